@@ -1,0 +1,48 @@
+"""The fields that every input event carries, and the limits on them.
+
+Holds the base model alone; it must not know any stream.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+"""The newest `schema_version` this code understands; a newer one pauses the worker instead of being dead-lettered."""
+
+EVENT_VERSION_LIMIT = 2**53
+"""Event versions lie in [1, 2**53): Qdrant compares them as float64, which is exact only below this bound."""
+
+TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""No colon in a tenant id, so that the record key `tenant_id:source_id` can be taken apart again."""
+
+SOURCE_ID_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$"
+"""An id given by the source system: any text of 1 to 128 characters without control characters."""
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Return the same moment, expressed in UTC."""
+    return moment.astimezone(UTC)
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(to_utc)]
+EventVersion = Annotated[int, Field(ge=1, lt=EVENT_VERSION_LIMIT)]
+TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
+SourceId = Annotated[str, Field(pattern=SOURCE_ID_PATTERN)]
+
+
+class Frozen(BaseModel):
+    """Base of everything that travels: immutable, strictly typed, unknown fields refused, numbers finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Event(Frozen):
+    """What every input event carries, whatever its stream."""
+
+    schema_version: Literal[1] = Field(description="Version of this schema; 1 today.")
+    event_id: str = Field(min_length=1, max_length=128, description="Unique id of this message at its source.")
+    tenant_id: TenantId = Field(description="Whose event this is; similar items are never taken from another tenant.")
+    event_version: EventVersion = Field(description="Counted up per source id by the source; the highest wins.")
+    occurred_at: UtcDatetime = Field(description="When the event happened at the source, with a UTC offset.")

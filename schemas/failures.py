@@ -1,0 +1,41 @@
+"""Why a record was dead-lettered, and the headers that its dead letter carries beside the original bytes."""
+
+from enum import StrEnum
+
+
+class FailureReason(StrEnum):
+    """The closed list of reasons; each names a problem of the record, never an outage."""
+
+    EMPTY_VALUE = "empty_value"
+    TOO_LARGE = "too_large"
+    INVALID_UTF8 = "invalid_utf8"
+    INVALID_JSON = "invalid_json"
+    TOO_DEEP = "too_deep"
+    NOT_AN_OBJECT = "not_an_object"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_FINITE = "not_finite"
+    LONE_SURROGATE = "lone_surrogate"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    INVALID_VALUE = "invalid_value"
+    KEY_MISMATCH = "key_mismatch"
+    MODEL_FAILED = "model_failed"
+    VECTOR_NOT_FINITE = "vector_not_finite"
+
+
+class FailureHeader(StrEnum):
+    """Header names of a dead letter. Values are UTF-8 text; times are ISO 8601 in UTC."""
+
+    ORIGIN_TOPIC = "millrace-origin-topic"
+    ORIGIN_PARTITION = "millrace-origin-partition"
+    ORIGIN_OFFSET = "millrace-origin-offset"
+    ORIGIN_TIMESTAMP_MS = "millrace-origin-timestamp-ms"
+    REASON = "millrace-reason"
+    FIELD = "millrace-field"
+    DETAIL = "millrace-detail"
+    STAGE = "millrace-stage"
+    ATTEMPTS = "millrace-attempts"
+    FIRST_FAILED_AT = "millrace-first-failed-at"
+    LAST_FAILED_AT = "millrace-last-failed-at"
+    MODEL = "millrace-model"

@@ -1,0 +1,56 @@
+"""The outcome of a record and the ledger message that says it: one message per settled batch and partition."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import Frozen, UtcDatetime
+
+
+class Outcome(StrEnum):
+    """What became of one record; every record ends as exactly one of these."""
+
+    ROUTED = "routed"
+    INDEXED = "indexed"
+    DELETED = "deleted"
+    SUPERSEDED = "superseded"
+    DEFERRED = "deferred"
+    DEAD_LETTERED = "dead_lettered"
+
+
+class OffsetRange(Frozen):
+    """The records `first` to `last`, both included, that ended as `outcome`."""
+
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    outcome: Outcome = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "OffsetRange":
+        if self.last < self.first:
+            raise ValueError("last lies before first")
+        return self
+
+
+class LedgerEntry(Frozen):
+    """What became of the records of one partition in one settled batch."""
+
+    schema_version: Literal[1] = 1
+    stream: str
+    topic: str
+    partition: int = Field(ge=0)
+    ranges: tuple[OffsetRange, ...] = Field(min_length=1)
+    model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
+    settled_at: UtcDatetime
+
+
+def to_ranges(outcomes: list[tuple[int, Outcome]]) -> tuple[OffsetRange, ...]:
+    """Fold (offset, outcome) pairs, ascending by offset, into ranges of neighbouring offsets with one outcome."""
+    ranges: list[OffsetRange] = []
+    for offset, outcome in outcomes:
+        if ranges and ranges[-1].last == offset - 1 and ranges[-1].outcome == outcome:
+            ranges[-1] = OffsetRange(first=ranges[-1].first, last=offset, outcome=outcome)
+        else:
+            ranges.append(OffsetRange(first=offset, last=offset, outcome=outcome))
+    return tuple(ranges)

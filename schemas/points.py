@@ -1,0 +1,55 @@
+"""Point ids and the payload model of each collection."""
+
+from typing import Literal
+from uuid import UUID, uuid5
+
+from pydantic import Field
+
+from schemas.base import EventVersion, Frozen, SourceId, TenantId, UtcDatetime
+from schemas.tickets import AttributeValue, Channel, Decision, Priority
+
+POINT_NAMESPACE = UUID("6f1d2f0c-6f0b-5a53-9a55-0f1f3a0c8a2e")
+"""Namespace of all point ids. It never changes: a change would give every stored item a second point."""
+
+
+def point_id(tenant_id: str, stream: str, source_id: str) -> UUID:
+    """Return the id of an item's point: uuid5 of its tenant, stream and source id.
+
+    Tenants hold no colon and streams are fixed words, so that no two items share a name.
+    """
+    return uuid5(POINT_NAMESPACE, f"{tenant_id}:{stream}:{source_id}")
+
+
+class TicketTombstone(Frozen):
+    """Payload of a deleted ticket: ids and version, no text and no vector. No older event can undo it."""
+
+    tenant_id: TenantId
+    ticket_id: SourceId
+    event_version: EventVersion
+    deleted: Literal[True] = True
+
+
+class TicketPayload(Frozen):
+    """Payload of a ticket's point: what searches filter on, what hits show, and what spares work on the next version."""
+
+    tenant_id: TenantId
+    ticket_id: SourceId
+    event_version: EventVersion
+    deleted: Literal[False] = False
+    occurred_at: UtcDatetime
+    subject: str
+    body: str
+    language: str | None
+    channel: Channel | None
+    customer_id: SourceId | None
+    priority: Priority
+    attributes: dict[str, AttributeValue]
+    solved: bool
+    resolution: str | None
+    satisfaction: int | None
+    label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
+    labelled: bool
+    text_digest: str = Field(description="SHA-256 of the prepared text; unchanged text is not embedded again.")
+    text_windows: int
+    resolution_digest: str | None
+    decision: Decision | None = Field(description="What was published for this text; a repeat publishes it again.")

@@ -1,0 +1,122 @@
+"""The tickets stream: the input event, and the result that is published for a routed ticket.
+
+A ticket event is a snapshot of the whole ticket as of its `event_version`; `reason` says why it was sent.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from schemas.base import Event, EventVersion, Frozen, SourceId, TenantId, UtcDatetime
+
+SUBJECT_LIMIT_CHARS = 1_000
+BODY_LIMIT_CHARS = 100_000
+RESOLUTION_LIMIT_CHARS = 20_000
+ATTRIBUTES_LIMIT = 64
+
+Priority = Literal["low", "normal", "high", "urgent"]
+Channel = Literal["email", "chat", "web", "phone", "social", "api"]
+SnapshotReason = Literal["created", "updated", "solved", "rated", "reopened"]
+Label = Annotated[str, Field(min_length=1, max_length=128)]
+AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
+AttributeText = Annotated[str, Field(max_length=1_000)]
+AttributeInteger = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+AttributeValue = AttributeText | AttributeInteger | float | bool | None
+
+
+class TicketSnapshot(Event):
+    """The whole ticket as of `event_version`."""
+
+    reason: SnapshotReason = Field(description="Why the source sent this snapshot.")
+    ticket_id: SourceId = Field(description="The ticket's id in the source system.")
+    subject: str = Field(default="", max_length=SUBJECT_LIMIT_CHARS)
+    body: str = Field(default="", max_length=BODY_LIMIT_CHARS)
+    language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", description="A hint, BCP 47.")
+    channel: Channel | None = None
+    customer_id: SourceId | None = None
+    priority: Priority = "normal"
+    attributes: dict[AttributeName, AttributeValue] = Field(
+        default_factory=dict, max_length=ATTRIBUTES_LIMIT, description="Free, flat fields of the source system."
+    )
+    resolution: str | None = Field(default=None, max_length=RESOLUTION_LIMIT_CHARS, description="What solved it.")
+    satisfaction: int | None = Field(default=None, ge=1, le=5, description="The customer's rating, 5 is best.")
+    agent_label: Label | None = Field(default=None, description="The label a person gave this ticket, if one did.")
+
+    @property
+    def solved(self) -> bool:
+        """Whether this snapshot shows a solved ticket: it says so, or was updated while it holds a resolution."""
+        return self.reason in ("solved", "rated") or (self.reason == "updated" and self.resolution is not None)
+
+
+class TicketDeleted(Event):
+    """The ticket is gone at its source; only ids and the version remain."""
+
+    reason: Literal["deleted"]
+    ticket_id: SourceId
+
+
+TicketEvent = Annotated[TicketSnapshot | TicketDeleted, Field(discriminator="reason")]
+TICKET_EVENT: TypeAdapter[TicketSnapshot | TicketDeleted] = TypeAdapter(TicketEvent)
+
+Action = Literal["auto", "review", "abstain"]
+
+
+class LabelScore(Frozen):
+    """A label and the share of the vote it received."""
+
+    label: str
+    share: float = Field(ge=0, le=1)
+
+
+class Decision(Frozen):
+    """Where a ticket should go, and how sure that is."""
+
+    action: Action
+    action_reason: str = Field(description="Why this action, as a fixed word such as `no_labelled_neighbours`.")
+    label: str | None = None
+    queue: str | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1, description="Share of the vote for `label`.")
+    top: tuple[LabelScore, ...] = ()
+    previous_queue: str | None = Field(default=None, description="The queue of the ticket's earlier result, if it had one.")
+
+    @model_validator(mode="after")
+    def _abstention_names_no_queue(self) -> "Decision":
+        if (self.action == "abstain") != (self.queue is None):
+            raise ValueError("a decision has a queue unless it abstains")
+        return self
+
+
+class SimilarTicket(Frozen):
+    """A solved ticket of the same tenant that resembles the routed one."""
+
+    ticket_id: SourceId
+    score: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
+    label: str | None = None
+    subject: str
+    resolution: str | None = None
+    satisfaction: int
+    occurred_at: UtcDatetime
+
+
+class Source(Frozen):
+    """The input record that a result or a dead letter came from."""
+
+    topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+
+
+class TicketRouted(Frozen):
+    """The result for one ticket version. Readers keep the highest `event_version` per (tenant_id, ticket_id)."""
+
+    schema_version: Literal[1] = 1
+    tenant_id: TenantId
+    ticket_id: SourceId
+    event_version: EventVersion
+    occurred_at: UtcDatetime
+    decision: Decision
+    priority: Priority
+    similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
+    text_windows: int = Field(ge=1, description="How many model windows the text filled; more than 1: it was split.")
+    model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
+    source: Source

@@ -1,0 +1,62 @@
+"""Every topic of a stream: its name, key, partitions, retention and message size. Compose and k8s are held against it."""
+
+from dataclasses import dataclass
+
+STREAMS = ("tickets",)
+"""The streams that have a worker today."""
+
+DAY_MS = 24 * 60 * 60 * 1000
+MESSAGE_LIMIT_BYTES = 1_048_576
+"""The largest input value that is accepted; Kafka's own default for a message."""
+
+ENVELOPE_LIMIT_BYTES = 65_536
+"""Room that a dead letter's headers may take on top of the original bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic and how it is created. `retention_ms` is in milliseconds, sizes are in bytes."""
+
+    name: str
+    key: str
+    partitions: int
+    retention_ms: int
+    message_limit_bytes: int = MESSAGE_LIMIT_BYTES
+
+
+def input_topic(stream: str) -> str:
+    """Name of the topic that a stream's events arrive on."""
+    return stream
+
+
+def redo_topic(stream: str) -> str:
+    """Name of the topic that brings records back from retry or from the dead-letter queue."""
+    return f"{stream}.redo"
+
+
+def result_topic(stream: str) -> str:
+    """Name of the topic that a stream's results are published on."""
+    return {"tickets": "tickets.routed"}[stream]
+
+
+def ledger_topic(stream: str) -> str:
+    """Name of the topic that holds the ledger."""
+    return f"{stream}.outcomes"
+
+
+def dlq_topic(stream: str) -> str:
+    """Name of the dead-letter queue."""
+    return f"{stream}.dlq"
+
+
+def topics_of(stream: str) -> tuple[Topic, ...]:
+    """Return every topic of a stream, the input first."""
+    by_item = "tenant_id:ticket_id"
+    room = MESSAGE_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES
+    return (
+        Topic(input_topic(stream), by_item, 12, 7 * DAY_MS, room),
+        Topic(redo_topic(stream), by_item, 12, 7 * DAY_MS, room),
+        Topic(result_topic(stream), by_item, 12, 7 * DAY_MS),
+        Topic(ledger_topic(stream), "topic:partition", 12, 30 * DAY_MS),
+        Topic(dlq_topic(stream), "the original key", 12, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
+    )
