@@ -27,6 +27,7 @@ class TicketTombstone(Frozen):
     ticket_id: SourceId
     event_version: EventVersion
     deleted: Literal[True] = True
+    content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
 
 
 class TicketPayload(Frozen):
@@ -49,7 +50,9 @@ class TicketPayload(Frozen):
     satisfaction: int | None
     label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
     labelled: bool
+    content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
     text_digest: str = Field(description="SHA-256 of the prepared text; unchanged text is not embedded again.")
     text_windows: int
     resolution_digest: str | None
-    decision: Decision | None = Field(description="What was published for this text; a repeat publishes it again.")
+    decision: Decision | None = Field(description="What was last published; a repeat of that version publishes it again.")
+    decided_version: EventVersion | None = Field(description="The version that `decision` was published for.")

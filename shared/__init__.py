@@ -1,0 +1,1 @@
+"""How anything runs: engine, ports and their adapters. Knows no stream."""

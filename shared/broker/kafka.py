@@ -1,0 +1,126 @@
+"""The producing side of confluent-kafka, and what both sides share. The consuming side is in `source.py`.
+
+What the client was seen to do, and why it is driven as it is, stands in `docs/decisions/0004-one-thread-owns-the-consumer.md`.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from schemas.topics import ENVELOPE_LIMIT_BYTES, MESSAGE_LIMIT_BYTES
+from shared.errors import Fatal
+from shared.logs import get_logger
+from shared.records import Message, Record
+from shared.settings import BrokerSettings
+
+CLIENT_MESSAGE_LIMIT_BYTES = MESSAGE_LIMIT_BYTES + 4 * ENVELOPE_LIMIT_BYTES
+"""The client's own bound; the topics' bounds are lower, so that the broker's answer is the one that counts."""
+
+log = get_logger("broker")
+
+
+def client_config(bootstrap: str) -> dict[str, Any]:
+    """Return what every client is configured with."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": "millrace",
+        "error_cb": _log_error,
+        "logger": _Quiet(),
+        "reconnect.backoff.max.ms": 2_000,
+    }
+
+
+def to_record(message: KafkaMessage, lease: int = 0) -> Record:
+    """Return a consumed message as a record."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None and partition is not None and offset is not None  # noqa: S101  (a consumed one has them)
+    headers: Any = message.headers() or ()
+    return Record(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple((name, value or b"") for name, value in headers),
+        lease=lease,
+    )
+
+
+class KafkaSink:
+    """An idempotent producer. It is created by, and used on, one thread."""
+
+    def __init__(self, bootstrap: str, settings: BrokerSettings) -> None:
+        self._flush_timeout_s = settings.delivery_timeout_s + 5
+        self._failed: list[Message] = []
+        self._fatal: KafkaError | None = None
+        self._producer = Producer(
+            client_config(bootstrap)
+            | {
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                "message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
+                "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
+                "queue.buffering.max.messages": 1_000_000,
+            }
+        )
+
+    def produce(self, messages: Sequence[Message]) -> None:
+        """Hand messages over for delivery."""
+        for message in messages:
+            try:
+                self._hand_over(message)
+            except BufferError:  # the local queue is full, so the broker is slow: this one is tried again later
+                self._failed.append(message)
+        self._raise_if_fatal()
+
+    def flush(self) -> list[Message]:
+        """Wait until every message is delivered or given up; return those given up."""
+        if self._producer.flush(self._flush_timeout_s):
+            self._producer.purge()
+            self._producer.flush(1)
+        self._raise_if_fatal()
+        failed, self._failed = self._failed, []
+        return failed
+
+    def close(self) -> None:
+        """Flush within the delivery timeout."""
+        self._producer.flush(self._flush_timeout_s)
+
+    def _hand_over(self, message: Message) -> None:
+        headers: Any = list(message.headers)
+        self._producer.produce(
+            message.topic,
+            key=message.key,
+            value=message.value,
+            headers=headers,
+            on_delivery=partial(self._delivered, message),
+        )
+
+    def _delivered(self, message: Message, error: KafkaError | None, _: KafkaMessage) -> None:
+        if error is None:
+            return
+        log.warning("delivery failed", topic=message.topic, error=error.str())
+        self._failed.append(message)
+        if error.fatal():
+            self._fatal = error
+
+    def _raise_if_fatal(self) -> None:
+        if self._fatal is not None:
+            raise Fatal(f"the producer has failed: {self._fatal.str()}; restart the worker")
+
+
+def _log_error(error: KafkaError) -> None:
+    log.warning("client error", code=error.name(), error=error.str())
+
+
+class _Quiet:
+    """Swallows the client's own log lines: what matters of them arrives at `error_cb` as well."""
+
+    def log(self, *_: object) -> None:
+        """Drop a line."""

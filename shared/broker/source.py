@@ -1,0 +1,339 @@
+"""The consuming side: one thread owns the consumer and never stops polling; everyone else talks to it through here.
+
+Words: a *lease* numbers one assignment of one partition to this worker. A record is in hand from `hold` to `commit`.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, client_config, to_record
+from shared.clock import Clock
+from shared.errors import Fatal, Unavailable
+from shared.logs import get_logger
+from shared.records import Record, TopicPartition, next_offsets
+from shared.settings import BrokerSettings
+
+POLL_S = 0.02
+"""How long one poll blocks; a commit waits at most so long to be sent."""
+
+READ_AT_ONCE = 500
+PAUSE_AFTER_S = 2.0
+"""A full buffer holds the poll thread up for so long before it pauses the partitions: pausing discards the prefetch."""
+
+REVOKE_SHARE = 0.2
+"""Share of `max.poll.interval` within which the records in hand of a revoked partition must be settled."""
+
+LOST_CODES = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._ASSIGNMENT_LOST,
+    }
+)
+"""A commit refused with one of these means that the group has already given the partitions away."""
+
+FATAL_CODES = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._FENCED,
+        KafkaError._AUTHENTICATION,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+
+log = get_logger("source")
+Offsets = dict[TopicPartition, int]
+Commit = tuple[Offsets, "Future[None]"]
+
+
+class KafkaSource:
+    """A member of a consumer group.
+
+    Args:
+        bootstrap: Addresses of the brokers.
+        topics: What to subscribe to.
+        group: The consumer group.
+        settings: The broker's settings.
+        clock: For the deadlines.
+    """
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock) -> None:
+        self._topics, self._settings, self._clock = list(topics), settings, clock
+        self._consumer = Consumer(_consumer_config(bootstrap, group, settings) | {"on_commit": self._on_commit})
+        self._changed = threading.Condition()
+        self._buffer: deque[Record] = deque()
+        self._leases: dict[TopicPartition, int] = {}
+        self._leases_given = 0
+        self._in_hand: set[TopicPartition] = set()
+        self._revoking: set[TopicPartition] = set()
+        self._commits: queue.SimpleQueue[Commit] = queue.SimpleQueue()
+        self._unconfirmed: list[Commit] = []
+        self._outage = False
+        self._paused = False
+        self._full_since_s: float | None = None
+        self._failure: BaseException | None = None
+        self._closing = threading.Event()
+        self.last_poll_s = clock.monotonic_s()
+        self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
+        self._thread.start()
+
+    # --- what the engine calls, from its own thread ---
+
+    def take(self, limit: int, wait_s: float) -> list[Record]:
+        """Return up to `limit` records, empty when none came within `wait_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._buffer or self._failure, timeout=wait_s)
+            self._raise_failure()
+            return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+
+    def hold(self, records: Sequence[Record]) -> list[Record]:
+        """Declare records to be in hand and return those still ours."""
+        with self._changed:
+            held = [record for record in records if self._is_ours(record)]
+            self._in_hand = {record.topic_partition for record in held}
+            return held
+
+    def commit(self, records: Sequence[Record]) -> int:
+        """Commit past these records and let go of them; return how many were lost."""
+        with self._changed:
+            ours = [r for r in records if self._leases.get(r.topic_partition) == r.lease]
+        lost = len(records) - len(ours)
+        if ours and not self._confirmed(next_offsets(ours)):
+            lost = len(records)
+        self.release()
+        return lost
+
+    def release(self) -> None:
+        """Let go of the records in hand."""
+        with self._changed:
+            self._in_hand = set()
+            self._changed.notify_all()
+
+    def pause(self) -> None:
+        """Stop fetching, keep polling."""
+        with self._changed:
+            self._outage = True
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Fetch again."""
+        self._outage = False
+
+    def close(self) -> None:
+        """Leave the group and wait for the poll thread to end."""
+        self._closing.set()
+        self.release()
+        self._thread.join(self._settings.commit_timeout_s)
+
+    @property
+    def assigned(self) -> int:
+        """How many partitions this worker owns now."""
+        return len(self._leases)
+
+    def _is_ours(self, record: Record) -> bool:
+        where = record.topic_partition
+        return self._leases.get(where) == record.lease and where not in self._revoking
+
+    def _confirmed(self, offsets: Offsets) -> bool:
+        """Have the poll thread commit; return False where the group refuses because the partitions are another's."""
+        future: Future[None] = Future()
+        self._commits.put((offsets, future))
+        try:
+            future.result(self._settings.commit_timeout_s)
+        except FutureTimeoutError:
+            raise Unavailable("broker", f"no commit confirmed in {self._settings.commit_timeout_s} s") from None
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code in LOST_CODES:
+                return False
+            raise Unavailable("broker", f"commit failed: {error.args[0].str()}") from error
+        return True
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise Fatal(f"consuming has failed: {self._failure}") from self._failure
+
+    # --- what runs on the poll thread ---
+
+    def _run(self) -> None:
+        try:
+            self._consumer.subscribe(
+                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._closing.is_set():
+                self._turn()
+            self._send_commits(0)
+            self._consumer.close()
+        except BaseException as error:  # whatever it is, the waiting threads must learn of it
+            log.exception("poll thread failed")
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+            for _, future in self._unconfirmed:
+                future.set_exception(error)
+
+    def _turn(self) -> None:
+        """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
+        self.last_poll_s = self._clock.monotonic_s()
+        full = self._full_for_s()
+        self._set_paused(self._outage or full > PAUSE_AFTER_S)
+        if full == 0 or self._paused:
+            self._send_commits(0)
+            self._read(READ_AT_ONCE, POLL_S)
+        else:
+            self._send_commits(POLL_S)
+            if self._unconfirmed:  # confirmations arrive by polling; a poll may bring a record, never to be dropped
+                self._read(1, 0)
+
+    def _full_for_s(self) -> float:
+        """Return for how many seconds the buffer has been full; when paused for that, until it is half empty."""
+        limit = self._settings.buffered_records // 2 if self._paused else self._settings.buffered_records
+        if len(self._buffer) < max(1, limit):
+            self._full_since_s = None
+            return 0.0
+        now = self._clock.monotonic_s()
+        self._full_since_s = now if self._full_since_s is None else self._full_since_s
+        return max(1e-9, now - self._full_since_s)
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused != self._paused:
+            (self._consumer.pause if paused else self._consumer.resume)(self._consumer.assignment())
+            self._paused = paused
+
+    def _read(self, limit: int, wait_s: float) -> None:
+        first = self._consumer.poll(wait_s)
+        if first is None:
+            return
+        messages = [first] + (self._consumer.consume(limit - 1, 0) if limit > 1 else [])
+        with self._changed:
+            for message in messages:
+                self._accept(message)
+            self._changed.notify_all()
+
+    def _accept(self, message: KafkaMessage) -> None:
+        error = message.error()
+        if error is not None:
+            log.warning("consumer error", code=error.name(), error=error.str())
+            if error.code() in FATAL_CODES or error.fatal():
+                raise Fatal(error.str())
+            return
+        where = TopicPartition(message.topic() or "", message.partition() or 0)
+        if where in self._leases:
+            self._buffer.append(to_record(message, self._leases[where]))
+
+    def _send_commits(self, wait_s: float) -> None:
+        """Send the commits that wait, asynchronously."""
+        try:
+            while True:
+                offsets, future = self._commits.get(timeout=wait_s) if wait_s else self._commits.get_nowait()
+                self._unconfirmed.append((offsets, future))
+                self._consumer.commit(offsets=_to_kafka(offsets), asynchronous=True)
+                wait_s = 0
+        except queue.Empty:
+            return
+        except KafkaException as error:
+            self._unconfirmed.pop()
+            future.set_exception(error)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        offsets = {TopicPartition(p.topic, p.partition): p.offset for p in partitions}
+        failure = error or next((p.error for p in partitions if p.error is not None), None)
+        for pending in [pending for pending in self._unconfirmed if pending[0] == offsets]:
+            self._unconfirmed.remove(pending)
+            if failure is None:
+                pending[1].set_result(None)
+            else:
+                pending[1].set_exception(KafkaException(failure))
+
+    # --- rebalance callbacks, on the poll thread ---
+
+    def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        with self._changed:
+            for partition in partitions:
+                self._leases_given += 1
+                self._leases[TopicPartition(partition.topic, partition.partition)] = self._leases_given
+        consumer.incremental_assign(partitions)
+        if self._paused:
+            consumer.pause(partitions)
+        log.info("partitions assigned", partitions=_names(partitions), assigned=self.assigned)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        """Let the records in hand be settled and committed, within a deadline; then give the partitions up."""
+        leaving = {TopicPartition(p.topic, p.partition) for p in partitions}
+        with self._changed:
+            self._revoking = leaving
+        deadline_s = self._clock.monotonic_s() + REVOKE_SHARE * self._settings.max_poll_interval_s
+        while self._in_hand & leaving and not self._outage and self._clock.monotonic_s() < deadline_s:
+            self._commit_now(consumer)
+        abandoned = bool(self._in_hand & leaving)
+        self._give_up(leaving)
+        consumer.incremental_unassign(partitions)
+        log.info("partitions revoked", partitions=_names(partitions), assigned=self.assigned, abandoned=abandoned)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        """Another worker may own them already: commit nothing."""
+        self._give_up({TopicPartition(p.topic, p.partition) for p in partitions})
+        consumer.incremental_unassign(partitions)
+        log.warning("partitions lost", partitions=_names(partitions), assigned=self.assigned)
+
+    def _commit_now(self, consumer: Consumer) -> None:
+        """Serve one commit while a rebalance waits: synchronously, since no poll will run to confirm it."""
+        try:
+            offsets, future = self._commits.get(timeout=POLL_S)
+        except queue.Empty:
+            return
+        try:
+            consumer.commit(offsets=_to_kafka(offsets), asynchronous=False)
+            future.set_result(None)
+        except KafkaException as error:
+            future.set_exception(error)
+        with self._changed:  # the engine lets go as soon as it sees the answer
+            self._changed.wait_for(lambda: not self._in_hand, timeout=POLL_S)
+
+    def _give_up(self, leaving: set[TopicPartition]) -> None:
+        with self._changed:
+            self._revoking = set()
+            for where in leaving:
+                self._leases.pop(where, None)
+            self._buffer = deque(record for record in self._buffer if record.topic_partition not in leaving)
+
+
+def _consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> dict[str, Any]:
+    config = client_config(bootstrap) | {
+        "group.id": group,
+        "group.protocol": settings.group_protocol,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "fetch.message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
+        "queued.max.messages.kbytes": 16_384,
+        "max.poll.interval.ms": int(settings.max_poll_interval_s * 1000),
+        "topic.metadata.refresh.interval.ms": 5_000,
+    }
+    if settings.group_protocol == "classic":
+        config |= {
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": min(45_000, int(settings.max_poll_interval_s * 1000)),
+        }
+    return config
+
+
+def _to_kafka(offsets: Offsets) -> list[KafkaPartition]:
+    return [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
+
+
+def _names(partitions: list[KafkaPartition]) -> list[str]:
+    return [f"{partition.topic}/{partition.partition}" for partition in partitions]

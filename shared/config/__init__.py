@@ -1,0 +1,1 @@
+"""Package data: the models served. A file of your own may take its place (`MILLRACE_EMBEDDING__MODELS_FILE`)."""

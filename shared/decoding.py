@@ -1,0 +1,130 @@
+"""From bytes to a validated event, or to a clear reason why not. Never a traceback, whatever the bytes are."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.base import SCHEMA_VERSION
+from schemas.failures import FailureReason
+from schemas.topics import MESSAGE_LIMIT_BYTES
+from shared.errors import NewerSchema, Rejected
+
+T = TypeVar("T")
+
+REASONS = {
+    "extra_forbidden": FailureReason.UNKNOWN_FIELD,
+    "missing": FailureReason.MISSING_FIELD,
+    "union_tag_not_found": FailureReason.MISSING_FIELD,
+    "finite_number": FailureReason.NOT_FINITE,
+    "too_long": FailureReason.TOO_LARGE,
+    "string_too_long": FailureReason.TOO_LARGE,
+}
+"""Pydantic's error types that have a reason of their own; `*_type` is a wrong type, the rest an invalid value."""
+
+
+def decode(value: bytes | None, schema: TypeAdapter[T]) -> T:
+    """Decode and validate one record's value.
+
+    Raises:
+        Rejected: the value does not follow the schema; the error names the field and the reason.
+        NewerSchema: the value declares a `schema_version` beyond ours, so that it may be good.
+    """
+    if value is None:
+        raise Rejected(FailureReason.EMPTY_VALUE, "value", "the record has no value")
+    if len(value) > MESSAGE_LIMIT_BYTES:
+        raise Rejected(FailureReason.TOO_LARGE, "value", f"{len(value)} bytes, at most {MESSAGE_LIMIT_BYTES}")
+    parsed = _parse(value)
+    try:
+        return schema.validate_json(value)
+    except ValidationError as error:
+        raise _rejection(error.errors(include_url=False, include_input=False), parsed) from None
+
+
+def _parse(value: bytes) -> dict[str, Any]:
+    """Parse strictly what a lenient parser lets pass: duplicate keys, NaN, bombs of nesting; look at the version."""
+    try:
+        parsed = json.loads(value.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise Rejected(FailureReason.INVALID_UTF8, "value", f"byte {error.start} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise Rejected(FailureReason.TOO_DEEP, "value", "nested too deep") from None
+    except ValueError:  # an integer of more digits than the interpreter is willing to convert
+        raise Rejected(FailureReason.INVALID_VALUE, "value", "a number has too many digits") from None
+    if not isinstance(parsed, dict):
+        raise Rejected(FailureReason.NOT_AN_OBJECT, "value", f"expected an object, found {type(parsed).__name__}")
+    version = parsed.get("schema_version")
+    if type(version) is int and version > SCHEMA_VERSION:
+        raise NewerSchema(version, SCHEMA_VERSION)
+    return parsed
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Rejected(FailureReason.DUPLICATE_KEY, printable(twice), "the key stands twice in one object")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise Rejected(FailureReason.NOT_FINITE, "value", f"{name} is not JSON")
+
+
+def _rejection(errors: list[ErrorDetails], parsed: dict[str, Any]) -> Rejected:
+    """Turn the first of pydantic's errors into ours; among the branches of a union, prefer one that is not about type."""
+    field = _field(errors[0], parsed)
+    siblings = [error for error in errors if _field(error, parsed) == field]
+    error = next((e for e in siblings if not e["type"].endswith("_type")), errors[0])
+    kind, message = error["type"], error["msg"]
+    if kind == "json_invalid":  # the stricter parse let it pass: what is left is nesting or a lone surrogate
+        if "recursion" in message:
+            return Rejected(FailureReason.TOO_DEEP, "value", "nested too deep")
+        return Rejected(FailureReason.LONE_SURROGATE, _surrogate_field(parsed), "half of a surrogate pair is no text")
+    if kind.startswith("union_tag"):
+        expected = error.get("ctx", {}).get("expected_tags")
+        message = f"expected one of {expected}" if expected else "the field is missing"
+    fallback = FailureReason.WRONG_TYPE if kind.endswith("_type") else FailureReason.INVALID_VALUE
+    return Rejected(REASONS.get(kind, fallback), field, printable(message, 200))
+
+
+def _field(error: ErrorDetails, parsed: dict[str, Any]) -> str:
+    """Return the dotted name of the field an error is about.
+
+    Pydantic's path also holds the names of union branches: a part that the parsed value does not have is left out,
+    unless it is the missing field itself.
+    """
+    if error["type"].startswith("union_tag"):
+        return str(error.get("ctx", {}).get("discriminator", "value")).strip("'")
+    names: list[str] = []
+    node: Any = parsed
+    last = len(error["loc"]) - 1
+    for place, part in enumerate(error["loc"]):
+        if isinstance(node, dict) and (part in node or (place == last and error["type"] == "missing")):
+            names.append(str(part))
+            node = node.get(part)
+    return printable(".".join(names)) or "value"
+
+
+def _surrogate_field(parsed: dict[str, Any]) -> str:
+    """Return the dotted name of the first field whose name or text holds a lone surrogate."""
+    waiting: list[tuple[str, Any]] = list(parsed.items())[::-1]
+    while waiting:
+        name, node = waiting.pop()
+        if isinstance(node, dict):
+            waiting += [(f"{name}.{key}", child) for key, child in node.items()][::-1]
+        elif isinstance(node, list):
+            waiting += [(f"{name}.{place}", child) for place, child in enumerate(node)][::-1]
+        elif any("\ud800" <= c <= "\udfff" for c in name + (node if isinstance(node, str) else "")):
+            return printable(name)
+    return "value"
+
+
+def printable(text: str, limit_chars: int = 80) -> str:
+    """Return text that is safe in a header or a log line: printable, without surrogates, cut to a length."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:limit_chars])

@@ -1,0 +1,55 @@
+"""Gathering a poll batch: until its count, its cost or its wait runs out."""
+
+from collections import deque
+from collections.abc import Callable
+
+from shared.broker.port import Source
+from shared.clock import Clock
+from shared.observers import Observer
+from shared.records import Record
+from shared.settings import BatchSettings
+
+IDLE_WAIT_S = 0.25
+"""How long to wait for a first record before returning empty-handed, so that stopping is noticed."""
+
+
+class Gatherer:
+    """Cuts the stream of records into poll batches.
+
+    Args:
+        source: Where records come from.
+        limits: When a batch is full.
+        cost: Estimates a record's tokens before it is decoded.
+        clock: For the wait.
+        observer: Told of each batch.
+    """
+
+    def __init__(
+        self, source: Source, limits: BatchSettings, cost: Callable[[Record], int], clock: Clock, observer: Observer
+    ) -> None:
+        self._source, self._limits, self._cost, self._clock, self._observer = source, limits, cost, clock, observer
+        self._left: deque[Record] = deque()
+
+    def gather(self) -> list[Record]:
+        """Return the next batch; empty when no record came. One record beyond the cost limit is a batch of its own."""
+        batch: list[Record] = []
+        tokens = 0
+        start_s = self._clock.monotonic_s()
+        wait_s = IDLE_WAIT_S
+        while len(batch) < self._limits.max_records and wait_s >= 0:
+            if not self._left:
+                self._left.extend(self._source.take(self._limits.max_records - len(batch), wait_s))
+            if not self._left:
+                break
+            cost = self._cost(self._left[0])
+            if batch and tokens + cost > self._limits.max_tokens:
+                break
+            if not batch:
+                start_s = self._clock.monotonic_s()
+            batch.append(self._left.popleft())
+            tokens += cost
+            wait_s = start_s + self._limits.max_wait_s - self._clock.monotonic_s()
+            wait_s = max(wait_s, 0.0) if self._left else wait_s
+        if batch:
+            self._observer.batch_gathered(len(batch), self._clock.monotonic_s() - start_s)
+        return batch

@@ -1,0 +1,54 @@
+"""Whether the worker is alive, ready, or asked to stop. Written by the threads that work, read by the probes."""
+
+import threading
+from collections.abc import Callable
+
+from shared.clock import Clock
+
+
+class Lifecycle:
+    """Heartbeats, reasons not to be ready, and the wish to stop.
+
+    Args:
+        clock: For the age of heartbeats.
+        stuck_after_s: A thread whose last heartbeat is older is stuck.
+    """
+
+    def __init__(self, clock: Clock, stuck_after_s: float) -> None:
+        self._clock, self._stuck_after_s = clock, stuck_after_s
+        self._beats: dict[str, Callable[[], float]] = {}
+        self._last_s: dict[str, float] = {}
+        self._not_ready: dict[str, str] = {"worker": "starting"}
+        self.stopping = threading.Event()
+
+    def beat(self, thread: str) -> None:
+        """Say that a thread has made a turn; a turn that finds itself paused counts."""
+        self._last_s[thread] = self._clock.monotonic_s()
+
+    def watch(self, thread: str, last_s: Callable[[], float]) -> None:
+        """Watch a thread that keeps its own time of its last turn."""
+        self._beats[thread] = last_s
+
+    def set_ready(self, part: str) -> None:
+        """Say that nothing speaks against readiness from this part any more."""
+        self._not_ready.pop(part, None)
+
+    def set_not_ready(self, part: str, reason: str) -> None:
+        """Say why the worker is not ready."""
+        self._not_ready[part] = reason
+
+    def stop(self) -> None:
+        """Ask the worker to finish what is in hand and end."""
+        self._not_ready["worker"] = "stopping"
+        self.stopping.set()
+
+    def stuck(self) -> list[str]:
+        """Return the threads without a recent heartbeat; empty means alive."""
+        now = self._clock.monotonic_s()
+        ages = {thread: now - last for thread, last in list(self._last_s.items())}
+        ages |= {thread: now - last_s() for thread, last_s in self._beats.items()}
+        return sorted(thread for thread, age_s in ages.items() if age_s > self._stuck_after_s)
+
+    def not_ready(self) -> dict[str, str]:
+        """Return what speaks against readiness, by part; empty means ready."""
+        return dict(self._not_ready) | {thread: "stuck" for thread in self.stuck()}

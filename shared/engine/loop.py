@@ -1,0 +1,150 @@
+"""The worker's loop: three verbs a turn, and the four lanes of errors.
+
+Rejected records are outcomes and never seen here. `Unavailable` pauses and tries the same batch again. `Fatal` and every
+exception that nobody planned for end the worker. Lost partitions are dropped from the batch in hand.
+"""
+
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Generic
+
+from shared.backoff import Backoff
+from shared.broker.port import Source
+from shared.clock import Clock
+from shared.engine.breaker import PROBE_EVERY_S, Breaker
+from shared.engine.gather import Gatherer
+from shared.engine.lifecycle import Lifecycle
+from shared.engine.overlap import Overlap
+from shared.engine.pipeline import Batch, I, Pipeline
+from shared.engine.settle import Settler
+from shared.errors import MillraceError, Unavailable
+from shared.logs import get_logger
+from shared.observers import Observer
+
+TAKE_WAIT_S = 0.25
+
+log = get_logger("worker")
+
+
+class Stopped(MillraceError):
+    """The worker was asked to stop while it waited for a dependency; the batch in hand is abandoned, uncommitted."""
+
+
+class Worker(Generic[I]):
+    """Consumes one stream until it is asked to stop."""
+
+    def __init__(
+        self,
+        source: Source,
+        gatherer: Gatherer,
+        pipeline: Pipeline[I],
+        settler: Settler,
+        lifecycle: Lifecycle,
+        surroundings: tuple[Clock, Observer],
+    ) -> None:
+        self._source, self._gatherer, self._pipeline, self._settler = source, gatherer, pipeline, settler
+        self._lifecycle = lifecycle
+        self._clock, self._observer = surroundings
+        self._breaker = Breaker()
+        self._backoff, self._rng = Backoff(), random.Random()
+        self._overlap: Overlap[Batch[I]] = Overlap(self._prepare_next, lambda: lifecycle.beat("prepare"))
+
+    def run(self) -> None:
+        """Gather, process and settle until asked to stop.
+
+        Raises:
+            Fatal: something that waiting cannot mend.
+        """
+        self._overlap.start()
+        self._lifecycle.set_ready("worker")
+        try:
+            while not self._lifecycle.stopping.is_set():
+                self._lifecycle.beat("process")
+                batch = self._overlap.take(TAKE_WAIT_S)
+                if batch is not None:
+                    self._until_available(partial(self._advance, batch))
+        except Stopped:
+            log.info("stopped during an outage: the batch in hand will be read again")
+        finally:
+            self._lifecycle.stop()
+            self._source.release()
+            self._overlap.stop()
+
+    def _prepare_next(self) -> Batch[I] | None:
+        records = self._gatherer.gather()
+        return self._pipeline.prepare(records) if records else None
+
+    def _advance(self, batch: Batch[I]) -> None:
+        """Take a batch as far as it goes; called again after an outage, it goes on where it stood."""
+        before = len(batch.records)
+        batch.keep(self._source.hold(batch.records))
+        if len(batch.records) < before:
+            self._observer.partitions_lost(before - len(batch.records))
+        if not batch.records:
+            return
+        if not batch.settled:
+            batch.settled = self._pipeline.process(batch)
+        self._settler.settle(batch)
+        self._breaker.observe([each.outcome for each in batch.settled])
+        if self._breaker.is_open:
+            self._hold_back()
+
+    def _until_available(self, work: Callable[[], None]) -> None:
+        """Run the work; while a dependency is unavailable pause, keep polling, back off and run it again."""
+        attempt, since_s, dependency = 0, self._clock.monotonic_s(), ""
+        while True:
+            try:
+                work()
+                break
+            except Unavailable as outage:
+                if attempt == 0 or outage.dependency != dependency:
+                    self._pause(dependency, outage)
+                dependency = outage.dependency
+                self._wait(self._backoff.delay_s(attempt, self._rng))
+                attempt += 1
+        if attempt:
+            self._resume(dependency, self._clock.monotonic_s() - since_s)
+
+    def _pause(self, before: str, outage: Unavailable) -> None:
+        if before:
+            self._observer.resumed(before, 0.0)
+            self._lifecycle.set_ready(before)
+        self._source.pause()
+        self._lifecycle.set_not_ready(outage.dependency, str(outage))
+        self._observer.paused(outage.dependency)
+        log.warning("paused", dependency=outage.dependency, detail=outage.detail)
+
+    def _resume(self, dependency: str, paused_s: float) -> None:
+        self._source.resume()
+        self._lifecycle.set_ready(dependency)
+        self._observer.resumed(dependency, paused_s)
+        log.info("resumed", dependency=dependency, paused_s=round(paused_s, 3))
+
+    def _hold_back(self) -> None:
+        """Wait before the next probing batch while most of what arrives is rubbish."""
+        self._lifecycle.set_not_ready("breaker", "more than half of the recent records were dead-lettered")
+        self._observer.paused("breaker")
+        self._source.pause()
+        log.error("breaker open: most records are dead-lettered; one probing batch a minute")
+        try:
+            self._wait(PROBE_EVERY_S)
+        finally:
+            self._source.resume()
+            self._observer.resumed("breaker", PROBE_EVERY_S)
+        self._lifecycle.set_ready("breaker")
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, with heartbeats; stop waiting when asked to stop.
+
+        Raises:
+            Stopped: the worker was asked to stop.
+        """
+        until_s = self._clock.monotonic_s() + seconds
+        while True:
+            self._lifecycle.beat("process")
+            left_s = until_s - self._clock.monotonic_s()
+            if self._clock.wait(self._lifecycle.stopping, max(0.0, min(left_s, 1.0))):
+                raise Stopped
+            if left_s <= 0:
+                return

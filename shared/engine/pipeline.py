@@ -1,0 +1,200 @@
+"""From records to settled items. The law: one outcome per record, in the same order, and no exception for a record.
+
+What a stream does differently it supplies as `Stages`; what is the same for all streams, versions above all, is here.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from schemas.outcomes import Outcome
+from shared.clock import Clock
+from shared.errors import NewerSchema, Rejected
+from shared.observers import Observer
+from shared.records import Message, Record, Settled
+from shared.vectorstore.port import Collection, CollectionSpec, Stored
+
+CONTENT_FIELD = "content_digest"
+"""The payload field that keeps `Item.content`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Item:
+    """An event on its way through the pipeline. A stream adds its own fields.
+
+    Attributes:
+        content: Digest of all that this version says; the stored point keeps it.
+        stored: What the store held of this id when the batch was looked up.
+        rejected: Set by a stage that found the item to be poison.
+        superseded: Set when something newer is stored, or stands in the same batch.
+    """
+
+    record: Record
+    point_id: UUID
+    version: int
+    content: str
+    stored: Stored | None = None
+    rejected: Rejected | None = None
+    superseded: bool = False
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether exactly this version is stored already, so that its effects are told again, not made again."""
+        return self.stored is not None and self.stored.version == self.version
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether this version is stored already, with other content: the first has won."""
+        return self.is_repeat and self.stored is not None and self.stored.payload.get(CONTENT_FIELD) != self.content
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the item's fate is still open."""
+        return self.rejected is None and not self.superseded
+
+
+I = TypeVar("I", bound=Item)  # noqa: E741
+
+
+class Stages(Protocol[I]):
+    """What a stream supplies. Each may raise `Unavailable` for the whole batch, and is then called again."""
+
+    stream: str
+    fingerprint: str
+    spec: CollectionSpec
+
+    def decode(self, record: Record) -> I:
+        """Validate a record and prepare its text.
+
+        Raises:
+            Rejected: the record is bad.
+            NewerSchema: the record is newer than this worker.
+        """
+        ...
+
+    def embed(self, items: Sequence[I]) -> None:
+        """Give every item the vectors it needs and does not have yet, or mark it rejected."""
+        ...
+
+    def decide(self, items: Sequence[I]) -> None:
+        """Make the decision of every item that is to be routed."""
+        ...
+
+    def build(self, item: I) -> Settled:
+        """Build the point and the result of an item."""
+        ...
+
+
+@dataclass(slots=True)
+class Batch(Generic[I]):
+    """A poll batch in hand: what was read and what became of it so far. Kept through an outage: nothing is done twice.
+
+    Attributes:
+        records: As they were read.
+        items: For each record its event on its way, or why it was refused.
+        blocked_by: Set when a record needs a newer worker; the batch waits.
+        settled: What became of each record, in order; empty until the batch is processed.
+        outbox: What is still to be delivered, once the points are written.
+    """
+
+    records: list[Record]
+    items: list[I | Rejected]
+    blocked_by: NewerSchema | None = None
+    settled: list[Settled] = field(default_factory=list)
+    outbox: list[Message] | None = None
+
+    def keep(self, records: Sequence[Record]) -> None:
+        """Drop what is no longer this worker's; `records` are those that stay."""
+        kept = {id(record) for record in records}
+        stays = [id(record) in kept for record in self.records]
+        self.items = list(compress(self.items, stays))
+        self.settled = list(compress(self.settled, stays)) if self.settled else []
+        self.records = list(compress(self.records, stays))
+
+
+class Pipeline(Generic[I]):
+    """Runs a stream's stages over batches."""
+
+    def __init__(self, stages: Stages[I], collection: Collection, clock: Clock, observer: Observer) -> None:
+        self._stages, self._collection, self._clock, self._observer = stages, collection, clock, observer
+
+    def prepare(self, records: list[Record]) -> Batch[I]:
+        """Decode and validate, without the store or the device: this runs while the batch before is in hand."""
+        batch: Batch[I] = Batch(records, [])
+        with self._timed("prepare", len(records)):
+            for record in records:
+                try:
+                    batch.items.append(self._stages.decode(record))
+                except Rejected as rejected:
+                    batch.items.append(rejected)
+                except NewerSchema as newer:
+                    batch.blocked_by = newer
+                    break
+        return batch
+
+    def process(self, batch: Batch[I]) -> list[Settled]:
+        """Return what became of each record, in order.
+
+        Raises:
+            Unavailable: the store cannot be read, or a record needs a newer worker; call again, vectors are kept.
+            Fatal: the device is dead.
+        """
+        if batch.blocked_by is not None:
+            raise batch.blocked_by
+        items = [item for item in batch.items if not isinstance(item, Rejected)]
+        with self._timed("lookup", len(items)):
+            self._look_up(items)
+        with self._timed("embed", len(items)):
+            self._stages.embed([item for item in items if item.is_live])
+        conflicts = _keep_newest(items) + sum(item.is_conflict for item in items)
+        live = [item for item in items if item.is_live]
+        with self._timed("decide", len(live)):
+            self._stages.decide(live)
+        with self._timed("build", len(items)):
+            settled = [self._settled(*pair) for pair in zip(batch.records, batch.items, strict=True)]
+        if conflicts:
+            self._observer.version_conflict(conflicts)
+        return settled
+
+    def _look_up(self, items: Sequence[I]) -> None:
+        stored = self._collection.lookup({item.point_id for item in items})
+        for item in items:
+            item.stored = stored.get(item.point_id)
+            item.superseded = item.stored is not None and item.stored.version > item.version
+
+    def _settled(self, record: Record, item: I | Rejected) -> Settled:
+        failure = item if isinstance(item, Rejected) else item.rejected
+        if isinstance(item, Rejected) or failure is not None:
+            return Settled(record, Outcome.DEAD_LETTERED, failure=failure)
+        if item.superseded:
+            return Settled(record, Outcome.SUPERSEDED)
+        return self._stages.build(item)
+
+    @contextmanager
+    def _timed(self, stage: str, records: int) -> Iterator[None]:
+        wall_s, cpu_s = self._clock.monotonic_s(), self._clock.cpu_s()
+        yield
+        wall_s, cpu_s = self._clock.monotonic_s() - wall_s, self._clock.cpu_s() - cpu_s
+        self._observer.stage_done(stage, records, wall_s, cpu_s)
+
+
+def _keep_newest(items: Sequence[Item]) -> int:
+    """Of several versions of one id in a batch, leave the newest that is not poison; of equal ones, the first.
+
+    Only one of an id may be written at once: which of two would win depends on the store. Returns how many had the
+    version of another but not its content.
+    """
+    newest: dict[UUID, Item] = {}
+    for item in items:
+        if item.is_live and (item.point_id not in newest or newest[item.point_id].version < item.version):
+            newest[item.point_id] = item
+    conflicts = 0
+    for item in items:
+        if item.is_live and newest[item.point_id] is not item:
+            item.superseded = True
+            winner = newest[item.point_id]
+            conflicts += winner.version == item.version and winner.content != item.content
+    return conflicts

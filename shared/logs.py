@@ -1,0 +1,38 @@
+"""Structured logs: one JSON object a line on standard error. Topic, partition and offset, never a payload."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure(level: str, json_lines: bool) -> None:
+    """Configure structlog for this process.
+
+    Args:
+        level: The lowest level that is written: debug, info, warning or error.
+        json_lines: One JSON object a line; otherwise text for a person, coloured on a terminal only.
+    """
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+def get_logger(component: str) -> Logger:
+    """Return a logger that names its component on every line."""
+    logger: Logger = structlog.get_logger(component=component)
+    return logger

@@ -1,0 +1,117 @@
+"""The catalogue of Millrace's own metrics, and the observer that fills it. The only file that knows prometheus_client.
+
+`docs/metrics.md` is generated from `CATALOGUE`. No label ever holds a tenant, a text or an id.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from schemas.outcomes import Outcome
+from shared.observers import Observer
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+RECORDS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: what it is called, what it counts, and its labels beside `stream`."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = SECONDS
+
+
+CATALOGUE = (
+    Metric("millrace_records_total", "counter", "Records settled, by outcome.", ("outcome",)),
+    Metric("millrace_batch_records", "histogram", "Records in a poll batch.", (), RECORDS),
+    Metric("millrace_gather_wait_seconds", "histogram", "Time waited for a poll batch to fill."),
+    Metric("millrace_stage_seconds", "histogram", "Wall time of a stage per poll batch.", ("stage",)),
+    Metric("millrace_stage_records_total", "counter", "Records a stage worked through.", ("stage",)),
+    Metric("millrace_stage_cpu_seconds_total", "counter", "CPU time of a stage, all threads.", ("stage",)),
+    Metric("millrace_texts_total", "counter", "Texts that needed a vector.", ("source",)),
+    Metric("millrace_tokens_total", "counter", "Tokens the model encoded."),
+    Metric("millrace_version_conflicts_total", "counter", "Records with a known version and other content."),
+    Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
+    Metric("millrace_paused", "gauge", "1 while a dependency is unavailable.", ("dependency",)),
+    Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
+    Metric("millrace_last_settled_timestamp_seconds", "gauge", "Unix time of the oldest record in the last settled batch."),
+)
+
+
+class Metrics(Observer):
+    """Keeps the catalogue's metrics for one worker, in a registry of its own."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in CATALOGUE:
+            labels = ("stream", *metric.labels)
+            if metric.kind == "counter":
+                self._counters[metric.name] = Counter(metric.name, metric.help, labels, registry=self._registry)
+            elif metric.kind == "gauge":
+                self._gauges[metric.name] = Gauge(metric.name, metric.help, labels, registry=self._registry)
+            else:
+                self._histograms[metric.name] = Histogram(
+                    metric.name, metric.help, labels, registry=self._registry, buckets=metric.buckets
+                )
+        for outcome in Outcome:
+            self._add("millrace_records_total", 0, outcome.value)
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def batch_gathered(self, records: int, waited_s: float) -> None:
+        """Note the batch's size and the wait for it."""
+        self._observe("millrace_batch_records", records)
+        self._observe("millrace_gather_wait_seconds", waited_s)
+
+    def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
+        """Note what a stage took."""
+        self._observe("millrace_stage_seconds", wall_s, stage)
+        self._add("millrace_stage_records_total", records, stage)
+        self._add("millrace_stage_cpu_seconds_total", cpu_s, stage)
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Count the outcomes."""
+        for outcome, records in outcomes.items():
+            self._add("millrace_records_total", records, outcome.value)
+        self._gauges["millrace_last_settled_timestamp_seconds"].labels(self._stream).set(oldest_timestamp_ms / 1000)
+
+    def version_conflict(self, records: int) -> None:
+        """Count the conflicts."""
+        self._add("millrace_version_conflicts_total", records)
+
+    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
+        """Count texts by where their vectors came from, and the tokens encoded."""
+        self._add("millrace_texts_total", cached, "cache")
+        self._add("millrace_texts_total", texts - cached, "model")
+        self._add("millrace_tokens_total", tokens)
+
+    def paused(self, dependency: str) -> None:
+        """Show the pause."""
+        self._gauges["millrace_paused"].labels(self._stream, dependency).set(1)
+
+    def resumed(self, dependency: str, paused_s: float) -> None:
+        """Show the end of the pause and count its length."""
+        self._gauges["millrace_paused"].labels(self._stream, dependency).set(0)
+        self._add("millrace_paused_seconds_total", paused_s, dependency)
+
+    def partitions_lost(self, records: int) -> None:
+        """Count the records given up."""
+        self._add("millrace_abandoned_records_total", records)
+
+    def _add(self, name: str, amount: float, *labels: str) -> None:
+        self._counters[name].labels(self._stream, *labels).inc(amount)
+
+    def _observe(self, name: str, value: float, *labels: str) -> None:
+        self._histograms[name].labels(self._stream, *labels).observe(value)

@@ -1,0 +1,68 @@
+"""What the engine tells about itself: a class of hooks that do nothing; metrics and tests override what they need.
+
+A hook must be quick and must not raise: it runs on the thread that does the work.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from functools import partialmethod
+from typing import Any
+
+from schemas.outcomes import Outcome
+
+
+class SettleStep(IntEnum):
+    """The steps of settling a batch, in their only order."""
+
+    UPSERT = 1
+    LOOK_AGAIN = 2
+    PRODUCE = 3
+    FLUSH = 4
+    COMMIT = 5
+    TELL = 6
+
+
+class Observer:
+    """Hooks that do nothing."""
+
+    def batch_gathered(self, records: int, waited_s: float) -> None:
+        """A poll batch of so many records was gathered after waiting so long."""
+
+    def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
+        """A stage worked through so many records; `cpu_s` counts all threads of the process."""
+
+    def settle_step_done(self, step: SettleStep) -> None:
+        """A settle step of the batch in hand took effect."""
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """A batch was committed; so many records ended as each outcome."""
+
+    def version_conflict(self, records: int) -> None:
+        """So many records carried a known version with other content."""
+
+    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
+        """So many texts were asked for; `cached` of them needed no model, the rest took so many tokens."""
+
+    def paused(self, dependency: str) -> None:
+        """Work stopped because a dependency is unavailable."""
+
+    def resumed(self, dependency: str, paused_s: float) -> None:
+        """The dependency answered again after so many seconds."""
+
+    def partitions_lost(self, records: int) -> None:
+        """So many records in hand were abandoned because another worker owns their partitions."""
+
+
+class Observers(Observer):
+    """Passes every hook on to several observers, in their order."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def _tell(self, hook: str, *values: Any) -> None:
+        for observer in self._observers:
+            getattr(observer, hook)(*values)
+
+
+for _hook in [name for name in vars(Observer) if not name.startswith("_")]:
+    setattr(Observers, _hook, partialmethod(Observers._tell, _hook))

@@ -1,0 +1,1 @@
+"""Choosing a label, and knowing when not to."""

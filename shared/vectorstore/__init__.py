@@ -1,0 +1,1 @@
+"""The vector store: a port, and one file per adapter."""

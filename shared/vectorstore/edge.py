@@ -1,0 +1,251 @@
+"""Qdrant Edge: the server's engine inside this process, on disk with a write-ahead log. One process per folder.
+
+What Edge does and does not promise is in the design; the guard, and why everything is checked before a call, in
+`docs/decisions/0003-guarded-writes.md`.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+
+from shared.errors import Fatal, StoreInUse, Unavailable
+from shared.records import Point
+from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, Hit, IndexKind, Query, Stored, check_points
+
+POINTS_PER_CALL = 200
+"""An update holds the interpreter's lock: this many points keep that below about 10 ms."""
+
+SCROLL_POINTS = 1_000
+INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "bool": edge.PayloadSchemaType.Bool,
+}
+
+
+class EdgeCollection:
+    """One collection in a folder of its own."""
+
+    def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int]) -> None:
+        self._shard = shard
+        self._dimensions = dimensions
+
+    def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
+        """Return what is stored of these ids."""
+        found: dict[UUID, Stored] = {}
+        for record in self._retrieve(ids, True, True):
+            payload: dict[str, Any] = record.payload or {}
+            vectors = {name: np.asarray(values, np.float32) for name, values in _named(record.vector).items()}
+            found[_uuid(record.id)] = Stored(_version(record), payload, vectors)
+        return found
+
+    def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
+        """Return the stored version of these ids."""
+        return {_uuid(record.id): _version(record) for record in self._retrieve(ids, [VERSION_FIELD], False)}
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points, each only over an absent or an older one: new ids insert-only, known ids under a filter."""
+        check_points(points, self._dimensions)
+        known = self.versions([point.id for point in points])
+        fresh = [point for point in points if point.id not in known]
+        newer = [point for point in points if point.id in known and known[point.id] < point.version]
+        for chunk in _chunks(fresh):
+            self._update([_to_edge(point) for point in chunk], None, edge.UpdateMode.InsertOnly)
+        for chunk in _chunks(newer):
+            self._update([_to_edge(point) for point in chunk], _older_than(chunk), edge.UpdateMode.UpdateOnly)
+
+    def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        """Answer several queries in one planned batch."""
+        if not queries:
+            return []
+        request = edge.QueryBatchRequest([_to_request(query) for query in queries])
+        try:
+            answers = self._shard.query_batch(request)
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+        return [[Hit(_uuid(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+
+    def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield every point's id and payload fields."""
+        offset = None
+        while True:
+            request = edge.ScrollRequest(offset=offset, limit=SCROLL_POINTS, with_payload=list(payload))
+            try:
+                records, offset = self._shard.scroll(request)
+            except Exception as error:  # Edge raises plain exceptions
+                raise Unavailable("store", str(error)) from error
+            for record in records:
+                yield _uuid(record.id), record.payload or {}
+            if offset is None:
+                return
+
+    def close(self) -> None:
+        """Flush to disk and let go."""
+        self._shard.close()
+
+    def _retrieve(self, ids: Ids[UUID], payload: bool | list[str], vectors: bool) -> list[edge.Record]:
+        if not ids:
+            return []
+        try:
+            return self._shard.retrieve(list(ids), payload, vectors)
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+    def _update(self, points: list[edge.Point], condition: edge.Filter | None, mode: edge.UpdateMode) -> None:
+        try:
+            self._shard.update(edge.UpdateOperation.upsert_points(points, condition, mode))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+
+class EdgeStore:
+    """A folder of collections, held by one process at a time.
+
+    Args:
+        folder: Created if it is missing.
+
+    Raises:
+        StoreInUse: another process holds the folder; the error names its pid.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._lock = _lock(folder)
+        self._open: dict[str, EdgeCollection] = {}
+
+    def open(self, spec: CollectionSpec) -> EdgeCollection:
+        """Open a collection, created if it is missing."""
+        if spec.name not in self._open:
+            self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name)
+        aliases = self._aliases()
+        if spec.alias not in aliases:
+            self._write("aliases.json", {**aliases, spec.alias: spec.name})
+        return self._open[spec.name]
+
+    def open_alias(self, alias: str) -> EdgeCollection | None:
+        """Open the collection an alias stands for."""
+        name = self._aliases().get(alias)
+        if name is not None and name not in self._open:
+            self._open[name] = self._load(name)
+        return None if name is None else self._open[name]
+
+    def close(self) -> None:
+        """Close every collection and release the folder."""
+        for collection in self._open.values():
+            collection.close()
+        self._open.clear()
+        os.close(self._lock)
+
+    def _is_new(self, name: str) -> bool:
+        return not (self._folder / f"{name}.json").exists()
+
+    def _create(self, spec: CollectionSpec) -> EdgeCollection:
+        params = {n: edge.EdgeVectorParams(size=d, distance=edge.Distance.Cosine) for n, d in spec.vectors.items()}
+        folder = self._folder / spec.name
+        _remove_unfinished(folder)
+        shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=params))
+        for field, kind in {VERSION_FIELD: "integer", **spec.indexes}.items():
+            shard.update(edge.UpdateOperation.create_field_index(field, INDEXES[kind]))
+        shard.flush()
+        self._write(f"{spec.name}.json", dict(spec.vectors))  # last: its presence says that the folder is complete
+        return EdgeCollection(shard, spec.vectors)
+
+    def _load(self, name: str) -> EdgeCollection:
+        dimensions: dict[str, int] = json.loads((self._folder / f"{name}.json").read_text())
+        try:
+            shard = edge.EdgeShard.load(str(self._folder / name))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Fatal(f"the vector store's collection {name} cannot be opened: {error}") from error
+        return EdgeCollection(shard, dimensions)
+
+    def _aliases(self) -> dict[str, str]:
+        path = self._folder / "aliases.json"
+        aliases: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        return aliases
+
+    def _write(self, name: str, content: Mapping[str, object]) -> None:
+        part = self._folder / f"{name}.part"
+        part.write_text(json.dumps(content))
+        part.replace(self._folder / name)
+
+
+def _lock(folder: Path) -> int:
+    """Take the folder for this process; the kernel releases the lock when the process ends, however it ends."""
+    handle = os.open(folder / "owner.pid", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(handle, 32).decode(errors="replace").strip()
+        os.close(handle)
+        raise StoreInUse(str(folder), int(owner) if owner.isdigit() else None) from None
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    return handle
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Clear what a process left that died while it created this collection."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _chunks(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
+    for start in range(0, len(points), POINTS_PER_CALL):
+        yield points[start : start + POINTS_PER_CALL]
+
+
+def _to_edge(point: Point) -> edge.Point:
+    return edge.Point(point.id, {name: vector.tolist() for name, vector in point.vectors.items()}, dict(point.payload))
+
+
+def _older_than(points: Sequence[Point]) -> edge.Filter:
+    """Return the guard: one of these ids, stored with a version below the one about to be written."""
+    return edge.Filter(
+        should=[
+            edge.Filter(
+                must=[
+                    edge.HasIdCondition({point.id}),
+                    edge.FieldCondition(VERSION_FIELD, range=edge.RangeFloat(lt=point.version)),
+                ]
+            )
+            for point in points
+        ]
+    )
+
+
+def _to_request(query: Query) -> edge.QueryRequest:
+    must: list[Any] = [edge.FieldCondition(k, match=edge.MatchValue(v)) for k, v in query.equals.items()]
+    must += [edge.FieldCondition(k, range=edge.RangeFloat(gte=v)) for k, v in query.at_least.items()]
+    must_not: list[Any] = [edge.HasIdCondition(set(query.exclude))] if query.exclude else []
+    return edge.QueryRequest(
+        limit=query.limit,
+        query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
+        filter=edge.Filter(must=must, must_not=must_not),
+        with_payload=list(query.payload),
+    )
+
+
+def _version(record: edge.Record) -> int:
+    version = (record.payload or {}).get(VERSION_FIELD)
+    if not isinstance(version, int):
+        raise Fatal(f"point {record.id} was written by something else: it has no {VERSION_FIELD}; remove it")
+    return version
+
+
+def _named(vector: Any) -> dict[str, list[float]]:
+    return vector if isinstance(vector, dict) else {}
+
+
+def _uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))

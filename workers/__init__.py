@@ -1,0 +1,1 @@
+"""What runs: one package per stream, all of the same anatomy: prepare, decide, stages."""

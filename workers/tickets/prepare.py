@@ -1,0 +1,81 @@
+"""From a record to a ticket on its way: validation, the text that is embedded, and the digests that spare work.
+
+A change to `prepared_text` is a change of vectors: raise `preparation` in models.toml with it.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from hashlib import sha256
+
+from schemas.failures import FailureReason
+from schemas.points import point_id
+from schemas.tickets import TICKET_EVENT, Decision, SimilarTicket, TicketDeleted, TicketSnapshot
+from shared.decoding import decode
+from shared.engine.pipeline import Item
+from shared.errors import Rejected
+from shared.records import Embedded, Record
+
+STREAM = "tickets"
+BYTES_PER_TOKEN = 4
+"""A rough figure for English prose in JSON, used only to bound a poll batch before anything is decoded."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TicketItem(Item):
+    """A ticket event on its way."""
+
+    event: TicketSnapshot | TicketDeleted
+    text: str = ""
+    text_digest: str = ""
+    resolution_digest: str | None = None
+    text_embedded: Embedded | None = None
+    resolution_embedded: Embedded | None = None
+    decision: Decision | None = None
+    similar: tuple[SimilarTicket, ...] = ()
+
+
+def prepare(record: Record) -> TicketItem:
+    """Validate a record and prepare its text.
+
+    Raises:
+        Rejected: the record is bad; the error names the field and the reason.
+        NewerSchema: the record is newer than this worker.
+    """
+    event = decode(record.value, TICKET_EVENT)
+    key = record_key(event.tenant_id, event.ticket_id)
+    if record.key != key:
+        found = "the record has no key" if record.key is None else "the key is another"
+        raise Rejected(FailureReason.KEY_MISMATCH, "key", f"expected tenant_id:ticket_id of the value; {found}")
+    item = TicketItem(
+        record=record,
+        point_id=point_id(event.tenant_id, STREAM, event.ticket_id),
+        version=event.event_version,
+        content=digest(event.model_dump_json(exclude={"event_id"})),
+        event=event,
+    )
+    if isinstance(event, TicketSnapshot):
+        item.text = prepared_text(event.subject, event.body)
+        item.text_digest = digest(item.text)
+        item.resolution_digest = None if event.resolution is None else digest(event.resolution)
+    return item
+
+
+def prepared_text(subject: str, body: str) -> str:
+    """Return the text that is embedded: subject and body in Unicode's composed form, blanks around them left out."""
+    parts = (unicodedata.normalize("NFC", part).strip() for part in (subject, body))
+    return "\n\n".join(part for part in parts if part)
+
+
+def record_key(tenant_id: str, ticket_id: str) -> bytes:
+    """Return the key under which every event of a ticket travels."""
+    return f"{tenant_id}:{ticket_id}".encode()
+
+
+def digest(text: str) -> str:
+    """Return SHA-256 of a text, in hex."""
+    return sha256(text.encode()).hexdigest()
+
+
+def estimated_tokens(record: Record) -> int:
+    """Estimate a record's cost from its size, before it is decoded."""
+    return 1 + len(record.value or b"") // BYTES_PER_TOKEN

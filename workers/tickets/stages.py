@@ -1,0 +1,178 @@
+"""The stages of the tickets stream, as the pipeline calls them: decode, embed, decide, build.
+
+What each `reason` does to the point and to the result is the table in `docs/delivery.md`; here it is `_needs_routing`
+and `build`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.outcomes import Outcome
+from schemas.points import TicketPayload, TicketTombstone
+from schemas.tickets import Decision, Source, TicketDeleted, TicketRouted, TicketSnapshot
+from schemas.topics import result_topic
+from shared.embedding.service import TextEmbedder
+from shared.errors import Rejected
+from shared.records import Embedded, Message, Point, Record, Settled, Vector
+from shared.settings import DecisionSettings
+from shared.vectorstore.port import Collection, CollectionSpec
+from workers.tickets.decide import TEXT_VECTOR, decide
+from workers.tickets.prepare import STREAM, TicketItem, prepare
+
+RESOLUTION_VECTOR = "resolution"
+
+
+def collection_spec(name: str, dim: int) -> CollectionSpec:
+    """Return the collection of tickets under a model: its vectors, and the fields that filters use."""
+    return CollectionSpec(
+        alias=STREAM,
+        name=name,
+        vectors={TEXT_VECTOR: dim, RESOLUTION_VECTOR: dim},
+        indexes={"tenant_id": "keyword", "labelled": "bool", "solved": "bool", "satisfaction": "integer"},
+    )
+
+
+class TicketStages:
+    """What the tickets stream supplies to the pipeline."""
+
+    stream = STREAM
+
+    def __init__(self, collection: Collection, embedder: TextEmbedder, settings: DecisionSettings) -> None:
+        self._collection, self._embedder, self._settings = collection, embedder, settings
+
+    def decode(self, record: Record) -> TicketItem:
+        """Validate a record and prepare its text."""
+        return prepare(record)
+
+    def embed(self, items: Sequence[TicketItem]) -> None:
+        """Take vectors over from the store where the text is unchanged, and embed the rest in one call."""
+        wanted: list[tuple[TicketItem, str, str]] = []
+        for item in items:
+            if isinstance(item.event, TicketDeleted):
+                continue
+            _take_over(item)
+            if item.text_embedded is None:
+                wanted.append((item, "text_embedded", item.text))
+            if item.event.resolution is not None and item.resolution_embedded is None:
+                wanted.append((item, "resolution_embedded", item.event.resolution))
+        for (item, slot, _), answer in zip(wanted, self._embedder.embed([w[2] for w in wanted]), strict=True):
+            if isinstance(answer, Rejected):
+                item.rejected = answer
+            else:
+                setattr(item, slot, answer)
+
+    def decide(self, items: Sequence[TicketItem]) -> None:
+        """Decide what is to be routed; a repeat keeps the decision that is stored."""
+        routed = [item for item in items if _needs_routing(item)]
+        for item in routed:
+            item.decision = _stored_decision(item) if item.is_repeat else None
+        decide(routed, self._collection, self._settings)
+
+    def build(self, item: TicketItem) -> Settled:
+        """Build the point and the result."""
+        if isinstance(item.event, TicketDeleted):
+            return self._settled(item, Outcome.DELETED, tombstone(item.event, item.content), {})
+        if not _needs_routing(item):
+            return self._settled(item, Outcome.INDEXED, payload(item, item.event), vectors(item))
+        result = Message(result_topic(STREAM), item.record.key, self._result(item, item.event))
+        return self._settled(item, Outcome.ROUTED, payload(item, item.event), vectors(item), result)
+
+    def _settled(
+        self,
+        item: TicketItem,
+        outcome: Outcome,
+        content: TicketPayload | TicketTombstone,
+        named: dict[str, Vector],
+        result: Message | None = None,
+    ) -> Settled:
+        point = Point(item.point_id, item.version, named, content.model_dump(mode="json"))
+        return Settled(
+            item.record, outcome, item.point_id, item.version, None if item.is_repeat else point, result
+        )
+
+    def _result(self, item: TicketItem, event: TicketSnapshot) -> bytes:
+        record = item.record
+        assert item.decision is not None and item.text_embedded is not None  # noqa: S101  (a routed item has both)
+        result = TicketRouted(
+            tenant_id=event.tenant_id,
+            ticket_id=event.ticket_id,
+            event_version=event.event_version,
+            occurred_at=event.occurred_at,
+            decision=item.decision,
+            priority=event.priority,
+            similar=item.similar,
+            text_windows=item.text_embedded.windows,
+            model=self._embedder.fingerprint,
+            source=Source(topic=record.topic, partition=record.partition, offset=record.offset),
+        )
+        return result.model_dump_json().encode()
+
+
+def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
+    """Return what is stored beside a ticket's vectors."""
+    routed = item.decision is not None
+    stored = item.stored.payload if item.stored is not None else {}
+    return TicketPayload(
+        **event.model_dump(
+            include={
+                "tenant_id", "ticket_id", "event_version", "occurred_at", "subject", "body", "language", "channel",
+                "customer_id", "priority", "attributes", "resolution", "satisfaction",
+            }
+        ),
+        solved=event.solved,
+        label=event.agent_label,
+        labelled=event.agent_label is not None,
+        content_digest=item.content,
+        text_digest=item.text_digest,
+        text_windows=1 if item.text_embedded is None else item.text_embedded.windows,
+        resolution_digest=item.resolution_digest,
+        decision=item.decision if routed else _stored_decision(item),
+        decided_version=item.version if routed else _integer(stored.get("decided_version")),
+    )  # fmt: skip
+
+
+def tombstone(event: TicketDeleted, content: str) -> TicketTombstone:
+    """Return what is stored of a deleted ticket."""
+    return TicketTombstone(
+        tenant_id=event.tenant_id, ticket_id=event.ticket_id, event_version=event.event_version, content_digest=content
+    )
+
+
+def vectors(item: TicketItem) -> dict[str, Vector]:
+    """Return the named vectors of a ticket."""
+    named = {TEXT_VECTOR: item.text_embedded, RESOLUTION_VECTOR: item.resolution_embedded}
+    return {name: embedded.vector for name, embedded in named.items() if embedded is not None}
+
+
+def _needs_routing(item: TicketItem) -> bool:
+    """Whether a result is published: for new tickets, and again when the text of an open one has changed."""
+    event = item.event
+    if isinstance(event, TicketDeleted):
+        return False
+    stored = item.stored.payload if item.stored is not None else {}
+    if item.is_repeat:
+        return stored.get("decided_version") == item.version
+    if event.reason == "created":
+        return True
+    changed = stored.get("text_digest") != item.text_digest
+    return not event.solved and (changed or stored.get("decision") is None)
+
+
+def _take_over(item: TicketItem) -> None:
+    """Take the stored vectors of what has not changed since."""
+    if item.stored is None:
+        return
+    kept, old = item.stored.vectors, item.stored.payload
+    if TEXT_VECTOR in kept and (item.is_repeat or old.get("text_digest") == item.text_digest):
+        item.text_embedded = Embedded(kept[TEXT_VECTOR], _integer(old.get("text_windows")) or 1)
+    if RESOLUTION_VECTOR in kept and old.get("resolution_digest") == item.resolution_digest:
+        item.resolution_embedded = Embedded(kept[RESOLUTION_VECTOR], 1)
+
+
+def _stored_decision(item: TicketItem) -> Decision | None:
+    stored: Any = item.stored.payload.get("decision") if item.stored is not None else None
+    return None if stored is None else Decision.model_validate(stored, strict=False)
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) else None
