@@ -20,6 +20,11 @@ def point_id(tenant_id: str, stream: str, source_id: str) -> UUID:
     return uuid5(POINT_NAMESPACE, f"{tenant_id}:{stream}:{source_id}")
 
 
+Flag = Literal["solved", "labelled"]
+"""A ticket that may be offered as an answer, and one that may vote. Words, not booleans: Qdrant Edge 0.9 takes a boolean in
+a filter for an integer and finds nothing."""
+
+
 class TicketTombstone(Frozen):
     """Payload of a deleted ticket: ids and version, no text and no vector. No older event can undo it."""
 
@@ -45,11 +50,10 @@ class TicketPayload(Frozen):
     customer_id: SourceId | None
     priority: Priority
     attributes: dict[str, AttributeValue]
-    solved: bool
     resolution: str | None
     satisfaction: int | None
     label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
-    labelled: bool
+    flags: tuple[Flag, ...] = Field(description="What searches filter on; see `Flag`.")
     content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
     text_digest: str = Field(description="SHA-256 of the prepared text; unchanged text is not embedded again.")
     text_windows: int

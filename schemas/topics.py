@@ -5,6 +5,7 @@ from dataclasses import dataclass
 STREAMS = ("tickets",)
 """The streams that have a worker today."""
 
+PARTITIONS = 12
 DAY_MS = 24 * 60 * 60 * 1000
 MESSAGE_LIMIT_BYTES = 1_048_576
 """The largest input value that is accepted; Kafka's own default for a message."""
@@ -49,14 +50,19 @@ def dlq_topic(stream: str) -> str:
     return f"{stream}.dlq"
 
 
-def topics_of(stream: str) -> tuple[Topic, ...]:
-    """Return every topic of a stream, the input first."""
-    by_item = "tenant_id:ticket_id"
+def topics_of(stream: str, partitions: int | None = None) -> tuple[Topic, ...]:
+    """Return every topic of a stream, the input first.
+
+    Args:
+        stream: The stream.
+        partitions: Of every topic, in place of 12.
+    """
+    by_item, count = "tenant_id:ticket_id", partitions or PARTITIONS
     room = MESSAGE_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES
     return (
-        Topic(input_topic(stream), by_item, 12, 7 * DAY_MS, room),
-        Topic(redo_topic(stream), by_item, 12, 7 * DAY_MS, room),
-        Topic(result_topic(stream), by_item, 12, 7 * DAY_MS),
-        Topic(ledger_topic(stream), "topic:partition", 12, 30 * DAY_MS),
-        Topic(dlq_topic(stream), "the original key", 12, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
+        Topic(input_topic(stream), by_item, count, 7 * DAY_MS, room),
+        Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, room),
+        Topic(result_topic(stream), by_item, count, 7 * DAY_MS),
+        Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
+        Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from transformers.utils import logging as transformers_logging
 
 from shared.embedding.device import choose_device, is_dead, is_out_of_memory
 from shared.embedding.microbatch import cut_by_cost, split_windows
@@ -40,6 +41,7 @@ class SentenceModel:
         self.fingerprint, self.dim = card.fingerprint, card.dim
         self.device = choose_device(device)
         self._prompt, self._limit_tokens = card.prompt, micro_batch_tokens
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there; the bar draws on standard error, also where logs are JSON lines
         self._model = SentenceTransformer(
             str(card.folder),
             device=str(self.device),

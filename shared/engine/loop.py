@@ -16,7 +16,7 @@ from shared.engine.breaker import PROBE_EVERY_S, Breaker
 from shared.engine.gather import Gatherer
 from shared.engine.lifecycle import Lifecycle
 from shared.engine.overlap import Overlap
-from shared.engine.pipeline import Batch, I, Pipeline
+from shared.engine.pipeline import Batch, ItemT, Pipeline
 from shared.engine.settle import Settler
 from shared.errors import MillraceError, Unavailable
 from shared.logs import get_logger
@@ -31,14 +31,14 @@ class Stopped(MillraceError):
     """The worker was asked to stop while it waited for a dependency; the batch in hand is abandoned, uncommitted."""
 
 
-class Worker(Generic[I]):
+class Worker(Generic[ItemT]):
     """Consumes one stream until it is asked to stop."""
 
     def __init__(
         self,
         source: Source,
         gatherer: Gatherer,
-        pipeline: Pipeline[I],
+        pipeline: Pipeline[ItemT],
         settler: Settler,
         lifecycle: Lifecycle,
         surroundings: tuple[Clock, Observer],
@@ -48,7 +48,7 @@ class Worker(Generic[I]):
         self._clock, self._observer = surroundings
         self._breaker = Breaker()
         self._backoff, self._rng = Backoff(), random.Random()
-        self._overlap: Overlap[Batch[I]] = Overlap(self._prepare_next, lambda: lifecycle.beat("prepare"))
+        self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: lifecycle.beat("prepare"))
 
     def run(self) -> None:
         """Gather, process and settle until asked to stop.
@@ -71,11 +71,11 @@ class Worker(Generic[I]):
             self._source.release()
             self._overlap.stop()
 
-    def _prepare_next(self) -> Batch[I] | None:
+    def _prepare_next(self) -> Batch[ItemT] | None:
         records = self._gatherer.gather()
         return self._pipeline.prepare(records) if records else None
 
-    def _advance(self, batch: Batch[I]) -> None:
+    def _advance(self, batch: Batch[ItemT]) -> None:
         """Take a batch as far as it goes; called again after an outage, it goes on where it stood."""
         before = len(batch.records)
         batch.keep(self._source.hold(batch.records))

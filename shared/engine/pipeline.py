@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.errors import NewerSchema, Rejected
 from shared.observers import Observer
 from shared.records import Message, Record, Settled
-from shared.vectorstore.port import Collection, CollectionSpec, Stored
+from shared.vectorstore.port import Collection, Stored
 
 CONTENT_FIELD = "content_digest"
 """The payload field that keeps `Item.content`."""
@@ -56,17 +56,13 @@ class Item:
         return self.rejected is None and not self.superseded
 
 
-I = TypeVar("I", bound=Item)  # noqa: E741
+ItemT = TypeVar("ItemT", bound=Item)
 
 
-class Stages(Protocol[I]):
+class Stages(Protocol[ItemT]):
     """What a stream supplies. Each may raise `Unavailable` for the whole batch, and is then called again."""
 
-    stream: str
-    fingerprint: str
-    spec: CollectionSpec
-
-    def decode(self, record: Record) -> I:
+    def decode(self, record: Record) -> ItemT:
         """Validate a record and prepare its text.
 
         Raises:
@@ -75,21 +71,21 @@ class Stages(Protocol[I]):
         """
         ...
 
-    def embed(self, items: Sequence[I]) -> None:
+    def embed(self, items: Sequence[ItemT]) -> None:
         """Give every item the vectors it needs and does not have yet, or mark it rejected."""
         ...
 
-    def decide(self, items: Sequence[I]) -> None:
+    def decide(self, items: Sequence[ItemT]) -> None:
         """Make the decision of every item that is to be routed."""
         ...
 
-    def build(self, item: I) -> Settled:
+    def build(self, item: ItemT) -> Settled:
         """Build the point and the result of an item."""
         ...
 
 
 @dataclass(slots=True)
-class Batch(Generic[I]):
+class Batch(Generic[ItemT]):
     """A poll batch in hand: what was read and what became of it so far. Kept through an outage: nothing is done twice.
 
     Attributes:
@@ -101,7 +97,7 @@ class Batch(Generic[I]):
     """
 
     records: list[Record]
-    items: list[I | Rejected]
+    items: list[ItemT | Rejected]
     blocked_by: NewerSchema | None = None
     settled: list[Settled] = field(default_factory=list)
     outbox: list[Message] | None = None
@@ -115,15 +111,15 @@ class Batch(Generic[I]):
         self.records = list(compress(self.records, stays))
 
 
-class Pipeline(Generic[I]):
+class Pipeline(Generic[ItemT]):
     """Runs a stream's stages over batches."""
 
-    def __init__(self, stages: Stages[I], collection: Collection, clock: Clock, observer: Observer) -> None:
+    def __init__(self, stages: Stages[ItemT], collection: Collection, clock: Clock, observer: Observer) -> None:
         self._stages, self._collection, self._clock, self._observer = stages, collection, clock, observer
 
-    def prepare(self, records: list[Record]) -> Batch[I]:
+    def prepare(self, records: list[Record]) -> Batch[ItemT]:
         """Decode and validate, without the store or the device: this runs while the batch before is in hand."""
-        batch: Batch[I] = Batch(records, [])
+        batch: Batch[ItemT] = Batch(records, [])
         with self._timed("prepare", len(records)):
             for record in records:
                 try:
@@ -135,7 +131,7 @@ class Pipeline(Generic[I]):
                     break
         return batch
 
-    def process(self, batch: Batch[I]) -> list[Settled]:
+    def process(self, batch: Batch[ItemT]) -> list[Settled]:
         """Return what became of each record, in order.
 
         Raises:
@@ -159,13 +155,13 @@ class Pipeline(Generic[I]):
             self._observer.version_conflict(conflicts)
         return settled
 
-    def _look_up(self, items: Sequence[I]) -> None:
+    def _look_up(self, items: Sequence[ItemT]) -> None:
         stored = self._collection.lookup({item.point_id for item in items})
         for item in items:
             item.stored = stored.get(item.point_id)
             item.superseded = item.stored is not None and item.stored.version > item.version
 
-    def _settled(self, record: Record, item: I | Rejected) -> Settled:
+    def _settled(self, record: Record, item: ItemT | Rejected) -> Settled:
         failure = item if isinstance(item, Rejected) else item.rejected
         if isinstance(item, Rejected) or failure is not None:
             return Settled(record, Outcome.DEAD_LETTERED, failure=failure)

@@ -8,7 +8,7 @@ from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
 from shared.engine.envelope import Envelopes
-from shared.engine.pipeline import Batch, I
+from shared.engine.pipeline import Batch, ItemT
 from shared.errors import Unavailable
 from shared.observers import Observer, SettleStep
 from shared.records import Message, Settled
@@ -24,7 +24,7 @@ class Settler:
         self._collection, self._source, self._sink = collection, source, sink
         self._envelopes, self._clock, self._observer = envelopes, clock, observer
 
-    def settle(self, batch: Batch[I]) -> None:
+    def settle(self, batch: Batch[ItemT]) -> None:
         """Write, look again, publish, commit, tell.
 
         Raises:

@@ -28,7 +28,6 @@ SCROLL_POINTS = 1_000
 INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
     "keyword": edge.PayloadSchemaType.Keyword,
     "integer": edge.PayloadSchemaType.Integer,
-    "bool": edge.PayloadSchemaType.Bool,
 }
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.records import Point, Vector
 
-IndexKind = Literal["keyword", "integer", "bool"]
+IndexKind = Literal["keyword", "integer"]
 VERSION_FIELD = "event_version"
 """The payload field that the guard compares; every point has it."""
 
@@ -46,7 +46,7 @@ class Query:
     Attributes:
         vector: Shape (dim,), unit length.
         using: Which named vector to compare with.
-        equals: Payload fields and the value each must have.
+        equals: Payload fields and the value each must have, or hold where the field is a list.
         at_least: Integer payload fields and the least value each must have.
         exclude: Ids that must not be found.
         limit: How many hits at most.
@@ -56,7 +56,7 @@ class Query:
     vector: Vector
     using: str
     limit: int
-    equals: Mapping[str, str | int | bool] = field(default_factory=dict)
+    equals: Mapping[str, str | int] = field(default_factory=dict)
     at_least: Mapping[str, int] = field(default_factory=dict)
     exclude: frozenset[UUID] = frozenset()
     payload: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ def _voters(item: TicketItem, settings: DecisionSettings) -> Query:
         vector=_vector(item),
         using=TEXT_VECTOR,
         limit=settings.neighbours,
-        equals={"tenant_id": item.event.tenant_id, "labelled": True},
+        equals={"tenant_id": item.event.tenant_id, "flags": "labelled"},
         exclude=frozenset({item.point_id}),
         payload=("label",),
     )
@@ -85,7 +85,7 @@ def _similar(item: TicketItem, settings: DecisionSettings) -> Query:
         vector=_vector(item),
         using=TEXT_VECTOR,
         limit=settings.similar * SPARE_HITS,
-        equals={"tenant_id": item.event.tenant_id, "solved": True},
+        equals={"tenant_id": item.event.tenant_id, "flags": "solved"},
         at_least={"satisfaction": settings.min_satisfaction},
         exclude=frozenset({item.point_id}),
         payload=SIMILAR_FIELDS,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.outcomes import Outcome
-from schemas.points import TicketPayload, TicketTombstone
+from schemas.points import Flag, TicketPayload, TicketTombstone
 from schemas.tickets import Decision, Source, TicketDeleted, TicketRouted, TicketSnapshot
 from schemas.topics import result_topic
 from shared.embedding.service import TextEmbedder
@@ -28,7 +28,7 @@ def collection_spec(name: str, dim: int) -> CollectionSpec:
         alias=STREAM,
         name=name,
         vectors={TEXT_VECTOR: dim, RESOLUTION_VECTOR: dim},
-        indexes={"tenant_id": "keyword", "labelled": "bool", "solved": "bool", "satisfaction": "integer"},
+        indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     )
 
 
@@ -119,9 +119,8 @@ def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
                 "customer_id", "priority", "attributes", "resolution", "satisfaction",
             }
         ),
-        solved=event.solved,
         label=event.agent_label,
-        labelled=event.agent_label is not None,
+        flags=flags(event),
         content_digest=item.content,
         text_digest=item.text_digest,
         text_windows=1 if item.text_embedded is None else item.text_embedded.windows,
@@ -129,6 +128,12 @@ def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
         decision=item.decision if routed else _stored_decision(item),
         decided_version=item.version if routed else _integer(stored.get("decided_version")),
     )  # fmt: skip
+
+
+def flags(event: TicketSnapshot) -> tuple[Flag, ...]:
+    """Return what searches filter on."""
+    found: list[tuple[Flag, bool]] = [("solved", event.solved), ("labelled", event.agent_label is not None)]
+    return tuple(flag for flag, holds in found if holds)
 
 
 def tombstone(event: TicketDeleted, content: str) -> TicketTombstone:

@@ -1,0 +1,1 @@
+"""Millrace: from Kafka to audited results. Commands, wiring, and what people run by hand."""

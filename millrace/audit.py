@@ -1,0 +1,191 @@
+"""The audit: "did we lose anything?" It merges the input, the ledger, the results, the dead letters and the points.
+
+It reads the input itself and never counts offsets: compaction, transactions and retention leave gaps that are no loss.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from schemas.failures import FailureHeader
+from schemas.outcomes import LedgerEntry, Outcome
+from schemas.tickets import TicketRouted
+from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, result_topic
+from shared.broker.reader import TopicReader
+from shared.errors import NewerSchema, Rejected
+from shared.records import Record, TopicPartition
+from shared.vectorstore.port import VERSION_FIELD, Collection
+from workers.tickets.prepare import prepare
+
+Place = tuple[TopicPartition, int]
+"""One record: its partition and its offset."""
+
+EXAMPLES = 5
+FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the audit counted. Clean means that `missing`, `stale` and `conflicting` are all zero.
+
+    Attributes:
+        settled: Input records that the ledger gives an outcome.
+        missing: Settled by the offsets but not by the ledger, or without the result, dead letter or point it promises.
+        stale: Points older than the newest version of their id that was settled.
+        conflicting: Records with two outcomes that exclude each other, or two results of one version that differ.
+        repeated: Records whose outcome, result or dead letter was written more than once: harmless, after a crash.
+        pending: Input records behind the committed offsets: their turn has not come.
+        below_retention: Settled records that the input no longer holds.
+    """
+
+    settled: int = 0
+    missing: int = 0
+    stale: int = 0
+    conflicting: int = 0
+    repeated: int = 0
+    pending: int = 0
+    below_retention: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    points: int = 0
+    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is missing, stale or conflicting."""
+        return not (self.missing or self.stale or self.conflicting)
+
+    def note(self, kind: str, what: str) -> None:
+        """Count a finding and keep the first few as examples."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        if len(self.examples[kind]) < EXAMPLES:
+            self.examples[kind].append(what)
+
+    def line(self) -> str:
+        """Return the one line that answers the question."""
+        return f"audit: missing {self.missing}, stale {self.stale}, conflicting {self.conflicting}, repeated {self.repeated}"
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the topics say, by place."""
+
+    outcomes: dict[Place, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
+    results: dict[Place, int] = field(default_factory=Counter)
+    dead_letters: dict[Place, int] = field(default_factory=Counter)
+    decisions: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    contradicted: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Findings:
+    """Merge everything that is known about a stream.
+
+    Args:
+        reader: Reads the topics; its group is that of the stream's workers.
+        stream: The stream.
+        collection: Where the points are; None checks the topics alone.
+
+    Raises:
+        Unavailable: the broker or the store cannot be read.
+    """
+    topics = [input_topic(stream), redo_topic(stream)]
+    committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
+    evidence = _gather_evidence(reader, stream)
+    findings = Findings()
+    newest: dict[UUID, int] = {}
+    seen: set[Place] = set()
+    for topic in topics:
+        for record in reader.read(topic):
+            place = (record.topic_partition, record.offset)
+            seen.add(place)
+            _check_record(record, place, evidence, committed.get(record.topic_partition, 0), findings)
+            if set(evidence.outcomes.get(place, ())) & {*FINAL, Outcome.SUPERSEDED}:
+                _remember_newest(record, newest)
+    findings.below_retention = sum(place not in seen for place in evidence.outcomes)
+    for key in evidence.contradicted:
+        findings.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
+    if collection is not None:
+        _check_points(collection, newest, findings)
+    return findings
+
+
+def _gather_evidence(reader: TopicReader, stream: str) -> Evidence:
+    evidence = Evidence()
+    for record in reader.read(ledger_topic(stream)):
+        entry = LedgerEntry.model_validate_json(record.value or b"")
+        where = TopicPartition(entry.topic, entry.partition)
+        for span in entry.ranges:
+            for offset in range(span.first, span.last + 1):
+                evidence.outcomes[where, offset].append(span.outcome)
+    for record in reader.read(result_topic(stream)):
+        result = TicketRouted.model_validate_json(record.value or b"")
+        source = result.source
+        evidence.results[TopicPartition(source.topic, source.partition), source.offset] += 1
+        key = (result.tenant_id, result.ticket_id, result.event_version)
+        decision = result.decision.model_dump_json()
+        if evidence.decisions.setdefault(key, decision) != decision:
+            evidence.contradicted.append(key)
+    for place in _origins(reader.read(dlq_topic(stream))):
+        evidence.dead_letters[place] += 1
+    return evidence
+
+
+def _origins(dead_letters: Iterator[Record]) -> Iterator[Place]:
+    for record in dead_letters:
+        headers = {name: value.decode() for name, value in record.headers if name.startswith("millrace-")}
+        partition = int(headers[FailureHeader.ORIGIN_PARTITION])
+        yield TopicPartition(headers[FailureHeader.ORIGIN_TOPIC], partition), int(headers[FailureHeader.ORIGIN_OFFSET])
+
+
+def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: Findings) -> None:
+    outcomes = evidence.outcomes.get(place, [])
+    name = f"{record.topic}/{record.partition}@{record.offset}"
+    if record.offset >= committed:
+        findings.pending += 1
+        return
+    if not outcomes:
+        findings.note("missing", f"{name} is committed but in no ledger message")
+        return
+    findings.settled += 1
+    kinds = set(outcomes)
+    findings.outcomes[outcomes[0].value] += 1
+    if Outcome.ROUTED in kinds and not evidence.results.get(place):
+        findings.note("missing", f"{name} was routed but has no result")
+    if Outcome.DEAD_LETTERED in kinds and not evidence.dead_letters.get(place):
+        findings.note("missing", f"{name} was dead-lettered but is not in the queue")
+    if len(kinds - {Outcome.SUPERSEDED}) > 1 or kinds == {Outcome.DEAD_LETTERED, Outcome.SUPERSEDED}:
+        findings.note("conflicting", f"{name} ended as {', '.join(sorted(kinds))}")
+    if max(len(outcomes), evidence.results.get(place, 0), evidence.dead_letters.get(place, 0)) > 1:
+        findings.note("repeated", f"{name} was settled {len(outcomes)} times")
+
+
+def _remember_newest(record: Record, newest: dict[UUID, int]) -> None:
+    try:
+        item = prepare(record)
+    except (Rejected, NewerSchema):  # the ledger says it was settled by a worker with another schema
+        return
+    newest[item.point_id] = max(newest.get(item.point_id, 0), item.version)
+
+
+def _check_points(collection: Collection, newest: dict[UUID, int], findings: Findings) -> None:
+    """Compare the stored version of every id with the newest that was settled; tombstones are points too."""
+    stored: dict[UUID, int] = {}
+    for point_id, payload in collection.scroll((VERSION_FIELD,)):
+        stored[point_id] = int(str(payload[VERSION_FIELD]))
+    findings.points = len(stored)
+    for point_id, version in newest.items():
+        found = stored.get(point_id)
+        if found is None:
+            findings.note("missing", f"point {point_id}, version {version}, is not stored")
+        elif found < version:
+            findings.note("stale", f"point {point_id} holds version {found}, {version} was settled")
+
+
+def as_json(findings: Findings) -> str:
+    """Return the findings as one JSON object."""
+    names = ("settled", "missing", "stale", "conflicting", "repeated", "pending", "below_retention", "points")
+    counts = {name: getattr(findings, name) for name in names}
+    return json.dumps(
+        {"clean": findings.clean, **counts, "outcomes": dict(findings.outcomes), "examples": dict(findings.examples)}
+    )

@@ -1,0 +1,43 @@
+"""The `millrace` command: parse, load settings, call. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unavailable for now."""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from millrace.cli import audit, demo, ingest, run, topics
+from shared.errors import MillraceError, Unavailable
+
+UNAVAILABLE = 3
+
+app = typer.Typer(
+    name="millrace",
+    help="Tickets from Kafka, embedded, routed, indexed in Qdrant, and audited. Settings: `millrace run --help`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.add_typer(topics.app, name="topics")
+app.command("ingest")(ingest.ingest)
+app.command("audit")(audit.audit)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Run the command line; errors are one line on standard error, never a traceback."""
+    try:
+        app()
+    except Unavailable as error:
+        _fail(str(error), UNAVAILABLE)
+    except MillraceError as error:
+        _fail(str(error), 1)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MILLRACE_" + "__".join(str(part) for part in first["loc"]).upper()
+        _fail(f"setting {name}: {first['msg']}", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(code)

@@ -1,0 +1,46 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+from shared.settings import Settings
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap", help="host:port,... of the brokers; default MILLRACE_BROKER__BOOTSTRAP.", show_default=False),
+]
+Stream = Annotated[str, typer.Option("--stream", help="Which stream; tickets is the only one today.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]
+
+
+def load_settings(bootstrap: str | None = None) -> Settings:
+    """Read the settings; an address given on the command line wins over the environment."""
+    settings = Settings()
+    if bootstrap is None:
+        return settings
+    return settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
+
+
+def require_bootstrap(settings: Settings) -> str:
+    """Return the brokers' addresses.
+
+    Raises:
+        typer.BadParameter: none are configured.
+    """
+    if settings.broker.bootstrap is None:
+        raise typer.BadParameter("which brokers? give --bootstrap host:port or set MILLRACE_BROKER__BOOTSTRAP")
+    return settings.broker.bootstrap
+
+
+def require_stream(stream: str) -> str:
+    """Return the stream's name.
+
+    Raises:
+        typer.BadParameter: there is no such stream.
+    """
+    from schemas.topics import STREAMS
+
+    if stream not in STREAMS:
+        raise typer.BadParameter(f"there is no stream {stream}; there is: {', '.join(STREAMS)}")
+    return stream

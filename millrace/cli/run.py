@@ -1,0 +1,74 @@
+"""`millrace run`."""
+
+import os
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from millrace.cli.options import Bootstrap, load_settings, require_stream
+from millrace.wiring import load_text_model, open_broker, open_store, ticket_worker
+from schemas.topics import topics_of
+from shared.engine.lifecycle import Lifecycle
+from shared.errors import Fatal
+from shared.logs import configure, get_logger
+from shared.probes import ProbeServer
+from shared.settings import Settings
+
+log = get_logger("run")
+
+
+def run(
+    stream: Annotated[str, typer.Argument(help="Which worker to run; tickets is the only one today.")],
+    bootstrap: Bootstrap = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of /metrics, /healthz, /readyz; 0 picks a free one.")
+    ] = None,
+) -> None:
+    """Run a stream's worker until SIGTERM or Ctrl-C; it finishes the batch in hand and commits before it leaves.
+
+    Without brokers it holds an embedded broker, whose address it prints, and a store in .millrace/store. Settings are
+    read from MILLRACE_<PART>__<FIELD>; docs/settings.md lists them all.
+    """
+    settings = load_settings(bootstrap)
+    configure(settings.operation.log_level, settings.operation.log_format == "json")
+    names = [topic.name for topic in topics_of(require_stream(stream))]
+    with open_store(settings) as store, open_broker(settings, names) as address:
+        if settings.broker.bootstrap is None:
+            sys.stderr.write(f"embedded broker (not Kafka; gone when this ends): --bootstrap {address}\n")
+        model = load_text_model(settings)
+        with ticket_worker(settings, address, store, model) as running:
+            wanted = settings.operation.port if port is None else port
+            probes = ProbeServer(settings.operation.host, wanted, running.lifecycle, running.metrics)
+            _stop_on_signals(running.lifecycle, settings)
+            log.info("running", stream=stream, model=model.fingerprint, probes_port=probes.port)
+            try:
+                running.worker.run()
+            except Fatal as error:
+                log.error("fatal", error=str(error))
+                raise
+            finally:
+                probes.close()
+    log.info("stopped", stream=stream)
+
+
+def _stop_on_signals(lifecycle: Lifecycle, settings: Settings) -> None:
+    """Drain on the first signal; end without further ado when the drain's deadline passes or a second one comes."""
+
+    def stop(signum: int, _: object) -> None:
+        if lifecycle.stopping.is_set():
+            os._exit(128 + signum)
+        lifecycle.stop()
+        deadline = threading.Timer(settings.operation.drain_timeout_s, _give_up)
+        deadline.daemon = True
+        deadline.start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _give_up() -> None:
+    log.error("drain deadline passed: what is in hand stays uncommitted and will be read again")
+    os._exit(1)

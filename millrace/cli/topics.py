@@ -1,0 +1,36 @@
+"""`millrace topics create`."""
+
+from typing import Annotated
+
+import typer
+
+from millrace.cli.options import Bootstrap, Stream, load_settings, require_bootstrap, require_stream
+from schemas.topics import topics_of
+from shared.broker.provision import create_topics
+
+app = typer.Typer(help="The topics of a stream.", no_args_is_help=True)
+
+
+@app.callback()
+def topics() -> None:
+    """The topics of a stream."""
+
+
+@app.command("create")
+def create(
+    bootstrap: Bootstrap = None,
+    stream: Stream = "tickets",
+    replication: Annotated[
+        int, typer.Option(min=1, help="Copies of each partition: 3 in production, 1 on a single broker.")
+    ] = 1,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Partitions of every topic; the most workers that can share the stream.")
+    ] = None,
+) -> None:
+    """Create the topics that are missing; existing ones are left as they are."""
+    address = require_bootstrap(load_settings(bootstrap))
+    wanted = topics_of(require_stream(stream), partitions)
+    created = create_topics(address, wanted, replication)
+    for topic in wanted:
+        state = "created" if topic.name in created else "exists"
+        typer.echo(f"{topic.name:<20} {topic.partitions:>3} partitions  {state}")

@@ -1,0 +1,253 @@
+"""The demo: the real worker on the embedded broker and the embedded store, over sample tickets of our own.
+
+A history of solved tickets is ingested first, then open ones arrive live and are routed by their labelled neighbours.
+"""
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from millrace.audit import audit
+from millrace.ingest import Mapped, TicketFile
+from millrace.sending import Progress, send
+from millrace.wiring import Running, group_of, load_text_model, open_broker, open_store, ticket_worker
+from schemas.failures import FailureHeader
+from schemas.outcomes import Outcome
+from schemas.tickets import TicketRouted
+from schemas.topics import dlq_topic, input_topic, result_topic, topics_of
+from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
+from shared.broker.source import KafkaSource
+from shared.clock import Clock, SystemClock
+from shared.embedding.port import TextModel
+from shared.errors import MillraceError, Unavailable
+from shared.observers import Observer
+from shared.records import Message
+from shared.settings import BatchSettings, BrokerSettings, OperationSettings, Settings, StoreSettings
+from shared.vectorstore.port import Query, VectorStore
+
+STREAM = "tickets"
+TENANT = "acme"
+QUESTION = "I was charged two times for one order, can I get my money back?"
+POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
+DEADLINE_S = 300.0
+ROWS_SHOWN = 15
+PIPED_COLUMNS = 140
+RATIOS = {"ticket": 3, "subject": 10, "queue": 8, "action": 3, "share": 2, "most similar solved ticket": 12}
+"""Columns of the table and their relative widths."""
+
+
+
+class Counting(Observer):
+    """Counts what was settled, for the demo's waits and its throughput."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.dead = 0
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Count."""
+        self.settled += sum(outcomes.values())
+        self.dead += outcomes.get(Outcome.DEAD_LETTERED, 0)
+
+
+@dataclass(slots=True)
+class Stage:
+    """What the acts of the demo share."""
+
+    console: Console
+    settings: Settings
+    bootstrap: str
+    counting: Counting
+    clock: Clock
+    worker: threading.Thread
+    failure: list[BaseException]
+
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        """Wait, but neither for a dead worker nor for ever.
+
+        Raises:
+            MillraceError: the worker failed.
+            Unavailable: the deadline passed.
+        """
+        until_s = self.clock.monotonic_s() + DEADLINE_S
+        while not done():
+            if self.failure:
+                raise MillraceError(f"the worker failed: {self.failure[0]}")
+            if self.clock.monotonic_s() > until_s:
+                raise Unavailable("demo", f"not done after {DEADLINE_S:.0f} s")
+            self.clock.wait(threading.Event(), 0.05)
+
+
+def run_demo(keep: bool) -> bool:
+    """Run the demo; return whether its audit is clean.
+
+    Args:
+        keep: Leave everything running until Ctrl-C after the audit.
+    """
+    console = _console()
+    with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
+        settings = _settings(Path(folder))
+        names = [topic.name for topic in topics_of(STREAM)]
+        console.print("Loading the embedding model (all-MiniLM-L6-v2, from its wheel) ...")
+        model = load_text_model(settings)
+        counting = Counting()
+        with (
+            open_store(settings) as store,
+            open_broker(settings, names) as bootstrap,
+            ticket_worker(settings, bootstrap, store, model, [counting]) as running,
+        ):
+            stage = _start(console, settings, bootstrap, counting, running)
+            try:
+                _play(stage, Path(folder), store, model)
+                clean = _audit(stage, store)
+                if keep:
+                    _keep(stage)
+            finally:
+                running.lifecycle.stop()
+                stage.worker.join()
+    return clean
+
+
+def _console() -> Console:
+    """Return a console that is wide enough for the table also where the output is piped."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings(
+        broker=BrokerSettings(),
+        batch=BatchSettings(max_records=64),
+        store=StoreSettings(path=folder / "store"),
+        operation=OperationSettings(state_dir=folder),
+    )
+
+
+def _start(console: Console, settings: Settings, bootstrap: str, counting: Counting, running: Running) -> Stage:
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            running.worker.run()
+        except BaseException as error:  # shown by whoever waits
+            failure.append(error)
+
+    worker = threading.Thread(target=work, name="worker", daemon=True)
+    worker.start()
+    return Stage(console, settings, bootstrap, counting, SystemClock(), worker, failure)
+
+
+def _play(stage: Stage, folder: Path, store: VectorStore, model: TextModel) -> None:
+    with as_file(files("millrace").joinpath("samples")) as samples:
+        rows = [json.loads(line) for line in (samples / "tickets.jsonl").read_text(encoding="utf-8").splitlines()]
+    history = _part(folder / "history.jsonl", [row for row in rows if row["reason"] != "created"])
+    arriving = _part(folder / "arriving.jsonl", [row for row in rows if row["reason"] == "created"])
+    with closing(KafkaSink(stage.bootstrap, stage.settings.broker)) as sink:
+        start_s = stage.clock.monotonic_s()
+        stage.console.print("Ingesting solved tickets, labelled by agents ...")
+        solved = _ingest(stage, history, sink)
+        stage.wait_until(lambda: stage.counting.settled >= solved)
+        stage.console.print(f"{solved} solved tickets indexed. Open tickets arrive:")
+        opened = _ingest(stage, arriving, sink)
+        sink.produce([Message(input_topic(STREAM), f"{TENANT}:T-9999".encode(), POISON)])
+        sink.flush()
+        _show_routed(stage, {row["ticket_id"]: row["subject"] for row in rows}, opened)
+        stage.wait_until(lambda: stage.counting.settled > solved + opened)
+        seconds = stage.clock.monotonic_s() - start_s
+    _show_similar(stage, store, model)
+    _show_dead_letter(stage)
+    total = stage.counting.settled
+    stage.console.print(f"\nthroughput: {total} records settled in {seconds:.1f} s, {total / seconds:.0f} a second")
+
+
+def _part(path: Path, rows: list[dict[str, object]]) -> TicketFile:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return TicketFile.open(path)
+
+
+def _ingest(stage: Stage, source: TicketFile, sink: KafkaSink) -> int:
+    mapped = Mapped(TENANT)
+    progress = Progress.load(stage.settings.operation.state_dir, source, mapped, stage.bootstrap)
+    return send(source, mapped, sink, progress, stage.clock, lambda _: None).rows
+
+
+def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> None:
+    """Fill a table with results as they are published; piped, each is a line of its own."""
+    source = KafkaSource(stage.bootstrap, [result_topic(STREAM)], "millrace-demo", BrokerSettings(), stage.clock)
+    results: list[TicketRouted] = []
+    with closing(source), Live(console=stage.console, refresh_per_second=8) as live:
+        while len(results) < wanted:
+            for record in source.take(100, 0.2):
+                results.append(TicketRouted.model_validate_json(record.value or b""))
+            live.update(_table(results[-ROWS_SHOWN:], subjects, len(results)))
+            stage.wait_until(lambda: True)
+    actions = [result.decision.action for result in results]
+    counts = ", ".join(f"{action} {actions.count(action)}" for action in ("auto", "review", "abstain"))
+    stage.console.print(f"{len(results)} routed by the vote of labelled neighbours: {counts}")
+
+
+def _table(results: list[TicketRouted], subjects: dict[str, str], total: int) -> Table:
+    table = Table(title=f"tickets.routed ({total}, the latest shown)", title_justify="left", expand=True)
+    for column in RATIOS:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=RATIOS[column])
+    for result in results:
+        decision = result.decision
+        share = "" if decision.confidence is None else f"{decision.confidence:.2f}"
+        similar = f"{result.similar[0].ticket_id} {result.similar[0].subject}" if result.similar else "none"
+        queue = decision.queue or f"({decision.action_reason})"
+        table.add_row(result.ticket_id, subjects.get(result.ticket_id, ""), queue, decision.action, share, similar)
+    return table
+
+
+def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
+    collection = store.open_alias(STREAM)
+    assert collection is not None  # noqa: S101  (the worker has opened it)
+    query = Query(
+        vector=model.embed([QUESTION]).vectors[0],
+        using="text",
+        limit=3,
+        equals={"tenant_id": TENANT, "flags": "solved"},
+        at_least={"satisfaction": stage.settings.decision.min_satisfaction},
+        payload=("ticket_id", "subject", "resolution"),
+    )
+    stage.console.print(f'\nSimilar solved tickets to: "{QUESTION}"')
+    for hit in collection.search([query])[0]:
+        stage.console.print(f"  {hit.score:.2f}  {hit.payload['ticket_id']}  {hit.payload['subject']}")
+        stage.console.print(f"        {hit.payload['resolution']}", style="dim")
+
+
+def _show_dead_letter(stage: Stage) -> None:
+    for record in TopicReader(stage.bootstrap).read(dlq_topic(STREAM)):
+        headers = {name: value.decode() for name, value in record.headers}
+        place = f"{headers[FailureHeader.ORIGIN_TOPIC]}/{headers[FailureHeader.ORIGIN_PARTITION]}"
+        stage.console.print(f"\ntickets.dlq: {place}@{headers[FailureHeader.ORIGIN_OFFSET]}")
+        for header in (FailureHeader.REASON, FailureHeader.FIELD, FailureHeader.DETAIL):
+            stage.console.print(f"  {header.removeprefix('millrace-')}: {headers[header]}", markup=False)
+        stage.console.print(f"  original bytes: {record.value!r}", markup=False)
+
+
+def _audit(stage: Stage, store: VectorStore) -> bool:
+    reader = TopicReader(stage.bootstrap, group_of(stage.settings, STREAM))
+    findings = audit(reader, STREAM, store.open_alias(STREAM))
+    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items()))
+    stage.console.print(f"outcomes: {outcomes}; pending {findings.pending}; points {findings.points}")
+    stage.console.print(findings.line())
+    return findings.clean and findings.pending == 0
+
+
+def _keep(stage: Stage) -> None:
+    stage.console.print(f"still running; embedded broker at {stage.bootstrap}; Ctrl-C ends it")
+    try:
+        stage.clock.wait(threading.Event(), float(threading.TIMEOUT_MAX))
+    except KeyboardInterrupt:
+        stage.console.print("ending")

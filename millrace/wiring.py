@@ -1,0 +1,102 @@
+"""The composition root: the only file that names concrete adapters."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from schemas.topics import input_topic, redo_topic
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.kafka import KafkaSink
+from shared.broker.source import KafkaSource
+from shared.cache.memory import MemoryCache
+from shared.clock import SystemClock
+from shared.embedding.port import TextModel
+from shared.embedding.registry import ModelCard, load_card
+from shared.embedding.service import TextEmbedder
+from shared.engine.envelope import Envelopes
+from shared.engine.gather import Gatherer
+from shared.engine.lifecycle import Lifecycle
+from shared.engine.loop import Worker
+from shared.engine.pipeline import Pipeline
+from shared.engine.settle import Settler
+from shared.metrics import Metrics
+from shared.observers import Observer, Observers
+from shared.settings import Settings
+from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.port import VectorStore
+from workers.tickets.prepare import TicketItem, estimated_tokens
+from workers.tickets.stages import TicketStages, collection_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A worker and what is known about it from outside."""
+
+    worker: Worker[TicketItem]
+    lifecycle: Lifecycle
+    metrics: Metrics
+    source: KafkaSource
+
+
+def group_of(settings: Settings, stream: str) -> str:
+    """Return the consumer group of a stream's workers."""
+    return settings.broker.group or f"millrace-{stream}"
+
+
+def model_card(settings: Settings) -> ModelCard:
+    """Return the card of the configured model."""
+    return load_card(settings.embedding.model, settings.embedding.models_file)
+
+
+def load_text_model(settings: Settings) -> TextModel:
+    """Load the configured text model; torch is imported here, so that commands without a model start at once."""
+    from shared.embedding.text import SentenceModel
+
+    return SentenceModel(model_card(settings), settings.embedding.device, settings.embedding.micro_batch_tokens)
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[VectorStore]:
+    """Open the configured vector store."""
+    store = EdgeStore(settings.store.path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[str]:
+    """Yield the brokers' addresses; where none are configured, hold an embedded broker with these topics."""
+    if settings.broker.bootstrap is not None:
+        yield settings.broker.bootstrap
+        return
+    with EmbeddedBroker() as broker:
+        broker.create(topics)
+        yield broker.bootstrap
+
+
+@contextmanager
+def ticket_worker(
+    settings: Settings, bootstrap: str, store: VectorStore, model: TextModel, observers: Sequence[Observer] = ()
+) -> Iterator[Running]:
+    """Build the worker of the tickets stream; what it holds is let go in reverse order."""
+    stream, clock = TicketStages.stream, SystemClock()
+    metrics = Metrics(stream)
+    observer = Observers([metrics, *observers])
+    lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
+    with ExitStack() as held:
+        collection = store.open(collection_spec(model_card(settings).collection(stream), model.dim))
+        embedder = TextEmbedder(model, MemoryCache(settings.embedding.cache_mib << 20), observer)
+        stages = TicketStages(collection, embedder, settings.decision)
+        pipeline = Pipeline(stages, collection, clock, observer)
+        sink = KafkaSink(bootstrap, settings.broker)
+        held.callback(sink.close)
+        topics = [input_topic(stream), redo_topic(stream)]
+        source = KafkaSource(bootstrap, topics, group_of(settings, stream), settings.broker, clock)
+        held.callback(source.close)
+        lifecycle.watch("poll", lambda: source.last_poll_s)
+        settler = Settler(collection, source, sink, Envelopes(stream, model.fingerprint), clock, observer)
+        gatherer = Gatherer(source, settings.batch, estimated_tokens, clock, observer)
+        worker = Worker(source, gatherer, pipeline, settler, lifecycle, (clock, observer))
+        yield Running(worker, lifecycle, metrics, source)
