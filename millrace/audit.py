@@ -17,7 +17,7 @@ from shared.broker.reader import TopicReader
 from shared.errors import NewerSchema, Rejected
 from shared.records import Record, TopicPartition
 from shared.vectorstore.port import VERSION_FIELD, Collection
-from workers.tickets.prepare import prepare
+from workers.tickets.prepare import decode_ticket
 
 Place = tuple[TopicPartition, int]
 """One record: its partition and its offset."""
@@ -162,7 +162,7 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
 
 def _remember_newest(record: Record, newest: dict[UUID, int]) -> None:
     try:
-        item = prepare(record)
+        item = decode_ticket(record)
     except (Rejected, NewerSchema):  # the ledger says it was settled by a worker with another schema
         return
     newest[item.point_id] = max(newest.get(item.point_id, 0), item.version)

@@ -4,11 +4,11 @@ MillraceError
 ├── Rejected        this record is bad for ever: dead letter at once, commit
 ├── Unavailable     a dependency is down or refuses for now: pause, back off, settle the same items again
 │   └── NewerSchema a producer is ahead of this worker: the same, until the worker is upgraded
-├── PartitionsLost  another worker owns these partitions now: abandon the batch, commit nothing
 └── Fatal           nothing that waiting could mend: not ready, stop, exit non-zero, blame no record
     ├── DeviceLost  the device or its context is dead
     └── StoreInUse  another process holds the embedded store's folder
 
+Partitions given to another worker are no error: `Source.hold` and `Source.commit` say what is no longer ours.
 Adapters translate foreign errors into these; anything else that escapes a stage is a bug and is Fatal.
 """
 
@@ -52,10 +52,6 @@ class NewerSchema(Unavailable):
 
     def __init__(self, found: int, newest: int) -> None:
         super().__init__("schema", f"a record has schema_version {found}, this worker understands up to {newest}: upgrade it")
-
-
-class PartitionsLost(MillraceError):
-    """The group has given this worker's partitions to another member."""
 
 
 class Fatal(MillraceError):

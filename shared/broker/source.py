@@ -1,11 +1,7 @@
-"""The consuming side: one thread owns the consumer and never stops polling; everyone else talks to it through here.
-
-Words: a *lease* numbers one assignment of one partition to this worker. A record is in hand from `hold` to `commit`.
-"""
+"""The consuming side: one thread owns the consumer and never stops polling; the engine talks to it through here."""
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -16,6 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, client_config, to_record
+from shared.broker.leases import Leases
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
@@ -73,60 +70,43 @@ class KafkaSource:
     def __init__(self, bootstrap: str, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock) -> None:
         self._topics, self._settings, self._clock = list(topics), settings, clock
         self._consumer = Consumer(_consumer_config(bootstrap, group, settings) | {"on_commit": self._on_commit})
-        self._changed = threading.Condition()
-        self._buffer: deque[Record] = deque()
-        self._leases: dict[TopicPartition, int] = {}
-        self._leases_given = 0
-        self._in_hand: set[TopicPartition] = set()
-        self._revoking: set[TopicPartition] = set()
+        self._leases = Leases()
         self._commits: queue.SimpleQueue[Commit] = queue.SimpleQueue()
         self._unconfirmed: list[Commit] = []
         self._outage = False
         self._paused = False
         self._full_since_s: float | None = None
-        self._failure: BaseException | None = None
         self._closing = threading.Event()
         self.last_poll_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
         self._thread.start()
 
-    # --- what the engine calls, from its own thread ---
+    # --- what the engine calls, from its own threads ---
 
     def take(self, limit: int, wait_s: float) -> list[Record]:
         """Return up to `limit` records, empty when none came within `wait_s`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._buffer or self._failure, timeout=wait_s)
-            self._raise_failure()
-            return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+        return self._leases.take(limit, wait_s)
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
         """Declare records to be in hand and return those still ours."""
-        with self._changed:
-            held = [record for record in records if self._is_ours(record)]
-            self._in_hand = {record.topic_partition for record in held}
-            return held
+        return self._leases.hold(records)
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit past these records and let go of them; return how many were lost."""
-        with self._changed:
-            ours = [r for r in records if self._leases.get(r.topic_partition) == r.lease]
+        ours = self._leases.ours(records)
         lost = len(records) - len(ours)
         if ours and not self._confirmed(next_offsets(ours)):
             lost = len(records)
-        self.release()
+        self._leases.release()
         return lost
 
     def release(self) -> None:
         """Let go of the records in hand."""
-        with self._changed:
-            self._in_hand = set()
-            self._changed.notify_all()
+        self._leases.release()
 
     def pause(self) -> None:
         """Stop fetching, keep polling."""
-        with self._changed:
-            self._outage = True
-            self._changed.notify_all()
+        self._outage = True
 
     def resume(self) -> None:
         """Fetch again."""
@@ -135,17 +115,13 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group and wait for the poll thread to end."""
         self._closing.set()
-        self.release()
+        self._leases.release()
         self._thread.join(self._settings.commit_timeout_s)
 
     @property
     def assigned(self) -> int:
         """How many partitions this worker owns now."""
-        return len(self._leases)
-
-    def _is_ours(self, record: Record) -> bool:
-        where = record.topic_partition
-        return self._leases.get(where) == record.lease and where not in self._revoking
+        return self._leases.count()
 
     def _confirmed(self, offsets: Offsets) -> bool:
         """Have the poll thread commit; return False where the group refuses because the partitions are another's."""
@@ -162,10 +138,6 @@ class KafkaSource:
             raise Unavailable("broker", f"commit failed: {error.args[0].str()}") from error
         return True
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise Fatal(f"consuming has failed: {self._failure}") from self._failure
-
     # --- what runs on the poll thread ---
 
     def _run(self) -> None:
@@ -179,9 +151,7 @@ class KafkaSource:
             self._consumer.close()
         except BaseException as error:  # whatever it is, the waiting threads must learn of it
             log.exception("poll thread failed")
-            with self._changed:
-                self._failure = error
-                self._changed.notify_all()
+            self._leases.fail(error)
             for _, future in self._unconfirmed:
                 future.set_exception(error)
 
@@ -201,7 +171,7 @@ class KafkaSource:
     def _full_for_s(self) -> float:
         """Return for how many seconds the buffer has been full; when paused for that, until it is half empty."""
         limit = self._settings.buffered_records // 2 if self._paused else self._settings.buffered_records
-        if len(self._buffer) < max(1, limit):
+        if self._leases.waiting() < max(1, limit):
             self._full_since_s = None
             return 0.0
         now = self._clock.monotonic_s()
@@ -218,35 +188,31 @@ class KafkaSource:
         if first is None:
             return
         messages = [first] + (self._consumer.consume(limit - 1, 0) if limit > 1 else [])
-        with self._changed:
-            for message in messages:
-                self._accept(message)
-            self._changed.notify_all()
+        self._leases.put([record for record in map(self._accept, messages) if record is not None])
 
-    def _accept(self, message: KafkaMessage) -> None:
+    def _accept(self, message: KafkaMessage) -> Record | None:
         error = message.error()
         if error is not None:
             log.warning("consumer error", code=error.name(), error=error.str())
             if error.code() in FATAL_CODES or error.fatal():
                 raise Fatal(error.str())
-            return
-        where = TopicPartition(message.topic() or "", message.partition() or 0)
-        if where in self._leases:
-            self._buffer.append(to_record(message, self._leases[where]))
+            return None
+        lease = self._leases.lease_of(TopicPartition(message.topic() or "", message.partition() or 0))
+        return None if lease is None else to_record(message, lease)
 
     def _send_commits(self, wait_s: float) -> None:
-        """Send the commits that wait, asynchronously."""
-        try:
-            while True:
+        """Send the commits that wait, asynchronously; wait a while for a first one."""
+        while True:
+            try:
                 offsets, future = self._commits.get(timeout=wait_s) if wait_s else self._commits.get_nowait()
-                self._unconfirmed.append((offsets, future))
+            except queue.Empty:
+                return
+            try:
                 self._consumer.commit(offsets=_to_kafka(offsets), asynchronous=True)
-                wait_s = 0
-        except queue.Empty:
-            return
-        except KafkaException as error:
-            self._unconfirmed.pop()
-            future.set_exception(error)
+                self._unconfirmed.append((offsets, future))
+            except KafkaException as error:
+                future.set_exception(error)
+            wait_s = 0
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         offsets = {TopicPartition(p.topic, p.partition): p.offset for p in partitions}
@@ -261,10 +227,7 @@ class KafkaSource:
     # --- rebalance callbacks, on the poll thread ---
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        with self._changed:
-            for partition in partitions:
-                self._leases_given += 1
-                self._leases[TopicPartition(partition.topic, partition.partition)] = self._leases_given
+        self._leases.grant(_places(partitions))
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
@@ -272,27 +235,27 @@ class KafkaSource:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         """Let the records in hand be settled and committed, within a deadline; then give the partitions up."""
-        leaving = {TopicPartition(p.topic, p.partition) for p in partitions}
-        with self._changed:
-            self._revoking = leaving
+        leaving = _places(partitions)
+        self._leases.begin_revoke(leaving)
         deadline_s = self._clock.monotonic_s() + REVOKE_SHARE * self._settings.max_poll_interval_s
-        while self._in_hand & leaving and not self._outage and self._clock.monotonic_s() < deadline_s:
+        finished = self._leases.wait_released(leaving, 0)
+        while not finished and not self._outage and self._clock.monotonic_s() < deadline_s:
             self._commit_now(consumer)
-        abandoned = bool(self._in_hand & leaving)
-        self._give_up(leaving)
+            finished = self._leases.wait_released(leaving, POLL_S)
+        self._leases.give_up(leaving)
         consumer.incremental_unassign(partitions)
-        log.info("partitions revoked", partitions=_names(partitions), assigned=self.assigned, abandoned=abandoned)
+        log.info("partitions revoked", partitions=_names(partitions), assigned=self.assigned, abandoned=not finished)
 
     def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         """Another worker may own them already: commit nothing."""
-        self._give_up({TopicPartition(p.topic, p.partition) for p in partitions})
+        self._leases.give_up(_places(partitions))
         consumer.incremental_unassign(partitions)
         log.warning("partitions lost", partitions=_names(partitions), assigned=self.assigned)
 
     def _commit_now(self, consumer: Consumer) -> None:
         """Serve one commit while a rebalance waits: synchronously, since no poll will run to confirm it."""
         try:
-            offsets, future = self._commits.get(timeout=POLL_S)
+            offsets, future = self._commits.get_nowait()
         except queue.Empty:
             return
         try:
@@ -300,15 +263,6 @@ class KafkaSource:
             future.set_result(None)
         except KafkaException as error:
             future.set_exception(error)
-        with self._changed:  # the engine lets go as soon as it sees the answer
-            self._changed.wait_for(lambda: not self._in_hand, timeout=POLL_S)
-
-    def _give_up(self, leaving: set[TopicPartition]) -> None:
-        with self._changed:
-            self._revoking = set()
-            for where in leaving:
-                self._leases.pop(where, None)
-            self._buffer = deque(record for record in self._buffer if record.topic_partition not in leaving)
 
 
 def _consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> dict[str, Any]:
@@ -333,6 +287,10 @@ def _consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> di
 
 def _to_kafka(offsets: Offsets) -> list[KafkaPartition]:
     return [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
+
+
+def _places(partitions: list[KafkaPartition]) -> set[TopicPartition]:
+    return {TopicPartition(partition.topic, partition.partition) for partition in partitions}
 
 
 def _names(partitions: list[KafkaPartition]) -> list[str]:

@@ -3,8 +3,7 @@
 What a stream does differently it supplies as `Stages`; what is the same for all streams, versions above all, is here.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Generic, Protocol, TypeVar
@@ -12,6 +11,7 @@ from uuid import UUID
 
 from schemas.outcomes import Outcome
 from shared.clock import Clock
+from shared.engine.timing import Stopwatch
 from shared.errors import NewerSchema, Rejected
 from shared.observers import Observer
 from shared.records import Message, Record, Settled
@@ -35,7 +35,7 @@ class Item:
     record: Record
     point_id: UUID
     version: int
-    content: str
+    content: str = ""
     stored: Stored | None = None
     rejected: Rejected | None = None
     superseded: bool = False
@@ -63,12 +63,16 @@ class Stages(Protocol[ItemT]):
     """What a stream supplies. Each may raise `Unavailable` for the whole batch, and is then called again."""
 
     def decode(self, record: Record) -> ItemT:
-        """Validate a record and prepare its text.
+        """Validate a record.
 
         Raises:
             Rejected: the record is bad.
             NewerSchema: the record is newer than this worker.
         """
+        ...
+
+    def prepare(self, items: Sequence[ItemT]) -> None:
+        """Make what the model will read."""
         ...
 
     def embed(self, items: Sequence[ItemT]) -> None:
@@ -102,6 +106,10 @@ class Batch(Generic[ItemT]):
     settled: list[Settled] = field(default_factory=list)
     outbox: list[Message] | None = None
 
+    def events(self) -> list[ItemT]:
+        """Return the items of the records that were not refused."""
+        return [item for item in self.items if not isinstance(item, Rejected)]
+
     def keep(self, records: Sequence[Record]) -> None:
         """Drop what is no longer this worker's; `records` are those that stay."""
         kept = {id(record) for record in records}
@@ -115,12 +123,13 @@ class Pipeline(Generic[ItemT]):
     """Runs a stream's stages over batches."""
 
     def __init__(self, stages: Stages[ItemT], collection: Collection, clock: Clock, observer: Observer) -> None:
-        self._stages, self._collection, self._clock, self._observer = stages, collection, clock, observer
+        self._stages, self._collection, self._observer = stages, collection, observer
+        self._stopwatch = Stopwatch(clock, observer)
 
     def prepare(self, records: list[Record]) -> Batch[ItemT]:
         """Decode and validate, without the store or the device: this runs while the batch before is in hand."""
         batch: Batch[ItemT] = Batch(records, [])
-        with self._timed("prepare", len(records)):
+        with self._stopwatch.time("decode", len(records)):
             for record in records:
                 try:
                     batch.items.append(self._stages.decode(record))
@@ -129,6 +138,8 @@ class Pipeline(Generic[ItemT]):
                 except NewerSchema as newer:
                     batch.blocked_by = newer
                     break
+        with self._stopwatch.time("prepare", len(records)):
+            self._stages.prepare(batch.events())
         return batch
 
     def process(self, batch: Batch[ItemT]) -> list[Settled]:
@@ -140,16 +151,16 @@ class Pipeline(Generic[ItemT]):
         """
         if batch.blocked_by is not None:
             raise batch.blocked_by
-        items = [item for item in batch.items if not isinstance(item, Rejected)]
-        with self._timed("lookup", len(items)):
+        items = batch.events()
+        with self._stopwatch.time("lookup", len(items)):
             self._look_up(items)
-        with self._timed("embed", len(items)):
+        with self._stopwatch.time("embed", len(items)):
             self._stages.embed([item for item in items if item.is_live])
         conflicts = _keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]
-        with self._timed("decide", len(live)):
+        with self._stopwatch.time("decide", len(live)):
             self._stages.decide(live)
-        with self._timed("build", len(items)):
+        with self._stopwatch.time("build", len(items)):
             settled = [self._settled(*pair) for pair in zip(batch.records, batch.items, strict=True)]
         if conflicts:
             self._observer.version_conflict(conflicts)
@@ -168,13 +179,6 @@ class Pipeline(Generic[ItemT]):
         if item.superseded:
             return Settled(record, Outcome.SUPERSEDED)
         return self._stages.build(item)
-
-    @contextmanager
-    def _timed(self, stage: str, records: int) -> Iterator[None]:
-        wall_s, cpu_s = self._clock.monotonic_s(), self._clock.cpu_s()
-        yield
-        wall_s, cpu_s = self._clock.monotonic_s() - wall_s, self._clock.cpu_s() - cpu_s
-        self._observer.stage_done(stage, records, wall_s, cpu_s)
 
 
 def _keep_newest(items: Sequence[Item]) -> int:

@@ -9,6 +9,7 @@ from shared.broker.port import Sink, Source
 from shared.clock import Clock
 from shared.engine.envelope import Envelopes
 from shared.engine.pipeline import Batch, ItemT
+from shared.engine.timing import Stopwatch
 from shared.errors import Unavailable
 from shared.observers import Observer, SettleStep
 from shared.records import Message, Settled
@@ -23,6 +24,7 @@ class Settler:
     ) -> None:
         self._collection, self._source, self._sink = collection, source, sink
         self._envelopes, self._clock, self._observer = envelopes, clock, observer
+        self._stopwatch = Stopwatch(clock, observer)
 
     def settle(self, batch: Batch[ItemT]) -> None:
         """Write, look again, publish, commit, tell.
@@ -31,20 +33,24 @@ class Settler:
             Unavailable: the store or the broker is down; call again with the same batch.
             Fatal: nothing that waiting could mend.
         """
+        records = len(batch.records)
         if batch.outbox is None:
-            self._collection.upsert([each.point for each in batch.settled if each.point is not None])
-            self._done(SettleStep.UPSERT)
-            batch.settled = self._look_again(batch.settled)
-            self._done(SettleStep.LOOK_AGAIN)
+            with self._stopwatch.time("store", records):
+                self._collection.upsert([each.point for each in batch.settled if each.point is not None])
+                self._done(SettleStep.UPSERT)
+                batch.settled = self._look_again(batch.settled)
+                self._done(SettleStep.LOOK_AGAIN)
             batch.outbox = self._messages(batch.settled)
-        self._sink.produce(batch.outbox)
-        self._done(SettleStep.PRODUCE)
-        batch.outbox = self._sink.flush()
-        if batch.outbox:
-            raise Unavailable("broker", f"{len(batch.outbox)} messages were not delivered")
-        self._done(SettleStep.FLUSH)
-        lost = self._source.commit(batch.records)
-        self._done(SettleStep.COMMIT)
+        with self._stopwatch.time("produce", records):
+            self._sink.produce(batch.outbox)
+            self._done(SettleStep.PRODUCE)
+            batch.outbox = self._sink.flush()
+            if batch.outbox:
+                raise Unavailable("broker", f"{len(batch.outbox)} messages were not delivered")
+            self._done(SettleStep.FLUSH)
+        with self._stopwatch.time("commit", records):
+            lost = self._source.commit(batch.records)
+            self._done(SettleStep.COMMIT)
         self._tell(batch.settled, lost)
         self._done(SettleStep.TELL)
 

@@ -226,11 +226,10 @@ def _older_than(points: Sequence[Point]) -> edge.Filter:
 def _to_request(query: Query) -> edge.QueryRequest:
     must: list[Any] = [edge.FieldCondition(k, match=edge.MatchValue(v)) for k, v in query.equals.items()]
     must += [edge.FieldCondition(k, range=edge.RangeFloat(gte=v)) for k, v in query.at_least.items()]
-    must_not: list[Any] = [edge.HasIdCondition(set(query.exclude))] if query.exclude else []
     return edge.QueryRequest(
         limit=query.limit,
         query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
-        filter=edge.Filter(must=must, must_not=must_not),
+        filter=edge.Filter(must=must),
         with_payload=list(query.payload),
     )
 

@@ -28,9 +28,10 @@ def decide(items: Sequence[TicketItem], collection: Collection, settings: Decisi
     voters = collection.search([_voters(item, settings) for item in items])
     similar = collection.search([_similar(item, settings) for item in items]) if settings.similar else [[]] * len(items)
     for item, labelled, solved in zip(items, voters, similar, strict=True):
-        item.similar = fold(solved, settings.similar)
+        item.similar = fold(_others(item, solved), settings.similar)
         if item.decision is None:
-            item.decision = judge(item, vote(labelled, "label"), settings)
+            neighbours = _others(item, labelled)[: settings.neighbours]
+            item.decision = judge(item, vote(neighbours, "label"), settings)
 
 
 def judge(item: TicketItem, shares: Sequence[tuple[str, float]], settings: DecisionSettings) -> Decision:
@@ -69,13 +70,17 @@ def fold(hits: Sequence[Hit], limit: int) -> tuple[SimilarTicket, ...]:
     return tuple(folded)
 
 
+def _others(item: TicketItem, hits: Sequence[Hit]) -> list[Hit]:
+    """Return the hits that are not the ticket itself; queries ask for one more than they need."""
+    return [hit for hit in hits if hit.id != item.point_id]
+
+
 def _voters(item: TicketItem, settings: DecisionSettings) -> Query:
     return Query(
         vector=_vector(item),
         using=TEXT_VECTOR,
-        limit=settings.neighbours,
+        limit=settings.neighbours + 1,
         equals={"tenant_id": item.event.tenant_id, "flags": "labelled"},
-        exclude=frozenset({item.point_id}),
         payload=("label",),
     )
 
@@ -84,10 +89,9 @@ def _similar(item: TicketItem, settings: DecisionSettings) -> Query:
     return Query(
         vector=_vector(item),
         using=TEXT_VECTOR,
-        limit=settings.similar * SPARE_HITS,
+        limit=settings.similar * SPARE_HITS + 1,
         equals={"tenant_id": item.event.tenant_id, "flags": "solved"},
         at_least={"satisfaction": settings.min_satisfaction},
-        exclude=frozenset({item.point_id}),
         payload=SIMILAR_FIELDS,
     )
 

@@ -34,8 +34,8 @@ class TicketItem(Item):
     similar: tuple[SimilarTicket, ...] = ()
 
 
-def prepare(record: Record) -> TicketItem:
-    """Validate a record and prepare its text.
+def decode_ticket(record: Record) -> TicketItem:
+    """Validate a record.
 
     Raises:
         Rejected: the record is bad; the error names the field and the reason.
@@ -46,18 +46,22 @@ def prepare(record: Record) -> TicketItem:
     if record.key != key:
         found = "the record has no key" if record.key is None else "the key is another"
         raise Rejected(FailureReason.KEY_MISMATCH, "key", f"expected tenant_id:ticket_id of the value; {found}")
-    item = TicketItem(
+    return TicketItem(
         record=record,
         point_id=point_id(event.tenant_id, STREAM, event.ticket_id),
         version=event.event_version,
-        content=digest(event.model_dump_json(exclude={"event_id"})),
         event=event,
     )
+
+
+def prepare(item: TicketItem) -> None:
+    """Prepare a ticket's text and take the digests that spare work."""
+    event = item.event
+    item.content = digest(event.model_dump_json(exclude={"event_id"}))
     if isinstance(event, TicketSnapshot):
         item.text = prepared_text(event.subject, event.body)
         item.text_digest = digest(item.text)
         item.resolution_digest = None if event.resolution is None else digest(event.resolution)
-    return item
 
 
 def prepared_text(subject: str, body: str) -> str:

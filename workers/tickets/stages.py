@@ -17,7 +17,7 @@ from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.settings import DecisionSettings
 from shared.vectorstore.port import Collection, CollectionSpec
 from workers.tickets.decide import TEXT_VECTOR, decide
-from workers.tickets.prepare import STREAM, TicketItem, prepare
+from workers.tickets.prepare import STREAM, TicketItem, decode_ticket, prepare
 
 RESOLUTION_VECTOR = "resolution"
 
@@ -41,8 +41,13 @@ class TicketStages:
         self._collection, self._embedder, self._settings = collection, embedder, settings
 
     def decode(self, record: Record) -> TicketItem:
-        """Validate a record and prepare its text."""
-        return prepare(record)
+        """Validate a record."""
+        return decode_ticket(record)
+
+    def prepare(self, items: Sequence[TicketItem]) -> None:
+        """Prepare the text of every ticket and take the digests that spare work."""
+        for item in items:
+            prepare(item)
 
     def embed(self, items: Sequence[TicketItem]) -> None:
         """Take vectors over from the store where the text is unchanged, and embed the rest in one call."""

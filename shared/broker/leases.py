@@ -1,0 +1,115 @@
+"""What the poll thread and the engine share: records read ahead, who owns which partition, and what is in hand.
+
+A *lease* numbers one assignment of one partition to this worker. A record is *in hand* from `hold` to `release`.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from shared.errors import Fatal
+from shared.records import Record, TopicPartition
+
+Partitions = set[TopicPartition]
+
+
+class Leases:
+    """Thread-safe; knows no client."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._buffer: deque[Record] = deque()
+        self._leases: dict[TopicPartition, int] = {}
+        self._given = 0
+        self._in_hand: Partitions = set()
+        self._revoking: Partitions = set()
+        self._failure: BaseException | None = None
+
+    # --- for the engine ---
+
+    def take(self, limit: int, wait_s: float) -> list[Record]:
+        """Return up to `limit` records read ahead, empty when none came in time.
+
+        Raises:
+            Fatal: the poll thread has failed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._buffer or self._failure, timeout=wait_s)
+            if self._failure is not None:
+                raise Fatal(f"consuming has failed: {self._failure}") from self._failure
+            return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+
+    def hold(self, records: Sequence[Record]) -> list[Record]:
+        """Declare records to be in hand and return those whose partition is neither gone nor about to go."""
+        with self._changed:
+            held = [record for record in records if self._is_ours(record) and not self._is_leaving(record)]
+            self._in_hand = {record.topic_partition for record in held}
+            return held
+
+    def ours(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records whose partition is still this worker's; one about to go still is."""
+        with self._changed:
+            return [record for record in records if self._is_ours(record)]
+
+    def release(self) -> None:
+        """Let go of what is in hand."""
+        with self._changed:
+            self._in_hand = set()
+            self._changed.notify_all()
+
+    # --- for the poll thread ---
+
+    def grant(self, partitions: Iterable[TopicPartition]) -> None:
+        """Begin a lease for each partition."""
+        with self._changed:
+            for partition in partitions:
+                self._given += 1
+                self._leases[partition] = self._given
+
+    def lease_of(self, partition: TopicPartition) -> int | None:
+        """Return the number of the running lease; None where the partition is not ours."""
+        return self._leases.get(partition)
+
+    def put(self, records: Iterable[Record]) -> None:
+        """Add records read."""
+        with self._changed:
+            self._buffer.extend(records)
+            self._changed.notify_all()
+
+    def waiting(self) -> int:
+        """Return how many records are read ahead."""
+        return len(self._buffer)
+
+    def count(self) -> int:
+        """Return how many partitions are this worker's."""
+        return len(self._leases)
+
+    def begin_revoke(self, leaving: Partitions) -> None:
+        """From now on take nothing of these partitions in hand."""
+        with self._changed:
+            self._revoking = set(leaving)
+
+    def wait_released(self, leaving: Partitions, wait_s: float) -> bool:
+        """Return whether nothing of these partitions is in hand, waiting for it a while."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: not self._in_hand & leaving, timeout=wait_s))
+
+    def give_up(self, leaving: Partitions) -> None:
+        """End the leases, and drop what was read ahead under them."""
+        with self._changed:
+            self._revoking = set()
+            for partition in leaving:
+                self._leases.pop(partition, None)
+            self._buffer = deque(record for record in self._buffer if record.topic_partition not in leaving)
+
+    def fail(self, error: BaseException) -> None:
+        """Say that the poll thread has ended by an error, so that nobody waits for it."""
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
+
+    def _is_ours(self, record: Record) -> bool:
+        return self._leases.get(record.topic_partition) == record.lease
+
+    def _is_leaving(self, record: Record) -> bool:
+        return record.topic_partition in self._revoking

@@ -1,0 +1,237 @@
+"""Stand-ins for the ports, for tests without I/O. Effects are appended to one list, so that their order can be asserted.
+
+What they do not show: anything about threads, networks, disks or the libraries behind the ports; the contract suite runs
+on the real adapters for that.
+"""
+
+import threading
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import numpy as np
+
+from shared.embedding.port import Embeddings
+from shared.errors import Unavailable
+from shared.records import Message, Point, Record
+from shared.vectorstore.port import CollectionSpec, Hit, Query, Stored, check_points
+
+DIM = 8
+
+
+class ManualClock:
+    """A clock that moves only when told, or when somebody waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+        self.waits: list[float] = []
+
+    def now(self) -> datetime:
+        """Return a fixed day plus the seconds passed."""
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic_s(self) -> float:
+        """Return the seconds."""
+        return self.seconds
+
+    def cpu_s(self) -> float:
+        """Return the seconds."""
+        return self.seconds
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Move on by the whole wait unless the event is set."""
+        if not event.is_set():
+            self.waits.append(timeout_s)
+            self.seconds += timeout_s
+        return event.is_set()
+
+
+@dataclass
+class FakeSource:
+    """Hands out records given beforehand; everything it is asked is an effect."""
+
+    effects: list[str] = field(default_factory=list)
+    waiting: list[Record] = field(default_factory=list)
+    lost: set[int] = field(default_factory=set)
+    committed: list[Record] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    def take(self, limit: int, wait_s: float) -> list[Record]:
+        """Return the next records."""
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+    def hold(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records whose offset is not lost."""
+        return [record for record in records if record.offset not in self.lost]
+
+    def commit(self, records: Sequence[Record]) -> int:
+        """Commit, or fail as told."""
+        if self.failures:
+            raise self.failures.pop(0)
+        self.effects.append(f"commit {len(records)}")
+        self.committed += records
+        return 0
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    def pause(self) -> None:
+        """Note it."""
+        self.effects.append("pause")
+
+    def resume(self) -> None:
+        """Note it."""
+        self.effects.append("resume")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class FakeSink:
+    """Keeps what is produced; `undelivered` flushes give everything back."""
+
+    effects: list[str] = field(default_factory=list)
+    delivered: list[Message] = field(default_factory=list)
+    undelivered: int = 0
+    handed: list[Message] = field(default_factory=list)
+
+    def produce(self, messages: Sequence[Message]) -> None:
+        """Note it."""
+        self.effects.append("produce " + " ".join(message.topic for message in messages))
+        self.handed = list(messages)
+
+    def flush(self) -> list[Message]:
+        """Deliver all, or give all back."""
+        self.effects.append("flush")
+        if self.undelivered:
+            self.undelivered -= 1
+            return self.handed
+        self.delivered += self.handed
+        return []
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class FakeCollection:
+    """A collection in memory that keeps the guard. `failures` are raised by the calls to come, in order."""
+
+    effects: list[str] = field(default_factory=list)
+    points: dict[UUID, Point] = field(default_factory=dict)
+    failures: list[Unavailable] = field(default_factory=list)
+    dimensions: Mapping[str, int] = field(default_factory=lambda: {"text": DIM, "resolution": DIM})
+
+    def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
+        """Return what is stored."""
+        self._fail("lookup")
+        found = {wanted: self.points[wanted] for wanted in ids if wanted in self.points}
+        return {wanted: Stored(point.version, point.payload, point.vectors) for wanted, point in found.items()}
+
+    def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
+        """Return the versions stored."""
+        self._fail("versions")
+        return {wanted: self.points[wanted].version for wanted in ids if wanted in self.points}
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write what is newer."""
+        check_points(points, self.dimensions)
+        self._fail(f"upsert {len(points)}")
+        for point in points:
+            if point.id not in self.points or self.points[point.id].version < point.version:
+                self.points[point.id] = point
+
+    def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        """Compare with every point."""
+        self._fail(f"search {len(queries)}")
+        return [self._nearest(query) for query in queries]
+
+    def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield every point."""
+        for point in self.points.values():
+            yield point.id, {name: point.payload[name] for name in payload}
+
+    def _fail(self, effect: str) -> None:
+        self.effects.append(effect)
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def _nearest(self, query: Query) -> list[Hit]:
+        hits = [
+            Hit(point.id, float(point.vectors[query.using] @ query.vector), point.payload)
+            for point in self.points.values()
+            if query.using in point.vectors and _matches(point.payload, query)
+        ]
+        return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
+
+
+def _matches(payload: Mapping[str, object], query: Query) -> bool:
+    for name, wanted in query.equals.items():
+        value = payload.get(name)
+        if not (wanted in value if isinstance(value, list | tuple) else value == wanted):
+            return False
+    values = {name: payload.get(name) for name in query.at_least}
+    return all(isinstance(values[name], int) and int(str(values[name])) >= n for name, n in query.at_least.items())
+
+
+class FakeStore:
+    """A store of one collection in memory."""
+
+    def __init__(self, collection: FakeCollection) -> None:
+        self.collection = collection
+
+    def open(self, spec: CollectionSpec) -> FakeCollection:
+        """Return the collection."""
+        return self.collection
+
+    def open_alias(self, alias: str) -> FakeCollection | None:
+        """Return the collection."""
+        return self.collection
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class FakeModel:
+    """Vectors drawn from a text's digest: the same text, the same vector. Fails on texts that hold a poison word.
+
+    Args:
+        dim: Length of a vector.
+        poison: Texts that hold it make the whole call fail, as a model does.
+        nan: Texts that hold it get a vector of NaN.
+    """
+
+    fingerprint = "fa4e0000"
+
+    def __init__(self, dim: int = DIM, poison: str = "POISON", nan: str = "NANVECTOR") -> None:
+        self.dim, self._poison, self._nan = dim, poison, nan
+        self.calls: list[list[str]] = []
+        self.dead: Exception | None = None
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Embed, or fail."""
+        self.calls.append(list(texts))
+        if self.dead is not None:
+            raise self.dead
+        if any(self._poison in text for text in texts):
+            raise RuntimeError("the model failed")
+        rows = [self._vector(text) for text in texts]
+        vectors = np.array(rows, np.float32).reshape(len(texts), self.dim)
+        return Embeddings(vectors, (1,) * len(texts), sum(len(text.split()) for text in texts))
+
+    def probe(self) -> None:
+        """Fail only when dead."""
+        if self.dead is not None:
+            raise self.dead
+
+    def _vector(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        if self._nan in text:
+            return np.full(self.dim, np.nan, np.float32)
+        seed = int.from_bytes(sha256(text.encode()).digest()[:8], "big")
+        drawn = np.random.default_rng(seed).normal(size=self.dim).astype(np.float32)
+        return np.asarray(drawn / np.linalg.norm(drawn), np.float32)
