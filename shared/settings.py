@@ -24,6 +24,9 @@ class BrokerSettings(Part):
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="`consumer` (KIP-848) from Kafka 4 on; `classic` for older brokers."
     )
+    session_timeout_s: float = Field(
+        default=45, ge=1, description="How soon a killed worker is noticed, `classic` only; else a setting of the broker."
+    )
     max_poll_interval_s: float = Field(
         default=300, ge=10, description="The broker evicts a worker that has not polled for so long."
     )

@@ -280,7 +280,7 @@ def _consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> di
     if settings.group_protocol == "classic":
         config |= {
             "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": min(45_000, int(settings.max_poll_interval_s * 1000)),
+            "session.timeout.ms": int(min(settings.session_timeout_s, settings.max_poll_interval_s) * 1000),
         }
     return config
 

@@ -1,0 +1,1 @@
+"""The tests: one package, so that helpers are imported absolutely as `tests.…` and checked by mypy like the rest."""

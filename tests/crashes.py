@@ -1,0 +1,93 @@
+"""Killing a worker after a settle step and looking at what its successor leaves: shared by flow and fault tests."""
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+from millrace.audit import Findings, audit
+from schemas.points import point_id
+from schemas.topics import topics_of
+from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
+from shared.errors import StoreInUse
+from shared.records import Message
+from shared.settings import BrokerSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.tickets import event
+from tests.waiting import wait_until
+from tests.worker_process import Plan, worker_process
+
+TICKETS = 240
+VERSIONS = 2
+TIMEOUT_S = 120.0
+TOPICS = [topic.name for topic in topics_of("tickets")]
+
+
+def produce_tickets(bootstrap: str) -> None:
+    """Produce two versions of every ticket, the second with another text."""
+    sink = KafkaSink(bootstrap, BrokerSettings())
+    for version in range(1, VERSIONS + 1):
+        for number in range(TICKETS):
+            reason = "created" if version == 1 else "updated"
+            fields = event(ticket_id=f"T-{number}", event_version=version, reason=reason, body=f"text {number} {version}")
+            sink.produce([Message("tickets", f"acme:T-{number}".encode(), json.dumps(fields).encode())])
+    assert sink.flush() == []
+    sink.close()
+
+
+def kill_and_recover(plan: Plan, batch: int, step: int) -> Findings:
+    """Run a worker that is killed after a step, then another until all is settled; return what the audit finds."""
+    with worker_process(replace(plan, kill_at=(batch, step))) as doomed:
+        assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
+    with worker_process(plan) as successor:
+        wait_settled(plan)
+        successor.terminate()
+        assert successor.wait(TIMEOUT_S) == 0
+    return findings_of(plan)
+
+
+def wait_settled(plan: Plan) -> None:
+    """Wait until every produced record is committed."""
+    reader = TopicReader(plan.bootstrap, plan.group)
+    wanted = TICKETS * VERSIONS
+    wait_until(lambda: sum(reader.committed(["tickets"]).values()) >= wanted, TIMEOUT_S, "all committed")
+
+
+def findings_of(plan: Plan) -> Findings:
+    """Audit what a plan's workers left."""
+    store = EdgeStore(Path(plan.store))
+    try:
+        return audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
+    finally:
+        store.close()
+
+
+def stored_versions(plan: Plan) -> dict[UUID, int]:
+    """Return the version of every stored point."""
+    store = EdgeStore(Path(plan.store))
+    try:
+        collection = store.open_alias("tickets")
+        assert collection is not None
+        return {found: int(str(payload["event_version"])) for found, payload in collection.scroll(("event_version",))}
+    finally:
+        store.close()
+
+
+def assert_whole(plan: Plan, findings: Findings) -> None:
+    """Assert that nothing is missing, stale or conflicting, and that the points are exactly the tickets, at the newest."""
+    assert findings.clean, findings
+    assert findings.settled == TICKETS * VERSIONS
+    assert findings.pending == 0
+    ids = {point_id("acme", "tickets", f"T-{number}") for number in range(TICKETS)}
+    assert stored_versions(plan) == dict.fromkeys(ids, VERSIONS)
+
+
+def message_of_second_owner(folder: Path) -> str:
+    """Try to open a store that another process holds, and return the error's text."""
+    try:
+        EdgeStore(folder).close()
+    except StoreInUse as error:
+        return str(error)
+    return ""

@@ -1,0 +1,89 @@
+"""A worker process killed (SIGKILL) after each settle step on the embedded broker, and one that is asked to stop (SIGTERM).
+
+Green shows: nothing missing, nothing stale, points == distinct ids after a restart. It does not show how Kafka behaves
+(`tests/faults` does) nor that a machine's power cut keeps what the operating system had not yet written.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.reader import TopicReader
+from shared.observers import SettleStep
+from tests.crashes import (
+    TICKETS,
+    TIMEOUT_S,
+    TOPICS,
+    VERSIONS,
+    assert_whole,
+    findings_of,
+    kill_and_recover,
+    message_of_second_owner,
+    produce_tickets,
+    wait_settled,
+)
+from tests.waiting import wait_until
+from tests.worker_process import Plan, worker_process
+
+
+@pytest.fixture
+def embedded_plan(tmp_path: Path) -> Iterator[Plan]:
+    """Give a worker's plan on an embedded broker of its own."""
+    with EmbeddedBroker() as broker:
+        broker.create(TOPICS)
+        yield Plan(broker.bootstrap, str(tmp_path / "store"), max_records=20)
+
+
+def _killed_after(step: SettleStep, folder: Path) -> None:
+    with EmbeddedBroker() as broker:
+        broker.create(TOPICS)
+        produce_tickets(broker.bootstrap)
+        plan = Plan(broker.bootstrap, str(folder), classic=True)
+        findings = kill_and_recover(plan, batch=3, step=step)
+        assert_whole(plan, findings)
+        before_publishing = step < SettleStep.PRODUCE
+        after_committing = step >= SettleStep.COMMIT
+        if before_publishing or after_committing:
+            assert findings.repeated == 0, "only what was published and not committed may be told again"
+        else:
+            assert 0 <= findings.repeated <= plan.max_records
+
+
+def test_killed_after_each_settle_step(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(len(SettleStep)) as pool:  # each waits mostly for the group to notice the death
+        runs = {step: pool.submit(_killed_after, step, tmp_path / step.name) for step in SettleStep}
+        failed = {step.name: error for step, run in runs.items() if (error := run.exception()) is not None}
+    assert not failed
+
+
+def test_asked_to_stop_repeats_nothing(embedded_plan: Plan) -> None:
+    """SIGTERM in the middle: the batch in hand is committed, the successor goes on, nothing is told twice."""
+    produce_tickets(embedded_plan.bootstrap)
+    reader = TopicReader(embedded_plan.bootstrap, embedded_plan.group)
+    with worker_process(embedded_plan) as first:
+        wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
+        first.terminate()
+        assert first.wait(TIMEOUT_S) == 0
+    assert 0 < sum(reader.committed(["tickets"]).values()) < TICKETS * VERSIONS, "the stop came too late to show anything"
+    with worker_process(embedded_plan) as second:
+        wait_settled(embedded_plan)
+        second.terminate()
+        assert second.wait(TIMEOUT_S) == 0
+    findings = findings_of(embedded_plan)
+    assert_whole(embedded_plan, findings)
+    assert findings.repeated == 0
+
+
+def test_second_process_on_the_store_is_told_who_holds_it(embedded_plan: Plan) -> None:
+    with worker_process(embedded_plan) as owner:
+        held = f"in use by process {owner.pid}"
+        folder = Path(embedded_plan.store)
+        wait_until(lambda: held in message_of_second_owner(folder), TIMEOUT_S, "the folder being held")
+        with worker_process(embedded_plan) as second:
+            _, errors = second.communicate(timeout=TIMEOUT_S)
+            assert second.returncode == 1
+            assert held in errors
+            assert "Traceback" not in errors

@@ -1,0 +1,103 @@
+"""A ticket worker in a process of its own, which can be told to kill itself after a settle step.
+
+Run as `python -m tests.worker_process`; the arguments are one JSON object. The model is a stand-in unless `real_model` is
+set: what these tests show is delivery, not vectors.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from millrace.wiring import load_text_model, open_store, ticket_worker
+from shared.embedding.port import TextModel
+from shared.errors import Fatal
+from shared.logs import configure
+from shared.observers import Observer, SettleStep
+from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from tests.fakes import FakeModel
+
+
+SESSION_TIMEOUT_S = 6.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a worker process is to do.
+
+    Attributes:
+        classic: The classic group protocol, whose session time is the worker's to choose; the embedded broker takes half a
+            minute to notice a killed member of the new one.
+        kill_at: (batch, step): SIGKILL itself when that step of that batch, counted from 1, has taken effect.
+    """
+
+    bootstrap: str
+    store: str
+    group: str = "millrace-tickets"
+    max_records: int = 50
+    kill_at: tuple[int, int] | None = None
+    real_model: bool = False
+    classic: bool = False
+
+
+class Killer(Observer):
+    """Kills its own process after a settle step, as a power cut would."""
+
+    def __init__(self, batch: int, step: int) -> None:
+        self._batch, self._step = batch, SettleStep(step)
+        self._seen = 0
+
+    def settle_step_done(self, step: SettleStep) -> None:
+        """Count batches by their step, and kill at the one wanted."""
+        self._seen += step is self._step
+        if self._seen == self._batch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def settings_of(plan: Plan) -> Settings:
+    """Return the settings a plan runs under."""
+    protocol: Literal["consumer", "classic"] = "classic" if plan.classic else "consumer"
+    return Settings(
+        broker=BrokerSettings(
+            bootstrap=plan.bootstrap, group=plan.group, group_protocol=protocol, session_timeout_s=SESSION_TIMEOUT_S
+        ),
+        batch=BatchSettings(max_records=plan.max_records),
+        store=StoreSettings(path=Path(plan.store)),
+    )
+
+
+@contextmanager
+def worker_process(plan: Plan) -> Iterator[subprocess.Popen[str]]:
+    """Run a worker process; it is killed at the end if it still runs."""
+    command = [sys.executable, "-m", "tests.worker_process", json.dumps(asdict(plan))]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def main(plan: Plan) -> None:
+    """Run the worker until SIGTERM."""
+    configure("error", json_lines=True)
+    settings = settings_of(plan)
+    model: TextModel = load_text_model(settings) if plan.real_model else FakeModel()
+    killers = [Killer(*plan.kill_at)] if plan.kill_at else []
+    with open_store(settings) as store, ticket_worker(settings, plan.bootstrap, store, model, killers) as running:
+        signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())
+        running.worker.run()
+
+
+if __name__ == "__main__":
+    try:
+        main(Plan(**json.loads(sys.argv[1])))
+    except Fatal as error:
+        sys.exit(f"error: {error}")
