@@ -64,7 +64,8 @@ class Findings:
 
     def line(self) -> str:
         """Return the one line that answers the question."""
-        return f"audit: missing {self.missing}, stale {self.stale}, conflicting {self.conflicting}, repeated {self.repeated}"
+        counts = {name: getattr(self, name) for name in ("missing", "stale", "conflicting", "repeated")}
+        return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 @dataclass(slots=True)

@@ -46,7 +46,6 @@ RATIOS = {"ticket": 3, "subject": 10, "queue": 8, "action": 3, "share": 2, "most
 """Columns of the table and their relative widths."""
 
 
-
 class Counting(Observer):
     """Counts what was settled, for the demo's waits and its throughput."""
 
@@ -139,7 +138,7 @@ def _start(console: Console, settings: Settings, bootstrap: str, counting: Count
     def work() -> None:
         try:
             running.worker.run()
-        except BaseException as error:  # shown by whoever waits
+        except BaseException as error:  # noqa: BLE001  (shown by whoever waits)
             failure.append(error)
 
     worker = threading.Thread(target=work, name="worker", daemon=True)

@@ -58,5 +58,7 @@ class TicketPayload(Frozen):
     text_digest: str = Field(description="SHA-256 of the prepared text; unchanged text is not embedded again.")
     text_windows: int
     resolution_digest: str | None
-    decision: Decision | None = Field(description="What was last published; a repeat of that version publishes it again.")
+    decision: Decision | None = Field(
+        description="What was last published; a repeat of that version publishes it again."
+    )
     decided_version: EventVersion | None = Field(description="The version that `decision` was published for.")

@@ -31,7 +31,9 @@ class TicketSnapshot(Event):
     ticket_id: SourceId = Field(description="The ticket's id in the source system.")
     subject: str = Field(default="", max_length=SUBJECT_LIMIT_CHARS)
     body: str = Field(default="", max_length=BODY_LIMIT_CHARS)
-    language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", description="A hint, BCP 47.")
+    language: str | None = Field(
+        default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", description="A hint, BCP 47."
+    )
     channel: Channel | None = None
     customer_id: SourceId | None = None
     priority: Priority = "normal"
@@ -77,7 +79,9 @@ class Decision(Frozen):
     queue: str | None = None
     confidence: float | None = Field(default=None, ge=0, le=1, description="Share of the vote for `label`.")
     top: tuple[LabelScore, ...] = ()
-    previous_queue: str | None = Field(default=None, description="The queue of the ticket's earlier result, if it had one.")
+    previous_queue: str | None = Field(
+        default=None, description="The queue of the ticket's earlier result, if it had one."
+    )
 
     @model_validator(mode="after")
     def _abstention_names_no_queue(self) -> "Decision":

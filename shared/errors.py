@@ -51,7 +51,9 @@ class NewerSchema(Unavailable):
     """A record declares a `schema_version` newer than this code; upgrading the worker mends it."""
 
     def __init__(self, found: int, newest: int) -> None:
-        super().__init__("schema", f"a record has schema_version {found}, this worker understands up to {newest}: upgrade it")
+        super().__init__(
+            "schema", f"a record has schema_version {found}, this worker understands up to {newest}: upgrade it"
+        )
 
 
 class Fatal(MillraceError):

@@ -40,7 +40,9 @@ CATALOGUE = (
     Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
     Metric("millrace_paused", "gauge", "1 while a dependency is unavailable.", ("dependency",)),
     Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
-    Metric("millrace_last_settled_timestamp_seconds", "gauge", "Unix time of the oldest record in the last settled batch."),
+    Metric(
+        "millrace_last_settled_timestamp_seconds", "gauge", "Unix time of the oldest record in the last settled batch."
+    ),
 )
 
 

@@ -48,7 +48,7 @@ class ProbeServer:
             return [self._metrics.render()]
         faults: dict[str, str] | None = None
         if path == "/healthz":
-            faults = {thread: "stuck" for thread in self._lifecycle.stuck()}
+            faults = dict.fromkeys(self._lifecycle.stuck(), "stuck")
         elif path == "/readyz":
             faults = self._lifecycle.not_ready()
         if faults is None:

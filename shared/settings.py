@@ -20,26 +20,38 @@ class BrokerSettings(Part):
     """The broker and the consumer group."""
 
     bootstrap: str | None = Field(default=None, description="host:port,... of the brokers; empty: the embedded broker.")
-    group: str | None = Field(default=None, description="Consumer group; default millrace-<stream>. Another group replays.")
+    group: str | None = Field(
+        default=None, description="Consumer group; default millrace-<stream>. Another group replays."
+    )
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="`consumer` (KIP-848) from Kafka 4 on; `classic` for older brokers."
     )
     session_timeout_s: float = Field(
-        default=45, ge=1, description="How soon a killed worker is noticed, `classic` only; else a setting of the broker."
+        default=45,
+        ge=1,
+        description="How soon a killed worker is noticed, `classic` only; else a setting of the broker.",
     )
     max_poll_interval_s: float = Field(
         default=300, ge=10, description="The broker evicts a worker that has not polled for so long."
     )
-    delivery_timeout_s: float = Field(default=15, ge=1, description="How long a produced message may take to be confirmed.")
+    delivery_timeout_s: float = Field(
+        default=15, ge=1, description="How long a produced message may take to be confirmed."
+    )
     commit_timeout_s: float = Field(default=10, ge=0.1, description="How long a commit may take to be confirmed.")
-    buffered_records: int = Field(default=2_000, ge=1, description="Records read ahead; more costs memory, less stalls.")
+    buffered_records: int = Field(
+        default=2_000, ge=1, description="Records read ahead; more costs memory, less stalls."
+    )
 
 
 class BatchSettings(Part):
     """When a poll batch is full. The first limit reached ends it."""
 
-    max_records: int = Field(default=256, ge=1, description="More: fewer round trips. Fewer: less repeated after a crash.")
-    max_tokens: int = Field(default=65_536, ge=1, description="Estimated from bytes; bounds the time a batch is in hand.")
+    max_records: int = Field(
+        default=256, ge=1, description="More: fewer round trips. Fewer: less repeated after a crash."
+    )
+    max_tokens: int = Field(
+        default=65_536, ge=1, description="Estimated from bytes; bounds the time a batch is in hand."
+    )
     max_wait_s: float = Field(default=0.05, ge=0, description="The longest a first record waits for others.")
 
 
@@ -47,10 +59,14 @@ class EmbeddingSettings(Part):
     """The model and the device it runs on."""
 
     model: str = Field(default="minilm-l6-v2", description="A row of models.toml.")
-    models_file: Path | None = Field(default=None, description="A models.toml of your own in place of the packaged one.")
+    models_file: Path | None = Field(
+        default=None, description="A models.toml of your own in place of the packaged one."
+    )
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto takes the first GPU there is.")
     micro_batch_tokens: int = Field(
-        default=1_024, ge=1, description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU."
+        default=1_024,
+        ge=1,
+        description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU.",
     )
     cache_mib: int = Field(default=64, ge=0, description="In-process cache of vectors; 0 switches it off.")
 
@@ -65,19 +81,29 @@ class DecisionSettings(Part):
     """The vote of labelled neighbours and the similar tickets."""
 
     neighbours: int = Field(default=10, ge=1, description="How many labelled neighbours vote.")
-    auto_at: float = Field(default=0.8, ge=0, le=1, description="Share of the vote from which a ticket is routed unseen.")
-    review_at: float = Field(default=0.4, ge=0, le=1, description="Share from which a queue is proposed; below: abstain.")
+    auto_at: float = Field(
+        default=0.8, ge=0, le=1, description="Share of the vote from which a ticket is routed unseen."
+    )
+    review_at: float = Field(
+        default=0.4, ge=0, le=1, description="Share from which a queue is proposed; below: abstain."
+    )
     similar: int = Field(default=5, ge=0, le=5, description="How many similar solved tickets a result carries.")
-    min_satisfaction: int = Field(default=4, ge=1, le=5, description="The rating from which a solved ticket is offered.")
+    min_satisfaction: int = Field(
+        default=4, ge=1, le=5, description="The rating from which a solved ticket is offered."
+    )
 
 
 class OperationSettings(Part):
     """Probes, shutdown and logs."""
 
-    port: int = Field(default=9400, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0 picks a free one.")
+    port: int = Field(
+        default=9400, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0 picks a free one."
+    )
     host: str = Field(default="127.0.0.1", description="Address the port is bound to; 0.0.0.0 inside a container.")
     drain_timeout_s: float = Field(default=25, gt=0, description="Time to finish the batch in hand after SIGTERM.")
-    stuck_after_s: float = Field(default=120, gt=0, description="A thread without a heartbeat for so long is not alive.")
+    stuck_after_s: float = Field(
+        default=120, gt=0, description="A thread without a heartbeat for so long is not alive."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     state_dir: Path = Field(default=Path(".millrace"), description="Where ingest keeps its progress.")

@@ -31,7 +31,9 @@ def produce_tickets(bootstrap: str) -> None:
     for version in range(1, VERSIONS + 1):
         for number in range(TICKETS):
             reason = "created" if version == 1 else "updated"
-            fields = event(ticket_id=f"T-{number}", event_version=version, reason=reason, body=f"text {number} {version}")
+            fields = event(
+                ticket_id=f"T-{number}", event_version=version, reason=reason, body=f"text {number} {version}"
+            )
             sink.produce([Message("tickets", f"acme:T-{number}".encode(), json.dumps(fields).encode())])
     assert sink.flush() == []
     sink.close()

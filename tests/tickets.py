@@ -30,5 +30,10 @@ def deleted(**changes: Any) -> dict[str, Any]:
 def record(fields: dict[str, Any], offset: int = 0, partition: int = 0, **changes: Any) -> Record:
     """Return the record of an event, under its own key."""
     key = f"{fields.get('tenant_id')}:{fields.get('ticket_id')}".encode()
-    values: dict[str, Any] = {"topic": "tickets", "timestamp_ms": 1_700_000_000_000, "key": key, "value": json.dumps(fields).encode()}
+    values: dict[str, Any] = {
+        "topic": "tickets",
+        "timestamp_ms": 1_700_000_000_000,
+        "key": key,
+        "value": json.dumps(fields).encode(),
+    }
     return Record(partition=partition, offset=offset, **(values | changes))

@@ -23,7 +23,6 @@ from shared.observers import Observer, SettleStep
 from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
 from tests.fakes import FakeModel
 
-
 SESSION_TIMEOUT_S = 6.0
 
 

@@ -1,4 +1,7 @@
-"""The `millrace` command: parse, load settings, call. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unavailable for now."""
+"""The `millrace` command: parse, load settings, call.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unavailable for now.
+"""
 
 import sys
 

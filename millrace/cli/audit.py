@@ -30,7 +30,9 @@ def audit(
         with open_store(settings) as store:
             collection = store.open_alias(stream)
             if collection is None:
-                raise Fatal(f"{settings.store.path} holds no collection of {stream}; --no-points checks the topics alone")
+                raise Fatal(
+                    f"{settings.store.path} holds no collection of {stream}; --no-points checks the topics alone"
+                )
             findings = run_audit(reader, stream, collection)
     else:
         findings = run_audit(reader, stream, None)

@@ -20,17 +20,22 @@ def ingest(
     file: Annotated[Path, typer.Argument(help="A .csv file with a header, or a .jsonl file.")],
     tenant: Annotated[str, typer.Option(help="The tenant of rows that name none.")],
     bootstrap: Bootstrap = None,
-    map: Annotated[
+    map: Annotated[  # noqa: A002  (the option is --map)
         list[str] | None,
-        typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column is; `attributes.NAME` works. Repeatable."),
+        typer.Option(
+            "--map", metavar="COLUMN=FIELD", help="Which field a column is; `attributes.NAME` works. Repeatable."
+        ),
     ] = None,
-    set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field's value for every row. Repeatable.")
+    set: Annotated[  # noqa: A002  (the option is --set)
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="A field's value for every row. Repeatable."),
     ] = None,
     id_column: Annotated[
         str | None, typer.Option(help="Column with the ticket's id; default: ticket_id, else a digest of file and row.")
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Send from the first row, whatever was sent before.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Send from the first row, whatever was sent before.")
+    ] = False,
 ) -> None:
     """Send a file of tickets to the input topic.
 

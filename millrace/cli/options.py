@@ -8,7 +8,9 @@ from shared.settings import Settings
 
 Bootstrap = Annotated[
     str | None,
-    typer.Option("--bootstrap", help="host:port,... of the brokers; default MILLRACE_BROKER__BOOTSTRAP.", show_default=False),
+    typer.Option(
+        "--bootstrap", help="host:port,... of the brokers; default MILLRACE_BROKER__BOOTSTRAP.", show_default=False
+    ),
 ]
 Stream = Annotated[str, typer.Option("--stream", help="Which stream; tickets is the only one today.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]

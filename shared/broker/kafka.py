@@ -1,6 +1,6 @@
 """The producing side of confluent-kafka, and what both sides share. The consuming side is in `source.py`.
 
-What the client was seen to do, and why it is driven as it is, stands in `docs/decisions/0004-one-thread-owns-the-consumer.md`.
+What the client was seen to do, and why it is driven as it is: `docs/decisions/0004-one-thread-owns-the-consumer.md`.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,8 @@ def client_config(bootstrap: str) -> dict[str, Any]:
 def to_record(message: KafkaMessage, lease: int = 0) -> Record:
     """Return a consumed message as a record."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None and partition is not None and offset is not None  # noqa: S101  (a consumed one has them)
+    if topic is None or partition is None or offset is None:
+        raise ValueError("an event of the client, not a message")
     headers: Any = message.headers() or ()
     return Record(
         topic=topic,

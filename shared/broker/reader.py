@@ -12,6 +12,11 @@ from shared.records import Record, TopicPartition
 
 TIMEOUT_S = 15.0
 READ_AT_ONCE = 1_000
+COORDINATOR_ATTEMPTS = 20
+COORDINATOR_WAIT_S = 0.5
+COORDINATOR_MOVES = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+)
 
 
 class TopicReader:
@@ -43,11 +48,10 @@ class TopicReader:
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """Return the group's committed offset of each partition; 0 where nothing is committed."""
         with closing(Consumer(self._config)) as consumer:
-            partitions = [KafkaPartition(t.topic, t.partition) for topic in topics for t in self._watermarks(consumer, topic)]
-            try:
-                answers = consumer.committed(partitions, timeout=TIMEOUT_S)
-            except KafkaException as error:
-                raise Unavailable("broker", error.args[0].str()) from error
+            partitions = [
+                KafkaPartition(t.topic, t.partition) for topic in topics for t in self._watermarks(consumer, topic)
+            ]
+            answers = self._committed(consumer, partitions)
             return {TopicPartition(p.topic, p.partition): max(0, p.offset) for p in answers}
 
     def read(self, topic: str) -> Iterator[Record]:
@@ -75,6 +79,17 @@ class TopicReader:
                         ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
                     else:
                         raise Unavailable("broker", error.str())
+
+    def _committed(self, consumer: Consumer, partitions: list[KafkaPartition]) -> list[KafkaPartition]:
+        """Ask, and ask again while the group's coordinator is being found or moved."""
+        for attempt in range(COORDINATOR_ATTEMPTS):
+            try:
+                return consumer.committed(partitions, timeout=TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() not in COORDINATOR_MOVES or attempt == COORDINATOR_ATTEMPTS - 1:
+                    raise Unavailable("broker", error.args[0].str()) from error
+                consumer.poll(COORDINATOR_WAIT_S)  # nothing is assigned: this only waits
+        raise AssertionError("unreachable")
 
     def _watermarks(self, consumer: Consumer, topic: str) -> dict[TopicPartition, tuple[int, int]]:
         try:

@@ -67,7 +67,9 @@ class KafkaSource:
         clock: For the deadlines.
     """
 
-    def __init__(self, bootstrap: str, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock) -> None:
+    def __init__(
+        self, bootstrap: str, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
+    ) -> None:
         self._topics, self._settings, self._clock = list(topics), settings, clock
         self._consumer = Consumer(_consumer_config(bootstrap, group, settings) | {"on_commit": self._on_commit})
         self._leases = Leases()

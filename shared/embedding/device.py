@@ -4,7 +4,13 @@ import torch
 
 from shared.errors import Fatal
 
-DEAD_DEVICE_WORDS = ("device-side assert", "illegal memory access", "unspecified launch failure", "ECC error", "device lost")
+DEAD_DEVICE_WORDS = (
+    "device-side assert",
+    "illegal memory access",
+    "unspecified launch failure",
+    "ECC error",
+    "device lost",
+)
 """Parts of CUDA's messages after which the context of this process is of no more use."""
 
 

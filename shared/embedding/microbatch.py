@@ -1,6 +1,7 @@
 """Cutting work into forward passes by cost. Pure: knows lengths, not models."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 Window = tuple[int, int]
 """A half-open range of a text's tokens."""
@@ -13,7 +14,7 @@ def split_windows(tokens: int, window_tokens: int) -> list[Window]:
     """
     pieces = max(1, -(-tokens // window_tokens))
     edges = [tokens * piece // pieces for piece in range(pieces + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def cut_by_cost(lengths: Sequence[int], limit_tokens: int) -> Iterator[list[int]]:

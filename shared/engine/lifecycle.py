@@ -51,4 +51,4 @@ class Lifecycle:
 
     def not_ready(self) -> dict[str, str]:
         """Return what speaks against readiness, by part; empty means ready."""
-        return dict(self._not_ready) | {thread: "stuck" for thread in self.stuck()}
+        return dict(self._not_ready) | dict.fromkeys(self.stuck(), "stuck")

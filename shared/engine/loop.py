@@ -47,7 +47,7 @@ class Worker(Generic[ItemT]):
         self._lifecycle = lifecycle
         self._clock, self._observer = surroundings
         self._breaker = Breaker()
-        self._backoff, self._rng = Backoff(), random.Random()
+        self._backoff, self._rng = Backoff(), random.Random()  # noqa: S311  (jitter, not a secret)
         self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: lifecycle.beat("prepare"))
 
     def run(self) -> None:

@@ -56,7 +56,7 @@ class Overlap(Generic[T]):
                 with self._changed:
                     self._made = made
                     self._changed.notify_all()
-        except BaseException as error:  # it is raised where it can be handled: in `take`
+        except BaseException as error:  # noqa: BLE001  (raised where it can be handled: in `take`)
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()

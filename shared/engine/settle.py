@@ -67,7 +67,9 @@ class Settler:
                 continue
             found = stored.get(each.point_id, 0)
             if found < each.version:
-                raise Unavailable("store", f"point {each.point_id} holds version {found} after {each.version} was written")
+                raise Unavailable(
+                    "store", f"point {each.point_id} holds version {found} after {each.version} was written"
+                )
             newer = found > each.version
             looked.append(replace(each, outcome=Outcome.SUPERSEDED, result=None) if newer else each)
         return looked
@@ -75,7 +77,9 @@ class Settler:
     def _messages(self, settled: Sequence[Settled]) -> list[Message]:
         now = self._clock.now()
         results = [each.result for each in settled if each.result is not None]
-        dead = [self._envelopes.dead_letter(each.record, each.failure, now) for each in settled if each.failure is not None]
+        dead = [
+            self._envelopes.dead_letter(each.record, each.failure, now) for each in settled if each.failure is not None
+        ]
         return [*results, *dead, *self._envelopes.ledger(settled, now)]
 
     def _tell(self, settled: Sequence[Settled], lost: int) -> None:

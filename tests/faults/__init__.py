@@ -1,0 +1,1 @@
+"""Whole workers on real servers, killed and restarted."""

@@ -67,7 +67,9 @@ def test_asked_to_stop_repeats_nothing(embedded_plan: Plan) -> None:
         wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
         first.terminate()
         assert first.wait(TIMEOUT_S) == 0
-    assert 0 < sum(reader.committed(["tickets"]).values()) < TICKETS * VERSIONS, "the stop came too late to show anything"
+    assert 0 < sum(reader.committed(["tickets"]).values()) < TICKETS * VERSIONS, (
+        "the stop came too late to show anything"
+    )
     with worker_process(embedded_plan) as second:
         wait_settled(embedded_plan)
         second.terminate()

@@ -97,7 +97,8 @@ def _similar(item: TicketItem, settings: DecisionSettings) -> Query:
 
 
 def _vector(item: TicketItem) -> Vector:
-    assert item.text_embedded is not None  # noqa: S101  (an item reaches the decision with its vector)
+    if item.text_embedded is None:
+        raise ValueError("an item reaches the decision with its vector")
     return item.text_embedded.vector
 
 

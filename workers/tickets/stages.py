@@ -91,13 +91,12 @@ class TicketStages:
         result: Message | None = None,
     ) -> Settled:
         point = Point(item.point_id, item.version, named, content.model_dump(mode="json"))
-        return Settled(
-            item.record, outcome, item.point_id, item.version, None if item.is_repeat else point, result
-        )
+        return Settled(item.record, outcome, item.point_id, item.version, None if item.is_repeat else point, result)
 
     def _result(self, item: TicketItem, event: TicketSnapshot) -> bytes:
         record = item.record
-        assert item.decision is not None and item.text_embedded is not None  # noqa: S101  (a routed item has both)
+        if item.decision is None or item.text_embedded is None:
+            raise ValueError("a routed item has a decision and a vector")
         result = TicketRouted(
             tenant_id=event.tenant_id,
             ticket_id=event.ticket_id,

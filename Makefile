@@ -1,0 +1,56 @@
+# Millrace: set-up, checks and runs. `make` alone lists the targets.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CODE := schemas shared workers millrace tests $(wildcard benchmarks)
+
+KAFKA_LIBS := $(CURDIR)/.kafka/libs
+KAFKA_FETCHED := $(KAFKA_LIBS)/.fetched
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench kafka lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 keeps what it made
+	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
+
+test: $(INSTALLED) ## Run every test; those that need Kafka want `make kafka` first
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## Formatting, lint, types, import contracts, house rules
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy --strict $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/repo
+
+bench: $(INSTALLED) ## Measure rates and latencies on this machine
+	$(BIN)/python -m benchmarks.run
+
+kafka: $(KAFKA_FETCHED) ## Fetch Kafka's jars for the tests, unless they are there (needs mvn and java)
+
+lock: $(INSTALLED) ## Resolve the dependencies again into requirements.lock
+	$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
+
+# uv verifies the hashes of a constraints file for what the file names; tests/repo/test_lock.py finds what it does not name.
+# Not so verified: uv itself, which pip fetches by version, and the build backend.
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Millrace needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,dev]'
+	@touch $@
+
+$(KAFKA_FETCHED): tests/kafka/pom.xml
+	@command -v java >/dev/null || { echo "make kafka needs java (17 or newer) on the PATH" >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo "make kafka needs mvn (Apache Maven) on the PATH" >&2; exit 1; }
+	rm -rf $(KAFKA_LIBS)
+	mvn -q -B -C -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(KAFKA_LIBS)
+	@touch $@

@@ -1,0 +1,129 @@
+"""A whole worker of the tickets stream over the stand-ins of `tests.fakes`, taken apart so that a test can turn each part.
+
+All effects go to one list, so that a test can assert their order across store, producer and consumer.
+"""
+
+from dataclasses import dataclass, field
+
+from schemas.outcomes import Outcome
+from schemas.tickets import TicketRouted
+from shared.cache.memory import MemoryCache
+from shared.embedding.service import TextEmbedder
+from shared.engine.envelope import Envelopes
+from shared.engine.gather import Gatherer
+from shared.engine.lifecycle import Lifecycle
+from shared.engine.loop import Worker
+from shared.engine.pipeline import Batch, Pipeline
+from shared.engine.settle import Settler
+from shared.observers import Observer, SettleStep
+from shared.records import Message, Record, Settled
+from shared.settings import BatchSettings, DecisionSettings
+from tests.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
+from workers.tickets.prepare import TicketItem, estimated_tokens
+from workers.tickets.stages import TicketStages
+
+
+@dataclass
+class Told(Observer):
+    """Remembers what the engine tells; the settle steps go to the list of effects too when they are wanted."""
+
+    effects: list[str] | None = None
+    hooks: list[tuple[object, ...]] = field(default_factory=list)
+
+    def settle_step_done(self, step: SettleStep) -> None:
+        """Note it."""
+        self.hooks.append(("settle_step_done", step))
+        if self.effects is not None:
+            self.effects.append(f"[{step.name.lower()}]")
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Note it."""
+        self.hooks.append(("batch_settled", dict(outcomes), oldest_timestamp_ms))
+
+    def batch_gathered(self, records: int, waited_s: float) -> None:
+        """Note it."""
+        self.hooks.append(("batch_gathered", records, waited_s))
+
+    def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
+        """Note the stage; how long it took is left out."""
+        self.hooks.append(("stage_done", stage, records))
+
+    def version_conflict(self, records: int) -> None:
+        """Note it."""
+        self.hooks.append(("version_conflict", records))
+
+    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
+        """Note it."""
+        self.hooks.append(("texts_embedded", texts, tokens, cached))
+
+    def paused(self, dependency: str) -> None:
+        """Note it."""
+        self.hooks.append(("paused", dependency))
+
+    def resumed(self, dependency: str, paused_s: float) -> None:
+        """Note it."""
+        self.hooks.append(("resumed", dependency, paused_s))
+
+    def partitions_lost(self, records: int) -> None:
+        """Note it."""
+        self.hooks.append(("partitions_lost", records))
+
+    def named(self, hook: str) -> list[tuple[object, ...]]:
+        """Return what one hook was told, call by call."""
+        return [tuple(values) for name, *values in self.hooks if name == hook]
+
+
+@dataclass
+class Assembly:
+    """The parts of a worker. `steps` puts the settle steps into the list of effects."""
+
+    collection: FakeCollection = field(default_factory=FakeCollection)
+    source: FakeSource = field(default_factory=FakeSource)
+    sink: FakeSink = field(default_factory=FakeSink)
+    model: FakeModel = field(default_factory=FakeModel)
+    clock: ManualClock = field(default_factory=ManualClock)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    cache_bytes: int = 0
+    steps: bool = False
+
+    def __post_init__(self) -> None:
+        """Put the parts together around one list of effects."""
+        self.effects: list[str] = []
+        self.collection.effects = self.source.effects = self.sink.effects = self.effects
+        self.told = Told(self.effects if self.steps else None)
+        embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
+        self.stages = TicketStages(self.collection, embedder, self.decision)
+        self.pipeline: Pipeline[TicketItem] = Pipeline(self.stages, self.collection, self.clock, self.told)
+        envelopes = Envelopes("tickets", self.model.fingerprint)
+        self.settler = Settler(self.collection, self.source, self.sink, envelopes, self.clock, self.told)
+        self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
+
+    def worker(self) -> Worker[TicketItem]:
+        """Return a worker of these parts."""
+        gatherer = Gatherer(self.source, self.batch, estimated_tokens, self.clock, self.told)
+        return Worker(self.source, gatherer, self.pipeline, self.settler, self.lifecycle, (self.clock, self.told))
+
+    def process(self, *records: Record) -> list[Settled]:
+        """Return what the pipeline makes of a batch; nothing is written."""
+        return self.pipeline.process(self.pipeline.prepare(list(records)))
+
+    def processed(self, *records: Record) -> Batch[TicketItem]:
+        """Return a batch that is ready to be settled."""
+        batch = self.pipeline.prepare(list(records))
+        batch.settled = self.pipeline.process(batch)
+        return batch
+
+    def settle(self, *records: Record) -> list[Settled]:
+        """Process and settle a batch; return what became of its records in the end."""
+        batch = self.processed(*records)
+        self.settler.settle(batch)
+        return batch.settled
+
+    def delivered(self, topic: str) -> list[Message]:
+        """Return the messages delivered to a topic."""
+        return [message for message in self.sink.delivered if message.topic == topic]
+
+    def results(self) -> list[TicketRouted]:
+        """Return the results delivered."""
+        return [TicketRouted.model_validate_json(m.value or b"") for m in self.delivered("tickets.routed")]

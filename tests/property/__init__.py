@@ -1,0 +1,1 @@
+"""Laws that hold for arbitrary input, looked for by hypothesis."""

@@ -1,0 +1,1 @@
+"""Tests of the checkout itself: its layers, its sizes, its lock file."""

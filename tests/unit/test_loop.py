@@ -1,0 +1,266 @@
+"""The loop: what each class of error does to the work, to readiness and to the commit.
+
+A green run does not prove anything about real outages or real time: clock, store and broker are stand-ins. The loop's
+second thread is real here.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from schemas.outcomes import Outcome
+from shared.engine.breaker import LEAST_DEAD, PROBE_EVERY_S
+from shared.errors import DeviceLost, Fatal, Unavailable
+from shared.records import Record
+from shared.settings import BatchSettings
+from tests.assembly import Assembly
+from tests.fakes import FakeCollection, FakeSource
+from tests.tickets import event, record
+
+
+class Script(FakeSource):
+    """Hands out its records, and calls `at_end` when so many are committed."""
+
+    at_end: Callable[[], None]
+    expected: int
+
+    def commit(self, records: Sequence[Record]) -> int:
+        lost = super().commit(records)
+        if len(self.committed) >= self.expected:
+            self.at_end()
+        return lost
+
+
+def assembly(*records: Record, batch: int = 256, collection: FakeCollection | None = None) -> Assembly:
+    source = Script(waiting=list(records))
+    parts = Assembly(
+        source=source, batch=BatchSettings(max_records=batch), collection=collection or FakeCollection()
+    )
+    source.expected, source.at_end = len(records), parts.lifecycle.stop
+    return parts
+
+
+def tickets(count: int) -> list[Record]:
+    return [record(event(ticket_id=f"T-{at}", body=f"Text {at}."), at) for at in range(count)]
+
+
+def test_all_records_are_settled_and_committed_in_order() -> None:
+    parts = assembly(*tickets(10), batch=3)
+    parts.worker().run()
+    assert [each.offset for each in parts.source.committed] == list(range(10))
+    assert len(parts.results()) == 10
+
+
+def test_the_worker_is_ready_while_it_runs_and_not_before_or_after() -> None:
+    parts = assembly(*tickets(1))
+    seen: list[dict[str, str]] = []
+    source = parts.source
+    assert isinstance(source, Script)
+    stop = source.at_end
+    source.at_end = lambda: (seen.append(parts.lifecycle.not_ready()), stop())[1]
+    assert parts.lifecycle.not_ready() == {"worker": "starting"}
+    parts.worker().run()
+    assert seen == [{}]
+    assert parts.lifecycle.not_ready() == {"worker": "stopping"}
+
+
+class Away(FakeCollection):
+    """A store that does not answer its first calls of one kind, and looks at the worker while it does not."""
+
+    def __init__(self, call: str, times: int) -> None:
+        super().__init__()
+        self.call, self.times = call, times
+        self.look: Callable[[], None] = lambda: None
+
+    def _fail(self, effect: str) -> None:
+        super()._fail(effect)
+        if effect.startswith(self.call) and self.times:
+            self.times -= 1
+            self.look()
+            raise Unavailable("store", "away")
+
+
+@pytest.mark.parametrize("call", ["lookup", "search", "upsert", "versions"])
+def test_an_outage_pauses_retries_the_same_batch_and_resumes(call: str) -> None:
+    parts = assembly(*tickets(3), collection=Away(call, 4))
+    parts.worker().run()
+    assert [each.offset for each in parts.source.committed] == [0, 1, 2]
+    assert [len(texts) for texts in parts.model.calls] == [3]
+    assert parts.effects.count("pause") == 1
+    assert parts.effects.count("resume") == 1
+    assert len(parts.results()) == 3
+    assert parts.told.named("paused") == [("store",)]
+    [(dependency, seconds)] = parts.told.named("resumed")
+    assert dependency == "store"
+    assert seconds == pytest.approx(sum(parts.clock.waits))
+
+
+def test_the_reason_for_not_being_ready_is_told_during_the_outage_and_gone_after_it() -> None:
+    store = Away("lookup", 2)
+    parts = assembly(*tickets(1), collection=store)
+    seen: list[dict[str, str]] = []
+    store.look = lambda: seen.append(parts.lifecycle.not_ready())
+    parts.worker().run()
+    assert seen == [{}, {"store": "store is unavailable: away"}]
+    assert parts.lifecycle.not_ready() == {"worker": "stopping"}
+
+
+def test_the_waits_grow_no_longer_than_the_back_off_allows() -> None:
+    parts = assembly(*tickets(1), collection=Away("lookup", 30))
+    parts.worker().run()
+    assert parts.clock.waits
+    assert sum(parts.clock.waits) <= 30 * 5.0
+    assert max(parts.clock.waits) <= 1.0
+
+
+def test_each_dependency_in_turn_is_named() -> None:
+    parts = assembly(*tickets(1), collection=Away("lookup", 1))
+    parts.source.failures = [Unavailable("broker", "no commit")]
+    seen: list[dict[str, str]] = []
+    paused = parts.told.paused
+    parts.told.paused = lambda dependency: (paused(dependency), seen.append(parts.lifecycle.not_ready()))[0]  # type: ignore[method-assign]  # a look from inside
+    parts.worker().run()
+    assert parts.told.named("paused") == [("store",), ("broker",)]
+    assert [list(reasons) for reasons in seen] == [["store"], ["broker"]]
+    assert parts.source.committed != []
+
+
+def test_a_newer_schema_pauses_and_commits_nothing() -> None:
+    parts = assembly(record(event(schema_version=2)))
+    parts.told.paused = lambda dependency: parts.lifecycle.stop()  # type: ignore[method-assign]  # ends the test
+    parts.worker().run()
+    assert parts.source.committed == []
+    assert parts.sink.delivered == []
+    assert "schema_version 2" in parts.lifecycle.not_ready()["schema"]
+
+
+def test_a_stop_during_an_outage_ends_without_a_commit() -> None:
+    store = Away("upsert", 1_000_000)
+    parts = assembly(*tickets(2), collection=store)
+    store.look = lambda: parts.lifecycle.stop() if store.times < 999_990 else None
+    parts.worker().run()
+    assert parts.source.committed == []
+    assert parts.sink.delivered == []
+
+
+def test_a_stop_finishes_the_batch_in_hand() -> None:
+    parts = assembly(*tickets(2))
+    told = parts.told.texts_embedded
+    parts.told.texts_embedded = lambda *counts: (told(*counts), parts.lifecycle.stop())[0]  # type: ignore[method-assign]  # SIGTERM in the middle
+    parts.worker().run()
+    assert [each.offset for each in parts.source.committed] == [0, 1]
+
+
+@pytest.mark.parametrize("error", [DeviceLost("gone"), Fatal("wrong configuration")])
+def test_what_waiting_cannot_mend_ends_the_run_and_blames_no_record(error: Fatal) -> None:
+    parts = assembly(*tickets(2))
+    parts.model.dead = error
+    with pytest.raises(Fatal):
+        parts.worker().run()
+    assert parts.source.committed == []
+    assert parts.sink.delivered == []
+    assert parts.lifecycle.stopping.is_set()
+    assert "worker" in parts.lifecycle.not_ready()
+
+
+def test_a_bug_ends_the_run() -> None:
+    parts = assembly(*tickets(1))
+
+    def build(item: object) -> None:
+        raise ZeroDivisionError
+
+    parts.stages.build = build  # type: ignore[method-assign, assignment]  # a bug in a stage
+    with pytest.raises(ZeroDivisionError):
+        parts.worker().run()
+    assert parts.source.committed == []
+
+
+def test_a_failure_of_the_thread_that_prepares_ends_the_run() -> None:
+    parts = assembly(*tickets(1))
+
+    def take(limit: int, wait_s: float) -> list[Record]:
+        raise Fatal("consuming has failed")
+
+    parts.source.take = take  # type: ignore[method-assign]  # the poll thread is dead
+    with pytest.raises(Fatal, match="consuming has failed"):
+        parts.worker().run()
+
+
+def test_records_of_a_lost_partition_are_dropped() -> None:
+    parts = assembly(*tickets(4))
+    parts.source.lost = {1, 2}
+    source = parts.source
+    assert isinstance(source, Script)
+    source.expected = 2
+    parts.worker().run()
+    assert [each.offset for each in parts.source.committed] == [0, 3]
+    assert [result.ticket_id for result in parts.results()] == ["T-0", "T-3"]
+    assert parts.told.named("partitions_lost") == [(2,)]
+
+
+def test_records_lost_during_an_outage_are_dropped_from_the_batch_in_hand() -> None:
+    store = Away("upsert", 1)
+    parts = assembly(*tickets(3), collection=store)
+    source = parts.source
+    assert isinstance(source, Script)
+    source.expected = 2
+    store.look = lambda: source.lost.add(1)
+    parts.worker().run()
+    assert [each.offset for each in parts.source.committed] == [0, 2]
+    assert parts.effects.count("upsert 2") == 1
+    ledger = json.loads(parts.delivered("tickets.outcomes")[0].value or b"")
+    assert [(span["first"], span["last"]) for span in ledger["ranges"]] == [(0, 0), (2, 2)]
+
+
+def test_a_batch_lost_altogether_is_not_settled() -> None:
+    parts = assembly(*tickets(3), batch=2)
+    parts.source.lost = {0, 1}
+    source = parts.source
+    assert isinstance(source, Script)
+    source.expected = 1
+    parts.worker().run()
+    assert [each.offset for each in parts.source.committed] == [2]
+
+
+def test_a_worker_is_not_held_up_by_a_newer_record_that_another_worker_took_over() -> None:
+    newer = record(event(ticket_id="T-9", schema_version=2), 7, partition=1)
+    parts = assembly(newer, *tickets(1))
+    source = parts.source
+    assert isinstance(source, Script)
+    source.expected = 1
+    pauses: list[str] = []
+
+    def paused(dependency: str) -> None:
+        source.lost.add(7)
+        pauses.append(dependency)
+
+    parts.told.paused = paused  # type: ignore[method-assign]  # the group moves the partition during the pause
+    waited = parts.clock.wait
+
+    def wait(event: object, timeout_s: float) -> bool:
+        if len(parts.clock.waits) > 50:  # it would wait for ever
+            parts.lifecycle.stop()
+        return waited(event, timeout_s)  # type: ignore[arg-type]  # the loop's own event
+
+    parts.clock.wait = wait  # type: ignore[method-assign]  # ends the test
+    parts.worker().run()
+    assert pauses == ["schema"]
+    assert [each.offset for each in parts.source.committed] == [0]
+
+
+def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
+    rubbish = [record({"nonsense": at}, at) for at in range(LEAST_DEAD)]
+    good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
+    parts = assembly(*rubbish, *good, batch=20)
+    seen: list[dict[str, str]] = []
+    paused = parts.told.paused
+    parts.told.paused = lambda dependency: (paused(dependency), seen.append(parts.lifecycle.not_ready()))[0]  # type: ignore[method-assign]  # a look from inside
+    parts.worker().run()
+    assert parts.told.named("paused") == [("breaker",)]
+    assert parts.told.named("resumed") == [("breaker", PROBE_EVERY_S)]
+    assert list(seen[0]) == ["breaker"]
+    assert sum(parts.clock.waits) == pytest.approx(PROBE_EVERY_S)
+    settled = [outcomes for outcomes, _ in parts.told.named("batch_settled")]
+    assert settled[-1] == {Outcome.ROUTED: 20}
+    assert parts.lifecycle.not_ready() == {"worker": "stopping"}

@@ -1,0 +1,213 @@
+"""Settling: the order of durable effects, as one list across store, producer and consumer, and what a retry repeats.
+
+A green run does not prove that the real parts are durable once they say so; the contract and fault tests are for that.
+"""
+
+import json
+
+import pytest
+
+from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
+from schemas.points import point_id
+from shared.errors import Unavailable
+from shared.observers import SettleStep
+from shared.records import Point, Record
+from tests.assembly import Assembly
+from tests.fakes import FakeCollection, FakeSource
+from tests.tickets import deleted, event, record
+
+ONE = point_id("acme", "tickets", "T-1")
+
+
+class Overtaken(FakeCollection):
+    """A collection into which another worker writes version 9 right after each write."""
+
+    def upsert(self, points: list[Point]) -> None:  # type: ignore[override]  # a list is what settle passes
+        super().upsert(points)
+        for point in points:
+            self.points[point.id] = Point(point.id, 9, {}, {**point.payload, "event_version": 9})
+
+
+class Forgetful(FakeCollection):
+    """A collection whose first write does not take effect, as when it loses a race for a new id."""
+
+    lost = False
+
+    def upsert(self, points: list[Point]) -> None:  # type: ignore[override]  # a list is what settle passes
+        super().upsert(points)
+        if not self.lost:
+            self.lost = True
+            self.points.clear()
+
+
+def good_and_bad() -> list[Record]:
+    return [record(event(), 0), record({"nonsense": 1}, 1), record(deleted(ticket_id="T-2"), 2)]
+
+
+def test_the_order_of_effects() -> None:
+    parts = Assembly(steps=True)
+    batch = parts.processed(*good_and_bad())
+    parts.effects.clear()
+    parts.settler.settle(batch)
+    assert parts.effects == [
+        "upsert 2",
+        "[upsert]",
+        "versions",
+        "[look_again]",
+        "produce tickets.routed tickets.dlq tickets.outcomes",
+        "[produce]",
+        "flush",
+        "[flush]",
+        "commit 3",
+        "[commit]",
+        "[tell]",
+    ]
+
+
+def test_each_step_is_told_once_and_in_the_order_of_its_number() -> None:
+    parts = Assembly()
+    parts.settle(*good_and_bad())
+    assert parts.told.named("settle_step_done") == [(step,) for step in SettleStep]
+
+
+def test_the_observers_are_told_the_outcomes_and_the_oldest_time() -> None:
+    parts = Assembly()
+    parts.settle(record(event(), 0, timestamp_ms=5_000), record({"x": 1}, 1, timestamp_ms=4_000))
+    assert parts.told.named("batch_settled") == [({Outcome.ROUTED: 1, Outcome.DEAD_LETTERED: 1}, 4_000)]
+
+
+def test_what_was_overtaken_is_superseded_and_publishes_nothing() -> None:
+    parts = Assembly(collection=Overtaken())
+    settled = parts.settle(record(event()))
+    assert settled[0].outcome is Outcome.SUPERSEDED
+    assert parts.delivered("tickets.routed") == []
+    assert ledger(parts)[0].ranges == (OffsetRange(first=0, last=0, outcome=Outcome.SUPERSEDED),)
+
+
+def test_a_repeat_that_was_overtaken_publishes_nothing() -> None:
+    parts = Assembly()
+    parts.settle(record(event()))
+    batch = parts.processed(record(event(), 1))
+    stored = parts.collection.points[ONE]
+    parts.collection.points[ONE] = Point(ONE, 9, {}, {**stored.payload, "event_version": 9})
+    parts.settler.settle(batch)
+    assert batch.settled[0].outcome is Outcome.SUPERSEDED
+    assert len(parts.delivered("tickets.routed")) == 1
+
+
+def test_a_write_without_effect_is_written_again_before_anything_is_published() -> None:
+    parts = Assembly(collection=Forgetful())
+    batch = parts.processed(record(event()))
+    with pytest.raises(Unavailable, match="holds version 0 after 1"):
+        parts.settler.settle(batch)
+    assert parts.sink.delivered == []
+    assert parts.source.committed == []
+    parts.settler.settle(batch)
+    assert parts.collection.points[ONE].version == 1
+    assert [message.topic for message in parts.sink.delivered] == ["tickets.routed", "tickets.outcomes"]
+
+
+@pytest.mark.parametrize("calls_before", [0, 1])
+def test_a_store_that_is_down_leaves_everything_after_it_undone(calls_before: int) -> None:
+    parts = Assembly()
+    batch = parts.processed(*good_and_bad())
+    parts.effects.clear()
+
+    def fail_later(effect: str) -> None:
+        parts.effects.append(effect)
+        if len(parts.effects) == calls_before + 1:
+            raise Unavailable("store", "away")
+
+    parts.collection._fail = fail_later  # type: ignore[method-assign]  # fails at this call alone
+    with pytest.raises(Unavailable):
+        parts.settler.settle(batch)
+    assert parts.sink.delivered == []
+    assert parts.source.committed == []
+    parts.settler.settle(batch)
+    assert len(parts.sink.delivered) == 3
+    assert len(parts.source.committed) == 3
+
+
+def test_undelivered_messages_alone_are_produced_again() -> None:
+    parts = Assembly()
+    batch = parts.processed(*good_and_bad())
+    parts.effects.clear()
+    refused = iter([["tickets.dlq"], ["tickets.dlq"], []])
+
+    def flush() -> list[object]:
+        topics = next(refused)
+        given_up = [message for message in parts.sink.handed if message.topic in topics]
+        parts.sink.delivered += [message for message in parts.sink.handed if message not in given_up]
+        return list(given_up)
+
+    parts.sink.flush = flush  # type: ignore[method-assign, assignment]  # gives some back, not all
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="1 messages were not delivered"):
+            parts.settler.settle(batch)
+        assert parts.source.committed == []
+    parts.settler.settle(batch)
+    assert parts.effects == [
+        "upsert 2",
+        "versions",
+        "produce tickets.routed tickets.dlq tickets.outcomes",
+        "produce tickets.dlq",
+        "produce tickets.dlq",
+        "commit 3",
+    ]
+    assert sorted(message.topic for message in parts.sink.delivered) == [
+        "tickets.dlq",
+        "tickets.outcomes",
+        "tickets.routed",
+    ]
+
+
+def test_a_commit_that_failed_is_tried_again_and_nothing_else() -> None:
+    parts = Assembly()
+    batch = parts.processed(*good_and_bad())
+    parts.source.failures = [Unavailable("broker", "no commit confirmed")]
+    with pytest.raises(Unavailable):
+        parts.settler.settle(batch)
+    written, delivered = parts.effects.count("upsert 2"), list(parts.sink.delivered)
+    assert parts.told.named("batch_settled") == []
+    parts.settler.settle(batch)
+    assert parts.effects.count("upsert 2") == written
+    assert parts.sink.delivered == delivered
+    assert [each.offset for each in parts.source.committed] == [0, 1, 2]
+    assert len(parts.told.named("batch_settled")) == 1
+
+
+def test_records_found_lost_at_the_commit_are_told() -> None:
+    class Losing(FakeSource):
+        def commit(self, records: list[Record]) -> int:  # type: ignore[override]  # a list is what settle passes
+            return len(records)
+
+    parts = Assembly(source=Losing())
+    parts.settle(record(event()))
+    assert parts.told.named("partitions_lost") == [(1,)]
+
+
+def ledger(parts: Assembly) -> list[LedgerEntry]:
+    return [LedgerEntry.model_validate_json(m.value or b"") for m in parts.delivered("tickets.outcomes")]
+
+
+def test_the_ledger_covers_every_offset_of_each_partition() -> None:
+    parts = Assembly()
+    tickets = [record(event(ticket_id=f"T-{at}"), at) for at in (3, 4, 5)]
+    parts.settle(*tickets, record({"x": 1}, 6), record(event(ticket_id="T-9"), 8), record(deleted(), 0, partition=1))
+    first, second = ledger(parts)
+    assert (first.topic, first.partition, second.partition) == ("tickets", 0, 1)
+    assert first.ranges == (
+        OffsetRange(first=3, last=5, outcome=Outcome.ROUTED),
+        OffsetRange(first=6, last=6, outcome=Outcome.DEAD_LETTERED),
+        OffsetRange(first=8, last=8, outcome=Outcome.ROUTED),
+    )
+    assert second.ranges == (OffsetRange(first=0, last=0, outcome=Outcome.DELETED),)
+    assert first.model == parts.model.fingerprint
+
+
+def test_a_result_travels_under_the_key_of_its_record() -> None:
+    parts = Assembly()
+    parts.settle(record(event()))
+    [message] = parts.delivered("tickets.routed")
+    assert message.key == b"acme:T-1"
+    assert json.loads(message.value or b"")["source"] == {"topic": "tickets", "partition": 0, "offset": 0}

@@ -1,0 +1,342 @@
+"""The effects of each `reason` on the point and on the result, over a store in memory and a model of digests.
+
+A green run does not prove that decisions are good, nor that the real store or the real model behave like the stand-ins.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from schemas.failures import FailureReason
+from schemas.outcomes import Outcome
+from schemas.points import TicketPayload, TicketTombstone, point_id
+from shared.records import Point, Settled
+from shared.settings import DecisionSettings
+from tests.assembly import Assembly
+from tests.tickets import deleted, event, record
+from workers.tickets.stages import collection_spec
+
+ONE = point_id("acme", "tickets", "T-1")
+
+
+def send(parts: Assembly, *events: dict[str, Any]) -> list[Settled]:
+    """Settle each event as a batch of its own and return what became of each."""
+    start = len(parts.source.committed)
+    return [settled for at, fields in enumerate(events) for settled in parts.settle(record(fields, start + at))]
+
+
+def stored(parts: Assembly, point: UUID = ONE) -> Point:
+    return parts.collection.points[point]
+
+
+def payload(parts: Assembly, point: UUID = ONE) -> TicketPayload:
+    return TicketPayload.model_validate(dict(stored(parts, point).payload), strict=False)
+
+
+def embedded(parts: Assembly) -> list[str]:
+    """Return the texts embedded since the last look."""
+    texts = [text for call in parts.model.calls for text in call]
+    parts.model.calls.clear()
+    return texts
+
+
+def teach(parts: Assembly, label: str = "delivery", subject: str = "Where is my parcel?", **changes: Any) -> None:
+    """Store a ticket that a person has labelled."""
+    fields = {"ticket_id": f"L-{label}", "subject": subject, "agent_label": label, "reason": "solved"} | changes
+    send(parts, event(**fields))
+    parts.model.calls.clear()
+
+
+UNCHANGED = {"event_version": 2, "reason": "updated"}
+CHANGED = UNCHANGED | {"body": "It has arrived broken."}
+
+
+def test_created_writes_text_vector_and_payload_and_is_routed() -> None:
+    parts = Assembly()
+    [settled] = send(parts, event(priority="high", attributes={"vip": True, "floor": 3}))
+    assert settled.outcome is Outcome.ROUTED
+    assert set(stored(parts).vectors) == {"text"}
+    kept = payload(parts)
+    assert (kept.subject, kept.priority, kept.attributes) == (event()["subject"], "high", {"vip": True, "floor": 3})
+    assert (kept.decided_version, kept.flags) == (1, ())
+    [result] = parts.results()
+    assert (result.ticket_id, result.event_version, result.priority, result.text_windows) == ("T-1", 1, "high", 1)
+    assert result.decision.action_reason == "no_labelled_neighbours"
+
+
+def test_an_update_with_the_same_text_is_indexed_and_not_embedded() -> None:
+    parts = Assembly()
+    send(parts, event())
+    before = stored(parts).vectors["text"]
+    embedded(parts)
+    [settled] = send(parts, event(**UNCHANGED, priority="urgent"))
+    assert settled.outcome is Outcome.INDEXED
+    assert settled.result is None
+    assert embedded(parts) == []
+    assert np.array_equal(stored(parts).vectors["text"], before)
+    assert (payload(parts).event_version, payload(parts).priority) == (2, "urgent")
+
+
+def test_an_update_with_another_text_is_embedded_and_routed_again() -> None:
+    parts = Assembly()
+    send(parts, event())
+    embedded(parts)
+    [settled] = send(parts, event(**CHANGED))
+    assert settled.outcome is Outcome.ROUTED
+    assert len(embedded(parts)) == 1
+    assert [result.event_version for result in parts.results()] == [1, 2]
+    assert payload(parts).decided_version == 2
+
+
+def test_a_text_that_only_looks_different_in_bytes_is_unchanged() -> None:
+    parts = Assembly()
+    send(parts, event(subject="Café", body="Where?"))
+    [settled] = send(parts, event(**UNCHANGED, subject="Cafe\N{COMBINING ACUTE ACCENT} ") | {"body": "\nWhere?\n"})
+    assert settled.outcome is Outcome.INDEXED
+
+
+def test_an_update_of_an_unknown_ticket_is_enough_to_route_it() -> None:
+    parts = Assembly()
+    [settled] = send(parts, event(**UNCHANGED))
+    assert settled.outcome is Outcome.ROUTED
+
+
+def test_an_update_of_a_ticket_that_was_never_routed_routes_it() -> None:
+    parts = Assembly()
+    outcomes = [each.outcome for each in send(parts, event(reason="solved"), event(**UNCHANGED))]
+    assert outcomes == [Outcome.INDEXED, Outcome.ROUTED]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reason": "solved", "resolution": "Sent again."},
+        {"reason": "rated", "resolution": "Sent again.", "satisfaction": 5},
+        {"reason": "updated", "resolution": "Sent again."},
+        {"reason": "solved", "resolution": "Sent again.", "body": "Another text."},
+    ],
+)
+def test_a_solved_ticket_is_indexed_with_its_resolution_as_a_second_vector(changes: dict[str, Any]) -> None:
+    parts = Assembly()
+    [_, settled] = send(parts, event(), event(event_version=2, **changes) | changes)
+    assert settled.outcome is Outcome.INDEXED
+    assert set(stored(parts).vectors) == {"text", "resolution"}
+    assert payload(parts).flags == ("solved",)
+    assert len(parts.results()) == 1
+
+
+def test_a_resolution_is_embedded_once() -> None:
+    parts = Assembly()
+    send(parts, event(), event(event_version=2, reason="solved", resolution="Sent again."))
+    before = stored(parts).vectors["resolution"]
+    embedded(parts)
+    send(parts, event(event_version=3, reason="rated", resolution="Sent again.", satisfaction=5))
+    assert embedded(parts) == []
+    assert np.array_equal(stored(parts).vectors["resolution"], before)
+    send(parts, event(event_version=4, reason="solved", resolution="Paid back."))
+    assert embedded(parts) == ["Paid back."]
+
+
+def test_a_resolution_that_was_withdrawn_leaves_no_vector() -> None:
+    parts = Assembly()
+    send(parts, event(event_version=1, reason="solved", resolution="Sent again."))
+    send(parts, event(event_version=2, reason="reopened"))
+    assert set(stored(parts).vectors) == {"text"}
+    assert payload(parts).resolution_digest is None
+
+
+def test_a_poison_resolution_dead_letters_the_record() -> None:
+    parts = Assembly()
+    [settled] = send(parts, event(reason="solved", resolution="POISON"))
+    assert settled.outcome is Outcome.DEAD_LETTERED
+    assert settled.failure is not None
+    assert settled.failure.reason is FailureReason.MODEL_FAILED
+    assert parts.collection.points == {}
+
+
+def test_reopened_with_the_same_text_is_indexed_and_no_longer_solved() -> None:
+    parts = Assembly()
+    settled = send(
+        parts, event(), event(event_version=2, reason="solved"), event(event_version=3, reason="reopened")
+    )
+    assert [each.outcome for each in settled] == [Outcome.ROUTED, Outcome.INDEXED, Outcome.INDEXED]
+    assert payload(parts).flags == ()
+
+
+def test_reopened_with_another_text_is_routed_again() -> None:
+    parts = Assembly()
+    [_, _, settled] = send(
+        parts,
+        event(),
+        event(event_version=2, reason="solved"),
+        event(event_version=3, reason="reopened", body="It broke again."),
+    )
+    assert settled.outcome is Outcome.ROUTED
+
+
+def test_deleted_leaves_a_tombstone_without_text_or_vector() -> None:
+    parts = Assembly()
+    [_, settled] = send(parts, event(), deleted(event_version=2))
+    assert (settled.outcome, settled.result) == (Outcome.DELETED, None)
+    assert stored(parts).vectors == {}
+    TicketTombstone.model_validate(dict(stored(parts).payload))
+    assert event()["subject"] not in str(stored(parts).payload)
+
+
+def test_a_ticket_that_was_never_seen_can_be_deleted() -> None:
+    parts = Assembly()
+    [settled] = send(parts, deleted(event_version=7))
+    assert (settled.outcome, stored(parts).version) == (Outcome.DELETED, 7)
+
+
+def test_no_older_event_undoes_a_deletion() -> None:
+    parts = Assembly()
+    [_, settled] = send(parts, deleted(event_version=3), event(event_version=2))
+    assert settled.outcome is Outcome.SUPERSEDED
+    assert stored(parts).payload["deleted"] is True
+
+
+def test_a_newer_event_brings_a_deleted_ticket_back() -> None:
+    parts = Assembly()
+    [_, _, settled] = send(parts, event(), deleted(event_version=2), event(event_version=3, reason="reopened"))
+    assert settled.outcome is Outcome.ROUTED
+    assert parts.results()[-1].decision.previous_queue is None
+
+
+def test_a_repeat_publishes_the_same_decision_again_and_writes_nothing() -> None:
+    parts = Assembly()
+    send(parts, event())
+    teach(parts)  # the vote would now say something else
+    written = parts.effects.count("upsert 1")
+    embedded(parts)
+    [settled] = send(parts, event())
+    assert (settled.outcome, settled.point) == (Outcome.ROUTED, None)
+    assert embedded(parts) == []
+    assert parts.effects.count("upsert 1") == written
+    first, again = parts.results()
+    assert again.decision == first.decision
+
+
+def test_a_repeat_of_what_was_only_indexed_publishes_nothing() -> None:
+    parts = Assembly()
+    solved = event(event_version=2, reason="solved")
+    settled = send(parts, event(), solved, solved)
+    assert [each.outcome for each in settled] == [Outcome.ROUTED, Outcome.INDEXED, Outcome.INDEXED]
+    assert len(parts.results()) == 1
+
+
+def test_a_repeat_of_an_update_that_kept_an_older_decision_publishes_nothing() -> None:
+    parts = Assembly()
+    settled = send(parts, event(), event(**UNCHANGED), event(**UNCHANGED))
+    assert settled[2].outcome is Outcome.INDEXED
+    assert len(parts.results()) == 1
+
+
+def test_a_repeated_deletion_is_deleted_again() -> None:
+    parts = Assembly()
+    [_, settled] = send(parts, deleted(), deleted())
+    assert (settled.outcome, settled.point) == (Outcome.DELETED, None)
+
+
+def test_a_conflicting_repeat_tells_nothing_of_the_content_that_lost() -> None:
+    """The first content of a version wins, so that what is published again is what was published first."""
+    parts = Assembly()
+    send(parts, event(priority="low"), event(priority="urgent"))
+    assert {result.model_dump_json(exclude={"source"}) for result in parts.results()} == {
+        parts.results()[0].model_dump_json(exclude={"source"})
+    }
+
+
+def test_a_decision_is_carried_over_by_what_is_only_indexed() -> None:
+    parts = Assembly()
+    teach(parts)
+    send(parts, event())
+    before = payload(parts)
+    assert before.decision is not None
+    assert before.decision.queue == "delivery"
+    send(parts, event(**UNCHANGED), event(event_version=3, reason="solved"))
+    assert (payload(parts).decision, payload(parts).decided_version) == (before.decision, 1)
+
+
+def test_a_new_decision_names_the_queue_of_the_one_before() -> None:
+    parts = Assembly()
+    teach(parts)
+    send(parts, event())
+    send(parts, event(**UNCHANGED), event(event_version=3, reason="updated", body="It has arrived broken."))
+    first, second = parts.results()
+    assert (first.decision.queue, first.decision.previous_queue) == ("delivery", None)
+    assert second.decision.previous_queue == "delivery"
+
+
+def test_the_first_routing_names_no_queue_before_it() -> None:
+    parts = Assembly()
+    send(parts, event())
+    assert parts.results()[0].decision.previous_queue is None
+
+
+def test_what_an_agent_has_labelled_is_never_routed_unseen() -> None:
+    parts = Assembly()
+    teach(parts)
+    send(parts, event(ticket_id="T-2"), event(ticket_id="T-3", agent_label="billing"))
+    unlabelled, labelled = (result.decision for result in parts.results())
+    assert (unlabelled.action, unlabelled.action_reason) == ("auto", "vote_clear")
+    assert (labelled.action, labelled.action_reason) == ("review", "agent_decided")
+
+
+def test_once_an_agent_has_labelled_it_a_changed_ticket_is_not_moved_by_itself() -> None:
+    parts = Assembly()
+    teach(parts)
+    send(parts, event(), event(**CHANGED, agent_label="billing"))
+    assert parts.results()[-1].decision.action == "review"
+
+
+def test_a_label_makes_a_voter_and_a_resolution_an_answer() -> None:
+    parts = Assembly()
+    send(parts, event(reason="rated", agent_label="delivery", resolution="Sent.", satisfaction=5))
+    assert set(payload(parts).flags) == {"solved", "labelled"}
+
+
+def test_similar_tickets_are_solved_well_rated_and_of_the_same_tenant() -> None:
+    parts = Assembly()
+    answer = {"reason": "rated", "resolution": "Sent again.", "satisfaction": 5}
+    send(
+        parts,
+        event(ticket_id="good", **answer | {"body": "1"}) | answer,
+        event(ticket_id="open", body="2"),
+        event(ticket_id="badly-rated", **answer | {"satisfaction": 1, "body": "3"}),
+        event(ticket_id="unrated", **answer | {"satisfaction": ..., "body": "4"}),
+        event(ticket_id="foreign", tenant_id="other", **answer | {"body": "5"}),
+        event(ticket_id="gone", **answer | {"body": "6"}),
+        deleted(ticket_id="gone", event_version=2),
+        event(),
+    )
+    assert [similar.ticket_id for similar in parts.results()[-1].similar] == ["good"]
+
+
+def test_an_empty_ticket_abstains() -> None:
+    parts = Assembly()
+    teach(parts)
+    send(parts, event(subject="", body="  "))
+    assert parts.results()[-1].decision.action_reason == "no_text"
+
+
+def test_a_vector_that_is_not_finite_dead_letters_the_record() -> None:
+    parts = Assembly()
+    [settled] = send(parts, event(subject="NANVECTOR"))
+    assert settled.failure is not None
+    assert settled.failure.reason is FailureReason.VECTOR_NOT_FINITE
+
+
+def test_with_no_similar_tickets_wanted_there_is_one_search() -> None:
+    parts = Assembly(decision=DecisionSettings(similar=0))
+    send(parts, event())
+    assert parts.effects.count("search 1") == 1
+    assert parts.results()[0].similar == ()
+
+
+def test_the_collection_has_both_vectors_and_the_fields_that_filters_use() -> None:
+    spec = collection_spec("tickets__m__f", 8)
+    assert (spec.alias, spec.vectors) == ("tickets", {"text": 8, "resolution": 8})
+    assert set(spec.indexes) == {"tenant_id", "flags", "satisfaction"}
