@@ -12,7 +12,7 @@ KAFKA_FETCHED := $(KAFKA_LIBS)/.fetched
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench kafka lock
+.PHONY: help demo test check bench kafka generate lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ bench: $(INSTALLED) ## Measure rates and latencies on this machine
 	$(BIN)/python -m benchmarks.run
 
 kafka: $(KAFKA_FETCHED) ## Fetch Kafka's jars for the tests, unless they are there (needs mvn and java)
+
+generate: $(INSTALLED) ## Write the JSON Schemas and the pages made from the code
+	$(BIN)/python -m tests.repo.generated
 
 lock: $(INSTALLED) ## Resolve the dependencies again into requirements.lock
 	$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock

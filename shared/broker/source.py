@@ -279,7 +279,10 @@ def _consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> di
         "max.poll.interval.ms": int(settings.max_poll_interval_s * 1000),
         "topic.metadata.refresh.interval.ms": 5_000,
     }
-    if settings.group_protocol == "classic":
+    if settings.group_protocol == "consumer":
+        # The broker's default, `uniform`, was seen to give one worker all of `tickets` and the other all of `tickets.redo`.
+        config |= {"group.remote.assignor": "range"}
+    else:
         config |= {
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": int(min(settings.session_timeout_s, settings.max_poll_interval_s) * 1000),

@@ -1,0 +1,17 @@
+"""Generated files say what the code says. Green does not show that anybody can use a schema, only that it is ours."""
+
+from tests.repo.generated import ROOT, generated
+
+
+def test_generated_files_are_up_to_date() -> None:
+    stale = [
+        path.relative_to(ROOT).as_posix()
+        for path, content in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != content
+    ]
+    assert not stale, "run `make generate`"
+
+
+def test_no_schema_is_left_over() -> None:
+    committed = set((ROOT / "schemas" / "json").glob("*.json"))
+    assert committed <= generated().keys()
