@@ -1,0 +1,20 @@
+"""`python -m benchmarks.run`: every benchmark, printed. `--quick` takes fewer texts and rounds, for a look or for CI."""
+
+import argparse
+
+from benchmarks import stages, throughput
+from shared.logs import configure
+
+
+def main() -> None:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer texts and rounds: figures with more spread")
+    quick = parser.parse_args().quick
+    configure("error", json_lines=False)
+    stages.report(tickets=1_024 if quick else 8_192)
+    throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
+
+
+if __name__ == "__main__":
+    main()

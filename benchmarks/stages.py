@@ -1,0 +1,139 @@
+"""CPU microseconds per ticket of each stage, with a stand-in encoder: nothing of ours may cost more than a GPU does.
+
+One thread runs the stages one after the other, so that the CPU time of the whole process, the libraries' own threads
+included, belongs to the stage that is running. The broker is the embedded one, in another process.
+"""
+
+import multiprocessing
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+
+from benchmarks.standin import StandInModel
+from benchmarks.texts import load_texts, to_messages
+from schemas.topics import topics_of
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.kafka import KafkaSink
+from shared.cache.memory import MemoryCache
+from shared.clock import SystemClock
+from shared.embedding.service import TextEmbedder
+from shared.engine.envelope import Envelopes
+from shared.engine.pipeline import Pipeline
+from shared.engine.settle import Settler
+from shared.observers import Observer
+from shared.records import Message, Record
+from shared.settings import BrokerSettings, DecisionSettings
+from shared.vectorstore.edge import EdgeStore
+from workers.tickets.prepare import STREAM
+from workers.tickets.stages import TicketStages, collection_spec
+
+STAGES = ("decode", "prepare", "lookup", "embed", "decide", "build", "store", "produce")
+BATCH_RECORDS = 256
+
+
+class StageTimes(Observer):
+    """Collects the CPU time of each stage per batch."""
+
+    def __init__(self) -> None:
+        self.cpu_us: dict[str, list[float]] = defaultdict(list)
+
+    def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
+        """Keep the microseconds per record."""
+        if records:
+            self.cpu_us[stage].append(cpu_s / records * 1e6)
+
+
+class NoSource:
+    """Takes commits and does nothing: reading and committing are the client's own threads' work, not a stage."""
+
+    def take(self, limit: int, wait_s: float) -> list[Record]:
+        """Return nothing."""
+        return []
+
+    def hold(self, records: Sequence[Record]) -> list[Record]:
+        """Return all."""
+        return list(records)
+
+    def commit(self, records: Sequence[Record]) -> int:
+        """Do nothing."""
+        return 0
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    def pause(self) -> None:
+        """Do nothing."""
+
+    def resume(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _hold_broker(ready: "multiprocessing.Queue[str]", done: "multiprocessing.Queue[str]") -> None:
+    with EmbeddedBroker() as broker:
+        broker.create([topic.name for topic in topics_of(STREAM)])
+        ready.put(broker.bootstrap)
+        done.get()
+
+
+@contextmanager
+def broker_process() -> Iterator[str]:
+    """Hold an embedded broker in a process of its own, so that its CPU time is not counted."""
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Queue(), context.Queue()
+    process = context.Process(target=_hold_broker, args=(ready, done))
+    process.start()
+    try:
+        yield ready.get(timeout=30)
+    finally:
+        done.put("")
+        process.join()
+
+
+def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
+    """Settle a labelled history, then tickets to be routed by it; return the stages' times of both."""
+    times = {"indexing": StageTimes(), "routing": StageTimes()}
+    clock, model = SystemClock(), StandInModel()
+    with (
+        broker_process() as bootstrap,
+        tempfile.TemporaryDirectory() as folder,
+        closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
+        closing(EdgeStore(Path(folder))) as store,
+    ):
+        collection = store.open(collection_spec("bench", model.dim))
+        for (name, observer), messages in zip(times.items(), (history, routed), strict=True):
+            stages = TicketStages(collection, TextEmbedder(model, MemoryCache(0), observer), DecisionSettings())
+            pipeline = Pipeline(stages, collection, clock, observer)
+            settler = Settler(collection, NoSource(), sink, Envelopes(STREAM, model.fingerprint), clock, observer)
+            for batch in _batches(messages, name):
+                prepared = pipeline.prepare(batch)
+                prepared.settled = pipeline.process(prepared)
+                settler.settle(prepared)
+    return times
+
+
+def _batches(messages: Sequence[Message], topic: str) -> Iterator[list[Record]]:
+    for start in range(0, len(messages), BATCH_RECORDS):
+        part = messages[start : start + BATCH_RECORDS]
+        yield [Record(topic, 0, start + place, 0, each.key, each.value) for place, each in enumerate(part)]
+
+
+def report(tickets: int) -> None:
+    """Measure and print."""
+    where, texts = load_texts(tickets)
+    times = measure(to_messages(texts, "solved"), to_messages(texts, "created", first_id=len(texts)))
+    print(f"\nCPU microseconds per ticket, stand-in encoder, {len(texts)} texts of {where}, batches of {BATCH_RECORDS}")
+    print(f"{'stage':<10}{'indexing: median (min-max)':>32}{'routing: median (min-max)':>32}")
+    for stage in STAGES:
+        print(f"{stage:<10}" + "".join(f"{_spread(found.cpu_us[stage]):>32}" for found in times.values()))
+    totals = [sum(median(found.cpu_us[stage]) for stage in STAGES if found.cpu_us[stage]) for found in times.values()]
+    print(f"{'all':<10}" + "".join(f"{f'{total:.0f} = {1e6 / total:.0f} tickets/s':>32}" for total in totals))
+
+
+def _spread(values: list[float]) -> str:
+    return f"{median(values):.0f} ({min(values):.0f}-{max(values):.0f})" if values else "-"

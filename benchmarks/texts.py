@@ -1,0 +1,43 @@
+"""The tickets that benchmarks run on: Banking77's questions where `MILLRACE_DATA` names them, else our own samples."""
+
+import csv
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from shared.records import Message
+from workers.tickets.prepare import record_key
+
+TENANT = "bench"
+
+
+def load_texts(limit: int) -> tuple[str, list[str]]:
+    """Return where the texts come from, and up to `limit` of them."""
+    named = os.environ.get("MILLRACE_DATA")
+    if named:
+        with (Path(named) / "text" / "banking77" / "train.csv").open(encoding="utf-8", newline="") as opened:
+            return "Banking77", [row["text"] for row in csv.DictReader(opened)][:limit]
+    lines = files("millrace").joinpath("samples", "tickets.jsonl").read_text(encoding="utf-8").splitlines()
+    return "the demo's samples", [json.loads(line)["body"] for line in lines][:limit]
+
+
+def to_messages(texts: list[str], reason: str, first_id: int = 0) -> list[Message]:
+    """Return the input records for texts: `solved` ones are labelled, `created` ones are to be routed."""
+    labelled = {"agent_label": "label", "satisfaction": 5} if reason == "solved" else {}
+    messages = []
+    for number, text in enumerate(texts, first_id):
+        event: dict[str, Any] = {
+            "schema_version": 1,
+            "event_id": f"e-{number}",
+            "tenant_id": TENANT,
+            "event_version": 1,
+            "occurred_at": "2026-01-01T00:00:00Z",
+            "reason": reason,
+            "ticket_id": f"T-{number}",
+            "body": text,
+            **labelled,
+        }
+        messages.append(Message("tickets", record_key(TENANT, f"T-{number}"), json.dumps(event).encode()))
+    return messages
