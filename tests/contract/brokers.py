@@ -70,9 +70,13 @@ def take(source: KafkaSource, count: int, deadline_s: float = DEADLINE_S) -> lis
 
 def polled(source: KafkaSource, times: int = 3) -> None:
     """Wait until the poll thread has begun so many more turns."""
-    for _ in range(times):
-        seen_s = source.last_poll_s
-        until(lambda seen_s=seen_s: source.last_poll_s > seen_s, "another poll")
+    turns = {source.last_poll_s}
+
+    def turned() -> bool:
+        turns.add(source.last_poll_s)
+        return len(turns) > times
+
+    until(turned, f"{times} polls")
 
 
 def held_up(source: KafkaSource, still_s: float = 1.0) -> None:

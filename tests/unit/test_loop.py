@@ -34,9 +34,7 @@ class Script(FakeSource):
 
 def assembly(*records: Record, batch: int = 256, collection: FakeCollection | None = None) -> Assembly:
     source = Script(waiting=list(records))
-    parts = Assembly(
-        source=source, batch=BatchSettings(max_records=batch), collection=collection or FakeCollection()
-    )
+    parts = Assembly(source=source, batch=BatchSettings(max_records=batch), collection=collection or FakeCollection())
     source.expected, source.at_end = len(records), parts.lifecycle.stop
     return parts
 

@@ -158,9 +158,7 @@ def test_a_poison_resolution_dead_letters_the_record() -> None:
 
 def test_reopened_with_the_same_text_is_indexed_and_no_longer_solved() -> None:
     parts = Assembly()
-    settled = send(
-        parts, event(), event(event_version=2, reason="solved"), event(event_version=3, reason="reopened")
-    )
+    settled = send(parts, event(), event(event_version=2, reason="solved"), event(event_version=3, reason="reopened"))
     assert [each.outcome for each in settled] == [Outcome.ROUTED, Outcome.INDEXED, Outcome.INDEXED]
     assert payload(parts).flags == ()
 

@@ -1,0 +1,157 @@
+"""Every cache of vectors keeps the port's promises; a new one joins by a row in `CACHES`.
+
+What it shows: what comes back is what was put, read-only, under its own key, and forgetting is harmless.
+A green run does not prove anything about the hit rate, the memory really taken, or a server behind a cache.
+"""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from shared.cache.memory import MemoryCache
+from shared.cache.port import VectorCache, cache_key
+from shared.records import Embedded, Vector
+
+DIM = 384
+CACHES: dict[str, Callable[[], VectorCache]] = {
+    "memory": lambda: MemoryCache(64 * 2**20),
+    "memory, full": lambda: MemoryCache(20_000),
+    "memory, off": lambda: MemoryCache(0),
+}
+ROOMY = ["memory"]
+"""Those that must not have forgotten a few vectors just put."""
+
+
+@pytest.fixture(params=list(CACHES))
+def cache(request: pytest.FixtureRequest) -> VectorCache:
+    return CACHES[request.param]()
+
+
+remembers = pytest.mark.parametrize("cache", ROOMY, indirect=True)
+
+
+def vector(seed: int) -> Vector:
+    """Return a vector of unit length, the same for the same seed."""
+    drawn = np.random.default_rng(seed).normal(size=DIM)
+    return np.asarray(drawn / np.linalg.norm(drawn), np.float32)
+
+
+def key(number: int) -> bytes:
+    """Return the key of a numbered text."""
+    return cache_key("text", str(number).encode(), "00000001")
+
+
+def put(cache: VectorCache, *seeds: int) -> None:
+    """Remember numbered vectors."""
+    cache.put_many({key(seed): Embedded(vector(seed), 1 + seed % 5) for seed in seeds})
+
+
+@remembers
+def test_what_was_put_comes_back_equal(cache: VectorCache) -> None:
+    put(cache, *range(10))
+    found = cache.get_many([key(number) for number in range(10)])
+    assert list(found) == [key(number) for number in range(10)]
+    for number in range(10):
+        assert found[key(number)].windows == 1 + number % 5
+        assert found[key(number)].vector.dtype == np.float32
+        np.testing.assert_array_equal(found[key(number)].vector, vector(number))
+
+
+def test_unknown_keys_are_left_out(cache: VectorCache) -> None:
+    put(cache, 1)
+    assert key(2) not in cache.get_many([key(2), key(1)])
+    assert cache.get_many([key(3)]) == {}
+
+
+def test_nothing_is_answered_with_nothing(cache: VectorCache) -> None:
+    cache.put_many({})
+    assert cache.get_many([]) == {}
+
+
+@remembers
+def test_a_key_asked_for_twice_is_answered_once(cache: VectorCache) -> None:
+    put(cache, 1)
+    assert list(cache.get_many([key(1), key(1), key(2)])) == [key(1)]
+
+
+@remembers
+def test_what_comes_back_cannot_be_written_to(cache: VectorCache) -> None:
+    put(cache, 1)
+    found = cache.get_many([key(1)])[key(1)].vector
+    with pytest.raises(ValueError, match="read-only"):
+        found[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        found *= 2
+
+
+@remembers
+def test_what_becomes_of_the_original_changes_nothing(cache: VectorCache) -> None:
+    batch = np.stack([vector(1), vector(2)])
+    given = {key(1): Embedded(batch[0], 1), key(2): Embedded(batch[1], 2)}
+    cache.put_many(given)
+    batch[:] = 0
+    given.clear()
+    found = cache.get_many([key(1), key(2)])
+    np.testing.assert_array_equal(found[key(1)].vector, vector(1))
+    np.testing.assert_array_equal(found[key(2)].vector, vector(2))
+
+
+def test_putting_leaves_the_original_writable(cache: VectorCache) -> None:
+    mine = vector(1)
+    cache.put_many({key(1): Embedded(mine, 1)})
+    mine[0] = 0.5
+    assert mine[0] == 0.5
+
+
+@remembers
+def test_putting_again_replaces(cache: VectorCache) -> None:
+    put(cache, 1)
+    cache.put_many({key(1): Embedded(vector(9), 7)})
+    found = cache.get_many([key(1)])[key(1)]
+    assert found.windows == 7
+    np.testing.assert_array_equal(found.vector, vector(9))
+
+
+def test_it_may_forget_but_never_answers_with_another_keys_vector(cache: VectorCache) -> None:
+    for first in range(0, 2_000, 40):
+        put(cache, *range(first, first + 40))
+        asked = range(max(0, first - 100), first + 80)
+        found = cache.get_many([key(number) for number in asked])
+        assert set(found) <= {key(number) for number in range(first + 40)}
+        for number in asked:
+            if key(number) in found:
+                np.testing.assert_array_equal(found[key(number)].vector, vector(number))
+                assert found[key(number)].windows == 1 + number % 5
+
+
+def test_two_threads_get_their_own_vectors(cache: VectorCache) -> None:
+    wrong: list[int] = []
+
+    def work(start: int) -> None:
+        for number in range(start, start + 500):
+            put(cache, number)
+            for which, found in cache.get_many([key(number), key(number - 1)]).items():
+                expected = vector(number if which == key(number) else number - 1)
+                if not np.array_equal(found.vector, expected):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in (0, 250)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
+
+
+def test_keys_differ_wherever_a_boundary_could_be_mistaken() -> None:
+    asked = [
+        ("text", b"ab", "c"),
+        ("text", b"a", "bc"),
+        ("texta", b"b", "c"),
+        ("text", b"", "abc"),
+        ("", b"textab", "c"),
+    ]
+    assert len({cache_key(*each) for each in asked}) == len(asked)

@@ -1,0 +1,248 @@
+"""Every text model keeps the port's promises: the fake, the packaged MiniLM, and small BERTs with mean and CLS pooling.
+
+What it shows: shape, length and order of vectors, independence of neighbours and micro-batches, splitting of long texts
+against an independent computation, and that a card which does not fit its model is refused.
+A green run does not prove that a vector means anything (`tests/golden` holds MiniLM to its own past; quality is measured
+elsewhere), nor anything about a GPU, half precision, models with other tokenizers than WordPiece, or speed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.embedding.registry import ModelCard
+from shared.embedding.text import SentenceModel
+from shared.errors import Fatal
+from tests.contract.models import SMALL_WINDOW, Subject, small_card, subject
+
+NAMES = ["fake", "minilm", "small-mean", "small-cls"]
+REAL = NAMES[1:]
+SAME = 0.9999
+
+TEXTS = [
+    "Where is my order?",
+    "",
+    " ",
+    "Bonjour, où est mon colis ? Il n'est pas arrivé.",
+    "📦👩‍👩‍👧",
+    "\x00\u202e\ufeff",
+    "a",
+    "where is my order",
+    "Where is my order?",
+    "The parcel was broken, please refund my money. " * 3,
+    "مرحبا أين طلبي",
+    "?!?!?!?!",
+]
+LONG = "Please wait. The parcel is not where it should be, and my money is not back; je ne le trouve pas. " * 40
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
+    folder = tmp_path_factory.mktemp("models")
+    return {name: subject(name, folder / name) for name in NAMES}
+
+
+@pytest.fixture(params=NAMES)
+def tested(request: pytest.FixtureRequest, subjects: dict[str, Subject]) -> Subject:
+    return subjects[request.param]
+
+
+on_real_ones = pytest.mark.parametrize("tested", REAL, indirect=True)
+
+
+def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosine of each row of one with the same row of the other."""
+    return np.asarray(
+        (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1), np.float32
+    )
+
+
+# --- shape and order ---
+
+
+def test_one_unit_vector_for_each_text(tested: Subject) -> None:
+    found = tested.model.embed(TEXTS)
+    assert found.vectors.shape == (len(TEXTS), tested.model.dim)
+    assert found.vectors.dtype == np.float32
+    assert len(found.windows) == len(TEXTS)
+    assert min(found.windows) >= 1
+    assert found.tokens >= len([text for text in TEXTS if text.strip()])
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_no_texts_no_vectors(tested: Subject) -> None:
+    found = tested.model.embed([])
+    assert found.vectors.shape == (0, tested.model.dim)
+    assert found.vectors.dtype == np.float32
+    assert (found.windows, found.tokens) == ((), 0)
+
+
+def test_a_probe_is_silent_where_all_is_well(tested: Subject) -> None:
+    tested.model.probe()
+
+
+def test_the_fingerprint_is_eight_hex_digits(tested: Subject) -> None:
+    assert len(tested.model.fingerprint) == 8
+    int(tested.model.fingerprint, 16)
+
+
+# --- a text's vector is its own ---
+
+
+def test_alone_and_in_a_batch_are_the_same(tested: Subject) -> None:
+    texts = [*TEXTS, LONG]
+    alone = np.stack([tested.vector(text) for text in texts])
+    assert cosines(tested.model.embed(texts).vectors, alone).min() > SAME
+
+
+def test_the_order_of_texts_is_the_order_of_vectors(tested: Subject) -> None:
+    texts = [*TEXTS, LONG]
+    order = np.random.default_rng(1).permutation(len(texts))
+    shuffled = tested.model.embed([texts[index] for index in order]).vectors
+    assert cosines(shuffled, tested.model.embed(texts).vectors[order]).min() > SAME
+
+
+def test_what_was_embedded_before_leaves_no_trace(tested: Subject) -> None:
+    before = tested.model.embed(TEXTS).vectors
+    tested.model.embed([LONG, "something else", ""])
+    tested.model.probe()
+    assert cosines(tested.model.embed(TEXTS).vectors, before).min() > SAME
+
+
+def test_the_same_text_twice_has_the_same_vector(tested: Subject) -> None:
+    texts = ["Where is my order?", LONG, "a", "Where is my order?", LONG, "Where is my order?"]
+    vectors = tested.model.embed(texts).vectors
+    assert cosines(vectors[[0, 0, 1]], vectors[[3, 5, 4]]).min() > SAME
+
+
+def test_other_texts_have_other_vectors(tested: Subject) -> None:
+    """Were they alike, no other test here would show anything."""
+    vectors = tested.model.embed(["where is my order", "refund the money please", "je ne", ""]).vectors
+    assert (vectors @ vectors.T - np.eye(4)).max() < 0.95
+
+
+@on_real_ones
+def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
+    assert tested.card is not None
+    texts = [*TEXTS, LONG, *(f"order {number} is not here" for number in range(60))]
+    expected = tested.model.embed(texts)
+    for tokens in (1, 50, 300, 100_000):
+        found = SentenceModel(tested.card, "cpu", tokens).embed(texts)
+        assert cosines(found.vectors, expected.vectors).min() > SAME, tokens
+        assert (found.windows, found.tokens) == (expected.windows, expected.tokens)
+
+
+# --- windows ---
+
+
+def split_by(model: str) -> Any:
+    """Mark the fake, which knows no windows."""
+    mark = pytest.mark.xfail(reason="fake: knows no windows, every text fills one", strict=True, raises=AssertionError)
+    return pytest.param(model, marks=mark) if model == "fake" else model
+
+
+@pytest.mark.parametrize("tested", [split_by(name) for name in NAMES], indirect=True)
+def test_a_long_text_fills_several_windows(tested: Subject) -> None:
+    found = tested.model.embed(["a", LONG, "b"])
+    assert (found.windows[0], found.windows[2]) == (1, 1)
+    assert found.windows[1] > 1
+    assert found.tokens > len(LONG.split())
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+
+
+@on_real_ones
+@pytest.mark.parametrize("text", [*dict.fromkeys(TEXTS), LONG, LONG * 3, "order " * 1_000])
+def test_a_vector_is_what_an_independent_computation_gives(tested: Subject, text: str) -> None:
+    vector, windows = tested.reference.embed(text)
+    found = tested.model.embed([text])
+    assert found.windows == (windows,)
+    assert found.tokens == len(tested.reference.tokens(text)) + 2 * windows
+    assert cosines(found.vectors, vector[None]).min() > SAME
+
+
+@on_real_ones
+def test_a_text_that_just_fits_is_one_window_and_one_token_more_is_two(tested: Subject) -> None:
+    assert tested.card is not None
+    room = tested.card.window_tokens - 2
+    texts = ["order " * room, "order " * (room + 1), "order " * (2 * room), "order " * (2 * room + 1)]
+    assert tested.model.embed(texts).windows == (1, 2, 2, 3)
+
+
+@on_real_ones
+def test_the_end_of_a_long_text_counts(tested: Subject) -> None:
+    endings = [LONG + "refund the money", LONG + "bonjour colis broken"]
+    vectors = tested.model.embed(endings).vectors
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-6)
+
+
+@on_real_ones
+def test_a_smaller_window_than_the_models_is_allowed_and_splits_sooner(tested: Subject) -> None:
+    assert tested.card is not None
+    card = tested.card.model_copy(update={"window_tokens": 12})
+    found = SentenceModel(card, "cpu", 1_024).embed(["order " * 10, "order " * 11])
+    assert found.windows == (1, 2)
+    assert card.fingerprint != tested.card.fingerprint
+
+
+# --- prompts ---
+
+
+@on_real_ones
+def test_a_prompt_is_set_before_every_text(tested: Subject) -> None:
+    assert tested.card is not None
+    card = tested.card.model_copy(update={"prompt": "where is "})
+    prompted = SentenceModel(card, "cpu", 1_024)
+    plain = tested.model.embed(["where is my order", "where is "]).vectors
+    assert cosines(prompted.embed(["my order", ""]).vectors, plain).min() > SAME
+    assert prompted.fingerprint != tested.model.fingerprint
+
+
+# --- what is refused ---
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
+    return small_card(tmp_path_factory.mktemp("card") / "model", "mean")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sha256": "0" * 64}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card says 0{64}"),
+        ({"dim": 31}, "small-mean.*dim = 31.*has 32"),
+        ({"dim": 384}, "small-mean.*dim = 384.*has 32"),
+        ({"pooling": "cls"}, "small-mean.*pooling = cls.*has mean"),
+        ({"window_tokens": SMALL_WINDOW + 1}, f"small-mean.*window_tokens = {SMALL_WINDOW + 1}.*has {SMALL_WINDOW}"),
+        ({"source": "path:/nowhere/at/all"}, "small-mean.*/nowhere/at/all"),
+        ({"source": "package:not_installed_at_all"}, "small-mean.*not_installed_at_all.*not installed"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_fatal_and_says_why(
+    card: ModelCard, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(Fatal, match=message):
+        SentenceModel(card.model_copy(update=changes), "cpu", 1_024)
+
+
+def test_other_weights_under_the_same_card_are_fatal(card: ModelCard, tmp_path: Path) -> None:
+    copied = tmp_path / "model"
+    copied.mkdir()
+    weights = bytearray((card.folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (copied / "model.safetensors").write_bytes(weights)
+    with pytest.raises(Fatal, match="SHA-256"):
+        SentenceModel(card.model_copy(update={"source": f"path:{copied}"}), "cpu", 1_024)
+
+
+def test_a_folder_without_weights_is_fatal(card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"there is no .*model\.safetensors"):
+        SentenceModel(card.model_copy(update={"source": f"path:{tmp_path}"}), "cpu", 1_024)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "", "hpu", "meta"])
+def test_a_device_that_is_not_there_is_fatal_and_named(card: ModelCard, device: str) -> None:
+    with pytest.raises(Fatal, match=f"device {device}"):
+        SentenceModel(card, device, 1_024)

@@ -1,0 +1,309 @@
+"""The audit over topics held in memory: clean after a clean run, and turned by each single kind of loss.
+
+What it reads was written by the real settling code, then damaged. A green run does not prove that the real reader gives
+every record: the tests on brokers are for that.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from millrace.audit import Findings, as_json, audit
+from schemas.failures import FailureHeader
+from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
+from schemas.points import point_id
+from shared.broker.reader import TopicReader
+from shared.records import Message, Point, Record, TopicPartition
+from tests.assembly import Assembly
+from tests.tickets import deleted, event, record
+
+LEDGER, RESULTS, DLQ = "tickets.outcomes", "tickets.routed", "tickets.dlq"
+ONE = point_id("acme", "tickets", "T-1")
+
+
+class MemoryReader:
+    """Topics in memory, as `TopicReader` gives them."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, list[Record]] = {"tickets": [], "tickets.redo": [], LEDGER: [], RESULTS: [], DLQ: []}
+        self.offsets: dict[TopicPartition, int] = {}
+
+    def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        return {where: offset for where, offset in self.offsets.items() if where.topic in topics}
+
+    def read(self, topic: str) -> Iterator[Record]:
+        yield from self.topics[topic]
+
+    def write(self, message: Message) -> None:
+        held = self.topics[message.topic]
+        held.append(Record(message.topic, 0, len(held), 0, message.key, message.value, message.headers))
+
+
+class World:
+    """A stream that was worked through without a fault, and the audit over it."""
+
+    def __init__(self) -> None:
+        self.parts, self.reader = Assembly(), MemoryReader()
+
+    def settle(self, *records: Record) -> None:
+        """Let a worker settle a batch."""
+        known = len(self.parts.sink.delivered)
+        self.parts.settle(*records)
+        for message in self.parts.sink.delivered[known:]:
+            self.reader.write(message)
+        for each in records:
+            if each not in self.reader.topics[each.topic]:
+                self.reader.topics[each.topic].append(each)
+            self.reader.offsets[each.topic_partition] = each.offset + 1
+
+    def entry(self, outcome: Outcome, offset: int) -> None:
+        """Write a ledger message by hand."""
+        span = OffsetRange(first=offset, last=offset, outcome=outcome)
+        entry = LedgerEntry(
+            stream="tickets", topic="tickets", partition=0, ranges=(span,), model="x", settled_at=self.parts.clock.now()
+        )
+        self.reader.write(Message(LEDGER, b"tickets:0", entry.model_dump_json().encode()))
+
+    def audit(self, points: bool = True) -> Findings:
+        """Return what the audit finds."""
+        reader = cast(TopicReader, self.reader)
+        return audit(reader, "tickets", self.parts.collection if points else None)
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a stream of four records: routed, dead-lettered, deleted, indexed."""
+    built = World()
+    built.settle(record(event(), 0), record({"nonsense": 1}, 1), record(deleted(ticket_id="T-2"), 2))
+    built.settle(record(event(event_version=2, reason="solved"), 3))
+    return built
+
+
+def counts(findings: Findings) -> dict[str, int]:
+    names = ("missing", "stale", "conflicting", "repeated", "pending", "below_retention")
+    return {name: getattr(findings, name) for name in names if getattr(findings, name)}
+
+
+def test_a_clean_run_is_clean(world: World) -> None:
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {}
+    assert (findings.settled, findings.points) == (4, 2)
+    assert findings.outcomes == {"routed": 1, "dead_lettered": 1, "deleted": 1, "indexed": 1}
+    assert findings.line() == "audit: missing 0, stale 0, conflicting 0, repeated 0"
+
+
+def test_an_empty_stream_is_clean() -> None:
+    findings = World().audit()
+    assert findings.clean
+    assert findings.settled == 0
+
+
+def test_a_missing_ledger_message_is_missing(world: World) -> None:
+    world.reader.topics[LEDGER].pop()
+    findings = world.audit()
+    assert not findings.clean
+    assert counts(findings) == {"missing": 1}
+    assert findings.examples["missing"] == ["tickets/0@3 is committed but in no ledger message"]
+
+
+def test_a_missing_result_is_missing(world: World) -> None:
+    world.reader.topics[RESULTS].clear()
+    findings = world.audit()
+    assert not findings.clean
+    assert findings.examples["missing"] == ["tickets/0@0 was routed but has no result"]
+
+
+def test_a_result_for_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
+    [result] = world.reader.topics[RESULTS]
+    fields = json.loads(result.value or b"")
+    fields["source"]["offset"] = 3
+    world.reader.topics[RESULTS] = [replace(result, value=json.dumps(fields).encode())]
+    assert counts(world.audit()) == {"missing": 1}
+
+
+def test_a_missing_dead_letter_is_missing(world: World) -> None:
+    world.reader.topics[DLQ].clear()
+    findings = world.audit()
+    assert not findings.clean
+    assert findings.examples["missing"] == ["tickets/0@1 was dead-lettered but is not in the queue"]
+
+
+def test_a_dead_letter_of_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
+    [letter] = world.reader.topics[DLQ]
+    headers = dict(letter.headers) | {FailureHeader.ORIGIN_OFFSET.value: b"3"}
+    world.reader.topics[DLQ] = [replace(letter, headers=tuple(headers.items()))]
+    assert counts(world.audit()) == {"missing": 1}
+
+
+@pytest.mark.parametrize("source_id", ["T-1", "T-2"])
+def test_a_missing_point_is_missing_and_so_is_a_tombstone(world: World, source_id: str) -> None:
+    point = point_id("acme", "tickets", source_id)
+    del world.parts.collection.points[point]
+    findings = world.audit()
+    assert not findings.clean
+    assert counts(findings) == {"missing": 1}
+    assert str(point) in findings.examples["missing"][0]
+
+
+def test_a_stale_point_is_stale(world: World) -> None:
+    stored = world.parts.collection.points[ONE]
+    world.parts.collection.points[ONE] = Point(ONE, 1, {}, {**stored.payload, "event_version": 1})
+    findings = world.audit()
+    assert not findings.clean
+    assert counts(findings) == {"stale": 1}
+    assert findings.examples["stale"] == [f"point {ONE} holds version 1, 2 was settled"]
+
+
+def test_a_point_newer_than_what_was_settled_is_no_finding(world: World) -> None:
+    stored = world.parts.collection.points[ONE]
+    world.parts.collection.points[ONE] = Point(ONE, 9, {}, {**stored.payload, "event_version": 9})
+    assert counts(world.audit()) == {}
+
+
+def test_a_superseded_version_too_must_be_covered_by_its_point() -> None:
+    world = World()
+    world.settle(record(event(event_version=2), 0), record(event(event_version=1), 1))
+    assert counts(world.audit()) == {}
+    world.parts.collection.points.clear()
+    assert counts(world.audit()) == {"missing": 1}
+
+
+@pytest.mark.parametrize("other", [Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED, Outcome.SUPERSEDED])
+def test_an_outcome_beside_dead_lettered_conflicts(world: World, other: Outcome) -> None:
+    world.entry(other, 1)
+    findings = world.audit(points=False)
+    assert not findings.clean
+    assert findings.conflicting == 1
+    assert "dead_lettered" in findings.examples["conflicting"][0]
+
+
+def test_routed_and_deleted_conflict(world: World) -> None:
+    world.entry(Outcome.DELETED, 0)
+    assert counts(world.audit()) == {"conflicting": 1, "repeated": 1}
+
+
+def test_superseded_on_a_second_reading_is_no_conflict(world: World) -> None:
+    world.entry(Outcome.SUPERSEDED, 0)
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {"repeated": 1}
+
+
+def test_two_results_of_one_version_that_differ_conflict(world: World) -> None:
+    [result] = world.reader.topics[RESULTS]
+    fields = json.loads(result.value or b"")
+    fields["decision"]["action_reason"] = "vote_split"
+    world.reader.topics[RESULTS].append(replace(result, offset=1, value=json.dumps(fields).encode()))
+    findings = world.audit()
+    assert not findings.clean
+    assert findings.conflicting == 1
+    assert findings.examples["conflicting"] == ["two results of acme:T-1 version 1 differ"]
+
+
+def test_what_was_settled_again_after_a_crash_is_repeated_and_clean() -> None:
+    world = World()
+    batch = [record(event(), 0), record({"nonsense": 1}, 1)]
+    world.settle(*batch)
+    world.settle(*batch)
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {"repeated": 2}
+    assert len(world.reader.topics[RESULTS]) == 2
+
+
+@pytest.mark.parametrize("topic", [RESULTS, DLQ])
+def test_a_message_that_stands_twice_is_repeated(world: World, topic: str) -> None:
+    world.reader.topics[topic] *= 2
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {"repeated": 1}
+
+
+def test_what_is_not_committed_yet_is_pending(world: World) -> None:
+    world.reader.topics["tickets"].append(record(event(ticket_id="T-9"), 4))
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {"pending": 1}
+
+
+def test_what_was_settled_but_not_committed_is_pending_and_not_missing(world: World) -> None:
+    world.reader.offsets[TopicPartition("tickets", 0)] = 3
+    findings = world.audit()
+    assert findings.clean
+    assert (findings.pending, findings.settled) == (1, 3)
+
+
+def test_without_any_commit_everything_is_pending(world: World) -> None:
+    world.reader.offsets.clear()
+    findings = world.audit()
+    assert (findings.pending, findings.settled, findings.clean) == (4, 0, True)
+
+
+def test_what_the_input_no_longer_holds_is_below_retention(world: World) -> None:
+    del world.reader.topics["tickets"][:2]
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {"below_retention": 2}
+
+
+def test_a_gap_in_the_offsets_is_no_loss() -> None:
+    world = World()
+    world.settle(record(event(), 0))
+    world.settle(record(event(ticket_id="T-2"), 7))
+    assert counts(world.audit()) == {}
+
+
+def test_the_redo_topic_is_part_of_the_input(world: World) -> None:
+    again = record(event(ticket_id="T-5"), 0, topic="tickets.redo")
+    world.settle(again)
+    assert world.audit().settled == 5
+    world.reader.topics[LEDGER].pop()
+    assert world.audit().examples["missing"] == ["tickets.redo/0@0 is committed but in no ledger message"]
+
+
+def test_without_a_collection_the_points_are_left_out(world: World) -> None:
+    world.parts.collection.points.clear()
+    findings = world.audit(points=False)
+    assert findings.clean
+    assert findings.points == 0
+
+
+def test_a_good_record_settled_under_another_schema_is_no_finding(world: World) -> None:
+    unreadable = record(event(ticket_id="T-9", schema_version=2), 4)
+    world.reader.topics["tickets"].append(unreadable)
+    world.reader.offsets[TopicPartition("tickets", 0)] = 5
+    world.entry(Outcome.INDEXED, 4)
+    assert counts(world.audit()) == {}
+
+
+def test_the_json_form_says_the_same(world: World) -> None:
+    world.reader.topics[RESULTS].clear()
+    told: dict[str, Any] = json.loads(as_json(world.audit()))
+    assert (told["clean"], told["missing"], told["settled"], told["points"]) == (False, 1, 4, 2)
+    assert told["outcomes"]["routed"] == 1
+    assert len(told["examples"]["missing"]) == 1
+
+
+def test_only_a_few_examples_are_kept() -> None:
+    findings = Findings()
+    for number in range(20):
+        findings.note("missing", str(number))
+    assert findings.missing == 20
+    assert findings.examples["missing"] == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("damage", ["ledger", "result", "dead letter", "point"])
+def test_each_loss_by_itself_turns_the_audit(world: World, damage: str) -> None:
+    losses: dict[str, Callable[[], object]] = {
+        "ledger": world.reader.topics[LEDGER].pop,
+        "result": world.reader.topics[RESULTS].pop,
+        "dead letter": world.reader.topics[DLQ].pop,
+        "point": world.parts.collection.points.popitem,
+    }
+    assert world.audit().clean
+    losses[damage]()
+    assert not world.audit().clean

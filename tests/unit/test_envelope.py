@@ -1,0 +1,99 @@
+"""Dead letters and ledger messages, as the engine writes them.
+
+A green run does not prove that a broker takes them; the contract suite is for that.
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.failures import FailureHeader as Header
+from schemas.failures import FailureReason
+from schemas.outcomes import LedgerEntry, Outcome
+from shared.engine.envelope import Envelopes
+from shared.errors import Rejected
+from shared.records import Message, Record, Settled
+from tests.tickets import event, record
+
+NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
+LATER = datetime(2026, 5, 2, 10, tzinfo=UTC)
+FAILURE = Rejected(FailureReason.WRONG_TYPE, "subject", "Input should be a valid string", "decode")
+ENVELOPES = Envelopes("tickets", "3fa9c1d2")
+
+
+def letter(given: Record, now: datetime = NOW) -> Message:
+    return ENVELOPES.dead_letter(given, FAILURE, now)
+
+
+def test_a_dead_letter_holds_the_original_bytes_and_key() -> None:
+    made = letter(record(event(), value=b"\xff\x00 not JSON", key=b"\xfe"))
+    assert (made.topic, made.key, made.value) == ("tickets.dlq", b"\xfe", b"\xff\x00 not JSON")
+
+
+def test_a_record_without_key_and_value_has_a_dead_letter_without_them() -> None:
+    made = letter(record(event(), value=None, key=None))
+    assert (made.key, made.value) == (None, None)
+
+
+def test_the_envelope_is_in_headers() -> None:
+    found = dict(letter(record(event(), 7, partition=3, timestamp_ms=1_234)).headers)
+    assert found == {
+        Header.ORIGIN_TOPIC: b"tickets",
+        Header.ORIGIN_PARTITION: b"3",
+        Header.ORIGIN_OFFSET: b"7",
+        Header.ORIGIN_TIMESTAMP_MS: b"1234",
+        Header.REASON: b"wrong_type",
+        Header.FIELD: b"subject",
+        Header.DETAIL: b"Input should be a valid string",
+        Header.STAGE: b"decode",
+        Header.ATTEMPTS: b"1",
+        Header.FIRST_FAILED_AT: b"2026-05-01T10:00:00+00:00",
+        Header.LAST_FAILED_AT: b"2026-05-01T10:00:00+00:00",
+        Header.MODEL: b"3fa9c1d2",
+    }
+
+
+def test_every_header_of_the_schema_is_written() -> None:
+    assert set(dict(letter(record(event())).headers)) == set(Header)
+
+
+def test_own_headers_are_kept_in_order_and_repeated_ones_too() -> None:
+    own = (("trace", b"\xff"), ("trace", b"2"), ("empty", b""))
+    assert letter(record(event(), headers=own)).headers[:3] == own
+
+
+def test_a_record_that_failed_before_counts_up_and_keeps_its_first_time() -> None:
+    made = letter(record(event()))
+    for attempt in (2, 3):
+        made = letter(record(event(), topic="tickets.redo", headers=made.headers), LATER)
+        found = dict(made.headers)
+        assert found[Header.ATTEMPTS] == str(attempt).encode()
+        assert found[Header.FIRST_FAILED_AT] == NOW.isoformat().encode()
+        assert found[Header.LAST_FAILED_AT] == LATER.isoformat().encode()
+        assert found[Header.ORIGIN_TOPIC] == b"tickets.redo"
+        assert len(made.headers) == len(found)
+
+
+@pytest.mark.parametrize("attempts", [b"", b"many", b"-3", b"\xff"])
+def test_a_count_that_is_none_starts_over(attempts: bytes) -> None:
+    made = letter(record(event(), headers=((Header.ATTEMPTS.value, attempts),)))
+    assert dict(made.headers)[Header.ATTEMPTS] == b"1"
+
+
+def test_the_ledger_has_one_message_per_partition() -> None:
+    settled = [
+        Settled(record(event(), 4), Outcome.ROUTED),
+        Settled(record(event(), 0, partition=1), Outcome.INDEXED),
+        Settled(record(event(), 5), Outcome.ROUTED),
+        Settled(record(event(), 0, topic="tickets.redo"), Outcome.DELETED),
+    ]
+    messages = ENVELOPES.ledger(settled, NOW)
+    assert [message.key for message in messages] == [b"tickets:0", b"tickets:1", b"tickets.redo:0"]
+    assert {message.topic for message in messages} == {"tickets.outcomes"}
+    entry = LedgerEntry.model_validate_json(messages[0].value or b"")
+    assert (entry.stream, entry.model, entry.settled_at) == ("tickets", "3fa9c1d2", NOW)
+    assert [(span.first, span.last, span.outcome) for span in entry.ranges] == [(4, 5, Outcome.ROUTED)]
+
+
+def test_nothing_settled_is_no_message() -> None:
+    assert ENVELOPES.ledger([], NOW) == []

@@ -1,0 +1,83 @@
+"""Liveness, readiness and the wish to stop.
+
+A green run does not prove that the threads beat often enough under load.
+"""
+
+import pytest
+
+from shared.engine.lifecycle import Lifecycle
+from tests.fakes import ManualClock
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Give a clock."""
+    return ManualClock()
+
+
+@pytest.fixture
+def lifecycle(clock: ManualClock) -> Lifecycle:
+    """Give a lifecycle in which a thread is stuck after 10 seconds."""
+    return Lifecycle(clock, stuck_after_s=10)
+
+
+def test_it_begins_alive_and_not_ready(lifecycle: Lifecycle) -> None:
+    assert lifecycle.stuck() == []
+    assert lifecycle.not_ready() == {"worker": "starting"}
+    assert not lifecycle.stopping.is_set()
+
+
+def test_it_is_ready_once_nothing_speaks_against_it(lifecycle: Lifecycle) -> None:
+    lifecycle.set_ready("worker")
+    assert lifecycle.not_ready() == {}
+    lifecycle.set_ready("never set")
+    assert lifecycle.not_ready() == {}
+
+
+def test_each_part_has_its_reason(lifecycle: Lifecycle) -> None:
+    lifecycle.set_ready("worker")
+    lifecycle.set_not_ready("store", "away")
+    lifecycle.set_not_ready("broker", "away too")
+    lifecycle.set_ready("store")
+    assert lifecycle.not_ready() == {"broker": "away too"}
+
+
+def test_a_thread_is_stuck_when_its_heartbeat_is_too_old(lifecycle: Lifecycle, clock: ManualClock) -> None:
+    lifecycle.set_ready("worker")
+    lifecycle.beat("process")
+    clock.seconds += 10
+    assert lifecycle.stuck() == []
+    clock.seconds += 0.1
+    assert lifecycle.stuck() == ["process"]
+    assert lifecycle.not_ready() == {"process": "stuck"}
+    lifecycle.beat("process")
+    assert lifecycle.stuck() == []
+
+
+def test_a_thread_that_keeps_its_own_time_is_watched(lifecycle: Lifecycle, clock: ManualClock) -> None:
+    last_s = clock.seconds
+    lifecycle.watch("poll", lambda: last_s)
+    clock.seconds += 11
+    lifecycle.beat("process")
+    assert lifecycle.stuck() == ["poll"]
+    last_s = clock.seconds
+    assert lifecycle.stuck() == []
+
+
+def test_stuck_threads_are_all_told_in_order(lifecycle: Lifecycle, clock: ManualClock) -> None:
+    for thread in ("process", "prepare"):
+        lifecycle.beat(thread)
+    clock.seconds += 11
+    assert lifecycle.stuck() == ["prepare", "process"]
+
+
+def test_a_stop_is_seen_and_ends_readiness(lifecycle: Lifecycle) -> None:
+    lifecycle.set_ready("worker")
+    lifecycle.stop()
+    assert lifecycle.stopping.is_set()
+    assert lifecycle.not_ready() == {"worker": "stopping"}
+
+
+def test_what_is_told_is_a_copy(lifecycle: Lifecycle) -> None:
+    lifecycle.not_ready().clear()
+    assert lifecycle.not_ready() == {"worker": "starting"}

@@ -1,0 +1,102 @@
+"""The metrics: every hook leaves a trace, and the catalogue is all there is.
+
+A green run does not prove that a dashboard or an alert reads them well.
+"""
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+
+from schemas.outcomes import Outcome
+from shared.metrics import CATALOGUE, Metrics
+from shared.observers import Observer, SettleStep
+
+HOOKS: dict[str, Callable[[Observer], None]] = {
+    "batch_gathered": lambda told: told.batch_gathered(5, 0.02),
+    "stage_done": lambda told: told.stage_done("embed", 5, 0.2, 0.4),
+    "settle_step_done": lambda told: told.settle_step_done(SettleStep.COMMIT),
+    "batch_settled": lambda told: told.batch_settled({Outcome.ROUTED: 3}, 1_500),
+    "version_conflict": lambda told: told.version_conflict(2),
+    "texts_embedded": lambda told: told.texts_embedded(5, 40, 2),
+    "paused": lambda told: told.paused("store"),
+    "resumed": lambda told: told.resumed("store", 12.5),
+    "partitions_lost": lambda told: told.partitions_lost(4),
+}
+UNMETERED = {"settle_step_done"}
+"""Steps are for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""
+
+
+def rendered(*hooks: str) -> dict[str, float]:
+    """Return the samples after these hooks, by name and labels; what they were made at is left out."""
+    metrics = Metrics("tickets")
+    for hook in hooks:
+        HOOKS[hook](metrics)
+    lines = [line for line in metrics.render().decode().splitlines() if line and not line.startswith("#")]
+    pairs = (line.rsplit(" ", 1) for line in lines)
+    return {name: float(value) for name, value in pairs if "_created" not in name}
+
+
+def test_every_hook_is_tried_here() -> None:
+    assert set(HOOKS) == {name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if name[0] != "_"}
+
+
+@pytest.mark.parametrize("hook", sorted(set(HOOKS) - UNMETERED))
+def test_every_hook_leaves_a_trace(hook: str) -> None:
+    assert rendered(hook) != rendered()
+
+
+def test_every_metric_of_the_catalogue_is_moved_by_some_hook() -> None:
+    before, after = rendered(), rendered(*HOOKS, "paused")
+    moved = {name.split("{")[0] for name, value in after.items() if before.get(name) != value}
+    families = {family for family in (m.name for m in CATALOGUE) if any(name.startswith(family) for name in moved)}
+    assert families == {metric.name for metric in CATALOGUE}
+
+
+def test_what_is_rendered_is_in_the_catalogue() -> None:
+    families = {metric.name for metric in CATALOGUE}
+    suffixes = ("", "_bucket", "_sum", "_count")
+    for name in rendered(*HOOKS):
+        bare = name.split("{")[0]
+        assert any(bare == family + suffix for family in families for suffix in suffixes), name
+
+
+def test_the_values() -> None:
+    samples = rendered(*HOOKS)
+    stream = 'stream="tickets"'
+    assert samples[f'millrace_records_total{{outcome="routed",{stream}}}'] == 3
+    assert samples[f'millrace_records_total{{outcome="dead_lettered",{stream}}}'] == 0
+    assert samples[f"millrace_batch_records_sum{{{stream}}}"] == 5
+    assert samples[f'millrace_stage_cpu_seconds_total{{stage="embed",{stream}}}'] == 0.4
+    assert samples[f'millrace_texts_total{{source="cache",{stream}}}'] == 2
+    assert samples[f'millrace_texts_total{{source="model",{stream}}}'] == 3
+    assert samples[f"millrace_tokens_total{{{stream}}}"] == 40
+    assert samples[f"millrace_version_conflicts_total{{{stream}}}"] == 2
+    assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4
+    assert samples[f'millrace_paused{{dependency="store",{stream}}}'] == 0
+    assert samples[f'millrace_paused_seconds_total{{dependency="store",{stream}}}'] == 12.5
+    assert samples[f"millrace_last_settled_timestamp_seconds{{{stream}}}"] == 1.5
+
+
+def test_a_pause_shows_while_it_lasts() -> None:
+    assert rendered("paused")['millrace_paused{dependency="store",stream="tickets"}'] == 1
+
+
+def test_every_outcome_has_a_series_from_the_start() -> None:
+    samples = rendered()
+    assert {samples[f'millrace_records_total{{outcome="{outcome}",stream="tickets"}}'] for outcome in Outcome} == {0}
+
+
+def test_names_are_well_formed_and_documented() -> None:
+    assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
+    for metric in CATALOGUE:
+        assert metric.name.startswith("millrace_")
+        assert metric.help.endswith(".")
+        assert (metric.kind == "counter") == metric.name.endswith("_total")
+        assert not {"tenant", "ticket", "text", "id"} & set(metric.labels)
+
+
+def test_two_workers_in_one_process_keep_their_own() -> None:
+    one, other = Metrics("tickets"), Metrics("tickets")
+    one.version_conflict(1)
+    assert b"millrace_version_conflicts_total{" not in other.render()

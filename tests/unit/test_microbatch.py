@@ -1,0 +1,37 @@
+"""Cutting work into forward passes, by example; the laws are in `tests/property`.
+
+A green run does not prove that these cuts are the fastest ones; the benchmarks measured that.
+"""
+
+import pytest
+
+from shared.embedding.microbatch import cut_by_cost, split_windows
+
+
+@pytest.mark.parametrize(
+    ("tokens", "window", "windows"),
+    [
+        (0, 10, [(0, 0)]),
+        (10, 10, [(0, 10)]),
+        (11, 10, [(0, 5), (5, 11)]),
+        (30, 10, [(0, 10), (10, 20), (20, 30)]),
+        (1, 1, [(0, 1)]),
+    ],
+)
+def test_windows(tokens: int, window: int, windows: list[tuple[int, int]]) -> None:
+    assert split_windows(tokens, window) == windows
+
+
+@pytest.mark.parametrize(
+    ("lengths", "limit", "groups"),
+    [
+        ([], 10, []),
+        ([5, 1, 3], 100, [[1, 2, 0]]),
+        ([4, 4, 4], 8, [[0, 1], [2]]),
+        ([1, 1, 10], 10, [[0, 1], [2]]),
+        ([50, 2], 10, [[1], [0]]),
+        ([2, 2, 2], 1, [[0], [1], [2]]),
+    ],
+)
+def test_groups(lengths: list[int], limit: int, groups: list[list[int]]) -> None:
+    assert list(cut_by_cost(lengths, limit)) == groups

@@ -1,0 +1,53 @@
+"""Observers: hooks that do nothing, and one that passes every hook on.
+
+A green run does not prove that the engine calls them at the right moments; the tests of its parts do.
+"""
+
+import inspect
+
+import pytest
+
+from schemas.outcomes import Outcome
+from shared.observers import Observer, Observers, SettleStep
+from tests.assembly import Told
+
+HOOKS = [name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if not name.startswith("_")]
+
+
+def values_for(hook: str) -> tuple[object, ...]:
+    """Return as many distinct values as the hook takes."""
+    return tuple(range(len(inspect.signature(getattr(Observer, hook)).parameters) - 1))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_does_nothing_by_itself(hook: str) -> None:
+    assert getattr(Observer(), hook)(*values_for(hook)) is None
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_passed_on_to_each_in_order(hook: str) -> None:
+    told: list[tuple[int, tuple[object, ...]]] = []
+
+    def listener(number: int) -> Observer:
+        made = Observer()
+        setattr(made, hook, lambda *values: told.append((number, values)))
+        return made
+
+    getattr(Observers([listener(1), listener(2)]), hook)(*values_for(hook))
+    assert told == [(1, values_for(hook)), (2, values_for(hook))]
+
+
+def test_what_is_passed_on_arrives_unchanged() -> None:
+    told = Told()
+    Observers([told]).batch_settled({Outcome.ROUTED: 1}, 5)
+    Observers([told]).settle_step_done(SettleStep.FLUSH)
+    assert told.hooks == [("batch_settled", {Outcome.ROUTED: 1}, 5), ("settle_step_done", SettleStep.FLUSH)]
+
+
+def test_nobody_listening_is_no_error() -> None:
+    assert Observers([]).paused("store") is None  # type: ignore[func-returns-value]  # that it returns is the point
+
+
+def test_the_steps_are_in_the_order_of_the_design() -> None:
+    assert [step.name for step in SettleStep] == ["UPSERT", "LOOK_AGAIN", "PRODUCE", "FLUSH", "COMMIT", "TELL"]
+    assert list(SettleStep) == sorted(SettleStep)

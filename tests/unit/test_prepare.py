@@ -1,0 +1,103 @@
+"""From a record to a ticket: the key, the text that is embedded, and the digests.
+
+A green run does not prove that the prepared text is a good one for the model.
+"""
+
+import pytest
+
+from schemas.failures import FailureReason
+from schemas.points import point_id
+from shared.errors import Rejected
+from tests.tickets import deleted, event, record
+from workers.tickets.prepare import (
+    TicketItem,
+    decode_ticket,
+    digest,
+    estimated_tokens,
+    prepare,
+    prepared_text,
+    record_key,
+)
+
+
+def prepared(**changes: object) -> TicketItem:
+    item = decode_ticket(record(event(**changes)))
+    prepare(item)
+    return item
+
+
+def test_a_record_becomes_an_item() -> None:
+    item = decode_ticket(record(event(event_version=3)))
+    assert (item.version, item.point_id) == (3, point_id("acme", "tickets", "T-1"))
+
+
+@pytest.mark.parametrize("key", [None, b"", b"acme:T-2", b"acme", b"ACME:T-1", b"acme:T-1 ", b"\xff"])
+def test_a_key_that_is_not_the_ticket_s_is_refused(key: bytes | None) -> None:
+    with pytest.raises(Rejected) as caught:
+        decode_ticket(record(event(), key=key))
+    assert (caught.value.reason, caught.value.field) == (FailureReason.KEY_MISMATCH, "key")
+    assert ("no key" in caught.value.detail) == (key is None)
+
+
+def test_a_deletion_is_held_to_its_key_too() -> None:
+    with pytest.raises(Rejected):
+        decode_ticket(record(deleted(), key=b"acme:T-2"))
+
+
+def test_an_id_with_a_colon_has_a_key_that_can_be_taken_apart() -> None:
+    assert decode_ticket(record(event(ticket_id="a:b"))).record.key == b"acme:a:b"
+    assert record_key("acme", "caf\N{LATIN SMALL LETTER E WITH ACUTE}") == b"acme:caf\xc3\xa9"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "text"),
+    [
+        ("a", "b", "a\n\nb"),
+        (" a\t", "\nb\n", "a\n\nb"),
+        ("", "b", "b"),
+        ("a", "  ", "a"),
+        ("", "", ""),
+        ("e\N{COMBINING ACUTE ACCENT}", "", "\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        ("\N{ANGSTROM SIGN}", "", "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}"),
+        ("a  b", "c\n\nd", "a  b\n\nc\n\nd"),
+    ],
+)
+def test_the_prepared_text(subject: str, body: str, text: str) -> None:
+    assert prepared_text(subject, body) == text
+
+
+def test_the_digests_of_an_item() -> None:
+    item = prepared(reason="solved", resolution="Sent again.")
+    assert item.text_digest == digest(item.text)
+    assert item.resolution_digest == digest("Sent again.")
+    assert prepared().resolution_digest is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"body": "x"}, {"priority": "low"}, {"occurred_at": "2026-05-02T10:00:00Z"}, {"agent_label": "billing"}]
+)
+def test_the_content_changes_with_what_the_event_says(changes: dict[str, object]) -> None:
+    assert prepared(**changes).content != prepared().content
+
+
+@pytest.mark.parametrize(
+    "changes", [{"event_id": "another"}, {"occurred_at": "2026-05-01T12:00:00+02:00"}, {"language": None}]
+)
+def test_the_content_does_not_change_with_how_the_event_travelled(changes: dict[str, object]) -> None:
+    assert prepared(**changes).content == prepared().content
+
+
+def test_the_content_does_not_depend_on_the_order_of_attributes() -> None:
+    assert prepared(attributes={"a": 1, "b": 2}).content == prepared(attributes={"b": 2, "a": 1}).content
+
+
+def test_a_deletion_has_content_and_no_text() -> None:
+    item = decode_ticket(record(deleted()))
+    prepare(item)
+    assert item.content
+    assert (item.text, item.text_digest) == ("", "")
+
+
+def test_the_cost_is_estimated_from_the_bytes() -> None:
+    assert estimated_tokens(record(event(), value=None)) == 1
+    assert estimated_tokens(record(event(), value=b"x" * 400)) == 101

@@ -1,0 +1,96 @@
+"""Settings: their names in the environment, wrong values, and that nothing changes them afterwards.
+
+A green run does not prove that the defaults are good ones.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from shared.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every setting out of the environment."""
+    for name in [name for name in os.environ if name.startswith("MILLRACE_")]:
+        monkeypatch.delenv(name)
+
+
+def branches() -> list[tuple[str, BaseModel]]:
+    return [(name, getattr(Settings(), name)) for name in Settings.model_fields]
+
+
+def test_the_defaults_need_no_environment() -> None:
+    settings = Settings()
+    assert settings.broker.bootstrap is None
+    assert (settings.batch.max_records, settings.embedding.cache_mib) == (256, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "branch", "field", "expected"),
+    [
+        ("MILLRACE_BROKER__BOOTSTRAP", "a:1,b:2", "broker", "bootstrap", "a:1,b:2"),
+        ("MILLRACE_BATCH__MAX_RECORDS", "7", "batch", "max_records", 7),
+        ("MILLRACE_BATCH__MAX_WAIT_S", "0.5", "batch", "max_wait_s", 0.5),
+        ("MILLRACE_STORE__PATH", "folder/store", "store", "path", Path("folder/store")),
+        ("MILLRACE_OPERATION__LOG_FORMAT", "text", "operation", "log_format", "text"),
+        ("millrace_decision__similar", "0", "decision", "similar", 0),
+    ],
+)
+def test_each_is_read_from_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, branch: str, field: str, expected: object
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert getattr(getattr(Settings(), branch), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("MILLRACE_BATCH__MAX_RECORDS", "many", "max_records"),
+        ("MILLRACE_BATCH__MAX_RECORDS", "0", "max_records"),
+        ("MILLRACE_BATCH__MAX_WAIT_S", "-1", "max_wait_s"),
+        ("MILLRACE_DECISION__AUTO_AT", "1.5", "auto_at"),
+        ("MILLRACE_DECISION__SIMILAR", "6", "similar"),
+        ("MILLRACE_BROKER__GROUP_PROTOCOL", "newest", "group_protocol"),
+        ("MILLRACE_OPERATION__PORT", "70000", "port"),
+        ("MILLRACE_OPERATION__LOG_LEVEL", "loud", "log_level"),
+        ("MILLRACE_BATCH__MAX_RECORD", "7", "max_record"),
+    ],
+)
+def test_a_wrong_value_or_name_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, field: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert caught.value.errors()[0]["loc"][-1] == field
+
+
+def test_a_foreign_variable_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_DATA", "somewhere")
+    assert Settings() == Settings()
+
+
+def test_nothing_can_be_changed_afterwards() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.batch = settings.batch
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.batch.max_records = 1
+
+
+@pytest.mark.parametrize(("name", "branch"), branches())
+def test_a_default_is_itself_a_valid_value(name: str, branch: BaseModel) -> None:
+    assert type(branch).model_validate(branch.model_dump()) == branch
+    assert set(type(branch).model_fields) == set(branch.model_dump()), name
+
+
+def test_reading_the_module_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_BATCH__MAX_RECORDS", "9")
+    assert Settings().batch.max_records == 9
+    monkeypatch.delenv("MILLRACE_BATCH__MAX_RECORDS")
+    assert Settings().batch.max_records == 256
