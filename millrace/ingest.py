@@ -92,10 +92,13 @@ class TicketFile:
         with self.path.open(encoding="utf-8-sig", newline="") as opened:
             try:
                 if self.path.suffix == ".csv":
-                    yield from csv.DictReader(opened, strict=True)
+                    reader = csv.DictReader(opened, strict=True)
+                    yield from reader
                 else:
                     yield from _json_lines(self.path, opened)
-            except (csv.Error, UnicodeDecodeError) as error:
+            except csv.Error as error:
+                raise Fatal(f"{self.path}, line {reader.reader.line_num}: {error}") from error
+            except UnicodeDecodeError as error:
                 raise Fatal(f"{self.path}: {error}") from error
 
 
@@ -105,8 +108,8 @@ def _json_lines(path: Path, lines: Iterator[str] | Any) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise Fatal(f"{path}, line {number}: {error.msg}") from error
+        except (ValueError, RecursionError) as error:
+            raise Fatal(f"{path}, line {number}: {error}") from error
         if not isinstance(row, dict):
             raise Fatal(f"{path}, line {number}: expected an object")
         yield row
@@ -143,7 +146,7 @@ def _event(row: Row, number: int, source: TicketFile, mapped: Mapped) -> dict[st
         "event_version": 1,
         "occurred_at": source.modified_at.isoformat(),
         "reason": "created",
-        "ticket_id": row_id(source, number) if mapped.id_column is None else str(row.get(mapped.id_column, "")),
+        "ticket_id": row_id(source, number) if mapped.id_column is None else _text(row.get(mapped.id_column)),
     }
     attributes: dict[str, Any] = {}
     named = {column: column for column in row if column in FIELDS and (column != "ticket_id" or not mapped.id_column)}
@@ -155,10 +158,14 @@ def _event(row: Row, number: int, source: TicketFile, mapped: Mapped) -> dict[st
             attributes[name.removeprefix(ATTRIBUTE)] = value
         else:
             event[name] = int(value) if name in INTEGER_FIELDS and _is_integer(value) else value
-    if attributes:
+    if attributes and isinstance(event.get("attributes", {}), Mapping):
         event["attributes"] = {**event.get("attributes", {}), **attributes}
     return event
 
 
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
 def _is_integer(value: object) -> bool:
-    return isinstance(value, str) and value.strip().isdecimal()
+    return isinstance(value, str) and value.strip().isdecimal() and len(value) <= 20

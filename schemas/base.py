@@ -23,7 +23,10 @@ SOURCE_ID_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$"
 
 def to_utc(moment: datetime) -> datetime:
     """Return the same moment, expressed in UTC."""
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC the time lies outside the years 1 to 9999") from None
 
 
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(to_utc)]

@@ -5,7 +5,7 @@ A ticket event is a snapshot of the whole ticket as of its `event_version`; `rea
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from schemas.base import Event, EventVersion, Frozen, SourceId, TenantId, UtcDatetime
 
@@ -14,6 +14,14 @@ BODY_LIMIT_CHARS = 100_000
 RESOLUTION_LIMIT_CHARS = 20_000
 ATTRIBUTES_LIMIT = 64
 
+
+def no_integer(value: object) -> object:
+    """Keep integers beyond 64 bits from becoming rounded floats."""
+    if type(value) is int:
+        raise ValueError("an integer is no float")
+    return value
+
+
 Priority = Literal["low", "normal", "high", "urgent"]
 Channel = Literal["email", "chat", "web", "phone", "social", "api"]
 SnapshotReason = Literal["created", "updated", "solved", "rated", "reopened"]
@@ -21,7 +29,8 @@ Label = Annotated[str, Field(min_length=1, max_length=128)]
 AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
 AttributeText = Annotated[str, Field(max_length=1_000)]
 AttributeInteger = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-AttributeValue = AttributeText | AttributeInteger | float | bool | None
+AttributeFloat = Annotated[float, BeforeValidator(no_integer)]
+AttributeValue = AttributeText | AttributeInteger | AttributeFloat | bool | None
 
 
 class TicketSnapshot(Event):

@@ -1,6 +1,7 @@
 """From bytes to a validated event, or to a clear reason why not. Never a traceback, whatever the bytes are."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -66,9 +67,9 @@ def _parse(value: bytes) -> dict[str, Any]:
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Rejected(FailureReason.DUPLICATE_KEY, printable(twice), "the key stands twice in one object")
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise Rejected(FailureReason.DUPLICATE_KEY, printable(twice) or "value", "the key stands twice in one object")
     return found
 
 
@@ -85,6 +86,8 @@ def _rejection(errors: list[ErrorDetails], parsed: dict[str, Any]) -> Rejected:
     if kind == "json_invalid":  # the stricter parse let it pass: what is left is nesting or a lone surrogate
         if "recursion" in message:
             return Rejected(FailureReason.TOO_DEEP, "value", "nested too deep")
+        if "number" in message:
+            return Rejected(FailureReason.INVALID_VALUE, "value", "a number has too many digits")
         return Rejected(FailureReason.LONE_SURROGATE, _surrogate_field(parsed), "half of a surrogate pair is no text")
     if kind.startswith("union_tag"):
         expected = error.get("ctx", {}).get("expected_tags")

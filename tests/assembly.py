@@ -3,6 +3,7 @@
 All effects go to one list, so that a test can assert their order across store, producer and consumer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.outcomes import Outcome
@@ -25,48 +26,63 @@ from workers.tickets.stages import TicketStages
 
 @dataclass
 class Told(Observer):
-    """Remembers what the engine tells; the settle steps go to the list of effects too when they are wanted."""
+    """Remembers what the engine tells, and calls `watch` at each hook; the settle steps go to the effects when wanted."""
 
     effects: list[str] | None = None
+    watch: Callable[[str], None] | None = None
     hooks: list[tuple[object, ...]] = field(default_factory=list)
 
     def settle_step_done(self, step: SettleStep) -> None:
         """Note it."""
-        self.hooks.append(("settle_step_done", step))
+        self._note("settle_step_done", step)
         if self.effects is not None:
             self.effects.append(f"[{step.name.lower()}]")
 
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
         """Note it."""
-        self.hooks.append(("batch_settled", dict(outcomes), oldest_timestamp_ms))
+        self._note("batch_settled", dict(outcomes), oldest_timestamp_ms)
 
     def batch_gathered(self, records: int, waited_s: float) -> None:
         """Note it."""
-        self.hooks.append(("batch_gathered", records, waited_s))
+        self._note("batch_gathered", records, waited_s)
 
     def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
         """Note the stage; how long it took is left out."""
-        self.hooks.append(("stage_done", stage, records))
+        self._note("stage_done", stage, records)
 
     def version_conflict(self, records: int) -> None:
         """Note it."""
-        self.hooks.append(("version_conflict", records))
+        self._note("version_conflict", records)
 
     def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
         """Note it."""
-        self.hooks.append(("texts_embedded", texts, tokens, cached))
+        self._note("texts_embedded", texts, tokens, cached)
 
     def paused(self, dependency: str) -> None:
         """Note it."""
-        self.hooks.append(("paused", dependency))
+        self._note("paused", dependency)
 
     def resumed(self, dependency: str, paused_s: float) -> None:
         """Note it."""
-        self.hooks.append(("resumed", dependency, paused_s))
+        self._note("resumed", dependency, paused_s)
 
     def partitions_lost(self, records: int) -> None:
         """Note it."""
-        self.hooks.append(("partitions_lost", records))
+        self._note("partitions_lost", records)
+
+    def when(self, hook: str, do: Callable[[], object]) -> None:
+        """Do something each time one hook is called."""
+
+        def watch(called: str) -> None:
+            if called == hook:
+                do()
+
+        self.watch = watch
+
+    def _note(self, hook: str, *values: object) -> None:
+        self.hooks.append((hook, *values))
+        if self.watch is not None:
+            self.watch(hook)
 
     def named(self, hook: str) -> list[tuple[object, ...]]:
         """Return what one hook was told, call by call."""

@@ -6,7 +6,7 @@ import typer
 
 from millrace.audit import as_json
 from millrace.audit import audit as run_audit
-from millrace.cli.options import Bootstrap, Json, Stream, load_settings, require_bootstrap, require_stream
+from millrace.cli.options import Bootstrap, Json, Stream, load_settings, quiet, require_bootstrap, require_stream
 from millrace.wiring import group_of, open_store
 from shared.broker.reader import TopicReader
 from shared.errors import Fatal
@@ -24,9 +24,12 @@ def audit(
 
     Merges the input, the ledger, the results, the dead letters and the points by topic, partition and offset.
     """
+    quiet()
     settings = load_settings(bootstrap)
     reader = TopicReader(require_bootstrap(settings), group_of(settings, require_stream(stream)))
     if points:
+        if not settings.store.path.exists():
+            raise Fatal(f"there is no store at {settings.store.path}; set MILLRACE_STORE__PATH, or give --no-points")
         with open_store(settings) as store:
             collection = store.open_alias(stream)
             if collection is None:

@@ -9,11 +9,14 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from millrace.cli.options import Bootstrap, load_settings, require_bootstrap
+from millrace.cli.options import Bootstrap, load_settings, quiet, require_bootstrap
 from millrace.ingest import Mapped, TicketFile
 from millrace.sending import Progress, send
+from schemas.topics import input_topic
 from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
+from workers.tickets.prepare import STREAM
 
 
 def ingest(
@@ -42,10 +45,12 @@ def ingest(
     Columns named like a field (subject, body, reason, ...) need no --map. Ids depend on the file's content and the row
     alone, so sending again repeats nothing that matters; an interrupted run goes on with the same command.
     """
+    quiet()
     settings = load_settings(bootstrap)
     address = require_bootstrap(settings)
     mapped = Mapped(tenant, _pairs(map, "--map"), _pairs(set, "--set"), id_column)
     source = TicketFile.open(file)
+    TopicReader(address).watermarks(input_topic(STREAM))  # a missing broker or topic shows before anything is sent
     progress = Progress.load(settings.operation.state_dir, source, mapped, address)
     if restart:
         progress.save(0)

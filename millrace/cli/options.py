@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from schemas.topics import STREAMS
+from shared.logs import configure
 from shared.settings import Settings
 
 Bootstrap = Annotated[
@@ -14,6 +16,11 @@ Bootstrap = Annotated[
 ]
 Stream = Annotated[str, typer.Option("--stream", help="Which stream; tickets is the only one today.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]
+
+
+def quiet() -> None:
+    """Configure logs for a command that answers a person: only errors, as text."""
+    configure("error", json_lines=False)
 
 
 def load_settings(bootstrap: str | None = None) -> Settings:
@@ -41,8 +48,6 @@ def require_stream(stream: str) -> str:
     Raises:
         typer.BadParameter: there is no such stream.
     """
-    from schemas.topics import STREAMS
-
     if stream not in STREAMS:
         raise typer.BadParameter(f"there is no stream {stream}; there is: {', '.join(STREAMS)}")
     return stream

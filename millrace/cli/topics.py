@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.options import Bootstrap, Stream, load_settings, require_bootstrap, require_stream
+from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
 from schemas.topics import topics_of
 from shared.broker.provision import create_topics
 
@@ -28,6 +28,7 @@ def create(
     ] = None,
 ) -> None:
     """Create the topics that are missing; existing ones are left as they are."""
+    quiet()
     address = require_bootstrap(load_settings(bootstrap))
     wanted = topics_of(require_stream(stream), partitions)
     created = create_topics(address, wanted, replication)

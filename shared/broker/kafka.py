@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from schemas.topics import ENVELOPE_LIMIT_BYTES, MESSAGE_LIMIT_BYTES
@@ -78,6 +78,8 @@ class KafkaSink:
                 self._hand_over(message)
             except BufferError:  # the local queue is full, so the broker is slow: this one is tried again later
                 self._failed.append(message)
+            except KafkaException as error:  # refused by the client itself, as beyond its size limit
+                self._delivered(message, error.args[0], None)
         self._raise_if_fatal()
 
     def flush(self) -> list[Message]:
@@ -103,7 +105,7 @@ class KafkaSink:
             on_delivery=partial(self._delivered, message),
         )
 
-    def _delivered(self, message: Message, error: KafkaError | None, _: KafkaMessage) -> None:
+    def _delivered(self, message: Message, error: KafkaError | None, _: KafkaMessage | None) -> None:
         if error is None:
             return
         log.warning("delivery failed", topic=message.topic, error=error.str())
@@ -117,7 +119,9 @@ class KafkaSink:
 
 
 def _log_error(error: KafkaError) -> None:
-    log.warning("client error", code=error.name(), error=error.str())
+    """Log what the client reports; a lost connection comes several times a second until the broker is back."""
+    tell = log.debug if error.code() == KafkaError._TRANSPORT else log.warning
+    tell("client error", code=error.name(), error=error.str())
 
 
 class _Quiet:

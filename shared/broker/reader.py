@@ -12,6 +12,7 @@ from shared.records import Record, TopicPartition
 
 TIMEOUT_S = 15.0
 READ_AT_ONCE = 1_000
+CONSUME_S = 0.05
 COORDINATOR_ATTEMPTS = 20
 COORDINATOR_WAIT_S = 0.5
 COORDINATOR_MOVES = frozenset(
@@ -65,8 +66,12 @@ class TopicReader:
             lows = {where: low for where, (low, _) in marks.items()}
             ends = {where: high for where, (low, high) in marks.items() if high > low}
             consumer.assign([KafkaPartition(w.topic, w.partition, lows[w]) for w in ends])
+            silent_s = 0.0
             while ends:
-                messages = consumer.consume(READ_AT_ONCE, 0.05)
+                messages = consumer.consume(READ_AT_ONCE, CONSUME_S)
+                silent_s = 0.0 if messages else silent_s + CONSUME_S
+                if silent_s > TIMEOUT_S:
+                    raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
                 for message in messages:
                     error = message.error()
                     if error is None:
@@ -95,7 +100,7 @@ class TopicReader:
         try:
             found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
             if found.error is not None:
-                raise Unavailable("broker", f"topic {topic}: {found.error.str()}")
+                raise Unavailable("broker", f"topic {topic}: {found.error.str()} (`millrace topics create` makes it)")
             places = [TopicPartition(topic, number) for number in found.partitions]
             return {
                 place: consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)

@@ -209,12 +209,16 @@ class KafkaSource:
                 offsets, future = self._commits.get(timeout=wait_s) if wait_s else self._commits.get_nowait()
             except queue.Empty:
                 return
+            wait_s = 0
+            ours = {where: offset for where, offset in offsets.items() if self._leases.lease_of(where) is not None}
+            if not ours:  # given up while the commit waited: its offsets are the new owner's to say
+                future.set_result(None)
+                continue
             try:
-                self._consumer.commit(offsets=_to_kafka(offsets), asynchronous=True)
-                self._unconfirmed.append((offsets, future))
+                self._consumer.commit(offsets=_to_kafka(ours), asynchronous=True)
+                self._unconfirmed.append((ours, future))
             except KafkaException as error:
                 future.set_exception(error)
-            wait_s = 0
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         offsets = {TopicPartition(p.topic, p.partition): p.offset for p in partitions}
@@ -239,6 +243,7 @@ class KafkaSource:
         """Let the records in hand be settled and committed, within a deadline; then give the partitions up."""
         leaving = _places(partitions)
         self._leases.begin_revoke(leaving)
+        self._send_again()
         deadline_s = self._clock.monotonic_s() + REVOKE_SHARE * self._settings.max_poll_interval_s
         finished = self._leases.wait_released(leaving, 0)
         while not finished and not self._outage and self._clock.monotonic_s() < deadline_s:
@@ -253,6 +258,14 @@ class KafkaSource:
         self._leases.give_up(_places(partitions))
         consumer.incremental_unassign(partitions)
         log.warning("partitions lost", partitions=_names(partitions), assigned=self.assigned)
+
+    def _send_again(self) -> None:
+        """Queue the commits that are on their way once more: no poll will run to hear that they arrived."""
+        waiting, self._unconfirmed = self._unconfirmed, []
+        while not self._commits.empty():
+            waiting.append(self._commits.get())
+        for commit in waiting:
+            self._commits.put(commit)
 
     def _commit_now(self, consumer: Consumer) -> None:
         """Serve one commit while a rebalance waits: synchronously, since no poll will run to confirm it."""

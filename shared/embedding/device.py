@@ -28,8 +28,10 @@ def choose_device(wanted: str) -> torch.device:
     try:
         device = torch.device(wanted)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise Fatal(f"device {wanted} cannot be used: {str(error).splitlines()[0]}") from error
+    if device.type == "meta":
+        raise Fatal("device meta computes nothing")
     return device
 
 

@@ -50,7 +50,7 @@ class ModelCard(BaseModel):
         else:
             try:
                 folder = Path(import_module(where).MODEL_DIR)
-            except ImportError as error:
+            except (ImportError, AttributeError) as error:
                 raise Fatal(f"model {self.key}: package {where} is not installed; install millrace[text]") from error
         if not folder.is_dir():
             raise Fatal(f"model {self.key}: there is no folder {folder}")
@@ -94,8 +94,10 @@ def load_card(key: str, models_file: Path | None = None) -> ModelCard:
         raise Fatal(f"{source} cannot be read: {error}") from error
     if key not in rows:
         raise Fatal(f"there is no model {key} in {source}; it has: {', '.join(sorted(rows))}")
+    if not isinstance(rows[key], dict) or "key" in rows[key]:
+        raise Fatal(f"{source}, [{key}] must be a table without a key of its own")
     try:
-        return ModelCard(key=key, **rows[key])
+        return ModelCard.model_validate(rows[key] | {"key": key})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

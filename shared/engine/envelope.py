@@ -13,6 +13,14 @@ from shared.records import Message, Record, Settled, TopicPartition
 PREFIX = "millrace-"
 
 
+def _time(text: str | None) -> str | None:
+    """Return an ISO 8601 time in its usual form; None where the text is none, whoever wrote it."""
+    try:
+        return None if text is None else datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
 class Envelopes:
     """Builds a stream's dead letters and ledger messages."""
 
@@ -35,8 +43,8 @@ class Envelopes:
             Header.FIELD: failure.field,
             Header.DETAIL: failure.detail,
             Header.STAGE: failure.stage,
-            Header.ATTEMPTS: str(int(attempts) + 1 if attempts.isdecimal() else 1),
-            Header.FIRST_FAILED_AT: before.get(Header.FIRST_FAILED_AT, now.isoformat()),
+            Header.ATTEMPTS: str(int(attempts) + 1 if attempts.isdecimal() and len(attempts) <= 9 else 1),
+            Header.FIRST_FAILED_AT: _time(before.get(Header.FIRST_FAILED_AT)) or now.isoformat(),
             Header.LAST_FAILED_AT: now.isoformat(),
             Header.MODEL: self._model,
         }

@@ -81,6 +81,7 @@ class Worker(Generic[ItemT]):
         batch.keep(self._source.hold(batch.records))
         if len(batch.records) < before:
             self._observer.partitions_lost(before - len(batch.records))
+            self._pipeline.unblock(batch)
         if not batch.records:
             return
         if not batch.settled:

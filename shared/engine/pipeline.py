@@ -20,6 +20,9 @@ from shared.vectorstore.port import Collection, Stored
 CONTENT_FIELD = "content_digest"
 """The payload field that keeps `Item.content`."""
 
+PUBLISHED_FIELD = "decided_version"
+"""The payload field that keeps the version whose result was the last to be published, or was about to be."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Item:
@@ -42,13 +45,21 @@ class Item:
 
     @property
     def is_repeat(self) -> bool:
-        """Whether exactly this version is stored already, so that its effects are told again, not made again."""
-        return self.stored is not None and self.stored.version == self.version
+        """Whether this version's effects are stored already, so that they are told again, not made again.
+
+        Either it is the stored version, or the stored one is newer but published nothing: then the result of this version
+        is the ticket's latest, and a crash may have kept it from being published.
+        """
+        stored = self.stored
+        return stored is not None and self.version in (stored.version, stored.payload.get(PUBLISHED_FIELD))
 
     @property
     def is_conflict(self) -> bool:
-        """Whether this version is stored already, with other content: the first has won."""
-        return self.is_repeat and self.stored is not None and self.stored.payload.get(CONTENT_FIELD) != self.content
+        """Whether this very version is stored already, with other content: the first has won."""
+        stored = self.stored
+        return (
+            stored is not None and stored.version == self.version and stored.payload.get(CONTENT_FIELD) != self.content
+        )
 
     @property
     def is_live(self) -> bool:
@@ -142,6 +153,12 @@ class Pipeline(Generic[ItemT]):
             self._stages.prepare(batch.events())
         return batch
 
+    def unblock(self, batch: Batch[ItemT]) -> None:
+        """Decode again what a newer record held up: it may be another worker's by now."""
+        if batch.blocked_by is not None:
+            again = self.prepare(batch.records)
+            batch.items, batch.blocked_by = again.items, again.blocked_by
+
     def process(self, batch: Batch[ItemT]) -> list[Settled]:
         """Return what became of each record, in order.
 
@@ -170,7 +187,7 @@ class Pipeline(Generic[ItemT]):
         stored = self._collection.lookup({item.point_id for item in items})
         for item in items:
             item.stored = stored.get(item.point_id)
-            item.superseded = item.stored is not None and item.stored.version > item.version
+            item.superseded = item.stored is not None and item.stored.version > item.version and not item.is_repeat
 
     def _settled(self, record: Record, item: ItemT | Rejected) -> Settled:
         failure = item if isinstance(item, Rejected) else item.rejected
@@ -184,16 +201,17 @@ class Pipeline(Generic[ItemT]):
 def _keep_newest(items: Sequence[Item]) -> int:
     """Of several versions of one id in a batch, leave the newest that is not poison; of equal ones, the first.
 
-    Only one of an id may be written at once: which of two would win depends on the store. Returns how many had the
-    version of another but not its content.
+    Only one of an id may be written at once: which of two would win depends on the store. Repeats write nothing, and each
+    keeps its own result. Returns how many had the version of another but not its content.
     """
     newest: dict[UUID, Item] = {}
-    for item in items:
-        if item.is_live and (item.point_id not in newest or newest[item.point_id].version < item.version):
+    writers = [item for item in items if item.is_live and not item.is_repeat]
+    for item in writers:
+        if item.point_id not in newest or newest[item.point_id].version < item.version:
             newest[item.point_id] = item
     conflicts = 0
-    for item in items:
-        if item.is_live and newest[item.point_id] is not item:
+    for item in writers:
+        if newest[item.point_id] is not item:
             item.superseded = True
             winner = newest[item.point_id]
             conflicts += winner.version == item.version and winner.content != item.content

@@ -1,14 +1,14 @@
 """Settling a batch: the order of durable effects, in one function. `docs/delivery.md` says what the order promises."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
 from shared.engine.envelope import Envelopes
-from shared.engine.pipeline import Batch, ItemT
+from shared.engine.pipeline import PUBLISHED_FIELD, Batch, ItemT
 from shared.engine.timing import Stopwatch
 from shared.errors import Unavailable
 from shared.observers import Observer, SettleStep
@@ -59,20 +59,32 @@ class Settler:
 
         A write that did not take effect has lost a race for an id that was new to both: writing again mends it.
         """
-        stored = self._collection.versions({each.point_id for each in settled if each.point_id is not None})
-        looked: list[Settled] = []
-        for each in settled:
+        versions = self._collection.versions({each.point_id for each in settled if each.point_id is not None})
+        stale: set[int] = set()
+        for place, each in enumerate(settled):
             if each.point_id is None or each.version is None:
-                looked.append(each)
                 continue
-            found = stored.get(each.point_id, 0)
+            found = versions.get(each.point_id, 0)
             if found < each.version:
-                raise Unavailable(
-                    "store", f"point {each.point_id} holds version {found} after {each.version} was written"
-                )
-            newer = found > each.version
-            looked.append(replace(each, outcome=Outcome.SUPERSEDED, result=None) if newer else each)
-        return looked
+                what = f"point {each.point_id} holds version {found} after {each.version} was written"
+                raise Unavailable("store", what)
+            if found > each.version:
+                stale.add(place)
+        stale -= self._still_owed({place: settled[place] for place in stale if settled[place].result is not None})
+        return [
+            replace(each, outcome=Outcome.SUPERSEDED, result=None) if place in stale else each
+            for place, each in enumerate(settled)
+        ]
+
+    def _still_owed(self, stale: Mapping[int, Settled]) -> set[int]:
+        """Return those whose result is the latest all the same: what is newer in the store published nothing."""
+        if not stale:
+            return set()
+        stored = self._collection.lookup({each.point_id for each in stale.values() if each.point_id is not None})
+        published = {point_id: found.payload.get(PUBLISHED_FIELD) for point_id, found in stored.items()}
+        return {
+            place for place, each in stale.items() if each.point_id and published.get(each.point_id) == each.version
+        }
 
     def _messages(self, settled: Sequence[Settled]) -> list[Message]:
         now = self._clock.now()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
+import numpy as np
+
 from shared.records import Point, Vector
 
 IndexKind = Literal["keyword", "integer"]
@@ -128,11 +130,13 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int]) -> None
     if len({point.id for point in points}) < len(points):
         raise ValueError("an id stands twice in one call: which of the two would win depends on the store")
     for point in points:
-        if point.payload.get(VERSION_FIELD) != point.version:
+        stated = point.payload.get(VERSION_FIELD)
+        if type(stated) is not int or stated != point.version:
             raise ValueError(f"point {point.id}: its payload does not carry its version")
         for name, vector in point.vectors.items():
             if vector.shape != (dimensions.get(name),):
                 raise ValueError(f"point {point.id}: vector {name!r} has shape {vector.shape}, expected {dimensions}")
-            total = float(vector @ vector)  # NaN and infinity both survive this
+            with np.errstate(over="ignore", invalid="ignore"):
+                total = float(vector @ vector)  # NaN and infinity both survive this
             if not 0.98 < total < 1.02:
                 raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")

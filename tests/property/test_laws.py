@@ -5,6 +5,7 @@ A green run does not prove the laws beyond the sizes that are drawn here.
 
 import random
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -36,7 +37,7 @@ def test_ranges_say_what_the_pairs_said(told: dict[int, Outcome]) -> None:
     ranges = to_ranges(sorted(told.items()))
     assert {at: span.outcome for span in ranges for at in range(span.first, span.last + 1)} == told
     assert sum(span.last - span.first + 1 for span in ranges) == len(told)
-    for before, after in zip(ranges, ranges[1:], strict=False):
+    for before, after in pairwise(ranges):
         assert before.last < after.first
         assert before.last + 1 < after.first or before.outcome is not after.outcome
 
@@ -56,7 +57,7 @@ def test_windows_cover_a_text_without_a_gap_and_evenly(tokens: int, window: int)
     windows = split_windows(tokens, window)
     assert windows[0][0] == 0
     assert windows[-1][1] == tokens
-    assert all(before[1] == after[0] for before, after in zip(windows, windows[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(windows))
     sizes = [end - start for start, end in windows]
     assert max(sizes) <= window
     assert max(sizes) - min(sizes) <= 1

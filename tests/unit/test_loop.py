@@ -5,6 +5,7 @@ second thread is real here.
 """
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -15,7 +16,7 @@ from shared.errors import DeviceLost, Fatal, Unavailable
 from shared.records import Record
 from shared.settings import BatchSettings
 from tests.assembly import Assembly
-from tests.fakes import FakeCollection, FakeSource
+from tests.fakes import FakeCollection, FakeSource, ManualClock
 from tests.tickets import event, record
 
 
@@ -32,9 +33,17 @@ class Script(FakeSource):
         return lost
 
 
-def assembly(*records: Record, batch: int = 256, collection: FakeCollection | None = None) -> Assembly:
+def assembly(
+    *records: Record, batch: int = 256, collection: FakeCollection | None = None, clock: ManualClock | None = None
+) -> Assembly:
+    """Return a worker's parts over these records; it is stopped once as many are committed."""
     source = Script(waiting=list(records))
-    parts = Assembly(source=source, batch=BatchSettings(max_records=batch), collection=collection or FakeCollection())
+    parts = Assembly(
+        source=source,
+        batch=BatchSettings(max_records=batch),
+        collection=collection or FakeCollection(),
+        clock=clock or ManualClock(),
+    )
     source.expected, source.at_end = len(records), parts.lifecycle.stop
     return parts
 
@@ -53,13 +62,10 @@ def test_all_records_are_settled_and_committed_in_order() -> None:
 def test_the_worker_is_ready_while_it_runs_and_not_before_or_after() -> None:
     parts = assembly(*tickets(1))
     seen: list[dict[str, str]] = []
-    source = parts.source
-    assert isinstance(source, Script)
-    stop = source.at_end
-    source.at_end = lambda: (seen.append(parts.lifecycle.not_ready()), stop())[1]
+    parts.told.when("settle_step_done", lambda: seen.append(parts.lifecycle.not_ready()))
     assert parts.lifecycle.not_ready() == {"worker": "starting"}
     parts.worker().run()
-    assert seen == [{}]
+    assert seen[0] == {}
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
 
 
@@ -85,6 +91,7 @@ def test_an_outage_pauses_retries_the_same_batch_and_resumes(call: str) -> None:
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 1, 2]
     assert [len(texts) for texts in parts.model.calls] == [3]
+    assert parts.effects.count("lookup") == (5 if call in ("lookup", "search") else 1)
     assert parts.effects.count("pause") == 1
     assert parts.effects.count("resume") == 1
     assert len(parts.results()) == 3
@@ -116,8 +123,7 @@ def test_each_dependency_in_turn_is_named() -> None:
     parts = assembly(*tickets(1), collection=Away("lookup", 1))
     parts.source.failures = [Unavailable("broker", "no commit")]
     seen: list[dict[str, str]] = []
-    paused = parts.told.paused
-    parts.told.paused = lambda dependency: (paused(dependency), seen.append(parts.lifecycle.not_ready()))[0]  # type: ignore[method-assign]  # a look from inside
+    parts.told.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
     parts.worker().run()
     assert parts.told.named("paused") == [("store",), ("broker",)]
     assert [list(reasons) for reasons in seen] == [["store"], ["broker"]]
@@ -126,7 +132,7 @@ def test_each_dependency_in_turn_is_named() -> None:
 
 def test_a_newer_schema_pauses_and_commits_nothing() -> None:
     parts = assembly(record(event(schema_version=2)))
-    parts.told.paused = lambda dependency: parts.lifecycle.stop()  # type: ignore[method-assign]  # ends the test
+    parts.told.when("paused", parts.lifecycle.stop)
     parts.worker().run()
     assert parts.source.committed == []
     assert parts.sink.delivered == []
@@ -136,7 +142,12 @@ def test_a_newer_schema_pauses_and_commits_nothing() -> None:
 def test_a_stop_during_an_outage_ends_without_a_commit() -> None:
     store = Away("upsert", 1_000_000)
     parts = assembly(*tickets(2), collection=store)
-    store.look = lambda: parts.lifecycle.stop() if store.times < 999_990 else None
+
+    def stop_later() -> None:
+        if len(parts.clock.waits) > 5:
+            parts.lifecycle.stop()
+
+    store.look = stop_later
     parts.worker().run()
     assert parts.source.committed == []
     assert parts.sink.delivered == []
@@ -144,8 +155,7 @@ def test_a_stop_during_an_outage_ends_without_a_commit() -> None:
 
 def test_a_stop_finishes_the_batch_in_hand() -> None:
     parts = assembly(*tickets(2))
-    told = parts.told.texts_embedded
-    parts.told.texts_embedded = lambda *counts: (told(*counts), parts.lifecycle.stop())[0]  # type: ignore[method-assign]  # SIGTERM in the middle
+    parts.told.when("texts_embedded", parts.lifecycle.stop)
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 1]
 
@@ -221,29 +231,27 @@ def test_a_batch_lost_altogether_is_not_settled() -> None:
     assert [each.offset for each in parts.source.committed] == [2]
 
 
+class Impatient(ManualClock):
+    """A clock that ends a run which would wait for ever."""
+
+    at_end: Callable[[], None]
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        if len(self.waits) > 50:
+            self.at_end()
+        return super().wait(event, timeout_s)
+
+
 def test_a_worker_is_not_held_up_by_a_newer_record_that_another_worker_took_over() -> None:
     newer = record(event(ticket_id="T-9", schema_version=2), 7, partition=1)
-    parts = assembly(newer, *tickets(1))
-    source = parts.source
+    parts = assembly(newer, *tickets(1), clock=Impatient())
+    source, clock = parts.source, parts.clock
     assert isinstance(source, Script)
-    source.expected = 1
-    pauses: list[str] = []
-
-    def paused(dependency: str) -> None:
-        source.lost.add(7)
-        pauses.append(dependency)
-
-    parts.told.paused = paused  # type: ignore[method-assign]  # the group moves the partition during the pause
-    waited = parts.clock.wait
-
-    def wait(event: object, timeout_s: float) -> bool:
-        if len(parts.clock.waits) > 50:  # it would wait for ever
-            parts.lifecycle.stop()
-        return waited(event, timeout_s)  # type: ignore[arg-type]  # the loop's own event
-
-    parts.clock.wait = wait  # type: ignore[method-assign]  # ends the test
+    assert isinstance(clock, Impatient)
+    source.expected, clock.at_end = 1, parts.lifecycle.stop
+    parts.told.when("paused", lambda: source.lost.add(7))  # the group moves the partition during the pause
     parts.worker().run()
-    assert pauses == ["schema"]
+    assert parts.told.named("paused") == [("schema",)]
     assert [each.offset for each in parts.source.committed] == [0]
 
 
@@ -252,8 +260,7 @@ def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
     good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
     parts = assembly(*rubbish, *good, batch=20)
     seen: list[dict[str, str]] = []
-    paused = parts.told.paused
-    parts.told.paused = lambda dependency: (paused(dependency), seen.append(parts.lifecycle.not_ready()))[0]  # type: ignore[method-assign]  # a look from inside
+    parts.told.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
     parts.worker().run()
     assert parts.told.named("paused") == [("breaker",)]
     assert parts.told.named("resumed") == [("breaker", PROBE_EVERY_S)]

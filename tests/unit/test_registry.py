@@ -109,7 +109,7 @@ def test_a_row_that_names_its_own_key_is_fatal(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_fatal_and_the_known_ones_are_told(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="it has: m$"):
+    with pytest.raises(Fatal, match=r"it has: m$"):
         load_card("other", write(tmp_path, toml()))
 
 
@@ -159,5 +159,5 @@ def test_other_weights_are_fatal_and_both_digests_are_told(tmp_path: Path) -> No
 
 
 def test_missing_weights_are_fatal(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="there is no .*model.safetensors"):
+    with pytest.raises(Fatal, match=r"there is no .*model\.safetensors"):
         card(source=f"path:{tmp_path}").check_weights()

@@ -4,7 +4,6 @@ A green run does not prove that a killed process resumes; only that what it keep
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from millrace.ingest import Mapped, TicketFile
 from millrace.sending import ATTEMPTS, CHUNK_ROWS, REFUSED_SHOWN, Progress, Sent, send
 from shared.errors import Unavailable
+from shared.records import Message
 from tests.fakes import FakeSink, ManualClock
 
 MAPPED = Mapped("acme")
@@ -82,7 +82,7 @@ def test_an_interrupted_run_goes_on_where_it_was_confirmed(tmp_path: Path) -> No
 
 def test_an_interruption_before_the_confirmation_sends_the_chunk_again(tmp_path: Path) -> None:
     class Interrupted(FakeSink):
-        def flush(self) -> list[object]:  # type: ignore[override]  # it never returns
+        def flush(self) -> list[Message]:
             raise KeyboardInterrupt
 
     sender = Sender(tmp_path)
@@ -101,11 +101,11 @@ def test_a_restart_sends_from_the_first_row(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def begun(tmp_path: Path) -> Iterator[Sender]:
+def begun(tmp_path: Path) -> Sender:
     """Give a file that was sent."""
     sender = Sender(tmp_path)
     sender.send()
-    yield sender
+    return sender
 
 
 def test_another_mapping_broker_or_content_begins_anew(begun: Sender) -> None:

@@ -4,6 +4,7 @@ A green run does not prove that the real parts are durable once they say so; the
 """
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,9 +12,9 @@ from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from schemas.points import point_id
 from shared.errors import Unavailable
 from shared.observers import SettleStep
-from shared.records import Point, Record
+from shared.records import Message, Point, Record
 from tests.assembly import Assembly
-from tests.fakes import FakeCollection, FakeSource
+from tests.fakes import FakeCollection, FakeSink, FakeSource
 from tests.tickets import deleted, event, record
 
 ONE = point_id("acme", "tickets", "T-1")
@@ -22,10 +23,11 @@ ONE = point_id("acme", "tickets", "T-1")
 class Overtaken(FakeCollection):
     """A collection into which another worker writes version 9 right after each write."""
 
-    def upsert(self, points: list[Point]) -> None:  # type: ignore[override]  # a list is what settle passes
+    def upsert(self, points: Sequence[Point]) -> None:
         super().upsert(points)
         for point in points:
-            self.points[point.id] = Point(point.id, 9, {}, {**point.payload, "event_version": 9})
+            published = {"event_version": 9, "decided_version": 9}
+            self.points[point.id] = Point(point.id, 9, {}, {**point.payload, **published})
 
 
 class Forgetful(FakeCollection):
@@ -33,7 +35,7 @@ class Forgetful(FakeCollection):
 
     lost = False
 
-    def upsert(self, points: list[Point]) -> None:  # type: ignore[override]  # a list is what settle passes
+    def upsert(self, points: Sequence[Point]) -> None:
         super().upsert(points)
         if not self.lost:
             self.lost = True
@@ -84,15 +86,28 @@ def test_what_was_overtaken_is_superseded_and_publishes_nothing() -> None:
     assert ledger(parts)[0].ranges == (OffsetRange(first=0, last=0, outcome=Outcome.SUPERSEDED),)
 
 
-def test_a_repeat_that_was_overtaken_publishes_nothing() -> None:
+def overtaken_repeat(**published: int) -> Assembly:
+    """Settle a ticket, read it again, and let another worker store version 9 before the second look."""
     parts = Assembly()
     parts.settle(record(event()))
     batch = parts.processed(record(event(), 1))
     stored = parts.collection.points[ONE]
-    parts.collection.points[ONE] = Point(ONE, 9, {}, {**stored.payload, "event_version": 9})
+    parts.collection.points[ONE] = Point(ONE, 9, {}, {**stored.payload, "event_version": 9, **published})
     parts.settler.settle(batch)
-    assert batch.settled[0].outcome is Outcome.SUPERSEDED
+    return parts
+
+
+def test_a_repeat_overtaken_by_a_published_version_publishes_nothing() -> None:
+    parts = overtaken_repeat(decided_version=9)
     assert len(parts.delivered("tickets.routed")) == 1
+    assert ledger(parts)[1].ranges == (OffsetRange(first=1, last=1, outcome=Outcome.SUPERSEDED),)
+
+
+def test_what_was_overtaken_by_a_version_that_publishes_nothing_is_published_all_the_same() -> None:
+    """Otherwise nobody would: the other worker took the decision over as made."""
+    parts = overtaken_repeat()
+    assert len(parts.delivered("tickets.routed")) == 2
+    assert ledger(parts)[1].ranges == (OffsetRange(first=1, last=1, outcome=Outcome.ROUTED),)
 
 
 def test_a_write_without_effect_is_written_again_before_anything_is_published() -> None:
@@ -107,18 +122,24 @@ def test_a_write_without_effect_is_written_again_before_anything_is_published() 
     assert [message.topic for message in parts.sink.delivered] == ["tickets.routed", "tickets.outcomes"]
 
 
-@pytest.mark.parametrize("calls_before", [0, 1])
-def test_a_store_that_is_down_leaves_everything_after_it_undone(calls_before: int) -> None:
-    parts = Assembly()
-    batch = parts.processed(*good_and_bad())
-    parts.effects.clear()
+class Away(FakeCollection):
+    """A collection that does not answer the first call of one kind."""
 
-    def fail_later(effect: str) -> None:
-        parts.effects.append(effect)
-        if len(parts.effects) == calls_before + 1:
+    call = "none"
+
+    def _fail(self, effect: str) -> None:
+        super()._fail(effect)
+        if effect.startswith(self.call):
+            self.call = "none"
             raise Unavailable("store", "away")
 
-    parts.collection._fail = fail_later  # type: ignore[method-assign]  # fails at this call alone
+
+@pytest.mark.parametrize("call", ["upsert", "versions"])
+def test_a_store_that_is_down_leaves_everything_after_it_undone(call: str) -> None:
+    store = Away()
+    parts = Assembly(collection=store)
+    batch = parts.processed(*good_and_bad())
+    store.call = call
     with pytest.raises(Unavailable):
         parts.settler.settle(batch)
     assert parts.sink.delivered == []
@@ -128,19 +149,22 @@ def test_a_store_that_is_down_leaves_everything_after_it_undone(calls_before: in
     assert len(parts.source.committed) == 3
 
 
+class Picky(FakeSink):
+    """A sink that gives the dead letters back twice and delivers the rest."""
+
+    refusals = 2
+
+    def flush(self) -> list[Message]:
+        given_up = [message for message in self.handed if message.topic == "tickets.dlq" and self.refusals]
+        self.refusals -= 1
+        self.delivered += [message for message in self.handed if message not in given_up]
+        return given_up
+
+
 def test_undelivered_messages_alone_are_produced_again() -> None:
-    parts = Assembly()
+    parts = Assembly(sink=Picky())
     batch = parts.processed(*good_and_bad())
     parts.effects.clear()
-    refused = iter([["tickets.dlq"], ["tickets.dlq"], []])
-
-    def flush() -> list[object]:
-        topics = next(refused)
-        given_up = [message for message in parts.sink.handed if message.topic in topics]
-        parts.sink.delivered += [message for message in parts.sink.handed if message not in given_up]
-        return list(given_up)
-
-    parts.sink.flush = flush  # type: ignore[method-assign, assignment]  # gives some back, not all
     for _ in range(2):
         with pytest.raises(Unavailable, match="1 messages were not delivered"):
             parts.settler.settle(batch)
@@ -154,11 +178,7 @@ def test_undelivered_messages_alone_are_produced_again() -> None:
         "produce tickets.dlq",
         "commit 3",
     ]
-    assert sorted(message.topic for message in parts.sink.delivered) == [
-        "tickets.dlq",
-        "tickets.outcomes",
-        "tickets.routed",
-    ]
+    assert [message.topic for message in parts.sink.delivered] == ["tickets.routed", "tickets.outcomes", "tickets.dlq"]
 
 
 def test_a_commit_that_failed_is_tried_again_and_nothing_else() -> None:
@@ -178,7 +198,7 @@ def test_a_commit_that_failed_is_tried_again_and_nothing_else() -> None:
 
 def test_records_found_lost_at_the_commit_are_told() -> None:
     class Losing(FakeSource):
-        def commit(self, records: list[Record]) -> int:  # type: ignore[override]  # a list is what settle passes
+        def commit(self, records: Sequence[Record]) -> int:
             return len(records)
 
     parts = Assembly(source=Losing())

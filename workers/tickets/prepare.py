@@ -3,6 +3,7 @@
 A change to `prepared_text` is a change of vectors: raise `preparation` in models.toml with it.
 """
 
+import json
 import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256
@@ -57,7 +58,7 @@ def decode_ticket(record: Record) -> TicketItem:
 def prepare(item: TicketItem) -> None:
     """Prepare a ticket's text and take the digests that spare work."""
     event = item.event
-    item.content = digest(event.model_dump_json(exclude={"event_id"}))
+    item.content = digest(json.dumps(event.model_dump(mode="json", exclude={"event_id"}), sort_keys=True))
     if isinstance(event, TicketSnapshot):
         item.text = prepared_text(event.subject, event.body)
         item.text_digest = digest(item.text)

@@ -5,6 +5,7 @@ and `build`.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from schemas.outcomes import Outcome
@@ -75,6 +76,8 @@ class TicketStages:
 
     def build(self, item: TicketItem) -> Settled:
         """Build the point and the result."""
+        if item.is_conflict and not _needs_routing(item):
+            return Settled(item.record, Outcome.SUPERSEDED)
         if isinstance(item.event, TicketDeleted):
             return self._settled(item, Outcome.DELETED, tombstone(item.event, item.content), {})
         if not _needs_routing(item):
@@ -95,15 +98,16 @@ class TicketStages:
 
     def _result(self, item: TicketItem, event: TicketSnapshot) -> bytes:
         record = item.record
+        stored: Any = item.stored.payload if item.is_conflict and item.stored is not None else {}  # the first has won
         if item.decision is None or item.text_embedded is None:
             raise ValueError("a routed item has a decision and a vector")
         result = TicketRouted(
             tenant_id=event.tenant_id,
             ticket_id=event.ticket_id,
             event_version=event.event_version,
-            occurred_at=event.occurred_at,
+            occurred_at=datetime.fromisoformat(str(stored["occurred_at"])) if stored else event.occurred_at,
             decision=item.decision,
-            priority=event.priority,
+            priority=stored.get("priority", event.priority),
             similar=item.similar,
             text_windows=item.text_embedded.windows,
             model=self._embedder.fingerprint,
