@@ -7,6 +7,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import UUID
 
 from schemas.failures import FailureHeader
@@ -14,6 +15,7 @@ from schemas.outcomes import LedgerEntry, Outcome
 from schemas.tickets import TicketRouted
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, result_topic
 from shared.broker.reader import TopicReader
+from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import NewerSchema, Rejected
 from shared.records import Record, TopicPartition
 from shared.vectorstore.port import VERSION_FIELD, Collection
@@ -22,7 +24,11 @@ from workers.tickets.prepare import decode_ticket
 Place = tuple[TopicPartition, int]
 """One record: its partition and its offset."""
 
+Settled = dict[UUID, dict[int, bool]]
+"""The settled versions of each id, and whether a record of that version was routed."""
+
 EXAMPLES = 5
+POINT_FIELDS = ("tenant_id", "ticket_id", VERSION_FIELD, PUBLISHED_FIELD)
 FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
 
 
@@ -94,20 +100,21 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
     committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
     evidence = _gather_evidence(reader, stream)
     findings = Findings()
-    newest: dict[UUID, int] = {}
+    settled: Settled = defaultdict(dict)
     seen: set[Place] = set()
     for topic in topics:
         for record in reader.read(topic):
             place = (record.topic_partition, record.offset)
             seen.add(place)
             _check_record(record, place, evidence, committed.get(record.topic_partition, 0), findings)
-            if set(evidence.outcomes.get(place, ())) & {*FINAL, Outcome.SUPERSEDED}:
-                _remember_newest(record, newest)
+            outcomes = set(evidence.outcomes.get(place, ()))
+            if outcomes & {*FINAL, Outcome.SUPERSEDED}:
+                _remember_version(record, Outcome.ROUTED in outcomes, settled)
     findings.below_retention = sum(place not in seen for place in evidence.outcomes)
     for key in evidence.contradicted:
         findings.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
     if collection is not None:
-        _check_points(collection, newest, findings)
+        _check_points(collection, settled, evidence, findings)
     return findings
 
 
@@ -161,26 +168,35 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
         findings.note("repeated", f"{name} was settled {len(outcomes)} times")
 
 
-def _remember_newest(record: Record, newest: dict[UUID, int]) -> None:
+def _remember_version(record: Record, routed: bool, settled: Settled) -> None:
     try:
         item = decode_ticket(record)
     except (Rejected, NewerSchema):  # the ledger says it was settled by a worker with another schema
         return
-    newest[item.point_id] = max(newest.get(item.point_id, 0), item.version)
+    versions = settled[item.point_id]
+    versions[item.version] = routed or versions.get(item.version, False)
 
 
-def _check_points(collection: Collection, newest: dict[UUID, int], findings: Findings) -> None:
-    """Compare the stored version of every id with the newest that was settled; tombstones are points too."""
-    stored: dict[UUID, int] = {}
-    for point_id, payload in collection.scroll((VERSION_FIELD,)):
-        stored[point_id] = int(str(payload[VERSION_FIELD]))
+def _check_points(collection: Collection, settled: Settled, evidence: Evidence, findings: Findings) -> None:
+    """Compare every id's point with the versions settled; tombstones are points too.
+
+    A point keeps the version whose result was published last. Where no record of that version was routed and no result
+    has it, the ticket was lost between two versions.
+    """
+    stored = dict(collection.scroll(POINT_FIELDS))
     findings.points = len(stored)
-    for point_id, version in newest.items():
-        found = stored.get(point_id)
-        if found is None:
-            findings.note("missing", f"point {point_id}, version {version}, is not stored")
-        elif found < version:
-            findings.note("stale", f"point {point_id} holds version {found}, {version} was settled")
+    for point_id, versions in settled.items():
+        newest = max(versions)
+        payload = stored.get(point_id)
+        if payload is None:
+            findings.note("missing", f"point {point_id}, version {newest}, is not stored")
+            continue
+        found, decided = payload[VERSION_FIELD], cast(int, payload.get(PUBLISHED_FIELD))
+        if isinstance(found, int) and found < newest:
+            findings.note("stale", f"point {point_id} holds version {found}, {newest} was settled")
+        key = (str(payload["tenant_id"]), str(payload["ticket_id"]), decided)
+        if versions.get(decided) is False and key not in evidence.decisions:
+            findings.note("missing", f"point {point_id}: the result of version {decided} was not published")
 
 
 def as_json(findings: Findings) -> str:

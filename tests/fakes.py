@@ -154,7 +154,7 @@ class FakeCollection:
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point."""
         for point in self.points.values():
-            yield point.id, {name: point.payload[name] for name in payload}
+            yield point.id, {name: point.payload[name] for name in payload if name in point.payload}
 
     def _fail(self, effect: str) -> None:
         self.effects.append(effect)

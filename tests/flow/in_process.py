@@ -81,5 +81,6 @@ def produce(bootstrap: str, *events: dict[str, Any]) -> None:
 def results_of(bootstrap: str) -> list[TicketRouted]:
     """Return every published result."""
     return [
-        TicketRouted.model_validate_json(record.value or b"") for record in TopicReader(bootstrap).read("tickets.routed")
+        TicketRouted.model_validate_json(record.value or b"")
+        for record in TopicReader(bootstrap).read("tickets.routed")
     ]

@@ -128,7 +128,9 @@ def test_deleted_then_updated_comes_back(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("order", [sorted, lambda events: sorted(events, reverse=True)], ids=["rising", "falling"])
-def test_two_versions_in_one_batch_only_the_newest_is_written(desk: Desk, order: Callable[[list[int]], list[int]]) -> None:
+def test_two_versions_in_one_batch_only_the_newest_is_written(
+    desk: Desk, order: Callable[[list[int]], list[int]]
+) -> None:
     events = [event(event_version=version, body=f"version {version}") for version in order([1, 2])]
     assert sorted(desk.work(*events)) == [Outcome.ROUTED, Outcome.SUPERSEDED]
     assert desk.stored().payload["body"] == "version 2"

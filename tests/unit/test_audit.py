@@ -132,6 +132,20 @@ def test_a_missing_dead_letter_is_missing(world: World) -> None:
     assert findings.examples["missing"] == ["tickets/0@1 was dead-lettered but is not in the queue"]
 
 
+def test_a_result_that_fell_between_two_versions_is_missing() -> None:
+    """Version 1 was stored and superseded before its result was published; version 2 had nothing to publish."""
+    world = World()
+    world.settle(record(event(), 0))
+    world.settle(record(event(event_version=2, reason="updated"), 1))
+    assert world.audit().clean
+    world.reader.topics[RESULTS].clear()
+    world.reader.topics[LEDGER].clear()
+    world.entry(Outcome.SUPERSEDED, 0)
+    world.entry(Outcome.INDEXED, 1)
+    assert counts(world.audit()) == {"missing": 1}
+    assert "result of version 1 was not published" in world.audit().examples["missing"][0]
+
+
 def test_a_dead_letter_of_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
     [letter] = world.reader.topics[DLQ]
     headers = dict(letter.headers) | {FailureHeader.ORIGIN_OFFSET.value: b"3"}
