@@ -17,7 +17,7 @@ KAFKA_FETCHED := $(KAFKA_LIBS)/.fetched
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 keeps what it made
+demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it running
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
 
 test: $(INSTALLED) ## Run every test; those that need Kafka want `make kafka` first
@@ -30,8 +30,8 @@ check: $(INSTALLED) ## Formatting, lint, types, import contracts, house rules
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/repo
 
-bench: $(INSTALLED) ## Measure rates and latencies on this machine
-	$(BIN)/python -m benchmarks.run
+bench: $(INSTALLED) ## Measure rates and the cost of each stage on this machine; QUICK=1 takes less
+	$(BIN)/python -m benchmarks.run $(if $(filter 1,$(QUICK)),--quick)
 
 kafka: $(KAFKA_FETCHED) ## Fetch Kafka's jars for the tests, unless they are there (needs mvn and java)
 

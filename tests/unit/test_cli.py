@@ -1,0 +1,63 @@
+"""The command line: exit codes, errors in one line without a traceback, help that says how to choose.
+
+No broker is asked. Green does not show that a command does its work: flow and fault tests run them whole.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOWHERE = "127.0.0.1:1"
+
+
+def millrace(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
+    command = [sys.executable, "-m", "millrace", *arguments]
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        command, env=clean | path | environment, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "ingest", "audit", "demo", "topics create"])
+def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+    told = millrace(*command.split(), "--help", folder=tmp_path)
+    assert told.returncode == 0
+    assert "Usage" in told.stdout
+    assert "\x1b[" not in told.stdout, "no colours where the output is piped"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["audit"], 2, "which brokers?"),
+        (["run", "calls"], 2, "there is no stream calls"),
+        (["nonsense"], 2, "No such command"),
+        (["audit", "--bootstrap", NOWHERE], 1, "there is no store"),
+        (["ingest", "gone.csv", "--tenant", "a", "--bootstrap", NOWHERE], 1, "gone.csv cannot be read"),
+        (["ingest", "x.csv", "--tenant", "a", "--bootstrap", NOWHERE, "--map", "a=boddy"], 1, "no field boddy"),
+        (["ingest", "x.csv", "--tenant", "a", "--bootstrap", NOWHERE, "--map", "a"], 2, "expected NAME=VALUE"),
+    ],
+)
+def test_errors_say_what_is_wrong(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
+    ended = millrace(*arguments, folder=tmp_path)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False), ended.stderr
+    assert says in " ".join(ended.stderr.replace("│", " ").split())
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_BATCH__MAX_RECORDS="many")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: setting MILLRACE_BATCH__MAX_RECORDS: ")
+    assert list(tmp_path.iterdir()) == [], "nothing is made before the settings are known to be right"
+
+
+def test_a_wrong_model_is_named_before_anything_is_started(tmp_path: Path) -> None:
+    ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_EMBEDDING__MODEL="nothing")
+    assert ended.returncode == 1
+    assert "there is no model nothing" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
