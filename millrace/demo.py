@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 from rich.console import Console
@@ -147,8 +147,9 @@ def _start(console: Console, settings: Settings, bootstrap: str, counting: Count
 
 
 def _play(stage: Stage, folder: Path, store: VectorStore, model: TextModel) -> None:
-    with as_file(files("millrace").joinpath("samples")) as samples:
-        rows = [json.loads(line) for line in (samples / "tickets.jsonl").read_text(encoding="utf-8").splitlines()]
+    samples = files("millrace").joinpath("samples")
+    rows = [json.loads(line) for line in samples.joinpath("tickets.jsonl").read_text(encoding="utf-8").splitlines()]
+    intended: dict[str, str | None] = json.loads(samples.joinpath("expected.json").read_text(encoding="utf-8"))
     history = _part(folder / "history.jsonl", [row for row in rows if row["reason"] != "created"])
     arriving = _part(folder / "arriving.jsonl", [row for row in rows if row["reason"] == "created"])
     with closing(KafkaSink(stage.bootstrap, stage.settings.broker)) as sink:
@@ -160,7 +161,8 @@ def _play(stage: Stage, folder: Path, store: VectorStore, model: TextModel) -> N
         opened = _ingest(stage, arriving, sink)
         sink.produce([Message(input_topic(STREAM), f"{TENANT}:T-9999".encode(), POISON)])
         sink.flush()
-        _show_routed(stage, {row["ticket_id"]: row["subject"] for row in rows}, opened)
+        results = _show_routed(stage, {row["ticket_id"]: row["subject"] for row in rows}, opened)
+        stage.console.print(_judgement(results, intended))
         stage.wait_until(lambda: stage.counting.settled > solved + opened)
         seconds = stage.clock.monotonic_s() - start_s
     _show_similar(stage, store, model)
@@ -180,7 +182,7 @@ def _ingest(stage: Stage, source: TicketFile, sink: KafkaSink) -> int:
     return send(source, mapped, sink, progress, stage.clock, lambda _: None).rows
 
 
-def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> None:
+def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[TicketRouted]:
     """Fill a table with results as they are published; piped, each is a line of its own."""
     source = KafkaSource(stage.bootstrap, [result_topic(STREAM)], "millrace-demo", BrokerSettings(), stage.clock)
     results: list[TicketRouted] = []
@@ -192,7 +194,21 @@ def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> None:
             stage.wait_until(lambda: True)
     actions = [result.decision.action for result in results]
     counts = ", ".join(f"{action} {actions.count(action)}" for action in ("auto", "review", "abstain"))
-    stage.console.print(f"{len(results)} routed by the vote of labelled neighbours: {counts}")
+    stage.console.print(f"\n{len(results)} routed by the vote of labelled neighbours: {counts}")
+    return results
+
+
+def _judgement(results: list[TicketRouted], intended: dict[str, str | None]) -> str:
+    """Compare the queues with those the samples' author had in mind; null stands for no queue of ours."""
+    known = [result for result in results if intended[result.ticket_id] is not None]
+    queued = [result for result in known if result.decision.queue is not None]
+    right = sum(result.decision.queue == intended[result.ticket_id] for result in queued)
+    strange = [result for result in results if intended[result.ticket_id] is None]
+    unseen = sum(result.decision.action == "auto" for result in strange)
+    return (
+        f"as intended: {right} of the {len(queued)} given a queue, {len(known) - len(queued)} left to a person; "
+        f"of {len(strange)} that fit no queue, {unseen} went through unseen"
+    )
 
 
 def _table(results: list[TicketRouted], subjects: dict[str, str], total: int) -> Table:

@@ -51,7 +51,7 @@ def _parse(value: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Rejected(FailureReason.INVALID_UTF8, "value", f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} at character {error.pos}") from None
+        raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} (character {error.pos})") from None
     except RecursionError:
         raise Rejected(FailureReason.TOO_DEEP, "value", "nested too deep") from None
     except ValueError:  # an integer of more digits than the interpreter is willing to convert

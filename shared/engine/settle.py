@@ -10,10 +10,13 @@ from shared.clock import Clock
 from shared.engine.envelope import Envelopes
 from shared.engine.pipeline import PUBLISHED_FIELD, Batch, ItemT
 from shared.engine.timing import Stopwatch
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
+from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
-from shared.records import Message, Settled
+from shared.records import Message, Record, Settled
 from shared.vectorstore.port import Collection
+
+log = get_logger("settle")
 
 
 class Settler:
@@ -97,8 +100,17 @@ class Settler:
     def _tell(self, settled: Sequence[Settled], lost: int) -> None:
         if lost:
             self._observer.partitions_lost(lost)
+        for each in settled:
+            if each.failure is not None:
+                _log_dead_letter(each.record, each.failure)
         oldest_ms = min((each.record.timestamp_ms for each in settled), default=-1)
         self._observer.batch_settled(Counter(each.outcome for each in settled), oldest_ms)
 
     def _done(self, step: SettleStep) -> None:
         self._observer.settle_step_done(step)
+
+
+def _log_dead_letter(record: Record, failure: Rejected) -> None:
+    """Say where and why; the field's name and the detail may hold the record's own words and stay in its headers."""
+    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    log.warning("dead-lettered", reason=failure.reason.value, stage=failure.stage, **where)
