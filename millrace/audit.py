@@ -158,11 +158,14 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
     findings.settled += 1
     kinds = set(outcomes)
     findings.outcomes[outcomes[0].value] += 1
-    if Outcome.ROUTED in kinds and not evidence.results.get(place):
+    overtaken = (
+        Outcome.SUPERSEDED in kinds
+    )  # settled again after a crash, when something newer was stored: nothing is owed
+    if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(place):
         findings.note("missing", f"{name} was routed but has no result")
-    if Outcome.DEAD_LETTERED in kinds and not evidence.dead_letters.get(place):
+    if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(place):
         findings.note("missing", f"{name} was dead-lettered but is not in the queue")
-    if len(kinds - {Outcome.SUPERSEDED}) > 1 or kinds == {Outcome.DEAD_LETTERED, Outcome.SUPERSEDED}:
+    if len(kinds - {Outcome.SUPERSEDED}) > 1:
         findings.note("conflicting", f"{name} ended as {', '.join(sorted(kinds))}")
     if max(len(outcomes), evidence.results.get(place, 0), evidence.dead_letters.get(place, 0)) > 1:
         findings.note("repeated", f"{name} was settled {len(outcomes)} times")

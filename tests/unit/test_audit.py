@@ -186,7 +186,7 @@ def test_a_superseded_version_too_must_be_covered_by_its_point() -> None:
     assert counts(world.audit()) == {"missing": 1}
 
 
-@pytest.mark.parametrize("other", [Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED, Outcome.SUPERSEDED])
+@pytest.mark.parametrize("other", [Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED])
 def test_an_outcome_beside_dead_lettered_conflicts(world: World, other: Outcome) -> None:
     world.entry(other, 1)
     findings = world.audit(points=False)
@@ -200,8 +200,9 @@ def test_routed_and_deleted_conflict(world: World) -> None:
     assert counts(world.audit()) == {"conflicting": 1, "repeated": 1}
 
 
-def test_superseded_on_a_second_reading_is_no_conflict(world: World) -> None:
-    world.entry(Outcome.SUPERSEDED, 0)
+@pytest.mark.parametrize("offset", [0, 1], ids=["routed", "dead-lettered"])
+def test_superseded_on_a_second_reading_is_no_conflict(world: World, offset: int) -> None:
+    world.entry(Outcome.SUPERSEDED, offset)
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 1}

@@ -1,0 +1,137 @@
+"""Workers that die after any settle step, and workers that overtake each other between two steps: the audit stays clean.
+
+Two workers share a store, each with a partition of its own that holds versions of the same tickets, as `tickets` and
+`tickets.redo` do. Whenever one has written its points, the other may come in between and settle its next batch, or die in
+it. A green run does not show the interleaving inside one call of the store: the guard's contract suite is for that.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millrace.audit import Findings, audit
+from schemas.topics import input_topic, redo_topic
+from shared.broker.reader import TopicReader
+from shared.observers import SettleStep
+from shared.records import Message, Record, TopicPartition
+from tests.assembly import Assembly
+from tests.fakes import FakeCollection
+from tests.tickets import event, record
+from tests.unit.test_audit import MemoryReader
+
+MANY = settings(max_examples=300, deadline=None)
+TOPICS = (input_topic("tickets"), redo_topic("tickets"))
+
+
+class CrashError(Exception):
+    """The worker's process ends here."""
+
+
+@dataclass
+class Fate:
+    """What happens to one batch.
+
+    Attributes:
+        size: How many records it has.
+        dies_after: The settle step after which its worker dies; 0: it lives.
+        delivered: Which of its messages had arrived by then, as bits: partitions do not wait for each other.
+        overtaken: Whether the other worker comes in between writing and looking again.
+    """
+
+    size: int
+    dies_after: int
+    delivered: int
+    overtaken: bool
+
+
+@dataclass
+class Stage:
+    """A store and a broker that outlive every worker."""
+
+    records: dict[str, list[Record]]
+    fates: list[Fate]
+    collection: FakeCollection = field(default_factory=FakeCollection)
+    reader: MemoryReader = field(default_factory=MemoryReader)
+
+    def run(self) -> Findings:
+        """Let two workers settle everything, turn by turn, then audit."""
+        for topic, records in self.records.items():
+            self.reader.topics[topic] = records
+        while any(self._waiting(topic) for topic in TOPICS):
+            for topic in TOPICS:
+                self._settle_next(topic, nested=False)
+        return audit(cast(TopicReader, self.reader), "tickets", self.collection)
+
+    def _waiting(self, topic: str) -> list[Record]:
+        return self.records[topic][self.reader.offsets.get(TopicPartition(topic, 0), 0) :]
+
+    def _settle_next(self, topic: str, nested: bool) -> None:
+        waiting = self._waiting(topic)
+        if not waiting:
+            return
+        fate = self.fates.pop() if self.fates else Fate(size=3, dies_after=0, delivered=0, overtaken=False)
+        worker = Assembly(collection=self.collection)
+        other = TOPICS[1 - TOPICS.index(topic)]
+
+        def at_step() -> None:
+            step = cast(SettleStep, worker.told.named("settle_step_done")[-1][0])
+            if step is SettleStep.UPSERT and fate.overtaken and not nested:
+                self._settle_next(other, nested=True)
+            if step == fate.dies_after:
+                raise CrashError
+
+        worker.told.when("settle_step_done", at_step)
+        batch = waiting[: fate.size]
+        try:
+            worker.settle(*batch)
+        except CrashError:
+            self._keep_delivered(worker, fate)
+        else:
+            self._deliver(worker.sink.delivered)
+        if worker.source.committed:
+            self.reader.offsets[TopicPartition(topic, 0)] = batch[-1].offset + 1
+
+    def _keep_delivered(self, worker: Assembly, fate: Fate) -> None:
+        """After the flush all is delivered; before it, any part of what was handed over."""
+        if fate.dies_after >= SettleStep.FLUSH:
+            self._deliver(worker.sink.delivered)
+        elif fate.dies_after == SettleStep.PRODUCE:
+            self._deliver([message for bit, message in enumerate(worker.sink.handed) if fate.delivered >> bit & 1])
+
+    def _deliver(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.reader.write(message)
+
+
+reasons = st.sampled_from(["created", "updated", "solved", "rated", "reopened", "deleted"])
+bodies = st.sampled_from(["One text.", "Another text.", "POISON"])
+fates = st.builds(Fate, st.integers(1, 4), st.integers(0, 6), st.integers(0, 255), st.booleans())
+
+
+def version_of(ticket: str, version: int, reason: str, body: str) -> dict[str, Any]:
+    """Return one version of a ticket."""
+    text = {"subject": ..., "body": ...} if reason == "deleted" else {"body": body}
+    return event(ticket_id=ticket, event_version=version, reason=reason, **text)
+
+
+events = st.builds(version_of, st.sampled_from(["T-1", "T-2"]), st.integers(1, 5), reasons, bodies)
+
+
+def placed(fields: list[dict[str, Any]], topic: str) -> list[Record]:
+    """Return events as the records of a partition."""
+    return [record(each, offset, topic=topic) for offset, each in enumerate(fields)]
+
+
+@MANY
+@given(st.lists(events, max_size=8, unique_by=lambda e: (e["ticket_id"], e["event_version"])), st.data())
+def test_nothing_is_lost_whoever_dies_or_overtakes(mix: list[dict[str, Any]], data: st.DataObject) -> None:
+    in_redo = data.draw(st.lists(st.booleans(), min_size=len(mix), max_size=len(mix)))
+    parts = {
+        topic: placed([each for each, redo in zip(mix, in_redo, strict=True) if redo == (topic == TOPICS[1])], topic)
+        for topic in TOPICS
+    }
+    findings = Stage(parts, data.draw(st.lists(fates, max_size=8))).run()
+    assert findings.clean, findings
+    assert (findings.settled, findings.pending) == (len(mix), 0)
