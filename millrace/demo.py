@@ -37,7 +37,7 @@ from shared.vectorstore.port import Query, VectorStore
 
 STREAM = "tickets"
 TENANT = "acme"
-QUESTION = "I was charged two times for one order, can I get my money back?"
+QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What now?"
 POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
 DEADLINE_S = 300.0
 ROWS_SHOWN = 15

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from millrace.cli import audit, demo, ingest, run, topics
-from shared.errors import MillraceError, Unavailable
+from shared.errors import MillraceError, StoreInUse, Unavailable
 
 UNAVAILABLE = 3
 
@@ -31,7 +31,7 @@ def main() -> None:
     """Run the command line; errors are one line on standard error, never a traceback."""
     try:
         app()
-    except Unavailable as error:
+    except (Unavailable, StoreInUse) as error:
         _fail(str(error), UNAVAILABLE)
     except MillraceError as error:
         _fail(str(error), 1)
