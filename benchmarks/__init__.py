@@ -1,1 +1,1 @@
-"""Speed and memory, measured. Alternatives are interleaved in one run and reported as ratios with their spread."""
+"""Speed, measured. Alternatives are interleaved in one run and reported as ratios with their spread."""

@@ -5,7 +5,6 @@ It reads the input itself and never counts offsets: compaction, transactions and
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
@@ -24,7 +23,7 @@ from workers.tickets.prepare import decode_ticket
 Place = tuple[TopicPartition, int]
 """One record: its partition and its offset."""
 
-Settled = dict[UUID, dict[int, bool]]
+SettledVersions = dict[UUID, dict[int, bool]]
 """The settled versions of each id, and whether a record of that version was routed."""
 
 EXAMPLES = 5
@@ -34,7 +33,7 @@ FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
 
 @dataclass(slots=True)
 class Findings:
-    """What the audit counted. Clean means that `missing`, `stale` and `conflicting` are all zero.
+    """What the audit counted. Clean means that `missing`, `stale`, `conflicting` and `unreadable` are all zero.
 
     Attributes:
         settled: Input records that the ledger gives an outcome.
@@ -42,6 +41,7 @@ class Findings:
         stale: Points older than the newest version of their id that was settled.
         conflicting: Records with two outcomes that exclude each other, or two results of one version that differ.
         repeated: Records whose outcome, result or dead letter was written more than once: harmless, after a crash.
+        unreadable: Messages of the ledger, the results or the dead-letter queue that are none of ours.
         pending: Input records behind the committed offsets: their turn has not come.
         below_retention: Settled records that the input no longer holds.
     """
@@ -51,6 +51,7 @@ class Findings:
     stale: int = 0
     conflicting: int = 0
     repeated: int = 0
+    unreadable: int = 0
     pending: int = 0
     below_retention: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -59,8 +60,8 @@ class Findings:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is missing, stale or conflicting."""
-        return not (self.missing or self.stale or self.conflicting)
+        """Whether nothing is missing, stale or conflicting, and all could be read."""
+        return not (self.missing or self.stale or self.conflicting or self.unreadable)
 
     def note(self, kind: str, what: str) -> None:
         """Count a finding and keep the first few as examples."""
@@ -98,9 +99,9 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
     """
     topics = [input_topic(stream), redo_topic(stream)]
     committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
-    evidence = _gather_evidence(reader, stream)
     findings = Findings()
-    settled: Settled = defaultdict(dict)
+    evidence = _gather_evidence(reader, stream, findings)
+    settled: SettledVersions = defaultdict(dict)
     seen: set[Place] = set()
     for topic in topics:
         for record in reader.read(topic):
@@ -118,32 +119,45 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
     return findings
 
 
-def _gather_evidence(reader: TopicReader, stream: str) -> Evidence:
+def _gather_evidence(reader: TopicReader, stream: str, findings: Findings) -> Evidence:
     evidence = Evidence()
-    for record in reader.read(ledger_topic(stream)):
-        entry = LedgerEntry.model_validate_json(record.value or b"")
-        where = TopicPartition(entry.topic, entry.partition)
-        for span in entry.ranges:
-            for offset in range(span.first, span.last + 1):
-                evidence.outcomes[where, offset].append(span.outcome)
-    for record in reader.read(result_topic(stream)):
-        result = TicketRouted.model_validate_json(record.value or b"")
-        source = result.source
-        evidence.results[TopicPartition(source.topic, source.partition), source.offset] += 1
-        key = (result.tenant_id, result.ticket_id, result.event_version)
-        decision = result.decision.model_dump_json()
-        if evidence.decisions.setdefault(key, decision) != decision:
-            evidence.contradicted.append(key)
-    for place in _origins(reader.read(dlq_topic(stream))):
-        evidence.dead_letters[place] += 1
+    takers = {
+        ledger_topic(stream): _take_ledger,
+        result_topic(stream): _take_result,
+        dlq_topic(stream): _take_dead_letter,
+    }
+    for topic, take in takers.items():
+        for record in reader.read(topic):
+            try:
+                take(record, evidence)
+            except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
+                place = f"{record.topic}/{record.partition}@{record.offset}"
+                findings.note("unreadable", f"{place}: {type(error).__name__}")
     return evidence
 
 
-def _origins(dead_letters: Iterator[Record]) -> Iterator[Place]:
-    for record in dead_letters:
-        headers = {name: value.decode() for name, value in record.headers if name.startswith("millrace-")}
-        partition = int(headers[FailureHeader.ORIGIN_PARTITION])
-        yield TopicPartition(headers[FailureHeader.ORIGIN_TOPIC], partition), int(headers[FailureHeader.ORIGIN_OFFSET])
+def _take_ledger(record: Record, evidence: Evidence) -> None:
+    entry = LedgerEntry.model_validate_json(record.value or b"")
+    where = TopicPartition(entry.topic, entry.partition)
+    for span in entry.ranges:
+        for offset in range(span.first, span.last + 1):
+            evidence.outcomes[where, offset].append(span.outcome)
+
+
+def _take_result(record: Record, evidence: Evidence) -> None:
+    result = TicketRouted.model_validate_json(record.value or b"")
+    source = result.source
+    evidence.results[TopicPartition(source.topic, source.partition), source.offset] += 1
+    key = (result.tenant_id, result.ticket_id, result.event_version)
+    decision = result.decision.model_dump_json()
+    if evidence.decisions.setdefault(key, decision) != decision:
+        evidence.contradicted.append(key)
+
+
+def _take_dead_letter(record: Record, evidence: Evidence) -> None:
+    headers = dict(record.headers)
+    origin = TopicPartition(headers[FailureHeader.ORIGIN_TOPIC].decode(), int(headers[FailureHeader.ORIGIN_PARTITION]))
+    evidence.dead_letters[origin, int(headers[FailureHeader.ORIGIN_OFFSET])] += 1
 
 
 def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: Findings) -> None:
@@ -171,7 +185,7 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
         findings.note("repeated", f"{name} was settled {len(outcomes)} times")
 
 
-def _remember_version(record: Record, routed: bool, settled: Settled) -> None:
+def _remember_version(record: Record, routed: bool, settled: SettledVersions) -> None:
     try:
         item = decode_ticket(record)
     except (Rejected, NewerSchema):  # the ledger says it was settled by a worker with another schema
@@ -180,7 +194,7 @@ def _remember_version(record: Record, routed: bool, settled: Settled) -> None:
     versions[item.version] = routed or versions.get(item.version, False)
 
 
-def _check_points(collection: Collection, settled: Settled, evidence: Evidence, findings: Findings) -> None:
+def _check_points(collection: Collection, settled: SettledVersions, evidence: Evidence, findings: Findings) -> None:
     """Compare every id's point with the versions settled; tombstones are points too.
 
     A point keeps the version whose result was published last. Where no record of that version was routed and no result
@@ -204,7 +218,17 @@ def _check_points(collection: Collection, settled: Settled, evidence: Evidence, 
 
 def as_json(findings: Findings) -> str:
     """Return the findings as one JSON object."""
-    names = ("settled", "missing", "stale", "conflicting", "repeated", "pending", "below_retention", "points")
+    names = (
+        "settled",
+        "missing",
+        "stale",
+        "conflicting",
+        "repeated",
+        "unreadable",
+        "pending",
+        "below_retention",
+        "points",
+    )
     counts = {name: getattr(findings, name) for name in names}
     return json.dumps(
         {"clean": findings.clean, **counts, "outcomes": dict(findings.outcomes), "examples": dict(findings.examples)}

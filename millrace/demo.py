@@ -34,12 +34,13 @@ from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BatchSettings, BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.vectorstore.port import Query, VectorStore
+from workers.tickets.prepare import STREAM
 
-STREAM = "tickets"
 TENANT = "acme"
 QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What now?"
 POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
 DEADLINE_S = 300.0
+POLL_S = 0.05
 ROWS_SHOWN = 15
 PIPED_COLUMNS = 140
 RATIOS = {"ticket": 3, "subject": 10, "queue": 8, "action": 3, "share": 2, "most similar solved ticket": 12}
@@ -83,8 +84,8 @@ class Stage:
             if self.failure:
                 raise MillraceError(f"the worker failed: {self.failure[0]}")
             if self.clock.monotonic_s() > until_s:
-                raise Unavailable("demo", f"not done after {DEADLINE_S:.0f} s")
-            self.clock.wait(threading.Event(), 0.05)
+                raise Unavailable("worker", f"not done after {DEADLINE_S:.0f} s")
+            self.clock.wait(threading.Event(), POLL_S)
 
 
 def run_demo(keep: bool) -> bool:
@@ -187,11 +188,14 @@ def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[Ti
     source = KafkaSource(stage.bootstrap, [result_topic(STREAM)], "millrace-demo", BrokerSettings(), stage.clock)
     results: list[TicketRouted] = []
     with closing(source), Live(console=stage.console, refresh_per_second=8) as live:
-        while len(results) < wanted:
-            for record in source.take(100, 0.2):
+
+        def all_shown() -> bool:
+            for record in source.take(100, POLL_S):
                 results.append(TicketRouted.model_validate_json(record.value or b""))
             live.update(_table(results[-ROWS_SHOWN:], subjects, len(results)))
-            stage.wait_until(lambda: True)
+            return len(results) >= wanted
+
+        stage.wait_until(all_shown)
     actions = [result.decision.action for result in results]
     counts = ", ".join(f"{action} {actions.count(action)}" for action in ("auto", "review", "abstain"))
     stage.console.print(f"\n{len(results)} routed by the vote of labelled neighbours: {counts}")

@@ -17,7 +17,7 @@ from shared.errors import Fatal
 from shared.records import Message
 from workers.tickets.prepare import STREAM, record_key
 
-INTEGER_FIELDS = frozenset({"event_version", "satisfaction", "schema_version"})
+INTEGER_FIELDS = frozenset({"event_version", "satisfaction"})
 FIELDS = frozenset(
     {
         "event_id", "tenant_id", "event_version", "occurred_at", "reason", "ticket_id", "subject", "body", "language",

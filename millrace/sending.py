@@ -28,21 +28,22 @@ class Progress:
 
     path: Path
     rows: int = 0
+    refused: int = 0
 
     @classmethod
     def load(cls, state_dir: Path, source: TicketFile, mapped: Mapped, bootstrap: str) -> "Progress":
         """Find the progress of this very file, mapped this way, to these brokers; none is row 0."""
         what = json.dumps([source.digest, repr(mapped), bootstrap])
         path = state_dir / "ingest" / f"{sha256(what.encode()).hexdigest()[:16]}.json"
-        rows = json.loads(path.read_text())["rows"] if path.exists() else 0
-        return cls(path, rows)
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        return cls(path, kept.get("rows", 0), kept.get("refused", 0))
 
-    def save(self, rows: int) -> None:
-        """Keep that so many rows are confirmed."""
-        self.rows = rows
+    def save(self, rows: int, refused: int = 0) -> None:
+        """Keep that so many rows are done with, and how many of them were refused."""
+        self.rows, self.refused = rows, refused
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps({"rows": rows}))
+        part.write_text(json.dumps({"rows": rows, "refused": refused}))
         part.replace(self.path)
 
 
@@ -77,7 +78,7 @@ def send(
         messages = list(_messages(chunk, source, mapped, sent))
         _deliver(messages, sink, clock)
         sent.rows += len(messages)
-        progress.save(progress.rows + len(chunk))
+        progress.save(progress.rows + len(chunk), progress.refused + len(chunk) - len(messages))
         advance(len(chunk))
     return sent
 

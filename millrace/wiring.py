@@ -1,4 +1,4 @@
-"""The composition root: the only file that names concrete adapters."""
+"""The composition root: the only file that puts a worker together from concrete adapters."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +19,7 @@ from shared.engine.lifecycle import Lifecycle
 from shared.engine.loop import Worker
 from shared.engine.pipeline import Pipeline
 from shared.engine.settle import Settler
+from shared.errors import Fatal
 from shared.metrics import Metrics
 from shared.observers import Observer, Observers
 from shared.settings import Settings
@@ -49,10 +50,17 @@ def model_card(settings: Settings) -> ModelCard:
 
 
 def load_text_model(settings: Settings) -> TextModel:
-    """Load the configured text model; torch is imported here, so that commands without a model start at once."""
-    from shared.embedding.text import SentenceModel
+    """Load the configured text model; torch is imported here, so that commands without a model start at once.
 
-    return SentenceModel(model_card(settings), settings.embedding.device, settings.embedding.micro_batch_tokens)
+    Raises:
+        Fatal: the model or what it needs is not installed, or it is not what its card says.
+    """
+    card = model_card(settings)
+    try:
+        from shared.embedding.text import SentenceModel
+    except ImportError as error:
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[text]") from error
+    return SentenceModel(card, settings.embedding.device, settings.embedding.micro_batch_tokens)
 
 
 @contextmanager
@@ -96,6 +104,7 @@ def ticket_worker(
         source = KafkaSource(bootstrap, topics, group_of(settings, stream), settings.broker, clock)
         held.callback(source.close)
         lifecycle.watch("poll", lambda: source.last_poll_s)
+        lifecycle.ask("consumer", lambda: source.fault)
         settler = Settler(collection, source, sink, Envelopes(stream, model.fingerprint), clock, observer)
         gatherer = Gatherer(source, settings.batch, estimated_tokens, clock, observer)
         worker = Worker(source, gatherer, pipeline, settler, lifecycle, (clock, observer))

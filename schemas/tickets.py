@@ -111,7 +111,7 @@ class SimilarTicket(Frozen):
     occurred_at: UtcDatetime
 
 
-class Source(Frozen):
+class Origin(Frozen):
     """The input record that a result or a dead letter came from."""
 
     topic: str
@@ -132,4 +132,4 @@ class TicketRouted(Frozen):
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
     text_windows: int = Field(ge=1, description="How many model windows the text filled; more than 1: it was split.")
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
-    source: Source
+    source: Origin

@@ -41,7 +41,9 @@ CATALOGUE = (
     Metric("millrace_paused", "gauge", "1 while a dependency is unavailable.", ("dependency",)),
     Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
     Metric(
-        "millrace_last_settled_timestamp_seconds", "gauge", "Unix time of the oldest record in the last settled batch."
+        "millrace_last_batch_oldest_timestamp_seconds",
+        "gauge",
+        "Unix time of the oldest record in the last settled batch.",
     ),
 )
 
@@ -87,7 +89,9 @@ class Metrics(Observer):
         """Count the outcomes."""
         for outcome, records in outcomes.items():
             self._add("millrace_records_total", records, outcome.value)
-        self._gauges["millrace_last_settled_timestamp_seconds"].labels(self._stream).set(oldest_timestamp_ms / 1000)
+        if oldest_timestamp_ms >= 0:
+            oldest = self._gauges["millrace_last_batch_oldest_timestamp_seconds"].labels(self._stream)
+            oldest.set(oldest_timestamp_ms / 1000)
 
     def version_conflict(self, records: int) -> None:
         """Count the conflicts."""

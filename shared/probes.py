@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -27,7 +28,7 @@ class ProbeServer:
     def __init__(self, host: str, port: int, lifecycle: Lifecycle, metrics: Metrics) -> None:
         self._lifecycle, self._metrics = lifecycle, metrics
         try:
-            self._server: WSGIServer = make_server(host, port, self._answer, handler_class=_Silent)
+            self._server: WSGIServer = make_server(host, port, self._answer, _Server, _Silent)
         except OSError as error:
             raise Fatal(
                 f"the probes' port {port} on {host} cannot be bound ({error.strerror}); "
@@ -58,8 +59,17 @@ class ProbeServer:
         return [json.dumps({"ok": not faults, "faults": faults}).encode() + b"\n"]
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """One thread per connection, so that a silent client holds up neither the probes nor the exit."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
 class _Silent(WSGIRequestHandler):
-    """Writes no access log: probes come every few seconds."""
+    """Writes no access log: probes come every few seconds. Gives up on a client that says nothing."""
+
+    timeout = 5
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name is the base class's)
         """Drop the line."""

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unavailable for now.
 import sys
 
 import typer
-from pydantic import ValidationError
 
 from millrace.cli import audit, demo, ingest, run, topics
 from shared.errors import MillraceError, StoreInUse, Unavailable
@@ -35,10 +34,6 @@ def main() -> None:
         _fail(str(error), UNAVAILABLE)
     except MillraceError as error:
         _fail(str(error), 1)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "MILLRACE_" + "__".join(str(part) for part in first["loc"]).upper()
-        _fail(f"setting {name}: {first['msg']}", 2)
 
 
 def _fail(message: str, code: int) -> None:

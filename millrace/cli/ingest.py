@@ -43,7 +43,8 @@ def ingest(
     """Send a file of tickets to the input topic.
 
     Columns named like a field (subject, body, reason, ...) need no --map. Ids depend on the file's content and the row
-    alone, so sending again repeats nothing that matters; an interrupted run goes on with the same command.
+    alone, so sending again repeats nothing that matters; an interrupted run goes on with the same command. Rows without
+    occurred_at take the file's modification time: where copies of a file are sent, give --set occurred_at=...
     """
     quiet()
     settings = load_settings(bootstrap)
@@ -63,10 +64,10 @@ def ingest(
         sent = send(source, mapped, sink, progress, clock, lambda rows: bar.advance(task, rows))
     seconds = clock.monotonic_s() - start_s
     again = f", {before} were sent before (--restart sends them again)" if before else ""
-    typer.echo(f"sent {sent.rows} tickets in {seconds:.1f} s, refused {sent.refused}{again}")
+    typer.echo(f"sent {sent.rows} tickets in {seconds:.1f} s, refused {progress.refused}{again}")
     for reason in sent.reasons:
         sys.stderr.write(f"  {reason}\n")
-    raise typer.Exit(1 if sent.refused else 0)
+    raise typer.Exit(1 if progress.refused else 0)
 
 
 def _pairs(given: list[str] | None, option: str) -> dict[str, str]:

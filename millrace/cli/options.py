@@ -3,6 +3,8 @@
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from schemas.topics import STREAMS
 from shared.logs import configure
@@ -24,8 +26,19 @@ def quiet() -> None:
 
 
 def load_settings(bootstrap: str | None = None) -> Settings:
-    """Read the settings; an address given on the command line wins over the environment."""
-    settings = Settings()
+    """Read the settings; an address given on the command line wins over the environment.
+
+    Raises:
+        typer.BadParameter: a setting is wrong; the error names its variable.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MILLRACE_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise typer.BadParameter(f"setting {name}: {first['msg']}") from error
+    except SettingsError as error:
+        raise typer.BadParameter(f"settings: {error}; parts are set by MILLRACE_<PART>__<FIELD>") from error
     if bootstrap is None:
         return settings
     return settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})

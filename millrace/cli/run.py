@@ -57,14 +57,17 @@ def run(
 
 def _stop_on_signals(lifecycle: Lifecycle, settings: Settings) -> None:
     """Drain on the first signal; end without further ado when the drain's deadline passes or a second one comes."""
+    asked: list[int] = []
 
     def stop(signum: int, _: object) -> None:
-        if lifecycle.stopping.is_set():
+        if asked:
             os._exit(128 + signum)
-        lifecycle.stop()
+        asked.append(signum)
         deadline = threading.Timer(settings.operation.drain_timeout_s, _give_up)
         deadline.daemon = True
         deadline.start()
+        # Not on this thread: the signal may have come while it held the very lock that setting the event takes.
+        threading.Thread(target=lifecycle.stop, daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

@@ -10,14 +10,16 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from schemas.topics import ENVELOPE_LIMIT_BYTES, MESSAGE_LIMIT_BYTES
 from shared.errors import Fatal
 from shared.logs import get_logger
 from shared.records import Message, Record
 from shared.settings import BrokerSettings
 
-CLIENT_MESSAGE_LIMIT_BYTES = MESSAGE_LIMIT_BYTES + 4 * ENVELOPE_LIMIT_BYTES
-"""The client's own bound; the topics' bounds are lower, so that the broker's answer is the one that counts."""
+CLIENT_MESSAGE_LIMIT_BYTES = 64 << 20
+"""The client bounds a message before compression, a broker after: a value of many megabytes may have fitted the input, and
+its dead letter must go out again. So this is far above any input, and the broker's answer is the one that counts."""
+
+FETCH_LIMIT_BYTES = 2 << 20
 
 log = get_logger("broker")
 
@@ -27,7 +29,7 @@ def client_config(bootstrap: str) -> dict[str, Any]:
     return {
         "bootstrap.servers": bootstrap,
         "client.id": "millrace",
-        "error_cb": _log_error,
+        "error_cb": log_error,
         "logger": _Quiet(),
         "reconnect.backoff.max.ms": 2_000,
     }
@@ -52,7 +54,7 @@ def to_record(message: KafkaMessage, lease: int = 0) -> Record:
 
 
 class KafkaSink:
-    """An idempotent producer. It is created by, and used on, one thread."""
+    """An idempotent producer. It is used by one thread at a time."""
 
     def __init__(self, bootstrap: str, settings: BrokerSettings) -> None:
         self._flush_timeout_s = settings.delivery_timeout_s + 5
@@ -118,7 +120,7 @@ class KafkaSink:
             raise Fatal(f"the producer has failed: {self._fatal.str()}; restart the worker")
 
 
-def _log_error(error: KafkaError) -> None:
+def log_error(error: KafkaError) -> None:
     """Log what the client reports; a lost connection comes several times a second until the broker is back."""
     tell = log.debug if error.code() == KafkaError._TRANSPORT else log.warning
     tell("client error", code=error.name(), error=error.str())

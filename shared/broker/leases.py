@@ -35,20 +35,29 @@ class Leases:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._buffer or self._failure, timeout=wait_s)
-            if self._failure is not None:
-                raise Fatal(f"consuming has failed: {self._failure}") from self._failure
+            self._raise_failure()
             return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Declare records to be in hand and return those whose partition is neither gone nor about to go."""
+        """Declare records to be in hand and return those whose partition is neither gone nor about to go.
+
+        Raises:
+            Fatal: the poll thread has failed.
+        """
         with self._changed:
+            self._raise_failure()
             held = [record for record in records if self._is_ours(record) and not self._is_leaving(record)]
             self._in_hand = {record.topic_partition for record in held}
             return held
 
     def ours(self, records: Sequence[Record]) -> list[Record]:
-        """Return the records whose partition is still this worker's; one about to go still is."""
+        """Return the records whose partition is still this worker's; one about to go still is.
+
+        Raises:
+            Fatal: the poll thread has failed.
+        """
         with self._changed:
+            self._raise_failure()
             return [record for record in records if self._is_ours(record)]
 
     def release(self) -> None:
@@ -107,6 +116,10 @@ class Leases:
         with self._changed:
             self._failure = error
             self._changed.notify_all()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise Fatal(f"consuming has failed: {self._failure}") from self._failure
 
     def _is_ours(self, record: Record) -> bool:
         return self._leases.get(record.topic_partition) == record.lease

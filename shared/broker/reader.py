@@ -6,7 +6,7 @@ from contextlib import closing
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, client_config, to_record
+from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
@@ -33,7 +33,7 @@ class TopicReader:
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "fetch.message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
+            "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
             "queued.max.messages.kbytes": 16_384,
         }
 

@@ -5,13 +5,13 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, client_config, to_record
+from shared.broker.consumer import FATAL_CODES, LOST_CODES, UNKNOWN_TOPIC_CODES, consumer_config
+from shared.broker.kafka import log_error, to_record
 from shared.broker.leases import Leases
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
@@ -29,27 +29,12 @@ PAUSE_AFTER_S = 2.0
 REVOKE_SHARE = 0.2
 """Share of `max.poll.interval` within which the records in hand of a revoked partition must be settled."""
 
-LOST_CODES = frozenset(
-    {
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError._ASSIGNMENT_LOST,
-    }
-)
-"""A commit refused with one of these means that the group has already given the partitions away."""
+REFUSED_ATTEMPTS = 10
+REFUSED_WAIT_S = 0.1
+"""A refused commit is tried again for a second, as long as the leases hold: a cooperative rebalance takes not all."""
 
-FATAL_CODES = frozenset(
-    {
-        KafkaError._FATAL,
-        KafkaError._FENCED,
-        KafkaError._AUTHENTICATION,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    }
-)
+LOOK_EVERY_S = 5.0
+LOOK_TIMEOUT_S = 1.0
 
 log = get_logger("source")
 Offsets = dict[TopicPartition, int]
@@ -71,7 +56,9 @@ class KafkaSource:
         self, bootstrap: str, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
     ) -> None:
         self._topics, self._settings, self._clock = list(topics), settings, clock
-        self._consumer = Consumer(_consumer_config(bootstrap, group, settings) | {"on_commit": self._on_commit})
+        self._consumer = Consumer(
+            consumer_config(bootstrap, group, settings) | {"on_commit": self._on_commit, "error_cb": self._on_error}
+        )
         self._leases = Leases()
         self._commits: queue.SimpleQueue[Commit] = queue.SimpleQueue()
         self._unconfirmed: list[Commit] = []
@@ -79,6 +66,8 @@ class KafkaSource:
         self._paused = False
         self._full_since_s: float | None = None
         self._closing = threading.Event()
+        self._fault: str | None = None
+        self._next_look_s = clock.monotonic_s() + LOOK_EVERY_S
         self.last_poll_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
         self._thread.start()
@@ -95,12 +84,17 @@ class KafkaSource:
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit past these records and let go of them; return how many were lost."""
-        ours = self._leases.ours(records)
-        lost = len(records) - len(ours)
-        if ours and not self._confirmed(next_offsets(ours)):
-            lost = len(records)
+        for _ in range(REFUSED_ATTEMPTS):
+            ours = self._leases.ours(records)
+            if not ours or self._confirmed(next_offsets(ours)):
+                break
+            self._clock.wait(
+                self._closing, REFUSED_WAIT_S
+            )  # a refusal may only mean that the group has moved on a step
+        else:
+            ours = []
         self._leases.release()
-        return lost
+        return len(records) - len(ours)
 
     def release(self) -> None:
         """Let go of the records in hand."""
@@ -119,6 +113,11 @@ class KafkaSource:
         self._closing.set()
         self._leases.release()
         self._thread.join(self._settings.commit_timeout_s)
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps this worker from consuming: the brokers cannot be reached, or a topic does not exist."""
+        return self._fault
 
     @property
     def assigned(self) -> int:
@@ -154,12 +153,15 @@ class KafkaSource:
         except BaseException as error:  # whatever it is, the waiting threads must learn of it
             log.exception("poll thread failed")
             self._leases.fail(error)
-            for _, future in self._unconfirmed:
-                future.set_exception(error)
+            self._send_again()
+            while not self._commits.empty():
+                self._commits.get()[1].set_exception(Fatal(f"consuming has failed: {error}"))
 
     def _turn(self) -> None:
         """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
         self.last_poll_s = self._clock.monotonic_s()
+        if (self._fault is not None or self.assigned == 0) and self.last_poll_s >= self._next_look_s:
+            self._look_for_fault()
         full = self._full_for_s()
         self._set_paused(self._outage or full > PAUSE_AFTER_S)
         if full == 0 or self._paused:
@@ -169,6 +171,22 @@ class KafkaSource:
             self._send_commits(POLL_S)
             if self._unconfirmed:  # confirmations arrive by polling; a poll may bring a record, never to be dropped
                 self._read(1, 0)
+
+    def _on_error(self, error: KafkaError) -> None:
+        log_error(error)
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._fault = error.str()
+
+    def _look_for_fault(self) -> None:
+        """Ask the brokers: no event tells when a fault is gone or, under the new protocol, that a topic is missing."""
+        self._next_look_s = self.last_poll_s + LOOK_EVERY_S
+        try:
+            found = self._consumer.list_topics(timeout=LOOK_TIMEOUT_S).topics
+        except KafkaException as error:
+            self._fault = error.args[0].str()
+            return
+        gone = [topic for topic in self._topics if topic not in found or found[topic].error is not None]
+        self._fault = f"there is no topic {', '.join(gone)}: `millrace topics create` makes it" if gone else None
 
     def _full_for_s(self) -> float:
         """Return for how many seconds the buffer has been full; when paused for that, until it is half empty."""
@@ -196,6 +214,8 @@ class KafkaSource:
         error = message.error()
         if error is not None:
             log.warning("consumer error", code=error.name(), error=error.str())
+            if error.code() in UNKNOWN_TOPIC_CODES:
+                self._fault = error.str()
             if error.code() in FATAL_CODES or error.fatal():
                 raise Fatal(error.str())
             return None
@@ -278,29 +298,6 @@ class KafkaSource:
             future.set_result(None)
         except KafkaException as error:
             future.set_exception(error)
-
-
-def _consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> dict[str, Any]:
-    config = client_config(bootstrap) | {
-        "group.id": group,
-        "group.protocol": settings.group_protocol,
-        "auto.offset.reset": "earliest",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "fetch.message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
-        "queued.max.messages.kbytes": 16_384,
-        "max.poll.interval.ms": int(settings.max_poll_interval_s * 1000),
-        "topic.metadata.refresh.interval.ms": 5_000,
-    }
-    if settings.group_protocol == "consumer":
-        # The broker's default, `uniform`, was seen to give one worker all of `tickets` and the other all of `tickets.redo`.
-        config |= {"group.remote.assignor": "range"}
-    else:
-        config |= {
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": int(min(settings.session_timeout_s, settings.max_poll_interval_s) * 1000),
-        }
-    return config
 
 
 def _to_kafka(offsets: Offsets) -> list[KafkaPartition]:

@@ -18,6 +18,7 @@ class Lifecycle:
         self._clock, self._stuck_after_s = clock, stuck_after_s
         self._beats: dict[str, Callable[[], float]] = {}
         self._last_s: dict[str, float] = {}
+        self._faults: dict[str, Callable[[], str | None]] = {}
         self._not_ready: dict[str, str] = {"worker": "starting"}
         self.stopping = threading.Event()
 
@@ -28,6 +29,10 @@ class Lifecycle:
     def watch(self, thread: str, last_s: Callable[[], float]) -> None:
         """Watch a thread that keeps its own time of its last turn."""
         self._beats[thread] = last_s
+
+    def ask(self, part: str, fault: Callable[[], str | None]) -> None:
+        """Ask a part, whenever somebody looks, what keeps it from working; None says nothing does."""
+        self._faults[part] = fault
 
     def set_ready(self, part: str) -> None:
         """Say that nothing speaks against readiness from this part any more."""
@@ -51,4 +56,5 @@ class Lifecycle:
 
     def not_ready(self) -> dict[str, str]:
         """Return what speaks against readiness, by part; empty means ready."""
-        return dict(self._not_ready) | dict.fromkeys(self.stuck(), "stuck")
+        faults = {part: found for part, fault in self._faults.items() if (found := fault()) is not None}
+        return dict(self._not_ready) | faults | dict.fromkeys(self.stuck(), "stuck")

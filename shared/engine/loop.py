@@ -28,7 +28,7 @@ log = get_logger("worker")
 
 
 class Stopped(MillraceError):
-    """The worker was asked to stop while it waited for a dependency; the batch in hand is abandoned, uncommitted."""
+    """The worker was asked to stop while it waited; a batch in hand that is not committed is abandoned."""
 
 
 class Worker(Generic[ItemT]):
@@ -64,8 +64,10 @@ class Worker(Generic[ItemT]):
                 batch = self._overlap.take(TAKE_WAIT_S)
                 if batch is not None:
                     self._until_available(partial(self._advance, batch))
+                if self._breaker.is_open and batch is not None:
+                    self._hold_back()
         except Stopped:
-            log.info("stopped during an outage: the batch in hand will be read again")
+            log.info("stopped while waiting: what is in hand and not committed will be read again")
         finally:
             self._lifecycle.stop()
             self._source.release()
@@ -88,8 +90,6 @@ class Worker(Generic[ItemT]):
             batch.settled = self._pipeline.process(batch)
         self._settler.settle(batch)
         self._breaker.observe([each.outcome for each in batch.settled])
-        if self._breaker.is_open:
-            self._hold_back()
 
     def _until_available(self, work: Callable[[], None]) -> None:
         """Run the work; while a dependency is unavailable pause, keep polling, back off and run it again."""
@@ -128,11 +128,12 @@ class Worker(Generic[ItemT]):
         self._observer.paused("breaker")
         self._source.pause()
         log.error("breaker open: most records are dead-lettered; one probing batch a minute")
+        since_s = self._clock.monotonic_s()
         try:
             self._wait(PROBE_EVERY_S)
         finally:
             self._source.resume()
-            self._observer.resumed("breaker", PROBE_EVERY_S)
+            self._observer.resumed("breaker", self._clock.monotonic_s() - since_s)
         self._lifecycle.set_ready("breaker")
 
     def _wait(self, seconds: float) -> None:

@@ -108,7 +108,8 @@ class Batch(Generic[ItemT]):
         items: For each record its event on its way, or why it was refused.
         blocked_by: Set when a record needs a newer worker; the batch waits.
         settled: What became of each record, in order; empty until the batch is processed.
-        outbox: What is still to be delivered, once the points are written.
+        outbox: What is still to be delivered, once the points are written; messages of partitions lost since stay in it,
+            since a repeat is harmless.
     """
 
     records: list[Record]

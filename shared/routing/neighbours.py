@@ -8,7 +8,7 @@ from shared.vectorstore.port import Hit
 
 TEMPERATURE = 0.07
 """Of the softmax over cosines. On Banking77 with k = 10 it gives 92.5 % and a calibration error of 0.015; an unweighted
-vote gives 91.5 % and 0.026, 0.2 gives 91.9 %, 0.03 gives 92.5 % and 0.024 (`docs/performance.md`)."""
+vote gives 91.5 % and 0.026, 0.2 gives 91.9 %, 0.03 gives 92.5 % and 0.024 (`docs/decisions/0007-the-vote.md`)."""
 
 
 def vote(hits: Sequence[Hit], label_field: str) -> list[tuple[str, float]]:

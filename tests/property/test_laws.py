@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome, to_ranges
-from schemas.tickets import Decision, LabelScore, SimilarTicket, Source, TicketRouted, TicketSnapshot
+from schemas.tickets import Decision, LabelScore, Origin, SimilarTicket, TicketRouted, TicketSnapshot
 from shared.backoff import Backoff
 from shared.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from shared.cache.port import cache_key
@@ -154,7 +154,7 @@ results = st.builds(
     similar=st.lists(similar, max_size=5).map(tuple),
     text_windows=st.integers(1, 50),
     model=st.just("3fa9c1d2"),
-    source=st.builds(Source, topic=text, partition=st.integers(0, 99), offset=st.integers(0, 2**62)),
+    source=st.builds(Origin, topic=text, partition=st.integers(0, 99), offset=st.integers(0, 2**62)),
 )
 
 

@@ -322,3 +322,12 @@ def test_each_loss_by_itself_turns_the_audit(world: World, damage: str) -> None:
     assert world.audit().clean
     losses[damage]()
     assert not world.audit().clean
+
+
+@pytest.mark.parametrize("topic", [LEDGER, RESULTS, DLQ])
+def test_a_message_that_is_none_of_ours_is_unreadable_and_not_clean(world: World, topic: str) -> None:
+    world.reader.write(Message(topic, b"k", b"foreign"))
+    findings = world.audit()
+    assert (findings.clean, findings.unreadable) == (False, 1)
+    assert findings.examples["unreadable"][0].startswith(f"{topic}/0@")
+    assert (findings.missing, findings.stale, findings.conflicting) == (0, 0, 0)

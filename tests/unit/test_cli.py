@@ -52,7 +52,7 @@ def test_errors_say_what_is_wrong(arguments: list[str], code: int, says: str, tm
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_BATCH__MAX_RECORDS="many")
     assert ended.returncode == 2
-    assert ended.stderr.startswith("error: setting MILLRACE_BATCH__MAX_RECORDS: ")
+    assert "setting MILLRACE_BATCH__MAX_RECORDS: " in ended.stderr
     assert list(tmp_path.iterdir()) == [], "nothing is made before the settings are known to be right"
 
 

@@ -121,3 +121,11 @@ def test_a_failed_poll_thread_is_fatal_for_the_taker_at_once(leases: Leases) -> 
     leases.fail(ZeroDivisionError("bug"))
     with pytest.raises(Fatal, match="bug"):
         leases.take(1, PATIENCE_S)
+
+
+def test_when_the_poll_thread_has_failed_nothing_waits_for_it(leases: Leases) -> None:
+    leases.fail(RuntimeError("gone"))
+    with pytest.raises(Fatal, match="gone"):
+        leases.hold([])
+    with pytest.raises(Fatal, match="gone"):
+        leases.ours([])

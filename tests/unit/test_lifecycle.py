@@ -81,3 +81,12 @@ def test_a_stop_is_seen_and_ends_readiness(lifecycle: Lifecycle) -> None:
 def test_what_is_told_is_a_copy(lifecycle: Lifecycle) -> None:
     lifecycle.not_ready().clear()
     assert lifecycle.not_ready() == {"worker": "starting"}
+
+
+def test_a_part_that_is_asked_says_what_keeps_it_from_working() -> None:
+    lifecycle, faults = Lifecycle(ManualClock(), 120), ["no broker"]
+    lifecycle.set_ready("worker")
+    lifecycle.ask("consumer", lambda: faults[0] if faults else None)
+    assert lifecycle.not_ready() == {"consumer": "no broker"}
+    faults.clear()
+    assert lifecycle.not_ready() == {}

@@ -75,7 +75,7 @@ def test_the_values() -> None:
     assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4
     assert samples[f'millrace_paused{{dependency="store",{stream}}}'] == 0
     assert samples[f'millrace_paused_seconds_total{{dependency="store",{stream}}}'] == 12.5
-    assert samples[f"millrace_last_settled_timestamp_seconds{{{stream}}}"] == 1.5
+    assert samples[f"millrace_last_batch_oldest_timestamp_seconds{{{stream}}}"] == 1.5
 
 
 def test_a_pause_shows_while_it_lasts() -> None:

@@ -6,6 +6,7 @@ A green run does not prove how a cluster reads the answers.
 import json
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from socket import create_connection
 
 import pytest
 
@@ -93,3 +94,9 @@ def test_a_query_behind_the_path_is_left_out(served: Served) -> None:
 def test_a_port_in_use_is_fatal_and_says_what_to_do(served: Served) -> None:
     with pytest.raises(Fatal, match="MILLRACE_OPERATION__PORT"):
         ProbeServer(HOST, served.server.port, served.lifecycle, served.metrics)
+
+
+def test_a_client_that_says_nothing_holds_nobody_up(served: Served) -> None:
+    with create_connection(("127.0.0.1", served.server.port)):
+        assert served.get("/healthz")[0] == 200
+        served.server.close()

@@ -161,3 +161,11 @@ def test_progress_that_was_half_written_does_not_count(tmp_path: Path) -> None:
     progress.path.with_suffix(".part").write_text('{"row')
     assert sender.progress().rows == 2
     assert sender.send().rows == 3
+
+
+def test_refused_rows_are_remembered_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, rows=5, bad=(1, 3))
+    sender.send()
+    assert sender.progress().refused == 2
+    sender.send()
+    assert sender.progress().refused == 2

@@ -10,9 +10,10 @@ from typing import Any
 
 from schemas.outcomes import Outcome
 from schemas.points import Flag, TicketPayload, TicketTombstone
-from schemas.tickets import Decision, Source, TicketDeleted, TicketRouted, TicketSnapshot
+from schemas.tickets import Decision, Origin, TicketDeleted, TicketRouted, TicketSnapshot
 from schemas.topics import result_topic
 from shared.embedding.service import TextEmbedder
+from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import Rejected
 from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.settings import DecisionSettings
@@ -111,7 +112,7 @@ class TicketStages:
             similar=item.similar,
             text_windows=item.text_embedded.windows,
             model=self._embedder.fingerprint,
-            source=Source(topic=record.topic, partition=record.partition, offset=record.offset),
+            source=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
         )
         return result.model_dump_json().encode()
 
@@ -134,7 +135,7 @@ def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
         text_windows=1 if item.text_embedded is None else item.text_embedded.windows,
         resolution_digest=item.resolution_digest,
         decision=item.decision if routed else _stored_decision(item),
-        decided_version=item.version if routed else _integer(stored.get("decided_version")),
+        decided_version=item.version if routed else _integer(stored.get(PUBLISHED_FIELD)),
     )  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def _needs_routing(item: TicketItem) -> bool:
         return False
     stored = item.stored.payload if item.stored is not None else {}
     if item.is_repeat:
-        return stored.get("decided_version") == item.version
+        return stored.get(PUBLISHED_FIELD) == item.version
     if event.reason == "created":
         return True
     changed = stored.get("text_digest") != item.text_digest

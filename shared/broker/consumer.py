@@ -1,0 +1,56 @@
+"""How a group's consumer is configured, and what its errors mean."""
+
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.settings import BrokerSettings
+
+LOST_CODES = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._ASSIGNMENT_LOST,
+    }
+)
+"""A commit refused with one of these says that the group has moved on: the partitions may be another's by now."""
+
+UNKNOWN_TOPIC_CODES = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
+
+FATAL_CODES = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._FENCED,
+        KafkaError._AUTHENTICATION,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+
+
+def consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> dict[str, Any]:
+    """Return what a member of a consumer group is configured with."""
+    config = client_config(bootstrap) | {
+        "group.id": group,
+        "group.protocol": settings.group_protocol,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
+        "queued.max.messages.kbytes": 16_384,
+        "max.poll.interval.ms": int(settings.max_poll_interval_s * 1000),
+        "topic.metadata.refresh.interval.ms": 5_000,
+    }
+    if settings.group_protocol == "consumer":
+        # The broker's default, `uniform`, was seen to give one worker all of `tickets` and the other all of `tickets.redo`.
+        config |= {"group.remote.assignor": "range"}
+    else:
+        config |= {
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": int(min(settings.session_timeout_s, settings.max_poll_interval_s) * 1000),
+        }
+    return config

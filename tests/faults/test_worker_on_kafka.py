@@ -1,0 +1,94 @@
+"""A worker on a real Kafka: a value far over our limit that fitted compressed, and brokers that go away and come back.
+
+Green does not show several brokers, nor an outage in the middle of a settle (that is the loop's unit test).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from millrace.audit import audit
+from schemas.outcomes import Outcome
+from schemas.topics import MESSAGE_LIMIT_BYTES, topics_of
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, produce, running_worker
+from tests.kafka.server import KafkaServer, why_unavailable
+from tests.services import missing
+from tests.tickets import event
+from tests.waiting import wait_until
+
+GROUP = "millrace-tickets"
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+def server() -> Iterator[KafkaServer]:
+    """Give a Kafka of its own."""
+    reason = why_unavailable()
+    if reason:
+        missing(reason)
+    with KafkaServer() as started:
+        create_topics(started.bootstrap, topics_of("tickets", 2), replication=1)
+        yield started
+
+
+def settings_for(server: KafkaServer, folder: Path) -> Settings:
+    """Return a worker's settings."""
+    return Settings(broker=BrokerSettings(bootstrap=server.bootstrap, group=GROUP), store=StoreSettings(path=folder))
+
+
+def test_a_value_that_fitted_only_compressed_is_one_dead_letter_and_holds_up_nothing(
+    server: KafkaServer, tmp_path: Path
+) -> None:
+    settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
+    oversize = b'{"body": "' + b"x" * (8 * MESSAGE_LIMIT_BYTES) + b'"}'
+    producer = Producer(
+        {"bootstrap.servers": server.bootstrap, "compression.type": "zstd", "message.max.bytes": 2 * len(oversize)}
+    )
+    producer.produce("tickets", key=b"acme:T-9", value=oversize)
+    assert producer.flush(30) == 0
+    produce(server.bootstrap, *[event(ticket_id=f"T-{number}") for number in range(8)])
+    with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]):
+        seen.wait_settled(9)
+    assert sorted(seen.outcomes) == [Outcome.DEAD_LETTERED] + [Outcome.ROUTED] * 8
+    reader = TopicReader(server.bootstrap, GROUP)
+    (letter,) = reader.read("tickets.dlq")
+    assert letter.value == oversize
+    assert dict(letter.headers)["millrace-reason"] == b"too_large"
+    assert audit(reader, "tickets", store.open_alias("tickets")).clean
+    store.close()
+
+
+def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer, tmp_path: Path) -> None:
+    settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
+    with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running:
+        wait_until(lambda: running.source.assigned == 4, TIMEOUT_S, "all partitions")
+        assert running.lifecycle.not_ready() == {}
+        server.kill()
+        wait_until(lambda: "consumer" in running.lifecycle.not_ready(), TIMEOUT_S, "not ready without a broker")
+        assert running.lifecycle.stuck() == []
+        server.restart()
+        wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready again")
+        produce(server.bootstrap, event())
+        seen.wait_settled(1)
+    store.close()
+    assert seen.outcomes == [Outcome.ROUTED]
+
+
+def test_without_its_topics_it_is_not_ready_and_says_which(tmp_path: Path) -> None:
+    reason = why_unavailable()
+    if reason:
+        missing(reason)
+    with KafkaServer() as server:
+        settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
+        with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running:
+            wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "told")
+            create_topics(server.bootstrap, topics_of("tickets", 2), replication=1)
+            wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready with its topics")
+        store.close()
