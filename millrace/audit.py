@@ -172,9 +172,8 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
     findings.settled += 1
     kinds = set(outcomes)
     findings.outcomes[outcomes[0].value] += 1
-    overtaken = (
-        Outcome.SUPERSEDED in kinds
-    )  # settled again after a crash, when something newer was stored: nothing is owed
+    # Settled again after a crash, when something newer was stored: nothing is owed.
+    overtaken = Outcome.SUPERSEDED in kinds
     if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(place):
         findings.note("missing", f"{name} was routed but has no result")
     if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(place):

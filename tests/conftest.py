@@ -24,6 +24,16 @@ def kafka_server() -> Iterator[KafkaServer]:
         yield server
 
 
+@pytest.fixture
+def own_kafka() -> Iterator[KafkaServer]:
+    """Give one test a real broker of its own, without topics, to kill and to fill as it likes."""
+    reason = why_unavailable()
+    if reason:
+        missing(reason)
+    with KafkaServer() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
     """Give librdkafka's mock cluster, held by this process for the whole run: use topics and groups of your own."""

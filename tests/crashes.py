@@ -43,11 +43,29 @@ def kill_and_recover(plan: Plan, batch: int, step: int) -> Findings:
     """Run a worker that is killed after a step, then another until all is settled; return what the audit finds."""
     with worker_process(replace(plan, kill_at=(batch, step))) as doomed:
         assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
-    with worker_process(plan) as successor:
-        wait_settled(plan)
-        successor.terminate()
-        assert successor.wait(TIMEOUT_S) == 0
+    finish(plan)
     return findings_of(plan)
+
+
+def stop_and_go_on(plan: Plan) -> Findings:
+    """Ask a worker to stop (SIGTERM) in the middle, let another finish; return what the audit finds."""
+    reader = TopicReader(plan.bootstrap, plan.group)
+    with worker_process(plan) as first:
+        wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
+        first.terminate()
+        assert first.wait(TIMEOUT_S) == 0
+    committed = sum(reader.committed(["tickets"]).values())
+    assert 0 < committed < TICKETS * VERSIONS, "the stop came too late to show anything"
+    finish(plan)
+    return findings_of(plan)
+
+
+def finish(plan: Plan) -> None:
+    """Run a worker until all is settled, then ask it to stop."""
+    with worker_process(plan) as last:
+        wait_settled(plan)
+        last.terminate()
+        assert last.wait(TIMEOUT_S) == 0
 
 
 def wait_settled(plan: Plan) -> None:

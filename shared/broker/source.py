@@ -88,9 +88,8 @@ class KafkaSource:
             ours = self._leases.ours(records)
             if not ours or self._confirmed(next_offsets(ours)):
                 break
-            self._clock.wait(
-                self._closing, REFUSED_WAIT_S
-            )  # a refusal may only mean that the group has moved on a step
+            # A refusal may only mean that the group has moved on a step.
+            self._clock.wait(self._closing, REFUSED_WAIT_S)
         else:
             ours = []
         self._leases.release()

@@ -20,8 +20,7 @@ import pytest
 from millrace.ingest import TicketFile, row_id
 from schemas.tickets import TicketRouted
 from shared.broker.reader import TopicReader
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.services import missing
+from tests.kafka.server import KafkaServer
 from tests.waiting import wait_until
 
 TRAIN, TEST = 10_003, 3_080
@@ -60,20 +59,16 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, own_kafka: KafkaServer) -> Shop:
     """Give a Kafka with the topics, by the commands of the README."""
-    reason = why_unavailable()
-    if reason:
-        missing(reason)
-    with KafkaServer() as server:
-        settings = {
-            "MILLRACE_BROKER__BOOTSTRAP": server.bootstrap,
-            "MILLRACE_STORE__PATH": str(tmp_path / "store"),
-            "MILLRACE_OPERATION__STATE_DIR": str(tmp_path / "state"),
-        }
-        shop = Shop(server.bootstrap, os.environ | settings)
-        shop.millrace("topics", "create")
-        yield shop
+    settings = {
+        "MILLRACE_BROKER__BOOTSTRAP": own_kafka.bootstrap,
+        "MILLRACE_STORE__PATH": str(tmp_path / "store"),
+        "MILLRACE_OPERATION__STATE_DIR": str(tmp_path / "state"),
+    }
+    shop = Shop(own_kafka.bootstrap, os.environ | settings)
+    shop.millrace("topics", "create")
+    return shop
 
 
 def test_banking77_is_routed_and_audited(shop: Shop, data_dir: Path) -> None:

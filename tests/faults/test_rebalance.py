@@ -4,7 +4,6 @@ Both write to one Qdrant Edge, each from its own thread, so that their writes re
 is evicted: that is a lost partition, shown by the kill tests and by the contract suite of the broker.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from shared.vectorstore.edge import EdgeStore
 from tests.crashes import TICKETS, VERSIONS, produce_tickets
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, running_worker
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.services import missing
+from tests.kafka.server import KafkaServer
 from tests.waiting import wait_until
 
 GROUP = "millrace-tickets"
@@ -28,14 +26,10 @@ TIMEOUT_S = 60.0
 
 
 @pytest.fixture
-def bootstrap() -> Iterator[str]:
+def bootstrap(own_kafka: KafkaServer) -> str:
     """Give a Kafka of its own with topics of four partitions."""
-    reason = why_unavailable()
-    if reason:
-        missing(reason)
-    with KafkaServer() as server:
-        create_topics(server.bootstrap, topics_of("tickets", PARTITIONS), replication=1)
-        yield server.bootstrap
+    create_topics(own_kafka.bootstrap, topics_of("tickets", PARTITIONS), replication=1)
+    return own_kafka.bootstrap
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])

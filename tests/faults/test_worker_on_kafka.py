@@ -3,7 +3,6 @@
 Green does not show several brokers, nor an outage in the middle of a settle (that is the loop's unit test).
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, produce, running_worker
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.services import missing
+from tests.kafka.server import KafkaServer
 from tests.tickets import event
 from tests.waiting import wait_until
 
@@ -28,14 +26,10 @@ TIMEOUT_S = 60.0
 
 
 @pytest.fixture
-def server() -> Iterator[KafkaServer]:
+def server(own_kafka: KafkaServer) -> KafkaServer:
     """Give a Kafka of its own."""
-    reason = why_unavailable()
-    if reason:
-        missing(reason)
-    with KafkaServer() as started:
-        create_topics(started.bootstrap, topics_of("tickets", 2), replication=1)
-        yield started
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 2), replication=1)
+    return own_kafka
 
 
 def settings_for(server: KafkaServer, folder: Path) -> Settings:
@@ -81,14 +75,10 @@ def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer,
     assert seen.outcomes == [Outcome.ROUTED]
 
 
-def test_without_its_topics_it_is_not_ready_and_says_which(tmp_path: Path) -> None:
-    reason = why_unavailable()
-    if reason:
-        missing(reason)
-    with KafkaServer() as server:
-        settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
-        with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running:
-            wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "told")
-            create_topics(server.bootstrap, topics_of("tickets", 2), replication=1)
-            wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready with its topics")
-        store.close()
+def test_without_its_topics_it_is_not_ready_and_says_which(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    settings, store, seen = settings_for(own_kafka, tmp_path), EdgeStore(tmp_path), Seen()
+    with running_worker(settings, own_kafka.bootstrap, store, FakeModel(), [seen]) as running:
+        wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "told")
+        create_topics(own_kafka.bootstrap, topics_of("tickets", 2), replication=1)
+        wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready with its topics")
+    store.close()

@@ -11,19 +11,15 @@ from pathlib import Path
 import pytest
 
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.reader import TopicReader
 from shared.observers import SettleStep
 from tests.crashes import (
-    TICKETS,
     TIMEOUT_S,
     TOPICS,
-    VERSIONS,
     assert_whole,
-    findings_of,
     kill_and_recover,
     message_of_second_owner,
     produce_tickets,
-    wait_settled,
+    stop_and_go_on,
 )
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
@@ -62,19 +58,7 @@ def test_killed_after_each_settle_step(tmp_path: Path) -> None:
 def test_asked_to_stop_repeats_nothing(embedded_plan: Plan) -> None:
     """SIGTERM in the middle: the batch in hand is committed, the successor goes on, nothing is told twice."""
     produce_tickets(embedded_plan.bootstrap)
-    reader = TopicReader(embedded_plan.bootstrap, embedded_plan.group)
-    with worker_process(embedded_plan) as first:
-        wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
-        first.terminate()
-        assert first.wait(TIMEOUT_S) == 0
-    assert 0 < sum(reader.committed(["tickets"]).values()) < TICKETS * VERSIONS, (
-        "the stop came too late to show anything"
-    )
-    with worker_process(embedded_plan) as second:
-        wait_settled(embedded_plan)
-        second.terminate()
-        assert second.wait(TIMEOUT_S) == 0
-    findings = findings_of(embedded_plan)
+    findings = stop_and_go_on(embedded_plan)
     assert_whole(embedded_plan, findings)
     assert findings.repeated == 0
 
