@@ -17,8 +17,9 @@ from shared.settings import DecisionSettings
 from shared.vectorstore.port import Hit, Stored
 from tests.fakes import DIM, FakeCollection
 from tests.tickets import event, record
-from workers.tickets.decide import decide, fold, judge
+from workers.tickets.decide import decide, judge
 from workers.tickets.prepare import TicketItem, decode_ticket, prepare
+from workers.tickets.similar import find_similar, fold
 
 SETTINGS = DecisionSettings()
 
@@ -140,6 +141,7 @@ def collection(*points: Point) -> FakeCollection:
 
 def decided(asked: TicketItem, *points: Point, settings: DecisionSettings = SETTINGS) -> TicketItem:
     decide([asked], collection(*points), settings)
+    find_similar([asked], collection(*points), settings)
     return asked
 
 
@@ -206,7 +208,9 @@ def test_a_decision_that_is_there_already_stays() -> None:
 def test_a_batch_is_asked_in_two_searches() -> None:
     asked = collection(solved("a", 0.9))
     asked.effects.clear()
-    decide([item(), item(ticket_id="T-2"), item(ticket_id="T-3")], asked, SETTINGS)
+    items = [item(), item(ticket_id="T-2"), item(ticket_id="T-3")]
+    decide(items, asked, SETTINGS)
+    find_similar(items, asked, SETTINGS)
     assert asked.effects == ["search 3", "search 3"]
 
 

@@ -1,37 +1,28 @@
-"""Deciding: the vote of the tenant's labelled tickets, and the similar solved ones, in one batched query."""
+"""Deciding: the vote of the tenant's labelled tickets."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from schemas.tickets import Decision, LabelScore, SimilarTicket, TicketSnapshot
-from shared.records import Vector
+from schemas.tickets import Decision, LabelScore, TicketSnapshot
 from shared.routing.neighbours import vote
 from shared.settings import DecisionSettings
-from shared.vectorstore.port import Collection, Hit, Query
-from workers.tickets.prepare import TicketItem
+from shared.vectorstore.port import Collection, Query
+from workers.tickets.prepare import TEXT_VECTOR, TicketItem
 
-TEXT_VECTOR = "text"
 TOP_LABELS = 3
-SPARE_HITS = 2
-"""Similar tickets fetched for each one wanted, so that folding duplicates still leaves enough."""
-
-SIMILAR_FIELDS = ("ticket_id", "label", "subject", "resolution", "satisfaction", "occurred_at", "text_digest")
 
 
 def decide(items: Sequence[TicketItem], collection: Collection, settings: DecisionSettings) -> None:
-    """Give every item its similar tickets and, unless a repeat already has one, its decision.
+    """Give every item its decision, unless a repeat already has one.
 
     Raises:
         Unavailable: the store cannot be read.
     """
-    voters = collection.search([_voters(item, settings) for item in items])
-    similar = collection.search([_similar(item, settings) for item in items]) if settings.similar else [[]] * len(items)
-    for item, labelled, solved in zip(items, voters, similar, strict=True):
-        item.similar = fold(_others(item, solved), settings.similar)
-        if item.decision is None:
-            neighbours = _others(item, labelled)[: settings.neighbours]
-            item.decision = judge(item, vote(neighbours, "label"), settings)
+    undecided = [item for item in items if item.decision is None]
+    voters = collection.search([_voters(item, settings) for item in undecided])
+    for item, labelled in zip(undecided, voters, strict=True):
+        neighbours = [hit for hit in labelled if hit.id != item.point_id][: settings.neighbours]
+        item.decision = judge(item, vote(neighbours, "label"), settings)
 
 
 def judge(item: TicketItem, shares: Sequence[tuple[str, float]], settings: DecisionSettings) -> Decision:
@@ -59,55 +50,11 @@ def judge(item: TicketItem, shares: Sequence[tuple[str, float]], settings: Decis
     )
 
 
-def fold(hits: Sequence[Hit], limit: int) -> tuple[SimilarTicket, ...]:
-    """Return the best hits, of several with the same text only the first."""
-    seen: set[object] = set()
-    folded: list[SimilarTicket] = []
-    for hit in hits:
-        if hit.payload["text_digest"] not in seen and len(folded) < limit:
-            seen.add(hit.payload["text_digest"])
-            folded.append(_similar_ticket(hit))
-    return tuple(folded)
-
-
-def _others(item: TicketItem, hits: Sequence[Hit]) -> list[Hit]:
-    """Return the hits that are not the ticket itself; queries ask for one more than they need."""
-    return [hit for hit in hits if hit.id != item.point_id]
-
-
 def _voters(item: TicketItem, settings: DecisionSettings) -> Query:
     return Query(
-        vector=_vector(item),
+        vector=item.text_vector,
         using=TEXT_VECTOR,
-        limit=settings.neighbours + 1,
+        limit=settings.neighbours + 1,  # itself may be among them
         equals={"tenant_id": item.event.tenant_id, "flags": "labelled"},
         payload=("label",),
-    )
-
-
-def _similar(item: TicketItem, settings: DecisionSettings) -> Query:
-    return Query(
-        vector=_vector(item),
-        using=TEXT_VECTOR,
-        limit=settings.similar * SPARE_HITS + 1,
-        equals={"tenant_id": item.event.tenant_id, "flags": "solved"},
-        at_least={"satisfaction": settings.min_satisfaction},
-        payload=SIMILAR_FIELDS,
-    )
-
-
-def _vector(item: TicketItem) -> Vector:
-    if item.text_embedded is None:
-        raise ValueError("an item reaches the decision with its vector")
-    return item.text_embedded.vector
-
-
-def _similar_ticket(hit: Hit) -> SimilarTicket:
-    payload = hit.payload
-    return SimilarTicket.model_validate(
-        {
-            "score": min(1.0, hit.score),
-            "occurred_at": datetime.fromisoformat(str(payload["occurred_at"])),
-            **{name: payload[name] for name in ("ticket_id", "label", "subject", "resolution", "satisfaction")},
-        }
     )

@@ -14,9 +14,10 @@ from schemas.tickets import TICKET_EVENT, Decision, SimilarTicket, TicketDeleted
 from shared.decoding import decode
 from shared.engine.pipeline import Item
 from shared.errors import Rejected
-from shared.records import Embedded, Record
+from shared.records import Embedded, Record, Vector
 
 STREAM = "tickets"
+TEXT_VECTOR = "text"
 BYTES_PER_TOKEN = 4
 """A rough figure for English prose in JSON, used only to bound a poll batch before anything is decoded."""
 
@@ -33,6 +34,13 @@ class TicketItem(Item):
     resolution_embedded: Embedded | None = None
     decision: Decision | None = None
     similar: tuple[SimilarTicket, ...] = ()
+
+    @property
+    def text_vector(self) -> Vector:
+        """The vector of the text; every item has it from the stage `embed` on."""
+        if self.text_embedded is None:
+            raise ValueError("an item reaches the decision with its vector")
+        return self.text_embedded.vector
 
 
 def decode_ticket(record: Record) -> TicketItem:

@@ -18,8 +18,9 @@ from shared.errors import Rejected
 from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.settings import DecisionSettings
 from shared.vectorstore.port import Collection, CollectionSpec
-from workers.tickets.decide import TEXT_VECTOR, decide
-from workers.tickets.prepare import STREAM, TicketItem, decode_ticket, prepare
+from workers.tickets.decide import decide
+from workers.tickets.prepare import STREAM, TEXT_VECTOR, TicketItem, decode_ticket, prepare
+from workers.tickets.similar import find_similar
 
 RESOLUTION_VECTOR = "resolution"
 
@@ -74,6 +75,7 @@ class TicketStages:
         for item in routed:
             item.decision = _stored_decision(item) if item.is_repeat else None
         decide(routed, self._collection, self._settings)
+        find_similar(routed, self._collection, self._settings)
 
     def build(self, item: TicketItem) -> Settled:
         """Build the point and the result."""
