@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import stages, throughput
+from benchmarks import masking, stages, throughput
 from shared.logs import configure
 
 
@@ -12,6 +12,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer texts and rounds: figures with more spread")
     quick = parser.parse_args().quick
     configure("error", json_lines=False)
+    masking.report(texts_wanted=1_024 if quick else 8_192, rounds=3 if quick else 9)
     stages.report(tickets=1_024 if quick else 8_192)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
 

@@ -26,10 +26,14 @@ from shared.engine.settle import Settler
 from shared.engine.timing import Stopwatch
 from shared.observers import Observer
 from shared.records import Message, Record
-from shared.settings import BrokerSettings, DecisionSettings
+from shared.retrieval.similar import SimilarSearch
+from shared.routing.policy import Policy
+from shared.settings import BrokerSettings, DecisionSettings, SimilarSettings
+from shared.text.preparation import Preparation, Preparer
 from shared.vectorstore.edge import EdgeCollection, EdgeStore
-from shared.vectorstore.port import Hit, Query
-from workers.tickets.prepare import STREAM
+from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
+from workers.tickets.decide import Decider
+from workers.tickets.prepare import STREAM, TEXT_VECTOR
 from workers.tickets.stages import TicketStages, collection_spec
 
 STAGES = ("decode", "prepare", "lookup", "embed", "decide", "build", "store", "produce")
@@ -62,6 +66,11 @@ class TimedSearch(EdgeCollection):
         """Search, timed per query; a ticket that is routed makes two."""
         with self._stopwatch.time(SEARCH, len(queries)):
             return super().search(queries)
+
+    def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        """Find candidates, timed per query."""
+        with self._stopwatch.time(SEARCH, len(queries)):
+            return super().candidates(queries)
 
 
 class NoSource:
@@ -116,7 +125,7 @@ def broker_process() -> Iterator[str]:
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
     """Settle a labelled history, then tickets to be routed by it; return the stages' times of both."""
     times = {"indexing": StageTimes(), "routing": StageTimes()}
-    clock, model = SystemClock(), StandInModel()
+    clock, model, preparer = SystemClock(), StandInModel(), Preparer(Preparation(version=2))
     with (
         broker_process() as bootstrap,
         tempfile.TemporaryDirectory() as folder,
@@ -126,7 +135,10 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
         inner = store.open(collection_spec("bench", model.dim))
         for (name, observer), messages in zip(times.items(), (history, routed), strict=True):
             collection = TimedSearch(inner, Stopwatch(clock, observer))
-            stages = TicketStages(collection, TextEmbedder(model, MemoryCache(0), observer), DecisionSettings())
+            embedder = TextEmbedder(model, MemoryCache(0), observer)
+            decider = Decider(Policy.load(None), DecisionSettings().neighbours)
+            similar = SimilarSearch(collection, TEXT_VECTOR, SimilarSettings())
+            stages = TicketStages(collection, embedder, preparer, decider, similar)
             pipeline = Pipeline(stages, collection, clock, observer)
             settler = Settler(collection, NoSource(), sink, Envelopes(STREAM, model.fingerprint), clock, observer)
             for batch in _batches(messages, name):

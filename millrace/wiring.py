@@ -22,10 +22,15 @@ from shared.engine.settle import Settler
 from shared.errors import Fatal
 from shared.metrics import Metrics
 from shared.observers import Observer, Observers
+from shared.retrieval.similar import SimilarSearch
+from shared.routing.head_files import POLICY_FILE, load_head
+from shared.routing.policy import Policy
 from shared.settings import Settings
+from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import VectorStore
-from workers.tickets.prepare import TicketItem, estimated_tokens
+from workers.tickets.decide import Decider
+from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages, collection_spec
 
 
@@ -63,6 +68,25 @@ def load_text_model(settings: Settings) -> TextModel:
     return SentenceModel(card, settings.embedding.device, settings.embedding.micro_batch_tokens)
 
 
+def load_decider(settings: Settings, model_fingerprint: str) -> Decider:
+    """Return what decides: the configured head under its policy, or the vote under the policy.
+
+    Args:
+        settings: Without a routing file of its own, a head goes by the one beside it.
+        model_fingerprint: Of the model whose vectors will be decided on.
+
+    Raises:
+        Fatal: the head or the policy cannot be used, or they do not fit the model or each other.
+    """
+    chosen = settings.decision
+    if chosen.head is None:
+        return Decider(Policy.load(chosen.routing), chosen.neighbours)
+    head = load_head(chosen.head)
+    head.check_model(model_fingerprint)
+    beside = chosen.head / POLICY_FILE
+    return Decider(Policy.load(chosen.routing or (beside if beside.exists() else None)), chosen.neighbours, head)
+
+
 @contextmanager
 def open_store(settings: Settings) -> Iterator[VectorStore]:
     """Open the configured vector store."""
@@ -93,10 +117,12 @@ def ticket_worker(
     metrics = Metrics(stream)
     observer = Observers([metrics, *observers])
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
+    card, decider = model_card(settings), load_decider(settings, model.fingerprint)
     with ExitStack() as held:
-        collection = store.open(collection_spec(model_card(settings).collection(stream), model.dim))
+        collection = store.open(collection_spec(card.collection(stream), model.dim))
         embedder = TextEmbedder(model, MemoryCache(settings.embedding.cache_mib << 20), observer)
-        stages = TicketStages(collection, embedder, settings.decision)
+        similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)
+        stages = TicketStages(collection, embedder, Preparer(card.preparation), decider, similar)
         pipeline = Pipeline(stages, collection, clock, observer)
         sink = KafkaSink(bootstrap, settings.broker)
         held.callback(sink.close)
@@ -105,7 +131,8 @@ def ticket_worker(
         held.callback(source.close)
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
-        settler = Settler(collection, source, sink, Envelopes(stream, model.fingerprint), clock, observer)
+        envelopes = Envelopes(stream, model.fingerprint, decider.head_fingerprint)
+        settler = Settler(collection, source, sink, envelopes, clock, observer)
         gatherer = Gatherer(source, settings.batch, estimated_tokens, clock, observer)
         worker = Worker(source, gatherer, pipeline, settler, lifecycle, (clock, observer))
         yield Running(worker, lifecycle, metrics, source)

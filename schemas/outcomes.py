@@ -42,6 +42,7 @@ class LedgerEntry(Frozen):
     partition: int = Field(ge=0)
     ranges: tuple[OffsetRange, ...] = Field(min_length=1)
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
+    head: str | None = Field(default=None, description="Fingerprint of the trained head; null: the vote decided.")
     settled_at: UtcDatetime
 
 

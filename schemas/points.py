@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from schemas.base import EventVersion, Frozen, SourceId, TenantId, UtcDatetime
-from schemas.tickets import AttributeValue, Channel, Decision, Priority
+from schemas.tickets import AttributeFloat, AttributeInteger, Channel, Decision, Priority
 
 POINT_NAMESPACE = UUID("6f1d2f0c-6f0b-5a53-9a55-0f1f3a0c8a2e")
 """Namespace of all point ids. It never changes: a change would give every stored item a second point."""
@@ -23,6 +23,10 @@ def point_id(tenant_id: str, stream: str, source_id: str) -> UUID:
 Flag = Literal["solved", "labelled"]
 """A ticket that may be offered as an answer, and one that may vote. Words, not booleans: Qdrant Edge 0.9 takes a boolean in
 a filter for an integer and finds nothing."""
+
+
+StoredValue = str | AttributeInteger | AttributeFloat | bool | None
+"""An attribute as it is stored. No limit on a text's length here: Unicode's composed form can be longer than what came."""
 
 
 class TicketTombstone(Frozen):
@@ -49,7 +53,7 @@ class TicketPayload(Frozen):
     channel: Channel | None
     customer_id: SourceId | None
     priority: Priority
-    attributes: dict[str, AttributeValue]
+    attributes: dict[str, StoredValue]
     resolution: str | None
     satisfaction: int | None
     label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")

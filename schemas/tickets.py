@@ -73,7 +73,7 @@ Action = Literal["auto", "review", "abstain"]
 
 
 class LabelScore(Frozen):
-    """A label and the share of the vote it received."""
+    """A label with its share of the vote, or the head's probability."""
 
     label: str
     share: float = Field(ge=0, le=1)
@@ -86,10 +86,18 @@ class Decision(Frozen):
     action_reason: str = Field(description="Why this action, as a fixed word such as `no_labelled_neighbours`.")
     label: str | None = None
     queue: str | None = None
-    confidence: float | None = Field(default=None, ge=0, le=1, description="Share of the vote for `label`.")
+    priority: Priority = Field(description="The ticket's own, or the higher one that the policy gives this label.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the vote for the first label, or the head's probability."
+    )
     top: tuple[LabelScore, ...] = ()
     previous_queue: str | None = Field(
         default=None, description="The queue of the ticket's earlier result, if it had one."
+    )
+    policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was followed.")
+    head: str | None = Field(default=None, description="Fingerprint of the trained head; null: labelled tickets voted.")
+    scope: float | None = Field(
+        default=None, description="How like the head's training texts this one is; below the head's limit: abstain."
     )
 
     @model_validator(mode="after")
@@ -99,16 +107,45 @@ class Decision(Frozen):
         return self
 
 
+class ScoreParts(Frozen):
+    """What a score is made of: score = (dense + lexical) * decay."""
+
+    dense: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
+    bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0: none.")
+    lexical: float = Field(ge=0, description="What the shared terms add: weight * bm25 / sqrt(terms asked about).")
+    decay: float = Field(ge=0, le=1, description="What the age of the hit, as of the ticket asked about, leaves.")
+
+
 class SimilarTicket(Frozen):
     """A solved ticket of the same tenant that resembles the routed one."""
 
     ticket_id: SourceId
-    score: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
+    score: float = Field(description="What hits are ordered by; see `parts`. It may exceed 1.")
+    parts: ScoreParts
+    shared_terms: tuple[str, ...] = Field(
+        default=(), description="Words of the ticket asked about that this one has too, up to their endings."
+    )
     label: str | None = None
     subject: str
     resolution: str | None = None
-    satisfaction: int
+    satisfaction: int | None = Field(
+        default=None, description="Null: not rated; offered only where that is configured."
+    )
     occurred_at: UtcDatetime
+
+
+class QuotedSentence(Frozen):
+    """A sentence of a solved ticket's resolution, word for word."""
+
+    ticket_id: SourceId
+    text: str
+
+
+class SuggestedReply(Frozen):
+    """Sentences of the best resolutions, for an agent to start from; nothing in it is invented, and nothing is checked."""
+
+    text: str = Field(description="The sentences, one after the other.")
+    sentences: tuple[QuotedSentence, ...] = Field(min_length=1, max_length=3)
 
 
 class Origin(Frozen):
@@ -128,8 +165,10 @@ class TicketRouted(Frozen):
     event_version: EventVersion
     occurred_at: UtcDatetime
     decision: Decision
-    priority: Priority
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
+    suggested_reply: SuggestedReply | None = Field(
+        default=None, description="Null: no hit is like enough, or none has a resolution."
+    )
     text_windows: int = Field(ge=1, description="How many model windows the text filled; more than 1: it was split.")
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     source: Origin

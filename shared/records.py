@@ -15,6 +15,19 @@ Vector = NDArray[np.float32]
 """One vector: shape (dim,), float32, unit length."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseVector:
+    """A vector that is zero almost everywhere.
+
+    Attributes:
+        indices: Shape (n,), uint32: where it is not zero, ascending, none twice.
+        values: Shape (n,), float32: what stands there, finite; any length, no norm.
+    """
+
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
+
+
 class TopicPartition(NamedTuple):
     """A partition of a topic."""
 
@@ -67,13 +80,15 @@ class Embedded:
 class Point:
     """What is written to the vector store: named vectors (unit length, none for a tombstone) and a JSON payload.
 
-    The write is guarded by `version`: it takes effect only over an absent or an older point.
+    The write is guarded by `version`: it takes effect only over an absent or an older point. It replaces the point whole:
+    a vector that is not named here is gone.
     """
 
     id: UUID
     version: int
     vectors: Mapping[str, Vector]
     payload: Mapping[str, object]
+    sparse: Mapping[str, SparseVector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

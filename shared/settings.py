@@ -78,18 +78,40 @@ class StoreSettings(Part):
 
 
 class DecisionSettings(Part):
-    """The vote of labelled neighbours and the similar tickets."""
+    """What chooses a queue."""
 
+    routing: Path | None = Field(
+        default=None,
+        description="A routing.toml of your own: queues and thresholds; empty: the one beside the head, or the packaged.",
+    )
+    head: Path | None = Field(
+        default=None, description="Folder of a trained head; empty: the vote of labelled neighbours."
+    )
     neighbours: int = Field(default=10, ge=1, description="How many labelled neighbours vote.")
-    auto_at: float = Field(
-        default=0.8, ge=0, le=1, description="Share of the vote from which a ticket is routed unseen."
+
+
+class SimilarSettings(Part):
+    """The similar solved tickets and the suggested reply."""
+
+    limit: int = Field(default=5, ge=0, le=5, description="How many similar solved tickets a result carries.")
+    candidates: int = Field(
+        default=20, ge=5, le=500, description="How many are found by vector and how many by terms; more is slower."
     )
-    review_at: float = Field(
-        default=0.4, ge=0, le=1, description="Share from which a queue is proposed; below: abstain."
+    bm25_weight: float = Field(
+        default=0.016, ge=0, le=1_000_000, description="What shared terms count; `millrace similar tune` finds it."
     )
-    similar: int = Field(default=5, ge=0, le=5, description="How many similar solved tickets a result carries.")
+    half_life_days: float = Field(
+        default=365, gt=0, description="Age at which a hit has lost half of what age can take."
+    )
+    age_floor: float = Field(
+        default=0.9, ge=0, le=1, description="What is left of the score of a very old hit; 1 switches ageing off."
+    )
     min_satisfaction: int = Field(
         default=4, ge=1, le=5, description="The rating from which a solved ticket is offered."
+    )
+    include_unrated: bool = Field(default=False, description="Whether solved tickets without a rating are offered.")
+    reply_at: float = Field(
+        default=0.5, ge=0, le=1, description="Cosine from which a hit's resolution may be quoted in a suggested reply."
     )
 
 
@@ -119,4 +141,5 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
+    similar: SimilarSettings = Field(default_factory=SimilarSettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)

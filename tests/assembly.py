@@ -18,10 +18,17 @@ from shared.engine.pipeline import Batch, Pipeline
 from shared.engine.settle import Settler
 from shared.observers import Observer, SettleStep
 from shared.records import Message, Record, Settled
-from shared.settings import BatchSettings, DecisionSettings
+from shared.retrieval.similar import SimilarSearch
+from shared.routing.head import Head
+from shared.routing.policy import Policy
+from shared.settings import BatchSettings, DecisionSettings, SimilarSettings
+from shared.text.preparation import Preparation, Preparer
 from tests.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
-from workers.tickets.prepare import TicketItem, estimated_tokens
+from workers.tickets.decide import Decider
+from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages
+
+PREPARER = Preparer(Preparation(version=2))
 
 
 @dataclass
@@ -100,6 +107,9 @@ class Assembly:
     clock: ManualClock = field(default_factory=ManualClock)
     batch: BatchSettings = field(default_factory=BatchSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    similar: SimilarSettings = field(default_factory=SimilarSettings)
+    policy: Policy = field(default_factory=lambda: Policy.load(None))
+    head: Head | None = None
     cache_bytes: int = 0
     steps: bool = False
 
@@ -109,9 +119,11 @@ class Assembly:
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.told = Told(self.effects if self.steps else None)
         embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
-        self.stages = TicketStages(self.collection, embedder, self.decision)
+        decider = Decider(self.policy, self.decision.neighbours, self.head)
+        similar = SimilarSearch(self.collection, TEXT_VECTOR, self.similar)
+        self.stages = TicketStages(self.collection, embedder, PREPARER, decider, similar)
         self.pipeline: Pipeline[TicketItem] = Pipeline(self.stages, self.collection, self.clock, self.told)
-        envelopes = Envelopes("tickets", self.model.fingerprint)
+        envelopes = Envelopes("tickets", self.model.fingerprint, decider.head_fingerprint)
         self.settler = Settler(self.collection, self.source, self.sink, envelopes, self.clock, self.told)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 

@@ -4,6 +4,7 @@ What they do not show: anything about threads, networks, disks or the libraries 
 on the real adapters for that.
 """
 
+import math
 import threading
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,8 @@ import numpy as np
 
 from shared.embedding.port import Embeddings
 from shared.errors import Unavailable
-from shared.records import Message, Point, Record
-from shared.vectorstore.port import CollectionSpec, Hit, Query, Stored, check_points
+from shared.records import Message, Point, Record, SparseVector
+from shared.vectorstore.port import Candidate, CollectionSpec, Hit, HybridQuery, Query, Stored, check_points
 
 DIM = 8
 
@@ -126,6 +127,7 @@ class FakeCollection:
     points: dict[UUID, Point] = field(default_factory=dict)
     failures: list[Unavailable] = field(default_factory=list)
     dimensions: Mapping[str, int] = field(default_factory=lambda: {"text": DIM, "resolution": DIM})
+    sparse: tuple[str, ...] = ("terms",)
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
         """Return what is stored."""
@@ -140,7 +142,7 @@ class FakeCollection:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write what is newer."""
-        check_points(points, self.dimensions)
+        check_points(points, self.dimensions, self.sparse)
         self._fail(f"upsert {len(points)}")
         for point in points:
             if point.id not in self.points or self.points[point.id].version < point.version:
@@ -150,6 +152,17 @@ class FakeCollection:
         """Compare with every point."""
         self._fail(f"search {len(queries)}")
         return [self._nearest(query) for query in queries]
+
+    def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        """Compare with every point, by vector and by terms."""
+        self._fail(f"candidates {len(queries)}")
+        return [self._candidates(query) for query in queries]
+
+    def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return what is wanted of the payloads."""
+        self._fail("payloads")
+        found = {wanted: self.points[wanted].payload for wanted in ids if wanted in self.points}
+        return {wanted: {name: full[name] for name in fields if name in full} for wanted, full in found.items()}
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point."""
@@ -169,14 +182,47 @@ class FakeCollection:
         ]
         return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
 
+    def _candidates(self, query: HybridQuery) -> list[Candidate]:
+        near = self._nearest(query.nearest)
+        bm25 = {which: score for which, score in self._bm25(query).items() if score}
+        eligible = [which for which in bm25 if _matches(self.points[which].payload, query.nearest)]
+        like = sorted(eligible, key=lambda which: -bm25[which])[: query.nearest.limit]
+        using, vector = query.nearest.using, query.nearest.vector
+        ids = {hit.id for hit in near} | {which for which in like if using in self.points[which].vectors}
+        found = []
+        for which in sorted(ids):
+            point = self.points[which]
+            dense = float(point.vectors[using] @ vector)
+            found.append(Candidate(which, dense, bm25.get(which, 0.0), point.payload))
+        return found
+
+    def _bm25(self, query: HybridQuery) -> dict[UUID, float]:
+        """Multiply each term by its inverse document frequency, as Qdrant does; see `CollectionSpec.sparse`."""
+        stored = {which: _weights(point.sparse.get(query.terms_using)) for which, point in self.points.items()}
+        total = sum(1 for weights in stored.values() if weights)
+        scores = dict.fromkeys(stored, 0.0)
+        for term, asked in _weights(query.terms).items():
+            having = [which for which, weights in stored.items() if term in weights]
+            idf = math.log((total - len(having) + 0.5) / (len(having) + 0.5) + 1)
+            for which in having:
+                scores[which] += asked * stored[which][term] * idf
+        return scores
+
+
+def _weights(terms: SparseVector | None) -> dict[int, float]:
+    return {} if terms is None else dict(zip(terms.indices.tolist(), terms.values.tolist(), strict=True))
+
 
 def _matches(payload: Mapping[str, object], query: Query) -> bool:
     for name, wanted in query.equals.items():
         value = payload.get(name)
         if not (wanted in value if isinstance(value, list | tuple) else value == wanted):
             return False
-    values = {name: payload.get(name) for name in query.at_least}
-    return all(isinstance(values[name], int) and int(str(values[name])) >= n for name, n in query.at_least.items())
+    for name, least in query.at_least.items():
+        value = payload.get(name)
+        if not (name in query.may_lack if value is None else isinstance(value, int) and value >= least):
+            return False
+    return True
 
 
 class FakeStore:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from millrace.cli.options import Bootstrap, load_settings, require_stream
-from millrace.wiring import load_text_model, model_card, open_broker, open_store, ticket_worker
+from millrace.wiring import load_decider, load_text_model, model_card, open_broker, open_store, ticket_worker
 from schemas.topics import topics_of
 from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
@@ -34,7 +34,7 @@ def run(
     """
     settings = load_settings(bootstrap)
     configure(settings.operation.log_level, settings.operation.log_format == "json")
-    model_card(settings)  # a wrong name shows before anything is started
+    load_decider(settings, model_card(settings).fingerprint)  # what is wrong shows before anything is started
     names = [topic.name for topic in topics_of(require_stream(stream))]
     with open_store(settings) as store, open_broker(settings, names) as address:
         if settings.broker.bootstrap is None:

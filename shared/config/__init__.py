@@ -1,1 +1,3 @@
-"""Package data: the models served. A file of your own may take its place (`MILLRACE_EMBEDDING__MODELS_FILE`)."""
+"""Package data: the models served, and where labels go. Files of your own may take their places
+(`MILLRACE_EMBEDDING__MODELS_FILE`, `MILLRACE_DECISION__ROUTING`).
+"""

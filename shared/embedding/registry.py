@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import Fatal
+from shared.text.preparation import Preparation
 
 
 class ModelCard(BaseModel):
@@ -25,7 +26,7 @@ class ModelCard(BaseModel):
     dim: int = Field(ge=1)
     window_tokens: int = Field(ge=8)
     pooling: Literal["mean", "cls"]
-    preparation: int = Field(ge=1)
+    preparation: Preparation
     prompt: str
     dtype: Literal["float32", "float16", "bfloat16"]
     backend: Literal["torch"]

@@ -24,8 +24,8 @@ def _time(text: str | None) -> str | None:
 class Envelopes:
     """Builds a stream's dead letters and ledger messages."""
 
-    def __init__(self, stream: str, model_fingerprint: str) -> None:
-        self._stream, self._model = stream, model_fingerprint
+    def __init__(self, stream: str, model_fingerprint: str, head_fingerprint: str | None = None) -> None:
+        self._stream, self._model, self._head = stream, model_fingerprint, head_fingerprint
 
     def dead_letter(self, record: Record, failure: Rejected, now: datetime) -> Message:
         """Return the record's original bytes under its original key, with the envelope in headers.
@@ -66,6 +66,7 @@ class Envelopes:
             partition=where.partition,
             ranges=to_ranges(outcomes),
             model=self._model,
+            head=self._head,
             settled_at=now,
         )
         key = f"{where.topic}:{where.partition}".encode()

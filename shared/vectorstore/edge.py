@@ -19,7 +19,18 @@ import qdrant_edge as edge
 
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
-from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, Hit, IndexKind, Query, Stored, check_points
+from shared.vectorstore.edge_query import find_candidates, older_than, to_point, to_request, to_uuid
+from shared.vectorstore.port import (
+    VERSION_FIELD,
+    Candidate,
+    CollectionSpec,
+    Hit,
+    HybridQuery,
+    IndexKind,
+    Query,
+    Stored,
+    check_points,
+)
 
 POINTS_PER_CALL = 200
 """An update holds the interpreter's lock: this many points keep that below about 10 ms."""
@@ -34,44 +45,46 @@ INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
 class EdgeCollection:
     """One collection in a folder of its own."""
 
-    def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int]) -> None:
+    def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int], sparse: Sequence[str]) -> None:
         self._shard = shard
-        self._dimensions = dimensions
+        self._dimensions, self._sparse = dimensions, sparse
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
         """Return what is stored of these ids."""
         found: dict[UUID, Stored] = {}
-        for record in self._retrieve(ids, True, True):
+        for record in self._retrieve(ids, True, list(self._dimensions)):
             payload: dict[str, Any] = record.payload or {}
             vectors = {name: np.asarray(values, np.float32) for name, values in _named(record.vector).items()}
-            found[_uuid(record.id)] = Stored(_version(record), payload, vectors)
+            found[to_uuid(record.id)] = Stored(_version(record), payload, vectors)
         return found
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
         """Return the stored version of these ids."""
-        return {_uuid(record.id): _version(record) for record in self._retrieve(ids, [VERSION_FIELD], False)}
+        return {to_uuid(record.id): _version(record) for record in self._retrieve(ids, [VERSION_FIELD], False)}
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, each only over an absent or an older one: new ids insert-only, known ids under a filter."""
-        check_points(points, self._dimensions)
+        check_points(points, self._dimensions, self._sparse)
         known = self.versions([point.id for point in points])
         fresh = [point for point in points if point.id not in known]
         newer = [point for point in points if point.id in known and known[point.id] < point.version]
         for chunk in _chunks(fresh):
-            self._update([_to_edge(point) for point in chunk], None, edge.UpdateMode.InsertOnly)
+            self._update([to_point(point) for point in chunk], None, edge.UpdateMode.InsertOnly)
         for chunk in _chunks(newer):
-            self._update([_to_edge(point) for point in chunk], _older_than(chunk), edge.UpdateMode.UpdateOnly)
+            self._update([to_point(point) for point in chunk], older_than(chunk), edge.UpdateMode.UpdateOnly)
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer several queries in one planned batch."""
-        if not queries:
-            return []
-        request = edge.QueryBatchRequest([_to_request(query) for query in queries])
-        try:
-            answers = self._shard.query_batch(request)
-        except Exception as error:  # Edge raises plain exceptions
-            raise Unavailable("store", str(error)) from error
-        return [[Hit(_uuid(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+        answers = self._ask([to_request(query) for query in queries])
+        return [[Hit(to_uuid(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+
+    def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        """Answer several hybrid queries."""
+        return find_candidates(queries, self._ask)
+
+    def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of the payloads of these ids."""
+        return {to_uuid(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point's id and payload fields."""
@@ -83,7 +96,7 @@ class EdgeCollection:
             except Exception as error:  # Edge raises plain exceptions
                 raise Unavailable("store", str(error)) from error
             for record in records:
-                yield _uuid(record.id), record.payload or {}
+                yield to_uuid(record.id), record.payload or {}
             if offset is None:
                 return
 
@@ -91,7 +104,15 @@ class EdgeCollection:
         """Flush to disk and let go."""
         self._shard.close()
 
-    def _retrieve(self, ids: Ids[UUID], payload: bool | list[str], vectors: bool) -> list[edge.Record]:
+    def _ask(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
+        if not requests:
+            return []
+        try:
+            return self._shard.query_batch(edge.QueryBatchRequest(list(requests)))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+    def _retrieve(self, ids: Ids[UUID], payload: bool | list[str], vectors: bool | list[str]) -> list[edge.Record]:
         if not ids:
             return []
         try:
@@ -123,9 +144,13 @@ class EdgeStore:
         self._open: dict[str, EdgeCollection] = {}
 
     def open(self, spec: CollectionSpec) -> EdgeCollection:
-        """Open a collection, created if it is missing."""
+        """Open a collection, created if it is missing.
+
+        Raises:
+            Fatal: it is there with other vectors, or cannot be opened.
+        """
         if spec.name not in self._open:
-            self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name)
+            self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name, spec)
         aliases = self._aliases()
         if spec.alias not in aliases:
             self._write("aliases.json", {**aliases, spec.alias: spec.name})
@@ -150,22 +175,27 @@ class EdgeStore:
 
     def _create(self, spec: CollectionSpec) -> EdgeCollection:
         params = {n: edge.EdgeVectorParams(size=d, distance=edge.Distance.Cosine) for n, d in spec.vectors.items()}
+        sparse = {name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in spec.sparse}
         folder = self._folder / spec.name
         _remove_unfinished(folder)
-        shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=params))
+        shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=params, sparse_vectors=sparse))
         for field, kind in {VERSION_FIELD: "integer", **spec.indexes}.items():
             shard.update(edge.UpdateOperation.create_field_index(field, INDEXES[kind]))
         shard.flush()
-        self._write(f"{spec.name}.json", dict(spec.vectors))  # last: its presence says that the folder is complete
-        return EdgeCollection(shard, spec.vectors)
+        self._write(f"{spec.name}.json", _manifest(spec))  # last: its presence says that the folder is complete
+        return EdgeCollection(shard, spec.vectors, spec.sparse)
 
-    def _load(self, name: str) -> EdgeCollection:
-        dimensions: dict[str, int] = json.loads((self._folder / f"{name}.json").read_text())
+    def _load(self, name: str, wanted: CollectionSpec | None = None) -> EdgeCollection:
+        held: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
+        if "vectors" not in held or (wanted is not None and held != _manifest(wanted)):
+            raise Fatal(
+                f"the vector store's collection {name} was made with other vectors; move it aside and index again"
+            )
         try:
             shard = edge.EdgeShard.load(str(self._folder / name))
         except Exception as error:  # Edge raises plain exceptions
             raise Fatal(f"the vector store's collection {name} cannot be opened: {error}") from error
-        return EdgeCollection(shard, dimensions)
+        return EdgeCollection(shard, held["vectors"], held["sparse"])
 
     def _aliases(self) -> dict[str, str]:
         path = self._folder / "aliases.json"
@@ -192,6 +222,10 @@ def _lock(folder: Path) -> int:
     return handle
 
 
+def _manifest(spec: CollectionSpec) -> dict[str, object]:
+    return {"vectors": dict(spec.vectors), "sparse": list(spec.sparse)}
+
+
 def _remove_unfinished(folder: Path) -> None:
     """Clear what a process left that died while it created this collection."""
     if folder.exists():
@@ -204,36 +238,6 @@ def _chunks(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
         yield points[start : start + POINTS_PER_CALL]
 
 
-def _to_edge(point: Point) -> edge.Point:
-    return edge.Point(point.id, {name: vector.tolist() for name, vector in point.vectors.items()}, dict(point.payload))
-
-
-def _older_than(points: Sequence[Point]) -> edge.Filter:
-    """Return the guard: one of these ids, stored with a version below the one about to be written."""
-    return edge.Filter(
-        should=[
-            edge.Filter(
-                must=[
-                    edge.HasIdCondition({point.id}),
-                    edge.FieldCondition(VERSION_FIELD, range=edge.RangeFloat(lt=point.version)),
-                ]
-            )
-            for point in points
-        ]
-    )
-
-
-def _to_request(query: Query) -> edge.QueryRequest:
-    must: list[Any] = [edge.FieldCondition(k, match=edge.MatchValue(v)) for k, v in query.equals.items()]
-    must += [edge.FieldCondition(k, range=edge.RangeFloat(gte=v)) for k, v in query.at_least.items()]
-    return edge.QueryRequest(
-        limit=query.limit,
-        query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
-        filter=edge.Filter(must=must),
-        with_payload=list(query.payload),
-    )
-
-
 def _version(record: edge.Record) -> int:
     version = (record.payload or {}).get(VERSION_FIELD)
     if not isinstance(version, int):
@@ -243,7 +247,3 @@ def _version(record: edge.Record) -> int:
 
 def _named(vector: Any) -> dict[str, list[float]]:
     return vector if isinstance(vector, dict) else {}
-
-
-def _uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(str(value))

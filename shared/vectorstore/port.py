@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from shared.records import Point, Vector
+from shared.records import Point, SparseVector, Vector
 
 IndexKind = Literal["keyword", "integer"]
 VERSION_FIELD = "event_version"
@@ -24,17 +24,20 @@ class CollectionSpec:
         name: The physical name, which holds the model's fingerprint: vectors of two models never meet.
         vectors: Dimension of each named vector; distance is cosine.
         indexes: Payload fields that filters use.
+        sparse: Names of the sparse vectors. The store multiplies each term of a query by its inverse document frequency,
+            ln((N - n + 0.5) / (n + 0.5) + 1), with N the points that have any terms and n those that have this one.
     """
 
     alias: str
     name: str
     vectors: Mapping[str, int]
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+    sparse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store holds of one id."""
+    """What the store holds of one id; sparse vectors are left out, for they are made again from the text."""
 
     version: int
     payload: Mapping[str, object]
@@ -53,6 +56,7 @@ class Query:
         using: Which named vector to compare with.
         equals: Payload fields and the value each must have, or hold where the field is a list.
         at_least: Integer payload fields and the least value each must have.
+        may_lack: Fields of `at_least` that a point may also lack, or hold as null.
         limit: How many hits at most.
         payload: The payload fields wanted.
     """
@@ -62,7 +66,23 @@ class Query:
     limit: int
     equals: Mapping[str, str | int] = field(default_factory=dict)
     at_least: Mapping[str, int] = field(default_factory=dict)
+    may_lack: tuple[str, ...] = ()
     payload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HybridQuery:
+    """The points near a vector together with those that share terms.
+
+    Attributes:
+        nearest: The vector, the filter, how many of each kind at most, and the payload fields wanted.
+        terms: The terms of the same text, as `terms.Terms.of_query` gives them.
+        terms_using: Which sparse vector to compare them with.
+    """
+
+    nearest: Query
+    terms: SparseVector
+    terms_using: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,23 @@ class Hit:
 
     id: UUID
     score: float
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One point found by its vector or by its terms, with both scores.
+
+    Attributes:
+        id: Which point.
+        dense: Cosine similarity in [-1, 1].
+        bm25: BM25, 0 where no term is shared.
+        payload: The fields wanted.
+    """
+
+    id: UUID
+    dense: float
+    bm25: float
     payload: Mapping[str, object]
 
 
@@ -91,13 +128,25 @@ class Collection(Protocol):
         A point that is not written because the stored one is as new or newer is no error: look again with `versions`.
 
         Raises:
-            ValueError: an id stands twice, a vector has a wrong name or dimension or is not finite, or a payload lacks
-                its version. Nothing has been written then.
+            ValueError: an id stands twice, a vector has a wrong name or dimension or is not finite, a sparse vector's
+                indices are not ascending, or a payload lacks its version. Nothing has been written then.
         """
         ...
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer several queries at once, in their order."""
+        ...
+
+    def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        """Answer several hybrid queries at once: for each the best `limit` by cosine and the best `limit` by BM25.
+
+        A point found in one way alone has its other score too, the same that it would have if that way had found it. The
+        order is that of the ids; who asks ranks them.
+        """
+        ...
+
+    def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of the payloads of these ids; ids without a point are left out."""
         ...
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
@@ -121,8 +170,13 @@ class VectorStore(Protocol):
         ...
 
 
-def check_points(points: Sequence[Point], dimensions: Mapping[str, int]) -> None:
-    """Check all that a store would refuse half-way through a call, before the call.
+def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
+    """Check all that a store would refuse half-way through a call, or take although it is wrong, before the call.
+
+    Args:
+        points: What is to be written.
+        dimensions: The collection's vectors.
+        sparse: The names of the collection's sparse vectors.
 
     Raises:
         ValueError: see `Collection.upsert`.
@@ -140,3 +194,18 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int]) -> None
                 total = float(vector @ vector)  # NaN and infinity both survive this
             if not 0.98 < total < 1.02:
                 raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")
+        for name, terms in point.sparse.items():
+            fault = "its name is unknown" if name not in sparse else _fault(terms)
+            if fault:
+                raise ValueError(f"point {point.id}: sparse vector {name!r}: {fault}")
+
+
+def _fault(terms: SparseVector) -> str | None:
+    indices, values = terms.indices, terms.values
+    if indices.dtype != np.uint32 or values.dtype != np.float32:
+        return f"indices are {indices.dtype} and values {values.dtype}, expected uint32 and float32"
+    if indices.ndim != 1 or indices.shape != values.shape:
+        return f"shapes {indices.shape} and {values.shape} differ or are no lists"
+    if not bool(np.all(indices[1:] > indices[:-1])):
+        return "its indices are not ascending"
+    return None if bool(np.isfinite(values).all()) else "it holds a value that is not finite"

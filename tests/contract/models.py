@@ -18,6 +18,7 @@ from shared.embedding.port import TextModel
 from shared.embedding.registry import ModelCard, load_card
 from shared.embedding.text import SentenceModel
 from shared.records import Vector
+from shared.text.preparation import Preparation
 from tests.fakes import FakeModel
 
 Pooling = Literal["mean", "cls"]
@@ -65,7 +66,7 @@ def small_card(folder: Path, pooling: Pooling) -> ModelCard:
         dim=SMALL_DIM,
         window_tokens=SMALL_WINDOW,
         pooling=pooling,
-        preparation=1,
+        preparation=Preparation(version=2),
         prompt="",
         dtype="float32",
         backend="torch",

@@ -1,11 +1,12 @@
 """What the vector store suites share: a spec, points, unit vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 import numpy as np
 
-from shared.records import Point, Vector
+from shared.records import Point, SparseVector, Vector
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec
 from tests.fakes import DIM
 
@@ -15,6 +16,7 @@ SPEC = CollectionSpec(
     name="tickets__model-a__00000001",
     vectors={"text": DIM, "resolution": DIM},
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
+    sparse=("terms",),
 )
 
 
@@ -40,6 +42,17 @@ def point(number: int, version: int = 1, vector: Vector | None = None, **payload
     fields: dict[str, object] = {"tenant_id": "acme", "number": number, VERSION_FIELD: version}
     vectors = {"text": drawn(number) if vector is None else vector}
     return Point(point_id(number), version, vectors, fields | payload)
+
+
+def terms(weights: Mapping[int, float]) -> SparseVector:
+    """Return a sparse vector of these indices and values."""
+    ordered = sorted(weights.items())
+    return SparseVector(np.array([i for i, _ in ordered], np.uint32), np.array([v for _, v in ordered], np.float32))
+
+
+def worded(number: int, weights: Mapping[int, float], version: int = 1, **payload: object) -> Point:
+    """Return a numbered point with a text vector and terms."""
+    return replace(point(number, version, None, **payload), sparse={"terms": terms(weights)})
 
 
 def tombstone(number: int, version: int) -> Point:

@@ -11,7 +11,7 @@ import pytest
 from schemas.outcomes import Outcome
 from shared.errors import Rejected
 from shared.records import Record
-from tests.assembly import Assembly
+from tests.assembly import PREPARER, Assembly
 from tests.tickets import event, record
 from workers.tickets.prepare import TicketItem, decode_ticket, prepare
 
@@ -33,7 +33,7 @@ def verdict(given: Record) -> Rejected | TicketItem:
         item = decode_ticket(given)
     except Rejected as rejected:
         return rejected
-    prepare(item)
+    prepare(item, PREPARER)
     return item
 
 
@@ -92,7 +92,7 @@ def test_every_odd_text_goes_through_to_a_result(strings: list[str]) -> None:
     assert {each.outcome for each in settled} == {Outcome.ROUTED}
     assert [result.ticket_id for result in parts.results()] == [each["ticket_id"] for each in fields]
     stored = {str(point.payload["ticket_id"]): point.payload["subject"] for point in parts.collection.points.values()}
-    assert stored == {each["ticket_id"]: each["subject"] for each in fields}
+    assert stored == {each["ticket_id"]: PREPARER.field(each["subject"]) for each in fields}
 
 
 def test_every_odd_id_that_is_accepted_is_an_id_of_its_own(strings: list[str]) -> None:

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome, to_ranges
-from schemas.tickets import Decision, LabelScore, Origin, SimilarTicket, TicketRouted, TicketSnapshot
+from schemas.tickets import (
+    Decision,
+    LabelScore,
+    Origin,
+    QuotedSentence,
+    ScoreParts,
+    SimilarTicket,
+    SuggestedReply,
+    TicketRouted,
+    TicketSnapshot,
+)
 from shared.backoff import Backoff
 from shared.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from shared.cache.port import cache_key
@@ -129,19 +139,34 @@ def test_a_snapshot_survives_its_json(snapshot: TicketSnapshot) -> None:
     assert [type(value) for value in again.attributes.values()] == [type(v) for v in snapshot.attributes.values()]
 
 
+priorities = st.sampled_from(["low", "normal", "high", "urgent"])
+policies = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 decisions = st.builds(
     Decision,
     action=st.sampled_from(["auto", "review"]),
     action_reason=st.just("vote_clear"),
     label=text,
     queue=text,
+    priority=priorities,
     confidence=st.none() | shares,
     top=st.lists(st.builds(LabelScore, label=text, share=shares), max_size=3).map(tuple),
     previous_queue=st.none() | text,
-) | st.builds(Decision, action=st.just("abstain"), action_reason=st.just("no_text"))
+    policy=policies,
+    head=st.none() | st.just("0b5e9f21"),
+    scope=st.none() | shares,
+) | st.builds(
+    Decision, action=st.just("abstain"), action_reason=st.just("no_text"), priority=priorities, policy=policies
+)
+positive = st.floats(0, 1_000)
+parts = st.builds(ScoreParts, dense=st.floats(-1, 1), bm25=positive, lexical=positive, decay=shares)
+replies = st.builds(
+    SuggestedReply,
+    text=text,
+    sentences=st.lists(st.builds(QuotedSentence, ticket_id=ids, text=text), min_size=1, max_size=3).map(tuple),
+)
 similar = st.builds(
-    SimilarTicket, ticket_id=ids, score=st.floats(-1, 1), label=st.none() | text, subject=text,
-    resolution=st.none() | text, satisfaction=st.integers(1, 5), occurred_at=moments,
+    SimilarTicket, ticket_id=ids, score=st.floats(-1, 1), parts=parts, shared_terms=st.lists(text).map(tuple), label=st.none() | text, subject=text,
+    resolution=st.none() | text, satisfaction=st.none() | st.integers(1, 5), occurred_at=moments,
 )  # fmt: skip
 results = st.builds(
     TicketRouted,
@@ -150,8 +175,8 @@ results = st.builds(
     event_version=versions,
     occurred_at=moments,
     decision=decisions,
-    priority=st.sampled_from(["low", "normal", "high", "urgent"]),
     similar=st.lists(similar, max_size=5).map(tuple),
+    suggested_reply=st.none() | replies,
     text_windows=st.integers(1, 50),
     model=st.just("3fa9c1d2"),
     source=st.builds(Origin, topic=text, partition=st.integers(0, 99), offset=st.integers(0, 2**62)),

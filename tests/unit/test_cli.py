@@ -23,7 +23,7 @@ def millrace(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
     )
 
 
-@pytest.mark.parametrize("command", ["run", "ingest", "audit", "demo", "topics create"])
+@pytest.mark.parametrize("command", ["run", "ingest", "audit", "demo", "topics create", "policy check"])
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
     told = millrace(*command.split(), "--help", folder=tmp_path)
     assert told.returncode == 0

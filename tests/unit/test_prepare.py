@@ -8,6 +8,7 @@ import pytest
 from schemas.failures import FailureReason
 from schemas.points import point_id
 from shared.errors import Rejected
+from tests.assembly import PREPARER
 from tests.tickets import deleted, event, record
 from workers.tickets.prepare import (
     TicketItem,
@@ -22,7 +23,7 @@ from workers.tickets.prepare import (
 
 def prepared(**changes: object) -> TicketItem:
     item = decode_ticket(record(event(**changes)))
-    prepare(item)
+    prepare(item, PREPARER)
     return item
 
 
@@ -63,7 +64,7 @@ def test_an_id_with_a_colon_has_a_key_that_can_be_taken_apart() -> None:
     ],
 )
 def test_the_prepared_text(subject: str, body: str, text: str) -> None:
-    assert prepared_text(subject, body) == text
+    assert prepared_text(subject, body, PREPARER) == text
 
 
 def test_the_digests_of_an_item() -> None:
@@ -93,7 +94,7 @@ def test_the_content_does_not_depend_on_the_order_of_attributes() -> None:
 
 def test_a_deletion_has_content_and_no_text() -> None:
     item = decode_ticket(record(deleted()))
-    prepare(item)
+    prepare(item, PREPARER)
     assert item.content
     assert (item.text, item.text_digest) == ("", "")
 

@@ -21,7 +21,7 @@ ROW: dict[str, Any] = {
     "dim": 384,
     "window_tokens": 256,
     "pooling": "mean",
-    "preparation": 1,
+    "preparation": {"version": 2},
     "prompt": "",
     "dtype": "float32",
     "backend": "torch",
@@ -40,7 +40,8 @@ def card(key: str = "m", **changes: Any) -> ModelCard:
         {"dim": 385},
         {"window_tokens": 128},
         {"pooling": "cls"},
-        {"preparation": 2},
+        {"preparation": {"version": 2, "quotes": False}},
+        {"preparation": {"version": 2, "phone_region": "FR"}},
         {"prompt": "query: "},
         {"dtype": "bfloat16"},
     ],
@@ -78,9 +79,16 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def literal(value: object) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {literal(each)}" for name, each in value.items()) + "}"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
+
+
 def toml(**changes: Any) -> str:
     rows = {name: value for name, value in (ROW | changes).items() if value is not ...}
-    return "[m]\n" + "".join(f"{name} = {value!r}\n" for name, value in rows.items())
+    return "[m]\n" + "".join(f"{name} = {literal(value)}\n" for name, value in rows.items())
 
 
 def test_a_file_of_one_s_own_takes_the_place_of_the_packaged_one(tmp_path: Path) -> None:
@@ -95,6 +103,9 @@ def test_a_file_of_one_s_own_takes_the_place_of_the_packaged_one(tmp_path: Path)
         ({"sha256": "short"}, "sha256"),
         ({"source": "https://somewhere"}, "source"),
         ({"pooling": "max"}, "pooling"),
+        ({"preparation": {"version": 1}}, "preparation.version"),
+        ({"preparation": {"version": 2, "phone_region": "Europe"}}, "preparation.phone_region"),
+        ({"preparation": {"version": 2, "names": True}}, "preparation.names"),
         ({"colour": "red"}, "colour"),
     ],
 )

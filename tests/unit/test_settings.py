@@ -37,7 +37,7 @@ def test_the_defaults_need_no_environment() -> None:
         ("MILLRACE_BATCH__MAX_WAIT_S", "0.5", "batch", "max_wait_s", 0.5),
         ("MILLRACE_STORE__PATH", "folder/store", "store", "path", Path("folder/store")),
         ("MILLRACE_OPERATION__LOG_FORMAT", "text", "operation", "log_format", "text"),
-        ("millrace_decision__similar", "0", "decision", "similar", 0),
+        ("millrace_similar__limit", "0", "similar", "limit", 0),
     ],
 )
 def test_each_is_read_from_its_name(
@@ -53,8 +53,8 @@ def test_each_is_read_from_its_name(
         ("MILLRACE_BATCH__MAX_RECORDS", "many", "max_records"),
         ("MILLRACE_BATCH__MAX_RECORDS", "0", "max_records"),
         ("MILLRACE_BATCH__MAX_WAIT_S", "-1", "max_wait_s"),
-        ("MILLRACE_DECISION__AUTO_AT", "1.5", "auto_at"),
-        ("MILLRACE_DECISION__SIMILAR", "6", "similar"),
+        ("MILLRACE_DECISION__NEIGHBOURS", "0", "neighbours"),
+        ("MILLRACE_SIMILAR__LIMIT", "6", "limit"),
         ("MILLRACE_BROKER__GROUP_PROTOCOL", "newest", "group_protocol"),
         ("MILLRACE_OPERATION__PORT", "70000", "port"),
         ("MILLRACE_OPERATION__LOG_LEVEL", "loud", "log_level"),

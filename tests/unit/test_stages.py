@@ -13,7 +13,7 @@ from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
 from schemas.points import TicketPayload, TicketTombstone, point_id
 from shared.records import Point, Settled
-from shared.settings import DecisionSettings
+from shared.settings import SimilarSettings
 from tests.assembly import Assembly
 from tests.tickets import deleted, event, record
 from workers.tickets.stages import collection_spec
@@ -62,7 +62,12 @@ def test_created_writes_text_vector_and_payload_and_is_routed() -> None:
     assert (kept.subject, kept.priority, kept.attributes) == (event()["subject"], "high", {"vip": True, "floor": 3})
     assert (kept.decided_version, kept.flags) == (1, ())
     [result] = parts.results()
-    assert (result.ticket_id, result.event_version, result.priority, result.text_windows) == ("T-1", 1, "high", 1)
+    assert (result.ticket_id, result.event_version, result.decision.priority, result.text_windows) == (
+        "T-1",
+        1,
+        "high",
+        1,
+    )
     assert result.decision.action_reason == "no_labelled_neighbours"
 
 
@@ -327,10 +332,11 @@ def test_a_vector_that_is_not_finite_dead_letters_the_record() -> None:
     assert settled.failure.reason is FailureReason.VECTOR_NOT_FINITE
 
 
-def test_with_no_similar_tickets_wanted_there_is_one_search() -> None:
-    parts = Assembly(decision=DecisionSettings(similar=0))
+def test_with_no_similar_tickets_wanted_the_store_is_not_asked_for_any() -> None:
+    parts = Assembly(similar=SimilarSettings(limit=0))
     send(parts, event())
     assert parts.effects.count("search 1") == 1
+    assert not any(effect.startswith(("candidates", "payloads")) for effect in parts.effects)
     assert parts.results()[0].similar == ()
 
 

@@ -1,60 +1,118 @@
-"""Deciding: the vote of the tenant's labelled tickets."""
+"""Deciding: the trained head or, where there is none, the vote of labelled tickets; and what the policy makes of it."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
+
+import numpy as np
 
 from schemas.tickets import Decision, LabelScore, TicketSnapshot
+from shared.routing.head import Head
 from shared.routing.neighbours import vote
-from shared.settings import DecisionSettings
+from shared.routing.policy import Policy
+from shared.routing.verdict import Judged, judge, ranked
 from shared.vectorstore.port import Collection, Query
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem
 
 TOP_LABELS = 3
 
 
-def decide(items: Sequence[TicketItem], collection: Collection, settings: DecisionSettings) -> None:
-    """Give every item its decision, unless a repeat already has one.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found out about an item's label.
+
+    Attributes:
+        shares: Labels with their share of the vote or probability, best first.
+        head: Fingerprint of the head that answered; None: a vote.
+        scope: The head's scope score; None of a vote.
+        in_scope: Whether the head has seen the like; always true of a vote.
+    """
+
+    shares: Sequence[tuple[str, float]]
+    head: str | None = None
+    scope: float | None = None
+    in_scope: bool = True
+
+
+class Decider:
+    """Decides items by a head, or by the vote of the tenant's labelled tickets.
+
+    Args:
+        policy: What is done with a label.
+        neighbours: How many labelled tickets vote.
+        head: Decides instead of the vote.
 
     Raises:
-        Unavailable: the store cannot be read.
+        Fatal: the policy says nothing of some of the head's labels.
     """
-    undecided = [item for item in items if item.decision is None]
-    voters = collection.search([_voters(item, settings) for item in undecided])
-    for item, labelled in zip(undecided, voters, strict=True):
-        neighbours = [hit for hit in labelled if hit.id != item.point_id][: settings.neighbours]
-        item.decision = judge(item, vote(neighbours, "label"), settings)
+
+    def __init__(self, policy: Policy, neighbours: int, head: Head | None = None) -> None:
+        if head is not None:
+            policy.check_labels(head.labels)
+        self._policy, self._neighbours, self._head = policy, neighbours, head
+
+    @property
+    def head_fingerprint(self) -> str | None:
+        """The head's fingerprint; None where the vote decides."""
+        return None if self._head is None else self._head.fingerprint
+
+    def decide(self, items: Sequence[TicketItem], collection: Collection) -> None:
+        """Give every item its decision, unless a repeat already has one.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        undecided = [item for item in items if item.decision is None]
+        if not undecided:
+            return
+        answers = self._vote(undecided, collection) if self._head is None else _ask(self._head, undecided)
+        for item, answer in zip(undecided, answers, strict=True):
+            item.decision = to_decision(item, answer, self._policy)
+
+    def _vote(self, items: Sequence[TicketItem], collection: Collection) -> list[Answer]:
+        voters = collection.search([self._voters(item) for item in items])
+        return [
+            Answer(vote([hit for hit in hits if hit.id != item.point_id][: self._neighbours], "label"))
+            for item, hits in zip(items, voters, strict=True)
+        ]
+
+    def _voters(self, item: TicketItem) -> Query:
+        return Query(
+            vector=item.text_vector,
+            using=TEXT_VECTOR,
+            limit=self._neighbours + 1,  # itself may be among them
+            equals={"tenant_id": item.event.tenant_id, "flags": "labelled"},
+            payload=("label",),
+        )
 
 
-def judge(item: TicketItem, shares: Sequence[tuple[str, float]], settings: DecisionSettings) -> Decision:
-    """Turn the vote into an action: `auto`, `review`, or `abstain` with the reason."""
+def to_decision(item: TicketItem, answer: Answer, policy: Policy) -> Decision:
+    """Turn an answer into a decision under the policy."""
+    event = item.event
+    if not isinstance(event, TicketSnapshot):
+        raise ValueError("a deleted ticket is not routed")
+    judged = Judged(
+        shares=answer.shares,
+        kind="vote" if answer.head is None else "head",
+        in_scope=answer.in_scope,
+        has_text=bool(item.text),
+        agent_decided=event.agent_label is not None,
+        priority=event.priority,
+        tenant_id=event.tenant_id,
+    )
     previous = item.stored.payload.get("decision") if item.stored is not None else None
-    previous_queue = previous.get("queue") if isinstance(previous, dict) else None
-    top = tuple(LabelScore(label=label, share=min(1.0, share)) for label, share in shares[:TOP_LABELS])
-    common: dict[str, Any] = {"top": top, "previous_queue": previous_queue}
-    if not item.text:
-        return Decision(action="abstain", action_reason="no_text", **common)
-    if not shares:
-        return Decision(action="abstain", action_reason="no_labelled_neighbours", **common)
-    label, share = top[0].label, top[0].share
-    if share < settings.review_at:
-        return Decision(action="abstain", action_reason="vote_split", confidence=share, **common)
-    agent_decided = isinstance(item.event, TicketSnapshot) and item.event.agent_label is not None
-    sure = share >= settings.auto_at
     return Decision(
-        action="auto" if sure and not agent_decided else "review",
-        action_reason="agent_decided" if agent_decided else "vote_clear" if sure else "vote_unsure",
-        label=label,
-        queue=label,
-        confidence=share,
-        **common,
+        **asdict(judge(judged, policy)),
+        top=tuple(LabelScore(label=label, share=min(1.0, share)) for label, share in answer.shares[:TOP_LABELS]),
+        previous_queue=previous.get("queue") if isinstance(previous, dict) else None,
+        policy=policy.sha256,
+        head=answer.head,
+        scope=answer.scope,
     )
 
 
-def _voters(item: TicketItem, settings: DecisionSettings) -> Query:
-    return Query(
-        vector=item.text_vector,
-        using=TEXT_VECTOR,
-        limit=settings.neighbours + 1,  # itself may be among them
-        equals={"tenant_id": item.event.tenant_id, "flags": "labelled"},
-        payload=("label",),
-    )
+def _ask(head: Head, items: Sequence[TicketItem]) -> list[Answer]:
+    told = head.predict([item.text for item in items], np.stack([item.text_vector for item in items]))
+    return [
+        Answer(ranked(head.labels, shares), head.fingerprint, float(scope), bool(scope >= head.scope_at))
+        for shares, scope in zip(told.probabilities, told.scope, strict=True)
+    ]

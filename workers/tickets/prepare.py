@@ -1,20 +1,21 @@
-"""From a record to a ticket on its way: validation, the text that is embedded, and the digests that spare work.
+"""From a record to a ticket on its way: validation, masking, the text that is embedded, and the digests that spare work.
 
-A change to `prepared_text` is a change of vectors: raise `preparation` in models.toml with it.
+From `prepare` on, an item holds no personal data that is masked (docs/privacy.md): its record alone has the original bytes.
+A change to what is prepared is a change of vectors: raise the version of `shared/text/preparation.py` with it.
 """
 
 import json
-import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256
 
 from schemas.failures import FailureReason
 from schemas.points import point_id
-from schemas.tickets import TICKET_EVENT, Decision, SimilarTicket, TicketDeleted, TicketSnapshot
+from schemas.tickets import TICKET_EVENT, Decision, SimilarTicket, SuggestedReply, TicketDeleted, TicketSnapshot
 from shared.decoding import decode
 from shared.engine.pipeline import Item
 from shared.errors import Rejected
 from shared.records import Embedded, Record, Vector
+from shared.text.preparation import Preparer
 
 STREAM = "tickets"
 TEXT_VECTOR = "text"
@@ -34,6 +35,7 @@ class TicketItem(Item):
     resolution_embedded: Embedded | None = None
     decision: Decision | None = None
     similar: tuple[SimilarTicket, ...] = ()
+    suggested_reply: SuggestedReply | None = None
 
     @property
     def text_vector(self) -> Vector:
@@ -63,20 +65,37 @@ def decode_ticket(record: Record) -> TicketItem:
     )
 
 
-def prepare(item: TicketItem) -> None:
-    """Prepare a ticket's text and take the digests that spare work."""
+def prepare(item: TicketItem, preparer: Preparer) -> None:
+    """Digest the event as it came, put the prepared one in its place, and take the digests that spare work."""
     event = item.event
     item.content = digest(json.dumps(event.model_dump(mode="json", exclude={"event_id"}), sort_keys=True))
     if isinstance(event, TicketSnapshot):
-        item.text = prepared_text(event.subject, event.body)
+        item.event = event = prepared_event(event, preparer)
+        item.text = joined(event.subject, event.body)
         item.text_digest = digest(item.text)
         item.resolution_digest = None if event.resolution is None else digest(event.resolution)
 
 
-def prepared_text(subject: str, body: str) -> str:
-    """Return the text that is embedded: subject and body in Unicode's composed form, blanks around them left out."""
-    parts = (unicodedata.normalize("NFC", part).strip() for part in (subject, body))
-    return "\n\n".join(part for part in parts if part)
+def prepared_event(event: TicketSnapshot, preparer: Preparer) -> TicketSnapshot:
+    """Return the event with its texts prepared. Ids stay as they are, a customer's that is a mail address or phone not."""
+    prepared = {
+        "subject": preparer.field(event.subject),
+        "body": preparer.message(event.body),
+        "resolution": None if event.resolution is None else preparer.message(event.resolution),
+        "customer_id": None if event.customer_id is None else preparer.identifier(event.customer_id),
+        "attributes": preparer.attributes(event.attributes),
+    }
+    return event.model_copy(update=prepared)
+
+
+def prepared_text(subject: str, body: str, preparer: Preparer) -> str:
+    """Return the text to be embedded of a bare subject and body, as the worker embeds it."""
+    return joined(preparer.field(subject), preparer.message(body))
+
+
+def joined(subject: str, body: str) -> str:
+    """Join a prepared subject and body to the text that is embedded; what is empty is left out."""
+    return "\n\n".join(part for part in (subject, body) if part)
 
 
 def record_key(tenant_id: str, ticket_id: str) -> bytes:

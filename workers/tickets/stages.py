@@ -16,9 +16,11 @@ from shared.embedding.service import TextEmbedder
 from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import Rejected
 from shared.records import Embedded, Message, Point, Record, Settled, Vector
-from shared.settings import DecisionSettings
+from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
+from shared.text.preparation import Preparer
 from shared.vectorstore.port import Collection, CollectionSpec
-from workers.tickets.decide import decide
+from shared.vectorstore.terms import terms_digest
+from workers.tickets.decide import Decider
 from workers.tickets.prepare import STREAM, TEXT_VECTOR, TicketItem, decode_ticket, prepare
 from workers.tickets.similar import find_similar
 
@@ -26,12 +28,16 @@ RESOLUTION_VECTOR = "resolution"
 
 
 def collection_spec(name: str, dim: int) -> CollectionSpec:
-    """Return the collection of tickets under a model: its vectors, and the fields that filters use."""
+    """Return the collection of tickets under a model: its vectors, its terms, and the fields that filters use.
+
+    What the terms depend on stands in the name beside the model's fingerprint: another tokenizer is another collection.
+    """
     return CollectionSpec(
         alias=STREAM,
-        name=name,
+        name=f"{name}__{terms_digest()}",
         vectors={TEXT_VECTOR: dim, RESOLUTION_VECTOR: dim},
         indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
+        sparse=(TERMS_VECTOR,),
     )
 
 
@@ -40,8 +46,16 @@ class TicketStages:
 
     stream = STREAM
 
-    def __init__(self, collection: Collection, embedder: TextEmbedder, settings: DecisionSettings) -> None:
-        self._collection, self._embedder, self._settings = collection, embedder, settings
+    def __init__(
+        self,
+        collection: Collection,
+        embedder: TextEmbedder,
+        preparer: Preparer,
+        decider: Decider,
+        similar: SimilarSearch,
+    ) -> None:
+        self._collection, self._embedder, self._preparer = collection, embedder, preparer
+        self._decider, self._similar = decider, similar
 
     def decode(self, record: Record) -> TicketItem:
         """Validate a record."""
@@ -50,7 +64,7 @@ class TicketStages:
     def prepare(self, items: Sequence[TicketItem]) -> None:
         """Prepare the text of every ticket and take the digests that spare work."""
         for item in items:
-            prepare(item)
+            prepare(item, self._preparer)
 
     def embed(self, items: Sequence[TicketItem]) -> None:
         """Take vectors over from the store where the text is unchanged, and embed the rest in one call."""
@@ -74,8 +88,8 @@ class TicketStages:
         routed = [item for item in items if _needs_routing(item)]
         for item in routed:
             item.decision = _stored_decision(item) if item.is_repeat else None
-        decide(routed, self._collection, self._settings)
-        find_similar(routed, self._collection, self._settings)
+        self._decider.decide(routed, self._collection)
+        find_similar(routed, self._similar)
 
     def build(self, item: TicketItem) -> Settled:
         """Build the point and the result."""
@@ -96,7 +110,8 @@ class TicketStages:
         named: dict[str, Vector],
         result: Message | None = None,
     ) -> Settled:
-        point = Point(item.point_id, item.version, named, content.model_dump(mode="json"))
+        terms = {TERMS_VECTOR: self._similar.stored_terms(item.text)} if named else {}
+        point = Point(item.point_id, item.version, named, content.model_dump(mode="json"), terms)
         return Settled(item.record, outcome, item.point_id, item.version, None if item.is_repeat else point, result)
 
     def _result(self, item: TicketItem, event: TicketSnapshot) -> bytes:
@@ -110,8 +125,8 @@ class TicketStages:
             event_version=event.event_version,
             occurred_at=datetime.fromisoformat(str(stored["occurred_at"])) if stored else event.occurred_at,
             decision=item.decision,
-            priority=stored.get("priority", event.priority),
             similar=item.similar,
+            suggested_reply=item.suggested_reply,
             text_windows=item.text_embedded.windows,
             model=self._embedder.fingerprint,
             source=Origin(topic=record.topic, partition=record.partition, offset=record.offset),

@@ -1,0 +1,216 @@
+"""`python -m benchmarks.decisions`: how well heads decide; the figures of `docs/decisions.md`.
+
+Needs `MILLRACE_DATA`. Each text is embedded once; a run takes about five minutes on two cores.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millrace.labelled import Reading
+from shared.clock import SystemClock
+from shared.embedding.port import Matrix
+from shared.logs import configure
+from shared.routing.calibration import expected_calibration_error
+from shared.routing.evaluate import Evaluation, evaluate
+from shared.routing.features import Terms
+from shared.routing.folds import Examples
+from shared.routing.linear import fit_dense, fit_sparse
+from shared.routing.neighbours import vote
+from shared.routing.train import Trained, train
+from shared.settings import Settings
+from shared.vectorstore.port import Hit
+
+SEEDS = range(5)
+FEW = 10
+IN_SCOPE = 60
+NEIGHBOURS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Labelled texts with their vectors, shape (n, dim)."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    vectors: Matrix
+
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Texts":
+        """Return some of them."""
+        rows = np.arange(len(self.texts))[chosen]
+        return Texts(tuple(self.texts[n] for n in rows), tuple(self.labels[n] for n in rows), self.vectors[rows])
+
+    def examples(self) -> Examples:
+        """Return them as training takes them."""
+        names = tuple(sorted(set(self.labels)))
+        columns = {name: column for column, name in enumerate(names)}
+        return Examples(self.texts, self.vectors, np.array([columns[label] for label in self.labels]), names)
+
+
+def load(reading: Reading, file: Path, text: str, label: str) -> Texts:
+    """Read, prepare and embed a file."""
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    prepared = reading.prepare([row[text] for row in rows])
+    return Texts(tuple(prepared), tuple(row[label] for row in rows), reading.embed(prepared))
+
+
+def trained_on(texts: Texts) -> Trained:
+    """Train a head."""
+    return train(texts.examples(), None, "benchmark", lambda: None)
+
+
+def measured(trained: Trained, asked: Texts) -> Evaluation:
+    """Evaluate a head."""
+    return evaluate(trained.head, trained.head.predict(asked.texts, asked.vectors), asked.labels)
+
+
+def parts_alone(known: Texts, asked: Texts) -> dict[str, float]:
+    """Return the accuracy of vectors alone, terms alone, and the vote of neighbours."""
+    examples, terms = known.examples(), Terms.fit(known.texts)
+    right = np.array([examples.labels.index(label) for label in asked.labels])
+    learned, weighed = terms.weigh(known.texts), terms.weigh(asked.texts)
+    labels, dim = len(examples.labels), known.vectors.shape[1]
+    fits = {
+        "vectors alone": fit_dense(known.vectors, examples.truth, labels, len(terms)),
+        "terms alone": fit_sparse(learned, examples.truth, labels, dim),
+    }
+    shares = {
+        name: float((fit.logits(asked.vectors, weighed).argmax(axis=1) == right).mean()) for name, fit in fits.items()
+    }
+    return shares | {"vote": mean(each == label for each, label in zip(voted(known, asked), asked.labels, strict=True))}
+
+
+def voted(known: Texts, asked: Texts) -> list[str]:
+    """Return what the nearest labelled texts vote for."""
+    cosines = asked.vectors @ known.vectors.T
+    nearest = np.argsort(-cosines, axis=1)[:, :NEIGHBOURS]
+    return [
+        vote([Hit(None, float(row[n]), {"label": known.labels[n]}) for n in near], "label")[0][0]  # type: ignore[arg-type]  # the vote does not look at ids
+        for row, near in zip(cosines, nearest, strict=True)
+    ]
+
+
+def report_banking77(train_part: Texts, test_part: Texts) -> None:
+    """All labels: accuracy and calibration."""
+    began_s = SystemClock().monotonic_s()
+    trained = trained_on(train_part)
+    seconds = SystemClock().monotonic_s() - began_s
+    figures = measured(trained, test_part)
+    print(f"\nBanking77, {len(train_part.texts)} + {len(test_part.texts)} texts; trained in {seconds:.0f} s")
+    print(f"  recipe: {trained.recipe}")
+    for name, loss in trained.losses.items():
+        print(f"    held-out log loss, {name}: {loss:.4f}")
+    for name, value in (figures.as_dict() | parts_alone(train_part, test_part)).items():
+        print(f"  {name:<26} {value:.4f}")
+
+
+def report_scope(train_part: Texts, test_part: Texts) -> None:
+    """Sixty of the labels known, the others out of scope; drawn anew for each seed, and the first sixty by name."""
+    print(
+        f"\nOut of scope: {IN_SCOPE} of 77 labels known; AUROC of the score, of confidence alone, of the nearest text alone"
+    )
+    names = np.array(sorted(set(train_part.labels)))
+    draws = {"first by name": names[:IN_SCOPE]} | {
+        f"seed {seed}": np.random.default_rng(seed).permutation(names)[:IN_SCOPE] for seed in SEEDS
+    }
+    for name, known in draws.items():
+        figures = measured(trained_on(train_part.where(np.isin(train_part.labels, known))), test_part)
+        told = (figures.oos_auroc, figures.oos_auroc_confidence, figures.oos_auroc_nearest)
+        print(f"  {name:<14} {' '.join(f'{value:.4f}' for value in told)}  in scope {figures.in_scope_accuracy:.4f}")
+
+
+def report_few(train_part: Texts, test_part: Texts) -> None:
+    """Ten texts a label."""
+    print(f"\nFew labels: {FEW} texts a label, seeds {list(SEEDS)}")
+    seen: dict[str, list[float]] = {}
+    labels = np.array(train_part.labels)
+    for seed in SEEDS:
+        drawn = np.random.default_rng(seed)
+        rows = [drawn.choice(np.flatnonzero(labels == name), FEW, replace=False) for name in sorted(set(labels))]
+        few = train_part.where(np.concatenate(rows))
+        figures = measured(trained_on(few), test_part)
+        told = {"head": figures.accuracy, "head's calibration error": figures.ece} | parts_alone(few, test_part)
+        for name, value in told.items():
+            seen.setdefault(name, []).append(value)
+    for name, values in seen.items():
+        print(f"  {name:<26} {mean(values):.4f} ({min(values):.4f}-{max(values):.4f})")
+
+
+def report_bitext(reading: Reading, folder: Path) -> None:
+    """Bitext's templates: by intent and by category."""
+    for label in ("intent", "category"):
+        known, asked = (load(reading, folder / f"{part}.csv", "utterance", label) for part in ("train", "test"))
+        unique = known.where(
+            np.unique(
+                np.array([f"{t}\0{n}" for t, n in zip(known.texts, known.labels, strict=True)]), return_index=True
+            )[1]
+        )
+        print(f"\nBitext by {label}: {len(unique.texts)} + {len(asked.texts)} texts")
+        for name, value in (measured(trained_on(unique), asked).as_dict() | parts_alone(unique, asked)).items():
+            print(f"  {name:<26} {value:.4f}")
+
+
+def report_samples(reading: Reading) -> None:
+    """Our own samples, English, French and mixed: held out by cross-validation, then the open tickets."""
+    folder = files("millrace").joinpath("samples")
+    rows = [json.loads(line) for line in folder.joinpath("tickets.jsonl").read_text(encoding="utf-8").splitlines()]
+    intended = json.loads(folder.joinpath("expected.json").read_text(encoding="utf-8"))
+    solved = [row for row in rows if row["reason"] == "solved"]
+    opened = [row for row in rows if row["reason"] == "created" and intended[row["ticket_id"]] is not None]
+    known = _of_samples(reading, solved, [row["agent_label"] for row in solved])
+    trained = trained_on(known)
+    right = trained.held_out.argmax(axis=1) == known.examples().truth
+    print(
+        f"\nOur samples: {len(solved)} solved tickets in 12 labels; recipe {trained.recipe.kind} {trained.recipe.weight}"
+    )
+    _by_language("held out", solved, right, trained.held_out.max(axis=1))
+    asked = _of_samples(reading, opened, [intended[row["ticket_id"]] for row in opened])
+    shares = trained.head.predict(asked.texts, asked.vectors).probabilities
+    answers = [trained.head.labels[column] for column in shares.argmax(axis=1)]
+    _by_language("open", opened, np.array(answers) == asked.labels, shares.max(axis=1))
+    _by_language("open, by vote", opened, np.array(voted(known, asked)) == asked.labels, None)
+
+
+def _of_samples(reading: Reading, rows: Sequence[dict[str, str]], labels: Sequence[str]) -> Texts:
+    prepared = reading.prepare([f"{row['subject']}\n\n{row['body']}" for row in rows])
+    return Texts(tuple(prepared), tuple(labels), reading.embed(prepared))
+
+
+def _by_language(
+    name: str, rows: Sequence[dict[str, str]], right: NDArray[np.bool_], confidence: NDArray[np.float32] | None
+) -> None:
+    languages = np.array([row["language"] for row in rows])
+    for language in sorted(set(languages)):
+        chosen = languages == language
+        error = (
+            "" if confidence is None else f", ece {expected_calibration_error(confidence[chosen], right[chosen]):.3f}"
+        )
+        print(f"  {name}, {language}: {right[chosen].mean():.4f} of {chosen.sum()}{error}")
+
+
+def main() -> None:
+    """Measure everything."""
+    configure("error", json_lines=False)
+    texts = Path(os.environ["MILLRACE_DATA"]) / "text"
+    reading = Reading(Settings())
+    known, asked = (
+        load(reading, texts / "banking77" / f"{part}.csv", "text", "category") for part in ("train", "test")
+    )
+    report_banking77(known, asked)
+    report_scope(known, asked)
+    report_few(known, asked)
+    report_bitext(reading, texts / "bitext_support")
+    report_samples(reading)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""`millrace policy check`."""
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from millrace.cli.options import Json, load_settings, quiet
+from millrace.labelled import Reading, read_labelled
+from millrace.policy import ACTIONS, answers, report, warnings
+from shared.routing.head_files import POLICY_FILE, load_head
+from shared.routing.policy import Policy
+
+app = typer.Typer(help="The routing policy.", no_args_is_help=True)
+
+
+@app.callback()
+def policy() -> None:
+    """The routing policy: try it before it is used."""
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="Labelled texts: a .csv file with a header, or a .jsonl file.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of the head, as `router train` wrote it.")],
+    text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
+    label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    routing: Annotated[
+        Path | None, typer.Option(help="The routing.toml to try; default: the one beside the head.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose rules to try; default: those for all.")] = None,
+    by_label: Annotated[
+        bool, typer.Option("--by-label", help="Also by the head's first label, whose row of the policy decides.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Say what share of a labelled file would go auto, review and abstain, and how much of each is right.
+
+    The file must not be what the head was trained on, or everything looks sure. Precision is the share of texts whose
+    first label is the file's; for abstain it says how often the label that was not trusted would have been right.
+    """
+    quiet()
+    head = load_head(model)
+    tried = Policy.load(routing or model / POLICY_FILE)
+    tried.check_labels(head.labels)
+    labelled = read_labelled(file, text_column, label_column)
+    reading = Reading(load_settings())
+    head.check_model(reading.fingerprint)
+    prepared = reading.prepare(labelled.texts)
+    predictions = head.predict(prepared, reading.embed(prepared))
+    told = report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)
+    warned = list(warnings(head, tried, labelled.labels, tenant))
+    if json:
+        of = {"head": head.fingerprint, "policy": tried.sha256, "tenant": tenant, "skipped": labelled.skipped}
+        typer.echo(jsonlib.dumps(told | of | {"warnings": warned}, ensure_ascii=False))
+        return
+    typer.echo(f"{told['texts']} texts, head {head.fingerprint}, policy {tried.source} {tried.sha256[:8]}")
+    if labelled.skipped:
+        typer.echo(f"{labelled.skipped} rows without text or label left out")
+    _tell(told["actions"])
+    typer.echo("reasons: " + ", ".join(f"{reason} {texts}" for reason, texts in told["reasons"].items()))
+    if by_label:
+        _tell_labels(told["labels"])
+    for each in warned:
+        sys.stderr.write(f"warning: {each}\n")
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    table = _table("action", "texts", "share", "precision")
+    for action in ACTIONS:
+        each = figures[action]
+        table.add_row(action, str(each["texts"]), f"{each['share']:.1%}", _precision(each))
+    Console(highlight=False).print(table)
+
+
+def _tell_labels(labels: dict[str, Any]) -> None:
+    table = _table("first label", *(column for action in ACTIONS for column in (action, "precision")))
+    for label, figures in labels.items():
+        cells = (cell for action in ACTIONS for cell in (str(figures[action]["texts"]), _precision(figures[action])))
+        table.add_row(escape(" ".join(label.split())), *cells)
+    Console(highlight=False).print(table)
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None)
+    table.add_column(first, overflow="fold")
+    for column in others:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _precision(figures: dict[str, Any]) -> str:
+    return "" if figures["precision"] is None else f"{figures['precision']:.1%}"

@@ -1,0 +1,201 @@
+"""`millrace router train | evaluate | show | explain`."""
+
+import json as jsonlib
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from millrace.cli.options import Json, load_settings, quiet
+from millrace.labelled import Reading, read_labelled
+from millrace.router import Outcome, evaluate_head, train_head
+from shared.routing.head_files import POLICY_FILE, load_head
+
+app = typer.Typer(help="The routing head: train it, measure it, look into it.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A .csv file with a header, or a .jsonl file.")]
+TextColumn = Annotated[str, typer.Option(help="Column of the texts.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of the labels.")]
+Model = Annotated[Path, typer.Option("--model", help="Folder of the head, as `router train` wrote it.")]
+Outside = Annotated[
+    str | None, typer.Option("--out-of-scope-label", help="Label of the rows that belong to no queue at all.")
+]
+LISTED = 10
+
+
+@app.command("train")
+def train(
+    file: File,
+    out: Annotated[Path, typer.Option(help="Folder for the head; a head that is there is replaced.")],
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    out_of_scope_label: Outside = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw confusion.svg, reliability.svg and coverage.svg.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Train a head on labelled texts, and say what it is worth on texts it has not seen.
+
+    Needs two labels with two texts each; ten texts a label are few, fifty are good. Ten thousand short texts take half a
+    minute beyond their embedding. Beside the head lies a proposed routing.toml: a row per label, thresholds from 95 %
+    precision. Use both with MILLRACE_DECISION__HEAD=DIR.
+    """
+    quiet()
+    labelled = read_labelled(file, text_column, label_column)
+    reading = Reading(load_settings())
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=None)
+        outcome = train_head(reading, labelled, out_of_scope_label, out, lambda: bar.advance(task))
+    if pictures:
+        from shared.routing.pictures import draw
+
+        draw(outcome.trained, outcome.examples, out)
+    if json:
+        typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))
+    else:
+        _tell(outcome, labelled.skipped, out)
+    _warn(outcome)
+
+
+@app.command("evaluate")
+def evaluate(
+    file: File,
+    model: Model,
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    out_of_scope_label: Outside = None,
+    json: Json = False,
+) -> None:
+    """Measure a head on labelled texts it was not trained on.
+
+    Rows whose label the head does not have count as out of scope, with or without --out-of-scope-label. With such rows,
+    accuracy is that of the decisions (rejecting is right for them and wrong for the others), in_scope_accuracy that of the
+    labels alone; macro_f1, ece (15 bins) and coverage_at_95_precision are over the in-scope rows in any case.
+    """
+    quiet()
+    labelled = read_labelled(file, text_column, label_column)
+    head = load_head(model)
+    figures, unknown = evaluate_head(Reading(load_settings()), head, labelled, out_of_scope_label)
+    if json:
+        typer.echo(jsonlib.dumps(figures.as_dict()))
+    else:
+        for name, value in figures.as_dict().items():
+            typer.echo(f"{name:<26} {value if isinstance(value, int) else f'{value:.4f}'}")
+    if unknown:
+        named = ", ".join(f"{label} ({rows})" for label, rows in list(unknown.items())[:LISTED])
+        sys.stderr.write(f"warning: {len(unknown)} labels are not the head's; out of scope: {named}\n")
+
+
+@app.command("show")
+def show(
+    folder: Annotated[Path, typer.Argument(help="Folder of the head.", metavar="DIR")],
+    json: Json = False,
+) -> None:
+    """Say what a head is: its model, labels, how it was put together, what it was worth, what training warned of."""
+    quiet()
+    facts: Any = dict(load_head(folder).facts)
+    if json:
+        typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
+        return
+    recipe, held_out = facts["recipe"], facts["held_out"]
+    made = f"blend, {recipe['weight']:.1f} vectors" if recipe["kind"] == "blend" else "vectors and terms jointly"
+    rows = {
+        "fingerprint": facts["fingerprint"],
+        "model": f"{facts['model']} (its vectors alone will do)",
+        "labels": f"{len(facts['labels'])}, {facts['texts']} texts, data SHA-256 {facts['data_sha256'][:16]}...",
+        "made of": made,
+        "held out": _figures(held_out),
+        "thresholds": ", ".join(f"{name} {value:.3f}" for name, value in facts["thresholds"].items()),
+        "scope": "learned by leaving labels out" if facts["scope_learned"] else "assumed: too few labels to learn it",
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:<12} {value}")
+    for label, count in facts["label_counts"].items():
+        typer.echo(f"  {count:>6}  {label}")
+    _warn_of(facts)
+
+
+@app.command("explain")
+def explain(
+    text: Annotated[str, typer.Option("--text", help="The text to decide on.")],
+    model: Model,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many labels, terms and training texts.")] = 5,
+    json: Json = False,
+) -> None:
+    """Say why a head answers as it does.
+
+    Shows its shares, the terms that speak for the first label against the second, and the most similar training texts.
+    """
+    quiet()
+    head = load_head(model)
+    reading = Reading(load_settings())
+    head.check_model(reading.fingerprint)
+    prepared = reading.prepare([text])
+    told = head.explain(prepared[0], reading.embed(prepared)[0], limit)
+    if json:
+        typer.echo(jsonlib.dumps(asdict(told), ensure_ascii=False))
+        return
+    verdict = "in scope" if told.scope >= head.scope_at else "out of scope"
+    typer.echo(f"scope {told.scope:.3f}: {verdict} (threshold {head.scope_at:.3f})")
+    _table("labels", ("share", "label"), [(f"{share:.3f}", label) for label, share in told.shares[:limit]])
+    first, second = told.shares[0][0], told.shares[1][0]
+    speaks = [
+        ("the meaning (vector)", f"{told.dense:+.2f}"),
+        *((term, f"{weight:+.2f}") for term, weight in told.terms),
+    ]
+    _table(f"for {first}, against {second}", ("term", "logits"), speaks)
+    near = [(f"{cosine:.3f}", label, known) for cosine, label, known in told.nearest]
+    _table("nearest training texts", ("cosine", "label", "text"), near)
+
+
+def _tell(outcome: Outcome, skipped: int, out: Path) -> None:
+    facts: Any = outcome.head.facts
+    left_out = f", {outcome.repeated} repeated and {skipped} incomplete left out" if outcome.repeated or skipped else ""
+    typer.echo(f"{facts['texts']} texts, {len(facts['labels'])} labels{left_out}")
+    typer.echo(f"held out: {_figures(facts['held_out'])}")
+    thresholds = facts["thresholds"]
+    typer.echo(f"thresholds: auto_at {thresholds['auto_at']:.3f}, review_at {thresholds['review_at']:.3f}")
+    worst = [(str(p["count"]), f"{p['label']} taken for {p['taken_for']}") for p in facts["confused"][:LISTED]]
+    _table("most often taken for each other, held out", ("texts", "labels"), worst)
+    typer.echo(f"head {outcome.head.fingerprint} in {out}; policy proposed in {out / POLICY_FILE}")
+
+
+def _figures(held_out: dict[str, Any]) -> str:
+    return (
+        f"accuracy {held_out['accuracy']:.4f}, macro F1 {held_out['macro_f1']:.4f}, calibration error "
+        f"{held_out['ece']:.4f}, {held_out['coverage_at_95_precision']:.1%} decided at 95 % precision"
+    )
+
+
+def _warn(outcome: Outcome) -> None:
+    if outcome.contested:
+        sys.stderr.write(f"warning: {outcome.contested} texts stand under more than one label\n")
+    _warn_of(dict(outcome.head.facts))
+
+
+def _warn_of(facts: dict[str, Any]) -> None:
+    if facts["rare_labels"]:
+        sys.stderr.write(f"warning: fewer than 10 texts: {', '.join(facts['rare_labels'])}\n")
+    if facts["mislabels"]:
+        sys.stderr.write(f"warning: {facts['mislabels_found']} probable mislabels, the clearest first:\n")
+    for each in facts["mislabels"][:LISTED]:
+        sys.stderr.write(f"  {each['label']}, rather {each['suggested']}: {' '.join(each['text'].split())}\n")
+    if len(facts["mislabels"]) > LISTED:
+        sys.stderr.write("  ... (more with `router show DIR --json`)\n")
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(title=title, title_justify="left", box=None)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(" ".join(cell.split())) for cell in row))
+    Console(highlight=False).print(table)

@@ -1,0 +1,156 @@
+"""`millrace similar`: ask, evaluate, tune."""
+
+import json as jsonlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from millrace.cli.options import Json, load_settings, quiet
+from millrace.retrieval import (
+    Corpus,
+    Queries,
+    build_table,
+    distinct_texts,
+    embed,
+    evaluate,
+    read_corpus,
+    read_queries,
+    tune,
+)
+from millrace.similar import ask, only_tenant, print_found, print_metrics
+from millrace.wiring import load_text_model, model_card, open_store
+from shared.errors import Fatal
+from shared.retrieval.tuning import Table
+from shared.settings import Settings
+from shared.text.preparation import Preparer
+from workers.tickets.prepare import STREAM, prepared_text
+
+PIPED_COLUMNS = 140
+
+CorpusFile = Annotated[
+    Path, typer.Option("--corpus", help="What is searched: id,text and optionally label; .csv or .jsonl.")
+]
+QueriesFile = Annotated[
+    Path,
+    typer.Option(
+        "--queries",
+        help="What is asked: text and either relevant (ids parted by blanks) or label; optionally language, and id: "
+        "a text that has an id of the corpus does not find itself.",
+    ),
+]
+
+app = typer.Typer(help="Similar solved tickets: ask the store, or evaluate and tune the ranking on labelled files.")
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Two files, read, and what the store found in one for the other."""
+
+    settings: Settings
+    corpus: Corpus
+    queries: Queries
+    table: Table
+
+
+@app.callback(invoke_without_command=True)
+def similar(
+    context: typer.Context,
+    text: Annotated[str | None, typer.Option("--text", help="The text to find similar solved tickets to.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Whose tickets; not needed where the store holds one tenant's alone.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=5, help="How many at most.")] = None,
+    json: Json = False,
+) -> None:
+    """Find solved tickets similar to a text, each with its score's parts, and a reply quoted from their resolutions."""
+    quiet()
+    if context.invoked_subcommand is not None:
+        return
+    if text is None:
+        raise typer.BadParameter("give --text, or one of the commands evaluate and tune")
+    settings = load_settings()
+    if not settings.store.path.exists():
+        raise Fatal(f"there is no store at {settings.store.path}; set MILLRACE_STORE__PATH")
+    wanted = settings.similar if limit is None else settings.similar.model_copy(update={"limit": limit})
+    with open_store(settings) as store:
+        collection = store.open_alias(STREAM)
+        if collection is None:
+            raise Fatal(f"{settings.store.path} holds no collection of {STREAM}")
+        whose = tenant or only_tenant(collection)
+        found = ask(collection, load_text_model(settings), wanted, whose, _prepare(settings)(text))
+    if json:
+        reply = None if found.reply is None else found.reply.model_dump(mode="json")
+        hits = [ticket.model_dump(mode="json") for ticket in found.similar]
+        typer.echo(jsonlib.dumps({"tenant_id": whose, "similar": hits, "suggested_reply": reply}))
+    else:
+        print_found(Console(highlight=False), found)
+
+
+@app.command("evaluate")
+def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
+    """Measure the configured ranking beside cosine alone and BM25 alone, with 95 % intervals, per length and language.
+
+    Neither age nor the folding of duplicates plays a part. Recall is capped: min(k, all relevant ones) is all there is.
+    """
+    labelled = _read(corpus, queries)
+    found = evaluate(labelled.table, labelled.corpus, labelled.queries, labelled.settings.similar.bm25_weight)
+    _print(found, json)
+
+
+@app.command("tune")
+def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
+    """Find the weight of BM25 with the best nDCG among those never below cosine or BM25 alone on any metric or slice.
+
+    It is chosen on one half of the queries and reported on the other, then chosen on all.
+    """
+    labelled = _read(corpus, queries)
+    found = tune(labelled.table, labelled.corpus, labelled.queries)
+    _print(found, json)
+    if not json:
+        held_out = found["held_out"]
+        print_metrics(_console(), held_out, f"chosen on one half: {held_out['bm25_weight']:g}; on the other half")
+        if not found["never_below"]:
+            typer.echo("no weight is never below: this one is below by the least")
+        typer.echo(f"MILLRACE_SIMILAR__BM25_WEIGHT={found['bm25_weight']:g}")
+
+
+def _read(corpus_file: Path, queries_file: Path) -> Labelled:
+    settings = load_settings()
+    prepare = _prepare(settings)
+    corpus = read_corpus(corpus_file, prepare)
+    queries = read_queries(queries_file, corpus, prepare)
+    model = load_text_model(settings)
+    texts = distinct_texts(corpus, queries)
+    with Bar(console=Console(stderr=True)) as bar:
+        task = bar.add_task("embed", total=len(texts))
+        vectors = embed(model, texts, lambda done: bar.advance(task, done))
+    table = build_table(corpus, queries, vectors, settings.similar.candidates)
+    return Labelled(settings, corpus, queries, table)
+
+
+def _prepare(settings: Settings) -> Any:
+    preparer = Preparer(model_card(settings).preparation)
+    return lambda text: prepared_text("", text, preparer)
+
+
+def _print(found: dict[str, Any], json: bool) -> None:
+    if found["unknown_relevant"]:
+        names = ", ".join(found["unknown_examples"])
+        typer.echo(f"{found['unknown_relevant']} relevant ids are not in the corpus: {names}", err=True)
+    if found["unanswerable"]:
+        typer.echo(f"{found['unanswerable']} queries left out: nothing in the corpus is relevant to them", err=True)
+    if json:
+        typer.echo(jsonlib.dumps(found))
+    else:
+        title = f"{found['queries']} queries, {found['corpus']} texts, weight of BM25 {found['bm25_weight']:g}"
+        print_metrics(_console(), found, title)
+
+
+def _console() -> Console:
+    """Return a console that is wide enough for the table also where the output is piped."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)

@@ -1,0 +1,104 @@
+"""Files of labelled texts, as training and evaluation read them: prepared like tickets and embedded with a progress bar."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from millrace.ingest import TicketFile
+from millrace.wiring import load_text_model, model_card
+from shared.embedding.port import Matrix, TextModel
+from shared.errors import Fatal
+from shared.routing.head import Head, Predictions
+from shared.settings import Settings
+from shared.text.preparation import Preparer
+
+TEXTS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFile:
+    """The rows of a file that have a text and a label, in order; `skipped` counts those that lack one."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    skipped: int
+
+
+def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFile:
+    """Read a .csv or .jsonl file.
+
+    Raises:
+        Fatal: it cannot be read, a column is missing, or no row has both.
+    """
+    texts: list[str] = []
+    labels: list[str] = []
+    skipped = 0
+    for number, row in enumerate(TicketFile.open(path).rows(), 1):
+        for column in (text_column, label_column):
+            if column not in row:
+                there = ", ".join(str(name) for name in row)
+                raise Fatal(f"{path}, row {number}: there is no column {column}; there are: {there}")
+        cells = (row[column] for column in (text_column, label_column))
+        text, label = ("" if cell is None else str(cell).strip() for cell in cells)
+        if text and label:
+            texts.append(text)
+            labels.append(label)
+        else:
+            skipped += 1
+    if not texts:
+        raise Fatal(f"{path}: not one row has both {text_column} and {label_column}")
+    return LabelledFile(tuple(texts), tuple(labels), skipped)
+
+
+class Reading:
+    """Prepares and embeds texts as the worker does.
+
+    Args:
+        settings: Which model, and how texts are prepared for it.
+        model: The model, where it is loaded already.
+
+    Raises:
+        Fatal: the model cannot be loaded.
+    """
+
+    def __init__(self, settings: Settings, model: TextModel | None = None) -> None:
+        self._preparer = Preparer(model_card(settings).preparation)
+        self._model = load_text_model(settings) if model is None else model
+
+    @property
+    def fingerprint(self) -> str:
+        """The model's fingerprint."""
+        return self._model.fingerprint
+
+    def prepare(self, texts: Sequence[str]) -> list[str]:
+        """Return texts as the model reads them, personal data masked."""
+        return [self._preparer.message(text) for text in texts]
+
+    def embed(self, prepared: Sequence[str]) -> Matrix:
+        """Embed prepared texts, each different one once: shape (n, dim), float32, unit rows."""
+        places: dict[str, int] = {}
+        for text in prepared:
+            places.setdefault(text, len(places))
+        different = list(places)
+        vectors = np.zeros((len(different), self._model.dim), np.float32)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("embedding", total=len(different))
+            for start in range(0, len(different), TEXTS_AT_ONCE):
+                part = different[start : start + TEXTS_AT_ONCE]
+                vectors[start : start + len(part)] = self._model.embed(part).vectors
+                bar.advance(task, len(part))
+        return vectors[[places[text] for text in prepared]]
+
+    def predict(self, head: Head, texts: Sequence[str]) -> Predictions:
+        """Return what a head says of texts.
+
+        Raises:
+            Fatal: the head was trained on another model's vectors.
+        """
+        head.check_model(self.fingerprint)
+        prepared = self.prepare(texts)
+        return head.predict(prepared, self.embed(prepared))

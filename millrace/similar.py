@@ -1,0 +1,91 @@
+"""Asking the configured store for similar solved tickets, and showing them to a person."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.tickets import SimilarTicket
+from shared.clock import SystemClock
+from shared.embedding.port import TextModel
+from shared.errors import Fatal
+from shared.retrieval.similar import Found, Question, SimilarSearch
+from shared.settings import SimilarSettings
+from shared.vectorstore.port import Collection
+from workers.tickets.prepare import TEXT_VECTOR
+
+TENANTS_NAMED = 5
+
+
+def ask(collection: Collection, model: TextModel, settings: SimilarSettings, tenant_id: str, text: str) -> Found:
+    """Return what is similar to a prepared text, as of now.
+
+    Raises:
+        Unavailable: the store cannot be read.
+    """
+    search = SimilarSearch(collection, TEXT_VECTOR, settings)
+    [found] = search.find([Question(tenant_id, text, model.embed([text]).vectors[0], SystemClock().now())])
+    return found
+
+
+def only_tenant(collection: Collection) -> str:
+    """Return the tenant of a store that holds one tenant alone.
+
+    Raises:
+        Fatal: it holds none, or several; the error names some.
+    """
+    tenants: set[str] = set()
+    for _, payload in collection.scroll(("tenant_id",)):
+        tenants.add(str(payload.get("tenant_id")))
+        if len(tenants) > TENANTS_NAMED:
+            break
+    if not tenants:
+        raise Fatal("the store holds no tickets yet")
+    if len(tenants) > 1:
+        raise Fatal(f"whose tickets? give --tenant; the store holds {', '.join(sorted(tenants))}")
+    return tenants.pop()
+
+
+def print_found(console: Console, found: Found) -> None:
+    """Print the hits, best first, with what their scores are made of, and the suggested reply."""
+    if not found.similar:
+        console.print("  no solved ticket")
+        return
+    for ticket in found.similar:
+        console.print(f"  [bold]{ticket.score:.3f}[/bold]  {escape(ticket.ticket_id)}  {escape(ticket.subject)}")
+        console.print(f"         {_parts(ticket)}", style="dim")
+        if ticket.resolution:
+            console.print(f"         {escape(ticket.resolution)}")
+    if found.reply is not None:
+        console.print("\nSuggested reply, quoted from these resolutions:")
+        for sentence in found.reply.sentences:
+            console.print(f"  {escape(sentence.text)} [dim]({escape(sentence.ticket_id)})[/dim]")
+
+
+def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:
+    """Print the metrics of the three rankings, overall and for each slice."""
+    table = Table(title=title, title_justify="left")
+    for column in ("", "ranking", "MRR", "recall@1", "recall@5", "nDCG@10"):
+        table.add_column(column, no_wrap=True, justify="left" if column in ("", "ranking") else "right")
+    for name, part in (("all", report), *report["slices"].items()):
+        for place, ranking in enumerate(("fused", "dense", "bm25")):
+            values = part[ranking]
+            cells = [_cell(values, metric) for metric in ("mrr", "recall_at_1", "recall_at_5", "ndcg_at_10")]
+            table.add_row(f"{name} ({part['queries']})" if place == 0 else "", ranking, *cells)
+        table.add_section()
+    console.print(table)
+
+
+def _parts(ticket: SimilarTicket) -> str:
+    parts = ticket.parts
+    rated = "unrated" if ticket.satisfaction is None else f"rated {ticket.satisfaction}"
+    shared = f"; shares {escape(', '.join(ticket.shared_terms))}" if ticket.shared_terms else ""
+    return (
+        f"({parts.dense:.3f} + {parts.lexical:.3f}) * {parts.decay:.2f}; {ticket.occurred_at:%Y-%m-%d}, {rated}{shared}"
+    )
+
+
+def _cell(values: dict[str, Any], metric: str) -> str:
+    low, high = values[f"{metric}_interval"]
+    return f"{values[metric]:.4f} ({low:.3f}-{high:.3f})"

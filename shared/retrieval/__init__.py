@@ -1,0 +1,1 @@
+"""Similar solved tickets: ranking what the store found, the suggested reply, and measuring both on labelled data."""

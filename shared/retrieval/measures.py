@@ -1,0 +1,78 @@
+"""How good a ranking is, query by query, and how sure that is: MRR, recall, nDCG, and bootstrap intervals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+"""One value for each query: shape (queries,), float64, 0 to 1."""
+
+Flags = NDArray[np.bool_]
+
+METRICS = ("mrr", "recall_at_1", "recall_at_5", "ndcg_at_10")
+DEPTH = 10
+"""Ranks that are looked at, also by MRR."""
+
+RESAMPLES = 1_000
+RESAMPLED_AT_ONCE = 20
+SEED = 20_240_817
+COVERAGE = 0.95
+
+
+def measure(relevant: Flags, wanted: NDArray[np.int64]) -> dict[str, Values]:
+    """Return each metric for each query.
+
+    MRR is 1 / rank of the first relevant one among the first ten, else 0. Recall is capped as in BEIR (Thakur et al. 2021,
+    https://arxiv.org/abs/2104.08663, appendix): the relevant ones among the first k over min(k, all relevant ones), so that
+    1 can be reached. nDCG is that of Järvelin & Kekäläinen 2002 with gains 0 and 1.
+
+    Args:
+        relevant: Shape (queries, hits): whether the hit at each rank is relevant; ranks without a hit are False.
+        wanted: Shape (queries,): how many relevant ones there are, 1 or more.
+    """
+    top = np.zeros((len(relevant), DEPTH), np.bool_)
+    top[:, : relevant.shape[1]] = relevant[:, :DEPTH]
+    discounts = 1 / np.log2(np.arange(2, DEPTH + 2))
+    ideal = np.cumsum(discounts)[np.minimum(wanted, DEPTH) - 1]
+    return {
+        "mrr": np.where(top.any(1), 1 / (top.argmax(1) + 1), 0.0),
+        "recall_at_1": _recall(top, wanted, 1),
+        "recall_at_5": _recall(top, wanted, 5),
+        "ndcg_at_10": (top * discounts).sum(1) / ideal,
+    }
+
+
+def summarise(values: Mapping[str, Values]) -> dict[str, Any]:
+    """Return the mean of each metric, and its 95 % interval under `<metric>_interval`."""
+    table = np.stack(list(values.values()), axis=1)
+    low, high = intervals(table)
+    means = table.mean(0)
+    summary: dict[str, Any] = {name: float(mean) for name, mean in zip(values, means, strict=True)}
+    for place, name in enumerate(values):
+        summary[f"{name}_interval"] = [float(low[place]), float(high[place])]
+    return summary
+
+
+def intervals(table: NDArray[np.float64]) -> tuple[Values, Values]:
+    """Return the ends of the percentile bootstrap interval of each column's mean, over 1,000 resamples of the queries.
+
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
+
+    Args:
+        table: Shape (queries, columns).
+    """
+    rng = np.random.default_rng(SEED)
+    queries = len(table)
+    means = []
+    for _ in range(RESAMPLES // RESAMPLED_AT_ONCE):
+        drawn = rng.integers(0, queries, (RESAMPLED_AT_ONCE, queries))
+        counts = np.stack([np.bincount(row, minlength=queries) for row in drawn])
+        means.append(counts @ table / queries)
+    low, high = np.quantile(np.vstack(means), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
+    return np.asarray(low, np.float64), np.asarray(high, np.float64)
+
+
+def _recall(top: Flags, wanted: NDArray[np.int64], k: int) -> Values:
+    return np.asarray(top[:, :k].sum(1) / np.minimum(k, wanted), np.float64)

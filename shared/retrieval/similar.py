@@ -1,0 +1,132 @@
+"""Similar solved tickets: one hybrid query for each question of a batch, ranked, explained, with a suggested reply.
+
+Used by the worker and by the commands, so that both answer alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from schemas.tickets import ScoreParts, SimilarTicket, SuggestedReply
+from shared.records import SparseVector, Vector
+from shared.retrieval.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
+from shared.retrieval.reply import Resolution, suggest
+from shared.settings import SimilarSettings
+from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
+from shared.vectorstore.terms import Terms
+
+TERMS_VECTOR = "terms"
+"""The name of the sparse vector of a text's terms."""
+
+SHOWN_FIELDS = ("ticket_id", "label", "subject", "body", "resolution", "satisfaction", "occurred_at")
+SHOWN_TERMS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What similar tickets are looked for.
+
+    Attributes:
+        tenant_id: Only this tenant's tickets are offered.
+        text: The prepared text.
+        vector: Its vector, shape (dim,), unit length.
+        occurred_at: When it was asked; the age of a hit is counted from there.
+        itself: The point of the ticket that asks, if it has one.
+    """
+
+    tenant_id: str
+    text: str
+    vector: Vector
+    occurred_at: datetime
+    itself: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The similar tickets, best first, and what may be replied."""
+
+    similar: tuple[SimilarTicket, ...] = ()
+    reply: SuggestedReply | None = None
+
+
+class SimilarSearch:
+    """Finds similar solved tickets in one collection.
+
+    Args:
+        collection: Where they are looked for.
+        using: The vector that texts are compared by.
+        settings: How many, which, and how they are ranked.
+    """
+
+    def __init__(self, collection: Collection, using: str, settings: SimilarSettings) -> None:
+        self._collection, self._using, self._settings = collection, using, settings
+        self._terms = Terms()
+        self._ranking = Ranking(settings.bm25_weight, settings.half_life_days, settings.age_floor)
+
+    def stored_terms(self, text: str) -> SparseVector:
+        """Return the terms under which a text is found; they are stored beside its vector."""
+        return self._terms.of_document(text)
+
+    def find(self, questions: Sequence[Question]) -> list[Found]:
+        """Answer a batch of questions in two calls of the store: one finds, one reads what is shown of the best.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        if not self._settings.limit or not questions:
+            return [Found()] * len(questions)
+        queries = [self._query(question) for question in questions]
+        answers = self._collection.candidates(queries)
+        best = [self._rank(*each) for each in zip(questions, queries, answers, strict=True)]
+        ids = {hit.candidate.id for hits in best for hit in hits}
+        payloads = self._collection.payloads(ids, SHOWN_FIELDS)
+        return [self._show(question, hits, payloads) for question, hits in zip(questions, best, strict=True)]
+
+    def _query(self, question: Question) -> HybridQuery:
+        settings = self._settings
+        nearest = Query(
+            vector=question.vector,
+            using=self._using,
+            limit=settings.candidates + 1,  # itself may be among them
+            equals={"tenant_id": question.tenant_id, "flags": "solved"},
+            at_least={"satisfaction": settings.min_satisfaction},
+            may_lack=("satisfaction",) if settings.include_unrated else (),
+            payload=RANKED_FIELDS,
+        )
+        return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR)
+
+    def _rank(self, question: Question, query: HybridQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
+        asked = Asked(query.terms.indices.size, question.occurred_at, question.itself)
+        return rank(candidates, asked, self._ranking, self._settings.limit)
+
+    def _show(self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]) -> Found:
+        shown = [(hit, payloads[hit.candidate.id]) for hit in hits if "subject" in payloads.get(hit.candidate.id, {})]
+        texts = [f"{payload['subject']}\n\n{payload['body']}" for _, payload in shown]
+        shared = self._terms.shared(question.text, texts)
+        similar = tuple(
+            _similar_ticket(hit, payload, terms[:SHOWN_TERMS])
+            for (hit, payload), terms in zip(shown, shared, strict=True)
+        )
+        quotable = [ticket for ticket in similar if ticket.resolution and ticket.parts.dense >= self._settings.reply_at]
+        return Found(similar, suggest([Resolution(t.ticket_id, t.resolution or "", t.score) for t in quotable]))
+
+
+def _similar_ticket(hit: Ranked, payload: Mapping[str, object], terms: tuple[str, ...]) -> SimilarTicket:
+    fields: dict[str, Any] = {
+        name: payload.get(name) for name in ("ticket_id", "label", "subject", "resolution", "satisfaction")
+    }
+    candidate = hit.candidate
+    return SimilarTicket(
+        score=hit.score,
+        parts=ScoreParts(
+            dense=min(1.0, candidate.dense),
+            bm25=max(0.0, candidate.bm25),
+            lexical=max(0.0, hit.lexical),
+            decay=hit.decay,
+        ),
+        shared_terms=terms,
+        occurred_at=datetime.fromisoformat(str(payload["occurred_at"])),
+        **fields,
+    )

@@ -1,0 +1,78 @@
+"""The sparse features of a text: which words, pairs of words and runs of four letters it has, weighted by rarity.
+
+scikit-learn's TF-IDF; what it has learned is kept as plain lists and arrays, so that nothing has to be unpickled.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+MAX_TERMS = 50_000
+"""Of each kind. Banking77 has 28,600 in all; a cap keeps a head of many long texts below 100 MB."""
+
+LETTERS = 4
+"""Runs of four letters inside words stand misspellings and inflection. Runs of 2 to 5 cost twice the time and gave the same
+accuracy on Banking77 (`docs/decisions.md`)."""
+
+WORDS = {"ngram_range": (1, 2), "sublinear_tf": True, "dtype": np.float32}
+PIECES = {"analyzer": "char_wb", "ngram_range": (LETTERS, LETTERS), "sublinear_tf": True, "dtype": np.float32}
+
+
+class Terms:
+    """TF-IDF over words and over runs of letters, each of unit length.
+
+    Args:
+        words: The word terms, in the order of their columns.
+        pieces: The letter runs, whose columns follow.
+        rarity: Inverse document frequency of each column: shape (terms,), float32.
+    """
+
+    def __init__(self, words: Sequence[str], pieces: Sequence[str], rarity: NDArray[np.float32]) -> None:
+        self.words, self.pieces, self.rarity = list(words), list(pieces), rarity
+        split = len(self.words)
+        self._word = _restored(WORDS, self.words, rarity[:split])
+        self._piece = _restored(PIECES, self.pieces, rarity[split:])
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> "Terms":
+        """Learn the terms of these texts. A letter run has to occur in two of them, where there are that many."""
+        word = TfidfVectorizer(max_features=MAX_TERMS, **WORDS)
+        piece = TfidfVectorizer(max_features=MAX_TERMS, min_df=2 if len(texts) > 2 else 1, **PIECES)
+        learned = [_learn(word, texts), _learn(piece, texts)]
+        return cls(learned[0][0], learned[1][0], np.concatenate([rarity for _, rarity in learned]))
+
+    def __len__(self) -> int:
+        """Return how many columns there are."""
+        return len(self.words) + len(self.pieces)
+
+    def __getitem__(self, column: int) -> str:
+        """Return the term of a column; a run of letters stands between dots."""
+        split = len(self.words)
+        return self.words[column] if column < split else f"·{self.pieces[column - split]}·"
+
+    def weigh(self, texts: Sequence[str]) -> csr_matrix:
+        """Return the features of texts: shape (n, terms), float32, both halves of each row of unit length or empty."""
+        halves = [
+            vectorizer.transform(texts) if vectorizer is not None and len(texts) else csr_matrix((len(texts), 0), dtype=np.float32)
+            for vectorizer in (self._word, self._piece)
+        ]
+        return csr_matrix(hstack(halves, format="csr", dtype=np.float32))
+
+
+def _learn(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
+    try:
+        vectorizer.fit(texts)
+    except ValueError:  # not one term in all of them
+        return [], np.zeros(0, np.float32)
+    return vectorizer.get_feature_names_out().tolist(), np.asarray(vectorizer.idf_, np.float32)
+
+
+def _restored(how: dict[str, object], terms: list[str], rarity: NDArray[np.float32]) -> TfidfVectorizer | None:
+    if not terms:
+        return None
+    vectorizer = TfidfVectorizer(vocabulary=terms, **how)
+    vectorizer.idf_ = rarity
+    return vectorizer

@@ -1,0 +1,132 @@
+"""A head on disk: arrays in `head.safetensors`, facts in `head.json`, `terms.json`, `texts.jsonl`. Nothing is unpickled."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from shared.errors import Fatal
+from shared.routing.features import Terms
+from shared.routing.head import Head, Known
+from shared.routing.linear import Linear
+from shared.routing.scope import Scope
+
+FORMAT = 1
+POLICY_FILE = "routing.toml"
+"""The policy that lies beside a head, proposed by training."""
+
+ARRAYS, TERMS, TEXTS, FACTS = "head.safetensors", "terms.json", "texts.jsonl", "head.json"
+
+
+def save_head(head: Head, folder: Path) -> Head:
+    """Write a head; `head.json` last, so that a half-written folder is no head. Returns it with its fingerprint.
+
+    Raises:
+        Fatal: the folder cannot be written.
+    """
+    files = {
+        ARRAYS: save(
+            {
+                "dense": head.linear.dense,
+                "sparse": head.linear.sparse,
+                "bias": head.linear.bias,
+                "rarity": head.terms.rarity,
+                "known": head.known.vectors.astype(np.float16),
+                "scope": np.array([getattr(head.scope, name) for name in Scope.__slots__], np.float64),
+            }
+        ),
+        TERMS: _json({"words": head.terms.words, "pieces": head.terms.pieces}),
+        TEXTS: b"".join(
+            _json({"label": label, "text": text})
+            for label, text in zip(head.known.labels, head.known.texts, strict=True)
+        ),
+    }
+    digests = {name: sha256(content).hexdigest() for name, content in files.items()}
+    identity = {"format": FORMAT, "model": head.model, "labels": head.labels, "files": digests}
+    fingerprint = _fingerprint(identity)
+    named = {"fingerprint": fingerprint, **identity}
+    facts = {**named, **head.facts, **named}
+    make_folder(folder)
+    try:
+        (folder / FACTS).unlink(missing_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        (folder / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Fatal(f"the head cannot be written to {folder}: {error.strerror}") from error
+    return load_head(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make sure that a head can be written here.
+
+    Raises:
+        Fatal: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{FACTS}.part").write_bytes(b"")
+        (folder / f"{FACTS}.part").unlink()
+    except OSError as error:
+        raise Fatal(f"the head cannot be written to {folder}: {error.strerror}") from error
+
+
+def load_head(folder: Path) -> Head:
+    """Read a head and compare its files with what `head.json` says of them.
+
+    Raises:
+        Fatal: there is none, or it is not what it says it is.
+    """
+    try:
+        told = (folder / FACTS).read_bytes()
+        contents = {name: (folder / name).read_bytes() for name in (ARRAYS, TERMS, TEXTS)}
+    except OSError as error:
+        raise Fatal(f"{folder} holds no head: {error}; `millrace router train` makes one") from error
+    try:
+        facts: dict[str, Any] = json.loads(told)
+        if facts["format"] != FORMAT:
+            raise Fatal(f"{folder / FACTS} says format {facts['format']}, this version reads {FORMAT}")
+        for name, content in contents.items():
+            if sha256(content).hexdigest() != facts["files"][name]:
+                raise Fatal(f"{folder / name} is not the file that {FACTS} names: train the head again")
+        identity = {name: facts[name] for name in ("format", "model", "labels", "files")}
+        if facts["fingerprint"] != _fingerprint(identity):
+            raise Fatal(f"{folder / FACTS} was changed by hand: its fingerprint is another")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Fatal(f"{folder / FACTS} is not what training writes: {error!r}; train the head again") from error
+    try:
+        return _assembled(facts, contents)
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise Fatal(f"{folder} holds a broken head: {error}") from error
+
+
+def _assembled(facts: dict[str, Any], contents: dict[str, bytes]) -> Head:
+    arrays = load(contents[ARRAYS])
+    terms = json.loads(contents[TERMS])
+    rows = [json.loads(line) for line in contents[TEXTS].splitlines()]
+    known = arrays["known"].astype(np.float32)
+    known /= np.maximum(
+        np.linalg.norm(known, axis=1, keepdims=True), np.finfo(np.float32).tiny
+    )  # half precision rounds
+    return Head(
+        labels=tuple(facts["labels"]),
+        model=facts["model"],
+        linear=Linear(arrays["dense"], arrays["sparse"], arrays["bias"]),
+        terms=Terms(terms["words"], terms["pieces"], arrays["rarity"]),
+        scope=Scope(*arrays["scope"].tolist()),
+        known=Known(tuple(row["text"] for row in rows), tuple(row["label"] for row in rows), known),
+        facts=facts,
+        fingerprint=facts["fingerprint"],
+    )
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+def _fingerprint(identity: dict[str, Any]) -> str:
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]

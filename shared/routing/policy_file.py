@@ -1,0 +1,185 @@
+"""What a routing.toml may hold, and the errors that say on which line it holds something else."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from hashlib import sha256
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, get_args
+
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.base import Frozen, TenantId
+from schemas.tickets import Label, Priority
+from shared.errors import Fatal
+from shared.routing import toml_lines
+from shared.routing.toml_lines import Lines, dotted
+
+Threshold = Annotated[float, Field(ge=0, le=1)]
+SYNTAX = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column \d+\)", re.DOTALL)
+SHOWN_CHARS = 40
+
+
+class Row(Frozen):
+    """What is said of one label, or by default. A field left out is inherited."""
+
+    queue: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    priority: Priority | None = None
+    auto_at: Threshold | None = None
+    review_at: Threshold | None = None
+    never_auto: bool | None = None
+
+
+class Section(Frozen):
+    """What is said for one tenant, or for all."""
+
+    default: Row = Row()
+    labels: dict[Label, Row] = Field(default_factory=dict)
+
+
+class Content(Section):
+    """A whole routing.toml."""
+
+    tenants: dict[TenantId, Section] = Field(default_factory=dict)
+
+    def chain(self, tenant_id: str | None, label: str | None) -> list[tuple[toml_lines.Path, Row]]:
+        """Return the rows that hold for a label with their places, nearest first: of each field the first one counts.
+
+        What is said for the tenant goes before what is said for all, and a label's row before the default.
+        """
+        sections: list[tuple[toml_lines.Path, Section]] = [((), self)]
+        if tenant_id is not None and tenant_id in self.tenants:
+            sections.insert(0, (("tenants", tenant_id), self.tenants[tenant_id]))
+        found: list[tuple[toml_lines.Path, Row]] = []
+        for place, section in sections:
+            if label is not None and label in section.labels:
+                found.append(((*place, "labels", label), section.labels[label]))
+            found.append(((*place, "default"), section.default))
+        return found
+
+
+EXPECTED = {
+    "queue": "a text of 1 to 128 characters",
+    "priority": f"one of {', '.join(get_args(Priority))}",
+    "auto_at": "a number from 0 to 1",
+    "review_at": "a number from 0 to 1",
+    "never_auto": "true or false",
+}
+
+
+def read_policy_file(source: Path | Traversable) -> tuple[Content, str]:
+    """Read a routing.toml; return what it holds and the SHA-256 of its bytes, in hex.
+
+    Raises:
+        Fatal: it cannot be read, or something in it is wrong; the error names the line, the table and the key.
+    """
+    try:
+        raw = source.read_bytes()
+    except OSError as error:
+        raise Fatal(f"{source} cannot be read: {error.strerror}") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = 1 + raw[: error.start].count(b"\n")
+        raise Fatal(f"{source}, line {line}: this is not UTF-8") from error
+    try:
+        parsed = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Fatal(_syntax(str(source), error)) from error
+    lines = Lines(text)
+    try:
+        content = Content.model_validate(parsed)
+    except ValidationError as error:
+        faults = [_fault(detail) for detail in error.errors()]
+    else:
+        faults = list(_thresholds(content, lines))
+    if faults:
+        raise Fatal(_told(str(source), faults, lines))
+    return content, sha256(raw).hexdigest()
+
+
+Fault = tuple[toml_lines.Path, str]
+"""Where something is wrong, and what."""
+
+
+def _syntax(source: str, error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return f"{source}: it is nested too deeply"
+    located = SYNTAX.fullmatch(str(error))
+    return f"{source}: {error}" if located is None else f"{source}, line {located['line']}: {located['what']}"
+
+
+def _told(source: str, faults: list[Fault], lines: Lines) -> str:
+    """Return the error for the fault that stands first in the file."""
+    numbered = [(lines.of(path), says) for path, says in faults]
+    line, says = min(numbered, key=lambda each: (each[0] is None, each[0] or 0))
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{source}{'' if line is None else f', line {line}'}: {says}{more}"
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    """Return one of pydantic's errors in the words of the file."""
+    path, kind, value = tuple(str(part) for part in detail["loc"]), detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return path, _unknown(path, value)
+    if kind in ("model_type", "dict_type"):
+        return path, f"[{dotted(path)}] = {_shown(value)}: expected a table"
+    if path[-1] == "[key]" and path[:-1] and kind.startswith("string_"):
+        place = path[:-1]
+        what = "label is a text of 1 to 128 characters" if place[-2] == "labels" else f"tenant id matches {_pattern()}"
+        return place, f"[{dotted(place)}]: no such name can be: a {what}"
+    return path, f"[{dotted(path[:-1])}] {path[-1]} = {_shown(value)}: expected {EXPECTED[path[-1]]}"
+
+
+def _unknown(path: toml_lines.Path, value: object) -> str:
+    """Name what does not exist and what does."""
+    table, key = path[:-1], path[-1]
+    model = Content if not table else Section if table[0] == "tenants" and len(table) == 2 else Row
+    near = get_close_matches(key, model.model_fields, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.model_fields)}"
+    if isinstance(value, dict) and table[-2:-1] == ("labels",) and not near:
+        hint += f'; a name with a dot needs quotes: "{table[-1]}.{key}"'
+    return f"{f'[{dotted(table)}]' if table else 'at the top'}: there is no key {dotted((key,))}; {hint}"
+
+
+def _thresholds(content: Content, lines: Lines) -> Iterator[Fault]:
+    """Find thresholds that are missing, and those that contradict each other once they are inherited."""
+    for name in ("auto_at", "review_at"):
+        if getattr(content.default, name) is None:
+            yield ("default",), f"[default]: {name} is missing; every label inherits it that does not say its own"
+            return
+    told: set[tuple[toml_lines.Path, toml_lines.Path]] = set()
+    for tenant_id, label in _resolved(content):
+        chain = content.chain(tenant_id, label)
+        auto_place, auto_at = next((place, row.auto_at) for place, row in chain if row.auto_at is not None)
+        review_place, review_at = next((place, row.review_at) for place, row in chain if row.review_at is not None)
+        if review_at <= auto_at or (auto_place, review_place) in told:
+            continue
+        told.add((auto_place, review_place))
+        low, high = (*auto_place, "auto_at"), (*review_place, "review_at")
+        says = f"review_at is {review_at} ({_place(high, lines)}), above auto_at, {auto_at} ({_place(low, lines)})"
+        yield low if len(auto_place) > len(review_place) else high, says  # the nearer row, which is the longer path
+
+
+def _resolved(content: Content) -> Iterator[tuple[str | None, str | None]]:
+    """Yield each tenant and label whose thresholds may come from other rows than those of the pairs before it."""
+    yield from ((None, label) for label in (None, *content.labels))
+    for tenant_id, section in content.tenants.items():
+        has_own = section.default.auto_at is not None or section.default.review_at is not None
+        yield from ((tenant_id, label) for label in (None, *section.labels, *(content.labels if has_own else ())))
+
+
+def _place(path: toml_lines.Path, lines: Lines) -> str:
+    return f"[{dotted(path[:-1])}], line {lines.of(path)}"
+
+
+def _shown(value: object) -> str:
+    shown = "true" if value is True else "false" if value is False else repr(value)
+    return shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}..."
+
+
+def _pattern() -> str:
+    return "letters, digits, dots, dashes and underscores, at most 64, and begins with a letter or digit"

@@ -1,0 +1,100 @@
+"""From shares of labels to an action: `auto`, `review`, or `abstain`, with the reason as a fixed word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.tickets import Action, Priority
+from shared.routing.policy import Policy
+
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+"""From the lowest to the highest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of one event when it is judged.
+
+    Attributes:
+        shares: Labels with their share of the vote or probability, best first; empty where nobody voted.
+        kind: What gave the shares.
+        in_scope: Whether the head has seen the like; always true of a vote.
+        has_text: Whether there was anything to go by.
+        agent_decided: Whether a person has chosen a label already.
+        priority: The event's own.
+        tenant_id: Whose event it is; None: a tenant of whom the policy says nothing.
+    """
+
+    shares: Sequence[tuple[str, float]]
+    kind: Literal["vote", "head"]
+    in_scope: bool
+    has_text: bool
+    agent_decided: bool
+    priority: Priority
+    tenant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done. `docs/routing.md` explains each `action_reason`."""
+
+    action: Action
+    action_reason: str
+    label: str | None
+    queue: str | None
+    priority: Priority
+    confidence: float | None
+
+
+def judge(event: Judged, policy: Policy) -> Verdict:
+    """Decide what is done with an event.
+
+    Of several reasons the first in this list is told: `no_text`, `no_labelled_neighbours`, `out_of_scope`, `vote_split`
+    or `head_split` (these abstain), `agent_decided`, `vote_unsure` or `head_unsure`, `never_auto` (these are for review),
+    `vote_clear` or `head_clear` (auto). So `never_auto` always means: this would have gone unseen.
+
+    The priority is raised to the rule's, never lowered; an abstention, which trusts no label, leaves it as it was.
+    """
+    if not event.has_text:
+        return _abstention(event, "no_text", None)
+    if not event.shares:
+        return _abstention(event, "no_labelled_neighbours", None)
+    label, share = event.shares[0]
+    confidence = min(1.0, share)
+    if not event.in_scope:
+        return _abstention(event, "out_of_scope", confidence)
+    rule = policy.rule(event.tenant_id, label)
+    if confidence < rule.review_at:
+        return _abstention(event, f"{event.kind}_split", confidence)
+    action: Action = "review"
+    if event.agent_decided:
+        reason = "agent_decided"
+    elif confidence < rule.auto_at:
+        reason = f"{event.kind}_unsure"
+    elif rule.never_auto:
+        reason = "never_auto"
+    else:
+        action, reason = "auto", f"{event.kind}_clear"
+    return Verdict(action, reason, label, rule.queue, raised(event.priority, rule.priority), confidence)
+
+
+def raised(own: Priority, wanted: Priority | None) -> Priority:
+    """Return the higher of two priorities."""
+    return own if wanted is None else max(own, wanted, key=PRIORITIES.index)
+
+
+def _abstention(event: Judged, reason: str, confidence: float | None) -> Verdict:
+    return Verdict("abstain", reason, None, None, event.priority, confidence)
+
+
+def ranked(labels: Sequence[str], probabilities: NDArray[np.float32]) -> list[tuple[str, float]]:
+    """Return a head's labels with their probabilities, best first; of equal ones the label that stands first.
+
+    Args:
+        labels: The head's, in its order.
+        probabilities: Of one text: shape (labels,), float32, summing to 1.
+    """
+    return [(labels[at], float(probabilities[at])) for at in np.argsort(-probabilities, kind="stable")]

@@ -1,0 +1,122 @@
+"""Qdrant Edge's own words for our points, guards and queries, and the four batches that answer hybrid queries.
+
+How those four were chosen: `docs/decisions/0009-hybrid-ranking.md`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as edge
+
+from shared.records import Point, SparseVector
+from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
+
+Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
+"""Answers requests as one planned batch."""
+
+
+def to_point(point: Point) -> edge.Point:
+    """Return a point as Edge takes it."""
+    named: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
+    named |= {name: _to_sparse(terms) for name, terms in point.sparse.items()}
+    return edge.Point(point.id, named, dict(point.payload))
+
+
+def older_than(points: Sequence[Point]) -> edge.Filter:
+    """Return the guard: one of these ids, stored with a version below the one about to be written."""
+    return edge.Filter(
+        should=[
+            edge.Filter(
+                must=[
+                    edge.HasIdCondition({point.id}),
+                    edge.FieldCondition(VERSION_FIELD, range=edge.RangeFloat(lt=point.version)),
+                ]
+            )
+            for point in points
+        ]
+    )
+
+
+def to_request(query: Query) -> edge.QueryRequest:
+    """Return a search by vector."""
+    return edge.QueryRequest(
+        limit=query.limit,
+        query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
+        filter=_filter(query),
+        with_payload=list(query.payload),
+    )
+
+
+def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
+    """Find the best by vector and the best by terms, then the score that each point still lacks.
+
+    Edge scores neighbouring requests of one kind and filter in one pass, so each kind is a batch of its own: mixed, they
+    cost twice as much.
+    """
+    near = ask([to_request(query.nearest) for query in queries])
+    like = _ask_some([_by_terms(query) for query in queries], ask)
+    near_ids, like_ids = [_ids(hits) for hits in near], [_ids(hits) for hits in like]
+    pairs = list(zip(queries, near_ids, like_ids, strict=True))
+    late_near = _ask_some([_by_vector(query, terms - vector) for query, vector, terms in pairs], ask)
+    late_like = _ask_some([_by_terms(query, vector - terms) for query, vector, terms in pairs], ask)
+    found = []
+    for place in range(len(queries)):
+        bm25 = {hit.id: hit.score for hit in (*like[place], *late_like[place])}
+        hits = (*near[place], *late_near[place])
+        made = [Candidate(to_uuid(hit.id), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in hits]
+        found.append(sorted(made, key=lambda candidate: candidate.id))
+    return found
+
+
+def to_uuid(value: Any) -> UUID:
+    """Return an id as Edge gives it back as a UUID."""
+    return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def _by_vector(query: HybridQuery, ids: set[Any]) -> edge.QueryRequest | None:
+    """Return a search by vector among these ids; None where there are none."""
+    if not ids:
+        return None
+    nearest = query.nearest
+    return edge.QueryRequest(
+        limit=len(ids),
+        query=edge.Query.Nearest(nearest.vector.tolist(), using=nearest.using),
+        filter=edge.Filter(must=[edge.HasIdCondition(ids)]),
+        with_payload=list(nearest.payload),
+    )
+
+
+def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequest | None:
+    """Return a search by terms under the query's filter, or among these ids; None where nothing can be found."""
+    if query.terms.indices.size == 0 or (ids is not None and not ids):
+        return None
+    return edge.QueryRequest(
+        limit=query.nearest.limit if ids is None else len(ids),
+        query=edge.Query.Nearest(_to_sparse(query.terms), using=query.terms_using),
+        filter=_filter(query.nearest) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)]),
+    )
+
+
+def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[list[edge.ScoredPoint]]:
+    """Ask what there is to ask; None is answered with nothing."""
+    wanted = [request for request in requests if request is not None]
+    answers = iter(ask(wanted))
+    return [[] if request is None else next(answers) for request in requests]
+
+
+def _ids(hits: Sequence[edge.ScoredPoint]) -> set[Any]:
+    return {hit.id for hit in hits}
+
+
+def _filter(query: Query) -> edge.Filter:
+    must: list[Any] = [edge.FieldCondition(k, match=edge.MatchValue(v)) for k, v in query.equals.items()]
+    for name, least in query.at_least.items():
+        high = edge.FieldCondition(name, range=edge.RangeFloat(gte=least))
+        lacking = edge.Filter(should=[high, edge.IsEmptyCondition(name)])
+        must.append(lacking if name in query.may_lack else high)
+    return edge.Filter(must=must)
+
+
+def _to_sparse(terms: SparseVector) -> edge.SparseVector:
+    return edge.SparseVector(terms.indices.tolist(), terms.values.tolist())

@@ -1,0 +1,90 @@
+"""The terms of a text, weighted so that a store's dot product is BM25: Qdrant's own tokenizer, stop words and stemmer.
+
+Knows no collection; the store adds the inverse document frequencies. What was measured is in
+`docs/decisions/0009-hybrid-ranking.md`.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+
+import numpy as np
+import qdrant_edge as edge
+
+from shared.records import SparseVector
+
+K = 1.2
+"""How fast a repeated term saturates. Robertson & Zaragoza 2009, The Probabilistic Relevance Framework, section 3.4.1."""
+
+B = 0.75
+"""How much a long text is discounted; the same section."""
+
+AVERAGE_TERMS = 30.0
+"""The length a text is compared with, in terms without stop words: that of a ticket. A constant, so that a stored vector
+does not depend on what else is stored."""
+
+STEMMER = "english"
+STOP_WORDS = ("English", "French")
+FOLD_ACCENTS = True
+VERSION = 1
+"""Raise it when Qdrant's tokenizer or stemmer changes what comes out: the stored vectors are then other ones."""
+
+WORD = re.compile(r"[^\W_]+")
+"""Where Qdrant's tokenizer `word` parts a text."""
+
+WORD_LIMIT_CHARS = 64
+WORDS_CACHED = 20_000
+SHARED_LIMIT_CHARS = 10_000
+"""Shared words are looked for in so much of a text."""
+
+
+class Terms:
+    """Turns texts into weighted terms. One instance serves several threads."""
+
+    def __init__(self) -> None:
+        languages = {getattr(edge.Language, name) for name in STOP_WORDS}
+        config = edge.Bm25Config(
+            k=K,
+            b=B,
+            avg_len=AVERAGE_TERMS,
+            language=STEMMER,
+            ascii_folding=FOLD_ACCENTS,
+            stopwords=edge.StopwordsSet(languages=languages),
+        )
+        self._bm25 = edge.Bm25(config)
+        self._of_word = lru_cache(maxsize=WORDS_CACHED)(self._word)
+
+    def of_document(self, text: str) -> SparseVector:
+        """Return the terms of a text to be stored, each with its saturated frequency."""
+        return _sparse(self._bm25.embed_document(text))
+
+    def of_query(self, text: str) -> SparseVector:
+        """Return the terms of a text asked about, each with weight 1."""
+        return _sparse(self._bm25.embed_query(text))
+
+    def shared(self, text: str, others: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return for each other text the words of `text` that it shares, in small letters, in the order of `text`.
+
+        Words with one stem are one term, named by the first of them; stop words are none.
+        """
+        words: dict[int, str] = {}
+        for word in WORD.findall(text[:SHARED_LIMIT_CHARS].casefold()):
+            for term in self._of_word(word):
+                words.setdefault(term, word)
+        terms_of = (set(self._bm25.embed_query(other[:SHARED_LIMIT_CHARS]).indices) for other in others)
+        return [tuple(word for term, word in words.items() if term in terms) for terms in terms_of]
+
+    def _word(self, word: str) -> tuple[int, ...]:
+        return tuple(self._bm25.embed_query(word).indices) if len(word) <= WORD_LIMIT_CHARS else ()
+
+
+def terms_digest() -> str:
+    """Return 4 hex digits over all that changes a stored vector; they stand in the name of each collection of terms."""
+    relevant = [VERSION, K, B, AVERAGE_TERMS, STEMMER, STOP_WORDS, FOLD_ACCENTS]
+    return sha256(json.dumps(relevant).encode()).hexdigest()[:4]
+
+
+def _sparse(vector: edge.SparseVector) -> SparseVector:
+    return SparseVector(np.array(vector.indices, np.uint32), np.array(vector.values, np.float32))

@@ -1,0 +1,217 @@
+"""Every vector store answers hybrid queries alike: the union of the best by cosine and by BM25, each with both scores.
+
+What it shows: Qdrant's inverse document frequency, exact scores for what was found in one way alone, filters,
+and that a point's terms go when it is rewritten or deleted. A green run does not prove that the terms are good ones
+(`test_terms.py`, `millrace similar evaluate`), nor anything about speed, a server, or two threads at once.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.records import Point, SparseVector
+from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query
+from tests.contract.test_vectorstore import STORES
+from tests.contract.vectors import SPEC, drawn, point, point_id, terms, tombstone, unit, worded
+
+
+@pytest.fixture(params=list(STORES))
+def collection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Collection]:
+    store = STORES[request.param](tmp_path / "store")
+    yield store.open(SPEC)
+    store.close()
+
+
+def asked(*wanted: int, limit: int = 10, **equals: str) -> HybridQuery:
+    """Return a query for the first axis and these terms."""
+    return HybridQuery(
+        Query(unit(1), "text", limit, equals=equals, payload=("number",)), terms(dict.fromkeys(wanted, 1.0)), "terms"
+    )
+
+
+def numbers(found: list[Candidate]) -> list[object]:
+    return sorted(candidate.payload["number"] for candidate in found)  # type: ignore[type-var]  # the tests' numbers
+
+
+def idf(points: int, having: int) -> float:
+    return math.log((points - having + 0.5) / (having + 0.5) + 1)
+
+
+def bm25(collection: Collection, *wanted: int) -> dict[object, float]:
+    return {each.payload["number"]: each.bm25 for each in collection.candidates([asked(*wanted)])[0]}
+
+
+def test_bm25_is_the_stored_weight_times_the_inverse_document_frequency(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0, 7: 2.0}), worded(2, {5: 0.5}), worded(3, {9: 1.5})])
+    assert bm25(collection, 5) == pytest.approx({1: idf(3, 2), 2: 0.5 * idf(3, 2), 3: 0.0}, abs=1e-5)
+    assert bm25(collection, 5, 7) == pytest.approx({1: idf(3, 2) + 2 * idf(3, 1), 2: 0.5 * idf(3, 2), 3: 0.0}, abs=1e-5)
+
+
+def test_points_without_terms_do_not_count_for_the_frequency(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0}), worded(2, {6: 1.0}), worded(3, {}), point(4), tombstone(5, 1)])
+    assert bm25(collection, 5)[1] == pytest.approx(idf(2, 1), abs=1e-5)
+
+
+def test_an_unknown_term_finds_nothing_and_harms_nothing(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0})])
+    assert bm25(collection, 77) == {1: 0.0}
+    assert bm25(collection, 77, 5)[1] == pytest.approx(idf(1, 1), abs=1e-5)
+
+
+def test_what_was_found_in_one_way_alone_has_both_scores(collection: Collection) -> None:
+    near = [replace(worded(n, {5: 1.0}), vectors={"text": unit(1, n / 100)}) for n in range(3)]
+    far = [replace(worded(n, {8: 1.0}), vectors={"text": unit(0.1, n)}) for n in range(10, 13)]
+    collection.upsert([*near, *far])
+    [found] = collection.candidates([asked(8, limit=2)])
+    by_number = {each.payload["number"]: each for each in found}
+    assert numbers(found)[:2] == [0, 1]
+    assert len(found) == 4
+    for number, each in by_number.items():
+        vector = next(each for each in (*near, *far) if each.payload["number"] == number).vectors["text"]
+        assert each.dense == pytest.approx(float(vector @ unit(1)), abs=1e-5)
+        assert each.bm25 == pytest.approx(idf(6, 3) if number in (10, 11, 12) else 0.0, abs=1e-5)
+
+
+def test_a_term_shared_beyond_the_best_by_terms_still_counts(collection: Collection) -> None:
+    """The nearest point is not among the best by terms, but shares one: that score must not be lost."""
+    collection.upsert(
+        [
+            replace(worded(1, {5: 0.1}), vectors={"text": unit(1)}),
+            *(replace(worded(n, {5: 1.0}), vectors={"text": unit(0, 1)}) for n in range(2, 6)),
+        ]
+    )
+    [found] = collection.candidates([asked(5, limit=1)])
+    assert {each.payload["number"]: each.bm25 for each in found}[1] == pytest.approx(0.1 * idf(5, 5), abs=1e-5)
+
+
+def test_candidates_agree_with_a_search_and_come_in_the_order_of_ids(collection: Collection) -> None:
+    collection.upsert([worded(n, {n % 7: 1.0}) for n in range(200)])
+    queries = [HybridQuery(Query(drawn(n + 900), "text", 5), terms({n % 7: 1.0}), "terms") for n in range(20)]
+    hits = collection.search([query.nearest for query in queries])
+    for found, near in zip(collection.candidates(queries), hits, strict=True):
+        dense = {each.id: each.dense for each in found}
+        assert {hit.id for hit in near} <= set(dense)
+        assert [dense[hit.id] for hit in near] == pytest.approx([hit.score for hit in near], abs=1e-6)
+        assert len(found) <= 10
+        assert [each.id for each in found] == sorted(each.id for each in found)
+
+
+def test_one_answer_is_the_same_alone_and_among_others(collection: Collection) -> None:
+    collection.upsert([worded(n, {n % 7: 1.0, 50 + n % 3: 0.5}) for n in range(100)])
+    queries = [
+        asked(1, 51),
+        asked(),
+        asked(2, limit=3),
+        asked(999),
+        HybridQuery(Query(drawn(5), "text", 4), terms({6: 1.0}), "terms"),
+    ]
+    together = collection.candidates(queries)
+    alone = [collection.candidates([query])[0] for query in queries]
+    assert [[each.id for each in found] for found in together] == [[each.id for each in found] for found in alone]
+    assert [[round(each.bm25, 4) for each in found] for found in together] == [
+        [round(each.bm25, 4) for each in found] for found in alone
+    ]
+
+
+def test_filters_hold_for_both_ways(collection: Collection) -> None:
+    collection.upsert([worded(n, {5: 1.0}, tenant_id=("acme", "other")[n % 2]) for n in range(20)])
+    [found] = collection.candidates([asked(5, limit=30, tenant_id="other")])
+    assert numbers(found) == list(range(1, 20, 2))
+
+
+def test_without_terms_only_the_vector_finds(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0}), point(2)])
+    [found] = collection.candidates([asked()])
+    assert numbers(found) == [1, 2]
+    assert {each.bm25 for each in found} == {0.0}
+
+
+def test_a_point_without_the_vector_is_left_out(collection: Collection) -> None:
+    bare = Point(point_id(1), 1, {}, {"number": 1, VERSION_FIELD: 1}, {"terms": terms({5: 1.0})})
+    collection.upsert([bare, worded(2, {5: 1.0})])
+    assert numbers(collection.candidates([asked(5)])[0]) == [2]
+
+
+def test_a_newer_version_replaces_the_terms(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0}), worded(2, {6: 1.0})])
+    collection.upsert([worded(1, {7: 1.0}, version=2)])
+    assert bm25(collection, 5) == {1: 0.0, 2: 0.0}
+    assert bm25(collection, 7)[1] == pytest.approx(idf(2, 1), abs=1e-5)
+
+
+def test_an_older_version_leaves_the_terms_alone(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0}, version=3)])
+    collection.upsert([worded(1, {7: 1.0}, version=2)])
+    assert bm25(collection, 5)[1] == pytest.approx(idf(1, 1), abs=1e-5)
+
+
+def test_a_tombstone_loses_its_terms(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0}), worded(2, {5: 1.0}), worded(3, {6: 1.0})])
+    collection.upsert([tombstone(1, 2)])
+    assert bm25(collection, 5) == pytest.approx({2: idf(2, 1), 3: 0.0}, abs=1e-5)
+
+
+def test_many_rewrites_leave_the_frequencies_as_they_were(collection: Collection) -> None:
+    for version in range(1, 12):
+        collection.upsert([worded(1, {5: 1.0}, version), worded(2, {5: 1.0, 6: 1.0}, version)])
+    assert bm25(collection, 6)[2] == pytest.approx(idf(2, 1), abs=1e-5)
+
+
+def test_a_field_may_be_lacking_only_where_that_is_said(collection: Collection) -> None:
+    ratings: list[object] = [1, 3, 4, 5, None]
+    collection.upsert([worded(number, {5: 1.0}, satisfaction=rating) for number, rating in enumerate(ratings)])
+    collection.upsert([worded(9, {5: 1.0})])
+    query = Query(unit(1), "text", 10, at_least={"satisfaction": 4}, payload=("number",))
+    lax = replace(query, may_lack=("satisfaction",))
+    for nearest, expected in ((query, [2, 3]), (lax, [2, 3, 4, 9])):
+        assert numbers(collection.candidates([HybridQuery(nearest, terms({5: 1.0}), "terms")])[0]) == expected
+        assert sorted(str(hit.payload["number"]) for hit in collection.search([nearest])[0]) == [
+            str(n) for n in expected
+        ]
+
+
+def test_nothing_is_answered_with_nothing(collection: Collection) -> None:
+    assert collection.candidates([]) == []
+    assert collection.candidates([asked(5)]) == [[]]
+    assert collection.payloads([], ("number",)) == {}
+
+
+def test_payloads_are_read_by_id_with_the_fields_wanted(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0}, label="billing"), point(2)])
+    found = collection.payloads([point_id(1), point_id(2), point_id(3)], ("label", "number"))
+    assert {which: dict(fields) for which, fields in found.items()} == {
+        point_id(1): {"label": "billing", "number": 1},
+        point_id(2): {"number": 2},
+    }
+
+
+def test_lookup_gives_the_vectors_without_the_terms(collection: Collection) -> None:
+    collection.upsert([worded(1, {5: 1.0})])
+    assert list(collection.lookup([point_id(1)])[point_id(1)].vectors) == ["text"]
+
+
+ONE = np.array([1], np.uint32)
+BAD = {
+    "unknown name": {"words": terms({1: 1.0})},
+    "twice": {"terms": SparseVector(np.array([5, 5], np.uint32), np.ones(2, np.float32))},
+    "not ascending": {"terms": SparseVector(np.array([7, 5], np.uint32), np.ones(2, np.float32))},
+    "lengths differ": {"terms": SparseVector(ONE, np.ones(2, np.float32))},
+    "a matrix": {"terms": SparseVector(ONE.reshape(1, 1), np.ones((1, 1), np.float32))},
+    "NaN": {"terms": SparseVector(ONE, np.array([np.nan], np.float32))},
+    "infinity": {"terms": SparseVector(ONE, np.array([np.inf], np.float32))},
+    "signed indices": {"terms": SparseVector(np.array([1], np.int64), np.ones(1, np.float32))},
+    "double values": {"terms": SparseVector(ONE, np.ones(1, np.float64))},
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_bad_terms_refuse_the_whole_call_and_nothing_is_written(
+    collection: Collection, bad: dict[str, SparseVector]
+) -> None:
+    with pytest.raises(ValueError, match="sparse vector"):
+        collection.upsert([worded(1, {5: 1.0}), replace(point(2), sparse=bad)])
+    assert list(collection.scroll(("number",))) == []

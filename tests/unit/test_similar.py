@@ -1,0 +1,233 @@
+"""Similar solved tickets: which are offered, what each hit tells, and when a reply is suggested, over a store in memory.
+
+A green run does not prove that the hits are good ones (`millrace similar evaluate`), nor that the real store finds them
+(`tests/contract/test_vectorstore_hybrid.py`).
+"""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+
+from shared.errors import Unavailable
+from shared.records import Embedded, Point
+from shared.retrieval.similar import SHOWN_TERMS, Found, Question, SimilarSearch
+from shared.settings import SimilarSettings
+from shared.vectorstore.terms import Terms
+from tests.assembly import PREPARER
+from tests.fakes import DIM, FakeCollection
+from tests.tickets import event, record
+from workers.tickets.prepare import decode_ticket, prepare
+from workers.tickets.similar import find_similar
+
+SETTINGS = SimilarSettings()
+TERMS = Terms()
+ITSELF = UUID(int=7)
+ASKED = "Where is my parcel, it should have arrived on Monday"
+
+
+def unit(cosine: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Return a unit vector with this cosine to the first axis."""
+    made = np.zeros(DIM, np.float32)
+    made[0], made[1] = cosine, math.sqrt(1 - cosine**2)
+    return made
+
+
+def solved(ticket_id: str, cosine: float, body: str = "", point_id: UUID | None = None, **changes: Any) -> Point:
+    """Return the point of a solved and well rated ticket."""
+    payload: dict[str, object] = {
+        "tenant_id": "acme", "ticket_id": ticket_id, "event_version": 1, "flags": ["solved"], "label": "delivery",
+        "satisfaction": 5, "subject": ticket_id, "body": body, "resolution": "Sent again.",
+        "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
+    }  # fmt: skip
+    terms = {"terms": TERMS.of_document(body)}
+    return Point(point_id or uuid4(), 1, {"text": unit(cosine)}, payload | changes, terms)
+
+
+def collection(*points: Point) -> FakeCollection:
+    made = FakeCollection()
+    made.upsert(points)
+    made.effects.clear()
+    return made
+
+
+def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", **settings: Any) -> Found:
+    """Return what a search of these points finds for a text on the first axis."""
+    search = SimilarSearch(collection(*points), "text", SimilarSettings(**settings))
+    [answer] = search.find([Question("acme", text, unit(1.0), datetime.fromisoformat(at), ITSELF)])
+    return answer
+
+
+def names(answer: Found) -> list[str]:
+    return [ticket.ticket_id for ticket in answer.similar]
+
+
+# --- which are offered ---
+
+
+def test_they_come_best_first_up_to_the_number_wanted() -> None:
+    points = [solved(f"s{n}", 0.9 - n / 10) for n in range(7)]
+    assert names(found(*points)) == ["s0", "s1", "s2", "s3", "s4"]
+    assert names(found(*points, limit=2)) == ["s0", "s1"]
+    assert names(found(*points, limit=0)) == []
+
+
+def test_duplicates_are_folded_and_others_take_their_place() -> None:
+    points = [solved(f"s{n}", 0.95 - n / 20, text_digest="same" if n < 5 else str(n)) for n in range(9)]
+    assert names(found(*points)) == ["s0", "s5", "s6", "s7", "s8"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"flags": ["labelled"]}, {"satisfaction": 3}, {"satisfaction": None}, {"tenant_id": "other"}]
+)
+def test_what_is_no_answer_is_left_out_however_it_was_found(changes: dict[str, Any]) -> None:
+    assert names(found(solved("a", 0.9, ASKED, **changes))) == []
+
+
+def test_the_rating_wanted_is_a_setting() -> None:
+    assert names(found(solved("a", 0.9, satisfaction=2), min_satisfaction=2)) == ["a"]
+
+
+def test_unrated_ones_are_offered_only_where_that_is_configured() -> None:
+    unrated, bad = solved("unrated", 0.8, satisfaction=None), solved("bad", 0.9, satisfaction=1)
+    answer = found(unrated, bad, include_unrated=True)
+    assert names(answer) == ["unrated"]
+    assert answer.similar[0].satisfaction is None
+    assert names(found(unrated, bad)) == []
+
+
+def test_a_ticket_does_not_resemble_itself() -> None:
+    assert names(found(solved("itself", 1.0, ASKED, ITSELF), solved("a", 0.5), limit=1)) == ["a"]
+
+
+def test_itself_does_not_take_a_candidate_s_place() -> None:
+    others = [solved(f"s{n}", 0.5 - n / 100) for n in range(5)]
+    assert len(found(solved("itself", 1.0, "", ITSELF), *others, candidates=5).similar) == 5
+
+
+def test_shared_rare_terms_win_over_a_slightly_nearer_vector() -> None:
+    noise = [solved(f"n{n}", 0.1, f"word{n} thing{n}") for n in range(30)]
+    near, telling = solved("near", 0.80, "something else"), solved("telling", 0.79, "zyxw code")
+    assert names(found(*noise, near, telling, text="what about zyxw"))[:2] == ["telling", "near"]
+    assert names(found(*noise, near, telling, text="what about zyxw", bm25_weight=0))[:2] == ["near", "telling"]
+
+
+def test_what_is_found_by_its_terms_alone_is_offered() -> None:
+    points = [solved(f"s{n}", 0.5) for n in range(30)]
+    answer = found(*points, solved("worded", 0.1, ASKED), candidates=5, bm25_weight=1.0)
+    assert names(answer)[0] == "worded"
+
+
+def test_the_fresher_of_equals_comes_first_and_the_age_counts_from_the_event() -> None:
+    old, fresh = solved("old", 0.8, occurred_at="2024-01-01T00:00:00Z"), solved("fresh", 0.8)
+    assert names(found(old, fresh)) == ["fresh", "old"]
+    asked_then = found(old, fresh, at="2024-01-01T00:00:00Z")
+    assert [ticket.parts.decay for ticket in asked_then.similar] == [1.0, 1.0]
+
+
+# --- what a hit tells ---
+
+
+def test_a_score_is_made_of_its_parts() -> None:
+    [hit] = found(solved("a", 0.75, "the parcel of Monday"), at="2027-01-01T00:00:00Z").similar
+    assert hit.parts.dense == pytest.approx(0.75)
+    assert hit.parts.bm25 > 0
+    terms = TERMS.of_query(ASKED).indices.size
+    assert hit.parts.lexical == pytest.approx(SETTINGS.bm25_weight * hit.parts.bm25 / math.sqrt(terms))
+    assert hit.parts.decay == pytest.approx(0.95)
+    assert hit.score == pytest.approx((hit.parts.dense + hit.parts.lexical) * hit.parts.decay)
+
+
+def test_a_hit_shows_the_ticket() -> None:
+    [hit] = found(solved("a", 0.75, "body", label=None)).similar
+    assert (hit.ticket_id, hit.label, hit.subject, hit.resolution, hit.satisfaction) == (
+        "a",
+        None,
+        "a",
+        "Sent again.",
+        5,
+    )
+    assert hit.occurred_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_shared_terms_are_the_words_asked_about_up_to_their_endings() -> None:
+    [hit] = found(solved("a", 0.75, "Parcels arriving never", subject="MONDAY")).similar
+    assert hit.shared_terms == ("parcel", "arrived", "monday")
+
+
+def test_shared_terms_are_few() -> None:
+    words = " ".join(f"word{n}" for n in range(50))
+    [hit] = found(solved("a", 0.75, words), text=words).similar
+    assert hit.shared_terms == tuple(f"word{n}" for n in range(SHOWN_TERMS))
+
+
+def test_a_cosine_a_rounding_error_above_one_is_one() -> None:
+    vector = unit(1.0) * np.float32(1.0001)
+    [hit] = found(Point(uuid4(), 1, {"text": vector}, solved("a", 1.0).payload)).similar
+    assert hit.parts.dense == 1.0
+
+
+# --- the reply ---
+
+
+def test_a_reply_quotes_the_resolutions_of_hits_that_are_like_enough() -> None:
+    answer = found(
+        solved("a", 0.9, resolution="We sent it again."), solved("b", 0.4, resolution="We closed the account.")
+    )
+    assert answer.reply is not None
+    assert answer.reply.text == "We sent it again."
+    assert [sentence.ticket_id for sentence in answer.reply.sentences] == ["a"]
+
+
+def test_no_reply_where_the_best_is_too_weak_or_nothing_was_written() -> None:
+    assert found(solved("a", 0.49)).reply is None
+    assert found(solved("a", 0.9, resolution=None)).reply is None
+    assert found().reply is None
+    assert found(solved("a", 0.49), reply_at=0.4).reply is not None
+
+
+# --- the store, and the worker's part ---
+
+
+def test_a_batch_is_one_query_and_one_reading() -> None:
+    points = collection(solved("a", 0.9), solved("b", 0.8))
+    search = SimilarSearch(points, "text", SETTINGS)
+    asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for _ in range(3)]
+    assert [names(answer) for answer in search.find(asked)] == [["a", "b"]] * 3
+    assert points.effects == ["candidates 3", "payloads"]
+    assert search.find([]) == []
+
+
+def test_a_hit_that_is_gone_when_it_is_read_is_left_out() -> None:
+    class Vanishing(FakeCollection):
+        def payloads(self, ids: Any, fields: tuple[str, ...]) -> Any:
+            tombstone = {which: {"ticket_id": "b"} for which in ids if self.points[which].payload["ticket_id"] == "b"}
+            return {} if not tombstone else tombstone
+
+    points = Vanishing()
+    points.upsert([solved("a", 0.9), solved("b", 0.8)])
+    [answer] = SimilarSearch(points, "text", SETTINGS).find(
+        [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
+    )
+    assert answer == Found()
+
+
+def test_a_store_that_cannot_be_read_is_unavailable() -> None:
+    points = collection(solved("a", 0.9))
+    points.failures.append(Unavailable("store", "down"))
+    with pytest.raises(Unavailable):
+        SimilarSearch(points, "text", SETTINGS).find([Question("acme", "", unit(1.0), datetime.now(UTC))])
+
+
+def test_an_item_gets_its_hits_and_its_reply_and_not_itself() -> None:
+    item = decode_ticket(record(event()))
+    prepare(item, PREPARER)
+    item.text_embedded = Embedded(unit(1.0), 1)
+    points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel"))
+    find_similar([item], SimilarSearch(points, "text", SETTINGS))
+    assert [ticket.ticket_id for ticket in item.similar] == ["a"]
+    assert item.similar[0].shared_terms == ("parcel",)
+    assert item.suggested_reply is not None

@@ -1,0 +1,105 @@
+"""From shares to an action: thresholds, the order of the reasons, the priority, and where the queue comes from.
+
+A green run does not prove that a threshold is a good one, nor that a head's confidence means what it says.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pytest
+
+from schemas.tickets import Priority
+from shared.routing.policy import Policy
+from shared.routing.verdict import Judged, Verdict, judge, raised
+
+ASKED = Judged(
+    shares=[("a", 0.9), ("b", 0.1)],
+    kind="head",
+    in_scope=True,
+    has_text=True,
+    agent_decided=False,
+    priority="normal",
+    tenant_id="acme",
+)
+
+
+def policy(folder: Path, rest: str = "") -> Policy:
+    file = folder / "routing.toml"
+    file.write_text(f"default = {{auto_at = 0.8, review_at = 0.4}}\n{rest}")
+    return Policy.load(file)
+
+
+def judged(folder: Path, rest: str = "", **changes: Any) -> Verdict:
+    return judge(replace(ASKED, **changes), policy(folder, rest))
+
+
+@pytest.mark.parametrize("kind", ["vote", "head"])
+@pytest.mark.parametrize(
+    ("share", "action", "reason"),
+    [
+        (1.0, "auto", "clear"),
+        (0.8, "auto", "clear"),
+        (0.79, "review", "unsure"),
+        (0.4, "review", "unsure"),
+        (0.39, "abstain", "split"),
+        (0.0, "abstain", "split"),
+    ],
+)
+def test_the_thresholds(kind: Literal["vote", "head"], share: float, action: str, reason: str, tmp_path: Path) -> None:
+    verdict = judged(tmp_path, kind=kind, shares=[("a", share), ("b", 1 - share)])
+    assert (verdict.action, verdict.action_reason, verdict.confidence) == (action, f"{kind}_{reason}", share)
+    named = None if action == "abstain" else "a"
+    assert (verdict.label, verdict.queue) == (named, named)
+
+
+NEVER = "[labels.a]\nnever_auto = true\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "action", "reason"),
+    [
+        ({"has_text": False, "shares": [], "in_scope": False, "agent_decided": True}, "abstain", "no_text"),
+        ({"shares": [], "kind": "vote", "in_scope": False, "agent_decided": True}, "abstain", "no_labelled_neighbours"),
+        ({"in_scope": False, "shares": [("a", 0.1)], "agent_decided": True}, "abstain", "out_of_scope"),
+        ({"in_scope": False}, "abstain", "out_of_scope"),
+        ({"shares": [("a", 0.1)], "agent_decided": True}, "abstain", "head_split"),
+        ({"shares": [("a", 0.5)], "agent_decided": True}, "review", "agent_decided"),
+        ({"agent_decided": True}, "review", "agent_decided"),
+        ({"shares": [("a", 0.5)]}, "review", "head_unsure"),
+        ({}, "review", "never_auto"),
+        ({"shares": [("b", 0.9)]}, "auto", "head_clear"),
+    ],
+)
+def test_of_several_reasons_one_is_told(changes: dict[str, Any], action: str, reason: str, tmp_path: Path) -> None:
+    verdict = judged(tmp_path, NEVER, **changes)
+    assert (verdict.action, verdict.action_reason) == (action, reason)
+
+
+@pytest.mark.parametrize("own", get_args(Priority))
+@pytest.mark.parametrize("wanted", [None, *get_args(Priority)])
+def test_a_priority_is_raised_and_never_lowered(own: Priority, wanted: Priority | None, tmp_path: Path) -> None:
+    order = ["low", "normal", "high", "urgent"]
+    rest = "" if wanted is None else f"[labels.a]\npriority = '{wanted}'\n"
+    expected = max(order.index(own), -1 if wanted is None else order.index(wanted))
+    assert judged(tmp_path, rest, priority=own).priority == order[expected] == raised(own, wanted)
+
+
+@pytest.mark.parametrize("changes", [{"in_scope": False}, {"shares": [("a", 0.1)]}, {"has_text": False}])
+def test_an_abstention_leaves_the_priority(changes: dict[str, Any], tmp_path: Path) -> None:
+    assert judged(tmp_path, "[labels.a]\npriority = 'urgent'\n", **changes).priority == "normal"
+
+
+def test_what_goes_to_review_is_raised_too(tmp_path: Path) -> None:
+    assert judged(tmp_path, "[labels.a]\npriority = 'urgent'\n", agent_decided=True).priority == "urgent"
+
+
+def test_the_rule_is_that_of_the_first_label_and_the_tenant(tmp_path: Path) -> None:
+    rest = "[labels.a]\nqueue = 'all'\n[tenants.acme.labels.a]\nqueue = 'ours'\nauto_at = 0.95\n"
+    ours, theirs = judged(tmp_path, rest), judged(tmp_path, rest, tenant_id="other")
+    assert (ours.queue, ours.action) == ("ours", "review")
+    assert (theirs.queue, theirs.action) == ("all", "auto")
+
+
+def test_a_share_a_rounding_error_above_one_is_one(tmp_path: Path) -> None:
+    assert judged(tmp_path, shares=[("a", 1.0000000000000002)]).confidence == 1.0
