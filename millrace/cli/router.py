@@ -17,6 +17,7 @@ from millrace.cli.options import Json, load_settings, quiet
 from millrace.labelled import Reading, read_labelled
 from millrace.router import Outcome, evaluate_head, train_head
 from shared.routing.head_files import POLICY_FILE, load_head
+from shared.routing.pictures import draw, require_matplotlib
 
 app = typer.Typer(help="The routing head: train it, measure it, look into it.", no_args_is_help=True)
 
@@ -49,14 +50,14 @@ def train(
     precision. Use both with MILLRACE_DECISION__HEAD=DIR.
     """
     quiet()
+    if pictures:
+        require_matplotlib()
     labelled = read_labelled(file, text_column, label_column)
     reading = Reading(load_settings())
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("training", total=None)
         outcome = train_head(reading, labelled, out_of_scope_label, out, lambda: bar.advance(task))
     if pictures:
-        from shared.routing.pictures import draw
-
         draw(outcome.trained, outcome.examples, out)
     if json:
         typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))

@@ -1,6 +1,8 @@
 """Pictures of a trained head, drawn by matplotlib from what was held out: SVG files beside `head.json`."""
 
+import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +16,32 @@ from shared.routing.train import Trained
 PAIRS = 10
 """The matrix shows the labels of the ten worst pairs: all of 77 labels would show nothing."""
 
+NAME_CHARS = 28
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "millrace"}
+"""Text stays text, which the reader's fonts draw in any script; equal pictures are equal files."""
+
+
+def require_matplotlib() -> None:
+    """Make sure that pictures can be drawn.
+
+    Raises:
+        Fatal: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise Fatal("pictures need matplotlib: install millrace[train], or give --no-pictures")
+
 
 def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
     """Draw `confusion.svg`, `reliability.svg` and `coverage.svg`; return what was drawn.
 
     Raises:
-        Fatal: matplotlib is not installed.
+        Fatal: matplotlib is not installed, or a picture cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise Fatal(f"pictures need {error.name}: install millrace[train], or give --no-pictures") from error
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     drawn = []
     pictures: dict[str, Callable[..., None]] = {
         "confusion": _confusion,
@@ -37,7 +53,12 @@ def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
         FigureCanvasSVG(figure)
         picture(figure.add_subplot(), trained, examples)
         path = folder / f"{name}.svg"
-        figure.savefig(path, metadata={"Date": None})
+        with rc_context(STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is only measured, not drawn
+            try:
+                figure.savefig(path, metadata={"Date": None})
+            except OSError as error:
+                raise Fatal(f"{path} cannot be written: {error.strerror}") from error
         drawn.append(path)
     return drawn
 
@@ -52,14 +73,20 @@ def _confusion(axes, trained: Trained, examples: Examples) -> None:  # type: ign
     rows = [examples.labels.index(name) for name in names]
     part = confusion(trained, examples)[np.ix_(rows, rows)]
     axes.imshow(part, cmap="Blues")
-    short = [name if len(name) <= 28 else name[:27] + "…" for name in names]
-    axes.set_xticks(range(len(names)), short, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(names)), short, fontsize=7)
+    short = [_short(name) for name in names]
+    axes.set_xticks(range(len(names)), short, rotation=90, fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(names)), short, fontsize=7, parse_math=False)
     for row, column in np.argwhere(part):
         light = part[row, column] > part.max() / 2
         axes.text(column, row, part[row, column], ha="center", va="center", fontsize=6, color="w" if light else "k")
     axes.set_xlabel("answered")
     axes.set_ylabel("labelled")
+
+
+def _short(name: str) -> str:
+    """Return a label as a picture can hold it: not too long, and no character that XML refuses."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in name)
+    return shown if len(shown) <= NAME_CHARS else shown[: NAME_CHARS - 1] + "…"
 
 
 def _reliability(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001

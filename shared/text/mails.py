@@ -57,6 +57,39 @@ SPELLED = re.compile(
     rf"(?<![\w.+-])(?P<name>[\w.+-]{{1,64}}+)(?P<at>{AT})(?P<domain>[\w-]{{1,63}}+(?:{DOT}[\w-]{{1,63}}+){{1,4}})",
     re.IGNORECASE,
 )
+SPELLED_TOPS = frozenset(
+    [
+        "com",
+        "org",
+        "net",
+        "edu",
+        "gov",
+        "info",
+        "io",
+        "eu",
+        "co",
+        "uk",
+        "us",
+        "ca",
+        "au",
+        "de",
+        "at",
+        "ch",
+        "fr",
+        "be",
+        "nl",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "se",
+        "no",
+        "dk",
+        "fi",
+        "in",
+        "br",
+    ]
+)
 MIN_CHARS = len(MAIL)
 
 
@@ -87,4 +120,6 @@ def _is_spelled(found: re.Match[str]) -> bool:
     domain = found["domain"]
     top = re.split(r"[^\w-]+", domain)[-1]
     spelled_dot = re.search(r" dot |[(\[{]", domain, re.IGNORECASE) is not None
-    return top.isalpha() and len(top) > 1 and (spelled_dot or found["at"].strip()[0] in "([{")
+    if found["at"].strip()[0] in "([{":
+        return top.isalpha() and len(top) > 1
+    return spelled_dot and top.lower() in SPELLED_TOPS

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from phonenumbers import PhoneNumberMatcher
+from phonenumbers import NumberParseException, PhoneNumberMatcher, is_valid_number, parse
 
 from shared.text.shadow import DATE, PHONE, Span
 
@@ -91,7 +91,9 @@ class _Search:
             self.spans.append((start, end, PHONE))
             return
         for found in PREFIXED.finditer(self.shadow, start, end):
-            if self.windows:
+            if _is_valid(found[0]):
+                self._add(*found.span())
+            elif self.windows:
                 self._ask(*found.span(), DIALS_00)
         for first, last in _windows(self.shadow, start, end, digits):
             if self.windows == 0:
@@ -125,6 +127,8 @@ class _Search:
                     self._add(*found.span())
 
     def _add(self, start: int, end: int) -> None:
+        if self.shadow[start] == "(" and ")" not in self.shadow[start:end]:
+            start += 1
         near = self.spans[-WINDOWS:]
         if end - start >= len(PHONE) and all(end <= first or last <= start for first, last, _ in near):
             self.spans.append((start, end, PHONE))
@@ -183,3 +187,11 @@ def _windows(shadow: str, start: int, end: int, digits: int) -> Iterator[tuple[i
     for first in range(0, digits - OVERLAP_DIGITS, WINDOW_DIGITS - OVERLAP_DIGITS):
         last = min(first + WINDOW_DIGITS, digits) - 1
         yield (places[first] if first else start), places[last] + 1
+
+
+def _is_valid(number: str) -> bool:
+    """Tell whether all that follows `00` is a number of some country."""
+    try:
+        return is_valid_number(parse("+" + "".join(filter(str.isdigit, number))[2:], None))
+    except NumberParseException:
+        return False

@@ -165,8 +165,9 @@ replies = st.builds(
     sentences=st.lists(st.builds(QuotedSentence, ticket_id=ids, text=text), min_size=1, max_size=3).map(tuple),
 )
 similar = st.builds(
-    SimilarTicket, ticket_id=ids, score=st.floats(-1, 1), parts=parts, shared_terms=st.lists(text).map(tuple), label=st.none() | text, subject=text,
-    resolution=st.none() | text, satisfaction=st.none() | st.integers(1, 5), occurred_at=moments,
+    SimilarTicket, ticket_id=ids, score=st.floats(-1, 1), parts=parts, shared_terms=st.lists(text, max_size=3).map(tuple),
+    label=st.none() | text, subject=text, resolution=st.none() | text, satisfaction=st.none() | st.integers(1, 5),
+    occurred_at=moments,
 )  # fmt: skip
 results = st.builds(
     TicketRouted,

@@ -205,7 +205,7 @@ def test_a_hit_that_is_gone_when_it_is_read_is_left_out() -> None:
     class Vanishing(FakeCollection):
         def payloads(self, ids: Any, fields: tuple[str, ...]) -> Any:
             tombstone = {which: {"ticket_id": "b"} for which in ids if self.points[which].payload["ticket_id"] == "b"}
-            return {} if not tombstone else tombstone
+            return tombstone
 
     points = Vanishing()
     points.upsert([solved("a", 0.9), solved("b", 0.8)])

@@ -1,0 +1,122 @@
+"""Texts that were made to keep the masker busy: the library is asked a bounded number of times, whatever the text.
+
+A green run does not prove a bound on time; it counts what is handed to the library that is slow, and holds the caps.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.text import accounts, phones
+from shared.text.html import html_to_text
+from shared.text.masking import mask
+from shared.text.preparation import Preparation, Preparer
+
+LENGTH = 100_000
+PREPARER = Preparer(Preparation(version=2))
+BOMBS = {
+    "digits": "1",
+    "digits and spaces": "7 41 5529 3 ",
+    "phones": "212-555-0123 x ",
+    "phones on one line": "212 555 0123 ",
+    "phones on lines": "+33 6 12 34 56 78\n",
+    "brackets": "(1",
+    "almost cards": "4111 1111 1111 1112 ",
+    "almost ibans": "DE89 3704 0044 0532 0130 01 ",
+    "almost mails": "a@b.",
+    "labels": "b.",
+    "spelled": "a (at) b dot ",
+    "dates": "2026-05-01 ",
+    "ids": "ORD-2026-004411 ",
+    "plus signs": "+",
+    "zeros": "00 33 ",
+    "tags": "<p>",
+    "deep tags": "<div><b>",
+    "deep quotes": "<blockquote type=cite>x<br>",
+    "open comments": "<!-- ",
+    "quoted lines": "> a\n",
+    "introductions": "On Mon, 4 May 2026 Shop wrote:\n",
+    "half introductions": "On schrieb ",
+    "delimiters": "-- \n",
+    "blanks": " \n",
+    "joiners": "a\u200d",
+    "accents": "e\u0301\u0327",
+}
+
+
+class Asked:
+    """Stands for the library's matcher and counts the characters it is given."""
+
+    calls: list[int]
+
+    def __init__(self, real: type) -> None:
+        self.calls, self._real = [], real
+
+    def __call__(self, text: str, region: str) -> Iterator[object]:
+        """Count, and pass on."""
+        self.calls.append(len(text))
+        return iter(self._real(text, region))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    counting = Asked(phones.PhoneNumberMatcher)
+    monkeypatch.setattr(phones, "PhoneNumberMatcher", counting)
+    return counting
+
+
+def bomb(unit: str) -> str:
+    return (unit * LENGTH)[:LENGTH]
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_the_library_is_asked_a_bounded_number_of_times(name: str, asked: Asked) -> None:
+    phones.find_phones(bomb(BOMBS[name]), "US")
+    assert len(asked.calls) <= phones.WINDOWS
+    assert sum(asked.calls) <= phones.WINDOWS * phones.WINDOW_DIGITS * 4 + 2 * phones.WINDOWS
+
+
+def test_what_is_beyond_the_bound_is_masked_unasked(asked: Asked) -> None:
+    masked = mask("212-555-0123 x\n" * 1_000, "US")
+    assert masked == "[phone] x\n" * 1_000
+    assert len(asked.calls) <= phones.WINDOWS
+
+
+def test_beyond_the_bound_ordinary_text_stays() -> None:
+    text = "Order ORD-2026-004411 of 2026-05-01, 1,249.00 EUR, #41155.\n"
+    assert mask(text * 1_000, "US") == text * 1_000
+
+
+def test_luhn_is_computed_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    real = accounts._card_end
+    monkeypatch.setattr(accounts, "_card_end", lambda *given: looked.append(1) or real(*given))
+    mask("4 1 " * 25_000, "US")
+    assert len(looked) <= accounts.STARTS * 2
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_each_bomb_is_prepared_and_its_end_is_not_lost(name: str) -> None:
+    text = bomb(BOMBS[name])
+    prepared = PREPARER.message(text + "\nthe end")
+    assert prepared.endswith("the end")
+    assert len(prepared) <= len(text) + 10
+
+
+@pytest.mark.parametrize("opening", ["<div>", "<b>", "<table><tr><td>", "<ul><li>", "<blockquote>", "<font>", "<a><p>"])
+def test_text_below_very_deep_tags_is_kept(opening: str) -> None:
+    assert html_to_text(opening * 12_000 + "TAIL").endswith("TAIL")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table>" + f"<tr><td>{'x' * 20_000}</td></tr>" + "<tr><td>a</td></tr>" * 4_000,
+        '<div style="padding-left:100000000em">' + "x<br>" * 10_000,
+        '<table><tr><td colspan="100000000">x</td></tr></table>',
+        '<ol start="99999999999999999999"><li>x</ol>',
+    ],
+    ids=["wide column", "padding", "span", "list"],
+)
+def test_layout_cannot_lengthen_a_text(html: str) -> None:
+    assert len(html_to_text(html)) <= len(html)

@@ -1,0 +1,172 @@
+"""Masking, case by case: what is masked, what stays, and how what is ambiguous is decided.
+
+A green run does not prove that every number of every country is found; `tests/property/test_masking.py` draws many more.
+"""
+
+import pytest
+
+from shared.text.masking import find, mask
+from shared.text.shadow import shadow_of
+
+FULL_WIDTH_CARD = "\uff14\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("write to jo@example.com.", "write to [mail]."),
+        ("<jo.doe+tag@mail.example.co.uk>", "<[mail]>"),
+        ("mailto:jo@example.com?subject=x", "mailto:[mail]?subject=x"),
+        ('"jo doe"@example.com', "[mail]"),
+        ("é.müller@grüße.de", "[mail]"),
+        ("jo\uff20example\uff0ecom", "[mail]"),
+        ("我的邮箱是jo@example.com请回复", "我的邮箱是[mail]请回复"),
+        ("用户@例子.中国", "[mail]"),
+        ("jo@[192.168.0.1]", "[mail]"),
+        ("jo @ example.com", "[mail]"),
+        ("jo (at) example (dot) com", "[mail]"),
+        ("jo[at]example.com", "[mail]"),
+        ("jo at example dot com", "[mail]"),
+    ],
+)
+def test_mail_addresses(text: str, masked: str) -> None:
+    assert mask(text, "US") == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "look at example.com",
+        "@jo said so",
+        "lib@1.2.3",
+        "3 items @ 5.99",
+        "a@b",
+        "look at the dot on page 3",
+        "@",
+        "a@b.c",
+    ],
+)
+def test_what_is_no_mail_address(text: str) -> None:
+    assert mask(text, "US") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("DE89 3704 0044 0532 0130 00 thanks", "[iban] thanks"),
+        ("gb29nwbk60161331926819", "[iban]"),
+        ("IBAN:GB29-NWBK-6016-1331-9268-19.", "IBAN:[iban]."),
+        ("to 20 of D E 8 9 3 7 0 4 0 0 4 4 0 5 3 2 0 1 3 0 0 0", "to 20 of [iban]"),
+        ("4111 1111 1111 1111 12/27", "[card] 12/27"),
+        ("4111-1111-1111-1111", "[card]"),
+        ("order 41155 paid with 378282246310005", "order 41155 paid with [card]"),
+        ("41155 6759 4298 0000 0003", "[card]"),
+        (FULL_WIDTH_CARD, "[card]"),
+    ],
+)
+def test_accounts_and_cards(text: str, masked: str) -> None:
+    assert mask(text, "US") == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DE88 3704 0044 0532 0130 00",
+        "4111 1111 1111 1112",
+        "1111 1111 1111 1117",
+        "tracking 1Z999AA10123456784",
+        "9400 1000 0000 0000 0000 00",
+    ],
+)
+def test_a_wrong_checksum_or_an_unknown_issuer_is_no_account(text: str) -> None:
+    assert "[iban]" not in mask(text, "US")
+    assert "[card]" not in mask(text, "US")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(212) 555-0123",
+        "212.555.0123",
+        "1-800-555-0123",
+        "555-123-4567",
+        "+33 6 12 34 56 78",
+        "+49 (0)30 12345678",
+        "00 33 6 12 34 56 78",
+        "0033/6/12/34/56/78",
+        "06 12 34 56 78",
+        "06.12.34.56.78",
+        "020 7946 0958",
+        "030/12345678",
+        "0171 - 1234567",
+        "٠٦ ١٢ ٣٤ ٥٦ ٧٨",
+        "2125550123",
+    ],
+)
+@pytest.mark.parametrize("frame", ["{}", "call {} now", "({})", "order 41155, {}.", "Phone:{}"])
+def test_phone_numbers_of_any_country_in_a_text_of_the_us(text: str, frame: str) -> None:
+    assert mask(frame.format(text), "US") == frame.format("[phone]")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("tel:+1-212-555-0123", "tel:[phone]"),
+        ("tel2125550123", "tel[phone]"),
+        ("call me at 5550123", "call me at [phone]"),
+        ("order 212-555-0123", "order [phone]"),
+        ("2125550123 2125550124", "[phone] [phone]"),
+    ],
+)
+def test_a_word_before_a_number_tells_what_it_is(text: str, masked: str) -> None:
+    assert mask(text, "US") == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ORD-2026-004411",
+        "#2125550123",
+        "order number is 2125550123",
+        "Bestellung 2125550123",
+        "2026-05-01T10:00:00+02:00",
+        "01.05.2026 - 03.05.2026",
+        "1.234.567,89 EUR",
+        "$ 1 234 567.00",
+        "192.168.100.200",
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "version 10.15.7.12345",
+        "ISBN 978-3-16-148410-0",
+        "1234567",
+        "555-0123",
+        "1767225600",
+        "A2125550123",
+    ],
+)
+def test_numbers_that_are_no_phone_numbers(text: str) -> None:
+    assert mask(text, "US") == text
+
+
+@pytest.mark.parametrize(("region", "masked"), [("US", "12 34 56 78"), ("DK", "[phone]"), ("NO", "12 34 56 78")])
+def test_a_region_decides_about_numbers_without_a_country(region: str, masked: str) -> None:
+    assert mask("12 34 56 78" if region != "DK" else "32 12 34 56", region) == masked
+
+
+def test_several_kinds_in_one_text() -> None:
+    text = "Jo, jo@example.com, +33 6 12 34 56 78, DE89370400440532013000, 4111111111111111, order 41155"
+    assert mask(text, "US") == "Jo, [mail], [phone], [iban], [card], order 41155"
+    assert [found[2] for found in find(text, "US")] == ["[mail]", "[phone]", "[iban]", "[card]"]
+
+
+@pytest.mark.parametrize("text", ["a\tb", "\u0664\u0661", "\uff21\uff20\uff0e", "x\u2009y\u2011z", "plain", "😀 é 中"])
+def test_the_shadow_has_as_many_characters_as_the_text(text: str) -> None:
+    assert len(shadow_of(text)) == len(text)
+
+
+def test_a_shadow_is_ascii_where_the_text_looks_like_it() -> None:
+    assert shadow_of("\u0664\uff11\u2009\u2011\uff20\uff0e\uff21\t") == "41 -@.A "
+
+
+def test_masks_stay() -> None:
+    text = "[mail] [phone] [iban] [card] tel [phone]"
+    assert mask(text, "US") == text

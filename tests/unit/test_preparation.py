@@ -1,0 +1,165 @@
+"""The preparation: its order and switches, attributes, ids, and that nothing raw leaves a worker.
+
+A green run does not prove that names or postal addresses are hidden: they are not masked.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.text.preparation import Preparation, Preparer
+from tests.assembly import PREPARER, Assembly
+from tests.tickets import event, record
+from workers.tickets.prepare import prepared_text
+
+MAIL, PHONE, IBAN, CARD = (
+    "jo.doe@example.com",
+    "+33 6 12 34 56 78",
+    "DE89 3704 0044 0532 0130 00",
+    "4111 1111 1111 1111",
+)
+PRIVATE = (MAIL, "jo.doe", PHONE, "0612345678", "12 34 56 78", IBAN, "3704 0044", CARD, "4111111111111111", "1111 1111")
+ALL = f"I am {MAIL}, {PHONE}, {IBAN}, {CARD}"
+MASKED = "I am [mail], [phone], [iban], [card]"
+LETTER = f"<html><body><p>It broke. {ALL}</p><p>Best regards,<br>Jo</p></body></html>"
+
+
+def test_a_message_goes_through_every_step() -> None:
+    assert PREPARER.message(LETTER) == f"It broke. {MASKED}"
+    assert PREPARER.message(f"No.\n\nOn 4 May 2026 at 10:00 {MAIL} wrote:\n> {CARD}\n> b\n-- \nJo") == "No."
+
+
+def test_a_field_is_normalised_and_masked_only() -> None:
+    assert PREPARER.field(" a\r\n> b\n-- \n<p>Jo</p> " + ALL) == "a\n> b\n-- \n<p>Jo</p> " + MASKED
+
+
+@pytest.mark.parametrize(
+    ("switch", "text", "kept"),
+    [
+        ("html", "<p>a</p>", "<p>a</p>"),
+        ("quotes", "a\n> b\n> c\n> d", "a\n> b\n> c\n> d"),
+        ("signatures", "a\n-- \nJo", "a\n-- \nJo"),
+    ],
+)
+def test_each_step_but_masking_can_be_switched_off(switch: str, text: str, kept: str) -> None:
+    fields: dict[str, Any] = {"version": 2, switch: False}
+    assert Preparer(Preparation(**fields)).message(text) == kept
+    assert PREPARER.message(text) == "a"
+    assert Preparer(Preparation(**fields)).message(ALL) == MASKED
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"version": 1}, {"phone_region": "EU"}, {"phone_region": "us"}, {"names": True}, {"version": ...}]
+)
+def test_a_wrong_preparation_is_refused(wrong: dict[str, Any]) -> None:
+    fields = {name: value for name, value in ({"version": 2} | wrong).items() if value is not ...}
+    with pytest.raises(ValidationError):
+        Preparation(**fields)
+
+
+def test_the_region_is_that_of_the_preparation() -> None:
+    danish = Preparer(Preparation(version=2, phone_region="DK"))
+    assert (danish.field("32 12 34 56"), PREPARER.field("32 12 34 56")) == ("[phone]", "32 12 34 56")
+
+
+@pytest.mark.parametrize(
+    ("value", "prepared"),
+    [
+        (ALL, MASKED),
+        (" e\u0301 ", "é"),
+        (4111111111111111, "[card]"),
+        (2125550123, "[phone]"),
+        (-2125550123, -2125550123),
+        (41155, 41155),
+        (True, True),
+        (None, None),
+        (4111111111111111.0, 4111111111111111.0),
+        (19.99, 19.99),
+    ],
+)
+def test_attribute_values(value: Any, prepared: Any) -> None:
+    found = PREPARER.attributes({"a": value})["a"]
+    assert found == prepared
+    assert type(found) is type(prepared)
+
+
+def test_attribute_names_are_masked_and_no_value_is_lost() -> None:
+    given = {"jo@example.com": 1, "al@example.com": 2, "[mail] 2": 3, "order": 4}
+    prepared = PREPARER.attributes(given)
+    assert list(prepared.values()) == [1, 2, 3, 4]
+    assert list(prepared) == ["[mail]", "[mail] 2", "[mail] 2 2", "order"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (MAIL, "[mail]"),
+        ("+33612345678", "[phone]"),
+        ("C-41155", "C-41155"),
+        ("2125550123", "2125550123"),
+        ("é \u200b", "é \u200b"),
+    ],
+)
+def test_an_id_stays_unless_it_is_an_address(given: str, kept: str) -> None:
+    assert PREPARER.identifier(given) == kept
+
+
+def test_the_text_of_a_bare_subject_and_body_is_the_worker_s() -> None:
+    parts = Assembly()
+    parts.settle(record(event(subject=f" Hi {MAIL}", body=LETTER)))
+    assert parts.model.calls == [[prepared_text(f" Hi {MAIL}", LETTER, PREPARER)]]
+
+
+def personal(**changes: Any) -> dict[str, Any]:
+    """Return an event with personal data in every field that may hold a text."""
+    attributes = {"note": ALL, MAIL: ALL, "card": 4111111111111111, f"x {CARD}": PHONE}
+    return event(
+        subject=ALL, body=LETTER, resolution=ALL, customer_id=MAIL, attributes=attributes, satisfaction=5, **changes
+    )
+
+
+def test_nothing_raw_is_stored_embedded_or_published() -> None:
+    parts = Assembly(cache_bytes=1 << 20)
+    parts.settle(record(personal(reason="solved", ticket_id="T-1", agent_label="billing"), 0))
+    parts.settle(record(personal(ticket_id="T-2"), 1), record(personal(ticket_id="T-3", body=ALL), 2))
+    stored = json.dumps([dict(point.payload) for point in parts.collection.points.values()], default=str)
+    published = [(message.value or b"").decode() for message in parts.sink.delivered]
+    seen = [stored, json.dumps(parts.model.calls), *published, repr(parts.told.hooks)]
+    assert len(parts.results()) == 2
+    assert parts.results()[0].similar[0].resolution == MASKED
+    assert len(parts.delivered("tickets.outcomes")) > 0
+    for private in PRIVATE:
+        assert all(private not in text for text in seen), private
+    assert stored.count("[card]") >= 9
+    assert "[mail]" in parts.results()[0].similar[0].subject
+
+
+def test_nothing_raw_is_logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    Assembly().settle(record(personal()), record(personal(ticket_id="T-2", unknown=MAIL), 1))
+    said = capsys.readouterr()
+    assert not any(private in said.out + said.err + caplog.text for private in PRIVATE)
+
+
+def test_a_dead_letter_keeps_the_original_bytes() -> None:
+    parts = Assembly()
+    bad = record(personal(priority="whatever"))
+    parts.settle(bad)
+    assert [letter.value for letter in parts.delivered("tickets.dlq")] == [bad.value]
+
+
+def test_the_content_digest_is_of_the_event_as_it_came() -> None:
+    parts = Assembly()
+    parts.settle(record(event(body=f"a {MAIL}"), 0))
+    parts.settle(record(event(body="a al@example.com"), 1))
+    assert len(parts.told.named("version_conflict")) == 1
+
+
+def test_a_text_that_normalising_lengthens_is_stored_whole() -> None:
+    long = "\ufb2c" * 1_000
+    parts = Assembly()
+    parts.settle(record(event(subject=long, attributes={"\ufb2c" * 64: long})))
+    [point] = parts.collection.points.values()
+    assert len(str(point.payload["subject"])) == 3_000
+    assert point.payload["attributes"] == {PREPARER.field("\ufb2c" * 64): PREPARER.field(long)}
