@@ -17,7 +17,7 @@ from shared.broker.kafka import KafkaSink
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
 from shared.observers import Observer
-from shared.settings import EmbeddingSettings, Settings, StoreSettings
+from shared.settings import CacheSettings, Settings, StoreSettings
 
 BATCH_TEXTS = 256
 CLOCK = SystemClock()
@@ -68,7 +68,7 @@ def work_s(model: TextModel, texts: list[str]) -> tuple[float, float]:
     """
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker() as broker:
         broker.create([topic.name for topic in topics_of("tickets")])
-        settings = Settings(store=StoreSettings(path=Path(folder) / "store"), embedding=EmbeddingSettings(cache_mib=0))
+        settings = Settings(store=StoreSettings(path=Path(folder) / "store"), cache=CacheSettings(memory_mib=0))
         with closing(KafkaSink(broker.bootstrap, settings.broker)) as sink, open_store(settings) as store:
 
             def send(reason: str, first_id: int) -> None:

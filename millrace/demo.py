@@ -138,7 +138,7 @@ def run_demo(keep: bool) -> bool:
             open_broker(settings, names) as bootstrap,
             ticket_worker(settings, bootstrap, store, model, [counting]) as running,
         ):
-            stage = _start(console, settings, bootstrap, counting, running)
+            stage = _start(console, settings, str(bootstrap), counting, running)
             try:
                 _play(stage, Path(folder), samples)
                 _show_similar(stage, store, model)

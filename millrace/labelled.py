@@ -85,7 +85,8 @@ class Reading:
             places.setdefault(text, len(places))
         different = list(places)
         vectors = np.zeros((len(different), self._model.dim), np.float32)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_interactive) as bar:
             task = bar.add_task("embedding", total=len(different))
             for start in range(0, len(different), TEXTS_AT_ONCE):
                 part = different[start : start + TEXTS_AT_ONCE]

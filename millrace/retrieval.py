@@ -93,7 +93,7 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Q
         raise Fatal(f"{path}: expected a column relevant or label; it has {', '.join(rows[0])}")
     if "relevant" not in rows[0] and set(by_label) == {""}:
         raise Fatal(f"{path} names labels, and the corpus has no column label")
-    named = [str(row.get("relevant") or "").split() for row in rows]
+    named = [_names(row.get("relevant")) for row in rows]
     unknown = tuple(dict.fromkeys(name for names in named for name in names if name not in by_id))
     relevant = []
     for row, names in zip(rows, named, strict=True):
@@ -180,6 +180,11 @@ def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
         if missing:
             raise Fatal(f"{path}: expected a column {missing[0]}; it has {', '.join(str(name) for name in row)}")
     return rows
+
+
+def _names(value: object) -> list[str]:
+    """Return ids parted by blanks, or a JSON list of them."""
+    return [str(each) for each in value] if isinstance(value, list) else str(value or "").split()
 
 
 def _cell(row: Row, name: str) -> str | None:

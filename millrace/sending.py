@@ -76,7 +76,7 @@ def send(
     numbered = islice(enumerate(source.rows()), progress.rows, None)
     while chunk := list(islice(numbered, CHUNK_ROWS)):
         messages = list(_messages(chunk, source, mapped, sent))
-        _deliver(messages, sink, clock)
+        deliver(messages, sink, clock)
         sent.rows += len(messages)
         progress.save(progress.rows + len(chunk), progress.refused + len(chunk) - len(messages))
         advance(len(chunk))
@@ -93,7 +93,12 @@ def _messages(chunk: Iterable[tuple[int, Row]], source: TicketFile, mapped: Mapp
                 sent.reasons.append(f"row {number + 1}: {rejected}")
 
 
-def _deliver(messages: list[Message], sink: Sink, clock: Clock) -> None:
+def deliver(messages: list[Message], sink: Sink, clock: Clock) -> None:
+    """Produce until every message is confirmed.
+
+    Raises:
+        Unavailable: some were not, in so many attempts.
+    """
     for _ in range(ATTEMPTS):
         sink.produce(messages)
         messages = sink.flush()

@@ -1,15 +1,18 @@
 """The composition root: the only file that puts a worker together from concrete adapters."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from schemas.topics import input_topic, redo_topic
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
+from shared.broker.security import Address, Brokers
 from shared.broker.source import KafkaSource
 from shared.cache.memory import MemoryCache
-from shared.clock import SystemClock
+from shared.cache.port import VectorCache
+from shared.cache.tiered import TieredCache
+from shared.clock import Clock, SystemClock
 from shared.embedding.port import TextModel
 from shared.embedding.registry import ModelCard, load_card
 from shared.embedding.service import TextEmbedder
@@ -29,6 +32,7 @@ from shared.settings import Settings
 from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import VectorStore
+from shared.vectorstore.qdrant import connect
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages, collection_spec
@@ -90,7 +94,7 @@ def load_decider(settings: Settings, model_fingerprint: str) -> Decider:
 @contextmanager
 def open_store(settings: Settings) -> Iterator[VectorStore]:
     """Open the configured vector store."""
-    store = EdgeStore(settings.store.path)
+    store: VectorStore = connect(settings.store) if settings.store.url else EdgeStore(settings.store.path)
     try:
         yield store
     finally:
@@ -98,11 +102,37 @@ def open_store(settings: Settings) -> Iterator[VectorStore]:
 
 
 @contextmanager
-def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[str]:
-    """Yield the brokers' addresses; where none are configured, hold an embedded broker with these topics."""
-    if settings.broker.bootstrap is not None:
-        yield settings.broker.bootstrap
+def open_cache(settings: Settings, dim: int, clock: Clock, observer: Observer) -> Iterator[VectorCache]:
+    """Open the cache of vectors: in the process and, where an address is configured, Redis behind it.
+
+    Args:
+        settings: Of the cache.
+        dim: Length of the model's vectors.
+        clock: For how long Redis is left alone after a failure.
+        observer: Told of hits, misses and failures.
+    """
+    memory: tuple[str, VectorCache] = ("memory", MemoryCache(settings.cache.memory_mib << 20))
+    if settings.cache.redis_url is None:
+        yield TieredCache([memory], observer)
         return
+    from shared.cache.redis import RedisCache  # half a second, for those alone who have a Redis
+
+    with closing(RedisCache(settings.cache, dim, clock, observer)) as shared:
+        yield TieredCache([memory, ("redis", shared)], observer)
+
+
+@contextmanager
+def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[Address]:
+    """Yield the brokers' addresses; where none are configured, hold an embedded broker with these topics.
+
+    Raises:
+        Fatal: the embedded broker is to be spoken to in secret.
+    """
+    if settings.broker.bootstrap is not None:
+        yield Brokers(settings.broker.bootstrap, settings.broker)
+        return
+    if settings.broker.security_protocol != "plaintext":
+        raise Fatal("MILLRACE_BROKER__SECURITY_PROTOCOL is set, but no MILLRACE_BROKER__BOOTSTRAP that it could be for")
     with EmbeddedBroker() as broker:
         broker.create(topics)
         yield broker.bootstrap
@@ -110,7 +140,7 @@ def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[str]:
 
 @contextmanager
 def ticket_worker(
-    settings: Settings, bootstrap: str, store: VectorStore, model: TextModel, observers: Sequence[Observer] = ()
+    settings: Settings, bootstrap: Address, store: VectorStore, model: TextModel, observers: Sequence[Observer] = ()
 ) -> Iterator[Running]:
     """Build the worker of the tickets stream; what it holds is let go in reverse order."""
     stream, clock = TicketStages.stream, SystemClock()
@@ -120,7 +150,8 @@ def ticket_worker(
     card, decider = model_card(settings), load_decider(settings, model.fingerprint)
     with ExitStack() as held:
         collection = store.open(collection_spec(card.collection(stream), model.dim))
-        embedder = TextEmbedder(model, MemoryCache(settings.embedding.cache_mib << 20), observer)
+        cache = held.enter_context(open_cache(settings, model.dim, clock, observer))
+        embedder = TextEmbedder(model, cache, observer)
         similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)
         stages = TicketStages(collection, embedder, Preparer(card.preparation), decider, similar)
         pipeline = Pipeline(stages, collection, clock, observer)

@@ -24,6 +24,17 @@ class FailureReason(StrEnum):
     VECTOR_NOT_FINITE = "vector_not_finite"
 
 
+HEADER_PREFIX = "millrace-"
+"""What the names of our own headers begin with; the source's headers never keep such a name."""
+
+COUNT_DIGITS = 9
+
+
+def count_of(text: str | None) -> int:
+    """Return the count that a header tells; 0 where it tells none, whoever wrote it."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= COUNT_DIGITS else 0
+
+
 class FailureHeader(StrEnum):
     """Header names of a dead letter. Values are UTF-8 text; times are ISO 8601 in UTC."""
 
@@ -36,6 +47,7 @@ class FailureHeader(StrEnum):
     DETAIL = "millrace-detail"
     STAGE = "millrace-stage"
     ATTEMPTS = "millrace-attempts"
+    REPLAYS = "millrace-replays"
     FIRST_FAILED_AT = "millrace-first-failed-at"
     LAST_FAILED_AT = "millrace-last-failed-at"
     MODEL = "millrace-model"

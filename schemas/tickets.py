@@ -112,7 +112,9 @@ class ScoreParts(Frozen):
 
     dense: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
     bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0: none.")
-    lexical: float = Field(ge=0, description="What the shared terms add: weight * bm25 / sqrt(terms asked about).")
+    lexical: float = Field(
+        ge=0, description="What the shared terms add: weight * bm25 / sqrt(terms asked about, 8 at least)."
+    )
     decay: float = Field(ge=0, le=1, description="What the age of the hit, as of the ticket asked about, leaves.")
 
 

@@ -50,6 +50,11 @@ def dlq_topic(stream: str) -> str:
     return f"{stream}.dlq"
 
 
+def quarantine_topic(stream: str) -> str:
+    """Name of the topic for dead letters that were replayed as often as is sensible; nothing reads it by itself."""
+    return f"{stream}.quarantine"
+
+
 def topics_of(stream: str, partitions: int | None = None) -> tuple[Topic, ...]:
     """Return every topic of a stream, the input first.
 
@@ -61,8 +66,9 @@ def topics_of(stream: str, partitions: int | None = None) -> tuple[Topic, ...]:
     room = MESSAGE_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES
     return (
         Topic(input_topic(stream), by_item, count, 7 * DAY_MS, room),
-        Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, room),
+        Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
         Topic(result_topic(stream), by_item, count, 7 * DAY_MS),
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
         Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
+        Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
     )

@@ -35,9 +35,15 @@ CATALOGUE = (
     Metric("millrace_stage_records_total", "counter", "Records a stage worked through.", ("stage",)),
     Metric("millrace_stage_cpu_seconds_total", "counter", "CPU time of a stage, all threads.", ("stage",)),
     Metric("millrace_texts_total", "counter", "Texts that needed a vector.", ("source",)),
+    Metric("millrace_cache_keys_total", "counter", "Vectors looked for, by level: hit or miss.", ("level", "result")),
+    Metric("millrace_cache_rubbish_total", "counter", "Values in Redis that were refused; each is a miss too."),
+    Metric("millrace_cache_errors_total", "counter", "Calls to Redis that failed.", ("operation", "kind")),
+    Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
     Metric("millrace_tokens_total", "counter", "Tokens the model encoded."),
     Metric("millrace_version_conflicts_total", "counter", "Records with a known version and other content."),
     Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
+    Metric("millrace_dlq_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
+    Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
     Metric("millrace_paused", "gauge", "1 while a dependency is unavailable.", ("dependency",)),
     Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
     Metric(
@@ -102,6 +108,31 @@ class Metrics(Observer):
         self._add("millrace_texts_total", cached, "cache")
         self._add("millrace_texts_total", texts - cached, "model")
         self._add("millrace_tokens_total", tokens)
+
+    def cache_read(self, level: str, hits: int, misses: int) -> None:
+        """Count hits and misses."""
+        self._add("millrace_cache_keys_total", hits, level, "hit")
+        self._add("millrace_cache_keys_total", misses, level, "miss")
+
+    def cache_rubbish(self, values: int) -> None:
+        """Count the values refused."""
+        self._add("millrace_cache_rubbish_total", values)
+
+    def cache_failed(self, operation: str, kind: str) -> None:
+        """Count the failure."""
+        self._add("millrace_cache_errors_total", 1, operation, kind)
+
+    def cache_up(self, operation: str, up: bool) -> None:
+        """Show whether Redis is asked."""
+        self._gauges["millrace_cache_up"].labels(self._stream, operation).set(up)
+
+    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+        """Show depth and age; take the series away while they are unknown."""
+        for name, value in (("millrace_dlq_letters", letters), ("millrace_dlq_oldest_age_seconds", oldest_age_s)):
+            if letters is None or value is None:
+                self._gauges[name].clear()
+            else:
+                self._gauges[name].labels(self._stream).set(value)
 
     def paused(self, dependency: str) -> None:
         """Show the pause."""

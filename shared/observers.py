@@ -43,6 +43,21 @@ class Observer:
     def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
         """So many texts were asked for; `cached` of them needed no model, the rest took so many tokens."""
 
+    def cache_read(self, level: str, hits: int, misses: int) -> None:
+        """A level of the cache was asked for vectors: so many were there, so many not."""
+
+    def cache_rubbish(self, values: int) -> None:
+        """The shared cache held so many values that were refused; each was taken for a miss."""
+
+    def cache_failed(self, operation: str, kind: str) -> None:
+        """A call to the shared cache, `get` or `put`, failed: `timeout`, `connection`, `refused` or `protocol`."""
+
+    def cache_up(self, operation: str, up: bool) -> None:
+        """The shared cache is from now on asked, or skipped for a while."""
+
+    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+        """So many letters stand in the dead-letter queue, the oldest of that age, 0 if there is none; None: unknown."""
+
     def paused(self, dependency: str) -> None:
         """Work stopped because a dependency is unavailable."""
 

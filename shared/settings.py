@@ -3,17 +3,27 @@
 Durations are in seconds unless the name says otherwise. Secrets are read from the environment and never printed.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.cache.address import RedisAddress
 
 
 class Part(BaseModel):
     """Base of the branches of the tree."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _require(holds: bool, part: str, name: str, other: str) -> None:
+    """Refuse a setting without the other that it goes with."""
+    if not holds:
+        raise ValueError(f"MILLRACE_{part}__{name.upper()} goes with MILLRACE_{part}__{other}, and not without it")
 
 
 class BrokerSettings(Part):
@@ -41,6 +51,40 @@ class BrokerSettings(Part):
     buffered_records: int = Field(
         default=2_000, ge=1, description="Records read ahead; more costs memory, less stalls."
     )
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        default="plaintext",
+        description="As the brokers' listener has it: `sasl_ssl` for a password, `ssl` for a client certificate; the "
+        "others encrypt nothing and are for a trusted network.",
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None,
+        description="As the brokers have it; SCRAM never sends the password, `PLAIN` does, so only with `sasl_ssl`.",
+    )
+    username: str | None = Field(default=None, description="The SASL user; give each worker's group its own.")
+    password: SecretStr | None = Field(default=None, description="Its password; a secret.")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM of the authority that signed the brokers' certificates; empty: the system's."
+    )
+    cert_file: FilePath | None = Field(default=None, description="PEM of this client's certificate, for mutual TLS.")
+    key_file: FilePath | None = Field(default=None, description="PEM of its private key.")
+    key_password: SecretStr | None = Field(default=None, description="What the key is encrypted with; a secret.")
+
+    @model_validator(mode="after")
+    def _can_work(self) -> "BrokerSettings":
+        """Refuse what could not work, or would be ignored in silence."""
+        sasl = self.security_protocol.startswith("sasl_")
+        for name in ("sasl_mechanism", "username", "password"):
+            _require((getattr(self, name) is not None) == sasl, "BROKER", name, "SECURITY_PROTOCOL=sasl_ssl")
+        tls = self.security_protocol in ("ssl", "sasl_ssl")
+        for name in ("ca_file", "cert_file", "key_file", "key_password"):
+            _require(tls or getattr(self, name) is None, "BROKER", name, "SECURITY_PROTOCOL=ssl or sasl_ssl")
+        plain = self.sasl_mechanism == "PLAIN" and self.security_protocol == "sasl_plaintext"
+        _require(
+            not plain, "BROKER", "sasl_mechanism", "SECURITY_PROTOCOL=sasl_ssl: PLAIN would send the password open"
+        )
+        _require((self.cert_file is None) == (self.key_file is None), "BROKER", "cert_file", "KEY_FILE")
+        _require(self.key_password is None or self.key_file is not None, "BROKER", "key_password", "KEY_FILE")
+        return self
 
 
 class BatchSettings(Part):
@@ -68,13 +112,91 @@ class EmbeddingSettings(Part):
         ge=1,
         description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU.",
     )
-    cache_mib: int = Field(default=64, ge=0, description="In-process cache of vectors; 0 switches it off.")
+
+
+class CacheSettings(Part):
+    """The cache of vectors: a first level in the process and, where there is one, Redis."""
+
+    memory_mib: int = Field(
+        default=64, ge=0, description="The first level; about 550 vectors of 384 dimensions a MiB; 0 switches it off."
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="`redis://` or, encrypted, `rediss://USER:PASSWORD@host:port/db`; a secret; empty: no second level.",
+    )
+    ttl_s: int = Field(
+        default=604_800, gt=0, description="How long Redis keeps a vector; longer than texts take to come again."
+    )
+    timeout_s: float = Field(
+        default=0.25,
+        gt=0,
+        le=10,
+        description="The most a call to Redis may take, connecting included; then it is skipped for a while.",
+    )
+    dtype: Literal["float32", "float16"] = Field(
+        default="float32",
+        description="`float16` halves what Redis keeps, but vectors come back rounded: scores differ in the fourth digit.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM of the authority that signed Redis's certificate; empty: the system's."
+    )
+    cert_file: FilePath | None = Field(default=None, description="PEM of this client's certificate, for mutual TLS.")
+    key_file: FilePath | None = Field(default=None, description="PEM of its private key, not encrypted.")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            RedisAddress.parse(url.get_secret_value())
+        return url
+
+    @model_validator(mode="after")
+    def _can_work(self) -> "CacheSettings":
+        tls = self.redis_url is not None and RedisAddress.parse(self.redis_url.get_secret_value()).tls
+        for name in ("ca_file", "cert_file", "key_file"):
+            _require(tls or getattr(self, name) is None, "CACHE", name, "REDIS_URL that begins with rediss://")
+        _require((self.cert_file is None) == (self.key_file is None), "CACHE", "cert_file", "KEY_FILE")
+        return self
 
 
 class StoreSettings(Part):
     """The vector store."""
 
     path: Path = Field(default=Path(".millrace/store"), description="Folder of the embedded store, for one process.")
+    url: str | None = Field(
+        default=None, description="`http(s)://host:6333` of Qdrant's server; empty: the embedded store in `path`."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="The server's key or token; a secret. Readers may have one that only reads."
+    )
+    grpc: bool = Field(default=False, description="Whether to talk gRPC, which takes less CPU, on `grpc_port`.")
+    grpc_port: int = Field(default=6334, ge=1, le=65535, description="The server's port for gRPC.")
+    timeout_s: int = Field(
+        default=10, ge=1, description="The longest a call may wait for the server; then it counts as unavailable."
+    )
+    parallel_upserts: int = Field(
+        default=4, ge=1, le=64, description="Writes of 200 points in flight at once; 1 is enough for a server near by."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            try:
+                parts = urlsplit(url)
+                known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                known = False
+            if not known or parts.query or parts.fragment or parts.username is not None or parts.password is not None:
+                raise ValueError("is not a URL like https://host:6333; the key has a setting of its own, API_KEY")
+        return url
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch(r"[!-~]+", key.get_secret_value()):
+            raise ValueError("holds a space, a line break or a character beyond ASCII, which no header may")
+        return key
 
 
 class DecisionSettings(Part):
@@ -98,7 +220,7 @@ class SimilarSettings(Part):
         default=20, ge=5, le=500, description="How many are found by vector and how many by terms; more is slower."
     )
     bm25_weight: float = Field(
-        default=0.016, ge=0, le=1_000_000, description="What shared terms count; `millrace similar tune` finds it."
+        default=0.018, ge=0, le=1_000_000, description="What shared terms count; `millrace similar tune` finds it."
     )
     half_life_days: float = Field(
         default=365, gt=0, description="Age at which a hit has lost half of what age can take."
@@ -134,11 +256,14 @@ class OperationSettings(Part):
 class Settings(BaseSettings):
     """The whole tree."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_", env_nested_delimiter="__", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_", env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     similar: SimilarSettings = Field(default_factory=SimilarSettings)

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the brokers and the outside data. What a test needs is started on loopback for it."""
+"""Fixtures shared by all tests: brokers, Redis, outside data. What a test needs is started on loopback for it."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from shared.broker.embedded import EmbeddedBroker
+from tests import certificates as certificates_module
+from tests.certificates import Certificates
 from tests.kafka.server import KafkaServer, why_unavailable
+from tests.redis import server as redis_module
+from tests.redis.server import RedisServer
 from tests.services import missing
 from tests.services import pytest_runtest_makereport as pytest_runtest_makereport
 
@@ -39,6 +43,34 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
     """Give librdkafka's mock cluster, held by this process for the whole run: use topics and groups of your own."""
     with EmbeddedBroker() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Give certificates for servers on loopback and their clients, made for this run."""
+    if reason := certificates_module.why_unavailable():
+        missing(reason)
+    return certificates_module.make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def _redis_can_run() -> None:
+    if reason := redis_module.why_unavailable():
+        missing(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_server(_redis_can_run: None) -> Iterator[RedisServer]:
+    """Give one Redis for the whole run: empty it before use, and leave it running."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis(_redis_can_run: None) -> Iterator[RedisServer]:
+    """Give one test a Redis of its own, to freeze and to kill."""
+    with RedisServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

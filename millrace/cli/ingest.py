@@ -52,7 +52,7 @@ def ingest(
     mapped = Mapped(tenant, _pairs(map, "--map"), _pairs(set, "--set"), id_column)
     source = TicketFile.open(file)
     TopicReader(address).watermarks(input_topic(STREAM))  # a missing broker or topic shows before anything is sent
-    progress = Progress.load(settings.operation.state_dir, source, mapped, address)
+    progress = Progress.load(settings.operation.state_dir, source, mapped, str(address))
     if restart:
         progress.save(0)
     total = sum(1 for _ in source.rows())

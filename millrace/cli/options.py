@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from schemas.topics import STREAMS
+from shared.broker.security import Brokers
 from shared.logs import configure
 from shared.settings import Settings
 
@@ -44,15 +45,15 @@ def load_settings(bootstrap: str | None = None) -> Settings:
     return settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
 
 
-def require_bootstrap(settings: Settings) -> str:
-    """Return the brokers' addresses.
+def require_bootstrap(settings: Settings) -> Brokers:
+    """Return the brokers' addresses and how to speak to them.
 
     Raises:
         typer.BadParameter: none are configured.
     """
     if settings.broker.bootstrap is None:
         raise typer.BadParameter("which brokers? give --bootstrap host:port or set MILLRACE_BROKER__BOOTSTRAP")
-    return settings.broker.bootstrap
+    return Brokers(settings.broker.bootstrap, settings.broker)
 
 
 def require_stream(stream: str) -> str:

@@ -2,7 +2,8 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ Outside = Annotated[
     str | None, typer.Option("--out-of-scope-label", help="Label of the rows that belong to no queue at all.")
 ]
 LISTED = 10
+SHOWN_CHARS = 200
 
 
 @app.command("train")
@@ -54,9 +56,8 @@ def train(
         require_matplotlib()
     labelled = read_labelled(file, text_column, label_column)
     reading = Reading(load_settings())
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=None)
-        outcome = train_head(reading, labelled, out_of_scope_label, out, lambda: bar.advance(task))
+    with _told_steps() as done:
+        outcome = train_head(reading, labelled, out_of_scope_label, out, done)
     if pictures:
         draw(outcome.trained, outcome.examples, out)
     if json:
@@ -153,8 +154,25 @@ def explain(
         *((term, f"{weight:+.2f}") for term, weight in told.terms),
     ]
     _table(f"for {first}, against {second}", ("term", "logits"), speaks)
-    near = [(f"{cosine:.3f}", label, known) for cosine, label, known in told.nearest]
+    near = [(f"{cosine:.3f}", label, _shortened(known)) for cosine, label, known in told.nearest]
     _table("nearest training texts", ("cosine", "label", "text"), near)
+
+
+@contextmanager
+def _told_steps() -> Iterator[Callable[[], None]]:
+    """Yield what shows each step of training on a bar: from the first one on, for embedding has its own bar before."""
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_interactive)
+    task = bar.add_task("training", total=None)
+
+    def done() -> None:
+        bar.start()
+        bar.advance(task)
+
+    try:
+        yield done
+    finally:
+        bar.stop()
 
 
 def _tell(outcome: Outcome, skipped: int, out: Path) -> None:
@@ -188,9 +206,14 @@ def _warn_of(facts: dict[str, Any]) -> None:
     if facts["mislabels"]:
         sys.stderr.write(f"warning: {facts['mislabels_found']} probable mislabels, the clearest first:\n")
     for each in facts["mislabels"][:LISTED]:
-        sys.stderr.write(f"  {each['label']}, rather {each['suggested']}: {' '.join(each['text'].split())}\n")
+        sys.stderr.write(f"  {each['label']}, rather {each['suggested']}: {_shortened(each['text'])}\n")
     if len(facts["mislabels"]) > LISTED:
         sys.stderr.write("  ... (more with `router show DIR --json`)\n")
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARS else line[: SHOWN_CHARS - 1] + "…"
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -4,13 +4,17 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from millrace.cli.options import Bootstrap, load_settings, require_stream
+from millrace.dlq_watch import DeadLetterWatch
 from millrace.wiring import load_decider, load_text_model, model_card, open_broker, open_store, ticket_worker
-from schemas.topics import topics_of
+from schemas.topics import dlq_topic, topics_of
+from shared.broker.backlog import measure
+from shared.clock import SystemClock
 from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
 from shared.logs import configure, get_logger
@@ -43,6 +47,7 @@ def run(
         with ticket_worker(settings, address, store, model) as running:
             wanted = settings.operation.port if port is None else port
             probes = ProbeServer(settings.operation.host, wanted, running.lifecycle, running.metrics)
+            watch = DeadLetterWatch(partial(measure, address, dlq_topic(stream)), SystemClock(), running.metrics)
             _stop_on_signals(running.lifecycle, settings)
             log.info("running", stream=stream, model=model.fingerprint, probes_port=probes.port)
             try:
@@ -51,6 +56,7 @@ def run(
                 log.error("fatal", error=str(error))
                 raise
             finally:
+                watch.close()
                 probes.close()
     log.info("stopped", stream=stream)
 

@@ -1,6 +1,7 @@
 """`millrace similar`: ask, evaluate, tune."""
 
 import json as jsonlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,7 +133,8 @@ def _read(corpus_file: Path, queries_file: Path) -> Labelled:
     return Labelled(settings, corpus, queries, table)
 
 
-def _prepare(settings: Settings) -> Any:
+def _prepare(settings: Settings) -> Callable[[str], str]:
+    """Return what prepares a text as the worker does."""
     preparer = Preparer(model_card(settings).preparation)
     return lambda text: prepared_text("", text, preparer)
 

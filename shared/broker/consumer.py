@@ -5,6 +5,7 @@ from typing import Any
 from confluent_kafka import KafkaError
 
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.broker.security import Address
 from shared.settings import BrokerSettings
 
 LOST_CODES = frozenset(
@@ -32,7 +33,7 @@ FATAL_CODES = frozenset(
 )
 
 
-def consumer_config(bootstrap: str, group: str, settings: BrokerSettings) -> dict[str, Any]:
+def consumer_config(bootstrap: Address, group: str, settings: BrokerSettings) -> dict[str, Any]:
     """Return what a member of a consumer group is configured with."""
     config = client_config(bootstrap) | {
         "group.id": group,

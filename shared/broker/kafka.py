@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
+from shared.broker.security import Address, Heard, refused_settings, security_config
 from shared.errors import Fatal
 from shared.logs import get_logger
 from shared.records import Message, Record
@@ -24,12 +25,11 @@ FETCH_LIMIT_BYTES = 2 << 20
 log = get_logger("broker")
 
 
-def client_config(bootstrap: str) -> dict[str, Any]:
-    """Return what every client is configured with."""
-    return {
-        "bootstrap.servers": bootstrap,
+def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, Any]:
+    """Return what every client is configured with; `heard` is told of its errors."""
+    return security_config(bootstrap) | {
         "client.id": "millrace",
-        "error_cb": log_error,
+        "error_cb": heard or Heard(),
         "logger": _Quiet(),
         "reconnect.backoff.max.ms": 2_000,
     }
@@ -56,22 +56,24 @@ def to_record(message: KafkaMessage, lease: int = 0) -> Record:
 class KafkaSink:
     """An idempotent producer. It is used by one thread at a time."""
 
-    def __init__(self, bootstrap: str, settings: BrokerSettings) -> None:
+    def __init__(self, bootstrap: Address, settings: BrokerSettings) -> None:
         self._flush_timeout_s = settings.delivery_timeout_s + 5
         self._failed: list[Message] = []
         self._fatal: KafkaError | None = None
-        self._producer = Producer(
-            client_config(bootstrap)
-            | {
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
-                "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
-                "queue.buffering.max.messages": 1_000_000,
-            }
-        )
+        self._heard = Heard()
+        config = client_config(bootstrap, self._heard) | {
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            "message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
+            "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
+            "queue.buffering.max.messages": 1_000_000,
+        }
+        try:
+            self._producer = Producer(config)
+        except KafkaException as error:
+            raise refused_settings(error) from error
 
     def produce(self, messages: Sequence[Message]) -> None:
         """Hand messages over for delivery."""
@@ -116,14 +118,10 @@ class KafkaSink:
             self._fatal = error
 
     def _raise_if_fatal(self) -> None:
+        if self._heard.refusal is not None:
+            raise self._heard.refusal
         if self._fatal is not None:
             raise Fatal(f"the producer has failed: {self._fatal.str()}; restart the worker")
-
-
-def log_error(error: KafkaError) -> None:
-    """Log what the client reports; a lost connection comes several times a second until the broker is back."""
-    tell = log.debug if error.code() == KafkaError._TRANSPORT else log.warning
-    tell("client error", code=error.name(), error=error.str())
 
 
 class _Quiet:

@@ -8,18 +8,25 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import Topic
 from shared.broker.kafka import client_config
+from shared.broker.security import Address, Heard, reach, refused_settings
 from shared.errors import Unavailable
 
 TIMEOUT_S = 20.0
 
 
-def create_topics(bootstrap: str, topics: Sequence[Topic], replication: int) -> list[str]:
+def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int) -> list[str]:
     """Create the topics that are missing and return their names; existing ones are left as they are.
 
     Raises:
         Unavailable: the broker did not answer, or refused.
+        Fatal: the broker does not know this user.
     """
-    admin = AdminClient(client_config(bootstrap))
+    heard = Heard()
+    try:
+        admin = AdminClient(client_config(bootstrap, heard))
+    except KafkaException as error:
+        raise refused_settings(error) from error
+    reach(admin, heard, None, TIMEOUT_S)
     wanted = [
         NewTopic(
             topic.name,

@@ -1,12 +1,14 @@
 """Reading topics from end to end, outside any group: for the audit, the demo and tests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
+from shared.broker.security import Address, Heard, reach, refused_settings
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
@@ -26,13 +28,17 @@ class TopicReader:
     Args:
         bootstrap: Addresses of the brokers.
         group: The group whose committed offsets `committed` tells.
+        at_once: Records taken from the client together: what stands in memory beside its own buffer.
     """
 
-    def __init__(self, bootstrap: str, group: str = "millrace-reader") -> None:
-        self._config = client_config(bootstrap) | {
+    def __init__(self, bootstrap: Address, group: str = "millrace-reader", at_once: int = READ_AT_ONCE) -> None:
+        self._at_once = at_once
+        self._heard = Heard()
+        self._config = client_config(bootstrap, self._heard) | {
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",  # what is deleted while it is read is passed over, and nothing else
             "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
             "queued.max.messages.kbytes": 16_384,
         }
@@ -43,32 +49,37 @@ class TopicReader:
         Raises:
             Unavailable: the broker does not answer or has no such topic.
         """
-        with closing(Consumer(self._config)) as consumer:
+        with closing(self._open()) as consumer:
             return self._watermarks(consumer, topic)
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """Return the group's committed offset of each partition; 0 where nothing is committed."""
-        with closing(Consumer(self._config)) as consumer:
+        with closing(self._open()) as consumer:
             partitions = [
                 KafkaPartition(t.topic, t.partition) for topic in topics for t in self._watermarks(consumer, topic)
             ]
             answers = self._committed(consumer, partitions)
             return {TopicPartition(p.topic, p.partition): max(0, p.offset) for p in answers}
 
-    def read(self, topic: str) -> Iterator[Record]:
+    def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
         """Yield every record that the topic holds now, in order within each partition.
+
+        Args:
+            topic: What to read.
+            start: Read these partitions only, each from this offset on.
 
         Raises:
             Unavailable: the broker does not answer or has no such topic.
         """
-        with closing(Consumer(self._config)) as consumer:
+        with closing(self._open()) as consumer:
             marks = self._watermarks(consumer, topic)
-            lows = {where: low for where, (low, _) in marks.items()}
-            ends = {where: high for where, (low, high) in marks.items() if high > low}
+            lows = {where: max(low, (start or {}).get(where, 0)) for where, (low, _) in marks.items()}
+            wanted = [where for where in marks if start is None or where in start]
+            ends = {where: marks[where][1] for where in wanted if marks[where][1] > lows[where]}
             consumer.assign([KafkaPartition(w.topic, w.partition, lows[w]) for w in ends])
             silent_s = 0.0
             while ends:
-                messages = consumer.consume(READ_AT_ONCE, CONSUME_S)
+                messages = consumer.consume(self._at_once, CONSUME_S)
                 silent_s = 0.0 if messages else silent_s + CONSUME_S
                 if silent_s > TIMEOUT_S:
                     raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
@@ -85,6 +96,12 @@ class TopicReader:
                     else:
                         raise Unavailable("broker", error.str())
 
+    def _open(self) -> Consumer:
+        try:
+            return Consumer(self._config)
+        except KafkaException as error:
+            raise refused_settings(error) from error
+
     def _committed(self, consumer: Consumer, partitions: list[KafkaPartition]) -> list[KafkaPartition]:
         """Ask, and ask again while the group's coordinator is being found or moved."""
         for attempt in range(COORDINATOR_ATTEMPTS):
@@ -98,9 +115,10 @@ class TopicReader:
 
     def _watermarks(self, consumer: Consumer, topic: str) -> dict[TopicPartition, tuple[int, int]]:
         try:
-            found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+            found = reach(consumer, self._heard, topic, TIMEOUT_S).topics[topic]
             if found.error is not None:
-                raise Unavailable("broker", f"topic {topic}: {found.error.str()} (`millrace topics create` makes it)")
+                hint = " (`millrace topics create` makes it)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
+                raise Unavailable("broker", f"topic {topic}: {found.error.str()}{hint}")
             places = [TopicPartition(topic, number) for number in found.partitions]
             return {
                 place: consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)

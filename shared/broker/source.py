@@ -11,8 +11,9 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.consumer import FATAL_CODES, LOST_CODES, UNKNOWN_TOPIC_CODES, consumer_config
-from shared.broker.kafka import log_error, to_record
+from shared.broker.kafka import to_record
 from shared.broker.leases import Leases
+from shared.broker.security import Address, Heard, refused_settings
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
@@ -53,12 +54,15 @@ class KafkaSource:
     """
 
     def __init__(
-        self, bootstrap: str, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
+        self, bootstrap: Address, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
     ) -> None:
         self._topics, self._settings, self._clock = list(topics), settings, clock
-        self._consumer = Consumer(
-            consumer_config(bootstrap, group, settings) | {"on_commit": self._on_commit, "error_cb": self._on_error}
-        )
+        config = consumer_config(bootstrap, group, settings)
+        try:
+            self._consumer = Consumer(config | {"on_commit": self._on_commit, "error_cb": self._on_error})
+        except KafkaException as error:
+            raise refused_settings(error) from error
+        self._heard = Heard()
         self._leases = Leases()
         self._commits: queue.SimpleQueue[Commit] = queue.SimpleQueue()
         self._unconfirmed: list[Commit] = []
@@ -150,7 +154,7 @@ class KafkaSource:
             self._send_commits(0)
             self._consumer.close()
         except BaseException as error:  # whatever it is, the waiting threads must learn of it
-            log.exception("poll thread failed")
+            log.error("poll thread failed", error=str(error), exc_info=not isinstance(error, Fatal))
             self._leases.fail(error)
             self._send_again()
             while not self._commits.empty():
@@ -159,6 +163,8 @@ class KafkaSource:
     def _turn(self) -> None:
         """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
         self.last_poll_s = self._clock.monotonic_s()
+        if self._heard.refusal is not None:
+            raise self._heard.refusal
         if (self._fault is not None or self.assigned == 0) and self.last_poll_s >= self._next_look_s:
             self._look_for_fault()
         full = self._full_for_s()
@@ -172,9 +178,9 @@ class KafkaSource:
                 self._read(1, 0)
 
     def _on_error(self, error: KafkaError) -> None:
-        log_error(error)
+        self._heard(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._fault = error.str()
+            self._fault = self._heard.reason or error.str()
 
     def _look_for_fault(self) -> None:
         """Ask the brokers: no event tells when a fault is gone or, under the new protocol, that a topic is missing."""
@@ -182,8 +188,9 @@ class KafkaSource:
         try:
             found = self._consumer.list_topics(timeout=LOOK_TIMEOUT_S).topics
         except KafkaException as error:
-            self._fault = error.args[0].str()
+            self._fault = self._heard.reason or error.args[0].str()
             return
+        self._heard.forget()
         gone = [topic for topic in self._topics if topic not in found or found[topic].error is not None]
         self._fault = f"there is no topic {', '.join(gone)}: `millrace topics create` makes it" if gone else None
 

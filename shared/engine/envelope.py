@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from schemas.failures import HEADER_PREFIX as PREFIX
 from schemas.failures import FailureHeader as Header
+from schemas.failures import count_of
 from schemas.outcomes import LedgerEntry, Outcome, to_ranges
 from schemas.topics import dlq_topic, ledger_topic
 from shared.errors import Rejected
 from shared.records import Message, Record, Settled, TopicPartition
-
-PREFIX = "millrace-"
 
 
 def _time(text: str | None) -> str | None:
@@ -30,10 +30,10 @@ class Envelopes:
     def dead_letter(self, record: Record, failure: Rejected, now: datetime) -> Message:
         """Return the record's original bytes under its original key, with the envelope in headers.
 
-        The source's own headers are kept. A record that has failed before keeps its first failure's time.
+        The source's own headers are kept. A record that has failed before keeps its first failure's time, and how often
+        it was replayed.
         """
         before = {name: value.decode("utf-8", "replace") for name, value in record.headers if name.startswith(PREFIX)}
-        attempts = before.get(Header.ATTEMPTS, "0")
         envelope = {
             Header.ORIGIN_TOPIC: record.topic,
             Header.ORIGIN_PARTITION: str(record.partition),
@@ -43,7 +43,8 @@ class Envelopes:
             Header.FIELD: failure.field,
             Header.DETAIL: failure.detail,
             Header.STAGE: failure.stage,
-            Header.ATTEMPTS: str(int(attempts) + 1 if attempts.isdecimal() and len(attempts) <= 9 else 1),
+            Header.ATTEMPTS: str(count_of(before.get(Header.ATTEMPTS)) + 1),
+            Header.REPLAYS: str(count_of(before.get(Header.REPLAYS))),
             Header.FIRST_FAILED_AT: _time(before.get(Header.FIRST_FAILED_AT)) or now.isoformat(),
             Header.LAST_FAILED_AT: now.isoformat(),
             Header.MODEL: self._model,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from shared.vectorstore.port import Candidate
 
 DAY = timedelta(days=1)
+LEAST_TERMS = 8
 RANKED_FIELDS = ("occurred_at", "text_digest")
 """The payload fields that ranking needs."""
 
@@ -23,7 +24,7 @@ class Ranking:
     """How the parts of a score are weighed.
 
     Attributes:
-        bm25_weight: What one unit of BM25 over the root of the query's terms is worth in units of cosine.
+        bm25_weight: What one unit of BM25 over the root of the query's terms is worth in units of cosine; see `lexical`.
         half_life_days: After so many days half of what age can take is taken.
         age_floor: What is left of the score of an infinitely old hit, 0 to 1.
     """
@@ -64,17 +65,17 @@ class Ranked:
 
 
 def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) -> NDArray[np.float64]:
-    """Return what BM25 adds to the cosine: weight * BM25 / sqrt(terms of the query).
+    """Return what BM25 adds to the cosine: weight * BM25 / sqrt(terms of the query, 8 at least).
 
     BM25 is a sum over the query's terms, so its chance part grows with their root; divided by it, one weight holds for
-    short and long texts alike.
+    short and long texts alike. A term or two of a very short text say too little to be divided by less than the root of 8.
 
     Args:
         bm25: Shape (queries, hits), 0 or more.
         terms: Shape (queries,), how many terms each query has.
         weight: See `Ranking.bm25_weight`.
     """
-    return np.asarray(weight * bm25 / np.sqrt(np.maximum(1, terms))[:, None], np.float64)
+    return np.asarray(weight * bm25 / np.sqrt(np.maximum(LEAST_TERMS, terms))[:, None], np.float64)
 
 
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:

@@ -56,7 +56,9 @@ class Terms:
     def weigh(self, texts: Sequence[str]) -> csr_matrix:
         """Return the features of texts: shape (n, terms), float32, both halves of each row of unit length or empty."""
         halves = [
-            vectorizer.transform(texts) if vectorizer is not None and len(texts) else csr_matrix((len(texts), 0), dtype=np.float32)
+            vectorizer.transform(texts)
+            if vectorizer is not None and len(texts)
+            else csr_matrix((len(texts), 0), dtype=np.float32)
             for vectorizer in (self._word, self._piece)
         ]
         return csr_matrix(hstack(halves, format="csr", dtype=np.float32))

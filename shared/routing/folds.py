@@ -3,8 +3,10 @@
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from os import cpu_count
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,20 +117,29 @@ def unseen(examples: Examples, training: Rows, held_out: Rows) -> tuple[Rows, Ro
 def carried(count: int) -> Rows:
     """Return which of so many training texts a head carries: all, or `KNOWN_TEXTS` drawn at random."""
     rows = np.arange(count)
-    return rows if count <= KNOWN_TEXTS else np.sort(np.random.default_rng(SEED).choice(rows, KNOWN_TEXTS, replace=False))
+    return (
+        rows if count <= KNOWN_TEXTS else np.sort(np.random.default_rng(SEED).choice(rows, KNOWN_TEXTS, replace=False))
+    )
 
 
 def hold_out(examples: Examples, folds: Sequence[Fold], done: Callable[[], None]) -> list[HeldOut]:
     """Fit and apply the classifiers of every fold, on all cores; `done` is called after each fold."""
-    with early_stops(), threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # a core per fold beats two cores on one
+    alone = (
+        Lock()
+    )  # liblinear draws from one generator a process: side by side, two fits would disturb each other's draws
+    with (
+        early_stops(),
+        threadpool_limits(1),
+        ThreadPoolExecutor(cpu_count()) as pool,
+    ):  # a core per fold beats two on one
         results = []
-        for result in pool.map(lambda fold: _held_out(examples, fold), folds):
+        for result in pool.map(lambda fold: _held_out(examples, fold, alone), folds):
             results.append(result)
             done()
     return results
 
 
-def _held_out(examples: Examples, fold: Fold) -> HeldOut:
+def _held_out(examples: Examples, fold: Fold, alone: Lock) -> HeldOut:
     training, held_out = examples.part(fold.training), examples.part(fold.held_out)
     terms = Terms.fit(training.texts)
     learned, asked = terms.weigh(training.texts), terms.weigh(held_out.texts)
@@ -138,7 +149,11 @@ def _held_out(examples: Examples, fold: Fold) -> HeldOut:
         "sparse": lambda: fit_sparse(learned, training.truth, labels, dim),
         "joint": lambda: fit_joint(training.vectors, learned, training.truth, labels),
     }
-    logits = {kind: fits[kind]().logits(held_out.vectors, asked) for kind in fold.kinds}
+    logits = {}
+    for kind in fold.kinds:
+        with nullcontext() if kind == "dense" else alone:
+            fitted = fits[kind]()
+        logits[kind] = fitted.logits(held_out.vectors, asked)
     known = np.isin(held_out.truth, training.truth)
     compared = training.vectors[carried(len(fold.training))]
     return HeldOut(fold.held_out, known, logits, nearest(held_out.vectors, compared)[1])

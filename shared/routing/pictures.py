@@ -17,8 +17,6 @@ PAIRS = 10
 """The matrix shows the labels of the ten worst pairs: all of 77 labels would show nothing."""
 
 NAME_CHARS = 28
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "millrace"}
-"""Text stays text, which the reader's fonts draw in any script; equal pictures are equal files."""
 
 
 def require_matplotlib() -> None:
@@ -53,7 +51,8 @@ def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
         FigureCanvasSVG(figure)
         picture(figure.add_subplot(), trained, examples)
         path = folder / f"{name}.svg"
-        with rc_context(STYLE), warnings.catch_warnings():
+        # text stays text, which the reader's fonts draw in any script; equal pictures are equal files
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "millrace"}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is only measured, not drawn
             try:
                 figure.savefig(path, metadata={"Date": None})

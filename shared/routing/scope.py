@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from shared.embedding.port import Matrix
 from shared.routing.calibration import LEAST_PROBABILITY, Floats
@@ -16,6 +17,11 @@ from shared.routing.calibration import LEAST_PROBABILITY, Floats
 REJECTED_IN_SCOPE = 0.02
 """The share of in-scope texts that the default threshold gives up: the price of catching what belongs nowhere."""
 
+BALANCES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
+"""What a standard deviation of similarity counts against one of the entropy, both of in-scope texts."""
+
+ABOUT_AS_WELL = 0.001
+LEAST_WIDTH = 1e-6
 ROWS_AT_ONCE = 1_024
 
 
@@ -64,17 +70,24 @@ def nearest(vectors: Matrix, known: Matrix) -> tuple[NDArray[np.intp], NDArray[n
 def fit_scope(probabilities: Floats, similarity: Floats, inside: NDArray[np.bool_]) -> Scope:
     """Learn the weights from texts that were held out, some of them of labels that were held out as a whole.
 
+    The balance of the two is the one that relies most on the probabilities among those that part the texts about as well
+    as the best (by AUROC): left-out labels of the training file lie farther from the others than what really comes from
+    outside, so that the best balance there relies too much on similarity.
+
     Args:
         probabilities: One row per text, from a head that has seen none of them.
         similarity: Cosine of each to its nearest training text.
         inside: Whether the head knew the text's label.
     """
-    features = np.stack([entropy(probabilities), similarity], axis=1).astype(np.float64)
-    middle, width = features.mean(axis=0), features.std(axis=0) + 1e-9
-    fitted = LogisticRegression(class_weight="balanced").fit((features - middle) / width, inside)
-    spread, nearness = (fitted.coef_[0] / width).tolist()
-    offset = float(fitted.intercept_[0] - (fitted.coef_[0] * middle / width).sum())
-    return Scope(spread, nearness, offset, threshold=0.0)
+    certainty = -entropy(probabilities).astype(np.float64)
+    certainty_width, width = (float(values[inside].std()) + LEAST_WIDTH for values in (certainty, similarity))
+    sums = {balance: certainty / certainty_width + balance * similarity / width for balance in BALANCES}
+    quality = {balance: float(roc_auc_score(inside, total)) for balance, total in sums.items()}
+    balance = min(each for each in BALANCES if quality[each] >= max(quality.values()) - ABOUT_AS_WELL)
+    fitted = LogisticRegression(class_weight="balanced").fit(sums[balance][:, None], inside)
+    slope = max(float(fitted.coef_[0, 0]), LEAST_WIDTH)
+    offset = float(fitted.intercept_[0])
+    return Scope(-slope / certainty_width, slope * balance / width, offset, threshold=0.0)
 
 
 def threshold_for(scores: Floats) -> float:

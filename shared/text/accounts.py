@@ -31,6 +31,9 @@ ISSUER = re.compile(
 )
 """Prefixes and lengths that issuers use, so that few order numbers pass for cards."""
 
+AMEX_GROUPS = ([4, 6, 5], [4, 6, 4])
+"""Groups that are not of one size; numbers with more than a sign between them must be grouped as cards are."""
+
 FIRST_DIGITS = "23456"
 STARTS = 5_000
 """So many places of a text are looked at for a card; beyond them, any long enough run of digits is masked unchecked."""
@@ -92,11 +95,17 @@ def find_cards(shadow: str) -> list[Span]:
 
 def _card_end(shadow: str, groups: list[tuple[int, int]], first: int) -> int:
     """Return where the longest card that begins with a group ends, 0 if none does."""
-    digits, found = "", 0
+    digits, found, wide = "", 0, False
+    sizes: list[int] = []
+    before = groups[first][0]
     for start, end in groups[first : first + CARD_LENGTHS[-1]]:
         digits += shadow[start:end]
         if len(digits) > CARD_LENGTHS[-1]:
             break
-        if len(digits) in CARD_LENGTHS and ISSUER.fullmatch(digits) and luhn.is_valid(digits):
+        wide = wide or start - before > 1
+        sizes.append(end - start)
+        before = end
+        grouped = not wide or len(set(sizes[:-1])) == 1 or sizes in AMEX_GROUPS
+        if grouped and len(digits) in CARD_LENGTHS and ISSUER.fullmatch(digits) and luhn.is_valid(digits):
             found = end
     return found

@@ -5,8 +5,9 @@ A parser that lays pages out makes 80 million characters of a table of 100,000 (
 
 import re
 from collections.abc import Mapping
+from html import unescape
 
-from lxml import etree  # type: ignore[import-untyped]  # has no types
+from lxml import etree
 
 PAGE = re.compile(r"<(?:!doctype\s+html|html|body)\b[^<>]*>", re.IGNORECASE)
 BREAKS = re.compile(r"<br ?/?>|</(?:p|div|td|tr|li|h[1-6])>", re.IGNORECASE)
@@ -15,6 +16,9 @@ TAG = re.compile(r"<[A-Za-z/!?][^<>]*>")
 LINES = frozenset(
     ("address", "article", "center", "dd", "div", "dl", "dt", "footer", "form", "header", "hr", "li", "main", "tr")
 )
+TAGS = 10_000
+"""More tags than a mail of people has; the parser compares each end tag with all that is open."""
+
 PARAGRAPHS = frozenset(("blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"))
 HIDDEN = frozenset(("head", "script", "style", "template", "title"))
 CELLS = frozenset(("td", "th"))
@@ -35,20 +39,22 @@ def looks_like_html(text: str) -> bool:
 def html_to_text(text: str) -> str:
     """Return what a reader of the mail sees; quoted mail is marked as in plain text.
 
-    Where the parser keeps
-    nothing, as after a script that never ends, only the tags are taken out.
+    Where the parser keeps nothing, as after a script that never ends, and where there are too many tags for it, only the
+    tags are taken out.
     """
+    found = _parsed(text) if text.count("<") <= TAGS else ""
+    return found or _lines(unescape(TAG.sub(" ", text)))
+
+
+def _parsed(text: str) -> str:
     reader = _Reader()
+    parser = etree.HTMLParser(target=reader, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
-        parser = etree.HTMLParser(
-            target=reader, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True
-        )
         parser.feed(_without_open_comment(text).encode())
         parser.close()
-        found = reader.text()
     except etree.LxmlError:
-        found = ""
-    return found or _lines(TAG.sub(" ", text))
+        return ""
+    return reader.text()
 
 
 class _Reader:

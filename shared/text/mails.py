@@ -32,63 +32,15 @@ ADDRESS = _address(
     rf"[^\W{UNSPACED}]", rf"(?:[^\W{UNSPACED}]|[\u200c\u200d{PUNCTUATION}])", f"[{UNSPACED}]"
 )  # \u200c and \u200d join letters
 
-SPELLED_SIGNS = (
-    "(at",
-    "( at",
-    "[at",
-    "[ at",
-    "{at",
-    "(AT",
-    "[AT",
-    "(At",
-    "(@",
-    "[@",
-    " dot ",
-    " DOT ",
-    " Dot ",
-    "(dot",
-    "[dot",
-    "(.)",
-    "[.]",
-)
+BRACKETED = re.compile(r"[(\[{] ?(?:at|@|dot|\.) ?[)\]}]", re.IGNORECASE)
 AT = r"(?: ?[(\[{] ?(?:at|@) ?[)\]}] ?| at |@)"
 DOT = r"(?: ?[(\[{] ?(?:dot|\.) ?[)\]}] ?| dot |\.)"
 SPELLED = re.compile(
     rf"(?<![\w.+-])(?P<name>[\w.+-]{{1,64}}+)(?P<at>{AT})(?P<domain>[\w-]{{1,63}}+(?:{DOT}[\w-]{{1,63}}+){{1,4}})",
     re.IGNORECASE,
 )
-SPELLED_TOPS = frozenset(
-    [
-        "com",
-        "org",
-        "net",
-        "edu",
-        "gov",
-        "info",
-        "io",
-        "eu",
-        "co",
-        "uk",
-        "us",
-        "ca",
-        "au",
-        "de",
-        "at",
-        "ch",
-        "fr",
-        "be",
-        "nl",
-        "es",
-        "it",
-        "pt",
-        "pl",
-        "se",
-        "no",
-        "dk",
-        "fi",
-        "in",
-        "br",
-    ]
+COMMON_TOP = re.compile(
+    r"(?:com|org|net|edu|gov|info|io|eu|co|uk|us|ca|au|de|at|ch|fr|be|nl|es|it|pt|pl|se|no|dk|fi|in|br)", re.IGNORECASE
 )
 MIN_CHARS = len(MAIL)
 
@@ -97,7 +49,7 @@ def has_mail_sign(text: str) -> bool:
     """Tell at next to no cost whether a text may hold an address."""
     if "@" in text or "\uff20" in text or "\ufe6b" in text:
         return True
-    return any(sign in text for sign in SPELLED_SIGNS)
+    return _may_be_spelled(text)
 
 
 def find_mails(shadow: str) -> list[Span]:
@@ -106,13 +58,19 @@ def find_mails(shadow: str) -> list[Span]:
     if "@" in shadow:
         address = ASCII_ADDRESS if shadow.isascii() else ADDRESS
         spans = [(found.start(), found.end(), MAIL) for found in address.finditer(shadow)]
-    if any(sign in shadow for sign in SPELLED_SIGNS):
+    if _may_be_spelled(shadow):
         spans += [
             (found.start(), found.end(), MAIL)
             for found in SPELLED.finditer(shadow)
             if _is_spelled(found) and not any(found.start() < end and start < found.end() for start, end, _ in spans)
         ]
     return [span for span in spans if span[1] - span[0] >= MIN_CHARS]
+
+
+def _may_be_spelled(text: str) -> bool:
+    if " dot " in text or " DOT " in text:
+        return True
+    return ("(" in text or "[" in text or "{" in text) and BRACKETED.search(text) is not None
 
 
 def _is_spelled(found: re.Match[str]) -> bool:
@@ -122,4 +80,4 @@ def _is_spelled(found: re.Match[str]) -> bool:
     spelled_dot = re.search(r" dot |[(\[{]", domain, re.IGNORECASE) is not None
     if found["at"].strip()[0] in "([{":
         return top.isalpha() and len(top) > 1
-    return spelled_dot and top.lower() in SPELLED_TOPS
+    return spelled_dot and COMMON_TOP.fullmatch(top) is not None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from phonenumbers import NumberParseException, PhoneNumberMatcher, is_valid_number, parse
 
-from shared.text.shadow import DATE, PHONE, Span
+from shared.text.shadow import DATE, IPV4, PHONE, Span
 
 MIN_DIGITS, MAX_DIGITS = 7, 15
 """Of a phone number; ITU-T E.164 allows 15."""
@@ -39,11 +39,9 @@ IDENTIFIED = (
     r"(?: (?:no|nr|number|nummer|numéro|numero|número|id|code|is|n°|nº))*[ .:#]*(?:[A-Z]{1,4}-?)?"
 )
 CURRENCY = r"(?:[$€£¥₹₽₩]|(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|Kč|zł|kr|euros?|dollars?|pounds?)\b)"
-OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 NO_PHONE = re.compile(
-    rf"{DATE}|(?<![\w.+])(?:"
+    rf"{DATE}|{IPV4}|(?<![\w.+])(?:"
     rf"\d{{1,2}}:\d\d(?::\d\d)?(?:[.,]\d{{1,9}})?(?!\d)"  # a time
-    rf"|{OCTET}(?:\.{OCTET}){{3}}(?![\w]|\.\d)"  # IPv4
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"  # UUID
     rf"|\d{{1,3}}(?:[ .,']\d{{3}})*+(?:[.,]\d{{1,2}})? ?(?:%|{CURRENCY})|\d{{1,18}}(?:[.,]\d{{1,2}})? ?(?:%|{CURRENCY})"
     r"|97[89][- ]?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ]\d(?!\d)"  # ISBN-13
@@ -127,7 +125,7 @@ class _Search:
                     self._add(*found.span())
 
     def _add(self, start: int, end: int) -> None:
-        if self.shadow[start] == "(" and ")" not in self.shadow[start:end]:
+        if self.shadow[start] == "(" and self.shadow.count("(", start, end) > self.shadow.count(")", start, end):
             start += 1
         near = self.spans[-WINDOWS:]
         if end - start >= len(PHONE) and all(end <= first or last <= start for first, last, _ in near):

@@ -27,6 +27,9 @@ TIME = r"\d{1,2}[:.h]\d\d(?:[:.]\d\d)?(?:[.,]\d{1,9})?"
 DATE = rf"(?<![\w.+])(?<!\d[-./])(?:(?:{DATES})(?: ?[-/] ?(?:{DATES}))?|{COMPACT})(?:(?:T|,? ){TIME})?(?!\d|[-./]\d)"
 """A pattern of a date or a span of two, in the orders and with the signs that are in use, with a time or without."""
 
+OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+IPV4 = rf"(?<![\w.]){OCTET}(?:\.{OCTET}){{3}}(?!\w|\.\d)"
+
 
 def _twin(char: str) -> str | None:
     """Return the ASCII character that stands for one in the shadow."""
@@ -47,7 +50,7 @@ TWINS = {ord("\t"): " "} | {code: twin for block in BLOCKS for code in block if 
 """Every digit, dash, space and ASCII look-alike by compatibility (full-width, mathematical) and its twin."""
 
 
-WRITTEN_DATE = re.compile(rf"(?=\d){DATE}")
+NO_ACCOUNT = re.compile(rf"(?=\d)(?:{DATE}|{IPV4})")
 
 
 def shadow_of(text: str) -> str:
@@ -56,8 +59,8 @@ def shadow_of(text: str) -> str:
 
 
 def without_dates(shadow: str) -> str:
-    """Return a shadow in which dates hold no digits, so that none is taken for part of a longer number."""
-    return WRITTEN_DATE.sub(lambda found: "x" * len(found[0]), shadow)
+    """Return a shadow in which dates and IPv4 addresses hold no digits, so that none becomes part of a longer number."""
+    return NO_ACCOUNT.sub(lambda found: "x" * len(found[0]), shadow)
 
 
 def cover(shadow: str, spans: list[Span]) -> str:

@@ -1,32 +1,51 @@
 """Every cache of vectors keeps the port's promises; a new one joins by a row in `CACHES`.
 
 What it shows: what comes back is what was put, read-only, under its own key, and forgetting is harmless.
-A green run does not prove anything about the hit rate, the memory really taken, or a server behind a cache.
+A green run does not prove anything about the hit rate, the memory really taken, or a Redis that is slow, gone or lies:
+`tests/redis` does.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache, cache_key
+from shared.cache.tiered import TieredCache
+from shared.observers import Observer
 from shared.records import Embedded, Vector
+from tests.redis.caches import redis_cache
+from tests.redis.server import RedisServer
 
 DIM = 384
+ROOMY_BYTES = 64 * 2**20
 CACHES: dict[str, Callable[[], VectorCache]] = {
-    "memory": lambda: MemoryCache(64 * 2**20),
+    "memory": lambda: MemoryCache(ROOMY_BYTES),
     "memory, full": lambda: MemoryCache(20_000),
     "memory, off": lambda: MemoryCache(0),
 }
-ROOMY = ["memory"]
+BEFORE_REDIS: dict[str, list[int]] = {"redis": [], "memory, redis": [ROOMY_BYTES], "small memory, redis": [20_000]}
+"""What stands before Redis: the bytes of a cache in memory, or nothing."""
+
+ROOMY = ["memory", *BEFORE_REDIS]
 """Those that must not have forgotten a few vectors just put."""
 
 
-@pytest.fixture(params=list(CACHES))
-def cache(request: pytest.FixtureRequest) -> VectorCache:
-    return CACHES[request.param]()
+@pytest.fixture(params=[*CACHES, *BEFORE_REDIS])
+def cache(request: pytest.FixtureRequest) -> Iterator[VectorCache]:
+    if request.param in CACHES:
+        yield CACHES[request.param]()
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    server.empty()
+    with closing(redis_cache(server.url, DIM)) as shared:
+        levels: list[tuple[str, VectorCache]] = [
+            ("memory", MemoryCache(limit)) for limit in BEFORE_REDIS[request.param]
+        ]
+        yield TieredCache([*levels, ("redis", shared)], Observer())
 
 
 remembers = pytest.mark.parametrize("cache", ROOMY, indirect=True)

@@ -5,6 +5,7 @@ A green run does not prove that a write outlives the machine's loss of power (th
 process wrote), nor anything about a full disk, a network file system, or a folder copied while it was open.
 """
 
+import math
 import signal
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from shared.errors import Fatal, StoreInUse
 from shared.vectorstore.edge import EdgeStore
-from shared.vectorstore.port import VERSION_FIELD, Query
-from tests.contract.vectors import SPEC, drawn, ids, point, point_id, tombstone, unit
+from shared.vectorstore.port import VERSION_FIELD, HybridQuery, Query
+from tests.contract.vectors import SPEC, drawn, ids, point, point_id, terms, tombstone, unit
+from tests.fakes import DIM
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHILD_TIMEOUT_S = 60.0
@@ -156,6 +159,33 @@ def test_a_broken_collection_is_fatal_and_named(folder: Path) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
     with opened(folder) as store, pytest.raises(Fatal, match=SPEC.name):
         store.open(SPEC)
+
+
+def test_terms_outlive_a_kill_and_a_tombstone_s_stay_gone(folder: Path) -> None:
+    script = """
+        from tests.contract.vectors import worded
+        collection = store.open(SPEC)
+        collection.upsert([worded(number, {5: 1.0, number + 10: 2.0}) for number in range(300)])
+        collection.upsert([tombstone(number, 2) for number in range(0, 300, 3)])
+    """
+    with child(folder, script) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait(CHILD_TIMEOUT_S)
+    idf = math.log((200 - 1 + 0.5) / (1 + 0.5) + 1)
+    with opened(folder) as store:
+        collection = store.open(SPEC)
+        for number, expected in ((1, 2 * idf), (3, 0.0)):
+            query = HybridQuery(Query(drawn(9_999), "text", 5), terms({number + 10: 1.0}), "terms")
+            found = {hit.id: hit.bm25 for hit in collection.candidates([query])[0]}
+            assert found.get(point_id(number), 0.0) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("other", [{"sparse": ()}, {"sparse": ("words",)}, {"vectors": {"text": DIM}}])
+def test_a_collection_of_other_vectors_under_the_same_name_is_refused(folder: Path, other: dict[str, Any]) -> None:
+    with opened(folder) as store:
+        store.open(SPEC)
+    with opened(folder) as store, pytest.raises(Fatal, match="other vectors"):
+        store.open(replace(SPEC, **other))
 
 
 # --- one process per folder ---

@@ -1,11 +1,11 @@
-"""Every vector store keeps the port's promises: the one in memory that other tests use, and Qdrant Edge on disk.
+"""Every vector store keeps the port's promises: the fake, Edge on disk, and the server's adapter (see `stores.py` on what).
 
 What it shows: what is written is found, the guard by version, refusals that write nothing, filters and searches.
-A green run does not prove anything about durability (`test_edge.py`), speed, recall at sizes where Edge builds an index of
-its own (all searches here are exact), two threads at once, or a server.
+A green run does not prove anything about durability (`test_edge.py`), speed, recall at sizes where an index is built (all
+searches here are exact), two threads at once, or, without `MILLRACE_TEST_QDRANT_URL`, a real server.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -13,29 +13,19 @@ import numpy as np
 import pytest
 
 from shared.records import Point
-from shared.vectorstore.edge import EdgeStore
-from shared.vectorstore.port import VERSION_FIELD, Collection, Query, VectorStore
-from tests.contract.vectors import SPEC, drawn, ids, point, point_id, tombstone, unit
-from tests.fakes import DIM, FakeCollection, FakeStore
+from shared.vectorstore.port import VERSION_FIELD, Collection, Query
+from tests.contract.stores import all_but, opened, params
+from tests.contract.vectors import drawn, ids, point, point_id, tombstone, unit
+from tests.fakes import DIM
 
 TOP = 2**53 - 1
 """The highest version an event may have."""
 
-STORES: dict[str, Callable[[Path], VectorStore]] = {"fake": lambda _: FakeStore(FakeCollection()), "edge": EdgeStore}
 
-
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(params=params())
 def collection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Collection]:
-    store = STORES[request.param](tmp_path / "store")
-    yield store.open(SPEC)
-    store.close()
-
-
-def fake_cannot(reason: str) -> pytest.MarkDecorator:
-    """Run on all stores, and expect the fake to fail."""
-    mark = pytest.mark.xfail(reason=f"fake: {reason}", strict=True)
-    stores = [pytest.param(name, marks=mark) if name == "fake" else name for name in STORES]
-    return pytest.mark.parametrize("collection", stores, indirect=True)
+    with opened(request, tmp_path) as new:
+        yield new
 
 
 def nearest(limit: int = 10, **equals: str) -> Query:
@@ -85,7 +75,7 @@ def test_a_newer_version_replaces_vectors_and_payload_whole(collection: Collecti
     assert collection.search([Query(unit(0, 1), "resolution", 10)]) == [[]]
 
 
-@fake_cannot("keeps the caller's own objects")
+@all_but(fake="keeps the caller's own objects")
 def test_what_the_caller_does_to_its_objects_later_changes_nothing(collection: Collection) -> None:
     vector, payload = unit(1), {VERSION_FIELD: 1, "label": "billing"}
     collection.upsert([Point(point_id(1), 1, {"text": vector}, payload)])
@@ -284,7 +274,7 @@ def test_a_whole_number_can_be_asked_for(collection: Collection) -> None:
     assert [hit.payload["number"] for hit in hits] == [3]
 
 
-@fake_cannot("gives the whole payload with every hit")
+@all_but(fake="gives the whole payload with every hit")
 def test_a_hit_carries_the_fields_wanted_and_no_others(collection: Collection) -> None:
     collection.upsert([point(1, 1, unit(1), label="billing")])
     for wanted in ((), ("label",), ("label", "number"), ("absent",)):

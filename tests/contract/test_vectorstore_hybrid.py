@@ -15,15 +15,14 @@ import pytest
 
 from shared.records import Point, SparseVector
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query
-from tests.contract.test_vectorstore import STORES
-from tests.contract.vectors import SPEC, drawn, point, point_id, terms, tombstone, unit, worded
+from tests.contract.stores import opened, params
+from tests.contract.vectors import drawn, point, point_id, terms, tombstone, unit, worded
 
 
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(params=params())
 def collection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Collection]:
-    store = STORES[request.param](tmp_path / "store")
-    yield store.open(SPEC)
-    store.close()
+    with opened(request, tmp_path) as new:
+        yield new
 
 
 def asked(*wanted: int, limit: int = 10, **equals: str) -> HybridQuery:

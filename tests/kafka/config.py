@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.certificates import Certificates
+
+USER, PASSWORD = "millrace", "Kw4-broker-8Rt5Lp"
+"""Who may enter by the listener SECURE. The password is recognisable, so that a leak is found."""
+
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -12,6 +19,8 @@ class Node:
     folder: Path
     broker_port: int
     controller_port: int
+    secure_port: int = 0
+    mutual_port: int = 0
 
     @property
     def properties(self) -> Path:
@@ -34,11 +43,12 @@ class Node:
         return self.folder / "stderr.log"
 
 
+PROTOCOLS = "listener.security.protocol.map"
 FIXED = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    PROTOCOLS: "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     # A killed member is noticed after six seconds and not after 45; the heartbeat leaves room for several misses.
     "group.consumer.session.timeout.ms": "6000",
@@ -57,6 +67,35 @@ FIXED = {
 }
 
 
+def secure_properties(node: Node, certificates: Certificates) -> str:
+    """Return the settings that add two listeners to a single node, and let its users do only what access rules allow.
+
+    SECURE takes a password over TLS, MUTUAL a client certificate. Whoever comes by the open listener may do everything.
+    """
+    security = "org.apache.kafka.common.security"
+    plain = f'{security}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+    files = {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(certificates.server_both),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(certificates.authority),
+    }
+    settings = files | {
+        "listeners": f"{_open_listeners(node)},SECURE://127.0.0.1:{node.secure_port},MUTUAL://127.0.0.1:{node.mutual_port}",
+        PROTOCOLS: f"{FIXED[PROTOCOLS]},SECURE:SASL_SSL,MUTUAL:SSL",
+        "sasl.enabled.mechanisms": ",".join(["PLAIN", *SCRAM]),
+        "listener.name.secure.plain.sasl.jaas.config": plain,
+        "listener.name.mutual.ssl.client.auth": "required",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+    }
+    settings |= {
+        f"listener.name.secure.{name.lower()}.sasl.jaas.config": f"{security}.scram.ScramLoginModule required;"
+        for name in SCRAM
+    }
+    return _text(settings)
+
+
 def properties(node: Node, nodes: list[Node]) -> str:
     """Return the settings of `node` in the cluster of `nodes`; internal topics are on every node."""
     copies = str(len(nodes))
@@ -64,7 +103,7 @@ def properties(node: Node, nodes: list[Node]) -> str:
     settings = FIXED | {
         "node.id": str(node.number),
         "controller.quorum.voters": ",".join(f"{n.number}@127.0.0.1:{n.controller_port}" for n in nodes),
-        "listeners": f"PLAINTEXT://127.0.0.1:{node.broker_port},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "listeners": _open_listeners(node),
         "log.dirs": str(node.data),
         "offsets.topic.replication.factor": copies,
         "transaction.state.log.replication.factor": copies,
@@ -72,4 +111,12 @@ def properties(node: Node, nodes: list[Node]) -> str:
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": in_sync,
     }
+    return _text(settings)
+
+
+def _open_listeners(node: Node) -> str:
+    return f"PLAINTEXT://127.0.0.1:{node.broker_port},CONTROLLER://127.0.0.1:{node.controller_port}"
+
+
+def _text(settings: dict[str, str]) -> str:
     return "".join(f"{key}={value}\n" for key, value in settings.items())

@@ -5,10 +5,8 @@ on the same data, and leaves nothing behind: should the test run itself be kille
 """
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +16,9 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka.config import Node, properties
+from tests.certificates import Certificates
+from tests.kafka.config import PASSWORD, SCRAM, USER, Node, properties, secure_properties
+from tests.ports import free_ports
 
 LIBS_VARIABLE = "MILLRACE_TEST_KAFKA_LIBS"
 HERE = Path(__file__).resolve().parent
@@ -27,8 +27,6 @@ START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
 TOOL_TIMEOUT_S = 60.0
 HEAP = "-Xmx400m"
-# Below the range from which Linux takes outgoing ports: a client that dials a stopped broker must not meet itself.
-PORTS = range(20_000, 30_000)
 
 
 def libs() -> Path:
@@ -48,14 +46,20 @@ def why_unavailable() -> str:
 class KafkaServer:
     """A cluster that runs from `start` (or entering) to `close` (or leaving); `node` counts from 1, None means all."""
 
-    def __init__(self, nodes: int = 1) -> None:
-        """Choose ports and a folder and write the settings; nothing runs yet."""
+    def __init__(self, nodes: int = 1, certificates: Certificates | None = None) -> None:
+        """Choose ports and a folder and write the settings; nothing runs yet. With certificates: one node, secured."""
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
-        ports = _free_ports(2 * nodes)
-        self.nodes = [Node(n, self.folder / f"node-{n}", ports.pop(), ports.pop()) for n in range(1, nodes + 1)]
+        ports = free_ports(4 * nodes)
+        self.nodes = [
+            Node(n, self.folder / f"node-{n}", ports.pop(), ports.pop(), ports.pop(), ports.pop())
+            for n in range(1, nodes + 1)
+        ]
         for node in self.nodes:
             node.folder.mkdir()
-            node.properties.write_text(properties(node, self.nodes), encoding="utf-8")
+            secured = (
+                "" if certificates is None else secure_properties(node, certificates)
+            )  # the last line of a name wins
+            node.properties.write_text(properties(node, self.nodes) + secured, encoding="utf-8")
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._reaper = subprocess.Popen(
             [sys.executable, str(HERE / "reaper.py"), str(self.folder)],
@@ -68,6 +72,16 @@ class KafkaServer:
     def bootstrap(self) -> str:
         """The brokers' addresses, as `bootstrap.servers` wants them; the same before and after a restart."""
         return ",".join(f"127.0.0.1:{node.broker_port}" for node in self.nodes)
+
+    @property
+    def secure_bootstrap(self) -> str:
+        """The address that wants a password over TLS."""
+        return f"127.0.0.1:{self.nodes[0].secure_port}"
+
+    @property
+    def mutual_bootstrap(self) -> str:
+        """The address that wants a client certificate."""
+        return f"127.0.0.1:{self.nodes[0].mutual_port}"
 
     def start(self, node: int | None = None) -> None:
         """Start what is not running, on the data that is there, and wait until the cluster answers.
@@ -119,7 +133,9 @@ class KafkaServer:
     def _format(self) -> None:
         cluster = _storage_tool("random-uuid").strip()
         for node in self.nodes:
-            _storage_tool("format", "--cluster-id", cluster, "--config", str(node.properties))
+            users = [f"{name}=[name={USER},password={PASSWORD}]" for name in SCRAM]
+            added = [word for user in users for word in ("--add-scram", user)]
+            _storage_tool("format", "--cluster-id", cluster, "--config", str(node.properties), *added)
 
     def _launch(self, node: Node) -> None:
         # Serial collector and one compiler: seconds sooner up, and speed is not what is tested.
@@ -183,20 +199,3 @@ def _storage_tool(*arguments: str) -> str:
     if done.returncode:
         raise RuntimeError(f"StorageTool {arguments[0]} failed\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError("no free loopback ports")

@@ -56,7 +56,8 @@ def digits_of(text: str) -> str:
 def grouped(draw: st.DrawFn, compact: str) -> str:
     """Draw one way to write a number: in fours, in ones, mixed, or whole, in the digits of some script."""
     gap = draw(gaps)
-    sizes = draw(st.sampled_from([[4], [1], [2], [3], [4, 6, 5], [len(compact)]]))
+    even = [[4], [1], [2], [3], [len(compact)]]  # with more than one sign between them, groups are even
+    sizes = draw(st.sampled_from(even if len(gap) > 1 else [*even, [4, 6, 5]]))
     parts, at, turn = [], 0, 0
     while at < len(compact):
         size = sizes[turn % len(sizes)]

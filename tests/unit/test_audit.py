@@ -16,6 +16,8 @@ from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from schemas.points import point_id
 from shared.broker.reader import TopicReader
+from shared.deadletters.letter import DeadLetter, read_letter
+from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition
 from tests.assembly import Assembly
 from tests.tickets import deleted, event, record
@@ -30,9 +32,14 @@ class MemoryReader:
     def __init__(self) -> None:
         self.topics: dict[str, list[Record]] = {"tickets": [], "tickets.redo": [], LEDGER: [], RESULTS: [], DLQ: []}
         self.offsets: dict[TopicPartition, int] = {}
+        self.marks: dict[TopicPartition, tuple[int, int]] = {}
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         return {where: offset for where, offset in self.offsets.items() if where.topic in topics}
+
+    def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        held = self.topics[topic]
+        return {TopicPartition(topic, 0): (held[0].offset if held else 0, len(held))} | self.marks
 
     def read(self, topic: str) -> Iterator[Record]:
         yield from self.topics[topic]
@@ -83,7 +90,7 @@ def world() -> World:
 
 
 def counts(findings: Findings) -> dict[str, int]:
-    names = ("missing", "stale", "conflicting", "repeated", "pending", "below_retention")
+    names = ("missing", "stale", "conflicting", "repeated", "pending", "below_retention", "purged")
     return {name: getattr(findings, name) for name in names if getattr(findings, name)}
 
 
@@ -263,6 +270,32 @@ def test_what_the_input_no_longer_holds_is_below_retention(world: World) -> None
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"below_retention": 2}
+
+
+def test_letters_that_were_purged_stand_apart_and_no_more_than_were_purged() -> None:
+    world = World()
+    world.settle(*[record({"nonsense": 1}, at) for at in range(3)])
+    world.reader.topics[DLQ].clear()
+    world.reader.marks[TopicPartition(DLQ, 0)] = (2, 2)
+    findings = world.audit()
+    assert not findings.clean
+    assert counts(findings) == {"purged": 2, "missing": 1}
+    world.reader.marks[TopicPartition(DLQ, 0)] = (3, 3)
+    assert world.audit().clean
+
+
+def test_a_letter_that_was_replayed_is_a_record_of_its_own(world: World) -> None:
+    """It is settled once in the input, as a dead letter, and once in redo, as whatever becomes of it there."""
+    letter = read_letter(world.reader.topics[DLQ][0])
+    assert isinstance(letter, DeadLetter)
+    again = resend(letter, "tickets", 3)
+    for offset in range(2):
+        world.settle(Record(again.topic, 0, offset, 0, again.key, again.value, again.headers))
+    findings = world.audit()
+    assert findings.clean
+    assert counts(findings) == {}
+    assert findings.outcomes["dead_lettered"] == 3
+    assert len(world.reader.topics[DLQ]) == 3
 
 
 def test_a_gap_in_the_offsets_is_no_loss() -> None:

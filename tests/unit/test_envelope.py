@@ -47,6 +47,7 @@ def test_the_envelope_is_in_headers() -> None:
         Header.DETAIL: b"Input should be a valid string",
         Header.STAGE: b"decode",
         Header.ATTEMPTS: b"1",
+        Header.REPLAYS: b"0",
         Header.FIRST_FAILED_AT: b"2026-05-01T10:00:00+00:00",
         Header.LAST_FAILED_AT: b"2026-05-01T10:00:00+00:00",
         Header.MODEL: b"3fa9c1d2",
@@ -72,6 +73,11 @@ def test_a_record_that_failed_before_counts_up_and_keeps_its_first_time() -> Non
         assert found[Header.LAST_FAILED_AT] == LATER.isoformat().encode()
         assert found[Header.ORIGIN_TOPIC] == b"tickets.redo"
         assert len(made.headers) == len(found)
+
+
+def test_how_often_it_was_replayed_is_carried_on() -> None:
+    made = letter(record(event(), topic="tickets.redo", headers=((Header.REPLAYS.value, b"2"),)))
+    assert [value for name, value in made.headers if name == Header.REPLAYS] == [b"2"]
 
 
 @pytest.mark.parametrize("attempts", [b"", b"many", b"-3", b"\xff"])

@@ -115,6 +115,7 @@ def test_phone_numbers_of_any_country_in_a_text_of_the_us(text: str, frame: str)
         ("tel2125550123", "tel[phone]"),
         ("call me at 5550123", "call me at [phone]"),
         ("order 212-555-0123", "order [phone]"),
+        ("my parcel 00447400123456", "my parcel [phone]"),
         ("2125550123 2125550124", "[phone] [phone]"),
     ],
 )
@@ -129,6 +130,7 @@ def test_a_word_before_a_number_tells_what_it_is(text: str, masked: str) -> None
         "#2125550123",
         "order number is 2125550123",
         "Bestellung 2125550123",
+        "order 114-3941689-8772232",
         "2026-05-01T10:00:00+02:00",
         "01.05.2026 - 03.05.2026",
         "1.234.567,89 EUR",

@@ -19,6 +19,11 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "batch_settled": lambda told: told.batch_settled({Outcome.ROUTED: 3}, 1_500),
     "version_conflict": lambda told: told.version_conflict(2),
     "texts_embedded": lambda told: told.texts_embedded(5, 40, 2),
+    "cache_read": lambda told: told.cache_read("redis", 7, 3),
+    "cache_rubbish": lambda told: told.cache_rubbish(2),
+    "cache_failed": lambda told: told.cache_failed("get", "timeout"),
+    "cache_up": lambda told: told.cache_up("get", True),
+    "dead_letters_measured": lambda told: told.dead_letters_measured(7, 90.0),
     "paused": lambda told: told.paused("store"),
     "resumed": lambda told: told.resumed("store", 12.5),
     "partitions_lost": lambda told: told.partitions_lost(4),
@@ -73,6 +78,11 @@ def test_the_values() -> None:
     assert samples[f"millrace_tokens_total{{{stream}}}"] == 40
     assert samples[f"millrace_version_conflicts_total{{{stream}}}"] == 2
     assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4
+    assert samples[f'millrace_cache_keys_total{{level="redis",result="hit",{stream}}}'] == 7
+    assert samples[f'millrace_cache_keys_total{{level="redis",result="miss",{stream}}}'] == 3
+    assert samples[f"millrace_cache_rubbish_total{{{stream}}}"] == 2
+    assert samples[f'millrace_cache_errors_total{{kind="timeout",operation="get",{stream}}}'] == 1
+    assert samples[f'millrace_cache_up{{operation="get",{stream}}}'] == 1
     assert samples[f'millrace_paused{{dependency="store",{stream}}}'] == 0
     assert samples[f'millrace_paused_seconds_total{{dependency="store",{stream}}}'] == 12.5
     assert samples[f"millrace_last_batch_oldest_timestamp_seconds{{{stream}}}"] == 1.5
@@ -80,6 +90,18 @@ def test_the_values() -> None:
 
 def test_a_pause_shows_while_it_lasts() -> None:
     assert rendered("paused")['millrace_paused{dependency="store",stream="tickets"}'] == 1
+
+
+def test_what_is_not_known_of_the_dead_letters_is_no_series() -> None:
+    metrics = Metrics("tickets")
+    metrics.dead_letters_measured(7, 90.0)
+    assert b'millrace_dlq_letters{stream="tickets"} 7.0' in metrics.render()
+    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 90.0' in metrics.render()
+    metrics.dead_letters_measured(None, 0.0)
+    assert b"millrace_dlq_letters{" not in metrics.render()
+    assert b"millrace_dlq_oldest_age_seconds{" not in metrics.render()
+    metrics.dead_letters_measured(0, 0.0)
+    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 0.0' in metrics.render()
 
 
 def test_every_outcome_has_a_series_from_the_start() -> None:

@@ -30,13 +30,13 @@ def numbers(hits: list[Ranked]) -> list[int]:
 
 
 def test_the_score_is_cosine_plus_weighted_bm25() -> None:
-    [hit] = ranked(candidate(1, 0.7, 10.0))
-    assert (hit.lexical, hit.decay, hit.score) == pytest.approx((0.02 * 10 / 2, 1.0, 0.8))
+    [hit] = ranked(candidate(1, 0.7, 20.0), terms=16)
+    assert (hit.lexical, hit.decay, hit.score) == pytest.approx((0.02 * 20 / 4, 1.0, 0.8))
 
 
-def test_bm25_is_divided_by_the_root_of_the_query_s_terms() -> None:
-    added = lexical(np.array([[8.0], [8.0], [8.0]]), np.array([0, 1, 16]), 0.5)
-    assert added.tolist() == [[4.0], [4.0], [1.0]]
+def test_bm25_is_divided_by_the_root_of_the_query_s_terms_and_no_less_than_that_of_8() -> None:
+    added = lexical(np.array([[8.0], [8.0], [8.0], [8.0]]), np.array([0, 8, 16, 64]), 0.5)
+    assert added[:, 0].tolist() == pytest.approx([2**0.5, 2**0.5, 1.0, 0.5])
 
 
 def test_half_of_what_age_can_take_is_gone_after_the_half_life() -> None:

@@ -26,7 +26,7 @@ def branches() -> list[tuple[str, BaseModel]]:
 def test_the_defaults_need_no_environment() -> None:
     settings = Settings()
     assert settings.broker.bootstrap is None
-    assert (settings.batch.max_records, settings.embedding.cache_mib) == (256, 64)
+    assert (settings.batch.max_records, settings.cache.memory_mib) == (256, 64)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,253 @@
+"""`millrace dlq`: list, show, replay, purge."""
+
+import json as jsonlib
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
+from millrace.dlq import READ_AT_ONCE, Plan, Replay, Replayed, find, letters, newest, replay_group
+from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
+from schemas.failures import FailureReason
+from schemas.topics import dlq_topic, quarantine_topic, redo_topic
+from shared.broker.kafka import KafkaSink
+from shared.broker.offsets import GroupOffsets
+from shared.broker.reader import TopicReader
+from shared.broker.removal import Remover
+from shared.clock import SystemClock
+from shared.deadletters.histogram import Histogram
+from shared.deadletters.letter import parse_place
+from shared.deadletters.select import Criteria, Selection, parse_time
+from shared.errors import Fatal
+
+TIME_HELP = "ISO 8601 (UTC where no zone is given), or how long ago: 30s, 5m, 2h, 3d, 1w."
+
+Reasons = Annotated[list[FailureReason] | None, typer.Option("--reason", help="Only this reason. Repeatable.")]
+Fields = Annotated[
+    list[str] | None, typer.Option("--field", help="Only this field, and the fields below it. Repeatable.")
+]
+Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only this stage of the pipeline. Repeatable.")]
+Tenants = Annotated[list[str] | None, typer.Option("--tenant", help="Only this tenant, by the key. Repeatable.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Dead-lettered then or later. {TIME_HELP}")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help=f"Dead-lettered before. {TIME_HELP}")]
+Quarantine = Annotated[bool, typer.Option("--quarantine", help="The quarantine instead of the dead-letter queue.")]
+JsonObject = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]
+
+app = typer.Typer(help="The dead-letter queue: look, replay, purge.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    bootstrap: Bootstrap = None,
+    stream: Stream = "tickets",
+    reason: Reasons = None,
+    field: Fields = None,
+    stage: Stages = None,
+    tenant: Tenants = None,
+    since: Since = None,
+    until: Until = None,
+    quarantine: Quarantine = False,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Show the newest so many; 0 shows all, in the order of the partitions.")
+    ] = 20,
+    histogram: Annotated[bool, typer.Option("--histogram", help="Only the counts by reason and field.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per letter and line; with --histogram one object in all.")
+    ] = False,
+) -> None:
+    """List dead letters, the newest last, then count them by reason and field.
+
+    A letter stays in the queue after a replay, until it is purged or its retention ends. Each line tells when the letter
+    was written, the record it comes from, reason, field, tenant and detail; `millrace dlq show` shows all of one letter.
+    """
+    quiet()
+    clock = SystemClock()
+    selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
+    reader = TopicReader(require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE)
+    topic = (quarantine_topic if quarantine else dlq_topic)(require_stream(stream))
+    counts, render, found = Histogram(), as_json if json else line, letters(reader, topic, selection)
+    if limit and not histogram:
+        for shown in newest(found, limit, counts, render):
+            typer.echo(shown)
+    else:
+        for letter in found:
+            counts.add(letter)
+            if not histogram:
+                typer.echo(render(letter))
+    if histogram and json:
+        typer.echo(histogram_json(counts, topic, clock.now()))
+    elif not json:
+        typer.echo("\n".join(histogram_lines(counts, topic, clock.now())))
+
+
+@app.command("show")
+def show(
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOPIC/PARTITION@OFFSET",
+            help="A letter's own place (tickets.dlq/3@17), or the place of the record it comes from (tickets/3@120).",
+        ),
+    ],
+    bootstrap: Bootstrap = None,
+    stream: Stream = "tickets",
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            "--raw", metavar="FILE", help="Write the original bytes, exactly, to a file; - is standard output."
+        ),
+    ] = None,
+) -> None:
+    """Show one dead letter: all headers and the value, control characters escaped.
+
+    The value is the record as it came in, before any masking: it may hold personal data.
+    """
+    quiet()
+    wanted = parse_place(place)
+    if wanted is None:
+        raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
+    reader = TopicReader(require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE)
+    found = find(reader, require_stream(stream), wanted)
+    letter = found[-1]
+    if len(found) > 1:
+        sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.place}\n")
+    if raw is None:
+        typer.echo(describe(letter))
+    elif letter.record.value is None:
+        raise Fatal(f"{letter.place} has no value")
+    elif raw == "-":
+        sys.stdout.buffer.write(letter.record.value)
+    else:
+        Path(raw).write_bytes(letter.record.value)
+
+
+@app.command("replay")
+def replay(
+    bootstrap: Bootstrap = None,
+    stream: Stream = "tickets",
+    reason: Reasons = None,
+    field: Fields = None,
+    stage: Stages = None,
+    tenant: Tenants = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many letters; run again for the next.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="N/s", help="Letters a second at most (100, 100/s, 30/m); default: no limit.")
+    ] = None,
+    max_replays: Annotated[
+        int, typer.Option(min=0, help="A letter replayed so often already goes to the quarantine instead.")
+    ] = 3,
+    group: Annotated[
+        str | None, typer.Option(help="Keeps how far this was replayed; default: one group per choice of letters.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="From the oldest letter, whatever was replayed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
+    json: JsonObject = False,
+) -> None:
+    """Send dead letters to the redo topic, bytes and key as they were, up to the end of the queue as it is now.
+
+    The same command goes on where it was stopped or killed; at most one chunk of 500 letters is sent twice then, which the
+    worker recognises. Letters that the options leave out stay for another choice: each choice has its own position.
+    Letters that fail again come back as new letters, and count how often they were replayed.
+    """
+    quiet()
+    settings, clock = load_settings(bootstrap), SystemClock()
+    address, per_s = require_bootstrap(settings), _rate(rate)
+    selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
+    plan = Plan(require_stream(stream), selection, max_replays, limit, per_s, dry_run)
+    reader = TopicReader(address, at_once=READ_AT_ONCE)
+    for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
+        reader.watermarks(topic)  # a missing topic shows before anything is sent
+    name = group or replay_group(stream, selection)
+    start_s = clock.monotonic_s()
+    with closing(KafkaSink(address, settings.broker)) as sink, closing(GroupOffsets(address, name, clock)) as offsets:
+        replaying = Replay(reader, sink, offsets, clock)
+        spans = replaying.begin(plan, restart)
+        with Bar(console=Console(stderr=True)) as bar:
+            task = bar.add_task(f"replay {dlq_topic(stream)}", total=sum(end - first for first, end in spans.values()))
+            done = replaying.run(plan, spans, lambda records: bar.advance(task, records))
+    _tell(done, plan, name, clock.monotonic_s() - start_s, json)
+
+
+@app.command("purge")
+def purge(
+    bootstrap: Bootstrap = None,
+    stream: Stream = "tickets",
+    until: Until = None,
+    all_: Annotated[bool, typer.Option("--all", help="Everything that the queue holds now.")] = False,
+    quarantine: Quarantine = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is deleted.")] = False,
+) -> None:
+    """Delete dead letters for good, from the oldest up to a time, or all.
+
+    Kafka deletes whole beginnings of partitions: nothing can be chosen by reason, field, stage or tenant. It cannot be
+    undone; the audit counts the deleted ones apart.
+    """
+    quiet()
+    if (until is None) == (not all_):
+        raise typer.BadParameter("give either --until TIME or --all")
+    now = SystemClock().now()
+    try:
+        moment = None if until is None else parse_time(until, now)
+    except ValueError as error:
+        raise typer.BadParameter(f"--until {error}") from error
+    remover = Remover(require_bootstrap(load_settings(bootstrap)))
+    topic = (quarantine_topic if quarantine else dlq_topic)(require_stream(stream))
+    spans = remover.beginning(topic, moment)
+    count = sum(end - first for first, end in spans.values())
+    if dry_run or not count:
+        typer.echo(f"{topic}: {count} letters {'would be' if dry_run else 'were'} deleted")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(f"{count} letters of {topic} would be deleted for good: give --yes")
+        typer.confirm(f"Delete {count} letters of {topic} for good?", abort=True)
+    remover.remove({where: end for where, (first, end) in spans.items() if end > first})
+    typer.echo(f"{topic}: {count} letters were deleted")
+
+
+def _of(given: list[FailureReason] | list[str] | None) -> tuple[str, ...]:
+    return tuple(str(each) for each in given or ())
+
+
+def _selection(criteria: Criteria) -> Selection:
+    try:
+        return Selection(criteria, SystemClock().now())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _rate(text: str | None) -> float | None:
+    """Return letters per second."""
+    if text is None:
+        return None
+    number, _, unit = text.partition("/")
+    try:
+        rate = float(number) / {"": 1, "s": 1, "m": 60}[unit]
+        if 0 < rate < float("inf"):
+            return rate
+    except (ValueError, KeyError):
+        pass
+    raise typer.BadParameter(f"--rate {text}: expected a number above 0, as 100, 100/s or 30/m")
+
+
+def _tell(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) -> None:
+    if json:
+        counts = {name: getattr(done, name) for name in ("replayed", "quarantined", "skipped", "unreadable")}
+        typer.echo(jsonlib.dumps({**counts, "dry_run": plan.dry_run, "group": group, "seconds": round(seconds, 3)}))
+        return
+    counted = f"{done.replayed} replayed, {done.quarantined} quarantined, {done.skipped} skipped"
+    unreadable = f", {done.unreadable} unreadable" if done.unreadable else ""
+    if plan.dry_run:
+        typer.echo(f"would be: {counted}{unreadable}; nothing was written")
+    else:
+        typer.echo(f"{counted}{unreadable} in {seconds:.1f} s; group {group}")

@@ -1,0 +1,223 @@
+"""The dead-letter queue as a product: reading, counting and replaying it. Memory does not grow with the queue."""
+
+import heapq
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from millrace.sending import deliver
+from schemas.topics import dlq_topic, quarantine_topic
+from shared.broker.offsets import Offsets
+from shared.broker.port import Sink
+from shared.broker.reader import TopicReader
+from shared.clock import Clock
+from shared.deadletters.histogram import Histogram
+from shared.deadletters.letter import DeadLetter, Place, Unreadable, read_letter
+from shared.deadletters.resend import resend
+from shared.deadletters.select import Selection
+from shared.errors import Fatal
+from shared.records import Message, Record, TopicPartition
+
+READ_AT_ONCE = 100
+CHUNK_LETTERS = 500
+"""Letters confirmed together: what is sent twice at most when a replay is killed."""
+
+CHUNK_BYTES = 8 << 20
+"""A chunk ends once it holds so much; the largest letters are a few MiB."""
+
+Letter = DeadLetter | Unreadable
+
+
+def replay_group(stream: str, selection: Selection) -> str:
+    """Return the group that keeps how far this selection was replayed; each selection has its own."""
+    return f"millrace-{stream}-dlq-replay-{selection.criteria.digest()}"
+
+
+def letters(reader: TopicReader, topic: str, selection: Selection) -> Iterator[Letter]:
+    """Yield the chosen letters that a topic holds now, in order within each partition."""
+    for record in reader.read(topic):
+        letter = read_letter(record)
+        if selection.matches(letter):
+            yield letter
+
+
+def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Callable[[Letter], str]) -> list[str]:
+    """Count every letter and return the `limit` newest as lines, the newest last; no more than those are kept."""
+    kept: list[tuple[int, int, str]] = []
+    for number, letter in enumerate(found):
+        histogram.add(letter)
+        written_ms = letter.record.timestamp_ms
+        if len(kept) < limit:
+            heapq.heappush(kept, (written_ms, number, render(letter)))
+        elif kept and kept[0][0] < written_ms:
+            heapq.heapreplace(kept, (written_ms, number, render(letter)))
+    return [line for _, _, line in sorted(kept)]
+
+
+def find(reader: TopicReader, stream: str, place: Place) -> list[Letter]:
+    """Return the letter that stands at a place of the queue or the quarantine, or every letter whose origin is the place.
+
+    Raises:
+        Fatal: there is none.
+    """
+    if place.topic in (dlq_topic(stream), quarantine_topic(stream)):
+        start = {TopicPartition(place.topic, place.partition): place.offset}
+        first = next(reader.read(place.topic, start), None)
+        found = [read_letter(first)] if first is not None and first.offset == place.offset else []
+    else:
+        all_letters = map(read_letter, reader.read(dlq_topic(stream)))
+        found = [letter for letter in all_letters if isinstance(letter, DeadLetter) and letter.origin == place]
+    if not found:
+        raise Fatal(f"there is no dead letter at {place}, nor one whose origin it is")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to replay and how.
+
+    Attributes:
+        max_replays: A letter replayed so often goes to quarantine instead.
+        limit: Stop after so many letters; None replays all.
+        rate_per_s: Letters a second at most; None goes as fast as the broker confirms.
+        dry_run: Count only; nothing is produced or committed.
+    """
+
+    stream: str
+    selection: Selection
+    max_replays: int = 3
+    limit: int | None = None
+    rate_per_s: float | None = None
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay came to.
+
+    Attributes:
+        replayed: Sent to redo.
+        quarantined: Sent to quarantine, having been replayed too often.
+        skipped: Passed over: the selection leaves them out.
+        unreadable: Passed over: no envelope of ours.
+    """
+
+    replayed: int = 0
+    quarantined: int = 0
+    skipped: int = 0
+    unreadable: int = 0
+
+    @property
+    def sent(self) -> int:
+        """How many letters were sent anywhere."""
+        return self.replayed + self.quarantined
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Letters that are confirmed together, and where that leaves each partition."""
+
+    messages: list[Message] = field(default_factory=list)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    records: int = 0
+    bytes: int = 0
+
+    def full(self, most: int) -> bool:
+        """Whether it is to be confirmed before another letter is read."""
+        return len(self.messages) >= most or self.records >= 10 * CHUNK_LETTERS or self.bytes >= CHUNK_BYTES
+
+
+class Replay:
+    """One pass over the dead-letter queue: from where the group stands to the end as it is now.
+
+    Args:
+        reader: Reads the queue.
+        sink: Where to.
+        offsets: Of the selection's own group.
+        clock: For the rate and for waits between attempts.
+    """
+
+    def __init__(self, reader: TopicReader, sink: Sink, offsets: Offsets, clock: Clock) -> None:
+        self._reader, self._sink, self._offsets, self._clock = reader, sink, offsets, clock
+
+    def begin(self, plan: Plan, restart: bool) -> dict[TopicPartition, tuple[int, int]]:
+        """Return for each partition where the replay begins and where it ends.
+
+        A restart is committed at once, lest a killed one went on with half of it.
+        """
+        marks = self._reader.watermarks(dlq_topic(plan.stream))
+        if restart:
+            committed: Mapping[TopicPartition, int] = {}
+            if not plan.dry_run:
+                self._offsets.commit({where: low for where, (low, _) in marks.items()})
+        else:
+            committed = self._offsets.committed(list(marks))
+        return {where: (max(low, committed.get(where, low)), high) for where, (low, high) in marks.items()}
+
+    def run(
+        self, plan: Plan, spans: Mapping[TopicPartition, tuple[int, int]], advance: Callable[[int], None]
+    ) -> Replayed:
+        """Send the chosen letters; offsets are committed only once what was sent is confirmed.
+
+        Args:
+            plan: What to send.
+            spans: As `begin` returned them.
+            advance: Told the number of records passed after each chunk.
+
+        Raises:
+            Unavailable: the broker does not confirm; the same command goes on where this one stopped.
+        """
+        done, start_s = Replayed(), self._clock.monotonic_s()
+        for chunk in self._chunks(plan, spans, done):
+            if not plan.dry_run:
+                deliver(chunk.messages, self._sink, self._clock)
+                self._offsets.commit(chunk.offsets)
+            advance(chunk.records)
+            if plan.rate_per_s is not None and not plan.dry_run:
+                ahead_s = start_s + done.sent / plan.rate_per_s - self._clock.monotonic_s()
+                self._clock.wait(threading.Event(), max(0.0, ahead_s))
+        return done
+
+    def _chunks(self, plan: Plan, spans: Mapping[TopicPartition, tuple[int, int]], done: Replayed) -> Iterator[Chunk]:
+        most = CHUNK_LETTERS if plan.rate_per_s is None else min(CHUNK_LETTERS, max(1, int(plan.rate_per_s)))
+        chunk = Chunk()
+        for record in self._within(plan, spans):
+            self._take(plan, record, chunk, done)
+            reached = plan.limit is not None and done.sent >= plan.limit
+            if reached or chunk.full(most):
+                yield chunk
+                chunk = Chunk()
+            if reached:
+                return
+        if chunk.records:
+            yield chunk
+
+    def _within(self, plan: Plan, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Record]:
+        """Yield what lies in the spans; a partition ends at the first letter that is too new to be judged yet.
+
+        Were letters at `until` or later passed over, a later run of the same command could not come back to them.
+        """
+        closed: set[TopicPartition] = set()
+        start = {where: first for where, (first, end) in spans.items() if end > first}
+        for record in self._reader.read(dlq_topic(plan.stream), start) if start else ():
+            where = record.topic_partition
+            if where in closed or record.offset >= spans[where][1] or plan.selection.is_later(record):
+                closed.add(where)
+            else:
+                yield record
+
+    def _take(self, plan: Plan, record: Record, chunk: Chunk, done: Replayed) -> None:
+        chunk.records += 1
+        chunk.offsets[record.topic_partition] = record.offset + 1
+        letter = read_letter(record)
+        if isinstance(letter, Unreadable):
+            done.unreadable += 1
+        elif not plan.selection.matches(letter):
+            done.skipped += 1
+        else:
+            over = letter.replays >= plan.max_replays
+            done.quarantined += over
+            done.replayed += not over
+            if not plan.dry_run:
+                chunk.messages.append(resend(letter, plan.stream, plan.max_replays))
+                chunk.bytes += len(record.value or b"") + sum(len(value) for _, value in record.headers)

@@ -1,0 +1,140 @@
+"""Dead letters as text and as JSON. What they hold is foreign: nothing of it reaches a terminal unescaped."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.failures import HEADER_PREFIX
+from shared.deadletters.histogram import Histogram
+from shared.deadletters.letter import DeadLetter, Unreadable
+
+SHORT_CHARS = 100
+VALUE_CHARS = 65_536
+"""So much of a value is shown; `--raw` writes all of it."""
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+
+
+def printable(text: str, keep: str = " ") -> str:
+    """Return the text with everything escaped that is no plain character: control and direction marks, line breaks."""
+    return "".join(
+        char if char in keep or char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
+def line(letter: DeadLetter | Unreadable) -> str:
+    """Return a letter in one line: when, origin, reason, field, tenant, detail."""
+    if isinstance(letter, Unreadable):
+        what = f"no {letter.missing}: not a dead letter of ours"
+        return f"{when(letter.record.timestamp_ms)}  {letter.place!s:<24}  unreadable  {what}"
+    parts = (letter.reason, letter.field or "-", letter.tenant or "-")
+    told = "  ".join(_short(part) for part in parts)
+    again = f"  (replayed {letter.replays} times)" if letter.replays else ""
+    return (
+        f"{when(letter.record.timestamp_ms)}  {_short(str(letter.origin)):<24}  {told}  {_short(letter.detail)}{again}"
+    )
+
+
+def as_json(letter: DeadLetter | Unreadable) -> str:
+    """Return a letter as one JSON object, without its value."""
+    record = letter.record
+    fields: dict[str, Any] = {"place": str(letter.place), "written_at": when(record.timestamp_ms)}
+    if isinstance(letter, Unreadable):
+        fields |= {"unreadable": f"no {letter.missing}"}
+    else:
+        fields |= {
+            "origin": str(letter.origin),
+            "reason": letter.reason,
+            "field": letter.field,
+            "detail": letter.detail,
+            "stage": letter.stage,
+            "tenant": letter.tenant,
+            "attempts": letter.attempts,
+            "replays": letter.replays,
+            "first_failed_at": _iso(letter.first_failed_at),
+            "last_failed_at": _iso(letter.last_failed_at),
+        }
+    return json.dumps(fields | {"value_bytes": len(record.value or b"")})
+
+
+def histogram_lines(histogram: Histogram, topic: str, now: datetime) -> list[str]:
+    """Return the counts by reason and field, and the age of the oldest."""
+    if histogram.oldest_ms is None:
+        return [f"{topic}: no dead letters"]
+    count, age = histogram.count, duration(age_s(histogram.oldest_ms, now))
+    lines = [f"{topic}: {count} dead letter{'s' if count > 1 else ''}, the oldest {age} old"]
+    for reason, name, kind in histogram.rows():
+        lines.append(f"{kind.count:>8}  {_short(reason):<18}  {_short(name) or '-'}")
+    return lines
+
+
+def histogram_json(histogram: Histogram, topic: str, now: datetime) -> str:
+    """Return the counts as one JSON object; the age is null where there is no letter."""
+    oldest_ms = histogram.oldest_ms
+    kinds = [
+        {
+            "reason": reason,
+            "field": name,
+            "count": kind.count,
+            "oldest_at": when(kind.oldest_ms),
+            "newest_at": when(kind.newest_ms),
+        }
+        for reason, name, kind in histogram.rows()
+    ]
+    age = None if oldest_ms is None else round(age_s(oldest_ms, now), 3)
+    return json.dumps({"topic": topic, "count": histogram.count, "oldest_age_s": age, "kinds": kinds})
+
+
+def describe(letter: DeadLetter | Unreadable) -> str:
+    """Return all that a letter holds: its place, key, headers (the source's own last), and the value as text."""
+    record = letter.record
+    key = "none" if record.key is None else _bytes(record.key, SHORT_CHARS)
+    rows = [("letter", str(letter.place)), ("written at", when(record.timestamp_ms)), ("key", key)]
+    ours = [(name, value) for name, value in record.headers if name.startswith(HEADER_PREFIX)]
+    foreign = [(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)]
+    rows += [(printable(name), _bytes(value, VALUE_CHARS)) for name, value in ours + foreign]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value}" for name, value in rows]
+    if record.value is None:
+        return "\n".join([*lines, "", "no value"])
+    return "\n".join([*lines, "", f"value, {len(record.value)} bytes:", _bytes(record.value, VALUE_CHARS, " \n\t")])
+
+
+def when(timestamp_ms: int) -> str:
+    """Return a time in ISO 8601, in UTC, to the second; `-` where the broker had none."""
+    if timestamp_ms < 0:
+        return "-"
+    return datetime.fromtimestamp(timestamp_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age_s(timestamp_ms: int, now: datetime) -> float:
+    """Return how long ago something was, in seconds; 0 where the clocks disagree."""
+    return max(0.0, now.timestamp() - timestamp_ms / 1000)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units."""
+    whole = int(seconds)
+    if whole < MINUTE_S:
+        return f"{whole} s"
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
+    if whole < DAY_S:
+        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _short(text: str) -> str:
+    shown = printable(text[:SHORT_CHARS])
+    return shown if len(text) <= SHORT_CHARS else f"{shown}..."
+
+
+def _bytes(value: bytes, most: int, keep: str = " ") -> str:
+    """Return bytes as text, what is not UTF-8 and what is no plain character escaped."""
+    shown = printable(value[:most].decode("utf-8", "backslashreplace"), keep)
+    return shown if len(value) <= most else f"{shown}... ({len(value) - most} bytes more; --raw writes all)"

@@ -1,0 +1,78 @@
+"""What stands in a topic: how many records, and since when. It reads one record per partition, whatever their number."""
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from shared.broker.kafka import client_config
+from shared.broker.security import Address
+from shared.errors import Unavailable
+
+TIMEOUT_S = 10.0
+CONSUME_S = 0.05
+FETCH_BYTES = 65_536
+"""The least that is worth asking for: a broker sends one whole record all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What stands in a topic.
+
+    Attributes:
+        records: By the watermarks; gaps in the offsets count too.
+        oldest_ms: When the oldest record was written, ms since the epoch; None where the topic is empty.
+    """
+
+    records: int
+    oldest_ms: int | None
+
+
+def measure(bootstrap: Address, topic: str) -> Backlog:
+    """Return what stands in a topic now.
+
+    Raises:
+        Unavailable: the broker does not answer or has no such topic.
+    """
+    config = client_config(bootstrap) | {
+        "group.id": "millrace-reader",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "fetch.message.max.bytes": FETCH_BYTES,
+    }
+    with closing(Consumer(config)) as consumer:
+        try:
+            found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+            if found.error is not None:
+                raise Unavailable("broker", f"topic {topic}: {found.error.str()}")
+            places = [KafkaPartition(topic, number) for number in found.partitions]
+            marks = [consumer.get_watermark_offsets(place, timeout=TIMEOUT_S, cached=False) for place in places]
+        except KafkaException as error:
+            raise Unavailable("broker", error.args[0].str()) from error
+        lows = {place.partition: low for place, (low, high) in zip(places, marks, strict=True) if high > low}
+        firsts = _first_timestamps(consumer, topic, lows)
+    return Backlog(sum(high - low for low, high in marks), min(firsts, default=None))
+
+
+def _first_timestamps(consumer: Consumer, topic: str, lows: dict[int, int]) -> list[int]:
+    """Return when the first record of each partition was written; one that was removed meanwhile has none."""
+    waiting, found, silent_s = set(lows), list[int](), 0.0
+    consumer.assign([KafkaPartition(topic, partition, low) for partition, low in lows.items()])
+    while waiting:
+        messages = consumer.consume(len(waiting), CONSUME_S)
+        silent_s = 0.0 if messages else silent_s + CONSUME_S
+        if silent_s > TIMEOUT_S:
+            raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
+        for message in messages:
+            error, partition = message.error(), message.partition()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise Unavailable("broker", error.str())
+            if partition not in waiting:
+                continue
+            waiting.discard(partition)
+            consumer.incremental_unassign([KafkaPartition(topic, partition)])
+            if error is None:
+                found.append(message.timestamp()[1])
+    return found

@@ -1,0 +1,103 @@
+"""How far a group has come, for a command that reads by itself: asked and committed without joining the group."""
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from shared.broker.kafka import client_config
+from shared.broker.reader import COORDINATOR_MOVES
+from shared.broker.security import Address
+from shared.clock import Clock
+from shared.errors import Fatal, Unavailable
+from shared.records import TopicPartition
+
+TIMEOUT_S = 15.0
+POLL_S = 0.05
+RETRY_WAIT_S = 0.5
+
+MEMBERS_CODES = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.STALE_MEMBER_EPOCH, KafkaError.ILLEGAL_GENERATION})
+"""A commit from outside is refused with one of these while the group has members."""
+
+
+class Offsets(Protocol):
+    """What a command that resumes asks of a group."""
+
+    def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the committed offset of each partition that has one."""
+        ...
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit, confirmed.
+
+        Raises:
+            Unavailable: the broker did not confirm in time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class GroupOffsets:
+    """The committed offsets of a group that nobody is a member of. Used by one thread.
+
+    Args:
+        bootstrap: Addresses of the brokers.
+        group: The group.
+        clock: For the deadline of a commit.
+    """
+
+    def __init__(self, bootstrap: Address, group: str, clock: Clock) -> None:
+        self._group, self._clock = group, clock
+        self._answers: list[KafkaError | None] = []
+        self._consumer = Consumer(
+            client_config(bootstrap) | {"group.id": group, "enable.auto.commit": False, "on_commit": self._on_commit}
+        )
+
+    def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the committed offset of each partition that has one."""
+        until_s = self._clock.monotonic_s() + TIMEOUT_S
+        while True:
+            try:
+                found = self._consumer.committed([KafkaPartition(*each) for each in partitions], timeout=TIMEOUT_S)
+                return {TopicPartition(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
+            except KafkaException as error:
+                self._wait_or_raise(error.args[0], until_s)
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit, confirmed within our own deadline: a synchronous commit would block a whole outage."""
+        until_s = self._clock.monotonic_s() + TIMEOUT_S
+        wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
+        while wanted:
+            error = self._answer_to(wanted, until_s)
+            if error is None:
+                return
+            self._wait_or_raise(error, until_s)
+
+    def close(self) -> None:
+        """Let go."""
+        self._consumer.close()
+
+    def _answer_to(self, wanted: list[KafkaPartition], until_s: float) -> KafkaError | None:
+        self._answers.clear()
+        self._consumer.commit(offsets=wanted, asynchronous=True)
+        while not self._answers:
+            self._consumer.poll(POLL_S)  # nothing is assigned: this only serves the answer
+            if self._clock.monotonic_s() > until_s:
+                raise Unavailable("broker", f"no commit of group {self._group} confirmed in {TIMEOUT_S:.0f} s")
+        return self._answers[0]
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        self._answers.append(error or next((p.error for p in partitions if p.error is not None), None))
+
+    def _wait_or_raise(self, error: KafkaError, until_s: float) -> None:
+        """Wait while the group's coordinator is being found or moved, within the deadline."""
+        if error.code() in MEMBERS_CODES:
+            raise Fatal(f"group {self._group} has members: stop what uses it, or choose another group")
+        if error.code() not in COORDINATOR_MOVES or self._clock.monotonic_s() > until_s:
+            raise Unavailable("broker", error.str())
+        self._clock.wait(threading.Event(), RETRY_WAIT_S)

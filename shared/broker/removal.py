@@ -1,0 +1,73 @@
+"""Removing the oldest records of a topic. Kafka removes whole beginnings of partitions, nothing in between."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import datetime
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
+
+from shared.broker.kafka import client_config
+from shared.broker.reader import TopicReader
+from shared.broker.security import Address
+from shared.errors import Fatal, Unavailable
+from shared.records import TopicPartition
+
+TIMEOUT_S = 20.0
+EMBEDDED_CLUSTER = "mockCluster"
+"""What librdkafka calls its mock cluster: it answers every question for a time with "the end", and cannot delete."""
+
+
+class Remover:
+    """Removes records from the beginning of a topic's partitions.
+
+    Args:
+        bootstrap: Addresses of the brokers.
+    """
+
+    def __init__(self, bootstrap: Address) -> None:
+        self._bootstrap = bootstrap
+
+    def beginning(self, topic: str, until: datetime | None) -> dict[TopicPartition, tuple[int, int]]:
+        """Return for each partition its lowest offset, and the first one that stays: of the first record at `until`.
+
+        Args:
+            topic: The topic.
+            until: None means everything that the topic holds now.
+
+        Raises:
+            Unavailable: the broker does not answer or has no such topic.
+            Fatal: this broker cannot remove records.
+        """
+        marks = TopicReader(self._bootstrap).watermarks(topic)
+        with closing(Consumer(client_config(self._bootstrap) | {"group.id": "millrace-reader"})) as consumer:
+            try:
+                if str(consumer.list_topics(topic, timeout=TIMEOUT_S).cluster_id).startswith(EMBEDDED_CLUSTER):
+                    raise Fatal("the embedded broker cannot delete records; all of it is gone when its process ends")
+                if until is None:
+                    return marks
+                wanted = int(until.timestamp() * 1000)
+                asked = [KafkaPartition(where.topic, where.partition, wanted) for where in marks]
+                found = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
+            except KafkaException as error:
+                raise Unavailable("broker", error.args[0].str()) from error
+        firsts = {TopicPartition(each.topic, each.partition): each.offset for each in found}
+        return {where: (low, firsts[where] if firsts[where] >= 0 else high) for where, (low, high) in marks.items()}
+
+    def remove(self, before: Mapping[TopicPartition, int]) -> None:
+        """Remove what lies before these offsets.
+
+        Raises:
+            Unavailable: the broker did not answer, or refused.
+        """
+        if not before:
+            return
+        admin = AdminClient(client_config(self._bootstrap))
+        wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in before.items()]
+        for where, future in admin.delete_records(wanted, request_timeout=TIMEOUT_S).items():
+            try:
+                future.result()  # bounded by the client's own time-outs
+            except KafkaException as error:
+                place = f"{where.topic}/{where.partition}"
+                raise Unavailable("broker", f"{place} was not purged: {error.args[0].str()}") from error

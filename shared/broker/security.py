@@ -1,0 +1,122 @@
+"""Who we are to the brokers and how we know them, and what is said when they refuse us.
+
+Passwords are handed to the client and to nobody else; its own words never hold them, and a broker's are those of Kafka.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from shared.errors import Fatal, MillraceError, Unavailable
+from shared.logs import get_logger
+from shared.settings import BrokerSettings
+
+STEP_S = 3.0
+"""How long one question for metadata waits; between two of them a refusal is heard, which no waiting would mend."""
+
+log = get_logger("broker")
+
+
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """Addresses of brokers, host:port,..., and how to speak to them."""
+
+    addresses: str
+    settings: BrokerSettings
+
+    def __str__(self) -> str:
+        """Return the addresses alone."""
+        return self.addresses
+
+
+Address = str | Brokers
+"""A bare string is spoken to in the open, as the embedded broker and most tests are."""
+
+
+def security_config(address: Address) -> dict[str, Any]:
+    """Return what every client is configured with to reach these brokers and be let in."""
+    if isinstance(address, str):
+        return {"bootstrap.servers": address}
+    settings = address.settings
+    config = {
+        "bootstrap.servers": address.addresses,
+        "security.protocol": settings.security_protocol,
+        "sasl.mechanism": settings.sasl_mechanism,
+        "sasl.username": settings.username,
+        "sasl.password": settings.password and settings.password.get_secret_value(),
+        "ssl.ca.location": settings.ca_file and str(settings.ca_file),
+        "ssl.certificate.location": settings.cert_file and str(settings.cert_file),
+        "ssl.key.location": settings.key_file and str(settings.key_file),
+        "ssl.key.password": settings.key_password and settings.key_password.get_secret_value(),
+        "ssl.endpoint.identification.algorithm": "https",
+    }
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def refused_settings(error: KafkaException) -> Fatal:
+    """Return what it means when a client cannot even be made: a file that cannot be read, a key that stays locked."""
+    return Fatal(f"the broker's settings cannot be used: {_one_line(error.args[0])}; see docs/security.md")
+
+
+class Heard:
+    """A client's `error_cb`: logs what it reports, and keeps what tells why the brokers cannot be reached.
+
+    Attributes:
+        reason: The latest such report; None where there was none.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._refused = False
+        self._last_code: int | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """Log it; a lost connection and a refusal come several times a second for as long as they last."""
+        code = error.code()
+        tell = log.debug if code in (KafkaError._TRANSPORT, self._last_code) else log.warning
+        tell("client error", code=error.name(), error=_one_line(error))
+        if code != KafkaError._ALL_BROKERS_DOWN:
+            self._last_code, self.reason = code, _one_line(error)
+            self._refused |= code == KafkaError._AUTHENTICATION
+
+    def forget(self) -> None:
+        """The brokers have answered."""
+        self.reason = self._last_code = None
+
+    @property
+    def refusal(self) -> Fatal | None:
+        """What to raise once the brokers have refused us: other credentials need another process."""
+        if not self._refused:
+            return None
+        return Fatal(
+            f"the brokers refuse this user: {self.reason}; it comes from MILLRACE_BROKER__USERNAME, "
+            "MILLRACE_BROKER__PASSWORD and MILLRACE_BROKER__SASL_MECHANISM"
+        )
+
+    def failure(self, error: KafkaError) -> MillraceError:
+        """Return what an answer that did not come is raised as, with the reason behind it where there is one."""
+        return self.refusal or Unavailable("broker", self.reason or _one_line(error))
+
+
+def reach(client: Consumer | AdminClient, heard: Heard, topic: str | None, timeout_s: float) -> Any:
+    """Return the metadata of a topic, or of all; a refusal is not waited out.
+
+    Raises:
+        Unavailable: no answer in time.
+        Fatal: the brokers refuse us.
+    """
+    steps = max(1, round(timeout_s / STEP_S))
+    for step in range(steps):
+        try:
+            return client.list_topics(topic, timeout=STEP_S) if topic else client.list_topics(timeout=STEP_S)
+        except KafkaException as error:
+            client.poll(0)  # serves the callbacks
+            if heard.refusal or step == steps - 1:
+                raise heard.failure(error.args[0]) from error
+    raise AssertionError("unreachable")
+
+
+def _one_line(error: KafkaError) -> str:
+    return " ".join(error.str().split())

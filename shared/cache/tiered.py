@@ -1,0 +1,39 @@
+"""Several caches as one: the nearest is asked first, and keeps what the ones behind it gave."""
+
+from collections.abc import Mapping, Sequence
+
+from shared.cache.port import VectorCache
+from shared.observers import Observer
+from shared.records import Embedded
+
+
+class TieredCache:
+    """As thread-safe as its levels.
+
+    Args:
+        levels: Name and cache of each level, the nearest first; the names are what metrics call them.
+        observer: Told of the hits and misses of each level.
+    """
+
+    def __init__(self, levels: Sequence[tuple[str, VectorCache]], observer: Observer) -> None:
+        self._levels, self._observer = tuple(levels), observer
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
+        """Ask each level for what those before it did not know."""
+        found: dict[bytes, Embedded] = {}
+        wanted = list(dict.fromkeys(keys))
+        for depth, (name, level) in enumerate(self._levels):
+            missing = [key for key in wanted if key not in found]
+            if not missing:
+                break
+            given = level.get_many(missing)
+            self._observer.cache_read(name, len(given), len(missing) - len(given))
+            for _, nearer in self._levels[:depth] if given else ():
+                nearer.put_many(given)
+            found |= given
+        return {key: found[key] for key in wanted if key in found}
+
+    def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
+        """Remember in every level."""
+        for _, level in self._levels:
+            level.put_many(vectors)

@@ -1,0 +1,54 @@
+"""Dead letters counted by reason and field, with the oldest of each. Memory grows with the kinds, not with the letters."""
+
+from dataclasses import dataclass, field
+
+from schemas.failures import FailureReason
+from shared.deadletters.letter import DeadLetter, Unreadable
+
+UNREADABLE = "unreadable"
+"""Stands in the place of a reason for what has no envelope."""
+
+KINDS_MAX = 1_000
+OTHERS = "(others)"
+"""Field names may be the record's own words: past so many kinds the fields of a reason are counted together."""
+
+
+@dataclass(slots=True)
+class Kind:
+    """How many letters are of one kind, and when the first and the last of them were written (ms since the epoch)."""
+
+    count: int
+    oldest_ms: int
+    newest_ms: int
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts by (reason, field)."""
+
+    kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
+
+    def add(self, letter: DeadLetter | Unreadable) -> None:
+        """Count a letter."""
+        key = (letter.reason, letter.field) if isinstance(letter, DeadLetter) else (UNREADABLE, letter.missing)
+        if key not in self.kinds and len(self.kinds) >= KINDS_MAX:
+            key = (key[0] if key[0] in set(FailureReason) else OTHERS, OTHERS)
+        written_ms = letter.record.timestamp_ms
+        kind = self.kinds.setdefault(key, Kind(0, written_ms, written_ms))
+        kind.count += 1
+        kind.oldest_ms, kind.newest_ms = min(kind.oldest_ms, written_ms), max(kind.newest_ms, written_ms)
+
+    @property
+    def count(self) -> int:
+        """How many letters were counted."""
+        return sum(kind.count for kind in self.kinds.values())
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest letter was written; None where there is none."""
+        return min((kind.oldest_ms for kind in self.kinds.values()), default=None)
+
+    def rows(self) -> list[tuple[str, str, Kind]]:
+        """Return reason, field and count, the most frequent first."""
+        ranked = sorted(self.kinds.items(), key=lambda each: (-each[1].count, each[0]))
+        return [(reason, name, kind) for (reason, name), kind in ranked]

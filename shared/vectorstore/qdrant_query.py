@@ -1,0 +1,158 @@
+"""Qdrant's own words for our points, guards and queries, and the two requests that answer hybrid queries."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from qdrant_client import models
+
+from shared.records import Point, SparseVector
+from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
+
+POINTS_PER_CALL = 200
+BYTES_PER_CALL = 8 << 20
+"""A quarter of what a server takes by default (`service.max_request_size_mb`, 32)."""
+
+BYTES_PER_FLOAT = 22
+"""The most that one float32 takes in JSON, with its comma."""
+
+Ask = Callable[[Sequence[models.QueryRequest]], list[list[models.ScoredPoint]]]
+"""Answers requests as one batch, in their order."""
+
+
+def to_point(point: Point) -> models.PointStruct:
+    """Return a point as Qdrant takes it; a sparse vector without terms is none, so that it counts for no frequency."""
+    named: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
+    named |= {name: _to_sparse(terms) for name, terms in point.sparse.items() if terms.indices.size}
+    return models.PointStruct(id=str(point.id), vector=named, payload=dict(point.payload))
+
+
+def chunks(points: Sequence[Point]) -> Iterator[list[Point]]:
+    """Yield the points in groups that fit one call each."""
+    group: list[Point] = []
+    size_bytes = 0
+    for point in points:
+        more_bytes = _size_bytes(point)
+        if group and (len(group) == POINTS_PER_CALL or size_bytes + more_bytes > BYTES_PER_CALL):
+            yield group
+            group, size_bytes = [], 0
+        group.append(point)
+        size_bytes += more_bytes
+    if group:
+        yield group
+
+
+def older_than(points: Sequence[Point]) -> models.Filter:
+    """Return the guard: one of these ids, stored with a version below the one about to be written."""
+    return models.Filter(should=[_older(point) for point in points])
+
+
+def to_request(query: Query) -> models.QueryRequest:
+    """Return a search by vector."""
+    return models.QueryRequest(
+        query=query.vector.tolist(),
+        using=query.using,
+        filter=_filter(query),
+        limit=query.limit,
+        with_payload=list(query.payload),
+    )
+
+
+def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
+    """Find the best by vector and the best by terms, then the score that each point still lacks.
+
+    Requests of one kind stand together: the server shares work between neighbours whose filter is equal.
+    """
+    found = _ask_both([to_request(query.nearest) for query in queries], [_by_terms(query) for query in queries], ask)
+    ids = [(_ids(near), _ids(like)) for near, like in found]
+    pairs = list(zip(queries, ids, strict=True))
+    late = _ask_both(
+        [_by_vector(query, like - near) for query, (near, like) in pairs],
+        [_by_terms(query, near - like) for query, (near, like) in pairs],
+        ask,
+    )
+    return [
+        _joined((*near, *late_near), (*like, *late_like))
+        for (near, like), (late_near, late_like) in zip(found, late, strict=True)
+    ]
+
+
+Answers = list[list[models.ScoredPoint]]
+
+
+def _ask_both(
+    near: Sequence[models.QueryRequest | None], like: Sequence[models.QueryRequest | None], ask: Ask
+) -> list[tuple[list[models.ScoredPoint], list[models.ScoredPoint]]]:
+    """Ask all in one batch; None is answered with nothing."""
+    requests = [*near, *like]
+    wanted = [request for request in requests if request is not None]
+    answers = iter(ask(wanted) if wanted else [])
+    got: Answers = [[] if request is None else next(answers) for request in requests]
+    return list(zip(got[: len(near)], got[len(near) :], strict=True))
+
+
+def _joined(near: Sequence[models.ScoredPoint], like: Sequence[models.ScoredPoint]) -> list[Candidate]:
+    bm25 = {hit.id: hit.score for hit in like}
+    made = [Candidate(UUID(str(hit.id)), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in near]
+    return sorted(made, key=lambda candidate: candidate.id)
+
+
+def _by_vector(query: HybridQuery, ids: set[Any]) -> models.QueryRequest | None:
+    """Return a search by vector among these ids; None where there are none."""
+    if not ids:
+        return None
+    request = to_request(query.nearest)
+    return request.model_copy(update={"filter": _among(ids), "limit": len(ids), "params": EXACT})
+
+
+def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRequest | None:
+    """Return a search by terms under the query's filter, or among these ids; None where nothing can be found."""
+    if query.terms.indices.size == 0 or (ids is not None and not ids):
+        return None
+    return models.QueryRequest(
+        query=_to_sparse(query.terms),
+        using=query.terms_using,
+        filter=_filter(query.nearest) if ids is None else _among(ids),
+        limit=query.nearest.limit if ids is None else len(ids),
+        with_payload=False,
+    )
+
+
+EXACT = models.SearchParams(exact=True)
+"""A point named by its id must be scored, and not be missed by a walk through the graph."""
+
+
+def _among(ids: set[Any]) -> models.Filter:
+    return models.Filter(must=[models.HasIdCondition(has_id=sorted(ids))])
+
+
+def _ids(hits: Sequence[models.ScoredPoint]) -> set[Any]:
+    return {hit.id for hit in hits}
+
+
+def _older(point: Point) -> models.Filter:
+    stored_below = models.FieldCondition(key=VERSION_FIELD, range=models.Range(lt=point.version))
+    return models.Filter(must=[models.HasIdCondition(has_id=[str(point.id)]), stored_below])
+
+
+def _filter(query: Query) -> models.Filter:
+    must: list[Any] = [
+        models.FieldCondition(key=name, match=models.MatchValue(value=value)) for name, value in query.equals.items()
+    ]
+    for name, least in query.at_least.items():
+        high = models.FieldCondition(key=name, range=models.Range(gte=least))
+        lacking = models.IsEmptyCondition(is_empty=models.PayloadField(key=name))
+        must.append(models.Filter(should=[high, lacking]) if name in query.may_lack else high)
+    return models.Filter(must=must)
+
+
+def _to_sparse(terms: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
+
+
+def _size_bytes(point: Point) -> int:
+    """Return the most bytes that a point takes in a request."""
+    floats = sum(vector.size for vector in point.vectors.values())
+    floats += sum(2 * terms.indices.size for terms in point.sparse.values())
+    return BYTES_PER_FLOAT * floats + len(json.dumps(point.payload))

@@ -1,0 +1,193 @@
+"""Making a collection on Qdrant's server, comparing one that is there, its alias, and the check that guards are honoured.
+
+Each step may run at the same moment in several workers, and again after a crash.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+from qdrant_client import QdrantClient, models
+
+from shared.errors import Fatal, MillraceError, Unavailable
+from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, IndexKind
+from shared.vectorstore.qdrant_errors import CLIENT_ERRORS, already_exists, translate, translated
+
+TENANT_FIELD = "tenant_id"
+"""Its index tells Qdrant to keep a tenant's points together."""
+
+INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "integer": models.PayloadSchemaType.INTEGER,
+}
+PROBE_PREFIX = 0x6D696C6C_72618365
+"""The first half of the ids of probes ("millrace" in ASCII). Its version nibble is 8, so no ticket's uuid5 has it."""
+
+OLDEST_SERVER = "1.17"
+"""Where `update_mode` came from (qdrant/qdrant pull request 7963, in the notes of v1.17.0); `update_filter` is older."""
+
+
+def check_done(result: models.UpdateResult, where: str) -> None:
+    """Check that a write took effect and is not only in a queue.
+
+    Raises:
+        Unavailable: it has not taken effect yet.
+    """
+    if result.status is not models.UpdateStatus.COMPLETED:
+        raise Unavailable("store", f"{where} took a write but has not made it ({result.status})")
+
+
+def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
+    """Create the collection and its payload indexes where they are missing.
+
+    Raises:
+        Fatal: the collection is there with other vectors or indexes; the message names the difference.
+        Unavailable: the server cannot be asked.
+    """
+    with translated(where):
+        if not client.collection_exists(spec.name):
+            _create(client, spec, where)
+        info = client.get_collection(spec.name)
+    wanted = {VERSION_FIELD: INDEXES["integer"], **{name: INDEXES[kind] for name, kind in spec.indexes.items()}}
+    found = {name: index.data_type for name, index in info.payload_schema.items()}
+    faults = _differences(info.config.params, spec)
+    faults += [
+        f"field {name} is indexed as {found[name].value}, not {kind.value}"
+        for name, kind in wanted.items()
+        if name in found and found[name] is not kind
+    ]
+    if faults:
+        raise Fatal(
+            f"collection {spec.name} at {where} was made with other parameters: {'; '.join(faults)}; "
+            "move it aside and index again"
+        )
+    with translated(where):
+        for name, kind in wanted.items():
+            if name not in found:
+                check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
+
+
+def ensure_alias(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
+    """Set the alias where none is set.
+
+    Two workers that both find none set it to the same name, unless they start with two models on an empty server: then
+    the later one wins, as if it had started first.
+    """
+    if alias_target(client, spec.alias, where) is None:
+        create = models.CreateAlias(collection_name=spec.name, alias_name=spec.alias)
+        with translated(where):
+            client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
+
+
+def alias_target(client: QdrantClient, alias: str, where: str) -> str | None:
+    """Return the collection an alias stands for; None where there is no such alias."""
+    with translated(where):
+        aliases = client.get_aliases().aliases
+    return next((each.collection_name for each in aliases if each.alias_name == alias), None)
+
+
+def layout(params: models.CollectionParams) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the dimension of each named vector, and the names of the sparse ones."""
+    vectors = params.vectors if isinstance(params.vectors, dict) else {}
+    return {name: vector.size for name, vector in vectors.items()}, tuple(params.sparse_vectors or ())
+
+
+def is_probe(point_id: UUID) -> bool:
+    """Return whether a point is a probe that a killed worker left behind."""
+    return point_id.int >> 64 == PROBE_PREFIX
+
+
+def check_guard(client: QdrantClient, collection: str, where: str) -> None:
+    """Check with a point of our own that the server honours the guard; it is removed again.
+
+    It is in the collection itself, so a key that may write there is enough.
+
+    Raises:
+        Fatal: the server overwrites what a guard forbids, or does not write what it allows.
+        Unavailable: the server cannot be asked.
+    """
+    probe = _Probe(client, collection, where)
+    try:
+        probe.write(2, models.UpdateMode.INSERT_ONLY, None)
+        probe.write(1, models.UpdateMode.INSERT_ONLY, None)
+        kept = probe.version() == 2
+        probe.write(1, None, 1)
+        kept = kept and probe.version() == 2
+        probe.write(3, None, 3)
+        kept = kept and probe.version() == 3
+    finally:
+        with suppress(MillraceError):  # a probe left behind is left out by `scroll`
+            probe.remove()
+    if not kept:
+        with translated(where):
+            version = client.info().version
+        raise Fatal(
+            f"the server at {where} does not honour guarded writes (update_filter, update_mode): "
+            f"Qdrant {OLDEST_SERVER} or newer is needed; it says it is {version}"
+        )
+
+
+class _Probe:
+    """One point with a version and nothing else."""
+
+    def __init__(self, client: QdrantClient, collection: str, where: str) -> None:
+        self._client, self._collection, self._where = client, collection, where
+        self._id = str(UUID(int=(PROBE_PREFIX << 64) | (uuid4().int & (2**64 - 1))))
+
+    def write(self, version: int, mode: models.UpdateMode | None, below: int | None) -> None:
+        """Write a version, under a guard where `below` says so."""
+        stored_below = models.FieldCondition(key=VERSION_FIELD, range=models.Range(lt=below))
+        mine = models.HasIdCondition(has_id=[self._id])
+        guard = None if below is None else models.Filter(should=[models.Filter(must=[mine, stored_below])])
+        point = models.PointStruct(id=self._id, vector={}, payload={VERSION_FIELD: version})
+        with translated(self._where):
+            done = self._client.upsert(self._collection, [point], wait=True, update_filter=guard, update_mode=mode)
+        check_done(done, self._where)
+
+    def version(self) -> object:
+        """Return the version that is stored."""
+        with translated(self._where):
+            found = self._client.retrieve(self._collection, [self._id], with_payload=True)
+        return (found[0].payload or {}).get(VERSION_FIELD) if found else None
+
+    def remove(self) -> None:
+        """Remove the point."""
+        with translated(self._where):
+            self._client.delete(self._collection, [self._id], wait=True)
+
+
+def _create(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
+    try:
+        client.create_collection(
+            spec.name,
+            vectors_config={
+                name: models.VectorParams(size=size, distance=models.Distance.COSINE)
+                for name, size in spec.vectors.items()
+            },
+            sparse_vectors_config={
+                name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in spec.sparse
+            },
+        )
+    except CLIENT_ERRORS as error:
+        if not already_exists(error):  # another worker was faster: what it made is compared like any other
+            raise translate(error, where) from None
+
+
+def _index(name: str, kind: models.PayloadSchemaType) -> models.PayloadSchemaType | models.KeywordIndexParams:
+    if name == TENANT_FIELD and kind is models.PayloadSchemaType.KEYWORD:
+        return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    return kind
+
+
+def _differences(params: models.CollectionParams, spec: CollectionSpec) -> list[str]:
+    vectors = params.vectors if isinstance(params.vectors, dict) else {}
+    sparse = params.sparse_vectors or {}
+    found = {name: f"{each.size} dimensions by {each.distance.value}" for name, each in vectors.items()}
+    found |= {name: f"sparse with modifier {getattr(each.modifier, 'value', None)}" for name, each in sparse.items()}
+    wanted = {name: f"{size} dimensions by {models.Distance.COSINE.value}" for name, size in spec.vectors.items()}
+    wanted |= dict.fromkeys(spec.sparse, f"sparse with modifier {models.Modifier.IDF.value}")
+    return [
+        f"vector {name} is {found.get(name, 'missing')}, expected {wanted.get(name, 'none')}"
+        for name in sorted(found.keys() | wanted.keys())
+        if found.get(name) != wanted.get(name)
+    ]

@@ -1,0 +1,416 @@
+"""What only the server's adapter has: the check at start, several workers at once, outages, a key, refusals.
+
+All of it runs on the stand-in of `tests.qdrant.server`, whose docstring says what a green run does not prove. Nor does it
+prove how long a worker waits: that is the loop's, and `tests/faults/test_store_outage.py` has a whole worker.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+from qdrant_client import QdrantClient, models
+
+from shared.errors import Fatal, Unavailable
+from shared.records import Point
+from shared.settings import StoreSettings
+from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec, HybridQuery, Query
+from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
+from shared.vectorstore.qdrant_query import BYTES_PER_CALL, POINTS_PER_CALL, chunks
+from shared.vectorstore.qdrant_setup import PROBE_PREFIX
+from tests.contract.stores import unique_spec
+from tests.contract.vectors import ids, point, point_id, terms, tombstone, unit, worded
+from tests.fakes import DIM
+from tests.qdrant.process import StandinProcess
+from tests.qdrant.proxy import Proxy
+
+KEY = "a-key-that-nobody-should-read"
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[StandinProcess]:
+    """Give a stand-in of this module's own, which tests tell their faults."""
+    with StandinProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def server(standin: StandinProcess) -> Iterator[StandinProcess]:
+    """Give the stand-in without faults, and check that no call was unknown to it."""
+    standin.report()
+    yield standin
+    standin.tell()
+    assert standin.report()["unknown"] == []
+
+
+@pytest.fixture
+def spec() -> CollectionSpec:
+    return unique_spec()
+
+
+@pytest.fixture
+def opener(server: StandinProcess) -> Iterator[Callable[..., QdrantStore]]:
+    """Give a function that opens stores, which are closed in the end."""
+    stores: list[QdrantStore] = []
+
+    def new(url: str | None = None, **settings: Any) -> QdrantStore:
+        stores.append(connect(StoreSettings(url=url or server.url, **settings)))
+        return stores[-1]
+
+    yield new
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def collection(opener: Callable[..., QdrantStore], spec: CollectionSpec) -> QdrantCollection:
+    return opener().open(spec)
+
+
+CALLS: dict[str, Callable[[Collection], object]] = {
+    "lookup": lambda c: c.lookup([point_id(1)]),
+    "versions": lambda c: c.versions([point_id(1)]),
+    "payloads": lambda c: c.payloads([point_id(1)], ("number",)),
+    "upsert": lambda c: c.upsert([point(1, 2)]),
+    "search": lambda c: c.search([Query(unit(1), "text", 5)]),
+    "candidates": lambda c: c.candidates([HybridQuery(Query(unit(1), "text", 5), terms({5: 1.0}), "terms")]),
+    "scroll": lambda c: list(c.scroll(("number",))),
+}
+
+
+def fails_everywhere(collection: Collection, words: str) -> None:
+    """Check that every call of the port says `Unavailable`."""
+    for name, call in CALLS.items():
+        with pytest.raises(Unavailable, match=words) as raised:
+            call(collection)
+        assert raised.value.dependency == "store", name
+
+
+def in_parallel(work: list[Callable[[], object]]) -> None:
+    """Do all at the same moment; raise the first error."""
+    barrier = threading.Barrier(len(work))
+
+    def begin(each: Callable[[], object]) -> None:
+        barrier.wait()
+        each()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        for done in [pool.submit(begin, each) for each in work]:
+            done.result()
+
+
+# --- starting ---
+
+
+@pytest.mark.parametrize("ignored", [["update_filter"], ["update_mode"], ["update_filter", "update_mode"]])
+def test_a_server_that_ignores_the_guard_is_refused_with_its_version(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, ignored: list[str]
+) -> None:
+    server.tell(ignore=ignored)
+    with pytest.raises(Fatal, match=r"does not honour guarded writes .* 1\.17 or newer .* it says it is 1\.15\.5"):
+        opener().open(spec)
+    server.tell()
+    assert list(opener().open(spec).scroll(())) == []
+
+
+def test_the_check_leaves_nothing_and_a_probe_of_a_killed_worker_is_not_seen(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    collection = opener().open(spec)
+    with_leftover = QdrantClient(url=server.url, check_compatibility=False)
+    assert with_leftover.scroll(spec.name, with_payload=True)[0] == []
+    probe = models.PointStruct(id=str(UUID(int=PROBE_PREFIX << 64)), vector={}, payload={VERSION_FIELD: 2})
+    with_leftover.upsert(spec.name, [probe])
+    with_leftover.close()
+    collection.upsert([point(1)])
+    assert [which for which, _ in collection.scroll(())] == [point_id(1)]
+
+
+def test_workers_that_start_at_once_all_start(opener: Callable[..., QdrantStore]) -> None:
+    for _ in range(3):
+        spec = unique_spec()
+        in_parallel([lambda spec=spec: opener().open(spec) for _ in range(6)])  # type: ignore[misc]  # a bound default
+        collection = opener().open_alias(spec.alias)
+        assert collection is not None
+        collection.upsert([point(1)])
+        assert opener().open(spec).versions([point_id(1)]) == {point_id(1): 1}
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"vectors": {"text": DIM + 1, "resolution": DIM}}, f"text is {DIM} dimensions by Cosine, expected {DIM + 1}"),
+        ({"vectors": {"text": DIM}}, f"resolution is {DIM} dimensions by Cosine, expected none"),
+        ({"sparse": ()}, "terms is sparse with modifier idf, expected none"),
+        ({"sparse": ("terms", "words")}, "words is missing, expected sparse with modifier idf"),
+        ({"indexes": {"satisfaction": "keyword"}}, "satisfaction is indexed as integer, not keyword"),
+    ],
+)
+def test_a_collection_with_other_parameters_is_refused_and_the_difference_named(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec, other: dict[str, Any], words: str
+) -> None:
+    opener().open(spec)
+    with pytest.raises(Fatal, match=words) as raised:
+        opener().open(replace(spec, **other))
+    assert spec.name in str(raised.value)
+
+
+def test_a_field_that_is_not_indexed_yet_becomes_so(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    opener().open(replace(spec, indexes={}))
+    opener().open(spec)
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    schema = client.get_collection(spec.name).payload_schema
+    client.close()
+    assert {name: each.data_type.value for name, each in schema.items()} == {**spec.indexes, VERSION_FIELD: "integer"}
+    tenant = schema["tenant_id"].params
+    assert isinstance(tenant, models.KeywordIndexParams)
+    assert tenant.is_tenant
+
+
+def test_the_alias_is_set_once_and_a_second_model_does_not_move_it(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    assert opener().open_alias(spec.alias) is None
+    opener().open(spec).upsert([point(1)])
+    opener().open(replace(spec, name=spec.name + "-b", vectors={"text": 4}))
+    readers = opener().open_alias(spec.alias)
+    assert readers is not None
+    assert readers.versions([point_id(1)]) == {point_id(1): 1}
+    with pytest.raises(ValueError, match="shape"):
+        readers.upsert([point(2, vector=unit(1)[:4])])
+
+
+def test_a_collection_that_is_gone_is_fatal(
+    server: StandinProcess, collection: QdrantCollection, spec: CollectionSpec
+) -> None:
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    client.delete_collection(spec.name)
+    client.close()
+    with pytest.raises(Fatal, match="doesn't exist"):
+        collection.upsert([point(1)])
+
+
+# --- the key ---
+
+
+def test_the_key_is_sent_and_never_told(
+    spec: CollectionSpec, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with StandinProcess(key=KEY) as server:
+        settings = StoreSettings(url=server.url, api_key=SecretStr(KEY))
+        assert KEY not in repr(settings) + str(settings.model_dump())
+        store = connect(settings)
+        store.open(spec).upsert([point(1)])
+        server.tell(full=True)
+        with pytest.raises(Unavailable) as outage:
+            store.open(spec).upsert([point(2)])
+        store.close()
+        for wrong in (None, SecretStr("another-key")):
+            store = connect(StoreSettings(url=server.url, api_key=wrong))
+            with pytest.raises(Fatal, match="refuses the key") as refused:
+                store.open(spec)
+            store.close()
+            assert "another-key" not in str(refused.value)
+    said = "".join([*capsys.readouterr(), caplog.text, str(outage.value), repr(store)])
+    assert KEY not in said
+    assert "travels unencrypted" in said
+
+
+# --- several workers, several writes ---
+
+
+class Meddler:
+    """A client to which something happens just before its first insert."""
+
+    def __init__(self, client: QdrantClient, before: Callable[[], object]) -> None:
+        self._client, self._before = client, [before]
+
+    def upsert(self, *values: Any, **named: Any) -> models.UpdateResult:
+        """Write, after what another worker did."""
+        if self._before and named.get("update_mode") is models.UpdateMode.INSERT_ONLY:
+            self._before.pop()()
+        return self._client.upsert(*values, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize(("theirs", "ours", "wins"), [(1, 2, 2), (2, 2, 2), (3, 2, 3)])
+def test_a_race_for_a_new_id_is_won_by_the_newer_version(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec, theirs: int, ours: int, wins: int
+) -> None:
+    other = opener().open(spec)
+    store = opener()
+    client = store._link.client
+    meddler: Any = Meddler(client, lambda: other.upsert([point(1, theirs, unit(1), says="theirs")]))
+    store._link = replace(store._link, client=meddler)
+    store.open(spec)  # its probe is an insert too
+    meddler._before.append(lambda: other.upsert([point(1, theirs, unit(1), says="theirs")]))
+    client.delete(spec.name, [str(point_id(1))])
+    collection = store.open_alias(spec.alias)
+    assert collection is not None
+    collection.upsert([point(1, ours, unit(0, 1), says="ours"), point(2, 1)])
+    assert meddler._before == []
+    found = other.lookup([point_id(1)])[point_id(1)]
+    assert found.version == wins
+    assert found.payload["says"] == ("ours" if ours > theirs else "theirs")
+    assert other.versions([point_id(2)]) == {point_id(2): 1}
+
+
+def test_of_workers_that_write_the_same_ids_the_newest_version_wins(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    workers = [opener().open(spec) for _ in range(4)]
+
+    def write(worker: Collection, first: int) -> None:
+        for version in range(first, 25, 4):
+            worker.upsert([point(number, version, says=version) for number in range(30)])
+
+    in_parallel([lambda w=w, n=n: write(w, 1 + n) for n, w in enumerate(workers)])  # type: ignore[misc]  # bound defaults
+    stored = workers[0].lookup([point_id(number) for number in range(30)])
+    assert {(found.version, found.payload["says"]) for found in stored.values()} == {(24, 24)}
+
+
+def test_several_writes_are_in_flight_and_all_are_acknowledged(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    collection = opener(parallel_upserts=4).open(spec)
+    server.tell(delay_s=0.1)
+    server.report()
+    collection.upsert([point(number) for number in range(8 * POINTS_PER_CALL)])
+    report = server.report()
+    assert report["calls"]["PUT /collections/*/points"] == 8
+    assert 2 <= report["most_at_once"] <= 4
+    server.tell()
+    assert len(collection.versions([point_id(number) for number in range(8 * POINTS_PER_CALL)])) == 8 * POINTS_PER_CALL
+
+
+@pytest.mark.parametrize("written", ["nothing", "half", "all"])
+def test_a_write_that_failed_in_part_is_unavailable_and_the_next_completes_it(
+    server: StandinProcess, collection: QdrantCollection, written: str
+) -> None:
+    collection.upsert([point(number) for number in range(0, 1_000, 2)])
+    points = [point(number, 2, says="again") for number in range(1_000)]
+    server.tell(fail_upsert=3, written=written)
+    with pytest.raises(Unavailable, match="told to fail"):
+        collection.upsert(points)
+    server.tell()
+    collection.upsert(points)
+    stored = collection.lookup(ids(points))
+    assert {(found.version, found.payload["says"]) for found in stored.values()} == {(2, "again")}
+    assert len(stored) == 1_000
+
+
+def test_what_is_only_in_a_queue_is_not_acknowledged(server: StandinProcess, collection: QdrantCollection) -> None:
+    server.tell(acknowledge=True)
+    with pytest.raises(Unavailable, match="has not made it"):
+        collection.upsert([point(1)])
+
+
+def test_points_are_cut_into_calls_by_number_and_by_size() -> None:
+    small = [point(number) for number in range(2 * POINTS_PER_CALL + 1)]
+    assert [len(chunk) for chunk in chunks(small)] == [POINTS_PER_CALL, POINTS_PER_CALL, 1]
+    big = [point(number, text="x" * (BYTES_PER_CALL // 3)) for number in range(5)]
+    assert [len(chunk) for chunk in chunks(big)] == [2, 2, 1]
+    bigger = [point(number, text="ä" * BYTES_PER_CALL) for number in range(2)]
+    assert [len(chunk) for chunk in chunks(bigger)] == [1, 1]
+    assert [each for chunk in chunks([*small, *big]) for each in chunk] == [*small, *big]
+    assert list(chunks([])) == []
+
+
+def test_a_call_of_big_points_gets_through(collection: QdrantCollection) -> None:
+    points = [point(number, text="x" * 900_000) for number in range(20)]
+    collection.upsert(points)
+    assert len(collection.versions(ids(points))) == 20
+
+
+# --- outages ---
+
+
+def test_a_full_disk_is_an_outage_and_reads_go_on(server: StandinProcess, collection: QdrantCollection) -> None:
+    collection.upsert([point(1)])
+    server.tell(full=True)
+    with pytest.raises(Unavailable, match="No space left on device"):
+        collection.upsert([point(1, 2), point(2)])
+    assert collection.versions([point_id(1), point_id(2)]) == {point_id(1): 1}
+    server.tell()
+    collection.upsert([point(1, 2), point(2)])
+    assert collection.versions([point_id(1), point_id(2)]) == {point_id(1): 2, point_id(2): 1}
+
+
+@pytest.mark.parametrize("rubbish", ["html", "cut", "other"])
+def test_an_answer_that_is_not_qdrant_s_is_an_outage(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, rubbish: str
+) -> None:
+    store = opener()
+    collection = store.open(spec)
+    server.tell(rubbish=rubbish)
+    fails_everywhere(collection, "not Qdrant's")
+    for call in (lambda: store.open(spec), lambda: store.open_alias(spec.alias)):
+        with pytest.raises(Unavailable):
+            call()
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_an_overloaded_server_is_an_outage(server: StandinProcess, collection: QdrantCollection, status: int) -> None:
+    server.tell(status=status, retry_after_s=7 if status == 429 else 0)
+    fails_everywhere(collection, "wait 7 s" if status == 429 else str(status))
+
+
+@pytest.mark.parametrize(("mode", "words"), [("cut", "cannot be reached"), ("silent", "did not answer in time")])
+def test_a_way_that_is_cut_or_silent_is_an_outage_until_it_is_mended(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, mode: Any, words: str
+) -> None:
+    with Proxy(server.port) as proxy:
+        collection = opener(proxy.url, timeout_s=1).open(spec)
+        collection.upsert([worded(1, {5: 1.0})])
+        proxy.turn(mode)
+        fails_everywhere(collection, words)
+        with pytest.raises(Unavailable, match=words):
+            opener(proxy.url, timeout_s=1).open(spec)
+        proxy.turn("open")
+        collection.upsert([point(2), tombstone(1, 2)])
+        assert collection.versions([point_id(1), point_id(2)]) == {point_id(1): 2, point_id(2): 1}
+
+
+def test_a_slow_server_is_cut_short(
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    collection = opener(timeout_s=1).open(spec)
+    server.tell(delay_s=10)
+    fails_everywhere(collection, "did not answer in time")
+    server.tell()
+
+
+def test_what_was_acknowledged_outlives_a_kill_of_the_server(spec: CollectionSpec) -> None:
+    with StandinProcess() as server:
+        store = connect(StoreSettings(url=server.url))
+        collection = store.open(spec)
+        collection.upsert([point(number) for number in range(1_000)])
+        server.kill()
+        fails_everywhere(collection, "cannot be reached")
+        server.start()
+        assert len(collection.versions([point_id(number) for number in range(1_000)])) == 1_000
+        collection.upsert([point(number, 2) for number in range(500)])
+        assert store.open_alias(spec.alias) is not None
+        assert len(list(store.open(spec).scroll(()))) == 1_000
+        store.close()
+
+
+# --- what is not ours ---
+
+
+def test_a_point_of_somebody_else_is_fatal_and_named(
+    server: StandinProcess, collection: QdrantCollection, spec: CollectionSpec
+) -> None:
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    client.upsert(spec.name, [models.PointStruct(id=str(point_id(1)), vector={}, payload={"text": "hello"})])
+    client.close()
+    with pytest.raises(Fatal, match=str(point_id(1))):
+        collection.upsert([Point(point_id(1), 1, {"text": unit(1)}, {VERSION_FIELD: 1})])

@@ -1,0 +1,284 @@
+"""The dead-letter commands as they are run, on Kafka and on the embedded broker: looked at, replayed, killed, purged.
+
+Green shows: a replay killed by SIGKILL goes on, sends every chosen letter and repeats at most one chunk, and the audit is clean
+once a worker has settled what came back. It does not show two replays of one choice at the same time, which both send.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.audit import audit
+from schemas.failures import FailureReason
+from schemas.outcomes import Outcome
+from schemas.topics import topics_of
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.kafka import KafkaSink
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.records import Message, Record, TopicPartition
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, produce, running_worker
+from tests.kafka.server import KafkaServer
+from tests.letters import message
+from tests.tickets import event
+from tests.waiting import wait_until
+
+TIMEOUT_S = 120.0
+TOPICS = ("tickets.dlq", "tickets.redo", "tickets.quarantine")
+GROUP = "millrace-tickets"
+RATE, CHUNK = "40/s", 40
+
+
+class Queue:
+    """A broker with the stream's topics, and the commands on it."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        self.bootstrap, self._folder = bootstrap, folder
+        self.reader = TopicReader(bootstrap)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "millrace", "dlq", *arguments, "--bootstrap", self.bootstrap]
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end and return what it printed; on a failure, to which channel does not matter."""
+        done = subprocess.run(
+            self.command(*arguments),
+            capture_output=True,
+            cwd=self._folder,
+            env=environment(),
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr.decode()
+        return done.stdout.decode() if code == 0 else done.stderr.decode()
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a command beside the test; it is killed at the end."""
+        null = subprocess.DEVNULL
+        process = subprocess.Popen(
+            self.command(*arguments), stdout=null, stderr=null, cwd=self._folder, env=environment()
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def put(self, *sent: Message) -> None:
+        sink = KafkaSink(self.bootstrap, BrokerSettings())
+        sink.produce(sent)
+        assert sink.flush() == []
+        sink.close()
+
+    def held(self, topic: str) -> list[Record]:
+        return list(self.reader.read(topic))
+
+    def depth(self, topic: str) -> int:
+        return sum(high - low for low, high in self.reader.watermarks(topic).values())
+
+    def positions(self, group: str) -> dict[TopicPartition, int]:
+        return TopicReader(self.bootstrap, group).committed(["tickets.dlq"])
+
+
+def environment() -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
+    return clean | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
+    """Give an empty queue on a broker of its own."""
+    if request.param == "kafka":
+        server: KafkaServer = request.getfixturevalue("own_kafka")
+        create_topics(server.bootstrap, topics_of("tickets", 3), replication=1)
+        yield Queue(server.bootstrap, tmp_path)
+        return
+    with EmbeddedBroker() as broker:
+        broker.create([topic.name for topic in topics_of("tickets")])
+        yield Queue(broker.bootstrap, tmp_path)
+
+
+def mixed(count: int) -> list[Message]:
+    """Return letters of two reasons in turn, of two tenants."""
+    reasons = (FailureReason.MODEL_FAILED, FailureReason.TOO_DEEP)
+    return [message(n, reasons[n % 2], tenant="acme" if n % 3 else "other") for n in range(count)]
+
+
+def contents(records: list[Record]) -> Counter[tuple[bytes | None, bytes | None]]:
+    return Counter((record.key, record.value) for record in records)
+
+
+def test_looked_at_and_counted(queue: Queue) -> None:
+    queue.put(*mixed(30), Message("tickets.dlq", b"k", b"foreign"))
+    lines = queue.run("list", "--limit", "5").splitlines()
+    assert [len(lines), lines[5].split(",")[0]] == [9, "tickets.dlq: 31 dead letters"]
+    letters = [json.loads(line) for line in queue.run("list", "--json", "--limit", "0").splitlines()]
+    assert len({letter["place"] for letter in letters}) == 31
+    assert sum("unreadable" in letter for letter in letters) == 1
+    chosen = queue.run("list", "--json", "--reason", "too_deep", "--tenant", "acme", "--field", "body").splitlines()
+    assert {json.loads(line)["origin"] for line in chosen} == {f"tickets/0@{n}" for n in range(30) if n % 2 and n % 3}
+    told = json.loads(queue.run("list", "--histogram", "--json", "--since", "1h"))
+    assert {kind["reason"]: kind["count"] for kind in told["kinds"]} == {
+        "model_failed": 15,
+        "too_deep": 15,
+        "unreadable": 1,
+    }
+    assert 0 < told["oldest_age_s"] < TIMEOUT_S
+    assert "no dead letters" in queue.run("list", "--until", "1h")
+    assert "no dead letters" in queue.run("list", "--quarantine")
+
+
+def test_one_letter_shown_and_its_bytes_written_exactly(queue: Queue, tmp_path: Path) -> None:
+    value = bytes(range(256))
+    queue.put(message(4, value=value, headers=(("trace", b"\xff"),)))
+    [held] = queue.held("tickets.dlq")
+    place = f"tickets.dlq/{held.partition}@{held.offset}"
+    shown = queue.run("show", place)
+    assert shown == queue.run("show", "tickets/0@4")
+    assert "\\x1b" in shown
+    assert "\x1b" not in shown
+    queue.run("show", place, "--raw", "bytes")
+    assert (tmp_path / "bytes").read_bytes() == value
+    assert "there is no dead letter" in queue.run("show", "tickets/0@5", code=1)
+    assert "expected TOPIC/PARTITION@OFFSET" in queue.run("show", "tickets", code=2)
+
+
+def test_a_dry_run_writes_nothing_and_commits_nothing(queue: Queue) -> None:
+    queue.put(*mixed(30))
+    before = [queue.reader.watermarks(topic) for topic in TOPICS]
+    told = json.loads(queue.run("replay", "--dry-run", "--json", "--group", "dry", "--reason", "too_deep"))
+    assert (told["replayed"], told["skipped"], told["dry_run"]) == (15, 15, True)
+    assert [queue.reader.watermarks(topic) for topic in TOPICS] == before
+    assert set(queue.positions("dry").values()) == {0}
+    told = json.loads(queue.run("replay", "--json", "--group", "dry", "--reason", "too_deep"))
+    assert told["replayed"] == 15, "the very same is done once it is meant"
+    assert sum(queue.positions("dry").values()) == 30
+
+
+def test_choices_do_not_hide_letters_from_each_other(queue: Queue) -> None:
+    queue.put(*mixed(30))
+    for reason in ("too_deep", "model_failed", "too_deep"):
+        queue.run("replay", "--reason", reason)
+    assert contents(queue.held("tickets.redo")) == contents(queue.held("tickets.dlq"))
+
+
+def test_killed_in_the_middle_it_goes_on_and_repeats_at_most_one_chunk(queue: Queue) -> None:
+    queue.put(*mixed(600))
+    arguments = ("replay", "--reason", "model_failed", "--rate", RATE)
+    for life in (1, 2):
+        with queue.running(*arguments) as doomed:
+            wait_until(lambda: queue.depth("tickets.redo") >= 80 * life, TIMEOUT_S, "some letters in redo")
+            doomed.kill()
+            doomed.wait()
+        assert queue.depth("tickets.redo") < 300, "the kill came too late to show anything"
+    queue.run("replay", "--reason", "model_failed")
+    chosen = contents(
+        [record for n, record in enumerate(queue.held("tickets.dlq")) if b"model_failed" in reason(record)]
+    )
+    redo = contents(queue.held("tickets.redo"))
+    assert redo.keys() == chosen.keys()
+    assert redo.total() - chosen.total() <= 2 * CHUNK
+
+
+def reason(record: Record) -> bytes:
+    return dict(record.headers)["millrace-reason"]
+
+
+def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays_clean(
+    queue: Queue, tmp_path: Path
+) -> None:
+    """40 tickets fail in the model; a replay under a mended model saves all but 5, which end in quarantine."""
+    settings = settings_for(queue, tmp_path)
+    seen, store = Seen(), EdgeStore(tmp_path / "store")
+    words = ["HOPELESS" if n < 5 else "POISON" if n < 40 else "fine" for n in range(120)]
+    produce(queue.bootstrap, *[event(ticket_id=f"T-{n}", body=f"{word} {n}") for n, word in enumerate(words)])
+    with running_worker(settings, queue.bootstrap, store, Failing("POISON", "HOPELESS"), [seen]):
+        seen.wait_settled(120)
+    assert Counter(seen.outcomes) == {Outcome.ROUTED: 80, Outcome.DEAD_LETTERED: 40}
+    arguments = ("replay", "--json", "--max-replays", "2")
+    with running_worker(settings, queue.bootstrap, store, Failing("HOPELESS"), [seen]):
+        counted = []
+        for settled in (160, 165, 165, 165):
+            told = json.loads(queue.run(*arguments))
+            counted.append((told["replayed"], told["quarantined"]))
+            seen.wait_settled(settled)
+    assert counted == [(40, 0), (5, 0), (0, 5), (0, 0)]
+    assert Counter(seen.outcomes) == {Outcome.ROUTED: 115, Outcome.DEAD_LETTERED: 50}
+    assert {dict(record.headers)["millrace-replays"] for record in queue.held("tickets.quarantine")} == {b"2"}
+    assert {dict(record.headers)["millrace-attempts"] for record in queue.held("tickets.quarantine")} == {b"3"}
+    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", store.open_alias("tickets"))
+    store.close()
+    assert findings.clean, findings
+    assert (findings.settled, findings.repeated, findings.pending) == (165, 0, 0)
+
+
+def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) -> None:
+    """The same letters twice in redo: each record has its outcome, and there is one point per ticket."""
+    settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
+    queue.put(*[message(n) for n in range(50)])
+    queue.run("replay")
+    queue.run("replay", "--restart", "--limit", "30")
+    with running_worker(settings, queue.bootstrap, store, FakeModel(), [seen]):
+        seen.wait_settled(80)
+    collection = store.open_alias("tickets")
+    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", collection)
+    store.close()
+    assert (findings.clean, findings.settled, findings.points) == (True, 80, 50), findings
+
+
+@pytest.mark.parametrize("queue", ["kafka"], indirect=True)
+def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Path) -> None:
+    settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
+    produce(queue.bootstrap, *[event(ticket_id=f"T-{n}", body="POISON" if n < 20 else "fine") for n in range(60)])
+    with running_worker(settings, queue.bootstrap, store, FakeModel(), [seen]):
+        seen.wait_settled(60)
+    assert "20 letters would be deleted" in queue.run("purge", "--all", "--dry-run")
+    assert "give --yes" in " ".join(queue.run("purge", "--all", code=2).split())
+    assert "0 letters were deleted" in queue.run("purge", "--until", "1h", "--yes")
+    assert "either --until TIME or --all" in " ".join(queue.run("purge", code=2).split())
+    assert len(queue.held("tickets.dlq")) == 20
+    assert "20 letters were deleted" in queue.run("purge", "--all", "--yes")
+    assert queue.held("tickets.dlq") == []
+    assert json.loads(queue.run("replay", "--json"))["replayed"] == 0
+    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", store.open_alias("tickets"))
+    store.close()
+    assert (findings.clean, findings.purged) == (True, 20), findings
+
+
+@pytest.mark.parametrize("queue", ["embedded"], indirect=True)
+def test_the_embedded_broker_says_that_it_cannot_purge(queue: Queue) -> None:
+    queue.put(message())
+    assert "the embedded broker cannot delete records" in queue.run("purge", "--all", "--yes", code=1)
+
+
+class Failing(FakeModel):
+    """Fails on texts that hold any of several words."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(poison=words[0])
+        self._words = words
+
+    def embed(self, texts: Any) -> Any:
+        """Embed, or fail."""
+        for word in self._words:
+            self._poison = word
+            if any(word in text for text in texts):
+                break
+        return super().embed(texts)
+
+
+def settings_for(queue: Queue, folder: Path) -> Settings:
+    broker = BrokerSettings(bootstrap=queue.bootstrap, group=GROUP)
+    return Settings(broker=broker, store=StoreSettings(path=folder / "store"))

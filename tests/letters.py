@@ -1,0 +1,36 @@
+"""Dead letters for tests, as a worker writes them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.failures import FailureReason
+from shared.deadletters.letter import DeadLetter, read_letter
+from shared.engine.envelope import Envelopes
+from shared.errors import Rejected
+from shared.records import Message, Record
+from tests.tickets import event, record
+
+ENVELOPES = Envelopes("tickets", "3fa9c1d2")
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NOON_MS = int(NOON.timestamp() * 1000)
+
+
+def message(number: int = 0, reason: FailureReason = FailureReason.MODEL_FAILED, **changes: Any) -> Message:
+    """Return the dead letter of a valid event `T-<number>`; its origin is the input's offset of that number."""
+    failure = Rejected(reason, str(changes.pop("field", "body")), "found x", str(changes.pop("stage", "embed")))
+    tenant = str(changes.pop("tenant", "acme"))
+    failed = record(event(ticket_id=f"T-{number}", tenant_id=tenant), number, **changes)
+    return ENVELOPES.dead_letter(failed, failure, NOON)
+
+
+def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:
+    """Return a message as it stands in its topic, written so many minutes after noon."""
+    written = NOON + timedelta(minutes=minutes)
+    return Record(sent.topic, partition, offset, int(written.timestamp() * 1000), sent.key, sent.value, sent.headers)
+
+
+def letter(number: int = 0, minutes: float = 0, **changes: Any) -> DeadLetter:
+    """Return a dead letter that was read back."""
+    found = read_letter(stood(message(number, **changes), number, minutes=minutes))
+    assert isinstance(found, DeadLetter)
+    return found

@@ -1,0 +1,76 @@
+"""What the stand-in can be told to do wrong, as a JSON object for the route `/standin/faults`, and what it counted."""
+
+import threading
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+
+@dataclass
+class Faults:
+    """The faults in force; the defaults are none.
+
+    Attributes:
+        delay_s: How long each answer is held back.
+        full: Whether writes are refused as on a full disk.
+        fail_upsert: Every n-th upsert is answered with status 500; 0 is none.
+        written: What such an upsert has written nevertheless: nothing, the first half, or all of it.
+        rubbish: What each answer is replaced by: a page of a proxy, a JSON text cut short, or JSON of another service.
+        ignore: The fields of an upsert that are not understood, as on an older server.
+        status: Answer everything with this status and Qdrant's kind of error; 0 is off.
+        retry_after_s: The header that goes with status 429; 0 is none.
+        acknowledge: Whether upserts are answered "acknowledged" and not "completed".
+    """
+
+    delay_s: float = 0
+    full: bool = False
+    fail_upsert: int = 0
+    written: Literal["nothing", "half", "all"] = "nothing"
+    rubbish: Literal["", "html", "cut", "other"] = ""
+    ignore: list[str] = field(default_factory=list)
+    status: int = 0
+    retry_after_s: int = 0
+    acknowledge: bool = False
+
+
+class Control:
+    """The faults in force and the calls counted, shared by all requests."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.calls: dict[str, int] = {}
+        self.unknown: list[str] = []
+        self.most_at_once = 0
+        self._upserts = self._at_once = 0
+        self._lock = threading.Lock()
+
+    def set(self, wanted: dict[str, Any]) -> None:
+        """Put these faults in force, and no others."""
+        assert set(wanted) <= {each.name for each in fields(Faults)}, wanted
+        with self._lock:
+            self.faults = Faults(**wanted)
+            self._upserts = 0
+
+    def called(self, route: str) -> None:
+        """Count a call."""
+        with self._lock:
+            self.calls[route] = self.calls.get(route, 0) + 1
+
+    def upsert_begins(self) -> bool:
+        """Count an upsert; return whether this one is to fail."""
+        with self._lock:
+            self._upserts += 1
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            return bool(self.faults.fail_upsert) and self._upserts % self.faults.fail_upsert == 0
+
+    def upsert_ends(self) -> None:
+        """Say that an upsert has been answered."""
+        with self._lock:
+            self._at_once -= 1
+
+    def report(self) -> dict[str, Any]:
+        """Return what was counted since the start, and forget it."""
+        with self._lock:
+            found = {"calls": self.calls, "unknown": self.unknown, "most_at_once": self.most_at_once}
+            self.calls, self.unknown, self.most_at_once = {}, [], 0
+            return found

@@ -1,0 +1,140 @@
+"""`millrace similar` and its commands, run in this process over the real embedded store with a model of digests.
+
+A green run does not prove that hits are good ones, nor that the command starts with the real model (the demo does).
+"""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from millrace.cli import app
+from shared.errors import Fatal
+from shared.records import Point
+from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.terms import Terms
+from tests.fakes import DIM, FakeModel
+from workers.tickets.stages import collection_spec
+
+QUESTION = "where is my parcel"
+
+
+def solved(ticket_id: str, text: str, tenant: str = "acme") -> Point:
+    """Return the point of a solved ticket."""
+    payload: dict[str, object] = {
+        "tenant_id": tenant, "ticket_id": ticket_id, "event_version": 1, "flags": ["solved"], "label": None,
+        "satisfaction": 5, "subject": f"[b]{ticket_id}[/b]", "body": text, "resolution": "Parcel sent again.",
+        "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
+    }  # fmt: skip
+    return Point(
+        uuid4(), 1, {"text": FakeModel().embed([text]).vectors[0]}, payload, {"terms": Terms().of_document(text)}
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a configured store with two tickets of one tenant."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("MILLRACE_STORE__PATH", str(folder))
+    monkeypatch.setattr("millrace.cli.similar.load_text_model", lambda _: FakeModel())
+    fill(folder, solved("T-1", QUESTION), solved("T-2", "refund of the order"))
+    return folder
+
+
+def fill(folder: Path, *points: Point) -> None:
+    with closing(EdgeStore(folder)) as opened:
+        opened.open(collection_spec("tickets__fake", DIM)).upsert(points)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["similar", *arguments])
+
+
+def test_the_only_tenant_s_tickets_are_found_with_a_reply(store: Path) -> None:
+    ended = run("--text", QUESTION, "--json")
+    assert ended.exit_code == 0, ended.output
+    found = json.loads(ended.stdout)
+    assert found["tenant_id"] == "acme"
+    assert [hit["ticket_id"] for hit in found["similar"]] == ["T-1", "T-2"]
+    best = found["similar"][0]
+    assert best["parts"]["dense"] == pytest.approx(1.0)
+    assert best["shared_terms"] == ["parcel"]
+    assert found["suggested_reply"]["sentences"] == [{"ticket_id": "T-1", "text": "Parcel sent again."}]
+
+
+def test_a_person_reads_scores_parts_and_the_reply(store: Path) -> None:
+    ended = run("--text", QUESTION, "--limit", "1")
+    assert ended.exit_code == 0, ended.output
+    assert "T-1  [b]T-1[/b]" in ended.stdout
+    assert "shares parcel" in ended.stdout
+    assert "Parcel sent again. (T-1)" in ended.stdout
+    assert "T-2" not in ended.stdout
+    assert "\x1b[" not in ended.stdout
+
+
+def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
+    fill(store, solved("T-3", QUESTION, tenant="zeta"))
+    ended = run("--text", QUESTION)
+    assert isinstance(ended.exception, Fatal)
+    assert "acme, zeta" in str(ended.exception)
+    found = json.loads(run("--text", QUESTION, "--tenant", "zeta", "--json").stdout)
+    assert [hit["ticket_id"] for hit in found["similar"]] == ["T-3"]
+    assert json.loads(run("--text", QUESTION, "--tenant", "none", "--json").stdout)["similar"] == []
+
+
+def test_without_a_text_it_says_what_to_give(store: Path) -> None:
+    ended = run()
+    assert ended.exit_code == 2
+    assert "--text" in ended.output
+
+
+def test_without_a_store_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_STORE__PATH", str(tmp_path / "nowhere"))
+    ended = run("--text", QUESTION)
+    assert isinstance(ended.exception, Fatal)
+    assert "there is no store" in str(ended.exception)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Give the options for a corpus and queries."""
+    texts = [f"text number {n} about {('cards', 'refunds', 'parcels')[n % 3]}" for n in range(30)]
+    rows = "".join(f"{n},{text},{n % 3}\n" for n, text in enumerate(texts))
+    (tmp_path / "both.csv").write_text("id,text,label\n" + rows, encoding="utf-8")
+    return ["--corpus", str(tmp_path / "both.csv"), "--queries", str(tmp_path / "both.csv")]
+
+
+def test_evaluate_prints_one_json_object_and_progress_goes_elsewhere(store: Path, files: list[str]) -> None:
+    ended = run("evaluate", *files, "--json")
+    assert ended.exit_code == 0, ended.output
+    found = json.loads(ended.stdout)
+    assert {"queries", "corpus", "bm25_weight", "fused", "dense", "bm25", "slices"} <= set(found)
+    assert (found["queries"], found["corpus"], found["bm25_weight"]) == (30, 30, 0.018)
+    assert set(found["slices"]) == {"short"}
+    assert found["bm25"]["mrr"] > 0.9, "each label has a word of its own"
+
+
+def test_the_configured_weight_is_evaluated(store: Path, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_SIMILAR__BM25_WEIGHT", "0")
+    found = json.loads(run("evaluate", *files, "--json").stdout)
+    assert found["fused"] == found["dense"]
+
+
+def test_tune_prints_the_line_to_set(store: Path, files: list[str]) -> None:
+    ended = run("tune", *files)
+    assert ended.exit_code == 0, ended.output
+    weight = ended.stdout.strip().splitlines()[-1].removeprefix("MILLRACE_SIMILAR__BM25_WEIGHT=")
+    assert float(weight) > 0.018, "the drawn vectors mean nothing, the words tell all"
+    assert json.loads(run("tune", *files, "--json").stdout)["bm25_weight"] == float(weight)
+
+
+def test_relevant_ids_that_are_unknown_are_counted_and_named(store: Path, files: list[str], tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("text,relevant\nx,1 77\ny,88\n", encoding="utf-8")
+    ended = run("evaluate", *files[:2], "--queries", str(tmp_path / "q.csv"), "--json")
+    assert "2 relevant ids are not in the corpus: 77, 88" in ended.stderr
+    assert "1 queries left out" in ended.stderr
+    assert json.loads(ended.stdout)["queries"] == 1

@@ -1,0 +1,265 @@
+"""Listing and replaying over topics in memory: what is sent, what is committed and when, what is kept in memory.
+
+A green run does not prove that a real reader gives every letter, nor that a killed process resumes: the tests on brokers
+kill one.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import pytest
+
+from millrace.dlq import CHUNK_BYTES, CHUNK_LETTERS, Plan, Replay, Replayed, find, letters, newest, replay_group
+from millrace.sending import ATTEMPTS
+from schemas.failures import FailureReason
+from shared.broker.reader import TopicReader
+from shared.deadletters.histogram import Histogram
+from shared.deadletters.letter import DeadLetter, Place, read_letter
+from shared.deadletters.select import Criteria, Selection
+from shared.errors import Fatal, Unavailable
+from shared.records import Message, Record, TopicPartition
+from tests.fakes import FakeSink, ManualClock
+from tests.letters import NOON, message, stood
+
+DLQ = "tickets.dlq"
+ZERO, ONE = TopicPartition(DLQ, 0), TopicPartition(DLQ, 1)
+DEEP = FailureReason.TOO_DEEP
+
+
+class MemoryQueue:
+    """Partitions in memory, as `TopicReader` gives them; `read` counts what was handed out."""
+
+    def __init__(self) -> None:
+        self.partitions: dict[TopicPartition, list[Record]] = {ZERO: [], ONE: []}
+        self.lows = {ZERO: 0, ONE: 0}
+        self.handed_out = 0
+
+    def put(self, sent: Message, partition: int = 0, minutes: float = 0) -> None:
+        held = self.partitions[TopicPartition(DLQ, partition)]
+        held.append(stood(sent, len(held), partition, minutes))
+
+    def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        return {where: (self.lows[where], len(held)) for where, held in self.partitions.items()}
+
+    def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
+        for where, held in self.partitions.items():
+            if start is None or where in start:
+                for record in held[max(self.lows[where], (start or {}).get(where, 0)) :]:
+                    self.handed_out += 1
+                    yield record
+
+
+class World:
+    """A queue and what a replay of it needs."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.queue, self.sink, self.clock = MemoryQueue(), FakeSink(), ManualClock()
+        self.group: dict[TopicPartition, int] = {}
+        self.effects = self.sink.effects
+        for number in range(count):
+            self.queue.put(message(number), number % 2, minutes=number)
+
+    def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {where: self.group[where] for where in partitions if where in self.group}
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self.effects.append("commit")
+        self.group |= offsets
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def reader(self) -> TopicReader:
+        return cast(TopicReader, self.queue)
+
+    def replay(self, criteria: Criteria | None = None, restart: bool = False, **changes: object) -> Replayed:
+        plan = Plan("tickets", Selection(criteria or Criteria(), NOON), **changes)  # type: ignore[arg-type]
+        replaying = Replay(self.reader, self.sink, self, self.clock)
+        return replaying.run(plan, replaying.begin(plan, restart), lambda records: None)
+
+    def sent(self, topic: str = "tickets.redo") -> list[int]:
+        found = [read_letter(stood(sent)) for sent in self.sink.delivered if sent.topic == topic]
+        return sorted(letter.origin.offset for letter in found if isinstance(letter, DeadLetter))
+
+
+def test_every_letter_is_sent_once_and_then_none() -> None:
+    world = World(10)
+    assert world.replay() == Replayed(replayed=10)
+    assert world.sent() == list(range(10))
+    assert world.replay() == Replayed()
+
+
+def test_offsets_are_committed_only_after_the_letters_are_confirmed_chunk_by_chunk() -> None:
+    world = World(2 * CHUNK_LETTERS + 1)
+    world.replay()
+    assert [effect.split()[0] for effect in world.effects] == ["produce", "flush", "commit"] * 3
+    assert [len(effect.split()) - 1 for effect in world.effects[::3]] == [CHUNK_LETTERS, CHUNK_LETTERS, 1]
+    assert world.group == {ZERO: CHUNK_LETTERS + 1, ONE: CHUNK_LETTERS}
+
+
+def test_what_was_not_confirmed_is_not_committed_and_the_next_run_sends_it() -> None:
+    world = World(3)
+    world.sink.undelivered = ATTEMPTS
+    with pytest.raises(Unavailable, match="run the same command again"):
+        world.replay()
+    assert world.group == {}
+    assert world.replay() == Replayed(replayed=3)
+
+
+def test_killed_between_confirmation_and_commit_it_repeats_one_chunk() -> None:
+    world = World(2 * CHUNK_LETTERS)
+    whole = Replay(world.reader, world.sink, world, world.clock)
+    plan = Plan("tickets", Selection(Criteria(), NOON))
+
+    def die(records: int) -> None:
+        world.group.clear()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        whole.run(plan, whole.begin(plan, False), die)
+    world.replay()
+    assert sorted(set(world.sent())) == list(range(2 * CHUNK_LETTERS))
+    assert len(world.sent()) == 3 * CHUNK_LETTERS
+
+
+def test_a_choice_leaves_the_other_letters_to_another_choice() -> None:
+    world = World()
+    for number in range(6):
+        world.queue.put(message(number, DEEP if number % 2 else FailureReason.MODEL_FAILED))
+    assert world.replay(Criteria(reasons=("too_deep",))) == Replayed(replayed=3, skipped=3)
+    assert world.sent() == [1, 3, 5]
+    names = {replay_group("tickets", Selection(Criteria(reasons=(r,)), NOON)) for r in ("too_deep", "model_failed")}
+    assert len(names) == 2
+    assert all(name.startswith("millrace-tickets-dlq-replay-") for name in names)
+
+
+def test_letters_too_new_to_be_judged_are_not_passed_over() -> None:
+    world = World(10)  # even numbers in partition 0, odd ones in partition 1, one a minute
+    assert world.replay(Criteria(until="2026-05-01T12:05:00Z")) == Replayed(replayed=5)
+    assert world.group == {ZERO: 3, ONE: 2}
+    assert world.replay(Criteria(until="2026-05-01T12:08:00Z")) == Replayed(replayed=3)
+    assert world.sent() == list(range(8))
+
+
+def test_what_came_after_the_start_is_left_to_the_next_run() -> None:
+    world = World(4)
+    plan = Plan("tickets", Selection(Criteria(), NOON))
+    whole = Replay(world.reader, world.sink, world, world.clock)
+    spans = whole.begin(plan, False)
+    world.queue.put(message(99))
+    assert whole.run(plan, spans, lambda records: None).replayed == 4
+    assert world.replay() == Replayed(replayed=1)
+
+
+def test_a_limit_stops_exactly_and_the_next_run_goes_on() -> None:
+    world = World(10)
+    assert world.replay(limit=3) == Replayed(replayed=3)
+    assert world.replay(limit=3) == Replayed(replayed=3)
+    assert world.replay() == Replayed(replayed=4)
+    assert world.sent() == list(range(10))
+
+
+def test_what_was_replayed_too_often_is_quarantined_and_counted() -> None:
+    world = World()
+    for replays in range(5):
+        world.queue.put(message(replays, headers=(("millrace-replays", str(replays).encode()),)))
+    assert world.replay(max_replays=2) == Replayed(replayed=2, quarantined=3)
+    assert world.sent() == [0, 1]
+    assert world.sent("tickets.quarantine") == [2, 3, 4]
+
+
+def test_what_has_no_envelope_is_passed_over_and_counted() -> None:
+    world = World(1)
+    world.queue.put(Message(DLQ, b"k", b"v"))
+    assert world.replay() == Replayed(replayed=1, unreadable=1)
+    assert world.group == {ZERO: 2}
+
+
+def test_a_dry_run_counts_the_same_and_has_no_effect() -> None:
+    world = World(10)
+    assert world.replay(dry_run=True) == Replayed(replayed=10)
+    assert world.replay(dry_run=True, restart=True, limit=4, rate_per_s=1.0) == Replayed(replayed=4)
+    assert (world.effects, world.group, world.clock.waits) == ([], {}, [])
+
+
+def test_a_restart_begins_with_the_oldest_and_is_committed_before_anything_is_sent() -> None:
+    world = World(4)
+    world.replay()
+    world.effects.clear()
+    assert world.replay(restart=True) == Replayed(replayed=4)
+    assert [effect.split()[0] for effect in world.effects] == ["commit", "produce", "flush", "commit"]
+
+
+def test_letters_purged_meanwhile_are_no_hindrance() -> None:
+    world = World(10)
+    world.replay(limit=2)
+    world.queue.lows = {ZERO: 3, ONE: 5}
+    assert world.replay() == Replayed(replayed=2)
+
+
+@pytest.mark.parametrize(("rate", "chunk"), [(0.5, 1), (4.0, 4), (9_999.0, CHUNK_LETTERS)])
+def test_the_rate_bounds_the_chunk_and_the_time(rate: float, chunk: int) -> None:
+    world = World(12)
+    start_s = world.clock.monotonic_s()
+    world.replay(rate_per_s=rate)
+    assert world.clock.monotonic_s() - start_s == pytest.approx(12 / rate)
+    assert len(world.effects[0].split()) - 1 == min(chunk, 12)
+
+
+def test_chunks_are_bounded_by_bytes_too() -> None:
+    world = World()
+    for number in range(20):
+        world.queue.put(message(number, value=b"x" * (CHUNK_BYTES // 4)))
+    world.replay()
+    assert max(len(effect.split()) - 1 for effect in world.effects if effect.startswith("produce")) == 4
+
+
+def test_no_more_is_read_ahead_than_a_chunk() -> None:
+    world = World(4 * CHUNK_LETTERS)
+    seen: list[int] = []
+    whole = Replay(world.reader, world.sink, world, world.clock)
+    plan = Plan("tickets", Selection(Criteria(), NOON))
+    whole.run(plan, whole.begin(plan, False), lambda records: seen.append(world.queue.handed_out))
+    assert seen == [CHUNK_LETTERS * times for times in (1, 2, 3, 4)]
+
+
+def test_the_newest_are_kept_newest_last_and_all_are_counted() -> None:
+    world, histogram = World(50), Histogram()
+    made: list[str] = []
+
+    def render(letter: object) -> str:
+        assert isinstance(letter, DeadLetter)
+        made.append(str(letter.origin.offset))
+        return made[-1]
+
+    found = letters(world.reader, DLQ, Selection(Criteria(), NOON))
+    assert newest(found, 3, histogram, render) == ["47", "48", "49"]
+    assert histogram.count == 50
+
+
+def test_fewer_letters_than_asked_for_are_all_shown() -> None:
+    found = letters(World(2).reader, DLQ, Selection(Criteria(), NOON))
+    assert newest(found, 20, Histogram(), lambda letter: str(letter.place)) == ["tickets.dlq/0@0", "tickets.dlq/1@0"]
+
+
+def test_letters_are_handed_out_one_by_one() -> None:
+    world = World(50)
+    found = letters(world.reader, DLQ, Selection(Criteria(tenants=("acme",)), NOON))
+    next(found)
+    assert world.queue.handed_out == 1
+
+
+def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
+    world = World(6)
+    [by_place] = find(world.reader, "tickets", Place(DLQ, 1, 2))
+    [by_origin] = find(world.reader, "tickets", Place("tickets", 0, 5))
+    assert by_place == by_origin
+    world.queue.put(message(5))
+    assert len(find(world.reader, "tickets", Place("tickets", 0, 5))) == 2
+
+
+@pytest.mark.parametrize("place", [Place(DLQ, 1, 3), Place("tickets", 0, 6), Place("other", 0, 0)])
+def test_a_letter_that_is_not_there_is_told(place: Place) -> None:
+    with pytest.raises(Fatal, match=f"no dead letter at {place}"):
+        find(World(6).reader, "tickets", place)

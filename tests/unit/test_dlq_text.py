@@ -1,0 +1,127 @@
+"""Dead letters as text and JSON: complete, and harmless to a terminal whatever they hold.
+
+A green run does not prove that every terminal shows what Python calls printable as one plain character.
+"""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from millrace.dlq_text import VALUE_CHARS, as_json, describe, duration, histogram_json, histogram_lines, line, printable
+from shared.deadletters.histogram import Histogram
+from shared.deadletters.letter import DeadLetter, Unreadable
+from shared.records import Message
+from tests.letters import NOON, letter, stood
+
+HOSTILE = "\x1b[2Ja\r\nb\u202ec\x07\x9b\u2028\x7f\x00"
+FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
+
+
+def hostile() -> DeadLetter:
+    raw = HOSTILE.encode()
+    return letter(3, field=HOSTILE, key=raw + b":1", value=raw + b"\xff", headers=((HOSTILE, raw + b"\xfe"),))
+
+
+def test_a_line_says_when_which_record_why_where_whose_and_what() -> None:
+    assert line(letter(3)).split() == [
+        "2026-05-01T12:00:00Z",
+        "tickets/0@3",
+        "model_failed",
+        "body",
+        "acme",
+        "found",
+        "x",
+    ]
+
+
+def test_a_line_says_how_often_it_was_replayed() -> None:
+    assert line(letter(headers=(("millrace-replays", b"2"),))).endswith("(replayed 2 times)")
+
+
+def test_what_has_no_envelope_is_listed_as_unreadable() -> None:
+    assert "tickets.dlq/0@0" in line(FOREIGN)
+    assert "unreadable  no millrace-origin-topic" in line(FOREIGN)
+    assert json.loads(as_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
+    assert "k" in describe(FOREIGN)
+
+
+@pytest.mark.parametrize("show", [line, as_json])
+def test_a_line_is_one_plain_line_whatever_it_holds(show: object) -> None:
+    assert callable(show)
+    assert show(hostile()).isprintable()
+
+
+def test_all_that_is_shown_is_plain_whatever_it_holds() -> None:
+    shown = describe(hostile())
+    assert shown.replace("\n", "").isprintable()
+    assert "\\x1b[2Ja" in shown
+    assert "\\xfe" in shown, "bytes that are no text show as escapes"
+
+
+def test_a_value_keeps_its_lines_and_tabs_and_letters() -> None:
+    assert describe(letter(value="a\tb\nü €".encode())).endswith("value, 10 bytes:\na\tb\nü €")
+
+
+def test_a_long_value_is_cut_and_says_so() -> None:
+    shown = describe(letter(value=b"x" * (VALUE_CHARS + 7)))
+    assert shown.endswith("x... (7 bytes more; --raw writes all)")
+
+
+def test_no_value_and_no_key_are_told() -> None:
+    shown = describe(letter(value=None, key=None))
+    assert shown.endswith("no value")
+    assert "key                           none" in shown
+
+
+def test_a_letter_as_json_has_all_but_the_value() -> None:
+    fields = json.loads(as_json(letter(3)))
+    assert fields.pop("value_bytes") > 100
+    assert fields == {
+        "place": "tickets.dlq/0@3",
+        "written_at": "2026-05-01T12:00:00Z",
+        "origin": "tickets/0@3",
+        "reason": "model_failed",
+        "field": "body",
+        "detail": "found x",
+        "stage": "embed",
+        "tenant": "acme",
+        "attempts": 1,
+        "replays": 0,
+        "first_failed_at": "2026-05-01T12:00:00+00:00",
+        "last_failed_at": "2026-05-01T12:00:00+00:00",
+    }
+
+
+def test_the_histogram_tells_the_age_of_the_oldest() -> None:
+    histogram, now = Histogram(), NOON + timedelta(hours=2, minutes=5)
+    assert histogram_lines(histogram, "tickets.dlq", now) == ["tickets.dlq: no dead letters"]
+    assert json.loads(histogram_json(histogram, "tickets.dlq", now))["oldest_age_s"] is None
+    histogram.add(letter(field=HOSTILE))
+    histogram.add(letter(1, minutes=3))
+    lines = histogram_lines(histogram, "tickets.dlq", now)
+    assert lines[0] == "tickets.dlq: 2 dead letters, the oldest 2 h 5 min old"
+    assert all(each.isprintable() for each in lines)
+    told = json.loads(histogram_json(histogram, "tickets.dlq", now))
+    assert (told["topic"], told["count"], told["oldest_age_s"]) == ("tickets.dlq", 2, 7_500.0)
+    assert sum(kind["count"] for kind in told["kinds"]) == 2
+
+
+def test_clocks_that_disagree_make_no_negative_age() -> None:
+    histogram = Histogram()
+    histogram.add(letter(minutes=5))
+    assert json.loads(histogram_json(histogram, "tickets.dlq", NOON))["oldest_age_s"] == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.9, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3_700, "1 h 1 min"), (90_000, "1 d 1 h"), (999_999, "11 d 13 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_letters_of_all_scripts_are_kept() -> None:
+    text = "Ünï 漢字 हिन्दी عربى 😀 \\"
+    assert printable(text) == text
+    assert printable("\ud800") == "\\ud800"

@@ -1,0 +1,193 @@
+"""A head on disk: it comes back as it went, and what is damaged, half-written or another model's is refused by name.
+
+A green run does not prove that a head survives a power cut in the middle of a write: only that such a folder is refused.
+"""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+from shared.errors import Fatal
+from shared.routing.findings import facts_of
+from shared.routing.head import Head
+from shared.routing.head_files import ARRAYS, FACTS, TERMS, TEXTS, load_head, make_folder, save_head
+from shared.routing.train import train
+from tests.labelled import WordModel, examples, support
+
+FILES = (ARRAYS, TERMS, TEXTS, FACTS)
+ODD = {
+    'a "quoted" label': ["Größe 42\nStraße", "naïve café"],
+    "表": ["我的卡", "卡 📦"],
+    "l\u2028": ["tab\tbed", "back\\slash"],
+}
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Head:
+    given = examples(support(labels=4) | ODD)
+    trained = train(given, None, WordModel.fingerprint, lambda: None)
+    return replace(trained.head, facts=facts_of(trained, given))
+
+
+@pytest.fixture
+def folder(fresh: Head, tmp_path: Path) -> Path:
+    save_head(fresh, tmp_path / "head")
+    return tmp_path / "head"
+
+
+def change(folder: Path, **facts: Any) -> None:
+    """Write other facts into head.json; None removes one."""
+    told = json.loads((folder / FACTS).read_text(encoding="utf-8")) | facts
+    kept = {name: value for name, value in told.items() if value is not None}
+    (folder / FACTS).write_text(json.dumps(kept), encoding="utf-8")
+
+
+def test_a_head_answers_after_reading_as_before_writing(fresh: Head, folder: Path) -> None:
+    new = examples(support(labels=4, seed=1) | ODD)
+    before, after = fresh.predict(new.texts, new.vectors), load_head(folder).predict(new.texts, new.vectors)
+    np.testing.assert_array_equal(after.probabilities, before.probabilities)
+    np.testing.assert_allclose(after.similarity, before.similarity, atol=1e-3, err_msg="half precision")
+    np.testing.assert_allclose(after.scope, before.scope, atol=5e-3)
+    assert after.similarity.max() <= 1.0001
+
+
+def test_everything_else_comes_back_too(fresh: Head, folder: Path) -> None:
+    read = load_head(folder)
+    assert (read.labels, read.model, read.scope) == (fresh.labels, fresh.model, fresh.scope)
+    assert (read.known.texts, read.known.labels) == (fresh.known.texts, fresh.known.labels)
+    assert (read.terms.words, read.terms.pieces) == (fresh.terms.words, fresh.terms.pieces)
+    assert {name: read.facts[name] for name in fresh.facts} == json.loads(json.dumps(dict(fresh.facts)))
+    assert read.facts["fingerprint"] == read.fingerprint
+    assert len(read.fingerprint) == 8
+
+
+def test_the_files_are_data_not_code(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    arrays = load((folder / ARRAYS).read_bytes())
+    assert {array.dtype.kind for array in arrays.values()} == {"f"}
+    assert arrays["known"].dtype == np.float16
+    assert json.loads((folder / TERMS).read_bytes()).keys() == {"words", "pieces"}
+    assert all(json.loads(line).keys() == {"label", "text"} for line in (folder / TEXTS).read_bytes().splitlines())
+    assert json.loads((folder / FACTS).read_bytes())["format"] == 1
+
+
+def test_the_fingerprint_is_of_all_that_changes_an_answer(fresh: Head, tmp_path: Path) -> None:
+    def fingerprint(head: Head) -> str:
+        return save_head(head, tmp_path / "any").fingerprint
+
+    own = fingerprint(fresh)
+    assert fingerprint(replace(fresh, facts={})) == own, "facts change no answer"
+    changed = [
+        replace(fresh, labels=fresh.labels[::-1]),
+        replace(fresh, model="00000000"),
+        replace(fresh, linear=fresh.linear.times(1.01)),
+        replace(fresh, scope=replace(fresh.scope, threshold=0.9)),
+        replace(fresh, known=replace(fresh.known, texts=fresh.known.texts[::-1])),
+    ]
+    assert len({own, *(fingerprint(head) for head in changed)}) == 6
+
+
+def test_a_head_that_was_read_can_be_written_elsewhere(folder: Path, tmp_path: Path) -> None:
+    read = load_head(folder)
+    again = save_head(replace(read, scope=replace(read.scope, threshold=0.5)), tmp_path / "again")
+    assert again.scope_at == load_head(tmp_path / "again").scope_at == 0.5
+    assert again.fingerprint == again.facts["fingerprint"] != read.fingerprint
+
+
+def test_a_new_head_replaces_the_one_that_is_there(fresh: Head, folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    other = save_head(replace(fresh, model="00000000"), folder)
+    assert load_head(folder).fingerprint == other.fingerprint
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "empty", "other"])
+def test_a_damaged_file_is_refused_by_name(name: str, damage: str, folder: Path) -> None:
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 3] ^= 0x80
+    damaged = {"cut": bytes(content[: len(content) // 2]), "empty": b"", "other": b"[]"}.get(damage, bytes(content))
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(damaged)
+    with pytest.raises(Fatal, match=name.replace(".", r"\.")) as refused:
+        load_head(folder)
+    assert str(folder) in str(refused.value)
+    assert "train" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["format", "fingerprint", "model", "labels", "files"])
+def test_facts_that_lack_a_part_are_refused(name: str, folder: Path) -> None:
+    change(folder, **{name: None})
+    with pytest.raises(Fatal, match=rf"{FACTS} is not what training writes: KeyError\('{name}'\)"):
+        load_head(folder)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"labels": ["x", "y"]}, {"model": "ffffffff"}, {"fingerprint": "00000000"}, {"labels": "abc"}]
+)
+def test_facts_changed_by_hand_are_refused(facts: dict[str, Any], folder: Path) -> None:
+    change(folder, **facts)
+    with pytest.raises(Fatal, match=f"{FACTS} was changed by hand"):
+        load_head(folder)
+
+
+def test_another_format_is_refused(folder: Path) -> None:
+    change(folder, format=2)
+    with pytest.raises(Fatal, match="says format 2, this version reads 1"):
+        load_head(folder)
+
+
+def test_a_nest_of_brackets_is_refused(folder: Path) -> None:
+    (folder / FACTS).write_text("[" * 200_000, encoding="utf-8")
+    with pytest.raises(Fatal, match=FACTS):
+        load_head(folder)
+
+
+def test_a_folder_that_was_half_written_holds_no_head(
+    fresh: Head, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: Path, content: bytes) -> int:
+        if path.name == TEXTS:
+            raise OSError(28, "No space left on device")
+        return whole(path, content)
+
+    whole = Path.write_bytes
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", failing)
+        with pytest.raises(Fatal, match=r"cannot be written to .*: No space left on device"):
+            save_head(replace(fresh, linear=fresh.linear.times(2)), folder)
+    with pytest.raises(Fatal, match="holds no head"):
+        load_head(folder)
+
+
+def test_nowhere_holds_no_head(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"holds no head.*`millrace router train` makes one"):
+        load_head(tmp_path / "gone")
+
+
+def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(Fatal, match=f"cannot be written to {re.escape(str(place))}"):
+            make_folder(place)
+
+
+def test_a_folder_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_another_models_vectors_are_refused(folder: Path) -> None:
+    head = load_head(folder)
+    head.check_model(WordModel.fingerprint)
+    with pytest.raises(Fatal, match=f"trained on model {WordModel.fingerprint}, this is 12345678: train it again"):
+        head.check_model("12345678")

@@ -1,0 +1,120 @@
+"""Reading labelled files and turning what the store found into a table, with drawn vectors in the real embedded store.
+
+A green run does not prove that the ranking is good: the vectors mean nothing here.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from millrace.retrieval import build_table, distinct_texts, embed, evaluate, read_corpus, read_queries, tune
+from shared.errors import Fatal
+from tests.fakes import FakeModel
+
+CORPUS = "id,text,label\na,my card is lost,card\nb,the card was stolen,card\nc,refund my order,refund\nd,parcel late,\n"
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def same(text: str) -> str:
+    return text
+
+
+@pytest.fixture
+def corpus_file(tmp_path: Path) -> Path:
+    return written(tmp_path / "corpus.csv", CORPUS)
+
+
+def test_labels_make_relevance_without_the_query_itself(corpus_file: Path, tmp_path: Path) -> None:
+    corpus = read_corpus(corpus_file, str.upper)
+    assert corpus.texts[0] == "MY CARD IS LOST"
+    rows = "id,text,label,language\na,my card is lost,card,en\n,lost card,card,fr\n,other,nothing,\n,unlabelled,,\n"
+    queries = read_queries(written(tmp_path / "q.csv", rows), corpus, same)
+    assert list(queries.relevant) == [frozenset({1}), frozenset({0, 1})]
+    assert queries.ids == ["a", None]
+    assert queries.languages == ["en", "fr"]
+    assert (queries.unanswerable, list(queries.unknown)) == (2, [])
+
+
+def test_relevant_ids_are_parted_by_blanks_and_unknown_ones_are_named(corpus_file: Path, tmp_path: Path) -> None:
+    corpus = read_corpus(corpus_file, same)
+    rows = [{"text": "x", "relevant": "a  c zz"}, {"text": "y", "relevant": "zz yy"}, {"text": "z", "relevant": ["b"]}]
+    path = written(tmp_path / "q.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    queries = read_queries(path, corpus, same)
+    assert list(queries.relevant) == [frozenset({0, 2}), frozenset({1})]
+    assert (queries.unanswerable, list(queries.unknown)) == (1, ["zz", "yy"])
+
+
+def test_relevant_ids_win_over_labels(corpus_file: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "q.csv", "text,relevant,label\nx,c,card\n")
+    assert read_queries(path, read_corpus(corpus_file, same), same).relevant[0] == frozenset({2})
+
+
+@pytest.mark.parametrize(
+    ("corpus", "queries", "says"),
+    [
+        ("id,body\na,x\n", "text,label\nx,card\n", "expected a column text; it has id, body"),
+        ("text\nx\n", "text,label\nx,card\n", "expected a column id; it has text"),
+        ("id,text\na,x\na,y\n", "text,label\nx,card\n", "id a stands more than once"),
+        ("id,text\n", "text,label\nx,card\n", "holds no rows"),
+        (CORPUS, "question\nx\n", "expected a column text; it has question"),
+        (CORPUS, "text,intent\nx,card\n", "expected a column relevant or label; it has text, intent"),
+        (CORPUS, "text,relevant\nx,zz\n", "nothing in the corpus is relevant"),
+        ("id,text\na,x\n", "text,label\nx,card\n", "the corpus has no column label"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(corpus: str, queries: str, says: str, tmp_path: Path) -> None:
+    one, other = written(tmp_path / "c.csv", corpus), written(tmp_path / "q.csv", queries)
+    with pytest.raises(Fatal, match=says):
+        read_queries(other, read_corpus(one, same), same)
+
+
+def test_each_text_is_embedded_once_and_progress_is_told(corpus_file: Path, tmp_path: Path) -> None:
+    corpus = read_corpus(corpus_file, same)
+    queries = read_queries(written(tmp_path / "q.csv", "text,label\nparcel late,card\nnew,card\n"), corpus, same)
+    texts = distinct_texts(corpus, queries)
+    assert texts == [*corpus.texts, "new"]
+    model, told = FakeModel(), list[int]()
+    assert set(embed(model, texts, told.append)) == set(texts)
+    assert (sum(told), model.calls) == (5, [texts])
+
+
+def test_a_query_does_not_find_itself_and_scores_are_the_store_s(corpus_file: Path, tmp_path: Path) -> None:
+    corpus = read_corpus(corpus_file, same)
+    queries = read_queries(
+        written(tmp_path / "q.csv", "id,text,label\na,my card is lost,card\nq,refund,refund\n"), corpus, same
+    )
+    vectors = embed(FakeModel(), distinct_texts(corpus, queries), lambda _: None)
+    table = build_table(corpus, queries, vectors, candidates=20)
+    assert table.is_hit.sum(1).tolist() == [3, 4]
+    assert table.wanted.tolist() == [1, 1]
+    assert table.terms.tolist() == [2, 1]
+    for row, places in enumerate(([1, 2, 3], [0, 1, 2, 3])):
+        asked = vectors[queries.texts[row]]
+        expected = [float(vectors[corpus.texts[place]] @ asked) for place in places]
+        np.testing.assert_allclose(table.dense[row, : len(places)], expected, atol=1e-5)
+    assert (table.bm25[0, :3] > 0).tolist() == [True, False, False]
+    assert (table.bm25[1] > 0).tolist() == [False, False, True, False]
+    assert table.relevant.tolist() == [[True, False, False, False], [False, False, True, False]]
+
+
+def test_the_answers_have_the_promised_keys(corpus_file: Path, tmp_path: Path) -> None:
+    corpus = read_corpus(corpus_file, same)
+    rows = "text,label,language\nlost card,card,en\nmoney back for my order,refund,fr\n" * 4
+    queries = read_queries(written(tmp_path / "q.csv", rows), corpus, same)
+    vectors = embed(FakeModel(), distinct_texts(corpus, queries), lambda _: None)
+    table = build_table(corpus, queries, vectors, candidates=20)
+    for found in (evaluate(table, corpus, queries, 0.5), tune(table, corpus, queries)):
+        assert (found["queries"], found["corpus"]) == (8, 4)
+        assert set(found["slices"]) == {"short", "language en", "language fr"}
+        for part in (found, *found["slices"].values()):
+            for ranking in ("fused", "dense", "bm25"):
+                assert {"mrr", "recall_at_1", "recall_at_5", "ndcg_at_10", "mrr_interval"} <= set(part[ranking])
+        json.dumps(found, allow_nan=False)
+    assert evaluate(table, corpus, queries, 0.5)["bm25_weight"] == 0.5
+    assert {"held_out", "never_below", "bm25_weight"} <= set(tune(table, corpus, queries))

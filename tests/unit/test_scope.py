@@ -1,0 +1,83 @@
+"""The scope score: entropy, the nearest training text, and what is learned from texts that belong nowhere.
+
+A green run does not prove that the score tells real strangers: `tests/golden/test_banking77_head.py` measures that.
+"""
+
+import numpy as np
+import pytest
+
+from shared.routing.scope import (
+    REJECTED_IN_SCOPE,
+    ROWS_AT_ONCE,
+    UNTRAINED,
+    Scope,
+    entropy,
+    fit_scope,
+    nearest,
+    threshold_for,
+)
+
+
+def test_entropy_is_none_for_certainty_and_most_for_equal_shares() -> None:
+    shares = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4], np.float32)
+    np.testing.assert_allclose(entropy(shares), [0, np.log(2), np.log(4)], atol=1e-6)
+
+
+def test_the_score_is_the_formula() -> None:
+    scope = Scope(spread=-2.0, nearness=3.0, offset=0.5, threshold=0.1)
+    shares = np.array([[0.5, 0.5], [1.0, 0.0]], np.float32)
+    total = [-2 * np.log(2) + 3 * 0.25 + 0.5, 3 * -1.0 + 0.5]
+    found = scope.score(shares, np.array([0.25, -1.0], np.float32))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.array(total))), rtol=1e-5)
+    assert found.dtype == np.float32
+
+
+def test_a_score_never_overflows() -> None:
+    scope = Scope(spread=0.0, nearness=1e6, offset=0.0, threshold=0.0)
+    certain = np.array([[1.0, 0.0]] * 2, np.float32)
+    low, high = scope.score(certain, np.array([-1.0, 1.0], np.float32))
+    assert low == pytest.approx(0, abs=1e-9)
+    assert high == 1
+
+
+def test_the_nearest_text_is_found_across_blocks_of_rows() -> None:
+    drawn = np.random.default_rng(3)
+    vectors, known = (drawn.normal(size=(count, 4)).astype(np.float32) for count in (ROWS_AT_ONCE + 7, 50))
+    rows, similarities = nearest(vectors, known)
+    cosines = vectors @ known.T
+    assert (rows == cosines.argmax(axis=1)).all()
+    np.testing.assert_allclose(similarities, cosines.max(axis=1), rtol=1e-5)
+    assert nearest(vectors[:0], known)[1].shape == (0,)
+
+
+def test_what_is_learned_parts_the_near_and_sure_from_the_far_and_unsure() -> None:
+    drawn = np.random.default_rng(5)
+    sure = np.concatenate([drawn.beta(20, 1, 200), drawn.beta(2, 2, 60)])
+    shares = np.stack([sure, 1 - sure], axis=1)
+    similarity = np.concatenate([drawn.normal(0.8, 0.1, 200), drawn.normal(0.4, 0.1, 60)])
+    inside = np.arange(260) < 200
+    scope = fit_scope(shares, similarity, inside)
+    scores = scope.score(shares, similarity)
+    assert scope.spread < 0 < scope.nearness
+    assert ((scores > 0.5) == inside).mean() > 0.95
+    assert scope.threshold == 0
+
+
+def test_features_that_are_all_the_same_teach_nothing_and_break_nothing() -> None:
+    scope = fit_scope(np.full((6, 2), 0.5), np.full(6, 0.7), np.arange(6) < 3)
+    np.testing.assert_allclose(scope.score(np.full((1, 2), 0.5), np.array([0.7])), 0.5, atol=1e-3)
+
+
+def test_the_threshold_gives_up_its_share_of_what_is_in_scope() -> None:
+    scores = np.random.default_rng(1).permutation(np.linspace(0, 1, 1_001))
+    assert threshold_for(scores) == pytest.approx(REJECTED_IN_SCOPE)
+    assert (scores < threshold_for(scores)).mean() == pytest.approx(REJECTED_IN_SCOPE, abs=0.001)
+    assert threshold_for(np.zeros(0)) == 0
+
+
+def test_the_untrained_score_prefers_what_is_near_and_sure() -> None:
+    sure, unsure = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
+    near, far = np.array([0.9]), np.array([0.2])
+    assert UNTRAINED.score(sure, near)[0] > UNTRAINED.score(unsure, near)[0] > UNTRAINED.score(unsure, far)[0]
+    assert UNTRAINED.score(sure, near)[0] > 0.9
+    assert UNTRAINED.score(unsure, far)[0] < 0.05
