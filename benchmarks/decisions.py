@@ -1,8 +1,9 @@
-"""`python -m benchmarks.decisions`: how well heads decide; the figures of `docs/decisions.md`.
+"""`python -m benchmarks.decisions [PART ...]`: how well heads decide; the figures of `docs/decisions.md`.
 
 Needs `MILLRACE_DATA`. Each text is embedded once; a run takes about five minutes on two cores.
 """
 
+import argparse
 import csv
 import json
 import os
@@ -198,18 +199,23 @@ def _by_language(
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure what is named, or everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parts = ("banking77", "scope", "few", "bitext", "samples")
+    parser.add_argument("part", nargs="*", default=parts, help=f"of {', '.join(parts)}; all by default")
+    wanted = parser.parse_args().part
     configure("error", json_lines=False)
     texts = Path(os.environ["MILLRACE_DATA"]) / "text"
     reading = Reading(Settings())
-    known, asked = (
-        load(reading, texts / "banking77" / f"{part}.csv", "text", "category") for part in ("train", "test")
-    )
-    report_banking77(known, asked)
-    report_scope(known, asked)
-    report_few(known, asked)
-    report_bitext(reading, texts / "bitext_support")
-    report_samples(reading)
+    if {"banking77", "scope", "few"} & set(wanted):
+        both = [load(reading, texts / "banking77" / f"{part}.csv", "text", "category") for part in ("train", "test")]
+        for part, report in (("banking77", report_banking77), ("scope", report_scope), ("few", report_few)):
+            if part in wanted:
+                report(*both)
+    if "bitext" in wanted:
+        report_bitext(reading, texts / "bitext_support")
+    if "samples" in wanted:
+        report_samples(reading)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ CATALOGUE = (
     Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
     Metric("millrace_dlq_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
     Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
-    Metric("millrace_paused", "gauge", "1 while a dependency is unavailable.", ("dependency",)),
+    Metric("millrace_paused", "gauge", "1 while a dependency is away; `operator`: paused by hand.", ("dependency",)),
     Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
     Metric(
         "millrace_last_batch_oldest_timestamp_seconds",

@@ -1,15 +1,29 @@
-"""The HTTP port of a worker: /metrics, /healthz and /readyz."""
+"""The HTTP port of a worker: /metrics, /healthz, /readyz; and from this machine alone, POST to /pause and /resume.
+
+There is no password, for whoever can run a command beside a worker can end it as well. Others are refused: the port may be
+open to a network, for the probes.
+"""
 
 import json
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
 from shared.metrics import CONTENT_TYPE, Metrics
+
+LOOPBACK = "127.0.0.1"
+FORWARDED = ("HTTP_ORIGIN", "HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_VIA")
+"""Headers of a request that a web page or a proxy on this machine makes for somebody else."""
+
+
+class _Answer(NamedTuple):
+    status: str
+    kind: str
+    body: bytes
 
 
 class ProbeServer:
@@ -43,20 +57,50 @@ class ProbeServer:
         self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
+        path, control = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD") == "POST"
+        answer = self._steered(path, environ) if control else self._told(path)
+        start(answer.status, [("Content-Type", answer.kind)])
+        return [answer.body]
+
+    def _told(self, path: str) -> _Answer:
         if path == "/metrics":
-            start("200 OK", [("Content-Type", CONTENT_TYPE)])
-            return [self._metrics.render()]
-        faults: dict[str, str] | None = None
-        if path == "/healthz":
-            faults = dict.fromkeys(self._lifecycle.stuck(), "stuck")
-        elif path == "/readyz":
-            faults = self._lifecycle.not_ready()
-        if faults is None:
-            start("404 Not Found", [("Content-Type", "text/plain")])
-            return [b"try /metrics, /healthz or /readyz\n"]
-        start("503 Service Unavailable" if faults else "200 OK", [("Content-Type", "application/json")])
-        return [json.dumps({"ok": not faults, "faults": faults}).encode() + b"\n"]
+            return _Answer("200 OK", CONTENT_TYPE, self._metrics.render())
+        if path in ("/pause", "/resume"):
+            return self._pause()
+        if path not in ("/healthz", "/readyz"):
+            return _text("404 Not Found", "try /metrics, /healthz or /readyz")
+        stuck = dict.fromkeys(self._lifecycle.stuck(), "stuck")
+        faults = stuck if path == "/healthz" else self._lifecycle.not_ready()
+        return _json("503 Service Unavailable" if faults else "200 OK", {"ok": not faults, "faults": faults})
+
+    def _steered(self, path: str, environ: dict[str, Any]) -> _Answer:
+        if path not in ("/pause", "/resume"):
+            return _text("404 Not Found", "what can be posted to is /pause and /resume")
+        if not self._is_from_here(environ):
+            return _text("403 Forbidden", "a worker is paused and resumed from its own machine alone")
+        (self._lifecycle.pause if path == "/pause" else self._lifecycle.resume)()
+        return self._pause()
+
+    def _pause(self) -> _Answer:
+        return _json("200 OK", {"wanted": self._lifecycle.pause_wanted, "paused": self._lifecycle.paused})
+
+    def _is_from_here(self, environ: dict[str, Any]) -> bool:
+        """Whether a request comes from this machine, and from no browser or proxy on it."""
+        ours = {LOOPBACK, str(self._server.server_address[0])}
+        named = environ.get("HTTP_HOST", "").rpartition(":")[0]
+        return (
+            environ.get("REMOTE_ADDR") in ours
+            and named in ours | {"localhost"}
+            and not any(header in environ for header in FORWARDED)
+        )
+
+
+def _text(status: str, line: str) -> _Answer:
+    return _Answer(status, "text/plain", line.encode() + b"\n")
+
+
+def _json(status: str, content: dict[str, Any]) -> _Answer:
+    return _Answer(status, "application/json", json.dumps(content).encode() + b"\n")
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -39,6 +39,16 @@ def own_kafka() -> Iterator[KafkaServer]:
 
 
 @pytest.fixture(scope="session")
+def secure_kafka(certificates: Certificates) -> Iterator[KafkaServer]:
+    """Give one real broker that wants passwords, certificates and access rules: leave it without rules of yours."""
+    reason = why_unavailable()
+    if reason:
+        missing(reason)
+    with KafkaServer(certificates=certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
     """Give librdkafka's mock cluster, held by this process for the whole run: use topics and groups of your own."""
     with EmbeddedBroker() as broker:

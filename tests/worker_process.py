@@ -20,6 +20,7 @@ from shared.embedding.port import TextModel
 from shared.errors import Fatal
 from shared.logs import configure
 from shared.observers import Observer, SettleStep
+from shared.probes import ProbeServer
 from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
 from tests.fakes import FakeModel
 
@@ -33,6 +34,7 @@ class Plan:
     Attributes:
         classic: The classic group protocol, whose session time is the worker's to choose; the embedded broker takes half a
             minute to notice a killed member of the new one.
+        port: Where to answer probes; None: nowhere.
         kill_at: (batch, step): SIGKILL itself when that step of that batch, counted from 1, has taken effect.
     """
 
@@ -43,6 +45,7 @@ class Plan:
     kill_at: tuple[int, int] | None = None
     real_model: bool = False
     classic: bool = False
+    port: int | None = None
 
 
 class Killer(Observer):
@@ -92,6 +95,8 @@ def main(plan: Plan) -> None:
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     with open_store(settings) as store, ticket_worker(settings, plan.bootstrap, store, model, killers) as running:
         signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())
+        if plan.port is not None:
+            ProbeServer("127.0.0.1", plan.port, running.lifecycle, running.metrics)
         running.worker.run()
 
 

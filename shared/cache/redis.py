@@ -75,7 +75,7 @@ class RedisCache:
             observer.cache_up(operation, True)
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
-        """Return the vectors known, in as many round trips as there are calls: one."""
+        """Return the vectors known, in one round trip."""
         wanted = list(dict.fromkeys(keys))
         names = [self._name(key) for key in wanted]
         values = self._ask("get", partial(_read, names=names)) if wanted else None

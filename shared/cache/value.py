@@ -55,7 +55,8 @@ def decode(key: bytes, value: object, dim: int, numbers: NumberFormat) -> Embedd
 
 def _is_unit(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
     """Whether all numbers are finite and the length is 1: what is not finite makes the length so too."""
-    return bool(abs(float(np.dot(vector, vector)) - 1) <= 2 * NORM_TOLERANCE)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(abs(float(np.dot(vector, vector)) - 1) <= 2 * NORM_TOLERANCE)
 
 
 def _checksum(key: bytes, content: bytes) -> bytes:

@@ -1,17 +1,24 @@
-"""Whether the worker is alive, ready, or asked to stop. Written by the threads that work, read by the probes."""
+"""Whether the worker is alive, ready, or asked to pause or stop. Written by the threads that work, read by the probes."""
 
 import threading
 from collections.abc import Callable
 
 from shared.clock import Clock
 
+OPERATOR = "operator"
+"""The part that speaks against readiness while a person has paused the worker."""
+
 
 class Lifecycle:
-    """Heartbeats, reasons not to be ready, and the wish to stop.
+    """Heartbeats, reasons not to be ready, and the wishes to pause and to stop.
 
     Args:
         clock: For the age of heartbeats.
         stuck_after_s: A thread whose last heartbeat is older is stuck.
+
+    Attributes:
+        pause_wanted: Whether an operator wants the worker to pause.
+        stopping: Set once the worker is to end.
     """
 
     def __init__(self, clock: Clock, stuck_after_s: float) -> None:
@@ -20,6 +27,7 @@ class Lifecycle:
         self._last_s: dict[str, float] = {}
         self._faults: dict[str, Callable[[], str | None]] = {}
         self._not_ready: dict[str, str] = {"worker": "starting"}
+        self.pause_wanted = False
         self.stopping = threading.Event()
 
     def beat(self, thread: str) -> None:
@@ -41,6 +49,19 @@ class Lifecycle:
     def set_not_ready(self, part: str, reason: str) -> None:
         """Say why the worker is not ready."""
         self._not_ready[part] = reason
+
+    def pause(self) -> None:
+        """Ask the worker to pause once the batch in hand is committed; a restarted worker knows nothing of it."""
+        self.pause_wanted = True
+
+    def resume(self) -> None:
+        """Ask the worker to go on."""
+        self.pause_wanted = False
+
+    @property
+    def paused(self) -> str | None:
+        """Since when an operator's pause holds, in words; None while the worker works or still finishes a batch."""
+        return self._not_ready.get(OPERATOR)
 
     def stop(self) -> None:
         """Ask the worker to finish what is in hand and end."""

@@ -5,7 +5,8 @@ exception that nobody planned for end the worker. Lost partitions are dropped fr
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Generic
 
@@ -14,7 +15,7 @@ from shared.broker.port import Source
 from shared.clock import Clock
 from shared.engine.breaker import PROBE_EVERY_S, Breaker
 from shared.engine.gather import Gatherer
-from shared.engine.lifecycle import Lifecycle
+from shared.engine.lifecycle import OPERATOR, Lifecycle
 from shared.engine.overlap import Overlap
 from shared.engine.pipeline import Batch, ItemT, Pipeline
 from shared.engine.settle import Settler
@@ -61,6 +62,8 @@ class Worker(Generic[ItemT]):
         try:
             while not self._lifecycle.stopping.is_set():
                 self._lifecycle.beat("process")
+                if self._lifecycle.pause_wanted:
+                    self._stand_by()
                 batch = self._overlap.take(TAKE_WAIT_S)
                 if batch is not None:
                     self._until_available(partial(self._advance, batch))
@@ -124,17 +127,31 @@ class Worker(Generic[ItemT]):
 
     def _hold_back(self) -> None:
         """Wait before the next probing batch while most of what arrives is rubbish."""
-        self._lifecycle.set_not_ready("breaker", "more than half of the recent records were dead-lettered")
-        self._observer.paused("breaker")
-        self._source.pause()
         log.error("breaker open: most records are dead-lettered; one probing batch a minute")
+        with self._holding("breaker", "more than half of the recent records were dead-lettered"):
+            self._wait(PROBE_EVERY_S)
+
+    def _stand_by(self) -> None:
+        """Wait until the operator wants work to go on. Nothing is in hand: every batch taken so far is committed."""
+        log.warning("paused by the operator")
+        with self._holding(OPERATOR, f"paused by hand since {self._clock.now():%Y-%m-%dT%H:%M:%SZ}"):
+            while self._lifecycle.pause_wanted:
+                self._wait(TAKE_WAIT_S)
+        log.info("resumed by the operator")
+
+    @contextmanager
+    def _holding(self, part: str, reason: str) -> Iterator[None]:
+        """Fetch nothing, keep polling, and be not ready; a stop meanwhile leaves the reason standing."""
+        self._source.pause()
+        self._lifecycle.set_not_ready(part, reason)
+        self._observer.paused(part)
         since_s = self._clock.monotonic_s()
         try:
-            self._wait(PROBE_EVERY_S)
+            yield
         finally:
             self._source.resume()
-            self._observer.resumed("breaker", self._clock.monotonic_s() - since_s)
-        self._lifecycle.set_ready("breaker")
+            self._observer.resumed(part, self._clock.monotonic_s() - since_s)
+        self._lifecycle.set_ready(part)
 
     def _wait(self, seconds: float) -> None:
         """Wait, with heartbeats; stop waiting when asked to stop.

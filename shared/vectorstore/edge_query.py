@@ -54,18 +54,20 @@ def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candi
     Edge scores neighbouring requests of one kind and filter in one pass, so each kind is a batch of its own: mixed, they
     cost twice as much.
     """
-    near = ask([to_request(query.nearest) for query in queries])
+    near = _ask_some([to_request(query.nearest) for query in queries], ask)
     like = _ask_some([_by_terms(query) for query in queries], ask)
-    near_ids, like_ids = [_ids(hits) for hits in near], [_ids(hits) for hits in like]
-    pairs = list(zip(queries, near_ids, like_ids, strict=True))
-    late_near = _ask_some([_by_vector(query, terms - vector) for query, vector, terms in pairs], ask)
-    late_like = _ask_some([_by_terms(query, vector - terms) for query, vector, terms in pairs], ask)
+    pairs = list(zip(queries, near, like, strict=True))
+    late_near = _ask_some([_by_vector(query, terms.keys() - vector.keys()) for query, vector, terms in pairs], ask)
+    late_like = _ask_some([_by_terms(query, vector.keys() - terms.keys()) for query, vector, terms in pairs], ask)
     found = []
     for place in range(len(queries)):
-        bm25 = {hit.id: hit.score for hit in (*like[place], *late_like[place])}
-        hits = (*near[place], *late_near[place])
-        made = [Candidate(to_uuid(hit.id), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in hits]
-        found.append(sorted(made, key=lambda candidate: candidate.id))
+        bm25 = like[place] | late_like[place]
+        hits = near[place] | late_near[place]
+        made = [
+            Candidate(to_uuid(which), hit.score, bm25[which].score if which in bm25 else 0.0, hit.payload or {})
+            for which, hit in hits.items()
+        ]
+        found.append(sorted(made, key=lambda candidate: candidate.id.int))
     return found
 
 
@@ -98,15 +100,11 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequ
     )
 
 
-def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[list[edge.ScoredPoint]]:
-    """Ask what there is to ask; None is answered with nothing."""
+def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[dict[Any, edge.ScoredPoint]]:
+    """Ask what there is to ask, and return the hits by id; None is answered with nothing."""
     wanted = [request for request in requests if request is not None]
     answers = iter(ask(wanted))
-    return [[] if request is None else next(answers) for request in requests]
-
-
-def _ids(hits: Sequence[edge.ScoredPoint]) -> set[Any]:
-    return {hit.id for hit in hits}
+    return [{} if request is None else {hit.id: hit for hit in next(answers)} for request in requests]
 
 
 def _filter(query: Query) -> edge.Filter:

@@ -1,11 +1,16 @@
-"""The brokers under test: every test that takes `broker` runs on the embedded one and on real Kafka. And the stand-in."""
+"""What the suites run on: `broker` is the embedded one and real Kafka in turn, `server` is the stand-in for Qdrant's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from shared.broker.embedded import EmbeddedBroker
+from shared.settings import StoreSettings
+from shared.vectorstore.port import CollectionSpec
+from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
 from tests.contract.brokers import Broker
+from tests.contract.stores import unique_spec
 from tests.kafka.server import KafkaServer
 from tests.qdrant.process import StandinProcess
 
@@ -32,3 +37,45 @@ def qdrant_standin() -> Iterator[StandinProcess]:
     with StandinProcess() as standin:
         yield standin
         assert standin.report()["unknown"] == []
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[StandinProcess]:
+    """Give a stand-in of this module's own, which tests tell their faults."""
+    with StandinProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def server(standin: StandinProcess) -> Iterator[StandinProcess]:
+    """Give the stand-in without faults, and check that no call was unknown to it."""
+    standin.report()
+    yield standin
+    standin.tell()
+    assert standin.report()["unknown"] == []
+
+
+@pytest.fixture
+def spec() -> CollectionSpec:
+    """Give a spec under a name and an alias that no other test has."""
+    return unique_spec()
+
+
+@pytest.fixture
+def opener(server: StandinProcess) -> Iterator[Callable[..., QdrantStore]]:
+    """Give a function that opens stores, which are closed in the end."""
+    stores: list[QdrantStore] = []
+
+    def new(url: str | None = None, **settings: Any) -> QdrantStore:
+        stores.append(connect(StoreSettings(url=url or server.url, **settings)))
+        return stores[-1]
+
+    yield new
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def remote(opener: Callable[..., QdrantStore], spec: CollectionSpec) -> QdrantCollection:
+    """Give a new collection on the stand-in."""
+    return opener().open(spec)

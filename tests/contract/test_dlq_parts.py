@@ -3,9 +3,9 @@
 Green does not show the commands themselves; `tests/faults/test_dlq_on_kafka.py` runs them.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from random import Random
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_the_beginning_up_to_a_time_is_removed_and_no_more(broker: Broker, topic
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 def test_what_is_removed_while_it_is_read_is_passed_over_and_nothing_else(broker: Broker) -> None:
     topic = broker.topic()
-    big = Random(1).randbytes(100_000)  # together more than the client reads ahead, and nothing to compress
+    big = os.urandom(100_000)  # together more than the client reads ahead, and nothing to compress
     broker.produce([Message(topic, b"one key", big) for _ in range(600)])
     reader, remover = TopicReader(broker.bootstrap, at_once=10), Remover(broker.bootstrap)
     reading = reader.read(topic)

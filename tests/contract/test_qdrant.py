@@ -5,7 +5,7 @@ prove how long a worker waits: that is the loop's, and `tests/faults/test_store_
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -18,76 +18,16 @@ from qdrant_client import QdrantClient, models
 from shared.errors import Fatal, Unavailable
 from shared.records import Point
 from shared.settings import StoreSettings
-from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec, HybridQuery, Query
+from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec
 from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
 from shared.vectorstore.qdrant_query import BYTES_PER_CALL, POINTS_PER_CALL, chunks
 from shared.vectorstore.qdrant_setup import PROBE_PREFIX
 from tests.contract.stores import unique_spec
-from tests.contract.vectors import ids, point, point_id, terms, tombstone, unit, worded
+from tests.contract.vectors import ids, point, point_id, unit
 from tests.fakes import DIM
 from tests.qdrant.process import StandinProcess
-from tests.qdrant.proxy import Proxy
 
 KEY = "a-key-that-nobody-should-read"
-
-
-@pytest.fixture(scope="module")
-def standin() -> Iterator[StandinProcess]:
-    """Give a stand-in of this module's own, which tests tell their faults."""
-    with StandinProcess() as running:
-        yield running
-
-
-@pytest.fixture
-def server(standin: StandinProcess) -> Iterator[StandinProcess]:
-    """Give the stand-in without faults, and check that no call was unknown to it."""
-    standin.report()
-    yield standin
-    standin.tell()
-    assert standin.report()["unknown"] == []
-
-
-@pytest.fixture
-def spec() -> CollectionSpec:
-    return unique_spec()
-
-
-@pytest.fixture
-def opener(server: StandinProcess) -> Iterator[Callable[..., QdrantStore]]:
-    """Give a function that opens stores, which are closed in the end."""
-    stores: list[QdrantStore] = []
-
-    def new(url: str | None = None, **settings: Any) -> QdrantStore:
-        stores.append(connect(StoreSettings(url=url or server.url, **settings)))
-        return stores[-1]
-
-    yield new
-    for store in stores:
-        store.close()
-
-
-@pytest.fixture
-def collection(opener: Callable[..., QdrantStore], spec: CollectionSpec) -> QdrantCollection:
-    return opener().open(spec)
-
-
-CALLS: dict[str, Callable[[Collection], object]] = {
-    "lookup": lambda c: c.lookup([point_id(1)]),
-    "versions": lambda c: c.versions([point_id(1)]),
-    "payloads": lambda c: c.payloads([point_id(1)], ("number",)),
-    "upsert": lambda c: c.upsert([point(1, 2)]),
-    "search": lambda c: c.search([Query(unit(1), "text", 5)]),
-    "candidates": lambda c: c.candidates([HybridQuery(Query(unit(1), "text", 5), terms({5: 1.0}), "terms")]),
-    "scroll": lambda c: list(c.scroll(("number",))),
-}
-
-
-def fails_everywhere(collection: Collection, words: str) -> None:
-    """Check that every call of the port says `Unavailable`."""
-    for name, call in CALLS.items():
-        with pytest.raises(Unavailable, match=words) as raised:
-            call(collection)
-        assert raised.value.dependency == "store", name
 
 
 def in_parallel(work: list[Callable[[], object]]) -> None:
@@ -187,13 +127,13 @@ def test_the_alias_is_set_once_and_a_second_model_does_not_move_it(
 
 
 def test_a_collection_that_is_gone_is_fatal(
-    server: StandinProcess, collection: QdrantCollection, spec: CollectionSpec
+    server: StandinProcess, remote: QdrantCollection, spec: CollectionSpec
 ) -> None:
     client = QdrantClient(url=server.url, check_compatibility=False)
     client.delete_collection(spec.name)
     client.close()
     with pytest.raises(Fatal, match="doesn't exist"):
-        collection.upsert([point(1)])
+        remote.upsert([point(1)])
 
 
 # --- the key ---
@@ -238,6 +178,7 @@ class Meddler:
         return self._client.upsert(*values, **named)
 
     def __getattr__(self, name: str) -> Any:
+        """Do everything else as the client does."""
         return getattr(self._client, name)
 
 
@@ -293,24 +234,24 @@ def test_several_writes_are_in_flight_and_all_are_acknowledged(
 
 @pytest.mark.parametrize("written", ["nothing", "half", "all"])
 def test_a_write_that_failed_in_part_is_unavailable_and_the_next_completes_it(
-    server: StandinProcess, collection: QdrantCollection, written: str
+    server: StandinProcess, remote: QdrantCollection, written: str
 ) -> None:
-    collection.upsert([point(number) for number in range(0, 1_000, 2)])
+    remote.upsert([point(number) for number in range(0, 1_000, 2)])
     points = [point(number, 2, says="again") for number in range(1_000)]
     server.tell(fail_upsert=3, written=written)
     with pytest.raises(Unavailable, match="told to fail"):
-        collection.upsert(points)
+        remote.upsert(points)
     server.tell()
-    collection.upsert(points)
-    stored = collection.lookup(ids(points))
+    remote.upsert(points)
+    stored = remote.lookup(ids(points))
     assert {(found.version, found.payload["says"]) for found in stored.values()} == {(2, "again")}
     assert len(stored) == 1_000
 
 
-def test_what_is_only_in_a_queue_is_not_acknowledged(server: StandinProcess, collection: QdrantCollection) -> None:
+def test_what_is_only_in_a_queue_is_not_acknowledged(server: StandinProcess, remote: QdrantCollection) -> None:
     server.tell(acknowledge=True)
     with pytest.raises(Unavailable, match="has not made it"):
-        collection.upsert([point(1)])
+        remote.upsert([point(1)])
 
 
 def test_points_are_cut_into_calls_by_number_and_by_size() -> None:
@@ -324,93 +265,20 @@ def test_points_are_cut_into_calls_by_number_and_by_size() -> None:
     assert list(chunks([])) == []
 
 
-def test_a_call_of_big_points_gets_through(collection: QdrantCollection) -> None:
+def test_a_call_of_big_points_gets_through(remote: QdrantCollection) -> None:
     points = [point(number, text="x" * 900_000) for number in range(20)]
-    collection.upsert(points)
-    assert len(collection.versions(ids(points))) == 20
-
-
-# --- outages ---
-
-
-def test_a_full_disk_is_an_outage_and_reads_go_on(server: StandinProcess, collection: QdrantCollection) -> None:
-    collection.upsert([point(1)])
-    server.tell(full=True)
-    with pytest.raises(Unavailable, match="No space left on device"):
-        collection.upsert([point(1, 2), point(2)])
-    assert collection.versions([point_id(1), point_id(2)]) == {point_id(1): 1}
-    server.tell()
-    collection.upsert([point(1, 2), point(2)])
-    assert collection.versions([point_id(1), point_id(2)]) == {point_id(1): 2, point_id(2): 1}
-
-
-@pytest.mark.parametrize("rubbish", ["html", "cut", "other"])
-def test_an_answer_that_is_not_qdrant_s_is_an_outage(
-    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, rubbish: str
-) -> None:
-    store = opener()
-    collection = store.open(spec)
-    server.tell(rubbish=rubbish)
-    fails_everywhere(collection, "not Qdrant's")
-    for call in (lambda: store.open(spec), lambda: store.open_alias(spec.alias)):
-        with pytest.raises(Unavailable):
-            call()
-
-
-@pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_an_overloaded_server_is_an_outage(server: StandinProcess, collection: QdrantCollection, status: int) -> None:
-    server.tell(status=status, retry_after_s=7 if status == 429 else 0)
-    fails_everywhere(collection, "wait 7 s" if status == 429 else str(status))
-
-
-@pytest.mark.parametrize(("mode", "words"), [("cut", "cannot be reached"), ("silent", "did not answer in time")])
-def test_a_way_that_is_cut_or_silent_is_an_outage_until_it_is_mended(
-    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, mode: Any, words: str
-) -> None:
-    with Proxy(server.port) as proxy:
-        collection = opener(proxy.url, timeout_s=1).open(spec)
-        collection.upsert([worded(1, {5: 1.0})])
-        proxy.turn(mode)
-        fails_everywhere(collection, words)
-        with pytest.raises(Unavailable, match=words):
-            opener(proxy.url, timeout_s=1).open(spec)
-        proxy.turn("open")
-        collection.upsert([point(2), tombstone(1, 2)])
-        assert collection.versions([point_id(1), point_id(2)]) == {point_id(1): 2, point_id(2): 1}
-
-
-def test_a_slow_server_is_cut_short(
-    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
-) -> None:
-    collection = opener(timeout_s=1).open(spec)
-    server.tell(delay_s=10)
-    fails_everywhere(collection, "did not answer in time")
-    server.tell()
-
-
-def test_what_was_acknowledged_outlives_a_kill_of_the_server(spec: CollectionSpec) -> None:
-    with StandinProcess() as server:
-        store = connect(StoreSettings(url=server.url))
-        collection = store.open(spec)
-        collection.upsert([point(number) for number in range(1_000)])
-        server.kill()
-        fails_everywhere(collection, "cannot be reached")
-        server.start()
-        assert len(collection.versions([point_id(number) for number in range(1_000)])) == 1_000
-        collection.upsert([point(number, 2) for number in range(500)])
-        assert store.open_alias(spec.alias) is not None
-        assert len(list(store.open(spec).scroll(()))) == 1_000
-        store.close()
+    remote.upsert(points)
+    assert len(remote.versions(ids(points))) == 20
 
 
 # --- what is not ours ---
 
 
 def test_a_point_of_somebody_else_is_fatal_and_named(
-    server: StandinProcess, collection: QdrantCollection, spec: CollectionSpec
+    server: StandinProcess, remote: QdrantCollection, spec: CollectionSpec
 ) -> None:
     client = QdrantClient(url=server.url, check_compatibility=False)
     client.upsert(spec.name, [models.PointStruct(id=str(point_id(1)), vector={}, payload={"text": "hello"})])
     client.close()
     with pytest.raises(Fatal, match=str(point_id(1))):
-        collection.upsert([Point(point_id(1), 1, {"text": unit(1)}, {VERSION_FIELD: 1})])
+        remote.upsert([Point(point_id(1), 1, {"text": unit(1)}, {VERSION_FIELD: 1})])

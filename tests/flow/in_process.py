@@ -12,6 +12,7 @@ from schemas.outcomes import Outcome
 from schemas.tickets import TicketRouted
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
+from shared.broker.security import Address
 from shared.embedding.port import TextModel
 from shared.observers import Observer
 from shared.records import Message
@@ -45,7 +46,7 @@ class Seen(Observer):
 
 @contextmanager
 def running_worker(
-    settings: Settings, bootstrap: str, store: VectorStore, model: TextModel, observers: Sequence[Observer]
+    settings: Settings, bootstrap: Address, store: VectorStore, model: TextModel, observers: Sequence[Observer]
 ) -> Iterator[Running]:
     """Run a worker on a thread; an error of its own is raised at the end."""
     failures: list[BaseException] = []

@@ -13,7 +13,7 @@ from shared.routing.head import Head
 from shared.routing.train import train
 from tests.labelled import WordModel, examples, support
 
-FEW = settings(max_examples=80, deadline=None)
+FEW = settings(max_examples=40, deadline=None)
 
 known_words = st.sampled_from(
     ["card", "Parcel", "refund", "fee", "what about my", "zzz", "卡", "Größe", "-", "\n", "\x00"]

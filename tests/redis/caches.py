@@ -1,5 +1,6 @@
 """Building the cache under test, and what it tells."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from shared.cache.redis import RedisCache
 from shared.clock import Clock, SystemClock
 from shared.observers import Observer
 from shared.settings import CacheSettings
+from tests.waiting import wait_until
 
 PATIENT_S = 10.0
 """For tests that are about something else than a slow server: a busy machine must not look like one."""
@@ -38,6 +40,11 @@ class Told(Observer):
     def cache_up(self, operation: str, up: bool) -> None:
         """Keep the latest."""
         self.up[operation] = up
+
+
+def wait_for_threads() -> None:
+    """Wait until the threads of calls that were given up have ended: before, Redis is not asked again."""
+    wait_until(lambda: not any(thread.name == "cache" for thread in threading.enumerate()), 30, "no call under way")
 
 
 def redis_cache(

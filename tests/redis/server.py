@@ -76,9 +76,13 @@ class RedisServer:
         wait_until(self._answers, START_TIMEOUT_S, f"Redis answers; its log: {self.folder / 'log'}")
 
     def empty(self) -> None:
-        """Forget everything; for a server without TLS and users."""
+        """Forget everything."""
+        self.command("FLUSHALL")
+
+    def command(self, *words: str) -> None:
+        """Have it do something; for a server without TLS and users."""
         with closing(redis.Redis(port=self.port)) as client:
-            client.flushall()
+            client.execute_command(*words)  # type: ignore[no-untyped-call]  # it has no types
 
     def freeze(self) -> None:
         """Stop it from running: it still takes connections, and answers nothing."""

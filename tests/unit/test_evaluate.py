@@ -99,7 +99,7 @@ def test_an_explanation_adds_up_to_the_odds_of_the_first_two_labels() -> None:
     terms = Terms.fit(texts)
     drawn = np.random.default_rng(8)
     dense, sparse, bias = (drawn.normal(size=(rows, 3)).astype(np.float32) for rows in (3, len(terms), 1))
-    linear = Linear(dense, sparse, bias[0])
+    linear = Linear(dense, sparse, bias.ravel())
     vectors = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     head = replace(HEAD, linear=linear, terms=terms, known=Known(tuple(texts), ("a", "a", "b", "b"), vectors))
     text, vector = "card fee", np.array([0.6, 0.8, 0.0], np.float32)
@@ -107,9 +107,9 @@ def test_an_explanation_adds_up_to_the_odds_of_the_first_two_labels() -> None:
     assert [share for _, share in found.shares] == sorted((share for _, share in found.shares), reverse=True)
     assert sum(share for _, share in found.shares) == pytest.approx(1, abs=1e-5)
     first, second = (head.labels.index(label) for label, _ in found.shares[:2])
-    bias = float(linear.bias[first] - linear.bias[second])
+    constant = float(linear.bias[first] - linear.bias[second])
     odds = np.log(found.shares[0][1] / found.shares[1][1])
-    assert found.dense + sum(weight for _, weight in found.terms) + bias == pytest.approx(odds, abs=1e-4)
+    assert found.dense + sum(weight for _, weight in found.terms) + constant == pytest.approx(odds, abs=1e-4)
     assert found.scope == pytest.approx(float(head.predict([text], vector[None]).scope[0]))
     short = head.explain(text, vector, limit=2)
     assert short.terms == found.terms[:2]

@@ -153,7 +153,11 @@ def test_pictures_are_valid_svg_whatever_the_labels(labels: tuple[str, ...], lea
     assert [path.name for path in drawn] == list(PICTURES)
     for path in drawn:
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
-    first = [path.read_bytes() for path in drawn]
+
+
+def test_equal_pictures_are_equal_files(learned: Trained, tmp_path: Path) -> None:
+    answers, given = held_out(learned)
+    first = [path.read_bytes() for path in draw(answers, given, tmp_path)]
     assert [path.read_bytes() for path in draw(answers, given, tmp_path)] == first
 
 

@@ -1,0 +1,1 @@
+"""Outages of the services around a worker, long enough to be measured."""

@@ -1,0 +1,155 @@
+"""No byte that a worker or a command prints or serves holds a secret, whoever refuses it and however much is logged.
+
+A green run does not prove anything about a core dump, another user's look at the process's environment, or Qdrant's key.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from shared.broker.embedded import EmbeddedBroker
+from tests.certificates import KEY_PASSWORD, Certificates
+from tests.flow.in_process import produce
+from tests.kafka.access import ROOT, millrace, user_environment
+from tests.kafka.config import PASSWORD
+from tests.kafka.server import KafkaServer
+from tests.redis.liar import Liar, quotes
+from tests.tickets import event
+from tests.waiting import wait_until
+
+WRONG = "Wr0-password-2Fs7Yd"
+REDIS_SECRET = "Rd6-redis-3Wn8Vc"  # noqa: S105  (recognisable, so that a leak is found)
+SECRETS = [PASSWORD, WRONG, KEY_PASSWORD, REDIS_SECRET]
+TIMEOUT_S = 90.0
+PORT = re.compile(r"probes_port\D{1,20}?(\d{4,5})")
+LOGS = [{"MILLRACE_OPERATION__LOG_LEVEL": "debug", "MILLRACE_OPERATION__LOG_FORMAT": kind} for kind in ("json", "text")]
+
+
+def assert_no_secret(shown: str) -> None:
+    assert shown
+    for secret in SECRETS:
+        for encoded in (secret, secret.encode().hex()):
+            assert encoded not in shown
+
+
+class Running:
+    """A worker process; what it printed is read from a file."""
+
+    def __init__(self, environment: dict[str, str], output: Path) -> None:
+        self._output = output
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "millrace", "run", "tickets", "--port", "0"],
+                env=clean | environment,
+                cwd=ROOT,
+                stdout=file,
+                stderr=file,
+            )
+
+    def printed(self) -> str:
+        """Return everything printed so far."""
+        return self._output.read_text(encoding="utf-8")
+
+    def served(self) -> str:
+        """Return what the probes and the metrics answer."""
+        wait_until(lambda: PORT.search(self.printed()) is not None, TIMEOUT_S, "running")
+        found = PORT.search(self.printed())
+        assert found is not None
+        return "".join(_get(int(found[1]), page) for page in ("/readyz", "/healthz", "/metrics"))
+
+
+def _get(port: int, page: str) -> str:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", page)
+        return connection.getresponse().read().decode()
+
+
+@contextmanager
+def running(environment: dict[str, str], folder: Path) -> Iterator[Running]:
+    """Run a worker, and end it by SIGTERM if it has not ended by itself."""
+    worker = Running(environment, folder / "printed")
+    try:
+        yield worker
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(TIMEOUT_S)
+    finally:
+        worker.process.kill()
+        worker.process.wait()
+
+
+@pytest.mark.parametrize(
+    "command", [["topics", "create"], ["ingest", "FILE", "--tenant", "a"], ["audit", "--no-points"]]
+)
+def test_a_command_with_a_wrong_password_says_so_in_one_line(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, command: list[str]
+) -> None:
+    file = tmp_path / "tickets.jsonl"
+    file.write_text('{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n', encoding="utf-8")
+    environment = user_environment(secure_kafka, certificates, tmp_path) | {"MILLRACE_BROKER__PASSWORD": WRONG}
+    done = millrace(environment, *(str(file) if word == "FILE" else word for word in command))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: the brokers refuse this user: ")
+    assert "MILLRACE_BROKER__PASSWORD" in line
+    assert_no_secret(done.stderr)
+
+
+@pytest.mark.parametrize("logs", LOGS, ids=["json", "text"])
+def test_a_worker_with_a_wrong_password_ends_without_telling_it(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, logs: dict[str, str]
+) -> None:
+    settings = user_environment(secure_kafka, certificates, tmp_path) | logs | {"MILLRACE_BROKER__PASSWORD": WRONG}
+    with running(settings, tmp_path) as worker:
+        assert worker.process.wait(TIMEOUT_S) == 1
+    assert "the brokers refuse this user" in worker.printed()
+    assert "Traceback" not in worker.printed()
+    assert_no_secret(worker.printed())
+
+
+def test_a_worker_that_does_not_believe_the_brokers_waits_and_says_why(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    own = {
+        "MILLRACE_BROKER__CA_FILE": str(certificates.stranger),
+        "MILLRACE_BROKER__CERT_FILE": str(certificates.client),
+        "MILLRACE_BROKER__KEY_FILE": str(certificates.locked_key),
+        "MILLRACE_BROKER__KEY_PASSWORD": KEY_PASSWORD,
+    }
+    settings = user_environment(secure_kafka, certificates, tmp_path) | LOGS[0] | own
+    with running(settings, tmp_path) as worker:
+        wait_until(lambda: "certificate verify failed" in worker.served(), TIMEOUT_S, "not ready, with the reason")
+        served = worker.served()
+    assert '"ok": false' in served
+    assert_no_secret(served)
+    assert_no_secret(worker.printed())
+
+
+@pytest.mark.parametrize("logs", LOGS, ids=["json", "text"])
+def test_a_redis_that_quotes_the_password_is_not_quoted(tmp_path: Path, logs: dict[str, str]) -> None:
+    with EmbeddedBroker() as broker, Liar(quotes) as liar:
+        broker.create(["tickets", "tickets.redo"])
+        settings = logs | {
+            "MILLRACE_BROKER__BOOTSTRAP": broker.bootstrap,
+            "MILLRACE_STORE__PATH": str(tmp_path / "store"),
+            "MILLRACE_CACHE__REDIS_URL": liar.url.replace("redis://", f"redis://someone:{REDIS_SECRET}@"),
+            "MILLRACE_CACHE__TIMEOUT_S": "10",
+        }
+        produce(broker.bootstrap, event())
+        with running(settings, tmp_path) as worker:
+            wait_until(lambda: 'outcome="routed",stream="tickets"} 1.0' in worker.served(), TIMEOUT_S, "routed")
+            served = worker.served()
+        assert any(REDIS_SECRET.encode() in request for request in liar.requests)
+    assert 'millrace_cache_up{operation="get",stream="tickets"} 0.0' in served
+    assert "redis is not used for a while" in worker.printed()
+    assert_no_secret(served)
+    assert_no_secret(worker.printed())

@@ -1,0 +1,135 @@
+"""A real Kafka with SASL over TLS and access rules: who should gets in, with no more rights than the docs list.
+
+A green run does not prove anything about other mechanisms (OAuth, Kerberos), nor that a certificate in use is a good one.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
+from shared.broker.security import Brokers
+from shared.errors import Fatal, Unavailable
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.certificates import KEY_PASSWORD, Certificates
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, running_worker
+from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
+from tests.kafka.config import PASSWORD, USER
+from tests.kafka.server import KafkaServer
+
+TICKETS = (
+    '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'
+)
+
+
+def by_password(server: KafkaServer, certificates: Certificates, **changes: Any) -> Brokers:
+    """Return the brokers as a user with a password sees them."""
+    settings = {
+        "security_protocol": "sasl_ssl",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "username": USER,
+        "password": SecretStr(PASSWORD),
+        "ca_file": certificates.authority,
+    }
+    return Brokers(server.secure_bootstrap, BrokerSettings.model_validate(settings | changes))
+
+
+def by_certificate(server: KafkaServer, certificates: Certificates, **changes: Any) -> Brokers:
+    """Return the brokers as a client with a certificate sees them."""
+    settings = {
+        "security_protocol": "ssl",
+        "ca_file": certificates.authority,
+        "cert_file": certificates.client,
+        "key_file": certificates.locked_key,
+        "key_password": SecretStr(KEY_PASSWORD),
+    }
+    return Brokers(server.mutual_bootstrap, BrokerSettings.model_validate(settings | changes))
+
+
+def rules_of(role: str) -> list[Rule]:
+    rules = [rule for rule in documented() if rule.role == role]
+    assert rules, role
+    return rules
+
+
+def test_each_part_needs_no_more_than_the_documented_rules(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    environment = user_environment(secure_kafka, certificates, tmp_path)
+    file = tmp_path / "tickets.jsonl"
+    file.write_text(TICKETS, encoding="utf-8")
+
+    def run(role: str, *arguments: str) -> str:
+        with allowed(secure_kafka, USER, rules_of(role)):
+            done = millrace(environment, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert PASSWORD not in done.stdout + done.stderr
+        return done.stdout
+
+    assert "created" in run("create", "topics", "create", "--partitions", "2")
+    assert "sent 2 tickets" in run("ingest", "ingest", str(file), "--tenant", "acme")
+    brokers = by_password(secure_kafka, certificates)
+    broker = brokers.settings.model_copy(update={"bootstrap": brokers.addresses})
+    settings, seen = Settings(broker=broker, store=StoreSettings(path=tmp_path / "store")), Seen()
+    store = EdgeStore(tmp_path / "store")
+    rules = allowed(secure_kafka, USER, rules_of("worker"))
+    with rules, closing(store), running_worker(settings, brokers, store, FakeModel(), [seen]):
+        seen.wait_settled(2)
+    assert "settled 2 (routed 2); pending 0; points 2" in run("audit", "audit")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_every_mechanism_lets_the_user_in(
+    secure_kafka: KafkaServer, certificates: Certificates, mechanism: str
+) -> None:
+    brokers = by_password(secure_kafka, certificates, sasl_mechanism=mechanism)
+    with pytest.raises(Unavailable, match="authorization failed"):  # in, and without rights
+        TopicReader(brokers).watermarks("anything")
+
+
+def test_a_certificate_lets_the_client_in(secure_kafka: KafkaServer, certificates: Certificates) -> None:
+    with pytest.raises(Unavailable, match="authorization failed"):
+        TopicReader(by_certificate(secure_kafka, certificates)).watermarks("anything")
+
+
+def test_the_brokers_of_a_stranger_are_not_believed(secure_kafka: KafkaServer, certificates: Certificates) -> None:
+    brokers = by_password(secure_kafka, certificates, ca_file=certificates.stranger)
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        TopicReader(brokers).watermarks("anything")
+
+
+def test_brokers_under_another_name_are_not_believed(secure_kafka: KafkaServer, certificates: Certificates) -> None:
+    elsewhere = secure_kafka.secure_bootstrap.replace("127.0.0.1", "localhost")  # the certificate has the address alone
+    brokers = Brokers(elsewhere, by_password(secure_kafka, certificates).settings)
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        TopicReader(brokers).watermarks("anything")
+
+
+def test_in_the_open_there_is_no_way_in(secure_kafka: KafkaServer) -> None:
+    with pytest.raises(Unavailable, match="broker"):
+        TopicReader(secure_kafka.secure_bootstrap).watermarks("anything")
+
+
+@pytest.mark.parametrize("client", [lambda b: TopicReader(b).watermarks("any"), lambda b: KafkaSink(b, b.settings)])
+def test_a_key_that_stays_locked_is_told_at_once(
+    secure_kafka: KafkaServer, certificates: Certificates, client: Any
+) -> None:
+    brokers = by_certificate(secure_kafka, certificates, key_password=SecretStr("wrong-" + PASSWORD))
+    with pytest.raises(Fatal, match=r"ssl\.key\.location") as caught:
+        client(brokers)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_worker_that_is_refused_ends(secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path) -> None:
+    brokers = by_password(secure_kafka, certificates, password=SecretStr("wrong"))
+    settings = Settings(broker=brokers.settings, store=StoreSettings(path=tmp_path / "store"))
+    store = EdgeStore(tmp_path / "store")
+    refused = pytest.raises(Fatal, match="MILLRACE_BROKER__PASSWORD")
+    with closing(store), refused, running_worker(settings, brokers, store, FakeModel(), []) as running:
+        assert running.lifecycle.stopping.wait(60)

@@ -1,0 +1,67 @@
+"""A worker process paused by hand while records arrive, on the embedded broker and Qdrant Edge.
+
+Green shows: nothing is settled while it pauses, everything after it goes on, nothing twice, and that SIGTERM ends a paused
+worker well. It does not show how long Kafka leaves a paused worker its partitions: polling goes on as in an outage, which
+`tests/contract/test_broker_outage.py` covers.
+"""
+
+from pathlib import Path
+
+from millrace.audit import Findings, audit
+from millrace.neighbour import Neighbour
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.reader import TopicReader
+from shared.clock import SystemClock
+from shared.errors import Unavailable
+from tests.crashes import (
+    TICKETS,
+    TIMEOUT_S,
+    TOPICS,
+    VERSIONS,
+    assert_whole,
+    findings_of,
+    finish,
+    produce_tickets,
+)
+from tests.ports import free_ports
+from tests.waiting import wait_until
+from tests.worker_process import Plan, worker_process
+
+
+def is_ready(worker: Neighbour) -> bool:
+    try:
+        return worker.faults() == {}
+    except Unavailable:  # it has not opened its port yet
+        return False
+
+
+def counts(findings: Findings) -> tuple[int, int]:
+    return findings.settled, findings.pending
+
+
+def test_paused_while_records_arrive(tmp_path: Path) -> None:
+    clock, total = SystemClock(), TICKETS * VERSIONS
+    with EmbeddedBroker() as broker:
+        broker.create(TOPICS)
+        plan = Plan(broker.bootstrap, str(tmp_path / "store"), max_records=5, port=free_ports(1)[0])
+        reader, worker = TopicReader(plan.bootstrap, plan.group), Neighbour("127.0.0.1", plan.port or 0)
+        with worker_process(plan) as process:
+            wait_until(lambda: is_ready(worker), TIMEOUT_S, "the worker being ready")
+            since = worker.pause(clock, TIMEOUT_S)
+            produce_tickets(plan.bootstrap)
+            # Each audit reads every topic, which takes longer than the worker would need for its next batches.
+            assert [counts(audit(reader, "tickets", None)) for _ in range(3)] == [(0, total)] * 3
+            assert worker.faults() == {"operator": since}
+
+            worker.resume(clock, TIMEOUT_S)
+            wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
+            worker.pause(clock, TIMEOUT_S)
+            standing = [counts(audit(reader, "tickets", None)) for _ in range(2)]
+            assert standing[0] == standing[1]
+            assert sum(standing[0]) == total
+            process.terminate()
+            assert process.wait(TIMEOUT_S) == 0
+        finish(plan)  # a new worker knows nothing of the pause
+        findings = findings_of(plan)
+        assert_whole(plan, findings)
+        assert findings.repeated == 0

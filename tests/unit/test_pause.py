@@ -1,0 +1,301 @@
+"""Pausing by hand: what the loop does, who may ask for it, and how the command waits.
+
+A green run does not prove that a group leaves a paused worker its partitions (`tests/flow/test_pause.py` looks), nor what a
+proxy that leaves no trace in its requests lets through.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from millrace.neighbour import Neighbour, NotAWorker
+from shared.clock import SystemClock
+from shared.engine.lifecycle import Lifecycle
+from shared.errors import Fatal, Unavailable
+from shared.metrics import Metrics
+from shared.probes import ProbeServer
+from shared.settings import BatchSettings, OperationSettings
+from tests.assembly import Assembly
+from tests.fakes import ManualClock
+from tests.ports import free_ports
+from tests.tickets import event, record
+
+HERE = "127.0.0.1"
+
+
+class Looking(ManualClock):
+    """A clock that lets a test look at the worker at each wait, and ends a run that would wait for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look: Callable[[], None] = lambda: None
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        if not event.is_set():
+            self.look()
+        assert len(self.waits) < 100, "nobody ended the wait"
+        return super().wait(event, timeout_s)
+
+
+def assembly(records: int = 6, batch: int = 2) -> tuple[Assembly, Looking]:
+    """Return a worker's parts over some tickets, and their clock; the run ends when all are committed."""
+    clock = Looking()
+    parts = Assembly(clock=clock, batch=BatchSettings(max_records=batch))
+    parts.source.waiting = [record(event(ticket_id=f"T-{at}", body=f"Text {at}."), at) for at in range(records)]
+
+    def stop_at_the_end() -> None:
+        if len(parts.source.committed) == records:
+            parts.lifecycle.stop()
+
+    parts.told.when("batch_settled", stop_at_the_end)
+    return parts, clock
+
+
+def test_a_paused_worker_says_so_touches_nothing_and_stays_alive() -> None:
+    parts, clock = assembly()
+    seen: list[tuple[dict[str, str], list[str], list[str]]] = []
+
+    def look() -> None:
+        seen.append((parts.lifecycle.not_ready(), parts.lifecycle.stuck(), list(parts.effects)))
+        if clock.seconds > 1_500:  # far beyond what makes a thread stuck
+            parts.lifecycle.resume()
+
+    clock.look = look
+    clock.wait = lambda event, timeout_s: Looking.wait(clock, event, timeout_s * 400)  # type: ignore[method-assign]  # long waits
+    parts.lifecycle.pause()
+    parts.worker().run()
+    assert len(seen) > 1
+    assert {tuple(reasons.items()) for reasons, _, _ in seen} == {
+        (("operator", "paused by hand since 2026-01-01T00:16:40Z"),)
+    }
+    assert all(stuck == [] for _, stuck, _ in seen)
+    assert all(effects == ["pause"] for _, _, effects in seen)
+    assert [each.offset for each in parts.source.committed] == list(range(6)), "all is done once it goes on"
+
+
+def test_the_batch_in_hand_is_committed_first_and_nothing_is_done_twice() -> None:
+    parts, clock = assembly()
+    committed: list[int] = []
+
+    def look() -> None:
+        committed.append(len(parts.source.committed))
+        if len(committed) > 5:
+            parts.lifecycle.resume()
+
+    def pause_in_the_first_batch() -> None:
+        if not parts.source.committed:
+            parts.lifecycle.pause()
+        if len(parts.source.committed) == 6:
+            parts.lifecycle.stop()
+
+    clock.look = look
+    parts.told.watch = lambda hook: pause_in_the_first_batch() if hook != "paused" else None
+    parts.worker().run()
+    assert set(committed) == {2}
+    assert parts.effects.index("commit 2") < parts.effects.index("pause") < parts.effects.index("resume")
+    assert [each.offset for each in parts.source.committed] == list(range(6))
+    assert len(parts.results()) == 6
+
+
+def test_the_length_of_a_pause_is_told() -> None:
+    parts, clock = assembly()
+    clock.look = lambda: parts.lifecycle.resume() if len(clock.waits) == 8 else None
+    parts.lifecycle.pause()
+    parts.worker().run()
+    assert parts.told.named("paused") == [("operator",)]
+    assert parts.told.named("resumed") == [("operator", pytest.approx(sum(clock.waits)))]
+
+
+def test_a_stop_ends_a_pause_at_once_and_commits_nothing() -> None:
+    parts, clock = assembly()
+    clock.look = lambda: parts.lifecycle.stop() if len(clock.waits) == 3 else None
+    parts.lifecycle.pause()
+    parts.worker().run()
+    assert parts.source.committed == []
+    assert len(clock.waits) == 3
+    assert parts.lifecycle.not_ready()["worker"] == "stopping"
+
+
+def test_a_pause_during_an_outage_waits_until_the_batch_is_committed() -> None:
+    parts, clock = assembly()
+    parts.collection.failures = [Unavailable("store", "away")] * 3
+    order: list[str] = []
+    parts.told.watch = lambda hook: order.append(hook) if hook in ("paused", "resumed") else None
+    parts.lifecycle.pause_wanted = False
+    clock.look = lambda: parts.lifecycle.pause() if not parts.source.committed else parts.lifecycle.stop()
+    parts.worker().run()
+    assert parts.told.named("paused") == [("store",), ("operator",)]
+    assert order == ["paused", "resumed", "paused", "resumed"]
+    assert len(parts.source.committed) == 2
+
+
+# --- who may ask ---
+
+
+class Port:
+    """A probe server whose worker does not run: what it asks of the lifecycle shows."""
+
+    def __init__(self, host: str = HERE) -> None:
+        self.lifecycle = Lifecycle(ManualClock(), stuck_after_s=10)
+        self.server = ProbeServer(host, 0, self.lifecycle, Metrics("tickets"))
+
+    def ask(self, method: str, path: str, source: str = HERE, **headers: str) -> int:
+        """Return the status."""
+        connection = HTTPConnection(source, self.server.port, timeout=10, source_address=(source, 0))
+        try:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def port() -> Iterator[Port]:
+    """Give a server that is bound to every address, as in a container."""
+    made = Port("0.0.0.0")  # noqa: S104  (what a container binds)
+    yield made
+    made.server.close()
+
+
+def test_this_machine_may_pause_and_resume(port: Port) -> None:
+    assert port.ask("POST", "/pause") == 200
+    assert port.lifecycle.pause_wanted
+    assert port.ask("POST", "/resume", Host=f"localhost:{port.server.port}") == 200
+    assert not port.lifecycle.pause_wanted
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://localhost:9400"},
+        {"Origin": "null"},
+        {"X_Forwarded_For": "10.0.0.9"},
+        {"Forwarded": "for=10.0.0.9"},
+        {"Via": "1.1 proxy"},
+        {"Host": "worker.example:9400"},
+        {"Host": "rebound.example"},
+    ],
+    ids=str,
+)
+def test_a_web_page_or_a_proxy_may_not(port: Port, headers: dict[str, str]) -> None:
+    assert port.ask("POST", "/pause", **headers) == 403
+    assert not port.lifecycle.pause_wanted
+    port.lifecycle.pause()
+    assert port.ask("POST", "/resume", **headers) == 403
+    assert port.lifecycle.pause_wanted
+
+
+def test_another_address_may_not_and_still_gets_the_probes(port: Port) -> None:
+    other = "127.0.0.2"
+    assert port.ask("POST", "/pause", other, Host=f"{HERE}:{port.server.port}") == 403
+    assert port.ask("POST", "/pause", other) == 403
+    assert not port.lifecycle.pause_wanted
+    assert port.ask("GET", "/healthz", other) == 200
+
+
+def test_asking_how_it_is_changes_nothing(port: Port) -> None:
+    for method, path, status in [("GET", "/pause", 200), ("GET", "/resume", 200), ("POST", "/healthz", 404)]:
+        assert port.ask(method, path) == status
+    assert not port.lifecycle.pause_wanted
+    port.lifecycle.pause()
+    assert port.ask("GET", "/resume") == 200
+    assert port.lifecycle.pause_wanted
+
+
+# --- the command's side ---
+
+
+def neighbour(port: Port) -> Neighbour:
+    return Neighbour.of(OperationSettings(host="0.0.0.0"), port.server.port)  # noqa: S104  (what a container binds)
+
+
+class Worker(ManualClock):
+    """Does at a wait what the worker's loop would do meanwhile."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        super().__init__()
+        self.do = do
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        if len(self.waits) == 3:
+            self.do()
+        return super().wait(event, timeout_s)
+
+
+def test_the_command_waits_until_the_worker_has_paused_and_gone_on(port: Port) -> None:
+    clock = Worker(lambda: port.lifecycle.set_not_ready("operator", "paused by hand since noon"))
+    assert neighbour(port).pause(clock, 30) == "paused by hand since noon"
+    assert len(clock.waits) == 4
+    assert neighbour(port).faults()["operator"] == "paused by hand since noon"
+    assert neighbour(port).pause(clock, 30) == "paused by hand since noon", "paused already: nothing to wait for"
+    assert len(clock.waits) == 4
+    neighbour(port).resume(Worker(lambda: port.lifecycle.set_ready("operator")), 30)
+    assert not port.lifecycle.pause_wanted
+
+
+def test_a_worker_that_cannot_finish_its_batch_is_told_with_its_reason(port: Port) -> None:
+    port.lifecycle.set_ready("worker")
+    port.lifecycle.set_not_ready("store", "store is unavailable: away")
+    with pytest.raises(Unavailable, match="after 5 s it still has a batch in hand, it waits for store: store is un"):
+        neighbour(port).pause(ManualClock(), 5)
+    assert port.lifecycle.pause_wanted, "it pauses as soon as it can"
+
+
+def test_a_pause_that_somebody_else_ends_is_not_waited_for(port: Port) -> None:
+    with pytest.raises(Unavailable, match="somebody else"):
+        neighbour(port).pause(Worker(port.lifecycle.resume), 30)
+
+
+def test_a_worker_that_still_pauses_is_told(port: Port) -> None:
+    port.lifecycle.set_not_ready("operator", "paused by hand since noon")
+    with pytest.raises(Unavailable, match="it still pauses: paused by hand since noon"):
+        neighbour(port).resume(ManualClock(), 5)
+
+
+def test_nobody_there_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="nothing answers at 127.0.0.1:"):
+        Neighbour(HERE, free_ports(1)[0]).pause(SystemClock(), 30)
+
+
+def test_a_port_of_the_worker_s_own_choice_must_be_named() -> None:
+    with pytest.raises(Fatal, match="--port"):
+        Neighbour.of(OperationSettings(port=0))
+    assert Neighbour.of(OperationSettings(port=0), 9500) == Neighbour(HERE, 9500)
+    assert Neighbour.of(OperationSettings(host="10.0.0.5")) == Neighbour("10.0.0.5", 9400)
+
+
+def test_a_refusal_says_where_to_run_the_command() -> None:
+    port = Port("127.0.0.2")
+    port.server._server.server_address = ("elsewhere", 0)
+    try:
+        with pytest.raises(Fatal, match="on its machine, in its container"):
+            Neighbour("127.0.0.2", port.server.port).pause(ManualClock(), 5)
+    finally:
+        port.server.close()
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[1]", json.dumps({"ok": True}).encode()])
+def test_another_program_at_the_port_is_not_taken_for_a_worker(body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
+            pass
+
+    server = HTTPServer((HERE, 0), Other)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with pytest.raises(NotAWorker, match="is no worker"):
+            Neighbour(HERE, server.server_port).faults()
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

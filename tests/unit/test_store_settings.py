@@ -1,0 +1,57 @@
+"""The address and the key of Qdrant's server: what is taken, what is refused, and that a key is never shown.
+
+A green run does not prove that anybody listens at an address.
+"""
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from shared.errors import Fatal
+from shared.settings import StoreSettings
+from shared.vectorstore.qdrant import connect
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:6333", "https://qdrant.example", "https://host/prefix", "http://[::1]:6333"]
+)
+def test_addresses_are_taken(url: str) -> None:
+    assert StoreSettings(url=url).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "qdrant:6333",
+        "localhost",
+        "ftp://host:6333",
+        "http://",
+        "http://host:port",
+        "http://host:99999",
+        "http://host:6333/?api-key=hidden",
+        "http://host:6333/#hidden",
+        "https://user:hidden@host:6333",
+        "https://hidden@host:6333",
+    ],
+)
+def test_what_is_no_address_or_holds_a_secret_is_refused_unquoted(url: str) -> None:
+    with pytest.raises(ValidationError, match="https://host:6333") as refused:
+        StoreSettings(url=url)
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\n", "tab\t", "umlaut-ü", "\x00"])
+def test_a_key_that_fits_no_header_is_refused_unquoted(key: str) -> None:
+    with pytest.raises(ValidationError, match="no header") as refused:
+        StoreSettings(api_key=SecretStr(key))
+    assert not key.strip() or key not in str(refused.value)
+
+
+def test_a_key_is_shown_nowhere() -> None:
+    settings = StoreSettings(url="https://host", api_key=SecretStr("hidden"))
+    assert "hidden" not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
+
+
+def test_without_an_address_there_is_nothing_to_connect_to() -> None:
+    with pytest.raises(Fatal, match="MILLRACE_STORE__URL"):
+        connect(StoreSettings())
