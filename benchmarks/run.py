@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import masking, retrieval, stages, throughput
+from benchmarks import cache, masking, retrieval, stages, throughput
 from shared.logs import configure
 
 
@@ -14,6 +14,7 @@ def main() -> None:
     configure("error", json_lines=False)
     masking.report(texts_wanted=1_024 if quick else 8_192, rounds=3 if quick else 9)
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
+    cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     stages.report(tickets=1_024 if quick else 8_192)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
 

@@ -15,15 +15,13 @@ from typing import Any, get_args
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import Progress
 from rich.table import Table
 
 from millrace.audit import audit
 from millrace.ingest import Mapped, TicketFile
 from millrace.labelled import LabelledFile, Reading
 from millrace.router import train_head
-from millrace.sending import Progress as Sent
-from millrace.sending import send
+from millrace.sending import Progress, send
 from millrace.similar import print_found
 from millrace.wiring import Running, group_of, load_text_model, model_card, open_broker, open_store, ticket_worker
 from schemas.failures import FailureHeader
@@ -186,10 +184,7 @@ def _train(console: Console, settings: Settings, model: TextModel, samples: Samp
     labels = tuple(str(row["agent_label"]) for row in samples.solved)
     console.print(f"Training a routing head on {len(labels)} solved tickets of {len(set(labels))} labels ...")
     texts = tuple(f"{row['subject']}\n\n{row['body']}" for row in samples.solved)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=None)
-        file = LabelledFile(texts, labels, skipped=0)
-        outcome = train_head(Reading(settings, model), file, None, folder, lambda: bar.advance(task))
+    outcome = train_head(Reading(settings, model), LabelledFile(texts, labels, skipped=0), None, folder)
     held_out: Any = outcome.head.facts["held_out"]
     console.print(
         f"head {outcome.head.fingerprint}: {held_out['accuracy']:.1%} right on tickets held out, "
@@ -229,7 +224,7 @@ def _part(path: Path, rows: list[dict[str, object]]) -> TicketFile:
 
 def _ingest(stage: Stage, source: TicketFile, sink: KafkaSink) -> int:
     mapped = Mapped(TENANT)
-    progress = Sent.load(stage.settings.operation.state_dir, source, mapped, stage.bootstrap)
+    progress = Progress.load(stage.settings.operation.state_dir, source, mapped, stage.bootstrap)
     return send(source, mapped, sink, progress, stage.clock, lambda _: None).rows
 
 

@@ -19,6 +19,7 @@ from shared.errors import Fatal
 from shared.records import Message, Record, TopicPartition
 
 READ_AT_ONCE = 100
+READ_AHEAD_BYTES = 2 << 20
 CHUNK_LETTERS = 500
 """Letters confirmed together: what is sent twice at most when a replay is killed."""
 

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
+from millrace.bars import bar
 from millrace.ingest import TicketFile
 from millrace.wiring import load_text_model, model_card
 from shared.embedding.port import Matrix, TextModel
 from shared.errors import Fatal
-from shared.routing.head import Head, Predictions
 from shared.settings import Settings
 from shared.text.preparation import Preparer
+
+if TYPE_CHECKING:  # what a head needs takes seconds to import
+    from shared.routing.head import Head, Predictions
 
 TEXTS_AT_ONCE = 256
 
@@ -85,16 +87,14 @@ class Reading:
             places.setdefault(text, len(places))
         different = list(places)
         vectors = np.zeros((len(different), self._model.dim), np.float32)
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_interactive) as bar:
-            task = bar.add_task("embedding", total=len(different))
+        with bar("embedding", len(different)) as advance:
             for start in range(0, len(different), TEXTS_AT_ONCE):
                 part = different[start : start + TEXTS_AT_ONCE]
                 vectors[start : start + len(part)] = self._model.embed(part).vectors
-                bar.advance(task, len(part))
+                advance(len(part))
         return vectors[[places[text] for text in prepared]]
 
-    def predict(self, head: Head, texts: Sequence[str]) -> Predictions:
+    def predict(self, head: "Head", texts: Sequence[str]) -> "Predictions":
         """Return what a head says of texts.
 
         Raises:

@@ -1,13 +1,14 @@
 """Training, evaluating and explaining routing heads, from files: what `millrace router` does, without its options."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from millrace.bars import bar
 from millrace.labelled import LabelledFile, Reading
 from schemas.tickets import Label
 from shared.errors import Fatal
@@ -15,10 +16,12 @@ from shared.routing.evaluate import Evaluation, evaluate
 from shared.routing.findings import facts_of
 from shared.routing.folds import Examples
 from shared.routing.head import Head
-from shared.routing.head_files import POLICY_FILE, make_folder, save_head
+from shared.routing.head_files import make_folder, save_head
+from shared.routing.policy import POLICY_FILE
 from shared.routing.proposal import propose
-from shared.routing.train import Trained, train
+from shared.routing.train import Trained, steps, train
 
+PROPOSAL_FILE = "routing.proposed.toml"
 LABEL: TypeAdapter[str] = TypeAdapter(Label)
 
 
@@ -28,6 +31,7 @@ class Outcome:
 
     Attributes:
         head: As it was written and read back.
+        policy: Where the proposed routing.toml was written.
         trained: What was held out, for the pictures.
         examples: What it was trained on.
         repeated: How many rows repeated a text and label and were left out.
@@ -35,15 +39,14 @@ class Outcome:
     """
 
     head: Head
+    policy: Path
     trained: Trained
     examples: Examples
     repeated: int
     contested: int
 
 
-def train_head(
-    reading: Reading, file: LabelledFile, outside_label: str | None, folder: Path, done: Callable[[], None]
-) -> Outcome:
+def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, folder: Path) -> Outcome:
     """Train a head on a file and write it, with a proposed routing.toml.
 
     Args:
@@ -51,7 +54,6 @@ def train_head(
         file: Labelled texts.
         outside_label: The label of rows that belong nowhere: they teach the scope score alone.
         folder: Where the head goes.
-        done: Called after each step of the training.
 
     Raises:
         Fatal: there is too little to learn from, or the folder cannot be written.
@@ -73,14 +75,12 @@ def train_head(
     if outside:
         nowhere = np.full(len(outside), -1)
         strangers = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], nowhere, labels)
-    trained = train(examples, strangers, reading.fingerprint, done)
+    with bar("training", steps(examples, strangers)) as advance:
+        trained = train(examples, strangers, reading.fingerprint, lambda: advance(1))
+    policy = _write_policy(folder, propose(labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
-    try:
-        (folder / POLICY_FILE).write_text(propose(labels, trained.auto_at, trained.review_at), encoding="utf-8")
-    except OSError as error:
-        raise Fatal(f"{folder / POLICY_FILE} cannot be written: {error.strerror}") from error
     contested = len(inside) - len({text for text, _ in inside})
-    return Outcome(head, trained, examples, len(file.texts) - len(pairs), contested)
+    return Outcome(head, policy, trained, examples, len(file.texts) - len(pairs), contested)
 
 
 def evaluate_head(
@@ -103,6 +103,18 @@ def evaluate_head(
     except ValueError as error:
         raise Fatal(f"{error}; it has {_some(head.labels)}") from error
     return figures, unknown
+
+
+def _write_policy(folder: Path, proposal: str) -> Path:
+    """Write the proposed policy; one that is there may have been edited, so it stays and the proposal lies beside it."""
+    path = folder / POLICY_FILE
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") != proposal:
+            path = folder / PROPOSAL_FILE
+        path.write_text(proposal, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(f"{path} cannot be written: {error}") from error
+    return path
 
 
 def _check_labels(labels: Iterable[str]) -> None:

@@ -1,4 +1,7 @@
-"""The composition root: the only file that puts a worker together from concrete adapters."""
+"""The composition root: the only file that puts a worker together from concrete adapters.
+
+Adapters of slow libraries are imported where they are configured, so that commands without them start at once.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -26,13 +29,11 @@ from shared.errors import Fatal
 from shared.metrics import Metrics
 from shared.observers import Observer, Observers
 from shared.retrieval.similar import SimilarSearch
-from shared.routing.head_files import POLICY_FILE, load_head
-from shared.routing.policy import Policy
+from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings
 from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
-from shared.vectorstore.port import VectorStore
-from shared.vectorstore.qdrant import connect
+from shared.vectorstore.port import Collection, VectorStore
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages, collection_spec
@@ -59,7 +60,7 @@ def model_card(settings: Settings) -> ModelCard:
 
 
 def load_text_model(settings: Settings) -> TextModel:
-    """Load the configured text model; torch is imported here, so that commands without a model start at once.
+    """Load the configured text model.
 
     Raises:
         Fatal: the model or what it needs is not installed, or it is not what its card says.
@@ -72,33 +73,49 @@ def load_text_model(settings: Settings) -> TextModel:
     return SentenceModel(card, settings.embedding.device, settings.embedding.micro_batch_tokens)
 
 
+def load_policy(settings: Settings) -> Policy:
+    """Return the configured policy, else the one beside the configured head, else the packaged one.
+
+    Raises:
+        Fatal: it cannot be read, or something in it is wrong.
+    """
+    beside = settings.decision.head / POLICY_FILE if settings.decision.head is not None else None
+    return Policy.load(settings.decision.routing or (beside if beside is not None and beside.exists() else None))
+
+
 def load_decider(settings: Settings, model_fingerprint: str) -> Decider:
     """Return what decides: the configured head under its policy, or the vote under the policy.
 
     Args:
-        settings: Without a routing file of its own, a head goes by the one beside it.
+        settings: Which head and policy.
         model_fingerprint: Of the model whose vectors will be decided on.
 
     Raises:
         Fatal: the head or the policy cannot be used, or they do not fit the model or each other.
     """
-    chosen = settings.decision
+    policy, chosen = load_policy(settings), settings.decision
     if chosen.head is None:
-        return Decider(Policy.load(chosen.routing), chosen.neighbours)
+        return Decider(policy, chosen.neighbours)
+    from shared.routing.head_files import load_head
+
     head = load_head(chosen.head)
     head.check_model(model_fingerprint)
-    beside = chosen.head / POLICY_FILE
-    return Decider(Policy.load(chosen.routing or (beside if beside.exists() else None)), chosen.neighbours, head)
+    return Decider(policy, chosen.neighbours, head)
 
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[VectorStore]:
     """Open the configured vector store."""
-    store: VectorStore = connect(settings.store) if settings.store.url else EdgeStore(settings.store.path)
-    try:
+    with closing(_connected(settings)) as store:
         yield store
-    finally:
-        store.close()
+
+
+def _connected(settings: Settings) -> VectorStore:
+    if settings.store.url is None:
+        return EdgeStore(settings.store.path)
+    from shared.vectorstore.qdrant import connect
+
+    return connect(settings.store)
 
 
 @contextmanager
@@ -115,10 +132,27 @@ def open_cache(settings: Settings, dim: int, clock: Clock, observer: Observer) -
     if settings.cache.redis_url is None:
         yield TieredCache([memory], observer)
         return
-    from shared.cache.redis import RedisCache  # half a second, for those alone who have a Redis
+    from shared.cache.redis import RedisCache
 
     with closing(RedisCache(settings.cache, dim, clock, observer)) as shared:
         yield TieredCache([memory, ("redis", shared)], observer)
+
+
+@contextmanager
+def open_collection(settings: Settings, stream: str) -> Iterator[Collection]:
+    """Open what a stream's readers use, in the configured store; nothing is created.
+
+    Raises:
+        Fatal: there is no store, or it holds nothing of the stream.
+    """
+    where = settings.store.url or str(settings.store.path)
+    if settings.store.url is None and not settings.store.path.exists():
+        raise Fatal(f"there is no store at {where}; set MILLRACE_STORE__PATH, or MILLRACE_STORE__URL")
+    with open_store(settings) as store:
+        collection = store.open_alias(stream)
+        if collection is None:
+            raise Fatal(f"{where} holds no collection of {stream}")
+        yield collection
 
 
 @contextmanager

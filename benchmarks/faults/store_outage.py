@@ -63,8 +63,10 @@ def _measure(begin: Step, end: Step, outage_s: float, records_per_s: int, timeou
 
 
 def _load(on: Trial, records_per_s: int, clock: SystemClock, stop: threading.Event) -> None:
+    began_s = clock.monotonic_s()
     while not clock.wait(stop, EVERY_S):
-        on.send(int(records_per_s * EVERY_S))
+        due = int((clock.monotonic_s() - began_s) * records_per_s)
+        on.send(max(0, due - on.sent))
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from millrace.cli import audit, demo, dlq, ingest, pause, policy, router, run, similar, topics
+from millrace.cli import audit, demo, dlq, doctor, ingest, pause, policy, router, run, similar, topics
 from shared.errors import MillraceError, StoreInUse, Unavailable
 
 UNAVAILABLE = 3
@@ -23,6 +23,7 @@ app.command("run")(run.run)
 app.add_typer(topics.app, name="topics")
 app.command("ingest")(ingest.ingest)
 app.command("audit")(audit.audit)
+app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
 app.add_typer(dlq.app, name="dlq")

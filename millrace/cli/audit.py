@@ -7,16 +7,15 @@ import typer
 from millrace.audit import as_json
 from millrace.audit import audit as run_audit
 from millrace.cli.options import Bootstrap, Json, Stream, load_settings, quiet, require_bootstrap, require_stream
-from millrace.wiring import group_of, open_store
+from millrace.wiring import group_of, open_collection
 from shared.broker.reader import TopicReader
-from shared.errors import Fatal
 
 
 def audit(
     bootstrap: Bootstrap = None,
     stream: Stream = "tickets",
     points: Annotated[
-        bool, typer.Option("--points/--no-points", help="Compare the stored points too; needs the store to be free.")
+        bool, typer.Option("--points/--no-points", help="Compare the stored points too, or the topics alone.")
     ] = True,
     json: Json = False,
 ) -> None:
@@ -28,14 +27,7 @@ def audit(
     settings = load_settings(bootstrap)
     reader = TopicReader(require_bootstrap(settings), group_of(settings, require_stream(stream)))
     if points:
-        if not settings.store.path.exists():
-            raise Fatal(f"there is no store at {settings.store.path}; set MILLRACE_STORE__PATH, or give --no-points")
-        with open_store(settings) as store:
-            collection = store.open_alias(stream)
-            if collection is None:
-                raise Fatal(
-                    f"{settings.store.path} holds no collection of {stream}; --no-points checks the topics alone"
-                )
+        with open_collection(settings, stream) as collection:
             findings = run_audit(reader, stream, collection)
     else:
         findings = run_audit(reader, stream, None)

@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from millrace.cli.options import quiet
-from millrace.demo import run_demo
 
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the worker and the broker running until Ctrl-C.")] = False,
 ) -> None:
     """Show the whole path on sample tickets: no server, nothing downloaded; a temporary folder holds the store."""
+    from millrace.demo import run_demo  # it trains a head, and what that needs takes seconds to import
+
     quiet()
     clean = run_demo(keep)
     raise typer.Exit(0 if clean else 1)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
-from millrace.dlq import READ_AT_ONCE, Plan, Replay, Replayed, find, letters, newest, replay_group
+from millrace.dlq import READ_AHEAD_BYTES, READ_AT_ONCE, Plan, Replay, Replayed, find, letters, newest, replay_group
 from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
 from schemas.failures import FailureReason
 from schemas.topics import dlq_topic, quarantine_topic, redo_topic
@@ -68,7 +68,9 @@ def list_(
     quiet()
     clock = SystemClock()
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
-    reader = TopicReader(require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE)
+    reader = TopicReader(
+        require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES
+    )
     topic = (quarantine_topic if quarantine else dlq_topic)(require_stream(stream))
     counts, render, found = Histogram(), as_json if json else line, letters(reader, topic, selection)
     if limit and not histogram:
@@ -111,7 +113,9 @@ def show(
     wanted = parse_place(place)
     if wanted is None:
         raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
-    reader = TopicReader(require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE)
+    reader = TopicReader(
+        require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES
+    )
     found = find(reader, require_stream(stream), wanted)
     letter = found[-1]
     if len(found) > 1:
@@ -163,7 +167,7 @@ def replay(
     address, per_s = require_bootstrap(settings), _rate(rate)
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
     plan = Plan(require_stream(stream), selection, max_replays, limit, per_s, dry_run)
-    reader = TopicReader(address, at_once=READ_AT_ONCE)
+    reader = TopicReader(address, at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
         reader.watermarks(topic)  # a missing topic shows before anything is sent
     name = group or replay_group(stream, selection)

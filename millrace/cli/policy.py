@@ -3,7 +3,7 @@
 import json as jsonlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
@@ -12,9 +12,8 @@ from rich.table import Table
 
 from millrace.cli.options import Json, load_settings, quiet
 from millrace.labelled import Reading, read_labelled
-from millrace.policy import ACTIONS, answers, report, warnings
-from shared.routing.head_files import POLICY_FILE, load_head
-from shared.routing.policy import Policy
+from schemas.tickets import Action
+from shared.routing.policy import POLICY_FILE, Policy
 
 app = typer.Typer(help="The routing policy.", no_args_is_help=True)
 
@@ -44,6 +43,9 @@ def check(
     The file must not be what the head was trained on, or everything looks sure. Precision is the share of texts whose
     first label is the file's; for abstain it says how often the label that was not trusted would have been right.
     """
+    from millrace.policy import answers, report, warnings  # what a head needs takes seconds to import
+    from shared.routing.head_files import load_head
+
     quiet()
     head = load_head(model)
     tried = Policy.load(routing or model / POLICY_FILE)
@@ -72,16 +74,18 @@ def check(
 
 def _tell(figures: dict[str, Any]) -> None:
     table = _table("action", "texts", "share", "precision")
-    for action in ACTIONS:
+    for action in get_args(Action):
         each = figures[action]
         table.add_row(action, str(each["texts"]), f"{each['share']:.1%}", _precision(each))
     Console(highlight=False).print(table)
 
 
 def _tell_labels(labels: dict[str, Any]) -> None:
-    table = _table("first label", *(column for action in ACTIONS for column in (action, "precision")))
+    table = _table("first label", *(column for action in get_args(Action) for column in (action, "precision")))
     for label, figures in labels.items():
-        cells = (cell for action in ACTIONS for cell in (str(figures[action]["texts"]), _precision(figures[action])))
+        cells = (
+            cell for action in get_args(Action) for cell in (str(figures[action]["texts"]), _precision(figures[action]))
+        )
         table.add_row(escape(" ".join(label.split())), *cells)
     Console(highlight=False).print(table)
 

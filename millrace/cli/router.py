@@ -1,24 +1,26 @@
-"""`millrace router train | evaluate | show | explain`."""
+"""`millrace router train | evaluate | show | explain`.
+
+What a head needs takes seconds to import, so each command imports it itself.
+"""
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from millrace.cli.options import Json, load_settings, quiet
 from millrace.labelled import Reading, read_labelled
-from millrace.router import Outcome, evaluate_head, train_head
-from shared.routing.head_files import POLICY_FILE, load_head
-from shared.routing.pictures import draw, require_matplotlib
+from shared.routing.policy import POLICY_FILE
+
+if TYPE_CHECKING:
+    from millrace.router import Outcome
 
 app = typer.Typer(help="The routing head: train it, measure it, look into it.", no_args_is_help=True)
 
@@ -51,13 +53,15 @@ def train(
     minute beyond their embedding. Beside the head lies a proposed routing.toml: a row per label, thresholds from 95 %
     precision. Use both with MILLRACE_DECISION__HEAD=DIR.
     """
+    from millrace.router import train_head
+    from shared.routing.pictures import draw, require_matplotlib
+
     quiet()
     if pictures:
         require_matplotlib()
     labelled = read_labelled(file, text_column, label_column)
     reading = Reading(load_settings())
-    with _told_steps() as done:
-        outcome = train_head(reading, labelled, out_of_scope_label, out, done)
+    outcome = train_head(reading, labelled, out_of_scope_label, out)
     if pictures:
         draw(outcome.trained, outcome.examples, out)
     if json:
@@ -82,6 +86,9 @@ def evaluate(
     accuracy is that of the decisions (rejecting is right for them and wrong for the others), in_scope_accuracy that of the
     labels alone; macro_f1, ece (15 bins) and coverage_at_95_precision are over the in-scope rows in any case.
     """
+    from millrace.router import evaluate_head
+    from shared.routing.head_files import load_head
+
     quiet()
     labelled = read_labelled(file, text_column, label_column)
     head = load_head(model)
@@ -102,6 +109,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Say what a head is: its model, labels, how it was put together, what it was worth, what training warned of."""
+    from shared.routing.head_files import load_head
+
     quiet()
     facts: Any = dict(load_head(folder).facts)
     if json:
@@ -136,6 +145,8 @@ def explain(
 
     Shows its shares, the terms that speak for the first label against the second, and the most similar training texts.
     """
+    from shared.routing.head_files import load_head
+
     quiet()
     head = load_head(model)
     reading = Reading(load_settings())
@@ -158,24 +169,7 @@ def explain(
     _table("nearest training texts", ("cosine", "label", "text"), near)
 
 
-@contextmanager
-def _told_steps() -> Iterator[Callable[[], None]]:
-    """Yield what shows each step of training on a bar: from the first one on, for embedding has its own bar before."""
-    console = Console(stderr=True)
-    bar = Progress(console=console, transient=True, disable=not console.is_interactive)
-    task = bar.add_task("training", total=None)
-
-    def done() -> None:
-        bar.start()
-        bar.advance(task)
-
-    try:
-        yield done
-    finally:
-        bar.stop()
-
-
-def _tell(outcome: Outcome, skipped: int, out: Path) -> None:
+def _tell(outcome: "Outcome", skipped: int, out: Path) -> None:
     facts: Any = outcome.head.facts
     left_out = f", {outcome.repeated} repeated and {skipped} incomplete left out" if outcome.repeated or skipped else ""
     typer.echo(f"{facts['texts']} texts, {len(facts['labels'])} labels{left_out}")
@@ -184,7 +178,9 @@ def _tell(outcome: Outcome, skipped: int, out: Path) -> None:
     typer.echo(f"thresholds: auto_at {thresholds['auto_at']:.3f}, review_at {thresholds['review_at']:.3f}")
     worst = [(str(p["count"]), f"{p['label']} taken for {p['taken_for']}") for p in facts["confused"][:LISTED]]
     _table("most often taken for each other, held out", ("texts", "labels"), worst)
-    typer.echo(f"head {outcome.head.fingerprint} in {out}; policy proposed in {out / POLICY_FILE}")
+    typer.echo(f"head {outcome.head.fingerprint} in {out}; policy proposed in {outcome.policy}")
+    if outcome.policy.name != POLICY_FILE:
+        typer.echo(f"the {POLICY_FILE} that was there stays in force: compare the two")
 
 
 def _figures(held_out: dict[str, Any]) -> str:
@@ -194,7 +190,7 @@ def _figures(held_out: dict[str, Any]) -> str:
     )
 
 
-def _warn(outcome: Outcome) -> None:
+def _warn(outcome: "Outcome") -> None:
     if outcome.contested:
         sys.stderr.write(f"warning: {outcome.contested} texts stand under more than one label\n")
     _warn_of(dict(outcome.head.facts))

@@ -23,8 +23,7 @@ from millrace.retrieval import (
     tune,
 )
 from millrace.similar import ask, only_tenant, print_found, print_metrics
-from millrace.wiring import load_text_model, model_card, open_store
-from shared.errors import Fatal
+from millrace.wiring import load_text_model, model_card, open_collection
 from shared.retrieval.tuning import Table
 from shared.settings import Settings
 from shared.text.preparation import Preparer
@@ -74,13 +73,8 @@ def similar(
     if text is None:
         raise typer.BadParameter("give --text, or one of the commands evaluate and tune")
     settings = load_settings()
-    if not settings.store.path.exists():
-        raise Fatal(f"there is no store at {settings.store.path}; set MILLRACE_STORE__PATH")
     wanted = settings.similar if limit is None else settings.similar.model_copy(update={"limit": limit})
-    with open_store(settings) as store:
-        collection = store.open_alias(STREAM)
-        if collection is None:
-            raise Fatal(f"{settings.store.path} holds no collection of {STREAM}")
+    with open_collection(settings, STREAM) as collection:
         whose = tenant or only_tenant(collection)
         found = ask(collection, load_text_model(settings), wanted, whose, _prepare(settings)(text))
     if json:

@@ -14,6 +14,10 @@ from shared.records import Record, TopicPartition
 
 TIMEOUT_S = 15.0
 READ_AT_ONCE = 1_000
+READ_AHEAD_BYTES = 16 << 20
+FETCHED_PARTITIONS = 8
+"""One answer holds so many partitions' worth before the client sees that it has read far enough ahead."""
+
 CONSUME_S = 0.05
 COORDINATOR_ATTEMPTS = 20
 COORDINATOR_WAIT_S = 0.5
@@ -28,10 +32,17 @@ class TopicReader:
     Args:
         bootstrap: Addresses of the brokers.
         group: The group whose committed offsets `committed` tells.
-        at_once: Records taken from the client together: what stands in memory beside its own buffer.
+        at_once: Records taken from the client together.
+        ahead_bytes: What the client reads ahead, about; less takes less memory and more requests.
     """
 
-    def __init__(self, bootstrap: Address, group: str = "millrace-reader", at_once: int = READ_AT_ONCE) -> None:
+    def __init__(
+        self,
+        bootstrap: Address,
+        group: str = "millrace-reader",
+        at_once: int = READ_AT_ONCE,
+        ahead_bytes: int = READ_AHEAD_BYTES,
+    ) -> None:
         self._at_once = at_once
         self._heard = Heard()
         self._config = client_config(bootstrap, self._heard) | {
@@ -39,8 +50,8 @@ class TopicReader:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",  # what is deleted while it is read is passed over, and nothing else
-            "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
-            "queued.max.messages.kbytes": 16_384,
+            "fetch.message.max.bytes": min(FETCH_LIMIT_BYTES, ahead_bytes // FETCHED_PARTITIONS),
+            "queued.max.messages.kbytes": ahead_bytes >> 10,
         }
 
     def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:

@@ -52,6 +52,9 @@ class Remover:
                 found = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
             except KafkaException as error:
                 raise Unavailable("broker", error.args[0].str()) from error
+        for each in found:
+            if each.error is not None:  # no answer must never read as "all of it"
+                raise Unavailable("broker", f"{each.topic}/{each.partition}: {each.error.str()}")
         firsts = {TopicPartition(each.topic, each.partition): each.offset for each in found}
         return {where: (low, firsts[where] if firsts[where] >= 0 else high) for where, (low, high) in marks.items()}
 

@@ -51,6 +51,7 @@ class Explanation:
     Attributes:
         shares: All labels with their probability, best first.
         scope: See `Predictions`.
+        bias: How much the first label is preferred to the second whatever the text, in logits.
         dense: How much the vector speaks for the first label against the second, in logits.
         terms: The terms that speak loudest for the first label or against it, in logits, loudest first.
         nearest: The most similar training texts: cosine, label, text.
@@ -58,6 +59,7 @@ class Explanation:
 
     shares: tuple[tuple[str, float], ...]
     scope: float
+    bias: float
     dense: float
     terms: tuple[tuple[str, float], ...]
     nearest: tuple[tuple[float, str, str], ...]
@@ -126,6 +128,7 @@ class Head:
         return Explanation(
             shares=tuple((self.labels[label], float(shares[label])) for label in order),
             scope=float(answer.scope[0]),
+            bias=float(self.linear.bias[first] - self.linear.bias[second]),
             dense=float(vector @ (self.linear.dense[:, first] - self.linear.dense[:, second])),
             terms=tuple((self.terms[weighed.col[each]], float(speaks[each])) for each in loudest),
             nearest=tuple((float(cosines[n]), self.known.labels[n], self.known.texts[n]) for n in near),

@@ -16,9 +16,6 @@ from shared.routing.linear import Linear
 from shared.routing.scope import Scope
 
 FORMAT = 1
-POLICY_FILE = "routing.toml"
-"""The policy that lies beside a head, proposed by training."""
-
 ARRAYS, TERMS, TEXTS, FACTS = "head.safetensors", "terms.json", "texts.jsonl", "head.json"
 
 
@@ -51,11 +48,13 @@ def save_head(head: Head, folder: Path) -> Head:
     named = {"fingerprint": fingerprint, **identity}
     facts = {**named, **head.facts, **named}
     make_folder(folder)
+    files[FACTS] = json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"
     try:
-        (folder / FACTS).unlink(missing_ok=True)
         for name, content in files.items():
-            (folder / name).write_bytes(content)
-        (folder / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            (folder / f"{name}.part").write_bytes(content)  # a full disk leaves the head that was there
+        (folder / FACTS).unlink(missing_ok=True)
+        for name in files:
+            (folder / f"{name}.part").replace(folder / name)
     except OSError as error:
         raise Fatal(f"the head cannot be written to {folder}: {error.strerror}") from error
     return load_head(folder)

@@ -11,6 +11,9 @@ from shared.errors import Fatal
 from shared.routing.policy_file import Content, read_policy_file
 from shared.routing.toml_lines import dotted
 
+POLICY_FILE = "routing.toml"
+"""Its name beside a head."""
+
 NAMES_SHOWN = 5
 
 

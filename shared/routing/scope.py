@@ -21,7 +21,10 @@ BALANCES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 """What a standard deviation of similarity counts against one of the entropy, both of in-scope texts."""
 
 ABOUT_AS_WELL = 0.001
-LEAST_WIDTH = 1e-6
+LEAST_WIDTH = 0.01
+"""Where nearly all in-scope texts are alike their spread says nothing, and a slope made of it would be a step."""
+
+LEAST_SLOPE = 1e-3
 ROWS_AT_ONCE = 1_024
 
 
@@ -80,12 +83,12 @@ def fit_scope(probabilities: Floats, similarity: Floats, inside: NDArray[np.bool
         inside: Whether the head knew the text's label.
     """
     certainty = -entropy(probabilities).astype(np.float64)
-    certainty_width, width = (float(values[inside].std()) + LEAST_WIDTH for values in (certainty, similarity))
+    certainty_width, width = (max(float(values[inside].std()), LEAST_WIDTH) for values in (certainty, similarity))
     sums = {balance: certainty / certainty_width + balance * similarity / width for balance in BALANCES}
     quality = {balance: float(roc_auc_score(inside, total)) for balance, total in sums.items()}
     balance = min(each for each in BALANCES if quality[each] >= max(quality.values()) - ABOUT_AS_WELL)
     fitted = LogisticRegression(class_weight="balanced").fit(sums[balance][:, None], inside)
-    slope = max(float(fitted.coef_[0, 0]), LEAST_WIDTH)
+    slope = max(float(fitted.coef_[0, 0]), LEAST_SLOPE)
     offset = float(fitted.intercept_[0])
     return Scope(-slope / certainty_width, slope * balance / width, offset, threshold=0.0)
 

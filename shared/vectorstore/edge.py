@@ -19,6 +19,7 @@ import qdrant_edge as edge
 
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
+from shared.vectorstore.edge_folder import ALIASES, OWNER, aliases_of
 from shared.vectorstore.edge_query import find_candidates, older_than, to_point, to_request, to_uuid
 from shared.vectorstore.port import (
     VERSION_FIELD,
@@ -153,7 +154,7 @@ class EdgeStore:
             self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name, spec)
         aliases = self._aliases()
         if spec.alias not in aliases:
-            self._write("aliases.json", {**aliases, spec.alias: spec.name})
+            self._write(ALIASES, {**aliases, spec.alias: spec.name})
         return self._open[spec.name]
 
     def open_alias(self, alias: str) -> EdgeCollection | None:
@@ -198,9 +199,7 @@ class EdgeStore:
         return EdgeCollection(shard, held["vectors"], held["sparse"])
 
     def _aliases(self) -> dict[str, str]:
-        path = self._folder / "aliases.json"
-        aliases: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        return aliases
+        return aliases_of(self._folder)
 
     def _write(self, name: str, content: Mapping[str, object]) -> None:
         part = self._folder / f"{name}.part"
@@ -210,7 +209,7 @@ class EdgeStore:
 
 def _lock(folder: Path) -> int:
     """Take the folder for this process; the kernel releases the lock when the process ends, however it ends."""
-    handle = os.open(folder / "owner.pid", os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -47,6 +47,14 @@ LOOKUP_POINTS = 250
 READ_POINTS = 1_000
 """Points read in one call without their vectors."""
 
+GRPC_OPTIONS = {
+    "grpc.initial_reconnect_backoff_ms": 500,
+    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+}
+"""A channel by itself waits up to two minutes before it connects again, and never notices that the other end has died."""
+
 log = get_logger("store")
 
 
@@ -211,6 +219,11 @@ class QdrantStore:
             info = self._link.client.get_collection(name)
         return QdrantCollection(self._link, name, *layout(info.config.params))
 
+    @property
+    def link(self) -> Link:
+        """The way to the server, for who only looks at it."""
+        return self._link
+
     def close(self) -> None:
         """Let go; what was acknowledged is safe on the server."""
         self._link.pool.shutdown()
@@ -235,6 +248,7 @@ def connect(settings: StoreSettings) -> QdrantStore:
             api_key=key,
             prefer_grpc=settings.grpc,
             grpc_port=settings.grpc_port,
+            grpc_options=dict(GRPC_OPTIONS),  # the client adds to it
             timeout=settings.timeout_s,
             check_compatibility=False,  # it only warns, from a thread of its own; `check_guard` asks what matters
         )

@@ -48,23 +48,26 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
         if not client.collection_exists(spec.name):
             _create(client, spec, where)
         info = client.get_collection(spec.name)
-    wanted = {VERSION_FIELD: INDEXES["integer"], **{name: INDEXES[kind] for name, kind in spec.indexes.items()}}
-    found = {name: index.data_type for name, index in info.payload_schema.items()}
-    faults = _differences(info.config.params, spec)
-    faults += [
-        f"field {name} is indexed as {found[name].value}, not {kind.value}"
-        for name, kind in wanted.items()
-        if name in found and found[name] is not kind
-    ]
+    faults = differences(info, spec)
     if faults:
         raise Fatal(
             f"collection {spec.name} at {where} was made with other parameters: {'; '.join(faults)}; "
             "move it aside and index again"
         )
     with translated(where):
-        for name, kind in wanted.items():
-            if name not in found:
+        for name, kind in _indexes(spec).items():
+            if name not in info.payload_schema:
                 check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
+
+
+def differences(info: models.CollectionInfo, spec: CollectionSpec) -> list[str]:
+    """Return how a collection that is there differs from what is wanted; indexes that are missing can still be made."""
+    found = {name: index.data_type for name, index in info.payload_schema.items()}
+    return _differences(info.config.params, spec) + [
+        f"field {name} is indexed as {found[name].value}, not {kind.value}"
+        for name, kind in _indexes(spec).items()
+        if name in found and found[name] is not kind
+    ]
 
 
 def ensure_alias(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
@@ -171,6 +174,10 @@ def _create(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
     except CLIENT_ERRORS as error:
         if not already_exists(error):  # another worker was faster: what it made is compared like any other
             raise translate(error, where) from None
+
+
+def _indexes(spec: CollectionSpec) -> dict[str, models.PayloadSchemaType]:
+    return {VERSION_FIELD: INDEXES["integer"], **{name: INDEXES[kind] for name, kind in spec.indexes.items()}}
 
 
 def _index(name: str, kind: models.PayloadSchemaType) -> models.PayloadSchemaType | models.KeywordIndexParams:

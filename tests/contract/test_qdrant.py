@@ -166,42 +166,90 @@ def test_the_key_is_sent_and_never_told(
 
 
 class Meddler:
-    """A client to which something happens just before its first insert."""
+    """A client to which something happens just before the next write of one kind."""
 
-    def __init__(self, client: QdrantClient, before: Callable[[], object]) -> None:
-        self._client, self._before = client, [before]
+    def __init__(self, client: QdrantClient) -> None:
+        self._client = client
+        self._before: tuple[str, Callable[[], object]] | None = None
+
+    def before(self, kind: str, do: Callable[[], object]) -> None:
+        """Do something once, before the next upsert that has this argument."""
+        self._before = (kind, do)
 
     def upsert(self, *values: Any, **named: Any) -> models.UpdateResult:
         """Write, after what another worker did."""
-        if self._before and named.get("update_mode") is models.UpdateMode.INSERT_ONLY:
-            self._before.pop()()
+        if self._before and self._before[0] in named:
+            _, do = self._before
+            self._before = None
+            do()
         return self._client.upsert(*values, **named)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing has happened yet."""
+        return self._before is not None
 
     def __getattr__(self, name: str) -> Any:
         """Do everything else as the client does."""
         return getattr(self._client, name)
 
 
-@pytest.mark.parametrize(("theirs", "ours", "wins"), [(1, 2, 2), (2, 2, 2), (3, 2, 3)])
+def meddled(store: QdrantStore, spec: CollectionSpec) -> tuple[QdrantCollection, Meddler]:
+    """Return a collection whose writes another worker can come before."""
+    store.open(spec)
+    meddler: Any = Meddler(store._link.client)
+    link = replace(store._link, client=meddler)
+    return QdrantCollection(link, spec.name, spec.vectors, spec.sparse), meddler
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(1, 2), (2, 2), (3, 2)])
 def test_a_race_for_a_new_id_is_won_by_the_newer_version(
-    opener: Callable[..., QdrantStore], spec: CollectionSpec, theirs: int, ours: int, wins: int
+    opener: Callable[..., QdrantStore], spec: CollectionSpec, theirs: int, ours: int
 ) -> None:
+    collection, meddler = meddled(opener(), spec)
     other = opener().open(spec)
-    store = opener()
-    client = store._link.client
-    meddler: Any = Meddler(client, lambda: other.upsert([point(1, theirs, unit(1), says="theirs")]))
-    store._link = replace(store._link, client=meddler)
-    store.open(spec)  # its probe is an insert too
-    meddler._before.append(lambda: other.upsert([point(1, theirs, unit(1), says="theirs")]))
-    client.delete(spec.name, [str(point_id(1))])
-    collection = store.open_alias(spec.alias)
-    assert collection is not None
+    meddler.before("update_mode", lambda: other.upsert([point(1, theirs, unit(1), says="theirs")]))
     collection.upsert([point(1, ours, unit(0, 1), says="ours"), point(2, 1)])
-    assert meddler._before == []
+    assert not meddler.waits
     found = other.lookup([point_id(1)])[point_id(1)]
-    assert found.version == wins
-    assert found.payload["says"] == ("ours" if ours > theirs else "theirs")
+    assert (found.version, found.payload["says"]) == ((ours, "ours") if ours > theirs else (theirs, "theirs"))
     assert other.versions([point_id(2)]) == {point_id(2): 1}
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(2, 3), (3, 3), (4, 3)])
+def test_a_race_for_a_known_id_is_won_by_the_newer_version(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec, theirs: int, ours: int
+) -> None:
+    collection, meddler = meddled(opener(), spec)
+    other = opener().open(spec)
+    other.upsert([point(1, 1), point(2, 1)])
+    meddler.before("update_filter", lambda: other.upsert([point(1, theirs, unit(1), says="theirs")]))
+    collection.upsert([point(1, ours, unit(0, 1), says="ours"), point(2, 2)])
+    assert not meddler.waits
+    found = other.lookup([point_id(1)])[point_id(1)]
+    assert (found.version, found.payload["says"]) == ((ours, "ours") if ours > theirs else (theirs, "theirs"))
+    assert other.versions([point_id(2)]) == {point_id(2): 2}
+
+
+def test_an_id_that_is_gone_by_now_is_written_all_the_same(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    collection, meddler = meddled(opener(), spec)
+    collection.upsert([point(1, 1)])
+    gone: list[Any] = [str(point_id(1))]
+    meddler.before("update_filter", lambda: opener()._link.client.delete(spec.name, gone))
+    collection.upsert([point(1, 2)])
+    assert not meddler.waits
+    assert collection.versions([point_id(1)]) == {point_id(1): 2}
+
+
+def test_a_collection_that_goes_while_it_is_written_is_fatal(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    collection, meddler = meddled(opener(), spec)
+    meddler.before("update_mode", lambda: opener()._link.client.delete_collection(spec.name))
+    with pytest.raises(Fatal, match="doesn't exist"):
+        collection.upsert([point(number) for number in range(500)])
 
 
 def test_of_workers_that_write_the_same_ids_the_newest_version_wins(

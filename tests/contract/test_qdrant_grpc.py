@@ -20,12 +20,15 @@ from shared.settings import StoreSettings
 from shared.vectorstore.port import VERSION_FIELD
 from shared.vectorstore.qdrant import QdrantCollection, connect
 from tests.contract.vectors import SPEC, ids, point, point_id, worded
+from tests.qdrant.proxy import Proxy
+from tests.waiting import wait_until
 
+TIMEOUT_S = 60.0
 KEY = "a-key-of-the-test"
 
 
 @dataclass
-class Recorder(PointsServicer):  # type: ignore[misc]  # the library has no types
+class Recorder(PointsServicer):
     """Keeps every request; holds the versions that it is given, and fails with a code where one is set."""
 
     held: dict[str, int] = field(default_factory=dict)
@@ -34,14 +37,14 @@ class Recorder(PointsServicer):  # type: ignore[misc]  # the library has no type
     code: grpc.StatusCode | None = None
     retry_after_s: int = 0
 
-    def Upsert(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Upsert(self, request: Any, context: Any) -> Any:
         """Keep it, and what it says is stored."""
         self._begin(context)
         self.upserts.append(request)
         self.held |= {each.id.uuid: each.payload[VERSION_FIELD].integer_value for each in request.points}
         return wire.PointsOperationResponse(result=wire.UpdateResult(status=wire.UpdateStatus.Completed))
 
-    def Get(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Get(self, request: Any, context: Any) -> Any:
         """Return the versions held."""
         self._begin(context)
         held = [each.uuid for each in request.ids if each.uuid in self.held]
@@ -68,17 +71,26 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def collection(recorder: Recorder) -> Iterator[QdrantCollection]:
-    """Give a collection whose server is the recorder."""
+def way(recorder: Recorder) -> Iterator[Proxy]:
+    """Give the way to the recorder."""
     server = grpc.server(ThreadPoolExecutor(4))
-    add_PointsServicer_to_server(recorder, server)
+    add_PointsServicer_to_server(recorder, server)  # type: ignore[no-untyped-call]  # generated code
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    settings = StoreSettings(url="http://127.0.0.1:1", grpc=True, grpc_port=port, api_key=SecretStr(KEY), timeout_s=5)
+    with Proxy(port) as proxy:
+        yield proxy
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def collection(way: Proxy) -> Iterator[QdrantCollection]:
+    """Give a collection whose server is the recorder."""
+    settings = StoreSettings(
+        url="http://127.0.0.1:1", grpc=True, grpc_port=way.port, api_key=SecretStr(KEY), timeout_s=2
+    )
     store = connect(settings)
     yield QdrantCollection(store._link, SPEC.name, SPEC.vectors, SPEC.sparse)
     store.close()
-    server.stop(None).wait()
 
 
 def test_new_ids_are_insert_only_in_one_order_and_known_ones_guarded(
@@ -134,6 +146,27 @@ def test_the_wait_that_was_asked_for_is_told(recorder: Recorder, collection: Qdr
     recorder.code, recorder.retry_after_s = grpc.StatusCode.RESOURCE_EXHAUSTED, 7
     with pytest.raises(Unavailable, match="wait 7 s"):
         collection.versions([point_id(1)])
+
+
+@pytest.mark.parametrize("mode", ["cut", "silent"])
+def test_a_way_that_is_cut_or_silent_is_an_outage_until_it_is_mended(
+    way: Proxy, collection: QdrantCollection, mode: Any
+) -> None:
+    collection.upsert([point(1)])
+    way.turn(mode)
+    with pytest.raises(Unavailable, match=r"UNAVAILABLE|DEADLINE_EXCEEDED"):
+        collection.upsert([point(2)])
+    way.turn("open")
+
+    def works() -> bool:
+        try:
+            collection.upsert([point(2)])
+        except Unavailable:
+            return False
+        return True
+
+    wait_until(works, TIMEOUT_S, "connected again")
+    assert collection.versions([point_id(2)]) == {point_id(2): 1}
 
 
 def test_nobody_there_is_an_outage() -> None:

@@ -1,6 +1,7 @@
-"""No byte that a worker or a command prints or serves holds a secret, whoever refuses it and however much is logged.
+"""No byte that a worker, a command or `doctor` prints or serves holds a secret, whoever refuses it, however much is logged.
 
-A green run does not prove anything about a core dump, another user's look at the process's environment, or Qdrant's key.
+A green run does not prove anything about a core dump, another user's look at the process's environment, or what a server
+is sent.
 """
 
 import os
@@ -27,10 +28,13 @@ from tests.waiting import wait_until
 
 WRONG = "Wr0-password-2Fs7Yd"
 REDIS_SECRET = "Rd6-redis-3Wn8Vc"  # noqa: S105  (recognisable, so that a leak is found)
-SECRETS = [PASSWORD, WRONG, KEY_PASSWORD, REDIS_SECRET]
+STORE_KEY = "Qd8-store-5Gk1Mf"
+SECRETS = [PASSWORD, WRONG, KEY_PASSWORD, REDIS_SECRET, STORE_KEY]
+NOWHERE = "http://127.0.0.1:1"
 TIMEOUT_S = 90.0
 PORT = re.compile(r"probes_port\D{1,20}?(\d{4,5})")
-LOGS = [{"MILLRACE_OPERATION__LOG_LEVEL": "debug", "MILLRACE_OPERATION__LOG_FORMAT": kind} for kind in ("json", "text")]
+AS_JSON = {"MILLRACE_OPERATION__LOG_LEVEL": "debug", "MILLRACE_OPERATION__LOG_FORMAT": "json"}
+AS_TEXT = AS_JSON | {"MILLRACE_OPERATION__LOG_FORMAT": "text"}
 
 
 def assert_no_secret(shown: str) -> None:
@@ -73,6 +77,25 @@ def _get(port: int, page: str) -> str:
         return connection.getresponse().read().decode()
 
 
+@pytest.mark.parametrize("form", [["doctor"], ["doctor", "--json"]], ids=["text", "json"])
+def test_the_doctor_names_what_refuses_and_shows_no_secret(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, form: list[str]
+) -> None:
+    with Liar(quotes) as liar:
+        environment = user_environment(secure_kafka, certificates, tmp_path) | {
+            "MILLRACE_BROKER__PASSWORD": WRONG,
+            "MILLRACE_STORE__URL": NOWHERE,
+            "MILLRACE_STORE__API_KEY": STORE_KEY,
+            "MILLRACE_CACHE__REDIS_URL": liar.url.replace("redis://", f"redis://someone:{REDIS_SECRET}@"),
+        }
+        done = millrace(environment, *form)
+    assert done.returncode == 1
+    assert "MILLRACE_BROKER__PASSWORD" in done.stdout
+    assert "the brokers refuse this user" in done.stdout
+    assert "Redis fails (refused)" in done.stdout
+    assert_no_secret(done.stdout + done.stderr)
+
+
 @contextmanager
 def running(environment: dict[str, str], folder: Path) -> Iterator[Running]:
     """Run a worker, and end it by SIGTERM if it has not ended by itself."""
@@ -104,11 +127,10 @@ def test_a_command_with_a_wrong_password_says_so_in_one_line(
     assert_no_secret(done.stderr)
 
 
-@pytest.mark.parametrize("logs", LOGS, ids=["json", "text"])
 def test_a_worker_with_a_wrong_password_ends_without_telling_it(
-    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, logs: dict[str, str]
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
-    settings = user_environment(secure_kafka, certificates, tmp_path) | logs | {"MILLRACE_BROKER__PASSWORD": WRONG}
+    settings = user_environment(secure_kafka, certificates, tmp_path) | AS_TEXT | {"MILLRACE_BROKER__PASSWORD": WRONG}
     with running(settings, tmp_path) as worker:
         assert worker.process.wait(TIMEOUT_S) == 1
     assert "the brokers refuse this user" in worker.printed()
@@ -125,7 +147,7 @@ def test_a_worker_that_does_not_believe_the_brokers_waits_and_says_why(
         "MILLRACE_BROKER__KEY_FILE": str(certificates.locked_key),
         "MILLRACE_BROKER__KEY_PASSWORD": KEY_PASSWORD,
     }
-    settings = user_environment(secure_kafka, certificates, tmp_path) | LOGS[0] | own
+    settings = user_environment(secure_kafka, certificates, tmp_path) | AS_JSON | own
     with running(settings, tmp_path) as worker:
         wait_until(lambda: "certificate verify failed" in worker.served(), TIMEOUT_S, "not ready, with the reason")
         served = worker.served()
@@ -134,11 +156,10 @@ def test_a_worker_that_does_not_believe_the_brokers_waits_and_says_why(
     assert_no_secret(worker.printed())
 
 
-@pytest.mark.parametrize("logs", LOGS, ids=["json", "text"])
-def test_a_redis_that_quotes_the_password_is_not_quoted(tmp_path: Path, logs: dict[str, str]) -> None:
+def test_a_redis_that_quotes_the_password_is_not_quoted(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker, Liar(quotes) as liar:
         broker.create(["tickets", "tickets.redo"])
-        settings = logs | {
+        settings = AS_JSON | {
             "MILLRACE_BROKER__BOOTSTRAP": broker.bootstrap,
             "MILLRACE_STORE__PATH": str(tmp_path / "store"),
             "MILLRACE_CACHE__REDIS_URL": liar.url.replace("redis://", f"redis://someone:{REDIS_SECRET}@"),

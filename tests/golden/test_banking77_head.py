@@ -60,7 +60,7 @@ def questions(data_dir: Path, part: str, labels: int = LABELS) -> LabelledFile:
 
 def figures_of(reading: Reading, data_dir: Path, labels: int, folder: Path) -> Evaluation:
     """Train on the first so many intents, and ask about all."""
-    train_head(reading, questions(data_dir, "train", labels), None, folder, lambda: None)
+    train_head(reading, questions(data_dir, "train", labels), None, folder)
     asked = questions(data_dir, "test")
     figures, unknown = evaluate_head(reading, load_head(folder), asked, None)
     assert figures.rows == 3_080

@@ -50,6 +50,13 @@ class Standin(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.shards, self.control, self.key = Shards(folder), Control(), key
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep what went wrong here for `report`; that a client has gone away is nothing wrong."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.control.unknown.append(f"broke: {error!r}")
+            super().handle_error(request, client_address)
+
     def upsert(self, name: str, body: Json) -> Json:
         """Write points, as well or as badly as told."""
         control, faults = self.control, self.control.faults

@@ -5,6 +5,7 @@ A green run does not prove that a head survives a power cut in the middle of a w
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,21 +153,38 @@ def test_a_nest_of_brackets_is_refused(folder: Path) -> None:
         load_head(folder)
 
 
-def test_a_folder_that_was_half_written_holds_no_head(
+@pytest.mark.parametrize(("step", "name"), [("write_bytes", f"{TEXTS}.part"), ("write_bytes", f"{FACTS}.part")])
+def test_a_head_that_cannot_be_written_leaves_the_one_that_was_there(
+    step: str, name: str, fresh: Head, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load_head(folder).fingerprint
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, step, failing_at(name, getattr(Path, step)))
+        with pytest.raises(Fatal, match=r"cannot be written to .*: No space left on device"):
+            save_head(replace(fresh, linear=fresh.linear.times(2)), folder)
+    assert load_head(folder).fingerprint == before
+
+
+def test_a_folder_that_was_half_replaced_holds_no_head(
     fresh: Head, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(path: Path, content: bytes) -> int:
-        if path.name == TEXTS:
-            raise OSError(28, "No space left on device")
-        return whole(path, content)
-
-    whole = Path.write_bytes
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", failing)
-        with pytest.raises(Fatal, match=r"cannot be written to .*: No space left on device"):
+        patched.setattr(Path, "replace", failing_at(f"{TEXTS}.part", Path.replace))
+        with pytest.raises(Fatal, match=r"cannot be written"):
             save_head(replace(fresh, linear=fresh.linear.times(2)), folder)
     with pytest.raises(Fatal, match="holds no head"):
         load_head(folder)
+
+
+def failing_at(name: str, whole: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of paths that finds the disk full at one of them."""
+
+    def failing(path: Path, *arguments: Any) -> Any:
+        if path.name == name:
+            raise OSError(28, "No space left on device")
+        return whole(path, *arguments)
+
+    return failing
 
 
 def test_nowhere_holds_no_head(tmp_path: Path) -> None:

@@ -57,10 +57,10 @@ def assembly(records: int = 6, batch: int = 2) -> tuple[Assembly, Looking]:
 
 def test_a_paused_worker_says_so_touches_nothing_and_stays_alive() -> None:
     parts, clock = assembly()
-    seen: list[tuple[dict[str, str], list[str], list[str]]] = []
+    seen: list[tuple[str | None, bool, list[str]]] = []
 
-    def look() -> None:
-        seen.append((parts.lifecycle.not_ready(), parts.lifecycle.stuck(), list(parts.effects)))
+    def look() -> None:  # the thread that prepares keeps real time, so only the loop's own heartbeat is looked at
+        seen.append((parts.lifecycle.not_ready()["operator"], "process" in parts.lifecycle.stuck(), parts.effects[:]))
         if clock.seconds > 1_500:  # far beyond what makes a thread stuck
             parts.lifecycle.resume()
 
@@ -69,11 +69,7 @@ def test_a_paused_worker_says_so_touches_nothing_and_stays_alive() -> None:
     parts.lifecycle.pause()
     parts.worker().run()
     assert len(seen) > 1
-    assert {tuple(reasons.items()) for reasons, _, _ in seen} == {
-        (("operator", "paused by hand since 2026-01-01T00:16:40Z"),)
-    }
-    assert all(stuck == [] for _, stuck, _ in seen)
-    assert all(effects == ["pause"] for _, _, effects in seen)
+    assert [told for told in seen if told != ("paused by hand since 2026-01-01T00:16:40Z", False, ["pause"])] == []
     assert [each.offset for each in parts.source.committed] == list(range(6)), "all is done once it goes on"
 
 
@@ -86,14 +82,13 @@ def test_the_batch_in_hand_is_committed_first_and_nothing_is_done_twice() -> Non
         if len(committed) > 5:
             parts.lifecycle.resume()
 
-    def pause_in_the_first_batch() -> None:
-        if not parts.source.committed:
+    def watch(hook: str) -> None:
+        if hook == "texts_embedded" and not parts.source.committed:
             parts.lifecycle.pause()
         if len(parts.source.committed) == 6:
             parts.lifecycle.stop()
 
-    clock.look = look
-    parts.told.watch = lambda hook: pause_in_the_first_batch() if hook != "paused" else None
+    clock.look, parts.told.watch = look, watch
     parts.worker().run()
     assert set(committed) == {2}
     assert parts.effects.index("commit 2") < parts.effects.index("pause") < parts.effects.index("resume")
@@ -153,12 +148,22 @@ class Port:
             connection.close()
 
 
-@pytest.fixture
-def port() -> Iterator[Port]:
+@pytest.fixture(scope="module")
+def open_port() -> Iterator[Port]:
     """Give a server that is bound to every address, as in a container."""
     made = Port("0.0.0.0")  # noqa: S104  (what a container binds)
     yield made
     made.server.close()
+
+
+@pytest.fixture
+def port(open_port: Port) -> Iterator[Port]:
+    """Give the server, and forget afterwards what was asked of it."""
+    open_port.lifecycle.set_not_ready("worker", "starting")
+    yield open_port
+    open_port.lifecycle.resume()
+    for part in open_port.lifecycle.not_ready():
+        open_port.lifecycle.set_ready(part)
 
 
 def test_this_machine_may_pause_and_resume(port: Port) -> None:
@@ -257,7 +262,7 @@ def test_a_worker_that_still_pauses_is_told(port: Port) -> None:
 
 
 def test_nobody_there_is_unavailable() -> None:
-    with pytest.raises(Unavailable, match="nothing answers at 127.0.0.1:"):
+    with pytest.raises(Unavailable, match="nothing answers at 127"):
         Neighbour(HERE, free_ports(1)[0]).pause(SystemClock(), 30)
 
 

@@ -191,7 +191,7 @@ def test_show_says_what_the_head_is(millrace: Millrace, head: Path) -> None:
 def test_explain_names_terms_and_texts(millrace: Millrace, head: Path) -> None:
     ended = millrace("explain", "--text", "pin card [bold]\nnow", "--model", head, "--json")
     told: dict[str, Any] = json.loads(ended.out)
-    assert told.keys() == {"shares", "scope", "dense", "terms", "nearest"}
+    assert told.keys() == {"shares", "scope", "bias", "dense", "terms", "nearest"}
     assert told["shares"][0][0] == "card"
     assert len(told["shares"]) == 8
     assert len(told["terms"]) == len(told["nearest"]) == 5

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from schemas.tickets import Decision, LabelScore, TicketSnapshot
-from shared.routing.head import Head
 from shared.routing.neighbours import vote
 from shared.routing.policy import Policy
 from shared.routing.verdict import Judged, judge, ranked
 from shared.vectorstore.port import Collection, Query
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem
+
+if TYPE_CHECKING:  # what a head needs takes seconds to import, and the vote does without
+    from shared.routing.head import Head
 
 TOP_LABELS = 3
 
@@ -45,7 +48,7 @@ class Decider:
         Fatal: the policy says nothing of some of the head's labels.
     """
 
-    def __init__(self, policy: Policy, neighbours: int, head: Head | None = None) -> None:
+    def __init__(self, policy: Policy, neighbours: int, head: "Head | None" = None) -> None:
         if head is not None:
             policy.check_labels(head.labels)
         self._policy, self._neighbours, self._head = policy, neighbours, head
@@ -110,7 +113,7 @@ def to_decision(item: TicketItem, answer: Answer, policy: Policy) -> Decision:
     )
 
 
-def _ask(head: Head, items: Sequence[TicketItem]) -> list[Answer]:
+def _ask(head: "Head", items: Sequence[TicketItem]) -> list[Answer]:
     told = head.predict([item.text for item in items], np.stack([item.text_vector for item in items]))
     return [
         Answer(ranked(head.labels, shares), head.fingerprint, float(scope), bool(scope >= head.scope_at))

@@ -1,0 +1,57 @@
+"""`millrace doctor`."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from millrace.cli.options import Bootstrap, Json, Stream, quiet, require_stream
+from millrace.doctor import Report, examine
+from millrace.doctoring.finding import State
+from shared.clock import SystemClock
+
+COLOURS: dict[State, str] = {
+    "ok": "green",
+    "warning": "yellow",
+    "wrong": "red",
+    "unreachable": "red",
+    "skipped": "blue",
+}
+VERDICTS = {0: "nothing is wrong", 1: "something is wrong", 3: "something cannot be reached for now"}
+
+
+def doctor(
+    bootstrap: Bootstrap = None,
+    stream: Stream = "tickets",
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.5, max=60, metavar="SECONDS", help="How long to wait for an answer.")
+    ] = 6.0,
+    json: Json = False,
+) -> None:
+    """Tell what is configured, what can be reached, what is wrong and how to mend it.
+
+    Exit 0: nothing is wrong, though there may be warnings; 1: something is; 3: something cannot be reached for now. Secrets
+    are never shown.
+    """
+    quiet()
+    report = examine(os.environ, require_stream(stream), timeout_s, SystemClock(), bootstrap)
+    if json:
+        typer.echo(report.as_json())
+    else:
+        _tell(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _tell(report: Report) -> None:
+    """Write the report; colours are left out where the output is no terminal."""
+    typer.echo("configured" if report.configured else "configured: nothing, all defaults hold")
+    width = max(map(len, report.configured), default=0)
+    for name, value in report.configured.items():
+        typer.echo(f"  {name:<{width}}  {value}")
+    typer.echo("found")
+    for finding in report.findings:
+        state = typer.style(f"{finding.state:<11}", fg=COLOURS[finding.state])
+        typer.echo(f"  {state}  {finding.part:<8}  {finding.detail}")
+        if finding.mend:
+            typer.echo(f"  {'':<11}  {'':<8}  -> {finding.mend}")
+    typer.echo(VERDICTS[report.exit_code])

@@ -1,0 +1,1 @@
+"""The checks of `millrace doctor`, one module for each part of a set-up. None changes anything."""

@@ -1,0 +1,61 @@
+"""What a check finds, how a set-up as a whole is judged, and the checks' common way of failing."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.errors import MillraceError, StoreInUse, Unavailable
+
+State = Literal["ok", "warning", "wrong", "unreachable", "skipped"]
+WRONG, UNREACHABLE = 1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        part: Of the set-up: `settings`, `broker`, `store` and so on.
+        state: `warning`: works, but perhaps not as meant. `unreachable`: may be right, and could not be asked now.
+        detail: What was found.
+        mend: What to do about it; empty where nothing needs to be done.
+    """
+
+    part: str
+    state: State
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: the part it is about, and what looks."""
+
+    part: str
+    look: Callable[[], Iterable[Finding]]
+
+
+def findings_of(check: Check) -> list[Finding]:
+    """Run a check; what it finds before it raises counts, and what it raises is a finding too."""
+    found: list[Finding] = []
+    try:
+        for finding in check.look():
+            found.append(finding)
+    except StoreInUse as error:
+        found.append(Finding(check.part, "warning", str(error)))
+    except Unavailable as error:
+        found.append(Finding(check.part, "unreachable", error.detail, "start it, or correct its address"))
+    except MillraceError as error:
+        found.append(Finding(check.part, "wrong", str(error)))
+    except Exception as error:  # noqa: BLE001  (a broken check is a finding; its message may quote a secret)
+        kind = type(error).__name__
+        found.append(Finding(check.part, "wrong", f"the check itself failed ({kind})", "report this as a bug"))
+    return found
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """Return 1 where something is wrong, 3 where something could not be reached, else 0."""
+    states = {finding.state for finding in findings}
+    if "wrong" in states:
+        return WRONG
+    return UNREACHABLE if "unreachable" in states else 0

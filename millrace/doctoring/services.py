@@ -1,0 +1,142 @@
+"""Checks of what a worker speaks to: the brokers and its group, the vector store, the cache."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+from millrace.doctoring.finding import Finding
+from millrace.doctoring.places import writable
+from millrace.wiring import group_of, model_card
+from schemas.topics import input_topic, redo_topic, topics_of
+from shared.broker.security import Brokers
+from shared.broker.survey import survey as survey_brokers
+from shared.broker.survey import survey_group
+from shared.clock import SystemClock
+from shared.observers import Observer
+from shared.settings import Settings
+from shared.vectorstore.edge_folder import aliases_of, owner_of
+from shared.vectorstore.port import CollectionSpec
+from workers.tickets.stages import collection_spec
+
+CREATE = "millrace topics create"
+WAITING_KINDS = ("timeout", "connection")
+"""Failures of Redis that may pass; others do not."""
+
+
+def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[Finding]:
+    """Reach the brokers, and compare the topics with the schema; then look at the consumer group."""
+    if settings.broker.bootstrap is None:
+        if settings.broker.security_protocol != "plaintext":
+            mend = "set MILLRACE_BROKER__BOOTSTRAP"
+            yield Finding("broker", "wrong", "how to speak to the brokers is set, but not where they are", mend)
+        else:
+            yield Finding("broker", "skipped", "none is configured: a worker holds an embedded one, which is not Kafka")
+        return
+    address = Brokers(settings.broker.bootstrap, settings.broker)
+    topics = topics_of(stream)
+    found = survey_brokers(address, [topic.name for topic in topics], timeout_s)
+    yield Finding("broker", "ok", f"{found.brokers} brokers, by {address}, {settings.broker.security_protocol}")
+    missing = [topic.name for topic in topics if topic.name not in found.partitions]
+    few = [t for t in topics if 0 < found.partitions.get(t.name, 0) < t.partitions]
+    if missing:
+        yield Finding("topics", "wrong", f"there is no topic {', '.join(missing)}", CREATE)
+    if few:
+        told = ", ".join(f"{t.name} {found.partitions[t.name]}" for t in few)
+        mend = "as many workers as there are partitions can share a stream; more cannot be added without moving keys"
+        yield Finding("topics", "warning", f"fewer partitions than the {few[0].partitions} of the schema: {told}", mend)
+    if not missing and not few:
+        yield Finding("topics", "ok", f"all {len(topics)} are there: {', '.join(found.partitions)}")
+    read = [input_topic(stream), redo_topic(stream)]
+    if not set(read) & set(missing):
+        yield _group(address, group_of(settings, stream), read, timeout_s)
+
+
+def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Finding:
+    found = survey_group(address, group, topics, timeout_s)
+    if found.state is None:
+        return Finding("group", "ok", f"{group} is new: no worker has run yet; {found.behind} records wait")
+    return Finding("group", "ok", f"{group} is {found.state}, {found.behind} records behind")
+
+
+def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[Finding]:
+    """Look at the store, and at the collection that readers are sent to."""
+    card = model_card(settings)
+    spec = collection_spec(card.collection(stream), card.dim)
+    if settings.store.url is None:
+        yield from _embedded(settings, spec)
+        return
+    from shared.vectorstore.qdrant import connect  # a second, for those alone who have a server
+    from shared.vectorstore.qdrant_survey import survey as survey_server
+
+    bounded = settings.store.model_copy(update={"timeout_s": min(settings.store.timeout_s, max(1, round(timeout_s)))})
+    with closing(connect(bounded)) as store:
+        found = survey_server(store, spec)
+    yield Finding("store", "ok", f"Qdrant {found.version} at {settings.store.url}")
+    for fault in found.faults:
+        mend = "move the collection aside and index again"
+        yield Finding("store", "wrong", f"collection {spec.name} was made with other parameters: {fault}", mend)
+    if found.exists and not found.faults:
+        yield Finding("store", "ok", f"collection {spec.name} is there, and guarded writes are honoured")
+    yield _alias(spec, found.target)
+
+
+def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
+    folder = settings.store.path
+    if not writable(folder):
+        mend = "set MILLRACE_STORE__PATH, or change the folder's owner"
+        yield Finding("store", "wrong", f"{folder} cannot be written by user {os.getuid()}", mend)
+        return
+    owner = owner_of(folder)
+    if owner is None:
+        yield Finding("store", "ok", f"{folder} is free (embedded, for one process at a time)")
+    else:
+        yield Finding(
+            "store", "ok", f"{folder} is in use by process {owner or '(unknown)'}: a worker, or another command"
+        )
+    yield _alias(spec, aliases_of(folder).get(spec.alias))
+
+
+def _alias(spec: CollectionSpec, target: str | None) -> Finding:
+    alias, wanted = spec.alias, spec.name
+    if target is None:
+        return Finding("alias", "ok", f"there is no alias {alias} yet: the first worker makes {wanted}")
+    if target == wanted:
+        return Finding("alias", "ok", f"{alias} stands for {target}")
+    return Finding(
+        "alias",
+        "warning",
+        f"{alias} stands for {target}, but the configured model writes {wanted}: readers and the audit see the old one",
+        "configure the model of that collection again, or index all tickets under the new one and switch the alias",
+    )
+
+
+class _Failures(Observer):
+    """Keeps what the cache tells of a failed call."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+
+    def cache_failed(self, operation: str, kind: str) -> None:
+        """Keep the kind."""
+        self.kinds.append(kind)
+
+
+def check_cache(settings: Settings) -> Iterator[Finding]:
+    """Ask Redis for a vector that nobody has."""
+    if settings.cache.redis_url is None:
+        yield Finding("cache", "skipped", f"no Redis is configured; {settings.cache.memory_mib} MiB in the process")
+        return
+    from shared.cache.redis import RedisCache  # half a second, for those alone who have a Redis
+
+    failures = _Failures()
+    with closing(RedisCache(settings.cache, model_card(settings).dim, SystemClock(), failures)) as cache:
+        cache.get_many([b"doctor"])
+    if not failures.kinds:
+        yield Finding("cache", "ok", f"Redis answers within {settings.cache.timeout_s:g} s")
+        return
+    kind = failures.kinds[0]
+    told = f"Redis fails ({kind}): workers go on without it, and embed what it would have known"
+    if kind in WAITING_KINDS:
+        yield Finding("cache", "unreachable", told, "start it, or correct MILLRACE_CACHE__REDIS_URL")
+    else:
+        yield Finding("cache", "wrong", told, "correct the user, the password or the rights: docs/security.md")

@@ -1,0 +1,94 @@
+"""What a cluster has of ours, looked at without changing anything: topics, the group, and how far behind it is."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
+
+from shared.broker.kafka import client_config
+from shared.broker.security import Address, Heard, reach, refused_settings
+from shared.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found.
+
+    Attributes:
+        brokers: How many brokers the cluster has.
+        partitions: Of each topic asked about that is there.
+    """
+
+    brokers: int
+    partitions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSurvey:
+    """What was found of a consumer group.
+
+    Attributes:
+        state: In the broker's words, `stable` or `empty` for example; None where there is no such group yet.
+        behind: Records between what is committed and what is written, by the watermarks.
+    """
+
+    state: str | None
+    behind: int
+
+
+def survey(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> Survey:
+    """Ask for the cluster's metadata; a topic that is missing is not created by asking.
+
+    Raises:
+        Unavailable: no answer in time.
+        Fatal: the settings cannot be used, or the brokers refuse this user.
+    """
+    heard = Heard()
+    try:
+        client = AdminClient(client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
+    except KafkaException as error:
+        raise refused_settings(error) from error
+    found = reach(client, heard, None, timeout_s)
+    there = {name: found.topics[name] for name in topics if name in found.topics}
+    return Survey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
+
+
+def survey_group(bootstrap: Address, group: str, topics: Sequence[str], timeout_s: float) -> GroupSurvey:
+    """Ask for a group's state and offsets, without joining it.
+
+    Args:
+        bootstrap: Addresses of the brokers.
+        group: The consumer group.
+        topics: What it reads; they must be there.
+        timeout_s: For each question.
+
+    Raises:
+        Unavailable: no answer in time, or no permission to ask.
+        Fatal: the settings cannot be used.
+    """
+    config = client_config(bootstrap)
+    try:
+        admin = AdminClient(config)
+        with closing(Consumer(config | {"group.id": group, "enable.auto.commit": False})) as consumer:
+            behind = _behind(consumer, topics, timeout_s)
+        listed = admin.list_consumer_groups(request_timeout=timeout_s).result(timeout_s + 1)
+    except KafkaException as error:
+        raise Unavailable("broker", " ".join(error.args[0].str().split())) from error
+    states = [each.state.name.lower() for each in listed.valid if each.group_id == group]
+    return GroupSurvey(states[0] if states else None, behind)
+
+
+def _behind(consumer: Consumer, topics: Sequence[str], timeout_s: float) -> int:
+    places = [
+        KafkaPartition(topic, number)
+        for topic in topics
+        for number in consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
+    ]
+    behind = 0
+    for place in consumer.committed(places, timeout=timeout_s):
+        low, high = consumer.get_watermark_offsets(place, timeout=timeout_s, cached=False)
+        behind += high - min(high, max(low, place.offset))
+    return behind

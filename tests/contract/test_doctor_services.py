@@ -1,0 +1,148 @@
+"""What `millrace doctor` finds of brokers, of a store and of Redis.
+
+They are the embedded broker, Edge, the stand-in of Qdrant's server, and a real Redis. A green run does not prove what a real
+Kafka answers to a user who may read metadata and nothing else.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from millrace.doctoring.finding import Check, Finding, State, findings_of
+from millrace.doctoring.services import CREATE, check_broker, check_cache, check_store
+from millrace.wiring import model_card
+from schemas.topics import topics_of
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.kafka import KafkaSink
+from shared.records import Message
+from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.qdrant import connect
+from tests.ports import free_ports
+from tests.qdrant.process import StandinProcess
+from tests.redis.server import RedisServer
+from workers.tickets.stages import collection_spec
+
+TOPICS = [topic.name for topic in topics_of("tickets")]
+CARD = model_card(Settings())
+SPEC = collection_spec(CARD.collection("tickets"), CARD.dim)
+NOWHERE = f"127.0.0.1:{free_ports(1)[0]}"
+
+
+def look_at_broker(bootstrap: str | None, **more: str) -> list[Finding]:
+    settings = Settings(broker=BrokerSettings.model_validate({"bootstrap": bootstrap, **more}))
+    return findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+
+
+def look_at_store(store: StoreSettings) -> list[Finding]:
+    return findings_of(Check("store", lambda: check_store(Settings(store=store), "tickets", 5)))
+
+
+def look_at_cache(cache: CacheSettings) -> Finding:
+    [found] = findings_of(Check("cache", lambda: check_cache(Settings(cache=cache))))
+    return found
+
+
+def states(findings: list[Finding]) -> list[tuple[str, State]]:
+    return [(finding.part, finding.state) for finding in findings]
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[EmbeddedBroker]:
+    """Give a broker with some of the topics."""
+    with EmbeddedBroker() as held:
+        held.create(TOPICS[:2])
+        yield held
+
+
+def test_no_broker_is_no_fault_unless_it_was_to_be_spoken_to_in_secret() -> None:
+    assert states(look_at_broker(None)) == [("broker", "skipped")]
+    assert states(look_at_broker(None, security_protocol="ssl")) == [("broker", "wrong")]
+
+
+def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedBroker) -> None:
+    found = look_at_broker(broker.bootstrap)
+    assert states(found) == [("broker", "ok"), ("topics", "wrong"), ("topics", "warning"), ("group", "ok")]
+    assert found[1].mend == CREATE
+    assert [topic for topic in TOPICS if topic in found[1].detail.split("no topic ")[1].split(", ")] == TOPICS[2:]
+    assert "tickets 4, tickets.redo 4" in found[2].detail
+    assert "is new" in found[3].detail
+    assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "asking has created nothing"
+
+
+def test_records_that_wait_are_counted() -> None:
+    with EmbeddedBroker() as held:
+        held.create(TOPICS)
+        sink = KafkaSink(held.bootstrap, BrokerSettings())
+        sink.produce([Message("tickets", b"a", b"{}")] * 3 + [Message("tickets.redo", b"a", b"{}")])
+        assert sink.flush() == []
+        sink.close()
+        assert "4 records wait" in look_at_broker(held.bootstrap)[-1].detail
+
+
+def test_brokers_that_are_away_are_unreachable_and_say_why() -> None:
+    [found] = look_at_broker(NOWHERE)
+    assert (found.part, found.state) == ("broker", "unreachable")
+    assert "refused" in found.detail
+
+
+def test_an_embedded_store_that_is_free_in_use_or_not_to_be_written(tmp_path: Path) -> None:
+    settings = StoreSettings(path=tmp_path / "store")
+    assert "is free" in look_at_store(settings)[0].detail
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    store = EdgeStore(settings.path)
+    store.open(SPEC)
+    found = look_at_store(settings)
+    store.close()
+    assert states(found) == [("store", "ok"), ("alias", "ok")]
+    assert "in use by process" in found[0].detail
+    assert found[1].detail == f"tickets stands for {SPEC.name}"
+    assert "is free" in look_at_store(settings)[0].detail
+    (tmp_path / "file").write_text("")
+    assert states(look_at_store(StoreSettings(path=tmp_path / "file" / "store"))) == [("store", "wrong")]
+
+
+def test_an_alias_of_another_model_is_a_warning_and_a_broken_file_wrong(tmp_path: Path) -> None:
+    (tmp_path / "aliases.json").write_text(json.dumps({"tickets": "tickets__other__00000000"}))
+    found = look_at_store(StoreSettings(path=tmp_path))
+    assert states(found) == [("store", "ok"), ("alias", "warning")]
+    assert "tickets__other__00000000" in found[1].detail
+    (tmp_path / "aliases.json").write_text("{")
+    assert states(look_at_store(StoreSettings(path=tmp_path))) == [("store", "ok"), ("store", "wrong")]
+
+
+def test_a_server_before_and_after_its_first_worker() -> None:
+    with StandinProcess(key="a-key") as server:
+        settings = StoreSettings(url=server.url, api_key=SecretStr("a-key"))
+        found = look_at_store(settings)
+        assert states(found) == [("store", "ok"), ("alias", "ok")]
+        assert "the first worker makes" in found[1].detail
+        [refused] = look_at_store(StoreSettings(url=server.url))
+        assert (refused.state, "refuses the key" in refused.detail) == ("wrong", True)
+        store = connect(settings)
+        store.open(SPEC)
+        store.close()
+        found = look_at_store(settings)
+        assert states(found) == [("store", "ok")] * 2 + [("alias", "ok")]
+        assert "guarded writes are honoured" in found[1].detail
+        server.tell(ignore=["update_filter", "update_mode"])
+        [old] = look_at_store(settings)
+        assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
+
+
+def test_a_server_that_is_away_is_unreachable() -> None:
+    assert states(look_at_store(StoreSettings(url=f"http://{NOWHERE}"))) == [("store", "unreachable")]
+
+
+def test_redis_that_is_away_answers_or_refuses(redis_server: RedisServer) -> None:
+    def with_url(url: str) -> CacheSettings:
+        return CacheSettings(redis_url=SecretStr(url), timeout_s=5)
+
+    assert look_at_cache(CacheSettings()).state == "skipped"
+    assert look_at_cache(with_url(f"redis://{NOWHERE}")).state == "unreachable"
+    assert look_at_cache(with_url(f"redis://127.0.0.1:{redis_server.port}")).state == "ok"
+    refused = look_at_cache(with_url(f"redis://someone:hunter2@127.0.0.1:{redis_server.port}"))
+    assert (refused.state, "refused" in refused.detail) == ("wrong", True)

@@ -1,0 +1,77 @@
+"""Depth and age of the dead-letter queue, as the observer is told them.
+
+Green does not show that the broker's answers are right: `tests/contract/test_dlq_parts.py` asks brokers.
+"""
+
+import threading
+
+import pytest
+
+from millrace.dlq_watch import EVERY_S, DeadLetterWatch
+from shared.broker.backlog import Backlog
+from shared.errors import Unavailable
+from shared.observers import Observer
+from tests.fakes import ManualClock
+
+TIMEOUT_S = 10.0
+
+
+class Told(Observer):
+    """Keeps what was told, and closes the watch after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.told: list[tuple[int | None, float]] = []
+        self.enough, self._looks = threading.Event(), looks
+
+    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+        """Note it."""
+        self.told.append((letters, oldest_age_s))
+        if len(self.told) == self._looks:
+            self.enough.set()
+
+
+class StoppingClock(ManualClock):
+    """Ends the watch's wait once the observer has heard enough."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__()
+        self._told = told
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Wait no time."""
+        return super().wait(event, timeout_s) or self._told.enough.is_set()
+
+
+def watched(*answers: Backlog | Unavailable) -> tuple[list[tuple[int | None, float]], ManualClock]:
+    """Return what was told of these answers."""
+    waiting, told = list(answers), Told(len(answers))
+    clock = StoppingClock(told)
+
+    def measure() -> Backlog:
+        answer = waiting.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    watch = DeadLetterWatch(measure, clock, told)
+    assert told.enough.wait(TIMEOUT_S)
+    watch.close()
+    return told.told, clock
+
+
+def test_the_age_counts_from_the_oldest_letter() -> None:
+    now_ms = int(ManualClock().now().timestamp() * 1000)
+    told, clock = watched(Backlog(7, now_ms - 90_000), Backlog(8, now_ms - 90_000))
+    assert [letters for letters, _ in told] == [7, 8]
+    assert [age_s for _, age_s in told] == pytest.approx([90.0, 90.0 + EVERY_S])
+    assert clock.waits == [EVERY_S] * 2
+
+
+def test_an_empty_queue_is_0_and_one_that_cannot_be_asked_is_unknown() -> None:
+    told, _ = watched(Backlog(0, None), Unavailable("broker", "away"), Backlog(0, None))
+    assert told == [(0, 0.0), (None, 0.0), (0, 0.0)]
+
+
+def test_clocks_that_disagree_make_no_negative_age() -> None:
+    told, _ = watched(Backlog(1, int(ManualClock().now().timestamp() * 1000) + 5_000))
+    assert told == [(1, 0.0)]

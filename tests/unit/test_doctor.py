@@ -1,0 +1,389 @@
+"""`millrace doctor`: how findings are judged, what settings and this machine tell, and that no secret is ever shown.
+
+What is asked of servers is in `tests/contract/test_doctor_services.py`. A green run does not prove that a set-up without
+findings works, nor that a library logs nothing on its own.
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import structlog
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from millrace.cli import app
+from millrace.doctor import HIDDEN, LIMIT_S, checks, examine, run
+from millrace.doctoring import packages
+from millrace.doctoring.configuration import changed, in_vain, known_variables, parts, read_settings, variable
+from millrace.doctoring.deciding import check_head, check_model, check_policy
+from millrace.doctoring.finding import Check, Finding, State, exit_code, findings_of
+from millrace.doctoring.places import check_disk, check_port, room
+from shared.clock import SystemClock
+from shared.embedding.registry import load_card
+from shared.engine.lifecycle import Lifecycle
+from shared.errors import Fatal, MillraceError, StoreInUse, Unavailable
+from shared.logs import configure
+from shared.metrics import Metrics
+from shared.probes import ProbeServer
+from shared.routing.head_files import save_head
+from shared.routing.train import train
+from shared.settings import DecisionSettings, EmbeddingSettings, OperationSettings, Settings, StoreSettings
+from tests.fakes import ManualClock
+from tests.labelled import WordModel, examples, support
+
+HERE = "127.0.0.1"
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Take every setting out of the environment, and work in an empty folder."""
+    for name in [name for name in os.environ if name.startswith("MILLRACE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+    structlog.reset_defaults()
+
+
+def states(findings: list[Finding]) -> list[tuple[str, State]]:
+    return [(finding.part, finding.state) for finding in findings]
+
+
+def only(findings: Iterator[Finding]) -> Finding:
+    [finding] = findings
+    return finding
+
+
+# --- how findings are judged ---
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([], 0),
+        (["ok", "warning", "skipped"], 0),
+        (["ok", "unreachable"], 3),
+        (["unreachable", "wrong", "ok"], 1),
+        (["wrong"], 1),
+    ],
+)
+def test_the_worst_finding_makes_the_exit_code(found: list[State], code: int) -> None:
+    assert exit_code(Finding("part", state, "") for state in found) == code
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "says"),
+    [
+        (Unavailable("store", "away"), "unreachable", "away"),
+        (Fatal("a wrong key"), "wrong", "a wrong key"),
+        (StoreInUse("folder", 7), "warning", "process 7"),
+        (MillraceError("odd"), "wrong", "odd"),
+        (ZeroDivisionError("hunter2"), "wrong", "ZeroDivisionError"),
+    ],
+)
+def test_what_a_check_raises_is_a_finding_beside_what_it_found_before(
+    error: Exception, state: State, says: str
+) -> None:
+    def look() -> Iterator[Finding]:
+        yield Finding("part", "ok", "first")
+        raise error
+
+    first, raised = findings_of(Check("part", look))
+    assert (first.detail, raised.part, raised.state) == ("first", "part", state)
+    assert says in raised.detail
+    assert "hunter2" not in raised.detail, "the message of an error that nobody planned for may quote anything"
+
+
+def test_a_check_that_fails_or_hangs_stops_no_other() -> None:
+    never = threading.Event()
+
+    def hang() -> Iterator[Finding]:
+        never.wait()
+        yield Finding("slow", "ok", "at last")
+
+    def fail() -> NoReturn:
+        raise Fatal("broken")
+
+    last = Check("last", lambda: [Finding("last", "ok", "fine")])
+    found = run([Check("slow", hang), Check("bad", fail), last], SystemClock(), 0.2)
+    assert states(found) == [("slow", "unreachable"), ("bad", "wrong"), ("last", "ok")]
+    assert "within 0.2 s" in found[0].detail
+    never.set()
+
+
+def test_every_check_has_the_whole_time_together() -> None:
+    clock = ManualClock()
+    assert run([], clock, LIMIT_S) == []
+    assert clock.waits == []
+
+
+# --- settings ---
+
+
+def test_every_documented_variable_is_known() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `MILLRACE_")}
+    assert documented == {name for name in known_variables() if "__" in name}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MILLRACE_BATCH_MAX_RECORDS", "MILLRACE_BATCH__MAX_RECORDS"),
+        ("MILLRACE_BATHC__MAX_RECORDS", "MILLRACE_BATCH__MAX_RECORDS"),
+        ("millrace_brokers__bootstrap", "MILLRACE_BROKER__BOOTSTRAP"),
+        ("MILLRACE_ZZZ", ""),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_told_with_what_may_be_meant(name: str, meant: str) -> None:
+    found = only(in_vain({name: "hunter2", "PATH": "x", "MILLRACE_STORE__PATH": "x"}))
+    assert found.state == "warning"
+    assert name in found.detail
+    assert (f"did you mean {meant}?" in found.mend) if meant else ("did you mean" not in found.mend)
+    assert "hunter2" not in found.detail + found.mend
+
+
+@pytest.mark.parametrize(
+    "name", ["MILLRACE_BROKER", "millrace_batch__max_records", "MILLRACE_DATA", "MILLRACE_BATCH__NO_FIELD", "OTHER"]
+)
+def test_a_variable_that_is_read_or_refused_elsewhere_is_not_in_vain(name: str) -> None:
+    assert list(in_vain([name])) == []
+
+
+def test_every_wrong_setting_is_named_and_no_value_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_BATCH__MAX_RECORDS", "hunter2")
+    monkeypatch.setenv("MILLRACE_STORE__URL", "hunter2")
+    monkeypatch.setenv("MILLRACE_CACHE__REDIS_URL", "hunter2")
+    settings, found = read_settings()
+    assert settings is None
+    for name in ("BATCH__MAX_RECORDS", "STORE__URL", "CACHE__REDIS_URL"):
+        assert any(f"MILLRACE_{name}: " in finding.detail for finding in found)
+    assert {finding.state for finding in found} == {"wrong"}
+    assert "hunter2" not in repr(found)
+
+
+def test_a_part_that_is_no_json_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_BROKER", "hunter2")
+    settings, [found] = read_settings()
+    assert settings is None
+    assert "broker" in found.detail
+    assert "hunter2" not in found.detail
+
+
+def test_settings_that_cannot_be_read_leave_the_rest_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_BATCH__MAX_RECORDS", "many")
+    report = examine(os.environ, "tickets", 1, SystemClock())
+    assert states(list(report.findings)) == [("settings", "wrong"), ("all else", "skipped")]
+    assert report.exit_code == 1
+
+
+def test_only_what_differs_is_told_and_a_secret_only_as_set() -> None:
+    assert changed(Settings()) == {}
+    store = StoreSettings(api_key=SecretStr("hunter2"), url="https://qdrant:6333", grpc=False)
+    assert changed(Settings(store=store)) == {
+        "MILLRACE_STORE__URL": "https://qdrant:6333",
+        "MILLRACE_STORE__API_KEY": "set",
+    }
+
+
+# --- secrets ---
+
+
+def secret_variables() -> dict[str, str]:
+    """Return every secret setting's variable with a value of its own; a new one is found by its type."""
+    named = [
+        variable(part, name)
+        for part, model in parts().items()
+        for name, field in model.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    ]
+    assert len(named) >= 4
+    return {name: f"hunter{number}secret" for number, name in enumerate(named)}
+
+
+def spoken_to_in_secret(folder: Path) -> dict[str, str]:
+    """Return an environment in which every secret is set and every server is away."""
+    for name in ("cert.pem", "key.pem"):
+        (folder / name).write_text("no certificate")
+    secrets = secret_variables()
+    secrets["MILLRACE_CACHE__REDIS_URL"] = f"redis://someone:{secrets['MILLRACE_CACHE__REDIS_URL']}@{NOWHERE}/0"
+    return secrets | {
+        "MILLRACE_BROKER__BOOTSTRAP": NOWHERE,
+        "MILLRACE_BROKER__SECURITY_PROTOCOL": "sasl_ssl",
+        "MILLRACE_BROKER__SASL_MECHANISM": "PLAIN",
+        "MILLRACE_BROKER__USERNAME": "someone",
+        "MILLRACE_BROKER__CERT_FILE": str(folder / "cert.pem"),
+        "MILLRACE_BROKER__KEY_FILE": str(folder / "key.pem"),
+        "MILLRACE_STORE__URL": f"http://{NOWHERE}",
+        "MILLRACE_OPERATION__PORT": "0",
+    }
+
+
+def test_no_output_and_no_log_line_holds_a_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also with every log line of the checks written: doctor itself writes errors only."""
+    monkeypatch.setattr("millrace.cli.doctor.quiet", lambda: configure("debug", json_lines=True))
+    for name, value in spoken_to_in_secret(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    report = examine(os.environ, "tickets", 1, SystemClock())
+    configure("debug", json_lines=True)
+    found = [finding for check in checks(Settings(), "tickets", 1) for finding in findings_of(check)]
+    text, as_json = (CliRunner().invoke(app, ["doctor", "--timeout", "1", *more]) for more in ([], ["--json"]))
+    written = capfd.readouterr()
+    everything = [repr(report), report.as_json(), repr(found), text.output, as_json.output, written.out, written.err]
+    for name, secret in secret_variables().items():
+        assert report.configured[name] == "set"
+        assert f"{name}" in text.output
+        assert [each for each in everything if secret in each] == []
+    assert '"level"' in "".join(everything), "the log lines are among it"
+    assert (text.exit_code, as_json.exit_code) == (1, 1)
+    assert json.loads(as_json.stdout)["exit_code"] == 1
+    assert {("broker", "wrong"), ("store", "unreachable"), ("cache", "unreachable")} <= set(
+        states(list(report.findings))
+    )
+
+
+def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def quoting(*_: Any) -> list[Check]:
+        return [Check("store", lambda: [Finding("store", "wrong", "refused: hunter2", "not hunter2")])]
+
+    monkeypatch.setattr("millrace.doctor.checks", quoting)
+    monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2")
+    last = examine(os.environ, "tickets", 1, SystemClock()).findings[-1]
+    assert (last.detail, last.mend) == (f"refused: {HIDDEN}", f"not {HIDDEN}")
+
+
+def test_a_secret_misplaced_in_a_wrong_setting_is_not_told_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2 with spaces")
+    monkeypatch.setenv("MILLRACE_STORE_API_KEY", "hunter2 with spaces")
+    assert "hunter2" not in examine(os.environ, "tickets", 1, SystemClock()).as_json()
+
+
+# --- packages ---
+
+
+def test_our_packages_are_ours_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert only(packages.check_packages()).state == "ok"
+    assert packages.main() == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("owners", "says"),
+    [({"shared": ["millrace", "other"]}, "belongs to millrace, other"), ({"shared": []}, "belongs to nobody")],
+)
+def test_a_package_of_two_owners_or_none_is_found(owners: dict[str, list[str]], says: str) -> None:
+    found = only(packages.check_owners({name: ["millrace"] for name in packages.OURS} | owners))
+    assert found.state == "wrong"
+    assert says in found.detail
+
+
+def test_the_build_of_the_image_fails_on_a_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(packages, "packages_distributions", dict)
+    assert packages.main() == len(packages.OURS)
+    assert "package shared belongs to nobody" in capsys.readouterr().err
+
+
+# --- what decides ---
+
+
+def test_the_packaged_model_is_what_its_card_says() -> None:
+    found = list(check_model(Settings()))
+    assert states(found) == [("model", "ok")] * 2
+    assert load_card("minilm-l6-v2").fingerprint in found[0].detail
+
+
+def test_other_weights_and_another_model_are_wrong(tmp_path: Path) -> None:
+    card = load_card("minilm-l6-v2").model_dump(exclude={"key"}) | {"source": f"path:{tmp_path}"}
+    preparation = card.pop("preparation")
+    lines = ["[mine]", *(f"{name} = {json.dumps(value)}" for name, value in card.items()), "[mine.preparation]"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in preparation.items() if value is not None]
+    (tmp_path / "models.toml").write_text("\n".join(lines))
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    settings = Settings(embedding=EmbeddingSettings(model="mine", models_file=tmp_path / "models.toml"))
+    found = findings_of(Check("model", lambda: check_model(settings)))
+    assert states(found) == [("model", "ok"), ("model", "wrong")]
+    assert "SHA-256" in found[1].detail
+    [unknown] = findings_of(Check("model", lambda: check_model(Settings(embedding=EmbeddingSettings(model="none")))))
+    assert (unknown.state, "there is no model none" in unknown.detail) == ("wrong", True)
+
+
+def test_without_a_head_the_vote_decides() -> None:
+    assert only(check_head(Settings())).state == "skipped"
+    assert states(list(check_policy(Settings()))) == [("policy", "ok")]
+
+
+def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_path: Path) -> None:
+    given = examples(support(labels=2))
+    folder = tmp_path / "head"
+    save_head(train(given, None, WordModel.fingerprint, lambda: None).head, folder)
+    settings = Settings(decision=DecisionSettings(head=folder))
+    found = findings_of(Check("head", lambda: check_head(settings)))
+    assert states(found) == [("head", "ok"), ("head", "wrong")]
+    assert "train it again" in found[1].detail
+    told = findings_of(Check("policy", lambda: check_policy(settings)))
+    assert states(told) == [("policy", "ok"), ("policy", "wrong")]
+    (folder / "routing.toml").write_text(
+        "[default]\nauto_at = 0.8\nreview_at = 0.4\n[labels.account]\n[labels.card]\n[labels.crad]\n"
+    )
+    [_, beyond] = findings_of(Check("policy", lambda: check_policy(settings)))
+    assert (beyond.state, "[labels.crad]" in beyond.detail) == ("warning", True)
+
+
+def test_a_folder_without_a_head_is_wrong(tmp_path: Path) -> None:
+    settings = Settings(decision=DecisionSettings(head=tmp_path))
+    [found] = findings_of(Check("head", lambda: check_head(settings)))
+    assert (found.state, "holds no head" in found.detail) == ("wrong", True)
+
+
+# --- this machine ---
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "state"), [(50 << 30, "ok"), (1 << 30, "ok"), (500 << 20, "warning"), (99 << 20, "wrong")]
+)
+def test_room_on_a_disk(free_bytes: int, state: State) -> None:
+    assert room(Path(), free_bytes).state == state
+
+
+def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
+    inside = Settings(operation=OperationSettings(state_dir=tmp_path / "not" / "yet"))
+    assert ("state", "ok") in states(list(check_disk(inside)))
+    (tmp_path / "file").write_text("")
+    below_a_file = Settings(operation=OperationSettings(state_dir=tmp_path / "file" / "state"))
+    assert ("state", "wrong") in states(list(check_disk(below_a_file)))
+    assert [each.name for each in tmp_path.iterdir()] == ["file"], "looking makes nothing"
+
+
+def test_a_free_port_and_one_that_is_picked_later() -> None:
+    with socket.socket() as probe:
+        probe.bind((HERE, 0))
+        port = probe.getsockname()[1]
+        taken = only(check_port(OperationSettings(port=port)))  # bound, but nobody listens
+    assert (taken.state, "cannot be bound" in taken.detail) == ("wrong", True)
+    assert only(check_port(OperationSettings(port=port))).state == "ok"
+    assert only(check_port(OperationSettings(port=0))).state == "skipped"
+
+
+def test_a_worker_at_the_port_says_how_it_is() -> None:
+    lifecycle = Lifecycle(ManualClock(), 120)
+    server = ProbeServer(HERE, 0, lifecycle, Metrics("tickets"))
+    try:
+        lifecycle.set_ready("worker")
+        settings = OperationSettings(port=server.port)
+        assert "a worker answers" in only(check_port(settings)).detail
+        assert only(check_port(settings)).state == "ok"
+        lifecycle.set_not_ready("store", "away")
+        paused = only(check_port(settings))
+        assert (paused.state, "store: away" in paused.detail) == ("warning", True)
+    finally:
+        server.close()
