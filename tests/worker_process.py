@@ -32,6 +32,7 @@ class Plan:
     """What a worker process is to do.
 
     Attributes:
+        store: Folder of the embedded store, or the address of a server.
         classic: The classic group protocol, whose session time is the worker's to choose; the embedded broker takes half a
             minute to notice a killed member of the new one.
         port: Where to answer probes; None: nowhere.
@@ -70,7 +71,7 @@ def settings_of(plan: Plan) -> Settings:
             bootstrap=plan.bootstrap, group=plan.group, group_protocol=protocol, session_timeout_s=SESSION_TIMEOUT_S
         ),
         batch=BatchSettings(max_records=plan.max_records),
-        store=StoreSettings(path=Path(plan.store)),
+        store=StoreSettings(url=plan.store) if "://" in plan.store else StoreSettings(path=Path(plan.store)),
     )
 
 

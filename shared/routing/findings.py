@@ -12,7 +12,7 @@ from shared.routing.folds import Examples
 from shared.routing.train import Trained
 
 FEW_EXAMPLES = 10
-"""Below this many texts a label is warned of: on Banking77 ten a label gave an accuracy 12 points lower than all
+"""Below this many texts a label is warned of: on Banking77 ten a label gave an accuracy 9 points lower than all
 (`docs/decisions.md`)."""
 
 MISLABELS_LISTED = 50

@@ -120,7 +120,12 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
 
 
 def steps(examples: Examples, outside: Examples | None) -> int:
-    """Return how often `train` calls `done` for these."""
+    """Return how often `train` calls `done` for these.
+
+    Raises:
+        Fatal: there are too few labels or texts to learn from.
+    """
+    _check(examples)
     everything = examples if outside is None else examples.joined(outside)
     return len(stratified(examples)) + len(_scope_folds(everything)) + 1
 

@@ -14,8 +14,8 @@ POINTS_PER_CALL = 200
 BYTES_PER_CALL = 8 << 20
 """A quarter of what a server takes by default (`service.max_request_size_mb`, 32)."""
 
-BYTES_PER_FLOAT = 22
-"""The most that one float32 takes in JSON, with its comma."""
+BYTES_PER_FLOAT = 24
+"""The most that one float32 takes in JSON, with its sign, exponent and comma."""
 
 Ask = Callable[[Sequence[models.QueryRequest]], list[list[models.ScoredPoint]]]
 """Answers requests as one batch, in their order."""

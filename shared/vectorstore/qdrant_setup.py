@@ -113,9 +113,8 @@ def check_guard(client: QdrantClient, collection: str, where: str) -> None:
     try:
         probe.write(2, models.UpdateMode.INSERT_ONLY, None)
         probe.write(1, models.UpdateMode.INSERT_ONLY, None)
-        kept = probe.version() == 2
         probe.write(1, None, 1)
-        kept = kept and probe.version() == 2
+        kept = probe.version() == 2
         probe.write(3, None, 3)
         kept = kept and probe.version() == 3
     finally:

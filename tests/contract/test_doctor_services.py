@@ -1,6 +1,6 @@
 """What `millrace doctor` finds of brokers, of a store and of Redis.
 
-They are the embedded broker, Edge, the stand-in of Qdrant's server, and a real Redis. A green run does not prove what a real
+They are the embedded broker, Edge, the stand-in of Qdrant's server, and a real Redis. A green run does not prove what
 Kafka answers to a user who may read metadata and nothing else.
 """
 
@@ -17,13 +17,18 @@ from millrace.wiring import model_card
 from schemas.topics import topics_of
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
+from shared.broker.provision import create_topics
+from shared.broker.source import KafkaSource
+from shared.clock import SystemClock
 from shared.records import Message
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.qdrant import connect
+from tests.kafka.server import KafkaServer
 from tests.ports import free_ports
 from tests.qdrant.process import StandinProcess
 from tests.redis.server import RedisServer
+from tests.waiting import wait_until
 from workers.tickets.stages import collection_spec
 
 TOPICS = [topic.name for topic in topics_of("tickets")]
@@ -71,6 +76,16 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
     assert "tickets 4, tickets.redo 4" in found[2].detail
     assert "is new" in found[3].detail
     assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "asking has created nothing"
+
+
+def test_all_is_well_on_kafka(own_kafka: KafkaServer) -> None:
+    assert CREATE == "millrace topics create"
+    create_topics(own_kafka.bootstrap, topics_of("tickets"), 1)
+    assert states(look_at_broker(own_kafka.bootstrap)) == [("broker", "ok"), ("topics", "ok"), ("group", "ok")]
+    source = KafkaSource(own_kafka.bootstrap, ["tickets"], "millrace-tickets", BrokerSettings(), SystemClock())
+    wait_until(lambda: source.assigned > 0, 60, "the group being joined")
+    assert "millrace-tickets is stable, 0 records behind" in look_at_broker(own_kafka.bootstrap)[-1].detail
+    source.close()
 
 
 def test_records_that_wait_are_counted() -> None:

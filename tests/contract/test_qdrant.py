@@ -12,8 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from httpx import Headers
 from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from shared.errors import Fatal, Unavailable
 from shared.records import Point
@@ -55,6 +57,25 @@ def test_a_server_that_ignores_the_guard_is_refused_with_its_version(
         opener().open(spec)
     server.tell()
     assert list(opener().open(spec).scroll(())) == []
+
+
+def test_a_server_that_drops_guarded_writes_is_refused(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    class Deaf(Meddler):
+        def upsert(self, *values: Any, **named: Any) -> models.UpdateResult:
+            dropped = named.get("update_filter") is not None
+            return (
+                models.UpdateResult(status=models.UpdateStatus.COMPLETED)
+                if dropped
+                else self._client.upsert(*values, **named)
+            )
+
+    store = opener()
+    client: Any = Deaf(store._link.client)
+    store._link = replace(store._link, client=client)
+    with pytest.raises(Fatal, match="does not honour guarded writes"):
+        store.open(spec)
 
 
 def test_the_check_leaves_nothing_and_a_probe_of_a_killed_worker_is_not_seen(
@@ -250,6 +271,27 @@ def test_a_collection_that_goes_while_it_is_written_is_fatal(
     meddler.before("update_mode", lambda: opener()._link.client.delete_collection(spec.name))
     with pytest.raises(Fatal, match="doesn't exist"):
         collection.upsert([point(number) for number in range(500)])
+
+
+def test_of_several_refusals_the_one_that_waiting_does_not_mend_is_told(
+    opener: Callable[..., QdrantStore], spec: CollectionSpec
+) -> None:
+    def refuse(status: int) -> None:
+        raise UnexpectedResponse(status, "", b'{"status": {"error": "told"}}', Headers())
+
+    class Refusing(Meddler):
+        statuses = iter((500, 400, 500))
+
+        def upsert(self, *values: Any, **named: Any) -> models.UpdateResult:
+            refuse(next(self.statuses))
+            raise AssertionError
+
+    store = opener()
+    store.open(spec)
+    client: Any = Refusing(store._link.client)
+    collection = QdrantCollection(replace(store._link, client=client), spec.name, spec.vectors, spec.sparse)
+    with pytest.raises(Fatal, match="status 400"):
+        collection.upsert([point(number) for number in range(3 * POINTS_PER_CALL)])
 
 
 def test_of_workers_that_write_the_same_ids_the_newest_version_wins(

@@ -86,6 +86,7 @@ def test_the_doctor_names_what_refuses_and_shows_no_secret(
             "MILLRACE_BROKER__PASSWORD": WRONG,
             "MILLRACE_STORE__URL": NOWHERE,
             "MILLRACE_STORE__API_KEY": STORE_KEY,
+            "MILLRACE_CACHE__TIMEOUT_S": "10",
             "MILLRACE_CACHE__REDIS_URL": liar.url.replace("redis://", f"redis://someone:{REDIS_SECRET}@"),
         }
         done = millrace(environment, *form)

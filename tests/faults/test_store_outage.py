@@ -44,7 +44,6 @@ OUTAGES = {
     ),
     "full": _told(full=True),
     "a proxy's page instead": _told(rubbish="html"),
-    "throttling": _told(status=429, retry_after_s=1),
 }
 
 

@@ -36,6 +36,7 @@ from shared.routing.train import train
 from shared.settings import DecisionSettings, EmbeddingSettings, OperationSettings, Settings, StoreSettings
 from tests.fakes import ManualClock
 from tests.labelled import WordModel, examples, support
+from tests.unit.test_cli import millrace
 
 HERE = "127.0.0.1"
 NOWHERE = "127.0.0.1:1"
@@ -248,6 +249,15 @@ def test_no_output_and_no_log_line_holds_a_secret(
     assert {("broker", "wrong"), ("store", "unreachable"), ("cache", "unreachable")} <= set(
         states(list(report.findings))
     )
+
+
+def test_a_process_of_its_own_changes_nothing_and_ends_with_the_code(tmp_path: Path) -> None:
+    """Also colours: there are none where the output is piped."""
+    ended = millrace("doctor", "--timeout", "1", folder=tmp_path, MILLRACE_STORE__URL=f"http://{NOWHERE}")
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert ended.stdout.splitlines()[-1] == "something cannot be reached for now"
+    assert "\x1b[" not in ended.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

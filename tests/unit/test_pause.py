@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.assembly import Assembly
 from tests.fakes import ManualClock
 from tests.ports import free_ports
 from tests.tickets import event, record
+from tests.unit.test_cli import millrace
 
 HERE = "127.0.0.1"
 
@@ -264,6 +266,14 @@ def test_a_worker_that_still_pauses_is_told(port: Port) -> None:
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="nothing answers at 127"):
         Neighbour(HERE, free_ports(1)[0]).pause(SystemClock(), 30)
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_the_command_ends_with_3_where_nobody_answers(command: str, tmp_path: Path) -> None:
+    ended = millrace(command, "--port", str(free_ports(1)[0]), folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "nothing answers at 127.0.0.1:" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_of_the_worker_s_own_choice_must_be_named() -> None:

@@ -1,0 +1,43 @@
+"""Several worker processes of one group on one store: the stand-in for Qdrant's server, over the embedded broker.
+
+Green shows: a worker killed in the middle of settling leaves its work to two others at once, and nothing is missing, stale
+or double. It does not show what only a real server does (`tests/qdrant/server.py` says what that is), nor a rebalance of
+Kafka (`tests/faults`).
+"""
+
+import signal
+from dataclasses import replace
+
+import pytest
+
+from millrace.audit import audit
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.reader import TopicReader
+from shared.observers import SettleStep
+from shared.settings import StoreSettings
+from shared.vectorstore.qdrant import connect
+from tests.crashes import TICKETS, TIMEOUT_S, TOPICS, VERSIONS, produce_tickets, wait_settled
+from tests.qdrant.process import StandinProcess
+from tests.worker_process import Plan, worker_process
+
+
+@pytest.mark.parametrize("step", [SettleStep.UPSERT, SettleStep.FLUSH])
+def test_what_a_killed_worker_had_in_hand_is_done_by_others(step: SettleStep) -> None:
+    with StandinProcess() as server, EmbeddedBroker() as broker:
+        broker.create(TOPICS)
+        plan = Plan(broker.bootstrap, server.url, max_records=20, classic=True)
+        produce_tickets(broker.bootstrap)
+        with worker_process(replace(plan, kill_at=(2, step))) as doomed:
+            assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
+        with worker_process(plan) as one, worker_process(plan) as another:
+            wait_settled(plan)
+            for each in (one, another):
+                each.terminate()
+            assert [each.wait(TIMEOUT_S) for each in (one, another)] == [0, 0]
+        store = connect(StoreSettings(url=server.url))
+        findings = audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
+        store.close()
+        assert server.report()["unknown"] == []
+    assert findings.clean, findings
+    assert (findings.settled, findings.pending, findings.points) == (TICKETS * VERSIONS, 0, TICKETS)
+    assert findings.repeated <= (plan.max_records if step is SettleStep.FLUSH else 0)
