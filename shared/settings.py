@@ -135,7 +135,7 @@ class CacheSettings(Part):
     )
     dtype: Literal["float32", "float16"] = Field(
         default="float32",
-        description="`float16` halves what Redis keeps, but vectors come back rounded: scores differ in the fourth digit.",
+        description="`float16` halves what Redis keeps, but vectors come back rounded: scores differ in the fifth digit.",
     )
     ca_file: FilePath | None = Field(
         default=None, description="PEM of the authority that signed Redis's certificate; empty: the system's."

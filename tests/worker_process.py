@@ -15,8 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from millrace import wiring
 from millrace.wiring import load_text_model, open_store, ticket_worker
 from shared.embedding.port import TextModel
+from shared.engine.pipeline import Batch, ItemT
+from shared.engine.settle import Settler
 from shared.errors import Fatal
 from shared.logs import configure
 from shared.observers import Observer, SettleStep
@@ -37,6 +40,8 @@ class Plan:
             minute to notice a killed member of the new one.
         port: Where to answer probes; None: nowhere.
         kill_at: (batch, step): SIGKILL itself when that step of that batch, counted from 1, has taken effect.
+        commit_first: Commit before settling, which is wrong: shows that the checks notice. Each batch then has two
+            commits to be counted by `kill_at`.
     """
 
     bootstrap: str
@@ -47,6 +52,17 @@ class Plan:
     real_model: bool = False
     classic: bool = False
     port: int | None = None
+    commit_first: bool = False
+
+
+class CommitsFirst(Settler):
+    """Commits a batch before anything of it is durable: the mistake that the order of effects is there to prevent."""
+
+    def settle(self, batch: Batch[ItemT]) -> None:
+        """Commit, then settle."""
+        self._source.commit(batch.records)
+        self._done(SettleStep.COMMIT)
+        super().settle(batch)
 
 
 class Killer(Observer):
@@ -92,6 +108,8 @@ def main(plan: Plan) -> None:
     """Run the worker until SIGTERM."""
     configure("error", json_lines=True)
     settings = settings_of(plan)
+    if plan.commit_first:
+        wiring.Settler = CommitsFirst  # type: ignore[misc]  # in this process alone
     model: TextModel = load_text_model(settings) if plan.real_model else FakeModel()
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     with open_store(settings) as store, ticket_worker(settings, plan.bootstrap, store, model, killers) as running:

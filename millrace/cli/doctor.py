@@ -54,4 +54,5 @@ def _tell(report: Report) -> None:
         typer.echo(f"  {state}  {finding.part:<8}  {finding.detail}")
         if finding.mend:
             typer.echo(f"  {'':<11}  {'':<8}  -> {finding.mend}")
-    typer.echo(VERDICTS[report.exit_code])
+    warnings = sum(finding.state == "warning" for finding in report.findings)
+    typer.echo(VERDICTS[report.exit_code] + (f"; warnings: {warnings}" if warnings else ""))

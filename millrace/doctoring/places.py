@@ -35,7 +35,8 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
         mend = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner"
         yield Finding("state", "wrong", f"{state} cannot be written by user {os.getuid()}", mend)
     folders = [state] if settings.store.url else [state, settings.store.path]
-    for nearest in dict.fromkeys(existing(folder).resolve() for folder in folders):
+    disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
+    for nearest in disks.values():
         yield room(nearest, shutil.disk_usage(nearest).free)
 
 

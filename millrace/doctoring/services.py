@@ -35,7 +35,7 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
     address = Brokers(settings.broker.bootstrap, settings.broker)
     topics = topics_of(stream)
     found = survey_brokers(address, [topic.name for topic in topics], timeout_s)
-    yield Finding("broker", "ok", f"{found.brokers} brokers, by {address}, {settings.broker.security_protocol}")
+    yield Finding("broker", "ok", f"brokers: {found.brokers}, by {address}, {settings.broker.security_protocol}")
     missing = [topic.name for topic in topics if topic.name not in found.partitions]
     few = [t for t in topics if 0 < found.partitions.get(t.name, 0) < t.partitions]
     if missing:
@@ -54,7 +54,7 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Finding:
     found = survey_group(address, group, topics, timeout_s)
     if found.state is None:
-        return Finding("group", "ok", f"{group} is new: no worker has run yet; {found.behind} records wait")
+        return Finding("group", "ok", f"the brokers list no group {group}; {found.behind} records wait for it")
     return Finding("group", "ok", f"{group} is {found.state}, {found.behind} records behind")
 
 

@@ -74,7 +74,7 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
     assert found[1].mend == CREATE
     assert [topic for topic in TOPICS if topic in found[1].detail.split("no topic ")[1].split(", ")] == TOPICS[2:]
     assert "tickets 4, tickets.redo 4" in found[2].detail
-    assert "is new" in found[3].detail
+    assert "list no group millrace-tickets; 0 records wait" in found[3].detail
     assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "asking has created nothing"
 
 

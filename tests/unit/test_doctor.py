@@ -374,6 +374,12 @@ def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["file"], "looking makes nothing"
 
 
+def test_a_disk_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    settings = Settings(operation=OperationSettings(state_dir=tmp_path), store=StoreSettings(path=tmp_path / "store"))
+    assert [part for part, _ in states(list(check_disk(settings)))] == ["state", "disk"]
+
+
 def test_a_free_port_and_one_that_is_picked_later() -> None:
     with socket.socket() as probe:
         probe.bind((HERE, 0))

@@ -81,5 +81,5 @@ def test_the_untrained_score_prefers_what_is_near_and_sure() -> None:
     sure, unsure = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
     near, far = np.array([0.9]), np.array([0.2])
     assert UNTRAINED.score(sure, near)[0] > UNTRAINED.score(unsure, near)[0] > UNTRAINED.score(unsure, far)[0]
-    assert UNTRAINED.score(sure, near)[0] > 0.9
+    assert UNTRAINED.score(sure, near)[0] > 0.8
     assert UNTRAINED.score(unsure, far)[0] < 0.05

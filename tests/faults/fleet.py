@@ -1,0 +1,169 @@
+"""Worker processes of one group on one store, killed at random moments and replaced: shared by test and campaign."""
+
+import json
+import random
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from millrace.audit import Findings, audit
+from millrace.neighbour import Neighbour
+from schemas.topics import topics_of
+from shared.broker.kafka import KafkaSink
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.clock import SystemClock
+from shared.errors import Unavailable
+from shared.records import Message
+from shared.settings import BrokerSettings, StoreSettings
+from shared.vectorstore.qdrant import connect
+from tests.kafka.server import KafkaServer
+from tests.ports import free_ports
+from tests.qdrant.process import StandinProcess
+from tests.tickets import event
+from tests.waiting import wait_until
+from tests.worker_process import Plan, worker_process
+
+TIMEOUT_S = 1_800.0
+AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """How much is done, by how many, and how it is disturbed.
+
+    Attributes:
+        records: Events, two versions of each ticket one after the other.
+        kills: SIGKILLs, spread evenly over the records; 0: undisturbed.
+        commit_first: Workers make the mistake that the audit must notice.
+        seed: Of the choice of victims.
+    """
+
+    records: int
+    partitions: int = 6
+    workers: int = 3
+    kills: int = 0
+    max_records: int = 256
+    commit_first: bool = False
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a campaign.
+
+    Attributes:
+        wall_s: From the first settled record to the last.
+    """
+
+    findings: Findings
+    killed: int
+    wall_s: float
+
+
+class Fleet:
+    """Workers that run; whoever is killed is replaced at once."""
+
+    def __init__(self, plan: Plan, seed: int) -> None:
+        self._plan, self._rng, self._held = plan, random.Random(seed), ExitStack()
+        self._running: list[tuple[subprocess.Popen[str], Neighbour]] = []
+        self.killed = 0
+
+    def start(self) -> None:
+        """Start one more worker."""
+        (port,) = free_ports(1)
+        process = self._held.enter_context(worker_process(replace(self._plan, port=port)))
+        self._running.append((process, Neighbour("127.0.0.1", port)))
+
+    def all_ready(self) -> bool:
+        """Whether every worker runs and says that it is ready."""
+        assert all(process.poll() is None for process, _ in self._running), "a worker ended by itself"
+        return all(_is_ready(worker) for _, worker in self._running)
+
+    def kill_one(self) -> bool:
+        """Kill a worker that is ready by SIGKILL and start another; return False if none is ready yet."""
+        ready = [each for each in self._running if _is_ready(each[1])]
+        if not ready:
+            return False
+        victim = self._rng.choice(ready)
+        victim[0].kill()
+        victim[0].wait()
+        self._running.remove(victim)
+        self.killed += 1
+        self.start()
+        return True
+
+    def stop(self) -> list[int]:
+        """Ask all to stop and return how they ended."""
+        for process, _ in self._running:
+            process.terminate()
+        return [process.wait(TIMEOUT_S) for process, _ in self._running]
+
+    def __enter__(self) -> "Fleet":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill what still runs."""
+        self._held.close()
+
+
+def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
+    """Produce the records, have them settled by workers that are killed, and audit what they leave."""
+    create_topics(server.bootstrap, topics_of("tickets", campaign.partitions), replication=1)
+    produce_pairs(server.bootstrap, campaign.records)
+    with StandinProcess() as standin:
+        plan = Plan(
+            server.bootstrap, standin.url, max_records=campaign.max_records, commit_first=campaign.commit_first
+        )
+        with Fleet(plan, campaign.seed) as fleet:
+            wall_s = _work(fleet, campaign, TopicReader(plan.bootstrap, plan.group))
+            assert set(fleet.stop()) == {0}, "a worker did not stop well"
+        store = connect(StoreSettings(url=standin.url))
+        findings = audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
+        store.close()
+    return Told(findings, fleet.killed, wall_s)
+
+
+def produce_pairs(bootstrap: str, records: int) -> None:
+    """Produce two versions of every ticket one after the other, the second with another text."""
+    sink = KafkaSink(bootstrap, BrokerSettings())
+    for first in range(0, records, AT_ONCE):
+        sink.produce([_message(number) for number in range(first, min(first + AT_ONCE, records))])
+        assert sink.flush() == []
+    sink.close()
+
+
+def _message(number: int) -> Message:
+    ticket, version = f"T-{number // 2}", 1 + number % 2
+    reason = ("created", "updated")[number % 2]
+    fields = event(ticket_id=ticket, event_version=version, reason=reason, body=f"text {number}")
+    return Message("tickets", f"acme:{ticket}".encode(), json.dumps(fields).encode())
+
+
+def _work(fleet: Fleet, campaign: Campaign, reader: TopicReader) -> float:
+    """Kill at every so many records until the kills are done; return the seconds from the first record to the last."""
+    clock = SystemClock()
+
+    def reached(records: int) -> bool:
+        return sum(reader.committed(["tickets"]).values()) >= records
+
+    for _ in range(campaign.workers):
+        fleet.start()
+    wait_until(lambda: reached(1), TIMEOUT_S, "something settled")
+    began_s = clock.monotonic_s()
+    for kill in range(1, campaign.kills + 1):
+        wanted = kill * campaign.records // (campaign.kills + 1)
+        wait_until(lambda wanted=wanted: reached(wanted), TIMEOUT_S, f"{wanted} settled")  # type: ignore[misc]
+        wait_until(fleet.kill_one, TIMEOUT_S, "a worker to kill")
+    wait_until(lambda: reached(campaign.records), TIMEOUT_S, "all settled")
+    wall_s = clock.monotonic_s() - began_s
+    wait_until(fleet.all_ready, TIMEOUT_S, "all workers ready")  # one that is still starting cannot stop well
+    return wall_s
+
+
+def _is_ready(worker: Neighbour) -> bool:
+    try:
+        return worker.faults() == {}
+    except Unavailable:  # it has not opened its port yet
+        return False
