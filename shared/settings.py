@@ -172,7 +172,7 @@ class StoreSettings(Part):
     grpc: bool = Field(default=False, description="Whether to talk gRPC, which takes less CPU, on `grpc_port`.")
     grpc_port: int = Field(default=6334, ge=1, le=65535, description="The server's port for gRPC.")
     timeout_s: int = Field(
-        default=5, ge=1, description="The longest a call may wait for the server; then it counts as unavailable."
+        default=4, ge=1, description="The longest a call may wait for the server; then it counts as unavailable."
     )
     parallel_upserts: int = Field(
         default=4, ge=1, le=64, description="Writes of 200 points in flight at once; 1 is enough for a server near by."

@@ -12,6 +12,7 @@ from shared.broker.security import Brokers
 from shared.broker.survey import survey as survey_brokers
 from shared.broker.survey import survey_group
 from shared.clock import SystemClock
+from shared.errors import Unavailable
 from shared.observers import Observer
 from shared.settings import Settings
 from shared.vectorstore.edge_folder import aliases_of, owner_of
@@ -52,7 +53,12 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
 
 
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Finding:
-    found = survey_group(address, group, topics, timeout_s)
+    try:
+        found = survey_group(address, group, topics, timeout_s)
+    except Unavailable as outage:
+        return Finding(
+            "group", "unreachable", f"{group}: {outage.detail}", "try again, or give the user the right to read it"
+        )
     if found.state is None:
         return Finding("group", "ok", f"the brokers list no group {group}; {found.behind} records wait for it")
     return Finding("group", "ok", f"{group} is {found.state}, {found.behind} records behind")

@@ -9,6 +9,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
 from shared.broker.kafka import client_config
+from shared.broker.reader import COORDINATOR_MOVES, COORDINATOR_WAIT_S
 from shared.broker.security import Address, Heard, reach, refused_settings
 from shared.errors import Unavailable
 
@@ -88,7 +89,19 @@ def _behind(consumer: Consumer, topics: Sequence[str], timeout_s: float) -> int:
         for number in consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
     ]
     behind = 0
-    for place in consumer.committed(places, timeout=timeout_s):
+    for place in _committed(consumer, places, timeout_s):
         low, high = consumer.get_watermark_offsets(place, timeout=timeout_s, cached=False)
         behind += high - min(high, max(low, place.offset))
     return behind
+
+
+def _committed(consumer: Consumer, places: list[KafkaPartition], timeout_s: float) -> list[KafkaPartition]:
+    """Ask, and for as long as one question may take again while the group's coordinator is being found or moved."""
+    for _ in range(int(timeout_s / COORDINATOR_WAIT_S)):
+        try:
+            return consumer.committed(places, timeout=timeout_s)
+        except KafkaException as error:
+            if error.args[0].code() not in COORDINATOR_MOVES:
+                raise
+            consumer.poll(COORDINATOR_WAIT_S)  # nothing is assigned: this only waits
+    return consumer.committed(places, timeout=timeout_s)

@@ -7,8 +7,11 @@ Kafka answers to a user who may read metadata and nothing else.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 from pydantic import SecretStr
 
 from millrace.doctoring.finding import Check, Finding, State, findings_of
@@ -19,7 +22,9 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.source import KafkaSource
+from shared.broker.survey import _committed as committed_of
 from shared.clock import SystemClock
+from shared.errors import Unavailable
 from shared.records import Message
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
@@ -161,3 +166,44 @@ def test_redis_that_is_away_answers_or_refuses(redis_server: RedisServer) -> Non
     assert look_at_cache(with_url(f"redis://127.0.0.1:{redis_server.port}")).state == "ok"
     refused = look_at_cache(with_url(f"redis://someone:hunter2@127.0.0.1:{redis_server.port}"))
     assert (refused.state, "refused" in refused.detail) == ("wrong", True)
+
+
+class Moving:
+    """A consumer whose group's coordinator is not found at once."""
+
+    def __init__(self, times: int, code: int) -> None:
+        self.times, self.code, self.polls = times, code, 0
+
+    def committed(self, places: list[KafkaPartition], timeout: float) -> list[KafkaPartition]:
+        if self.times:
+            self.times -= 1
+            raise KafkaException(KafkaError(self.code))
+        return places
+
+    def poll(self, timeout: float) -> None:
+        self.polls += 1
+
+
+def test_a_coordinator_that_is_being_found_is_asked_again_for_a_while() -> None:
+    moving: Any = Moving(3, KafkaError.NOT_COORDINATOR)
+    assert committed_of(moving, [], 5) == []
+    assert moving.polls == 3
+    lost: Any = Moving(1_000, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+    with pytest.raises(KafkaException):
+        committed_of(lost, [], 5)
+    assert lost.polls == 10
+    refused: Any = Moving(1, KafkaError.GROUP_AUTHORIZATION_FAILED)
+    with pytest.raises(KafkaException):
+        committed_of(refused, [], 5)
+    assert refused.polls == 0
+
+
+def test_a_group_that_cannot_be_asked_leaves_the_other_findings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> NoReturn:
+        raise Unavailable("broker", "not allowed")
+
+    monkeypatch.setattr("millrace.doctoring.services.survey_group", away)
+    with EmbeddedBroker() as held:
+        held.create(TOPICS)
+        last = look_at_broker(held.bootstrap)[-1]
+    assert (last.part, last.state, "not allowed" in last.detail) == ("group", "unreachable", True)

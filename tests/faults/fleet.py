@@ -65,7 +65,8 @@ class Fleet:
     """Workers that run; whoever is killed is replaced at once."""
 
     def __init__(self, plan: Plan, seed: int) -> None:
-        self._plan, self._rng, self._held = plan, random.Random(seed), ExitStack()
+        self._plan, self._held = plan, ExitStack()
+        self._rng = random.Random(seed)  # noqa: S311  (whom to kill, not a secret)
         self._running: list[tuple[subprocess.Popen[str], Neighbour]] = []
         self.killed = 0
 
@@ -113,9 +114,7 @@ def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
     create_topics(server.bootstrap, topics_of("tickets", campaign.partitions), replication=1)
     produce_pairs(server.bootstrap, campaign.records)
     with StandinProcess() as standin:
-        plan = Plan(
-            server.bootstrap, standin.url, max_records=campaign.max_records, commit_first=campaign.commit_first
-        )
+        plan = Plan(server.bootstrap, standin.url, max_records=campaign.max_records, commit_first=campaign.commit_first)
         with Fleet(plan, campaign.seed) as fleet:
             wall_s = _work(fleet, campaign, TopicReader(plan.bootstrap, plan.group))
             assert set(fleet.stop()) == {0}, "a worker did not stop well"

@@ -1,7 +1,7 @@
 """The checks of the kill tests are themselves tested: a worker that commits before it settles turns them red.
 
-Green shows that the audit, its exit code and `assert_whole` notice records lost in this one way, on the embedded broker and
-Qdrant Edge. It does not show that they would notice every other mistake; `tests/unit/test_audit.py` lists what they compare.
+Green shows that the audit, its exit code and `assert_whole` notice records lost in this one way, on the embedded broker
+and Qdrant Edge. It does not show that they notice every other mistake; `tests/unit/test_audit.py` lists what they compare.
 """
 
 import os
@@ -42,29 +42,20 @@ def audit_command(plan: Plan) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def kill_between_commit_and_settle(plan: Plan) -> None:
-    """Kill a worker that commits first right after the early commit of its second batch, and let another go on."""
+def test_commit_before_settle_turns_audit_and_kill_tests_red(plan: Plan) -> None:
     early_commit_of_second = (3, int(SettleStep.COMMIT))  # each batch is committed twice: before and after settling
     with worker_process(replace(plan, commit_first=True, kill_at=early_commit_of_second)) as doomed:
         assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
     finish(plan)
-
-
-def test_commit_before_settle_turns_the_audit_red(plan: Plan) -> None:
-    kill_between_commit_and_settle(plan)
     findings = findings_of(plan)
     assert not findings.clean
     assert 0 < findings.missing <= MAX_RECORDS
     assert findings.settled == TICKETS * VERSIONS - findings.missing
+    with pytest.raises(AssertionError, match="missing"):
+        assert_whole(plan, findings)
     code, printed = audit_command(plan)
     assert code == 1, printed
     assert f"audit: missing {findings.missing}, " in printed
-
-
-def test_commit_before_settle_turns_the_kill_tests_red(plan: Plan) -> None:
-    kill_between_commit_and_settle(plan)
-    with pytest.raises(AssertionError, match="missing"):
-        assert_whole(plan, findings_of(plan))
 
 
 def test_settle_before_commit_stays_green_under_the_same_kill(plan: Plan) -> None:

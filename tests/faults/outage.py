@@ -1,0 +1,206 @@
+"""A worker under a steady load on a real Kafka whose brokers are killed and come back: shared by tests and campaign."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from millrace.audit import Findings, audit
+from millrace.wiring import Running
+from schemas.outcomes import Outcome
+from schemas.topics import topics_of
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.clock import SystemClock
+from shared.records import TopicPartition
+from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, running_worker
+from tests.kafka.server import KafkaServer
+from tests.tickets import event
+from tests.waiting import wait_until
+
+GROUP = "millrace-tickets"
+TIMEOUT_S = 120.0
+EVERY_S = 0.1
+QUIET_S = 0.5
+"""So long after a kill, whatever the dead broker had confirmed has reached the producer's callback."""
+
+DELIVERY_TIMEOUT_MS = 600_000
+
+
+class Load:
+    """Produces two versions of each ticket at a steady rate, and waits for as long as the brokers are away."""
+
+    def __init__(self, bootstrap: str, records_per_s: int) -> None:
+        self.sent = 0
+        self.lost: list[KafkaError] = []
+        self._rate, self._clock, self._stop = records_per_s, SystemClock(), threading.Event()
+        self._fresh: dict[TopicPartition, int] = {}
+        settings = {"enable.idempotence": True, "message.timeout.ms": DELIVERY_TIMEOUT_MS, "log_level": 0}
+        self._producer = Producer({"bootstrap.servers": bootstrap, **settings})
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def mark(self) -> None:
+        """Forget what was delivered: from now on the first record of each partition is kept."""
+        self._fresh = {}
+
+    def fresh(self) -> dict[TopicPartition, int]:
+        """Return the offset of the first record of each partition that was delivered since `mark`."""
+        return dict(self._fresh)
+
+    def end(self) -> None:
+        """Send no more."""
+        self._stop.set()
+        self._thread.join()
+
+    def deliver(self) -> None:
+        """Send no more, and wait until all that was sent is delivered."""
+        self.end()
+        assert self._producer.flush(TIMEOUT_S) == 0
+        assert self.lost == []
+
+    def _run(self) -> None:
+        began_s = self._clock.monotonic_s()
+        while not self._clock.wait(self._stop, EVERY_S):
+            due = int((self._clock.monotonic_s() - began_s) * self._rate)
+            for number in range(self.sent, due):
+                ticket, version = f"T-{number // 2}", 1 + number % 2
+                reason = ("created", "updated")[number % 2]
+                fields = event(ticket_id=ticket, event_version=version, reason=reason, body=f"text {number}")
+                value, key = json.dumps(fields).encode(), f"acme:{ticket}".encode()
+                self._producer.produce("tickets", value, key, on_delivery=self._delivered)
+            self.sent = max(due, self.sent)
+            self._producer.poll(0)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.lost.append(error)
+            return
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None
+        assert offset is not None
+        self._fresh.setdefault(TopicPartition("tickets", partition), offset)
+
+
+@dataclass
+class Times(Seen):
+    """What the worker told, and when it settled a batch last."""
+
+    clock: SystemClock = field(default_factory=SystemClock)
+    settled_at_s: float = 0.0
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Keep the outcomes and the time."""
+        self.settled_at_s = self.clock.monotonic_s()
+        super().batch_settled(outcomes, oldest_timestamp_ms)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How long it took to go on.
+
+    Attributes:
+        first_s: Until the next settled batch.
+        whole_s: Until a record of every partition that was delivered afterwards was settled.
+    """
+
+    first_s: float
+    whole_s: float
+
+
+@dataclass
+class Trial:
+    """A worker that runs under load."""
+
+    server: KafkaServer
+    partitions: int
+    store: EdgeStore
+    running: Running
+    load: Load
+    watch: Times
+    reader: TopicReader
+
+    def restart(self, outage_s: float) -> Recovery:
+        """Kill every broker, start them again after so long; return the recovery from the moment that they answer."""
+        clock = self.watch.clock
+        self.server.kill()
+        clock.wait(threading.Event(), outage_s)
+        launched_s = clock.monotonic_s()
+        self.load.mark()
+        self.server.start()
+        return self._recovery(launched_s, clock.monotonic_s())
+
+    def move_leader(self, partition: int) -> Recovery:
+        """Kill the leader of a partition, wait for the recovery, counted from the kill, and start the broker again."""
+        clock, admin = self.watch.clock, AdminClient({"bootstrap.servers": self.server.bootstrap, "log_level": 0})
+        leader = admin.list_topics("tickets", timeout=TIMEOUT_S).topics["tickets"].partitions[partition].leader
+        self.server.kill(leader)
+        killed_s = clock.monotonic_s()
+        clock.wait(threading.Event(), QUIET_S)
+        self.load.mark()
+        recovery = self._recovery(killed_s + QUIET_S, killed_s)
+        found = admin.list_topics("tickets", timeout=TIMEOUT_S).topics["tickets"].partitions[partition].leader
+        assert found not in (leader, -1), "the leader has not moved"
+        self.server.start(leader)
+        wait_until(partial(_in_sync, admin), TIMEOUT_S, "all replicas in sync")
+        return recovery
+
+    def finish(self) -> Findings:
+        """Stop the load, wait until all is settled and the worker is ready, and audit."""
+        self.load.deliver()
+        wait_until(lambda: self._settled() >= self.load.sent, TIMEOUT_S, "all settled")
+        wait_until(lambda: self.running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready")
+        return audit(self.reader, "tickets", self.store.open_alias("tickets"))
+
+    def _settled(self) -> int:
+        return sum(self.reader.committed(["tickets"]).values())
+
+    def _recovery(self, after_s: float, from_s: float) -> Recovery:
+        wait_until(lambda: self.watch.settled_at_s > after_s, TIMEOUT_S, "a batch settled")
+        first_s = self.watch.settled_at_s
+        wait_until(self._all_moved, TIMEOUT_S, "a new record of every partition settled")
+        return Recovery(max(0.0, first_s - from_s), max(0.0, self.watch.clock.monotonic_s() - from_s))
+
+    def _all_moved(self) -> bool:
+        fresh = self.load.fresh()
+        if len(fresh) < self.partitions:
+            return False
+        committed = self.reader.committed(["tickets"])
+        return all(committed[where] > offset for where, offset in fresh.items())
+
+
+def _in_sync(admin: AdminClient) -> bool:
+    found = admin.list_topics(timeout=TIMEOUT_S).topics.values()
+    return all(len(each.isrs) == len(each.replicas) for topic in found for each in topic.partitions.values())
+
+
+@contextmanager
+def trial(server: KafkaServer, folder: Path, partitions: int, records_per_s: int) -> Iterator[Trial]:
+    """Run a worker on Kafka and a store in `folder`, under load; begins when it has settled something."""
+    create_topics(server.bootstrap, topics_of("tickets", partitions), replication=len(server.nodes))
+    settings = Settings(
+        broker=BrokerSettings(bootstrap=server.bootstrap, group=GROUP),
+        batch=BatchSettings(max_records=40),
+        store=StoreSettings(path=folder),
+    )
+    watch = Times()
+    with (
+        closing(EdgeStore(folder)) as store,
+        running_worker(settings, server.bootstrap, store, FakeModel(), [watch]) as running,
+    ):
+        load = Load(server.bootstrap, records_per_s)
+        reader = TopicReader(server.bootstrap, GROUP)
+        try:
+            watch.wait_settled(records_per_s)
+            yield Trial(server, partitions, store, running, load, watch, reader)
+        finally:
+            load.end()

@@ -1,0 +1,32 @@
+"""Three Kafka brokers, of which the leader of a partition is killed while records keep coming.
+
+Green shows that the worker follows the leader by itself and that nothing is missing. It does not show how soon
+(`benchmarks/faults/brokers.py` measures that), nor brokers that cannot reach each other.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.outage import trial
+from tests.kafka.server import KafkaServer, why_unavailable
+from tests.services import missing
+
+
+@pytest.fixture
+def three() -> Iterator[KafkaServer]:
+    """Give three brokers."""
+    if reason := why_unavailable():
+        missing(reason)
+    with KafkaServer(nodes=3) as server:
+        yield server
+
+
+def test_a_moved_leader_costs_nothing_but_time(three: KafkaServer, tmp_path: Path) -> None:
+    with trial(three, tmp_path, partitions=3, records_per_s=50) as on:
+        on.move_leader(partition=0)
+        findings = on.finish()
+        assert findings.clean, findings
+        assert (findings.settled, findings.pending) == (on.load.sent, 0)
+        assert set(findings.outcomes) == {"routed"}

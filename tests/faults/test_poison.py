@@ -1,0 +1,45 @@
+"""Poison among healthy records, one in a hundred and nothing but, through a whole worker on the embedded broker.
+
+Green shows that every healthy record has one result, every poisonous one is one dead letter, and the breaker opens, probes
+and closes by itself; its minute between probes is shortened here (`benchmarks/faults/poison.py` waits the whole of it).
+It does not show what a real model does with a text it cannot take.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from shared.engine.breaker import LEAST_DEAD
+from shared.settings import BatchSettings
+from tests.faults.poison import REASONS, stream
+
+TIMEOUT_S = 60.0
+
+
+def test_one_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_path: Path) -> None:
+    with stream(tmp_path, BatchSettings()) as on:
+        on.send([number % 100 == 50 for number in range(2_000)])
+        on.wait_settled(TIMEOUT_S)
+        judged = on.judge()
+        on.assert_as_it_should(judged)
+        assert judged.reasons == REASONS
+        assert on.watch.paused_at_s == []
+
+
+def test_nothing_but_poison_opens_the_breaker_and_healthy_records_close_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.engine.loop.PROBE_EVERY_S", 0.2)
+    with stream(tmp_path, BatchSettings(max_records=50)) as on:
+        on.send([True] * 2 * LEAST_DEAD)
+        on.send([False] * LEAST_DEAD)
+        on.wait_settled(TIMEOUT_S)
+        assert len(on.watch.paused_at_s) >= 2, "it opened and probed"
+        assert set(on.watch.probes()) == {1}, "one batch a probe"
+        first, last = on.watch.steps.index("paused"), len(on.watch.steps) - on.watch.steps[::-1].index("resumed")
+        assert on.watch.steps[:first].count("settled") >= LEAST_DEAD // 50
+        assert on.watch.steps[last:].count("settled") >= 2, "it closed, and what came after was not held back"
+        on.send([False] * LEAST_DEAD)
+        on.wait_settled(TIMEOUT_S)
+        on.assert_as_it_should(on.judge())
+        assert len(on.watch.paused_at_s) == len(on.watch.resumed_at_s) == len(on.watch.probes()) + 1
