@@ -29,7 +29,9 @@ def nothing_but_poison(poisonous: int, healthy: int) -> bool:
     batch = BatchSettings()
     most_s = 120.0 + PROBE_EVERY_S * (2 + poisonous / batch.max_records * 2)
     with _fresh() as folder, stream(Path(folder), batch) as on:
-        good = _send_and_judge(on, [True] * poisonous + [False] * healthy, most_s)
+        on.send([True] * poisonous)
+        on.wait_outcomes(most_s)
+        good = _send_and_judge(on, [False] * healthy, most_s)
         watch = on.watch
         pauses = len(watch.paused_at_s)
         held_s = sum(watch.resumed_at_s) - sum(watch.paused_at_s)

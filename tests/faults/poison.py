@@ -121,10 +121,14 @@ class Stream:
         assert sink.flush() == []
         sink.close()
 
-    def wait_settled(self, timeout_s: float) -> None:
-        """Wait until all that was sent is settled and the worker is ready."""
+    def wait_outcomes(self, timeout_s: float) -> None:
+        """Wait until all that was sent is settled; the breaker may still hold back."""
         sent = len(self.healthy) + self.poisonous
         wait_until(lambda: len(self.watch.outcomes) >= sent, timeout_s, f"{sent} settled")
+
+    def wait_settled(self, timeout_s: float) -> None:
+        """Wait until all that was sent is settled and the worker is ready."""
+        self.wait_outcomes(timeout_s)
         wait_until(lambda: self.running.lifecycle.not_ready() == {}, timeout_s, "ready again")
 
     def judge(self) -> Judged:
