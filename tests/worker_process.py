@@ -109,7 +109,7 @@ def main(plan: Plan) -> None:
     configure("error", json_lines=True)
     settings = settings_of(plan)
     if plan.commit_first:
-        wiring.Settler = CommitsFirst  # type: ignore[misc]  # in this process alone
+        wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
     model: TextModel = load_text_model(settings) if plan.real_model else FakeModel()
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     with open_store(settings) as store, ticket_worker(settings, plan.bootstrap, store, model, killers) as running:

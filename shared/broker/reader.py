@@ -25,6 +25,8 @@ COORDINATOR_MOVES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 )
 
+LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+
 
 class TopicReader:
     """Reads what a topic holds at the moment of asking; joins no group and commits nothing.
@@ -132,9 +134,18 @@ class TopicReader:
                 hint = " (`millrace topics create` makes it)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
                 raise Unavailable("broker", f"topic {topic}: {found.error.str()}{hint}")
             places = [TopicPartition(topic, number) for number in found.partitions]
-            return {
-                place: consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)
-                for place in places
-            }
+            return {place: _marks(consumer, place) for place in places}
         except KafkaException as error:
             raise Unavailable("broker", error.args[0].str()) from error
+
+
+def _marks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """Ask for a partition's watermarks, and ask again while its leader is being chosen: a new topic has none at first."""
+    for _ in range(COORDINATOR_ATTEMPTS):
+        try:
+            return consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)
+        except KafkaException as error:
+            if error.args[0].code() not in LEADER_MOVES:
+                raise
+        consumer.poll(COORDINATOR_WAIT_S)  # nothing is assigned: this only waits
+    return consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)

@@ -110,10 +110,12 @@ class Recovery:
 
     Attributes:
         first_s: Until the next settled batch.
-        whole_s: Until a record of every partition that was delivered afterwards was settled.
+        delivered_s: Until the producer of the load had delivered a record to every partition again.
+        whole_s: Until those were settled.
     """
 
     first_s: float
+    delivered_s: float
     whole_s: float
 
 
@@ -166,14 +168,17 @@ class Trial:
 
     def _recovery(self, after_s: float, from_s: float) -> Recovery:
         wait_until(lambda: self.watch.settled_at_s > after_s, TIMEOUT_S, "a batch settled")
-        first_s = self.watch.settled_at_s
+        times_s = [self.watch.settled_at_s]
+        wait_until(
+            lambda: len(self.load.fresh()) == self.partitions, TIMEOUT_S, "a record delivered to every partition"
+        )
+        times_s.append(self.watch.clock.monotonic_s())
         wait_until(self._all_moved, TIMEOUT_S, "a new record of every partition settled")
-        return Recovery(max(0.0, first_s - from_s), max(0.0, self.watch.clock.monotonic_s() - from_s))
+        times_s.append(self.watch.clock.monotonic_s())
+        return Recovery(*(max(0.0, at_s - from_s) for at_s in times_s))
 
     def _all_moved(self) -> bool:
         fresh = self.load.fresh()
-        if len(fresh) < self.partitions:
-            return False
         committed = self.reader.committed(["tickets"])
         return all(committed[where] > offset for where, offset in fresh.items())
 

@@ -6,6 +6,7 @@ Green shows that the worker goes on by itself and that nothing is missing. It do
 
 from pathlib import Path
 
+from schemas.outcomes import Outcome
 from tests.faults.outage import trial
 from tests.kafka.server import KafkaServer
 
@@ -19,4 +20,4 @@ def test_a_broker_that_is_killed_and_comes_back_costs_nothing_but_time(own_kafka
         findings = on.finish()
         assert findings.clean, findings
         assert (findings.settled, findings.pending) == (on.load.sent, 0)
-        assert set(findings.outcomes) == {"routed"}
+        assert Outcome.DEAD_LETTERED not in findings.outcomes

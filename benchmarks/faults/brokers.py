@@ -1,0 +1,70 @@
+"""`python -m benchmarks.faults.brokers`: how soon a worker goes on when its broker is killed and back, or its leader moves.
+
+On a real Kafka and Qdrant Edge, with a model that costs nothing, under a steady load that waits for the brokers as a
+patient producer does. A recovery is counted from the moment that the restarted broker answers, or from the leader's kill.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from shared.logs import configure
+from tests.faults.outage import Recovery, Trial, trial
+from tests.kafka.server import KafkaServer, why_unavailable
+
+MOST_S = 30.0
+PARTITIONS = 6
+
+
+def report(times: int, outage_s: float, records_per_s: int) -> bool:
+    """Run both parts, print their lines, and return whether all is clean and every recovery quick enough."""
+    print(f"{records_per_s} records/s; seconds until a batch is settled, until the producer has delivered to every")
+    print("partition again, and until that is settled")
+    return all(
+        (
+            _part("one broker killed and restarted", 1, times, outage_s, records_per_s),
+            _part("three brokers, the leader killed", 3, times, outage_s, records_per_s),
+        )
+    )
+
+
+def _part(name: str, nodes: int, times: int, outage_s: float, records_per_s: int) -> bool:
+    print(f"{name}, {times} times{f', {outage_s:.0f} s each' if nodes == 1 else ''}")
+    with (
+        KafkaServer(nodes=nodes) as server,
+        tempfile.TemporaryDirectory(prefix="millrace-brokers-") as folder,
+        trial(server, Path(folder), PARTITIONS, records_per_s) as on,
+    ):
+        slowest_s = max(_once(on, number, outage_s) for number in range(times))
+        findings = on.finish()
+        sent = on.load.sent
+    print(f"  sent {sent:,}, settled {findings.settled:,}; {findings.line()}; slowest recovery {slowest_s:.1f} s")
+    return findings.clean and (findings.settled, findings.pending) == (sent, 0) and slowest_s <= MOST_S
+
+
+def _once(on: Trial, number: int, outage_s: float) -> float:
+    single = len(on.server.nodes) == 1
+    recovery: Recovery = on.restart(outage_s) if single else on.move_leader(number % PARTITIONS)
+    parts = (
+        f"settled {recovery.first_s:5.1f} s, delivered {recovery.delivered_s:5.1f} s, whole {recovery.whole_s:5.1f} s"
+    )
+    print(f"  {number + 1}: {parts}", flush=True)
+    return recovery.whole_s
+
+
+def main() -> None:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--outage-s", type=float, default=10.0, help="how long the single broker is away")
+    parser.add_argument("--records-per-s", type=int, default=100)
+    told = parser.parse_args()
+    if reason := why_unavailable():
+        sys.exit(reason)
+    configure("critical", json_lines=False)
+    sys.exit(0 if report(told.times, told.outage_s, told.records_per_s) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Every hostile value and text as a record among good ones, through a whole worker on the embedded broker and Qdrant Edge.
+
+Green shows: what is invalid is one dead letter with its reason and field, odd texts are results, and every batch is settled
+whole and in order, so that a good record waits for no later batch. It does not show what the real model makes of the texts.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from millrace.audit import audit
+from schemas.failures import FailureHeader
+from schemas.outcomes import LedgerEntry, Outcome
+from schemas.topics import topics_of
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
+from shared.errors import Rejected
+from shared.records import Message, Record
+from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, results_of, running_worker
+from tests.hostile.test_json_suite import inside, verdict
+from tests.tickets import event
+
+GROUP = "millrace-tickets"
+BATCH = BatchSettings(max_records=64)
+SHORT_CHARS = 1_000
+
+
+@dataclass
+class Pauses(Seen):
+    """What the worker told, and for what it paused."""
+
+    pauses: list[str] = field(default_factory=list)
+
+    def paused(self, dependency: str) -> None:
+        """Keep it."""
+        self.pauses.append(dependency)
+
+
+@pytest.fixture(scope="module")
+def invalid(data_dir: Path) -> list[bytes]:
+    """Give values that are no events: every file of the suite, and in a body every one that is not JSON."""
+    files = {path.name: path.read_bytes() for path in sorted((data_dir / "faults" / "json_test_suite").glob("*.json"))}
+    assert len(files) > 50
+    return [*files.values(), *(inside("body", content) for name, content in files.items() if name.startswith("n_"))]
+
+
+@pytest.fixture(scope="module")
+def texts(data_dir: Path) -> list[str]:
+    """Give the strings that are allowed as text."""
+    found: list[str] = json.loads((data_dir / "faults" / "blns.json").read_text(encoding="utf-8"))
+    return [text for text in found if len(text) <= SHORT_CHARS]
+
+
+def mixed(invalid: list[bytes], texts: list[str]) -> Iterator[Message]:
+    """Yield every invalid value and every text in turn with a good record behind each."""
+    odd = [json.dumps(event(ticket_id=f"odd-{at}", subject=text, body=text)).encode() for at, text in enumerate(texts)]
+    keys = [b"acme:any", *(f"acme:odd-{at}".encode() for at in range(len(odd)))]
+    pairs = [(keys[0], value) for value in invalid] + list(zip(keys[1:], odd, strict=True))
+    spread = [pair for first in range(7) for pair in pairs[first::7]]  # all kinds in every batch
+    for at, (key, value) in enumerate(spread):
+        good = event(ticket_id=f"good-{at}", body=f"text {at}")
+        yield Message("tickets", key, value)
+        yield Message("tickets", f"acme:good-{at}".encode(), json.dumps(good).encode())
+
+
+def gaps(ledger: list[Record]) -> list[str]:
+    """Return where a batch does not go on where the one before ended, by partition; none: all whole and in order."""
+    following: dict[tuple[str, int], int] = defaultdict(int)
+    found = []
+    for entry in (LedgerEntry.model_validate_json(record.value or b"") for record in ledger):
+        for span in entry.ranges:
+            where = (entry.topic, entry.partition)
+            if span.first != following[where]:
+                found.append(f"{where}: {span.first} after {following[where]}")
+            following[where] = span.last + 1
+    return found
+
+
+def test_among_good_records_each_hostile_one_has_its_outcome(
+    invalid: list[bytes], texts: list[str], tmp_path: Path
+) -> None:
+    messages = list(mixed(invalid, texts))
+    settings = Settings(broker=BrokerSettings(group=GROUP), batch=BATCH, store=StoreSettings(path=tmp_path))
+    seen = Pauses()
+    with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
+        broker.create([topic.name for topic in topics_of("tickets")])
+        sink = KafkaSink(broker.bootstrap, BrokerSettings())
+        sink.produce(messages)
+        assert sink.flush() == []
+        sink.close()
+        with running_worker(settings, broker.bootstrap, store, FakeModel(), [seen]):  # raises if the worker ended
+            seen.wait_settled(len(messages))
+        reader = TopicReader(broker.bootstrap, GROUP)
+        findings = audit(reader, "tickets", store.open_alias("tickets"))
+        letters, ledger = list(reader.read("tickets.dlq")), list(reader.read("tickets.outcomes"))
+        results = Counter(result.ticket_id for result in results_of(broker.bootstrap))
+    assert findings.clean, findings
+    assert (findings.settled, findings.pending, findings.repeated) == (len(messages), 0, 0)
+    assert Counter(seen.outcomes) == {
+        Outcome.DEAD_LETTERED: len(invalid),
+        Outcome.ROUTED: len(messages) - len(invalid),
+    }
+    good = {f"good-{at}" for at in range(len(messages) // 2)}
+    assert results == dict.fromkeys(good | {f"odd-{at}" for at in range(len(texts))}, 1)
+    assert Counter(letter.value for letter in letters) == Counter(invalid)
+    for letter in letters:
+        headers, expected = dict(letter.headers), verdict(letter.value or b"")
+        assert isinstance(expected, Rejected)
+        assert headers[FailureHeader.REASON].decode() == expected.reason, letter
+        assert headers[FailureHeader.FIELD].decode() == expected.field, letter
+    assert gaps(ledger) == []
+    assert seen.pauses == []
