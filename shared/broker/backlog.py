@@ -7,8 +7,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.kafka import client_config
+from shared.broker.reader import marks_of
 from shared.broker.security import Address
 from shared.errors import Unavailable
+from shared.records import TopicPartition
 
 TIMEOUT_S = 10.0
 CONSUME_S = 0.05
@@ -48,7 +50,7 @@ def measure(bootstrap: Address, topic: str) -> Backlog:
             if found.error is not None:
                 raise Unavailable("broker", f"topic {topic}: {found.error.str()}")
             places = [KafkaPartition(topic, number) for number in found.partitions]
-            marks = [consumer.get_watermark_offsets(place, timeout=TIMEOUT_S, cached=False) for place in places]
+            marks = [marks_of(consumer, TopicPartition(topic, place.partition)) for place in places]
         except KafkaException as error:
             raise Unavailable("broker", error.args[0].str()) from error
         lows = {place.partition: low for place, (low, high) in zip(places, marks, strict=True) if high > low}

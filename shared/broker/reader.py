@@ -134,12 +134,12 @@ class TopicReader:
                 hint = " (`millrace topics create` makes it)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
                 raise Unavailable("broker", f"topic {topic}: {found.error.str()}{hint}")
             places = [TopicPartition(topic, number) for number in found.partitions]
-            return {place: _marks(consumer, place) for place in places}
+            return {place: marks_of(consumer, place) for place in places}
         except KafkaException as error:
             raise Unavailable("broker", error.args[0].str()) from error
 
 
-def _marks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+def marks_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
     """Ask for a partition's watermarks, and ask again while its leader is being chosen: a new topic has none at first."""
     for _ in range(COORDINATOR_ATTEMPTS):
         try:
