@@ -276,14 +276,20 @@ class KafkaSource:
             self._commit_now(consumer)
             finished = self._leases.wait_released(leaving, POLL_S)
         self._leases.give_up(leaving)
-        consumer.incremental_unassign(partitions)
+        self._unassign(consumer, partitions)
         log.info("partitions revoked", partitions=_names(partitions), assigned=self.assigned, abandoned=not finished)
 
     def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         """Another worker may own them already: commit nothing."""
         self._leases.give_up(_places(partitions))
-        consumer.incremental_unassign(partitions)
+        self._unassign(consumer, partitions)
         log.warning("partitions lost", partitions=_names(partitions), assigned=self.assigned)
+
+    def _unassign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        """Give partitions up, and not as paused: the client would keep that, and read nothing when they come back."""
+        if self._paused:
+            consumer.resume(partitions)
+        consumer.incremental_unassign(partitions)
 
     def _send_again(self) -> None:
         """Queue the commits that are on their way once more: no poll will run to hear that they arrived."""

@@ -78,7 +78,9 @@ class Fleet:
 
     def all_ready(self) -> bool:
         """Whether every worker runs and says that it is ready."""
-        assert all(process.poll() is None for process, _ in self._running), "a worker ended by itself"
+        for process, _ in self._running:
+            if process.poll() is not None:
+                raise AssertionError(f"a worker ended by itself: {process.communicate()[1][-2_000:]}")
         return all(_is_ready(worker) for _, worker in self._running)
 
     def kill_one(self) -> bool:

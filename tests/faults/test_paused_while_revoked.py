@@ -1,0 +1,45 @@
+"""A partition that leaves a paused worker and comes back when it works again: it must be read.
+
+The client keeps the pause of a partition that is given up. Green shows it on the embedded broker under the classic
+protocol; under the new one, `benchmarks/faults/kills.py` fills buffers and moves partitions at moments nobody chose.
+"""
+
+from contextlib import closing
+
+from schemas.topics import topics_of
+from shared.broker.embedded import PARTITIONS, EmbeddedBroker
+from shared.broker.source import KafkaSource
+from shared.clock import SystemClock
+from shared.settings import BrokerSettings
+from tests.flow.in_process import produce
+from tests.tickets import event
+from tests.waiting import wait_until
+
+TIMEOUT_S = 60.0
+RECORDS = 80
+
+
+def test_what_left_during_a_pause_and_came_back_is_read() -> None:
+    settings = BrokerSettings(group_protocol="classic", session_timeout_s=6)
+    with EmbeddedBroker() as broker:
+        broker.create([topic.name for topic in topics_of("tickets")])
+
+        def member() -> "closing[KafkaSource]":
+            return closing(KafkaSource(broker.bootstrap, ["tickets"], "group", settings, SystemClock()))
+
+        with member() as staying:
+            wait_until(lambda: staying.assigned == PARTITIONS, TIMEOUT_S, "all partitions with the first")
+            staying.pause()
+            with member() as passing:
+                wait_until(lambda: passing.assigned == PARTITIONS // 2, TIMEOUT_S, "half of them with the second")
+                staying.resume()
+                wait_until(lambda: staying.assigned == PARTITIONS // 2, TIMEOUT_S, "half of them with the first")
+            wait_until(lambda: staying.assigned == PARTITIONS, TIMEOUT_S, "all partitions with the first again")
+            produce(broker.bootstrap, *[event(ticket_id=f"T-{number}") for number in range(RECORDS)])
+            read: set[tuple[int, int]] = set()
+
+            def all_read() -> bool:
+                read.update((record.partition, record.offset) for record in staying.take(RECORDS, 0.1))
+                return len(read) == RECORDS
+
+            wait_until(all_read, TIMEOUT_S / 3, "all records read")
