@@ -5,6 +5,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Most tests wait for a server, so more of them than cores run at a time; the tests of a file stay together.
+TEST_JOBS ?= 3
 CODE := schemas shared workers millrace tests $(wildcard benchmarks)
 
 KAFKA_LIBS := $(CURDIR)/.kafka/libs
@@ -21,7 +23,7 @@ demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it run
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
 
 test: $(INSTALLED) ## Run every test; those that need Kafka want `make kafka` first
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 check: $(INSTALLED) ## Formatting, lint, types, import contracts, house rules
 	$(BIN)/ruff format --check $(CODE)
