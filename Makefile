@@ -5,8 +5,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Most tests wait for a server, so more of them than cores run at a time; the tests of a file stay together.
-TEST_JOBS ?= 3
+# Most tests wait for a server, so two files run at a time also on one core.
+TEST_JOBS ?= 2
 CODE := schemas shared workers millrace tests $(wildcard benchmarks)
 
 KAFKA_LIBS := $(CURDIR)/.kafka/libs
@@ -23,7 +23,7 @@ demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it run
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
 
 test: $(INSTALLED) ## Run every test; those that need Kafka want `make kafka` first
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## Formatting, lint, types, import contracts, house rules
 	$(BIN)/ruff format --check $(CODE)

@@ -13,7 +13,7 @@ from shared.engine.breaker import LEAST_DEAD
 from shared.settings import BatchSettings
 from tests.faults.poison import REASONS, stream
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 
 def test_one_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_path: Path) -> None:

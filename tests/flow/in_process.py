@@ -20,7 +20,7 @@ from shared.settings import BrokerSettings, Settings
 from shared.vectorstore.port import VectorStore
 from tests.waiting import wait_until
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 
 @dataclass
