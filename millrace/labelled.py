@@ -1,6 +1,6 @@
 """Files of labelled texts, as training and evaluation read them: prepared like tickets and embedded with a progress bar."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from millrace.ingest import TicketFile
 from millrace.wiring import load_text_model, model_card
 from shared.embedding.port import Matrix, TextModel
 from shared.errors import Fatal
+from shared.records import Vector
 from shared.settings import Settings
 from shared.text.preparation import Preparer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # what a head needs takes seconds to import
     from shared.routing.head import Head, Predictions
 
 TEXTS_AT_ONCE = 256
+NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,22 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
     return LabelledFile(tuple(texts), tuple(labels), skipped)
 
 
+def embed(model: TextModel, texts: Sequence[str], advance: Callable[[int], None]) -> dict[str, Vector]:
+    """Return the vector of each text; `advance` is told how many more are done."""
+    vectors: dict[str, Vector] = {}
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        part = texts[start : start + TEXTS_AT_ONCE]
+        vectors.update(zip(part, model.embed(part).vectors, strict=True))
+        advance(len(part))
+    return vectors
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names in words, and how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 class Reading:
     """Prepares and embeds texts as the worker does.
 
@@ -82,17 +100,10 @@ class Reading:
 
     def embed(self, prepared: Sequence[str]) -> Matrix:
         """Embed prepared texts, each different one once: shape (n, dim), float32, unit rows."""
-        places: dict[str, int] = {}
-        for text in prepared:
-            places.setdefault(text, len(places))
-        different = list(places)
-        vectors = np.zeros((len(different), self._model.dim), np.float32)
+        different = list(dict.fromkeys(prepared))
         with bar("embedding", len(different)) as advance:
-            for start in range(0, len(different), TEXTS_AT_ONCE):
-                part = different[start : start + TEXTS_AT_ONCE]
-                vectors[start : start + len(part)] = self._model.embed(part).vectors
-                advance(len(part))
-        return vectors[[places[text] for text in prepared]]
+            vectors = embed(self._model, different, advance)
+        return np.array([vectors[text] for text in prepared], np.float32).reshape(-1, self._model.dim)
 
     def predict(self, head: "Head", texts: Sequence[str]) -> "Predictions":
         """Return what a head says of texts.

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from millrace.labelled import some
 from schemas.tickets import Action
 from shared.routing.head import Head, Predictions
 from shared.routing.policy import Policy
 from shared.routing.verdict import Judged, Verdict, judge, ranked
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
-NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +106,12 @@ def warnings(head: Head, policy: Policy, truth: Sequence[str], tenant_id: str | 
     strange = Counter(label for label in truth if label not in head.labels)
     if strange:
         named = [f"{label} ({texts})" for label, texts in sorted(strange.items())]
-        yield f"the head does not have {len(strange)} labels of the file, so it is wrong about them: {_some(named)}"
+        yield f"the head does not have {len(strange)} labels of the file, so it is wrong about them: {some(named)}"
     if beyond := policy.rows_beyond(head.labels):
-        yield f"{policy.source} has rows for labels that the head does not have: {_some(beyond)}"
+        yield f"{policy.source} has rows for labels that the head does not have: {some(beyond)}"
     if tenant_id is not None and tenant_id not in policy.tenants:
         yield f"{policy.source} says nothing of tenant {tenant_id}: what it says for all was tried"
 
 
 def _figures(found: Sequence[Answered]) -> dict[str, Any]:
     return {action: tally.as_dict(len(found)) for action, tally in tallies(found).items()}
-
-
-def _some(named: Sequence[str]) -> str:
-    return ", ".join(named[:NAMED]) + (f" and {len(named) - NAMED} more" if len(named) > NAMED else "")

@@ -12,7 +12,6 @@ from uuid import UUID
 import numpy as np
 
 from millrace.ingest import Row, TicketFile
-from shared.embedding.port import TextModel
 from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.retrieval.similar import TERMS_VECTOR
@@ -23,15 +22,12 @@ from shared.vectorstore.terms import Terms
 
 TEXT = "text"
 ASKED_AT_ONCE = 64
-EMBEDDED_AT_ONCE = 512
+UPSERTED_AT_ONCE = 512
 SHORT_WORDS, MEDIUM_WORDS = 6, 15
 """Up to so many words a query is short, up to so many medium: about a sixth of Banking77's questions are short, and a sixth
 long."""
 
 SHOWN_UNKNOWN = 5
-
-Advance = Callable[[int], None]
-"""Told how many texts are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +114,6 @@ def distinct_texts(corpus: Corpus, queries: Queries) -> list[str]:
     return list(dict.fromkeys([*corpus.texts, *queries.texts]))
 
 
-def embed(model: TextModel, texts: Sequence[str], advance: Advance) -> dict[str, Vector]:
-    """Return the vector of each text."""
-    vectors: dict[str, Vector] = {}
-    for start in range(0, len(texts), EMBEDDED_AT_ONCE):
-        part = texts[start : start + EMBEDDED_AT_ONCE]
-        vectors.update(zip(part, model.embed(part).vectors, strict=True))
-        advance(len(part))
-    return vectors
-
-
 def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], candidates: int) -> Table:
     """Index the corpus, ask every query, and return what was found with both scores.
 
@@ -142,8 +128,8 @@ def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], ca
     spec = CollectionSpec(alias="corpus", name="corpus", vectors={TEXT: dim}, sparse=(TERMS_VECTOR,))
     with tempfile.TemporaryDirectory(prefix="millrace-retrieval-") as folder, closing(EdgeStore(Path(folder))) as store:
         collection = store.open(spec)
-        for start in range(0, len(corpus.ids), EMBEDDED_AT_ONCE):
-            places = range(start, min(start + EMBEDDED_AT_ONCE, len(corpus.ids)))
+        for start in range(0, len(corpus.ids), UPSERTED_AT_ONCE):
+            places = range(start, min(start + UPSERTED_AT_ONCE, len(corpus.ids)))
             collection.upsert([_point(place, corpus.texts[place], vectors, terms) for place in places])
         asked = [
             HybridQuery(Query(vectors[text], TEXT, candidates + 1), terms.of_query(text), TERMS_VECTOR)

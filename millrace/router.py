@@ -1,7 +1,7 @@
 """Training, evaluating and explaining routing heads, from files: what `millrace router` does, without its options."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from millrace.bars import bar
-from millrace.labelled import LabelledFile, Reading
+from millrace.labelled import LabelledFile, Reading, some
 from schemas.tickets import Label
 from shared.errors import Fatal
 from shared.routing.evaluate import Evaluation, evaluate
@@ -101,7 +101,7 @@ def evaluate_head(
     try:
         figures = evaluate(head, reading.predict(head, file.texts), file.labels)
     except ValueError as error:
-        raise Fatal(f"{error}; it has {_some(head.labels)}") from error
+        raise Fatal(f"{error}; it has {some(head.labels)}") from error
     return figures, unknown
 
 
@@ -123,7 +123,3 @@ def _check_labels(labels: Iterable[str]) -> None:
             LABEL.validate_python(label)
         except ValidationError as error:
             raise Fatal(f"the label {label[:40]!r} cannot be: {error.errors()[0]['msg']}") from error
-
-
-def _some(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress as Bar
 
+from millrace.bars import bar
 from millrace.cli.options import Json, load_settings, quiet
+from millrace.labelled import embed
 from millrace.retrieval import (
     Corpus,
     Queries,
     build_table,
     distinct_texts,
-    embed,
     evaluate,
     read_corpus,
     read_queries,
@@ -120,9 +120,8 @@ def _read(corpus_file: Path, queries_file: Path) -> Labelled:
     queries = read_queries(queries_file, corpus, prepare)
     model = load_text_model(settings)
     texts = distinct_texts(corpus, queries)
-    with Bar(console=Console(stderr=True)) as bar:
-        task = bar.add_task("embed", total=len(texts))
-        vectors = embed(model, texts, lambda done: bar.advance(task, done))
+    with bar("embedding", len(texts)) as advance:
+        vectors = embed(model, texts, advance)
     table = build_table(corpus, queries, vectors, settings.similar.candidates)
     return Labelled(settings, corpus, queries, table)
 

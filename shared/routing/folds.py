@@ -124,14 +124,10 @@ def carried(count: int) -> Rows:
 
 def hold_out(examples: Examples, folds: Sequence[Fold], done: Callable[[], None]) -> list[HeldOut]:
     """Fit and apply the classifiers of every fold, on all cores; `done` is called after each fold."""
-    alone = (
-        Lock()
-    )  # liblinear draws from one generator a process: side by side, two fits would disturb each other's draws
-    with (
-        early_stops(),
-        threadpool_limits(1),
-        ThreadPoolExecutor(cpu_count()) as pool,
-    ):  # a core per fold beats two on one
+    # liblinear draws from one generator a process: side by side, two fits would disturb each other's draws.
+    alone = Lock()
+    # A core per fold beats two cores on one.
+    with early_stops(), threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
         results = []
         for result in pool.map(lambda fold: _held_out(examples, fold, alone), folds):
             results.append(result)

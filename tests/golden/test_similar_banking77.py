@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from millrace.ingest import TicketFile
-from millrace.retrieval import Corpus, Queries, build_table, distinct_texts, embed, evaluate
+from millrace.labelled import embed
+from millrace.retrieval import Corpus, Queries, build_table, distinct_texts, evaluate
 from millrace.wiring import load_text_model, model_card
 from shared.retrieval.measures import METRICS
 from shared.settings import Settings

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.retrieval import build_table, distinct_texts, embed, evaluate, read_corpus, read_queries, tune
+from millrace.labelled import embed
+from millrace.retrieval import build_table, distinct_texts, evaluate, read_corpus, read_queries, tune
 from shared.errors import Fatal
 from tests.fakes import FakeModel
 
