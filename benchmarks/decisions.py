@@ -51,9 +51,7 @@ class Texts:
 
     def examples(self) -> Examples:
         """Return them as training takes them."""
-        names = tuple(sorted(set(self.labels)))
-        columns = {name: column for column, name in enumerate(names)}
-        return Examples(self.texts, self.vectors, np.array([columns[label] for label in self.labels]), names)
+        return Examples.of(self.texts, self.labels, self.vectors)
 
 
 def load(reading: Reading, file: Path, text: str, label: str) -> Texts:

@@ -67,17 +67,14 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     if outside_label is not None and not outside:
         raise Fatal(f"no row has the label {outside_label}")
     vectors = reading.embed([text for text, _ in inside + outside])
-    labels = tuple(sorted({label for _, label in inside}))
-    columns = {label: column for column, label in enumerate(labels)}
-    truth = np.array([columns[label] for _, label in inside], np.intp)
-    examples = Examples(tuple(text for text, _ in inside), vectors[: len(inside)], truth, labels)
+    examples = Examples.of([text for text, _ in inside], [label for _, label in inside], vectors[: len(inside)])
     strangers = None
     if outside:
         nowhere = np.full(len(outside), -1)
-        strangers = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], nowhere, labels)
+        strangers = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], nowhere, examples.labels)
     with bar("training", steps(examples, strangers)) as advance:
         trained = train(examples, strangers, reading.fingerprint, lambda: advance(1))
-    policy = _write_policy(folder, propose(labels, trained.auto_at, trained.review_at))
+    policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
     contested = len(inside) - len({text for text, _ in inside})
     return Outcome(head, policy, trained, examples, len(file.texts) - len(pairs), contested)

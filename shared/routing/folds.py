@@ -44,6 +44,13 @@ class Examples:
     truth: Rows
     labels: tuple[str, ...]
 
+    @classmethod
+    def of(cls, texts: Sequence[str], labels: Sequence[str], vectors: Matrix) -> "Examples":
+        """Return texts, each with its label by name, as training takes them."""
+        names = tuple(sorted(set(labels)))
+        columns = {name: column for column, name in enumerate(names)}
+        return cls(tuple(texts), vectors, np.array([columns[label] for label in labels], np.intp), names)
+
     def part(self, rows: Rows) -> "Examples":
         """Return some of them; the labels stay."""
         return Examples(tuple(self.texts[row] for row in rows), self.vectors[rows], self.truth[rows], self.labels)
