@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from shared.broker.embedded import EmbeddedBroker
 from tests import certificates as certificates_module
@@ -16,6 +17,13 @@ from tests.services import missing
 from tests.services import pytest_runtest_makereport as pytest_runtest_makereport
 
 DATA_VARIABLE = "MILLRACE_DATA"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Undo what a command that ran in this process set for its logs: lines of the next test would go unseen."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import structlog
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -43,13 +42,11 @@ NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take every setting out of the environment, and work in an empty folder."""
     for name in [name for name in os.environ if name.startswith("MILLRACE_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    yield
-    structlog.reset_defaults()
 
 
 def states(findings: list[Finding]) -> list[tuple[str, State]]:

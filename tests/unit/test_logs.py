@@ -27,11 +27,8 @@ def test_a_dead_letter_is_logged_by_place_and_reason_without_a_word_of_the_recor
 
 def test_json_logs_are_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure("info", json_lines=True)
-    try:
-        get_logger("test").info("started", port=1)
-        get_logger("test").debug("not written")
-    finally:
-        structlog.reset_defaults()
+    get_logger("test").info("started", port=1)
+    get_logger("test").debug("not written")
     (line,) = capsys.readouterr().err.splitlines()
     told = json.loads(line)
     assert (told["event"], told["component"], told["level"], told["port"]) == ("started", "test", "info", 1)
