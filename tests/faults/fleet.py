@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,8 @@ from tests.worker_process import Plan, worker_process
 
 TIMEOUT_S = 1_800.0
 AT_ONCE = 1_000
+KILL_WITHIN_S = 0.5
+"""About the time of a batch. A kill at the moment that a count of commits is reached would always fall after a commit."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Campaign:
         records: Events, two versions of each ticket one after the other.
         kills: SIGKILLs, spread evenly over the records; 0: undisturbed.
         commit_first: Workers make the mistake that the audit must notice.
-        seed: Of the choice of victims.
+        seed: Of the choice of victims and moments.
     """
 
     records: int
@@ -66,7 +69,7 @@ class Fleet:
 
     def __init__(self, plan: Plan, seed: int) -> None:
         self._plan, self._held = plan, ExitStack()
-        self._rng = random.Random(seed)  # noqa: S311  (whom to kill, not a secret)
+        self._rng = random.Random(seed)  # noqa: S311  (whom to kill and when, not a secret)
         self._running: list[tuple[subprocess.Popen[str], Neighbour]] = []
         self.killed = 0
 
@@ -84,11 +87,12 @@ class Fleet:
         return all(_is_ready(worker) for _, worker in self._running)
 
     def kill_one(self) -> bool:
-        """Kill a worker that is ready by SIGKILL and start another; return False if none is ready yet."""
+        """Kill a worker that is ready by SIGKILL, soon, and start another; return False if none is ready yet."""
         ready = [each for each in self._running if _is_ready(each[1])]
         if not ready:
             return False
         victim = self._rng.choice(ready)
+        time.sleep(self._rng.uniform(0, KILL_WITHIN_S))
         victim[0].kill()
         victim[0].wait()
         self._running.remove(victim)
