@@ -33,6 +33,7 @@ from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings
 from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.late import LateCollection
 from shared.vectorstore.port import Collection, VectorStore
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
@@ -183,7 +184,7 @@ def ticket_worker(
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     card, decider = model_card(settings), load_decider(settings, model.fingerprint)
     with ExitStack() as held:
-        collection = store.open(collection_spec(card.collection(stream), model.dim))
+        collection = LateCollection(store, collection_spec(card.collection(stream), model.dim))
         cache = held.enter_context(open_cache(settings, model.dim, clock, observer))
         embedder = TextEmbedder(model, cache, observer)
         similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)

@@ -58,8 +58,9 @@ class Worker(Generic[ItemT]):
             Fatal: something that waiting cannot mend.
         """
         self._overlap.start()
-        self._lifecycle.set_ready("worker")
         try:
+            self._until_available(self._pipeline.reach_store)
+            self._lifecycle.set_ready("worker")
             while not self._lifecycle.stopping.is_set():
                 self._lifecycle.beat("process")
                 if self._lifecycle.pause_wanted:

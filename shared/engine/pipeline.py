@@ -138,6 +138,15 @@ class Pipeline(Generic[ItemT]):
         self._stages, self._collection, self._observer = stages, collection, observer
         self._stopwatch = Stopwatch(clock, observer)
 
+    def reach_store(self) -> None:
+        """Ask the store for nothing, before there is anything to ask it for.
+
+        Raises:
+            Unavailable: the store cannot be read.
+            Fatal: it is not fit for this worker.
+        """
+        self._collection.versions([])
+
     def prepare(self, records: list[Record]) -> Batch[ItemT]:
         """Decode and validate, without the store or the device: this runs while the batch before is in hand."""
         batch: Batch[ItemT] = Batch(records, [])

@@ -35,6 +35,7 @@ from shared.vectorstore.qdrant_setup import (
     alias_target,
     check_done,
     check_guard,
+    check_version,
     ensure_alias,
     ensure_collection,
     is_probe,
@@ -201,10 +202,11 @@ class QdrantStore:
         """Open a collection for writing, created if it is missing.
 
         Raises:
-            Fatal: it is there with other parameters, or the server does not honour the guard, or refuses the key.
+            Fatal: it is there with other parameters, or the server is too old, ignores the guard, or refuses the key.
             Unavailable: the server cannot be reached.
         """
         client, where = self._link.client, self._link.where
+        check_version(client, where)
         ensure_collection(client, spec, where)
         check_guard(client, spec.name, where)
         ensure_alias(client, spec, where)
@@ -250,7 +252,7 @@ def connect(settings: StoreSettings) -> QdrantStore:
             grpc_port=settings.grpc_port,
             grpc_options=dict(GRPC_OPTIONS),  # the client adds to it
             timeout=settings.timeout_s,
-            check_compatibility=False,  # it only warns, from a thread of its own; `check_guard` asks what matters
+            check_compatibility=False,  # it only warns, from a thread of its own; `check_version` refuses
         )
     return QdrantStore(client, settings.url, settings.parallel_upserts)
 

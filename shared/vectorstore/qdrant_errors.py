@@ -92,7 +92,7 @@ def translate(error: Exception, where: str) -> Unavailable | Fatal:
 def already_exists(error: Exception) -> bool:
     """Return whether the server refused to create something because somebody else has."""
     if isinstance(error, UnexpectedResponse):
-        return error.status_code in (400, 409) and "already exists" in (_said(error.content) or "")
+        return error.status_code == 409 and _said(error.content) is not None
     return isinstance(error, grpc.RpcError) and error.code() is StatusCode.ALREADY_EXISTS
 
 

@@ -1,8 +1,9 @@
-"""Making a collection on Qdrant's server, comparing one that is there, its alias, and the check that guards are honoured.
+"""Making a collection on Qdrant's server, comparing one that is there, its alias, and the checks of version and guard.
 
 Each step may run at the same moment in several workers, and again after a crash.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID, uuid4
@@ -23,8 +24,8 @@ INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
 PROBE_PREFIX = 0x6D696C6C_72618365
 """The first half of the ids of probes ("millrace" in ASCII). Its version nibble is 8, so no ticket's uuid5 has it."""
 
-OLDEST_SERVER = "1.17"
-"""Where `update_mode` came from (qdrant/qdrant pull request 7963, in the notes of v1.17.0); `update_filter` is older."""
+OLDEST_SERVER = (1, 19)
+"""An older server keeps vectors of a point that is written without them: a deleted ticket would still be found."""
 
 
 def check_done(result: models.UpdateResult, where: str) -> None:
@@ -100,6 +101,24 @@ def is_probe(point_id: UUID) -> bool:
     return point_id.int >> 64 == PROBE_PREFIX
 
 
+def check_version(client: QdrantClient, where: str) -> str:
+    """Return the server's version; one that does not begin with numbers is somebody's own build, and is let pass.
+
+    Raises:
+        Fatal: it is too old.
+        Unavailable: the server cannot be asked.
+    """
+    with translated(where):
+        version = client.info().version
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        raise Fatal(
+            f"the server at {where} is Qdrant {version}: {oldest} or newer is needed, else deleted tickets are found"
+        )
+    return version
+
+
 def check_guard(client: QdrantClient, collection: str, where: str) -> None:
     """Check with a point of our own that the server honours the guard; it is removed again.
 
@@ -121,11 +140,9 @@ def check_guard(client: QdrantClient, collection: str, where: str) -> None:
         with suppress(MillraceError):  # a probe left behind is left out by `scroll`
             probe.remove()
     if not kept:
-        with translated(where):
-            version = client.info().version
         raise Fatal(
             f"the server at {where} does not honour guarded writes (update_filter, update_mode): "
-            f"Qdrant {OLDEST_SERVER} or newer is needed; it says it is {version}"
+            "what answers there is not Qdrant, or a proxy leaves fields out"
         )
 
 

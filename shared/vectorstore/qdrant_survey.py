@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.vectorstore.port import CollectionSpec
 from shared.vectorstore.qdrant import QdrantStore
 from shared.vectorstore.qdrant_errors import translated
-from shared.vectorstore.qdrant_setup import alias_target, check_guard, differences
+from shared.vectorstore.qdrant_setup import alias_target, check_guard, check_version, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ def survey(store: QdrantStore, spec: CollectionSpec) -> ServerSurvey:
 
     Raises:
         Unavailable: it cannot be reached.
-        Fatal: it refuses the key, or does not honour the guard.
+        Fatal: it refuses the key, is too old, or does not honour the guard.
     """
     client, where = store.link.client, store.link.where
+    version = check_version(client, where)
     with translated(where):
-        version = client.info().version
         exists = client.collection_exists(spec.name)
         faults = differences(client.get_collection(spec.name), spec) if exists else []
     if exists and not faults:

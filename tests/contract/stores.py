@@ -1,7 +1,8 @@
 """The vector stores under test: the fake, Edge, Qdrant's client in its memory mode, the stand-in, and a real server.
 
 A real server is tried where `MILLRACE_TEST_QDRANT_URL` names one (its key in `MILLRACE_TEST_QDRANT_API_KEY`), over REST and
-over gRPC. There and on the stand-in each test has a collection and an alias of its own, removed afterwards.
+over gRPC (port 6334, or `MILLRACE_TEST_QDRANT_GRPC_PORT`). There and on the stand-in each test has a collection and an
+alias of its own, removed afterwards.
 """
 
 import os
@@ -25,6 +26,9 @@ from tests.qdrant.process import StandinProcess
 
 URL_VARIABLE = "MILLRACE_TEST_QDRANT_URL"
 KEY_VARIABLE = "MILLRACE_TEST_QDRANT_API_KEY"
+GRPC_PORT_VARIABLE = "MILLRACE_TEST_QDRANT_GRPC_PORT"
+REAL_TIMEOUT_S = 30
+"""Making and removing collections by the hundred takes a server's disk longer than a call of a worker."""
 
 KINDS = ["fake", "edge", "memory", "standin"] + (["rest", "grpc"] if os.environ.get(URL_VARIABLE) else [])
 MEMORY_WARNINGS = [
@@ -75,14 +79,22 @@ def settings_of(kind: str, request: pytest.FixtureRequest) -> StoreSettings:
         standin: StandinProcess = request.getfixturevalue("qdrant_standin")
         return StoreSettings(url=standin.url)
     key = os.environ.get(KEY_VARIABLE)
-    return StoreSettings(url=os.environ[URL_VARIABLE], api_key=SecretStr(key) if key else None, grpc=kind == "grpc")
+    return StoreSettings(
+        url=os.environ[URL_VARIABLE],
+        api_key=SecretStr(key) if key else None,
+        grpc=kind == "grpc",
+        grpc_port=int(os.environ.get(GRPC_PORT_VARIABLE, "6334")),
+        timeout_s=REAL_TIMEOUT_S,
+    )
 
 
 def remove(settings: StoreSettings, spec: CollectionSpec) -> None:
     """Remove a test's collection, and with it the alias."""
     store = connect(settings)
-    store._link.client.delete_collection(spec.name)  # the adapter itself removes nothing
-    store.close()
+    try:
+        store.link.client.delete_collection(spec.name)  # the adapter itself removes nothing
+    finally:
+        store.close()
 
 
 def _closed_after(store: VectorStore, spec: CollectionSpec) -> Iterator[Collection]:

@@ -11,18 +11,19 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 
 from shared.errors import Fatal, StoreInUse
-from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.edge import EdgeCollection, EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, HybridQuery, Query
-from tests.contract.vectors import SPEC, drawn, ids, point, point_id, terms, tombstone, unit
+from tests.contract.vectors import SPEC, drawn, ids, point, point_id, terms, tombstone, unit, worded
 from tests.fakes import DIM
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -273,3 +274,21 @@ def test_many_points_written_over_and_over_stay_one_each(folder: Path) -> None:
             collection.upsert([point(number, version) for number in range(100)])
         assert collection.versions(ids([point(n) for n in range(100)])) == {point_id(n): 20 for n in range(100)}
         assert len(list(collection.scroll(()))) == 100
+
+
+def test_a_newer_version_of_an_optimised_point_keeps_no_vector_of_the_older(tmp_path: Path) -> None:
+    """Older engines did, so that a deleted ticket was found; see docs/decisions/0010-qdrant-server.md."""
+    dense = {name: edge.EdgeVectorParams(size=DIM, distance=edge.Distance.Cosine) for name in SPEC.vectors}
+    sparse = {"terms": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    tiny = edge.EdgeOptimizersConfig(indexing_threshold=1)
+    shard = edge.EdgeShard.create(str(tmp_path), edge.EdgeConfig(vectors=dense, sparse_vectors=sparse, optimizers=tiny))
+    with closing(EdgeCollection(shard, SPEC.vectors, SPEC.sparse)) as collection:
+        collection.upsert([worded(number, {5: 1.0}) for number in range(1_000)])
+        assert shard.optimize(), "there was something to optimise"
+        collection.upsert([tombstone(7, 2), point(8, 2, unit(1))])
+        stored = collection.lookup([point_id(7), point_id(8), point_id(9)])
+        assert [sorted(stored[point_id(number)].vectors) for number in (7, 8, 9)] == [[], ["text"], ["text"]]
+        by_terms = collection.candidates([HybridQuery(Query(unit(1), "text", 1_000), terms({5: 1.0}), "terms")])[0]
+        without = {hit.id for hit in by_terms if hit.bm25 == 0}
+        assert without == {point_id(8)}
+        assert point_id(7) not in {hit.id for hit in by_terms}

@@ -66,3 +66,14 @@ def test_an_outage_of_the_store_costs_nothing_but_time(outage: Outage) -> None:
         assert on.watch.dependencies == {"store"}
         assert len(on.watch.resumed_at_s) == len(on.watch.paused_at_s)
         assert on.server.report()["unknown"] == []
+
+
+def test_a_store_that_is_gone_at_start_is_waited_for() -> None:
+    with trial(StoreSettings(timeout_s=1), BatchSettings(max_records=40), way="cut") as on:
+        on.send(PART)
+        on.wait_paused()
+        assert "store" in on.running.lifecycle.not_ready()
+        on.proxy.turn("open")
+        findings = on.finish()
+        assert findings.clean, findings
+        assert (findings.settled, findings.repeated, on.watch.dependencies) == (on.sent, 0, {"store"})

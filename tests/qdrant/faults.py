@@ -15,7 +15,8 @@ class Faults:
         fail_upsert: Every n-th upsert is answered with status 500; 0 is none.
         written: What such an upsert has written nevertheless: nothing, the first half, or all of it.
         rubbish: What each answer is replaced by: a page of a proxy, a JSON text cut short, or JSON of another service.
-        ignore: The fields of an upsert that are not understood, as on an older server.
+        ignore: The fields of an upsert that are not understood, as behind a proxy that leaves them out.
+        version: What it says it is.
         status: Answer everything with this status and Qdrant's kind of error; 0 is off.
         retry_after_s: The header that goes with status 429; 0 is none.
         acknowledge: Whether upserts are answered "acknowledged" and not "completed".
@@ -27,6 +28,7 @@ class Faults:
     written: Literal["nothing", "half", "all"] = "nothing"
     rubbish: Literal["", "html", "cut", "other"] = ""
     ignore: list[str] = field(default_factory=list)
+    version: str = "1.19.0"
     status: int = 0
     retry_after_s: int = 0
     acknowledge: bool = False

@@ -25,10 +25,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.qdrant.faults import Control
 from tests.qdrant.shards import Json, Refused, Shards
 
-VERSION = "1.19.0"
-OLD_VERSION = "1.15.5"
-"""What it says it is while it does not know the fields of an upsert."""
-
 FULL = "Service internal error: No space left on device: WAL buffer size exceeds available disk space"
 """What a real server answers with status 500 when its disk is full: lib/collection/src/shards/local_shard/shard_ops.rs."""
 
@@ -171,8 +167,7 @@ class Handler(BaseHTTPRequestHandler):
     def _result(self, body: Json) -> tuple[int, Json]:
         url = urlsplit(self.path)
         if (self.command, url.path) == ("GET", "/"):
-            version = OLD_VERSION if self.server.control.faults.ignore else VERSION
-            return 200, {"title": "qdrant - vector search engine", "version": version}
+            return 200, {"title": "qdrant - vector search engine", "version": self.server.control.faults.version}
         path = "/".join(unquote(part) for part in url.path.split("/"))
         for (method, pattern), answer in ROUTES.items():
             found = re.fullmatch(pattern, path)

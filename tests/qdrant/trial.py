@@ -17,7 +17,7 @@ from shared.vectorstore.qdrant import QdrantStore, connect
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, produce, running_worker
 from tests.qdrant.process import StandinProcess
-from tests.qdrant.proxy import Proxy
+from tests.qdrant.proxy import Mode, Proxy
 from tests.tickets import event
 from tests.waiting import wait_until
 
@@ -92,9 +92,16 @@ class Trial:
 
 
 @contextmanager
-def trial(store: StoreSettings, batch: BatchSettings) -> Iterator[Trial]:
-    """Run a worker on an embedded broker; `store` is completed with the address. There is no cache: each text shows."""
+def trial(store: StoreSettings, batch: BatchSettings, way: Mode = "open") -> Iterator[Trial]:
+    """Run a worker on an embedded broker; `store` is completed with the address. There is no cache: each text shows.
+
+    Args:
+        store: How the worker speaks to the store.
+        batch: How it gathers.
+        way: What the proxy does when the worker starts.
+    """
     with StandinProcess() as server, Proxy(server.port) as proxy, EmbeddedBroker() as broker:
+        proxy.turn(way)
         broker.create([topic.name for topic in topics_of("tickets")])
         settings = Settings(
             broker=BrokerSettings(bootstrap=broker.bootstrap, group=GROUP),

@@ -22,8 +22,9 @@ import yaml
 from shared.engine.lifecycle import Lifecycle
 from shared.metrics import Metrics
 from shared.probes import ProbeServer
+from shared.vectorstore.qdrant_setup import OLDEST_SERVER
 from tests.fakes import ManualClock
-from tests.qdrant.server import VERSION as QDRANT_VERSION
+from tests.qdrant.faults import Faults
 from tests.repo.deployment import command_faults, compose_faults, dockerfile_faults, health_command, project
 from tests.repo.sources import PACKAGES, ROOT, sources
 
@@ -46,8 +47,8 @@ def test_what_is_deployed_is_what_is_tested_against() -> None:
     kafka = re.search(r"<kafka.version>(.+)</kafka.version>", pom)
     assert kafka is not None
     assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{kafka[1]}"
-    assert COMPOSE["services"]["qdrant"]["image"] == f"qdrant/qdrant:v{QDRANT_VERSION}-unprivileged"
-    assert [int(part) for part in QDRANT_VERSION.split(".")] >= [1, 17], "older ones do not honour guarded writes"
+    assert COMPOSE["services"]["qdrant"]["image"] == f"qdrant/qdrant:v{Faults().version}-unprivileged"
+    assert tuple(int(part) for part in Faults().version.split(".")) >= OLDEST_SERVER
 
 
 def test_the_image_and_the_compose_file_name_one_version() -> None:
