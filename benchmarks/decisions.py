@@ -22,7 +22,7 @@ from shared.embedding.port import Matrix
 from shared.logs import configure
 from shared.routing.calibration import expected_calibration_error
 from shared.routing.evaluate import Evaluation, evaluate
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.folds import Examples
 from shared.routing.linear import fit_dense, fit_sparse
 from shared.routing.neighbours import vote
@@ -74,7 +74,7 @@ def measured(trained: Trained, asked: Texts) -> Evaluation:
 
 def parts_alone(known: Texts, asked: Texts) -> dict[str, float]:
     """Return the accuracy of vectors alone, terms alone, and the vote of neighbours."""
-    examples, terms = known.examples(), Terms.fit(known.texts)
+    examples, terms = known.examples(), TfIdf.fit(known.texts)
     right = np.array([examples.labels.index(label) for label in asked.labels])
     learned, weighed = terms.weigh(known.texts), terms.weigh(asked.texts)
     labels, dim = len(examples.labels), known.vectors.shape[1]

@@ -21,7 +21,7 @@ WORDS = {"ngram_range": (1, 2), "sublinear_tf": True, "dtype": np.float32}
 PIECES = {"analyzer": "char_wb", "ngram_range": (LETTERS, LETTERS), "sublinear_tf": True, "dtype": np.float32}
 
 
-class Terms:
+class TfIdf:
     """TF-IDF over words and over runs of letters, each of unit length.
 
     Args:
@@ -37,7 +37,7 @@ class Terms:
         self._piece = _restored(PIECES, self.pieces, rarity[split:])
 
     @classmethod
-    def fit(cls, texts: Sequence[str]) -> "Terms":
+    def fit(cls, texts: Sequence[str]) -> "TfIdf":
         """Learn the terms of these texts. A letter run has to occur in two of them, where there are that many."""
         word = TfidfVectorizer(max_features=MAX_TERMS, **WORDS)
         piece = TfidfVectorizer(max_features=MAX_TERMS, min_df=2 if len(texts) > 2 else 1, **PIECES)

@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from shared.embedding.port import Matrix
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_sparse
 from shared.routing.scope import nearest
 
@@ -144,7 +144,7 @@ def hold_out(examples: Examples, folds: Sequence[Fold], done: Callable[[], None]
 
 def _held_out(examples: Examples, fold: Fold, alone: Lock) -> HeldOut:
     training, held_out = examples.part(fold.training), examples.part(fold.held_out)
-    terms = Terms.fit(training.texts)
+    terms = TfIdf.fit(training.texts)
     learned, asked = terms.weigh(training.texts), terms.weigh(held_out.texts)
     labels, dim = len(examples.labels), examples.vectors.shape[1]
     fits = {

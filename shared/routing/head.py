@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared.embedding.port import Matrix
 from shared.errors import Fatal
 from shared.routing.calibration import softmax
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope, nearest
 
@@ -79,7 +79,7 @@ class Head:
     labels: tuple[str, ...]
     model: str
     linear: Linear
-    terms: Terms
+    terms: TfIdf
     scope: Scope
     known: Known
     facts: Mapping[str, object] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from shared.errors import Fatal
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope
@@ -115,7 +115,7 @@ def _assembled(facts: dict[str, Any], contents: dict[str, bytes]) -> Head:
         labels=tuple(facts["labels"]),
         model=facts["model"],
         linear=Linear(arrays["dense"], arrays["sparse"], arrays["bias"]),
-        terms=Terms(terms["words"], terms["pieces"], arrays["rarity"]),
+        terms=TfIdf(terms["words"], terms["pieces"], arrays["rarity"]),
         scope=Scope(*arrays["scope"].tolist()),
         known=Known(tuple(row["text"] for row in rows), tuple(row["label"] for row in rows), known),
         facts=facts,

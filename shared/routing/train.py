@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.errors import Fatal
 from shared.routing.calibration import coverage_at_precision, fit_temperature, log_loss, softmax
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.folds import Examples, Fold, HeldOut, Rows, carried, hold_out, stratified, unseen, without_labels
 from shared.routing.head import Head, Known
 from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_sparse
@@ -202,7 +202,7 @@ def _learn_scope(
 
 def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Head:
     """Fit the chosen combination on all examples, its temperature folded into the weights."""
-    terms = Terms.fit(examples.texts)
+    terms = TfIdf.fit(examples.texts)
     weighed = terms.weigh(examples.texts)
     labels, dim = len(examples.labels), examples.vectors.shape[1]
     with early_stops():

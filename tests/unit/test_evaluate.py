@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from shared.routing.evaluate import Evaluation, evaluate
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known, Predictions
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope
@@ -20,7 +20,7 @@ HEAD = Head(
     labels=("a", "b", "c"),
     model="30bde1f0",
     linear=Linear(np.eye(3, dtype=np.float32), np.zeros((0, 3), np.float32), np.zeros(3, np.float32)),
-    terms=Terms([], [], np.zeros(0, np.float32)),
+    terms=TfIdf([], [], np.zeros(0, np.float32)),
     scope=Scope(-1.0, 1.0, 0.0, threshold=0.5),
     known=Known(("x",), ("a",), np.ones((1, 3), np.float32)),
 )
@@ -96,7 +96,7 @@ def test_figures_that_do_not_apply_are_left_out() -> None:
 
 def test_an_explanation_adds_up_to_the_odds_of_the_first_two_labels() -> None:
     texts = ["card lost", "card stolen", "fee charged", "fee unfair"]
-    terms = Terms.fit(texts)
+    terms = TfIdf.fit(texts)
     drawn = np.random.default_rng(8)
     dense, sparse, bias = (drawn.normal(size=(rows, 3)).astype(np.float32) for rows in (3, len(terms), 1))
     linear = Linear(dense, sparse, bias.ravel())

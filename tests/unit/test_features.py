@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shared.routing import features
-from shared.routing.features import LETTERS, Terms
+from shared.routing.features import LETTERS, TfIdf
 
 TEXTS = [
     "My card has not arrived",
@@ -32,8 +32,8 @@ def test_restored_terms_weigh_exactly_as_the_fitted_vectorizers() -> None:
     pieces = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(LETTERS, LETTERS), sublinear_tf=True, min_df=2, dtype=np.float32
     ).fit(TEXTS)
-    learned = Terms.fit(TEXTS)
-    again = Terms(learned.words, learned.pieces, learned.rarity.copy())
+    learned = TfIdf.fit(TEXTS)
+    again = TfIdf(learned.words, learned.pieces, learned.rarity.copy())
     expected = fitted(words, pieces, NEW)
     for terms in (learned, again):
         weighed = terms.weigh(NEW)
@@ -43,7 +43,7 @@ def test_restored_terms_weigh_exactly_as_the_fitted_vectorizers() -> None:
 
 
 def test_each_half_of_a_row_is_of_unit_length_or_empty() -> None:
-    terms = Terms.fit(TEXTS)
+    terms = TfIdf.fit(TEXTS)
     weighed = terms.weigh(NEW)
     for half in (weighed[:, : len(terms.words)], weighed[:, len(terms.words) :]):
         lengths = np.sqrt(half.multiply(half).sum(axis=1)).A1
@@ -52,7 +52,7 @@ def test_each_half_of_a_row_is_of_unit_length_or_empty() -> None:
 
 
 def test_columns_have_names_and_letter_runs_stand_between_dots() -> None:
-    terms = Terms.fit(TEXTS)
+    terms = TfIdf.fit(TEXTS)
     names = [terms[column] for column in range(len(terms))]
     assert names[: len(terms.words)] == terms.words
     assert {"card", "the card", "fee fee", "straße", "我的卡在哪里"} <= set(terms.words)
@@ -63,23 +63,23 @@ def test_columns_have_names_and_letter_runs_stand_between_dots() -> None:
 
 @pytest.mark.parametrize("texts", [[], ["", ""], ["!!", "?? ...", ","], ["a", "b", "c"]])
 def test_texts_without_a_term_give_no_column(texts: list[str]) -> None:
-    terms = Terms.fit(texts)
+    terms = TfIdf.fit(texts)
     assert len(terms) == 0
     assert terms.weigh(["anything", ""]).shape == (2, 0)
 
 
 def test_texts_with_only_letter_runs_have_no_word() -> None:
-    terms = Terms.fit(["!!!!", "!!!!"])
+    terms = TfIdf.fit(["!!!!", "!!!!"])
     assert (terms.words, terms.pieces) == ([], [" !!!", "!!! ", "!!!!"])
     assert terms.weigh(["!!!!", "x"]).shape == (2, 3)
 
 
 def test_no_text_gives_no_row() -> None:
-    assert Terms.fit(TEXTS).weigh([]).shape[0] == 0
+    assert TfIdf.fit(TEXTS).weigh([]).shape[0] == 0
 
 
 def test_of_many_terms_the_most_frequent_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "MAX_TERMS", 2)
-    terms = Terms.fit(["card card fee", "card fee", "fee card once"])
+    terms = TfIdf.fit(["card card fee", "card fee", "fee card once"])
     assert len(terms) == 4
     assert set(terms.words) <= {"card", "fee", "card fee", "fee card"}

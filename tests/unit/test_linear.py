@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from shared.embedding.port import Matrix
 from shared.routing.calibration import softmax
-from shared.routing.features import Terms
+from shared.routing.features import TfIdf
 from shared.routing.linear import (
     DENSE_C,
     DENSE_SCALE,
@@ -45,7 +45,7 @@ def rows(seed: int, count: int = 6) -> tuple[Matrix, csr_matrix]:
 def every_fit(texts: dict[str, list[str]], labels: int) -> list[tuple[Linear, Matrix, csr_matrix]]:
     """Fit all three kinds, with room for more labels than the texts have."""
     given = examples(texts)
-    weighed = Terms.fit(given.texts).weigh(given.texts)
+    weighed = TfIdf.fit(given.texts).weigh(given.texts)
     terms, dim = weighed.shape[1], given.vectors.shape[1]
     fits = (
         fit_dense(given.vectors, given.truth, labels, terms),
