@@ -3,13 +3,13 @@
 Why the sum has this form: `docs/decisions/0009-hybrid-ranking.md`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from shared.vectorstore.port import Candidate
 
@@ -33,10 +33,10 @@ class Ranking:
     half_life_days: float
     age_floor: float
 
-    def decay(self, age_days: float) -> float:
-        """Return what is left of a score after so many days: 1 for today and for the future, never below the floor."""
-        halves = max(0.0, age_days) / self.half_life_days
-        return float(self.age_floor + (1 - self.age_floor) * 0.5**halves)
+    def decay(self, age_days: ArrayLike) -> NDArray[np.float64]:
+        """Return what is left of scores after so many days: 1 for today and for the future, never below the floor."""
+        halves = np.maximum(0.0, age_days) / self.half_life_days
+        return np.asarray(self.age_floor + (1 - self.age_floor) * 0.5**halves, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +83,18 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
 
     Candidates that are no tickets, without the fields of `RANKED_FIELDS`, are left out. Ties go to the lower id.
     """
-    bm25 = np.array([[candidate.bm25 for candidate in candidates]], np.float64)
-    added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0].tolist()
-    scored = []
-    for candidate, more in zip(candidates, added, strict=True):
-        happened = candidate.payload.get("occurred_at")
-        if candidate.id == asked.itself or not isinstance(happened, str):
-            continue
-        decay = ranking.decay((asked.occurred_at - datetime.fromisoformat(happened)) / DAY)
-        scored.append(Ranked(candidate, more, decay, (candidate.dense + more) * decay))
-    scored.sort(key=lambda hit: (-hit.score, hit.candidate.id))
-    return list(_fold(scored))[:limit]
-
-
-def _fold(scored: Iterable[Ranked]) -> Iterable[Ranked]:
-    seen: set[object] = set()
-    for hit in scored:
-        digest = hit.candidate.payload.get("text_digest")
-        if digest not in seen:
-            seen.add(digest)
-            yield hit
+    tickets = [(each, when) for each in candidates if isinstance(when := each.payload.get("occurred_at"), str)]
+    dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)
+    bm25 = np.array([[candidate.bm25 for candidate, _ in tickets]], np.float64)
+    added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0]
+    decay = ranking.decay([(asked.occurred_at - datetime.fromisoformat(when)) / DAY for _, when in tickets])
+    scores = ((dense + added) * decay).tolist()
+    found: dict[object, Ranked] = {}
+    for at in sorted(range(len(tickets)), key=lambda at: (-scores[at], tickets[at][0].id)):
+        if len(found) == limit:
+            break
+        candidate = tickets[at][0]
+        digest = candidate.payload.get("text_digest")
+        if digest not in found and candidate.id != asked.itself:
+            found[digest] = Ranked(candidate, float(added[at]), float(decay[at]), scores[at])
+    return list(found.values())

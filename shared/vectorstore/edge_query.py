@@ -15,6 +15,9 @@ from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
 """Answers requests as one planned batch."""
 
+Hits = dict[int, tuple[UUID, edge.ScoredPoint]]
+"""Points found, by the number of their id: a UUID takes six times as long to hash, and Edge makes a new one each time."""
+
 
 def to_point(point: Point) -> edge.Point:
     """Return a point as Edge takes it."""
@@ -57,23 +60,23 @@ def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candi
     near = _ask_some([to_request(query.nearest) for query in queries], ask)
     like = _ask_some([_by_terms(query) for query in queries], ask)
     pairs = list(zip(queries, near, like, strict=True))
-    late_near = _ask_some([_by_vector(query, terms.keys() - vector.keys()) for query, vector, terms in pairs], ask)
-    late_like = _ask_some([_by_terms(query, vector.keys() - terms.keys()) for query, vector, terms in pairs], ask)
+    late_near = _ask_some([_by_vector(query, _beyond(terms, vector)) for query, vector, terms in pairs], ask)
+    late_like = _ask_some([_by_terms(query, _beyond(vector, terms)) for query, vector, terms in pairs], ask)
     found = []
     for place in range(len(queries)):
-        bm25 = like[place] | late_like[place]
-        hits = near[place] | late_near[place]
-        made = [
-            Candidate(to_uuid(which), hit.score, bm25[which].score if which in bm25 else 0.0, hit.payload or {})
-            for which, hit in hits.items()
-        ]
-        found.append(sorted(made, key=lambda candidate: candidate.id.int))
+        bm25 = {key: hit.score for key, (_, hit) in (*like[place].items(), *late_like[place].items())}
+        hits = sorted((near[place] | late_near[place]).items())
+        found.append([Candidate(which, hit.score, bm25.get(key, 0.0), hit.payload or {}) for key, (which, hit) in hits])
     return found
 
 
 def to_uuid(value: Any) -> UUID:
     """Return an id as Edge gives it back as a UUID."""
     return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def _beyond(these: Hits, those: Hits) -> set[Any]:
+    return {which for key, (which, _) in these.items() if key not in those}
 
 
 def _by_vector(query: HybridQuery, ids: set[Any]) -> edge.QueryRequest | None:
@@ -100,11 +103,16 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequ
     )
 
 
-def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[dict[Any, edge.ScoredPoint]]:
-    """Ask what there is to ask, and return the hits by id; None is answered with nothing."""
+def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Hits]:
+    """Ask what there is to ask; None is answered with nothing."""
     wanted = [request for request in requests if request is not None]
     answers = iter(ask(wanted))
-    return [{} if request is None else {hit.id: hit for hit in next(answers)} for request in requests]
+    return [{} if request is None else _by_number(next(answers)) for request in requests]
+
+
+def _by_number(answer: Sequence[edge.ScoredPoint]) -> Hits:
+    ids = [to_uuid(hit.id) for hit in answer]
+    return {which.int: (which, hit) for which, hit in zip(ids, answer, strict=True)}
 
 
 def _filter(query: Query) -> edge.Filter:

@@ -3,7 +3,7 @@
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -85,18 +85,16 @@ class HybridQuery:
     terms_using: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One point found, with its cosine similarity in [-1, 1]."""
+class Hit(NamedTuple):
+    """One point found, with its cosine similarity in [-1, 1]; a tuple, since dozens are made for each ticket."""
 
     id: UUID
     score: float
     payload: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One point found by its vector or by its terms, with both scores.
+class Candidate(NamedTuple):
+    """One point found by its vector or by its terms, with both scores; a tuple, since dozens are made for each ticket.
 
     Attributes:
         id: Which point.

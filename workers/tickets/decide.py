@@ -1,7 +1,7 @@
 """Deciding: the trained head or, where there is none, the vote of labelled tickets; and what the policy makes of it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,9 +102,15 @@ def to_decision(item: TicketItem, answer: Answer, policy: Policy) -> Decision:
         priority=event.priority,
         tenant_id=event.tenant_id,
     )
+    verdict = judge(judged, policy)
     previous = item.stored.payload.get("decision") if item.stored is not None else None
     return Decision(
-        **asdict(judge(judged, policy)),
+        action=verdict.action,
+        action_reason=verdict.action_reason,
+        label=verdict.label,
+        queue=verdict.queue,
+        priority=verdict.priority,
+        confidence=verdict.confidence,
         top=tuple(LabelScore(label=label, share=min(1.0, share)) for label, share in answer.shares[:TOP_LABELS]),
         previous_queue=previous.get("queue") if isinstance(previous, dict) else None,
         policy=policy.sha256,
