@@ -1,30 +1,33 @@
-"""`python -m benchmarks.faults.brokers`: how soon a worker goes on when its broker is killed and back, or its leader moves.
+"""`python -m benchmarks.faults.brokers`: how soon a worker goes on after its broker was away, or the way to it disturbed.
 
 On a real Kafka and Qdrant Edge, with a model that costs nothing, under a steady load that waits for the brokers as a
-patient producer does. A recovery is counted from the moment that the restarted broker answers, or from the leader's kill.
+patient producer does. A recovery is counted from the moment that the restarted broker answers, from the leader's kill, or
+from the moment that the way to the broker is mended.
 """
 
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from shared.logs import configure
-from tests.faults.outage import Recovery, Trial, trial
+from tests.faults.outage import FAULTS, Recovery, Trial, proxied_kafka, trial
 from tests.kafka.server import KafkaServer, why_unavailable
 
 MOST_S = 30.0
 PARTITIONS = 6
 
 
-def report(times: int, outage_s: float, records_per_s: int) -> bool:
-    """Run both parts, print their lines, and return whether all is clean and every recovery quick enough."""
+def report(times: int, outage_s: float, way_outage_s: float, records_per_s: int) -> bool:
+    """Run the parts, print their lines, and return whether all is clean and every recovery quick enough."""
     print(f"{records_per_s} records/s; seconds until a batch is settled, until the producer has delivered to every")
     print("partition again, and until that is settled")
     return all(
         (
             _part("one broker killed and restarted", 1, times, outage_s, records_per_s),
             _part("three brokers, the leader killed", 3, times, outage_s, records_per_s),
+            _way(way_outage_s, records_per_s),
         )
     )
 
@@ -36,20 +39,41 @@ def _part(name: str, nodes: int, times: int, outage_s: float, records_per_s: int
         tempfile.TemporaryDirectory(prefix="millrace-brokers-") as folder,
         trial(server, Path(folder), PARTITIONS, records_per_s) as on,
     ):
-        slowest_s = max(_once(on, number, outage_s) for number in range(times))
-        findings = on.finish()
-        sent = on.load.sent
+        return _judge(on, [_once(on, number, outage_s) for number in range(times)])
+
+
+def _way(outage_s: float, records_per_s: int) -> bool:
+    print(f"the way to the broker disturbed, {outage_s:.0f} s each")
+    with (
+        proxied_kafka() as (server, proxy),
+        tempfile.TemporaryDirectory(prefix="millrace-brokers-") as folder,
+        trial(server, Path(folder), PARTITIONS, records_per_s, proxy.address) as on,
+    ):
+        return _judge(
+            on,
+            [
+                _told(name, on.disturb(partial(begin, proxy), partial(end, proxy), outage_s))
+                for name, (begin, end) in FAULTS.items()
+            ],
+        )
+
+
+def _judge(on: Trial, recoveries_s: list[float]) -> bool:
+    findings, sent, slowest_s = on.finish(), on.load.sent, max(recoveries_s)
     print(f"  sent {sent:,}, settled {findings.settled:,}; {findings.line()}; slowest recovery {slowest_s:.1f} s")
     return findings.clean and (findings.settled, findings.pending) == (sent, 0) and slowest_s <= MOST_S
 
 
 def _once(on: Trial, number: int, outage_s: float) -> float:
     single = len(on.server.nodes) == 1
-    recovery: Recovery = on.restart(outage_s) if single else on.move_leader(number % PARTITIONS)
+    return _told(str(number + 1), on.restart(outage_s) if single else on.move_leader(number % PARTITIONS))
+
+
+def _told(name: str, recovery: Recovery) -> float:
     parts = (
         f"settled {recovery.first_s:5.1f} s, delivered {recovery.delivered_s:5.1f} s, whole {recovery.whole_s:5.1f} s"
     )
-    print(f"  {number + 1}: {parts}", flush=True)
+    print(f"  {name:<18} {parts}", flush=True)
     return recovery.whole_s
 
 
@@ -58,12 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--outage-s", type=float, default=10.0, help="how long the single broker is away")
+    parser.add_argument("--way-outage-s", type=float, default=30.0, help="how long the way to it is disturbed")
     parser.add_argument("--records-per-s", type=int, default=100)
     told = parser.parse_args()
     if reason := why_unavailable():
         sys.exit(reason)
     configure("critical", json_lines=False)
-    sys.exit(0 if report(told.times, told.outage_s, told.records_per_s) else 1)
+    sys.exit(0 if report(told.times, told.outage_s, told.way_outage_s, told.records_per_s) else 1)
 
 
 if __name__ == "__main__":

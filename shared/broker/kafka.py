@@ -22,6 +22,10 @@ its dead letter must go out again. So this is far above any input, and the broke
 
 FETCH_LIMIT_BYTES = 2 << 20
 
+ANSWER_TIMEOUT_MS = 15_000
+"""A request without an answer for so long ends its connection. The client's own minute is how long a connection that a
+router has forgotten would otherwise keep a worker from reading (`tests/faults/test_broker_outage.py`)."""
+
 log = get_logger("broker")
 
 
@@ -32,6 +36,8 @@ def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, A
         "error_cb": heard or Heard(),
         "logger": _Quiet(),
         "reconnect.backoff.max.ms": 2_000,
+        "socket.timeout.ms": ANSWER_TIMEOUT_MS,
+        "socket.keepalive.enable": True,
     }
 
 

@@ -20,7 +20,7 @@ from shared.settings import StoreSettings
 from shared.vectorstore.port import VERSION_FIELD
 from shared.vectorstore.qdrant import QdrantCollection, connect
 from tests.contract.vectors import SPEC, ids, point, point_id, worded
-from tests.qdrant.proxy import Proxy
+from tests.proxy import Proxy
 from tests.waiting import wait_until
 
 TIMEOUT_S = 60.0

@@ -14,8 +14,8 @@ from shared.settings import StoreSettings
 from shared.vectorstore.port import Collection, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
 from tests.contract.vectors import point, point_id, terms, tombstone, unit, worded
+from tests.proxy import Proxy
 from tests.qdrant.process import StandinProcess
-from tests.qdrant.proxy import Proxy
 
 CALLS: dict[str, Callable[[Collection], object]] = {
     "lookup": lambda c: c.lookup([point_id(1)]),

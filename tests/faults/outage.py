@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,8 @@ from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, running_worker
 from tests.kafka.server import KafkaServer
+from tests.ports import free_ports
+from tests.proxy import Proxy
 from tests.tickets import event
 from tests.waiting import wait_until
 
@@ -34,6 +36,23 @@ QUIET_S = 0.5
 """So long after a kill, whatever the dead broker had confirmed has reached the producer's callback."""
 
 DELIVERY_TIMEOUT_MS = 600_000
+LATE_S = 1.0
+"""Each piece that a slow way passes on is held back for so long: an answer is two seconds late."""
+
+
+def _slow(proxy: Proxy, delay_s: float) -> None:
+    proxy.delay_s = delay_s
+
+
+Step = Callable[[Proxy], None]
+FAULTS: dict[str, tuple[Step, Step]] = {
+    "cut": (lambda way: way.turn("cut"), lambda way: way.turn("open")),
+    "silent": (lambda way: way.turn("silent"), lambda way: way.turn("open")),
+    "forgotten": (lambda way: way.turn("silent"), lambda way: way.forget()),
+    "slow": (lambda way: _slow(way, LATE_S), lambda way: _slow(way, 0.0)),
+    "answering rubbish": (lambda way: way.turn("rubbish"), lambda way: way.turn("open")),
+}
+"""How the way to the brokers is disturbed, and mended. `forgotten`: the connections of before stay silent."""
 
 
 class Load:
@@ -141,6 +160,16 @@ class Trial:
         self.server.start()
         return self._recovery(launched_s, clock.monotonic_s())
 
+    def disturb(self, begin: Callable[[], None], end: Callable[[], None], outage_s: float) -> Recovery:
+        """Have the way to the brokers disturbed for so long; return the recovery from the moment that it is mended."""
+        clock = self.watch.clock
+        begin()
+        clock.wait(threading.Event(), outage_s)
+        self.load.mark()
+        end()
+        mended_s = clock.monotonic_s()
+        return self._recovery(mended_s, mended_s)
+
     def move_leader(self, partition: int) -> Recovery:
         """Kill the leader of a partition, wait for the recovery, counted from the kill, and start the broker again."""
         clock, admin = self.watch.clock, AdminClient({"bootstrap.servers": self.server.bootstrap, "log_level": 0})
@@ -183,24 +212,42 @@ class Trial:
         return all(committed[where] > offset for where, offset in fresh.items())
 
 
+@contextmanager
+def proxied_kafka() -> Iterator[tuple[KafkaServer, Proxy]]:
+    """Run one broker, and the proxy to which it sends those who come by it."""
+    (port,) = free_ports(1)
+    with KafkaServer(proxy_port=port) as server, Proxy(server.proxied_port, port) as proxy:
+        yield server, proxy
+
+
 def _in_sync(admin: AdminClient) -> bool:
     found = admin.list_topics(timeout=TIMEOUT_S).topics.values()
     return all(len(each.isrs) == len(each.replicas) for topic in found for each in topic.partitions.values())
 
 
 @contextmanager
-def trial(server: KafkaServer, folder: Path, partitions: int, records_per_s: int) -> Iterator[Trial]:
-    """Run a worker on Kafka and a store in `folder`, under load; begins when it has settled something."""
+def trial(
+    server: KafkaServer, folder: Path, partitions: int, records_per_s: int, way: str | None = None
+) -> Iterator[Trial]:
+    """Run a worker on Kafka and a store in `folder`, under load; begins when it has settled something.
+
+    Args:
+        server: The brokers.
+        folder: Of the store.
+        partitions: Of the topics.
+        records_per_s: How many records are sent.
+        way: The address by which the worker alone reaches the brokers; None: theirs.
+    """
     create_topics(server.bootstrap, topics_of("tickets", partitions), replication=len(server.nodes))
     settings = Settings(
-        broker=BrokerSettings(bootstrap=server.bootstrap, group=GROUP),
+        broker=BrokerSettings(bootstrap=way or server.bootstrap, group=GROUP),
         batch=BatchSettings(max_records=40),
         store=StoreSettings(path=folder),
     )
     watch = Times()
     with (
         closing(EdgeStore(folder)) as store,
-        running_worker(settings, server.bootstrap, store, FakeModel(), [watch]) as running,
+        running_worker(settings, way or server.bootstrap, store, FakeModel(), [watch]) as running,
     ):
         load = Load(server.bootstrap, records_per_s)
         reader = TopicReader(server.bootstrap, GROUP)

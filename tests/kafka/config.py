@@ -96,6 +96,17 @@ def secure_properties(node: Node, certificates: Certificates) -> str:
     return _text(settings)
 
 
+def proxied_properties(node: Node, proxy_port: int) -> str:
+    """Return the settings that add a listener to a single node whose clients are sent to a proxy."""
+    here = "127.0.0.1"
+    settings = {
+        "listeners": f"{_open_listeners(node)},PROXIED://{here}:{node.secure_port}",
+        "advertised.listeners": f"PLAINTEXT://{here}:{node.broker_port},PROXIED://{here}:{proxy_port}",
+        PROTOCOLS: f"{FIXED[PROTOCOLS]},PROXIED:PLAINTEXT",
+    }
+    return _text(settings)
+
+
 def properties(node: Node, nodes: list[Node]) -> str:
     """Return the settings of `node` in the cluster of `nodes`; internal topics are on every node."""
     copies = str(len(nodes))

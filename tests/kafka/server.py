@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.certificates import Certificates
-from tests.kafka.config import PASSWORD, SCRAM, USER, Node, properties, secure_properties
+from tests.kafka.config import PASSWORD, SCRAM, USER, Node, properties, proxied_properties, secure_properties
 from tests.ports import free_ports
 
 LIBS_VARIABLE = "MILLRACE_TEST_KAFKA_LIBS"
@@ -46,8 +46,14 @@ def why_unavailable() -> str:
 class KafkaServer:
     """A cluster that runs from `start` (or entering) to `close` (or leaving); `node` counts from 1, None means all."""
 
-    def __init__(self, nodes: int = 1, certificates: Certificates | None = None) -> None:
-        """Choose ports and a folder and write the settings; nothing runs yet. With certificates: one node, secured."""
+    def __init__(self, nodes: int = 1, certificates: Certificates | None = None, proxy_port: int | None = None) -> None:
+        """Choose ports and a folder and write the settings; nothing runs yet.
+
+        Args:
+            nodes: How many.
+            certificates: Of a single node that has secured listeners.
+            proxy_port: Where a single node sends the clients of its listener `proxied_port`.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
         ports = free_ports(4 * nodes)
         self.nodes = [
@@ -56,10 +62,9 @@ class KafkaServer:
         ]
         for node in self.nodes:
             node.folder.mkdir()
-            secured = (
-                "" if certificates is None else secure_properties(node, certificates)
-            )  # the last line of a name wins
-            node.properties.write_text(properties(node, self.nodes) + secured, encoding="utf-8")
+            more = "" if certificates is None else secure_properties(node, certificates)  # the last line of a name wins
+            more += "" if proxy_port is None else proxied_properties(node, proxy_port)
+            node.properties.write_text(properties(node, self.nodes) + more, encoding="utf-8")
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._reaper = subprocess.Popen(
             [sys.executable, str(HERE / "reaper.py"), str(self.folder)],
@@ -77,6 +82,11 @@ class KafkaServer:
     def secure_bootstrap(self) -> str:
         """The address that wants a password over TLS."""
         return f"127.0.0.1:{self.nodes[0].secure_port}"
+
+    @property
+    def proxied_port(self) -> int:
+        """The port that a proxy passes its bytes on to."""
+        return self.nodes[0].secure_port
 
     @property
     def mutual_bootstrap(self) -> str:

@@ -2,17 +2,14 @@
 
 import http.client
 import json
-import random
-import socket
 import subprocess
 import sys
 import tempfile
 from typing import Any
 
+from tests.ports import free_ports
 from tests.repo.sources import ROOT
 
-# Below the range from which Linux takes outgoing ports: a client that dials a stopped server must not meet itself.
-PORTS = range(20_000, 30_000)
 ANSWER_TIMEOUT_S = 30.0
 
 
@@ -22,7 +19,7 @@ class StandinProcess:
     def __init__(self, key: str | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="millrace-standin-")
         self._key = key
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -80,15 +77,3 @@ class StandinProcess:
         """End it and remove its folder."""
         self.kill()
         self._folder.cleanup()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-    raise RuntimeError("no free loopback ports")

@@ -16,8 +16,8 @@ from shared.settings import BatchSettings, BrokerSettings, CacheSettings, Settin
 from shared.vectorstore.qdrant import QdrantStore, connect
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, produce, running_worker
+from tests.proxy import Mode, Proxy
 from tests.qdrant.process import StandinProcess
-from tests.qdrant.proxy import Mode, Proxy
 from tests.tickets import event
 from tests.waiting import wait_until
 

@@ -110,9 +110,11 @@ class TicketStages:
         named: dict[str, Vector],
         result: Message | None = None,
     ) -> Settled:
-        terms = {TERMS_VECTOR: self._similar.stored_terms(item.text)} if named else {}
-        point = Point(item.point_id, item.version, named, content.model_dump(mode="json"), terms)
-        return Settled(item.record, outcome, item.point_id, item.version, None if item.is_repeat else point, result)
+        point = None
+        if not item.is_repeat:
+            terms = {TERMS_VECTOR: self._similar.stored_terms(item.text)} if named else {}
+            point = Point(item.point_id, item.version, named, content.model_dump(mode="json"), terms)
+        return Settled(item.record, outcome, item.point_id, item.version, point, result)
 
     def _result(self, item: TicketItem, event: TicketSnapshot) -> bytes:
         record = item.record

@@ -1,13 +1,14 @@
-"""A TCP proxy on loopback between the adapter and a server, which a test can cut, leave silent, or slow down."""
+"""A TCP proxy on loopback between a client and a server, which a test can cut, leave silent, slow down, or have lie."""
 
 import contextlib
 import socket
 import threading
 from typing import Literal
 
-from tests.qdrant.process import free_port
+from tests.ports import free_ports
 
-Mode = Literal["open", "cut", "silent"]
+Mode = Literal["open", "cut", "silent", "rubbish"]
+RUBBISH = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body><h1>It works!</h1></body></html>"
 CHUNK_BYTES = 65_536
 HOLD_S = 0.05
 
@@ -17,24 +18,31 @@ class Proxy:
 
     `open` passes them on, each piece held back for `delay_s`. `cut` ends every connection and refuses new ones. `silent` is
     half open: connections are taken and kept, and nothing is ever passed on, as when a machine on the way has died.
+    `rubbish` answers every connection with a web page, whatever it asks.
     """
 
-    def __init__(self, target_port: int) -> None:
-        self.port = free_port()
+    def __init__(self, target_port: int, port: int | None = None) -> None:
+        self.port = port or free_ports(1)[0]
         self.delay_s = 0.0
         self._target_port = target_port
         self._mode: Mode = "cut"
         self._listener: socket.socket | None = None
         self._live: set[socket.socket] = set()
+        self._forgotten: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self.turn("open")
 
     @property
+    def address(self) -> str:
+        """The host and port that stand for the target."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
-        """The address that stands for the target."""
-        return f"http://127.0.0.1:{self.port}"
+        """The address that stands for a target that talks HTTP."""
+        return f"http://{self.address}"
 
     def turn(self, mode: Mode) -> None:
         """Change the mode; connections that are there are ended, or kept in silence."""
@@ -44,8 +52,14 @@ class Proxy:
         elif self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
             self._start(self._accept, self._listener)
-        elif mode == "open":
+        elif mode in ("open", "rubbish"):
             self._drop_live()  # what was silent has missed bytes
+
+    def forget(self) -> None:
+        """Open for new connections; those that are there stay silent for ever, as when a router has lost its table."""
+        with self._lock:
+            self._forgotten |= self._live
+        self._mode = "open"
 
     def close(self) -> None:
         """End everything."""
@@ -87,6 +101,9 @@ class Proxy:
             except OSError:
                 return
             self._keep(client)
+            if self._mode == "rubbish":
+                self._start(self._lie, client)
+                continue
             try:
                 server = socket.create_connection(("127.0.0.1", self._target_port))
             except OSError:
@@ -107,13 +124,24 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := source.recv(CHUNK_BYTES):
                 self._closing.wait(self.delay_s)
-                while self._mode == "silent" and not self._closing.wait(HOLD_S):
+                while self._is_silent(source) and not self._closing.wait(HOLD_S):
                     pass
                 target.sendall(piece)
         for each in (source, target):
             with self._lock:
                 self._live.discard(each)
             _end(each)
+
+    def _is_silent(self, source: socket.socket) -> bool:
+        return self._mode == "silent" or source in self._forgotten
+
+    def _lie(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            client.recv(CHUNK_BYTES)
+            client.sendall(RUBBISH)
+        with self._lock:
+            self._live.discard(client)
+        _end(client)
 
 
 def _end(connection: socket.socket) -> None:

@@ -1,0 +1,27 @@
+"""The way between a worker and its Kafka cut, silent, forgotten, slow, and answering something else, under load.
+
+Green shows that the worker goes on by itself and that nothing is missing, stale or dead-lettered. It does not show how soon
+(`benchmarks/faults/brokers.py` measures that), nor brokers that cannot reach each other.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from schemas.outcomes import Outcome
+from tests.faults.outage import FAULTS, proxied_kafka, trial
+from tests.kafka.server import why_unavailable
+from tests.services import missing
+
+OUTAGE_S = 4.0
+
+
+def test_a_disturbed_way_to_the_broker_costs_nothing_but_time(tmp_path: Path) -> None:
+    if reason := why_unavailable():
+        missing(reason)
+    with proxied_kafka() as (server, proxy), trial(server, tmp_path, 3, 50, proxy.address) as on:
+        for begin, end in FAULTS.values():
+            on.disturb(partial(begin, proxy), partial(end, proxy), OUTAGE_S)
+        findings = on.finish()
+        assert findings.clean, findings
+        assert (findings.settled, findings.pending) == (on.load.sent, 0)
+        assert Outcome.DEAD_LETTERED not in findings.outcomes
