@@ -12,6 +12,7 @@ PROBE_EVERY_S = 60.0
 class Breaker:
     """Opens when, of the last 1,000 records, at least 200 and more than half were dead-lettered.
 
+    Records of the redo topic are not counted: a replay that fails again must not hold up what arrives.
     While it is open the loop settles one probing batch a minute; one of which at most half is dead closes it.
     """
 
@@ -20,7 +21,7 @@ class Breaker:
         self.is_open = False
 
     def observe(self, outcomes: list[Outcome]) -> None:
-        """Take note of a settled batch."""
+        """Take note of a settled batch: of its records from the input topic."""
         dead = [outcome is Outcome.DEAD_LETTERED for outcome in outcomes]
         if self.is_open and dead and 2 * sum(dead) <= len(dead):
             self._dead.clear()

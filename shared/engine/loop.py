@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Generic
 
+from schemas.topics import redo_topic
 from shared.backoff import Backoff
 from shared.broker.port import Source
 from shared.clock import Clock
@@ -47,7 +48,7 @@ class Worker(Generic[ItemT]):
         self._source, self._gatherer, self._pipeline, self._settler = source, gatherer, pipeline, settler
         self._lifecycle = lifecycle
         self._clock, self._observer = surroundings
-        self._breaker = Breaker()
+        self._breaker, self._redo = Breaker(), redo_topic(pipeline.stream)
         self._backoff, self._rng = Backoff(), random.Random()  # noqa: S311  (jitter, not a secret)
         self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: lifecycle.beat("prepare"))
 
@@ -93,7 +94,7 @@ class Worker(Generic[ItemT]):
         if not batch.settled:
             batch.settled = self._pipeline.process(batch)
         self._settler.settle(batch)
-        self._breaker.observe([each.outcome for each in batch.settled])
+        self._breaker.observe([each.outcome for each in batch.settled if each.record.topic != self._redo])
 
     def _until_available(self, work: Callable[[], None]) -> None:
         """Run the work; while a dependency is unavailable pause, keep polling, back off and run it again."""

@@ -71,7 +71,13 @@ ItemT = TypeVar("ItemT", bound=Item)
 
 
 class Stages(Protocol[ItemT]):
-    """What a stream supplies. Each may raise `Unavailable` for the whole batch, and is then called again."""
+    """What a stream supplies. Each may raise `Unavailable` for the whole batch, and is then called again.
+
+    Attributes:
+        stream: Its name.
+    """
+
+    stream: str
 
     def decode(self, record: Record) -> ItemT:
         """Validate a record.
@@ -137,6 +143,11 @@ class Pipeline(Generic[ItemT]):
     def __init__(self, stages: Stages[ItemT], collection: Collection, clock: Clock, observer: Observer) -> None:
         self._stages, self._collection, self._observer = stages, collection, observer
         self._stopwatch = Stopwatch(clock, observer)
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream."""
+        return self._stages.stream
 
     def reach_store(self) -> None:
         """Ask the store for nothing, before there is anything to ask it for.

@@ -255,6 +255,15 @@ def test_a_worker_is_not_held_up_by_a_newer_record_that_another_worker_took_over
     assert [each.offset for each in parts.source.committed] == [0]
 
 
+def test_a_replay_that_fails_again_holds_nothing_up() -> None:
+    rubbish = [record({"nonsense": at}, at, topic="tickets.redo") for at in range(LEAST_DEAD)]
+    good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
+    parts = assembly(*rubbish, *good, batch=20)
+    parts.worker().run()
+    assert parts.told.named("paused") == []
+    assert parts.source.committed[-1].offset == LEAST_DEAD + 19
+
+
 def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
     rubbish = [record({"nonsense": at}, at) for at in range(LEAST_DEAD)]
     good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
