@@ -70,6 +70,13 @@ def test_a_wrong_value_or_name_is_an_error_that_names_it(
     assert caught.value.errors()[0]["loc"][-1] == field
 
 
+@pytest.mark.parametrize("name", ["BROKER__BOOTSTRAP", "CACHE__REDIS_URL", "STORE__URL", "BATCH__MAX_RECORDS"])
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    expected = Settings()
+    monkeypatch.setenv(f"MILLRACE_{name}", "")
+    assert Settings() == expected
+
+
 def test_a_foreign_variable_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_DATA", "somewhere")
     assert Settings() == Settings()
