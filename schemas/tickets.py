@@ -5,7 +5,7 @@ A ticket event is a snapshot of the whole ticket as of its `event_version`; `rea
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
 from schemas.base import Event, EventVersion, Frozen, SourceId, TenantId, UtcDatetime
 
@@ -13,6 +13,8 @@ SUBJECT_LIMIT_CHARS = 1_000
 BODY_LIMIT_CHARS = 100_000
 RESOLUTION_LIMIT_CHARS = 20_000
 ATTRIBUTES_LIMIT = 64
+SCORE_DIGITS = 9
+"""A store may give a number of 17 digits back with its last bit changed; a decision told again has to be the same."""
 
 
 def no_integer(value: object) -> object:
@@ -22,6 +24,13 @@ def no_integer(value: object) -> object:
     return value
 
 
+def rounded(value: float) -> float:
+    """Return a score as it is published and stored."""
+    return round(value, SCORE_DIGITS)
+
+
+Score = Annotated[float, AfterValidator(rounded)]
+Share = Annotated[float, Field(ge=0, le=1), AfterValidator(rounded)]
 Priority = Literal["low", "normal", "high", "urgent"]
 Channel = Literal["email", "chat", "web", "phone", "social", "api"]
 SnapshotReason = Literal["created", "updated", "solved", "rated", "reopened"]
@@ -76,7 +85,7 @@ class LabelScore(Frozen):
     """A label with its share of the vote, or the head's probability."""
 
     label: str
-    share: float = Field(ge=0, le=1)
+    share: Share
 
 
 class Decision(Frozen):
@@ -87,8 +96,8 @@ class Decision(Frozen):
     label: str | None = None
     queue: str | None = None
     priority: Priority = Field(description="The ticket's own, or the higher one that the policy gives this label.")
-    confidence: float | None = Field(
-        default=None, ge=0, le=1, description="Share of the vote for the first label, or the head's probability."
+    confidence: Share | None = Field(
+        default=None, description="Share of the vote for the first label, or the head's probability."
     )
     top: tuple[LabelScore, ...] = ()
     previous_queue: str | None = Field(
@@ -96,7 +105,7 @@ class Decision(Frozen):
     )
     policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was followed.")
     head: str | None = Field(default=None, description="Fingerprint of the trained head; null: labelled tickets voted.")
-    scope: float | None = Field(
+    scope: Score | None = Field(
         default=None, description="How like the head's training texts this one is; below the head's limit: abstain."
     )
 

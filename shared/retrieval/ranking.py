@@ -81,7 +81,7 @@ def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) 
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:
     """Return the best candidates, best first; of several with the same text only the best, and never the one asked about.
 
-    Candidates that are no tickets, without the fields of `RANKED_FIELDS`, are left out. Ties go to the lower id.
+    Candidates that are no tickets, without `occurred_at`, are left out. Ties go to the lower id.
     """
     tickets = [(each, when) for each in candidates if isinstance(when := each.payload.get("occurred_at"), str)]
     dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)

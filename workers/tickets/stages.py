@@ -196,7 +196,8 @@ def _take_over(item: TicketItem) -> None:
     if item.stored is None:
         return
     kept, old = item.stored.vectors, item.stored.payload
-    if TEXT_VECTOR in kept and (item.is_repeat or old.get("text_digest") == item.text_digest):
+    same = item.stored.version == item.version or old.get("text_digest") == item.text_digest
+    if TEXT_VECTOR in kept and same:
         item.text_embedded = Embedded(kept[TEXT_VECTOR], _integer(old.get("text_windows")) or 1)
     if RESOLUTION_VECTOR in kept and old.get("resolution_digest") == item.resolution_digest:
         item.resolution_embedded = Embedded(kept[RESOLUTION_VECTOR], 1)
