@@ -34,7 +34,7 @@ from shared.settings import Settings
 from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.late import LateCollection
-from shared.vectorstore.port import Collection, VectorStore
+from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages, collection_spec
@@ -173,6 +173,11 @@ def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[Address]:
         yield broker.bootstrap
 
 
+def _opened(settings: Settings, store: VectorStore, spec: CollectionSpec) -> Collection:
+    """Open a server's collection when it is first asked; the embedded one now: that may take long, and stops all threads."""
+    return store.open(spec) if settings.store.url is None else LateCollection(store, spec)
+
+
 @contextmanager
 def ticket_worker(
     settings: Settings, bootstrap: Address, store: VectorStore, model: TextModel, observers: Sequence[Observer] = ()
@@ -184,7 +189,7 @@ def ticket_worker(
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     card, decider = model_card(settings), load_decider(settings, model.fingerprint)
     with ExitStack() as held:
-        collection = LateCollection(store, collection_spec(card.collection(stream), model.dim))
+        collection = _opened(settings, store, collection_spec(card.collection(stream), model.dim))
         cache = held.enter_context(open_cache(settings, model.dim, clock, observer))
         embedder = TextEmbedder(model, cache, observer)
         similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)

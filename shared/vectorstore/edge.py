@@ -36,6 +36,10 @@ from shared.vectorstore.port import (
 POINTS_PER_CALL = 200
 """An update holds the interpreter's lock: this many points keep that below about 10 ms."""
 
+FLUSH_POINTS = 10_000
+"""So many writes at most are in the write-ahead log alone: each takes some 2 KB of it, and opening a folder replays it, a
+second for 15,000, during which the whole process stands still."""
+
 SCROLL_POINTS = 1_000
 INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
     "keyword": edge.PayloadSchemaType.Keyword,
@@ -49,6 +53,7 @@ class EdgeCollection:
     def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int], sparse: Sequence[str]) -> None:
         self._shard = shard
         self._dimensions, self._sparse = dimensions, sparse
+        self._unflushed = 0
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
         """Return what is stored of these ids."""
@@ -73,6 +78,9 @@ class EdgeCollection:
             self._update([to_point(point) for point in chunk], None, edge.UpdateMode.InsertOnly)
         for chunk in _chunks(newer):
             self._update([to_point(point) for point in chunk], older_than(chunk), edge.UpdateMode.UpdateOnly)
+        self._unflushed += len(fresh) + len(newer)
+        if self._unflushed >= FLUSH_POINTS:
+            self._flush()
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer several queries in one planned batch."""
@@ -120,6 +128,13 @@ class EdgeCollection:
             return self._shard.retrieve(list(ids), payload, vectors)
         except Exception as error:  # Edge raises plain exceptions
             raise Unavailable("store", str(error)) from error
+
+    def _flush(self) -> None:
+        try:
+            self._shard.flush()
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+        self._unflushed = 0
 
     def _update(self, points: list[edge.Point], condition: edge.Filter | None, mode: edge.UpdateMode) -> None:
         try:

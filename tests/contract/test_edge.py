@@ -292,3 +292,26 @@ def test_a_newer_version_of_an_optimised_point_keeps_no_vector_of_the_older(tmp_
         without = {hit.id for hit in by_terms if hit.bm25 == 0}
         assert without == {point_id(8)}
         assert point_id(7) not in {hit.id for hit in by_terms}
+
+
+def test_the_log_is_flushed_every_so_many_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it grows for as long as the process lives, and whoever opens the folder after a kill replays all of it."""
+    monkeypatch.setattr("shared.vectorstore.edge.FLUSH_POINTS", 100)
+    flushed: list[int] = []
+
+    class Counted:
+        def __init__(self, shard: edge.EdgeShard) -> None:
+            self._shard = shard
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "flush":
+                flushed.append(written)
+            return getattr(self._shard, name)
+
+    with opened(folder) as store:
+        collection = store.open(SPEC)
+        shard: Any = Counted(collection._shard)
+        collection._shard = shard
+        for written in range(30, 301, 30):
+            collection.upsert([point(number, written) for number in range(30)])
+        assert flushed == [120, 240]
