@@ -6,7 +6,7 @@ It reads the input itself and never counts offsets: compaction, transactions and
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
 from schemas.failures import FailureHeader
@@ -44,8 +44,8 @@ class Findings:
         unreadable: Messages of the ledger, the results or the dead-letter queue that are none of ours.
         pending: Input records behind the committed offsets: their turn has not come.
         below_retention: Settled records that the input no longer holds.
-        purged: Dead-lettered records whose letters are gone from the queue, no more than it has lost at its beginnings:
-            by a purge or its retention, so they cannot be compared.
+        purged: Records whose letter or result is gone from its topic, no more than that has lost at its beginnings: by a
+            purge or its retention, so they cannot be compared.
     """
 
     settled: int = 0
@@ -88,6 +88,13 @@ class Evidence:
     decisions: dict[tuple[str, str, int], str] = field(default_factory=dict)
     contradicted: list[tuple[str, str, int]] = field(default_factory=list)
     letters_removed: int = 0
+    results_removed: int = 0
+
+    def excuse(self, removed: Literal["letters_removed", "results_removed"]) -> bool:
+        """Return whether one more that is not there may be one that its topic has lost; each accounts for one."""
+        left: int = getattr(self, removed)
+        setattr(self, removed, left - 1)
+        return left > 0
 
 
 def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Findings:
@@ -137,9 +144,14 @@ def _gather_evidence(reader: TopicReader, stream: str, findings: Findings) -> Ev
             except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
                 place = f"{record.topic}/{record.partition}@{record.offset}"
                 findings.note("unreadable", f"{place}: {type(error).__name__}")
-    # Asked last: what was removed while the queue was read must count as removed.
-    evidence.letters_removed = sum(low for low, _ in reader.watermarks(dlq_topic(stream)).values())
+    # Asked last: what was removed while the topics were read must count as removed.
+    evidence.letters_removed = _removed(reader, dlq_topic(stream))
+    evidence.results_removed = _removed(reader, result_topic(stream))
     return evidence
+
+
+def _removed(reader: TopicReader, topic: str) -> int:
+    return sum(low for low, _ in reader.watermarks(topic).values())
 
 
 def _take_ledger(record: Record, evidence: Evidence) -> None:
@@ -181,12 +193,11 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
     # Settled again after a crash, when something newer was stored: nothing is owed.
     overtaken = Outcome.SUPERSEDED in kinds
     if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(place):
-        findings.note("missing", f"{name} was routed but has no result")
+        gone = evidence.excuse("results_removed")
+        findings.note("purged" if gone else "missing", f"{name} was routed but has no result")
     if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(place):
-        if findings.purged < evidence.letters_removed:
-            findings.purged += 1
-        else:
-            findings.note("missing", f"{name} was dead-lettered but is not in the queue")
+        gone = evidence.excuse("letters_removed")
+        findings.note("purged" if gone else "missing", f"{name} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
         findings.note("conflicting", f"{name} ended as {', '.join(sorted(kinds))}")
     if max(len(outcomes), evidence.results.get(place, 0), evidence.dead_letters.get(place, 0)) > 1:
@@ -221,7 +232,8 @@ def _check_points(collection: Collection, settled: SettledVersions, evidence: Ev
             findings.note("stale", f"point {point_id} holds version {found}, {newest} was settled")
         key = (str(payload["tenant_id"]), str(payload["ticket_id"]), decided)
         if versions.get(decided) is False and key not in evidence.decisions:
-            findings.note("missing", f"point {point_id}: the result of version {decided} was not published")
+            gone = evidence.excuse("results_removed")
+            findings.note("purged" if gone else "missing", f"point {point_id}: the result of version {decided} was not published")
 
 
 def as_json(findings: Findings) -> str:

@@ -67,7 +67,7 @@ def topics_of(stream: str, partitions: int | None = None) -> tuple[Topic, ...]:
     return (
         Topic(input_topic(stream), by_item, count, 7 * DAY_MS, room),
         Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
-        Topic(result_topic(stream), by_item, count, 7 * DAY_MS),
+        Topic(result_topic(stream), by_item, count, 30 * DAY_MS),  # longer than the input, which the audit compares
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
         Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
         Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),

@@ -36,7 +36,7 @@ def audit(
     else:
         outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
         typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
-        typer.echo(f"below retention {findings.below_retention}; dead letters purged {findings.purged}")
+        typer.echo(f"below retention {findings.below_retention}; letters and results removed {findings.purged}")
         for kind, examples in findings.examples.items():
             for example in examples:
                 typer.echo(f"  {kind}: {example}")

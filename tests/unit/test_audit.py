@@ -284,6 +284,18 @@ def test_letters_that_were_purged_stand_apart_and_no_more_than_were_purged() -> 
     assert world.audit().clean
 
 
+def test_results_behind_their_retention_stand_apart_and_no_more_than_are_gone() -> None:
+    world = World()
+    world.settle(*[record(event(ticket_id=f"T-{at}"), at) for at in range(3)])
+    world.reader.topics[RESULTS].clear()
+    world.reader.marks[TopicPartition(RESULTS, 0)] = (2, 2)
+    findings = world.audit()
+    assert not findings.clean
+    assert counts(findings) == {"purged": 2, "missing": 1}
+    world.reader.marks[TopicPartition(RESULTS, 0)] = (3, 3)
+    assert world.audit().clean
+
+
 def test_a_letter_that_was_replayed_is_a_record_of_its_own(world: World) -> None:
     """It is settled once in the input, as a dead letter, and once in redo, as whatever becomes of it there."""
     letter = read_letter(world.reader.topics[DLQ][0])
