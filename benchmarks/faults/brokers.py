@@ -8,7 +8,6 @@ from the moment that the way to the broker is mended.
 import argparse
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from shared.logs import configure
@@ -51,10 +50,7 @@ def _way(outage_s: float, records_per_s: int) -> bool:
     ):
         return _judge(
             on,
-            [
-                _told(name, on.disturb(partial(begin, proxy), partial(end, proxy), outage_s))
-                for name, (begin, end) in FAULTS.items()
-            ],
+            [_told(name, on.disturb(fault, proxy, outage_s)) for name, fault in FAULTS.items()],
         )
 
 

@@ -44,15 +44,22 @@ def _slow(proxy: Proxy, delay_s: float) -> None:
     proxy.delay_s = delay_s
 
 
-Step = Callable[[Proxy], None]
-FAULTS: dict[str, tuple[Step, Step]] = {
-    "cut": (lambda way: way.turn("cut"), lambda way: way.turn("open")),
-    "silent": (lambda way: way.turn("silent"), lambda way: way.turn("open")),
-    "forgotten": (lambda way: way.turn("silent"), lambda way: way.forget()),
-    "slow": (lambda way: _slow(way, LATE_S), lambda way: _slow(way, 0.0)),
-    "answering rubbish": (lambda way: way.turn("rubbish"), lambda way: way.turn("open")),
+@dataclass(frozen=True)
+class Fault:
+    """How the way to the brokers is disturbed, and mended; and whether anything gets through meanwhile."""
+
+    begin: Callable[[Proxy], None]
+    end: Callable[[Proxy], None] = lambda way: way.turn("open")
+    lets_through: bool = False
+
+
+FAULTS = {
+    "cut": Fault(lambda way: way.turn("cut")),
+    "silent": Fault(lambda way: way.turn("silent")),
+    "forgotten": Fault(lambda way: way.turn("silent"), lambda way: way.forget()),  # those of before stay silent
+    "slow": Fault(lambda way: _slow(way, LATE_S), lambda way: _slow(way, 0.0), lets_through=True),
+    "answering rubbish": Fault(lambda way: way.turn("rubbish")),
 }
-"""How the way to the brokers is disturbed, and mended. `forgotten`: the connections of before stay silent."""
 
 
 class Load:
@@ -160,15 +167,22 @@ class Trial:
         self.server.start()
         return self._recovery(launched_s, clock.monotonic_s())
 
-    def disturb(self, begin: Callable[[], None], end: Callable[[], None], outage_s: float) -> Recovery:
-        """Have the way to the brokers disturbed for so long; return the recovery from the moment that it is mended."""
+    def disturb(self, fault: Fault, way: Proxy, outage_s: float, within_s: float = TIMEOUT_S) -> Recovery:
+        """Have the way to the brokers disturbed for so long; return the recovery from the moment that it is mended.
+
+        Raises:
+            AssertionError: nothing was disturbed, or it has not recovered within so long.
+        """
         clock = self.watch.clock
-        begin()
+        fault.begin(way)
         clock.wait(threading.Event(), outage_s)
+        assert fault.lets_through or self.watch.settled_at_s < clock.monotonic_s() - outage_s / 2, (
+            "it was not disturbed"
+        )
         self.load.mark()
-        end()
+        fault.end(way)
         mended_s = clock.monotonic_s()
-        return self._recovery(mended_s, mended_s)
+        return self._recovery(mended_s, mended_s, within_s)
 
     def move_leader(self, partition: int) -> Recovery:
         """Kill the leader of a partition, wait for the recovery, counted from the kill, and start the broker again."""
@@ -195,14 +209,12 @@ class Trial:
     def _settled(self) -> int:
         return sum(self.reader.committed(["tickets"]).values())
 
-    def _recovery(self, after_s: float, from_s: float) -> Recovery:
-        wait_until(lambda: self.watch.settled_at_s > after_s, TIMEOUT_S, "a batch settled")
+    def _recovery(self, after_s: float, from_s: float, within_s: float = TIMEOUT_S) -> Recovery:
+        wait_until(lambda: self.watch.settled_at_s > after_s, within_s, "a batch settled")
         times_s = [self.watch.settled_at_s]
-        wait_until(
-            lambda: len(self.load.fresh()) == self.partitions, TIMEOUT_S, "a record delivered to every partition"
-        )
+        wait_until(lambda: len(self.load.fresh()) == self.partitions, within_s, "a record delivered to every partition")
         times_s.append(self.watch.clock.monotonic_s())
-        wait_until(self._all_moved, TIMEOUT_S, "a new record of every partition settled")
+        wait_until(self._all_moved, within_s, "a new record of every partition settled")
         times_s.append(self.watch.clock.monotonic_s())
         return Recovery(*(max(0.0, at_s - from_s) for at_s in times_s))
 

@@ -4,7 +4,6 @@ Green shows that the worker goes on by itself and that nothing is missing, stale
 (`benchmarks/faults/brokers.py` measures that), nor brokers that cannot reach each other.
 """
 
-from functools import partial
 from pathlib import Path
 
 from schemas.outcomes import Outcome
@@ -13,14 +12,16 @@ from tests.kafka.server import why_unavailable
 from tests.services import missing
 
 OUTAGE_S = 4.0
+WITHIN_S = 50.0
+"""Less than the minute after which the client by itself gives up a connection that says nothing."""
 
 
 def test_a_disturbed_way_to_the_broker_costs_nothing_but_time(tmp_path: Path) -> None:
     if reason := why_unavailable():
         missing(reason)
     with proxied_kafka() as (server, proxy), trial(server, tmp_path, 3, 50, proxy.address) as on:
-        for begin, end in FAULTS.values():
-            on.disturb(partial(begin, proxy), partial(end, proxy), OUTAGE_S)
+        for fault in FAULTS.values():
+            on.disturb(fault, proxy, OUTAGE_S, WITHIN_S)
         findings = on.finish()
         assert findings.clean, findings
         assert (findings.settled, findings.pending) == (on.load.sent, 0)
