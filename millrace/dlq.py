@@ -4,6 +4,7 @@ import heapq
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from millrace.sending import deliver
 from schemas.topics import dlq_topic, quarantine_topic
@@ -13,7 +14,8 @@ from shared.broker.reader import TopicReader
 from shared.clock import Clock
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.letter import DeadLetter, Place, Unreadable, read_letter
-from shared.deadletters.resend import resend
+from shared.deadletters.repeats import Repeats
+from shared.deadletters.resend import release, resend
 from shared.deadletters.select import Selection
 from shared.errors import Fatal
 from shared.records import Message, Record, TopicPartition
@@ -29,9 +31,14 @@ CHUNK_BYTES = 8 << 20
 Letter = DeadLetter | Unreadable
 
 
-def replay_group(stream: str, selection: Selection) -> str:
-    """Return the group that keeps how far this selection was replayed; each selection has its own."""
-    return f"millrace-{stream}-dlq-replay-{selection.criteria.digest()}"
+def letter_topic(stream: str, quarantine: bool) -> str:
+    """Name of the topic that letters are read from: the dead-letter queue, or the quarantine."""
+    return (quarantine_topic if quarantine else dlq_topic)(stream)
+
+
+def replay_group(stream: str, selection: Selection, quarantine: bool = False) -> str:
+    """Return the group that keeps how far this selection was replayed; each selection of each topic has its own."""
+    return f"millrace-{stream}-{'quarantine' if quarantine else 'dlq'}-replay-{selection.criteria.digest()}"
 
 
 def letters(reader: TopicReader, topic: str, selection: Selection) -> Iterator[Letter]:
@@ -55,8 +62,14 @@ def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Ca
     return [line for _, _, line in sorted(kept)]
 
 
-def find(reader: TopicReader, stream: str, place: Place) -> list[Letter]:
+def find(reader: TopicReader, stream: str, place: Place, quarantine: bool = False) -> list[Letter]:
     """Return the letter that stands at a place of the queue or the quarantine, or every letter whose origin is the place.
+
+    Args:
+        reader: Reads the letters.
+        stream: The stream.
+        place: Of the letter or of its origin.
+        quarantine: Look for an origin in the quarantine instead of the queue.
 
     Raises:
         Fatal: there is none.
@@ -66,7 +79,7 @@ def find(reader: TopicReader, stream: str, place: Place) -> list[Letter]:
         first = next(reader.read(place.topic, start), None)
         found = [read_letter(first)] if first is not None and first.offset == place.offset else []
     else:
-        all_letters = map(read_letter, reader.read(dlq_topic(stream)))
+        all_letters = map(read_letter, reader.read(letter_topic(stream, quarantine)))
         found = [letter for letter in all_letters if isinstance(letter, DeadLetter) and letter.origin == place]
     if not found:
         raise Fatal(f"there is no dead letter at {place}, nor one whose origin it is")
@@ -78,10 +91,11 @@ class Plan:
     """What to replay and how.
 
     Attributes:
-        max_replays: A letter replayed so often goes to quarantine instead.
+        max_replays: A letter replayed so often goes to quarantine instead; means nothing for the quarantine itself.
         limit: Stop after so many letters; None replays all.
         rate_per_s: Letters a second at most; None goes as fast as the broker confirms.
         dry_run: Count only; nothing is produced or committed.
+        quarantine: Replay the quarantine instead of the queue; letters count their replays anew.
     """
 
     stream: str
@@ -90,6 +104,31 @@ class Plan:
     limit: int | None = None
     rate_per_s: float | None = None
     dry_run: bool = False
+    quarantine: bool = False
+
+    @property
+    def topic(self) -> str:
+        """What is read."""
+        return letter_topic(self.stream, self.quarantine)
+
+
+class Span(NamedTuple):
+    """What a replay reads of one partition.
+
+    Attributes:
+        first: Where it begins.
+        end: Where it ends: the offset of the first letter that is left to the next run.
+        resumed: Whether the group had a position there; without one it begins with the oldest letter.
+    """
+
+    first: int
+    end: int
+    resumed: bool
+
+    @property
+    def records(self) -> int:
+        """How many records lie in it, gaps counted."""
+        return self.end - self.first
 
 
 @dataclass(slots=True)
@@ -100,12 +139,14 @@ class Replayed:
         replayed: Sent to redo.
         quarantined: Sent to quarantine, having been replayed too often.
         skipped: Passed over: the selection leaves them out.
+        repeated: Passed over: another letter of the same record was sent by this run.
         unreadable: Passed over: no envelope of ours.
     """
 
     replayed: int = 0
     quarantined: int = 0
     skipped: int = 0
+    repeated: int = 0
     unreadable: int = 0
 
     @property
@@ -129,7 +170,9 @@ class Chunk:
 
 
 class Replay:
-    """One pass over the dead-letter queue: from where the group stands to the end as it is now.
+    """One pass over the dead-letter queue or the quarantine: from where the group stands to the end as it is now.
+
+    Of several letters with the same key and bytes one is sent: each time a record fails again it gets another letter.
 
     Args:
         reader: Reads the queue.
@@ -141,23 +184,24 @@ class Replay:
     def __init__(self, reader: TopicReader, sink: Sink, offsets: Offsets, clock: Clock) -> None:
         self._reader, self._sink, self._offsets, self._clock = reader, sink, offsets, clock
 
-    def begin(self, plan: Plan, restart: bool) -> dict[TopicPartition, tuple[int, int]]:
+    def begin(self, plan: Plan, restart: bool) -> dict[TopicPartition, Span]:
         """Return for each partition where the replay begins and where it ends.
 
         A restart is committed at once, lest a killed one went on with half of it.
         """
-        marks = self._reader.watermarks(dlq_topic(plan.stream))
+        marks = self._reader.watermarks(plan.topic)
         if restart:
             committed: Mapping[TopicPartition, int] = {}
             if not plan.dry_run:
                 self._offsets.commit({where: low for where, (low, _) in marks.items()})
         else:
             committed = self._offsets.committed(list(marks))
-        return {where: (max(low, committed.get(where, low)), high) for where, (low, high) in marks.items()}
+        return {
+            where: Span(max(low, committed.get(where, low)), high, where in committed)
+            for where, (low, high) in marks.items()
+        }
 
-    def run(
-        self, plan: Plan, spans: Mapping[TopicPartition, tuple[int, int]], advance: Callable[[int], None]
-    ) -> Replayed:
+    def run(self, plan: Plan, spans: Mapping[TopicPartition, Span], advance: Callable[[int], None]) -> Replayed:
         """Send the chosen letters; offsets are committed only once what was sent is confirmed.
 
         Args:
@@ -179,11 +223,15 @@ class Replay:
                 self._clock.wait(threading.Event(), max(0.0, ahead_s))
         return done
 
-    def _chunks(self, plan: Plan, spans: Mapping[TopicPartition, tuple[int, int]], done: Replayed) -> Iterator[Chunk]:
+    def _chunks(self, plan: Plan, spans: Mapping[TopicPartition, Span], done: Replayed) -> Iterator[Chunk]:
         most = CHUNK_LETTERS if plan.rate_per_s is None else min(CHUNK_LETTERS, max(1, int(plan.rate_per_s)))
-        chunk = Chunk()
+        chunk, met = Chunk(), Repeats()
         for record in self._within(plan, spans):
-            self._take(plan, record, chunk, done)
+            chunk.records += 1
+            chunk.offsets[record.topic_partition] = record.offset + 1
+            letter = self._chosen(plan, record, met, done)
+            if letter is not None:
+                self._take(plan, letter, chunk, done)
             reached = plan.limit is not None and done.sent >= plan.limit
             if reached or chunk.full(most):
                 yield chunk
@@ -193,32 +241,41 @@ class Replay:
         if chunk.records:
             yield chunk
 
-    def _within(self, plan: Plan, spans: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Record]:
+    def _within(self, plan: Plan, spans: Mapping[TopicPartition, Span]) -> Iterator[Record]:
         """Yield what lies in the spans; a partition ends at the first letter that is too new to be judged yet.
 
         Were letters at `until` or later passed over, a later run of the same command could not come back to them.
         """
-        closed: set[TopicPartition] = set()
-        start = {where: first for where, (first, end) in spans.items() if end > first}
-        for record in self._reader.read(dlq_topic(plan.stream), start) if start else ():
-            where = record.topic_partition
-            if where in closed or record.offset >= spans[where][1] or plan.selection.is_later(record):
-                closed.add(where)
-            else:
+        open_ = {where for where, span in spans.items() if span.records > 0}
+        start = {where: spans[where].first for where in open_}
+        for record in self._reader.read(plan.topic, start) if start else ():
+            where, end = record.topic_partition, spans[record.topic_partition].end
+            if where in open_ and record.offset < end and not plan.selection.is_later(record):
                 yield record
+                if record.offset + 1 < end:
+                    continue
+            open_.discard(where)
+            if not open_:
+                return
 
-    def _take(self, plan: Plan, record: Record, chunk: Chunk, done: Replayed) -> None:
-        chunk.records += 1
-        chunk.offsets[record.topic_partition] = record.offset + 1
+    def _chosen(self, plan: Plan, record: Record, met: Repeats, done: Replayed) -> DeadLetter | None:
+        """Return the letter that is to be sent; None, and counted, where there is none."""
         letter = read_letter(record)
         if isinstance(letter, Unreadable):
             done.unreadable += 1
         elif not plan.selection.matches(letter):
             done.skipped += 1
+        elif met.meet(letter):
+            done.repeated += 1
         else:
-            over = letter.replays >= plan.max_replays
-            done.quarantined += over
-            done.replayed += not over
-            if not plan.dry_run:
-                chunk.messages.append(resend(letter, plan.stream, plan.max_replays))
-                chunk.bytes += len(record.value or b"") + sum(len(value) for _, value in record.headers)
+            return letter
+        return None
+
+    def _take(self, plan: Plan, letter: DeadLetter, chunk: Chunk, done: Replayed) -> None:
+        over = letter.replays >= plan.max_replays and not plan.quarantine
+        done.quarantined += over
+        done.replayed += not over
+        if not plan.dry_run:
+            sent = release(letter, plan.stream) if plan.quarantine else resend(letter, plan.stream, plan.max_replays)
+            chunk.messages.append(sent)
+            chunk.bytes += len(sent.value or b"") + sum(len(value) for _, value in sent.headers)

@@ -102,10 +102,13 @@ def describe(letter: DeadLetter | Unreadable) -> str:
 
 
 def when(timestamp_ms: int) -> str:
-    """Return a time in ISO 8601, in UTC, to the second; `-` where the broker had none."""
-    if timestamp_ms < 0:
-        return "-"
-    return datetime.fromtimestamp(timestamp_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a time in ISO 8601, in UTC, to the second; `-` where the broker had none, or one past the year 9999."""
+    try:
+        if timestamp_ms >= 0:
+            return datetime.fromtimestamp(timestamp_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        pass
+    return "-"
 
 
 def age_s(timestamp_ms: int, now: datetime) -> float:

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import sys
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +12,22 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
-from millrace.dlq import READ_AHEAD_BYTES, READ_AT_ONCE, Plan, Replay, Replayed, find, letters, newest, replay_group
+from millrace.dlq import (
+    READ_AHEAD_BYTES,
+    READ_AT_ONCE,
+    Plan,
+    Replay,
+    Replayed,
+    Span,
+    find,
+    letter_topic,
+    letters,
+    newest,
+    replay_group,
+)
 from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
 from schemas.failures import FailureReason
-from schemas.topics import dlq_topic, quarantine_topic, redo_topic
+from schemas.topics import quarantine_topic, redo_topic
 from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
 from shared.broker.reader import TopicReader
@@ -24,6 +37,8 @@ from shared.deadletters.histogram import Histogram
 from shared.deadletters.letter import parse_place
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.errors import Fatal
+
+MAX_REPLAYS = 3
 
 TIME_HELP = "ISO 8601 (UTC where no zone is given), or how long ago: 30s, 5m, 2h, 3d, 1w."
 
@@ -71,7 +86,7 @@ def list_(
     reader = TopicReader(
         require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES
     )
-    topic = (quarantine_topic if quarantine else dlq_topic)(require_stream(stream))
+    topic = letter_topic(require_stream(stream), quarantine)
     counts, render, found = Histogram(), as_json if json else line, letters(reader, topic, selection)
     if limit and not histogram:
         for shown in newest(found, limit, counts, render):
@@ -98,6 +113,7 @@ def show(
     ],
     bootstrap: Bootstrap = None,
     stream: Stream = "tickets",
+    quarantine: Quarantine = False,
     raw: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +132,7 @@ def show(
     reader = TopicReader(
         require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES
     )
-    found = find(reader, require_stream(stream), wanted)
+    found = find(reader, require_stream(stream), wanted, quarantine)
     letter = found[-1]
     if len(found) > 1:
         sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.place}\n")
@@ -127,7 +143,7 @@ def show(
     elif raw == "-":
         sys.stdout.buffer.write(letter.record.value)
     else:
-        Path(raw).write_bytes(letter.record.value)
+        _write(Path(raw), letter.record.value)
 
 
 @app.command("replay")
@@ -140,6 +156,7 @@ def replay(
     tenant: Tenants = None,
     since: Since = None,
     until: Until = None,
+    quarantine: Quarantine = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many letters; run again for the next.")
     ] = None,
@@ -147,8 +164,13 @@ def replay(
         str | None, typer.Option(metavar="N/s", help="Letters a second at most (100, 100/s, 30/m); default: no limit.")
     ] = None,
     max_replays: Annotated[
-        int, typer.Option(min=0, help="A letter replayed so often already goes to the quarantine instead.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            min=0,
+            help="A letter replayed so often already goes to the quarantine instead.",
+            show_default=str(MAX_REPLAYS),
+        ),
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="Keeps how far this was replayed; default: one group per choice of letters.")
     ] = None,
@@ -160,23 +182,25 @@ def replay(
 
     The same command goes on where it was stopped or killed; at most one chunk of 500 letters is sent twice then, which the
     worker recognises. Letters that the options leave out stay for another choice: each choice has its own position.
-    Letters that fail again come back as new letters, and count how often they were replayed.
+    Letters that fail again come back as new letters, and count how often they were replayed; those of the quarantine anew.
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()
-    address, per_s = require_bootstrap(settings), _rate(rate)
+    address, per_s, most = require_bootstrap(settings), _rate(rate), _max_replays(max_replays, quarantine)
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
-    plan = Plan(require_stream(stream), selection, max_replays, limit, per_s, dry_run)
+    plan = Plan(require_stream(stream), selection, most, limit, per_s, dry_run, quarantine)
     reader = TopicReader(address, at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
         reader.watermarks(topic)  # a missing topic shows before anything is sent
-    name = group or replay_group(stream, selection)
+    name = group or replay_group(stream, selection, quarantine)
     start_s = clock.monotonic_s()
     with closing(KafkaSink(address, settings.broker)) as sink, closing(GroupOffsets(address, name, clock)) as offsets:
         replaying = Replay(reader, sink, offsets, clock)
         spans = replaying.begin(plan, restart)
+        if not restart:
+            _warn_of_no_position(name, spans.values())
         with Bar(console=Console(stderr=True)) as bar:
-            task = bar.add_task(f"replay {dlq_topic(stream)}", total=sum(end - first for first, end in spans.values()))
+            task = bar.add_task(f"replay {plan.topic}", total=sum(span.records for span in spans.values()))
             done = replaying.run(plan, spans, lambda records: bar.advance(task, records))
     _tell(done, plan, name, clock.monotonic_s() - start_s, json)
 
@@ -205,7 +229,7 @@ def purge(
     except ValueError as error:
         raise typer.BadParameter(f"--until {error}") from error
     remover = Remover(require_bootstrap(load_settings(bootstrap)))
-    topic = (quarantine_topic if quarantine else dlq_topic)(require_stream(stream))
+    topic = letter_topic(require_stream(stream), quarantine)
     spans = remover.beginning(topic, moment)
     count = sum(end - first for first, end in spans.values())
     if dry_run or not count:
@@ -244,14 +268,39 @@ def _rate(text: str | None) -> float | None:
     raise typer.BadParameter(f"--rate {text}: expected a number above 0, as 100, 100/s or 30/m")
 
 
+def _max_replays(given: int | None, quarantine: bool) -> int:
+    if given is not None and quarantine:
+        raise typer.BadParameter("--max-replays means nothing with --quarantine: its letters count their replays anew")
+    return MAX_REPLAYS if given is None else given
+
+
+def _warn_of_no_position(group: str, spans: Collection[Span]) -> None:
+    """Say where a replay cannot know what it has sent before: the first time, and once Kafka has dropped the group."""
+    waiting = [span for span in spans if span.records > 0]
+    new = sum(not span.resumed for span in waiting)
+    if new:
+        where = "" if new == len(waiting) else f" in {new} of {len(waiting)} partitions"
+        sys.stderr.write(f"group {group} has no position{where}: from the oldest letter\n")
+
+
+def _write(path: Path, value: bytes) -> None:
+    try:
+        path.write_bytes(value)
+    except OSError as error:
+        raise Fatal(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _tell(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) -> None:
     if json:
-        counts = {name: getattr(done, name) for name in ("replayed", "quarantined", "skipped", "unreadable")}
+        counts = {
+            name: getattr(done, name) for name in ("replayed", "quarantined", "skipped", "repeated", "unreadable")
+        }
         typer.echo(jsonlib.dumps({**counts, "dry_run": plan.dry_run, "group": group, "seconds": round(seconds, 3)}))
         return
     counted = f"{done.replayed} replayed, {done.quarantined} quarantined, {done.skipped} skipped"
-    unreadable = f", {done.unreadable} unreadable" if done.unreadable else ""
+    more = f", {done.repeated} repeated" if done.repeated else ""
+    more += f", {done.unreadable} unreadable" if done.unreadable else ""
     if plan.dry_run:
-        typer.echo(f"would be: {counted}{unreadable}; nothing was written")
+        typer.echo(f"would be: {counted}{more}; nothing was written")
     else:
-        typer.echo(f"{counted}{unreadable} in {seconds:.1f} s; group {group}")
+        typer.echo(f"{counted}{more} in {seconds:.1f} s; group {group}")

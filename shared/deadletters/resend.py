@@ -15,7 +15,19 @@ def resend(letter: DeadLetter, stream: str, max_replays: int) -> Message:
     record = letter.record
     if letter.replays >= max_replays:
         return Message(quarantine_topic(stream), record.key, record.value, record.headers)
-    replays = min(letter.replays + 1, 10**COUNT_DIGITS - 1)
+    return _to_redo(letter, stream, letter.replays + 1)
+
+
+def release(letter: DeadLetter, stream: str) -> Message:
+    """Return a letter of the quarantine as a message to redo, this being its first replay again.
+
+    Somebody has decided to try it; with the count it had, it would come straight back.
+    """
+    return _to_redo(letter, stream, 1)
+
+
+def _to_redo(letter: DeadLetter, stream: str, replays: int) -> Message:
+    record, told = letter.record, min(replays, 10**COUNT_DIGITS - 1)
     kept = tuple((name, value) for name, value in record.headers if name != Header.REPLAYS)
-    headers = (*kept, (Header.REPLAYS.value, str(replays).encode()))
+    headers = (*kept, (Header.REPLAYS.value, str(told).encode()))
     return Message(redo_topic(stream), record.key, record.value, headers)

@@ -55,6 +55,12 @@ class Queue:
         assert (ended, "Traceback" in err) == (code, False), err
         return out if code == 0 else " ".join(err.replace("│", " ").split())
 
+    def warned(self, *arguments: str) -> bool:
+        """Run a replay, and return whether it said that its group has no position."""
+        ended, _, err = self._main(["millrace", "dlq", *arguments, "--bootstrap", self.bootstrap])
+        assert ended == 0, err
+        return "has no position: from the oldest letter" in err
+
     def told(self, *arguments: str) -> Any:
         """Run a command and return the JSON object it printed; a worker of this process may have logged before it."""
         return json.loads(self.run(*arguments).splitlines()[-1])
@@ -162,6 +168,8 @@ def test_one_letter_shown_and_its_bytes_written_exactly(queue: Queue, tmp_path: 
     assert "\x1b" not in shown
     queue.run("show", place, "--raw", "bytes")
     assert (tmp_path / "bytes").read_bytes() == value
+    assert "cannot be written: No such file" in queue.run("show", place, "--raw", "missing/bytes", code=1)
+    assert "cannot be written: Is a directory" in queue.run("show", place, "--raw", ".", code=1)
     assert "there is no dead letter" in queue.run("show", "tickets/0@5", code=1)
     assert "expected TOPIC/PARTITION@OFFSET" in queue.run("show", "tickets", code=2)
 
@@ -228,6 +236,32 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
     store.close()
     assert findings.clean, findings
     assert (findings.settled, findings.repeated, findings.pending) == (165, 0, 0)
+
+
+def test_what_was_quarantined_is_replayed_after_a_mend_once_each_and_counts_anew(queue: Queue, tmp_path: Path) -> None:
+    """Ten letters and ten older ones of the same records stand in quarantine; the queue itself is empty."""
+    settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
+    for count in (b"3", b"5"):
+        letters = [message(n, headers=(("millrace-replays", count),)) for n in range(10)]
+        queue.put(*[Message("tickets.quarantine", each.key, each.value, each.headers) for each in letters])
+    told = queue.told("replay", "--quarantine", "--json")
+    assert (told["replayed"], told["repeated"], told["quarantined"]) == (10, 10, 0)
+    assert {dict(record.headers)["millrace-replays"] for record in queue.held("tickets.redo")} == {b"1"}
+    assert queue.told("replay", "--quarantine", "--json")["replayed"] == 0, "it goes on where it stopped"
+    with running_worker(settings, queue.bootstrap, store, FakeModel(), [seen]):
+        seen.wait_settled(10)
+    assert Counter(seen.outcomes) == {Outcome.ROUTED: 10}
+    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", store.open_alias("tickets"))
+    store.close()
+    assert (findings.clean, findings.settled, findings.points) == (True, 10, 10), findings
+
+
+def test_a_replay_that_cannot_know_what_it_has_sent_says_so(queue: Queue) -> None:
+    queue.put(*mixed(30))
+    assert queue.warned("replay", "--dry-run")
+    assert queue.warned("replay")
+    assert not queue.warned("replay")
+    assert not queue.warned("replay", "--restart")
 
 
 def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) -> None:

@@ -29,13 +29,13 @@ DEEP = FailureReason.TOO_DEEP
 class MemoryQueue:
     """Partitions in memory, as `TopicReader` gives them; `read` counts what was handed out."""
 
-    def __init__(self) -> None:
-        self.partitions: dict[TopicPartition, list[Record]] = {ZERO: [], ONE: []}
-        self.lows = {ZERO: 0, ONE: 0}
+    def __init__(self, topic: str = DLQ) -> None:
+        self.partitions: dict[TopicPartition, list[Record]] = {TopicPartition(topic, number): [] for number in (0, 1)}
+        self.lows = dict.fromkeys(self.partitions, 0)
         self.handed_out = 0
 
     def put(self, sent: Message, partition: int = 0, minutes: float = 0) -> None:
-        held = self.partitions[TopicPartition(DLQ, partition)]
+        held = self.partitions[TopicPartition(sent.topic, partition)]
         held.append(stood(sent, len(held), partition, minutes))
 
     def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
@@ -43,6 +43,7 @@ class MemoryQueue:
 
     def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
         for where, held in self.partitions.items():
+            assert where.topic == topic
             if start is None or where in start:
                 for record in held[max(self.lows[where], (start or {}).get(where, 0)) :]:
                     self.handed_out += 1
@@ -52,8 +53,8 @@ class MemoryQueue:
 class World:
     """A queue and what a replay of it needs."""
 
-    def __init__(self, count: int = 0) -> None:
-        self.queue, self.sink, self.clock = MemoryQueue(), FakeSink(), ManualClock()
+    def __init__(self, count: int = 0, topic: str = DLQ) -> None:
+        self.queue, self.sink, self.clock = MemoryQueue(topic), FakeSink(), ManualClock()
         self.group: dict[TopicPartition, int] = {}
         self.effects = self.sink.effects
         for number in range(count):
@@ -140,6 +141,14 @@ def test_letters_too_new_to_be_judged_are_not_passed_over() -> None:
     assert world.group == {ZERO: 3, ONE: 2}
     assert world.replay(Criteria(until="2026-05-01T12:08:00Z")) == Replayed(replayed=3)
     assert world.sent() == list(range(8))
+
+
+def test_nothing_is_read_once_every_partition_has_come_to_letters_that_are_too_new() -> None:
+    world = World()
+    for number in range(200):
+        world.queue.put(message(number), minutes=number)
+    assert world.replay(Criteria(until="2026-05-01T12:05:00Z")) == Replayed(replayed=5)
+    assert world.queue.handed_out == 6
 
 
 def test_what_came_after_the_start_is_left_to_the_next_run() -> None:

@@ -4,15 +4,16 @@ A green run does not prove that every terminal shows what Python calls printable
 """
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from millrace.dlq_text import VALUE_CHARS, as_json, describe, duration, histogram_json, histogram_lines, line, printable
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import DeadLetter, Unreadable
+from shared.deadletters.letter import DeadLetter, Unreadable, read_letter
 from shared.records import Message
-from tests.letters import NOON, letter, stood
+from tests.letters import NOON, letter, message, stood
 
 HOSTILE = "\x1b[2Ja\r\nb\u202ec\x07\x9b\u2028\x7f\x00"
 FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
@@ -111,6 +112,21 @@ def test_clocks_that_disagree_make_no_negative_age() -> None:
     histogram = Histogram()
     histogram.add(letter(minutes=5))
     assert json.loads(histogram_json(histogram, "tickets.dlq", NOON))["oldest_age_s"] == 0
+
+
+@pytest.mark.parametrize(
+    ("timestamp_ms", "text"), [(-1, "-"), (0, "1970-01-01T00:00:00Z"), (2**61, "-"), (2**63 - 1, "-")]
+)
+def test_a_time_that_no_calendar_has_is_a_dash(timestamp_ms: int, text: str) -> None:
+    """Whoever writes to the queue chooses the time: a letter past the year 9999 hides no other."""
+    found = replace(stood(message()), timestamp_ms=timestamp_ms)
+    histogram = Histogram()
+    for each in (read_letter(found), read_letter(replace(found, headers=()))):
+        assert line(each).startswith(f"{text}  ")
+        assert json.loads(as_json(each))["written_at"] == text
+        histogram.add(each)
+    told = json.loads(histogram_json(histogram, "tickets.dlq", NOON))
+    assert {(kind["oldest_at"], kind["newest_at"]) for kind in told["kinds"]} == {(text, text)}
 
 
 @pytest.mark.parametrize(

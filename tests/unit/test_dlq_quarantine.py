@@ -1,0 +1,153 @@
+"""Replaying the quarantine, and records that have several letters, over topics in memory.
+
+A green run does not prove that a worker takes what comes back; `tests/faults/test_dlq_on_kafka.py` runs one.
+"""
+
+from typing import Any
+
+import pytest
+
+from millrace.dlq import Plan, Replay, Replayed, Span, find, letter_topic, replay_group
+from schemas.failures import FailureHeader as Header
+from schemas.failures import FailureReason
+from shared.deadletters.letter import DeadLetter, Place, read_letter
+from shared.deadletters.repeats import Repeats
+from shared.deadletters.select import Criteria, Selection
+from shared.errors import Fatal, Rejected
+from shared.records import Message, TopicPartition
+from tests.letters import ENVELOPES, NOON, letter, message, stood
+from tests.unit.test_dlq import DLQ, ONE, ZERO, World
+
+QUARANTINE = "tickets.quarantine"
+FAILURE = Rejected(FailureReason.MODEL_FAILED, "body", "found x", "embed")
+
+
+def quarantined(number: int, replays: int = 3, **changes: Any) -> Message:
+    """Return a letter as a replay put it into the quarantine."""
+    sent = letter(number, headers=((Header.REPLAYS.value, str(replays).encode()),), **changes).record
+    return Message(QUARANTINE, sent.key, sent.value, sent.headers)
+
+
+def fail_again(world: World, seen: int) -> int:
+    """Let a worker fail on what was sent to redo since `seen`; return how much was sent by now."""
+    for offset, sent in enumerate(world.sink.delivered[seen:], seen):
+        if sent.topic == "tickets.redo":
+            world.queue.put(ENVELOPES.dead_letter(stood(sent, offset), FAILURE, NOON))
+    return len(world.sink.delivered)
+
+
+def replays_in_redo(world: World) -> list[int]:
+    found = [read_letter(stood(sent)) for sent in world.sink.delivered if sent.topic == "tickets.redo"]
+    return [each.replays for each in found if isinstance(each, DeadLetter)]
+
+
+def test_one_ticket_that_always_fails_is_sent_once_a_run_however_many_letters_it_has() -> None:
+    world, seen = World(1), 0
+    for _ in range(4):
+        world.replay()
+        seen = fail_again(world, seen)
+    assert [len(held) for held in world.queue.partitions.values()] == [4, 0]
+    for letters in (4, 5, 6):
+        assert world.replay(restart=True, max_replays=9) == Replayed(replayed=1, repeated=letters - 1)
+        seen = fail_again(world, seen)
+    world.group.clear()
+    assert world.replay() == Replayed(replayed=1, repeated=6), "Kafka has dropped the group: the same"
+
+
+def test_the_quarantine_is_read_and_its_letters_count_anew_whatever_they_counted() -> None:
+    world = World(topic=QUARANTINE)
+    for number, replays in enumerate((0, 3, 9, 10**9 - 1)):
+        world.queue.put(quarantined(number, replays), number % 2)
+    assert world.replay(quarantine=True) == Replayed(replayed=4)
+    assert (world.sent(), world.sent(QUARANTINE)) == ([0, 1, 2, 3], [])
+    assert replays_in_redo(world) == [1] * 4
+    assert world.group == {TopicPartition(QUARANTINE, 0): 2, TopicPartition(QUARANTINE, 1): 2}
+    assert world.replay(quarantine=True) == Replayed()
+
+
+def test_what_leaves_the_quarantine_and_fails_again_is_replayed_as_often_as_any_before_it_comes_back() -> None:
+    world, seen = World(topic=QUARANTINE), 0
+    world.queue.put(quarantined(7))
+    world.replay(quarantine=True)
+    queue = World()
+    queue.sink.delivered.extend(world.sink.delivered)
+    outcomes = []
+    for _ in range(3):
+        seen = fail_again(queue, seen)
+        outcomes.append(queue.replay(max_replays=3))
+    assert outcomes == [Replayed(replayed=1), Replayed(replayed=1), Replayed(quarantined=1)]
+
+
+def test_bytes_and_key_and_the_rest_of_the_envelope_stay() -> None:
+    world = World(topic=QUARANTINE)
+    world.queue.put(quarantined(7, value=b"\x00\xff"))
+    world.replay(quarantine=True)
+    [before], [after] = world.queue.partitions[TopicPartition(QUARANTINE, 0)], world.sink.delivered
+    assert (after.key, after.value) == (before.key, before.value)
+    kept = [each for each in before.headers if each[0] != Header.REPLAYS]
+    assert sorted(after.headers) == sorted([*kept, (Header.REPLAYS.value, b"1")])
+
+
+def test_of_several_letters_of_one_record_one_is_sent_and_of_several_records_all() -> None:
+    world = World(topic=QUARANTINE)
+    for sent in (quarantined(7), quarantined(8), quarantined(7, replays=5), quarantined(7, value=b"other")):
+        world.queue.put(sent)
+    assert world.replay(quarantine=True, dry_run=True) == Replayed(replayed=3, repeated=1)
+    assert world.replay(quarantine=True) == Replayed(replayed=3, repeated=1)
+
+
+def test_a_letter_that_is_left_out_does_not_stand_for_one_that_is_meant() -> None:
+    world = World()
+    for reason in (FailureReason.TOO_DEEP, FailureReason.MODEL_FAILED):
+        world.queue.put(message(7, reason))
+    assert world.replay(Criteria(reasons=("model_failed",))) == Replayed(replayed=1, skipped=1)
+
+
+def test_each_topic_has_a_group_of_its_own_for_one_choice() -> None:
+    selection = Selection(Criteria(), NOON)
+    groups = [replay_group("tickets", selection, quarantine) for quarantine in (False, True)]
+    assert groups[0].replace("-dlq-", "-quarantine-") == groups[1] != groups[0]
+    assert [letter_topic("tickets", quarantine) for quarantine in (False, True)] == [DLQ, QUARANTINE]
+
+
+def test_where_the_group_has_a_position_is_told() -> None:
+    world, plan = World(3), Plan("tickets", Selection(Criteria(), NOON))
+    replaying = Replay(world.reader, world.sink, world, world.clock)
+    assert replaying.begin(plan, False) == {ZERO: Span(0, 2, False), ONE: Span(0, 1, False)}
+    world.group[ZERO] = 1
+    assert replaying.begin(plan, False) == {ZERO: Span(1, 2, True), ONE: Span(0, 1, False)}
+
+
+def test_a_letter_of_the_quarantine_is_found_by_its_place_and_by_its_origin() -> None:
+    world = World(topic=QUARANTINE)
+    world.queue.put(quarantined(5))
+    [by_place] = find(world.reader, "tickets", Place(QUARANTINE, 0, 0))
+    [by_origin] = find(world.reader, "tickets", Place("tickets", 0, 5), quarantine=True)
+    assert by_place == by_origin
+    with pytest.raises(Fatal, match="no dead letter at tickets/0@6"):
+        find(world.reader, "tickets", Place("tickets", 0, 6), quarantine=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((b"k", b"v"), (b"k", None)),
+        ((None, b"v"), (b"", b"v")),
+        ((b"1:", b"v"), (b"", b"1:v")),
+        ((b"a", b"b"), (b"b", b"a")),
+    ],
+)
+def test_a_record_is_its_key_and_its_bytes(
+    first: tuple[bytes | None, bytes | None], second: tuple[bytes | None, bytes | None]
+) -> None:
+    met = Repeats()
+    told = [
+        met.meet(letter(number, key=key, value=value)) for number, (key, value) in enumerate((first, second, first))
+    ]
+    assert told == [False, False, True]
+
+
+def test_no_more_records_are_remembered_than_there_is_room_for() -> None:
+    met = Repeats(most=2)
+    told = [met.meet(letter(number)) for number in (1, 2, 1, 3, 2, 1)]
+    assert told == [False, False, True, False, True, False], "the oldest is forgotten first"
