@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from shared.broker.backlog import Backlog
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import MillraceError
 from shared.logs import get_logger
 from shared.observers import Observer
 
@@ -29,7 +29,7 @@ class DeadLetterWatch:
 
     def __init__(self, measure: Callable[[], Backlog], clock: Clock, observer: Observer) -> None:
         self._measure, self._clock, self._observer = measure, clock, observer
-        self._closing = threading.Event()
+        self._closing, self._trouble = threading.Event(), ""
         self._thread = threading.Thread(target=self._run, name="dead letters", daemon=True)
         self._thread.start()
 
@@ -45,13 +45,29 @@ class DeadLetterWatch:
                 return
 
     def look(self) -> None:
-        """Measure once and tell."""
+        """Measure once and tell; whatever hinders it, the next look may succeed."""
         try:
             backlog = self._measure()
-        except Unavailable as outage:
-            log.debug("the dead-letter queue cannot be measured", detail=outage.detail)
-            self._observer.dead_letters_measured(None, 0.0)
+        except MillraceError as error:
+            self._cannot(str(error))
             return
+        except Exception as error:  # noqa: BLE001  (the Kafka client's too; were the thread to end, the last number would stand)
+            self._cannot(type(error).__name__)  # a foreign message may quote a secret
+            return
+        self._note("")
         oldest_ms = backlog.oldest_ms
         age_s = 0.0 if oldest_ms is None else max(0.0, self._clock.now().timestamp() - oldest_ms / 1000)
         self._observer.dead_letters_measured(backlog.records, age_s)
+
+    def _cannot(self, why: str) -> None:
+        self._note(why)
+        self._observer.dead_letters_measured(None, 0.0)
+
+    def _note(self, trouble: str) -> None:
+        """Log what has changed since the last look; no trouble is empty."""
+        if trouble != self._trouble:
+            if trouble:
+                log.warning("the dead-letter queue cannot be measured", why=trouble)
+            else:
+                log.info("the dead-letter queue is measured again")
+        self._trouble = trouble

@@ -6,10 +6,11 @@ Green does not show that the broker's answers are right: `tests/contract/test_dl
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 from millrace.dlq_watch import EVERY_S, DeadLetterWatch
 from shared.broker.backlog import Backlog
-from shared.errors import Unavailable
+from shared.errors import Fatal, Unavailable
 from shared.observers import Observer
 from tests.fakes import ManualClock
 
@@ -42,14 +43,14 @@ class StoppingClock(ManualClock):
         return super().wait(event, timeout_s) or self._told.enough.is_set()
 
 
-def watched(*answers: Backlog | Unavailable) -> tuple[list[tuple[int | None, float]], ManualClock]:
+def watched(*answers: Backlog | Exception) -> tuple[list[tuple[int | None, float]], ManualClock]:
     """Return what was told of these answers."""
     waiting, told = list(answers), Told(len(answers))
     clock = StoppingClock(told)
 
     def measure() -> Backlog:
         answer = waiting.pop(0)
-        if isinstance(answer, Unavailable):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -75,3 +76,22 @@ def test_an_empty_queue_is_0_and_one_that_cannot_be_asked_is_unknown() -> None:
 def test_clocks_that_disagree_make_no_negative_age() -> None:
     told, _ = watched(Backlog(1, int(ManualClock().now().timestamp() * 1000) + 5_000))
     assert told == [(1, 0.0)]
+
+
+class ClientError(Exception):
+    """Stands for what a Kafka client raises by itself: it is none of our errors."""
+
+
+@pytest.mark.parametrize("error", [Unavailable("broker", "away"), Fatal("no key file"), ClientError("hunter2")])
+def test_whatever_hinders_a_look_is_unknown_and_the_next_one_counts(error: Exception) -> None:
+    """A key file that is missing while secrets rotate must not leave the number of before standing for ever."""
+    told, _ = watched(Backlog(14, None), error, Backlog(3, None))
+    assert told == [(14, 0.0), (None, 0.0), (3, 0.0)]
+
+
+def test_each_change_is_logged_once_and_no_foreign_message() -> None:
+    away, bad = Unavailable("broker", "away"), ClientError("hunter2")
+    with capture_logs() as lines:
+        watched(Backlog(1, None), away, away, bad, bad, Backlog(1, None), Backlog(1, None))
+    said = [(line["log_level"], line.get("why")) for line in lines]
+    assert said == [("warning", "broker is unavailable: away"), ("warning", "ClientError"), ("info", None)]
