@@ -14,6 +14,7 @@ EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (nothing is bound here: it is 
 LOOPBACK = "127.0.0.1"
 ANSWER_TIMEOUT_S = 5.0
 LOOK_EVERY_S = 0.1
+OK, FORBIDDEN = 200, 403
 
 
 class NotAWorker(Fatal):
@@ -51,9 +52,10 @@ class Neighbour:
             Unavailable: nothing answers.
             NotAWorker: something else does.
         """
-        faults = self._ask("GET", "/readyz").get("faults")
+        _, told = self._ask("GET", "/readyz")
+        faults = told.get("faults")
         if not isinstance(faults, dict):
-            raise NotAWorker(f"{self.host}:{self.port} answers, but is no worker")
+            raise self._other()
         return {str(part): str(reason) for part, reason in faults.items()}
 
     def pause(self, clock: Clock, wait_s: float) -> str:
@@ -63,7 +65,7 @@ class Neighbour:
             Unavailable: nothing answers, or it has not paused in time; it still will.
             Fatal: it refuses, or is no worker.
         """
-        told = self._ask("POST", "/pause")
+        told = self._steer("POST", "/pause")
         until_s = clock.monotonic_s() + wait_s
         while told.get("paused") is None:
             if not told.get("wanted"):
@@ -71,7 +73,7 @@ class Neighbour:
             if clock.monotonic_s() >= until_s:
                 raise Unavailable("worker", self._late(wait_s))
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            told = self._ask("GET", "/pause")
+            told = self._steer("GET", "/pause")
         return str(told["paused"])
 
     def resume(self, clock: Clock, wait_s: float) -> None:
@@ -81,20 +83,31 @@ class Neighbour:
             Unavailable: nothing answers, or it still pauses.
             Fatal: it refuses, or is no worker.
         """
-        told = self._ask("POST", "/resume")
+        told = self._steer("POST", "/resume")
         until_s = clock.monotonic_s() + wait_s
         while told.get("paused") is not None:
             if told.get("wanted") or clock.monotonic_s() >= until_s:
                 raise Unavailable("worker", f"it still pauses: {told['paused']}")
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            told = self._ask("GET", "/pause")
+            told = self._steer("GET", "/pause")
 
     def _late(self, wait_s: float) -> str:
         reasons = "; ".join(f"{part}: {reason}" for part, reason in self.faults().items())
         still = f", it waits for {reasons}" if reasons else ""
         return f"after {wait_s:g} s it still has a batch in hand{still}; it pauses when that is committed"
 
-    def _ask(self, method: str, path: str) -> dict[str, Any]:
+    def _steer(self, method: str, path: str) -> dict[str, Any]:
+        """Return what the worker says of pausing: an answer of any other form is somebody else's."""
+        status, told = self._ask(method, path)
+        if status != OK or "wanted" not in told:
+            raise self._other()
+        return told
+
+    def _other(self) -> NotAWorker:
+        return NotAWorker(f"{self.host}:{self.port} answers, but is no worker")
+
+    def _ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        """Return the status and the JSON object of an answer."""
         connection = HTTPConnection(self.host, self.port, timeout=ANSWER_TIMEOUT_S)
         try:
             connection.request(method, path)
@@ -104,17 +117,17 @@ class Neighbour:
             why = error.strerror or type(error).__name__
             raise Unavailable("worker", f"nothing answers at {self.host}:{self.port} ({why})") from error
         except HTTPException as error:
-            raise NotAWorker(f"{self.host}:{self.port} answers, but is no worker") from error
+            raise self._other() from error
         finally:
             connection.close()
-        if response.status == 403:
+        if response.status == FORBIDDEN:
             raise Fatal(
                 f"the worker at {self.host}:{self.port} refuses: run the command on its machine, in its container"
             )
         try:
             told = json.loads(body)
         except ValueError as error:
-            raise NotAWorker(f"{self.host}:{self.port} answers, but is no worker") from error
+            raise self._other() from error
         if not isinstance(told, dict):
-            raise NotAWorker(f"{self.host}:{self.port} answers, but is no worker")
-        return told
+            raise self._other()
+        return response.status, told

@@ -27,8 +27,9 @@ def pause(port: Port = None, wait_s: Wait = WAIT_S) -> None:
 
 
 def resume(port: Port = None, wait_s: Wait = WAIT_S) -> None:
-    """Let the worker on this machine go on where it paused."""
+    """Let the worker on this machine go on where it paused; what else keeps it from being ready is told."""
     quiet()
     worker = Neighbour.of(load_settings().operation, port)
     worker.resume(SystemClock(), wait_s)
-    typer.echo(f"{worker.host}:{worker.port} is working")
+    faults = "; ".join(f"{part}: {reason}" for part, reason in worker.faults().items())
+    typer.echo(f"{worker.host}:{worker.port} {f'goes on, but is not ready: {faults}' if faults else 'is working'}")

@@ -13,27 +13,39 @@ from shared.settings import OperationSettings, Settings
 
 LITTLE_BYTES = 1 << 30
 TOO_LITTLE_BYTES = 100 << 20
+RIGHTS = ((os.W_OK, "write"), (os.X_OK, "enter"))
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that there is."""
-    return next((each for each in (folder, *folder.absolute().parents) if each.exists()), Path())
+    """Return the folder, or the nearest one above it that there is, as far as this user can see."""
+    return next((each for each in (folder, *folder.absolute().parents) if _is_there(each)), Path())
 
 
-def writable(folder: Path) -> bool:
-    """Whether a folder can be written, or made."""
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # this user may not look into a folder above it
+        return False
+
+
+def hindrance(folder: Path) -> str | None:
+    """Return what keeps this user from writing a folder, or from making it; None where nothing does."""
     nearest = existing(folder)
-    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    if not nearest.is_dir():
+        return f"{nearest} is no folder"
+    missing = [word for right, word in RIGHTS if not os.access(nearest, right)]
+    return f"user {os.getuid()} may not {' or '.join(missing)} {nearest}" if missing else None
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
     """Look at the folder of the commands' progress, and at the room for it and for the embedded store."""
     state = settings.operation.state_dir
-    if writable(state):
+    why = hindrance(state)
+    if why is None:
         yield Finding("state", "ok", f"{state} can be written")
     else:
-        mend = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner"
-        yield Finding("state", "wrong", f"{state} cannot be written by user {os.getuid()}", mend)
+        mend = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner or the rights"
+        yield Finding("state", "wrong", f"{state} cannot be written: {why}", mend)
     folders = [state] if settings.store.url else [state, settings.store.path]
     disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
     for nearest in disks.values():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from millrace.doctoring.finding import Finding
-from millrace.doctoring.places import writable
+from millrace.doctoring.places import hindrance
 from millrace.wiring import group_of, model_card
 from schemas.topics import input_topic, redo_topic, topics_of
 from shared.broker.security import Brokers
@@ -88,11 +88,17 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
 
 def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
     folder = settings.store.path
-    if not writable(folder):
-        mend = "set MILLRACE_STORE__PATH, or change the folder's owner"
-        yield Finding("store", "wrong", f"{folder} cannot be written by user {os.getuid()}", mend)
+    mend = "set MILLRACE_STORE__PATH, or change the owner or the rights"
+    why = hindrance(folder)
+    if why is not None:
+        yield Finding("store", "wrong", f"{folder} cannot be written: {why}", mend)
         return
-    owner = owner_of(folder)
+    try:
+        owner = owner_of(folder)
+    except OSError as error:
+        why = f"user {os.getuid()} cannot read {error.filename}: {error.strerror}"
+        yield Finding("store", "wrong", f"who holds {folder} cannot be seen: {why}", mend)
+        return
     if owner is None:
         yield Finding("store", "ok", f"{folder} is free (embedded, for one process at a time)")
     else:

@@ -21,15 +21,17 @@ def choose_device(wanted: str) -> torch.device:
         wanted: `auto` takes the first GPU and else the CPU; anything else is torch's own name of a device.
 
     Raises:
-        Fatal: there is no such device.
+        Fatal: there is no such device, or it cannot be used: a GPU that is there and broken is not passed over.
     """
+    name = wanted
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(wanted)
+        device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ImportError) as error:
-        raise Fatal(f"device {wanted} cannot be used: {str(error).splitlines()[0]}") from error
+        told = name if name == wanted else f"{name} (configured: {wanted})"
+        raise Fatal(f"device {told} cannot be used: {str(error).splitlines()[0]}") from error
     if device.type == "meta":
         raise Fatal("device meta computes nothing")
     return device

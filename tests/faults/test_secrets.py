@@ -111,7 +111,14 @@ def running(environment: dict[str, str], folder: Path) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize(
-    "command", [["topics", "create"], ["ingest", "FILE", "--tenant", "a"], ["audit", "--no-points"]]
+    "command",
+    [
+        ["topics", "create"],
+        ["ingest", "FILE", "--tenant", "a"],
+        ["audit", "--no-points"],
+        ["dlq", "list"],
+        ["dlq", "replay"],
+    ],
 )
 def test_a_command_with_a_wrong_password_says_so_in_one_line(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, command: list[str]

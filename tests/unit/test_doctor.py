@@ -7,6 +7,9 @@ findings works, nor that a library logs nothing on its own.
 import json
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -369,6 +372,65 @@ def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
     below_a_file = Settings(operation=OperationSettings(state_dir=tmp_path / "file" / "state"))
     assert ("state", "wrong") in states(list(check_disk(below_a_file)))
     assert [each.name for each in tmp_path.iterdir()] == ["file"], "looking makes nothing"
+
+
+AS_SOMEBODY_ELSE = """
+import os, sys
+from pathlib import Path
+from millrace.doctoring import places, services
+from millrace.doctoring.finding import Check, findings_of
+from shared.settings import OperationSettings, Settings, StoreSettings
+from shared.vectorstore.port import CollectionSpec
+state, store = map(Path, sys.argv[1:])
+settings = Settings(operation=OperationSettings(state_dir=state), store=StoreSettings(path=store))
+spec = CollectionSpec("tickets", "tickets__m__1", {"text": 3})
+if os.getuid() == 0:  # nothing is closed to root
+    os.setuid(65534)
+for check in (lambda: places.check_disk(settings), lambda: services._embedded(settings, spec)):
+    for found in findings_of(Check("part", check)):
+        print(found.part, found.state, found.detail, found.mend, sep="|")
+"""
+
+
+def as_somebody_else(state: Path, store: Path) -> dict[str, list[str]]:
+    """Return what a user finds who is not root, by part: state, detail and what to do."""
+    command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(state), str(store)]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    return {line.split("|")[0]: line.split("|")[1:] for line in ended.stdout.splitlines()}
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that nobody but its owner may enter, in one that all may; it ends closed to its owner too."""
+    with tempfile.TemporaryDirectory(prefix="millrace-doctor-") as made:
+        folder = Path(made) / "closed"
+        (folder / "inside").mkdir(parents=True)
+        (folder / "inside" / "owner.pid").write_text("7")
+        Path(made).chmod(0o755)
+        folder.chmod(0o000)
+        yield folder
+        folder.chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_with_who_may_not_what(closed: Path) -> None:
+    found = as_somebody_else(closed / "inside" / "state", closed / "inside")
+    user = 65534 if os.getuid() == 0 else os.getuid()
+    for part, folder, name in (("state", "inside/state", "OPERATION__STATE_DIR"), ("store", "inside", "STORE__PATH")):
+        state, detail, mend = found[part]
+        assert state == "wrong"
+        assert detail == f"{closed / folder} cannot be written: user {user} may not write or enter {closed}"
+        assert f"MILLRACE_{name}, or change the owner or the rights" in mend
+    assert found["disk"][0] in ("ok", "warning", "wrong"), "its room is that of the nearest folder that can be seen"
+
+
+def test_a_store_whose_owner_cannot_be_read_is_told(closed: Path) -> None:
+    closed.chmod(0o777)
+    (closed / "inside").chmod(0o777)
+    owner = closed / "inside" / "owner.pid"
+    owner.chmod(0o000)
+    state, detail, mend = as_somebody_else(closed / "state", closed / "inside")["store"]
+    assert (state, "cannot read" in detail, str(owner) in detail) == ("wrong", True, True)
+    assert "change the owner or the rights" in mend
 
 
 def test_a_disk_is_told_once(tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ proxy that leaves no trace in its requests lets through.
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from millrace.cli import app
 from millrace.neighbour import Neighbour, NotAWorker
 from shared.clock import SystemClock
 from shared.engine.lifecycle import Lifecycle
@@ -293,13 +296,17 @@ def test_a_refusal_says_where_to_run_the_command() -> None:
         port.server.close()
 
 
-@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[1]", json.dumps({"ok": True}).encode()])
-def test_another_program_at_the_port_is_not_taken_for_a_worker(body: bytes) -> None:
+@contextmanager
+def other_program(status: int, body: bytes) -> Iterator[Neighbour]:
+    """Give a port at which something else answers everything alike."""
+
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
             pass
@@ -308,9 +315,39 @@ def test_another_program_at_the_port_is_not_taken_for_a_worker(body: bytes) -> N
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        with pytest.raises(NotAWorker, match="is no worker"):
-            Neighbour(HERE, server.server_port).faults()
+        yield Neighbour(HERE, server.server_port)
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[1]", json.dumps({"ok": True}).encode()])
+def test_another_program_at_the_port_is_not_taken_for_a_worker(body: bytes) -> None:
+    with other_program(200, body) as other, pytest.raises(NotAWorker, match="is no worker"):
+        other.faults()
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("body", [b'{"detail": "Not Found"}', b'{"paused": null}'])
+def test_another_program_is_neither_paused_nor_resumed(status: int, body: bytes) -> None:
+    with other_program(status, body) as other:
+        for ask in (other.pause, other.resume):
+            with pytest.raises(NotAWorker, match="is no worker"):
+                ask(ManualClock(), 5)
+
+
+def test_what_a_worker_says_counts_only_with_its_status() -> None:
+    with other_program(404, b'{"wanted": false, "paused": null}') as other, pytest.raises(NotAWorker):
+        other.resume(ManualClock(), 5)
+
+
+def test_resumed_it_goes_on_and_what_else_keeps_it_from_being_ready_is_told(port: Port) -> None:
+    port.lifecycle.pause()
+    port.lifecycle.set_ready("worker")
+    port.lifecycle.set_not_ready("store", "store is unavailable: away")
+    outage = CliRunner().invoke(app, ["resume", "--port", str(port.server.port)])
+    where = f"{HERE}:{port.server.port}"
+    assert outage.stdout == f"{where} goes on, but is not ready: store: store is unavailable: away\n"
+    port.lifecycle.set_ready("store")
+    assert CliRunner().invoke(app, ["resume", "--port", str(port.server.port)]).stdout == f"{where} is working\n"
