@@ -174,7 +174,7 @@ def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[Address]:
 
 
 def _opened(settings: Settings, store: VectorStore, spec: CollectionSpec) -> Collection:
-    """Open a server's collection when it is first asked, the embedded one now: that may take long, and stops all threads."""
+    """Open a server's collection when it is first asked, the embedded one now: that may take long and stops all threads."""
     return store.open(spec) if settings.store.url is None else LateCollection(store, spec)
 
 
