@@ -233,7 +233,8 @@ def _check_points(collection: Collection, settled: SettledVersions, evidence: Ev
         key = (str(payload["tenant_id"]), str(payload["ticket_id"]), decided)
         if versions.get(decided) is False and key not in evidence.decisions:
             gone = evidence.excuse("results_removed")
-            findings.note("purged" if gone else "missing", f"point {point_id}: the result of version {decided} was not published")
+            what = f"point {point_id}: the result of version {decided} was not published"
+            findings.note("purged" if gone else "missing", what)
 
 
 def as_json(findings: Findings) -> str:

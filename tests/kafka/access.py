@@ -63,12 +63,14 @@ def allowed(server: KafkaServer, principal: str, rules: Sequence[Rule]) -> Itera
     def in_force() -> int:
         return len(admin.describe_acls(everything).result(TIMEOUT_S))
 
-    for future in admin.create_acls(bindings).values():
-        future.result(TIMEOUT_S)
-    wait_until(lambda: in_force() == len(set(bindings)), TIMEOUT_S, "the rules in force")
-    yield
-    admin.delete_acls([everything])[everything].result(TIMEOUT_S)
-    wait_until(lambda: in_force() == 0, TIMEOUT_S, "no rules in force")
+    try:
+        for future in admin.create_acls(bindings).values():
+            future.result(TIMEOUT_S)
+        wait_until(lambda: in_force() == len(set(bindings)), TIMEOUT_S, "the rules in force")
+        yield
+    finally:
+        admin.delete_acls([everything])[everything].result(TIMEOUT_S)
+        wait_until(lambda: in_force() == 0, TIMEOUT_S, "no rules in force")
 
 
 def user_environment(server: KafkaServer, certificates: Certificates, folder: Path) -> dict[str, str]:

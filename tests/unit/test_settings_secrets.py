@@ -66,7 +66,7 @@ def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         f"redis://u:#{SECRET}@host",
         f"redis://u:{SECRET}@ho\u2100st",
         SECRET,
-        "",
+        " ",
     ],
 )
 def test_a_wrong_address_of_redis_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
