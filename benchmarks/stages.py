@@ -99,6 +99,9 @@ class NoSource:
     def release(self) -> None:
         """Do nothing."""
 
+    def check(self) -> None:
+        """Do nothing."""
+
     def pause(self) -> None:
         """Do nothing."""
 

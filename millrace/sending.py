@@ -105,4 +105,5 @@ def deliver(messages: list[Message], sink: Sink, clock: Clock) -> None:
         if not messages:
             return
         clock.wait(threading.Event(), RETRY_WAIT_S)
-    raise Unavailable("broker", f"{len(messages)} records were not confirmed; run the same command again to go on")
+    what = f"{len(messages)} records were not confirmed ({sink.last_error})"
+    raise Unavailable("broker", f"{what}; run the same command again to go on")

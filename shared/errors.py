@@ -24,7 +24,7 @@ class Rejected(MillraceError):
 
     Args:
         reason: The problem, from the closed list.
-        field: Where it is: a dotted field name, `key` or `value`.
+        field: Where it is: a dotted field name, `key`, `value` or `headers`.
         detail: What was found and what was expected, without the record's content.
         stage: The pipeline stage that refused it.
     """

@@ -41,6 +41,7 @@ class Record:
 
     `timestamp_ms` counts from the Unix epoch; -1 where the broker had none. `lease` numbers the assignment of the
     partition under which the record was read: once the partition is taken away, the number is never valid again.
+    Where `headers_unreadable`, a header's name is not UTF-8, and the client gives none of the headers.
     """
 
     topic: str
@@ -51,11 +52,18 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     lease: int = field(default=0, compare=False)
+    headers_unreadable: bool = False
 
     @property
     def topic_partition(self) -> TopicPartition:
         """The partition this record came from."""
         return TopicPartition(self.topic, self.partition)
+
+    @property
+    def size_bytes(self) -> int:
+        """What key, value and headers take."""
+        size = len(self.key or b"") + len(self.value or b"")
+        return size + sum(len(name) + len(value) for name, value in self.headers) if self.headers else size
 
 
 @dataclass(frozen=True, slots=True)

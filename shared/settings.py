@@ -51,6 +51,11 @@ class BrokerSettings(Part):
     buffered_records: int = Field(
         default=2_000, ge=1, description="Records read ahead; more costs memory, less stalls."
     )
+    buffered_mib: int = Field(
+        default=64,
+        ge=1,
+        description="What they may take together; the first limit reached holds reading up. The client keeps some 16 more.",
+    )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         default="plaintext",
         description="As the brokers' listener has it: `sasl_ssl` for a password, `ssl` for a client certificate; the "

@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 
 from shared.embedding.port import Embeddings
-from shared.errors import Unavailable
+from shared.errors import Fatal, Unavailable
 from shared.records import Message, Point, Record, SparseVector
 from shared.vectorstore.port import Candidate, CollectionSpec, Hit, HybridQuery, Query, Stored, check_points
 
@@ -59,6 +59,7 @@ class FakeSource:
     lost: set[int] = field(default_factory=set)
     committed: list[Record] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    failed: Fatal | None = None
 
     def take(self, limit: int, wait_s: float) -> list[Record]:
         """Return the next records."""
@@ -80,6 +81,11 @@ class FakeSource:
     def release(self) -> None:
         """Do nothing."""
 
+    def check(self) -> None:
+        """Fail as told."""
+        if self.failed is not None:
+            raise self.failed
+
     def pause(self) -> None:
         """Note it."""
         self.effects.append("pause")
@@ -100,6 +106,7 @@ class FakeSink:
     delivered: list[Message] = field(default_factory=list)
     undelivered: int = 0
     handed: list[Message] = field(default_factory=list)
+    last_error: str = "away"
 
     def produce(self, messages: Sequence[Message]) -> None:
         """Note it."""

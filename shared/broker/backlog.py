@@ -7,8 +7,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.kafka import client_config
-from shared.broker.reader import marks_of
-from shared.broker.security import Address
+from shared.broker.reader import NO_MATTER, marks_of
+from shared.broker.security import Address, failure, opened
 from shared.errors import Unavailable
 from shared.records import TopicPartition
 
@@ -36,6 +36,7 @@ def measure(bootstrap: Address, topic: str) -> Backlog:
 
     Raises:
         Unavailable: the broker does not answer or has no such topic.
+        Fatal: it refuses this user, or the settings cannot be used.
     """
     config = client_config(bootstrap) | {
         "group.id": "millrace-reader",
@@ -44,15 +45,16 @@ def measure(bootstrap: Address, topic: str) -> Backlog:
         "auto.offset.reset": "earliest",
         "fetch.message.max.bytes": FETCH_BYTES,
     }
-    with closing(Consumer(config)) as consumer:
+    needs = f"Read on topic {topic}"
+    with closing(opened(Consumer, config)) as consumer:
         try:
             found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
             if found.error is not None:
-                raise Unavailable("broker", f"topic {topic}: {found.error.str()}")
+                raise failure(found.error, f"topic {topic}", needs)
             places = [KafkaPartition(topic, number) for number in found.partitions]
             marks = [marks_of(consumer, TopicPartition(topic, place.partition)) for place in places]
         except KafkaException as error:
-            raise Unavailable("broker", error.args[0].str()) from error
+            raise failure(error.args[0], f"topic {topic}", needs) from error
         lows = {place.partition: low for place, (low, high) in zip(places, marks, strict=True) if high > low}
         firsts = _first_timestamps(consumer, topic, lows)
     return Backlog(sum(high - low for low, high in marks), min(firsts, default=None))
@@ -69,8 +71,8 @@ def _first_timestamps(consumer: Consumer, topic: str, lows: dict[int, int]) -> l
             raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
         for message in messages:
             error, partition = message.error(), message.partition()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise Unavailable("broker", error.str())
+            if error is not None and error.code() not in (KafkaError._PARTITION_EOF, *NO_MATTER):
+                raise failure(error, f"topic {topic}", f"Read on topic {topic}")
             if partition not in waiting:
                 continue
             waiting.discard(partition)

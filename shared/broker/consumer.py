@@ -22,15 +22,7 @@ LOST_CODES = frozenset(
 
 UNKNOWN_TOPIC_CODES = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
 
-FATAL_CODES = frozenset(
-    {
-        KafkaError._FATAL,
-        KafkaError._FENCED,
-        KafkaError._AUTHENTICATION,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    }
-)
+FATAL_CODES = frozenset({KafkaError._FATAL, KafkaError._FENCED, KafkaError._AUTHENTICATION})
 
 
 def consumer_config(bootstrap: Address, group: str, settings: BrokerSettings) -> dict[str, Any]:
@@ -42,6 +34,7 @@ def consumer_config(bootstrap: Address, group: str, settings: BrokerSettings) ->
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
+        "fetch.max.bytes": FETCH_LIMIT_BYTES,
         "queued.max.messages.kbytes": 16_384,
         "max.poll.interval.ms": int(settings.max_poll_interval_s * 1000),
         "topic.metadata.refresh.interval.ms": 5_000,

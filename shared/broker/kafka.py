@@ -5,13 +5,14 @@ What the client was seen to do, and why it is driven as it is: `docs/decisions/0
 
 from collections.abc import Sequence
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from shared.broker.security import Address, Heard, refused_settings, security_config
-from shared.errors import Fatal
+from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, security_config
+from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
 from shared.records import Message, Record
 from shared.settings import BrokerSettings
@@ -21,10 +22,15 @@ CLIENT_MESSAGE_LIMIT_BYTES = 64 << 20
 its dead letter must go out again. So this is far above any input, and the broker's answer is the one that counts."""
 
 FETCH_LIMIT_BYTES = 2 << 20
+"""Of one answer, whatever it holds beside its first record: it has to arrive whole within `ANSWER_TIMEOUT_MS`, else it is
+asked for again. With the client's own 50 MiB, a slow way was seen to deliver nothing at all."""
 
 ANSWER_TIMEOUT_MS = 15_000
 """A request without an answer for so long ends its connection. The client's own minute is how long a connection that a
 router has forgotten would otherwise keep a worker from reading (`tests/faults/test_broker_outage.py`)."""
+
+ASK_HEADERS, ASK_CODE = methodcaller("headers"), methodcaller("code")
+"""For calls that may return and leave an error behind: in a plain call the interpreter may overlook it for a while."""
 
 log = get_logger("broker")
 
@@ -42,11 +48,11 @@ def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, A
 
 
 def to_record(message: KafkaMessage, lease: int = 0) -> Record:
-    """Return a consumed message as a record."""
+    """Return a consumed message as a record, whatever its headers are."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         raise ValueError("an event of the client, not a message")
-    headers: Any = message.headers() or ()
+    headers = _headers(message)
     return Record(
         topic=topic,
         partition=partition,
@@ -54,18 +60,36 @@ def to_record(message: KafkaMessage, lease: int = 0) -> Record:
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple((name, value or b"") for name, value in headers),
+        headers=headers or (),
         lease=lease,
+        headers_unreadable=headers is None,
     )
 
 
+def _headers(message: KafkaMessage) -> tuple[tuple[str, bytes], ...] | None:
+    """Return a message's headers; None where the name of one is not UTF-8, for which the client has no room.
+
+    They are asked for once: after the error the client returns a list with holes, and looking at it ends the process.
+    """
+    try:
+        found: Any = ASK_HEADERS(message)
+    except (SystemError, UnicodeDecodeError):  # the first is how the client raises the second
+        return None
+    return tuple((name, value or b"") for name, value in found) if found else ()
+
+
 class KafkaSink:
-    """An idempotent producer. It is used by one thread at a time."""
+    """An idempotent producer. It is used by one thread at a time.
+
+    Attributes:
+        last_error: Why the last message that was given up could not be delivered; empty where none was.
+    """
 
     def __init__(self, bootstrap: Address, settings: BrokerSettings) -> None:
         self._flush_timeout_s = settings.delivery_timeout_s + 5
         self._failed: list[Message] = []
-        self._fatal: KafkaError | None = None
+        self._fatal: MillraceError | None = None
+        self.last_error = ""
         self._heard = Heard()
         config = client_config(bootstrap, self._heard) | {
             "acks": "all",
@@ -76,10 +100,7 @@ class KafkaSink:
             "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
             "queue.buffering.max.messages": 1_000_000,
         }
-        try:
-            self._producer = Producer(config)
-        except KafkaException as error:
-            raise refused_settings(error) from error
+        self._producer = opened(Producer, config)
 
     def produce(self, messages: Sequence[Message]) -> None:
         """Hand messages over for delivery."""
@@ -88,22 +109,27 @@ class KafkaSink:
                 self._hand_over(message)
             except BufferError:  # the local queue is full, so the broker is slow: this one is tried again later
                 self._failed.append(message)
+                self.last_error = f"{message.topic}: the client's own queue is full"
             except KafkaException as error:  # refused by the client itself, as beyond its size limit
+                if error.args[0].code() == KafkaError._FATAL:
+                    self._wait(0)  # which tells why
                 self._delivered(message, error.args[0], None)
         self._raise_if_fatal()
 
     def flush(self) -> list[Message]:
         """Wait until every message is delivered or given up; return those given up."""
-        if self._producer.flush(self._flush_timeout_s):
+        if self._wait(self._flush_timeout_s):
             self._producer.purge()
-            self._producer.flush(1)
+            self._wait(1)
         self._raise_if_fatal()
         failed, self._failed = self._failed, []
+        if not failed:
+            self._heard.forget()
         return failed
 
     def close(self) -> None:
         """Flush within the delivery timeout."""
-        self._producer.flush(self._flush_timeout_s)
+        self._wait(self._flush_timeout_s)
 
     def _hand_over(self, message: Message) -> None:
         headers: Any = list(message.headers)
@@ -115,19 +141,49 @@ class KafkaSink:
             on_delivery=partial(self._delivered, message),
         )
 
+    def _wait(self, seconds: float) -> int:
+        """Let deliveries come in and return how many are still out."""
+        try:
+            return self._producer.flush(seconds)
+        except (KafkaException, SystemError) as error:
+            self._end(error)
+            return 0
+
     def _delivered(self, message: Message, error: KafkaError | None, _: KafkaMessage | None) -> None:
         if error is None:
             return
+        try:
+            code = ASK_CODE(error)
+        except SystemError as ended:
+            self._end(ended)
+            return
         log.warning("delivery failed", topic=message.topic, error=error.str())
         self._failed.append(message)
-        if error.fatal():
-            self._fatal = error
+        behind = f" ({self._heard.reason})" if self._heard.reason else ""
+        self.last_error = f"{message.topic}: {error.str()}{behind}"
+        if self._fatal is None and (code in REFUSED_CODES or code == KafkaError._FATAL or error.fatal()):
+            self._fatal = _failed_for_good(error, f"topic {message.topic}")
+
+    def _end(self, error: KafkaException | SystemError) -> None:
+        """Keep why the client has failed for good: it does not tell then but raises, also right into a callback."""
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if self._fatal is None and isinstance(cause, KafkaException):
+            self._fatal = _failed_for_good(cause.args[0], "the topics that it writes to")
+        self._fatal = self._fatal or Fatal("the producer has failed; restart the worker")
 
     def _raise_if_fatal(self) -> None:
         if self._heard.refusal is not None:
             raise self._heard.refusal
         if self._fatal is not None:
-            raise Fatal(f"the producer has failed: {self._fatal.str()}; restart the worker")
+            raise self._fatal
+
+
+def _failed_for_good(error: KafkaError, what: str) -> MillraceError:
+    if error.code() in REFUSED_CODES:
+        return failure(error, what, f"Write on {what}")
+    return Fatal(f"the producer has failed: {error.str()}; restart the worker")
 
 
 class _Quiet:

@@ -19,6 +19,7 @@ class Leases:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._buffer: deque[Record] = deque()
+        self._buffered_bytes = 0
         self._leases: dict[TopicPartition, int] = {}
         self._given = 0
         self._in_hand: Partitions = set()
@@ -35,8 +36,10 @@ class Leases:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._buffer or self._failure, timeout=wait_s)
-            self._raise_failure()
-            return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+            self.check()
+            taken = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+            self._buffered_bytes -= sum(record.size_bytes for record in taken)
+            return taken
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
         """Declare records to be in hand and return those whose partition is neither gone nor about to go.
@@ -45,7 +48,7 @@ class Leases:
             Fatal: the poll thread has failed.
         """
         with self._changed:
-            self._raise_failure()
+            self.check()
             held = [record for record in records if self._is_ours(record) and not self._is_leaving(record)]
             self._in_hand = {record.topic_partition for record in held}
             return held
@@ -57,8 +60,17 @@ class Leases:
             Fatal: the poll thread has failed.
         """
         with self._changed:
-            self._raise_failure()
+            self.check()
             return [record for record in records if self._is_ours(record)]
+
+    def check(self) -> None:
+        """Do nothing, unless the poll thread has failed.
+
+        Raises:
+            Fatal: the poll thread has failed.
+        """
+        if self._failure is not None:
+            raise Fatal(f"consuming has failed: {self._failure}") from self._failure
 
     def release(self) -> None:
         """Let go of what is in hand."""
@@ -79,15 +91,20 @@ class Leases:
         """Return the number of the running lease; None where the partition is not ours."""
         return self._leases.get(partition)
 
-    def put(self, records: Iterable[Record]) -> None:
+    def put(self, records: Sequence[Record]) -> None:
         """Add records read."""
         with self._changed:
             self._buffer.extend(records)
+            self._buffered_bytes += sum(record.size_bytes for record in records)
             self._changed.notify_all()
 
     def waiting(self) -> int:
         """Return how many records are read ahead."""
         return len(self._buffer)
+
+    def waiting_bytes(self) -> int:
+        """Return what the records read ahead take."""
+        return self._buffered_bytes
 
     def count(self) -> int:
         """Return how many partitions are this worker's."""
@@ -110,16 +127,13 @@ class Leases:
             for partition in leaving:
                 self._leases.pop(partition, None)
             self._buffer = deque(record for record in self._buffer if record.topic_partition not in leaving)
+            self._buffered_bytes = sum(record.size_bytes for record in self._buffer)
 
     def fail(self, error: BaseException) -> None:
         """Say that the poll thread has ended by an error, so that nobody waits for it."""
         with self._changed:
             self._failure = error
             self._changed.notify_all()
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise Fatal(f"consuming has failed: {self._failure}") from self._failure
 
     def _is_ours(self, record: Record) -> bool:
         return self._leases.get(record.topic_partition) == record.lease

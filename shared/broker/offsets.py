@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.kafka import client_config
 from shared.broker.reader import COORDINATOR_MOVES
-from shared.broker.security import Address
+from shared.broker.security import REFUSED_CODES, Address, failure, group_failure, opened
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.records import TopicPartition
@@ -34,6 +34,7 @@ class Offsets(Protocol):
 
         Raises:
             Unavailable: the broker did not confirm in time.
+            Fatal: the group has members, or the brokers refuse this user.
         """
         ...
 
@@ -54,9 +55,8 @@ class GroupOffsets:
     def __init__(self, bootstrap: Address, group: str, clock: Clock) -> None:
         self._group, self._clock = group, clock
         self._answers: list[KafkaError | None] = []
-        self._consumer = Consumer(
-            client_config(bootstrap) | {"group.id": group, "enable.auto.commit": False, "on_commit": self._on_commit}
-        )
+        own = {"group.id": group, "enable.auto.commit": False, "on_commit": self._on_commit}
+        self._consumer = opened(Consumer, client_config(bootstrap) | own)
 
     def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the committed offset of each partition that has one."""
@@ -66,6 +66,8 @@ class GroupOffsets:
                 found = self._consumer.committed([KafkaPartition(*each) for each in partitions], timeout=TIMEOUT_S)
                 return {TopicPartition(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
             except KafkaException as error:
+                if error.args[0].code() not in COORDINATOR_MOVES:
+                    raise group_failure(self._consumer, error.args[0], self._group) from error
                 self._wait_or_raise(error.args[0], until_s)
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -86,7 +88,10 @@ class GroupOffsets:
         self._answers.clear()
         self._consumer.commit(offsets=wanted, asynchronous=True)
         while not self._answers:
-            self._consumer.poll(POLL_S)  # nothing is assigned: this only serves the answer
+            event = self._consumer.poll(POLL_S)  # nothing is assigned: this serves the answer, or tells of a refusal
+            error = None if event is None else event.error()
+            if error is not None and error.code() in REFUSED_CODES:
+                return error
             if self._clock.monotonic_s() > until_s:
                 raise Unavailable("broker", f"no commit of group {self._group} confirmed in {TIMEOUT_S:.0f} s")
         return self._answers[0]
@@ -99,5 +104,5 @@ class GroupOffsets:
         if error.code() in MEMBERS_CODES:
             raise Fatal(f"group {self._group} has members: stop what uses it, or choose another group")
         if error.code() not in COORDINATOR_MOVES or self._clock.monotonic_s() > until_s:
-            raise Unavailable("broker", error.str())
+            raise failure(error, f"group {self._group}", f"Read on group {self._group} and its topics")
         self._clock.wait(threading.Event(), RETRY_WAIT_S)

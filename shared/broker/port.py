@@ -36,6 +36,14 @@ class Source(Protocol):
         """Let go of the records in hand without committing."""
         ...
 
+    def check(self) -> None:
+        """Do nothing while records can still come: for who waits for something else.
+
+        Raises:
+            Fatal: consuming has failed for good.
+        """
+        ...
+
     def pause(self) -> None:
         """Stop fetching, keep polling; what is in hand will not be waited for."""
         ...
@@ -50,7 +58,13 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """The producing side. Used by one thread."""
+    """The producing side. Used by one thread.
+
+    Attributes:
+        last_error: Why the last message that was given up could not be delivered; empty where none was.
+    """
+
+    last_error: str
 
     def produce(self, messages: Sequence[Message]) -> None:
         """Hand messages over for delivery.

@@ -8,31 +8,34 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import Topic
 from shared.broker.kafka import client_config
-from shared.broker.security import Address, Heard, reach, refused_settings
-from shared.errors import Unavailable
+from shared.broker.security import Address, Heard, failure, opened, reach
 
 TIMEOUT_S = 20.0
+SAFE_COPIES = 3
+"""From so many on a write is confirmed by two copies at least, and one broker may still be down."""
 
 
 def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int) -> list[str]:
     """Create the topics that are missing and return their names; existing ones are left as they are.
 
     Raises:
-        Unavailable: the broker did not answer, or refused.
-        Fatal: the broker does not know this user.
+        Unavailable: the broker did not answer.
+        Fatal: the brokers refuse this user, or are fewer than the copies asked for.
     """
     heard = Heard()
-    try:
-        admin = AdminClient(client_config(bootstrap, heard))
-    except KafkaException as error:
-        raise refused_settings(error) from error
+    admin = opened(AdminClient, client_config(bootstrap, heard))
     reach(admin, heard, None, TIMEOUT_S)
+    in_sync = {"min.insync.replicas": "2"} if replication >= SAFE_COPIES else {}
     wanted = [
         NewTopic(
             topic.name,
             num_partitions=topic.partitions,
             replication_factor=replication,
-            config={"retention.ms": str(topic.retention_ms), "max.message.bytes": str(topic.message_limit_bytes)},
+            config={
+                "retention.ms": str(topic.retention_ms),
+                "max.message.bytes": str(topic.message_limit_bytes),
+                **in_sync,
+            },
         )
         for topic in topics
     ]
@@ -43,5 +46,5 @@ def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int)
             created.append(name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise Unavailable("broker", f"topic {name} was not created: {error.args[0].str()}") from error
+                raise failure(error.args[0], f"topic {name} was not created", f"Create on topic {name}") from error
     return created

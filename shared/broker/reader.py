@@ -8,7 +8,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
-from shared.broker.security import Address, Heard, reach, refused_settings
+from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
@@ -24,6 +24,9 @@ COORDINATOR_WAIT_S = 0.5
 COORDINATOR_MOVES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 )
+
+NO_MATTER = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
+"""The client looks for its group all the same, where partitions are read by hand: it needs no right to one."""
 
 LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
@@ -52,6 +55,7 @@ class TopicReader:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",  # what is deleted while it is read is passed over, and nothing else
+            "fetch.max.bytes": FETCH_LIMIT_BYTES,
             "fetch.message.max.bytes": min(FETCH_LIMIT_BYTES, ahead_bytes // FETCHED_PARTITIONS),
             "queued.max.messages.kbytes": ahead_bytes >> 10,
             "fetch.queue.backoff.ms": 10,  # of the default second nearly all would be spent waiting with an empty queue
@@ -62,6 +66,7 @@ class TopicReader:
 
         Raises:
             Unavailable: the broker does not answer or has no such topic.
+            Fatal: it refuses this user.
         """
         with closing(self._open()) as consumer:
             return self._watermarks(consumer, topic)
@@ -84,6 +89,7 @@ class TopicReader:
 
         Raises:
             Unavailable: the broker does not answer or has no such topic.
+            Fatal: it refuses this user.
         """
         with closing(self._open()) as consumer:
             marks = self._watermarks(consumer, topic)
@@ -107,14 +113,11 @@ class TopicReader:
                             ends.pop(record.topic_partition, None)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
-                    else:
-                        raise Unavailable("broker", error.str())
+                    elif error.code() not in NO_MATTER:
+                        raise failure(error, f"topic {topic}", f"Read on topic {topic}")
 
     def _open(self) -> Consumer:
-        try:
-            return Consumer(self._config)
-        except KafkaException as error:
-            raise refused_settings(error) from error
+        return opened(Consumer, self._config)
 
     def _committed(self, consumer: Consumer, partitions: list[KafkaPartition]) -> list[KafkaPartition]:
         """Ask, and ask again while the group's coordinator is being found or moved."""
@@ -123,7 +126,7 @@ class TopicReader:
                 return consumer.committed(partitions, timeout=TIMEOUT_S)
             except KafkaException as error:
                 if error.args[0].code() not in COORDINATOR_MOVES or attempt == COORDINATOR_ATTEMPTS - 1:
-                    raise Unavailable("broker", error.args[0].str()) from error
+                    raise group_failure(consumer, error.args[0], self._config["group.id"]) from error
                 consumer.poll(COORDINATOR_WAIT_S)  # nothing is assigned: this only waits
         raise AssertionError("unreachable")
 
@@ -132,11 +135,11 @@ class TopicReader:
             found = reach(consumer, self._heard, topic, TIMEOUT_S).topics[topic]
             if found.error is not None:
                 hint = " (`millrace topics create` makes it)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
-                raise Unavailable("broker", f"topic {topic}: {found.error.str()}{hint}")
+                raise failure(found.error, f"topic {topic}{hint}", f"Read on topic {topic}")
             places = [TopicPartition(topic, number) for number in found.partitions]
             return {place: marks_of(consumer, place) for place in places}
         except KafkaException as error:
-            raise Unavailable("broker", error.args[0].str()) from error
+            raise failure(error.args[0], f"topic {topic}", f"Read on topic {topic}") from error
 
 
 def marks_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:

@@ -10,8 +10,8 @@ from confluent_kafka.admin import AdminClient
 
 from shared.broker.kafka import client_config
 from shared.broker.reader import TopicReader
-from shared.broker.security import Address
-from shared.errors import Fatal, Unavailable
+from shared.broker.security import Address, failure, opened
+from shared.errors import Fatal
 from shared.records import TopicPartition
 
 TIMEOUT_S = 20.0
@@ -38,10 +38,11 @@ class Remover:
 
         Raises:
             Unavailable: the broker does not answer or has no such topic.
-            Fatal: this broker cannot remove records.
+            Fatal: this broker cannot remove records, or refuses this user.
         """
         marks = TopicReader(self._bootstrap).watermarks(topic)
-        with closing(Consumer(client_config(self._bootstrap) | {"group.id": "millrace-reader"})) as consumer:
+        config = client_config(self._bootstrap) | {"group.id": "millrace-reader"}
+        with closing(opened(Consumer, config)) as consumer:
             try:
                 if str(consumer.list_topics(topic, timeout=TIMEOUT_S).cluster_id).startswith(EMBEDDED_CLUSTER):
                     raise Fatal("the embedded broker cannot delete records; all of it is gone when its process ends")
@@ -51,10 +52,10 @@ class Remover:
                 asked = [KafkaPartition(where.topic, where.partition, wanted) for where in marks]
                 found = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
             except KafkaException as error:
-                raise Unavailable("broker", error.args[0].str()) from error
+                raise failure(error.args[0], f"topic {topic}", f"Describe on topic {topic}") from error
         for each in found:
             if each.error is not None:  # no answer must never read as "all of it"
-                raise Unavailable("broker", f"{each.topic}/{each.partition}: {each.error.str()}")
+                raise failure(each.error, f"{topic}/{each.partition}", f"Describe on topic {topic}")
         firsts = {TopicPartition(each.topic, each.partition): each.offset for each in found}
         return {where: (low, firsts[where] if firsts[where] >= 0 else high) for where, (low, high) in marks.items()}
 
@@ -62,15 +63,16 @@ class Remover:
         """Remove what lies before these offsets.
 
         Raises:
-            Unavailable: the broker did not answer, or refused.
+            Unavailable: the broker did not answer.
+            Fatal: it refuses this user.
         """
         if not before:
             return
-        admin = AdminClient(client_config(self._bootstrap))
+        admin = opened(AdminClient, client_config(self._bootstrap))
         wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in before.items()]
         for where, future in admin.delete_records(wanted, request_timeout=TIMEOUT_S).items():
             try:
                 future.result()  # bounded by the client's own time-outs
             except KafkaException as error:
-                place = f"{where.topic}/{where.partition}"
-                raise Unavailable("broker", f"{place} was not purged: {error.args[0].str()}") from error
+                doing = f"{where.topic}/{where.partition} was not purged"
+                raise failure(error.args[0], doing, f"Delete on topic {where.topic}") from error

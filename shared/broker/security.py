@@ -3,8 +3,9 @@
 Passwords are handed to the client and to nobody else; its own words never hold them, and a broker's are those of Kafka.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -16,7 +17,18 @@ from shared.settings import BrokerSettings
 STEP_S = 3.0
 """How long one question for metadata waits; between two of them a refusal is heard, which no waiting would mend."""
 
+REFUSED_CODES = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+"""The user is known and may not do this: nothing that waiting mends."""
+
 log = get_logger("broker")
+ClientT = TypeVar("ClientT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +67,45 @@ def security_config(address: Address) -> dict[str, Any]:
     return {name: value for name, value in config.items() if value is not None}
 
 
-def refused_settings(error: KafkaException) -> Fatal:
-    """Return what it means when a client cannot even be made: a file that cannot be read, a key that stays locked."""
-    return Fatal(f"the broker's settings cannot be used: {_one_line(error.args[0])}; see docs/security.md")
+def opened(make: Callable[[dict[str, Any]], ClientT], config: dict[str, Any]) -> ClientT:
+    """Return a client.
+
+    Raises:
+        Fatal: it cannot even be made: a file that cannot be read, a key that stays locked.
+    """
+    try:
+        return make(config)
+    except KafkaException as error:
+        told = _one_line(error.args[0])
+        raise Fatal(f"the broker's settings cannot be used: {told}; see docs/security.md") from error
+
+
+def failure(error: KafkaError, doing: str = "", needs: str = "") -> MillraceError:
+    """Return what a broker's answer is raised as: `Fatal` where only an operator can mend it, else `Unavailable`.
+
+    Args:
+        error: The answer.
+        doing: What was asked for, said in front of the answer.
+        needs: The access rule that the user lacks if the answer is a refusal, as `Write on topic tickets.routed`.
+    """
+    answer = _one_line(error).rstrip(".")
+    told = f"{doing}: {answer}" if doing else answer
+    if error.code() in REFUSED_CODES:
+        return Fatal(f"the brokers refuse this user: {told}; it needs {needs or 'more rights'}, see docs/security.md")
+    if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
+        return Fatal(told)
+    return Unavailable("broker", told)
+
+
+def group_failure(consumer: Consumer, error: KafkaError, group: str) -> MillraceError:
+    """Return what an unanswered question for a group's offsets is raised as.
+
+    That the group is refused is told by polling alone; the question itself only times out.
+    """
+    event = consumer.poll(0)  # nothing is assigned: this brings errors and no records
+    told = None if event is None else event.error()
+    refusal = told if told is not None and told.code() in REFUSED_CODES else error
+    return failure(refusal, f"group {group}", f"Describe on group {group}")
 
 
 class Heard:
@@ -97,7 +145,9 @@ class Heard:
 
     def failure(self, error: KafkaError) -> MillraceError:
         """Return what an answer that did not come is raised as, with the reason behind it where there is one."""
-        return self.refusal or Unavailable("broker", self.reason or _one_line(error))
+        if self.refusal is None and self.reason is not None and error.code() not in REFUSED_CODES:
+            return Unavailable("broker", self.reason)
+        return self.refusal or failure(error)
 
 
 def reach(client: Consumer | AdminClient, heard: Heard, topic: str | None, timeout_s: float) -> Any:

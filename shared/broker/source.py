@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from shared.broker.consumer import FATAL_CODES, LOST_CODES, UNKNOWN_TOPIC_CODES, consumer_config
 from shared.broker.kafka import to_record
 from shared.broker.leases import Leases
-from shared.broker.security import Address, Heard, refused_settings
+from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
@@ -24,6 +24,8 @@ POLL_S = 0.02
 """How long one poll blocks; a commit waits at most so long to be sent."""
 
 READ_AT_ONCE = 500
+"""Beyond a full buffer lies one read at most: what the client has prefetched (`consumer_config`), 16 MiB and a fetch."""
+
 PAUSE_AFTER_S = 2.0
 """A full buffer holds the poll thread up for so long before it pauses the partitions: pausing discards the prefetch."""
 
@@ -36,6 +38,7 @@ REFUSED_WAIT_S = 0.1
 
 LOOK_EVERY_S = 5.0
 LOOK_TIMEOUT_S = 1.0
+NEEDS = "Read on its topics and its group"
 
 log = get_logger("source")
 Offsets = dict[TopicPartition, int]
@@ -58,10 +61,7 @@ class KafkaSource:
     ) -> None:
         self._topics, self._settings, self._clock = list(topics), settings, clock
         config = consumer_config(bootstrap, group, settings)
-        try:
-            self._consumer = Consumer(config | {"on_commit": self._on_commit, "error_cb": self._on_error})
-        except KafkaException as error:
-            raise refused_settings(error) from error
+        self._consumer = opened(Consumer, config | {"on_commit": self._on_commit, "error_cb": self._on_error})
         self._heard = Heard()
         self._leases = Leases()
         self._commits: queue.SimpleQueue[Commit] = queue.SimpleQueue()
@@ -103,6 +103,10 @@ class KafkaSource:
         """Let go of the records in hand."""
         self._leases.release()
 
+    def check(self) -> None:
+        """Raise what the poll thread has failed with, if it has."""
+        self._leases.check()
+
     def pause(self) -> None:
         """Stop fetching, keep polling."""
         self._outage = True
@@ -139,7 +143,7 @@ class KafkaSource:
             code = error.args[0].code()
             if code in LOST_CODES:
                 return False
-            raise Unavailable("broker", f"commit failed: {error.args[0].str()}") from error
+            raise failure(error.args[0], "commit failed", NEEDS) from error
         return True
 
     # --- what runs on the poll thread ---
@@ -196,8 +200,9 @@ class KafkaSource:
 
     def _full_for_s(self) -> float:
         """Return for how many seconds the buffer has been full; when paused for that, until it is half empty."""
-        limit = self._settings.buffered_records // 2 if self._paused else self._settings.buffered_records
-        if self._leases.waiting() < max(1, limit):
+        parts = 2 if self._paused else 1
+        records, size_bytes = self._settings.buffered_records // parts, (self._settings.buffered_mib << 20) // parts
+        if self._leases.waiting() < max(1, records) and self._leases.waiting_bytes() < size_bytes:
             self._full_since_s = None
             return 0.0
         now = self._clock.monotonic_s()
@@ -222,6 +227,8 @@ class KafkaSource:
             log.warning("consumer error", code=error.name(), error=error.str())
             if error.code() in UNKNOWN_TOPIC_CODES:
                 self._fault = error.str()
+            if error.code() in REFUSED_CODES:
+                raise failure(error, needs=NEEDS)
             if error.code() in FATAL_CODES or error.fatal():
                 raise Fatal(error.str())
             return None

@@ -10,8 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from shared.broker.kafka import client_config
 from shared.broker.reader import COORDINATOR_MOVES, COORDINATOR_WAIT_S
-from shared.broker.security import Address, Heard, reach, refused_settings
-from shared.errors import Unavailable
+from shared.broker.security import Address, Heard, group_failure, opened, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,7 @@ def survey(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> Surve
         Fatal: the settings cannot be used, or the brokers refuse this user.
     """
     heard = Heard()
-    try:
-        client = AdminClient(client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
-    except KafkaException as error:
-        raise refused_settings(error) from error
+    client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
     found = reach(client, heard, None, timeout_s)
     there = {name: found.topics[name] for name in topics if name in found.topics}
     return Survey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
@@ -67,17 +63,17 @@ def survey_group(bootstrap: Address, group: str, topics: Sequence[str], timeout_
         timeout_s: For each question.
 
     Raises:
-        Unavailable: no answer in time, or no permission to ask.
-        Fatal: the settings cannot be used.
+        Unavailable: no answer in time.
+        Fatal: the settings cannot be used, or the brokers refuse this user.
     """
     config = client_config(bootstrap)
-    try:
-        admin = AdminClient(config)
-        with closing(Consumer(config | {"group.id": group, "enable.auto.commit": False})) as consumer:
+    admin = opened(AdminClient, config)
+    with closing(opened(Consumer, config | {"group.id": group, "enable.auto.commit": False})) as consumer:
+        try:
             behind = _behind(consumer, topics, timeout_s)
-        listed = admin.list_consumer_groups(request_timeout=timeout_s).result(timeout_s + 1)
-    except KafkaException as error:
-        raise Unavailable("broker", " ".join(error.args[0].str().split())) from error
+            listed = admin.list_consumer_groups(request_timeout=timeout_s).result(timeout_s + 1)
+        except KafkaException as error:
+            raise group_failure(consumer, error.args[0], group) from error
     states = [each.state.name.lower() for each in listed.valid if each.group_id == group]
     return GroupSurvey(states[0] if states else None, behind)
 

@@ -29,7 +29,7 @@ class DeadLetter:
         record: As it stands in the queue: the original bytes and key, the envelope in the headers.
         origin: The record that failed.
         reason: Why; one of `FailureReason` unless a newer worker wrote it.
-        field: What was wrong with it: a dotted field name, `key` or `value`; empty where the envelope tells none.
+        field: What was wrong with it: a dotted field name, `key`, `value` or `headers`; empty where none is told.
         detail: What was found and what was expected.
         stage: The stage of the pipeline that refused it.
         attempts: How often it has failed.

@@ -30,8 +30,8 @@ class Envelopes:
     def dead_letter(self, record: Record, failure: Rejected, now: datetime) -> Message:
         """Return the record's original bytes under its original key, with the envelope in headers.
 
-        The source's own headers are kept. A record that has failed before keeps its first failure's time, and how often
-        it was replayed.
+        The source's own headers are kept, if they could be read. A record that has failed before keeps its first failure's
+        time, and how often it was replayed.
         """
         before = {name: value.decode("utf-8", "replace") for name, value in record.headers if name.startswith(PREFIX)}
         envelope = {

@@ -160,10 +160,12 @@ class Worker(Generic[ItemT]):
 
         Raises:
             Stopped: the worker was asked to stop.
+            Fatal: consuming has failed for good.
         """
         until_s = self._clock.monotonic_s() + seconds
         while True:
             self._lifecycle.beat("process")
+            self._source.check()
             left_s = until_s - self._clock.monotonic_s()
             if self._clock.wait(self._lifecycle.stopping, max(0.0, min(left_s, 1.0))):
                 raise Stopped

@@ -49,7 +49,8 @@ class Settler:
             self._done(SettleStep.PRODUCE)
             batch.outbox = self._sink.flush()
             if batch.outbox:
-                raise Unavailable("broker", f"{len(batch.outbox)} messages were not delivered")
+                told = f"{len(batch.outbox)} messages were not delivered: {self._sink.last_error}"
+                raise Unavailable("broker", told)
             self._done(SettleStep.FLUSH)
         with self._stopwatch.time("commit", records):
             lost = self._source.commit(batch.records)

@@ -12,9 +12,9 @@ import pytest
 
 from schemas.topics import DAY_MS, MESSAGE_LIMIT_BYTES, Topic
 from shared.broker import provision
-from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES
+from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, FETCH_LIMIT_BYTES
 from shared.broker.reader import TopicReader
-from shared.errors import Unavailable
+from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, TopicPartition
 from tests.contract.brokers import (
     PARTITIONS,
@@ -191,6 +191,23 @@ def test_a_full_buffer_neither_loses_nor_reorders(broker: Broker) -> None:
     assert numbers(records) == list(range(3_000))
 
 
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)  # the embedded broker holds too little
+def test_a_buffer_is_full_by_bytes_too(broker: Broker) -> None:
+    topic, count, size_bytes = broker.topic(), 48, 1_000_000
+    noise = os.urandom(size_bytes - 2)  # compression is no help
+    broker.produce([Message(topic, str(n).encode(), b"%02d" % n + noise) for n in range(count)])
+    source = broker.join(topic, buffered_mib=1)
+    records = take(source, 1)
+    full_s = source.last_poll_s
+    while source.last_poll_s < full_s + 4:  # past PAUSE_AFTER_S, so that the partitions are paused by now
+        polled(source, 1)
+    ahead = source.take(count, 0)
+    prefetched_bytes = (16 << 20) + PARTITIONS * FETCH_LIMIT_BYTES
+    assert sum(len(record.value or b"") for record in ahead) <= (1 << 20) + prefetched_bytes
+    records += ahead + take(source, count - 1 - len(ahead))
+    assert sorted((record.value or b"")[:2] for record in records) == [b"%02d" % n for n in range(count)]
+
+
 def test_a_commit_is_confirmed_while_the_buffer_is_full(broker: Broker) -> None:
     topic = broker.filled(500)
     source = broker.join(topic, buffered_records=10)
@@ -227,6 +244,7 @@ def test_a_message_over_the_topics_limit_comes_back_and_the_others_are_delivered
     too_large = Message(topic, b"k", os.urandom(MESSAGE_LIMIT_BYTES + 1_000))  # noise: compression is no help
     sink.produce([*messages(topic, 5), too_large, *messages(topic, 5, first=5)])
     assert sink.flush() == [too_large]
+    assert sink.last_error == f"{topic}: Broker: Message size too large"
     assert numbers(TopicReader(broker.bootstrap).read(topic)) == list(range(10))
     assert sink.flush() == []
 
@@ -324,8 +342,8 @@ def test_topics_are_made_as_wanted_and_existing_ones_left(broker: Broker, monkey
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-def test_a_topic_the_broker_refuses_is_unavailable_and_named(broker: Broker) -> None:
-    with pytest.raises(Unavailable, match="bad-copies"):
+def test_more_copies_than_brokers_are_refused_for_good_and_the_topic_is_named(broker: Broker) -> None:
+    with pytest.raises(Fatal, match="bad-copies"):
         provision.create_topics(broker.bootstrap, [Topic("bad-copies", "key", 1, DAY_MS)], 3)
 
 

@@ -74,6 +74,7 @@ def test_flush_hands_back_what_was_not_delivered_and_it_can_be_produced_again(
         with within(2 + 5):
             undelivered = sink.flush()
         assert sorted(undelivered, key=sent.index) == sent
+        assert sink.last_error.startswith(f"{topic}: Local: ")
         with within(1):
             assert sink.flush() == []
     sink.produce(undelivered)

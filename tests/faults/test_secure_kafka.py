@@ -10,18 +10,27 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from schemas.topics import topics_of
+from shared.broker.backlog import measure
 from shared.broker.kafka import KafkaSink
+from shared.broker.offsets import GroupOffsets
+from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
+from shared.broker.removal import Remover
 from shared.broker.security import Brokers
+from shared.broker.survey import survey_group
+from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
+from shared.records import TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.certificates import KEY_PASSWORD, Certificates
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, running_worker
+from tests.flow.in_process import Seen, produce, running_worker
 from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
 from tests.kafka.config import PASSWORD, USER
 from tests.kafka.server import KafkaServer
+from tests.tickets import event
 
 TICKETS = (
     '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'
@@ -74,14 +83,69 @@ def test_each_part_needs_no_more_than_the_documented_rules(
 
     assert "created" in run("create", "topics", "create", "--partitions", "2")
     assert "sent 2 tickets" in run("ingest", "ingest", str(file), "--tenant", "acme")
+    produce(secure_kafka.bootstrap, event(ticket_id="T-3", priority="asap"))
     brokers = by_password(secure_kafka, certificates)
     broker = brokers.settings.model_copy(update={"bootstrap": brokers.addresses})
     settings, seen = Settings(broker=broker, store=StoreSettings(path=tmp_path / "store")), Seen()
     store = EdgeStore(tmp_path / "store")
     rules = allowed(secure_kafka, USER, rules_of("worker"))
     with rules, closing(store), running_worker(settings, brokers, store, FakeModel(), [seen]):
-        seen.wait_settled(2)
-    assert "settled 2 (routed 2); pending 0; points 2" in run("audit", "audit")
+        seen.wait_settled(3)
+        assert measure(brokers, "tickets.dlq").records == 1
+    assert "settled 3 (dead_lettered 1, routed 2); pending 0; points 2" in run("audit", "audit")
+    assert "tickets.dlq: 1 dead letter," in run("dlq-look", "dlq", "list")
+    assert "asap" in run("dlq-look", "dlq", "show", "tickets.dlq/1@0")
+    assert "1 replayed" in run("dlq-replay", "dlq", "replay")
+    assert "1 letters were deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
+    assert "millrace-tickets is empty, 1 records behind" in run("doctor", "doctor")
+
+
+def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
+    """Return the rules but for one."""
+    left = [rule for rule in rules if (rule.kind, rule.name) != (kind, name)]
+    assert len(left) == len(rules) - 1
+    return left
+
+
+@pytest.mark.parametrize(
+    ("lacks", "told"),
+    [
+        (("topic", "tickets"), "Read on its topics"),
+        (("group", "millrace-tickets"), "Read on its topics and its group"),
+        (("topic", "tickets."), "Write on "),
+    ],
+)
+def test_a_worker_that_lacks_a_right_ends_and_says_which(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, lacks: tuple[str, str], told: str
+) -> None:
+    rules = without(rules_of("worker"), *lacks)
+    assert told in str(refused_worker(secure_kafka, certificates, tmp_path, rules))
+
+
+def test_a_worker_that_may_not_write_one_topic_ends_and_names_it(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    rules = without(rules_of("worker"), "topic", "tickets.")
+    others = [Rule("worker", "topic", name, "literal", ("Write",)) for name in ("tickets.outcomes", "tickets.dlq")]
+    refusal = refused_worker(secure_kafka, certificates, tmp_path, rules + others)
+    assert "it needs Write on topic tickets.routed, see docs/security.md" in str(refusal)
+
+
+def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path, rules: list[Rule]) -> Fatal:
+    """Return how a worker with these rules ends that has a ticket to settle.
+
+    It has a group of its own: the client of one that is refused stays a member for as long as this process lives.
+    """
+    group = f"refused-{folder.name}"
+    rules = [rule._replace(name=group) if rule.kind == "group" else rule for rule in rules]
+    brokers = by_password(server, certificates, group=group)
+    create_topics(server.bootstrap, topics_of("tickets", 2), 1)
+    produce(server.bootstrap, event())
+    settings, store = Settings(broker=brokers.settings, store=StoreSettings(path=folder / "s")), EdgeStore(folder / "s")
+    ends, rights = pytest.raises(Fatal), allowed(server, USER, rules)
+    with rights, closing(store), ends as caught, running_worker(settings, brokers, store, FakeModel(), []) as running:
+        assert running.lifecycle.stopping.wait(60)
+    return caught.value
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
@@ -89,12 +153,12 @@ def test_every_mechanism_lets_the_user_in(
     secure_kafka: KafkaServer, certificates: Certificates, mechanism: str
 ) -> None:
     brokers = by_password(secure_kafka, certificates, sasl_mechanism=mechanism)
-    with pytest.raises(Unavailable, match="authorization failed"):  # in, and without rights
+    with pytest.raises(Fatal, match="authorization failed"):  # in, and without rights
         TopicReader(brokers).watermarks("anything")
 
 
 def test_a_certificate_lets_the_client_in(secure_kafka: KafkaServer, certificates: Certificates) -> None:
-    with pytest.raises(Unavailable, match="authorization failed"):
+    with pytest.raises(Fatal, match="authorization failed"):
         TopicReader(by_certificate(secure_kafka, certificates)).watermarks("anything")
 
 
@@ -116,7 +180,17 @@ def test_in_the_open_there_is_no_way_in(secure_kafka: KafkaServer) -> None:
         TopicReader(secure_kafka.secure_bootstrap).watermarks("anything")
 
 
-@pytest.mark.parametrize("client", [lambda b: TopicReader(b).watermarks("any"), lambda b: KafkaSink(b, b.settings)])
+@pytest.mark.parametrize(
+    "client",
+    [
+        lambda b: TopicReader(b).watermarks("any"),
+        lambda b: KafkaSink(b, b.settings),
+        lambda b: GroupOffsets(b, "any", SystemClock()),
+        lambda b: Remover(b).remove({TopicPartition("any", 0): 1}),
+        lambda b: measure(b, "any"),
+        lambda b: survey_group(b, "any", ["any"], 1),
+    ],
+)
 def test_a_key_that_stays_locked_is_told_at_once(
     secure_kafka: KafkaServer, certificates: Certificates, client: Any
 ) -> None:

@@ -41,6 +41,21 @@ def test_records_are_taken_in_order_up_to_a_limit(leases: Leases) -> None:
     assert leases.take(3, 0) == []
 
 
+def test_what_is_read_ahead_is_counted_in_bytes(leases: Leases) -> None:
+    going = replace(read(leases, 0), key=b"k", value=b"four", headers=(("name", b"v"),))
+    staying = replace(read(leases, 1, ONE), key=None, value=b"xx", headers=())
+    leases.put([going, staying])
+    leases.put([going])
+    assert leases.waiting_bytes() == 10 + 2 + 10
+    leases.take(1, 0)
+    assert leases.waiting_bytes() == 2 + 10
+    leases.give_up({ZERO})
+    assert leases.waiting_bytes() == 2
+    leases.take(5, 0)
+    leases.take(5, 0)
+    assert leases.waiting_bytes() == 0
+
+
 def test_every_lease_has_a_number_of_its_own(leases: Leases) -> None:
     before = leases.lease_of(ZERO)
     assert before != leases.lease_of(ONE)

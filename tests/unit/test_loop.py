@@ -278,3 +278,12 @@ def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
     settled = [outcomes for outcomes, _ in parts.told.named("batch_settled")]
     assert settled[-1] == {Outcome.ROUTED: 20}
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
+
+
+def test_consuming_that_fails_during_an_outage_ends_the_worker() -> None:
+    collection = FakeCollection(failures=[Unavailable("store", "gone")] * 1_000)
+    parts = assembly(*tickets(1), collection=collection)
+    parts.told.when("paused", lambda: setattr(parts.source, "failed", Fatal("consuming has failed")))
+    with pytest.raises(Fatal, match="consuming has failed"):
+        parts.worker().run()
+    assert parts.source.committed == []

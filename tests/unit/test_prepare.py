@@ -40,6 +40,12 @@ def test_a_key_that_is_not_the_ticket_s_is_refused(key: bytes | None) -> None:
     assert ("no key" in caught.value.detail) == (key is None)
 
 
+def test_a_record_whose_headers_cannot_be_read_is_refused() -> None:
+    with pytest.raises(Rejected) as caught:
+        decode_ticket(record(event(), headers_unreadable=True))
+    assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_UTF8, "headers")
+
+
 def test_a_deletion_is_held_to_its_key_too() -> None:
     with pytest.raises(Rejected):
         decode_ticket(record(deleted(), key=b"acme:T-2"))

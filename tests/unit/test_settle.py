@@ -166,7 +166,7 @@ def test_undelivered_messages_alone_are_produced_again() -> None:
     batch = parts.processed(*good_and_bad())
     parts.effects.clear()
     for _ in range(2):
-        with pytest.raises(Unavailable, match="1 messages were not delivered"):
+        with pytest.raises(Unavailable, match="1 messages were not delivered: away"):
             parts.settler.settle(batch)
         assert parts.source.committed == []
     parts.settler.settle(batch)

@@ -1,0 +1,93 @@
+"""A header whose name is not UTF-8: Kafka carries it and the client cannot read it. Librdkafka itself sends it here.
+
+Green shows: such a record is one dead letter with its bytes, the stream goes on, and one in the dead-letter queue hinders
+nobody. It does not show what other clients make of such a name.
+"""
+
+import ctypes
+import json
+from contextlib import closing
+from pathlib import Path
+
+from confluent_kafka import cimpl
+
+from millrace.audit import audit
+from schemas.failures import HEADER_PREFIX, FailureHeader, FailureReason
+from schemas.outcomes import Outcome
+from schemas.topics import topics_of
+from shared.broker.backlog import measure
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.reader import TopicReader
+from shared.deadletters.letter import DeadLetter, Unreadable, read_letter
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, produce, results_of, running_worker
+from tests.tickets import event
+
+GROUP = "millrace-tickets"
+TIMEOUT_MS = 10_000
+END, TOPIC, VALUE, KEY, HEADER = 0, 1, 4, 5, 9
+"""What librdkafka calls the parts of a message."""
+
+NO_UTF8 = b"na\xefve"
+
+
+def produce_with_header(bootstrap: str, topic: str, key: bytes, value: bytes, name: bytes) -> None:
+    """Send one record with a header; confluent-kafka itself takes only names that are text."""
+    library = ctypes.CDLL(cimpl.__file__)  # which brings librdkafka along
+    library.rd_kafka_conf_new.restype = library.rd_kafka_new.restype = ctypes.c_void_p
+    for function in (library.rd_kafka_producev, library.rd_kafka_flush, library.rd_kafka_destroy):
+        function.argtypes = [ctypes.c_void_p]
+    config, error = ctypes.c_void_p(library.rd_kafka_conf_new()), ctypes.create_string_buffer(512)
+    for setting in ((b"bootstrap.servers", bootstrap.encode()), (b"log_level", b"0")):
+        assert library.rd_kafka_conf_set(config, *setting, error, ctypes.c_size_t(512)) == 0, error.value
+    client = library.rd_kafka_new(ctypes.c_int(0), config, error, ctypes.c_size_t(512))
+    assert client, error.value
+    size = ctypes.c_size_t
+    parts = (
+        *(ctypes.c_int(TOPIC), ctypes.c_char_p(topic.encode())),
+        *(ctypes.c_int(VALUE), ctypes.c_char_p(value), size(len(value))),
+        *(ctypes.c_int(KEY), ctypes.c_char_p(key), size(len(key))),
+        *(ctypes.c_int(HEADER), ctypes.c_char_p(name), ctypes.c_char_p(b"x"), ctypes.c_ssize_t(1)),
+    )
+    assert library.rd_kafka_producev(client, *parts, ctypes.c_int(END)) == 0
+    assert library.rd_kafka_flush(client, ctypes.c_int(TIMEOUT_MS)) == 0
+    library.rd_kafka_destroy(client)
+
+
+def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(tmp_path: Path) -> None:
+    key, value = b"acme:T-1", json.dumps(event()).encode()
+    settings, seen = Settings(broker=BrokerSettings(group=GROUP), store=StoreSettings(path=tmp_path)), Seen()
+    with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
+        broker.create([topic.name for topic in topics_of("tickets")])
+        produce(broker.bootstrap, *(event(ticket_id=f"before-{at}") for at in range(100)))
+        produce_with_header(broker.bootstrap, "tickets", key, value, NO_UTF8)
+        produce(broker.bootstrap, *(event(ticket_id=f"after-{at}") for at in range(20)))
+        with running_worker(settings, broker.bootstrap, store, FakeModel(), [seen]):
+            seen.wait_settled(121)
+        reader = TopicReader(broker.bootstrap, GROUP)
+        findings = audit(reader, "tickets", store.open_alias("tickets"))
+        [letter] = map(read_letter, reader.read("tickets.dlq"))
+        results = results_of(broker.bootstrap)
+    assert findings.clean, findings
+    assert (seen.outcomes.count(Outcome.DEAD_LETTERED), len(results)) == (1, 120)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.record.key, letter.record.value) == (key, value)
+    assert (letter.reason, letter.field) == (FailureReason.INVALID_UTF8, "headers")
+    assert {name for name, _ in letter.record.headers} == set(FailureHeader)
+    assert all(name.startswith(HEADER_PREFIX) for name, _ in letter.record.headers)
+
+
+def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)):
+        broker.create([topic.name for topic in topics_of("tickets")])
+        produce_with_header(broker.bootstrap, "tickets.dlq", b"k", b"v", NO_UTF8)
+        reader = TopicReader(broker.bootstrap, GROUP)
+        [letter] = map(read_letter, reader.read("tickets.dlq"))
+        findings = audit(reader, "tickets", None)
+        assert measure(broker.bootstrap, "tickets.dlq").records == 1
+    assert isinstance(letter, Unreadable)
+    assert (letter.record.key, letter.record.value, letter.record.headers) == (b"k", b"v", ())
+    assert letter.record.headers_unreadable
+    assert findings.unreadable == 1
