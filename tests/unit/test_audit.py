@@ -272,27 +272,18 @@ def test_what_the_input_no_longer_holds_is_below_retention(world: World) -> None
     assert counts(findings) == {"below_retention": 2}
 
 
-def test_letters_that_were_purged_stand_apart_and_no_more_than_were_purged() -> None:
+@pytest.mark.parametrize(("topic", "fields"), [(DLQ, {"nonsense": 1}), (RESULTS, event())])
+def test_letters_and_results_that_were_removed_stand_apart_and_no_more_than_were_removed(
+    topic: str, fields: dict[str, object]
+) -> None:
     world = World()
-    world.settle(*[record({"nonsense": 1}, at) for at in range(3)])
-    world.reader.topics[DLQ].clear()
-    world.reader.marks[TopicPartition(DLQ, 0)] = (2, 2)
+    world.settle(*[record({**fields, "ticket_id": f"T-{at}"}, at) for at in range(3)])
+    world.reader.topics[topic].clear()
+    world.reader.marks[TopicPartition(topic, 0)] = (2, 2)
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"purged": 2, "missing": 1}
-    world.reader.marks[TopicPartition(DLQ, 0)] = (3, 3)
-    assert world.audit().clean
-
-
-def test_results_behind_their_retention_stand_apart_and_no_more_than_are_gone() -> None:
-    world = World()
-    world.settle(*[record(event(ticket_id=f"T-{at}"), at) for at in range(3)])
-    world.reader.topics[RESULTS].clear()
-    world.reader.marks[TopicPartition(RESULTS, 0)] = (2, 2)
-    findings = world.audit()
-    assert not findings.clean
-    assert counts(findings) == {"purged": 2, "missing": 1}
-    world.reader.marks[TopicPartition(RESULTS, 0)] = (3, 3)
+    world.reader.marks[TopicPartition(topic, 0)] = (3, 3)
     assert world.audit().clean
 
 
