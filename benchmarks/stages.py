@@ -170,17 +170,24 @@ def report(tickets: int) -> None:
     where, texts = load_texts(tickets)
     times = measure(to_messages(texts, "solved"), to_messages(texts, "created", first_id=len(texts)))
     print(f"\nCPU microseconds per ticket, stand-in encoder, {len(texts)} texts of {where}, batches of {BATCH_RECORDS}")
-    print(f"{'stage':<10}{'indexing: median (min-max)':>32}{'routing: median (min-max)':>32}")
+    _print_row("stage", [f"{name}: median (min-max)" for name in times])
     for stage in STAGES:
-        print(f"{stage:<10}" + "".join(f"{_spread(found.cpu_us[stage]):>32}" for found in times.values()))
+        _print_row(stage, [_spread(found.cpu_us[stage]) for found in times.values()])
     for search in SEARCHES:
-        told = "".join(f"{_spread(found.cpu_us[search]):>32}" for found in times.values())
-        print(f"  of decide, {search}:{told[len(search) + 4 :]}")
+        _print_row(f"  {search}", [_spread(found.cpu_us[search]) for found in times.values()])
     totals = [sum(median(found.cpu_us[stage]) for stage in STAGES if found.cpu_us[stage]) for found in times.values()]
-    print(f"{'all':<10}" + "".join(f"{f'{total:.0f} = {1e6 / total:.0f} tickets/s':>32}" for total in totals))
+    _print_row("all", [_rate(total) for total in totals])
     searches = [sum(median(found.cpu_us[name]) for name in SEARCHES if found.cpu_us[name]) for found in times.values()]
     ours = [total - search for total, search in zip(totals, searches, strict=True)]
-    print(f"{'ours':<10}" + "".join(f"{f'{total:.0f} = {1e6 / total:.0f} tickets/s':>32}" for total in ours))
+    _print_row("ours", [_rate(total) for total in ours])
+
+
+def _print_row(title: str, cells: Sequence[str]) -> None:
+    print(f"{title:<14}" + "".join(f"{cell:>32}" for cell in cells))
+
+
+def _rate(cpu_us: float) -> str:
+    return f"{cpu_us:.0f} = {1e6 / cpu_us:.0f} tickets/s"
 
 
 def _spread(values: list[float]) -> str:

@@ -26,6 +26,9 @@ Place = tuple[TopicPartition, int]
 SettledVersions = dict[UUID, dict[int, bool]]
 """The settled versions of each id, and whether a record of that version was routed."""
 
+Owed = Literal["letter", "result"]
+"""What a record's outcome promises, and retention or a purge may have removed since."""
+
 EXAMPLES = 5
 POINT_FIELDS = ("tenant_id", "ticket_id", VERSION_FIELD, PUBLISHED_FIELD)
 FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
@@ -80,21 +83,21 @@ class Findings:
 
 @dataclass(slots=True)
 class Evidence:
-    """What the topics say, by place."""
+    """What the topics say, by place; and how many messages each topic has lost at its beginnings."""
 
     outcomes: dict[Place, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
     results: dict[Place, int] = field(default_factory=Counter)
     dead_letters: dict[Place, int] = field(default_factory=Counter)
     decisions: dict[tuple[str, str, int], str] = field(default_factory=dict)
     contradicted: list[tuple[str, str, int]] = field(default_factory=list)
-    letters_removed: int = 0
-    results_removed: int = 0
+    removed: Counter[Owed] = field(default_factory=Counter)
 
-    def excuse(self, removed: Literal["letters_removed", "results_removed"]) -> bool:
-        """Return whether one more that is not there may be one that its topic has lost; each accounts for one."""
-        left: int = getattr(self, removed)
-        setattr(self, removed, left - 1)
-        return left > 0
+    def absence(self, of: Owed) -> Literal["purged", "missing"]:
+        """Return what it means that one more is not there: its topic has lost so many, and each accounts for one."""
+        if not self.removed[of]:
+            return "missing"
+        self.removed[of] -= 1
+        return "purged"
 
 
 def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Findings:
@@ -145,13 +148,10 @@ def _gather_evidence(reader: TopicReader, stream: str, findings: Findings) -> Ev
                 place = f"{record.topic}/{record.partition}@{record.offset}"
                 findings.note("unreadable", f"{place}: {type(error).__name__}")
     # Asked last: what was removed while the topics were read must count as removed.
-    evidence.letters_removed = _removed(reader, dlq_topic(stream))
-    evidence.results_removed = _removed(reader, result_topic(stream))
+    owed: dict[Owed, str] = {"letter": dlq_topic(stream), "result": result_topic(stream)}
+    for kind, topic in owed.items():
+        evidence.removed[kind] = sum(low for low, _ in reader.watermarks(topic).values())
     return evidence
-
-
-def _removed(reader: TopicReader, topic: str) -> int:
-    return sum(low for low, _ in reader.watermarks(topic).values())
 
 
 def _take_ledger(record: Record, evidence: Evidence) -> None:
@@ -193,11 +193,9 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
     # Settled again after a crash, when something newer was stored: nothing is owed.
     overtaken = Outcome.SUPERSEDED in kinds
     if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(place):
-        gone = evidence.excuse("results_removed")
-        findings.note("purged" if gone else "missing", f"{name} was routed but has no result")
+        findings.note(evidence.absence("result"), f"{name} was routed but has no result")
     if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(place):
-        gone = evidence.excuse("letters_removed")
-        findings.note("purged" if gone else "missing", f"{name} was dead-lettered but is not in the queue")
+        findings.note(evidence.absence("letter"), f"{name} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
         findings.note("conflicting", f"{name} ended as {', '.join(sorted(kinds))}")
     if max(len(outcomes), evidence.results.get(place, 0), evidence.dead_letters.get(place, 0)) > 1:
@@ -232,9 +230,8 @@ def _check_points(collection: Collection, settled: SettledVersions, evidence: Ev
             findings.note("stale", f"point {point_id} holds version {found}, {newest} was settled")
         key = (str(payload["tenant_id"]), str(payload["ticket_id"]), decided)
         if versions.get(decided) is False and key not in evidence.decisions:
-            gone = evidence.excuse("results_removed")
             what = f"point {point_id}: the result of version {decided} was not published"
-            findings.note("purged" if gone else "missing", what)
+            findings.note(evidence.absence("result"), what)
 
 
 def as_json(findings: Findings) -> str:

@@ -11,6 +11,7 @@ from schemas.topics import dlq_topic, quarantine_topic
 from shared.broker.offsets import Offsets
 from shared.broker.port import Sink
 from shared.broker.reader import TopicReader
+from shared.broker.security import Address
 from shared.clock import Clock
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.letter import DeadLetter, Place, Unreadable, read_letter
@@ -29,6 +30,11 @@ CHUNK_BYTES = 8 << 20
 """A chunk ends once it holds so much; the largest letters are a few MiB."""
 
 Letter = DeadLetter | Unreadable
+
+
+def letter_reader(address: Address) -> TopicReader:
+    """Return a reader that keeps few letters in memory, however many there are."""
+    return TopicReader(address, at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES)
 
 
 def letter_topic(stream: str, quarantine: bool) -> str:

@@ -58,6 +58,10 @@ class Neighbour:
             raise self._other()
         return {str(part): str(reason) for part, reason in faults.items()}
 
+    def reasons(self) -> str:
+        """Return what speaks against the worker's readiness in one line, empty when it is ready; raises as `faults`."""
+        return "; ".join(f"{part}: {reason}" for part, reason in self.faults().items())
+
     def pause(self, clock: Clock, wait_s: float) -> str:
         """Ask the worker to pause, wait until it has, and return what it says of it.
 
@@ -92,7 +96,7 @@ class Neighbour:
             told = self._steer("GET", "/pause")
 
     def _late(self, wait_s: float) -> str:
-        reasons = "; ".join(f"{part}: {reason}" for part, reason in self.faults().items())
+        reasons = self.reasons()
         still = f", it waits for {reasons}" if reasons else ""
         return f"after {wait_s:g} s it still has a batch in hand{still}; it pauses when that is committed"
 

@@ -13,13 +13,12 @@ from rich.progress import Progress as Bar
 
 from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
 from millrace.dlq import (
-    READ_AHEAD_BYTES,
-    READ_AT_ONCE,
     Plan,
     Replay,
     Replayed,
     Span,
     find,
+    letter_reader,
     letter_topic,
     letters,
     newest,
@@ -30,7 +29,6 @@ from schemas.failures import FailureReason
 from schemas.topics import quarantine_topic, redo_topic
 from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
-from shared.broker.reader import TopicReader
 from shared.broker.removal import Remover
 from shared.clock import SystemClock
 from shared.deadletters.histogram import Histogram
@@ -83,9 +81,7 @@ def list_(
     quiet()
     clock = SystemClock()
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
-    reader = TopicReader(
-        require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES
-    )
+    reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
     topic = letter_topic(require_stream(stream), quarantine)
     counts, render, found = Histogram(), as_json if json else line, letters(reader, topic, selection)
     if limit and not histogram:
@@ -129,9 +125,7 @@ def show(
     wanted = parse_place(place)
     if wanted is None:
         raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
-    reader = TopicReader(
-        require_bootstrap(load_settings(bootstrap)), at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES
-    )
+    reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
     found = find(reader, require_stream(stream), wanted, quarantine)
     letter = found[-1]
     if len(found) > 1:
@@ -189,7 +183,7 @@ def replay(
     address, per_s, most = require_bootstrap(settings), _rate(rate), _max_replays(max_replays, quarantine)
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
     plan = Plan(require_stream(stream), selection, most, limit, per_s, dry_run, quarantine)
-    reader = TopicReader(address, at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES)
+    reader = letter_reader(address)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
         reader.watermarks(topic)  # a missing topic shows before anything is sent
     name = group or replay_group(stream, selection, quarantine)

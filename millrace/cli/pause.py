@@ -31,5 +31,5 @@ def resume(port: Port = None, wait_s: Wait = WAIT_S) -> None:
     quiet()
     worker = Neighbour.of(load_settings().operation, port)
     worker.resume(SystemClock(), wait_s)
-    faults = "; ".join(f"{part}: {reason}" for part, reason in worker.faults().items())
-    typer.echo(f"{worker.host}:{worker.port} {f'goes on, but is not ready: {faults}' if faults else 'is working'}")
+    reasons = worker.reasons()
+    typer.echo(f"{worker.host}:{worker.port} {f'goes on, but is not ready: {reasons}' if reasons else 'is working'}")
