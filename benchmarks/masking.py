@@ -42,7 +42,7 @@ def cpu_us(do: Callable[[str], object], texts: Sequence[str], rounds: int) -> fl
 def report(texts_wanted: int, rounds: int) -> None:
     """Measure and print."""
     where, real = load_texts(texts_wanted)
-    preparer = Preparer(Preparation(version=2))
+    preparer = Preparer(Preparation(version=3))
     print(f"\nCPU microseconds per text, one thread, median of {rounds} rounds")
     print(f"{'texts':<34}{'characters':>12}{'mask':>10}{'prepare':>10}")
     for name, texts in [

@@ -31,6 +31,7 @@ from shared.records import Message, Record
 from shared.retrieval.similar import SimilarSearch
 from shared.routing.policy import Policy
 from shared.settings import BrokerSettings, DecisionSettings, SimilarSettings
+from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
 from shared.vectorstore.edge import EdgeCollection, EdgeStore
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
@@ -136,7 +137,8 @@ def broker_process() -> Iterator[str]:
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
     """Settle a labelled history, then tickets to be routed by it; return the stages' times of both."""
     times = {"indexing": StageTimes(), "routing": StageTimes()}
-    clock, model, preparer = SystemClock(), StandInModel(), Preparer(Preparation(version=2))
+    clock, model, preparer = SystemClock(), StandInModel(), Preparer(Preparation(version=3))
+    customers = CustomerIds(b"benchmark" * 4, "US")
     with (
         broker_process() as bootstrap,
         tempfile.TemporaryDirectory() as folder,
@@ -149,7 +151,7 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
             embedder = TextEmbedder(model, MemoryCache(0), observer)
             decider = Decider(Policy.load(None), DecisionSettings().neighbours)
             similar = SimilarSearch(collection, TEXT_VECTOR, SimilarSettings())
-            stages = TicketStages(collection, embedder, preparer, decider, similar)
+            stages = TicketStages(collection, embedder, preparer, customers, decider, similar)
             pipeline = Pipeline(stages, collection, clock, observer)
             settler = Settler(collection, NoSource(), sink, Envelopes(STREAM, model.fingerprint), clock, observer)
             for batch in _batches(messages, name):

@@ -11,6 +11,7 @@ from millrace.doctoring.deciding import check_device, check_head, check_model, c
 from millrace.doctoring.finding import Check, Finding, exit_code, findings_of
 from millrace.doctoring.packages import check_packages
 from millrace.doctoring.places import check_disk, check_port
+from millrace.doctoring.privacy import check_customer_key
 from millrace.doctoring.services import check_broker, check_cache, check_store
 from shared.clock import Clock
 from shared.settings import Settings
@@ -78,6 +79,7 @@ def checks(settings: Settings, stream: str, timeout_s: float) -> list[Check]:
         Check("device", partial(check_device, settings)),
         Check("head", partial(check_head, settings)),
         Check("policy", partial(check_policy, settings)),
+        Check("customer key", partial(check_customer_key, settings)),
         Check("broker", partial(check_broker, settings, stream, timeout_s)),
         Check("store", partial(check_store, settings, stream, timeout_s)),
         Check("cache", partial(check_cache, settings)),

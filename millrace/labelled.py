@@ -96,7 +96,7 @@ class Reading:
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """Return texts as the model reads them, personal data masked."""
-        return [self._preparer.message(text) for text in texts]
+        return [self._preparer.message(text).embedded for text in texts]
 
     def embed(self, prepared: Sequence[str]) -> Matrix:
         """Embed prepared texts, each different one once: shape (n, dim), float32, unit rows."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
+from millrace.customer_key import customer_key
 from schemas.topics import input_topic, redo_topic
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
@@ -31,6 +32,7 @@ from shared.observers import Observer, Observers
 from shared.retrieval.similar import SimilarSearch
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings
+from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.late import LateCollection
@@ -188,12 +190,13 @@ def ticket_worker(
     observer = Observers([metrics, *observers])
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     card, decider = model_card(settings), load_decider(settings, model.fingerprint)
+    customers = CustomerIds(customer_key(settings), card.preparation.phone_region)
     with ExitStack() as held:
         collection = _opened(settings, store, collection_spec(card.collection(stream), model.dim))
         cache = held.enter_context(open_cache(settings, model.dim, clock, observer))
         embedder = TextEmbedder(model, cache, observer)
         similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)
-        stages = TicketStages(collection, embedder, Preparer(card.preparation), decider, similar)
+        stages = TicketStages(collection, embedder, Preparer(card.preparation), customers, decider, similar)
         pipeline = Pipeline(stages, collection, clock, observer)
         sink = KafkaSink(bootstrap, settings.broker)
         held.callback(sink.close)

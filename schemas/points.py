@@ -48,18 +48,24 @@ class TicketPayload(Frozen):
     deleted: Literal[False] = False
     occurred_at: UtcDatetime
     subject: str
-    body: str
+    body: str = Field(description="The whole message, personal data masked.")
+    body_embedded: str | None = Field(
+        default=None, description="What of the body was embedded, where a quotation or a signature was left out."
+    )
     language: str | None
     channel: Channel | None
     customer_id: SourceId | None
     priority: Priority
     attributes: dict[str, StoredValue]
-    resolution: str | None
+    resolution: str | None = Field(description="The whole resolution, personal data masked.")
+    resolution_embedded: str | None = Field(
+        default=None, description="What of the resolution was embedded, where it is not all; replies quote it."
+    )
     satisfaction: int | None
     label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
     flags: tuple[Flag, ...] = Field(description="What searches filter on; see `Flag`.")
     content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
-    text_digest: str = Field(description="SHA-256 of the prepared text; unchanged text is not embedded again.")
+    text_digest: str = Field(description="SHA-256 of the embedded text; unchanged text is not embedded again.")
     text_windows: int
     resolution_digest: str | None
     decision: Decision | None = Field(

@@ -14,6 +14,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.cache.address import RedisAddress
 
 
+KEY_LEAST_CHARS = 32
+"""128 bits in hex: a key that nobody finds by trying."""
+
+
 class Part(BaseModel):
     """Base of the branches of the tree."""
 
@@ -204,6 +208,24 @@ class StoreSettings(Part):
         return key
 
 
+class PrivacySettings(Part):
+    """What stands in the place of personal data."""
+
+    customer_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the digests that take the place of customers' ids which are addresses or phone numbers; a "
+        "secret, the same for all workers, made by `openssl rand -hex 32`. Empty: with the embedded store one is made in "
+        "the state folder; a server needs it set.",
+    )
+
+    @field_validator("customer_key")
+    @classmethod
+    def _is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < KEY_LEAST_CHARS:
+            raise ValueError(f"is shorter than {KEY_LEAST_CHARS} characters; `openssl rand -hex 32` makes a good one")
+        return key
+
+
 class DecisionSettings(Part):
     """What chooses a queue."""
 
@@ -255,7 +277,10 @@ class OperationSettings(Part):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
-    state_dir: Path = Field(default=Path(".millrace"), description="Where ingest keeps its progress.")
+    state_dir: Path = Field(
+        default=Path(".millrace"),
+        description="Where ingest keeps its progress, and a worker on the embedded store its key.",
+    )
 
 
 class Settings(BaseSettings):
@@ -275,6 +300,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     similar: SimilarSettings = Field(default_factory=SimilarSettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)

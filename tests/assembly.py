@@ -22,13 +22,15 @@ from shared.retrieval.similar import SimilarSearch
 from shared.routing.head import Head
 from shared.routing.policy import Policy
 from shared.settings import BatchSettings, DecisionSettings, SimilarSettings
+from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
 from tests.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages
 
-PREPARER = Preparer(Preparation(version=2))
+PREPARER = Preparer(Preparation(version=3))
+CUSTOMERS = CustomerIds(b"a key that only the tests have, 32 bytes", "US")
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Assembly:
         embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
         decider = Decider(self.policy, self.decision.neighbours, self.head)
         similar = SimilarSearch(self.collection, TEXT_VECTOR, self.similar)
-        self.stages = TicketStages(self.collection, embedder, PREPARER, decider, similar)
+        self.stages = TicketStages(self.collection, embedder, PREPARER, CUSTOMERS, decider, similar)
         self.pipeline: Pipeline[TicketItem] = Pipeline(self.stages, self.collection, self.clock, self.told)
         envelopes = Envelopes("tickets", self.model.fingerprint, decider.head_fingerprint)
         self.settler = Settler(self.collection, self.source, self.sink, envelopes, self.clock, self.told)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from millrace.cli import audit, demo, dlq, doctor, ingest, pause, policy, router, run, similar, topics
+from millrace.cli import audit, demo, dlq, doctor, ingest, pause, policy, prepare, router, run, similar, topics
 from shared.errors import MillraceError, StoreInUse, Unavailable
 
 UNAVAILABLE = 3
@@ -30,6 +30,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(router.app, name="router")
 app.add_typer(policy.app, name="policy")
 app.add_typer(similar.app, name="similar")
+app.command("prepare")(prepare.prepare)
 app.command("demo")(demo.demo)
 
 

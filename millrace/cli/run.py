@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from millrace.cli.options import Bootstrap, load_settings, require_stream
+from millrace.customer_key import customer_key
 from millrace.dlq_watch import DeadLetterWatch
 from millrace.wiring import load_decider, load_text_model, model_card, open_broker, open_store, ticket_worker
 from schemas.topics import dlq_topic, topics_of
@@ -39,6 +40,7 @@ def run(
     settings = load_settings(bootstrap)
     configure(settings.operation.log_level, settings.operation.log_format == "json")
     load_decider(settings, model_card(settings).fingerprint)  # what is wrong shows before anything is started
+    customer_key(settings)
     names = [topic.name for topic in topics_of(require_stream(stream))]
     with open_store(settings) as store, open_broker(settings, names) as address:
         if settings.broker.bootstrap is None:

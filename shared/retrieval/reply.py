@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.tickets import QuotedSentence, SuggestedReply
+from shared.text.sentences import sentences
 
 SENTENCES = 3
 REPLY_LIMIT_CHARS = 600
@@ -25,7 +26,6 @@ SAME = 0.6
 FAIR = 0.7
 """A sentence below this share of the best one's score is left out: a short reply is better than a padded one."""
 
-END = re.compile(r"(?<=[.!?…])\s+|\n+")
 WORD = re.compile(r"[^\W_]{3,}")
 
 
@@ -87,8 +87,7 @@ def _sentences(resolutions: Sequence[Resolution]) -> list[_Sentence]:
 
 
 def _part(text: str) -> list[str]:
-    parts = (" ".join(part.split()) for part in END.split(text[:READ_LIMIT_CHARS]))
-    whole = [part for part in parts if part]
+    whole = list(sentences(text[:READ_LIMIT_CHARS]))
     if len(text) > READ_LIMIT_CHARS and len(whole) > 1:
         whole.pop()  # cut off in the middle
     return [part for part in whole if len(part) <= SENTENCE_LIMIT_CHARS]

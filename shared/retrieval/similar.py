@@ -20,7 +20,10 @@ from shared.vectorstore.terms import Terms
 TERMS_VECTOR = "terms"
 """The name of the sparse vector of a text's terms."""
 
-SHOWN_FIELDS = ("ticket_id", "label", "subject", "body", "resolution", "satisfaction", "occurred_at")
+SHOWN_FIELDS = (
+    "ticket_id", "label", "subject", "body", "body_embedded", "resolution", "resolution_embedded", "satisfaction",
+    "occurred_at",
+)  # fmt: skip
 SHOWN_TERMS = 12
 
 
@@ -103,14 +106,24 @@ class SimilarSearch:
 
     def _show(self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]) -> Found:
         shown = [(hit, payloads[hit.candidate.id]) for hit in hits if "subject" in payloads.get(hit.candidate.id, {})]
-        texts = [f"{payload['subject']}\n\n{payload['body']}" for _, payload in shown]
+        texts = [f"{payload['subject']}\n\n{_embedded(payload, 'body')}" for _, payload in shown]
         shared = self._terms.shared(question.text, texts)
         similar = tuple(
             _similar_ticket(hit, payload, terms[:SHOWN_TERMS])
             for (hit, payload), terms in zip(shown, shared, strict=True)
         )
-        quotable = [ticket for ticket in similar if ticket.resolution and ticket.parts.dense >= self._settings.reply_at]
-        return Found(similar, suggest([Resolution(t.ticket_id, t.resolution or "", t.score) for t in quotable]))
+        quotable = [
+            Resolution(ticket.ticket_id, _embedded(payload, "resolution"), ticket.score)
+            for ticket, (_, payload) in zip(similar, shown, strict=True)
+            if ticket.resolution and ticket.parts.dense >= self._settings.reply_at
+        ]
+        return Found(similar, suggest(quotable))
+
+
+def _embedded(payload: Mapping[str, object], name: str) -> str:
+    """Return what of a stored text was embedded: all of it, unless something was cut."""
+    cut = payload.get(f"{name}_embedded")
+    return str(payload[name] if cut is None else cut)
 
 
 def _similar_ticket(hit: Ranked, payload: Mapping[str, object], terms: tuple[str, ...]) -> SimilarTicket:

@@ -1,13 +1,17 @@
 """HTML mail to text, by lxml's parser as a stream of tags: no layout, so that the text only gets shorter.
 
-A parser that lays pages out makes 80 million characters of a table of 100,000 (decision 0008).
+What a reader sees and what is hidden from him are two texts; only markup, scripts and style sheets are in neither. A parser
+that lays pages out makes 80 million characters of a table of 100,000 (decision 0008).
 """
 
 import re
 from collections.abc import Mapping
 from html import unescape
+from typing import NamedTuple
 
 from lxml import etree
+
+from shared.text.hiding import Hiding
 
 PAGE = re.compile(r"<(?:!doctype\s+html|html|body)\b[^<>]*>", re.IGNORECASE)
 BREAKS = re.compile(r"<br ?/?>|</(?:p|div|td|tr|li|h[1-6])>", re.IGNORECASE)
@@ -20,8 +24,123 @@ TAGS = 10_000
 """More tags than a mail of people has; the parser compares each end tag with all that is open."""
 
 PARAGRAPHS = frozenset(("blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"))
-HIDDEN = frozenset(("head", "script", "style", "template", "title"))
 CELLS = frozenset(("td", "th"))
+CODE = frozenset(("script", "style"))
+HIDDEN = frozenset(("head", "template", "title"))
+VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
+)
+"""Elements without content, which may have no end tag."""
+
+INLINE = frozenset(
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "applet",
+        "area",
+        "audio",
+        "b",
+        "base",
+        "basefont",
+        "bdi",
+        "bdo",
+        "big",
+        "blink",
+        "button",
+        "canvas",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "data",
+        "datalist",
+        "del",
+        "details",
+        "dfn",
+        "dialog",
+        "dir",
+        "em",
+        "embed",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "font",
+        "frame",
+        "frameset",
+        "html",
+        "body",
+        "i",
+        "iframe",
+        "img",
+        "input",
+        "ins",
+        "kbd",
+        "label",
+        "legend",
+        "link",
+        "map",
+        "mark",
+        "marquee",
+        "menu",
+        "meta",
+        "meter",
+        "nav",
+        "nobr",
+        "noframes",
+        "noscript",
+        "object",
+        "optgroup",
+        "option",
+        "output",
+        "param",
+        "picture",
+        "progress",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "section",
+        "select",
+        "small",
+        "source",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "svg",
+        "tbody",
+        "textarea",
+        "tfoot",
+        "thead",
+        "time",
+        "track",
+        "tt",
+        "u",
+        "var",
+        "video",
+        "wbr",
+        "article",
+        "aside",
+    ]
+)
+KNOWN = LINES | PARAGRAPHS | CELLS | CODE | HIDDEN | VOID | INLINE | {"!doctype", "!--", "![if", "![endif", "?xml"}
+START = re.compile(r"<(?!/?[a-z][a-z0-9]*:[a-z])(/?(?:!--|!\[?[a-z]+|\?xml|[a-z][a-z0-9]*(?=[\s/>]))?)", re.IGNORECASE)
+"""What may begin a tag, but for those with a prefix, such as Word's `<o:p>`."""
+
+NEVER_SHOWN = [(re.compile("<!--"), re.compile("-->"))] + [
+    (re.compile(rf"<{name}\b[^<>]*>", re.IGNORECASE), re.compile(rf"</{name}\b", re.IGNORECASE))
+    for name in ("script", "style", "title", "textarea", "template")
+]
+"""Where what the parser keeps from a reader begins and ends."""
+
+MAY_HIDE = re.compile(r"<(?:!--|s[ct]|t[ie])", re.IGNORECASE)
+
 QUOTE_MARK = "> "
 
 
@@ -36,90 +155,128 @@ def looks_like_html(text: str) -> bool:
     return len(BREAKS.findall(text)) > 1
 
 
-def html_to_text(text: str) -> str:
-    """Return what a reader of the mail sees; quoted mail is marked as in plain text.
+class PageText(NamedTuple):
+    """The text of a page: what a reader sees, and what is hidden from him."""
+
+    visible: str
+    hidden: str = ""
+
+
+def html_to_text(text: str) -> PageText:
+    """Return the text of a mail; quoted mail is marked as in plain text.
 
     Where the parser keeps nothing, as after a script that never ends, and where there are too many tags for it, only the
     tags are taken out.
     """
-    found = _parsed(text) if text.count("<") <= TAGS else ""
-    return found or _lines(unescape(TAG.sub(" ", text)))
+    text = _without_strange_tags(text)
+    found = _parsed(text) if text.count("<") <= TAGS else PageText("")
+    return found if found.visible or found.hidden else PageText(_lines(unescape(TAG.sub(" ", text))))
 
 
-def _parsed(text: str) -> str:
-    reader = _Reader()
+def _parsed(text: str) -> PageText:
+    reader = _Reader(Hiding.of(text))
     parser = etree.HTMLParser(target=reader, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
-        parser.feed(_without_open_comment(text).encode())
+        parser.feed(_opened_up(text).encode())
         parser.close()
     except etree.LxmlError:
-        return ""
+        return PageText("")
     return reader.text()
 
 
 class _Reader:
-    """Takes the parser's events and keeps what shows."""
+    """Takes the parser's events and keeps what shows apart from what is hidden.
 
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._hidden = 0
+    Args:
+        hiding: Tells which elements are not shown.
+    """
+
+    def __init__(self, hiding: Hiding) -> None:
+        self._hiding = hiding
+        self._visible: list[str] = []
+        self._hidden: list[str] = []
+        self._open: list[tuple[str, bool]] = []
+        self._hiders = self._code = self._verbatim = self._depth = 0
         self._cited: list[bool] = []
-        self._depth = 0
-        self._verbatim = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Open an element."""
-        self._hidden += tag in HIDDEN
+        if tag == "body":  # whatever was left open in the head
+            self._open, self._hiders, self._code = [], 0, 0
+        if tag not in VOID:
+            hides = tag in HIDDEN or self._hiding.hides(attributes)
+            if hides and not self._hiders:
+                self._hidden.append("\n")
+            self._open.append((tag, hides))
+            self._hiders += hides
+        self._code += tag in CODE
         self._verbatim += tag == "pre"
         if tag == "blockquote":
             self._cited.append(attributes.get("type") == "cite" or "quote" in attributes.get("class", ""))
             self._depth += self._cited[-1]
-        if tag == "body":  # whatever was left open in the head
-            self._hidden = 0
         self._break(tag)
 
     def end(self, tag: str) -> None:
-        """Close an element."""
-        self._hidden = max(0, self._hidden - (tag in HIDDEN))
+        """Close an element, and what was left open in it."""
+        self._code = max(0, self._code - (tag in CODE))
         self._verbatim = max(0, self._verbatim - (tag == "pre"))
         if tag == "blockquote" and self._cited:
             self._depth -= self._cited.pop()
         if tag != "br":
             self._break(tag)
+        if any(name == tag for name, _ in reversed(self._open)):
+            name = ""
+            while name != tag:
+                name, hides = self._open.pop()
+                self._hiders -= hides
 
     def data(self, data: str) -> None:
         """Keep text, its blanks folded."""
-        if self._hidden:
+        if self._code:
             return
         if self._verbatim:
-            self._parts.append(data.replace("\n", self._line()))
+            self._parts().append(data.replace("\n", self._line()))
         else:
             folded = " ".join(data.split())
-            self._parts.append(" " * data[:1].isspace() + folded + " " * (bool(folded) and data[-1:].isspace()))
+            self._parts().append(" " * data[:1].isspace() + folded + " " * (bool(folded) and data[-1:].isspace()))
 
     def close(self) -> None:
         """Do nothing: the parser wants it."""
 
-    def text(self) -> str:
+    def text(self) -> PageText:
         """Return what was kept."""
-        return _lines("".join(self._parts))
+        return PageText(_lines("".join(self._visible)), _lines("".join(self._hidden)))
+
+    def _parts(self) -> list[str]:
+        return self._hidden if self._hiders else self._visible
 
     def _break(self, tag: str) -> None:
+        parts = self._parts()
         if tag in CELLS:
-            self._parts.append(" ")
+            parts.append(" ")
         elif tag in PARAGRAPHS:
-            self._parts += ("\n", self._line())
-        elif tag == "br" or (tag in LINES and self._parts and not self._parts[-1].startswith("\n")):
-            self._parts.append(self._line())
+            parts += ("\n", self._line())
+        elif tag == "br" or (tag in LINES and parts and not parts[-1].startswith("\n")):
+            parts.append(self._line())
 
     def _line(self) -> str:
         return "\n" + QUOTE_MARK * (self._depth > 0)
 
 
-def _without_open_comment(text: str) -> str:
-    """Open up a comment that never ends, so that the rest of the mail is not lost with it."""
-    last = text.rfind("-->")
-    return text[: last + 1] + text[last + 1 :].replace("<!--", "")
+def _without_strange_tags(text: str) -> str:
+    """Write `<` as an entity where it begins no tag of HTML: `<name>` and `a < b` are words of people."""
+    strange = {found for found in set(START.findall(text)) if found.lower().lstrip("/") not in KNOWN}
+    if not strange:
+        return text
+    return START.sub(lambda found: f"&lt;{found[1]}" if found[1] in strange else found[0], text)
+
+
+def _opened_up(text: str) -> str:
+    """Take out the start of a comment, script or style sheet that never ends, so that the rest is not lost with it."""
+    for opening, end in NEVER_SHOWN if MAY_HIDE.search(text) else ():
+        last = max((found.end() for found in end.finditer(text)), default=0)
+        text = text[:last] + opening.sub("", text[last:])
+    return text
 
 
 def _lines(text: str) -> str:

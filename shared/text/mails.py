@@ -2,35 +2,54 @@
 
 import re
 
+from shared.text.encoded import decode, has_codes
 from shared.text.shadow import MAIL, Span
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 """Scripts that set no blanks between words, where the neighbours of an address are no part of it."""
 
-PUNCTUATION = r".!#$%&'*+/=?^`{|}~\-"
+PUNCTUATION = r".+'\-"
+"""What an address holds before its `@` beside letters, digits and `_`. RFC 5322 allows more, such as `/`, `=` and `&`, but in
+mails of people those part an address from what stands before it: `https://x.example/u?e=jo@example.com`."""
+
+AT_SIGN = r"(?:@ ?| @ )"
 
 
-def _address(word: str, before: str, other: str) -> re.Pattern[str]:
+def _address(word: str, joiners: str, other: str) -> re.Pattern[str]:
     """Return the pattern of an address: RFC 5322, section 3.4.1, without comments, and RFC 6531.
 
     Possessive, so that no part is read twice; a full stop at the end is no part of it.
 
     Args:
         word: What matches one letter or digit.
-        before: A class of what may stand in the local part, letters and punctuation.
+        joiners: What may stand between letters beside `PUNCTUATION`.
         other: A class of the letters of scripts without blanks.
     """
     label = rf"(?:{word}++(?:-++{word}++)*+|{other}++(?:-++{other}++)*+)"
     top = rf"(?:(?![\d_]){word}(?:{word}|-(?={word}))++|{other}{{2,3}})"
-    domain = rf"(?:(?:{label}\.)+{top}|\[[0-9A-Fa-f:.]{{2,45}}\])"
-    name = rf"(?:(?<!{before}){before}++|\"[^\"\n]{{1,64}}\"|(?<!\w){other}{{1,32}}+)"
-    return re.compile(rf"{name} ?@ ?{domain}")
+    domain = rf"(?P<domain>(?:{label}\.)+(?P<top>{top})|\[[0-9A-Fa-f:.]{{2,45}}\])"
+    part = rf"(?:{word}|[{joiners}{PUNCTUATION}])"
+    name = (
+        rf"(?:(?<!{word})(?<![{joiners}{PUNCTUATION}])[{PUNCTUATION}]*+(?P<name>{word}{part}*+)"
+        rf'|(?P<quoted>"[^"\n]{{1,64}}")|(?<!\w)(?P<other>{other}{{1,32}}+))'
+    )
+    return re.compile(rf"{name}{AT_SIGN}{domain}")
 
 
-ASCII_ADDRESS = _address("[A-Za-z0-9_]", f"[A-Za-z0-9_{PUNCTUATION}]", "[^\\x00-\\U0010ffff]")
-ADDRESS = _address(
-    rf"[^\W{UNSPACED}]", rf"(?:[^\W{UNSPACED}]|[\u200c\u200d{PUNCTUATION}])", f"[{UNSPACED}]"
-)  # \u200c and \u200d join letters
+ASCII_ADDRESS = _address("[A-Za-z0-9_]", "", "[^\\x00-\\U0010ffff]")
+ADDRESS = _address(rf"[^\W{UNSPACED}]", "\u200c\u200d", f"[{UNSPACED}]")  # these two characters join letters
+
+NO_TOP = frozenset(
+    "png jpg jpeg gif svg webp bmp tif tiff ico heic avif css scss less js mjs cjs jsx ts tsx json xml yml yaml toml ini"
+    " cfg conf htm html xhtml php asp aspx jsp pdf doc docx xls xlsx ppt pptx odt ods txt csv tsv log sql exe dll msi dmg"
+    " apk iso jar war tgz tar gz bz2 rar mp3 mp4 wav ogg avi mkv webm woff woff2 ttf otf eot psd eps rb pyc java kt cpp"
+    " service socket timer target mount slice scope lock bak tmp".split()
+)
+"""Endings of files and of a machine's services; none is a top-level domain (IANA's list of 2026)."""
+
+VERSION = re.compile(r"v?\d+\.\d+\.\d+-.*")
+NO_DOMAIN = re.compile(r"[0-9A-F]{8}\.[0-9A-F]{8}|(?:openssh|libssh)\.(?:com|org)")
+"""The parts of a mail in Outlook's `image001.png@01DBA1B2.C3D4E5F0`, and names of ciphers."""
 
 BRACKETED = re.compile(r"[(\[{] ?(?:at|@|dot|\.) ?[)\]}]", re.IGNORECASE)
 AT = r"(?: ?[(\[{] ?(?:at|@) ?[)\]}] ?| at |@)"
@@ -42,22 +61,25 @@ SPELLED = re.compile(
 COMMON_TOP = re.compile(
     r"(?:com|org|net|edu|gov|info|io|eu|co|uk|us|ca|au|de|at|ch|fr|be|nl|es|it|pt|pl|se|no|dk|fi|in|br)", re.IGNORECASE
 )
-MIN_CHARS = len(MAIL)
+MIN_CHARS, MAX_CHARS = len(MAIL), 320
+"""RFC 5321, section 4.5.3.1, allows 64 octets before the `@` and 255 behind it."""
 
 
 def has_mail_sign(text: str) -> bool:
     """Tell at next to no cost whether a text may hold an address."""
     if "@" in text or "\uff20" in text or "\ufe6b" in text:
         return True
-    return _may_be_spelled(text)
+    return _may_be_spelled(text) or (has_codes(text) and "@" in decode(text).text)
 
 
 def find_mails(shadow: str) -> list[Span]:
-    """Return the addresses in a shadow."""
+    """Return the addresses in a shadow, those with encoded characters too."""
     spans: list[Span] = []
-    if "@" in shadow:
-        address = ASCII_ADDRESS if shadow.isascii() else ADDRESS
-        spans = [(found.start(), found.end(), MAIL) for found in address.finditer(shadow)]
+    if has_codes(shadow):
+        decoded = decode(shadow)
+        spans = [(decoded.starts[start], decoded.starts[end], mask) for start, end, mask in _addresses(decoded.text)]
+    elif "@" in shadow:
+        spans = _addresses(shadow)
     if _may_be_spelled(shadow):
         spans += [
             (found.start(), found.end(), MAIL)
@@ -65,6 +87,29 @@ def find_mails(shadow: str) -> list[Span]:
             if _is_spelled(found) and not any(found.start() < end and start < found.end() for start, end, _ in spans)
         ]
     return [span for span in spans if span[1] - span[0] >= MIN_CHARS]
+
+
+def _addresses(text: str) -> list[Span]:
+    """Return the addresses of a text, looked for around each `@` alone."""
+    address = ASCII_ADDRESS if text.isascii() else ADDRESS
+    spans: list[Span] = []
+    done = 0
+    at = text.find("@")
+    while at >= 0:
+        opening = '"' if text[at - 1 : at] == '"' else " "
+        found = address.search(text, max(done, text.rfind(opening, done, max(done, at - 1))), at + MAX_CHARS)
+        done = at + 1 if found is None else found.end()
+        if found is not None and not _is_of_machines(found["domain"], found["top"] or ""):
+            start = max(found.start("name"), found.start("quoted"), found.start("other"))
+            spans.append((start, found.end(), MAIL))
+        at = text.find("@", done)
+    return spans
+
+
+def _is_of_machines(domain: str, top: str) -> bool:
+    """Whether a domain is the name of a file, a version, or another thing that no mail is sent to."""
+    is_version = VERSION.fullmatch(domain) is not None and not COMMON_TOP.fullmatch(top)
+    return top.lower() in NO_TOP or is_version or NO_DOMAIN.fullmatch(domain) is not None
 
 
 def _may_be_spelled(text: str) -> bool:

@@ -5,6 +5,9 @@ What is not masked: names, postal addresses, dates of birth, ids. What is ambigu
 """
 
 import re
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from shared.text.accounts import find_cards, find_ibans
 from shared.text.mails import find_mails, has_mail_sign
@@ -15,12 +18,18 @@ DIGITS = "0123456789"
 ENOUGH_DIGITS = re.compile(r"\d(?:\D*\d){6}")
 """No number that is masked has fewer than seven digits."""
 
+NO_MASKS: Mapping[str, int] = MappingProxyType({})
 PASSES = 8
 """A mask can lay bare what its neighbour hid; what is found in the first passes is all there is in texts of people."""
 
 
 def mask(text: str, region: str) -> str:
-    """Return a text with `[mail]`, `[phone]`, `[iban]` and `[card]` in place of personal data.
+    """Return a text with `[mail]`, `[phone]`, `[iban]` and `[card]` in place of personal data; see `masked`."""
+    return masked(text, region)[0]
+
+
+def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
+    """Return a text with masks in place of personal data, and how often each mask was set.
 
     Masking twice changes nothing, and no mask is longer than what it stands for.
 
@@ -28,12 +37,15 @@ def mask(text: str, region: str) -> str:
         text: A normalised text.
         region: Where a phone number without a country's code is dialled, ISO 3166-1 alpha-2.
     """
+    counts: Counter[str] | None = None
     for _ in range(PASSES):
         spans = find(text, region)
         if not spans:
             break
+        counts = Counter() if counts is None else counts
+        counts.update(mask for _, _, mask in spans)
         text = apply(text, spans)
-    return text
+    return text, NO_MASKS if counts is None else counts
 
 
 def find(text: str, region: str) -> list[Span]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from phonenumbers import NumberParseException, PhoneNumberMatcher, is_valid_number, parse
 
-from shared.text.shadow import DATE, IPV4, PHONE, Span
+from shared.text.ordinary import TEL, ordinary, scales
+from shared.text.shadow import PHONE, Span
 
 MIN_DIGITS, MAX_DIGITS = 7, 15
 """Of a phone number; ITU-T E.164 allows 15."""
@@ -21,40 +22,20 @@ WINDOW_DIGITS, OVERLAP_DIGITS = 60, 15
 WINDOWS = 16
 """So many windows of a text are handed to the library; beyond them, all that may be a number is masked unasked."""
 
-GAP = r"[ ./()\-]{0,3}"
-RUN = re.compile(rf"[+(]{{0,2}}\d(?:{GAP}\d)*+")
-TEL = (
-    r"(?:tel|telephone|téléphone|telefon|teléfono|phone|mobile|mob|cell|handy|portable|móvil|fax|call|ring|dial|whatsapp|"
-    r"sms|text)"
-)
-SHAPED = r"\+|00[1-9]|\(?\d{3}[)\-. ]{1,2}\d{3}[-. ]\d{4}(?!\d)|0[1-9](?:[ ./-]\d\d){4}(?!\d)"
-"""What looks like a phone number also behind `order` or `A-`."""
+GAP = r"[ ./()\-]{0,4}"
+RUN = re.compile(rf"(?:\(?\+ ?)?\({{0,2}}\d(?:{GAP}\d)*+")
+SQUARE = re.compile(r"\[(\+?[ \d]{1,5})\](?=[ ./-]{0,3}\d)")
+GAPS = re.compile(r"[^\d]+")
+PART_BEFORE = re.compile(r"\d([^\d]*)$")
+PART_AFTER = re.compile(r"([^\d]*)\d")
+ODDLY_GROUPED = re.compile(r"\d\d[ ./()-]+\d$|\d{4}[ ./()-]+\d(?!\d)|^[1-9]\d{4,} - \d{5,}$")
+"""No phone number is written with a single digit at its end or behind a long group; two long groups are a range."""
 
-CUE = re.compile(rf"\b{TEL}(?:[ .:#-]+(?:me|us|at|on|under|is|no|nr|number|nummer|numéro))*[ .:#-]*\(?$", re.IGNORECASE)
+PLUS = re.compile(r"\+ ?$")
+
+CUE = re.compile(rf"\b{TEL}(?:[ .:#-]+(?:me|us|at|on|under|is|no|nr|number|nummer|numéro))*[ .:#-]*\(?$")
 CUE_CHARS = 40
-IDENTIFIED = (
-    r"\b(?:order|purchase|invoice|ref|reference|ticket|case|tracking|shipment|parcel|package|isbn|ean|upc|sku|item|article|"
-    r"serial|imei|customer|transaction|booking|bestellung|bestellnummer|rechnung|rechnungsnummer|sendung|sendungsnummer|"
-    r"kundennummer|artikel|artikelnummer|commande|facture|colis|suivi|référence|pedido|factura|envío|referencia)"
-    r"(?: (?:no|nr|number|nummer|numéro|numero|número|id|code|is|n°|nº))*[ .:#]*(?:[A-Z]{1,4}-?)?"
-)
-CURRENCY = r"(?:[$€£¥₹₽₩]|(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|Kč|zł|kr|euros?|dollars?|pounds?)\b)"
-NO_PHONE = re.compile(
-    rf"{DATE}|{IPV4}|(?<![\w.+])(?:"
-    rf"\d{{1,2}}:\d\d(?::\d\d)?(?:[.,]\d{{1,9}})?(?!\d)"  # a time
-    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"  # UUID
-    rf"|\d{{1,3}}(?:[ .,']\d{{3}})*+(?:[.,]\d{{1,2}})? ?(?:%|{CURRENCY})|\d{{1,18}}(?:[.,]\d{{1,2}})? ?(?:%|{CURRENCY})"
-    r"|97[89][- ]?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ]\d(?!\d)"  # ISBN-13
-    r"|v(?:ersion)? ?\d+(?:\.\d+)+"
-    rf"|(?:19|20)\d\d-\d{{4,8}}(?![-\d])"  # a year and a count
-    rf"|(?!{TEL}\b)[A-Za-z][A-Za-z0-9]{{0,15}}[-_/#](?!{SHAPED})\w[\w/-]*)"  # an id: ORD-2026-004411
-    rf"|{CURRENCY} ?\d{{1,3}}(?:[ .,']\d{{3}})*+(?:[.,]\d{{1,2}})?(?!\d)|{CURRENCY} ?\d+(?:[.,]\d{{1,2}})?(?!\d)"
-    rf"|(?:{IDENTIFIED}|#)(?!{SHAPED})\d[\d/-]*+",
-    re.IGNORECASE,
-)
-"""Dates, times, addresses of machines, amounts, ISBNs, versions and ids: what is no phone number wherever it stands."""
-
-INTERNATIONAL = re.compile(rf"\+\(?\d(?:{GAP}\d){{7,14}}")
+INTERNATIONAL = re.compile(rf"\+ ?\(?\d(?:{GAP}\d){{7,14}}")
 TRUNK = re.compile(
     r"(?<!\d)\(?0[1-9]\d{0,4}\)?(?:[ ./-]\d{2,})+(?!\d)|(?<!\d)\(?0[1-9]\d{1,4}\)? ?[/-]? ?\d{2,}(?:[ .-]\d{2,})*(?!\d)"
     r"|(?<!\d)0[1-9]\d{8,9}(?!\d)"
@@ -66,6 +47,15 @@ DIALS_00 = "FR"
 
 PREFIXED = re.compile(rf"(?<!\d)00 ?[1-9](?:{GAP}\d){{6,13}}(?!\d)")
 RULES = (INTERNATIONAL, BRACKETED, NORTH_AMERICAN, TRUNK)
+EXTENSION = re.compile(
+    r"[ ,;(-]{0,3}(?:extn?|extension|xtn|x|#|durchwahl|dw|poste|anexo|ramal|int|interno|toestel|apparat)\.?[ .:=-]{0,3}"
+    r"\d{1,6}\)?(?!\w)",
+    re.IGNORECASE,
+)
+WORD_BEFORE = re.compile(r"(?:[A-Za-z]?[a-z]{2,}|[^\W\d_a-zA-Z])$")
+WORD_AFTER = re.compile(r"(?:[A-Za-z]?[a-z]{2,}|[^\W\d_a-zA-Z])(?!\d)")
+"""What a number may be glued to; before an upper-case code, or a letter alone, it is part of an id."""
+
 LIMITS = {BRACKETED: (8, 13), TRUNK: (9, 12)}
 """How many digits a match may have, where it is not `MIN_DIGITS` to `MAX_DIGITS`."""
 
@@ -81,13 +71,14 @@ class _Search:
 
     def run(self, start: int, end: int) -> None:
         """Search a run of digits and what may stand between those of one number."""
-        start, told = self._begin(start, end)
+        start, cued = self._begin(start, end)
         digits = _count(self.shadow, start, end)
         if digits < MIN_DIGITS:
             return
-        if told and digits <= MAX_DIGITS:
-            self.spans.append((start, end, PHONE))
+        if cued and digits <= MAX_DIGITS:
+            self._add(start, end)
             return
+        before = len(self.spans)
         for found in PREFIXED.finditer(self.shadow, start, end):
             if _is_valid(found[0]):
                 self._add(*found.span())
@@ -100,22 +91,32 @@ class _Search:
             if _count(self.shadow, first, last) >= MIN_DIGITS:
                 self._ask(first, last, self.region)
         self._rules(start, end)
+        if digits > MAX_DIGITS:
+            self.spans[before:] = [span for span in self.spans[before:] if not self._is_part(span, start, end)]
 
     def _begin(self, start: int, end: int) -> tuple[int, bool]:
-        """Return where a run begins, past digits that belong to a word, and whether `tel` or the like stands before it."""
-        if CUE.search(self.shadow[max(0, start - CUE_CHARS) : start]):
+        """Return where a run begins, past digits that belong to an id, and whether `tel` or the like stands before it."""
+        before = self.shadow[max(0, start - CUE_CHARS) : start]
+        if CUE.search(before.lower()):
             return start, True
-        if start and (self.shadow[start - 1].isalnum() or self.shadow[start - 1] in "_+"):
+        if (
+            before
+            and (before[-1].isalnum() or before[-1] in "_+")
+            and self.shadow[start] != "+"
+            and not WORD_BEFORE.search(before)
+        ):
             while start < end and self.shadow[start] in "+(0123456789":
                 start += 1
         return start, False
 
     def _ask(self, start: int, end: int, region: str) -> None:
-        """Ask the library; the characters around a window tell it whether a number stands inside a word."""
+        """Ask the library; it is shown the characters around a window, except those of a word that a number is glued to."""
         self.windows -= 1
-        before = max(0, start - 1)
-        for match in PhoneNumberMatcher(self.shadow[before : end + 1], region):
-            self._add(max(start, before + match.start), min(end, before + match.end))
+        first = start - (start > 0 and not WORD_BEFORE.search(self.shadow, max(0, start - CUE_CHARS), start))
+        last = end + (not WORD_AFTER.match(self.shadow, end))
+        for match in PhoneNumberMatcher(self.shadow[first:last], region):
+            if not ODDLY_GROUPED.search(match.raw_string):
+                self._add(max(start, first + match.start), min(end, first + match.end))
 
     def _rules(self, start: int, end: int) -> None:
         for pattern in RULES:
@@ -124,9 +125,34 @@ class _Search:
                 if few <= _count(self.shadow, *found.span()) <= many:
                     self._add(*found.span())
 
+    def _is_part(self, span: Span, start: int, end: int) -> bool:
+        """Whether what was found in a long run goes on, on either side, with the sign that parts its own digits."""
+        first, last, _ = span
+        others = [other for other in self.spans if other is not span]
+        signs = set(GAPS.findall(self.shadow[first:last]))
+        for at, there in (
+            (first, PART_BEFORE.search(self.shadow, start, first)),
+            (last, PART_AFTER.match(self.shadow, last, end)),
+        ):
+            if (
+                there
+                and there[1] in signs
+                and not any(low <= at + (at == last) * len(there[0]) - 1 < high for low, high, _ in others)
+            ):
+                return True
+        return False
+
     def _add(self, start: int, end: int) -> None:
-        if self.shadow[start] == "(" and self.shadow.count("(", start, end) > self.shadow.count(")", start, end):
+        """Keep a span unless it overlaps another, with its `+`, both brackets of a pair, and its extension."""
+        shadow = self.shadow
+        if shadow[start] == "(" and shadow.count("(", start, end) > shadow.count(")", start, end):
             start += 1
+        if start and shadow[start - 1] == "(" and shadow.count(")", start, end) > shadow.count("(", start, end):
+            start -= 1
+        plus = PLUS.search(shadow, max(0, start - 2), start)
+        start = start if plus is None else plus.start()
+        extension = EXTENSION.match(shadow, end)
+        end = end if extension is None else extension.end()
         near = self.spans[-WINDOWS:]
         if end - start >= len(PHONE) and all(end <= first or last <= start for first, last, _ in near):
             self.spans.append((start, end, PHONE))
@@ -139,10 +165,12 @@ def find_phones(shadow: str, region: str) -> list[Span]:
         shadow: What is searched; mails, IBANs and cards are covered already.
         region: Where a number without a country's code is dialled, ISO 3166-1 alpha-2.
     """
+    if "[" in shadow:
+        shadow = SQUARE.sub(r"(\1)", shadow)
     runs = _runs(shadow)
     if not runs:
         return []
-    search = _Search(_without_others(shadow, runs), region)
+    search = _Search(_without_ordinary(shadow, runs), region)
     for start, end in _runs(search.shadow):
         search.run(start, end)
     return search.spans
@@ -155,7 +183,7 @@ def _runs(shadow: str) -> list[tuple[int, int]]:
     ]
 
 
-def _without_others(shadow: str, runs: list[tuple[int, int]]) -> str:
+def _without_ordinary(shadow: str, runs: list[tuple[int, int]]) -> str:
     """Blank what is no phone number, in and around runs of digits: the rest of a text is not looked at."""
     near: list[tuple[int, int]] = []
     for start, end in runs:
@@ -163,13 +191,21 @@ def _without_others(shadow: str, runs: list[tuple[int, int]]) -> str:
             near[-1] = (near[-1][0], end + CUE_CHARS)
         else:
             near.append((max(0, start - CUE_CHARS), end + CUE_CHARS))
+    for find in (scales, ordinary):
+        small = shadow.lower()
+        if len(small) != len(shadow):  # some capital letters are two small ones
+            small = "".join(each if len(each) == 1 else "x" for each in map(str.lower, shadow))
+        shadow = _blanked(shadow, [span for first, last in near for span in find(small, first, last)])
+    return shadow
+
+
+def _blanked(shadow: str, spans: list[tuple[int, int]]) -> str:
     parts: list[str] = []
     at = 0
-    for first, last in near:
-        for found in NO_PHONE.finditer(shadow, first, last):
-            parts += (shadow[at : found.start()], "x" * len(found[0]))
-            at = found.end()
-    return "".join((*parts, shadow[at:]))
+    for start, end in spans:
+        parts += (shadow[at:start], "x" * (end - start))
+        at = end
+    return "".join((*parts, shadow[at:])) if parts else shadow
 
 
 def _count(shadow: str, start: int, end: int) -> int:

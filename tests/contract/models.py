@@ -66,7 +66,7 @@ def small_card(folder: Path, pooling: Pooling) -> ModelCard:
         dim=SMALL_DIM,
         window_tokens=SMALL_WINDOW,
         pooling=pooling,
-        preparation=Preparation(version=2),
+        preparation=Preparation(version=3),
         prompt="",
         dtype="float32",
         backend="torch",

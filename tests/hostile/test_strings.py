@@ -11,7 +11,7 @@ import pytest
 from schemas.outcomes import Outcome
 from shared.errors import Rejected
 from shared.records import Record
-from tests.assembly import PREPARER, Assembly
+from tests.assembly import CUSTOMERS, PREPARER, Assembly
 from tests.tickets import event, record
 from workers.tickets.prepare import TicketItem, decode_ticket, prepare
 
@@ -33,7 +33,7 @@ def verdict(given: Record) -> Rejected | TicketItem:
         item = decode_ticket(given)
     except Rejected as rejected:
         return rejected
-    prepare(item, PREPARER)
+    prepare(item, PREPARER, CUSTOMERS)
     return item
 
 

@@ -249,8 +249,9 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     ),
 )
 def test_a_prepared_message_holds_nothing_that_is_masked(text: str, frame: str) -> None:
-    prepared = Preparer(Preparation(version=2)).message(frame.format(text))
-    assert mask(prepared, REGION) == prepared
+    prepared = Preparer(Preparation(version=3)).message(frame.format(text))
+    assert mask(prepared.kept, REGION) == prepared.kept
+    assert mask(prepared.embedded, REGION) == prepared.embedded
 
 
 @pytest.mark.parametrize("region", ["US", "FR", "DE", "GB"])

@@ -23,7 +23,7 @@ Instruction = tuple[str, str]
 
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+[\w.-]*$")
 FROM_OUTSIDE = re.compile(r"\$\{[A-Z_]+:\?[^}]+\}$")
-SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|API_KEY|PRIVATE", re.IGNORECASE)
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|API_KEY|CUSTOMER_KEY|PRIVATE", re.IGNORECASE)
 WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 PROBES = ("/healthz", "/readyz")
 WRITABLE_ROOT = {"kafka"}

@@ -18,7 +18,7 @@ from shared.routing.neighbours import TEMPERATURE, vote
 from shared.routing.policy import Policy
 from shared.settings import DecisionSettings
 from shared.vectorstore.port import Hit, Stored
-from tests.assembly import PREPARER
+from tests.assembly import CUSTOMERS, PREPARER
 from tests.fakes import DIM, FakeCollection
 from tests.tickets import deleted, event, record
 from workers.tickets.decide import Answer, Decider, to_decision
@@ -34,7 +34,7 @@ def hit(label: str, score: float = 0.9, **payload: object) -> Hit:
 
 def item(**changes: Any) -> TicketItem:
     made = decode_ticket(record(event(**changes)))
-    prepare(made, PREPARER)
+    prepare(made, PREPARER, CUSTOMERS)
     made.text_embedded = Embedded(unit(1.0), 1)
     return made
 

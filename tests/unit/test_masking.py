@@ -3,8 +3,12 @@
 A green run does not prove that every number of every country is found; `tests/property/test_masking.py` draws many more.
 """
 
+import csv
+from pathlib import Path
+
 import pytest
 
+from benchmarks.masking_rates import APART, DECIMALS, masked_decimals, masked_in_vain, missed, ordinary, phones
 from shared.text.masking import find, mask
 from shared.text.shadow import shadow_of
 
@@ -152,6 +156,103 @@ def test_numbers_that_are_no_phone_numbers(text: str) -> None:
 @pytest.mark.parametrize(("region", "masked"), [("US", "12 34 56 78"), ("DK", "[phone]"), ("NO", "12 34 56 78")])
 def test_a_region_decides_about_numbers_without_a_country(region: str, masked: str) -> None:
     assert mask("12 34 56 78" if region != "DK" else "32 12 34 56", region) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("test data630-596-1111", "test data[phone]"),
+        ("cell630-596-1111", "cell[phone]"),
+        ("630-596-1111call me", "[phone]call me"),
+        ("home+1 212 555 0123work+1 415 555 0134", "home[phone]work[phone]"),
+        ("+1 (212) - 555 - 0123", "[phone]"),
+        ("Tel.: (030) / 12345678", "Tel.: [phone]"),
+        ("+49 (170) / 1234567", "[phone]"),
+        ("+ 44 20 7946 0958", "[phone]"),
+        ("(+49) 170 1234567", "[phone]"),
+        ("[212] 555-0123", "[phone]"),
+        ("+81 90-2012-3456", "[phone]"),
+        ("(11) 2012-3456", "[phone]"),
+        ("212-555-0123 ext. 45", "[phone]"),
+        ("212-555-0123 x45, thanks", "[phone], thanks"),
+        ("212-555-0123 (ext. 45)", "[phone]"),
+    ],
+)
+def test_phone_numbers_glued_bracketed_and_extended(text: str, masked: str) -> None:
+    assert mask(text, "US") == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://x.example/u?e=jo%40example.com", "https://x.example/u?e=[mail]"),
+        ("https://x.example/u?e=jo%40example.com%26t%3D1", "https://x.example/u?e=[mail]%26t%3D1"),
+        ("https://x.example/u?e=jo%2540example%252Ecom", "https://x.example/u?e=[mail]"),
+        ("jo&#64;example.com", "[mail]"),
+        ("jo&#x40;example&#46;com", "[mail]"),
+        ("jo&commat;example.com", "[mail]"),
+        ('{"mail":"jo\\u0040example.com"}', '{"mail":"[mail]"}'),
+        ("https://x.example/u?e=jo@example.com&t=1", "https://x.example/u?e=[mail]&t=1"),
+        ("https://x.example/jo@example.com/edit", "https://x.example/[mail]/edit"),
+        ("email=jo@example.com", "email=[mail]"),
+        ("|jo@example.com|'al@example.com'", "|[mail]|'[mail]'"),
+    ],
+)
+def test_encoded_addresses_and_those_in_urls(text: str, masked: str) -> None:
+    assert mask(text, "US") == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "logo@2x.png",
+        "cid:image001.png@01DBA1B2.C3D4E5F0",
+        "react@18.2.0 and left-pad@1.3.0.tgz",
+        "actions/checkout@v4",
+        "us @acme.official",
+        "openvpn@client.service",
+        "100% off at %40 or R&#64; D",
+        "0.093859587",
+        "-0.0938595871 and 48.8583701, 2.2944813",
+        "21255501.23",
+        "9205 5902 4534 0123 4567 89",
+        "1Z 999 AA1 01 2345 6784",
+        "RR 123 456 785 DE",
+        "On a scale 1 2 3 4 5 6 7 8 9 10 I give 3",
+        "sizes 36, 38, 40, 42, 44, 46",
+        "order_id=2125550123",
+        '"order_id": 2125550123',
+        "Content-Length: 4155550134",
+        "080442957X",
+        "10.1038/2125550123",
+        "9202 - 10000 - 0",
+    ],
+)
+def test_what_is_part_of_something_longer_stays(text: str) -> None:
+    assert mask(text, "US") == text
+
+
+def test_the_rates_of_the_lists() -> None:
+    """At most 2 % of the numbers that must be masked are missed, and of those that must stay are masked."""
+    bad = [text for texts in missed().values() for text in texts]
+    assert len(bad) <= 0.02 * len(list(phones())), bad
+    lists = ordinary()
+    apart = masked_in_vain()
+    assert len(apart.pop(APART)) > 0, "what cannot be told from a phone number is masked"
+    vain = [text for texts in apart.values() for text in texts]
+    assert len(vain) <= 0.02 * sum(len(texts) for kind, texts in lists.items() if kind != APART), vain
+    assert all(len(texts) >= 20 for texts in lists.values())
+    assert masked_decimals() <= DECIMALS // 1_000
+
+
+@pytest.mark.parametrize("name", ["banking77", "bitext_support"])
+def test_nothing_is_masked_in_texts_without_personal_data(name: str, data_dir: Path) -> None:
+    for file in sorted((data_dir / "text" / name).glob("*.csv")):
+        with file.open(encoding="utf-8", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        texts = [next(row[column] for column in ("text", "utterance") if column in row) for row in rows]
+        assert [text for text in texts if mask(text, "US") != text] == []
+        assert len(texts) > 500
 
 
 def test_several_kinds_in_one_text() -> None:

@@ -8,7 +8,7 @@ import pytest
 from schemas.failures import FailureReason
 from schemas.points import point_id
 from shared.errors import Rejected
-from tests.assembly import PREPARER
+from tests.assembly import CUSTOMERS, PREPARER
 from tests.tickets import deleted, event, record
 from workers.tickets.prepare import (
     TicketItem,
@@ -23,7 +23,7 @@ from workers.tickets.prepare import (
 
 def prepared(**changes: object) -> TicketItem:
     item = decode_ticket(record(event(**changes)))
-    prepare(item, PREPARER)
+    prepare(item, PREPARER, CUSTOMERS)
     return item
 
 
@@ -100,7 +100,7 @@ def test_the_content_does_not_depend_on_the_order_of_attributes() -> None:
 
 def test_a_deletion_has_content_and_no_text() -> None:
     item = decode_ticket(record(deleted()))
-    prepare(item, PREPARER)
+    prepare(item, PREPARER, CUSTOMERS)
     assert item.content
     assert (item.text, item.text_digest) == ("", "")
 

@@ -18,7 +18,7 @@ from shared.retrieval.ranking import LEAST_TERMS
 from shared.retrieval.similar import SHOWN_TERMS, Found, Question, SimilarSearch
 from shared.settings import SimilarSettings
 from shared.vectorstore.terms import Terms
-from tests.assembly import PREPARER
+from tests.assembly import CUSTOMERS, PREPARER
 from tests.fakes import DIM, FakeCollection
 from tests.tickets import event, record
 from workers.tickets.prepare import decode_ticket, prepare
@@ -224,7 +224,7 @@ def test_a_store_that_cannot_be_read_is_unavailable() -> None:
 
 def test_an_item_gets_its_hits_and_its_reply_and_not_itself() -> None:
     item = decode_ticket(record(event()))
-    prepare(item, PREPARER)
+    prepare(item, PREPARER, CUSTOMERS)
     item.text_embedded = Embedded(unit(1.0), 1)
     points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel"))
     find_similar([item], SimilarSearch(points, "text", SETTINGS))

@@ -15,7 +15,8 @@ from shared.decoding import decode
 from shared.engine.pipeline import Item
 from shared.errors import Rejected
 from shared.records import Embedded, Record, Vector
-from shared.text.preparation import Preparer
+from shared.text.customers import CustomerIds
+from shared.text.preparation import Prepared, Preparer
 
 STREAM = "tickets"
 TEXT_VECTOR = "text"
@@ -23,13 +24,25 @@ BYTES_PER_TOKEN = 4
 """A rough figure for English prose in JSON, used only to bound a poll batch before anything is decoded."""
 
 
+NOTHING = Prepared("", "")
+
+
 @dataclass(slots=True, kw_only=True)
 class TicketItem(Item):
-    """A ticket event on its way."""
+    """A ticket event on its way.
+
+    Attributes:
+        event: Once prepared, its texts are what is kept.
+        text: What is embedded of subject and body, decided on, and searched by terms.
+        body: What is kept and what is embedded of the body.
+        resolution: The same of the resolution.
+    """
 
     event: TicketSnapshot | TicketDeleted
     text: str = ""
     text_digest: str = ""
+    body: Prepared = NOTHING
+    resolution: Prepared | None = None
     resolution_digest: str | None = None
     text_embedded: Embedded | None = None
     resolution_embedded: Embedded | None = None
@@ -67,24 +80,28 @@ def decode_ticket(record: Record) -> TicketItem:
     )
 
 
-def prepare(item: TicketItem, preparer: Preparer) -> None:
+def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> None:
     """Digest the event as it came, put the prepared one in its place, and take the digests that spare work."""
     event = item.event
     item.content = digest(json.dumps(event.model_dump(mode="json", exclude={"event_id"}), sort_keys=True))
     if isinstance(event, TicketSnapshot):
-        item.event = event = prepared_event(event, preparer)
-        item.text = joined(event.subject, event.body)
+        item.body = preparer.message(event.body, event.subject)
+        item.resolution = None if event.resolution is None else preparer.message(event.resolution)
+        item.event = prepared = _prepared_event(item, event, preparer, customers)
+        item.text = joined(prepared.subject, item.body.embedded)
         item.text_digest = digest(item.text)
-        item.resolution_digest = None if event.resolution is None else digest(event.resolution)
+        item.resolution_digest = None if item.resolution is None else digest(item.resolution.embedded)
 
 
-def prepared_event(event: TicketSnapshot, preparer: Preparer) -> TicketSnapshot:
-    """Return the event with its texts prepared. Ids stay as they are, a customer's that is a mail address or phone not."""
+def _prepared_event(
+    item: TicketItem, event: TicketSnapshot, preparer: Preparer, customers: CustomerIds
+) -> TicketSnapshot:
+    """Return the event with its texts prepared. Ids stay as they are, a customer's that is an address or a number not."""
     prepared = {
         "subject": preparer.field(event.subject),
-        "body": preparer.message(event.body),
-        "resolution": None if event.resolution is None else preparer.message(event.resolution),
-        "customer_id": None if event.customer_id is None else preparer.identifier(event.customer_id),
+        "body": item.body.kept,
+        "resolution": None if item.resolution is None else item.resolution.kept,
+        "customer_id": None if event.customer_id is None else customers.stored(event.tenant_id, event.customer_id),
         "attributes": preparer.attributes(event.attributes),
     }
     return event.model_copy(update=prepared)
@@ -92,7 +109,7 @@ def prepared_event(event: TicketSnapshot, preparer: Preparer) -> TicketSnapshot:
 
 def prepared_text(subject: str, body: str, preparer: Preparer) -> str:
     """Return the text to be embedded of a bare subject and body, as the worker embeds it."""
-    return joined(preparer.field(subject), preparer.message(body))
+    return joined(preparer.field(subject), preparer.message(body, subject).embedded)
 
 
 def joined(subject: str, body: str) -> str:

@@ -17,7 +17,8 @@ from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import Rejected
 from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
-from shared.text.preparation import Preparer
+from shared.text.customers import CustomerIds
+from shared.text.preparation import Prepared, Preparer
 from shared.vectorstore.port import Collection, CollectionSpec
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import Decider
@@ -51,10 +52,12 @@ class TicketStages:
         collection: Collection,
         embedder: TextEmbedder,
         preparer: Preparer,
+        customers: CustomerIds,
         decider: Decider,
         similar: SimilarSearch,
     ) -> None:
-        self._collection, self._embedder, self._preparer = collection, embedder, preparer
+        self._collection, self._embedder = collection, embedder
+        self._preparer, self._customers = preparer, customers
         self._decider, self._similar = decider, similar
 
     def decode(self, record: Record) -> TicketItem:
@@ -64,7 +67,7 @@ class TicketStages:
     def prepare(self, items: Sequence[TicketItem]) -> None:
         """Prepare the text of every ticket and take the digests that spare work."""
         for item in items:
-            prepare(item, self._preparer)
+            prepare(item, self._preparer, self._customers)
 
     def embed(self, items: Sequence[TicketItem]) -> None:
         """Take vectors over from the store where the text is unchanged, and embed the rest in one call."""
@@ -75,8 +78,8 @@ class TicketStages:
             _take_over(item)
             if item.text_embedded is None:
                 wanted.append((item, "text_embedded", item.text))
-            if item.event.resolution is not None and item.resolution_embedded is None:
-                wanted.append((item, "resolution_embedded", item.event.resolution))
+            if item.resolution is not None and item.resolution_embedded is None:
+                wanted.append((item, "resolution_embedded", item.resolution.embedded))
         for (item, slot, _), answer in zip(wanted, self._embedder.embed([w[2] for w in wanted]), strict=True):
             if isinstance(answer, Rejected):
                 item.rejected = answer
@@ -147,6 +150,8 @@ def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
                 "customer_id", "priority", "attributes", "resolution", "satisfaction",
             }
         ),
+        body_embedded=_if_other(item.body),
+        resolution_embedded=None if item.resolution is None else _if_other(item.resolution),
         label=event.agent_label,
         flags=flags(event),
         content_digest=item.content,
@@ -156,6 +161,10 @@ def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
         decision=item.decision if routed else _stored_decision(item),
         decided_version=item.version if routed else _integer(stored.get(PUBLISHED_FIELD)),
     )  # fmt: skip
+
+
+def _if_other(prepared: Prepared) -> str | None:
+    return None if prepared.embedded == prepared.kept else prepared.embedded
 
 
 def flags(event: TicketSnapshot) -> tuple[Flag, ...]:

@@ -1,0 +1,88 @@
+"""`millrace prepare`."""
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from millrace.cli.options import Json, load_settings, quiet
+from millrace.wiring import model_card
+from schemas.tickets import BODY_LIMIT_CHARS
+from shared.errors import Fatal
+from shared.text.preparation import Prepared, Preparer
+
+STANDARD_INPUT = "-"
+LIMIT_BYTES = 4 * BODY_LIMIT_CHARS
+"""No character of UTF-8 takes more than four bytes."""
+
+
+def prepare(
+    file: Annotated[str, typer.Argument(help="A message in UTF-8, plain or HTML; - reads standard input.")],
+    subject: Annotated[
+        str, typer.Option(help="Its subject. One such as `Fwd: ...` says that it forwards another mail.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Show what becomes of a message: what is kept, what is embedded, what is cut and why, and how much is masked.
+
+    It does what a worker does to the body of a ticket, with the preparation of the configured model. `kept` is stored and
+    shown to agents; `embedded` is what the model and the routing head read. It needs no broker, no store and no model.
+    """
+    quiet()
+    text = _read(file, "standard input" if file == STANDARD_INPUT else file)
+    prepared = Preparer(model_card(load_settings()).preparation).message(text, subject)
+    if json:
+        typer.echo(jsonlib.dumps(_as_dict(prepared), ensure_ascii=False))
+    else:
+        _print(Console(highlight=False, soft_wrap=True), prepared)
+
+
+def _read(file: str, name: str) -> str:
+    """Return the text of a file or of standard input.
+
+    Raises:
+        Fatal: it cannot be read, is not UTF-8, is longer than a ticket's body may be, or holds nothing.
+    """
+    try:
+        if file == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(LIMIT_BYTES + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(LIMIT_BYTES + 1)
+    except OSError as error:
+        raise Fatal(f"{name} cannot be read: {error.strerror or type(error).__name__}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if len(content) <= LIMIT_BYTES:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise Fatal(f"{name} is not UTF-8: byte {error.start}, in line {line}; convert it with iconv") from error
+        text = content.decode(errors="ignore")
+    if len(text) > BODY_LIMIT_CHARS:
+        raise Fatal(f"{name} is longer than a ticket's body may be, {BODY_LIMIT_CHARS:,} characters")
+    if not text.strip():
+        raise Fatal(f"{name} holds no text")
+    return text
+
+
+def _as_dict(prepared: Prepared) -> dict[str, object]:
+    pieces = [{"reason": piece.reason, "text": piece.text} for piece in prepared.cut]
+    masked = {mask.strip("[]"): count for mask, count in prepared.masked.items()}
+    return {"kept": prepared.kept, "embedded": prepared.embedded, "cut": pieces, "masked": masked}
+
+
+def _print(console: Console, prepared: Prepared) -> None:
+    def section(title: str, text: str) -> None:
+        console.print(f"[bold]{title}[/bold]")
+        console.print(f"{escape(text)}\n")
+
+    section("kept", prepared.kept)
+    section("embedded", "all of it" if prepared.embedded == prepared.kept else prepared.embedded)
+    for piece in prepared.cut:
+        section(f"cut: {piece.reason}", piece.text)
+    counts = ", ".join(f"{mask.strip('[]')} {count}" for mask, count in sorted(prepared.masked.items()))
+    console.print(f"[bold]masked[/bold]\n{counts or 'nothing'}")

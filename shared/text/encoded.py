@@ -1,0 +1,63 @@
+"""Characters written as codes, in addresses of pages, HTML and JSON: what they stand for, and where they stand."""
+
+import re
+from dataclasses import dataclass
+
+NAMED = {
+    "commat": "@",
+    "period": ".",
+    "plus": "+",
+    "lowbar": "_",
+    "lt": "<",
+    "gt": ">",
+    "quot": '"',
+    "amp": "&",
+    "nbsp": " ",
+}
+CODE = re.compile(
+    r"%(?:25)*([2-7][0-9A-Fa-f])"  # RFC 3986, section 2.1, also when it was encoded several times
+    r"|&#[xX]0*([2-7][0-9A-Fa-f]);|&#0*(\d{2,3});"
+    rf"|&({'|'.join(NAMED)});"
+    r"|\\(?:u00|x)([2-7][0-9A-Fa-f])|\\([nrt])"
+)
+"""A code of an ASCII character; the groups are its number in hex, decimal, by name, in hex, and a letter for white space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A text without codes.
+
+    Attributes:
+        text: The text.
+        starts: For each character, and the end, where it began in the text with codes.
+    """
+
+    text: str
+    starts: list[int]
+
+
+def has_codes(text: str) -> bool:
+    """Whether a text holds such codes; next to no cost for one that holds none."""
+    return ("%" in text or "&" in text or "\\" in text) and CODE.search(text) is not None
+
+
+def decode(text: str) -> Decoded:
+    """Return a text with codes replaced by what they stand for."""
+    parts: list[str] = []
+    starts: list[int] = []
+    at = 0
+    for found in CODE.finditer(text):
+        parts += (text[at : found.start()], _character(found))
+        starts += range(at, found.start() + 1)
+        at = found.end()
+    parts.append(text[at:])
+    starts += range(at, len(text) + 1)
+    return Decoded("".join(parts), starts)
+
+
+def _character(found: re.Match[str]) -> str:
+    percent, html_hex, decimal, name, escaped, _ = found.groups()
+    if name:
+        return NAMED[name]
+    number = int(percent or html_hex or escaped or "0", 16) or int(decimal or "0")
+    return chr(number) if 0x20 < number < 0x7F else " "

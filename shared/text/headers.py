@@ -1,0 +1,112 @@
+"""What mail programs write above a mail that is answered or forwarded: header blocks and marker lines, in many languages.
+
+A header is recognised by its lines, in any order; a customer's own `From: Berlin` and `To: Paris` are none.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+Field = Literal["from", "date", "to", "subject", "other"]
+
+NAMES: dict[Field, str] = {
+    "from": "From|Von|De|Da|Van|Fra|Från|Od|Lähettäjä|Feladó|Kimden|От|Від|发件人|寄件者|差出人|보낸 사람",
+    "date": "Sent|Sent on|Date|Gesendet|Gesendet am|Datum|Envoyé|Envoyé le|Enviado|Enviado el|Enviado em|Enviada em|Fecha"
+    "|Data|Inviato|Data invio|Verzonden|Verzonden op|Sendt|Dato|Skickat|Wysłano|Wysłane|Odesláno|Lähetetty|Küldve"
+    "|Gönderildi|Tarih|Отправлено|Дата|Надіслано|发送时间|日期|寄件日期|送信日時|日付|보낸 날짜",
+    "to": "To|An|À|A|Para|Aan|Til|Till|Do|Komu|Pro|Vastaanottaja|Címzett|Kime|Кому|收件人|收件者|宛先|받는 사람",
+    "subject": "Subject|Betreff|Objet|Asunto|Assunto|Oggetto|Onderwerp|Emne|Ämne|Temat|Předmět|Aihe|Tárgy|Konu|Тема"
+    "|主题|主旨|件名|제목",
+    "other": "Cc|Bcc|Kopie|Kopie an|Copie à|CC à|Kopia|Kopi|Copia|Kopia do|DW|UDW|Kopio|Másolatot kap|Bilgi|Копия|抄送|副本"
+    "|Reply-To|Antwort an|Répondre à|Responder a|Responder para|Rispondi a|Antwoord aan|Sender|Organization"
+    "|Importance|Wichtigkeit|Priority|Priorität|Attachments|Anlagen|Pièces jointes|Message-ID|Signed by|Mailed by",
+}
+_FIELD_OF: dict[str, Field] = {name.casefold(): field for field, names in NAMES.items() for name in names.split("|")}
+_EVERY_NAME = "|".join(sorted((re.escape(name) for name in _FIELD_OF), key=len, reverse=True))
+
+LINE = re.compile(rf"[*_]{{0,2}}({_EVERY_NAME})[*_]{{0,2}} ?[:\uff1a][*_]{{0,2}}(?!//)(.*)", re.IGNORECASE)
+HEADER_LINES = 24
+"""A header has no more lines, those of a long list of recipients included."""
+
+FORWARD_PREFIX = re.compile(
+    r"\s*(?:\[[^\]]{1,30}\]\s*)?(?:fwd?|wg|tr|rv|i|enc|doorst|vs|vb|pd|i̇lt|转发|轉寄|転送) ?[:\uff1a]", re.IGNORECASE
+)
+"""What mail programs set before the subject of a forwarded mail."""
+
+_FORWARDED = (
+    r"(?:forward(?:ed|ing)?|weitergeleitet\w*|transf[ée]r[ée]\w*|réexpédi\w+|reenviad\w+|inoltrat\w+|doorgestuurd\w*"
+    r"|(?:re)?encaminhad\w+|videresendt\w*|vidarebefordra\w+|przekaz\w+|přeposlan\w+|välitetty|továbbított|iletilen"
+    r"|пересылаем\w+|переслан\w*|转发|轉寄|転送)"
+)
+FORWARD_MARKER = re.compile(
+    rf"[-_=*]{{2,}}.{{0,40}}(?<![^\W_]){_FORWARDED}.{{0,100}}|.{{0,40}}(?<![^\W_]){_FORWARDED}.{{0,40}}[:\uff1a]",
+    re.IGNORECASE,
+)
+"""A line above a forwarded mail: what follows is what its sender wants to show."""
+
+ORIGINAL_MARKER = re.compile(
+    r"[-_=*]{2,} ?(?:original[ -](?:message|nachricht|mail|e-mail|meddelelse|appointment)|originalnachricht"
+    r"|ursprüngliche (?:nachricht|mail|e-mail)|message (?:d'origine|d\u2019origine|original|initial)|mensaje original"
+    r"|mensagem original|messaggio originale|oorspronkelijk bericht|origineel bericht|oprindelig meddelelse"
+    r"|opprinnelig melding|ursprungligt meddelande|originalmeddelande|wiadomość oryginalna|oryginalna wiadomość"
+    r"|původní zpráva|alkuperäinen viesti|eredeti üzenet|özgün ileti|orijinal mesaj|исходное сообщение"
+    r"|原始邮件|原始郵件|元のメッセージ) ?[-_=*]{2,}"
+    r"|[-#=_* ]*(?:please )?(?:type your reply|reply|respond|antworten? .{0,20}|bitte antworten sie) (?:above|oberhalb|über) "
+    r"(?:this|the|dieser|diese|der) (?:line|linie|zeile).{0,20}",
+    re.IGNORECASE,
+)
+"""A line above a mail that is answered, and what help desks set where a reply ends."""
+
+
+def field_of(line: str) -> Field | None:
+    """Return which field of a mail's header a line is; None: it is no line of a header."""
+    found = LINE.match(line)
+    return _FIELD_OF[found[1].casefold()] if found else None
+
+
+def header_end(lines: Sequence[str], start: int) -> int | None:
+    """Return where the header of a quoted mail that begins at a line ends (the first line after it); None: none begins.
+
+    A header names a sender and two of date, recipient and subject, and holds a subject or an address. Its lines may wrap
+    behind a comma or a semicolon, and a single blank line may stand between two of them.
+    """
+    if field_of(lines[start]) is None:
+        return None
+    fields: set[Field] = set()
+    at = end = start
+    while at < min(len(lines), start + HEADER_LINES):
+        field = field_of(lines[at])
+        if field is not None:
+            fields.add(field)
+        elif not _continues(lines, at) and not (lines[at].strip() == "" and field_of("".join(lines[at + 1 : at + 2]))):
+            break
+        at += 1
+        end = at
+    named = "subject" in fields or any("@" in line or "[mail]" in line for line in lines[start:end])
+    complete = "from" in fields and len(fields & {"date", "to", "subject"}) > 1
+    return end if named and complete else None
+
+
+def _continues(lines: Sequence[str], at: int) -> bool:
+    """Whether a line goes on with the recipients of the line above it."""
+    return bool(lines[at].strip()) and (
+        lines[at - 1].rstrip().endswith((",", ";")) or lines[at].startswith(("<", "[mail]"))
+    )
+
+
+def is_forwarded_header(lines: Sequence[str]) -> bool:
+    """Whether the subject of a header says that the mail was forwarded."""
+    return any(
+        found is not None and _FIELD_OF[found[1].casefold()] == "subject" and FORWARD_PREFIX.match(found[2])
+        for found in map(LINE.match, lines)
+    )
+
+
+def is_forward_marker(line: str) -> bool:
+    """Whether a line announces a forwarded mail."""
+    return len(line) <= 120 and FORWARD_MARKER.fullmatch(line.strip()) is not None
+
+
+def is_original_marker(line: str) -> bool:
+    """Whether a line announces the mail that is answered."""
+    return len(line) <= 120 and ORIGINAL_MARKER.fullmatch(line.strip()) is not None

@@ -1,0 +1,92 @@
+"""Which elements of an HTML mail are not shown: by their attributes, their style, or a rule of the mail's style sheets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NOTHING = r"0(?:\.0*)?(?:px|pt|em|rem|%|in|cm|mm)?"
+HIDES = re.compile(
+    rf"(?:^|[;{{])(?:display:none|visibility:(?:hidden|collapse)|mso-hide:all|opacity:0(?:\.0*)?|color:transparent"
+    rf"|font-size:(?:{NOTHING}|1px)|text-indent:-\d{{3,}}(?:px|pt|em)|(?:left|top|right):-\d{{3,}}(?:px|pt|em)|margin(?:-left|-top):-\d{{4,}}(?:px|pt|em)"
+    rf"|clip:rect\((?:0(?:px)?[, ]?){{4}}\)|transform:scale\(0\))(?=[;}}]|$)"
+)
+"""A declaration, blanks removed, that leaves nothing of an element to see."""
+
+NO_ROOM = re.compile(rf"(?:^|[;{{])(?:max-)?(?:height|width):{NOTHING}(?=[;}}]|$)")
+CUT_OFF = re.compile(r"(?:^|[;{])overflow(?:-[xy])?:hidden(?=[;}]|$)")
+"""An element without room is seen all the same, unless what juts out is cut off."""
+
+BLANKS = re.compile(r"\s+|!important|/\*.*?\*/", re.DOTALL)
+SHEET = re.compile(r"<style\b[^<>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
+SELECTOR = re.compile(r"[a-z0-9]*([.#])([\w-]+)", re.IGNORECASE)
+SHEET_CHARS = 50_000
+"""As much of a mail's style sheets is read; real ones have a few thousand characters."""
+
+STYLE_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """What hides elements in one mail.
+
+    Attributes:
+        classes: Classes that a style sheet does not show.
+        ids: Ids that a style sheet does not show.
+    """
+
+    classes: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, page: str) -> "Hiding":
+        """Read the style sheets of a page; rules for one kind of screen alone are passed over."""
+        if "<style" not in page and "<STYLE" not in page:
+            return cls()
+        sheets = "".join(SHEET.findall(page))[:SHEET_CHARS].replace("<!--", "").replace("-->", "")
+        names: dict[str, set[str]] = {".": set(), "#": set()}
+        for selectors, declarations in _rules(BLANKS.sub(" ", sheets)):
+            if hides_by_style(declarations):
+                for found in map(SELECTOR.fullmatch, map(str.strip, selectors.split(","))):
+                    if found:
+                        names[found[1]].add(found[2])
+        return cls(frozenset(names["."]), frozenset(names["#"]))
+
+    def hides(self, attributes: Mapping[str, str]) -> bool:
+        """Whether an element with these attributes is not shown."""
+        if not attributes:
+            return False
+        return (
+            "hidden" in attributes
+            or (self.classes and not self.classes.isdisjoint(attributes.get("class", "").split()))
+            or attributes.get("id") in self.ids
+            or ("style" in attributes and hides_by_style(attributes["style"]))
+        )
+
+
+def hides_by_style(style: str) -> bool:
+    """Whether declarations, as in an attribute `style`, leave nothing to see."""
+    if ":" not in style:
+        return False
+    written = BLANKS.sub("", style[:STYLE_CHARS].lower())
+    return HIDES.search(written) is not None or (
+        NO_ROOM.search(written) is not None and CUT_OFF.search(written) is not None
+    )
+
+
+def _rules(sheet: str) -> list[tuple[str, str]]:
+    """Return selectors and declarations; what stands in `@media` and its like is left out."""
+    rules: list[tuple[str, str]] = []
+    selectors, start, depth = "", 0, 0
+    for found in re.finditer(r"[{}]", sheet):
+        if found[0] == "{":
+            if depth == 0:
+                selectors = sheet[start : found.start()].rpartition(";")[2].strip()
+            start = found.end() if depth == 0 else start
+            depth += 1
+        else:
+            depth -= depth > 0
+            if depth == 0:
+                if not selectors.startswith("@"):
+                    rules.append((selectors, sheet[start : found.start()]))
+                start = found.end()
+    return rules

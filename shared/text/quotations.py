@@ -1,0 +1,222 @@
+"""Finding the mail that a text answers: by its header, by the line that introduces it, or by its marks.
+
+All is found by whole lines, and in doubt a line is no quotation. Forwarded mails are what their sender wants to show: where one
+begins, nothing more is found. Rules of our own in place of a library: decision 0008.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.text.headers import header_end, is_forward_marker, is_forwarded_header, is_original_marker
+
+GATE = re.compile(r"^>|[:\uff1a][ \t]*$|^[*_]{0,2}[^\W\d_][^\n:\uff1a]{0,20}[:\uff1a]|^[-#=_*]{2}|写道", re.MULTILINE)
+"""A text without such a line holds no quotation."""
+
+QUOTED_LINES = 3
+"""As many lines in a row that begin with `>` are a quotation also without a line that introduces them."""
+
+INTRODUCTION_LINES, INTRODUCTION_CHARS = 3, 300
+"""Mail programs wrap the line that introduces a quotation at about 76 characters."""
+
+WROTE = re.compile(
+    r"\b(?:wrote|writes|schrieb|schrieben|geschrieben|a (?:écrit|ecrit)|ha scritto|scrive|escribi[óo]|escreveu|schreef"
+    r"|geschreven|skrev|skreiv|napisał(?:a|\(a\))?|pisze|napsala?|napísala?|kirjoitti|ezt írta|írta|yazdı|a scris"
+    r"|έγραψε|(?:на)?писал(?:а|\(а\)|и)?|пише|đã viết|menulis)\b|写道|寫道|님이 작성|のメール",
+    re.IGNORECASE,
+)
+DATE = re.compile(
+    r"\b(?:19|20)\d\d\b|\b\d{1,2}[./-] ?\d{1,2}[./-] ?\d{2,4}\b|\b\d{1,2}\.? (?:de )?[^\W\d_]{3,10}\.?,?(?: |$)"
+    r"|\b[^\W\d_]{3,10}\.? \d{1,2}\b|\d月",
+    re.IGNORECASE,
+)
+TIME = re.compile(r"\b\d{1,2} ?[:.h] ?\d\d(?!\d)|\b\d{1,2} ?(?:a\.?m|p\.?m|uhr|h)\b|\d[時时点]|오[전후]", re.IGNORECASE)
+ADDRESS = re.compile(r"@|\[mail\]")
+MACHINE = re.compile(r"[<(](?:mailto:)?(?:\[mail\]|\S+@)")
+"""An address in brackets behind a name, as mail programs write it and people do not."""
+
+ENDS_IN_ADDRESS = re.compile(r"[<(]?(?:mailto:)?(?:\[mail\]|\S+@\S+?)[>)]* ?[:\uff1a]$")
+"""The end of an introduction without a verb, as old Gmail has it."""
+
+OPENER = re.compile(
+    r"(?:on|am|le|el|il|em|op|den|dnia|w dniu|på|dne|vào|în data|la|στις|the|"
+    r"(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|mié|jue|vie|sáb|dom|seg|ter|qua|qui|sex"
+    r"|ma|wo|vr|za|zo|man|tir|ons|tor|fre|lør|søn|mån|tis|lör|sön|pon|pn|wt|śr|czw|pt|sob|sb|ndz|пн|вт|ср|чт|пт|сб|вс)"
+    r"[^\W\d_]{0,8}[.,]*) .*\d|\d",
+    re.IGNORECASE,
+)
+"""How an introduction begins that goes on in the next line, unless it begins with an address."""
+
+OWN = re.compile(
+    r"\b(?:I|[Ww]e|[Ii]ch|[Ww]ir|[Jj]e|[Jj]['\u2019]ai|[Nn]ous|[Yy]o|[Nn]osotros|[Ii]k|[Jj]eg|[Jj]ag)\b(?!\.)"
+)
+"""The writer speaks of a mail of his own."""
+
+TELLING = re.compile(
+    r"\b(?:your|you|our|my|the|this|that|who|ihre?[mnrs]?|euer|eure?[mnrs]?|mein\w*|unser\w*|votre|vos|vous|mon|ma|notre|su"
+    r"|sus|usted|mi|tu|tuo|vostr[oiae]|seu|sua|uw|jullie|mijn|din|deres)\b",
+    re.IGNORECASE,
+)
+"""Words of a sentence of one's own, which no mail program sets before a quotation."""
+
+OPENING_QUOTE = ('"', "'", "“", "„", "«", "‘", "‚", "»", "‹", "「", "*")
+POINTS_BELOW = re.compile(
+    r"\b(?:fyi|fwd|below|underneath|forward\w*|zur info\w*|zur kenntnis\w*|unten|weiter(?:leite|geleitet)\w*|pour info\w*"
+    r"|ci-dessous|plus bas|transf[ée]r\w+|para (?:su|tu) información|abajo|a continuación|reenv[ií]\w+|sotto|inoltr\w+"
+    r"|hieronder|onderstaand\w*|doorgestuur\w*|doorsturen|nedenfor|herunder|nedan|vidarebefordr\w+|videresend\w+|abaixo"
+    r"|encaminh\w+|poniżej|przekaz\w+)\b",
+    re.IGNORECASE,
+)
+"""Words that send the reader to what follows: then that is part of the message."""
+
+SALUTATION = re.compile(
+    r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin|servus"
+    r"|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola|buen[oa]s?"
+    r"(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio|spett\.?(?:le)?|olá|oi"
+    r"|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej|goddag|god (?:morgen|dag)"
+    r"|kære|hei|cześć|dzień dobry|szanown[ia]|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotations:
+    """What was found in a message.
+
+    Attributes:
+        quoted: The numbers of the lines that quote the mail which is answered.
+        forwards: Whether the message shows another mail on purpose.
+    """
+
+    quoted: frozenset[int] = frozenset()
+    forwards: bool = False
+
+
+def find_quotations(lines: Sequence[str]) -> Quotations:
+    """Return what a message quotes; nothing where that is all it says, and nothing from a forwarded mail on.
+
+    Args:
+        lines: Of a message, personal data masked.
+    """
+    found: set[int] = set()
+    forwards = False
+    at = 0
+    while at < len(lines) and not forwards:
+        end = _introduction_end(lines, at) or at
+        block = _marked_end(lines, end)
+        if is_forward_marker(lines[at]) or (end == at and _forwards(lines[at:block])):
+            forwards = True
+        elif _answers(lines, at):
+            forwards = _is_shown(lines, at)
+            found |= set() if forwards else set(range(_above(lines, at), len(lines)))
+            break
+        elif end > at and block == end and _introduces_unmarked(lines, at, end):
+            found |= set(range(at, len(lines)))
+            break
+        elif block > end and _is_quotation(lines, at, end, block):
+            found |= set(range(at, block))
+        at = max(block, end, at + 1)
+    rest = [line for number, line in enumerate(lines) if number not in found]
+    return Quotations(frozenset(found) if says_something(rest) else frozenset(), forwards)
+
+
+def says_something(lines: Sequence[str]) -> bool:
+    """Whether some line is more than blank or a salutation."""
+    return any(each and not SALUTATION.fullmatch(each) for each in (line.strip("> \t") for line in lines))
+
+
+def _answers(lines: Sequence[str], at: int) -> bool:
+    """Whether a line is a marker or the first of a header, as they stand above a mail that is answered."""
+    return is_original_marker(lines[at]) or header_end(lines, at) is not None
+
+
+def _is_shown(lines: Sequence[str], at: int) -> bool:
+    """Whether the mail whose marker or header begins at a line is shown on purpose."""
+    top = at + is_original_marker(lines[at])
+    header = lines[top : (header_end(lines, top) or top) if top < len(lines) else top]
+    return is_forwarded_header(header) or any(POINTS_BELOW.search(line) for line in lines[:at])
+
+
+def _above(lines: Sequence[str], at: int) -> int:
+    """Return where the lines drawn above a header begin."""
+    while at and not lines[at - 1].strip("-_=* \t"):
+        at -= 1
+    return at
+
+
+def _introduction_end(lines: Sequence[str], at: int) -> int | None:
+    """Return where an introduction that begins at a line ends; None: none begins."""
+    joined = ""
+    for end in range(at, min(at + INTRODUCTION_LINES, len(lines))):
+        line = lines[end].strip("> \t")
+        joined = f"{joined} {line}".strip()
+        if not line or len(joined) > INTRODUCTION_CHARS:
+            return None
+        if joined.endswith((":", "\uff1a", "写道", "寫道")):
+            return end + 1 if _is_introduction(joined) else None
+        if end == at and not (OPENER.match(line) or ADDRESS.search(line)):
+            return None
+    return None
+
+
+def _is_introduction(text: str) -> bool:
+    if WROTE.search(text):
+        return not OWN.search(text)
+    return ENDS_IN_ADDRESS.search(text) is not None and DATE.search(text) is not None
+
+
+def _marked_end(lines: Sequence[str], at: int) -> int:
+    """Return where the block of marked lines ends that begins at a line or below blank ones; `at` where none begins."""
+    end = first = _past_blank(lines, at)
+    while end < len(lines) and lines[end].startswith(">"):
+        end += 1
+        following = _past_blank(lines, end)
+        if following < len(lines) and lines[following].startswith(">"):
+            end = following
+    return end if end > first else at
+
+
+def _past_blank(lines: Sequence[str], at: int) -> int:
+    while at < len(lines) and not lines[at].strip():
+        at += 1
+    return at
+
+
+def _forwards(block: Sequence[str]) -> bool:
+    """Whether a marked block is a mail that is forwarded: the marker is quoted too, by some programs."""
+    first = next((line.lstrip("> ") for line in block if line.strip("> ")), "")
+    return is_forward_marker(first)
+
+
+def _is_quotation(lines: Sequence[str], at: int, end: int, block: int) -> bool:
+    """Whether marked lines are the mail that is answered: behind an introduction of a mail program, or where they are many."""
+    marked = sum(line.startswith(">") for line in lines[end:block])
+    return (
+        marked >= QUOTED_LINES or _is_written_by_program(lines[at:end]) or _begins_with_introduction(lines[end:block])
+    )
+
+
+def _begins_with_introduction(block: Sequence[str]) -> bool:
+    end = _introduction_end(block, 0)
+    return end is not None and _is_written_by_program(block[:end])
+
+
+def _is_written_by_program(introduction: Sequence[str]) -> bool:
+    text = " ".join(introduction)
+    return MACHINE.search(text) is not None or (
+        (ADDRESS.search(text) or DATE.search(text)) is not None and not TELLING.search(text)
+    )
+
+
+def _introduces_unmarked(lines: Sequence[str], at: int, end: int) -> bool:
+    """Whether all below an introduction is the mail that is answered, though nothing marks it."""
+    text = " ".join(lines[at:end])
+    dated = DATE.search(text) is not None and TIME.search(text) is not None
+    below = _past_blank(lines, end)
+    return (
+        (dated or ADDRESS.search(text) is not None)
+        and _is_written_by_program(lines[at:end])
+        and below < len(lines)
+        and not lines[below].startswith(OPENING_QUOTE)
+        and says_something(lines[:at])
+    )
