@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import cache, masking, retrieval, stages, throughput
+from benchmarks import cache, masking, masking_rates, quoted_history, retrieval, stages, throughput
 from shared.logs import configure
 
 
@@ -13,6 +13,9 @@ def main() -> None:
     quick = parser.parse_args().quick
     configure("error", json_lines=False)
     masking.report(texts_wanted=1_024 if quick else 8_192, rounds=3 if quick else 9)
+    masking_rates.report()
+    if not quick:
+        quoted_history.report()
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     stages.report(tickets=1_024 if quick else 8_192)

@@ -13,7 +13,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.cache.address import RedisAddress
 
-
 KEY_LEAST_CHARS = 32
 """128 bits in hex: a key that nobody finds by trying."""
 

@@ -1,6 +1,5 @@
 """The check of the key by which customers' ids are digested."""
 
-import os
 from collections.abc import Iterator
 
 from millrace.customer_key import SETTING, key_file, read_key
@@ -25,7 +24,7 @@ def check_customer_key(settings: Settings) -> Iterator[Finding]:
         yield Finding(PART, "ok", f"the first worker makes {path}; keep it with the store")
         return
     read_key(path)
-    if os.stat(path).st_mode & OTHERS_MAY_READ:
+    if path.stat().st_mode & OTHERS_MAY_READ:
         yield Finding(PART, "warning", f"other users may read {path}", f"chmod 600 {path}")
     else:
         yield Finding(PART, "ok", f"{path} holds it; keep it with the store")

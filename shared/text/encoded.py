@@ -20,7 +20,7 @@ CODE = re.compile(
     rf"|&({'|'.join(NAMED)});"
     r"|\\(?:u00|x)([2-7][0-9A-Fa-f])|\\([nrt])"
 )
-"""A code of an ASCII character; the groups are its number in hex, decimal, by name, in hex, and a letter for white space."""
+"""A code of an ASCII character; the groups are its number in hex, in decimal, its name, and a letter for a blank."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,8 @@ ORIGINAL_MARKER = re.compile(
     r"|opprinnelig melding|ursprungligt meddelande|originalmeddelande|wiadomość oryginalna|oryginalna wiadomość"
     r"|původní zpráva|alkuperäinen viesti|eredeti üzenet|özgün ileti|orijinal mesaj|исходное сообщение"
     r"|原始邮件|原始郵件|元のメッセージ) ?[-_=*]{2,}"
-    r"|[-#=_* ]*(?:please )?(?:type your reply|reply|respond|antworten? .{0,20}|bitte antworten sie) (?:above|oberhalb|über) "
-    r"(?:this|the|dieser|diese|der) (?:line|linie|zeile).{0,20}",
+    r"|[-#=_* ]*(?:please )?(?:type your reply|reply|respond|antworten? .{0,20}|bitte antworten sie)"
+    r" (?:above|oberhalb|über) (?:this|the|dieser|diese|der) (?:line|linie|zeile).{0,20}",
     re.IGNORECASE,
 )
 """A line above a mail that is answered, and what help desks set where a reply ends."""

@@ -9,8 +9,8 @@ UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\ua
 """Scripts that set no blanks between words, where the neighbours of an address are no part of it."""
 
 PUNCTUATION = r".+'\-"
-"""What an address holds before its `@` beside letters, digits and `_`. RFC 5322 allows more, such as `/`, `=` and `&`, but in
-mails of people those part an address from what stands before it: `https://x.example/u?e=jo@example.com`."""
+"""What an address holds before its `@` beside letters, digits and `_`. RFC 5322 allows more, such as `/`, `=` and `&`, but
+in mails of people those part an address from what stands before it: `https://x.example/u?e=jo@example.com`."""
 
 AT_SIGN = r"(?:@ ?| @ )"
 

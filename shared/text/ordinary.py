@@ -1,6 +1,7 @@
 """Numbers that are no phone numbers wherever they stand: dates, amounts, decimals, coordinates, versions, ids, scales.
 
-Patterns for a shadow (`shared/text/shadow.py`) in small letters: matching without regard to case is five times slower. What is ambiguous, such as ten bare digits, is not decided here.
+Patterns for a shadow (`shared/text/shadow.py`) in small letters: matching without regard to case is several times slower.
+What is ambiguous, such as ten bare digits, is not decided here.
 """
 
 import re
@@ -66,7 +67,8 @@ _WORDS = (
     r"|[a-z]{2} ?\d{3} ?\d{3} ?\d{3} ?[a-z]{2}(?!\w)"  # a parcel of the postal union
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
     rf"|{KEY}=\"?\d{{7,}}(?![-.\d])|(?<=\"){KEY}\" ?: ?\"?\d{{7,}}(?![-.\d])"
-    rf"|(?!{TEL}\b)(?![a-z]{{2,16}}(?:{SHAPED}|0\d{{1,3}}[-/]\d{{2}}))[a-z][a-z0-9]{{0,15}}[-_/#](?!{SHAPED})\w[\w/-]*)"  # an id: ord-2026-004411
+    rf"|(?!{TEL}\b)(?![a-z]{{2,16}}(?:{SHAPED}|0\d{{1,3}}[-/]\d{{2}}))"
+    rf"[a-z][a-z0-9]{{0,15}}[-_/#](?!{SHAPED})\w[\w/-]*)"  # an id: ord-2026-004411
     rf"|{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
 )
 _SIGNS = (

@@ -1,7 +1,7 @@
 """Finding the mail that a text answers: by its header, by the line that introduces it, or by its marks.
 
-All is found by whole lines, and in doubt a line is no quotation. Forwarded mails are what their sender wants to show: where one
-begins, nothing more is found. Rules of our own in place of a library: decision 0008.
+All is found by whole lines, and in doubt a line is no quotation. Forwarded mails are what their sender wants to show: where
+one begins, nothing more is found. Rules of our own in place of a library: decision 0008.
 """
 
 import re
@@ -70,11 +70,11 @@ POINTS_BELOW = re.compile(
 """Words that send the reader to what follows: then that is part of the message."""
 
 SALUTATION = re.compile(
-    r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin|servus"
-    r"|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola|buen[oa]s?"
-    r"(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio|spett\.?(?:le)?|olá|oi"
-    r"|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej|goddag|god (?:morgen|dag)"
-    r"|kære|hei|cześć|dzień dobry|szanown[ia]|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
+    r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin"
+    r"|servus|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola"
+    r"|buen[oa]s?(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio|spett\.?(?:le)?"
+    r"|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej|goddag"
+    r"|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
     re.IGNORECASE,
 )
 
@@ -189,7 +189,7 @@ def _forwards(block: Sequence[str]) -> bool:
 
 
 def _is_quotation(lines: Sequence[str], at: int, end: int, block: int) -> bool:
-    """Whether marked lines are the mail that is answered: behind an introduction of a mail program, or where they are many."""
+    """Whether marked lines are the mail that is answered: a mail program introduces them, or they are many."""
     marked = sum(line.startswith(">") for line in lines[end:block])
     return (
         marked >= QUOTED_LINES or _is_written_by_program(lines[at:end]) or _begins_with_introduction(lines[end:block])

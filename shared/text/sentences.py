@@ -1,4 +1,4 @@
-"""Sentences of a text. In doubt two stay together: a full stop behind an abbreviation, a number or before a small letter ends none.
+"""Sentences of a text. In doubt two stay together: a full stop behind an abbreviation or before a small letter ends none.
 
 The libraries looked at part `max. 40` and `am 4. Mai` (decision 0013).
 """
@@ -30,9 +30,7 @@ ORDINAL = re.compile(r"(?<![\d.,])\d{1,4}$")
 ITEM = re.compile(r"\d{1,2}[.)] +[^\W\d_a-z]")
 """The number of a step in a list."""
 
-GERMAN_MONTHS = frozenset(
-    "januar februar märz april mai juni juli august september oktober november dezember".split()
-)
+GERMAN_MONTHS = frozenset("januar februar märz april mai juni juli august september oktober november dezember".split())
 
 
 def sentences(text: str) -> Iterator[str]:

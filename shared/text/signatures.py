@@ -1,6 +1,6 @@
 """Finding the signature of a message: what follows its delimiter, a device's line, a closing formula and a name.
 
-All is found by whole lines, and in doubt a line is no signature: a divider and a closing formula may stand above the question.
+All is found by whole lines, and in doubt a line is no signature: a divider or a closing formula may stand above more text.
 """
 
 import re
@@ -14,34 +14,46 @@ DELIMITER = re.compile(r"--[ \t]?")
 DELIMITED_LINES, CLOSED_LINES, TAIL_LINES = 12, 4, 8
 CLOSING_CHARS, NAME_CHARS, NAME_WORDS = 40, 60, 6
 DEVICE = re.compile(
-    r"(?:(?:Sent|Written|Typed) (?:from|on|via|with|using) (?:my|a|the|Mail|Outlook|Yahoo|Samsung|Proton|AOL|BlackBerry|K-9|Gmail|iPhone"
-    r"|iPad|Spark|Blue|eM|Microsoft|Canary|Fairmail|Android)|Get Outlook for|Sent securely"
-    r"|Envoyé (?:de(?:puis)?|à partir de|avec|via) (?:mon|ma|l['\u2019]|Outlook|Yahoo|Mail|Proton|un|la)|Télécharge[rz] Outlook"
-    r"|Obtenir Outlook|Von meinem|(?:Diese Nachricht wurde )?(?:Gesendet|gesendet|Verschickt) (?:von|mit|über|aus)"
-    r"|Diese Nachricht wurde (?:von|mit)|Holen Sie sich Outlook|Outlook für"
-    r"|Enviado (?:desde|do|da|de|a partir do|con|pelo) (?:mi|meu|minha|el|Outlook|Yahoo|Mail|un|o|iPhone|Proton)|Enviado pelo"
-    r"|Obtener Outlook|Obter o? ?Outlook|Inviat[oa] (?:da|dal|con|tramite) |Ottieni Outlook"
-    r"|Verstuurd (?:vanaf|met|vanuit)|Verzonden (?:vanaf|met|vanuit)|Outlook voor|Sendt fra (?:min|mit|Outlook|Mail|Yahoo)"
-    r"|Skickat från (?:min|Outlook|Mail|Yahoo)|Hämta Outlook|Få Outlook|Wysłan[eoy] (?:z|za pomocą) |Pobierz Outlook"
-    r"|Lähetetty |Odesláno z |Отправлено (?:с|из) ).{0,90}",
+    r"(?:Sent|Envoyé|Enviado|Inviat[oa]|Gesendet|Verschickt|Verstuurd|Verzonden|Sendt|Skickat|Wysłan[eoy]|Lähetetty|Odesláno"
+    r"|Отправлено|Diese Nachricht wurde) (?:(?:securely |de manière sécurisée )?"
+    r"(?:from|with|via|using|de|depuis|à partir de|avec|desde|do|da|dal|dalla|con|pelo|por|tramite|von|mit|über|aus|vanaf"
+    r"|vanuit|met|fra|från|z|za pomocą|с|из|sovelluksesta))? ?"
+    r"(?:(?:my|mon|ma|mi|meu|minha|o meu|a minha|mio|mia|meinem|meiner|mijn|min|mit|l['\u2019])\b[^?!,;]{1,60}"
+    r"|(?:Mail|Outlook|Yahoo|Samsung|Proton|AOL|BlackBerry|K-9|Gmail|Galaxy|iPhone|iPad|Android|Spark|Microsoft|Windows|GMX"
+    r"|WEB\.DE|myMail|Thunderbird|Fairmail|Canary|Blue|Huawei|Xiaomi|Nokia)\b.{0,60})"
+    r"|Von meinem [^?!,;]{1,40} gesendet"
+    r"|(?:Get|Télécharge[rz]|Obtenir|Obtener|Obtenha|Ottieni|Hämta|Få|Download|Pobierz) (?:o )?Outlook\b.{0,60}"
+    r"|Outlook (?:für|voor) \w+\b.{0,60}|Holen Sie sich Outlook\b.{0,60}",
     re.IGNORECASE,
 )
-REGARDS = re.compile(
-    r"(?:(?:(?:many )?thank(?:s| you) ?(?:and|&|,) ?)?(?:with )?(?:(?:my|best|kind|kindest|warm|warmest|many) )*(?:regards|wishes)|sincerely|respectfully"
-    r"|yours(?: (?:sincerely|faithfully|truly))|sincerely yours|(?:bien )?cordialement|(?:bien|sincères) (?:à vous|salutations)"
-    r"|salutations(?: distinguées)?|mit (?:freundlichen|besten|lieben|herzlichen) grüßen"
-    r"|(?:viele|liebe|beste|freundliche|herzliche|schöne) grüße(?: aus [^\W\d_]+)?|(?:un )?(?:cordial )?saludos?(?: cordial(?:es)?)?"
-    r"|atentamente|atenciosamente|cordiali saluti|distinti saluti|saluti|met vriendelijke groet(?:en)?|vriendelijke groet(?:en)?"
-    r"|groet(?:en|jes)?|(?:med )?(?:venlig|vennlig) hilsen|mvh|med vänliga hälsningar|vänliga hälsningar|hälsningar"
-    r"|z poważaniem|pozdrawiam|abraços|um abraço)[,.!]?",
-    re.IGNORECASE,
+ENGLISH_REGARDS = re.compile(
+    r"(?:(?:many )?thank(?:s| you) ?(?:and|&|,)? ?)?(?:with )?"
+    r"(?:(?:my|best|kind|kindest|warm|warmest|many) )*(?:regards|wishes)"
 )
-THANKS = re.compile(
-    r"(?:(?:many|best) )?(?:thanks|thank you)(?: (?:so much|very much|in advance|again))?|cheers|yours"
-    r"|merci(?: (?:d['\u2019]avance|beaucoup|bien))?|(?:vielen |besten |herzlichen )?dank(?:e)?(?: (?:im voraus|schön))?"
-    r"|(?:muchas )?gracias(?: de antemano)?|grazie(?: mille)?|obrigad[oa]|bedankt|dank je(?: wel)?|tak|tack|dzięki"
-    r"|mfg|lg|vg",
-    re.IGNORECASE,
+REGARDS = frozenset(
+    (
+        "sincerely|sincerely yours|respectfully|yours sincerely|yours faithfully|yours truly|cordialement"
+        "|bien cordialement|bien à vous|sincères salutations|salutations|salutations distinguées"
+        "|mit freundlichen grüßen|mit freundlichem gruß|mit besten grüßen|mit lieben grüßen|mit herzlichen grüßen"
+        "|freundliche grüße|viele grüße|liebe grüße|beste grüße|herzliche grüße|schöne grüße|freundliche grüsse"
+        "|mit freundlichen grüssen|gruß|grüße|saludos|un saludo|saludos cordiales|un cordial saludo|atentamente"
+        "|atenciosamente|cumprimentos|um abraço|abraços|cordiali saluti|distinti saluti|saluti|un saluto"
+        "|met vriendelijke groet|met vriendelijke groeten|vriendelijke groet|vriendelijke groeten|groet|groeten"
+        "|groetjes|med venlig hilsen|venlig hilsen|med vennlig hilsen|vennlig hilsen|mvh|med vänliga hälsningar"
+        "|vänliga hälsningar|hälsningar|z poważaniem|pozdrawiam|ystävällisin terveisin|s pozdravem"
+    ).split("|")
+)
+"""Words that close a mail."""
+
+THANKS = frozenset(
+    (
+        "thanks|thank you|many thanks|best thanks|thanks again|thank you again|thanks so much|thank you so much"
+        "|thanks a lot|thanks very much|thank you very much|thanks in advance|thank you in advance|cheers|yours"
+        "|best|merci|merci d'avance|merci d\u2019avance|merci beaucoup|merci bien|danke|vielen dank|besten dank"
+        "|herzlichen dank|danke schön|danke im voraus|vielen dank im voraus|mfg|lg|vg|gracias|muchas gracias"
+        "|gracias de antemano|grazie|grazie mille|obrigado|obrigada|bedankt|dank je|dank je wel|alvast bedankt|tak"
+        "|på forhånd tak|tack|tack på förhand|takk|dzięki|dziękuję|kiitos|děkuji"
+    ).split("|")
 )
 """Words that close a mail and open one too, so that only a name may follow them."""
 
@@ -49,53 +61,8 @@ SHORT = frozenset(("mfg", "lg", "vg"))
 """Closings that are also an answer to a question, such as the name of a maker: they close only above a name."""
 
 PARTICLES = frozenset(
-    [
-        "von",
-        "van",
-        "vom",
-        "der",
-        "den",
-        "de",
-        "del",
-        "della",
-        "di",
-        "da",
-        "dos",
-        "das",
-        "do",
-        "la",
-        "le",
-        "el",
-        "al",
-        "bin",
-        "ibn",
-        "zu",
-        "zur",
-        "und",
-        "and",
-        "et",
-        "y",
-        "e",
-        "of",
-        "for",
-        "the",
-        "af",
-        "och",
-        "og",
-        "&",
-        "the",
-        "from",
-        "at",
-        "in",
-        "im",
-        "bei",
-        "chez",
-        "gmbh",
-        "co",
-        "kg",
-        "ltd",
-        "inc",
-    ]
+    "von van vom der den de del della di da dos das do la le el al bin ibn zu zur und and et y e of for the af"
+    " och og from at in im bei chez gmbh co kg ltd inc".split()
 )
 """Words of names, titles and companies that are written small."""
 
@@ -154,12 +121,13 @@ def _closing_from(lines: Sequence[str]) -> int:
         if len(line) > CLOSING_CHARS:
             continue
         below = [each for each in lines[at + 1 :] if each.strip()]
-        if REGARDS.fullmatch(line):
+        words = line.casefold().rstrip(",.! ")
+        if words in REGARDS or ENGLISH_REGARDS.fullmatch(words):
             signs = len(below) <= CLOSED_LINES and all(_is_name(each) or _is_contact(each) for each in below)
-            return at if signs or (len(below) == 1 and _is_one_word(below[0])) else len(lines)
-        if THANKS.fullmatch(line.rstrip(",.! ")):
+            return at if signs or (len(below) == 1 and below[0].strip("-~ ").isalpha()) else len(lines)
+        if words in THANKS:
             named = 0 < len(below) <= 2 and all(_is_name(each) and len(each.split()) <= 3 for each in below)
-            answers = line.casefold() in SHORT and (not below or _asks(lines[:at]))
+            answers = words in SHORT and (not below or _asks(lines[:at]))
             return at if (named or not below) and not answers else len(lines)
     return len(lines)
 
@@ -179,10 +147,6 @@ def _is_contact(line: str) -> bool:
     return (
         CONTACT.sub("", line.strip()).strip(" ,;|/-") == "" if "[" in line or "www" in line or "://" in line else False
     )
-
-
-def _is_one_word(line: str) -> bool:
-    return line.strip().strip("-~").isalpha()
 
 
 def _asks(lines: Sequence[str]) -> bool:

@@ -25,6 +25,15 @@ PREPARER = Preparer(Preparation(version=3))
 MANY = settings(max_examples=400, deadline=None)
 WORD = re.compile(r"[^\W_]+")
 TAGS = re.compile(r"<[^<>]*>")
+FRAMES = (
+    "<p>{}</p>",
+    "<div>{}</div>",
+    "<blockquote type=cite>{}</blockquote>",
+    "<div style='{style}'>{}</div>",
+    "<table><tr><td>{}</td></tr></table>",
+    "<div hidden>{}</div>",
+    "{}<br>",
+)
 HIDING = ("display:none", "visibility:hidden", "font-size:0", "mso-hide:all")
 PERSONAL = (
     "call +1 (212) - 555 - 0123",
@@ -62,10 +71,7 @@ def pages(draw: st.DrawFn) -> str:
     blocks = []
     for part in draw(st.lists(pieces, min_size=1, max_size=6)):
         text = html.escape(part).replace("\n", "<br>")
-        frame = draw(
-            st.sampled_from(["<p>{}</p>", "<div>{}</div>", "<blockquote type=cite>{}</blockquote>", "<div style='{style}'>{}</div>",
-                             "<table><tr><td>{}</td></tr></table>", "<div hidden>{}</div>", "{}<br>"])
-        )  # fmt: skip
+        frame = draw(st.sampled_from(FRAMES))
         blocks.append(frame.format(text, style=draw(st.sampled_from(HIDING))))
     return f"<html><body>{''.join(blocks)}</body></html>"
 

@@ -31,7 +31,7 @@ WRITABLE_ROOT = {"kafka"}
 
 ONCE = {"topics"}
 OURS = "millrace:"
-PLACEHOLDER = "from-outside"
+PLACEHOLDER = "given-from-outside-as-a-secret-should-be"
 OPERATION = OperationSettings()
 
 

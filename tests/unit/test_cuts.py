@@ -1,7 +1,7 @@
 """What of a mail is embedded: forwards, headers, introductions, dividers, closing formulas, signatures.
 
-A green run does not prove that the mails of every program are understood. What is not understood is embedded, and whatever is
-cut is kept: `tests/property/test_kept.py`.
+A green run does not prove that the mails of every program are understood. What is not understood is embedded, and
+whatever is cut is kept: `tests/property/test_kept.py`.
 """
 
 import pytest
@@ -20,15 +20,15 @@ FORWARDED = [
     "An: Service\n\nMeine Lampe ist kaputt",
     "Bitte prüfen.\n\nVon: Jo\nGesendet: Freitag, 4. September 2026 10:00\nAn: Al\nBetreff: WG: Lampe\n\nSie ist kaputt",
     "Anfang der weitergeleiteten Nachricht:\n\n> Von: Jo\n> Betreff: Lampe\n> An: Al\n>\n> Sie ist kaputt",
-    "Merci.\n\n-------- Message transféré --------\nSujet : Lampe\nDate : 4 sept. 2026\nDe : Jo\nPour : Service\n\nElle est cassée",
+    "Merci.\n\n-------- Message transféré --------\nSujet : Lampe\nDate : 4 sept. 2026\nDe : Jo\nPour : Al\n\nCassée",
     "Merci.\n\nDe : Jo\nEnvoyé : vendredi 4 septembre 2026 10:00\nÀ : Al\nObjet : TR: Lampe\n\nElle est cassée",
     "Début du message réexpédié :\n\n> De: Jo\n> Objet: Lampe\n> À: Al\n>\n> Elle est cassée",
     "Hola\n\n---------- Mensaje reenviado ---------\nDe: Jo\nFecha: 4 sept 2026\nAsunto: Lámpara\nPara: Al\n\nEstá rota",
     "Miren esto\n\nDe: Jo\nEnviado: viernes, 4 de septiembre de 2026\nPara: Al\nAsunto: RV: Lámpara\n\nEstá rota",
-    "----- Forwarded by Jo Doe/ACME on 04/09/2026 10:00 -----\n\nFrom: Al\nTo: Jo\nDate: 04/09/2026\nSubject: Lamp\n\nBroken",
+    "----- Forwarded by Jo Doe/ACME on 04/09/2026 10:00 -----\n\nFrom: Al\nTo: Jo\nDate: 04/09/2026\nSubject: Lamp\n\nOut",
     "Zur Info\n\nVon: Jo <jo@example.com>\nGesendet: Freitag, 4. September 2026\nAn: Al\nBetreff: Lampe\n\nSie ist kaputt",
     "Please see the mail below, it is all in there.\n\nFrom: Jo\nSent: Friday\nTo: Al\nSubject: Lamp\n\nIt is broken",
-    "Ecco\n\nInizio messaggio inoltrato:\n\n> Da: Jo\n> Oggetto: Lampada\n> A: Al\n>\n> È rotta\n>\n> Cordiali saluti\n> Jo",
+    "Ecco\n\nInizio messaggio inoltrato:\n\n> Da: Jo\n> Oggetto: Lampada\n> A: Al\n>\n> È rotta\n>\n> Saluti\n> Jo",
 ]
 
 OWN_HEADERS = [
@@ -46,7 +46,7 @@ QUOTED_HEADERS = [
     "Yes.\n________________________________\nFrom: Shop <a@example.com>\nDate: 4 May 2026\nTo: Jo <b@example.com>\n\nhello",
     "Yes.\n\n*From:* Shop <a@example.com>\n*Sent:* Monday\n*To:* Jo\n*Subject:* Lamp\n\nhello",
     "Yes.\n\nFrom: Shop <a@example.com>\n\nSent: Monday, 4 May 2026\n\nTo: Jo\n\nSubject: Lamp\n\nhello",
-    "Yes.\n\nFrom: Shop\nSent: Monday\nTo: Jo <a@example.com>; Al <b@example.com>;\nBo <c@example.com>\nSubject: Lamp\n\nhello",
+    "Yes.\n\nFrom: Shop\nSent: Monday\nTo: J <a@example.com>; Al <b@example.com>;\nBo <c@example.com>\nSubject: L\n\nhello",
     "Yes.\n\nVon: Shop\nGesendet: Montag, 4. Mai 2026 10:00\nAn: Jo\nCc: Al\nBetreff: AW: Lampe\n\nhallo",
     "Yes.\n\nDe : Shop <a@example.com>\nEnvoyé : lundi 4 mai 2026 10:00\nÀ : Jo\nObjet : RE: Lampe\n\nbonjour",
     "Yes.\n\nDe: Shop\nEnviado el: lunes, 4 de mayo de 2026 10:00\nPara: Jo\nAsunto: RE: Lámpara\n\nhola",
@@ -183,7 +183,7 @@ def test_a_subject_tells_that_a_mail_is_forwarded() -> None:
 
 
 def test_answers_between_quoted_lines_are_embedded() -> None:
-    text = "On 4 May 2026 at 10:00 Shop <a@example.com> wrote:\n> Which lamp?\nThe red one.\n> Which order?\n> a\n> b\n41155"
+    text = "On 4 May 2026 at 10:00 Shop <a@example.com> wrote:\n> Which?\nThe red one.\n> Which order?\n> a\n> b\n41155"
     assert embedded(text) == "The red one.\n41155"
 
 

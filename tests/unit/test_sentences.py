@@ -1,6 +1,6 @@
 """Where sentences end, and where they do not.
 
-A green run does not prove that every abbreviation is known; an unknown one parts a sentence, and both parts stay word for word.
+A green run does not prove that every abbreviation is known; an unknown one parts a sentence, word for word.
 """
 
 import pytest

@@ -159,6 +159,19 @@ def test_shared_terms_are_the_words_asked_about_up_to_their_endings() -> None:
     assert hit.shared_terms == ("parcel", "arrived", "monday")
 
 
+def test_what_was_cut_from_a_hit_shares_no_terms_and_is_not_quoted() -> None:
+    kept: dict[str, Any] = {
+        "body_embedded": "Parcels arriving",
+        "resolution": "Sent again.\nBest regards\nAl",
+        "resolution_embedded": "Sent again.",
+    }
+    answer = found(solved("a", 0.75, "Parcels arriving\n> on Monday", **kept))
+    assert answer.similar[0].shared_terms == ("parcel", "arrived")
+    assert answer.similar[0].resolution == kept["resolution"]
+    assert answer.reply is not None
+    assert answer.reply.text == "Sent again."
+
+
 def test_shared_terms_are_few() -> None:
     words = " ".join(f"word{n}" for n in range(50))
     [hit] = found(solved("a", 0.75, words), text=words).similar

@@ -95,6 +95,30 @@ def test_an_update_with_another_text_is_embedded_and_routed_again() -> None:
     assert payload(parts).decided_version == 2
 
 
+def test_an_update_of_what_is_only_kept_writes_it_and_routes_nothing() -> None:
+    parts = Assembly()
+    body = "It has arrived broken."
+    quoted = f"{body}\n\nOn 4 May 2026 at 10:00 Shop <a@example.com> wrote:\n> macro {'{}'}"
+    send(parts, event(body=quoted.format(1)))
+    terms = stored(parts).sparse["terms"]
+    assert embedded(parts) == [f"Where is my parcel?\n\n{body}"]
+    [settled] = send(parts, event(**UNCHANGED | {"body": quoted.format(2)}))
+    assert (settled.outcome, embedded(parts), len(parts.results())) == (Outcome.INDEXED, [], 1)
+    kept = payload(parts)
+    assert kept.body.endswith("Shop <[mail]> wrote:\n> macro 2")
+    assert (kept.body_embedded, kept.event_version) == (body, 2)
+    assert stored(parts).sparse["terms"].indices.tolist() == terms.indices.tolist(), "what was cut is no term"
+
+
+def test_what_is_embedded_whole_is_stored_once() -> None:
+    parts = Assembly()
+    send(parts, event(reason="solved", resolution="Sent again.\nBest regards\nAl"))
+    found = payload(parts)
+    assert (found.body_embedded, found.resolution_embedded) == (None, "Sent again.")
+    assert found.resolution == "Sent again.\nBest regards\nAl"
+    assert embedded(parts)[-1] == "Sent again."
+
+
 def test_a_text_that_only_looks_different_in_bytes_is_unchanged() -> None:
     parts = Assembly()
     send(parts, event(subject="Café", body="Where?"))
