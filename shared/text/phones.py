@@ -22,13 +22,14 @@ WINDOW_DIGITS, OVERLAP_DIGITS = 60, 15
 WINDOWS = 16
 """So many windows of a text are handed to the library; beyond them, all that may be a number is masked unasked."""
 
-GAP = r"[ ./()\-]{0,4}"
+GAP_CHARS = 4
+GAP = rf"[ ./()\-]{{0,{GAP_CHARS}}}"
 RUN = re.compile(rf"(?:\(?\+ ?)?\({{0,2}}\d(?:{GAP}\d)*+")
 SQUARE = re.compile(r"\[(\+?[ \d]{1,5})\](?=[ ./-]{0,3}\d)")
 GAPS = re.compile(r"[^\d]+")
 PART_BEFORE = re.compile(r"\d([^\d]*)$")
 PART_AFTER = re.compile(r"([^\d]*)\d")
-ODDLY_GROUPED = re.compile(r"\d\d[ ./()-]+\d$|\d{4}[ ./()-]+\d(?!\d)|^[1-9]\d{4,} - \d{5,}$")
+ODDLY_GROUPED = re.compile(r"[1-9](?:.*\d\d[ ./()-]+\d|.*\d{4}[ ./()-]+\d(?!\d).*|\d{4,} - \d{5,})")
 """No phone number is written with a single digit at its end or behind a long group; two long groups are a range."""
 
 PLUS = re.compile(r"\+ ?$")
@@ -115,7 +116,7 @@ class _Search:
         first = start - (start > 0 and not WORD_BEFORE.search(self.shadow, max(0, start - CUE_CHARS), start))
         last = end + (not WORD_AFTER.match(self.shadow, end))
         for match in PhoneNumberMatcher(self.shadow[first:last], region):
-            if not ODDLY_GROUPED.search(match.raw_string):
+            if not ODDLY_GROUPED.fullmatch(match.raw_string):
                 self._add(max(start, first + match.start), min(end, first + match.end))
 
     def _rules(self, start: int, end: int) -> None:
@@ -128,19 +129,15 @@ class _Search:
     def _is_part(self, span: Span, start: int, end: int) -> bool:
         """Whether what was found in a long run goes on, on either side, with the sign that parts its own digits."""
         first, last, _ = span
-        others = [other for other in self.spans if other is not span]
         signs = set(GAPS.findall(self.shadow[first:last]))
-        for at, there in (
-            (first, PART_BEFORE.search(self.shadow, start, first)),
-            (last, PART_AFTER.match(self.shadow, last, end)),
-        ):
-            if (
-                there
-                and there[1] in signs
-                and not any(low <= at + (at == last) * len(there[0]) - 1 < high for low, high, _ in others)
-            ):
-                return True
-        return False
+        before = PART_BEFORE.search(self.shadow, max(start, first - GAP_CHARS - 1), first)
+        after = PART_AFTER.match(self.shadow, last, end)
+        neighbours = [(before[1], before.start())] if before else []
+        neighbours += [(after[1], after.end() - 1)] if after else []
+        return any(sign in signs and not self._is_found(digit_at) for sign, digit_at in neighbours)
+
+    def _is_found(self, at: int) -> bool:
+        return any(start <= at < end for start, end, _ in self.spans)
 
     def _add(self, start: int, end: int) -> None:
         """Keep a span unless it overlaps another, with its `+`, both brackets of a pair, and its extension."""

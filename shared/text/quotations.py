@@ -73,8 +73,8 @@ SALUTATION = re.compile(
     r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin"
     r"|servus|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola"
     r"|buen[oa]s?(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio"
-    r"|spett\.?(?:le)?|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej|goddag"
-    r"|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
+    r"|spett\.?(?:le)?|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej"
+    r"|goddag|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
     re.IGNORECASE,
 )
 
