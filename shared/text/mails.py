@@ -97,7 +97,9 @@ def _addresses(text: str) -> list[Span]:
     at = text.find("@")
     while at >= 0:
         opening = '"' if text[at - 1 : at] == '"' else " "
-        found = address.search(text, max(done, text.rfind(opening, done, max(done, at - 1))), at + MAX_CHARS)
+        following = text.find("@", at + 1)
+        end = min(at + MAX_CHARS, len(text) if following < 0 else following)
+        found = address.search(text, max(done, text.rfind(opening, done, max(done, at - 1))), end)
         done = at + 1 if found is None else found.end()
         if found is not None and not _is_of_machines(found["domain"], found["top"] or ""):
             start = max(found.start("name"), found.start("quoted"), found.start("other"))

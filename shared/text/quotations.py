@@ -20,7 +20,8 @@ INTRODUCTION_LINES, INTRODUCTION_CHARS = 3, 300
 """Mail programs wrap the line that introduces a quotation at about 76 characters."""
 
 WROTE = re.compile(
-    r"\b(?:wrote|writes|schrieb|schrieben|geschrieben|a (?:écrit|ecrit)|ha scritto|scrive|escribi[óo]|escreveu|schreef"
+    r"\b(?:wrote|writes|quoting|zitat von|citando|ha escrit"
+    r"|schrieb|schrieben|geschrieben|a (?:écrit|ecrit)|ha scritto|scrive|escribi[óo]|escreveu|schreef"
     r"|geschreven|skrev|skreiv|napisał(?:a|\(a\))?|pisze|napsala?|napísala?|kirjoitti|ezt írta|írta|yazdı|a scris"
     r"|έγραψε|(?:на)?писал(?:а|\(а\)|и)?|пише|đã viết|menulis)\b|写道|寫道|님이 작성|のメール",
     re.IGNORECASE,
@@ -30,6 +31,13 @@ DATE = re.compile(
     r"|\b[^\W\d_]{3,10}\.? \d{1,2}\b|\d月",
     re.IGNORECASE,
 )
+WEEKDAY = re.compile(
+    r"\b(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|mié|jue|vie|sáb|dom|seg|ter|qua|qui"
+    r"|sex|ma|wo|vr|za|zo|man|tir|ons|tor|fre|lør|søn|mån|tis|lör|sön|pon|pn|wt|śr|czw|pt|sob|sb|ndz)[a-z]{0,6}[.,]",
+    re.IGNORECASE,
+)
+"""A day of the week as programs write it, with a sign behind it."""
+
 TIME = re.compile(r"\b\d{1,2} ?[:.h] ?\d\d(?!\d)|\b\d{1,2} ?(?:a\.?m|p\.?m|uhr|h)\b|\d[時时点]|오[전후]", re.IGNORECASE)
 ADDRESS = re.compile(r"@|\[mail\]")
 MACHINE = re.compile(r"[<(](?:mailto:)?(?:\[mail\]|\S+@)")
@@ -74,7 +82,8 @@ SALUTATION = re.compile(
     r"|servus|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola"
     r"|buen[oa]s?(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio"
     r"|spett\.?(?:le)?|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej"
-    r"|goddag|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
+    r"|goddag|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]"
+    r"|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
     re.IGNORECASE,
 )
 
@@ -211,7 +220,7 @@ def _is_written_by_program(introduction: Sequence[str]) -> bool:
 def _introduces_unmarked(lines: Sequence[str], at: int, end: int) -> bool:
     """Whether all below an introduction is the mail that is answered, though nothing marks it."""
     text = " ".join(lines[at:end])
-    dated = DATE.search(text) is not None and TIME.search(text) is not None
+    dated = WEEKDAY.search(text) is not None and DATE.search(text) is not None and TIME.search(text) is not None
     below = _past_blank(lines, end)
     return (
         (dated or ADDRESS.search(text) is not None)

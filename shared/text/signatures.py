@@ -121,8 +121,8 @@ def _closing_from(lines: Sequence[str]) -> int:
         if len(line) > CLOSING_CHARS:
             continue
         below = [each for each in lines[at + 1 :] if each.strip()]
-        words = line.casefold().rstrip(",.! ")
-        if words in REGARDS or ENGLISH_REGARDS.fullmatch(words):
+        words = line.lower().rstrip(",.! ")
+        if _is_regards(words) or (not below and _is_regards_and_name(line)):
             signs = len(below) <= CLOSED_LINES and all(_is_name(each) or _is_contact(each) for each in below)
             return at if signs or (len(below) == 1 and below[0].strip("-~ ").isalpha()) else len(lines)
         if words in THANKS:
@@ -130,6 +130,23 @@ def _closing_from(lines: Sequence[str]) -> int:
             answers = words in SHORT and (not below or _asks(lines[:at]))
             return at if (named or not below) and not answers else len(lines)
     return len(lines)
+
+
+def _is_regards(words: str) -> bool:
+    """Whether words close a mail, also as in `vielen dank und liebe grüße`."""
+    if words in REGARDS or ENGLISH_REGARDS.fullmatch(words):
+        return True
+    thanks, _, regards = words.replace(" et ", " und ").replace(" y ", " und ").partition(" und ")
+    return thanks in THANKS and regards in REGARDS
+
+
+def _is_regards_and_name(line: str) -> bool:
+    """Whether a line closes a mail and names its writer, as in `Viele Grüße Jo`."""
+    words = line.split()
+    return any(
+        _is_regards(" ".join(words[:count]).lower().rstrip(",")) and _is_name(" ".join(words[count:]))
+        for count in range(1, len(words))
+    )
 
 
 def _is_name(line: str) -> bool:

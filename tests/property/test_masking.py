@@ -221,7 +221,35 @@ def test_ordinary_numbers_dates_and_ids_survive(numbers: list[str], word: str) -
     assert mask(text, REGION) == text
 
 
-SCRAPS = ["@", " ", "", "+", "-", "tel ", "order ", "00", "(", "[phone]", "[mail]", " (at) ", " dot ", "1", "."]
+SCRAPS = [
+    "%40",
+    "&#64;",
+    "\\u0040",
+    "\\n",
+    " ext. 4",
+    "data",
+    "[",
+    "] ",
+    "=",
+    "/",
+    "1 2 3 4 5 ",
+    "0.",
+    "@",
+    " ",
+    "",
+    "+",
+    "-",
+    "tel ",
+    "order ",
+    "00",
+    "(",
+    "[phone]",
+    "[mail]",
+    " (at) ",
+    " dot ",
+    "1",
+    ".",
+]
 numbers = [cards().flatmap(grouped), ibans().flatmap(grouped), phones(), ordinary]
 pieces = st.one_of(st.text(max_size=12), mails(), *numbers, st.sampled_from(SCRAPS))
 texts = st.lists(pieces, max_size=8).map("".join)

@@ -79,6 +79,16 @@ INTRODUCED = [
     "Blah.\n\n> On 28 Nov 2025, at 15:57, Jo <t@example.com> wrote:\n>\n> Test",
     "> a\n> b\n> c\nBlah.",
     "On Fri, Nov 28, 2025 at 3:57 PM Jo <t@example.com> wrote:\n> Test\n\nBlah.",
+    "Blah.\n\nOn Mon, 4 May 2026 at 10:00 Shop\n<a@x.com> wrote:\n> Try",
+    "Blah.\nAm 4.5.2026 um 10:00 schrieb Shop <a@x.de>:\nhallo",
+    "Blah.\n\nLe lun. 4 mai 2026 à 10:00, Shop <s@x.fr> a écrit :\nbonjour",
+    "Blah.\nEl lun, 4 may 2026 a las 10:00, Shop escribió:\nhola",
+    "Blah.\n\nAm 28.11.2025 um 15:57 schrieb Support:\n> Hallo",
+    "Blah.\n\nAm Freitag, 28. November 2025 um 15:57 hat Jo <t@example.com> Folgendes geschrieben:\n\nHallo",
+    "Blah.\n\n28 Kas 2025 Cum 15:57 tarihinde Jo <t@example.com> şunu yazdı:\n> Merhaba",
+    "Blah.\n\nJo <t@example.com> 于2025年11月28日周五 15:57写道：\n> 你好",
+    "Blah.\n\nQuoting Jo <t@example.com>:\n\n> Hello",
+    "Blah.\n\n-------- Original Message --------\nOn 28/11/2025 15:57, Jo <t@example.com> wrote:\n\n> old",
 ]
 
 DIVIDED = [
@@ -101,6 +111,10 @@ CLOSED_ABOVE = [
     "Best regards\nJo\nP.S. where is my invoice",
     "It broke.\nCheers\nJo\nIs there a refund?",
     "Merci\nLe colis est perdu",
+    "a\n--\n" + "and more\n" * 20 + "end",
+    "It says: sent from my iPhone\nbut I have none",
+    "It broke.\nSent from my old address, can you update it?",
+    "Hi\n--\nJo Doe\nMy lamp is broken",
 ]
 
 QUOTED_SENTENCES = [
@@ -109,6 +123,10 @@ QUOTED_SENTENCES = [
     "Guten Tag,\n\nam 4.5.2026 um 10:00 schrieb Ihr Mitarbeiter:\n„Sie bekommen Ihr Geld.“\n\nIch warte noch",
     "Bonjour,\n\nLe 4 mai 2026 votre agent a écrit :\n« Vous serez remboursé. »\n\nJ'attends toujours",
     "I wrote on 4 May 2026 at 10:00:\nthe lamp is broken\n\nNobody answered",
+    "My order is late.\n\nOn 4 May 2026 at 10:15 Mr Smith wrote:\nIt was sent.\n\nBut nothing came",
+    "Hi,\n\nIn your mail of 4 May 2026 10:00 you wrote:\n> We will refund you.\n\nWhere is it?",
+    "On 4 May 2026 at 10:00 I wrote:\nhello",
+    "I need:\n- a lamp\n- a box",
     "> 5 items\nare missing",
     "On Monday I wrote:\nhello",
     "> a\n> b\n> c",
@@ -133,6 +151,8 @@ SIGNED = [
     "\nThanks,\nJo",
     "\nKind regards\nJo\nSent from my iPhone",
     "\nBest regards\nJo Doe\nTel.: +1 212 555 0123\njo@example.com",
+    "\n\nVielen Dank und freundliche Grüße\nJo",
+    "\nViele Grüße Jo",
     "\nMet vriendelijke groet,\nJo van der Berg",
 ]
 
@@ -180,6 +200,11 @@ def test_a_subject_tells_that_a_mail_is_forwarded() -> None:
     assert embedded(text, "Re: Lamp") == "Please help."
     for subject in ("Fwd: Lamp", "FW: Lamp", "WG: Lampe", "TR : Lampe", "RV: Lámpara", "[Acme] Fwd: Lamp"):
         assert embedded(text, subject) == PREPARER.message(text).kept
+
+
+def test_what_stands_below_a_quotation_is_embedded() -> None:
+    text = "No.\n\nOn Mon, 4 May 2026 at 10:00 Shop <a@x.com> wrote:\n> Try\n> again\n\nPS"
+    assert embedded(text) == "No.\n\n\nPS"
 
 
 def test_answers_between_quoted_lines_are_embedded() -> None:
