@@ -31,7 +31,7 @@ _NUMBER = r"1[03](?=:)|no|nr|num|number|numbers|nummer|numéro|numero|número|id
 IDENTIFIED = rf"(?<![^\W\d_])(?:{_THINGS})s?(?:[ ._-]{{0,2}}(?:{_NUMBER}))*[\s.:#=\"'\[-]{{0,4}}(?:[a-z]{{1,4}}-?)?"
 """A word for what has a number, and what may stand between them."""
 
-_COUNTED = r"(?:\d{4}(?: \d{4}){2,}(?: \d{1,4})?|\d[\d/-]*+(?:,? (?:and|und|et|y|or|&) \d[\d/-]*+)?)(?![a-z])"
+_COUNTED = r"(?:\d{4}(?: \d{4}){2,}(?: \d{1,4})?|\d[\d/-]*+(?:,? (?:and|und|et|y|or|&) \d[\d/-]*+)?)(?![a-z]|\.\d)"
 CURRENCY = (
     r"(?:[$€£¥₹₽₩₺₫₪₴฿]|(?:usd|eur|gbp|chf|jpy|cny|rmb|inr|idr|krw|vnd|thb|php|cad|aud|nzd|mxn|brl|ars|clp|cop|zar|try|sek|nok"
     r"|dkk|pln|czk|huf|ron|rub|uah|ils|aed|sar|rp\.?|kč|zł|ft|kr|euros?|dollars?|pounds?|yen|won|rupees)\b)"
@@ -40,7 +40,7 @@ GROUPED = r"\d{1,3}(?:[ .,']\d{3})*+(?:[.,]\d{1,2})?"
 KEY = rf"(?![\w-]{{0,20}}?(?:{TEL}|number|contact|caller|msisdn))[a-z_][\w-]{{0,30}}"
 """A name before `=`, or in quotation marks before a colon, that does not speak of phones."""
 
-NOT_WITHIN = r"(?<![\w.+])(?<!\d[-/)])(?<!\d[-/)] )"
+NOT_WITHIN = r"(?<![\w.+])(?<!\d[-/)])(?<!\d[-/)] )(?<!\)[-/])"
 """What follows is no later part of a number."""
 
 UNIT = rf"(?:%|{CURRENCY}|(?:bytes|kb|mb|ms|ns|rows|lines|views|hits|steps|points)\b)"
@@ -48,7 +48,7 @@ _NUMBERS = (
     rf"{DATE}|{IPV4}|{NOT_WITHIN}(?:"
     r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,9})?(?!\d)"  # a time
     r"|10\.\d{4,9}/\S+"  # a DOI
-    r"|-?(?:0|[1-9]\d*)[.,]\d{4,}(?:e[+-]?\d{1,3})?(?!\d|[.-]\d)|[1-9]\d{6,}[.,]\d{1,3}(?!\d|[.-]\d)"  # a decimal
+    r"|-?(?:0|[1-9]\d*)[.,]\d{4,}(?:e[+-]?\d{1,3})?(?!\d|[.-]\d)|(?:0|[1-9]\d{6,})[.,]\d{1,3}(?!\d|[.-]\d)"  # a decimal
     r"|\d{1,3}(?:\.\d{3})+,\d\d(?!\d)"  # an amount
     rf"|{GROUPED} ?{UNIT}|\d{{1,18}}(?:[.,]\d{{1,2}})? ?{UNIT}"
     r"|97[89][- ]?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ]\d(?!\d)|\d{9}x(?!\w)"  # ISBN
@@ -67,8 +67,8 @@ _WORDS = (
     r"|[a-z]{2} ?\d{3} ?\d{3} ?\d{3} ?[a-z]{2}(?!\w)"  # a parcel of the postal union
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
     rf"|{KEY}=\"?\d{{7,}}(?![-.\d])|(?<=\"){KEY}\" ?: ?\"?\d{{7,}}(?![-.\d])"
-    rf"|(?!{TEL}\b)(?![a-z]{{2,16}}(?:{SHAPED}|0\d{{1,3}}[-/]\d{{2}}))"
-    rf"[a-z][a-z0-9]{{0,15}}[-_/#](?!{SHAPED})\w[\w/-]*)"  # an id: ord-2026-004411
+    rf"|(?!{TEL}\b)(?![a-z]{{3,16}}\d)(?![a-z]{{2}}(?:{SHAPED}))"
+    rf"[a-z][a-z0-9]{{0,15}}[-_/#](?!{SHAPED})\w[\w/-]*+(?:\.\d+)*)"  # an id: ord-2026-004411
     rf"|{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
 )
 _SIGNS = (

@@ -33,6 +33,8 @@ ODDLY_GROUPED = re.compile(r"[1-9](?:.*\d\d[ ./()-]+\d|.*\d{4}[ ./()-]+\d(?!\d).
 """No phone number is written with a single digit at its end or behind a long group; two long groups are a range."""
 
 PLUS = re.compile(r"\+ ?$")
+TRUNK_DIGIT = re.compile(r"\+ ?$|(?<![\d.,])[0178][ -]{1,3}$")
+"""What is dialled before an area code in brackets, as in `8 (301) 123-45-67`."""
 
 CUE = re.compile(rf"\b{TEL}(?:[ .:#-]+(?:me|us|at|on|under|is|no|nr|number|nummer|numéro))*[ .:#-]*\(?$")
 CUE_CHARS = 40
@@ -146,8 +148,8 @@ class _Search:
             start += 1
         if start and shadow[start - 1] == "(" and shadow.count(")", start, end) > shadow.count("(", start, end):
             start -= 1
-        plus = PLUS.search(shadow, max(0, start - 2), start)
-        start = start if plus is None else plus.start()
+        prefix = (TRUNK_DIGIT if shadow[start] == "(" else PLUS).search(shadow, max(0, start - GAP_CHARS), start)
+        start = start if prefix is None else prefix.start()
         extension = EXTENSION.match(shadow, end)
         end = end if extension is None else extension.end()
         near = self.spans[-WINDOWS:]
