@@ -8,13 +8,13 @@ from pathlib import Path
 from shared.errors import Fatal
 from shared.settings import KEY_LEAST_CHARS, Settings
 
-KEY_FILE = "customer.key"
+SUFFIX = ".customer-key"
 KEY_BYTES = 32
 SETTING = "MILLRACE_PRIVACY__CUSTOMER_KEY"
 
 
 def customer_key(settings: Settings) -> bytes:
-    """Return the configured key or, for an embedded store, the one in the state folder, which is made where there is none.
+    """Return the configured key or, for an embedded store, the one beside it, which is made if it is missing.
 
     Raises:
         Fatal: none is configured for a store that several workers share, or the file cannot be read or made.
@@ -37,8 +37,9 @@ def customer_key(settings: Settings) -> bytes:
 
 
 def key_file(settings: Settings) -> Path:
-    """Return where the key of an embedded store is kept."""
-    return settings.operation.state_dir / KEY_FILE
+    """Return where the key of an embedded store is kept: beside its folder, under its name."""
+    path = settings.store.path
+    return path.with_name(path.name + SUFFIX)
 
 
 def read_key(path: Path) -> bytes:

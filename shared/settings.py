@@ -213,8 +213,8 @@ class PrivacySettings(Part):
     customer_key: SecretStr | None = Field(
         default=None,
         description="Key of the digests that take the place of customers' ids which are addresses or phone numbers; a "
-        "secret, the same for all workers, made by `openssl rand -hex 32`. Empty: with the embedded store one is made in "
-        "the state folder; a server needs it set.",
+        "secret, the same for all workers, made by `openssl rand -hex 32`. Empty: one is made beside an embedded store; "
+        "a server needs it set.",
     )
 
     @field_validator("customer_key")
@@ -276,10 +276,7 @@ class OperationSettings(Part):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
-    state_dir: Path = Field(
-        default=Path(".millrace"),
-        description="Where ingest keeps its progress, and a worker on the embedded store its key.",
-    )
+    state_dir: Path = Field(default=Path(".millrace"), description="Where ingest keeps its progress.")
 
 
 class Settings(BaseSettings):

@@ -14,13 +14,16 @@ from hashlib import sha256
 from uuid import UUID
 
 import numpy as np
+from pydantic import SecretStr
 
 from shared.embedding.port import Embeddings
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Point, Record, SparseVector
+from shared.settings import PrivacySettings
 from shared.vectorstore.port import Candidate, CollectionSpec, Hit, HybridQuery, Query, Stored, check_points
 
 DIM = 8
+PRIVACY = PrivacySettings(customer_key=SecretStr("a key that only the tests have, 32 bytes"))
 
 
 class ManualClock:

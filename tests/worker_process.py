@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
-
 from millrace import wiring
 from millrace.wiring import load_text_model, open_store, ticket_worker
 from shared.embedding.port import TextModel
@@ -26,8 +24,8 @@ from shared.errors import Fatal
 from shared.logs import configure
 from shared.observers import Observer, SettleStep
 from shared.probes import ProbeServer
-from shared.settings import BatchSettings, BrokerSettings, PrivacySettings, Settings, StoreSettings
-from tests.fakes import FakeModel
+from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from tests.fakes import PRIVACY, FakeModel
 
 SESSION_TIMEOUT_S = 6.0
 
@@ -89,7 +87,7 @@ def settings_of(plan: Plan) -> Settings:
             bootstrap=plan.bootstrap, group=plan.group, group_protocol=protocol, session_timeout_s=SESSION_TIMEOUT_S
         ),
         batch=BatchSettings(max_records=plan.max_records),
-        privacy=PrivacySettings(customer_key=SecretStr("a key that only the tests have, 32 bytes")),
+        privacy=PRIVACY,
         store=StoreSettings(url=plan.store) if "://" in plan.store else StoreSettings(path=Path(plan.store)),
     )
 

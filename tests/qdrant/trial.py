@@ -14,7 +14,7 @@ from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.settings import BatchSettings, BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.vectorstore.qdrant import QdrantStore, connect
-from tests.fakes import FakeModel
+from tests.fakes import PRIVACY, FakeModel
 from tests.flow.in_process import Seen, produce, running_worker
 from tests.proxy import Mode, Proxy
 from tests.qdrant.process import StandinProcess
@@ -107,6 +107,7 @@ def trial(store: StoreSettings, batch: BatchSettings, way: Mode = "open") -> Ite
             broker=BrokerSettings(bootstrap=broker.bootstrap, group=GROUP),
             batch=batch,
             cache=CacheSettings(memory_mib=0),
+            privacy=PRIVACY,
             store=store.model_copy(update={"url": proxy.url}),
         )
         opened, model, watch = connect(settings.store), FakeModel(), Watch()

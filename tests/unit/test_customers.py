@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from millrace.customer_key import KEY_FILE, customer_key
+from millrace.customer_key import customer_key, key_file
 from millrace.doctoring.privacy import check_customer_key
 from shared.errors import Fatal
-from shared.settings import OperationSettings, PrivacySettings, Settings, StoreSettings
+from shared.settings import PrivacySettings, Settings, StoreSettings
 from shared.text.customers import PREFIX, CustomerIds
 from tests.assembly import Assembly
 from tests.tickets import event, record
@@ -79,8 +79,7 @@ def test_a_worker_stores_digests() -> None:
 def settings(folder: Path, key: str | None = None, url: str | None = None) -> Settings:
     return Settings(
         privacy=PrivacySettings(customer_key=None if key is None else SecretStr(key)),
-        store=StoreSettings(url=url),
-        operation=OperationSettings(state_dir=folder / "state"),
+        store=StoreSettings(url=url, path=folder / "state" / "store"),
     )
 
 
@@ -104,7 +103,7 @@ def test_a_server_needs_the_setting(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / KEY_FILE).write_text("short")
+    key_file(settings(tmp_path)).write_text("short")
     with pytest.raises(Fatal, match="holds no key"):
         customer_key(settings(tmp_path))
     (tmp_path / "file").write_text("x")
@@ -128,5 +127,5 @@ def test_doctor_checks_the_key(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
     customer_key(settings(tmp_path))
     assert states(settings(tmp_path)) == ["ok"]
-    (tmp_path / "state" / KEY_FILE).chmod(0o644)
+    key_file(settings(tmp_path)).chmod(0o644)
     assert states(settings(tmp_path)) == ["warning"]
