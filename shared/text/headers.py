@@ -34,7 +34,7 @@ FORWARD_PREFIX = re.compile(
 """What mail programs set before the subject of a forwarded mail."""
 
 _FORWARDED = (
-    r"(?:forward(?:ed|ing)?|weitergeleitet\w*|transf[ée]r[ée]\w*|réexpédi\w+|reenviad\w+|inoltrat\w+|doorgestuurd\w*"
+    r"(?:forward(?:ed|ing)|weitergeleitet\w*|transf[ée]r[ée]\w*|réexpédi\w+|reenviad\w+|inoltrat\w+|doorgestuurd\w*"
     r"|(?:re)?encaminhad\w+|videresendt\w*|vidarebefordra\w+|przekaz\w+|přeposlan\w+|välitetty|továbbított|iletilen"
     r"|пересылаем\w+|переслан\w*|转发|轉寄|転送)"
 )

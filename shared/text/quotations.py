@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.text.formulas import says_something
 from shared.text.headers import header_end, is_forward_marker, is_forwarded_header, is_original_marker
 
 GATE = re.compile(r"^>|[:\uff1a][ \t]*$|^[*_]{0,2}[^\W\d_][^\n:\uff1a]{0,20}[:\uff1a]|^[-#=_*]{2}|写道", re.MULTILINE)
@@ -69,23 +70,16 @@ TELLING = re.compile(
 
 OPENING_QUOTE = ('"', "'", "“", "„", "«", "‘", "‚", "»", "‹", "「", "*")
 POINTS_BELOW = re.compile(
-    r"\b(?:fyi|fwd|below|underneath|forward\w*|zur info\w*|zur kenntnis\w*|unten|weiter(?:leite|geleitet)\w*|pour info\w*"
-    r"|ci-dessous|plus bas|transf[ée]r\w+|para (?:su|tu) información|abajo|a continuación|reenv[ií]\w+|sotto|inoltr\w+"
-    r"|hieronder|onderstaand\w*|doorgestuur\w*|doorsturen|nedenfor|herunder|nedan|vidarebefordr\w+|videresend\w+|abaixo"
-    r"|encaminh\w+|poniżej|przekaz\w+)\b",
+    r"\b(?:fyi|fwd|forward(?:ed|ing)"
+    r"|(?:see|read|find|mail|email|e-mail|message|thread|repl\w+|answer\w*|comment\w*) .{0,20}below"
+    r"|below (?:mail|e-?mail|message|thread)|zur info\w*|zur kenntnis\w*|untenstehend\w*|weiter(?:leite|geleitet)\w*"
+    r"|(?:siehe|mail|nachricht|antwort\w*) unten|pour info\w*|ci-dessous|plus bas|transf[ée]r\w+|a continuación"
+    r"|para (?:su|tu) información|(?:ver|vea|mire|correo|mensaje) .{0,20}abajo|reenv[ií]\w+|(?:vedi|qui|mail) sotto"
+    r"|di seguito|inoltr\w+|hieronder|onderstaand\w*|doorgestuur\w*|doorsturen|nedenfor|herunder|nedan|abaixo"
+    r"|vidarebefordr\w+|videresend\w+|encaminh\w+|poniżej|przekaz\w+)\b",
     re.IGNORECASE,
 )
 """Words that send the reader to what follows: then that is part of the message."""
-
-SALUTATION = re.compile(
-    r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin"
-    r"|servus|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola"
-    r"|buen[oa]s?(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio"
-    r"|spett\.?(?:le)?|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej"
-    r"|goddag|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]"
-    r"|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +105,9 @@ def find_quotations(lines: Sequence[str]) -> Quotations:
     forwards = False
     at = 0
     while at < len(lines) and not forwards:
+        if not lines[at].strip():
+            at += 1
+            continue
         end = _introduction_end(lines, at) or at
         block = _marked_end(lines, end)
         if is_forward_marker(lines[at]) or (end == at and _forwards(lines[at:block])):
@@ -127,11 +124,6 @@ def find_quotations(lines: Sequence[str]) -> Quotations:
         at = max(block, end, at + 1)
     rest = [line for number, line in enumerate(lines) if number not in found]
     return Quotations(frozenset(found) if says_something(rest) else frozenset(), forwards)
-
-
-def says_something(lines: Sequence[str]) -> bool:
-    """Whether some line is more than blank or a salutation."""
-    return any(each and not SALUTATION.fullmatch(each) for each in (line.strip("> \t") for line in lines))
 
 
 def _answers(lines: Sequence[str], at: int) -> bool:

@@ -55,6 +55,7 @@ QUOTED_HEADERS = [
     "Yes.\n\nDa: Shop <a@example.com>\nInviato: lunedì 4 maggio 2026 10:00\nA: Jo\nOggetto: Lampada\n\nciao",
     "Yes.\n\nFrån: Shop\nSkickat: den 4 maj 2026 10:00\nTill: Jo\nÄmne: Lampa\n\nhej",
     "Yes.\n-----Original Message-----\nFrom: a\nx",
+    "Yes.\n\nFrom: Shop <a@example.com>\nSent: Monday\nTo: Jo\nSubject: Lamp\n\nWe look forward to it, see below",
     "Yes.\n\n-------- Ursprüngliche Nachricht --------\nVon: Shop\nhallo",
     "Yes.\n\n##- Please type your reply above this line -##\n\nYour request was received.",
 ]
@@ -171,6 +172,10 @@ def test_what_a_customer_says_is_embedded_whole(text: str) -> None:
 @pytest.mark.parametrize("text", QUOTED_HEADERS)
 def test_a_mail_below_its_header_is_a_quotation(text: str) -> None:
     assert embedded(text) == "Yes."
+    assert (
+        embedded(f"I look forward to it, it went dark below 20 %.{text[4:]}")
+        == "I look forward to it, it went dark below 20 %."
+    )
 
 
 @pytest.mark.parametrize("text", INTRODUCED)
@@ -183,6 +188,9 @@ def test_an_introduction_goes_with_what_it_introduces(text: str) -> None:
 def test_a_signature_is_cut_off(signature: str) -> None:
     assert embedded("The lamp broke." + signature) == "The lamp broke."
     assert {piece.reason for piece in PREPARER.message("The lamp broke." + signature).cut} == {"signature"}
+
+
+IPHONE = "Sent from my iPhone\n\nFrom: Shop <a@example.com>\nSent: Monday\nTo: Jo\nSubject: Lamp\n\nIt is broken"
 
 
 def test_where_nothing_else_remains_all_is_embedded() -> None:

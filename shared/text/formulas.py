@@ -1,0 +1,89 @@
+"""The formulas of mails in many languages: how they begin, how they close, and what devices write by themselves."""
+
+import re
+from collections.abc import Sequence
+
+FORMULA_CHARS = 120
+SALUTATION = re.compile(
+    r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin"
+    r"|servus|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola"
+    r"|buen[oa]s?(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio"
+    r"|spett\.?(?:le)?|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej"
+    r"|goddag|god (?:morgen|dag)|kære|hei|cześć|dzień dobry|szanown[ia]"
+    r"|to whom it may concern)(?: [^\s,.!:?]+){0,4} ?[,.!:]?",
+    re.IGNORECASE,
+)
+
+DEVICE = re.compile(
+    r"(?:Sent|Envoyé|Enviado|Inviat[oa]|Gesendet|Verschickt|Verstuurd|Verzonden|Sendt|Skickat|Wysłan[eoy]|Lähetetty|Odesláno"
+    r"|Отправлено|Diese Nachricht wurde) (?:(?:securely |de manière sécurisée )?"
+    r"(?:from|with|via|using|de|depuis|à partir de|avec|desde|do|da|dal|dalla|con|pelo|por|tramite|von|mit|über|aus|vanaf"
+    r"|vanuit|met|fra|från|z|za pomocą|с|из|sovelluksesta))? ?"
+    r"(?:(?:my|mon|ma|mi|meu|minha|o meu|a minha|mio|mia|meinem|meiner|mijn|min|mit|l['\u2019])\b[^?!,;]{1,60}"
+    r"|(?:Mail|Outlook|Yahoo|Samsung|Proton|AOL|BlackBerry|K-9|Gmail|Galaxy|iPhone|iPad|Android|Spark|Microsoft|Windows|GMX"
+    r"|WEB\.DE|myMail|Thunderbird|Fairmail|Canary|Blue|Huawei|Xiaomi|Nokia)\b.{0,60})"
+    r"|Von meinem [^?!,;]{1,40} gesendet"
+    r"|(?:Get|Télécharge[rz]|Obtenir|Obtener|Obtenha|Ottieni|Hämta|Få|Download|Pobierz) (?:o )?Outlook\b.{0,60}"
+    r"|Outlook (?:für|voor) \w+\b.{0,60}|Holen Sie sich Outlook\b.{0,60}",
+    re.IGNORECASE,
+)
+ENGLISH_REGARDS = re.compile(
+    r"(?:(?:many )?thank(?:s| you) ?(?:and|&|,)? ?)?(?:with )?"
+    r"(?:(?:my|best|kind|kindest|warm|warmest|many) )*(?:regards|wishes)"
+)
+REGARDS = frozenset(
+    (
+        "sincerely|sincerely yours|respectfully|yours sincerely|yours faithfully|yours truly|cordialement"
+        "|bien cordialement|bien à vous|sincères salutations|salutations|salutations distinguées"
+        "|mit freundlichen grüßen|mit freundlichem gruß|mit besten grüßen|mit lieben grüßen|mit herzlichen grüßen"
+        "|freundliche grüße|viele grüße|liebe grüße|beste grüße|herzliche grüße|schöne grüße|freundliche grüsse"
+        "|mit freundlichen grüssen|gruß|grüße|saludos|un saludo|saludos cordiales|un cordial saludo|atentamente"
+        "|atenciosamente|cumprimentos|um abraço|abraços|cordiali saluti|distinti saluti|saluti|un saluto"
+        "|met vriendelijke groet|met vriendelijke groeten|vriendelijke groet|vriendelijke groeten|groet|groeten"
+        "|groetjes|med venlig hilsen|venlig hilsen|med vennlig hilsen|vennlig hilsen|mvh|med vänliga hälsningar"
+        "|vänliga hälsningar|hälsningar|z poważaniem|pozdrawiam|ystävällisin terveisin|s pozdravem"
+    ).split("|")
+)
+"""Words that close a mail."""
+
+THANKS = frozenset(
+    (
+        "thanks|thank you|many thanks|best thanks|thanks again|thank you again|thanks so much|thank you so much"
+        "|thanks a lot|thanks very much|thank you very much|thanks in advance|thank you in advance|cheers|yours"
+        "|best|merci|merci d'avance|merci d\u2019avance|merci beaucoup|merci bien|danke|vielen dank|besten dank"
+        "|herzlichen dank|danke schön|danke im voraus|vielen dank im voraus|mfg|lg|vg|gracias|muchas gracias"
+        "|gracias de antemano|grazie|grazie mille|obrigado|obrigada|bedankt|dank je|dank je wel|alvast bedankt|tak"
+        "|på forhånd tak|tack|tack på förhand|takk|dzięki|dziękuję|kiitos|děkuji"
+    ).split("|")
+)
+"""Words that close a mail and open one too, so that only a name may follow them."""
+
+SHORT = frozenset(("mfg", "lg", "vg"))
+"""Closings that are also an answer to a question, such as the name of a maker: they close only above a name."""
+
+
+def says_something(lines: Sequence[str]) -> bool:
+    """Whether some line is more than blank, a salutation, a closing, or what a device writes by itself."""
+    return any(each and not _is_formula(each) for each in (line.strip("> \t") for line in lines))
+
+
+def is_device_line(line: str) -> bool:
+    """Whether a line is what a device or a mail program adds by itself."""
+    return len(line) <= FORMULA_CHARS and DEVICE.fullmatch(line) is not None
+
+
+def is_regards(words: str) -> bool:
+    """Whether words close a mail, also as in `vielen dank und liebe grüße`."""
+    if words in REGARDS or ENGLISH_REGARDS.fullmatch(words):
+        return True
+    thanks, _, regards = words.replace(" et ", " und ").replace(" y ", " und ").partition(" und ")
+    return thanks in THANKS and regards in REGARDS
+
+
+def closing_words(line: str) -> str:
+    """Return a line as the lists of closings have it."""
+    return line.lower().rstrip(",.! ")
+
+
+def _is_formula(line: str) -> bool:
+    return SALUTATION.fullmatch(line) is not None or is_device_line(line) or is_regards(closing_words(line))
