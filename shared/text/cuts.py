@@ -1,6 +1,6 @@
 """What of a message is kept and not embedded: the mail it quotes, its signature, what a page hides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -45,11 +45,8 @@ def cut(text: str, subject: str, quotes: bool, signatures: bool) -> tuple[str, t
         reasons |= {own[place]: "signature" for place in signed}
     if not reasons:
         return text, ()
-    return _joined(lines, lambda number: number not in reasons), _pieces(lines, reasons)
-
-
-def _joined(lines: Sequence[str], wanted: Callable[[int], bool]) -> str:
-    return "\n".join(line for number, line in enumerate(lines) if wanted(number)).strip()
+    embedded = "\n".join(line for number, line in enumerate(lines) if number not in reasons).strip()
+    return embedded, _pieces(lines, reasons)
 
 
 def _pieces(lines: Sequence[str], reasons: dict[int, Reason]) -> tuple[Cut, ...]:

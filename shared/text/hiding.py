@@ -7,8 +7,8 @@ from dataclasses import dataclass
 NOTHING = r"0(?:\.0*)?(?:px|pt|em|rem|%|in|cm|mm)?"
 HIDES = re.compile(
     rf"(?:^|[;{{])(?:display:none|visibility:(?:hidden|collapse)|mso-hide:all|opacity:0(?:\.0*)?|color:transparent"
-    rf"|font-size:(?:{NOTHING}|1px)|text-indent:-\d{{3,}}(?:px|pt|em)|(?:left|top|right):-\d{{3,}}(?:px|pt|em)|margin(?:-left|-top):-\d{{4,}}(?:px|pt|em)"
-    rf"|clip:rect\((?:0(?:px)?[, ]?){{4}}\)|transform:scale\(0\))(?=[;}}]|$)"
+    rf"|font-size:(?:{NOTHING}|1px)|text-indent:-\d{{3,}}(?:px|pt|em)|(?:left|top|right):-\d{{3,}}(?:px|pt|em)"
+    rf"|margin(?:-left|-top):-\d{{4,}}(?:px|pt|em)|clip:rect\((?:0(?:px)?[, ]?){{4}}\)|transform:scale\(0\))(?=[;}}]|$)"
 )
 """A declaration, blanks removed, that leaves nothing of an element to see."""
 
@@ -16,8 +16,8 @@ NO_ROOM = re.compile(rf"(?:^|[;{{])(?:max-)?(?:height|width):{NOTHING}(?=[;}}]|$
 CUT_OFF = re.compile(r"(?:^|[;{])overflow(?:-[xy])?:hidden(?=[;}]|$)")
 """An element without room is seen all the same, unless what juts out is cut off."""
 
-BLANKS = re.compile(r"\s+|!important|/\*.*?\*/", re.DOTALL)
-SHEET = re.compile(r"<style\b[^<>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
+BLANKS = re.compile(r"\s+|!important|/\*.{0,500}?\*/", re.DOTALL)
+SHEET_ENDS = re.compile(r"<(/?)style\b[^<>]*>", re.IGNORECASE)
 SELECTOR = re.compile(r"[a-z0-9]*([.#])([\w-]+)", re.IGNORECASE)
 SHEET_CHARS = 50_000
 """As much of a mail's style sheets is read; real ones have a few thousand characters."""
@@ -42,7 +42,7 @@ class Hiding:
         """Read the style sheets of a page; rules for one kind of screen alone are passed over."""
         if "<style" not in page and "<STYLE" not in page:
             return cls()
-        sheets = "".join(SHEET.findall(page))[:SHEET_CHARS].replace("<!--", "").replace("-->", "")
+        sheets = _sheets(page)[:SHEET_CHARS].replace("<!--", "").replace("-->", "")
         names: dict[str, set[str]] = {".": set(), "#": set()}
         for selectors, declarations in _rules(BLANKS.sub(" ", sheets)):
             if hides_by_style(declarations):
@@ -71,6 +71,19 @@ def hides_by_style(style: str) -> bool:
     return HIDES.search(written) is not None or (
         NO_ROOM.search(written) is not None and CUT_OFF.search(written) is not None
     )
+
+
+def _sheets(page: str) -> str:
+    """Return the style sheets of a page, one after the other."""
+    found: list[str] = []
+    start: int | None = None
+    for tag in SHEET_ENDS.finditer(page):
+        if tag[1] and start is not None:
+            found.append(page[start : tag.start()])
+            start = None
+        elif not tag[1] and start is None:
+            start = tag.end()
+    return "".join(found)
 
 
 def _rules(sheet: str) -> list[tuple[str, str]]:

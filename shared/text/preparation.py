@@ -103,6 +103,6 @@ class Preparer:
         if isinstance(value, str):
             return self.field(value)
         if isinstance(value, int) and not isinstance(value, bool):
-            masked = mask(str(value), self._region)
-            return masked if masked in (CARD, PHONE) else value
+            found = mask(str(value), self._region)
+            return found if found in (CARD, PHONE) else value
         return value
