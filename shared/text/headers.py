@@ -10,12 +10,12 @@ from typing import Literal
 Field = Literal["from", "date", "to", "subject", "other"]
 
 NAMES: dict[Field, str] = {
-    "from": "From|Von|De|Da|Van|Fra|Från|Od|Lähettäjä|Feladó|Kimden|От|Від|发件人|寄件者|差出人|보낸 사람",
+    "from": "From|Von|De|Da|Van|Fra|Från|Od|Lähettäjä|Feladó|Kimden|De la|Από|От|Від|发件人|寄件者|差出人|보낸 사람",
     "date": "Sent|Sent on|Date|Gesendet|Gesendet am|Datum|Envoyé|Envoyé le|Enviado|Enviado el|Enviado em|Enviada em|Fecha"
     "|Data|Inviato|Data invio|Verzonden|Verzonden op|Sendt|Dato|Skickat|Wysłano|Wysłane|Odesláno|Lähetetty|Küldve"
-    "|Gönderildi|Tarih|Отправлено|Дата|Надіслано|发送时间|日期|寄件日期|送信日時|日付|보낸 날짜",
-    "to": "To|An|À|A|Para|Aan|Til|Till|Do|Komu|Pro|Vastaanottaja|Címzett|Kime|Кому|收件人|收件者|宛先|받는 사람",
-    "subject": "Subject|Betreff|Objet|Asunto|Assunto|Oggetto|Onderwerp|Emne|Ämne|Temat|Předmět|Aihe|Tárgy|Konu|Тема"
+    "|Gönderildi|Tarih|Отправлено|Дата|Trimis|Στάλθηκε|Надіслано|发送时间|日期|寄件日期|送信日時|日付|보낸 날짜",
+    "to": "To|An|À|A|Pour|Para|Către|Προς|Aan|Til|Till|Do|Komu|Pro|Vastaanottaja|Címzett|Kime|Кому|收件人|收件者|宛先|받는 사람",
+    "subject": "Subject|Betreff|Objet|Sujet|Subiect|Θέμα|Asunto|Assunto|Oggetto|Onderwerp|Emne|Ämne|Temat|Předmět|Aihe|Tárgy|Konu|Тема"
     "|主题|主旨|件名|제목",
     "other": "Cc|Bcc|Kopie|Kopie an|Copie à|CC à|Kopia|Kopi|Copia|Kopia do|DW|UDW|Kopio|Másolatot kap|Bilgi|Копия|抄送|副本"
     "|Reply-To|Antwort an|Répondre à|Responder a|Responder para|Rispondi a|Antwoord aan|Sender|Organization"

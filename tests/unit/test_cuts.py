@@ -53,6 +53,7 @@ QUOTED_HEADERS = [
     "Yes.\n\nFra: Shop <a@example.com>\nSendt: 4. maj 2026 10:00\nTil: Jo\nEmne: Lampe\n\nhej",
     "Yes.\n\nVan: Shop\nVerzonden: maandag 4 mei 2026 10:00\nAan: Jo\nCC: Al\nOnderwerp: Lamp\n\nhoi",
     "Yes.\n\nDa: Shop <a@example.com>\nInviato: lunedì 4 maggio 2026 10:00\nA: Jo\nOggetto: Lampada\n\nciao",
+    "Yes.\n\nSujet : RE: Lampe\nDate : lundi 4 mai 2026\nDe : Shop\nPour : Jo\n\nbonjour",
     "Yes.\n\nFrån: Shop\nSkickat: den 4 maj 2026 10:00\nTill: Jo\nÄmne: Lampa\n\nhej",
     "Yes.\n-----Original Message-----\nFrom: a\nx",
     "Yes.\n\nFrom: Shop <a@example.com>\nSent: Monday\nTo: Jo\nSubject: Lamp\n\nWe look forward to it, see below",
