@@ -14,9 +14,10 @@ NAMES: dict[Field, str] = {
     "date": "Sent|Sent on|Date|Gesendet|Gesendet am|Datum|Envoyé|Envoyé le|Enviado|Enviado el|Enviado em|Enviada em|Fecha"
     "|Data|Inviato|Data invio|Verzonden|Verzonden op|Sendt|Dato|Skickat|Wysłano|Wysłane|Odesláno|Lähetetty|Küldve"
     "|Gönderildi|Tarih|Отправлено|Дата|Trimis|Στάλθηκε|Надіслано|发送时间|日期|寄件日期|送信日時|日付|보낸 날짜",
-    "to": "To|An|À|A|Pour|Para|Către|Προς|Aan|Til|Till|Do|Komu|Pro|Vastaanottaja|Címzett|Kime|Кому|收件人|收件者|宛先|받는 사람",
-    "subject": "Subject|Betreff|Objet|Sujet|Subiect|Θέμα|Asunto|Assunto|Oggetto|Onderwerp|Emne|Ämne|Temat|Předmět|Aihe|Tárgy|Konu|Тема"
-    "|主题|主旨|件名|제목",
+    "to": "To|An|À|A|Pour|Para|Către|Προς|Aan|Til|Till|Do|Komu|Pro|Vastaanottaja|Címzett|Kime|Кому"
+    "|收件人|收件者|宛先|받는 사람",
+    "subject": "Subject|Betreff|Objet|Sujet|Subiect|Θέμα|Asunto|Assunto|Oggetto|Onderwerp|Emne|Ämne|Temat|Předmět|Aihe"
+    "|Tárgy|Konu|Тема|主题|主旨|件名|제목",
     "other": "Cc|Bcc|Kopie|Kopie an|Copie à|CC à|Kopia|Kopi|Copia|Kopia do|DW|UDW|Kopio|Másolatot kap|Bilgi|Копия|抄送|副本"
     "|Reply-To|Antwort an|Répondre à|Responder a|Responder para|Rispondi a|Antwoord aan|Sender|Organization"
     "|Importance|Wichtigkeit|Priority|Priorität|Attachments|Anlagen|Pièces jointes|Message-ID|Signed by|Mailed by",
