@@ -29,6 +29,10 @@ LINE = re.compile(rf"[*_]{{0,2}}({_EVERY_NAME})[*_]{{0,2}} ?[:\uff1a][*_]{{0,2}}
 HEADER_LINES = 24
 """A header has no more lines, those of a long list of recipients included."""
 
+MARKER_CHARS = 120
+RULES = ("-", "_", "=", "*", "#")
+"""What lines are drawn with."""
+
 FORWARD_PREFIX = re.compile(
     r"\s*(?:\[[^\]]{1,30}\]\s*)?(?:fwd?|wg|tr|rv|i|enc|doorst|vs|vb|pd|i̇lt|转发|轉寄|転送) ?[:\uff1a]", re.IGNORECASE
 )
@@ -61,7 +65,7 @@ ORIGINAL_MARKER = re.compile(
 
 def field_of(line: str) -> Field | None:
     """Return which field of a mail's header a line is; None: it is no line of a header."""
-    found = LINE.match(line)
+    found = LINE.match(line) if ":" in line or "\uff1a" in line else None
     return _FIELD_OF[found[1].casefold()] if found else None
 
 
@@ -105,9 +109,13 @@ def is_forwarded_header(lines: Sequence[str]) -> bool:
 
 def is_forward_marker(line: str) -> bool:
     """Whether a line announces a forwarded mail."""
-    return len(line) <= 120 and FORWARD_MARKER.fullmatch(line.strip()) is not None
+    line = line.strip()
+    framed = line.startswith(RULES) or line.endswith((":", "\uff1a"))
+    return framed and len(line) <= MARKER_CHARS and FORWARD_MARKER.fullmatch(line) is not None
 
 
 def is_original_marker(line: str) -> bool:
     """Whether a line announces the mail that is answered."""
-    return len(line) <= 120 and ORIGINAL_MARKER.fullmatch(line.strip()) is not None
+    line = line.strip()
+    framed = line.startswith(RULES) or line.endswith(" line")
+    return framed and len(line) <= MARKER_CHARS and ORIGINAL_MARKER.fullmatch(line) is not None
