@@ -21,7 +21,7 @@ def customer_key(settings: Settings) -> bytes:
     """
     configured = settings.privacy.customer_key
     if configured is not None:
-        return configured.get_secret_value().encode()
+        return configured.get_secret_value().strip().encode()
     if settings.store.url is not None:
         raise Fatal(
             f"{SETTING} is not set: all workers that write to {settings.store.url} need the same key, so that one "
@@ -37,8 +37,14 @@ def customer_key(settings: Settings) -> bytes:
 
 
 def key_file(settings: Settings) -> Path:
-    """Return where the key of an embedded store is kept: beside its folder, under its name."""
-    path = settings.store.path
+    """Return where the key of an embedded store is kept: beside its folder, under its name.
+
+    Raises:
+        Fatal: the store has no folder of its own.
+    """
+    path = settings.store.path.absolute()
+    if not path.name:
+        raise Fatal(f"no key can be kept beside a store in {path}: set {SETTING}, or MILLRACE_STORE__PATH to a folder")
     return path.with_name(path.name + SUFFIX)
 
 
@@ -65,11 +71,14 @@ def _unusable(path: Path, error: OSError) -> Fatal:
 def _make(path: Path) -> None:
     """Make the file in one step, whole and for this user alone; one that another process made meanwhile wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as opened:  # noqa: PTH123
-        opened.write(secrets.token_hex(KEY_BYTES) + "\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as opened:  # noqa: PTH123  (a descriptor has no path)
+            opened.write(secrets.token_hex(KEY_BYTES) + "\n")
+            opened.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -220,7 +220,7 @@ class PrivacySettings(Part):
     @field_validator("customer_key")
     @classmethod
     def _is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and len(key.get_secret_value()) < KEY_LEAST_CHARS:
+        if key is not None and len(key.get_secret_value().strip()) < KEY_LEAST_CHARS:
             raise ValueError(f"is shorter than {KEY_LEAST_CHARS} characters; `openssl rand -hex 32` makes a good one")
         return key
 

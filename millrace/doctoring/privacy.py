@@ -20,6 +20,10 @@ def check_customer_key(settings: Settings) -> Iterator[Finding]:
         yield Finding(PART, "wrong", f"{SETTING} is not set, and no worker starts on a server without it", MEND)
         return
     path = key_file(settings)
+    if not path.exists() and settings.store.path.exists():
+        lost = f"there is a store, and no {path}: the next worker makes another key, so all customers become others"
+        yield Finding(PART, "warning", lost, "restore it, unless the store is older than its key")
+        return
     if not path.exists():
         yield Finding(PART, "ok", f"the first worker makes {path}; keep it with the store")
         return

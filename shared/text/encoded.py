@@ -16,11 +16,13 @@ NAMED = {
 }
 CODE = re.compile(
     r"%(?:25)*([2-7][0-9A-Fa-f])"  # RFC 3986, section 2.1, also when it was encoded several times
-    r"|&#[xX]0*([2-7][0-9A-Fa-f]);|&#0*(\d{2,3});"
+    r"|((?:%[89A-Fa-f][0-9A-Fa-f])+)"
+    r"|&#[xX]0*([0-9A-Fa-f]{2,5})(?:;|(?![0-9A-Fa-f]))|&#0*(\d{2,6})(?:;|(?!\d))"
     rf"|&({'|'.join(NAMED)});"
-    r"|\\(?:u00|x)([2-7][0-9A-Fa-f])|\\([nrt])"
+    r"|\\{1,4}(?:u00|x)([2-7][0-9A-Fa-f])|\\([nrt])"
 )
-"""A code of an ASCII character; the groups are its number in hex, in decimal, its name, and a letter for a blank."""
+"""A code of a character; the groups are its number in hex, a run of UTF-8 beyond ASCII, its number in hex and in decimal,
+its name, its number in hex, and a letter for a blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,10 @@ def decode(text: str) -> Decoded:
 
 
 def _character(found: re.Match[str]) -> str:
-    percent, html_hex, decimal, name, escaped, _ = found.groups()
+    percent, beyond_ascii, html_hex, decimal, name, escaped, _ = found.groups()
     if name:
         return NAMED[name]
+    if beyond_ascii:
+        return bytes.fromhex(beyond_ascii.replace("%", "")).decode(errors="ignore")[:1] or " "
     number = int(percent or html_hex or escaped or "0", 16) or int(decimal or "0")
-    return chr(number) if 0x20 < number < 0x7F else " "
+    return chr(number) if number < 0x11_0000 and chr(number).isprintable() else " "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 FORMULA_CHARS = 120
 SALUTATION = re.compile(
-    r"(?:hi|hii|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin"
+    r"(?:hi|hii|hoi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|moin"
     r"|servus|grüezi|grüß gott|sehr geehrte[rs]?|liebe[rs]?|bonjour|bonsoir|salut|madame|monsieur|cher|chère|hola"
     r"|buen[oa]s?(?: (?:días?|tardes|noches))?|estimad[oa]s?|ciao|buongiorno|buonasera|salve|gentile|egregio"
     r"|spett\.?(?:le)?|olá|oi|bom dia|boa tarde|prezad[oa]s?|goede(?:morgen|middag|navond)|goedendag|beste|geachte|hej"
@@ -14,14 +14,19 @@ SALUTATION = re.compile(
     re.IGNORECASE,
 )
 
+DEVICES = (
+    r"(?:i|smart|mobile |cell ?)?phone|ipad|ipod|android\w*|galaxy|samsung|mobile?|tablet\w*|device|blackberry|handy"
+    r"|mac\w*|windows|telefoon|telefon\w*|téléphone|teléfono|móvil|celular|portable|mobil\w*|gerät|appareil|dispositivo|huawei|nokia|pixel|htc"
+)
 DEVICE = re.compile(
     r"(?:Sent|Envoyé|Enviado|Inviat[oa]|Gesendet|Verschickt|Verstuurd|Verzonden|Sendt|Skickat|Wysłan[eoy]|Lähetetty|Odesláno"
     r"|Отправлено|Diese Nachricht wurde) (?:(?:securely |de manière sécurisée )?"
     r"(?:from|with|via|using|de|depuis|à partir de|avec|desde|do|da|dal|dalla|con|pelo|por|tramite|von|mit|über|aus|vanaf"
     r"|vanuit|met|fra|från|z|za pomocą|с|из|sovelluksesta))? ?"
-    r"(?:(?:my|mon|ma|mi|meu|minha|o meu|a minha|mio|mia|meinem|meiner|mijn|min|mit|l['\u2019])\b[^?!,;]{1,60}"
+    r"(?:(?:my|mon|ma|mi|meu|minha|o meu|a minha|mio|mia|meinem|meiner|mijn|min|mit|l['\u2019])\b[^?!,;]{0,40}?"
+    rf"(?:{DEVICES})\b.{{0,50}}"
     r"|(?:Mail|Outlook|Yahoo|Samsung|Proton|AOL|BlackBerry|K-9|Gmail|Galaxy|iPhone|iPad|Android|Spark|Microsoft|Windows|GMX"
-    r"|WEB\.DE|myMail|Thunderbird|Fairmail|Canary|Blue|Huawei|Xiaomi|Nokia)\b.{0,60})"
+    r"|WEB\.DE|myMail|Thunderbird|Fairmail|Canary|Huawei|Xiaomi|Nokia)\b.{0,60})"
     r"|Von meinem [^?!,;]{1,40} gesendet"
     r"|(?:Get|Télécharge[rz]|Obtenir|Obtener|Obtenha|Ottieni|Hämta|Få|Download|Pobierz) (?:o )?Outlook\b.{0,60}"
     r"|Outlook (?:für|voor) \w+\b.{0,60}|Holen Sie sich Outlook\b.{0,60}",
@@ -58,13 +63,18 @@ THANKS = frozenset(
 )
 """Words that close a mail and open one too, so that only a name may follow them."""
 
-SHORT = frozenset(("mfg", "lg", "vg"))
+SHORT = frozenset(("mfg", "lg", "vg", "tak", "best", "yours"))
 """Closings that are also an answer to a question, such as the name of a maker: they close only above a name."""
 
 
 def says_something(lines: Sequence[str]) -> bool:
-    """Whether some line is more than blank, a salutation, a closing, or what a device writes by itself."""
-    return any(each and not _is_formula(each) for each in (line.strip("> \t") for line in lines))
+    """Whether some line above the signature is more than blank, a salutation, or what a device writes by itself."""
+    for line in (line.strip("> \t") for line in lines):
+        if line == "--" or is_regards(closing_words(line)):
+            return False
+        if line and not (SALUTATION.fullmatch(line) or is_device_line(line)):
+            return True
+    return False
 
 
 def is_device_line(line: str) -> bool:
@@ -83,7 +93,3 @@ def is_regards(words: str) -> bool:
 def closing_words(line: str) -> str:
     """Return a line as the lists of closings have it."""
     return line.lower().rstrip(",.! ")
-
-
-def _is_formula(line: str) -> bool:
-    return SALUTATION.fullmatch(line) is not None or is_device_line(line) or is_regards(closing_words(line))

@@ -12,7 +12,7 @@ Field = Literal["from", "date", "to", "subject", "other"]
 NAMES: dict[Field, str] = {
     "from": "From|Von|De|Da|Van|Fra|Från|Od|Lähettäjä|Feladó|Kimden|De la|Από|От|Від|发件人|寄件者|差出人|보낸 사람",
     "date": "Sent|Sent on|Date|Gesendet|Gesendet am|Datum|Envoyé|Envoyé le|Enviado|Enviado el|Enviado em|Enviada em|Fecha"
-    "|Data|Inviato|Data invio|Verzonden|Verzonden op|Sendt|Dato|Skickat|Wysłano|Wysłane|Odesláno|Lähetetty|Küldve"
+    "|Data|Inviato|Data invio|Verzonden|Verzonden op|Verstuurd|Sendt|Dato|Skickat|Wysłano|Wysłane|Odesláno|Lähetetty|Küldve"
     "|Gönderildi|Tarih|Отправлено|Дата|Trimis|Στάλθηκε|Надіслано|发送时间|日期|寄件日期|送信日時|日付|보낸 날짜",
     "to": "To|An|À|A|Pour|Para|Către|Προς|Aan|Til|Till|Do|Komu|Pro|Vastaanottaja|Címzett|Kime|Кому"
     "|收件人|收件者|宛先|받는 사람",
@@ -25,7 +25,10 @@ NAMES: dict[Field, str] = {
 _FIELD_OF: dict[str, Field] = {name.casefold(): field for field, names in NAMES.items() for name in names.split("|")}
 _EVERY_NAME = "|".join(sorted((re.escape(name) for name in _FIELD_OF), key=len, reverse=True))
 
-LINE = re.compile(rf"[*_]{{0,2}}({_EVERY_NAME})[*_]{{0,2}} ?[:\uff1a][*_]{{0,2}}(?!//)(.*)", re.IGNORECASE)
+LINE = re.compile(rf" {{0,4}}[*_]{{0,2}}({_EVERY_NAME})[*_]{{0,2}} ?[:\uff1a][*_]{{0,2}}(?!//)(.*)", re.IGNORECASE)
+HOLDS_ADDRESS = re.compile(r"[<(\[](?:mailto:)?(?:\[mail\]|\S+@)|[:\uff1a][*_ ]*(?:\[mail\]|\S+@\S+)\s*$")
+"""An address as mail programs write it: in brackets behind a name, or alone."""
+
 HEADER_LINES = 24
 """A header has no more lines, those of a long list of recipients included."""
 
@@ -87,7 +90,7 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
             break
         at += 1
         end = at
-    named = "subject" in fields or any("@" in line or "[mail]" in line for line in lines[start:end])
+    named = "subject" in fields or any(HOLDS_ADDRESS.search(line) for line in lines[start:end])
     complete = "from" in fields and len(fields & {"date", "to", "subject"}) > 1
     return end if named and complete else None
 
@@ -117,5 +120,5 @@ def is_forward_marker(line: str) -> bool:
 def is_original_marker(line: str) -> bool:
     """Whether a line announces the mail that is answered."""
     line = line.strip()
-    framed = line.startswith(RULES) or line.endswith(" line")
+    framed = line.startswith(RULES) or any(word in line.lower() for word in ("line", "linie", "zeile"))
     return framed and len(line) <= MARKER_CHARS and ORIGINAL_MARKER.fullmatch(line) is not None

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NOTHING = r"0(?:\.0*)?(?:px|pt|em|rem|%|in|cm|mm)?"
+FAR = r"(?:[5-9]\d\d|\d{4,})(?:px|pt|em)"
 HIDES = re.compile(
     rf"(?:^|[;{{])(?:display:none|visibility:(?:hidden|collapse)|mso-hide:all|opacity:0(?:\.0*)?|color:transparent"
-    rf"|font-size:(?:{NOTHING}|1px)|text-indent:-\d{{3,}}(?:px|pt|em)|(?:left|top|right):-\d{{3,}}(?:px|pt|em)"
+    rf"|text-indent:-{FAR}|(?:left|top|right):-{FAR}"
     rf"|margin(?:-left|-top):-\d{{4,}}(?:px|pt|em)|clip:rect\((?:0(?:px)?[, ]?){{4}}\)|transform:scale\(0\))(?=[;}}]|$)"
 )
 """A declaration, blanks removed, that leaves nothing of an element to see."""
+
+TYPE_SIZE = re.compile(rf"(?:^|[;{{])font-size:(?:({NOTHING}|\.\d+px|1px)|[^;}}]+)(?=[;}}]|$)")
+"""The size of an element's type; the group is one that leaves nothing to see, until an element in it has another."""
 
 NO_ROOM = re.compile(rf"(?:^|[;{{])(?:max-)?(?:height|width):{NOTHING}(?=[;}}]|$)")
 CUT_OFF = re.compile(r"(?:^|[;{])overflow(?:-[xy])?:hidden(?=[;}]|$)")
@@ -61,6 +65,15 @@ class Hiding:
             or attributes.get("id") in self.ids
             or ("style" in attributes and hides_by_style(attributes["style"]))
         )
+
+
+def type_shows(attributes: Mapping[str, str], inherited: bool) -> bool:
+    """Whether the type of an element has a size: its own or, where none is given, that of the element around it."""
+    style = attributes.get("style", "")
+    if "font-size" not in style:
+        return inherited
+    found = TYPE_SIZE.search(BLANKS.sub("", style[:STYLE_CHARS].lower()))
+    return inherited if found is None else found[1] is None
 
 
 def hides_by_style(style: str) -> bool:

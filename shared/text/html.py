@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from shared.text.hiding import Hiding
+from shared.text.hiding import Hiding, type_shows
 
 PAGE = re.compile(r"<(?:!doctype\s+html|html|body)\b[^<>]*>", re.IGNORECASE)
 BREAKS = re.compile(r"<br ?/?>|</(?:p|div|td|tr|li|h[1-6])>", re.IGNORECASE)
@@ -107,7 +107,8 @@ class _Reader:
         self._hiding = hiding
         self._visible: list[str] = []
         self._hidden: list[str] = []
-        self._open: list[tuple[str, bool]] = []
+        self._open: list[tuple[str, bool, bool]] = []
+        self._type_shows = True
         self._hiders = self._code = self._verbatim = self._depth = 0
         self._cited: list[bool] = []
 
@@ -115,12 +116,15 @@ class _Reader:
         """Open an element."""
         if tag == "body":  # whatever was left open in the head
             self._open, self._hiders, self._code = [], 0, 0
+            self._type_shows = True
         if tag not in VOID:
+            shown = self._shows()
             hides = tag in HIDDEN or self._hiding.hides(attributes)
-            if hides and not self._hiders:
-                self._hidden.append("\n")
-            self._open.append((tag, hides))
+            self._open.append((tag, hides, self._type_shows))
             self._hiders += hides
+            self._type_shows = type_shows(attributes, self._type_shows)
+            if shown and not self._shows():
+                self._hidden.append("\n")
         self._code += tag in CODE
         self._verbatim += tag == "pre"
         if tag == "blockquote":
@@ -136,10 +140,10 @@ class _Reader:
             self._depth -= self._cited.pop()
         if tag != "br":
             self._break(tag)
-        if any(name == tag for name, _ in reversed(self._open)):
+        if any(name == tag for name, _, _ in reversed(self._open)):
             name = ""
             while name != tag:
-                name, hides = self._open.pop()
+                name, hides, self._type_shows = self._open.pop()
                 self._hiders -= hides
 
     def data(self, data: str) -> None:
@@ -159,8 +163,11 @@ class _Reader:
         """Return what was kept."""
         return PageText(_lines("".join(self._visible)), _lines("".join(self._hidden)))
 
+    def _shows(self) -> bool:
+        return self._type_shows and not self._hiders
+
     def _parts(self) -> list[str]:
-        return self._hidden if self._hiders else self._visible
+        return self._visible if self._shows() else self._hidden
 
     def _break(self, tag: str) -> None:
         parts = self._parts()

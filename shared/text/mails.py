@@ -2,7 +2,6 @@
 
 import re
 
-from shared.text.encoded import decode, has_codes
 from shared.text.shadow import MAIL, Span
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -12,7 +11,7 @@ PUNCTUATION = r".+'\-"
 """What an address holds before its `@` beside letters, digits and `_`. RFC 5322 allows more, such as `/`, `=` and `&`, but
 in mails of people those part an address from what stands before it: `https://x.example/u?e=jo@example.com`."""
 
-AT_SIGN = r"(?:@ ?| @ )"
+AT_SIGN = r" ?@ ?"
 
 
 def _address(word: str, joiners: str, other: str) -> re.Pattern[str]:
@@ -48,7 +47,8 @@ NO_TOP = frozenset(
 """Endings of files and of a machine's services; none is a top-level domain (IANA's list of 2026)."""
 
 VERSION = re.compile(r"v?\d+\.\d+\.\d+-.*")
-NO_DOMAIN = re.compile(r"[0-9A-F]{8}\.[0-9A-F]{8}|(?:openssh|libssh)\.(?:com|org)")
+NO_DOMAIN = re.compile(r"[0-9A-F]{8}\.[0-9A-F]{8}")
+CIPHER = re.compile(r"(?:zlib|[a-z0-9]+-[a-z0-9-]+)@(?:openssh\.com|libssh\.org)")
 """The parts of a mail in Outlook's `image001.png@01DBA1B2.C3D4E5F0`, and names of ciphers."""
 
 BRACKETED = re.compile(r"[(\[{] ?(?:at|@|dot|\.) ?[)\]}]", re.IGNORECASE)
@@ -69,17 +69,12 @@ def has_mail_sign(text: str) -> bool:
     """Tell at next to no cost whether a text may hold an address."""
     if "@" in text or "\uff20" in text or "\ufe6b" in text:
         return True
-    return _may_be_spelled(text) or (has_codes(text) and "@" in decode(text).text)
+    return _may_be_spelled(text)
 
 
 def find_mails(shadow: str) -> list[Span]:
-    """Return the addresses in a shadow, those with encoded characters too."""
-    spans: list[Span] = []
-    if has_codes(shadow):
-        decoded = decode(shadow)
-        spans = [(decoded.starts[start], decoded.starts[end], mask) for start, end, mask in _addresses(decoded.text)]
-    elif "@" in shadow:
-        spans = _addresses(shadow)
+    """Return the addresses in a shadow."""
+    spans = _addresses(shadow)
     if _may_be_spelled(shadow):
         spans += [
             (found.start(), found.end(), MAIL)
@@ -101,17 +96,25 @@ def _addresses(text: str) -> list[Span]:
         end = min(at + MAX_CHARS, len(text) if following < 0 else following)
         found = address.search(text, max(done, text.rfind(opening, done, max(done, at - 1))), end)
         done = at + 1 if found is None else found.end()
-        if found is not None and not _is_of_machines(found["domain"], found["top"] or ""):
+        if found is not None and not _is_mention(found, at) and not _is_of_machines(found):
             start = max(found.start("name"), found.start("quoted"), found.start("other"))
             spans.append((start, found.end(), MAIL))
         at = text.find("@", done)
     return spans
 
 
-def _is_of_machines(domain: str, top: str) -> bool:
-    """Whether a domain is the name of a file, a version, or another thing that no mail is sent to."""
+def _is_mention(found: re.Match[str], at: int) -> bool:
+    """Whether a name is mentioned, as in `ask us @acme.official`, and no address is split by a blank."""
+    is_split = found.string[at - 1] == " " and found.string[at + 1] != " "
+    return is_split and not COMMON_TOP.fullmatch(found["top"] or "")
+
+
+def _is_of_machines(found: re.Match[str]) -> bool:
+    """Whether this is the name of a file, a version, a cipher, or another thing that no mail is sent to."""
+    domain, top = found["domain"], found["top"] or ""
     is_version = VERSION.fullmatch(domain) is not None and not COMMON_TOP.fullmatch(top)
-    return top.lower() in NO_TOP or is_version or NO_DOMAIN.fullmatch(domain) is not None
+    is_named = NO_DOMAIN.fullmatch(domain) is not None or CIPHER.fullmatch(found[0].strip()) is not None
+    return top.lower() in NO_TOP or is_version or is_named
 
 
 def _may_be_spelled(text: str) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shared.text.accounts import find_cards, find_ibans
+from shared.text.encoded import decode, has_codes
 from shared.text.mails import find_mails, has_mail_sign
-from shared.text.phones import find_phones
+from shared.text.phones import all_that_may_be_phones, find_phones
 from shared.text.shadow import Span, apply, cover, shadow_of
 
 DIGITS = "0123456789"
@@ -20,7 +21,8 @@ ENOUGH_DIGITS = re.compile(r"\d(?:\D*\d){6}")
 
 NO_MASKS: Mapping[str, int] = MappingProxyType({})
 PASSES = 8
-"""A mask can lay bare what its neighbour hid; what is found in the first passes is all there is in texts of people."""
+"""A mask can lay bare what its neighbour hid. What is found in the first passes is all there is in texts of people; in
+others every run of digits that is left is masked."""
 
 
 def mask(text: str, region: str) -> str:
@@ -45,11 +47,20 @@ def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
         counts = Counter() if counts is None else counts
         counts.update(mask for _, _, mask in spans)
         text = apply(text, spans)
+    else:  # made to need more passes
+        text = apply(text, all_that_may_be_phones(shadow_of(text)))
     return text, NO_MASKS if counts is None else counts
 
 
 def find(text: str, region: str) -> list[Span]:
-    """Return what one pass masks, in order and without overlaps."""
+    """Return what one pass masks, in order and without overlaps; also where characters are written as codes."""
+    if not has_codes(text):
+        return _find(text, region)
+    decoded = decode(text)
+    return [(decoded.starts[start], decoded.starts[end], mask) for start, end, mask in _find(decoded.text, region)]
+
+
+def _find(text: str, region: str) -> list[Span]:
     mails, numbers = has_mail_sign(text), _has_enough_digits(text)
     if not mails and not numbers:
         return []

@@ -19,16 +19,16 @@ SHAPED = r"\+|00[1-9]|\(?\d{3}[)\-. ]{1,2}\d{3}[-. ]\d{4}(?!\d)|0[1-9](?:[ ./-]\
 """What looks like a phone number also behind `order` or `A-`."""
 
 _THINGS = (
-    "order|purchase|po|p\\.o\\.|invoice|inv|receipt|ref|reference|ticket|case|incident|request|sr|rma|claim|policy|contract|agreement"
+    "order|purchase|po|p\\.o\\.|invoice|inv\\.?|receipt|ref\\.?|reference|ticket|case|incident|request|sr|rma|claim|policy|contract|agreement"
     "|reservation|booking|confirmation|payment|transaction|transfer|account|customer|client|member|tracking|track|shipment"
     "|parcel|package|waybill|awb|consignment|delivery|isbn|issn|ean|upc|gtin|sku|asin|item|article|product|model|part|p/n|lot"
     "|batch|serial|s/n|sn|imei|meid|iccid|vin|meter|licen[cs]e|key|code|omb|form|bestellung|bestellnummer|bestell-?nr|auftrag"
-    "|auftragsnummer|rechnung|rechnungsnummer|re-?nr|sendung|sendungsnummer|kundennummer|kunden-?nr|artikel|artikelnummer|art"
+    "|auftragsnummer|rechnung|rechnungsnummer|re-?nr|sendung|sendungsnummer|kundennummer|kunden-?nr|artikel|artikelnummer|art\\.?"
     "|seriennummer|vertrag|vertragsnummer|vorgang|zähler|zählernummer|commande|facture|colis|suivi|référence|dossier|contrat"
     "|série|txn|quote|device|session|error|seq|ack|offset|build|length|content-length|bytes|size|views|timestamp|epoch|pid|etag|pedido|factura|envío|referencia|serie|ordine|fattura|spedizione|bestelling|factuur|encomenda"
 )
 _NUMBER = r"1[03](?=:)|no|nr|num|number|numbers|nummer|numéro|numero|número|id|ids|code|ref|is|was|are|n°|nº|#"
-IDENTIFIED = rf"(?<![^\W\d_])(?:{_THINGS})s?(?:[ ._-]{{0,2}}(?:{_NUMBER}))*[\s.:#=\"'\[-]{{0,4}}(?:[a-z]{{1,4}}-?)?"
+IDENTIFIED = rf"(?<![^\W\d_])(?:{_THINGS})s?(?:[ ._-]{{0,2}}(?:{_NUMBER})\b\.?)*[ :#=\"'\[-]{{0,4}}(?:[a-z]{{1,4}}-?)?"
 """A word for what has a number, and what may stand between them."""
 
 _COUNTED = r"(?:\d{4}(?: \d{4}){2,}(?: \d{1,4})?|\d[\d/-]*+(?:,? (?:and|und|et|y|or|&) \d[\d/-]*+)?)(?![a-z]|\.\d)"

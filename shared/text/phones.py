@@ -89,7 +89,9 @@ class _Search:
                 self._ask(*found.span(), DIALS_00)
         for first, last in _windows(self.shadow, start, end, digits):
             if self.windows == 0:
-                self._add(max(first, self.spans[-1][1] if self.spans else 0), end)
+                rest = max(first, self.spans[-1][1] if self.spans else 0)
+                if rest < end:
+                    self._add(rest, end)
                 return
             if _count(self.shadow, first, last) >= MIN_DIGITS:
                 self._ask(first, last, self.region)
@@ -155,6 +157,11 @@ class _Search:
         near = self.spans[-WINDOWS:]
         if end - start >= len(PHONE) and all(end <= first or last <= start for first, last, _ in near):
             self.spans.append((start, end, PHONE))
+
+
+def all_that_may_be_phones(shadow: str) -> list[Span]:
+    """Return every run of digits that is long enough, unasked."""
+    return [(start, end, PHONE) for start, end in _runs(shadow)]
 
 
 def find_phones(shadow: str, region: str) -> list[Span]:

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.text.formulas import says_something
-from shared.text.headers import header_end, is_forward_marker, is_forwarded_header, is_original_marker
+from shared.text.headers import field_of, header_end, is_forward_marker, is_forwarded_header, is_original_marker
 
-GATE = re.compile(r"^>|[:\uff1a][ \t]*$|^[*_]{0,2}[^\W\d_][^\n:\uff1a]{0,20}[:\uff1a]|^[-#=_*]{2}|写道", re.MULTILINE)
+GATE = re.compile(
+    r"^>|[:\uff1a][ \t]*$|^[*_ ]{0,4}[^\W\d_][^\n:\uff1a]{0,20}[:\uff1a]|^[-#=_*]{2}|写道|above this|oberhalb|über dieser",
+    re.MULTILINE,
+)
 """A text without such a line holds no quotation."""
 
 QUOTED_LINES = 3
@@ -23,7 +26,8 @@ INTRODUCTION_LINES, INTRODUCTION_CHARS = 3, 300
 WROTE = re.compile(
     r"\b(?:wrote|writes|quoting|zitat von|citando|ha escrit"
     r"|schrieb|schrieben|geschrieben|a (?:écrit|ecrit)|ha scritto|scrive|escribi[óo]|escreveu|schreef"
-    r"|geschreven|skrev|skreiv|napisał(?:a|\(a\))?|pisze|napsala?|napísala?|kirjoitti|ezt írta|írta|yazdı|a scris"
+    r"|geschreven|skrev|skreiv|napisał(?:a|\(a\))?|pisze|napisana przez|napsala?|napísala?|kirjoitti|ezt írta"
+    r"|írta|yazdı|a scris"
     r"|έγραψε|(?:на)?писал(?:а|\(а\)|и)?|пише|đã viết|menulis)\b|写道|寫道|님이 작성|のメール",
     re.IGNORECASE,
 )
@@ -68,14 +72,16 @@ TELLING = re.compile(
 )
 """Words of a sentence of one's own, which no mail program sets before a quotation."""
 
+RULED = re.compile(r"[-_=*]{2,}.*[-_=*]{2,}")
 OPENING_QUOTE = ('"', "'", "“", "„", "«", "‘", "‚", "»", "‹", "「", "*")
 POINTS_BELOW = re.compile(
-    r"\b(?:fyi|fwd|forward(?:ed|ing)"
+    r"\b(?:fyi|fwd|forward(?:ed|ing) (?:mail|e-?mail|message|you|this|below)|following (?:mail|e-?mail|message)|in red"
+    r"|inline|in rot|im text|antwort\w* .{0,20}unten|folgende (?:mail|nachricht)|anbei"
     r"|(?:see|read|find|mail|email|e-mail|message|thread|repl\w+|answer\w*|comment\w*) .{0,20}below"
     r"|below (?:mail|e-?mail|message|thread)|zur info\w*|zur kenntnis\w*|untenstehend\w*|weiter(?:leite|geleitet)\w*"
     r"|(?:siehe|mail|nachricht|antwort\w*) unten|pour info\w*|ci-dessous|plus bas|transf[ée]r\w+|a continuación"
     r"|para (?:su|tu) información|(?:ver|vea|mire|correo|mensaje) .{0,20}abajo|reenv[ií]\w+|(?:vedi|qui|mail) sotto"
-    r"|di seguito|inoltr\w+|hieronder|onderstaand\w*|doorgestuur\w*|doorsturen|nedenfor|herunder|nedan|abaixo"
+    r"|di seguito|inoltr(?!e\b)\w+|hieronder|onderstaand\w*|doorgestuur\w*|doorsturen|nedenfor|herunder|nedan|abaixo"
     r"|vidarebefordr\w+|videresend\w+|encaminh\w+|poniżej|przekaz\w+)\b",
     re.IGNORECASE,
 )
@@ -102,7 +108,7 @@ def find_quotations(lines: Sequence[str]) -> Quotations:
         lines: Of a message, personal data masked.
     """
     found: set[int] = set()
-    forwards = False
+    forwards = introduced = False
     at = 0
     while at < len(lines) and not forwards:
         if not lines[at].strip():
@@ -110,7 +116,7 @@ def find_quotations(lines: Sequence[str]) -> Quotations:
             continue
         end = _introduction_end(lines, at) or at
         block = _marked_end(lines, end)
-        if is_forward_marker(lines[at]) or (end == at and _forwards(lines[at:block])):
+        if _begins_forward(lines, at) or (end == at and _forwards(lines[at:block])):
             forwards = True
         elif _answers(lines, at):
             forwards = _is_shown(lines, at)
@@ -119,8 +125,9 @@ def find_quotations(lines: Sequence[str]) -> Quotations:
         elif end > at and block == end and _introduces_unmarked(lines, at, end):
             found |= set(range(at, len(lines)))
             break
-        elif block > end and _is_quotation(lines, at, end, block):
+        elif block > end and (introduced or _is_quotation(lines, at, end, block)):
             found |= set(range(at, block))
+            introduced = introduced or end > at
         at = max(block, end, at + 1)
     rest = [line for number, line in enumerate(lines) if number not in found]
     return Quotations(frozenset(found) if says_something(rest) else frozenset(), forwards)
@@ -135,21 +142,39 @@ def _is_shown(lines: Sequence[str], at: int) -> bool:
     """Whether the mail whose marker or header begins at a line is shown on purpose."""
     top = at + is_original_marker(lines[at])
     header = lines[top : (header_end(lines, top) or top) if top < len(lines) else top]
-    return is_forwarded_header(header) or any(POINTS_BELOW.search(line) for line in lines[:at])
+    return (
+        is_forwarded_header(header)
+        or _line_above(lines, at).endswith(":")
+        or any(POINTS_BELOW.search(line) for line in lines[:at])
+    )
 
 
 def _above(lines: Sequence[str], at: int) -> int:
     """Return where the lines drawn above a header begin."""
-    while at and not lines[at - 1].strip("-_=* \t"):
+    while at and (not lines[at - 1].strip("-_=* \t") or RULED.fullmatch(lines[at - 1].strip())):
         at -= 1
     return at
+
+
+def _line_above(lines: Sequence[str], at: int) -> str:
+    """Return the last line before one that is not blank, without blanks around it."""
+    return next((line.strip() for line in reversed(lines[:at]) if line.strip()), "")
+
+
+def _begins_forward(lines: Sequence[str], at: int) -> bool:
+    """Whether a line announces a forwarded mail: it is drawn as a rule, or a header or marked lines follow."""
+    if not is_forward_marker(lines[at]):
+        return False
+    below = _past_blank(lines, at + 1)
+    follows = below < len(lines) and (lines[below].startswith(">") or field_of(lines[below]) is not None)
+    return follows or RULED.fullmatch(lines[at].strip()) is not None
 
 
 def _introduction_end(lines: Sequence[str], at: int) -> int | None:
     """Return where an introduction that begins at a line ends; None: none begins."""
     joined = ""
     for end in range(at, min(at + INTRODUCTION_LINES, len(lines))):
-        line = lines[end].strip("> \t")
+        line = lines[end].strip("> \t*")
         joined = f"{joined} {line}".strip()
         if not line or len(joined) > INTRODUCTION_CHARS:
             return None
@@ -192,8 +217,11 @@ def _forwards(block: Sequence[str]) -> bool:
 def _is_quotation(lines: Sequence[str], at: int, end: int, block: int) -> bool:
     """Whether marked lines are the mail that is answered: a mail program introduces them, or they are many."""
     marked = sum(line.startswith(">") for line in lines[end:block])
+    shown = end == at and _line_above(lines, at).endswith(":")
     return (
-        marked >= QUOTED_LINES or _is_written_by_program(lines[at:end]) or _begins_with_introduction(lines[end:block])
+        (marked >= QUOTED_LINES and not shown)
+        or _is_written_by_program(lines[at:end])
+        or _begins_with_introduction(lines[end:block])
     )
 
 

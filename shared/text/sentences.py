@@ -22,6 +22,7 @@ ABBREVIATIONS = frozenset(
 """Words that end in a full stop within a sentence, without it: English, German, French, Spanish, Italian, Dutch, Danish,
 Polish. `etc.` and its like may end one too; the sentence is then longer than it need be."""
 
+LOOKED_BACK_CHARS = 80
 SHORT_WORD = 4
 """A word of up to this many letters before a full stop and a digit is taken for an abbreviation."""
 
@@ -37,7 +38,13 @@ def sentences(text: str) -> Iterator[str]:
     """Yield the sentences of a text with the blanks in them folded; a line's end is a sentence's."""
     start = 0
     for found in END.finditer(text):
-        if "\n" in found[0] or found[0][0] in "。！？" or _ends(text[start : found.end()], text[found.end() :][:24]):
+        if (
+            "\n" in found[0]
+            or found[0][0] in "。！？"
+            or _ends(
+                text[max(start, found.end() - LOOKED_BACK_CHARS) : found.end()], text[found.end() : found.end() + 24]
+            )
+        ):
             yield from _whole(text[start : found.end()])
             start = found.end()
     yield from _whole(text[start:])

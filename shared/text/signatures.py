@@ -50,9 +50,10 @@ def _delimited_from(lines: Sequence[str]) -> int:
         if DELIMITER.fullmatch(lines[at]):
             below = [line for line in lines[at + 1 :] if line.strip()]
             signs = below[:1] if lines[at] == "-- " else below
-            if below and all(_is_name(line) or _is_contact(line) for line in signs) and "?" not in "".join(below):
-                return at
-            return len(lines)
+            named = bool(below) and _is_name(below[0]) and not (lines[at] != "-- " and below[0].isupper())
+            asks = "?" in "".join(below) or any(line.startswith(("PS", "P.S", "P. S")) for line in below)
+            signed = named and all(_is_name(line) or _is_contact(line) for line in signs) and not asks
+            return at if signed and not _line_above(lines[:at]).endswith(":") else len(lines)
     return len(lines)
 
 
@@ -71,7 +72,7 @@ def _closing_from(lines: Sequence[str]) -> int:
     """Return where the last closing formula stands, if nothing but a name and how to reach it follows."""
     for at in range(len(lines) - 1, max(-1, len(lines) - TAIL_LINES - 2), -1):
         line = lines[at].strip()
-        if len(line) > CLOSING_CHARS:
+        if len(line) > CLOSING_CHARS or _line_above(lines[:at]).endswith(":"):
             continue
         below = [each for each in lines[at + 1 :] if each.strip()]
         words = closing_words(line)
@@ -80,7 +81,7 @@ def _closing_from(lines: Sequence[str]) -> int:
             return at if signs or (len(below) == 1 and below[0].strip("-~ ").isalpha()) else len(lines)
         if words in THANKS:
             named = 0 < len(below) <= 2 and all(_is_name(each) and len(each.split()) <= 3 for each in below)
-            answers = words in SHORT and (not below or _asks(lines[:at]))
+            answers = words in SHORT and (not below or _line_above(lines[:at]).endswith("?"))
             return at if (named or not below) and not answers else len(lines)
     return len(lines)
 
@@ -111,6 +112,5 @@ def _is_contact(line: str) -> bool:
     )
 
 
-def _asks(lines: Sequence[str]) -> bool:
-    above = next((line for line in reversed(lines) if line.strip()), "")
-    return above.rstrip().endswith("?")
+def _line_above(lines: Sequence[str]) -> str:
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

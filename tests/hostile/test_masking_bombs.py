@@ -98,6 +98,18 @@ def test_what_is_beyond_the_bound_is_masked_unasked(asked: Asked) -> None:
     assert len(asked.calls) <= phones.WINDOWS
 
 
+def test_a_number_behind_the_last_window_is_masked_too() -> None:
+    numbers = "\n".join(f"650 253 1{number}" for number in range(100, 116))
+    assert mask(f"{numbers}\n0033612345678", "US").endswith("[phone]")
+
+
+@pytest.mark.parametrize("times", [3, 9, 40, 400])
+def test_numbers_that_hide_each_other_are_all_masked(times: int) -> None:
+    masked = mask("+6502530000(" * times, "US")
+    assert not any(char.isdigit() for char in masked)
+    assert mask(masked, "US") == masked
+
+
 def test_beyond_the_bound_ordinary_text_stays() -> None:
     text = "Order ORD-2026-004411 of 2026-05-01, 1,249.00 EUR, #41155.\n"
     assert mask(text * 1_000, "US") == text * 1_000

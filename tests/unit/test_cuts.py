@@ -31,7 +31,17 @@ FORWARDED = [
     "Ecco\n\nInizio messaggio inoltrato:\n\n> Da: Jo\n> Oggetto: Lampada\n> A: Al\n>\n> È rotta\n>\n> Saluti\n> Jo",
 ]
 
+H = "From: Shop <a@example.com>\nSent: Monday, 4 May 2026 10:00\nTo: Jo\nSubject: Invoice\n\nPlease pay"
+FORWARDED += [
+    f"Best regards\nJo Doe\n\n{H}",
+    f"-- \nJo Doe\n\n{H}",
+    f"Hi, I received this:\n\n{H}",
+    f"See my answers in red.\n\n{H}\nRed",
+    f"I received the following email.\n\n{H}",
+]
+
 OWN_HEADERS = [
+    "Ship it again.\n\nFrom: Jo, Main St 5, jo@example.com\nTo: Al, Side St 6, al@example.com\nDate: 4 May\n\nWrong label",
     "I need to change my booking:\n\nFrom: Berlin\nDate: 4 May 2026\nTo: Paris\n\nThe new date is 6 May.",
     "My route\nVon: Hamburg\nAn: Köln\nDatum: 4. Mai\n\nBitte umbuchen",
     "Please move it.\nDate: 4 May 2026\nFrom: 10:00\nTo: 12:00\nThank you for your help with this",
@@ -58,6 +68,10 @@ QUOTED_HEADERS = [
     "Yes.\n-----Original Message-----\nFrom: a\nx",
     "Yes.\n\nFrom: Shop <a@example.com>\nSent: Monday\nTo: Jo\nSubject: Lamp\n\nWe look forward to it, see below",
     "Yes.\n\n-------- Ursprüngliche Nachricht --------\nVon: Shop\nhallo",
+    "Yes.\n\n From: Shop <a@example.com>\n Sent: Monday\n To: Jo\n Subject: Re: Lamp\n\nHello",
+    "Yes.\n\n-------- Oprindelig besked --------\nFra: Shop <a@example.com>\nSendt: 4. maj\nTil: Jo\nEmne: Lampe\n\nhej",
+    "Yes.\n\nReply above this line to respond.\n\nWe got it.",
+    "Yes.\n\nBitte antworten Sie oberhalb dieser Linie\n\nAlt",
     "Yes.\n\n##- Please type your reply above this line -##\n\nYour request was received.",
 ]
 
@@ -89,11 +103,17 @@ INTRODUCED = [
     "Blah.\n\nAm Freitag, 28. November 2025 um 15:57 hat Jo <t@example.com> Folgendes geschrieben:\n\nHallo",
     "Blah.\n\n28 Kas 2025 Cum 15:57 tarihinde Jo <t@example.com> şunu yazdı:\n> Merhaba",
     "Blah.\n\nJo <t@example.com> 于2025年11月28日周五 15:57写道：\n> 你好",
+    "Blah.\n\n*On Mon, 4 May 2026 at 10:00, Shop <a@example.com> wrote:*\n\n> Hi",
+    "Blah.\n\nWiadomość napisana przez Shop <a@example.com> w dniu 4 maj 2026, o godz. 10:00:\n\n> Hej",
     "Blah.\n\nQuoting Jo <t@example.com>:\n\n> Hello",
     "Blah.\n\n-------- Original Message --------\nOn 28/11/2025 15:57, Jo <t@example.com> wrote:\n\n> old",
 ]
 
 DIVIDED = [
+    "My order:\n--\nLamp\nBulb\nCable",
+    "Not working\n--\nCANCEL MY ACCOUNT",
+    "Broken\n-- \nJo Doe\n\nPS: I also need a refund",
+    "The link is broken\n--\nhttps://example.com/order",
     "Hello\n--\nI want a refund for the lamp, it is broken.",
     "The lamp is broken\n--\nPlease send a new one",
     "My order is late.\n-- \nwhere is it now",
@@ -103,6 +123,9 @@ DIVIDED = [
 ]
 
 CLOSED_ABOVE = [
+    "Czy dostępne?\nTak",
+    "The card should read:\nBest wishes\nMum and Dad",
+    "My parcel shows:\nSent from my local post office",
     "Hi team,\nthank you.\nMy account is locked\nPlease help",
     "Which TV?\nLG\nScreen stays black",
     "Which TV?\nLG",
@@ -120,6 +143,8 @@ CLOSED_ABOVE = [
 ]
 
 QUOTED_SENTENCES = [
+    "Terminal output:\n> npm install\n> npm ERR! code 1\n> npm ERR! path\nWhat now?",
+    "My mail is not being forwarded:\nit stays in the inbox.",
     'Hello,\n\nOn 4 May 2026 your agent wrote:\n"We will refund you."\n\nI am still waiting',
     'Hello,\n\nOn 4 May 2026 at 10:00 Jo from support wrote:\n"We will refund you."\n\nI am still waiting',
     "Guten Tag,\n\nam 4.5.2026 um 10:00 schrieb Ihr Mitarbeiter:\n„Sie bekommen Ihr Geld.“\n\nIch warte noch",

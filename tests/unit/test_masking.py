@@ -196,6 +196,14 @@ def test_phone_numbers_glued_bracketed_and_extended(text: str, masked: str) -> N
         ("https://x.example/jo@example.com/edit", "https://x.example/[mail]/edit"),
         ("email=jo@example.com", "email=[mail]"),
         ("|jo@example.com|'al@example.com'", "|[mail]|'[mail]'"),
+        ("john&#64example.com", "[mail]"),
+        ("j&#246;hn@example.com or j%C3%B6hn@example.com", "[mail] or [mail]"),
+        ("jo @example.com", "[mail]"),
+        ("https://wa.me/?phone=%2B16502530000", "https://wa.me/?phone=[phone]"),
+        ("DE89&nbsp;3704&nbsp;0044&nbsp;0532&nbsp;0130&nbsp;00", "[iban]"),
+        ("4111%201111%201111%201111", "[card]"),
+        ("Thanks for the order.\n6502530000", "Thanks for the order.\n[phone]"),
+        ("I got my order. 6502530000 is my number", "I got my order. [phone] is my number"),
     ],
 )
 def test_encoded_addresses_and_those_in_urls(text: str, masked: str) -> None:

@@ -101,6 +101,7 @@ HIDDEN = [
     "<style>#pre{display:none}</style><div id=pre>50% off</div>",
     '<div style="display:none"><table><tr><td>50%</td><td>off</td></tr></table></div>',
     "<title>50% off</title>",
+    "<span style=font-size:0>50%</span><span style='font-size:1px'>off</span>",
     "<template>50% off</template>",
 ]
 SHOWN = [
@@ -112,6 +113,8 @@ SHOWN = [
     '<div style="max-height:0">50% off</div>',
     '<div style="font-size:0.9em;opacity:0.5">50% off</div>',
     '<div style="background:url(display:none)">50% off</div>',
+    '<table style="font-size:0"><tr><td style="font-size:14px">50% off</td></tr></table>',
+    '<div style="left:-100px">50% off</div>',
 ]
 
 
