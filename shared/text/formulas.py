@@ -27,7 +27,7 @@ DEVICE = re.compile(
     rf"(?:{DEVICES})\b.{{0,50}}"
     r"|(?:Mail|Outlook|Yahoo|Samsung|Proton|AOL|BlackBerry|K-9|Gmail|Galaxy|iPhone|iPad|Android|Spark|Microsoft|Windows|GMX"
     r"|WEB\.DE|myMail|Thunderbird|Fairmail|Canary|Huawei|Xiaomi|Nokia)\b.{0,60})"
-    r"|Von meinem [^?!,;]{1,40} gesendet"
+    r"|Von meinem [^?!,;]{1,40} gesendet\.?"
     r"|(?:Get|Télécharge[rz]|Obtenir|Obtener|Obtenha|Ottieni|Hämta|Få|Download|Pobierz) (?:o )?Outlook\b.{0,60}"
     r"|Outlook (?:für|voor) \w+\b.{0,60}|Holen Sie sich Outlook\b.{0,60}",
     re.IGNORECASE,
@@ -38,7 +38,8 @@ ENGLISH_REGARDS = re.compile(
 )
 REGARDS = frozenset(
     (
-        "sincerely|sincerely yours|respectfully|yours sincerely|yours faithfully|yours truly|cordialement"
+        "sincerely|cdlt|br|com os melhores cumprimentos|melhores cumprimentos|pozdrawiam serdecznie|hilsen|bonne journée|"
+        "med vänlig hälsning|sincerely yours|respectfully|yours sincerely|yours faithfully|yours truly|cordialement"
         "|bien cordialement|bien à vous|sincères salutations|salutations|salutations distinguées"
         "|mit freundlichen grüßen|mit freundlichem gruß|mit besten grüßen|mit lieben grüßen|mit herzlichen grüßen"
         "|freundliche grüße|viele grüße|liebe grüße|beste grüße|herzliche grüße|schöne grüße|freundliche grüsse"

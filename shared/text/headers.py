@@ -29,6 +29,16 @@ LINE = re.compile(rf" {{0,4}}[*_]{{0,2}}({_EVERY_NAME})[*_]{{0,2}} ?[:\uff1a][*_
 HOLDS_ADDRESS = re.compile(r"[<(\[](?:mailto:)?(?:\[mail\]|\S+@)|[:\uff1a][*_ ]*(?:\[mail\]|\S+@\S+)\s*$")
 """An address as mail programs write it: in brackets behind a name, or alone."""
 
+OF_MAIL = re.compile(
+    r" {0,4}[*_]{0,2}(?:(?:cc|bcc|sent|gesendet|envoyé|enviad[oa]|inviato|verzonden|verstuurd|sendt|skickat|wysłan[oe]"
+    r"|odesláno|lähetetty|küldve|gönderildi|отправлено|надіслано|trimis|στάλθηκε|发送时间|送信日時)\b"
+    r"|(?:date|datum|data|fecha|dato|tarih|дата|日期|日付)[*_]{0,2} ?[:\uff1a].*(?:19|20)\d\d"
+    r"|(?:subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|emne|ämne|temat|aihe)[*_]{0,2} ?[:\uff1a][*_ ]*"
+    r"(?:re|aw|sv|antw|odp|r|rv|res|vs|ynt) ?:)",
+    re.IGNORECASE,
+)
+"""A line that is not found beside a customer's own `From: Berlin` and `Subject: two tickets`; a date needs its year."""
+
 HEADER_LINES = 24
 """A header has no more lines, those of a long list of recipients included."""
 
@@ -75,7 +85,7 @@ def field_of(line: str) -> Field | None:
 def header_end(lines: Sequence[str], start: int) -> int | None:
     """Return where the header of a quoted mail that begins at a line ends (the first line after it); None: none begins.
 
-    A header names a sender and two of date, recipient and subject, and holds a subject or an address. Its lines may wrap
+    A header names a sender and two of date, recipient and subject, and holds an address, or a subject and what only mails have. Its lines may wrap
     behind a comma or a semicolon, and a single blank line may stand between two of them.
     """
     if field_of(lines[start]) is None:
@@ -90,7 +100,8 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
             break
         at += 1
         end = at
-    named = "subject" in fields or any(HOLDS_ADDRESS.search(line) for line in lines[start:end])
+    header = lines[start:end]
+    named = any(map(HOLDS_ADDRESS.search, header)) or ("subject" in fields and any(map(OF_MAIL.match, header)))
     complete = "from" in fields and len(fields & {"date", "to", "subject"}) > 1
     return end if named and complete else None
 

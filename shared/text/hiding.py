@@ -22,6 +22,7 @@ CUT_OFF = re.compile(r"(?:^|[;{])overflow(?:-[xy])?:hidden(?=[;}]|$)")
 
 BLANKS = re.compile(r"\s+|!important|/\*.{0,500}?\*/", re.DOTALL)
 SHEET_ENDS = re.compile(r"<(/?)style\b[^<>]*>", re.IGNORECASE)
+PRINTED = re.compile(r"media=[\"']?print\b", re.IGNORECASE)
 SELECTOR = re.compile(r"[a-z0-9]*([.#])([\w-]+)", re.IGNORECASE)
 SHEET_CHARS = 50_000
 """As much of a mail's style sheets is read; real ones have a few thousand characters."""
@@ -49,15 +50,19 @@ class Hiding:
         sheets = _sheets(page)[:SHEET_CHARS].replace("<!--", "").replace("-->", "")
         names: dict[str, set[str]] = {".": set(), "#": set()}
         for selectors, declarations in _rules(BLANKS.sub(" ", sheets)):
-            if hides_by_style(declarations):
-                for found in map(SELECTOR.fullmatch, map(str.strip, selectors.split(","))):
-                    if found:
-                        names[found[1]].add(found[2])
+            hides, displays = hides_by_style(declarations), "display" in declarations
+            for found in map(SELECTOR.fullmatch, map(str.strip, selectors.split(","))):
+                if found and hides:
+                    names[found[1]].add(found[2])
+                elif found and displays:
+                    names[found[1]].discard(found[2])
         return cls(frozenset(names["."]), frozenset(names["#"]))
 
     def hides(self, attributes: Mapping[str, str]) -> bool:
         """Whether an element with these attributes is not shown."""
         if not attributes:
+            return False
+        if "display" in attributes.get("style", "") and not hides_by_style(attributes["style"]):
             return False
         return (
             "hidden" in attributes
@@ -94,7 +99,7 @@ def _sheets(page: str) -> str:
         if tag[1] and start is not None:
             found.append(page[start : tag.start()])
             start = None
-        elif not tag[1] and start is None:
+        elif not tag[1] and start is None and not PRINTED.search(tag[0]):
             start = tag.end()
     return "".join(found)
 

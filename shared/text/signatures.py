@@ -23,6 +23,9 @@ WORD = re.compile(r"[^\W\d_]+")
 UNCASED_LETTERS = 8
 """Longer lines of scripts without small letters are sentences, not names."""
 
+ENDS = (".", "!", "?", ",", ";", ")")
+"""How a line ends above words of thanks that close a mail; else they are one more item of a list."""
+
 CONTACT = re.compile(
     r"(?:(?:tel|phone|telefon|téléphone|teléfono|mobile?|mobil|cell|fax|e-?mail|mail|web|www|t|m|f|e|p|w)\b[.: ]*)?"
     r"(?:[<(]?\[(?:phone|mail)\][>)]?|(?:https?://|www\.)\S+)[ ,;|/]*",
@@ -50,9 +53,17 @@ def _delimited_from(lines: Sequence[str]) -> int:
         if DELIMITER.fullmatch(lines[at]):
             below = [line for line in lines[at + 1 :] if line.strip()]
             signs = below[:1] if lines[at] == "-- " else below
-            named = bool(below) and _is_name(below[0]) and not (lines[at] != "-- " and below[0].isupper())
+            named = (
+                bool(below)
+                and (_is_name(below[0]) or is_device_line(below[0]))
+                and not (lines[at] != "-- " and below[0].isupper())
+            )
             asks = "?" in "".join(below) or any(line.startswith(("PS", "P.S", "P. S")) for line in below)
-            signed = named and all(_is_name(line) or _is_contact(line) for line in signs) and not asks
+            signed = (
+                named
+                and all(_is_name(line) or _is_contact(line) or is_device_line(line) for line in signs)
+                and not asks
+            )
             return at if signed and not _line_above(lines[:at]).endswith(":") else len(lines)
     return len(lines)
 
@@ -79,7 +90,7 @@ def _closing_from(lines: Sequence[str]) -> int:
         if is_regards(words) or (not below and _is_regards_and_name(line)):
             signs = len(below) <= CLOSED_LINES and all(_is_name(each) or _is_contact(each) for each in below)
             return at if signs or (len(below) == 1 and below[0].strip("-~ ").isalpha()) else len(lines)
-        if words in THANKS:
+        if words in THANKS and (not lines[at - 1].strip() or lines[at - 1].rstrip().endswith(ENDS)):
             named = 0 < len(below) <= 2 and all(_is_name(each) and len(each.split()) <= 3 for each in below)
             answers = words in SHORT and (not below or _line_above(lines[:at]).endswith("?"))
             return at if (named or not below) and not answers else len(lines)

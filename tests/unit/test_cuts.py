@@ -41,6 +41,9 @@ FORWARDED += [
 ]
 
 OWN_HEADERS = [
+    "Please book the room.\n\nFrom: 14:00\nTo: 16:00\nDate: 12 May\nSubject: Mathematics\n\nWe are five.",
+    "Mes billets ?\n\nDe : Lyon\nÀ : Nice\nDate : 4 mai\nObjet : deux billets\n\nMerci de les renvoyer",
+    "The rule does not save. I enter\n\nFrom: newsletter\nSubject: sale\nTo: archive\n\nand it is empty.",
     "Ship it again.\n\nFrom: Jo, Main St 5, jo@example.com\nTo: Al, Side St 6, al@example.com\nDate: 4 May\n\nWrong label",
     "I need to change my booking:\n\nFrom: Berlin\nDate: 4 May 2026\nTo: Paris\n\nThe new date is 6 May.",
     "My route\nVon: Hamburg\nAn: Köln\nDatum: 4. Mai\n\nBitte umbuchen",
@@ -123,6 +126,8 @@ DIVIDED = [
 ]
 
 CLOSED_ABOVE = [
+    "Which brands? We have\nSamsung\nLG\nSony",
+    "Im Paket fehlten\nToffifee\nMerci\nRaffaello",
     "Czy dostępne?\nTak",
     "The card should read:\nBest wishes\nMum and Dad",
     "My parcel shows:\nSent from my local post office",

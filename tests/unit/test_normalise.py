@@ -115,6 +115,9 @@ SHOWN = [
     '<div style="background:url(display:none)">50% off</div>',
     '<table style="font-size:0"><tr><td style="font-size:14px">50% off</td></tr></table>',
     '<div style="left:-100px">50% off</div>',
+    "<style>.a{display:none} .a{display:block}</style><div class=a>50% off</div>",
+    "<style>.a{display:none}</style><div class=a style='display:block'>50% off</div>",
+    "<style media=print>.a{display:none}</style><div class=a>50% off</div>",
 ]
 
 
