@@ -85,8 +85,8 @@ def field_of(line: str) -> Field | None:
 def header_end(lines: Sequence[str], start: int) -> int | None:
     """Return where the header of a quoted mail that begins at a line ends (the first line after it); None: none begins.
 
-    A header names a sender and two of date, recipient and subject, and holds an address, or a subject and what only mails have. Its lines may wrap
-    behind a comma or a semicolon, and a single blank line may stand between two of them.
+    A header names a sender and two of date, recipient and subject, each once, and holds an address, or a subject and what
+    only mails have. Its lines may wrap behind a comma or a semicolon, and a single blank line may stand between two of them.
     """
     if field_of(lines[start]) is None:
         return None
@@ -94,8 +94,10 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
     at = end = start
     while at < min(len(lines), start + HEADER_LINES):
         field = field_of(lines[at])
-        if field is not None:
+        if field is not None and (field not in fields or field == "other"):
             fields.add(field)
+        elif field is not None:
+            break
         elif not _continues(lines, at) and not (lines[at].strip() == "" and field_of("".join(lines[at + 1 : at + 2]))):
             break
         at += 1

@@ -158,7 +158,7 @@ def _above(lines: Sequence[str], at: int) -> int:
 
 def _line_above(lines: Sequence[str], at: int) -> str:
     """Return the last line before one that is not blank, without blanks around it."""
-    return next((line.strip() for line in reversed(lines[:at]) if line.strip()), "")
+    return next((lines[number].strip() for number in range(at - 1, -1, -1) if lines[number].strip()), "")
 
 
 def _begins_forward(lines: Sequence[str], at: int) -> bool:
