@@ -96,9 +96,9 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
         field = field_of(lines[at])
         if field is not None and (field not in fields or field == "other"):
             fields.add(field)
-        elif field is not None:
-            break
-        elif not _continues(lines, at) and not (lines[at].strip() == "" and field_of("".join(lines[at + 1 : at + 2]))):
+        elif field is not None or (
+            not _continues(lines, at) and not (lines[at].strip() == "" and field_of("".join(lines[at + 1 : at + 2])))
+        ):
             break
         at += 1
         end = at
