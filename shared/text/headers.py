@@ -86,7 +86,7 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
     """Return where the header of a quoted mail that begins at a line ends (the first line after it); None: none begins.
 
     A header names a sender and two of date, recipient and subject, each once, and holds an address, or a subject and what
-    only mails have. Its lines may wrap behind a comma or a semicolon, and a single blank line may stand between two of them.
+    only mails have. Its lines may wrap behind a comma or a semicolon; a single blank line may stand between two of them.
     """
     if field_of(lines[start]) is None:
         return None
