@@ -125,10 +125,10 @@ def test_a_reader_whose_broker_dies_under_it_is_unavailable(
     server: KafkaServer, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "TIMEOUT_S", 3.0)
-    monkeypatch.setattr(reader, "READ_AT_ONCE", 1)  # else the first call may take all there is before the broker dies
     topic = broker.topic()
-    broker.produce([Message(topic, str(n).encode(), os.urandom(900_000)) for n in range(50)])  # more than it prefetches
-    reading = TopicReader(broker.bootstrap).read(topic)
+    broker.produce([Message(topic, str(n).encode(), os.urandom(900_000)) for n in range(50)])
+    # So that neither the first call nor the client takes all there is before the broker dies.
+    reading = TopicReader(broker.bootstrap, at_once=1, ahead_bytes=1 << 20).read(topic)
     next(reading)
     failures: list[Unavailable] = []
 
@@ -153,7 +153,6 @@ def test_asking_a_dead_broker_is_unavailable(
 ) -> None:
     monkeypatch.setattr(provision, "TIMEOUT_S", 3.0)
     monkeypatch.setattr(reader, "TIMEOUT_S", 3.0)
-    monkeypatch.setattr(reader, "READ_AT_ONCE", 1)  # else the first call may take all there is before the broker dies
     topic = broker.topic()
     with outage(server):
         with within(3), pytest.raises(Unavailable):
