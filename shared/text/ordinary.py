@@ -37,6 +37,8 @@ CURRENCY = (
     r"|dkk|pln|czk|huf|ron|rub|uah|ils|aed|sar|rp\.?|kč|zł|ft|kr|euros?|dollars?|pounds?|yen|won|rupees)\b)"
 )
 GROUPED = r"\d{1,3}(?:[ .,']\d{3})*+(?:[.,]\d{1,2})?"
+PRICE = rf"{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
 KEY = rf"(?![\w-]{{0,20}}?(?:{TEL}|number|contact|caller|msisdn))[a-z_][\w-]{{0,30}}"
 """A name before `=`, or in quotation marks before a colon, that does not speak of phones."""
 
@@ -58,25 +60,25 @@ _NUMBERS = (
     r"|1z(?: ?[0-9a-z]){16}(?!\w)"  # a parcel of UPS
     r"|\d{2}-\d{5}-\d{5}(?![-\d])"  # an order of eBay
     r"|(?<!\d )(?:19|20)\d\d[-/]\d{4,8}(?![-/\d])"  # a year and a count
-    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w))"  # UUID
+    rf"|{UUID})"
     r"|(?<=\.\d{4}[, ])\d{1,3}\.\d{4,}(?!\d)"
 )
 _WORDS = (
     rf"{IDENTIFIED}(?!{SHAPED}){_COUNTED}"
     rf"|{NOT_WITHIN}(?:v(?:ersion)? ?\d+(?:\.\d+)+"
     r"|[a-z]{2} ?\d{3} ?\d{3} ?\d{3} ?[a-z]{2}(?!\w)"  # a parcel of the postal union
-    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
+    rf"|{UUID}"
     rf"|{KEY}=\"?\d{{7,}}(?![-.\d])|(?<=\"){KEY}\" ?: ?\"?\d{{7,}}(?![-.\d])"
     rf"|(?!{TEL}\b)(?![a-z]{{3,16}}\d)(?![a-z]{{2}}(?:{SHAPED}))"
     rf"[a-z][a-z0-9]{{0,15}}[-_/#](?!{SHAPED})\w[\w/-]*+(?:\.\d+)*)"  # an id: ord-2026-004411
-    rf"|{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
+    rf"|{PRICE}"
 )
 _SIGNS = (
     rf"(?<!\d)(?<!\d )#(?!{SHAPED}){_COUNTED}"
     r"|(?<![\w.])[+-]\d{1,3}\.\d{4,}(?!\d)(?=[ ,;]{1,3}[+-]?\d{1,3}\.\d{3,})"  # a latitude, before a longitude
     r"|(?<=\.\d{4}[, ])[+-]\d{1,3}\.\d{4,}(?!\d)"
     r"|(?<![\w.+])-(?:0|[1-9]\d*)[.,]\d{4,}(?!\d|[.-]\d)"
-    rf"|{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
+    rf"|{PRICE}"
 )
 ORDINARY = re.compile(rf"(?=\d)(?:{_NUMBERS})|(?=[^\W\d_])(?:{_WORDS})|(?=[^\w\s])(?:{_SIGNS})")
 """Dates, times, addresses of machines, amounts, decimals, ISBNs, versions, parcels and ids, in small letters."""
