@@ -50,7 +50,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 		{ echo "Millrace needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,train,dev]'
+	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,train,excel,dev]'
 	@touch $@
 
 $(KAFKA_FETCHED): tests/kafka/pom.xml

@@ -3,10 +3,12 @@
 Holds the base model alone; it must not know any stream.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic_core import PydanticKnownError
 
 SCHEMA_VERSION = 1
 """The newest `schema_version` this code understands; a newer one pauses the worker instead of being dead-lettered."""
@@ -20,6 +22,19 @@ TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 SOURCE_ID_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$"
 """An id given by the source system: any text of 1 to 128 characters without control characters."""
 
+DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.IGNORECASE)
+"""How an RFC 3339 time begins. Pydantic alone also reads digits as seconds since 1970: `20260904` as a day in that year."""
+
+
+def date_and_time(value: object) -> object:
+    """Refuse what is neither a `datetime` nor a text that begins as one; the rest of the text is checked by pydantic."""
+    if isinstance(value, str):
+        if DATE_AND_TIME.match(value) is None:
+            raise ValueError("expected a date, a time and a UTC offset, such as 2026-05-01T12:00:00+02:00")
+    elif not isinstance(value, datetime):
+        raise PydanticKnownError("datetime_type")
+    return value
+
 
 def to_utc(moment: datetime) -> datetime:
     """Return the same moment, expressed in UTC."""
@@ -29,7 +44,8 @@ def to_utc(moment: datetime) -> datetime:
         raise ValueError("in UTC the time lies outside the years 1 to 9999") from None
 
 
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(to_utc)]
+UtcDatetime = Annotated[AwareDatetime, Strict(False), BeforeValidator(date_and_time), AfterValidator(to_utc)]
+"""Pydantic hands a text on from a function as if it came from Python, where a strict time is a `datetime` alone: hence not strict."""
 EventVersion = Annotated[int, Field(ge=1, lt=EVENT_VERSION_LIMIT)]
 TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
 SourceId = Annotated[str, Field(pattern=SOURCE_ID_PATTERN)]

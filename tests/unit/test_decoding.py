@@ -3,12 +3,18 @@
 A green run does not prove that every hostile input is known; `tests/hostile` throws more of them.
 """
 
+import importlib
 import json
+import pkgutil
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
+import schemas
+from schemas.base import Frozen
 from schemas.failures import FailureReason as Reason
 from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketSnapshot
 from schemas.topics import MESSAGE_LIMIT_BYTES
@@ -117,6 +123,51 @@ def test_a_time_without_a_zone_is_refused() -> None:
     rejected = rejection(event(occurred_at="2026-05-01T10:00:00"))
     assert rejected.field == "occurred_at"
     assert rejected.reason in (Reason.INVALID_VALUE, Reason.WRONG_TYPE)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["20260904", "45906.5", "2026", "0", "-5", "+2026", "1788480000", "1788480000000", "1e9", "2026-09-04", "12:00:00Z",
+     " 2026-09-04T10:00:00Z", "20260904T100000Z", "", "now"],
+)  # fmt: skip
+def test_a_number_in_a_text_is_no_time(moment: str) -> None:
+    rejected = rejection(event(occurred_at=moment))
+    assert (rejected.reason, rejected.field) == (Reason.INVALID_VALUE, "occurred_at")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-09-04T10:00:00Z", "2026-09-04 10:00:00z", "2026-09-04t12:00:00+02:00", "2026-09-04T10:00:00.000000Z",
+     "2026-09-04T10:00Z", "2026-09-04T15:30:00+0530"],
+)  # fmt: skip
+def test_a_time_with_its_offset_is_read(moment: str) -> None:
+    decoded = decode(as_bytes(event(occurred_at=moment)), TICKET_EVENT)
+    assert decoded.occurred_at == datetime(2026, 9, 4, 10, tzinfo=UTC)
+
+
+def models() -> list[type[BaseModel]]:
+    """Return every model of the schemas."""
+    for module in pkgutil.iter_modules(schemas.__path__):
+        importlib.import_module(f"schemas.{module.name}")
+    waiting: list[type[BaseModel]] = [Frozen]
+    for model in waiting:
+        waiting += model.__subclasses__()
+    return waiting
+
+
+def test_every_time_of_every_schema_refuses_a_number() -> None:
+    times = [(model, name) for model in models() for name, field in model.model_fields.items() if holds_a_time(field)]
+    assert {"TicketSnapshot", "TicketDeleted", "TicketRouted", "LedgerEntry", "TicketPayload"} <= {
+        model.__name__ for model, _ in times
+    }
+    for model, name in times:
+        with pytest.raises(ValidationError) as caught:
+            model.model_validate_json(json.dumps({name: "20260904"}))
+        assert (name,) in [each["loc"] for each in caught.value.errors()], (model, name)
+
+
+def holds_a_time(field: FieldInfo) -> bool:
+    return "datetime" in str(field.annotation).lower()
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
