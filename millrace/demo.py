@@ -288,7 +288,7 @@ def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
     search = SimilarSearch(collection, TEXT_VECTOR, stage.settings.similar.model_copy(update={"limit": 3}))
     [found] = search.find([Question(TENANT, text, model.embed([text]).vectors[0], stage.clock.now())])
     stage.console.print(f'\nSimilar solved tickets to: "{QUESTION}"')
-    print_found(stage.console, found)
+    print_found(stage.console, found, stage.settings.similar, TENANT)
 
 
 def _show_dead_letter(stage: Stage) -> None:

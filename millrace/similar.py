@@ -47,10 +47,10 @@ def only_tenant(collection: Collection) -> str:
     return tenants.pop()
 
 
-def print_found(console: Console, found: Found) -> None:
-    """Print the hits, best first, with what their scores are made of, and the suggested reply."""
+def print_found(console: Console, found: Found, settings: SimilarSettings, tenant_id: str) -> None:
+    """Print the hits, best first, with what their scores are made of, and the suggested reply; or why there are none."""
     if not found.similar:
-        console.print("  no solved ticket")
+        console.print(f"  {escape(why_nothing(found, settings, tenant_id))}", soft_wrap=True)
         return
     for ticket in found.similar:
         console.print(f"  [bold]{ticket.score:.3f}[/bold]  {escape(ticket.ticket_id)}  {escape(ticket.subject)}")
@@ -61,6 +61,18 @@ def print_found(console: Console, found: Found) -> None:
         console.print("\nSuggested reply, quoted from these resolutions:")
         for sentence in found.reply.sentences:
             console.print(f"  {escape(sentence.text)} [dim]({escape(sentence.ticket_id)})[/dim]")
+
+
+def why_nothing(found: Found, settings: SimilarSettings, tenant_id: str) -> str:
+    """Return why nothing was found: nothing was looked for, no ticket of the tenant is solved, or rules leave them out."""
+    if found.solved is None:
+        return "no similar tickets are looked for: MILLRACE_SIMILAR__LIMIT is 0"
+    if not found.solved.total:
+        return f"no solved ticket: the store holds none of tenant {tenant_id}"
+    reasons = found.solved.reasons(settings) or ["what is left is the ticket itself, or has no vector"]
+    return f"no solved ticket: of {found.solved.total} of tenant {tenant_id} none is offered\n    " + "\n    ".join(
+        reasons
+    )
 
 
 def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:

@@ -45,7 +45,7 @@ def to_utc(moment: datetime) -> datetime:
 
 
 UtcDatetime = Annotated[AwareDatetime, Strict(False), BeforeValidator(date_and_time), AfterValidator(to_utc)]
-"""Pydantic hands a text on from a function as if it came from Python, where a strict time is a `datetime` alone: hence not strict."""
+"""Not strict: what a function hands on counts as Python's, and a strict time of Python's is a `datetime` alone."""
 EventVersion = Annotated[int, Field(ge=1, lt=EVENT_VERSION_LIMIT)]
 TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
 SourceId = Annotated[str, Field(pattern=SOURCE_ID_PATTERN)]

@@ -145,6 +145,13 @@ class SimilarTicket(Frozen):
     occurred_at: UtcDatetime
 
 
+class SimilarLeftOut(Frozen):
+    """How many solved tickets of the tenant are never offered, each counted under the rule that leaves it out."""
+
+    unrated: int = Field(ge=0, description="Without a rating; MILLRACE_SIMILAR__INCLUDE_UNRATED lets them in.")
+    rated_too_low: int = Field(ge=0, description="Rated below MILLRACE_SIMILAR__MIN_SATISFACTION.")
+
+
 class QuotedSentence(Frozen):
     """A sentence of a solved ticket's resolution, word for word."""
 
@@ -177,6 +184,9 @@ class TicketRouted(Frozen):
     occurred_at: UtcDatetime
     decision: Decision
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
+    similar_left_out: SimilarLeftOut | None = Field(
+        default=None, description="Why `similar` is empty; null: it is not, or no similar tickets are looked for."
+    )
     suggested_reply: SuggestedReply | None = Field(
         default=None, description="Null: no hit is like enough, or none has a resolution."
     )

@@ -175,6 +175,11 @@ class FakeCollection:
         found = {wanted: self.points[wanted].payload for wanted in ids if wanted in self.points}
         return {wanted: {name: full[name] for name in fields if name in full} for wanted, full in found.items()}
 
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Compare with every point."""
+        self._fail("count")
+        return sum(_matches(point.payload, equals, at_least) for point in self.points.values())
+
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point."""
         for point in self.points.values():
@@ -189,14 +194,14 @@ class FakeCollection:
         hits = [
             Hit(point.id, float(point.vectors[query.using] @ query.vector), point.payload)
             for point in self.points.values()
-            if query.using in point.vectors and _matches(point.payload, query)
+            if query.using in point.vectors and _eligible(point, query)
         ]
         return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
 
     def _candidates(self, query: HybridQuery) -> list[Candidate]:
         near = self._nearest(query.nearest)
         bm25 = {which: score for which, score in self._bm25(query).items() if score}
-        eligible = [which for which in bm25 if _matches(self.points[which].payload, query.nearest)]
+        eligible = [which for which in bm25 if _eligible(self.points[which], query.nearest)]
         like = sorted(eligible, key=lambda which: -bm25[which])[: query.nearest.limit]
         using, vector = query.nearest.using, query.nearest.vector
         ids = {hit.id for hit in near} | {which for which in like if using in self.points[which].vectors}
@@ -220,18 +225,27 @@ class FakeCollection:
         return scores
 
 
+def _eligible(point: Point, query: Query) -> bool:
+    return _matches(point.payload, query.equals, query.at_least, query.may_lack)
+
+
 def _weights(terms: SparseVector | None) -> dict[int, float]:
     return {} if terms is None else dict(zip(terms.indices.tolist(), terms.values.tolist(), strict=True))
 
 
-def _matches(payload: Mapping[str, object], query: Query) -> bool:
-    for name, wanted in query.equals.items():
+def _matches(
+    payload: Mapping[str, object],
+    equals: Mapping[str, str | int],
+    at_least: Mapping[str, int],
+    may_lack: tuple[str, ...] = (),
+) -> bool:
+    for name, wanted in equals.items():
         value = payload.get(name)
         if not (wanted in value if isinstance(value, list | tuple) else value == wanted):
             return False
-    for name, least in query.at_least.items():
+    for name, least in at_least.items():
         value = payload.get(name)
-        if not (name in query.may_lack if value is None else isinstance(value, int) and value >= least):
+        if not (name in may_lack if value is None else isinstance(value, int) and value >= least):
             return False
     return True
 

@@ -80,9 +80,11 @@ def similar(
     if json:
         reply = None if found.reply is None else found.reply.model_dump(mode="json")
         hits = [ticket.model_dump(mode="json") for ticket in found.similar]
-        typer.echo(jsonlib.dumps({"tenant_id": whose, "similar": hits, "suggested_reply": reply}))
+        left_out = None if found.solved is None else found.solved.left_out.model_dump()
+        answer = {"tenant_id": whose, "similar": hits, "similar_left_out": left_out, "suggested_reply": reply}
+        typer.echo(jsonlib.dumps(answer))
     else:
-        print_found(Console(highlight=False), found)
+        print_found(Console(highlight=False), found, wanted, whose)
 
 
 @app.command("evaluate")

@@ -6,6 +6,7 @@ from contextlib import closing
 
 from millrace.doctoring.finding import Finding
 from millrace.doctoring.places import hindrance
+from millrace.doctoring.similar import check_similar
 from millrace.wiring import group_of, model_card
 from schemas.topics import input_topic, redo_topic, topics_of
 from shared.broker.security import Brokers
@@ -15,6 +16,7 @@ from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.observers import Observer
 from shared.settings import Settings
+from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.edge_folder import aliases_of, owner_of
 from shared.vectorstore.port import CollectionSpec
 from workers.tickets.stages import collection_spec
@@ -77,6 +79,8 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
     bounded = settings.store.model_copy(update={"timeout_s": min(settings.store.timeout_s, max(1, round(timeout_s)))})
     with closing(connect(bounded)) as store:
         found = survey_server(store, spec)
+        collection = store.open_alias(spec.alias)
+        similar = [] if collection is None else list(check_similar(collection, settings.similar))
     yield Finding("store", "ok", f"Qdrant {found.version} at {settings.store.url}")
     for fault in found.faults:
         mend = "move the collection aside and index again"
@@ -84,6 +88,7 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
     if found.exists and not found.faults:
         yield Finding("store", "ok", f"collection {spec.name} is there, and guarded writes are honoured")
     yield _alias(spec, found.target)
+    yield from similar
 
 
 def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
@@ -105,7 +110,13 @@ def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
         yield Finding(
             "store", "ok", f"{folder} is in use by process {owner or '(unknown)'}: a worker, or another command"
         )
-    yield _alias(spec, aliases_of(folder).get(spec.alias))
+    target = aliases_of(folder).get(spec.alias)
+    yield _alias(spec, target)
+    if target == spec.name and owner is None:
+        with closing(EdgeStore(folder)) as store:
+            collection = store.open_alias(spec.alias)
+            if collection is not None:
+                yield from check_similar(collection, settings.similar)
 
 
 def _alias(spec: CollectionSpec, target: str | None) -> Finding:

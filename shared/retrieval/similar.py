@@ -4,13 +4,14 @@ Used by the worker and by the commands, so that both answer alike.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from schemas.tickets import ScoreParts, SimilarTicket, SuggestedReply
 from shared.records import SparseVector, Vector
+from shared.retrieval.left_out import SolvedTickets, count_solved
 from shared.retrieval.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
 from shared.retrieval.reply import Resolution, suggest
 from shared.settings import SimilarSettings
@@ -48,10 +49,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The similar tickets, best first, and what may be replied."""
+    """The similar tickets, best first, and what may be replied; where there are none, the solved tickets that there are."""
 
     similar: tuple[SimilarTicket, ...] = ()
     reply: SuggestedReply | None = None
+    solved: SolvedTickets | None = None
 
 
 class SimilarSearch:
@@ -75,6 +77,8 @@ class SimilarSearch:
     def find(self, questions: Sequence[Question]) -> list[Found]:
         """Answer a batch of questions in two calls of the store: one finds, one reads what is shown of the best.
 
+        For each tenant with a question that nothing was found for, three more count what the rules left out.
+
         Raises:
             Unavailable: the store cannot be read.
         """
@@ -85,7 +89,14 @@ class SimilarSearch:
         best = [self._rank(*each) for each in zip(questions, queries, answers, strict=True)]
         ids = {hit.candidate.id for hits in best for hit in hits}
         payloads = self._collection.payloads(ids, SHOWN_FIELDS)
-        return [self._show(question, hits, payloads) for question, hits in zip(questions, best, strict=True)]
+        found = [self._show(question, hits, payloads) for question, hits in zip(questions, best, strict=True)]
+        return self._explain_nothing(questions, found)
+
+    def _explain_nothing(self, questions: Sequence[Question], found: Sequence[Found]) -> list[Found]:
+        pairs = list(zip(questions, found, strict=True))
+        tenants = {question.tenant_id for question, each in pairs if not each.similar}
+        solved = {tenant: count_solved(self._collection, self._settings, tenant) for tenant in tenants}
+        return [each if each.similar else replace(each, solved=solved[question.tenant_id]) for question, each in pairs]
 
     def _query(self, question: Question) -> HybridQuery:
         settings = self._settings

@@ -20,7 +20,7 @@ import qdrant_edge as edge
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
 from shared.vectorstore.edge_folder import ALIASES, OWNER, aliases_of
-from shared.vectorstore.edge_query import find_candidates, older_than, to_point, to_request, to_uuid
+from shared.vectorstore.edge_query import find_candidates, older_than, to_filter, to_point, to_request, to_uuid
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Candidate,
@@ -94,6 +94,13 @@ class EdgeCollection:
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         """Return these fields of the payloads of these ids."""
         return {to_uuid(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
+
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Return the exact number of points that have these values."""
+        try:
+            return self._shard.count(edge.CountRequest(exact=True, filter=to_filter(equals, at_least)))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point's id and payload fields."""

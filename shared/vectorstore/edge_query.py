@@ -3,7 +3,7 @@
 How those four were chosen: `docs/decisions/0009-hybrid-ranking.md`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -46,9 +46,21 @@ def to_request(query: Query) -> edge.QueryRequest:
     return edge.QueryRequest(
         limit=query.limit,
         query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
-        filter=_filter(query),
+        filter=_filter_of(query),
         with_payload=list(query.payload),
     )
+
+
+def to_filter(
+    equals: Mapping[str, str | int], at_least: Mapping[str, int], may_lack: tuple[str, ...] = ()
+) -> edge.Filter:
+    """Return the filter of a `Query`."""
+    must: list[Any] = [edge.FieldCondition(name, match=edge.MatchValue(value)) for name, value in equals.items()]
+    for name, least in at_least.items():
+        high = edge.FieldCondition(name, range=edge.RangeFloat(gte=least))
+        lacking = edge.Filter(should=[high, edge.IsEmptyCondition(name)])
+        must.append(lacking if name in may_lack else high)
+    return edge.Filter(must=must)
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
@@ -99,7 +111,7 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequ
     return edge.QueryRequest(
         limit=query.nearest.limit if ids is None else len(ids),
         query=edge.Query.Nearest(_to_sparse(query.terms), using=query.terms_using),
-        filter=_filter(query.nearest) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)]),
+        filter=_filter_of(query.nearest) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)]),
     )
 
 
@@ -115,13 +127,8 @@ def _by_number(answer: Sequence[edge.ScoredPoint]) -> Hits:
     return {which.int: (which, hit) for which, hit in zip(ids, answer, strict=True)}
 
 
-def _filter(query: Query) -> edge.Filter:
-    must: list[Any] = [edge.FieldCondition(k, match=edge.MatchValue(v)) for k, v in query.equals.items()]
-    for name, least in query.at_least.items():
-        high = edge.FieldCondition(name, range=edge.RangeFloat(gte=least))
-        lacking = edge.Filter(should=[high, edge.IsEmptyCondition(name)])
-        must.append(lacking if name in query.may_lack else high)
-    return edge.Filter(must=must)
+def _filter_of(query: Query) -> edge.Filter:
+    return to_filter(query.equals, query.at_least, query.may_lack)
 
 
 def _to_sparse(terms: SparseVector) -> edge.SparseVector:

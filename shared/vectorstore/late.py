@@ -44,6 +44,10 @@ class LateCollection:
         """Return these fields of the payloads of these ids."""
         return self._opened().payloads(ids, fields)
 
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Return the exact number of points that have these values."""
+        return self._opened().count(equals, at_least)
+
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point's id and payload fields."""
         return self._opened().scroll(payload)

@@ -147,6 +147,10 @@ class Collection(Protocol):
         """Return these fields of the payloads of these ids; ids without a point are left out."""
         ...
 
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Return the exact number of points that have these values, as `Query` explains them; no point is read."""
+        ...
+
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point's id and the wanted payload fields, in no particular order."""
         ...

@@ -30,7 +30,7 @@ from shared.vectorstore.port import (
     check_points,
 )
 from shared.vectorstore.qdrant_errors import translated
-from shared.vectorstore.qdrant_query import chunks, find_candidates, older_than, to_point, to_request
+from shared.vectorstore.qdrant_query import chunks, find_candidates, older_than, to_filter, to_point, to_request
 from shared.vectorstore.qdrant_setup import (
     alias_target,
     check_done,
@@ -123,6 +123,11 @@ class QdrantCollection:
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
         """Answer several hybrid queries."""
         return find_candidates(queries, self._ask)
+
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Return the exact number of points that have these values."""
+        with translated(self._link.where):
+            return self._link.client.count(self._name, to_filter(equals, at_least), exact=True).count
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point's id and payload fields; what a check at start left behind is left out."""

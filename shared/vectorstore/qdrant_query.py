@@ -1,7 +1,7 @@
 """Qdrant's own words for our points, guards and queries, and the two requests that answer hybrid queries."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -53,10 +53,24 @@ def to_request(query: Query) -> models.QueryRequest:
     return models.QueryRequest(
         query=query.vector.tolist(),
         using=query.using,
-        filter=_filter(query),
+        filter=_filter_of(query),
         limit=query.limit,
         with_payload=list(query.payload),
     )
+
+
+def to_filter(
+    equals: Mapping[str, str | int], at_least: Mapping[str, int], may_lack: tuple[str, ...] = ()
+) -> models.Filter:
+    """Return the filter of a `Query`."""
+    must: list[Any] = [
+        models.FieldCondition(key=name, match=models.MatchValue(value=value)) for name, value in equals.items()
+    ]
+    for name, least in at_least.items():
+        high = models.FieldCondition(key=name, range=models.Range(gte=least))
+        lacking = models.IsEmptyCondition(is_empty=models.PayloadField(key=name))
+        must.append(models.Filter(should=[high, lacking]) if name in may_lack else high)
+    return models.Filter(must=must)
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
@@ -113,7 +127,7 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRe
     return models.QueryRequest(
         query=_to_sparse(query.terms),
         using=query.terms_using,
-        filter=_filter(query.nearest) if ids is None else _among(ids),
+        filter=_filter_of(query.nearest) if ids is None else _among(ids),
         limit=query.nearest.limit if ids is None else len(ids),
         with_payload=False,
     )
@@ -136,15 +150,8 @@ def _older(point: Point) -> models.Filter:
     return models.Filter(must=[models.HasIdCondition(has_id=[str(point.id)]), stored_below])
 
 
-def _filter(query: Query) -> models.Filter:
-    must: list[Any] = [
-        models.FieldCondition(key=name, match=models.MatchValue(value=value)) for name, value in query.equals.items()
-    ]
-    for name, least in query.at_least.items():
-        high = models.FieldCondition(key=name, range=models.Range(gte=least))
-        lacking = models.IsEmptyCondition(is_empty=models.PayloadField(key=name))
-        must.append(models.Filter(should=[high, lacking]) if name in query.may_lack else high)
-    return models.Filter(must=must)
+def _filter_of(query: Query) -> models.Filter:
+    return to_filter(query.equals, query.at_least, query.may_lack)
 
 
 def _to_sparse(terms: SparseVector) -> models.SparseVector:

@@ -8,7 +8,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+from uuid import UUID
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -25,7 +27,7 @@ from shared.broker.source import KafkaSource
 from shared.broker.survey import _committed as committed_of
 from shared.clock import SystemClock
 from shared.errors import Unavailable
-from shared.records import Message
+from shared.records import Message, Point
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.qdrant import connect
@@ -34,6 +36,7 @@ from tests.ports import free_ports
 from tests.qdrant.process import StandinProcess
 from tests.redis.server import RedisServer
 from tests.waiting import wait_until
+from workers.tickets.prepare import TEXT_VECTOR
 from workers.tickets.stages import collection_spec
 
 TOPICS = [topic.name for topic in topics_of("tickets")]
@@ -120,7 +123,9 @@ def test_an_embedded_store_that_is_free_in_use_or_not_to_be_written(tmp_path: Pa
     assert states(found) == [("store", "ok"), ("alias", "ok")]
     assert "in use by process" in found[0].detail
     assert found[1].detail == f"tickets stands for {SPEC.name}"
-    assert "is free" in look_at_store(settings)[0].detail
+    found = look_at_store(settings)
+    assert "is free" in found[0].detail
+    assert (found[2].part, found[2].state, "no solved ticket yet" in found[2].detail) == ("similar tickets", "ok", True)
     (tmp_path / "file").write_text("")
     assert states(look_at_store(StoreSettings(path=tmp_path / "file" / "store"))) == [("store", "wrong")]
 
@@ -146,11 +151,36 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         store.open(SPEC)
         store.close()
         found = look_at_store(settings)
-        assert states(found) == [("store", "ok")] * 2 + [("alias", "ok")]
+        assert states(found) == [("store", "ok")] * 2 + [("alias", "ok"), ("similar tickets", "ok")]
         assert "guarded writes are honoured" in found[1].detail
         server.tell(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
         assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
+
+
+def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
+    with StandinProcess() as server:
+        for settings in (StoreSettings(path=tmp_path / "store"), StoreSettings(url=server.url)):
+            store = EdgeStore(settings.path) if settings.url is None else connect(settings)
+            points = store.open(SPEC)
+            points.upsert([solved(number, satisfaction) for number, satisfaction in enumerate([None, None, 2])])
+            store.close()
+            found = look_at_store(settings)[-1]
+            assert (found.part, found.state) == ("similar tickets", "warning")
+            assert "none of the 3 solved tickets is ever offered: 2 without a rating" in found.detail
+            assert "MILLRACE_SIMILAR__INCLUDE_UNRATED" in found.detail
+            assert "1 rated below 4" in found.detail
+            store = EdgeStore(settings.path) if settings.url is None else connect(settings)
+            store.open(SPEC).upsert([solved(7, 5)])
+            store.close()
+            assert look_at_store(settings)[-1].detail == "1 of 4 solved tickets may be offered"
+
+
+def solved(number: int, satisfaction: int | None) -> Point:
+    vector = np.zeros(CARD.dim, np.float32)
+    vector[number] = 1
+    payload = {"tenant_id": "acme", "event_version": 1, "flags": ["solved"], "satisfaction": satisfaction}
+    return Point(UUID(int=number), 1, {TEXT_VECTOR: vector}, payload)
 
 
 def test_a_server_that_is_away_is_unreachable() -> None:

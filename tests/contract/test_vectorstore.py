@@ -317,3 +317,16 @@ def test_odd_ids_are_ids_like_others(collection: Collection) -> None:
     collection.upsert([Point(each, 1, {"text": unit(1)}, {VERSION_FIELD: 1}) for each in odd])
     assert collection.versions(odd) == dict.fromkeys(odd, 1)
     assert {hit.id for hit in collection.search([nearest()])[0]} == set(odd)
+
+
+def test_points_are_counted_by_their_values(collection: Collection) -> None:
+    assert collection.count({"flags": "solved"}, {}) == 0
+    rated = [point(number, flags=["solved", "labelled"], satisfaction=number) for number in range(1, 6)]
+    unrated = [point(number, flags=["solved"], satisfaction=None) for number in range(6, 10)]
+    collection.upsert([*rated, *unrated, point(10, flags=["labelled"], satisfaction=5), tombstone(11, 1)])
+    collection.upsert([point(12, flags=["solved"], satisfaction=5, tenant_id="other")])
+    acme: dict[str, str | int] = {"tenant_id": "acme", "flags": "solved"}
+    assert collection.count(acme, {}) == 9
+    assert collection.count(acme, {"satisfaction": 1}) == 5
+    assert collection.count(acme, {"satisfaction": 4}) == 2
+    assert collection.count({"flags": "solved"}, {"satisfaction": 5}) == 2

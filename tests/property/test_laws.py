@@ -18,6 +18,7 @@ from schemas.tickets import (
     Origin,
     QuotedSentence,
     ScoreParts,
+    SimilarLeftOut,
     SimilarTicket,
     SuggestedReply,
     TicketRouted,
@@ -177,6 +178,8 @@ results = st.builds(
     occurred_at=moments,
     decision=decisions,
     similar=st.lists(similar, max_size=5).map(tuple),
+    similar_left_out=st.none()
+    | st.builds(SimilarLeftOut, unrated=st.integers(0, 2**40), rated_too_low=st.integers(0, 2**40)),
     suggested_reply=st.none() | replies,
     text_windows=st.integers(1, 50),
     model=st.just("3fa9c1d2"),

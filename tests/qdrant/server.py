@@ -111,6 +111,7 @@ ROUTES: dict[tuple[str, str], Answer] = {
     ("PUT", f"{COLLECTION}/points"): lambda server, body, found: server.upsert(found["name"], body),
     ("POST", f"{COLLECTION}/points"): lambda server, body, found: server.shards.get(found["name"]).retrieve(body),
     ("POST", f"{COLLECTION}/points/delete"): _delete,
+    ("POST", f"{COLLECTION}/points/count"): lambda server, body, found: server.shards.get(found["name"]).count(body),
     ("POST", f"{COLLECTION}/points/scroll"): lambda server, body, found: server.shards.get(found["name"]).scroll(body),
     ("POST", f"{COLLECTION}/points/query/batch"): lambda server, body, found: server.shards.get(found["name"]).query(
         body["searches"]

@@ -119,6 +119,12 @@ class Shard:
                 "next_page_offset": None if following is None else str(following),
             }
 
+    def count(self, body: Json) -> Json:
+        """Count points, exactly."""
+        condition = None if body.get("filter") is None else to_filter(body["filter"])
+        with self._lock:
+            return {"count": self._shard.count(edge.CountRequest(exact=True, filter=condition))}
+
     def query(self, searches: list[Json]) -> list[Json]:
         """Answer searches by the nearest dense or sparse vector, and no other kind."""
         requests = [

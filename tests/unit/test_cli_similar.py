@@ -5,6 +5,7 @@ A green run does not prove that hits are good ones, nor that the command starts 
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -83,6 +84,24 @@ def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
     found = json.loads(run("--text", QUESTION, "--tenant", "zeta", "--json").stdout)
     assert [hit["ticket_id"] for hit in found["similar"]] == ["T-3"]
     assert json.loads(run("--text", QUESTION, "--tenant", "none", "--json").stdout)["similar"] == []
+
+
+def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_STORE__PATH", str(tmp_path / "unrated"))
+    monkeypatch.setattr("millrace.cli.similar.load_text_model", lambda _: FakeModel())
+    unrated = [solved(f"T-{n}", f"question {n}") for n in range(3)]
+    fill(tmp_path / "unrated", *[replace(p, payload={**p.payload, "satisfaction": None}) for p in unrated])
+    ended = run("--text", QUESTION)
+    assert ended.exit_code == 0, ended.output
+    assert "no solved ticket: of 3 of tenant acme none is offered" in ended.stdout
+    assert "3 without a rating (`satisfaction`): MILLRACE_SIMILAR__INCLUDE_UNRATED=true lets them in" in ended.stdout
+    found = json.loads(run("--text", QUESTION, "--json").stdout)
+    assert (found["similar"], found["similar_left_out"]) == ([], {"unrated": 3, "rated_too_low": 0})
+    assert "the store holds none of tenant none" in run("--text", QUESTION, "--tenant", "none").stdout
+    monkeypatch.setenv("MILLRACE_SIMILAR__INCLUDE_UNRATED", "true")
+    assert len(json.loads(run("--text", QUESTION, "--json").stdout)["similar"]) == 3
+    monkeypatch.setenv("MILLRACE_SIMILAR__LIMIT", "0")
+    assert "MILLRACE_SIMILAR__LIMIT is 0" in run("--text", QUESTION).stdout
 
 
 def test_without_a_text_it_says_what_to_give(store: Path) -> None:

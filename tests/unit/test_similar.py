@@ -5,6 +5,7 @@ A green run does not prove that the hits are good ones (`millrace similar evalua
 """
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from schemas.tickets import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded, Point
 from shared.retrieval.ranking import LEAST_TERMS
@@ -129,6 +131,49 @@ def test_the_fresher_of_equals_comes_first_and_the_age_counts_from_the_event() -
     assert [ticket.parts.decay for ticket in asked_then.similar] == [1.0, 1.0]
 
 
+# --- where nothing is found ---
+
+
+def left_out(answer: Found) -> tuple[int, int] | None:
+    """Return how many solved tickets were left out as unrated, and as rated too low."""
+    counted = None if answer.solved is None else answer.solved.left_out
+    return None if counted is None else (counted.unrated, counted.rated_too_low)
+
+
+def test_where_nothing_is_found_it_is_counted_what_each_rule_left_out() -> None:
+    points = [solved(f"u{n}", 0.9, satisfaction=None) for n in range(4)]
+    points += [solved(f"b{n}", 0.9, satisfaction=3) for n in range(2)]
+    points += [solved("open", 0.9, flags=[]), solved("other", 0.9, tenant_id="other")]
+    assert left_out(found(*points)) == (4, 2)
+    assert left_out(found(*points, include_unrated=True)) is None
+    assert left_out(found(*points, min_satisfaction=3)) is None
+    assert left_out(found(*points[4:], include_unrated=True)) == (0, 2)
+    assert left_out(found()) == (0, 0)
+
+
+def test_each_reason_names_the_setting_that_lets_them_in() -> None:
+    answer = found(solved("a", 0.9, satisfaction=None), solved("b", 0.9, satisfaction=2))
+    assert answer.solved is not None
+    unrated, too_low = answer.solved.reasons(SETTINGS)
+    assert unrated == "1 without a rating (`satisfaction`): MILLRACE_SIMILAR__INCLUDE_UNRATED=true lets them in"
+    assert too_low == "1 rated below 4: a lower MILLRACE_SIMILAR__MIN_SATISFACTION lets them in"
+    assert (answer.solved.total, answer.solved.offered) == (2, 0)
+
+
+def test_nothing_is_counted_where_something_was_found_or_nothing_is_looked_for() -> None:
+    points = [solved("a", 0.9), solved("b", 0.9, satisfaction=None)]
+    assert left_out(found(*points)) is None
+    assert left_out(found(*points, limit=0)) is None
+
+
+def test_a_batch_counts_once_for_each_tenant_that_nothing_was_found_for() -> None:
+    points = collection(solved("a", 0.9, satisfaction=None))
+    search = SimilarSearch(points, "text", SETTINGS)
+    asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
+    assert [left_out(answer) for answer in search.find(asked)] == [(1, 0), (0, 0)] * 3
+    assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
+
+
 # --- what a hit tells ---
 
 
@@ -225,7 +270,7 @@ def test_a_hit_that_is_gone_when_it_is_read_is_left_out() -> None:
     [answer] = SimilarSearch(points, "text", SETTINGS).find(
         [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     )
-    assert answer == Found()
+    assert (answer.similar, answer.reply) == ((), None)
 
 
 def test_a_store_that_cannot_be_read_is_unavailable() -> None:
@@ -244,3 +289,9 @@ def test_an_item_gets_its_hits_and_its_reply_and_not_itself() -> None:
     assert [ticket.ticket_id for ticket in item.similar] == ["a"]
     assert item.similar[0].shared_terms == ("parcel",)
     assert item.suggested_reply is not None
+    assert item.similar_left_out is None
+    unrated = {"satisfaction": None, "event_version": 2}
+    points.upsert([replace(p, version=2, payload={**p.payload, **unrated}) for p in list(points.points.values())])
+    find_similar([item], SimilarSearch(points, "text", SETTINGS))
+    assert not item.similar
+    assert item.similar_left_out == SimilarLeftOut(unrated=2, rated_too_low=0)

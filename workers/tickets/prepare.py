@@ -10,7 +10,15 @@ from hashlib import sha256
 
 from schemas.failures import FailureReason
 from schemas.points import point_id
-from schemas.tickets import TICKET_EVENT, Decision, SimilarTicket, SuggestedReply, TicketDeleted, TicketSnapshot
+from schemas.tickets import (
+    TICKET_EVENT,
+    Decision,
+    SimilarLeftOut,
+    SimilarTicket,
+    SuggestedReply,
+    TicketDeleted,
+    TicketSnapshot,
+)
 from shared.decoding import decode
 from shared.engine.pipeline import Item
 from shared.errors import Rejected
@@ -48,6 +56,7 @@ class TicketItem(Item):
     resolution_embedded: Embedded | None = None
     decision: Decision | None = None
     similar: tuple[SimilarTicket, ...] = ()
+    similar_left_out: SimilarLeftOut | None = None
     suggested_reply: SuggestedReply | None = None
 
     @property

@@ -18,3 +18,4 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
     ]
     for item, found in zip(items, search.find(questions), strict=True):
         item.similar, item.suggested_reply = found.similar, found.reply
+        item.similar_left_out = None if found.solved is None else found.solved.left_out

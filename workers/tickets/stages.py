@@ -131,6 +131,7 @@ class TicketStages:
             occurred_at=datetime.fromisoformat(str(stored["occurred_at"])) if stored else event.occurred_at,
             decision=item.decision,
             similar=item.similar,
+            similar_left_out=item.similar_left_out,
             suggested_reply=item.suggested_reply,
             text_windows=item.text_embedded.windows,
             model=self._embedder.fingerprint,
