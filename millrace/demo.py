@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
@@ -18,10 +19,13 @@ from rich.live import Live
 from rich.table import Table
 
 from millrace.audit import audit
-from millrace.ingest import Mapped, TicketFile
+from millrace.delivery import deliver
+from millrace.ingest.files import TableFile
+from millrace.ingest.mapping import Wanted, fit
+from millrace.ingest.sending import Progress, send
+from millrace.ingest.survey import survey
 from millrace.labelled import LabelledFile, Reading
 from millrace.router import train_head
-from millrace.sending import Progress, send
 from millrace.similar import print_found
 from millrace.wiring import Running, group_of, load_text_model, model_card, open_broker, open_store, ticket_worker
 from schemas.failures import FailureHeader
@@ -217,15 +221,16 @@ def _play(stage: Stage, folder: Path, samples: Samples) -> None:
     stage.console.print(f"throughput: {total} records settled in {seconds:.1f} s, {total / seconds:.0f} a second")
 
 
-def _part(path: Path, rows: list[dict[str, object]]) -> TicketFile:
+def _part(path: Path, rows: list[dict[str, object]]) -> TableFile:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return TicketFile.open(path)
+    return TableFile.open(path)
 
 
-def _ingest(stage: Stage, source: TicketFile, sink: KafkaSink) -> int:
-    mapped = Mapped(TENANT)
-    progress = Progress.load(stage.settings.operation.state_dir, source, mapped, stage.bootstrap)
-    return send(source, mapped, sink, progress, stage.clock, lambda _: None).rows
+def _ingest(stage: Stage, source: TableFile, sink: KafkaSink) -> int:
+    looked, progress = survey(source, lambda _: None), Progress()
+    mapped = fit(source.path, looked.columns, Wanted(TENANT), is_header=False).mapped
+    send(source, mapped, partial(deliver, sink=sink, clock=stage.clock), progress, lambda _: None)
+    return progress.counts.sent
 
 
 def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[TicketRouted]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from millrace.bars import bar
-from millrace.ingest import TicketFile
+from millrace.ingest.files import TableFile
+from millrace.ingest.mapping import find_column
+from millrace.ingest.rows import Row
 from millrace.wiring import load_text_model, model_card
 from shared.embedding.port import Matrix, TextModel
 from shared.errors import Fatal
@@ -41,12 +43,8 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
     texts: list[str] = []
     labels: list[str] = []
     skipped = 0
-    for number, row in enumerate(TicketFile.open(path).rows(), 1):
-        for column in (text_column, label_column):
-            if column not in row:
-                there = ", ".join(str(name) for name in row)
-                raise Fatal(f"{path}, row {number}: there is no column {column}; there are: {there}")
-        cells = (row[column] for column in (text_column, label_column))
+    for row in TableFile.open(path).sound_rows():
+        cells = (row.cells[_column(path, row, name)] for name in (text_column, label_column))
         text, label = ("" if cell is None else str(cell).strip() for cell in cells)
         if text and label:
             texts.append(text)
@@ -56,6 +54,13 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
     if not texts:
         raise Fatal(f"{path}: not one row has both {text_column} and {label_column}")
     return LabelledFile(tuple(texts), tuple(labels), skipped)
+
+
+def _column(path: Path, row: Row, name: str) -> str:
+    column = find_column(tuple(row.cells), name)
+    if column is None:
+        raise Fatal(f"{path}, row {row.number + 1}: there is no column {name}; there are: {', '.join(row.cells)}")
+    return column
 
 
 def embed(model: TextModel, texts: Sequence[str], advance: Callable[[int], None]) -> dict[str, Vector]:

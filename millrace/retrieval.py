@@ -11,7 +11,8 @@ from uuid import UUID
 
 import numpy as np
 
-from millrace.ingest import Row, TicketFile
+from millrace.ingest.fields import normal
+from millrace.ingest.files import TableFile
 from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.retrieval.similar import TERMS_VECTOR
@@ -19,6 +20,9 @@ from shared.retrieval.tuning import Table, choose, halves, report
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.terms import Terms
+
+Row = dict[str, Any]
+"""Normal name of a column -> value."""
 
 TEXT = "text"
 ASKED_AT_ONCE = 64
@@ -158,13 +162,16 @@ def tune(table: Table, corpus: Corpus, queries: Queries) -> dict[str, Any]:
 
 
 def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
-    rows = list(TicketFile.open(path).rows())
-    if not rows:
+    found = list(TableFile.open(path).sound_rows())
+    if not found:
         raise Fatal(f"{path} holds no rows")
-    for row in rows:
-        missing = [name for name in needed if row.get(name) is None]
+    rows = [{normal(column): value for column, value in row.cells.items()} for row in found]
+    for row, named in zip(found, rows, strict=True):
+        missing = [name for name in needed if named.get(name) is None or not str(named[name]).strip()]
+        if missing and missing[0] in named:
+            raise Fatal(f"{path}, {row.name}: the column {missing[0]} is empty")
         if missing:
-            raise Fatal(f"{path}: expected a column {missing[0]}; it has {', '.join(str(name) for name in row)}")
+            raise Fatal(f"{path}, {row.name}: expected a column {missing[0]}; it has {', '.join(row.cells)}")
     return rows
 
 

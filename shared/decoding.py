@@ -45,11 +45,26 @@ def decode(value: bytes | None, schema: TypeAdapter[T]) -> T:
 
 
 def _parse(value: bytes) -> dict[str, Any]:
-    """Parse strictly what a lenient parser lets pass: duplicate keys, NaN, bombs of nesting; look at the version."""
+    """Parse, and look at the version."""
     try:
-        parsed = json.loads(value.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        text = value.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Rejected(FailureReason.INVALID_UTF8, "value", f"byte {error.start} is not UTF-8") from None
+    parsed = parse_object(text)
+    version = parsed.get("schema_version")
+    if type(version) is int and version > SCHEMA_VERSION:
+        raise NewerSchema(version, SCHEMA_VERSION)
+    return parsed
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """Parse a JSON object strictly: duplicate keys, NaN and bombs of nesting, which lenient parsers let pass, are refused.
+
+    Raises:
+        Rejected: the text is not such an object.
+    """
+    try:
+        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} (character {error.pos})") from None
     except RecursionError:
@@ -58,9 +73,6 @@ def _parse(value: bytes) -> dict[str, Any]:
         raise Rejected(FailureReason.INVALID_VALUE, "value", "a number has too many digits") from None
     if not isinstance(parsed, dict):
         raise Rejected(FailureReason.NOT_AN_OBJECT, "value", f"expected an object, found {type(parsed).__name__}")
-    version = parsed.get("schema_version")
-    if type(version) is int and version > SCHEMA_VERSION:
-        raise NewerSchema(version, SCHEMA_VERSION)
     return parsed
 
 

@@ -1,80 +1,221 @@
 """`millrace ingest`."""
 
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress as Bar
 
-from millrace.cli.options import Bootstrap, load_settings, quiet, require_bootstrap
-from millrace.ingest import Mapped, TicketFile
-from millrace.sending import Progress, send
+from millrace.bars import bar
+from millrace.cli.options import Bootstrap, Json, load_settings, quiet, require_bootstrap
+from millrace.delivery import deliver
+from millrace.ingest.delimited import DELIMITERS
+from millrace.ingest.events import Maker
+from millrace.ingest.files import Reading, TableFile
+from millrace.ingest.mapping import Fit, Mapped, Wanted, fit
+from millrace.ingest.report import Import, Report, mapping_lines, ticket_lines
+from millrace.ingest.sending import Deliver, Progress, send
+from millrace.ingest.survey import survey
+from millrace.ingest.times import TimeReading, zone_of
 from schemas.topics import input_topic
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
+from shared.broker.security import Brokers
 from shared.clock import SystemClock
+from shared.decoding import printable
+from shared.errors import Rejected
+from shared.settings import Settings
 from workers.tickets.prepare import STREAM
+
+SHOWN_TICKETS = 3
+
+File = Annotated[Path, typer.Argument(help="A .csv or .tsv file with a header, a .jsonl file, or an .xlsx workbook.")]
+Tenant = Annotated[str, typer.Option(help="The tenant of rows that name none.")]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="COLUMN=FIELD",
+        help="Which field a column is; `attributes.NAME` works, and nothing after = leaves it out. Repeatable.",
+    ),
+]
+Constants = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field's value for every row. Repeatable.")
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--value",
+        metavar="FIELD:FOUND=VALUE",
+        help="What a value in the file means: priority:Critical=urgent. Nothing after = leaves it out. Repeatable.",
+    ),
+]
+IdColumn = Annotated[
+    str | None, typer.Option(help="Column with the ticket's id; default: ticket_id, else a digest of file and row.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of the file, such as cp1252; default: what its byte order mark says, else UTF-8.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option(help=f"Between cells: {', '.join(DELIMITERS)}, or the character; default: recognised.")
+]
+Sheet = Annotated[str | None, typer.Option(help="Of a workbook; default: the only one that is not empty.")]
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        help="Of times without a UTC offset: UTC, Europe/Berlin, +02:00. Default: UTC in a known export, else such times "
+        "are refused."
+    ),
+]
+TimeFormats = Annotated[
+    list[str] | None,
+    typer.Option(help="How times are written, as for Python's strptime: '%d/%m/%Y %H:%M'. Repeatable."),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although rows were refused, if any was sent.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check the whole file and show three tickets; nothing is sent, no broker needed."),
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Send from the first row, whatever was sent before.")]
 
 
 def ingest(
-    file: Annotated[Path, typer.Argument(help="A .csv file with a header, or a .jsonl file.")],
-    tenant: Annotated[str, typer.Option(help="The tenant of rows that name none.")],
+    file: File,
+    tenant: Tenant,
     bootstrap: Bootstrap = None,
-    map: Annotated[  # noqa: A002  (the option is --map)
-        list[str] | None,
-        typer.Option(
-            "--map", metavar="COLUMN=FIELD", help="Which field a column is; `attributes.NAME` works. Repeatable."
-        ),
-    ] = None,
-    set: Annotated[  # noqa: A002  (the option is --set)
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="A field's value for every row. Repeatable."),
-    ] = None,
-    id_column: Annotated[
-        str | None, typer.Option(help="Column with the ticket's id; default: ticket_id, else a digest of file and row.")
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Send from the first row, whatever was sent before.")
-    ] = False,
+    map: Maps = None,  # noqa: A002  (the option is --map)
+    set: Constants = None,  # noqa: A002  (the option is --set)
+    value: Values = None,
+    id_column: IdColumn = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    sheet: Sheet = None,
+    timezone: Zone = None,
+    time_format: TimeFormats = None,
+    skip_bad: SkipBad = False,
+    dry_run: DryRun = False,
+    restart: Restart = False,
+    json: Json = False,
 ) -> None:
     """Send a file of tickets to the input topic.
 
-    Columns named like a field (subject, body, reason, ...) need no --map. Ids depend on the file's content and the row
-    alone, so sending again repeats nothing that matters; an interrupted run goes on with the same command. Rows without
-    occurred_at take the file's modification time: where copies of a file are sent, give --set occurred_at=...
+    Columns named like a field (subject, body, reason, ...) need no --map, nor do exports of Zendesk, Freshdesk and Jira;
+    the mapping taken is printed. Try --dry-run first. Ids depend on the file's content and the row alone, so sending again
+    repeats nothing that matters; an interrupted run goes on with the same command. Rows without occurred_at take the
+    file's modification time: where copies of a file are sent, give --set occurred_at=...
+
+    Exit code 1: a row was refused, or nothing was sent that has a text.
     """
     quiet()
     settings = load_settings(bootstrap)
-    address = require_bootstrap(settings)
-    mapped = Mapped(tenant, _pairs(map, "--map"), _pairs(set, "--set"), id_column)
-    source = TicketFile.open(file)
-    TopicReader(address).watermarks(input_topic(STREAM))  # a missing broker or topic shows before anything is sent
-    progress = Progress.load(settings.operation.state_dir, source, mapped, str(address))
-    if restart:
-        progress.save(0)
-    total = sum(1 for _ in source.rows())
-    before = progress.rows
+    address = None if dry_run else require_bootstrap(settings)
+    times = TimeReading(zone_of(timezone) if timezone else None, tuple(time_format or ()))
+    wanted = Wanted(tenant, _pairs(map, "--map"), _pairs(set, "--set"), _values(value), id_column, times)
+    source = TableFile.open(file, Reading(encoding, _delimiter(delimiter), sheet))
+    with bar(f"check {file.name}", None) as advance:
+        looked = survey(source, advance)
+    found = fit(file, looked.columns, wanted, source.table.columns is not None)
+    if not json:
+        typer.echo("\n".join(mapping_lines(source, found, looked.rows)))
+    if dry_run and not json:
+        _show(source, found)
+    with _destination(address, settings) as deliver:
+        progress = Progress() if address is None else _progress(address, settings, source, found.mapped, restart)
+        report = _send(Import(source, found, looked.rows, dry_run, skip_bad), deliver, progress)
+    _tell(report, settings, json)
+    raise typer.Exit(0 if report.failure is None else 1)
+
+
+def _send(order: Import, deliver: Deliver, progress: Progress) -> Report:
     clock = SystemClock()
-    start_s = clock.monotonic_s()
-    with closing(KafkaSink(address, settings.broker)) as sink, Bar(console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"ingest {file.name}", total=total, completed=before)
-        sent = send(source, mapped, sink, progress, clock, lambda rows: bar.advance(task, rows))
-    seconds = clock.monotonic_s() - start_s
-    again = f", {before} were sent before (--restart sends them again)" if before else ""
-    typer.echo(f"sent {sent.rows} tickets in {seconds:.1f} s, refused {progress.refused}{again}")
-    for reason in sent.reasons:
-        sys.stderr.write(f"  {reason}\n")
-    raise typer.Exit(1 if progress.refused else 0)
+    start_s, before = clock.monotonic_s(), progress.counts.sent
+    title = f"{'check' if order.dry_run else 'ingest'} {order.source.path.name}"
+    with bar(title, order.rows) as advance:
+        advance(progress.rows)
+        identities = send(order.source, order.found.mapped, deliver, progress, advance)
+    return Report(order, before, progress.counts, identities.shared, clock.monotonic_s() - start_s)
+
+
+@contextmanager
+def _destination(address: Brokers | None, settings: Settings) -> Iterator[Deliver]:
+    """Yield what takes the records; without an address they go nowhere."""
+    if address is None:
+        yield lambda messages: None
+        return
+    with closing(KafkaSink(address, settings.broker)) as sink:
+        yield partial(deliver, sink=sink, clock=SystemClock())
+
+
+def _progress(address: Brokers, settings: Settings, source: TableFile, mapped: Mapped, restart: bool) -> Progress:
+    """Return how far the file was sent; a topic that holds fewer records than were sent to it is a new one."""
+    topic = input_topic(STREAM)
+    watermarks = TopicReader(address).watermarks(topic)  # a missing broker or topic shows before anything is sent
+    progress = Progress.load(settings.operation.state_dir, source, mapped, str(address))
+    ever = sum(high for _, high in watermarks.values())
+    if not restart and progress.counts.sent > ever:
+        what = f"{progress.counts.sent} rows were sent before, but {topic} never held more than {ever} records"
+        sys.stderr.write(f"warning: {what}: it is another topic now, and every row is sent\n")
+    if restart or progress.counts.sent > ever:
+        progress.restart()
+    return progress
+
+
+def _show(source: TableFile, found: Fit) -> None:
+    """Print the first tickets as they would be sent."""
+    maker, shown = Maker(source, found.mapped), 0
+    for row in source.rows():
+        try:
+            made = maker.make(row)
+        except Rejected:
+            continue
+        typer.echo(f"\n{row.name}, key {printable((made.message.key or b'').decode())}:")
+        typer.echo("\n".join(ticket_lines(made)))
+        shown += 1
+        if shown == SHOWN_TICKETS:
+            break
+    typer.echo("")
+
+
+def _tell(report: Report, settings: Settings, json: bool) -> None:
+    if json:
+        typer.echo(report.as_json(settings.similar))
+        return
+    typer.echo("\n".join(report.lines()))
+    warning = report.warning(settings.similar)
+    if warning is not None:
+        sys.stderr.write(f"warning: {warning}\n")
+    if report.failure is not None:
+        sys.stderr.write(f"error: {report.failure}\n")
 
 
 def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for each in given or []:
-        name, equals, value = each.partition("=")
+        name, equals, value = each.rpartition("=") if option == "--map" else each.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"{option} {each}: expected NAME=VALUE")
         pairs[name] = value
     return pairs
+
+
+def _values(given: list[str] | None) -> dict[str, dict[str, str]]:
+    values: dict[str, dict[str, str]] = {}
+    for each in given or []:
+        name, colon, pair = each.partition(":")
+        found, equals, target = pair.rpartition("=")
+        if not colon or not equals or not name or not found:
+            raise typer.BadParameter(f"--value {each}: expected FIELD:FOUND=VALUE, such as priority:Critical=urgent")
+        values.setdefault(name, {})[found] = target
+    return values
+
+
+def _delimiter(given: str | None) -> str | None:
+    if given is None:
+        return None
+    character = DELIMITERS.get(given.lower(), "\t" if given == "\\t" else given)
+    if len(character) != 1 or character in '\r\n"':
+        raise typer.BadParameter(f"--delimiter {given}: expected {', '.join(DELIMITERS)}, or one character")
+    return character

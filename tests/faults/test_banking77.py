@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.ingest import TicketFile, row_id
+from millrace.ingest.events import row_id
+from millrace.ingest.files import TableFile
 from schemas.tickets import TicketRouted
 from shared.broker.reader import TopicReader
 from shared.routing.calibration import expected_calibration_error
@@ -110,7 +111,7 @@ def test_banking77_is_routed_and_audited(shop: Shop, data_dir: Path, tmp_path: P
 
 def _figures(reader: TopicReader, questions: Path) -> tuple[float, float]:
     """Return accuracy and calibration error of the results; abstentions count by their first label too."""
-    source = TicketFile.open(questions)
+    source = TableFile.open(questions)
     with questions.open(encoding="utf-8", newline="") as opened:
         truth = {row_id(source, number): row["category"] for number, row in enumerate(csv.DictReader(opened))}
     results = [TicketRouted.model_validate_json(record.value or b"") for record in reader.read("tickets.routed")]

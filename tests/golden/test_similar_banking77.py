@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.ingest import TicketFile
+from millrace.ingest.files import TableFile
 from millrace.labelled import embed
 from millrace.retrieval import Corpus, Queries, build_table, distinct_texts, evaluate
 from millrace.wiring import load_text_model, model_card
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 
 def read(data_dir: Path) -> tuple[Corpus, Queries]:
     """Return the test questions as both what is searched and what is asked."""
-    rows = list(TicketFile.open(data_dir / "text" / "banking77" / "test.csv").rows())
+    rows = [row.cells for row in TableFile.open(data_dir / "text" / "banking77" / "test.csv").rows()]
     preparer = Preparer(model_card(Settings()).preparation)
     texts = [prepared_text("", row["text"], preparer) for row in rows]
     labels = [row["category"] for row in rows]

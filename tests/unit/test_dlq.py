@@ -9,8 +9,8 @@ from typing import cast
 
 import pytest
 
+from millrace.delivery import ATTEMPTS
 from millrace.dlq import CHUNK_BYTES, CHUNK_LETTERS, Plan, Replay, Replayed, find, letters, newest, replay_group
-from millrace.sending import ATTEMPTS
 from schemas.failures import FailureReason
 from shared.broker.reader import TopicReader
 from shared.deadletters.histogram import Histogram

@@ -4,17 +4,25 @@ A green run does not prove that a killed process resumes; only that what it keep
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from millrace.ingest import Mapped, TicketFile
-from millrace.sending import ATTEMPTS, CHUNK_ROWS, REFUSED_SHOWN, Progress, Sent, send
-from shared.errors import Unavailable
+from millrace.delivery import ATTEMPTS, deliver
+from millrace.ingest.counts import EXAMPLES, OTHER_REASONS, REASONS_KEPT, Counts, Identities
+from millrace.ingest.files import TableFile
+from millrace.ingest.mapping import Mapped
+from millrace.ingest.rows import Row
+from millrace.ingest.sending import CHUNK_ROWS, Progress, send
+from schemas.failures import FailureReason
+from shared.errors import Rejected, Unavailable
 from shared.records import Message
 from tests.fakes import FakeSink, ManualClock
 
-MAPPED = Mapped("acme")
+MAPPED = Mapped("acme", {name: name for name in ("ticket_id", "subject", "priority", "reason", "satisfaction")})
 
 
 class Sender:
@@ -26,16 +34,21 @@ class Sender:
         self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         self.sink, self.clock = FakeSink(), ManualClock()
         self.advanced: list[int] = []
+        self.shared = 0
 
     @property
-    def source(self) -> TicketFile:
-        return TicketFile.open(self.path)
+    def source(self) -> TableFile:
+        return TableFile.open(self.path)
 
     def progress(self, mapped: Mapped = MAPPED, bootstrap: str = "a:1") -> Progress:
         return Progress.load(self.state, self.source, mapped, bootstrap)
 
-    def send(self) -> Sent:
-        return send(self.source, MAPPED, self.sink, self.progress(), self.clock, self.advanced.append)
+    def send(self, advance: Callable[[int], None] | None = None, progress: Progress | None = None) -> Counts:
+        """Send what is left, and return what became of all rows."""
+        kept = self.progress() if progress is None else progress
+        sending = partial(deliver, sink=self.sink, clock=self.clock)
+        self.shared = send(self.source, MAPPED, sending, kept, advance or self.advanced.append).shared
+        return kept.counts
 
     def sent(self) -> list[str]:
         return [json.loads(message.value or b"")["ticket_id"] for message in self.sink.delivered]
@@ -47,7 +60,7 @@ def numbered(*spans: range) -> list[str]:
 
 def test_every_row_is_sent_in_order(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
-    assert sender.send() == Sent(rows=5)
+    assert sender.send() == Counts(sent=5, textless=5)
     assert sender.sent() == numbered(range(5))
     assert sender.progress().rows == 5
 
@@ -63,7 +76,7 @@ def test_a_chunk_is_confirmed_before_the_next_is_produced(tmp_path: Path) -> Non
 def test_sent_again_it_sends_nothing(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     sender.send()
-    assert sender.send() == Sent()
+    assert sender.send() == Counts(sent=5, textless=5)
     assert sender.sent() == numbered(range(5))
 
 
@@ -74,9 +87,9 @@ def test_an_interrupted_run_goes_on_where_it_was_confirmed(tmp_path: Path) -> No
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        send(sender.source, MAPPED, sender.sink, sender.progress(), sender.clock, interrupt)
+        sender.send(interrupt)
     assert sender.progress().rows == CHUNK_ROWS
-    assert sender.send().rows == CHUNK_ROWS + 10
+    assert sender.send().sent == 2 * CHUNK_ROWS + 10
     assert sender.sent() == numbered(range(2 * CHUNK_ROWS + 10))
 
 
@@ -86,17 +99,20 @@ def test_an_interruption_before_the_confirmation_sends_the_chunk_again(tmp_path:
             raise KeyboardInterrupt
 
     sender = Sender(tmp_path)
+    sender.sink, whole = Interrupted(), sender.sink
     with pytest.raises(KeyboardInterrupt):
-        send(sender.source, MAPPED, Interrupted(), sender.progress(), sender.clock, sender.advanced.append)
+        sender.send()
     assert sender.progress().rows == 0
-    assert sender.send().rows == 5
+    sender.sink = whole
+    assert sender.send().sent == 5
 
 
 def test_a_restart_sends_from_the_first_row(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     sender.send()
-    sender.progress().save(0)
-    sender.send()
+    progress = sender.progress()
+    progress.restart()
+    assert sender.send(progress=progress).sent == 5
     assert sender.sent() == numbered(range(5), range(5))
 
 
@@ -110,7 +126,7 @@ def begun(tmp_path: Path) -> Sender:
 
 def test_another_mapping_broker_or_content_begins_anew(begun: Sender) -> None:
     assert begun.progress().rows == 5
-    assert begun.progress(Mapped("other")).rows == 0
+    assert begun.progress(replace(MAPPED, tenant_id="other")).rows == 0
     assert begun.progress(bootstrap="b:1").rows == 0
     begun.path.write_text('{"ticket_id": "T-0"}\n')
     assert begun.progress().rows == 0
@@ -123,17 +139,66 @@ def test_a_renamed_file_goes_on(begun: Sender) -> None:
 
 def test_refused_rows_are_counted_named_and_passed_by(tmp_path: Path) -> None:
     sender = Sender(tmp_path, bad=(1, 3))
-    sent = sender.send()
-    assert (sent.rows, sent.refused) == (3, 2)
+    counts = sender.send()
+    assert (counts.sent, counts.rows_refused) == (3, 2)
     assert sender.sent() == ["T-0", "T-2", "T-4"]
-    assert [reason.split(":")[0] for reason in sent.reasons] == ["row 2", "row 4"]
-    assert "priority" in sent.reasons[0]
+    [(name, refused)] = counts.refused.items()
+    assert name == "priority: invalid_value"
+    assert [example.split(":")[0] for example in refused.examples] == ["row 2 (line 2)", "row 4 (line 4)"]
     assert sender.progress().rows == 5
 
 
 def test_only_the_first_refusals_are_kept(tmp_path: Path) -> None:
-    sent = Sender(tmp_path, rows=30, bad=tuple(range(30))).send()
-    assert (sent.refused, len(sent.reasons)) == (30, REFUSED_SHOWN)
+    [refused] = Sender(tmp_path, rows=30, bad=tuple(range(30))).send().refused.values()
+    assert (refused.rows, len(refused.examples)) == (30, EXAMPLES)
+
+
+def test_reasons_beyond_a_number_are_counted_together() -> None:
+    counts = Counts()
+    for number in range(REASONS_KEPT + 7):
+        counts.refuse(Row(number, number, {}), Rejected(FailureReason.MISSING_FIELD, f"field{number}", "it is missing"))
+    assert len(counts.refused) == REASONS_KEPT + 1
+    assert counts.refused[OTHER_REASONS].rows == 7
+    assert Counts.of(json.loads(json.dumps(counts.as_dict()))) == counts
+
+
+def test_solved_tickets_without_a_rating_are_counted(tmp_path: Path) -> None:
+    sender = Sender(tmp_path)
+    rows: list[dict[str, object]] = [
+        {"ticket_id": "a", "reason": "solved", "satisfaction": 5},
+        {"ticket_id": "b", "reason": "solved", "subject": "Parcel"},
+        {"ticket_id": "c", "subject": "Lamp"},
+    ]
+    sender.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert sender.send() == Counts(sent=3, textless=1, solved=2, unrated=1)
+
+
+def test_rows_that_share_an_id_are_counted_over_interruptions_too(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, rows=CHUNK_ROWS)
+    once = sender.path.read_text()
+    sender.path.write_text(once * 2)
+
+    def interrupt(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sender.send(interrupt)
+    sender.send()
+    assert sender.shared == CHUNK_ROWS
+
+
+def test_identities_that_are_none_share_nothing() -> None:
+    identities = Identities()
+    assert identities.shared == 0
+    for identity in (None, None, ("a",), ("b",), ("a",), ("a",)):
+        identities.add(identity)
+    assert identities.shared == 2
+
+
+def test_a_dry_run_keeps_nothing(tmp_path: Path) -> None:
+    sender = Sender(tmp_path)
+    assert sender.send(progress=Progress()).sent == 5
+    assert not sender.state.exists()
 
 
 def test_what_is_not_confirmed_is_produced_again(tmp_path: Path) -> None:
@@ -151,21 +216,21 @@ def test_after_so_many_attempts_it_gives_up_and_keeps_its_place(tmp_path: Path) 
         sender.send()
     assert sender.progress().rows == 0
     assert sender.advanced == []
-    assert sender.send().rows == 5
+    assert sender.send().sent == 5
 
 
 def test_progress_that_was_half_written_does_not_count(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     progress = sender.progress()
     progress.save(2)
+    assert progress.path is not None
     progress.path.with_suffix(".part").write_text('{"row')
     assert sender.progress().rows == 2
-    assert sender.send().rows == 3
+    assert sender.send().sent == 3
 
 
 def test_refused_rows_are_remembered_by_a_run_that_goes_on(tmp_path: Path) -> None:
     sender = Sender(tmp_path, rows=5, bad=(1, 3))
     sender.send()
-    assert sender.progress().refused == 2
-    sender.send()
-    assert sender.progress().refused == 2
+    assert sender.progress().counts.rows_refused == 2
+    assert sender.send().rows_refused == 2

@@ -1,0 +1,1 @@
+"""From a file of tickets to events on the input topic: reading, mapping, checking, sending, reporting."""

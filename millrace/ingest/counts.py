@@ -1,0 +1,115 @@
+"""What became of the rows of a file: counted while it is sent, kept beside the progress, reported at the end."""
+
+from array import array
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from millrace.ingest.rows import Row
+from schemas.tickets import TicketDeleted, TicketSnapshot
+from shared.errors import Rejected
+
+EXAMPLES = 3
+"""Rows named for each reason."""
+
+REASONS_KEPT = 50
+"""Reasons counted apart; a file of rubbish may bring any number of them."""
+
+OTHER_REASONS = "other reasons"
+
+
+@dataclass(slots=True)
+class Refused:
+    """The rows refused for one reason.
+
+    Attributes:
+        rows: How many.
+        examples: The first of them, with the reason in full.
+    """
+
+    rows: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the rows.
+
+    Attributes:
+        sent: Rows sent; in a dry run rows that would be.
+        refused: Field and reason -> rows.
+        textless: Tickets with neither subject nor body.
+        deletions: Events that delete a ticket.
+        solved: Solved tickets.
+        unrated: Solved tickets without a rating.
+        short: Rows with fewer cells than the header.
+    """
+
+    sent: int = 0
+    refused: dict[str, Refused] = field(default_factory=dict)
+    textless: int = 0
+    deletions: int = 0
+    solved: int = 0
+    unrated: int = 0
+    short: int = 0
+
+    @property
+    def rows_refused(self) -> int:
+        """How many rows were refused for any reason."""
+        return sum(each.rows for each in self.refused.values())
+
+    def take(self, row: Row, event: TicketSnapshot | TicketDeleted) -> None:
+        """Count a row that becomes an event."""
+        self.sent += 1
+        self.short += row.short
+        if isinstance(event, TicketDeleted):
+            self.deletions += 1
+            return
+        self.textless += not (event.subject.strip() or event.body.strip())
+        if event.solved:
+            self.solved += 1
+            self.unrated += event.satisfaction is None
+
+    def refuse(self, row: Row, why: Rejected) -> None:
+        """Count a row that does not."""
+        name = f"{why.field}: {why.reason.value}"
+        if name not in self.refused and len(self.refused) >= REASONS_KEPT:
+            name = OTHER_REASONS
+        refused = self.refused.setdefault(name, Refused())
+        refused.rows += 1
+        if len(refused.examples) < EXAMPLES:
+            refused.examples.append(f"{row.name}: {why.detail}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for a file or for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> "Counts":
+        """Return what `as_dict` gave."""
+        refused = {name: Refused(**each) for name, each in kept.get("refused", {}).items()}
+        return cls(**{**kept, "refused": refused})
+
+
+class Identities:
+    """Counts rows that share their identity with an earlier one, in 8 bytes a row: hashes of 64 bits, compared at the end.
+
+    Of a million rows two differing ones have the same hash once in forty million files.
+    """
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+
+    def add(self, identity: tuple[object, ...] | None) -> None:
+        """Take a row; None for one that shares nothing."""
+        if identity is not None:
+            self._hashes.append(hash(identity))
+
+    @property
+    def shared(self) -> int:
+        """How many rows have the identity of an earlier one."""
+        if not self._hashes:
+            return 0
+        hashes = np.frombuffer(self._hashes, np.int64)
+        return int(hashes.size - np.unique(hashes).size)

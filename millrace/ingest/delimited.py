@@ -1,0 +1,137 @@
+"""Reading a delimited file: comma, semicolon, tab or pipe, under a header."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from millrace.ingest.encodings import encoding_of, opened_text
+from millrace.ingest.rows import Row
+from schemas.failures import FailureReason
+from shared.errors import Fatal, Rejected
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+NAMES = {delimiter: name for name, delimiter in DELIMITERS.items()}
+EXCEL_HINT = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE)
+"""A first line by which Excel is told the delimiter; it is not part of the table."""
+
+CELL_LIMIT_CHARS = 64 << 20
+"""No cell is that long. A quote that is never closed would otherwise read the rest of the file into one cell."""
+
+SAMPLE_CHARS = 64 << 10
+SAMPLE_ROWS = 50
+
+
+class DelimitedFile:
+    """A table in a text file.
+
+    Args:
+        path: Where it is.
+        encoding: How it is written, unless a byte order mark says so; None is UTF-8.
+        delimiter: What parts its cells; None recognises it.
+
+    Raises:
+        Fatal: it is empty, it cannot be read as text, or the encoding does not exist.
+    """
+
+    def __init__(self, path: Path, encoding: str | None, delimiter: str | None) -> None:
+        self._path, self._encoding = path, encoding_of(path, encoding)
+        with opened_text(path, self._encoding) as opened:
+            first = EXCEL_HINT.match(opened.readline())
+            sample = "" if first or delimiter else _sample(path, self._encoding)
+        self._skipped_lines = 1 if first else 0
+        self._delimiter = delimiter or (first[1] if first else recognise(sample))
+        header = next(self._records(), None)
+        if header is None:
+            raise Fatal(f"{path} is empty: it has not even a header")
+        self.columns: tuple[str, ...] = tuple(header[1])
+
+    @property
+    def described(self) -> str:
+        """How the file is written, in words."""
+        name = NAMES.get(self._delimiter, repr(self._delimiter))
+        return f"{name}-separated, {self._encoding.removesuffix('-sig').upper()}"
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows below the header.
+
+        Raises:
+            Fatal: a byte is wrong, or quotes are, so that it is not known where a row ends.
+        """
+        records = self._records()
+        next(records, None)
+        columns, width = self.columns, len(self.columns)
+        for number, (line, cells) in enumerate(records):
+            fault = _extra_cells(cells, width) if len(cells) > width else None
+            yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, len(cells) < width)
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record in which not every cell is empty, with the line it begins on."""
+        csv.field_size_limit(CELL_LIMIT_CHARS)
+        with opened_text(self._path, self._encoding) as opened:
+            for _ in range(self._skipped_lines):
+                opened.readline()
+            reader = csv.reader(opened, delimiter=self._delimiter, strict=True)
+            ended = 0
+            try:
+                for cells in reader:
+                    begun, ended = ended + 1, reader.line_num
+                    if any(cells):
+                        yield begun + self._skipped_lines, cells
+            except csv.Error as error:
+                raise Fatal(self._broken(error, ended + 1, reader.line_num)) from error
+
+    def _broken(self, error: csv.Error, begun: int, line: int) -> str:
+        where = f"{self._path}, line {line + self._skipped_lines}"
+        rule = "a quote within a quoted cell is written twice"
+        if str(error).startswith(("unexpected end", "field larger")):
+            return f"{where}: a quote that was opened in the row of line {begun + self._skipped_lines} is never closed"
+        return f"{where}: {error} (the row begins on line {begun + self._skipped_lines}; {rule})"
+
+
+def recognise(sample: str) -> str:
+    """Return the delimiter under which most rows are as wide as the header; among equals the most cells, least blanks."""
+    return max(DELIMITERS.values(), key=lambda delimiter: _fit(sample, delimiter))
+
+
+def _sample(path: Path, encoding: str) -> str:
+    with path.open(encoding=encoding, newline="", errors="replace") as opened:
+        return _whole_lines(opened)
+
+
+def _whole_lines(opened: TextIO) -> str:
+    """Return the beginning of a file up to the end of a line."""
+    text = opened.read(SAMPLE_CHARS)
+    ended = max(text.rfind("\n"), text.rfind("\r"))
+    return text if len(text) < SAMPLE_CHARS or ended < 0 else text[: ended + 1]
+
+
+def _fit(sample: str, delimiter: str) -> tuple[float, int, int]:
+    """Return the share of rows as wide as the header, that width, and less for blanks after delimiters, as in prose.
+
+    A width of 1 speaks for no delimiter.
+    """
+    widths: list[int] = []
+    blanks = 0
+    try:
+        for cells in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+            if cells:
+                widths.append(len(cells))
+                blanks += sum(cell.startswith(" ") for cell in cells[1:])
+            if len(widths) == SAMPLE_ROWS:
+                break
+    except csv.Error:  # a cell that is longer than the limit was at that time
+        pass
+    if not widths or widths[0] == 1:
+        return 0.0, 1, 0
+    return widths.count(widths[0]) / len(widths), widths[0], -blanks
+
+
+def _extra_cells(cells: list[str], width: int) -> Rejected | None:
+    """Return the fault of a row with more cells than the header; blank ones at its end lose nothing."""
+    if not any(cell.strip() for cell in cells[width:]):
+        return None
+    what = f"{len(cells)} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
+    return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)

@@ -1,0 +1,86 @@
+"""The fields of a ticket that a column can be, how column names are compared, and which field a strange one may mean."""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+from typing import get_args
+from unicodedata import normalize
+
+from schemas.tickets import Channel, Priority, SnapshotReason, TicketSnapshot
+
+FIELDS = tuple(name for name in TicketSnapshot.model_fields if name != "schema_version")
+ATTRIBUTE = "attributes."
+INTEGER_FIELDS = frozenset({"event_version", "satisfaction"})
+TEXT_FIELDS = frozenset({"subject", "body"})
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "priority": get_args(Priority),
+    "channel": get_args(Channel),
+    "reason": (*get_args(SnapshotReason), "deleted"),
+}
+"""Fields that know a few values; they are compared without regard to case and surrounding blanks."""
+
+NEAR = 0.8
+"""How alike a column and a known name must be to be suggested: the ratio of `difflib`, 1 for equal names."""
+
+MEANT = 0.95
+"""How alike a name is that another system gives to the field: only the field's own name is nearer."""
+
+MEANINGS: Mapping[str, str] = {
+    "ticket_id": "id, number, case number, issue key, key, reference, nr, ticketnummer, numero",
+    "subject": "title, summary, headline, short description, betreff, titel, objet, sujet, asunto, oggetto, onderwerp",
+    "body": "description, message, text, content, comment, question, request, details, utterance, sentence, query,"
+    "complaint, narrative, nachricht, beschreibung, anfrage, mensaje, descripcion, messaggio, descrizione, mensagem,"
+    "descricao, bericht, omschrijving, contenu",
+    "occurred_at": "created, created at, created time, creation date, create date, date created, date, opened, opened at,"
+    "timestamp, erstellt, erstellt am",
+    "customer_id": "customer, requester, requester email, requester id, customer email, email, email from, from, user id,"
+    "contact, contact id, kunde",
+    "priority": "urgency, severity, prioritaet, prioritat, prioridad, priorite, priorita",
+    "channel": "source, via, origin, kanal, canal",
+    "reason": "status, state",
+    "resolution": "answer, reply, solution, response, close notes, antwort, losung, loesung, reponse, respuesta",
+    "satisfaction": "rating, csat, score, survey results, satisfaction score, customer satisfaction rating, bewertung",
+    "agent_label": "label, category, intent, class, topic, queue, kategorie, categorie, categoria",
+    "language": "lang, locale, sprache, idioma, langue",
+}
+"""Names that other systems give to a field: a suggestion for a person, never a mapping."""
+
+
+def normal(column: str) -> str:
+    """Return a column's name as names are compared: without regard to case, and to blanks around it."""
+    return normalize("NFKC", column).strip().casefold()
+
+
+def is_field(name: str) -> bool:
+    """Return whether a ticket has such a field."""
+    return name in FIELDS or (name.startswith(ATTRIBUTE) and name != ATTRIBUTE)
+
+
+def suggestions(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Return which field each column may mean; a field that is taken, or better meant by another column, is left out.
+
+    Args:
+        columns: Names that no field has.
+        taken: Fields that other columns are already.
+    """
+    found: dict[str, tuple[float, str]] = {}
+    for column in columns:
+        likeness, field = max((_likeness(column, field), field) for field in FIELDS)
+        if likeness >= NEAR and field not in taken and likeness > found.get(field, (0.0, ""))[0]:
+            found[field] = (likeness, column)
+    return {column: field for field, (_, column) in found.items()}
+
+
+def _likeness(column: str, field: str) -> float:
+    """Return how alike a column's name and the names of a field are, in [0, 1]."""
+    words = _words(column)
+    bare = words.removeprefix("ticket").removeprefix("case").removeprefix("issue") or words
+    own = field.replace("_", "")
+    best = max(SequenceMatcher(None, words, own).ratio(), SequenceMatcher(None, bare, own).ratio())
+    is_meant = not {words, bare}.isdisjoint(_words(name) for name in MEANINGS.get(field, "").split(","))
+    return max(best, MEANT) if is_meant else best
+
+
+def _words(name: str) -> str:
+    plain = "".join(c for c in normalize("NFKD", name) if not 0x300 <= ord(c) < 0x370)
+    return re.sub(r"[\W_]+", "", plain.casefold())

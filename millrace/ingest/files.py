@@ -1,0 +1,129 @@
+"""Opening a file of rows, whatever its format. Its digest, not its name, stands in ids: a renamed file is the same one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from millrace.ingest.delimited import DelimitedFile
+from millrace.ingest.json_lines import JsonLinesFile
+from millrace.ingest.rows import Row, sound
+from millrace.ingest.workbook import WorkbookFile
+from shared.errors import Fatal
+
+DELIMITED, LINES, WORKBOOKS = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson"), (".xlsx", ".xlsm")
+EXPECTED = "expected a file that ends in .csv or .jsonl (or in .tsv, .ndjson, .xlsx)"
+ADVICE = {
+    ".json": "; one object a line in a .jsonl file is read: `jq -c '.[]'` makes it of a list",
+    ".xls": "; save the sheet as .xlsx, or as CSV UTF-8",
+    ".gz": "; decompress it first",
+    ".zip": "; unpack it first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is to be read, where that cannot be seen from the file.
+
+    Attributes:
+        encoding: Of a text file; None is UTF-8, unless a byte order mark says otherwise.
+        delimiter: Of a delimited file; None recognises it.
+        sheet: Of a workbook; None takes the only one that is not empty.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+
+
+class Table(Protocol):
+    """What each format brings."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The header, in order; None where each row names its own columns."""
+        ...
+
+    @property
+    def described(self) -> str:
+        """How the file is written, in words."""
+        ...
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A file of rows.
+
+    Attributes:
+        path: Where it is.
+        digest: SHA-256 of its bytes, in hex.
+        modified_at: When it was last changed.
+        table: Its content.
+    """
+
+    path: Path
+    digest: str
+    modified_at: datetime
+    table: Table
+
+    @classmethod
+    def open(cls, path: Path, reading: Reading | None = None) -> "TableFile":
+        """Look at a file.
+
+        Raises:
+            Fatal: it cannot be read, or it is none of the formats known.
+        """
+        try:
+            table = _table(path, reading or Reading())
+            with path.open("rb") as opened:
+                digest = sha256()
+                while block := opened.read(1 << 20):
+                    digest.update(block)
+            modified_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except OSError as error:
+            raise Fatal(f"{path} cannot be read: {error.strerror or error}") from error
+        return cls(path, digest.hexdigest(), modified_at, table)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows in order, those that cannot be used too.
+
+        Raises:
+            Fatal: the file is not what its name says; the error names the line.
+        """
+        return self.table.rows()
+
+    def sound_rows(self) -> Iterator[Row]:
+        """Yield the rows in order.
+
+        Raises:
+            Fatal: one of them cannot be used, or the file is not what its name says.
+        """
+        return sound(self.path, self.table.rows())
+
+
+def _table(path: Path, reading: Reading) -> Table:
+    ending = path.suffix.lower()
+    _refuse_in_vain(path, ending, reading)
+    if ending in DELIMITED:
+        delimiter = "\t" if ending in (".tsv", ".tab") else None
+        return DelimitedFile(path, reading.encoding, reading.delimiter or delimiter)
+    if ending in LINES:
+        return JsonLinesFile(path, reading.encoding)
+    if ending in WORKBOOKS:
+        return WorkbookFile(path, reading.sheet)
+    raise Fatal(f"{path}: {EXPECTED}{ADVICE.get(ending, '')}")
+
+
+def _refuse_in_vain(path: Path, ending: str, reading: Reading) -> None:
+    """Refuse an option that says nothing about this kind of file."""
+    kinds = {"--encoding": (reading.encoding, DELIMITED + LINES), "--delimiter": (reading.delimiter, DELIMITED)}
+    kinds["--sheet"] = (reading.sheet, WORKBOOKS)
+    for option, (value, endings) in kinds.items():
+        if value is not None and ending not in endings:
+            raise Fatal(f"{path}: {option} is for files that end in {', '.join(endings)}")

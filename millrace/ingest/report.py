@@ -1,0 +1,160 @@
+"""What is printed of an import: before it, the mapping taken; after it, what became of every row."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from millrace.ingest.counts import Counts
+from millrace.ingest.events import Made
+from millrace.ingest.files import TableFile
+from millrace.ingest.mapping import Fit
+from shared.decoding import printable
+from shared.settings import SimilarSettings
+
+UNUSED_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What is to be done with a file.
+
+    Attributes:
+        source: The file.
+        found: Its columns, and what they are.
+        rows: How many rows it has.
+        dry_run: Whether nothing is sent.
+        skip_bad: Whether refused rows are no failure.
+    """
+
+    source: TableFile
+    found: Fit
+    rows: int
+    dry_run: bool
+    skip_bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An import that came to its end.
+
+    Attributes:
+        order: What was to be done.
+        sent_before: How many rows earlier runs sent.
+        counts: What became of all rows, those sent before too.
+        shared: Rows that share id and version with an earlier one.
+        seconds: How long it took.
+    """
+
+    order: Import
+    sent_before: int
+    counts: Counts
+    shared: int
+    seconds: float
+
+    @property
+    def failure(self) -> str | None:
+        """Why the import failed; None where it did what was asked."""
+        counts = self.counts
+        if not counts.sent:
+            return "not one row could be used"
+        if counts.textless == counts.sent:
+            return "not one ticket has a subject or a body"
+        if counts.rows_refused and not self.order.skip_bad:
+            return f"{counts.rows_refused} rows were refused; --skip-bad makes that no failure"
+        return None
+
+    def lines(self) -> Iterator[str]:
+        """Yield what became of the rows."""
+        counts, now = self.counts, self.counts.sent - self.sent_before
+        verb = "would send" if self.order.dry_run else "sent"
+        again = f"; {self.sent_before} were sent before (--restart sends them again)" if self.sent_before else ""
+        refused = f"refused {counts.rows_refused} of {self.order.rows} rows"
+        yield f"{verb} {now} tickets in {self.seconds:.1f} s, {refused}{again}"
+        for name, each in sorted(counts.refused.items(), key=lambda pair: -pair[1].rows):
+            yield f"  {each.rows} refused, {name}"
+            for example in each.examples:
+                yield f"    {example}"
+        if counts.textless:
+            yield f"  {counts.textless} had neither subject nor body"
+        if self.shared:
+            yield f"  {self.shared} shared id and version with an earlier row: only the first of each is kept"
+        if counts.short:
+            yield f"  {counts.short} had fewer cells than the header: those missing were taken as empty"
+
+    def warning(self, settings: SimilarSettings) -> str | None:
+        """Return what keeps solved tickets from ever being offered as similar; None where nothing does."""
+        counts = self.counts
+        if not counts.unrated or settings.include_unrated:
+            return None
+        return (
+            f"{counts.unrated} of {counts.solved} solved tickets have no rating (`satisfaction`), so they are never "
+            "offered as similar: set MILLRACE_SIMILAR__INCLUDE_UNRATED=true, or send ratings"
+        )
+
+    def as_json(self, settings: SimilarSettings) -> str:
+        """Return the report as one JSON object."""
+        mapped, export = self.order.found.mapped, self.order.found.export
+        told: dict[str, Any] = {
+            "file": str(self.order.source.path),
+            "format": self.order.source.table.described,
+            "export": None if export is None else export.title,
+            "columns": dict(mapped.columns),
+            "unused_columns": list(self.order.found.unused),
+            "dry_run": self.order.dry_run,
+            "rows": self.order.rows,
+            "sent": self.counts.sent - self.sent_before,
+            "sent_before": self.sent_before,
+            "rows_refused": self.counts.rows_refused,
+            "refused": {name: asdict(each) for name, each in self.counts.refused.items()},
+            "without_text": self.counts.textless,
+            "shared_ids": self.shared,
+            "short_rows": self.counts.short,
+            "solved": self.counts.solved,
+            "solved_without_rating": self.counts.unrated,
+            "seconds": round(self.seconds, 3),
+            "failure": self.failure,
+            "warning": self.warning(settings),
+        }
+        return json.dumps(told, ensure_ascii=False)
+
+
+def mapping_lines(source: TableFile, found: Fit, rows: int) -> Iterator[str]:
+    """Yield how a file is read and which column is which field."""
+    mapped, export = found.mapped, found.export
+    known = "" if export is None else f"; recognised as {export.title}"
+    yield f"{source.path.name}: {source.table.described}, {rows} rows{known}"
+    width = max((len(printable(column, 40)) for column in mapped.columns), default=0)
+    for column, name in mapped.columns.items():
+        yield f"  {printable(column, 40):<{width}} -> {name}{_how(found, name)}".rstrip()
+    for name, value in mapped.constants.items():
+        yield f"  {printable(name, 40)} = {printable(value, 60)} for every row"
+    unused = [f"{printable(column, 40)}{_perhaps(found, column)}" for column in found.unused]
+    if unused:
+        more = f" and {len(unused) - UNUSED_SHOWN} more" if len(unused) > UNUSED_SHOWN else ""
+        yield f"  not used: {', '.join(unused[:UNUSED_SHOWN])}{more}"
+
+
+def ticket_lines(made: Made) -> list[str]:
+    """Return a ticket as it would be sent, in JSON without anything a terminal would obey."""
+    shown = json.dumps(json.loads(made.message.value or b""), ensure_ascii=False, indent=2)
+    return [printable(line, 2_000) for line in shown.splitlines()]
+
+
+def _how(found: Fit, name: str) -> str:
+    """Return how the values of a field are read, where not as they are."""
+    values = found.mapped.values.get(name, {})
+    if values:
+        pairs = [
+            f"{'any other' if value == '*' else printable(value, 40)} = {target or '(none)'}"
+            for value, target in values.items()
+        ]
+        return f"  ({', '.join(pairs)})"
+    if name == "occurred_at" and found.mapped.times.zone is not None:
+        return f"  (without an offset: {found.mapped.times.zone})"
+    return ""
+
+
+def _perhaps(found: Fit, column: str) -> str:
+    name = found.suggested.get(column)
+    return "" if name is None else f" (perhaps --map '{printable(column, 40)}={name}')"

@@ -1,0 +1,90 @@
+"""Times as other systems write them: read only where there is no doubt what they mean."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from schemas.failures import FailureReason
+from shared.decoding import printable
+from shared.errors import Fatal, Rejected
+
+ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
+    re.IGNORECASE | re.ASCII,
+)
+"""The year first, so that day and month are not mixed up; the time and the offset may be missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeReading:
+    """How times are read.
+
+    Attributes:
+        zone: Of times without a UTC offset; None refuses them.
+        formats: Tried first, in order: those of Python's `strptime`.
+    """
+
+    zone: tzinfo | None = None
+    formats: tuple[str, ...] = ()
+
+    def read(self, text: str) -> str:
+        """Return a time in RFC 3339.
+
+        Raises:
+            Rejected: it cannot be read without guessing.
+        """
+        text = text.strip()
+        moment = self._by_format(text) or _by_iso(text)
+        if moment is None:
+            example = "--time-format '%d/%m/%Y %H:%M' says how times are written"
+            raise _refused(f"{printable(text, 40)!r} is not a date and time that is read without a format; {example}")
+        if moment.tzinfo is None and self.zone is None:
+            raise _refused(f"{printable(text, 40)!r} has no UTC offset; --timezone UTC, for example, says which holds")
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=self.zone)).isoformat()
+
+    def _by_format(self, text: str) -> datetime | None:
+        for each in self.formats:
+            try:
+                return datetime.strptime(text, each)  # noqa: DTZ007  (the zone is added, or the time refused)
+            except ValueError:
+                continue
+        return None
+
+
+STRICT = TimeReading()
+"""Takes times with a UTC offset alone."""
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone: `UTC`, a name such as `Europe/Berlin`, or an offset such as `+02:00`.
+
+    Raises:
+        Fatal: there is no such zone.
+    """
+    if name.upper() in ("UTC", "Z"):
+        return UTC
+    try:
+        if re.fullmatch(r"[+-]\d{2}:\d{2}", name):
+            offset = datetime.fromisoformat(f"2000-01-01T00:00{name}").tzinfo
+            assert offset is not None  # noqa: S101  (the text has one)
+            return offset
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError) as error:
+        raise Fatal(f"--timezone {name}: expected UTC, a name such as Europe/Berlin, or +02:00") from error
+
+
+def _by_iso(text: str) -> datetime | None:
+    found = ISO.fullmatch(text)
+    if found is None:
+        return None
+    day, time, offset = found[1], found[2] or "00:00", (found[3] or "").upper()
+    offset = "+00:00" if offset in ("Z", "UTC", "GMT") else offset
+    try:
+        return datetime.fromisoformat(f"{day}T{time.zfill(len(time) + (time[1] == ':'))}{offset}")
+    except ValueError:
+        return None
+
+
+def _refused(detail: str) -> Rejected:
+    return Rejected(FailureReason.INVALID_VALUE, "occurred_at", detail)

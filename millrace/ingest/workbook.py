@@ -1,0 +1,106 @@
+"""Reading a sheet of an Excel workbook (.xlsx), by openpyxl, row by row. Cells become text, as in a CSV."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+from millrace.ingest.rows import Row
+from schemas.failures import FailureReason
+from shared.errors import Fatal, Rejected
+
+if TYPE_CHECKING:
+    from openpyxl.workbook import Workbook
+
+
+class WorkbookFile:
+    """A sheet under a header.
+
+    Args:
+        path: Where the workbook is.
+        sheet: Which sheet; None takes the only one that is not empty.
+
+    Raises:
+        Fatal: openpyxl is not installed, the file is not a workbook, or it is not clear which sheet is meant.
+    """
+
+    def __init__(self, path: Path, sheet: str | None) -> None:
+        self._path = path
+        with closing(_load(path)) as book:
+            names = [each.title for each in book.worksheets]
+            if sheet is not None and sheet not in names:
+                raise Fatal(f"{path} has no sheet {sheet}; it has {', '.join(names)}")
+            filled = [name for name in names if next(_records(book, name), None) is not None]
+            if sheet is None and len(filled) > 1:
+                raise Fatal(f"{path} has several sheets, {', '.join(filled)}: choose one with --sheet")
+            self._sheet = sheet or (filled or names)[0]
+            header = next(_records(book, self._sheet), None)
+        if header is None:
+            raise Fatal(f"{path}: the sheet {self._sheet} is empty: it has not even a header")
+        self.columns: tuple[str, ...] = tuple(_trimmed(header[1]))
+
+    @property
+    def described(self) -> str:
+        """How the file is written, in words."""
+        return f"Excel workbook, sheet {self._sheet}"
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows below the header that are not blank."""
+        columns, width = self.columns, len(self.columns)
+        with closing(_load(self._path)) as book:
+            records = _records(book, self._sheet)
+            next(records, None)
+            for number, (line, cells) in enumerate(records):
+                extra = len(_trimmed(cells)) > width
+                yield Row(
+                    number, line, dict(zip(columns, cells, strict=False)), _extra(cells, width) if extra else None
+                )
+
+
+def _load(path: Path) -> "Workbook":
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError as error:
+        raise Fatal("to read .xlsx, install millrace[excel]; or save the sheet as CSV UTF-8") from error
+    try:
+        return load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        what = "is not an .xlsx workbook, or it is protected by a password"
+        raise Fatal(f"{path} {what} ({error}); save the sheet as CSV UTF-8") from error
+
+
+def _records(book: "Workbook", sheet: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each row that is not blank."""
+    opened: Any = book[sheet]
+    opened.reset_dimensions()  # what the file says of its own size may be wrong
+    for line, values in enumerate(opened.iter_rows(values_only=True), 1):
+        cells = [_text(value) for value in values]
+        if any(cells):
+            yield line, cells
+
+
+def _text(value: object) -> str:
+    """Return a cell as text: whole numbers without a point, times in ISO 8601."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)
+
+
+def _trimmed(cells: Sequence[str]) -> list[str]:
+    """Return the cells without blank ones at the end."""
+    width = max((place + 1 for place, cell in enumerate(cells) if cell.strip()), default=0)
+    return list(cells[:width])
+
+
+def _extra(cells: Sequence[str], width: int) -> Rejected:
+    what = f"{len(_trimmed(cells))} cells, but the header names {width} columns"
+    return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)

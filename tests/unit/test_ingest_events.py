@@ -1,0 +1,247 @@
+"""From a row to a ticket event, once the columns are mapped.
+
+A green run does not prove that a file of another system maps well; `tests/flow/test_ingest_files.py` shows some that do.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.ingest.events import Maker, row_id
+from millrace.ingest.fields import FIELDS
+from millrace.ingest.files import TableFile
+from millrace.ingest.mapping import Mapped
+from millrace.ingest.rows import Row
+from millrace.ingest.times import TimeReading, zone_of
+from schemas.failures import FailureReason
+from shared.errors import Rejected
+from shared.records import Message
+from tests.tickets import record
+from workers.tickets.prepare import decode_ticket
+
+OWN = {name: name for name in FIELDS if name not in ("ticket_id", "tenant_id")}
+"""Each column is the field of its name."""
+
+
+def file_of(folder: Path, text: str, name: str = "tickets.jsonl") -> TableFile:
+    path = folder / name
+    path.write_bytes(text.encode())
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    return TableFile.open(path)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> TableFile:
+    """Give a file; what it holds does not matter."""
+    return file_of(tmp_path, "{}")
+
+
+def message(row: Mapping[str, Any], source: TableFile, mapped: Mapped, number: int = 0) -> Message:
+    return Maker(source, mapped).make(Row(number, number + 1, row)).message
+
+
+def event_of(row: Mapping[str, Any], source: TableFile, more: Mapping[str, str] | None = None, **how: Any) -> Any:
+    return json.loads(message(row, source, Mapped("acme", {**OWN, **(more or {})}, **how)).value or b"")
+
+
+def refusal(row: Mapping[str, Any], source: TableFile, more: Mapping[str, str] | None = None, **how: Any) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        event_of(row, source, more, **how)
+    return caught.value
+
+
+ID = {"ticket_id": "ticket_id"}
+
+
+def test_a_row_of_fields_becomes_an_event(source: TableFile) -> None:
+    row = {"ticket_id": "T-7", "subject": "Hello", "reason": "rated", "satisfaction": 4, "attributes": {"vip": True}}
+    made = message(row, source, Mapped("acme", {**OWN, **ID}), 3)
+    assert (made.topic, made.key) == ("tickets", b"acme:T-7")
+    assert json.loads(made.value or b"") == row | {
+        "schema_version": 1,
+        "event_id": f"{source.digest[:16]}:3",
+        "tenant_id": "acme",
+        "event_version": 1,
+        "occurred_at": "2023-11-14T22:13:20+00:00",
+    }
+
+
+def test_what_is_made_is_what_the_worker_takes(source: TableFile) -> None:
+    made = message({"subject": "Hello"}, source, Mapped("acme", OWN))
+    item = decode_ticket(record({}, key=made.key, value=made.value))
+    assert item.event.ticket_id == row_id(source, 0)
+
+
+def test_columns_are_mapped_and_others_left_out(source: TableFile) -> None:
+    columns = {"text": "body", "intent": "agent_label", "colour": "attributes.colour"}
+    made = event_of({"text": "Where?", "intent": "delivery", "colour": "red", "noise": "x"}, source, columns)
+    assert (made["body"], made["agent_label"], made["attributes"]) == ("Where?", "delivery", {"colour": "red"})
+    assert "noise" not in made
+
+
+def test_constants_hold_for_every_row_and_win(source: TableFile) -> None:
+    constants = {"reason": "solved", "satisfaction": "5", "attributes.origin": "import"}
+    made = event_of({"reason": "created", "attributes": {"a": 1}}, source, constants=constants)
+    assert (made["reason"], made["satisfaction"]) == ("solved", 5)
+    assert made["attributes"] == {"a": 1, "origin": "import"}
+
+
+def test_empty_cells_are_left_out(source: TableFile) -> None:
+    made = event_of({"subject": "", "language": None, "body": "x"}, source)
+    assert {"subject", "language"} & set(made) == set()
+
+
+@pytest.mark.parametrize("cell", ["3", " 3 ", "3.0", 3, 3.0])
+def test_whole_numbers_become_numbers_where_a_number_belongs(source: TableFile, cell: Any) -> None:
+    made = event_of({"event_version": "12", "satisfaction": cell, "subject": "5"}, source)
+    assert (made["event_version"], made["satisfaction"], made["subject"]) == (12, 3, "5")
+
+
+def test_a_number_of_another_column_becomes_text_where_a_text_belongs(source: TableFile) -> None:
+    made = event_of({"number": 77, "user": 12}, source, {"number": "ticket_id", "user": "customer_id"})
+    assert (made["ticket_id"], made["customer_id"]) == ("77", "12")
+
+
+def test_a_tenant_in_the_row_wins(source: TableFile) -> None:
+    assert event_of({"tenant_id": "other"}, source, {"tenant_id": "tenant_id"})["tenant_id"] == "other"
+
+
+@pytest.mark.parametrize("row", [{}, {"number": ""}, {"number": None}])
+def test_a_row_without_its_id_is_refused(source: TableFile, row: dict[str, Any]) -> None:
+    rejected = refusal(row, source, {"number": "ticket_id"})
+    assert (rejected.field, rejected.reason) == ("ticket_id", FailureReason.MISSING_FIELD)
+
+
+def test_ids_are_the_same_on_every_run_and_in_a_renamed_file(tmp_path: Path) -> None:
+    one = file_of(tmp_path, '{"subject": "a"}')
+    renamed = file_of(tmp_path, '{"subject": "a"}', "renamed.jsonl")
+    assert event_of({"subject": "a"}, one) == event_of({"subject": "a"}, renamed)
+    assert row_id(one, 0) != row_id(one, 1)
+    assert row_id(one, 0) != row_id(file_of(tmp_path, '{"subject": "b"}', "other.jsonl"), 0)
+
+
+@pytest.mark.parametrize("cell", ["urgent", "URGENT", " Urgent "])
+def test_a_choice_is_known_in_any_case(source: TableFile, cell: str) -> None:
+    assert event_of({"priority": cell}, source)["priority"] == "urgent"
+
+
+def test_values_are_mapped_and_an_empty_target_leaves_the_cell_out(source: TableFile) -> None:
+    values = {"priority": {"critical": "urgent", "-": ""}, "satisfaction": {"good": "5"}, "language": {"english": "en"}}
+    row = {"priority": " Critical", "satisfaction": "Good", "language": "English"}
+    made = event_of(row, source, values=values)
+    assert (made["priority"], made["satisfaction"], made["language"]) == ("urgent", 5, "en")
+    assert "priority" not in event_of({"priority": "-"}, source, values=values)
+
+
+def test_any_other_value_may_have_a_meaning(source: TableFile) -> None:
+    values = {"reason": {"closed": "solved", "*": "created"}}
+    assert event_of({"reason": "Closed"}, source, values=values)["reason"] == "solved"
+    assert event_of({"reason": "Waiting on vendor"}, source, values=values)["reason"] == "created"
+    assert event_of({"reason": "rated"}, source, values=values)["reason"] == "rated"
+
+
+def test_an_unknown_choice_is_refused_with_the_option_that_maps_it(source: TableFile) -> None:
+    rejected = refusal({"priority": "Critical"}, source)
+    assert (rejected.field, rejected.reason) == ("priority", FailureReason.INVALID_VALUE)
+    assert "--value 'priority:Critical=" in rejected.detail
+
+
+def test_a_deletion_keeps_ids_alone(source: TableFile) -> None:
+    made = event_of({"ticket_id": "T-1", "subject": "a"}, source, ID, constants={"reason": "deleted"})
+    assert set(made) == {
+        "schema_version", "event_id", "tenant_id", "event_version", "occurred_at", "reason", "ticket_id",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"satisfaction": "6"}, "satisfaction"),
+        ({"satisfaction": "good"}, "satisfaction"),
+        ({"satisfaction": "4.5"}, "satisfaction"),
+        ({"priority": "asap"}, "priority"),
+        ({"subject": "x" * 1_001}, "subject"),
+        ({"occurred_at": "yesterday"}, "occurred_at"),
+        ({"occurred_at": 45906.5}, "occurred_at"),
+        ({"subject": 5}, "subject"),
+        ({"subject": "\ud800"}, "value"),
+        ({"attributes": {"a": float("nan")}}, "value"),
+        ({"attributes": "none"}, "attributes"),
+        ({"event_version": "9" * 5_000}, "event_version"),
+    ],
+)
+def test_a_row_that_makes_no_event_is_refused_by_its_field(source: TableFile, row: dict[str, Any], field: str) -> None:
+    assert refusal(row, source).field == field
+
+
+def test_attributes_that_are_none_are_refused_beside_a_mapped_one_too(source: TableFile) -> None:
+    rejected = refusal({"attributes": "none"}, source, constants={"attributes.origin": "import"})
+    assert rejected.field == "attributes"
+
+
+def test_a_text_beyond_the_limit_names_its_reason(source: TableFile) -> None:
+    assert refusal({"body": "x" * 100_001}, source).reason is FailureReason.TOO_LARGE
+
+
+def test_a_row_with_a_fault_of_its_own_is_refused_for_that(source: TableFile) -> None:
+    fault = Rejected(FailureReason.UNKNOWN_FIELD, "row", "5 cells")
+    with pytest.raises(Rejected) as caught:
+        Maker(source, Mapped("acme", OWN)).make(Row(0, 1, {"subject": "a"}, fault))
+    assert caught.value is fault
+
+
+def test_rows_of_one_tenant_id_and_version_have_one_identity(source: TableFile) -> None:
+    maker = Maker(source, Mapped("acme", {**OWN, **ID, "tenant_id": "tenant_id"}))
+
+    def identity(**cells: Any) -> object:
+        return maker.identity(Row(0, 1, cells))
+
+    assert identity(ticket_id="T-1") == identity(ticket_id="T-1", tenant_id="acme", subject="other")
+    others = [
+        identity(ticket_id="T-2"), identity(ticket_id="T-1", tenant_id="b"), identity(ticket_id="T-1", event_version=2)
+    ]  # fmt: skip
+    assert len({identity(ticket_id="T-1"), *others}) == 4
+    assert identity(subject="a") is None
+    assert Maker(source, Mapped("acme", OWN)).identity(Row(0, 1, {"subject": "a"})) is None
+
+
+# --- times ---
+
+BERLIN = TimeReading(zone_of("Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "wanted"),
+    [
+        ("2026-03-05T09:14:33Z", TimeReading(), "2026-03-05T09:14:33+00:00"),
+        ("2026-03-05 09:14:33 UTC", TimeReading(), "2026-03-05T09:14:33+00:00"),
+        ("2026-03-05 09:14:33 +0100", TimeReading(), "2026-03-05T09:14:33+01:00"),
+        ("2026-03-05T09:14:33.5+01:00", TimeReading(), "2026-03-05T09:14:33.500000+01:00"),
+        ("2026-03-05 9:14", BERLIN, "2026-03-05T09:14:00+01:00"),
+        (" 2026-07-05 ", BERLIN, "2026-07-05T00:00:00+02:00"),
+        ("2026-03-05 09:14", TimeReading(zone_of("-05:30")), "2026-03-05T09:14:00-05:30"),
+        ("05/03/2026 09:14", TimeReading(zone_of("UTC"), ("%d/%m/%Y %H:%M",)), "2026-03-05T09:14:00+00:00"),
+        ("2026-03-05T09:14Z", TimeReading(None, ("%d/%m/%Y",)), "2026-03-05T09:14:00+00:00"),
+    ],
+)
+def test_a_time_is_read_where_there_is_no_doubt(text: str, reading: TimeReading, wanted: str) -> None:
+    assert reading.read(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        *((text, "--time-format") for text in ("20260904", "45906.5", "2026", "05/03/2026 09:14", "now", "2026-02-30")),
+        ("2026-03-05 09:14", "--timezone"),
+        ("2026-03-05", "--timezone"),
+    ],
+)
+def test_a_time_that_needs_guessing_is_refused_with_the_option_that_helps(text: str, says: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        TimeReading().read(text)
+    assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_VALUE, "occurred_at")
+    assert says in caught.value.detail

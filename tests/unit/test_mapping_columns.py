@@ -1,0 +1,202 @@
+"""Which column becomes which field: by its name, by a known export, by --map; and what is refused rather than guessed.
+
+A green run does not prove that an export of another version is recognised; `tests/ingest_files.py` holds some whole ones.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.ingest.exports import known_exports, recognise_export
+from millrace.ingest.fields import CHOICES, FIELDS, INTEGER_FIELDS, is_field, suggestions
+from millrace.ingest.mapping import Fit, Wanted, fit
+from schemas.tickets import TicketSnapshot
+from shared.errors import Fatal
+
+FILE = Path("t.csv")
+TEXT = ["subject", "body"]
+
+
+def fitted(header: list[str], is_header: bool = True, **wanted: Any) -> Fit:
+    return fit(FILE, header, Wanted("acme", **wanted), is_header)
+
+
+def mapped(header: list[str], **wanted: Any) -> dict[str, str]:
+    return dict(fitted(header, **wanted).mapped.columns)
+
+
+def refusal(header: list[str], is_header: bool = True, **wanted: Any) -> str:
+    with pytest.raises(Fatal) as caught:
+        fitted(header, is_header, **wanted)
+    return str(caught.value)
+
+
+def test_names_match_in_any_case_and_with_blanks_around_them() -> None:
+    assert mapped(["Subject", " BODY ", "Ticket_ID", "\N{NO-BREAK SPACE}language"]) == {
+        "Subject": "subject", " BODY ": "body", "Ticket_ID": "ticket_id", "\N{NO-BREAK SPACE}language": "language",
+    }  # fmt: skip
+
+
+def test_attributes_are_fields_too() -> None:
+    assert mapped([*TEXT, "attributes.colour"])["attributes.colour"] == "attributes.colour"
+
+
+def test_near_names_are_suggested_and_not_taken() -> None:
+    found = fitted([*TEXT, "prioritty", "Rating", "noise"])
+    assert set(found.mapped.columns) == set(TEXT)
+    assert found.suggested == {"prioritty": "priority", "Rating": "satisfaction"}
+    assert found.unused == ("prioritty", "Rating", "noise")
+
+
+def test_what_was_asked_for_wins() -> None:
+    assert mapped(["subject", "body", "text"], columns={"text": "body"}) == {"subject": "subject", "text": "body"}
+    assert mapped([*TEXT, "Priority"], columns={"priority": ""}) == {"subject": "subject", "body": "body"}
+    assert mapped([*TEXT, "ticket_id", "n"], id_column="n")["n"] == "ticket_id"
+    assert "ticket_id" not in mapped([*TEXT, "ticket_id", "n"], id_column="n")
+
+
+def test_a_mapped_column_is_found_in_any_case() -> None:
+    assert mapped([*TEXT, " Notes"], columns={"notes": "resolution"})[" Notes"] == "resolution"
+
+
+@pytest.mark.parametrize("wanted", [{"columns": {"subjct": "subject"}}, {"id_column": "subjct"}])
+def test_a_mapped_column_that_is_not_there_is_an_error_that_names_near_ones(wanted: dict[str, Any]) -> None:
+    message = refusal(TEXT, **wanted)
+    assert "subjct: there is no such column; perhaps subject?" in message
+    assert "columns: subject, body" in message
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"columns": {"text": "content"}}, {"constants": {"colour": "red"}}, {"values": {"x": {}}}]
+)
+def test_a_field_that_does_not_exist_is_an_error(wanted: dict[str, Any]) -> None:
+    with pytest.raises(Fatal, match="a ticket has no field"):
+        Wanted("acme", **wanted)
+
+
+def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit() -> None:
+    message = refusal(["Titel", "Nachricht", "Farbe"])
+    assert "none of its columns is a field" in message
+    assert "columns: Titel, Nachricht, Farbe" in message
+    assert "fields: event_id, " in message
+    assert "--map 'Titel=subject' --map 'Nachricht=body'" in message
+    assert "header" not in message
+
+
+def test_a_missing_header_is_noticed() -> None:
+    assert "needs a header" in refusal(["T-1", "ann@example.com", "My parcel is late."])
+    assert "needs a header" not in refusal(["T-1", "ann@example.com"], is_header=False)
+
+
+def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
+    assert "no column is the body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
+    assert mapped(["ticket_id", "subject", "Description"], columns={"Description": ""}) == {
+        "ticket_id": "ticket_id",
+        "subject": "subject",
+    }
+    assert "no column is the subject or the body" in refusal(["ticket_id", "priority"])
+    assert mapped(["ticket_id", "priority"], constants={"reason": "deleted"})
+    assert mapped(["ticket_id", "reason"]), "each row may be a deletion"
+
+
+def test_a_column_that_is_there_twice_is_named() -> None:
+    assert "the column body is there 2 times" in refusal(["subject", "body", "body"])
+    message = refusal([*TEXT, "Notes", "Notes", "Notes"])
+    assert "Notes is there 3 times" in message
+    assert "--map 'Notes='" in message
+    assert mapped([*TEXT, "Notes", "Notes"], columns={"Notes": ""})
+    assert mapped([*TEXT, "", ""]), "columns without a name hide nothing"
+
+
+def test_two_columns_are_not_one_field() -> None:
+    message = refusal(["subject", "Subject", "body"])
+    assert "is there" not in message
+    assert "subject and Subject are both subject" in message
+    assert mapped(["subject", "Subject", "body"], columns={"Subject": ""}) == {"subject": "subject", "body": "body"}
+    assert "are both body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
+
+
+# --- exports ---
+
+
+def test_every_export_maps_to_fields_and_to_values_that_exist() -> None:
+    for export in known_exports():
+        assert all(name == "" or is_field(name) for name in export.columns.values()), export.title
+        assert {"ticket_id", "subject", "body", "reason"} <= set(export.columns.values()), export.title
+        for name, values in export.values.items():
+            for target in values.values():
+                assert target == "" or target in CHOICES.get(name, (target,)), (export.title, name, target)
+                assert name not in INTEGER_FIELDS or target == "" or target.isdecimal()
+        assert all(value == value.casefold() for values in export.values.values() for value in values)
+
+
+@pytest.mark.parametrize(
+    ("columns", "title"),
+    [
+        (["Id", "Requester", "Subject", "Status", "Created at"], "Zendesk"),
+        (["ID", "SUBJECT", "REQUESTER EMAIL"], "Zendesk"),
+        (["id", "subject", "description", "requester_id", "created_at"], "Zendesk"),
+        (["Ticket ID", "Subject", "Status", "Priority", "Source", "Agent"], "Freshdesk"),
+        (["Summary", "Issue key", "Issue id", "Comment", "Comment"], "Jira"),
+        (
+            ["Ticket ID", "Customer Email", "Ticket Subject", "Ticket Description", "Ticket Priority"],
+            "support ticket set",
+        ),
+        (["subject", "body", "Id"], None),
+        (["Summary", "Description"], None),
+    ],
+)
+def test_exports_are_recognised_by_their_header(columns: list[str], title: str | None) -> None:
+    export = recognise_export(columns)
+    assert (export is None) if title is None else (export is not None and title in export.title)
+
+
+def test_what_an_export_calls_like_a_field_may_be_something_else() -> None:
+    found = fitted(["Summary", "Issue key", "Resolution", "Description"])
+    assert "Resolution" not in found.mapped.columns, "Jira's resolution is a state such as Fixed"
+    assert "Resolution" not in found.suggested
+    assert mapped(["Summary", "Issue key", "Resolution"], columns={"Resolution": "resolution"})["Resolution"]
+
+
+def test_of_two_columns_for_one_field_the_first_of_the_export_s_list_wins() -> None:
+    found = mapped(["Id", "Subject", "Requester id", "Requester email"])
+    assert found["Requester email"] == "customer_id"
+    assert "Requester id" not in found
+
+
+def test_an_export_s_repeated_columns_are_left_out_unless_they_are_used() -> None:
+    columns = ["Summary", "Issue key", "Comment", "Comment"]
+    assert "Comment" in fitted(columns).unused
+    assert "Comment is there 2 times" in refusal(columns, columns={"Comment": "resolution"})
+
+
+def test_values_that_were_asked_for_win_over_the_export_s() -> None:
+    columns = ["Summary", "Issue key", "Priority"]
+    values = fitted(columns, values={"priority": {"Major": "normal", "P1": "urgent"}}).mapped.values["priority"]
+    assert (values["major"], values["p1"], values["blocker"]) == ("normal", "urgent", "urgent")
+
+
+# --- suggestions ---
+
+
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [
+        ("Ticket Description", "body"), ("message", "body"), ("Betreff", "subject"), ("Descripción", "body"),
+        ("Titre", None), ("ticketid", "ticket_id"), ("Ticket No", None), ("Case Number", "ticket_id"),
+        ("satisfation", "satisfaction"), ("CSAT", "satisfaction"), ("created_at", "occurred_at"), ("Colour", None),
+        ("E-Mail", "customer_id"), ("Group", None),
+    ],
+)  # fmt: skip
+def test_a_strange_name_is_suggested_for_the_field_it_may_mean(column: str, field: str | None) -> None:
+    assert suggestions([column], ()) == ({} if field is None else {column: field})
+
+
+def test_each_field_is_suggested_once_for_the_nearest_column() -> None:
+    assert suggestions(["text", "boddy", "Description"], ()) in ({"text": "body"}, {"Description": "body"})
+    assert suggestions(["text"], ["body"]) == {}
+
+
+def test_the_fields_are_those_of_the_schema() -> None:
+    assert set(FIELDS) == set(TicketSnapshot.model_fields) - {"schema_version"}

@@ -1,0 +1,324 @@
+"""Reading files of rows: formats, delimiters, encodings, and what is wrong with a file, named by its line.
+
+A green run does not prove that every program's files are read; those of some stand in `tests/ingest_files.py`.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+
+from millrace.ingest.delimited import recognise
+from millrace.ingest.files import Reading, TableFile
+from millrace.ingest.headers import looks_like_data
+from millrace.ingest.rows import Row
+from millrace.ingest.survey import survey
+from schemas.failures import FailureReason
+from shared.errors import Fatal
+
+
+def opened(folder: Path, content: str | bytes, name: str = "t.csv", **how: Any) -> TableFile:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return TableFile.open(path, Reading(**how))
+
+
+def rows(folder: Path, content: str | bytes, name: str = "t.csv", **how: Any) -> list[Row]:
+    return list(opened(folder, content, name, **how).rows())
+
+
+def cells(folder: Path, content: str | bytes, name: str = "t.csv", **how: Any) -> list[dict[str, Any]]:
+    return [dict(row.cells) for row in rows(folder, content, name, **how)]
+
+
+def fatal(folder: Path, content: str | bytes, name: str = "t.csv", **how: Any) -> str:
+    with pytest.raises(Fatal) as caught:
+        rows(folder, content, name, **how)
+    return str(caught.value)
+
+
+AB = [{"a": "1", "b": "2"}]
+
+
+# --- delimited files ---
+
+
+def test_rows_of_a_csv(tmp_path: Path) -> None:
+    found = rows(tmp_path, 'subject,body\n"a, b","two\nlines"\n\nc,d\n')
+    assert [row.cells for row in found] == [{"subject": "a, b", "body": "two\nlines"}, {"subject": "c", "body": "d"}]
+    assert [(row.number, row.line) for row in found] == [(0, 2), (1, 5)]
+    assert found[1].name == "row 2 (line 5)"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_recognised(tmp_path: Path, delimiter: str) -> None:
+    assert cells(tmp_path, f"a{delimiter}b\n1{delimiter}2\n") == AB
+
+
+@pytest.mark.parametrize("hint", ["sep=;", '"sep=;"', "SEP=;", "sep=;\r"])
+def test_excel_s_hint_is_obeyed_and_no_row(tmp_path: Path, hint: str) -> None:
+    assert cells(tmp_path, f"{hint}\na;b\n1;2\n") == AB
+    assert rows(tmp_path, f"{hint}\na;b\n1;2\n")[0].line == 3
+
+
+@pytest.mark.parametrize(
+    ("sample", "wanted"),
+    [
+        ("subject;body\nHello, you, there;x\nAnd, you;y\n", ";"),
+        ("subject, or title;body\nHello;x, y\nAnd, you;y\n", ";"),
+        ("subject,body\na;b;c,d|e\nf;g,h\n", ","),
+        ("text\nHello, you; there|and\there\n", ","),
+        ("id\ttext\n1\tHello, you, and, you\n2\tHello\n", "\t"),
+        ("id|text|tags\n1|a;b|x,y\n2|c;d|z\n", "|"),
+        ('"a;b","c;d"\n"1;2","3;4"\n', ","),
+        ('a,b\n"x\ny;z;z;z",2\n', ","),
+        ("", ","),
+    ],
+)
+def test_of_several_possible_delimiters_the_one_that_fits_the_header(sample: str, wanted: str) -> None:
+    assert recognise(sample) == wanted
+
+
+def test_a_delimiter_that_is_given_is_not_recognised(tmp_path: Path) -> None:
+    assert cells(tmp_path, "a;b\n1;2\n", delimiter=",") == [{"a;b": "1;2"}]
+    assert cells(tmp_path, "a^b\n1^2\n", delimiter="^") == AB
+
+
+@pytest.mark.parametrize("name", ["t.CSV", "t.Csv", "t.csv"])
+def test_the_ending_counts_in_any_case(tmp_path: Path, name: str) -> None:
+    assert cells(tmp_path, "a,b\n1,2\n", name) == AB
+
+
+def test_rows_with_more_cells_than_the_header_are_at_fault(tmp_path: Path) -> None:
+    good, bad, blank, after = rows(tmp_path, "a,b\n1,2\n1,2,3\n1,2,, \n4,5\n")
+    assert (good.fault, blank.fault, after.fault) == (None, None, None)
+    assert bad.fault is not None
+    assert (bad.fault.field, bad.fault.reason) == ("row", FailureReason.UNKNOWN_FIELD)
+    assert "3 cells, but the header names 2" in bad.fault.detail
+
+
+def test_rows_with_fewer_cells_say_so(tmp_path: Path) -> None:
+    assert [(row.short, dict(row.cells)) for row in rows(tmp_path, "a,b\n1\n1,2\n")] == [
+        (True, {"a": "1"}),
+        (False, {"a": "1", "b": "2"}),
+    ]
+
+
+def test_rows_without_any_value_are_no_rows(tmp_path: Path) -> None:
+    assert cells(tmp_path, "\na,b\n,\n1,2\n,,,,\n\n") == AB
+
+
+def test_a_cell_beyond_python_s_limit_is_read(tmp_path: Path) -> None:
+    [row] = rows(tmp_path, f"a,b\n{'x' * 300_000},2\n")
+    assert len(row.cells["a"]) == 300_000
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('a,b\n1,2\n"b" c,d\n', ["line 3", "written twice"]),
+        ('a,b\n1,"2\n3,4\n', ["a quote that was opened in the row of line 2 is never closed"]),
+        ('sep=,\na,b\n1,"2\n3,4\n', ["line 4", "row of line 3"]),
+        ("", ["is empty"]),
+        ("\n\n", ["is empty"]),
+    ],
+)
+def test_a_file_whose_rows_cannot_be_told_apart_is_fatal(tmp_path: Path, content: str, says: list[str]) -> None:
+    message = fatal(tmp_path, content)
+    assert all(each in message for each in says), message
+
+
+def test_line_ends_of_any_system(tmp_path: Path) -> None:
+    for end in ("\n", "\r\n", "\r"):
+        assert cells(tmp_path, f"a,b{end}1,2{end}") == AB
+
+
+# --- encodings ---
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [
+        ("utf-8", b"\xef\xbb\xbf"),
+        ("utf-16-le", b"\xff\xfe"),
+        ("utf-16-be", b"\xfe\xff"),
+        ("utf-32-le", b"\xff\xfe\0\0"),
+    ],
+)
+@pytest.mark.parametrize("given", [None, "latin-1"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str, mark: bytes, given: str | None) -> None:
+    content = mark + "a,b\né,ü\n".encode(encoding)
+    assert cells(tmp_path, content, encoding=given) == [{"a": "é", "b": "ü"}]
+    lines = mark + '{"a": "é"}\n'.encode(encoding)
+    assert cells(tmp_path, lines, "t.jsonl", encoding=given) == [{"a": "é"}]
+
+
+def test_an_encoding_is_given(tmp_path: Path) -> None:
+    assert cells(tmp_path, "a\né€\n".encode("cp1252"), encoding="cp1252") == [{"a": "é€"}]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_wrong_byte_is_named_by_line_and_byte(tmp_path: Path, name: str) -> None:
+    content = b'a\n"xy"\n' + b"x\n" * 30_000 + b'"caf\xe9"\n'
+    message = fatal(tmp_path, content, name)
+    assert "line 30003, byte 5: 0xE9 is not UTF-8" in message
+    assert "--encoding cp1252" in message
+
+
+def test_a_character_that_is_cut_off_at_the_end_is_fatal(tmp_path: Path) -> None:
+    assert "cut off" in fatal(tmp_path, b"a\nx\n" + "é".encode()[:1])
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64"])
+def test_an_encoding_that_does_not_exist_is_fatal(tmp_path: Path, encoding: str) -> None:
+    assert "--encoding" in fatal(tmp_path, "a\n1\n", encoding=encoding)
+
+
+# --- JSON Lines ---
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    found = rows(tmp_path, '{"subject": "a"}\n\n  \n{"subject": "b"}', "t.jsonl")
+    assert [(row.number, row.line, row.cells["subject"]) for row in found] == [(0, 1, "a"), (1, 4, "b")]
+    assert cells(tmp_path, '{"subject": "a"}\n', "t.NDJSON") == [{"subject": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"subject": ', FailureReason.INVALID_JSON),
+        ('{"a": 1, "a": 2}', FailureReason.DUPLICATE_KEY),
+        ('{"a": {"b": 1, "b": 2}}', FailureReason.DUPLICATE_KEY),
+        ('{"a": NaN}', FailureReason.NOT_FINITE),
+        ("[1]", FailureReason.NOT_AN_OBJECT),
+        ("{} {}", FailureReason.INVALID_JSON),
+        ('{"n": ' + "9" * 5_000 + "}", FailureReason.INVALID_VALUE),
+        ("[" * 100_000, FailureReason.TOO_DEEP),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_line_that_is_no_object_costs_its_row_alone(tmp_path: Path, line: str, reason: FailureReason) -> None:
+    first, bad, last = rows(tmp_path, '{"subject": "a"}\n\n' + line + '\n{"subject": "b"}\n', "t.jsonl")
+    assert (first.fault, last.fault, bad.line) == (None, None, 3)
+    assert bad.fault is not None
+    assert bad.fault.reason is reason
+
+
+@pytest.mark.parametrize("content", ['[{"a": 1}]', '[\n{"a": 1}\n]', '{\n"a": 1\n}\n'])
+def test_one_document_is_not_taken_for_lines(tmp_path: Path, content: str) -> None:
+    assert "one JSON document" in fatal(tmp_path, content, "t.jsonl")
+
+
+# --- workbooks ---
+
+
+def book(*sheets: tuple[str, list[list[object]]]) -> bytes:
+    made = Workbook()
+    made.remove(made.worksheets[0])
+    for title, lines in sheets:
+        sheet = made.create_sheet(title)
+        for line in lines:
+            sheet.append(line)
+    kept = io.BytesIO()
+    made.save(kept)
+    return kept.getvalue()
+
+
+def test_a_sheet_s_cells_become_text(tmp_path: Path) -> None:
+    content = book(("T", [["a", "b", "c"], [1, 2.5, True], [None], [3.0, None, "x"]]), ("Empty", []))
+    found = rows(tmp_path, content, "t.xlsx")
+    assert [dict(row.cells) for row in found] == [{"a": "1", "b": "2.5", "c": "true"}, {"a": "3", "b": "", "c": "x"}]
+    assert [row.line for row in found] == [2, 4]
+
+
+def test_of_several_sheets_one_is_chosen(tmp_path: Path) -> None:
+    content = book(("One", [["a"], ["1"]]), ("Two", [["b"], ["2"]]))
+    assert "One, Two: choose one with --sheet" in fatal(tmp_path, content, "t.xlsx")
+    assert cells(tmp_path, content, "t.xlsx", sheet="Two") == [{"b": "2"}]
+    assert "has no sheet Three" in fatal(tmp_path, content, "t.xlsx", sheet="Three")
+
+
+def test_a_sheet_s_extra_cells_are_a_fault(tmp_path: Path) -> None:
+    [bad] = rows(tmp_path, book(("T", [["a", "b"], ["1", "2", "3"]])), "t.xlsx")
+    assert bad.fault is not None
+    assert "3 cells, but the header names 2" in bad.fault.detail
+
+
+def test_what_is_no_workbook_is_fatal(tmp_path: Path) -> None:
+    assert "is not an .xlsx workbook" in fatal(tmp_path, "a,b\n", "t.xlsx")
+    assert "is empty" in fatal(tmp_path, book(("T", [])), "t.xlsx")
+
+
+# --- any file ---
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("t.xls", "save the sheet"), ("t.json", "jq"), ("t.pdf", "expected"), ("t", "")]
+)
+def test_another_ending_is_fatal_and_says_what_to_do(tmp_path: Path, name: str, says: str) -> None:
+    message = fatal(tmp_path, "", name)
+    assert "ends in .csv or .jsonl (or in .tsv, .ndjson, .xlsx)" in message
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("t.xlsx", {"encoding": "cp1252"}), ("t.jsonl", {"delimiter": ";"}), ("t.csv", {"sheet": "One"})],
+)
+def test_an_option_that_says_nothing_about_a_file_is_refused(tmp_path: Path, name: str, how: dict[str, str]) -> None:
+    assert f"--{next(iter(how))} is for files" in fatal(tmp_path, "", name, **how)
+
+
+def test_a_missing_file_is_fatal(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="cannot be read"):
+        TableFile.open(tmp_path / "none.csv")
+
+
+def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
+    assert opened(tmp_path, "{}", "a.jsonl").digest == opened(tmp_path, "{}", "b.csv").digest
+
+
+def test_those_who_need_every_row_are_told_of_the_first_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"row 2 \(line 3\): 3 cells"):
+        list(opened(tmp_path, "a,b\n1,2\n1,2,3\n").sound_rows())
+
+
+# --- the look at the whole file ---
+
+
+def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
+    looked = survey(opened(tmp_path, '{"a": 1}\n{"b": 1, "a": 2}\nbroken\n', "t.jsonl"), lambda _: None)
+    assert (looked.rows, looked.columns) == (3, ("a", "b"))
+    assert survey(opened(tmp_path, "x,y\n1,2\n"), lambda _: None).columns == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.csv", "a,b\n", "holds no rows, only a header"),
+        ("t.jsonl", "\n\n", "holds no rows"),
+        ("t.csv", "a,b\n1,2,3\n4,5,6\n", "not one of its 2 rows can be used; row 1 (line 2): 3 cells"),
+        ("t.jsonl", "a\nb\n", "not one of its 2 rows can be used; row 1 (line 1)"),
+    ],
+)
+def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: str, content: str, says: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        survey(opened(tmp_path, content, name), lambda _: None)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [["1", "a"], ["T-1", "ann@example.com"], ["id", "2026-01-01"], ["x", "Where is my parcel?"], ["x", "a b c d e f"]],
+)
+def test_a_first_line_of_data_is_noticed(header: list[str]) -> None:
+    assert looks_like_data(header)
+
+
+@pytest.mark.parametrize(
+    "header", [["id", "Ticket Subject"], ["Custom field (Story Points)"], ["First reply time in minutes"]]
+)
+def test_a_header_is_not_taken_for_data(header: list[str]) -> None:
+    assert not looks_like_data(header)
