@@ -43,7 +43,7 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
     texts: list[str] = []
     labels: list[str] = []
     skipped = 0
-    for row in TableFile.open(path).sound_rows():
+    for row in TableFile.open(path).sound_rows((text_column, label_column)):
         cells = (row.cells[_column(path, row, name)] for name in (text_column, label_column))
         text, label = ("" if cell is None else str(cell).strip() for cell in cells)
         if text and label:
@@ -103,6 +103,18 @@ class Reading:
         """Return texts as the model reads them, personal data masked."""
         return [self._preparer.message(text).embedded for text in texts]
 
+    def prepare_file(self, file: LabelledFile) -> list[str]:
+        """Return the texts of a file as the model reads them.
+
+        Raises:
+            Fatal: in none of them is anything left to embed.
+        """
+        prepared = self.prepare(file.texts)
+        if not any(prepared):
+            what = f"in none of the {len(prepared)} texts is anything left to embed"
+            raise Fatal(f"{what}: `millrace prepare` shows what is cut")
+        return prepared
+
     def embed(self, prepared: Sequence[str]) -> Matrix:
         """Embed prepared texts, each different one once: shape (n, dim), float32, unit rows."""
         different = list(dict.fromkeys(prepared))
@@ -110,12 +122,12 @@ class Reading:
             vectors = embed(self._model, different, advance)
         return np.array([vectors[text] for text in prepared], np.float32).reshape(-1, self._model.dim)
 
-    def predict(self, head: "Head", texts: Sequence[str]) -> "Predictions":
-        """Return what a head says of texts.
+    def predict(self, head: "Head", file: LabelledFile) -> "Predictions":
+        """Return what a head says of the texts of a file.
 
         Raises:
-            Fatal: the head was trained on another model's vectors.
+            Fatal: the head was trained on another model's vectors, or no text is left to embed.
         """
         head.check_model(self.fingerprint)
-        prepared = self.prepare(texts)
+        prepared = self.prepare_file(file)
         return head.predict(prepared, self.embed(prepared))

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from millrace.labelled import some
 from schemas.tickets import Action
+from shared.errors import Fatal
 from shared.routing.head import Head, Predictions
 from shared.routing.policy import Policy
 from shared.routing.verdict import Judged, Verdict, judge, ranked
@@ -74,6 +75,16 @@ def answers(
         )
         found.append(Answered(judge(asked, policy), shares[0][0], shares[0][0] == label))
     return found
+
+
+def check_known(head: Head, truth: Sequence[str]) -> None:
+    """Refuse texts of which none can be judged.
+
+    Raises:
+        Fatal: not one of them has a label of the head.
+    """
+    if not set(truth) & set(head.labels):
+        raise Fatal(f"not one text has a label of the head; it has {some(head.labels)}")
 
 
 def tallies(found: Iterable[Answered]) -> dict[Action, Tally]:

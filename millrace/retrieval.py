@@ -32,6 +32,8 @@ SHORT_WORDS, MEDIUM_WORDS = 6, 15
 long."""
 
 SHOWN_UNKNOWN = 5
+COLUMNS = ("id", "text", "label", "relevant", "language")
+"""What the two files may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def read_corpus(path: Path, prepare: Callable[[str], str]) -> Corpus:
     twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
         raise Fatal(f"{path}: id {twice[0]} stands more than once")
-    return Corpus(ids, [prepare(str(row["text"])) for row in rows], [_cell(row, "label") for row in rows])
+    return Corpus(ids, _prepared(path, rows, prepare), [_cell(row, "label") for row in rows])
 
 
 def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Queries:
@@ -104,7 +106,7 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Q
     if not kept:
         raise Fatal(f"{path}: nothing in the corpus is relevant to any of its {len(rows)} queries")
     return Queries(
-        texts=[prepare(str(row["text"])) for row, _ in kept],
+        texts=_prepared(path, [row for row, _ in kept], prepare),
         ids=[_cell(row, "id") for row, _ in kept],
         relevant=[places for _, places in kept],
         languages=[_cell(row, "language") for row, _ in kept],
@@ -162,7 +164,7 @@ def tune(table: Table, corpus: Corpus, queries: Queries) -> dict[str, Any]:
 
 
 def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
-    found = list(TableFile.open(path).sound_rows())
+    found = list(TableFile.open(path).sound_rows(COLUMNS))
     if not found:
         raise Fatal(f"{path} holds no rows")
     rows = [{normal(column): value for column, value in row.cells.items()} for row in found]
@@ -173,6 +175,13 @@ def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
         if missing:
             raise Fatal(f"{path}, {row.name}: expected a column {missing[0]}; it has {', '.join(row.cells)}")
     return rows
+
+
+def _prepared(path: Path, rows: Sequence[Row], prepare: Callable[[str], str]) -> list[str]:
+    texts = [prepare(str(row["text"])) for row in rows]
+    if not any(texts):
+        raise Fatal(f"{path}: in none of its {len(texts)} texts is anything left to embed")
+    return texts
 
 
 def _names(value: object) -> list[str]:

@@ -60,7 +60,7 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     """
     _check_labels(dict.fromkeys(file.labels))
     make_folder(folder)  # what cannot be written shows before the work, not after it
-    prepared = reading.prepare(file.texts)
+    prepared = reading.prepare_file(file)
     pairs = list(dict.fromkeys(pair for pair in zip(prepared, file.labels, strict=True) if pair[0]))
     inside = [pair for pair in pairs if pair[1] != outside_label]
     outside = [pair for pair in pairs if pair[1] == outside_label]
@@ -96,7 +96,7 @@ def evaluate_head(
     counts = Counter(file.labels)
     unknown = {label: counts[label] for label in sorted(counts.keys() - set(head.labels) - {outside_label})}
     try:
-        figures = evaluate(head, reading.predict(head, file.texts), file.labels)
+        figures = evaluate(head, reading.predict(head, file), file.labels)
     except ValueError as error:
         raise Fatal(f"{error}; it has {some(head.labels)}") from error
     return figures, unknown

@@ -64,7 +64,7 @@ def parse_object(text: str) -> dict[str, Any]:
         Rejected: the text is not such an object.
     """
     try:
-        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        parsed = STRICT.decode(text)
     except json.JSONDecodeError as error:
         raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} (character {error.pos})") from None
     except RecursionError:
@@ -138,6 +138,9 @@ def _surrogate_field(parsed: dict[str, Any]) -> str:
         elif any("\ud800" <= c <= "\udfff" for c in name + (node if isinstance(node, str) else "")):
             return printable(name)
     return "value"
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
 def printable(text: str, limit_chars: int = 80) -> str:

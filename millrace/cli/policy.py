@@ -43,7 +43,7 @@ def check(
     The file must not be what the head was trained on, or everything looks sure. Precision is the share of texts whose
     first label is the file's; for abstain it says how often the label that was not trusted would have been right.
     """
-    from millrace.policy import answers, report, warnings  # what a head needs takes seconds to import
+    from millrace.policy import answers, check_known, report, warnings  # what a head needs takes seconds to import
     from shared.routing.head_files import load_head
 
     quiet()
@@ -51,9 +51,10 @@ def check(
     tried = Policy.load(routing or model / POLICY_FILE)
     tried.check_labels(head.labels)
     labelled = read_labelled(file, text_column, label_column)
+    check_known(head, labelled.labels)
     reading = Reading(load_settings())
     head.check_model(reading.fingerprint)
-    prepared = reading.prepare(labelled.texts)
+    prepared = reading.prepare_file(labelled)
     predictions = head.predict(prepared, reading.embed(prepared))
     told = report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)
     warned = list(warnings(head, tried, labelled.labels, tenant))

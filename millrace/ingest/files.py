@@ -1,6 +1,7 @@
 """Opening a file of rows, whatever its format. Its digest, not its name, stands in ids: a renamed file is the same one."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from millrace.ingest.delimited import DelimitedFile
+from millrace.ingest.fields import normal
 from millrace.ingest.json_lines import JsonLinesFile
-from millrace.ingest.rows import Row, sound
+from millrace.ingest.rows import Row
 from millrace.ingest.workbook import WorkbookFile
 from shared.errors import Fatal
 
@@ -98,13 +100,25 @@ class TableFile:
         """
         return self.table.rows()
 
-    def sound_rows(self) -> Iterator[Row]:
-        """Yield the rows in order.
+    def sound_rows(self, used: Sequence[str]) -> Iterator[Row]:
+        """Yield the rows in order, for those who can do nothing with half a file.
+
+        Args:
+            used: The columns that matter.
 
         Raises:
-            Fatal: one of them cannot be used, or the file is not what its name says.
+            Fatal: a row cannot be used, a column that matters is there twice, or the file is not what its name says.
         """
-        return sound(self.path, self.table.rows())
+        names = Counter(normal(column) for column in self.table.columns or ())
+        for column in used:
+            if names[normal(column)] > 1:
+                raise Fatal(
+                    f"{self.path}: the column {column} is there {names[normal(column)]} times; rename one of them"
+                )
+        for row in self.table.rows():
+            if row.fault is not None:
+                raise Fatal(f"{self.path}, {row.name}: {row.fault.detail}")
+            yield row
 
 
 def _table(path: Path, reading: Reading) -> Table:

@@ -26,12 +26,11 @@ class JsonLinesFile:
     def __init__(self, path: Path, encoding: str | None) -> None:
         self._path, self._encoding = path, encoding_of(path, encoding)
         with opened_text(path, self._encoding) as opened:
-            first = next((line.strip() for line in opened if line.strip()), "")
+            lines = ((line, text.strip()) for line, text in enumerate(opened, 1) if text.strip())
+            line, first = next(lines, (0, ""))
         if first.startswith("[") or first == "{":
-            raise Fatal(
-                f"{path} holds one JSON document, not one object a line: "
-                f"`jq -c '.[]' {path.name} > tickets.jsonl` makes lines of a list"
-            )
+            advice = f"`jq -c '.[]' {path.name} > tickets.jsonl` makes lines of a list"
+            raise Fatal(f"{path}, line {line}: expected an object on each line, found one JSON document; {advice}")
 
     @property
     def described(self) -> str:

@@ -7,12 +7,14 @@ from typing import Any
 
 from millrace.ingest.counts import Counts
 from millrace.ingest.events import Made
+from millrace.ingest.exports import OTHERS
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import Fit
 from shared.decoding import printable
 from shared.settings import SimilarSettings
 
 UNUSED_SHOWN = 30
+VALUES_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +148,13 @@ def _how(found: Fit, name: str) -> str:
     values = found.mapped.values.get(name, {})
     if values:
         pairs = [
-            f"{'any other' if value == '*' else printable(value, 40)} = {target or '(none)'}"
+            f"{printable(value, 40)} = {target or 'none'}"
             for value, target in values.items()
+            if value not in (OTHERS, target)
         ]
-        return f"  ({', '.join(pairs)})"
+        more = [f"{len(pairs) - VALUES_SHOWN} more"] if len(pairs) > VALUES_SHOWN else []
+        others = [f"any other = {values[OTHERS] or 'none'}"] if OTHERS in values else []
+        return f"  ({', '.join([*pairs[:VALUES_SHOWN], *more, *others])})"
     if name == "occurred_at" and found.mapped.times.zone is not None:
         return f"  (without an offset: {found.mapped.times.zone})"
     return ""

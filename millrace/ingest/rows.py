@@ -1,11 +1,10 @@
-"""A row of a file, however the file is written; and how to take only rows that are sound."""
+"""A row of a file, however the file is written."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from shared.errors import Fatal, Rejected
+from shared.errors import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +29,3 @@ class Row:
     def name(self) -> str:
         """What the row is called in messages."""
         return f"row {self.number + 1} (line {self.line})"
-
-
-def sound(path: Path, rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield rows, for those who can do nothing with half a file.
-
-    Raises:
-        Fatal: a row cannot be used; the error names it.
-    """
-    for row in rows:
-        if row.fault is not None:
-            raise Fatal(f"{path}, {row.name}: {row.fault.detail}")
-        yield row

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from millrace.ingest.counts import Counts, Identities
-from millrace.ingest.events import Made, Maker
+from millrace.ingest.events import Maker
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import Mapped
 from millrace.ingest.rows import Row
@@ -83,15 +83,14 @@ def send(
         identities.add(maker.identity(row))
     while chunk := list(islice(rows, CHUNK_ROWS)):
         counts = Counts.of(progress.counts.as_dict())
-        made = list(_made(chunk, maker, identities, counts))
-        deliver([each.message for each in made])
+        deliver(list(_messages(chunk, maker, identities, counts)))
         progress.counts = counts
         progress.save(progress.rows + len(chunk))
         advance(len(chunk))
     return identities
 
 
-def _made(chunk: Iterable[Row], maker: Maker, identities: Identities, counts: Counts) -> Iterator[Made]:
+def _messages(chunk: Iterable[Row], maker: Maker, identities: Identities, counts: Counts) -> Iterator[Message]:
     for row in chunk:
         try:
             made = maker.make(row)
@@ -100,4 +99,4 @@ def _made(chunk: Iterable[Row], maker: Maker, identities: Identities, counts: Co
             continue
         identities.add(maker.identity(row))
         counts.take(row, made.event)
-        yield made
+        yield made.message

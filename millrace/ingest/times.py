@@ -15,6 +15,8 @@ ISO = re.compile(
 )
 """The year first, so that day and month are not mixed up; the time and the offset may be missing."""
 
+RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class TimeReading:
@@ -34,6 +36,8 @@ class TimeReading:
         Raises:
             Rejected: it cannot be read without guessing.
         """
+        if RFC_3339.fullmatch(text) and not self.formats:
+            return text  # as it is: whether there is such a day is checked with the event
         text = text.strip()
         moment = self._by_format(text) or _by_iso(text)
         if moment is None:

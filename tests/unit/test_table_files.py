@@ -208,7 +208,7 @@ def test_a_line_that_is_no_object_costs_its_row_alone(tmp_path: Path, line: str,
 
 @pytest.mark.parametrize("content", ['[{"a": 1}]', '[\n{"a": 1}\n]', '{\n"a": 1\n}\n'])
 def test_one_document_is_not_taken_for_lines(tmp_path: Path, content: str) -> None:
-    assert "one JSON document" in fatal(tmp_path, content, "t.jsonl")
+    assert "found one JSON document" in fatal(tmp_path, content, "t.jsonl")
 
 
 # --- workbooks ---
@@ -282,7 +282,7 @@ def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
 
 def test_those_who_need_every_row_are_told_of_the_first_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"row 2 \(line 3\): 3 cells"):
-        list(opened(tmp_path, "a,b\n1,2\n1,2,3\n").sound_rows())
+        list(opened(tmp_path, "a,b\n1,2\n1,2,3\n").sound_rows(("a",)))
 
 
 # --- the look at the whole file ---
