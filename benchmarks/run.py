@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import cache, masking, masking_rates, quoted_history, retrieval, stages, throughput
+from benchmarks import cache, importing, masking, masking_rates, quoted_history, retrieval, stages, throughput
 from shared.logs import configure
 
 
@@ -16,6 +16,7 @@ def main() -> None:
     masking_rates.report()
     if not quick:
         quoted_history.report()
+    importing.report(count=5_000 if quick else 50_000)
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     stages.report(tickets=1_024 if quick else 8_192)
