@@ -17,11 +17,11 @@ from schemas.tickets import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded, Point
 from shared.retrieval.ranking import LEAST_TERMS
-from shared.retrieval.similar import SHOWN_TERMS, Found, Question, SimilarSearch
+from shared.retrieval.similar import COUNTS_HOLD_S, SHOWN_TERMS, Found, Question, SimilarSearch
 from shared.settings import SimilarSettings
 from shared.vectorstore.terms import Terms
 from tests.assembly import CUSTOMERS, PREPARER
-from tests.fakes import DIM, FakeCollection
+from tests.fakes import DIM, FakeCollection, ManualClock
 from tests.tickets import event, record
 from workers.tickets.prepare import decode_ticket, prepare
 from workers.tickets.similar import find_similar
@@ -172,6 +172,17 @@ def test_a_batch_counts_once_for_each_tenant_that_nothing_was_found_for() -> Non
     asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
     assert [left_out(answer) for answer in search.find(asked)] == [(1, 0), (0, 0)] * 3
     assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
+
+
+def test_a_count_holds_for_a_while() -> None:
+    points, clock = collection(solved("a", 0.9, satisfaction=None)), ManualClock()
+    search = SimilarSearch(points, "text", SETTINGS, clock)
+    asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
+    assert left_out(search.find(asked)[0]) == (1, 0)
+    points.upsert([solved("b", 0.9, satisfaction=1)])
+    assert left_out(search.find(asked)[0]) == (1, 0)
+    clock.seconds += COUNTS_HOLD_S
+    assert left_out(search.find(asked)[0]) == (1, 1)
 
 
 # --- what a hit tells ---
