@@ -29,7 +29,7 @@ RUN if [ -n "${TORCH_INDEX}" ]; then \
 COPY --from=wheel /wheels /wheels
 # uv compares every package with the lock's hash of it, as in the Makefile.
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
-      "millrace[text] @ file://$(echo /wheels/*.whl)"
+      "millrace[text,excel] @ file://$(echo /wheels/*.whl)"
 # `shared` and `schemas` are names that another package may bring too: then this fails, and with it the build.
 RUN /opt/millrace/bin/python -m millrace.doctoring.packages
 
