@@ -17,7 +17,7 @@ from pathlib import Path
 from openpyxl import Workbook
 
 from millrace.ingest.files import TableFile
-from millrace.ingest.mapping import Wanted, fit
+from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import Progress, send
 from millrace.ingest.survey import survey
 from shared.clock import SystemClock
@@ -60,7 +60,7 @@ def measure(path: Path) -> dict[str, float]:
     start_s = clock.monotonic_s()
     source = TableFile.open(path)
     looked = survey(source, lambda _: None)
-    mapped = fit(path, looked.columns, Wanted("acme"), source.table.columns is not None).mapped
+    mapped = match_columns(path, looked.columns, MappingOptions("acme"), source.table.columns is not None).mapped
     progress = Progress()
     send(source, mapped, lambda _: None, progress, lambda _: None)
     return {"seconds": clock.monotonic_s() - start_s, "rows": progress.counts.sent, "peak_mib": peak_mib()}

@@ -21,7 +21,7 @@ from rich.table import Table
 from millrace.audit import audit
 from millrace.delivery import deliver
 from millrace.ingest.files import TableFile
-from millrace.ingest.mapping import Wanted, fit
+from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import Progress, send
 from millrace.ingest.survey import survey
 from millrace.labelled import LabelledFile, Reading
@@ -228,7 +228,7 @@ def _part(path: Path, rows: list[dict[str, object]]) -> TableFile:
 
 def _ingest(stage: Stage, source: TableFile, sink: KafkaSink) -> int:
     looked, progress = survey(source, lambda _: None), Progress()
-    mapped = fit(source.path, looked.columns, Wanted(TENANT), is_header=False).mapped
+    mapped = match_columns(source.path, looked.columns, MappingOptions(TENANT), is_header=False).mapped
     send(source, mapped, partial(deliver, sink=sink, clock=stage.clock), progress, lambda _: None)
     return progress.counts.sent
 

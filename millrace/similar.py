@@ -65,14 +65,16 @@ def print_found(console: Console, found: Found, settings: SimilarSettings, tenan
 
 def why_nothing(found: Found, settings: SimilarSettings, tenant_id: str) -> str:
     """Return why nothing was found: nothing was looked for, no ticket of the tenant is solved, or rules leave them out."""
-    if found.solved is None:
+    if not settings.limit:
         return "no similar tickets are looked for: MILLRACE_SIMILAR__LIMIT is 0"
+    if found.solved is None:
+        return "no solved ticket, and why could not be counted: the store does not answer"
     if not found.solved.total:
         return f"no solved ticket: the store holds none of tenant {tenant_id}"
-    reasons = found.solved.reasons(settings) or ["what is left is the ticket itself, or has no vector"]
-    return f"no solved ticket: of {found.solved.total} of tenant {tenant_id} none is offered\n    " + "\n    ".join(
-        reasons
-    )
+    if found.solved.offered:
+        return f"no solved ticket, although {found.solved.offered} of tenant {tenant_id} may be offered: try again"
+    reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings))
+    return f"no solved ticket: of {found.solved.total} of tenant {tenant_id} none is offered{reasons}"
 
 
 def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:

@@ -185,7 +185,7 @@ class TicketRouted(Frozen):
     decision: Decision
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
     similar_left_out: SimilarLeftOut | None = Field(
-        default=None, description="Why `similar` is empty; null: it is not, or no similar tickets are looked for."
+        default=None, description="Why `similar` is empty; null: it is not, or that was not counted."
     )
     suggested_reply: SuggestedReply | None = Field(
         default=None, description="Null: no hit is like enough, or none has a resolution."

@@ -64,7 +64,7 @@ def parse_object(text: str) -> dict[str, Any]:
         Rejected: the text is not such an object.
     """
     try:
-        parsed = STRICT.decode(text)
+        parsed = STRICT_DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} (character {error.pos})") from None
     except RecursionError:
@@ -140,7 +140,7 @@ def _surrogate_field(parsed: dict[str, Any]) -> str:
     return "value"
 
 
-STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+STRICT_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
 def printable(text: str, limit_chars: int = 80) -> str:

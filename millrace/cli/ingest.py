@@ -14,12 +14,12 @@ from millrace.cli.options import Bootstrap, Json, load_settings, quiet, require_
 from millrace.delivery import deliver
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
-from millrace.ingest.files import Reading, TableFile
-from millrace.ingest.mapping import Fit, Mapped, Wanted, fit
-from millrace.ingest.report import Import, Report, mapping_lines, ticket_lines
+from millrace.ingest.files import FileOptions, TableFile
+from millrace.ingest.mapping import ColumnMatch, MappingOptions, RowMapping, match_columns
+from millrace.ingest.report import Job, Report, mapping_lines, ticket_lines
 from millrace.ingest.sending import Deliver, Progress, send
 from millrace.ingest.survey import survey
-from millrace.ingest.times import TimeReading, zone_of
+from millrace.ingest.times import TimeReading, check_format, zone_of
 from schemas.topics import input_topic
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
@@ -102,41 +102,48 @@ def ingest(
 ) -> None:
     """Send a file of tickets to the input topic.
 
-    Columns named like a field (subject, body, reason, ...) need no --map, nor do exports of Zendesk, Freshdesk and Jira;
-    the mapping taken is printed. Try --dry-run first. Ids depend on the file's content and the row alone, so sending again
-    repeats nothing that matters; an interrupted run goes on with the same command. Rows without occurred_at take the
-    file's modification time: where copies of a file are sent, give --set occurred_at=...
+    Try it with --dry-run first: it shows which column is taken for which field, and what three tickets would look like.
+    Columns named like a field (subject, body, ticket_id, ...) need no --map, nor do exports of Zendesk, Freshdesk and Jira.
+    An interrupted run goes on with the same command.
 
-    Exit code 1: a row was refused, or nothing was sent that has a text.
+    Ids depend on the file's content and the row alone, so sending again does no harm. Rows without occurred_at take the
+    file's modification time; where copies of a file are sent, give --set occurred_at=2026-05-01T12:00:00Z.
+
+    Exit code 1: a row was refused (but see --skip-bad), or nothing was sent that has a text.
     """
     quiet()
     settings = load_settings(bootstrap)
     address = None if dry_run else require_bootstrap(settings)
-    times = TimeReading(zone_of(timezone) if timezone else None, tuple(time_format or ()))
-    wanted = Wanted(tenant, _pairs(map, "--map"), _pairs(set, "--set"), _values(value), id_column, times)
-    source = TableFile.open(file, Reading(encoding, _delimiter(delimiter), sheet))
+    times = TimeReading(
+        zone_of(timezone) if timezone else None, tuple(check_format(each) for each in time_format or ())
+    )
+    constants = _pairs(set, "--set")
+    options = MappingOptions(tenant, _pairs(map, "--map"), constants, _values(value), id_column, times)
+    source = TableFile.open(file, FileOptions(encoding, _delimiter(delimiter), sheet))
+    if address is not None:
+        TopicReader(address).watermarks(input_topic(STREAM))  # a missing broker or topic shows before a long look
     with bar(f"check {file.name}", None) as advance:
         looked = survey(source, advance)
-    found = fit(file, looked.columns, wanted, source.table.columns is not None)
+    match = match_columns(file, looked.columns, options, source.table.columns is not None)
     if not json:
-        typer.echo("\n".join(mapping_lines(source, found, looked.rows)))
+        typer.echo("\n".join(mapping_lines(source, match, looked.rows)))
     if dry_run and not json:
-        _show(source, found)
+        _show(source, match)
     with _destination(address, settings) as deliver:
-        progress = Progress() if address is None else _progress(address, settings, source, found.mapped, restart)
-        report = _send(Import(source, found, looked.rows, dry_run, skip_bad), deliver, progress)
-    _tell(report, settings, json)
+        progress = Progress() if address is None else _progress(address, settings, source, match.mapped, restart)
+        report = _send(Job(source, match, looked.rows, dry_run, skip_bad), deliver, progress)
+    _print(report, settings, json)
     raise typer.Exit(0 if report.failure is None else 1)
 
 
-def _send(order: Import, deliver: Deliver, progress: Progress) -> Report:
+def _send(job: Job, deliver: Deliver, progress: Progress) -> Report:
     clock = SystemClock()
     start_s, before = clock.monotonic_s(), progress.counts.sent
-    title = f"{'check' if order.dry_run else 'ingest'} {order.source.path.name}"
-    with bar(title, order.rows) as advance:
+    title = f"{'check' if job.dry_run else 'ingest'} {job.source.path.name}"
+    with bar(title, job.rows) as advance:
         advance(progress.rows)
-        identities = send(order.source, order.found.mapped, deliver, progress, advance)
-    return Report(order, before, progress.counts, identities.shared, clock.monotonic_s() - start_s)
+        identities = send(job.source, job.match.mapped, deliver, progress, advance)
+    return Report(job, before, progress.counts, identities.shared, clock.monotonic_s() - start_s)
 
 
 @contextmanager
@@ -149,10 +156,10 @@ def _destination(address: Brokers | None, settings: Settings) -> Iterator[Delive
         yield partial(deliver, sink=sink, clock=SystemClock())
 
 
-def _progress(address: Brokers, settings: Settings, source: TableFile, mapped: Mapped, restart: bool) -> Progress:
+def _progress(address: Brokers, settings: Settings, source: TableFile, mapped: RowMapping, restart: bool) -> Progress:
     """Return how far the file was sent; a topic that holds fewer records than were sent to it is a new one."""
     topic = input_topic(STREAM)
-    watermarks = TopicReader(address).watermarks(topic)  # a missing broker or topic shows before anything is sent
+    watermarks = TopicReader(address).watermarks(topic)
     progress = Progress.load(settings.operation.state_dir, source, mapped, str(address))
     ever = sum(high for _, high in watermarks.values())
     if not restart and progress.counts.sent > ever:
@@ -163,9 +170,9 @@ def _progress(address: Brokers, settings: Settings, source: TableFile, mapped: M
     return progress
 
 
-def _show(source: TableFile, found: Fit) -> None:
+def _show(source: TableFile, match: ColumnMatch) -> None:
     """Print the first tickets as they would be sent."""
-    maker, shown = Maker(source, found.mapped), 0
+    maker, shown = Maker(source, match.mapped), 0
     for row in source.rows():
         try:
             made = maker.make(row)
@@ -179,7 +186,7 @@ def _show(source: TableFile, found: Fit) -> None:
     typer.echo("")
 
 
-def _tell(report: Report, settings: Settings, json: bool) -> None:
+def _print(report: Report, settings: Settings, json: bool) -> None:
     if json:
         typer.echo(report.as_json(settings.similar))
         return
@@ -197,6 +204,8 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
         name, equals, value = each.rpartition("=") if option == "--map" else each.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"{option} {each}: expected NAME=VALUE")
+        if name in pairs:
+            raise typer.BadParameter(f"{option} {name}: given twice")
         pairs[name] = value
     return pairs
 

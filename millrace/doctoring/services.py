@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from millrace.doctoring.finding import Finding
 from millrace.doctoring.places import hindrance
@@ -20,6 +21,9 @@ from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.edge_folder import aliases_of, owner_of
 from shared.vectorstore.port import CollectionSpec
 from workers.tickets.stages import collection_spec
+
+if TYPE_CHECKING:
+    from shared.vectorstore.qdrant import QdrantStore
 
 CREATE = "millrace topics create"
 WAITING_KINDS = ("timeout", "connection")
@@ -74,21 +78,26 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
         yield from _embedded(settings, spec)
         return
     from shared.vectorstore.qdrant import connect  # a second, for those alone who have a server
-    from shared.vectorstore.qdrant_survey import survey as survey_server
 
     bounded = settings.store.model_copy(update={"timeout_s": min(settings.store.timeout_s, max(1, round(timeout_s)))})
     with closing(connect(bounded)) as store:
-        found = survey_server(store, spec)
+        yield from _server(store, spec, str(settings.store.url))
         collection = store.open_alias(spec.alias)
-        similar = [] if collection is None else list(check_similar(collection, settings.similar))
-    yield Finding("store", "ok", f"Qdrant {found.version} at {settings.store.url}")
+        if collection is not None:
+            yield from check_similar(collection, settings.similar)
+
+
+def _server(store: "QdrantStore", spec: CollectionSpec, url: str) -> Iterator[Finding]:
+    from shared.vectorstore.qdrant_survey import survey as survey_server
+
+    found = survey_server(store, spec)
+    yield Finding("store", "ok", f"Qdrant {found.version} at {url}")
     for fault in found.faults:
         mend = "move the collection aside and index again"
         yield Finding("store", "wrong", f"collection {spec.name} was made with other parameters: {fault}", mend)
     if found.exists and not found.faults:
         yield Finding("store", "ok", f"collection {spec.name} is there, and guarded writes are honoured")
     yield _alias(spec, found.target)
-    yield from similar
 
 
 def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:

@@ -93,7 +93,7 @@ class Counts:
 
 
 class Identities:
-    """Counts rows that share their identity with an earlier one, in 8 bytes a row: hashes of 64 bits, compared at the end.
+    """Counts events that share tenant, id and version with an earlier one: hashes of 8 bytes each, compared at the end.
 
     Of a million rows two differing ones have the same hash once in forty million files.
     """
@@ -101,14 +101,13 @@ class Identities:
     def __init__(self) -> None:
         self._hashes = array("q")
 
-    def add(self, identity: tuple[object, ...] | None) -> None:
-        """Take a row; None for one that shares nothing."""
-        if identity is not None:
-            self._hashes.append(hash(identity))
+    def add(self, event: TicketSnapshot | TicketDeleted) -> None:
+        """Take an event that is sent, or was."""
+        self._hashes.append(hash((event.tenant_id, event.ticket_id, event.event_version)))
 
     @property
     def shared(self) -> int:
-        """How many rows have the identity of an earlier one."""
+        """How many events have the identity of an earlier one."""
         if not self._hashes:
             return 0
         hashes = np.frombuffer(self._hashes, np.int64)

@@ -5,12 +5,10 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from millrace.ingest.encodings import encoding_of, opened_text
-from millrace.ingest.rows import Row
-from schemas.failures import FailureReason
-from shared.errors import Fatal, Rejected
+from millrace.ingest.rows import Row, extra_cells, trimmed
+from shared.errors import Fatal
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 NAMES = {delimiter: name for name, delimiter in DELIMITERS.items()}
@@ -37,6 +35,7 @@ class DelimitedFile:
     """
 
     def __init__(self, path: Path, encoding: str | None, delimiter: str | None) -> None:
+        csv.field_size_limit(CELL_LIMIT_CHARS)
         self._path, self._encoding = path, encoding_of(path, encoding)
         with opened_text(path, self._encoding) as opened:
             first = EXCEL_HINT.match(opened.readline())
@@ -46,7 +45,7 @@ class DelimitedFile:
         header = next(self._records(), None)
         if header is None:
             raise Fatal(f"{path} is empty: it has not even a header")
-        self.columns: tuple[str, ...] = tuple(header[1])
+        self.columns = trimmed(header[1])
 
     @property
     def described(self) -> str:
@@ -64,12 +63,14 @@ class DelimitedFile:
         next(records, None)
         columns, width = self.columns, len(self.columns)
         for number, (line, cells) in enumerate(records):
-            fault = _extra_cells(cells, width) if len(cells) > width else None
-            yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, len(cells) < width)
+            missing = width - len(cells)
+            fault = extra_cells(cells, width) if missing < 0 else None
+            if missing > 0:
+                cells.extend([""] * missing)
+            yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, missing > 0)
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each record in which not every cell is empty, with the line it begins on."""
-        csv.field_size_limit(CELL_LIMIT_CHARS)
         with opened_text(self._path, self._encoding) as opened:
             for _ in range(self._skipped_lines):
                 opened.readline()
@@ -97,13 +98,9 @@ def recognise(sample: str) -> str:
 
 
 def _sample(path: Path, encoding: str) -> str:
-    with path.open(encoding=encoding, newline="", errors="replace") as opened:
-        return _whole_lines(opened)
-
-
-def _whole_lines(opened: TextIO) -> str:
     """Return the beginning of a file up to the end of a line."""
-    text = opened.read(SAMPLE_CHARS)
+    with path.open(encoding=encoding, newline="", errors="replace") as opened:
+        text = opened.read(SAMPLE_CHARS)
     ended = max(text.rfind("\n"), text.rfind("\r"))
     return text if len(text) < SAMPLE_CHARS or ended < 0 else text[: ended + 1]
 
@@ -115,23 +112,12 @@ def _fit(sample: str, delimiter: str) -> tuple[float, int, int]:
     """
     widths: list[int] = []
     blanks = 0
-    try:
-        for cells in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
-            if cells:
-                widths.append(len(cells))
-                blanks += sum(cell.startswith(" ") for cell in cells[1:])
-            if len(widths) == SAMPLE_ROWS:
-                break
-    except csv.Error:  # a cell that is longer than the limit was at that time
-        pass
+    for cells in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+        if cells:
+            widths.append(len(cells))
+            blanks += sum(cell.startswith(" ") for cell in cells[1:])
+        if len(widths) == SAMPLE_ROWS:
+            break
     if not widths or widths[0] == 1:
         return 0.0, 1, 0
     return widths.count(widths[0]) / len(widths), widths[0], -blanks
-
-
-def _extra_cells(cells: list[str], width: int) -> Rejected | None:
-    """Return the fault of a row with more cells than the header; blank ones at its end lose nothing."""
-    if not any(cell.strip() for cell in cells[width:]):
-        return None
-    what = f"{len(cells)} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
-    return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)

@@ -16,6 +16,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 DEFAULT = "utf-8"
+ADVICE = "save the file as UTF-8, or give its encoding: --encoding cp1252 for most files written on Windows"
 
 
 def encoding_of(path: Path, given: str | None) -> str:
@@ -31,7 +32,7 @@ def encoding_of(path: Path, given: str | None) -> str:
             return name
     try:
         "".encode(given or DEFAULT)  # refuses codecs that are not encodings of text, too
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:
         raise Fatal(f"--encoding {given}: {error}; common ones are utf-8, cp1252, latin-1 and utf-16") from error
     return given or DEFAULT
 
@@ -48,12 +49,13 @@ def opened_text(path: Path, encoding: str) -> Iterator[TextIO]:
             yield opened
         except UnicodeDecodeError as error:
             raise Fatal(_wrong_byte(path, encoding)) from error
+        except UnicodeError as error:  # UTF-16 without a byte order mark, for one
+            raise Fatal(f"{path} is not {encoding.upper()}: {error}; {ADVICE}") from error
 
 
 def _wrong_byte(path: Path, encoding: str) -> str:
     """Find the first wrong byte again: the error of a text file counts from where its buffer began."""
     name = encoding.removesuffix("-sig").upper()
-    advice = "save the file as UTF-8, or give its encoding: --encoding cp1252 for most files written on Windows"
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as opened:
         for number, line in enumerate(opened, 1):
@@ -61,5 +63,5 @@ def _wrong_byte(path: Path, encoding: str) -> str:
                 decoder.decode(line)
             except UnicodeDecodeError as error:
                 wrong = f"0x{error.object[error.start]:02X}"
-                return f"{path}, line {number}, byte {error.start + 1}: {wrong} is not {name}; {advice}"
-    return f"{path}: the last character is cut off in the middle, or the file is not {name}; {advice}"
+                return f"{path}, line {number}, byte {error.start + 1}: {wrong} is not {name}; {ADVICE}"
+    return f"{path}: the last character is cut off in the middle, or the file is not {name}; {ADVICE}"

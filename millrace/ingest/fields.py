@@ -56,6 +56,14 @@ def is_field(name: str) -> bool:
     return name in FIELDS or (name.startswith(ATTRIBUTE) and name != ATTRIBUTE)
 
 
+def field_of(column: str) -> str | None:
+    """Return the field a column is called like; the name of an attribute keeps its case."""
+    name = normal(column)
+    if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:
+        return ATTRIBUTE + column.strip()[len(ATTRIBUTE) :]
+    return name if name in FIELDS else None
+
+
 def suggestions(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """Return which field each column may mean; a field that is taken, or better meant by another column, is left out.
 

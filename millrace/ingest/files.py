@@ -26,7 +26,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileOptions:
     """How a file is to be read, where that cannot be seen from the file.
 
     Attributes:
@@ -75,14 +75,14 @@ class TableFile:
     table: Table
 
     @classmethod
-    def open(cls, path: Path, reading: Reading | None = None) -> "TableFile":
+    def open(cls, path: Path, options: FileOptions | None = None) -> "TableFile":
         """Look at a file.
 
         Raises:
             Fatal: it cannot be read, or it is none of the formats known.
         """
         try:
-            table = _table(path, reading or Reading())
+            table = _table(path, options or FileOptions())
             with path.open("rb") as opened:
                 digest = sha256()
                 while block := opened.read(1 << 20):
@@ -121,23 +121,23 @@ class TableFile:
             yield row
 
 
-def _table(path: Path, reading: Reading) -> Table:
+def _table(path: Path, options: FileOptions) -> Table:
     ending = path.suffix.lower()
-    _refuse_in_vain(path, ending, reading)
+    _refuse_in_vain(path, ending, options)
     if ending in DELIMITED:
         delimiter = "\t" if ending in (".tsv", ".tab") else None
-        return DelimitedFile(path, reading.encoding, reading.delimiter or delimiter)
+        return DelimitedFile(path, options.encoding, options.delimiter or delimiter)
     if ending in LINES:
-        return JsonLinesFile(path, reading.encoding)
+        return JsonLinesFile(path, options.encoding)
     if ending in WORKBOOKS:
-        return WorkbookFile(path, reading.sheet)
+        return WorkbookFile(path, options.sheet)
     raise Fatal(f"{path}: {EXPECTED}{ADVICE.get(ending, '')}")
 
 
-def _refuse_in_vain(path: Path, ending: str, reading: Reading) -> None:
+def _refuse_in_vain(path: Path, ending: str, options: FileOptions) -> None:
     """Refuse an option that says nothing about this kind of file."""
-    kinds = {"--encoding": (reading.encoding, DELIMITED + LINES), "--delimiter": (reading.delimiter, DELIMITED)}
-    kinds["--sheet"] = (reading.sheet, WORKBOOKS)
+    kinds = {"--encoding": (options.encoding, DELIMITED + LINES), "--delimiter": (options.delimiter, DELIMITED)}
+    kinds["--sheet"] = (options.sheet, WORKBOOKS)
     for option, (value, endings) in kinds.items():
         if value is not None and ending not in endings:
             raise Fatal(f"{path}: {option} is for files that end in {', '.join(endings)}")

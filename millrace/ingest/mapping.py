@@ -1,15 +1,18 @@
 """Which column is which field: what was asked for, what the names say, and what is refused rather than guessed."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC
+from difflib import get_close_matches
 from pathlib import Path
 
 from millrace.ingest.exports import Export, recognise_export
-from millrace.ingest.fields import ATTRIBUTE, FIELDS, TEXT_FIELDS, is_field, normal, suggestions
+from millrace.ingest.fields import ATTRIBUTE, FIELDS, TEXT_FIELDS, field_of, is_field, normal, suggestions
 from millrace.ingest.headers import looks_like_data
 from millrace.ingest.times import STRICT, TimeReading
+from schemas.base import TENANT_PATTERN
 from shared.decoding import printable
 from shared.errors import Fatal
 
@@ -17,7 +20,7 @@ SHOWN_COLUMNS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MappingOptions:
     """How rows are to become events, as the user says.
 
     Attributes:
@@ -37,18 +40,24 @@ class Wanted:
     times: TimeReading = STRICT
 
     def __post_init__(self) -> None:
-        """Refuse names that are no field.
+        """Refuse what no file can make right.
 
         Raises:
-            Fatal: a field does not exist.
+            Fatal: a field does not exist, a value is empty, or the tenant is not one.
         """
         for name in (*self.columns.values(), *self.constants, *self.values):
             if name and not is_field(name):
                 raise Fatal(f"a ticket has no field {name}; it has {', '.join(sorted(FIELDS))} and attributes.NAME")
+        for name, value in self.constants.items():
+            if not value:
+                raise Fatal(f"--set {name}=: a value is missing; --map COLUMN= leaves a column out")
+        if re.fullmatch(TENANT_PATTERN, self.tenant_id) is None:
+            what = "a tenant is 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit"
+            raise Fatal(f"--tenant {printable(self.tenant_id)}: {what}")
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class RowMapping:
     """How rows become events.
 
     Attributes:
@@ -67,7 +76,7 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class ColumnMatch:
     """A file's columns and what they are.
 
     Attributes:
@@ -77,19 +86,19 @@ class Fit:
         export: The export that was recognised.
     """
 
-    mapped: Mapped
+    mapped: RowMapping
     unused: tuple[str, ...]
     suggested: Mapping[str, str]
     export: Export | None
 
 
-def fit(path: Path, columns: Sequence[str], wanted: Wanted, is_header: bool) -> Fit:
+def match_columns(path: Path, columns: Sequence[str], options: MappingOptions, is_header: bool) -> ColumnMatch:
     """Decide which column is which field.
 
     Args:
         path: The file, for messages.
         columns: Their names, in order.
-        wanted: What the user says.
+        options: What the user says.
         is_header: Whether the names come from one header, so that two equal ones hide each other.
 
     Raises:
@@ -97,29 +106,32 @@ def fit(path: Path, columns: Sequence[str], wanted: Wanted, is_header: bool) -> 
             none is the subject or the body though one looks like it.
     """
     export = recognise_export(columns)
-    given = _given(path, columns, wanted)
-    if is_header:
-        _refuse_repeated(path, columns, given, export)
+    given = _given(path, columns, options)
     chosen = _by_name(columns, given, export) | given
     used = {column: name for column, name in chosen.items() if name}
+    repeated = {column: times for column, times in Counter(columns).items() if times > 1 and column.strip()}
+    if is_header:
+        harmless = {*repeated} - {*used} if export is not None and export.repeats else {*given} - {*used}
+        _refuse_repeated(path, {column: times for column, times in repeated.items() if column not in harmless}, used)
     _refuse_shared(path, used)
-    unused = tuple(column for column in dict.fromkeys(columns) if column.strip() and column not in used)
-    taken = {*used.values(), *wanted.constants}
-    suggested = suggestions([column for column in unused if column not in chosen], taken)
-    times = wanted.times
+    fields = {*used.values(), *options.constants}
+    _refuse_values_in_vain(options, fields)
+    unused = tuple(column for column in dict.fromkeys(columns) if column not in used)
+    suggested = suggestions([c for c in unused if c not in chosen and c not in repeated and c.strip()], fields)
+    times = options.times
     if export is not None:
         times = TimeReading(times.zone or UTC, (*times.formats, *export.times))
-    mapped = Mapped(wanted.tenant_id, used, wanted.constants, _values(wanted, export), times)
-    found = Fit(mapped, unused, suggested, export)
-    _refuse_textless(path, columns, found, is_header)
-    return found
+    mapped = RowMapping(options.tenant_id, used, options.constants, _values(options, export), times)
+    match = ColumnMatch(mapped, unused, suggested, export)
+    _refuse_textless(path, columns, match, is_header)
+    return match
 
 
-def _given(path: Path, columns: Sequence[str], wanted: Wanted) -> dict[str, str]:
+def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[str, str]:
     """Return column -> field as the user says, each column under its name in the file."""
-    asked = [("--map", *pair) for pair in wanted.columns.items()]
-    if wanted.id_column is not None:
-        asked.append(("--id-column", wanted.id_column, "ticket_id"))
+    asked = [("--map", *pair) for pair in options.columns.items()]
+    if options.id_column is not None:
+        asked.append(("--id-column", options.id_column, "ticket_id"))
     given = {}
     for option, name, target in asked:
         column = find_column(columns, name)
@@ -147,9 +159,9 @@ def _by_name(columns: Sequence[str], given: Mapping[str, str], export: Export | 
             found[column] = "" if name in taken else name
             taken.add(name)
     for column in columns:
-        name = normal(column)
-        if is_field(name) and name not in taken and column not in by_export and column not in given:
-            found[column] = name
+        own = field_of(column)
+        if own is not None and own not in taken and column not in by_export and column not in given:
+            found[column] = own
     return found
 
 
@@ -163,31 +175,30 @@ def find_column(columns: Sequence[str], name: str) -> str | None:
 
 def suggest_column(columns: Sequence[str], name: str) -> str | None:
     """Return the column whose name is most like a mistyped one, if any is."""
-    from difflib import get_close_matches
-
     by_name = {normal(column): column for column in columns}
     near = get_close_matches(normal(name), by_name, n=1, cutoff=0.6)
     return by_name[near[0]] if near else None
 
 
-def _values(wanted: Wanted, export: Export | None) -> dict[str, dict[str, str]]:
+def _values(options: MappingOptions, export: Export | None) -> dict[str, dict[str, str]]:
     known = {} if export is None else export.values
     merged = {name: dict(values) for name, values in known.items()}
-    for name, values in wanted.values.items():
+    for name, values in options.values.items():
         merged.setdefault(name, {}).update({normal(value): target for value, target in values.items()})
     return merged
 
 
-def _refuse_repeated(path: Path, columns: Sequence[str], given: Mapping[str, str], export: Export | None) -> None:
-    used = {column for column, name in (_by_name(columns, given, export) | dict(given)).items() if name}
-    for column, times in Counter(columns).items():
-        harmless = not column.strip() or (
-            column not in used and (column in given or (export is not None and export.repeats))
-        )
-        if times > 1 and not harmless:
-            way_out = "rename one of them in the file"
-            more = "" if column in used else f", or leave them out with --map '{printable(column)}='"
-            raise Fatal(f"{path}: the column {printable(column)} is there {times} times; {way_out}{more}")
+def _refuse_repeated(path: Path, repeated: Mapping[str, int], used: Mapping[str, str]) -> None:
+    for column, times in repeated.items():
+        more = "" if column in used else f", or leave them out with --map '{printable(column)}='"
+        what = f"the column {printable(column)} is there {times} times; rename one of them in the file"
+        raise Fatal(f"{path}: {what}{more}")
+
+
+def _refuse_values_in_vain(options: MappingOptions, fields: Set[str]) -> None:
+    for name in options.values:
+        if name not in fields:
+            raise Fatal(f"--value {name}:...: no column is {name}")
 
 
 def _refuse_shared(path: Path, used: Mapping[str, str]) -> None:
@@ -199,28 +210,25 @@ def _refuse_shared(path: Path, used: Mapping[str, str]) -> None:
         first[name] = column
 
 
-def _refuse_textless(path: Path, columns: Sequence[str], found: Fit, is_header: bool) -> None:
+def _refuse_textless(path: Path, columns: Sequence[str], match: ColumnMatch, is_header: bool) -> None:
     """Refuse a file of which nothing, or no text, would be sent."""
-    mapped = found.mapped
-    used = {*mapped.columns.values(), *mapped.constants}
-    meant = {name for name in found.suggested.values() if name in TEXT_FIELDS}
-    deletes = mapped.constants.get("reason") == "deleted"
+    mapped = match.mapped
+    fields = {*mapped.columns.values(), *mapped.constants}
+    missing = {name for name in match.suggested.values() if name in TEXT_FIELDS}
+    if mapped.constants.get("reason") == "deleted":
+        return
     if not mapped.columns:
         problem = "none of its columns is a field of a ticket"
-    elif (
-        deletes
-        or (used & TEXT_FIELDS and (not meant or found.export is not None))
-        or (not meant and "reason" in mapped.columns.values())
-    ):
-        return
-    elif meant:
-        problem = f"no column is the {' or the '.join(sorted(meant))}, but one looks like it"
-    else:
+    elif missing:
+        problem = f"no column is the {' or the '.join(sorted(missing))}, but one looks like it"
+    elif not fields & TEXT_FIELDS:
         problem = "no column is the subject or the body"
-    fields = f"  fields: {', '.join(FIELDS)}, {ATTRIBUTE}NAME"
-    lines = [f"{path}: {problem}, so nothing was sent", _listed(columns), fields]
-    if found.suggested:
-        fitting = " ".join(f"--map '{printable(column)}={name}'" for column, name in found.suggested.items())
+    else:
+        return
+    known = f"  fields: {', '.join(FIELDS)}, {ATTRIBUTE}NAME"
+    lines = [f"{path}: {problem}, so nothing was sent", _listed(columns), known]
+    if match.suggested:
+        fitting = " ".join(f"--map '{printable(column)}={name}'" for column, name in match.suggested.items())
         lines.append(f"  these would fit: {fitting}")
         lines.append("  a column that is not meant is left out by --map 'COLUMN='")
     if is_header and looks_like_data(columns):

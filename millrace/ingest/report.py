@@ -9,7 +9,7 @@ from millrace.ingest.counts import Counts
 from millrace.ingest.events import Made
 from millrace.ingest.exports import OTHERS
 from millrace.ingest.files import TableFile
-from millrace.ingest.mapping import Fit
+from millrace.ingest.mapping import ColumnMatch
 from shared.decoding import printable
 from shared.settings import SimilarSettings
 
@@ -18,19 +18,19 @@ VALUES_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Import:
+class Job:
     """What is to be done with a file.
 
     Attributes:
         source: The file.
-        found: Its columns, and what they are.
+        match: Its columns, and what they are.
         rows: How many rows it has.
         dry_run: Whether nothing is sent.
         skip_bad: Whether refused rows are no failure.
     """
 
     source: TableFile
-    found: Fit
+    match: ColumnMatch
     rows: int
     dry_run: bool
     skip_bad: bool
@@ -41,14 +41,14 @@ class Report:
     """An import that came to its end.
 
     Attributes:
-        order: What was to be done.
+        job: What was to be done.
         sent_before: How many rows earlier runs sent.
         counts: What became of all rows, those sent before too.
         shared: Rows that share id and version with an earlier one.
         seconds: How long it took.
     """
 
-    order: Import
+    job: Job
     sent_before: int
     counts: Counts
     shared: int
@@ -62,21 +62,23 @@ class Report:
             return "not one row could be used"
         if counts.textless == counts.sent:
             return "not one ticket has a subject or a body"
-        if counts.rows_refused and not self.order.skip_bad:
-            return f"{counts.rows_refused} rows were refused; --skip-bad makes that no failure"
+        if counts.rows_refused and not self.job.skip_bad:
+            return f"refused {_of(counts.rows_refused, 'row')}; with --skip-bad that is not a failure"
         return None
 
     def lines(self) -> Iterator[str]:
         """Yield what became of the rows."""
         counts, now = self.counts, self.counts.sent - self.sent_before
-        verb = "would send" if self.order.dry_run else "sent"
+        verb = "would send" if self.job.dry_run else "sent"
         again = f"; {self.sent_before} were sent before (--restart sends them again)" if self.sent_before else ""
-        refused = f"refused {counts.rows_refused} of {self.order.rows} rows"
-        yield f"{verb} {now} tickets in {self.seconds:.1f} s, {refused}{again}"
+        refused = f"refused {counts.rows_refused} of {_of(self.job.rows, 'row')}"
+        yield f"{verb} {_of(now, 'ticket')} in {self.seconds:.1f} s, {refused}{again}"
         for name, each in sorted(counts.refused.items(), key=lambda pair: -pair[1].rows):
             yield f"  {each.rows} refused, {name}"
             for example in each.examples:
                 yield f"    {example}"
+        if counts.deletions:
+            yield f"  {counts.deletions} delete a ticket"
         if counts.textless:
             yield f"  {counts.textless} had neither subject nor body"
         if self.shared:
@@ -96,19 +98,20 @@ class Report:
 
     def as_json(self, settings: SimilarSettings) -> str:
         """Return the report as one JSON object."""
-        mapped, export = self.order.found.mapped, self.order.found.export
-        told: dict[str, Any] = {
-            "file": str(self.order.source.path),
-            "format": self.order.source.table.described,
+        mapped, export = self.job.match.mapped, self.job.match.export
+        report: dict[str, Any] = {
+            "file": str(self.job.source.path),
+            "format": self.job.source.table.described,
             "export": None if export is None else export.title,
             "columns": dict(mapped.columns),
-            "unused_columns": list(self.order.found.unused),
-            "dry_run": self.order.dry_run,
-            "rows": self.order.rows,
+            "unused_columns": list(self.job.match.unused),
+            "dry_run": self.job.dry_run,
+            "rows": self.job.rows,
             "sent": self.counts.sent - self.sent_before,
             "sent_before": self.sent_before,
             "rows_refused": self.counts.rows_refused,
             "refused": {name: asdict(each) for name, each in self.counts.refused.items()},
+            "deletions": self.counts.deletions,
             "without_text": self.counts.textless,
             "shared_ids": self.shared,
             "short_rows": self.counts.short,
@@ -118,20 +121,22 @@ class Report:
             "failure": self.failure,
             "warning": self.warning(settings),
         }
-        return json.dumps(told, ensure_ascii=False)
+        return json.dumps(report, ensure_ascii=False)
 
 
-def mapping_lines(source: TableFile, found: Fit, rows: int) -> Iterator[str]:
+def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[str]:
     """Yield how a file is read and which column is which field."""
-    mapped, export = found.mapped, found.export
+    mapped, export = match.mapped, match.export
     known = "" if export is None else f"; recognised as {export.title}"
-    yield f"{source.path.name}: {source.table.described}, {rows} rows{known}"
+    yield f"{source.path.name}: {source.table.described}, {_of(rows, 'row')}{known}"
     width = max((len(printable(column, 40)) for column in mapped.columns), default=0)
     for column, name in mapped.columns.items():
-        yield f"  {printable(column, 40):<{width}} -> {name}{_how(found, name)}".rstrip()
+        yield f"  {printable(column, 40):<{width}} -> {name}{_how(match, name)}".rstrip()
     for name, value in mapped.constants.items():
         yield f"  {printable(name, 40)} = {printable(value, 60)} for every row"
-    unused = [f"{printable(column, 40)}{_perhaps(found, column)}" for column in found.unused]
+    unused = [
+        f"{printable(column, 40).strip() or '(without a name)'}{_perhaps(match, column)}" for column in match.unused
+    ]
     if unused:
         more = f" and {len(unused) - UNUSED_SHOWN} more" if len(unused) > UNUSED_SHOWN else ""
         yield f"  not used: {', '.join(unused[:UNUSED_SHOWN])}{more}"
@@ -143,9 +148,9 @@ def ticket_lines(made: Made) -> list[str]:
     return [printable(line, 2_000) for line in shown.splitlines()]
 
 
-def _how(found: Fit, name: str) -> str:
+def _how(match: ColumnMatch, name: str) -> str:
     """Return how the values of a field are read, where not as they are."""
-    values = found.mapped.values.get(name, {})
+    values = match.mapped.values.get(name, {})
     if values:
         pairs = [
             f"{printable(value, 40)} = {target or 'none'}"
@@ -155,11 +160,15 @@ def _how(found: Fit, name: str) -> str:
         more = [f"{len(pairs) - VALUES_SHOWN} more"] if len(pairs) > VALUES_SHOWN else []
         others = [f"any other = {values[OTHERS] or 'none'}"] if OTHERS in values else []
         return f"  ({', '.join([*pairs[:VALUES_SHOWN], *more, *others])})"
-    if name == "occurred_at" and found.mapped.times.zone is not None:
-        return f"  (without an offset: {found.mapped.times.zone})"
+    if name == "occurred_at" and match.mapped.times.zone is not None:
+        return f"  (without an offset: {match.mapped.times.zone})"
     return ""
 
 
-def _perhaps(found: Fit, column: str) -> str:
-    name = found.suggested.get(column)
+def _perhaps(match: ColumnMatch, column: str) -> str:
+    name = match.suggested.get(column)
     return "" if name is None else f" (perhaps --map '{printable(column, 40)}={name}')"
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,9 +1,10 @@
 """A row of a file, however the file is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.failures import FailureReason
 from shared.errors import Rejected
 
 
@@ -13,7 +14,7 @@ class Row:
 
     Attributes:
         number: Its number, from 0; blank lines are not counted.
-        line: The line it begins on, from 1; in a workbook the row of the sheet.
+        line: The line it begins on, from 1; in a workbook the number of the sheet's row.
         cells: Column -> value.
         fault: Why the row as a whole cannot be used; None for a sound row.
         short: Whether it has fewer cells than the header: those missing are read as empty.
@@ -29,3 +30,17 @@ class Row:
     def name(self) -> str:
         """What the row is called in messages."""
         return f"row {self.number + 1} (line {self.line})"
+
+
+def extra_cells(cells: Sequence[str], width: int) -> Rejected | None:
+    """Return the fault of a row with more cells than the header; empty ones at its end lose nothing."""
+    if not any(cell.strip() for cell in cells[width:]):
+        return None
+    what = f"{len(cells)} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
+    return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)
+
+
+def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
+    """Return the cells without blank ones at the end."""
+    width = max((place + 1 for place, cell in enumerate(cells) if cell.strip()), default=0)
+    return tuple(cells[:width])

@@ -1,8 +1,10 @@
 """Sending a file of tickets: in chunks that are confirmed before the next, resumable after any interruption."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -10,9 +12,9 @@ from pathlib import Path
 from millrace.ingest.counts import Counts, Identities
 from millrace.ingest.events import Maker
 from millrace.ingest.files import TableFile
-from millrace.ingest.mapping import Mapped
+from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
-from shared.errors import Rejected
+from shared.errors import Fatal, Rejected
 from shared.records import Message
 
 CHUNK_ROWS = 1_000
@@ -37,30 +39,46 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def load(cls, state_dir: Path, source: TableFile, mapped: Mapped, bootstrap: str) -> "Progress":
-        """Find the progress of this very file, read and mapped this way, to these brokers; none is row 0."""
-        what = json.dumps([source.digest, source.table.described, repr(mapped), bootstrap])
+    def load(cls, state_dir: Path, source: TableFile, mapped: RowMapping, bootstrap: str) -> "Progress":
+        """Find the progress of this very file, read and mapped this way, to these brokers; without any it is row 0.
+
+        Raises:
+            Fatal: it is kept in a file that cannot be read.
+        """
+        what = json.dumps(
+            [source.digest, source.table.described, asdict(mapped), bootstrap], sort_keys=True, default=str
+        )
         path = state_dir / "ingest" / f"{sha256(what.encode()).hexdigest()[:16]}.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        return cls(path, kept.get("rows", 0), Counts.of(kept.get("counts", {})))
+        if not path.exists():
+            return cls(path)
+        try:
+            kept = json.loads(path.read_text())
+            return cls(path, int(kept["rows"]), Counts.of(kept["counts"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            what = f"the progress kept in {path} cannot be read ({error})"
+            raise Fatal(f"{what}; remove the file: then every row is sent again, which does no harm") from error
 
     def restart(self) -> None:
         """Forget what was sent."""
-        self.rows, self.counts = 0, Counts()
+        self.counts = Counts()
+        self.save(0)
 
     def save(self, rows: int) -> None:
-        """Keep that so many rows are done with, and what became of them."""
+        """Keep the number of rows that are done with, and what became of them."""
         self.rows = rows
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps({"rows": rows, "counts": self.counts.as_dict()}))
+        with part.open("w") as opened:
+            json.dump({"rows": rows, "counts": self.counts.as_dict()}, opened)
+            opened.flush()
+            os.fsync(opened.fileno())
         part.replace(self.path)
 
 
 def send(
-    source: TableFile, mapped: Mapped, deliver: Deliver, progress: Progress, advance: Callable[[int], None]
+    source: TableFile, mapped: RowMapping, deliver: Deliver, progress: Progress, advance: Callable[[int], None]
 ) -> Identities:
     """Send the rows that are not sent yet, and count what becomes of each.
 
@@ -80,14 +98,23 @@ def send(
     maker, identities = Maker(source, mapped), Identities()
     rows = iter(source.rows())
     for row in islice(rows, progress.rows):
-        identities.add(maker.identity(row))
+        if maker.has_ids:
+            _identify(row, maker, identities)
     while chunk := list(islice(rows, CHUNK_ROWS)):
-        counts = Counts.of(progress.counts.as_dict())
+        counts = deepcopy(progress.counts)  # not the progress's own: the chunk may not be confirmed
         deliver(list(_messages(chunk, maker, identities, counts)))
         progress.counts = counts
         progress.save(progress.rows + len(chunk))
         advance(len(chunk))
     return identities
+
+
+def _identify(row: Row, maker: Maker, identities: Identities) -> None:
+    """Take the identity of a row that an earlier run sent; it refused what cannot be made again."""
+    try:
+        identities.add(maker.make(row).event)
+    except Rejected:
+        return
 
 
 def _messages(chunk: Iterable[Row], maker: Maker, identities: Identities, counts: Counts) -> Iterator[Message]:
@@ -97,6 +124,7 @@ def _messages(chunk: Iterable[Row], maker: Maker, identities: Identities, counts
         except Rejected as rejected:
             counts.refuse(row, rejected)
             continue
-        identities.add(maker.identity(row))
+        if maker.has_ids:
+            identities.add(made.event)
         counts.take(row, made.event)
         yield made.message

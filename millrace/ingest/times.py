@@ -31,7 +31,7 @@ class TimeReading:
     formats: tuple[str, ...] = ()
 
     def read(self, text: str) -> str:
-        """Return a time in RFC 3339.
+        """Return a time in RFC 3339, "" for a blank cell.
 
         Raises:
             Rejected: it cannot be read without guessing.
@@ -39,6 +39,8 @@ class TimeReading:
         if RFC_3339.fullmatch(text) and not self.formats:
             return text  # as it is: whether there is such a day is checked with the event
         text = text.strip()
+        if not text:
+            return ""
         moment = self._by_format(text) or _by_iso(text)
         if moment is None:
             example = "--time-format '%d/%m/%Y %H:%M' says how times are written"
@@ -58,6 +60,20 @@ class TimeReading:
 
 STRICT = TimeReading()
 """Takes times with a UTC offset alone."""
+
+
+def check_format(text: str) -> str:
+    """Return a format of `strptime`.
+
+    Raises:
+        Fatal: it is not one.
+    """
+    try:
+        datetime.strptime("", text)  # noqa: DTZ007  (nothing is read)
+    except ValueError as error:
+        if "bad directive" in str(error) or "stray %" in str(error):
+            raise Fatal(f"--time-format {text}: {error}") from error
+    return text
 
 
 def zone_of(name: str) -> tzinfo:

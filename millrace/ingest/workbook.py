@@ -1,15 +1,13 @@
 """Reading a sheet of an Excel workbook (.xlsx), by openpyxl, row by row. Cells become text, as in a CSV."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
-from millrace.ingest.rows import Row
-from schemas.failures import FailureReason
-from shared.errors import Fatal, Rejected
+from millrace.ingest.rows import Row, extra_cells, trimmed
+from shared.errors import Fatal
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
@@ -28,7 +26,7 @@ class WorkbookFile:
 
     def __init__(self, path: Path, sheet: str | None) -> None:
         self._path = path
-        with closing(_load(path)) as book:
+        with _readable(path), closing(_load(path)) as book:
             names = [each.title for each in book.worksheets]
             if sheet is not None and sheet not in names:
                 raise Fatal(f"{path} has no sheet {sheet}; it has {', '.join(names)}")
@@ -39,7 +37,7 @@ class WorkbookFile:
             header = next(_records(book, self._sheet), None)
         if header is None:
             raise Fatal(f"{path}: the sheet {self._sheet} is empty: it has not even a header")
-        self.columns: tuple[str, ...] = tuple(_trimmed(header[1]))
+        self.columns = trimmed(header[1])
 
     @property
     def described(self) -> str:
@@ -49,40 +47,47 @@ class WorkbookFile:
     def rows(self) -> Iterator[Row]:
         """Yield the rows below the header that are not blank."""
         columns, width = self.columns, len(self.columns)
-        with closing(_load(self._path)) as book:
+        with _readable(self._path), closing(_load(self._path)) as book:
             records = _records(book, self._sheet)
             next(records, None)
             for number, (line, cells) in enumerate(records):
-                extra = len(_trimmed(cells)) > width
-                yield Row(
-                    number, line, dict(zip(columns, cells, strict=False)), _extra(cells, width) if extra else None
-                )
+                fault = extra_cells(trimmed(cells), width)
+                yield Row(number, line, dict(zip(columns, cells, strict=False)), fault)
 
 
 def _load(path: Path) -> "Workbook":
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError as error:
         raise Fatal("to read .xlsx, install millrace[excel]; or save the sheet as CSV UTF-8") from error
+    return load_workbook(path, read_only=True, data_only=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what openpyxl raises on a broken file, which is anything, into a message; an `OSError` is left as it is."""
     try:
-        return load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
-        what = "is not an .xlsx workbook, or it is protected by a password"
-        raise Fatal(f"{path} {what} ({error}); save the sheet as CSV UTF-8") from error
+        yield
+    except (OSError, Fatal, GeneratorExit):
+        raise
+    except Exception as error:
+        what = "is not an .xlsx workbook, or it is broken or protected by a password"
+        raise Fatal(f"{path} {what} ({type(error).__name__}: {error}); save the sheet as CSV UTF-8") from error
 
 
 def _records(book: "Workbook", sheet: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each row that is not blank."""
+    from openpyxl.utils.escape import unescape
+
     opened: Any = book[sheet]
     opened.reset_dimensions()  # what the file says of its own size may be wrong
     for line, values in enumerate(opened.iter_rows(values_only=True), 1):
-        cells = [_text(value) for value in values]
+        cells = [_text(value, unescape) for value in values]
         if any(cells):
             yield line, cells
 
 
-def _text(value: object) -> str:
+def _text(value: object, unescape: Callable[[str], str]) -> str:
     """Return a cell as text: whole numbers without a point, times in ISO 8601."""
     if value is None:
         return ""
@@ -92,15 +97,4 @@ def _text(value: object) -> str:
         return str(int(value))
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return str(value)
-
-
-def _trimmed(cells: Sequence[str]) -> list[str]:
-    """Return the cells without blank ones at the end."""
-    width = max((place + 1 for place, cell in enumerate(cells) if cell.strip()), default=0)
-    return list(cells[:width])
-
-
-def _extra(cells: Sequence[str], width: int) -> Rejected:
-    what = f"{len(_trimmed(cells))} cells, but the header names {width} columns"
-    return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)
+    return unescape(str(value))  # Excel keeps a carriage return as _x000D_

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from schemas.tickets import ScoreParts, SimilarTicket, SuggestedReply
 from shared.clock import Clock, SystemClock
+from shared.errors import Unavailable
 from shared.records import SparseVector, Vector
 from shared.retrieval.left_out import SolvedTickets, count_solved
 from shared.retrieval.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
@@ -28,7 +29,12 @@ SHOWN_FIELDS = (
 )  # fmt: skip
 SHOWN_TERMS = 12
 COUNTS_HOLD_S = 30.0
-"""For so long a tenant's solved tickets are not counted again: Qdrant Edge takes 0.5 ms for a thousand of them."""
+"""A tenant's solved tickets are not counted again for this time: Qdrant Edge takes 0.5 ms for a thousand of them."""
+
+COUNTED_AT_ONCE = 16
+"""The tenants counted for one batch; the others have their turn in a later one."""
+
+NOT_COUNTED = (0.0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The similar tickets, best first, and what may be replied; where there are none, the solved tickets that there are."""
+    """What a question found.
+
+    Attributes:
+        similar: The similar tickets, best first.
+        reply: What may be replied.
+        solved: If nothing is similar, the tenant's solved tickets; None if something is, or if they were not counted.
+    """
 
     similar: tuple[SimilarTicket, ...] = ()
     reply: SuggestedReply | None = None
@@ -74,7 +86,7 @@ class SimilarSearch:
     ) -> None:
         self._collection, self._using, self._settings = collection, using, settings
         self._clock = clock or SystemClock()
-        self._solved: dict[str, tuple[float, SolvedTickets]] = {}
+        self._solved: dict[str, tuple[float, SolvedTickets | None]] = {}
         self._terms = Terms()
         self._ranking = Ranking(settings.bm25_weight, settings.half_life_days, settings.age_floor)
 
@@ -85,8 +97,7 @@ class SimilarSearch:
     def find(self, questions: Sequence[Question]) -> list[Found]:
         """Answer a batch of questions in two calls of the store: one finds, one reads what is shown of the best.
 
-        For each tenant with a question that nothing was found for, three more count what the rules left out, once in
-        `COUNTS_HOLD_S`.
+        For tenants with a question that nothing was found for, up to three more count what the rules left out.
 
         Raises:
             Unavailable: the store cannot be read.
@@ -103,17 +114,23 @@ class SimilarSearch:
 
     def _explain_nothing(self, questions: Sequence[Question], found: Sequence[Found]) -> list[Found]:
         pairs = list(zip(questions, found, strict=True))
-        tenants = {question.tenant_id for question, each in pairs if not each.similar}
-        solved = {tenant: self._count_solved(tenant) for tenant in tenants}
-        return [each if each.similar else replace(each, solved=solved[question.tenant_id]) for question, each in pairs]
+        tenants = list(dict.fromkeys(question.tenant_id for question, each in pairs if not each.similar))
+        self._count_solved(tenants)
+        return [
+            each if each.similar else replace(each, solved=self._solved.get(question.tenant_id, NOT_COUNTED)[1])
+            for question, each in pairs
+        ]
 
-    def _count_solved(self, tenant_id: str) -> SolvedTickets:
+    def _count_solved(self, tenants: Sequence[str]) -> None:
+        """Count the solved tickets of some tenants, unless that was done lately. It only explains, so it stops nothing."""
         now_s = self._clock.monotonic_s()
-        self._solved = {name: held for name, held in self._solved.items() if held[0] > now_s}
-        if tenant_id not in self._solved:
-            counted = count_solved(self._collection, self._settings, tenant_id)
-            self._solved[tenant_id] = (now_s + COUNTS_HOLD_S, counted)
-        return self._solved[tenant_id][1]
+        self._solved = {tenant: held for tenant, held in self._solved.items() if held[0] > now_s}
+        for tenant in [tenant for tenant in tenants if tenant not in self._solved][:COUNTED_AT_ONCE]:
+            try:
+                solved = count_solved(self._collection, self._settings, tenant)
+            except Unavailable:
+                solved = None
+            self._solved[tenant] = (now_s + COUNTS_HOLD_S, solved)
 
     def _query(self, question: Question) -> HybridQuery:
         settings = self._settings

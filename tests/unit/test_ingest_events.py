@@ -14,11 +14,11 @@ import pytest
 from millrace.ingest.events import Maker, row_id
 from millrace.ingest.fields import FIELDS
 from millrace.ingest.files import TableFile
-from millrace.ingest.mapping import Mapped
+from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
-from millrace.ingest.times import TimeReading, zone_of
+from millrace.ingest.times import TimeReading, check_format, zone_of
 from schemas.failures import FailureReason
-from shared.errors import Rejected
+from shared.errors import Fatal, Rejected
 from shared.records import Message
 from tests.tickets import record
 from workers.tickets.prepare import decode_ticket
@@ -40,12 +40,12 @@ def source(tmp_path: Path) -> TableFile:
     return file_of(tmp_path, "{}")
 
 
-def message(row: Mapping[str, Any], source: TableFile, mapped: Mapped, number: int = 0) -> Message:
+def message(row: Mapping[str, Any], source: TableFile, mapped: RowMapping, number: int = 0) -> Message:
     return Maker(source, mapped).make(Row(number, number + 1, row)).message
 
 
 def event_of(row: Mapping[str, Any], source: TableFile, more: Mapping[str, str] | None = None, **how: Any) -> Any:
-    return json.loads(message(row, source, Mapped("acme", {**OWN, **(more or {})}, **how)).value or b"")
+    return json.loads(message(row, source, RowMapping("acme", {**OWN, **(more or {})}, **how)).value or b"")
 
 
 def refusal(row: Mapping[str, Any], source: TableFile, more: Mapping[str, str] | None = None, **how: Any) -> Rejected:
@@ -59,7 +59,7 @@ ID = {"ticket_id": "ticket_id"}
 
 def test_a_row_of_fields_becomes_an_event(source: TableFile) -> None:
     row = {"ticket_id": "T-7", "subject": "Hello", "reason": "rated", "satisfaction": 4, "attributes": {"vip": True}}
-    made = message(row, source, Mapped("acme", {**OWN, **ID}), 3)
+    made = message(row, source, RowMapping("acme", {**OWN, **ID}), 3)
     assert (made.topic, made.key) == ("tickets", b"acme:T-7")
     assert json.loads(made.value or b"") == row | {
         "schema_version": 1,
@@ -71,7 +71,7 @@ def test_a_row_of_fields_becomes_an_event(source: TableFile) -> None:
 
 
 def test_what_is_made_is_what_the_worker_takes(source: TableFile) -> None:
-    made = message({"subject": "Hello"}, source, Mapped("acme", OWN))
+    made = message({"subject": "Hello"}, source, RowMapping("acme", OWN))
     item = decode_ticket(record({}, key=made.key, value=made.value))
     assert item.event.ticket_id == row_id(source, 0)
 
@@ -95,15 +95,16 @@ def test_empty_cells_are_left_out(source: TableFile) -> None:
     assert {"subject", "language"} & set(made) == set()
 
 
-@pytest.mark.parametrize("cell", ["3", " 3 ", "3.0", 3, 3.0])
+@pytest.mark.parametrize("cell", ["3", " 3 ", "3.0", "3.00", 3, 3.0])
 def test_whole_numbers_become_numbers_where_a_number_belongs(source: TableFile, cell: Any) -> None:
     made = event_of({"event_version": "12", "satisfaction": cell, "subject": "5"}, source)
     assert (made["event_version"], made["satisfaction"], made["subject"]) == (12, 3, "5")
 
 
-def test_a_number_of_another_column_becomes_text_where_a_text_belongs(source: TableFile) -> None:
-    made = event_of({"number": 77, "user": 12}, source, {"number": "ticket_id", "user": "customer_id"})
-    assert (made["ticket_id"], made["customer_id"]) == ("77", "12")
+def test_numbers_become_text_where_a_text_belongs(source: TableFile) -> None:
+    made = event_of({"ticket_id": 77, "user": 12.0, "subject": 4.5}, source, ID | {"user": "customer_id"})
+    assert (made["ticket_id"], made["customer_id"], made["subject"]) == ("77", "12", "4.5")
+    assert "satisfaction" not in event_of({"satisfaction": " "}, source)
 
 
 def test_a_tenant_in_the_row_wins(source: TableFile) -> None:
@@ -141,7 +142,30 @@ def test_any_other_value_may_have_a_meaning(source: TableFile) -> None:
     values = {"reason": {"closed": "solved", "*": "created"}}
     assert event_of({"reason": "Closed"}, source, values=values)["reason"] == "solved"
     assert event_of({"reason": "Waiting on vendor"}, source, values=values)["reason"] == "created"
-    assert event_of({"reason": "rated"}, source, values=values)["reason"] == "rated"
+    assert event_of({"reason": "Deleted"}, source, values=values)["reason"] == "created", "a status, not our word"
+    assert "reason" in event_of({"reason": " "}, source, values=values)
+    other = {"satisfaction": {"*": ""}, "agent_label": {"*": "other"}, "occurred_at": {"n/a": ""}}
+    made = event_of({"satisfaction": "9", "agent_label": "x", "occurred_at": "N/A"}, source, values=other)
+    assert ("satisfaction" in made, made["agent_label"]) == (False, "other")
+    assert made["occurred_at"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_values_are_translated_before_they_are_read(source: TableFile) -> None:
+    values = {
+        "occurred_at": {"n/a": ""}, "customer_id": {"unknown": ""}, "attributes.plan": {"n/a": "", "p": "premium"},
+    }  # fmt: skip
+    columns = {"user": "customer_id", "attributes.plan": "attributes.plan"}
+    times = TimeReading(zone_of("UTC"))
+    made = event_of(
+        {"occurred_at": "2026-03-05 09:14", "user": 12, "attributes.plan": "P"},
+        source,
+        columns,
+        values=values,
+        times=times,
+    )
+    assert (made["occurred_at"], made["customer_id"]) == ("2026-03-05T09:14:00+00:00", "12")
+    assert made["attributes"] == {"plan": "premium"}
+    assert "attributes" not in event_of({"attributes.plan": "N/A"}, source, columns, values=values)
 
 
 def test_an_unknown_choice_is_refused_with_the_option_that_maps_it(source: TableFile) -> None:
@@ -163,11 +187,13 @@ def test_a_deletion_keeps_ids_alone(source: TableFile) -> None:
         ({"satisfaction": "6"}, "satisfaction"),
         ({"satisfaction": "good"}, "satisfaction"),
         ({"satisfaction": "4.5"}, "satisfaction"),
+        ({"satisfaction": "-1"}, "satisfaction"),
         ({"priority": "asap"}, "priority"),
         ({"subject": "x" * 1_001}, "subject"),
         ({"occurred_at": "yesterday"}, "occurred_at"),
         ({"occurred_at": 45906.5}, "occurred_at"),
-        ({"subject": 5}, "subject"),
+        ({"subject": True}, "subject"),
+        ({"subject": ["a"]}, "subject"),
         ({"subject": "\ud800"}, "value"),
         ({"attributes": {"a": float("nan")}}, "value"),
         ({"attributes": "none"}, "attributes"),
@@ -190,23 +216,17 @@ def test_a_text_beyond_the_limit_names_its_reason(source: TableFile) -> None:
 def test_a_row_with_a_fault_of_its_own_is_refused_for_that(source: TableFile) -> None:
     fault = Rejected(FailureReason.UNKNOWN_FIELD, "row", "5 cells")
     with pytest.raises(Rejected) as caught:
-        Maker(source, Mapped("acme", OWN)).make(Row(0, 1, {"subject": "a"}, fault))
+        Maker(source, RowMapping("acme", OWN)).make(Row(0, 1, {"subject": "a"}, fault))
     assert caught.value is fault
 
 
-def test_rows_of_one_tenant_id_and_version_have_one_identity(source: TableFile) -> None:
-    maker = Maker(source, Mapped("acme", {**OWN, **ID, "tenant_id": "tenant_id"}))
-
-    def identity(**cells: Any) -> object:
-        return maker.identity(Row(0, 1, cells))
-
-    assert identity(ticket_id="T-1") == identity(ticket_id="T-1", tenant_id="acme", subject="other")
-    others = [
-        identity(ticket_id="T-2"), identity(ticket_id="T-1", tenant_id="b"), identity(ticket_id="T-1", event_version=2)
-    ]  # fmt: skip
-    assert len({identity(ticket_id="T-1"), *others}) == 4
-    assert identity(subject="a") is None
-    assert Maker(source, Mapped("acme", OWN)).identity(Row(0, 1, {"subject": "a"})) is None
+def test_constants_are_read_like_cells_and_refused_at_once(source: TableFile) -> None:
+    made = event_of(
+        {}, source, constants={"priority": "HIGH", "occurred_at": "2026-03-05T09:14Z", "event_version": "3"}
+    )
+    assert (made["priority"], made["occurred_at"], made["event_version"]) == ("high", "2026-03-05T09:14:00+00:00", 3)
+    with pytest.raises(Rejected, match="priority"):
+        Maker(source, RowMapping("acme", OWN, {"priority": "asap"}))
 
 
 # --- times ---
@@ -230,6 +250,13 @@ BERLIN = TimeReading(zone_of("Europe/Berlin"))
 )
 def test_a_time_is_read_where_there_is_no_doubt(text: str, reading: TimeReading, wanted: str) -> None:
     assert reading.read(text) == wanted
+
+
+@pytest.mark.parametrize("wrong", ["%d.%m.%Y %Q", "%Y-%"])
+def test_a_format_that_is_none_is_fatal(wrong: str) -> None:
+    with pytest.raises(Fatal, match="--time-format"):
+        check_format(wrong)
+    assert check_format("%d.%m.%Y") == "%d.%m.%Y"
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 
 from millrace.ingest.exports import known_exports, recognise_export
-from millrace.ingest.fields import CHOICES, FIELDS, INTEGER_FIELDS, is_field, suggestions
-from millrace.ingest.mapping import Fit, Wanted, fit
-from schemas.tickets import TicketSnapshot
+from millrace.ingest.fields import CHOICES, INTEGER_FIELDS, is_field, suggestions
+from millrace.ingest.mapping import ColumnMatch, MappingOptions, match_columns
 from shared.errors import Fatal
 
 FILE = Path("t.csv")
 TEXT = ["subject", "body"]
 
 
-def fitted(header: list[str], is_header: bool = True, **wanted: Any) -> Fit:
-    return fit(FILE, header, Wanted("acme", **wanted), is_header)
+def fitted(header: list[str], is_header: bool = True, **wanted: Any) -> ColumnMatch:
+    return match_columns(FILE, header, MappingOptions("acme", **wanted), is_header)
 
 
 def mapped(header: list[str], **wanted: Any) -> dict[str, str]:
@@ -39,7 +38,7 @@ def test_names_match_in_any_case_and_with_blanks_around_them() -> None:
 
 
 def test_attributes_are_fields_too() -> None:
-    assert mapped([*TEXT, "attributes.colour"])["attributes.colour"] == "attributes.colour"
+    assert mapped([*TEXT, "Attributes.Colour "])["Attributes.Colour "] == "attributes.Colour"
 
 
 def test_near_names_are_suggested_and_not_taken() -> None:
@@ -72,7 +71,7 @@ def test_a_mapped_column_that_is_not_there_is_an_error_that_names_near_ones(want
 )
 def test_a_field_that_does_not_exist_is_an_error(wanted: dict[str, Any]) -> None:
     with pytest.raises(Fatal, match="a ticket has no field"):
-        Wanted("acme", **wanted)
+        MappingOptions("acme", **wanted)
 
 
 def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit() -> None:
@@ -97,7 +96,28 @@ def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
     }
     assert "no column is the subject or the body" in refusal(["ticket_id", "priority"])
     assert mapped(["ticket_id", "priority"], constants={"reason": "deleted"})
-    assert mapped(["ticket_id", "reason"]), "each row may be a deletion"
+    assert "no column is the subject or the body" in refusal(["ticket_id", "event_version", "reason"])
+    zendesk = ["Id", "Subject", "Requester", "Message"]
+    assert "no column is the body, but one looks like it" in refusal(zendesk), "a known export is no exception"
+    assert mapped(zendesk, columns={"Message": "body"})["Message"] == "body"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"constants": {"priority": ""}}, "a value is missing"),
+        ({"values": {"priority": {"x": "high"}}}, "no column is priority"),
+        ({"columns": {"subject": ""}}, "no column is the subject"),
+    ],
+)
+def test_an_option_that_can_do_nothing_is_refused(options: dict[str, Any], says: str) -> None:
+    assert says in refusal(TEXT if "columns" not in options else ["subject", "priority"], **options)
+
+
+@pytest.mark.parametrize("tenant", ["", "a:b", "a b", "x" * 65, "-a"])
+def test_a_tenant_that_is_none_is_refused_before_the_file_is_read(tenant: str) -> None:
+    with pytest.raises(Fatal, match="--tenant"):
+        MappingOptions(tenant)
 
 
 def test_a_column_that_is_there_twice_is_named() -> None:
@@ -194,9 +214,5 @@ def test_a_strange_name_is_suggested_for_the_field_it_may_mean(column: str, fiel
 
 
 def test_each_field_is_suggested_once_for_the_nearest_column() -> None:
-    assert suggestions(["text", "boddy", "Description"], ()) in ({"text": "body"}, {"Description": "body"})
+    assert suggestions(["boddy", "Ticket Body", "Colour"], ()) == {"Ticket Body": "body"}
     assert suggestions(["text"], ["body"]) == {}
-
-
-def test_the_fields_are_those_of_the_schema() -> None:
-    assert set(FIELDS) == set(TicketSnapshot.model_fields) - {"schema_version"}

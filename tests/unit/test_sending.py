@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from millrace.delivery import ATTEMPTS, deliver
-from millrace.ingest.counts import EXAMPLES, OTHER_REASONS, REASONS_KEPT, Counts, Identities
+from millrace.ingest.counts import EXAMPLES, OTHER_REASONS, REASONS_KEPT, Counts
 from millrace.ingest.files import TableFile
-from millrace.ingest.mapping import Mapped
+from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
 from millrace.ingest.sending import CHUNK_ROWS, Progress, send
 from schemas.failures import FailureReason
-from shared.errors import Rejected, Unavailable
+from shared.errors import Fatal, Rejected, Unavailable
 from shared.records import Message
 from tests.fakes import FakeSink, ManualClock
 
-MAPPED = Mapped("acme", {name: name for name in ("ticket_id", "subject", "priority", "reason", "satisfaction")})
+MAPPED = RowMapping("acme", {name: name for name in ("ticket_id", "subject", "priority", "reason", "satisfaction")})
 
 
 class Sender:
@@ -40,7 +40,7 @@ class Sender:
     def source(self) -> TableFile:
         return TableFile.open(self.path)
 
-    def progress(self, mapped: Mapped = MAPPED, bootstrap: str = "a:1") -> Progress:
+    def progress(self, mapped: RowMapping = MAPPED, bootstrap: str = "a:1") -> Progress:
         return Progress.load(self.state, self.source, mapped, bootstrap)
 
     def send(self, advance: Callable[[int], None] | None = None, progress: Progress | None = None) -> Counts:
@@ -187,12 +187,36 @@ def test_rows_that_share_an_id_are_counted_over_interruptions_too(tmp_path: Path
     assert sender.shared == CHUNK_ROWS
 
 
-def test_identities_that_are_none_share_nothing() -> None:
-    identities = Identities()
-    assert identities.shared == 0
-    for identity in (None, None, ("a",), ("b",), ("a",), ("a",)):
-        identities.add(identity)
-    assert identities.shared == 2
+def test_refused_rows_share_no_id_in_a_second_run_either(tmp_path: Path) -> None:
+    sender = Sender(tmp_path)
+    rows: list[dict[str, object]] = [
+        {"ticket_id": "a", "priority": "low"}, {"ticket_id": "a", "priority": "asap"}, {"ticket_id": ["a"]},
+    ]  # fmt: skip
+    sender.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for _ in range(2):
+        assert sender.send().rows_refused == 2
+        assert sender.shared == 0
+
+
+def test_an_id_or_a_version_for_every_row_is_shared_by_all(tmp_path: Path) -> None:
+    sender = Sender(tmp_path)
+    mapped = RowMapping("acme", {"subject": "subject"}, {"ticket_id": "same"})
+    sender.path.write_text('{"subject": "a"}\n' * 3)
+    assert send(sender.source, mapped, lambda _: None, Progress(), lambda _: None).shared == 2
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"rows": 3}', '{"rows": 3, "counts": {"colour": 1}}'])
+def test_progress_that_cannot_be_read_says_what_to_do(begun: Sender, kept: str) -> None:
+    path = begun.progress().path
+    assert path is not None
+    path.write_text(kept)
+    with pytest.raises(Fatal, match="remove the file"):
+        begun.progress()
+
+
+def test_the_order_of_the_mapping_is_no_other_mapping(begun: Sender) -> None:
+    backwards = dict(reversed(list(MAPPED.columns.items())))
+    assert begun.progress(replace(MAPPED, columns=backwards)).rows == 5
 
 
 def test_a_dry_run_keeps_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from schemas.tickets import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded, Point
 from shared.retrieval.ranking import LEAST_TERMS
-from shared.retrieval.similar import COUNTS_HOLD_S, SHOWN_TERMS, Found, Question, SimilarSearch
+from shared.retrieval.similar import COUNTED_AT_ONCE, COUNTS_HOLD_S, SHOWN_TERMS, Found, Question, SimilarSearch
 from shared.settings import SimilarSettings
 from shared.vectorstore.terms import Terms
 from tests.assembly import CUSTOMERS, PREPARER
@@ -172,6 +172,28 @@ def test_a_batch_counts_once_for_each_tenant_that_nothing_was_found_for() -> Non
     asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
     assert [left_out(answer) for answer in search.find(asked)] == [(1, 0), (0, 0)] * 3
     assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
+
+
+def test_a_count_that_fails_stops_nothing_and_is_not_tried_again_at_once() -> None:
+    class CannotCount(FakeCollection):
+        def count(self, equals: Any, at_least: Any) -> int:
+            self.effects.append("count")
+            raise Unavailable("store", "too slow")
+
+    points = CannotCount()
+    points.upsert([solved("a", 0.9, satisfaction=None)])
+    search = SimilarSearch(points, "text", SETTINGS, ManualClock())
+    asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
+    assert [left_out(answer) for _ in range(3) for answer in search.find(asked)] == [None] * 3
+    assert points.effects.count("count") == 1
+
+
+def test_of_many_tenants_some_are_counted_in_a_later_batch() -> None:
+    points = collection()
+    search = SimilarSearch(points, "text", SETTINGS, ManualClock())
+    asked = [Question(f"t{n}", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for n in range(COUNTED_AT_ONCE + 3)]
+    assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * COUNTED_AT_ONCE + [None] * 3
+    assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * len(asked)
 
 
 def test_a_count_holds_for_a_while() -> None:

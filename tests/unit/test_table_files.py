@@ -4,6 +4,7 @@ A green run does not prove that every program's files are read; those of some st
 """
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from millrace.ingest.delimited import recognise
-from millrace.ingest.files import Reading, TableFile
+from millrace.ingest.files import FileOptions, TableFile
 from millrace.ingest.headers import looks_like_data
 from millrace.ingest.rows import Row
 from millrace.ingest.survey import survey
@@ -22,7 +23,7 @@ from shared.errors import Fatal
 def opened(folder: Path, content: str | bytes, name: str = "t.csv", **how: Any) -> TableFile:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return TableFile.open(path, Reading(**how))
+    return TableFile.open(path, FileOptions(**how))
 
 
 def rows(folder: Path, content: str | bytes, name: str = "t.csv", **how: Any) -> list[Row]:
@@ -101,9 +102,15 @@ def test_rows_with_more_cells_than_the_header_are_at_fault(tmp_path: Path) -> No
 
 def test_rows_with_fewer_cells_say_so(tmp_path: Path) -> None:
     assert [(row.short, dict(row.cells)) for row in rows(tmp_path, "a,b\n1\n1,2\n")] == [
-        (True, {"a": "1"}),
+        (True, {"a": "1", "b": ""}),
         (False, {"a": "1", "b": "2"}),
     ]
+
+
+def test_a_header_that_ends_in_delimiters_makes_no_row_short(tmp_path: Path) -> None:
+    found = rows(tmp_path, "a,b,,\n1,2\n3,4,,\n5,6,,x\n")
+    assert [row.short for row in found] == [False, False, False]
+    assert [row.fault is None for row in found] == [True, True, False]
 
 
 def test_rows_without_any_value_are_no_rows(tmp_path: Path) -> None:
@@ -171,7 +178,12 @@ def test_a_character_that_is_cut_off_at_the_end_is_fatal(tmp_path: Path) -> None
     assert "cut off" in fatal(tmp_path, b"a\nx\n" + "é".encode()[:1])
 
 
-@pytest.mark.parametrize("encoding", ["klingon", "base64"])
+def test_utf_16_without_a_mark_is_no_traceback(tmp_path: Path) -> None:
+    assert "is not UTF-16" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-le"), encoding="utf-16")
+    assert cells(tmp_path, "a,b\n1,2\n".encode("utf-16-le"), encoding="utf-16-le") == AB
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64", "undefined"])
 def test_an_encoding_that_does_not_exist_is_fatal(tmp_path: Path, encoding: str) -> None:
     assert "--encoding" in fatal(tmp_path, "a\n1\n", encoding=encoding)
 
@@ -246,6 +258,21 @@ def test_a_sheet_s_extra_cells_are_a_fault(tmp_path: Path) -> None:
     assert "3 cells, but the header names 2" in bad.fault.detail
 
 
+def test_a_carriage_return_in_a_cell_is_one(tmp_path: Path) -> None:
+    assert cells(tmp_path, book(("T", [["a"], ["one_x000D_\ntwo"]])), "t.xlsx") == [{"a": "one\r\ntwo"}]
+
+
+def test_a_workbook_that_is_cut_off_or_broken_is_fatal(tmp_path: Path) -> None:
+    whole = book(("T", [["a"], *([str(number)] for number in range(2_000))]))
+    assert "is not an .xlsx workbook" in fatal(tmp_path, whole[: len(whole) // 2], "t.xlsx")
+    broken = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            new.writestr(name, part[: len(part) // 2] if name.endswith("sheet1.xml") else part)
+    assert "is not an .xlsx workbook" in fatal(tmp_path, broken.getvalue(), "t.xlsx")
+
+
 def test_what_is_no_workbook_is_fatal(tmp_path: Path) -> None:
     assert "is not an .xlsx workbook" in fatal(tmp_path, "a,b\n", "t.xlsx")
     assert "is empty" in fatal(tmp_path, book(("T", [])), "t.xlsx")
@@ -254,9 +281,7 @@ def test_what_is_no_workbook_is_fatal(tmp_path: Path) -> None:
 # --- any file ---
 
 
-@pytest.mark.parametrize(
-    ("name", "says"), [("t.xls", "save the sheet"), ("t.json", "jq"), ("t.pdf", "expected"), ("t", "")]
-)
+@pytest.mark.parametrize(("name", "says"), [("t.xls", "save the sheet"), ("t.json", "jq"), ("t.gz", "decompress")])
 def test_another_ending_is_fatal_and_says_what_to_do(tmp_path: Path, name: str, says: str) -> None:
     message = fatal(tmp_path, "", name)
     assert "ends in .csv or .jsonl (or in .tsv, .ndjson, .xlsx)" in message

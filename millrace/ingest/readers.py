@@ -1,0 +1,101 @@
+"""From the cell of a column to the value of a field: translated, then read as the field's type."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from millrace.ingest.exports import OTHERS
+from millrace.ingest.fields import CHOICES, INTEGER_FIELDS, normal
+from millrace.ingest.times import TimeReading
+from schemas.failures import FailureReason
+from shared.decoding import printable
+from shared.errors import Rejected
+
+Reader = Callable[[Any], Any]
+"""From a cell to the value of a field, "" for a cell that is left out; it raises `Rejected`."""
+
+TEXTS = frozenset({"event_id", "tenant_id", "ticket_id", "customer_id", "subject", "body", "resolution", "agent_label"})
+"""Fields for which a number becomes text: ids are often numbers in JSON."""
+
+WHOLE = re.compile(r"[+-]?\d{1,20}(?:\.0+)?", re.ASCII)
+REMEMBERED = 1_000
+"""Different values of a field that are remembered with their meaning."""
+
+
+def reader_of(name: str, values: Mapping[str, str], times: TimeReading) -> Reader | None:
+    """Return what reads the cells of a field; None where a cell is taken as it is.
+
+    Args:
+        name: The field.
+        values: Normal value in the file -> value of the field; "*" stands for any other value, "" leaves the cell out.
+        times: How times are read.
+    """
+    typed = _typed(name, times)
+    if not values and name not in CHOICES:
+        return typed
+    translation = Translation(name, values)
+    if typed is None:
+        return translation
+    return lambda cell: typed(translation(cell))
+
+
+def _typed(name: str, times: TimeReading) -> Reader | None:
+    if name in INTEGER_FIELDS:
+        return as_integer
+    if name == "occurred_at":
+        return lambda cell: times.read(cell) if isinstance(cell, str) else cell
+    return as_text if name in TEXTS else None
+
+
+class Translation:
+    """What the values of a field mean, where they are mapped or the field knows only a few.
+
+    Args:
+        name: The field.
+        values: As for `reader_of`.
+    """
+
+    def __init__(self, name: str, values: Mapping[str, str]) -> None:
+        self._name, self._values, self._choices = name, values, CHOICES.get(name)
+        self._known: dict[str, Any] = {}
+
+    def __call__(self, cell: Any) -> Any:
+        """Return the meaning of a cell; what was looked up once is remembered.
+
+        Raises:
+            Rejected: the field does not know the value.
+        """
+        if not isinstance(cell, str):
+            return self._meaning(cell)
+        if cell not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[cell] = self._meaning(cell)
+        return self._known[cell]
+
+    def _meaning(self, cell: Any) -> Any:
+        own = normal(str(cell))
+        if own in self._values or OTHERS in self._values:
+            return self._values.get(own, self._values.get(OTHERS)) if own else ""
+        if self._choices is None:
+            return cell
+        if own in self._choices or not own:
+            return own
+        shown = printable(str(cell).strip(), 40)
+        what = f"{shown!r} is not one of {', '.join(self._choices)}; map it with --value '{self._name}:{shown}=...'"
+        raise Rejected(FailureReason.INVALID_VALUE, self._name, what)
+
+
+def as_integer(cell: Any) -> Any:
+    """Return a whole number that is written as text, or with a point as spreadsheets do; anything else as it is."""
+    if isinstance(cell, str):
+        text = cell.strip()
+        return int(text.partition(".")[0]) if WHOLE.fullmatch(text) else text and cell
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
+def as_text(cell: Any) -> Any:
+    """Return a number as text, a whole one without a point, and anything else as it is."""
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return cell
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
