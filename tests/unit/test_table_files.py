@@ -5,6 +5,7 @@ A green run does not prove that every program's files are read; those of some st
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ def test_one_document_is_not_taken_for_lines(tmp_path: Path, content: str) -> No
 # --- workbooks ---
 
 
-def book(*sheets: tuple[str, list[list[object]]]) -> bytes:
+def book(*sheets: tuple[str, Sequence[Sequence[object]]]) -> bytes:
     made = Workbook()
     made.remove(made.worksheets[0])
     for title, lines in sheets:
