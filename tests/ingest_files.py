@@ -202,9 +202,16 @@ CASES = (
     Case(
         "Shared ids, empty texts, short rows, no ratings",
         "doubtful.csv",
-        b"ticket_id,subject,body\nT-1,Parcel,Where is it?\nT-1,Parcel,Here\nT-2\n",
+        b"ticket_id,subject,body,language\nT-1,Parcel,Where is it?,en\nT-1,Parcel,Here\nT-2,,,en\n",
         ("--set", "reason=solved"),
         sent=("T-1", "T-1", "T-2"),
+    ),
+    Case(
+        "A line break that is not quoted",
+        "broken.csv",
+        b"ticket_id,subject,body\nT-1,Parcel,Where is it?\nI have waited for days.\nT-2,Refund,Please\n",
+        exit_code=1,
+        sent=TWO,
     ),
 )
 

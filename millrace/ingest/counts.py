@@ -62,7 +62,7 @@ class Counts:
     def take(self, row: Row, event: TicketSnapshot | TicketDeleted) -> None:
         """Count a row that becomes an event."""
         self.sent += 1
-        self.short += row.short
+        self.short += bool(row.missing)
         if isinstance(event, TicketDeleted):
             self.deletions += 1
             return

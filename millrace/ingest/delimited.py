@@ -15,6 +15,10 @@ NAMES = {delimiter: name for name, delimiter in DELIMITERS.items()}
 EXCEL_HINT = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE)
 """A first line by which Excel is told the delimiter; it is not part of the table."""
 
+TAB_ENDINGS = (".tsv", ".tab")
+MARK = "\ufeff"
+"""A byte order mark: in the middle of a file where marked files were joined."""
+
 CELL_LIMIT_CHARS = 64 << 20
 """No cell is that long. A quote that is never closed would otherwise read the rest of the file into one cell."""
 
@@ -38,13 +42,14 @@ class DelimitedFile:
         csv.field_size_limit(CELL_LIMIT_CHARS)
         self._path, self._encoding = path, encoding_of(path, encoding)
         with opened_text(path, self._encoding) as opened:
-            first = EXCEL_HINT.match(opened.readline())
-            sample = "" if first or delimiter else _sample(path, self._encoding)
-        self._skipped_lines = 1 if first else 0
-        self._delimiter = delimiter or (first[1] if first else recognise(sample))
+            hint = EXCEL_HINT.match(opened.readline())
+        self._skipped_lines = 1 if hint else 0
+        likely = hint[1] if hint else "\t" if path.suffix.lower() in TAB_ENDINGS else None
+        self._delimiter = delimiter or self._recognised(likely)
         header = next(self._records(), None)
         if header is None:
             raise Fatal(f"{path} is empty: it has not even a header")
+        self._width = len(header[1])
         self.columns = trimmed(header[1])
 
     @property
@@ -63,23 +68,37 @@ class DelimitedFile:
         next(records, None)
         columns, width = self.columns, len(self.columns)
         for number, (line, cells) in enumerate(records):
-            missing = width - len(cells)
-            fault = extra_cells(cells, width) if missing < 0 else None
-            if missing > 0:
-                cells.extend([""] * missing)
-            yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, missing > 0)
+            found, missing = len(cells), columns[len(cells) :]
+            fault = None
+            if found > self._width or (found > width and any(cells[width:])):
+                fault = extra_cells(found, width)
+            if missing:
+                cells.extend([""] * len(missing))
+            yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, missing)
+
+    def _recognised(self, likely: str | None) -> str:
+        """Return the delimiter: the likely one, if the header has it, else the one that fits."""
+        sample = _sample(self._path, self._encoding, self._skipped_lines)
+        if likely is not None and (likely in sample.partition("\n")[0] or not sample.strip()):
+            return likely
+        return recognise(sample)
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield each record in which not every cell is empty, with the line it begins on."""
+        """Yield the header and each row, with the line it begins on.
+
+        Records of empty cells are left out, and so is the header where it comes again because files were joined.
+        """
         with opened_text(self._path, self._encoding) as opened:
             for _ in range(self._skipped_lines):
                 opened.readline()
             reader = csv.reader(opened, delimiter=self._delimiter, strict=True)
             ended = 0
+            header: list[str] = []
             try:
                 for cells in reader:
                     begun, ended = ended + 1, reader.line_num
-                    if any(cells):
+                    if any(cells) and not (header and cells[0].lstrip(MARK) == header[0] and cells[1:] == header[1:]):
+                        header = header or cells
                         yield begun + self._skipped_lines, cells
             except csv.Error as error:
                 raise Fatal(self._broken(error, ended + 1, reader.line_num)) from error
@@ -97,9 +116,11 @@ def recognise(sample: str) -> str:
     return max(DELIMITERS.values(), key=lambda delimiter: _fit(sample, delimiter))
 
 
-def _sample(path: Path, encoding: str) -> str:
-    """Return the beginning of a file up to the end of a line."""
+def _sample(path: Path, encoding: str, skipped_lines: int) -> str:
+    """Return the beginning of a file, from a line on, up to the end of a line."""
     with path.open(encoding=encoding, newline="", errors="replace") as opened:
+        for _ in range(skipped_lines):
+            opened.readline()
         text = opened.read(SAMPLE_CHARS)
     ended = max(text.rfind("\n"), text.rfind("\r"))
     return text if len(text) < SAMPLE_CHARS or ended < 0 else text[: ended + 1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from millrace.ingest.fields import ATTRIBUTE
+from millrace.ingest.fields import ATTRIBUTE, TEXT_FIELDS
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.readers import reader_of
@@ -45,6 +45,7 @@ class Maker:
     def __init__(self, source: TableFile, mapped: RowMapping) -> None:
         self._source = source
         self._id_column = next((column for column, name in mapped.columns.items() if name == "ticket_id"), None)
+        self._texts = {column for column, name in mapped.columns.items() if name in TEXT_FIELDS}
         self.has_ids = self._id_column is not None or "ticket_id" in mapped.constants
         readers = {
             name: reader_of(name, mapped.values.get(name, {}), mapped.times)
@@ -74,6 +75,8 @@ class Maker:
         """
         if row.fault is not None:
             raise row.fault
+        if row.missing and not self._texts.isdisjoint(row.missing):
+            raise _cut_off(row)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")
         event = decode(value, TICKET_EVENT)
         return Made(event, Message(input_topic(STREAM), record_key(event.tenant_id, event.ticket_id), value))
@@ -115,6 +118,13 @@ class Maker:
         added = _bare({name: cell for name, cell in read_cells.items() if cell is not None and cell != ""})
         if added or self._constant_attributes:
             event["attributes"] = {**own, **added, **self._constant_attributes}
+
+
+def _cut_off(row: Row) -> Rejected:
+    """Return the fault of a row that ends before its text: a part of another row, more often than a ticket without one."""
+    found, columns = len(row.cells) - len(row.missing), len(row.cells)
+    what = f"{found} of {columns} cells, the text is not among them; perhaps a line break in a text is not quoted"
+    return Rejected(FailureReason.MISSING_FIELD, "row", what)
 
 
 def row_id(source: TableFile, number: int) -> str:

@@ -1,6 +1,7 @@
 """The fields of a ticket that a column can be, how column names are compared, and which field a strange one may mean."""
 
 import re
+import string
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import get_args
@@ -19,11 +20,20 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that know a few values; they are compared without regard to case and surrounding blanks."""
 
+BLANKS = string.whitespace + "\ufeff\u200b"
+"""What is left out at both ends of a name; among it a second byte order mark, which some programs write."""
+
 NEAR = 0.8
 """How alike a column and a known name must be to be suggested: the ratio of `difflib`, 1 for equal names."""
 
 MEANT = 0.95
 """How alike a name is that another system gives to the field: only the field's own name is nearer."""
+
+TEXT_WORDS = frozenset({"description", "message", "body", "text", "content", "beschreibung", "nachricht", "mensaje"})
+OTHER_WORDS = frozenset(
+    {"id", "ids", "count", "date", "time", "at", "by", "type", "status", "length", "language", "short"}
+)
+"""A name of several words with one of the former and none of the latter may be the body: `first_message`."""
 
 MEANINGS: Mapping[str, str] = {
     "ticket_id": "id, number, case number, issue key, key, reference, nr, ticketnummer, numero",
@@ -48,7 +58,7 @@ MEANINGS: Mapping[str, str] = {
 
 def normal(column: str) -> str:
     """Return a column's name as names are compared: without regard to case, and to blanks around it."""
-    return normalize("NFKC", column).strip().casefold()
+    return normalize("NFKC", column).strip(BLANKS).casefold()
 
 
 def is_field(name: str) -> bool:
@@ -86,6 +96,9 @@ def _likeness(column: str, field: str) -> float:
     own = field.replace("_", "")
     best = max(SequenceMatcher(None, words, own).ratio(), SequenceMatcher(None, bare, own).ratio())
     is_meant = not {words, bare}.isdisjoint(_words(name) for name in MEANINGS.get(field, "").split(","))
+    if field == "body" and not is_meant:
+        own_words = set(re.split(r"[\W_]+", normal(column)))
+        is_meant = bool(own_words & TEXT_WORDS) and not own_words & OTHER_WORDS
     return max(best, MEANT) if is_meant else best
 
 

@@ -125,8 +125,7 @@ def _table(path: Path, options: FileOptions) -> Table:
     ending = path.suffix.lower()
     _refuse_in_vain(path, ending, options)
     if ending in DELIMITED:
-        delimiter = "\t" if ending in (".tsv", ".tab") else None
-        return DelimitedFile(path, options.encoding, options.delimiter or delimiter)
+        return DelimitedFile(path, options.encoding, options.delimiter)
     if ending in LINES:
         return JsonLinesFile(path, options.encoding)
     if ending in WORKBOOKS:

@@ -231,6 +231,8 @@ def _refuse_textless(path: Path, columns: Sequence[str], match: ColumnMatch, is_
         fitting = " ".join(f"--map '{printable(column)}={name}'" for column, name in match.suggested.items())
         lines.append(f"  these would fit: {fitting}")
         lines.append("  a column that is not meant is left out by --map 'COLUMN='")
+    if is_header and len(columns) == 1:
+        lines.append("  it has one column only: if its cells are parted by something else, give --delimiter")
     if is_header and looks_like_data(columns):
         lines.append("  the first line looks like data: the file needs a header, a first line that names the columns")
     raise Fatal("\n".join(lines))

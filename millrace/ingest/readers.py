@@ -14,8 +14,11 @@ from shared.errors import Rejected
 Reader = Callable[[Any], Any]
 """From a cell to the value of a field, "" for a cell that is left out; it raises `Rejected`."""
 
-TEXTS = frozenset({"event_id", "tenant_id", "ticket_id", "customer_id", "subject", "body", "resolution", "agent_label"})
-"""Fields for which a number becomes text: ids are often numbers in JSON."""
+IDS = frozenset({"event_id", "tenant_id", "ticket_id", "customer_id"})
+"""Fields whose blanks at both ends are left out, and for which a number becomes text: ids are often numbers in JSON."""
+
+TEXTS = frozenset({"subject", "body", "resolution", "agent_label"})
+"""Fields for which a number becomes text."""
 
 WHOLE = re.compile(r"[+-]?\d{1,20}(?:\.0+)?", re.ASCII)
 REMEMBERED = 1_000
@@ -44,6 +47,8 @@ def _typed(name: str, times: TimeReading) -> Reader | None:
         return as_integer
     if name == "occurred_at":
         return lambda cell: times.read(cell) if isinstance(cell, str) else cell
+    if name in IDS:
+        return as_id
     return as_text if name in TEXTS else None
 
 
@@ -92,6 +97,11 @@ def as_integer(cell: Any) -> Any:
         text = cell.strip()
         return int(text.partition(".")[0]) if WHOLE.fullmatch(text) else text and cell
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
+def as_id(cell: Any) -> Any:
+    """Return an id without blanks at its ends, a number as text."""
+    return cell.strip() if isinstance(cell, str) else as_text(cell)
 
 
 def as_text(cell: Any) -> Any:

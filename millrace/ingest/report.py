@@ -78,7 +78,7 @@ class Report:
             for example in each.examples:
                 yield f"    {example}"
         if counts.deletions:
-            yield f"  {counts.deletions} delete a ticket"
+            yield f"  {_of(counts.deletions, 'deletion')}"
         if counts.textless:
             yield f"  {counts.textless} had neither subject nor body"
         if self.shared:

@@ -17,14 +17,14 @@ class Row:
         line: The line it begins on, from 1; in a workbook the number of the sheet's row.
         cells: Column -> value.
         fault: Why the row as a whole cannot be used; None for a sound row.
-        short: Whether it has fewer cells than the header: those missing are read as empty.
+        missing: The columns at the end for which it has no cell: they are read as empty.
     """
 
     number: int
     line: int
     cells: Mapping[str, Any]
     fault: Rejected | None = None
-    short: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -32,11 +32,9 @@ class Row:
         return f"row {self.number + 1} (line {self.line})"
 
 
-def extra_cells(cells: Sequence[str], width: int) -> Rejected | None:
-    """Return the fault of a row with more cells than the header; empty ones at its end lose nothing."""
-    if not any(cell.strip() for cell in cells[width:]):
-        return None
-    what = f"{len(cells)} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
+def extra_cells(count: int, width: int) -> Rejected:
+    """Return the fault of a row with more cells than the header, empty ones too: they show that cells have shifted."""
+    what = f"{count} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
     return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)
 
 

@@ -51,7 +51,8 @@ class WorkbookFile:
             records = _records(book, self._sheet)
             next(records, None)
             for number, (line, cells) in enumerate(records):
-                fault = extra_cells(trimmed(cells), width)
+                found = trimmed(cells)
+                fault = extra_cells(len(found), width) if len(found) > width else None
                 yield Row(number, line, dict(zip(columns, cells, strict=False)), fault)
 
 

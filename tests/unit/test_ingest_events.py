@@ -220,6 +220,21 @@ def test_a_row_with_a_fault_of_its_own_is_refused_for_that(source: TableFile) ->
     assert caught.value is fault
 
 
+def test_a_row_that_ends_before_its_text_is_refused(source: TableFile) -> None:
+    maker = Maker(source, RowMapping("acme", {**OWN, **ID}))
+    cells = {"ticket_id": "and then it broke", "subject": "", "body": "", "language": ""}
+    with pytest.raises(Rejected, match="1 of 4 cells") as caught:
+        maker.make(Row(0, 1, cells, None, ("subject", "body", "language")))
+    assert caught.value.field == "row"
+    assert maker.make(Row(0, 1, cells, None, ("language",))).event.ticket_id == "and then it broke"
+
+
+def test_blanks_around_an_id_are_left_out(source: TableFile) -> None:
+    made = event_of({"ticket_id": "  T-1 ", "customer_id": " 7\t", "subject": " a "}, source, ID)
+    assert (made["ticket_id"], made["customer_id"], made["subject"]) == ("T-1", "7", " a ")
+    assert refusal({"ticket_id": "  "}, source, ID).field == "ticket_id"
+
+
 def test_constants_are_read_like_cells_and_refused_at_once(source: TableFile) -> None:
     made = event_of(
         {}, source, constants={"priority": "HIGH", "occurred_at": "2026-03-05T09:14Z", "event_version": "3"}

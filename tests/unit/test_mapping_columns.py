@@ -32,8 +32,9 @@ def refusal(header: list[str], is_header: bool = True, **wanted: Any) -> str:
 
 
 def test_names_match_in_any_case_and_with_blanks_around_them() -> None:
-    assert mapped(["Subject", " BODY ", "Ticket_ID", "\N{NO-BREAK SPACE}language"]) == {
-        "Subject": "subject", " BODY ": "body", "Ticket_ID": "ticket_id", "\N{NO-BREAK SPACE}language": "language",
+    marked = "\N{ZERO WIDTH NO-BREAK SPACE}Ticket_ID"
+    assert mapped(["Subject", " BODY ", marked, "\N{NO-BREAK SPACE}language"]) == {
+        "Subject": "subject", " BODY ": "body", marked: "ticket_id", "\N{NO-BREAK SPACE}language": "language",
     }  # fmt: skip
 
 
@@ -81,6 +82,11 @@ def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit(
     assert "fields: event_id, " in message
     assert "--map 'Titel=subject' --map 'Nachricht=body'" in message
     assert "header" not in message
+
+
+def test_one_column_alone_may_want_another_delimiter() -> None:
+    assert "--delimiter" in refusal(["ticket_id^subject^body"])
+    assert "--delimiter" not in refusal(["a", "b"])
 
 
 def test_a_missing_header_is_noticed() -> None:
@@ -206,7 +212,8 @@ def test_values_that_were_asked_for_win_over_the_export_s() -> None:
         ("Ticket Description", "body"), ("message", "body"), ("Betreff", "subject"), ("Descripción", "body"),
         ("Titre", None), ("ticketid", "ticket_id"), ("Ticket No", None), ("Case Number", "ticket_id"),
         ("satisfation", "satisfaction"), ("CSAT", "satisfaction"), ("created_at", "occurred_at"), ("Colour", None),
-        ("E-Mail", "customer_id"), ("Group", None),
+        ("first_message", "body"), ("Beschreibung des Problems", "body"), ("body text", "body"), ("Message ID", None),
+        ("Short Description", "subject"), ("E-Mail", "customer_id"), ("Group", None),
     ],
 )  # fmt: skip
 def test_a_strange_name_is_suggested_for_the_field_it_may_mean(column: str, field: str | None) -> None:
