@@ -106,6 +106,6 @@ def as_id(cell: Any) -> Any:
 
 def as_text(cell: Any) -> Any:
     """Return a number as text, a whole one without a point, and anything else as it is."""
-    if isinstance(cell, bool) or not isinstance(cell, int | float):
+    if isinstance(cell, (str, bool)) or not isinstance(cell, int | float):
         return cell
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
