@@ -16,7 +16,7 @@ from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
 from millrace.ingest.files import FileOptions, TableFile
 from millrace.ingest.mapping import ColumnMatch, MappingOptions, RowMapping, match_columns
-from millrace.ingest.report import Job, Report, mapping_lines, ticket_lines
+from millrace.ingest.report import Job, Report, mapping_lines, match_warnings, ticket_lines
 from millrace.ingest.sending import Deliver, Progress, send
 from millrace.ingest.survey import survey
 from millrace.ingest.times import TimeReading, check_format, zone_of
@@ -127,6 +127,8 @@ def ingest(
     match = match_columns(file, looked.columns, options, source.table.columns is not None)
     if not json:
         typer.echo("\n".join(mapping_lines(source, match, looked.rows)))
+    for warning in match_warnings(match):
+        sys.stderr.write(f"warning: {warning}\n")
     if dry_run and not json:
         _show(source, match)
     with _destination(address, settings) as deliver:
@@ -217,7 +219,9 @@ def _values(given: list[str] | None) -> dict[str, dict[str, str]]:
         found, equals, target = pair.rpartition("=")
         if not colon or not equals or not name or not found:
             raise typer.BadParameter(f"--value {each}: expected FIELD:FOUND=VALUE, such as priority:Critical=urgent")
-        values.setdefault(name, {})[found] = target
+        if found in values.setdefault(name, {}):
+            raise typer.BadParameter(f"--value {name}:{found}: given twice")
+        values[name][found] = target
     return values
 
 

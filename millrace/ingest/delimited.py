@@ -8,7 +8,8 @@ from pathlib import Path
 
 from millrace.ingest.encodings import encoding_of, opened_text
 from millrace.ingest.rows import Row, extra_cells, trimmed
-from shared.errors import Fatal
+from schemas.failures import FailureReason
+from shared.errors import Fatal, Rejected
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 NAMES = {delimiter: name for name, delimiter in DELIMITERS.items()}
@@ -22,6 +23,8 @@ MARK = "\ufeff"
 CELL_LIMIT_CHARS = 64 << 20
 """No cell is that long. A quote that is never closed would otherwise read the rest of the file into one cell."""
 
+LEAST_COLUMNS = 3
+SWALLOWED = "a line within a quoted cell looks like a row of its own; perhaps a quote is not closed where it should be"
 SAMPLE_CHARS = 64 << 10
 SAMPLE_ROWS = 50
 
@@ -46,9 +49,11 @@ class DelimitedFile:
         self._skipped_lines = 1 if hint else 0
         likely = hint[1] if hint else "\t" if path.suffix.lower() in TAB_ENDINGS else None
         self._delimiter = delimiter or self._recognised(likely)
+        self._blanks = False
         header = next(self._records(), None)
         if header is None:
             raise Fatal(f"{path} is empty: it has not even a header")
+        self._blanks = any(cell.startswith(" ") for cell in header[1])
         self._width = len(header[1])
         self.columns = trimmed(header[1])
 
@@ -67,11 +72,13 @@ class DelimitedFile:
         records = self._records()
         next(records, None)
         columns, width = self.columns, len(self.columns)
-        for number, (line, cells) in enumerate(records):
+        for number, (line, cells, spans) in enumerate(records):
             found, missing = len(cells), columns[len(cells) :]
             fault = None
             if found > self._width or (found > width and any(cells[width:])):
                 fault = extra_cells(found, width)
+            elif spans and _holds_a_row(cells, self._delimiter):
+                fault = Rejected(FailureReason.INVALID_VALUE, "row", SWALLOWED)
             if missing:
                 cells.extend([""] * len(missing))
             yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, missing)
@@ -79,19 +86,19 @@ class DelimitedFile:
     def _recognised(self, likely: str | None) -> str:
         """Return the delimiter: the likely one, if the header has it, else the one that fits."""
         sample = _sample(self._path, self._encoding, self._skipped_lines)
-        if likely is not None and (likely in sample.partition("\n")[0] or not sample.strip()):
-            return likely
-        return recognise(sample)
+        header = sample.lstrip().partition("\n")[0]
+        found = recognise(sample)
+        return likely if likely is not None and (likely in header or found not in header) else found
 
-    def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the header and each row, with the line it begins on.
+    def _records(self) -> Iterator[tuple[int, list[str], bool]]:
+        """Yield the header and each row, with the line it begins on and whether it has others.
 
         Records of empty cells are left out, and so is the header where it comes again because files were joined.
         """
         with opened_text(self._path, self._encoding) as opened:
             for _ in range(self._skipped_lines):
                 opened.readline()
-            reader = csv.reader(opened, delimiter=self._delimiter, strict=True)
+            reader = csv.reader(opened, delimiter=self._delimiter, strict=True, skipinitialspace=self._blanks)
             ended = 0
             header: list[str] = []
             try:
@@ -99,16 +106,34 @@ class DelimitedFile:
                     begun, ended = ended + 1, reader.line_num
                     if any(cells) and not (header and cells[0].lstrip(MARK) == header[0] and cells[1:] == header[1:]):
                         header = header or cells
-                        yield begun + self._skipped_lines, cells
+                        yield begun + self._skipped_lines, cells, ended > begun
             except csv.Error as error:
                 raise Fatal(self._broken(error, ended + 1, reader.line_num)) from error
 
     def _broken(self, error: csv.Error, begun: int, line: int) -> str:
         where = f"{self._path}, line {line + self._skipped_lines}"
         rule = "a quote within a quoted cell is written twice"
-        if str(error).startswith(("unexpected end", "field larger")):
+        if str(error).startswith("field larger"):
+            return f"{where}: a cell is longer than {CELL_LIMIT_CHARS} characters, or a quote is never closed"
+        if str(error).startswith("unexpected end"):
             return f"{where}: a quote that was opened in the row of line {begun + self._skipped_lines} is never closed"
         return f"{where}: {error} (the row begins on line {begun + self._skipped_lines}; {rule})"
+
+
+def _holds_a_row(cells: list[str], delimiter: str) -> bool:
+    """Return whether a line within a cell looks like a row: as many cells, the first of the same form as the row's own."""
+    form = _form(cells[0])
+    if "9" not in form or len(cells) < LEAST_COLUMNS:
+        return False
+    lines = (line for cell in cells if "\n" in cell for line in cell.splitlines()[1:])
+    return any(
+        line.count(delimiter) == len(cells) - 1 and _form(line.partition(delimiter)[0]) == form for line in lines
+    )
+
+
+def _form(text: str) -> str:
+    """Return a text with 9 for each run of digits and a for each run of letters: `T-17` is `a-9`."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text.strip()))
 
 
 def recognise(sample: str) -> str:

@@ -75,11 +75,18 @@ class Maker:
         """
         if row.fault is not None:
             raise row.fault
-        if row.missing and not self._texts.isdisjoint(row.missing):
-            raise _cut_off(row)
+        if row.missing and self._is_cut_off(row):
+            what = f"{len(row.cells) - len(row.missing)} of {len(row.cells)} cells, and no text is among them"
+            what += "; perhaps a line break in a text is not quoted"
+            raise Rejected(FailureReason.MISSING_FIELD, "row", what)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")
         event = decode(value, TICKET_EVENT)
         return Made(event, Message(input_topic(STREAM), record_key(event.tenant_id, event.ticket_id), value))
+
+    def _is_cut_off(self, row: Row) -> bool:
+        """Return whether a row ends before its text: mostly it is the end of the row above."""
+        texts = [row.cells.get(column) for column in self._texts]
+        return not self._texts.isdisjoint(row.missing) and not any(str(text or "").strip() for text in texts)
 
     def _event(self, row: Row) -> dict[str, Any]:
         event: dict[str, Any] = self._begin | {"event_id": f"{self._source.digest[:16]}:{row.number}"}
@@ -118,13 +125,6 @@ class Maker:
         added = _bare({name: cell for name, cell in read_cells.items() if cell is not None and cell != ""})
         if added or self._constant_attributes:
             event["attributes"] = {**own, **added, **self._constant_attributes}
-
-
-def _cut_off(row: Row) -> Rejected:
-    """Return the fault of a row that ends before its text: a part of another row, more often than a ticket without one."""
-    found, columns = len(row.cells) - len(row.missing), len(row.cells)
-    what = f"{found} of {columns} cells, the text is not among them; perhaps a line break in a text is not quoted"
-    return Rejected(FailureReason.MISSING_FIELD, "row", what)
 
 
 def row_id(source: TableFile, number: int) -> str:

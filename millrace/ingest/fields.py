@@ -26,6 +26,9 @@ BLANKS = string.whitespace + "\ufeff\u200b"
 NEAR = 0.8
 """How alike a column and a known name must be to be suggested: the ratio of `difflib`, 1 for equal names."""
 
+NEVER_SUGGESTED = frozenset({"tenant_id", "event_id", "event_version", "attributes"})
+"""Fields of which a wrong one does more harm than a missing one."""
+
 MEANT = 0.95
 """How alike a name is that another system gives to the field: only the field's own name is nearer."""
 
@@ -83,7 +86,7 @@ def suggestions(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, tuple[float, str]] = {}
     for column in columns:
-        likeness, field = max((_likeness(column, field), field) for field in FIELDS)
+        likeness, field = max((_likeness(column, field), field) for field in FIELDS if field not in NEVER_SUGGESTED)
         if likeness >= NEAR and field not in taken and likeness > found.get(field, (0.0, ""))[0]:
             found[field] = (likeness, column)
     return {column: field for field, (_, column) in found.items()}
@@ -92,14 +95,18 @@ def suggestions(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
 def _likeness(column: str, field: str) -> float:
     """Return how alike a column's name and the names of a field are, in [0, 1]."""
     words = _words(column)
+    if not words:
+        return 0.0
     bare = words.removeprefix("ticket").removeprefix("case").removeprefix("issue") or words
     own = field.replace("_", "")
     best = max(SequenceMatcher(None, words, own).ratio(), SequenceMatcher(None, bare, own).ratio())
     is_meant = not {words, bare}.isdisjoint(_words(name) for name in MEANINGS.get(field, "").split(","))
-    if field == "body" and not is_meant:
-        own_words = set(re.split(r"[\W_]+", normal(column)))
-        is_meant = bool(own_words & TEXT_WORDS) and not own_words & OTHER_WORDS
-    return max(best, MEANT) if is_meant else best
+    if is_meant or best == 1:
+        return max(best, MEANT)
+    own_words = set(re.split(r"[\W_]+", normal(column)))
+    if own_words & OTHER_WORDS - set(field.split("_")):
+        return 0.0  # `Resolution time` is not the resolution
+    return MEANT if field == "body" and own_words & TEXT_WORDS else best
 
 
 def _words(name: str) -> str:

@@ -23,6 +23,16 @@ ADVICE = {
     ".gz": "; decompress it first",
     ".zip": "; unpack it first",
 }
+DISGUISES = {
+    b"pk\x03\x04": "a workbook or another .zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls)",
+    b"\x1f\x8b": "compressed (.gz)",
+    b"%pdf": "a PDF",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"{\\rtf": "an RTF document",
+}
+"""How files of other kinds begin, in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,10 @@ class TableFile:
 def _table(path: Path, options: FileOptions) -> Table:
     ending = path.suffix.lower()
     _refuse_in_vain(path, ending, options)
+    if path.exists() and not path.is_file():
+        raise Fatal(f"{path} cannot be read: it is not a file")
+    if ending in DELIMITED + LINES:
+        _refuse_disguised(path)
     if ending in DELIMITED:
         return DelimitedFile(path, options.encoding, options.delimiter)
     if ending in LINES:
@@ -131,6 +145,15 @@ def _table(path: Path, options: FileOptions) -> Table:
     if ending in WORKBOOKS:
         return WorkbookFile(path, options.sheet)
     raise Fatal(f"{path}: {EXPECTED}{ADVICE.get(ending, '')}")
+
+
+def _refuse_disguised(path: Path) -> None:
+    """Refuse a file that is called a text file and is none."""
+    with path.open("rb") as opened:
+        head = opened.read(64).lstrip()
+    for beginning, what in DISGUISES.items():
+        if head[: len(beginning)].lower() == beginning:
+            raise Fatal(f"{path} is {what}, whatever its name says")
 
 
 def _refuse_in_vain(path: Path, ending: str, options: FileOptions) -> None:

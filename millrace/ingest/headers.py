@@ -7,11 +7,15 @@ DATA = re.compile(
     r"[+-]?[\d.,]+%?"  # a number
     r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*"  # a date
     r"|[^@\s]+@[^@\s]+\.[^@\s]+"  # an address
-    r"|.{80,}|.*[.!?]|.*[\r\n].*",  # a text
+    r"|.{80,}|.*[.!]",  # a text
     re.DOTALL,
 )
 
 
 def looks_like_data(columns: Sequence[str]) -> bool:
-    """Return whether a cell of the first line is a number, a date, an address or a sentence, as no column is called."""
-    return any(DATA.fullmatch(column.strip()) or len(column.split()) > 5 for column in columns)
+    """Return whether a cell of the first line is a number, a date, an address or a sentence, as no column is called.
+
+    Questions are columns: those of a form.
+    """
+    cells = [column.strip() for column in columns if not column.rstrip().endswith("?")]
+    return any(DATA.fullmatch(cell) or len(cell.split()) > 5 for cell in cells)

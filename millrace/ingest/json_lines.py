@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from millrace.ingest.encodings import encoding_of, opened_text
 from millrace.ingest.rows import Row
@@ -29,7 +30,8 @@ class JsonLinesFile:
             lines = ((line, text.strip()) for line, text in enumerate(opened, 1) if text.strip())
             line, first = next(lines, (0, ""))
         if first.startswith("[") or first == "{":
-            advice = f"`jq -c '.[]' {path.name} > tickets.jsonl` makes lines of a list"
+            each = "." if first == "{" else ".[]"
+            advice = f"`jq -c '{each}' {path.name} > tickets.jsonl` makes lines of it"
             raise Fatal(f"{path}, line {line}: expected an object on each line, found one JSON document; {advice}")
 
     @property
@@ -49,7 +51,17 @@ class JsonLinesFile:
                 if not text.strip():
                     continue
                 try:
-                    yield Row(number, line, parse_object(text))
+                    yield Row(number, line, _flat(parse_object(text)))
                 except Rejected as fault:
                     yield Row(number, line, {}, fault)
                 number += 1
+
+
+def _flat(cells: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with what its objects hold beside them, under dotted names: `via.channel`."""
+    nested = [(name, value) for name, value in cells.items() if isinstance(value, dict) and name != "attributes"]
+    return (
+        cells | {f"{name}.{inner}": value for name, held in nested for inner, value in held.items()}
+        if nested
+        else cells
+    )

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from millrace.ingest.exports import Export, recognise_export
-from millrace.ingest.fields import ATTRIBUTE, FIELDS, TEXT_FIELDS, field_of, is_field, normal, suggestions
+from millrace.ingest.fields import ATTRIBUTE, CHOICES, FIELDS, TEXT_FIELDS, field_of, is_field, normal, suggestions
 from millrace.ingest.headers import looks_like_data
 from millrace.ingest.times import STRICT, TimeReading
 from schemas.base import TENANT_PATTERN
@@ -113,7 +113,7 @@ def match_columns(path: Path, columns: Sequence[str], options: MappingOptions, i
     if is_header:
         harmless = {*repeated} - {*used} if export is not None and export.repeats else {*given} - {*used}
         _refuse_repeated(path, {column: times for column, times in repeated.items() if column not in harmless}, used)
-    _refuse_shared(path, used)
+    _refuse_shared(path, used, is_header)
     fields = {*used.values(), *options.constants}
     _refuse_values_in_vain(options, fields)
     unused = tuple(column for column in dict.fromkeys(columns) if column not in used)
@@ -139,6 +139,8 @@ def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[
             near = suggest_column(columns, name)
             perhaps = f"; perhaps {printable(near)}?" if near else ""
             raise Fatal(f"{path}: {option} {printable(name)}: there is no such column{perhaps}\n{_listed(columns)}")
+        if column in given:
+            raise Fatal(f"{path}: {option} {printable(name)}: the column is mapped twice")
         given[column] = target
     return given
 
@@ -184,7 +186,8 @@ def _values(options: MappingOptions, export: Export | None) -> dict[str, dict[st
     known = {} if export is None else export.values
     merged = {name: dict(values) for name, values in known.items()}
     for name, values in options.values.items():
-        merged.setdefault(name, {}).update({normal(value): target for value, target in values.items()})
+        as_known = normal if name in CHOICES else str
+        merged.setdefault(name, {}).update({normal(value): as_known(target) for value, target in values.items()})
     return merged
 
 
@@ -196,15 +199,21 @@ def _refuse_repeated(path: Path, repeated: Mapping[str, int], used: Mapping[str,
 
 
 def _refuse_values_in_vain(options: MappingOptions, fields: Set[str]) -> None:
-    for name in options.values:
+    for name, values in options.values.items():
         if name not in fields:
             raise Fatal(f"--value {name}:...: no column is {name}")
+        for value, target in values.items():
+            if target and name in CHOICES and normal(target) not in CHOICES[name]:
+                raise Fatal(
+                    f"--value {name}:{printable(value)}={printable(target)}: expected {', '.join(CHOICES[name])}"
+                )
 
 
-def _refuse_shared(path: Path, used: Mapping[str, str]) -> None:
+def _refuse_shared(path: Path, used: Mapping[str, str], is_header: bool) -> None:
+    """Refuse two columns for one field; in JSON Lines two spellings of one name are the columns of different rows."""
     first: dict[str, str] = {}
     for column, name in used.items():
-        if name in first:
+        if name in first and (is_header or normal(first[name]) != normal(column)):
             both = f"{printable(first[name])} and {printable(column)}"
             raise Fatal(f"{path}: the columns {both} are both {name}; leave one out with --map '{printable(column)}='")
         first[name] = column

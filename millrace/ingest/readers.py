@@ -49,6 +49,8 @@ def _typed(name: str, times: TimeReading) -> Reader | None:
         return lambda cell: times.read(cell) if isinstance(cell, str) else cell
     if name in IDS:
         return as_id
+    if name == "language":
+        return as_language
     return as_text if name in TEXTS else None
 
 
@@ -102,6 +104,11 @@ def as_integer(cell: Any) -> Any:
 def as_id(cell: Any) -> Any:
     """Return an id without blanks at its ends, a number as text."""
     return cell.strip() if isinstance(cell, str) else as_text(cell)
+
+
+def as_language(cell: Any) -> Any:
+    """Return a language as BCP 47 writes it: `en-US` for `en_US`."""
+    return cell.strip().replace("_", "-") if isinstance(cell, str) else cell
 
 
 def as_text(cell: Any) -> Any:

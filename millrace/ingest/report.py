@@ -142,6 +142,15 @@ def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[
         yield f"  not used: {', '.join(unused[:UNUSED_SHOWN])}{more}"
 
 
+def match_warnings(match: ColumnMatch) -> Iterator[str]:
+    """Yield what is made up for rows although a column seems to have it."""
+    made_up = {"ticket_id": "ids are digests of file and row", "occurred_at": "the file's modification time is taken"}
+    for column, name in match.suggested.items():
+        if name in made_up:
+            shown = printable(column, 40)
+            yield f"{shown} looks like {name} and is not used: {made_up[name]}, unless you --map '{shown}={name}'"
+
+
 def ticket_lines(made: Made) -> list[str]:
     """Return a ticket as it would be sent, in JSON without anything a terminal would obey."""
     shown = json.dumps(json.loads(made.message.value or b""), ensure_ascii=False, indent=2)

@@ -35,6 +35,8 @@ class Row:
 def extra_cells(count: int, width: int) -> Rejected:
     """Return the fault of a row with more cells than the header, empty ones too: they show that cells have shifted."""
     what = f"{count} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
+    if width == 1:
+        what = f"{count} cells, but the first line has one; if that is a title, delete what stands above the header"
     return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)
 
 

@@ -10,7 +10,8 @@ from shared.decoding import printable
 from shared.errors import Fatal, Rejected
 
 ISO = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
+    r"(\d{4})([-/])(\d{2})\2(\d{2})(?:[T ](\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?))?"
+    r"\s?(?:(Z|UTC|GMT)|([+-]\d{2}(?::?\d{2})?)(?: UTC| GMT)?)?",
     re.IGNORECASE | re.ASCII,
 )
 """The year first, so that day and month are not mixed up; the time and the offset may be missing."""
@@ -58,6 +59,7 @@ class TimeReading:
         return None
 
 
+SOME_DAY = datetime(2025, 3, 17, 14, 5, 6, tzinfo=UTC)
 STRICT = TimeReading()
 """Takes times with a UTC offset alone."""
 
@@ -66,13 +68,14 @@ def check_format(text: str) -> str:
     """Return a format of `strptime`.
 
     Raises:
-        Fatal: it is not one.
+        Fatal: it is not one, or it leaves a part of the date out.
     """
     try:
-        datetime.strptime("", text)  # noqa: DTZ007  (nothing is read)
-    except ValueError as error:
-        if "bad directive" in str(error) or "stray %" in str(error):
-            raise Fatal(f"--time-format {text}: {error}") from error
+        read = datetime.strptime(SOME_DAY.strftime(text), text)  # noqa: DTZ007  (its date is compared)
+    except (ValueError, re.error) as error:
+        raise Fatal(f"--time-format {text}: {error}") from error
+    if read.date() != SOME_DAY.date():
+        raise Fatal(f"--time-format {text}: it does not say day, month and year, as '%d/%m/%Y %H:%M' does")
     return text
 
 
@@ -98,10 +101,11 @@ def _by_iso(text: str) -> datetime | None:
     found = ISO.fullmatch(text)
     if found is None:
         return None
-    day, time, offset = found[1], found[2] or "00:00", (found[3] or "").upper()
-    offset = "+00:00" if offset in ("Z", "UTC", "GMT") else offset
+    time = (found[5] or "00:00").replace(",", ".")
+    time = f"0{time}" if time[1] == ":" else time
+    offset = "+00:00" if found[6] else found[7] or ""
     try:
-        return datetime.fromisoformat(f"{day}T{time.zfill(len(time) + (time[1] == ':'))}{offset}")
+        return datetime.fromisoformat(f"{found[1]}-{found[3]}-{found[4]}T{time}{offset}")
     except ValueError:
         return None
 

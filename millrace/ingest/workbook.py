@@ -30,7 +30,8 @@ class WorkbookFile:
             names = [each.title for each in book.worksheets]
             if sheet is not None and sheet not in names:
                 raise Fatal(f"{path} has no sheet {sheet}; it has {', '.join(names)}")
-            filled = [name for name in names if next(_records(book, name), None) is not None]
+            shown = [each.title for each in book.worksheets if each.sheet_state == "visible"]
+            filled = [name for name in shown if next(_records(book, name), None) is not None]
             if sheet is None and len(filled) > 1:
                 raise Fatal(f"{path} has several sheets, {', '.join(filled)}: choose one with --sheet")
             self._sheet = sheet or (filled or names)[0]

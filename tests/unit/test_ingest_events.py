@@ -105,6 +105,7 @@ def test_numbers_become_text_where_a_text_belongs(source: TableFile) -> None:
     made = event_of({"ticket_id": 77, "user": 12.0, "subject": 4.5}, source, ID | {"user": "customer_id"})
     assert (made["ticket_id"], made["customer_id"], made["subject"]) == ("77", "12", "4.5")
     assert "satisfaction" not in event_of({"satisfaction": " "}, source)
+    assert event_of({"language": "en_US "}, source)["language"] == "en-US"
 
 
 def test_a_tenant_in_the_row_wins(source: TableFile) -> None:
@@ -256,6 +257,9 @@ BERLIN = TimeReading(zone_of("Europe/Berlin"))
         ("2026-03-05 09:14:33 UTC", TimeReading(), "2026-03-05T09:14:33+00:00"),
         ("2026-03-05 09:14:33 +0100", TimeReading(), "2026-03-05T09:14:33+01:00"),
         ("2026-03-05T09:14:33.5+01:00", TimeReading(), "2026-03-05T09:14:33.5+01:00"),
+        ("2026-03-05 10:20:30.1234567+00", TimeReading(), "2026-03-05T10:20:30.123456+00:00"),
+        ("2026/03/05 10:20:30Z", TimeReading(), "2026-03-05T10:20:30+00:00"),
+        ("2026-03-05 10:20:30,123 +0000 UTC", TimeReading(), "2026-03-05T10:20:30.123000+00:00"),
         ("2026-03-05 9:14", BERLIN, "2026-03-05T09:14:00+01:00"),
         (" 2026-07-05 ", BERLIN, "2026-07-05T00:00:00+02:00"),
         ("2026-03-05 09:14", TimeReading(zone_of("-05:30")), "2026-03-05T09:14:00-05:30"),
@@ -267,7 +271,7 @@ def test_a_time_is_read_where_there_is_no_doubt(text: str, reading: TimeReading,
     assert reading.read(text) == wanted
 
 
-@pytest.mark.parametrize("wrong", ["%d.%m.%Y %Q", "%Y-%"])
+@pytest.mark.parametrize("wrong", ["%d.%m.%Y %Q", "%Y-%", "%d %d", "%H:%M", "%d/%m", "%Y"])
 def test_a_format_that_is_none_is_fatal(wrong: str) -> None:
     with pytest.raises(Fatal, match="--time-format"):
         check_format(wrong)

@@ -114,10 +114,16 @@ def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
         ({"constants": {"priority": ""}}, "a value is missing"),
         ({"values": {"priority": {"x": "high"}}}, "no column is priority"),
         ({"columns": {"subject": ""}}, "no column is the subject"),
+        ({"columns": {"subject": "body", "Subject": "body"}}, "mapped twice"),
+        ({"id_column": "subject", "columns": {"subject": "body"}}, "mapped twice"),
     ],
 )
 def test_an_option_that_can_do_nothing_is_refused(options: dict[str, Any], says: str) -> None:
     assert says in refusal(TEXT if "columns" not in options else ["subject", "priority"], **options)
+
+
+def test_a_value_that_no_field_knows_is_refused_before_the_file_is_read() -> None:
+    assert "expected low, normal, high, urgent" in refusal([*TEXT, "priority"], values={"priority": {"P1": "banana"}})
 
 
 @pytest.mark.parametrize("tenant", ["", "a:b", "a b", "x" * 65, "-a"])
@@ -140,6 +146,8 @@ def test_two_columns_are_not_one_field() -> None:
     assert "is there" not in message
     assert "subject and Subject are both subject" in message
     assert mapped(["subject", "Subject", "body"], columns={"Subject": ""}) == {"subject": "subject", "body": "body"}
+    both = fitted(["Subject", "subject"], is_header=False).mapped.columns
+    assert set(both) == {"Subject", "subject"}, "of different lines of JSON"
     assert "are both body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
 
 
@@ -163,6 +171,9 @@ def test_every_export_maps_to_fields_and_to_values_that_exist() -> None:
         (["Id", "Requester", "Subject", "Status", "Created at"], "Zendesk"),
         (["ID", "SUBJECT", "REQUESTER EMAIL"], "Zendesk"),
         (["id", "subject", "description", "requester_id", "created_at"], "Zendesk"),
+        (["Ticket ID", "Ticket subject", "Ticket status"], "Zendesk"),
+        (["id", "subject", "description_text", "responder_id", "requester_id", "created_at"], "Freshdesk"),
+        (["ticket_id", "ticket_subject", "ticket_description"], "support ticket set"),
         (["Ticket ID", "Subject", "Status", "Priority", "Source", "Agent"], "Freshdesk"),
         (["Summary", "Issue key", "Issue id", "Comment", "Comment"], "Jira"),
         (
@@ -200,6 +211,8 @@ def test_an_export_s_repeated_columns_are_left_out_unless_they_are_used() -> Non
 def test_values_that_were_asked_for_win_over_the_export_s() -> None:
     columns = ["Summary", "Issue key", "Priority"]
     values = fitted(columns, values={"priority": {"Major": "normal", "P1": "urgent"}}).mapped.values["priority"]
+    own = fitted([*TEXT, "priority"], values={"priority": {"P1": "URGENT"}})
+    assert own.mapped.values == {"priority": {"p1": "urgent"}}
     assert (values["major"], values["p1"], values["blocker"]) == ("normal", "urgent", "urgent")
 
 
@@ -213,7 +226,8 @@ def test_values_that_were_asked_for_win_over_the_export_s() -> None:
         ("Titre", None), ("ticketid", "ticket_id"), ("Ticket No", None), ("Case Number", "ticket_id"),
         ("satisfation", "satisfaction"), ("CSAT", "satisfaction"), ("created_at", "occurred_at"), ("Colour", None),
         ("first_message", "body"), ("Beschreibung des Problems", "body"), ("body text", "body"), ("Message ID", None),
-        ("Short Description", "subject"), ("E-Mail", "customer_id"), ("Group", None),
+        ("Short Description", "subject"),
+        ("#", None), ("Resolution time", None), ("channel_id", None), ("E-Mail", "customer_id"), ("Group", None),
     ],
 )  # fmt: skip
 def test_a_strange_name_is_suggested_for_the_field_it_may_mean(column: str, field: str | None) -> None:

@@ -4,6 +4,7 @@ A green run does not prove that every program's files are read; those of some st
 """
 
 import io
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,6 +115,15 @@ def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
     assert [(row.line, row.cells["a"]) for row in found] == [(2, "1"), (4, "3"), (6, "a")]
 
 
+def test_a_title_above_the_header_is_named(tmp_path: Path) -> None:
+    [bad] = rows(tmp_path, "Export of May\na,b\n")
+    assert "title" in str(bad.fault)
+
+
+def test_a_column_of_texts_with_commas_in_a_tsv(tmp_path: Path) -> None:
+    assert cells(tmp_path, "body\nHello, you\nplain\n", "t.tsv") == [{"body": "Hello, you"}, {"body": "plain"}]
+
+
 @pytest.mark.parametrize(("name", "content"), [("t.csv", "sep=;\na,b\n1,2\n"), ("t.tsv", "a;b\n1;2\n")])
 def test_a_hint_that_the_header_belies_is_not_obeyed(tmp_path: Path, name: str, content: str) -> None:
     assert cells(tmp_path, content, name) == AB
@@ -132,6 +142,21 @@ def test_rows_without_any_value_are_no_rows(tmp_path: Path) -> None:
 def test_a_cell_beyond_python_s_limit_is_read(tmp_path: Path) -> None:
     [row] = rows(tmp_path, f"a,b\n{'x' * 300_000},2\n")
     assert len(row.cells["a"]) == 300_000
+
+
+def test_rows_swallowed_by_a_quote_cost_the_row(tmp_path: Path) -> None:
+    swallowed = 'id,subject,body\n1,Login,"Hello I cannot\n2,Refund,Please\n3,Screen,Mine is 19"\n4,X,Y\n'
+    bad, good = rows(tmp_path, swallowed)
+    assert (bad.fault is not None, good.fault) == (True, None)
+    assert "a quote is not closed" in str(bad.fault)
+    mail = 'id,subject,body\n1,Login,"Dear Ann, dear Bo, hello\nI, you, we wait\nT-7, T-8, T-9"\n'
+    assert [row.fault for row in rows(tmp_path, mail)] == [None]
+
+
+def test_blanks_between_delimiter_and_quote_are_no_part_of_a_cell(tmp_path: Path) -> None:
+    [row] = rows(tmp_path, 'a, b\n1, "two, and\nthree"\n')
+    assert list(row.cells.values()) == ["1", "two, and\nthree"]
+    assert cells(tmp_path, "a,b\n1, 2\n") == [{"a": "1", "b": " 2"}]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +217,8 @@ def test_a_character_that_is_cut_off_at_the_end_is_fatal(tmp_path: Path) -> None
 
 def test_utf_16_without_a_mark_is_no_traceback(tmp_path: Path) -> None:
     assert "is not UTF-16" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-le"), encoding="utf-16")
+    assert "--encoding utf-16-le" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-le"))
+    assert "--encoding utf-16-be" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-be"))
     assert cells(tmp_path, "a,b\n1,2\n".encode("utf-16-le"), encoding="utf-16-le") == AB
 
 
@@ -207,6 +234,8 @@ def test_json_lines(tmp_path: Path) -> None:
     found = rows(tmp_path, '{"subject": "a"}\n\n  \n{"subject": "b"}', "t.jsonl")
     assert [(row.number, row.line, row.cells["subject"]) for row in found] == [(0, 1, "a"), (1, 4, "b")]
     assert cells(tmp_path, '{"subject": "a"}\n', "t.NDJSON") == [{"subject": "a"}]
+    [nested] = cells(tmp_path, '{"via": {"channel": "web"}, "attributes": {"a": 1}}', "t.jsonl")
+    assert (nested["via.channel"], nested["attributes"], "attributes.a" in nested) == ("web", {"a": 1}, False)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +293,18 @@ def test_of_several_sheets_one_is_chosen(tmp_path: Path) -> None:
     assert "has no sheet Three" in fatal(tmp_path, content, "t.xlsx", sheet="Three")
 
 
+def test_a_hidden_sheet_is_no_choice(tmp_path: Path) -> None:
+    made = Workbook()
+    for line in (["a"], ["1"]):
+        made.worksheets[0].append(line)
+    hidden = made.create_sheet("Lookup")
+    hidden.append(["x"])
+    hidden.sheet_state = "hidden"
+    kept = io.BytesIO()
+    made.save(kept)
+    assert cells(tmp_path, kept.getvalue(), "t.xlsx") == [{"a": "1"}]
+
+
 def test_a_sheet_s_extra_cells_are_a_fault(tmp_path: Path) -> None:
     [bad] = rows(tmp_path, book(("T", [["a", "b"], ["1", "2", "3"]])), "t.xlsx")
     assert bad.fault is not None
@@ -308,6 +349,20 @@ def test_an_option_that_says_nothing_about_a_file_is_refused(tmp_path: Path, nam
     assert f"--{next(iter(how))} is for files" in fatal(tmp_path, "", name, **how)
 
 
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF-1.7", b"\n<!DOCTYPE html>"])
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_file_that_is_called_what_it_is_not_is_fatal(tmp_path: Path, head: bytes, name: str) -> None:
+    assert "whatever its name says" in fatal(tmp_path, head + b"rest", name)
+
+
+def test_what_is_no_file_is_fatal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("pipe.csv", "folder.csv"):
+        with pytest.raises(Fatal, match="cannot be read: it is not a file"):
+            TableFile.open(tmp_path / name)
+
+
 def test_a_missing_file_is_fatal(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="cannot be read"):
         TableFile.open(tmp_path / "none.csv")
@@ -348,14 +403,20 @@ def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: st
 
 @pytest.mark.parametrize(
     "header",
-    [["1", "a"], ["T-1", "ann@example.com"], ["id", "2026-01-01"], ["x", "Where is my parcel?"], ["x", "a b c d e f"]],
+    [["1", "a"], ["T-1", "ann@example.com"], ["id", "2026-01-01"], ["x", "My parcel is late."], ["x", "a b c d e f"]],
 )
 def test_a_first_line_of_data_is_noticed(header: list[str]) -> None:
     assert looks_like_data(header)
 
 
 @pytest.mark.parametrize(
-    "header", [["id", "Ticket Subject"], ["Custom field (Story Points)"], ["First reply time in minutes"]]
+    "header",
+    [
+        ["id", "Ticket Subject"],
+        ["Custom field (Story Points)"],
+        ["First reply time in minutes"],
+        ["What is your question to us today?"],
+    ],
 )
 def test_a_header_is_not_taken_for_data(header: list[str]) -> None:
     assert not looks_like_data(header)
