@@ -130,7 +130,8 @@ class SimilarSearch:
                 solved = count_solved(self._collection, self._settings, tenant)
             except Unavailable:
                 solved = None
-            self._solved[tenant] = (now_s + COUNTS_HOLD_S, solved)
+            nothing_yet = solved is not None and not solved.total  # counted in a moment, and may change in the next
+            self._solved[tenant] = (now_s + (0 if nothing_yet else COUNTS_HOLD_S), solved)
 
     def _query(self, question: Question) -> HybridQuery:
         settings = self._settings

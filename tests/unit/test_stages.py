@@ -12,6 +12,7 @@ import pytest
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
 from schemas.points import TicketPayload, TicketTombstone, point_id
+from schemas.tickets import SimilarLeftOut
 from shared.records import Point, Settled
 from shared.settings import SimilarSettings
 from tests.assembly import Assembly
@@ -340,6 +341,16 @@ def test_similar_tickets_are_solved_well_rated_and_of_the_same_tenant() -> None:
         event(),
     )
     assert [similar.ticket_id for similar in parts.results()[-1].similar] == ["good"]
+
+
+def test_a_result_without_a_similar_ticket_says_what_was_left_out() -> None:
+    parts = Assembly()
+    for number, rating in enumerate((None, None, 2)):
+        send(parts, event(ticket_id=f"S-{number}", body=str(number), reason="solved", satisfaction=rating))
+    send(parts, event())
+    [result] = parts.results()
+    assert result.similar == ()
+    assert result.similar_left_out == SimilarLeftOut(unrated=2, rated_too_low=1)
 
 
 def test_an_empty_ticket_abstains() -> None:
