@@ -31,6 +31,9 @@ SHOWN_TERMS = 12
 COUNTS_HOLD_S = 30.0
 """A tenant's solved tickets are not counted again for this time: Qdrant Edge takes 0.5 ms for a thousand of them."""
 
+NOTHING_HOLDS_S = 2.0
+"""That a tenant has no solved ticket is counted in a moment, and may have changed in the next."""
+
 COUNTED_AT_ONCE = 16
 """The tenants counted for one batch; the others have their turn in a later one."""
 
@@ -130,8 +133,8 @@ class SimilarSearch:
                 solved = count_solved(self._collection, self._settings, tenant)
             except Unavailable:
                 solved = None
-            nothing_yet = solved is not None and not solved.total  # counted in a moment, and may change in the next
-            self._solved[tenant] = (now_s + (0 if nothing_yet else COUNTS_HOLD_S), solved)
+            nothing_yet = solved is not None and not solved.total
+            self._solved[tenant] = (now_s + (NOTHING_HOLDS_S if nothing_yet else COUNTS_HOLD_S), solved)
 
     def _query(self, question: Question) -> HybridQuery:
         settings = self._settings
