@@ -106,7 +106,7 @@ def send(
 
 
 def _identify(row: Row, maker: Maker, identities: Identities) -> None:
-    """Take the identity of a row that an earlier run sent; it refused what cannot be made again."""
+    """Take the identity of a row that an earlier run is done with; one that it refused has none."""
     try:
         identities.add(maker.make(row).event)
     except Rejected:
