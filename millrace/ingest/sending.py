@@ -1,6 +1,7 @@
 """Sending a file of tickets: in chunks that are confirmed before the next, resumable after any interruption."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
@@ -68,7 +69,7 @@ class Progress:
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
+        part = self.path.with_suffix(f".{os.getpid()}.part")  # of this process: two may import one file
         part.write_text(json.dumps({"rows": rows, "counts": self.counts.as_dict()}))
         part.replace(self.path)  # not synchronised: it would take a third of the time, and a loss of power is rare
 

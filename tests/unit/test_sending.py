@@ -4,10 +4,12 @@ A green run does not prove that a killed process resumes; only that what it keep
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -248,7 +250,7 @@ def test_progress_that_was_half_written_does_not_count(tmp_path: Path) -> None:
     progress = sender.progress()
     progress.save(2)
     assert progress.path is not None
-    progress.path.with_suffix(".part").write_text('{"row')
+    progress.path.with_suffix(f".{os.getpid()}.part").write_text('{"row')
     assert sender.progress().rows == 2
     assert sender.send().sent == 3
 
@@ -258,3 +260,13 @@ def test_refused_rows_are_remembered_by_a_run_that_goes_on(tmp_path: Path) -> No
     sender.send()
     assert sender.progress().counts.rows_refused == 2
     assert sender.send().rows_refused == 2
+
+
+def test_two_processes_that_import_one_file_do_not_write_the_same_part(tmp_path: Path) -> None:
+    sender = Sender(tmp_path)
+    one, other = sender.progress(), sender.progress()
+    with patch("os.getpid", return_value=1), patch("pathlib.Path.replace"):
+        one.save(2)
+    other.save(3)
+    assert [path.name.split(".")[1] for path in sorted(tmp_path.glob("state/ingest/*.part"))] == ["1"]
+    assert sender.progress().rows == 3
