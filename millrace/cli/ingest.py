@@ -15,7 +15,7 @@ from millrace.delivery import deliver
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
 from millrace.ingest.files import FileOptions, TableFile
-from millrace.ingest.mapping import ColumnMatch, MappingOptions, RowMapping, match_columns
+from millrace.ingest.mapping import ColumnMatch, MappingOptions, match_columns
 from millrace.ingest.report import Job, Report, mapping_lines, match_warnings, ticket_lines
 from millrace.ingest.sending import Deliver, Progress, send
 from millrace.ingest.survey import survey
@@ -120,8 +120,7 @@ def ingest(
     constants = _pairs(set, "--set")
     options = MappingOptions(tenant, _pairs(map, "--map"), constants, _values(value), id_column, times)
     source = TableFile.open(file, FileOptions(encoding, _delimiter(delimiter), sheet))
-    if address is not None:
-        TopicReader(address).watermarks(input_topic(STREAM))  # a missing broker or topic shows before a long look
+    held = 0 if address is None else _records_ever(address)  # a missing broker or topic shows before a long look
     with bar(f"check {file.name}", None) as advance:
         looked = survey(source, advance)
     match = match_columns(file, looked.columns, options, source.table.columns is not None)
@@ -132,7 +131,10 @@ def ingest(
     if dry_run and not json:
         _show(source, match)
     with _destination(address, settings) as deliver:
-        progress = Progress() if address is None else _progress(address, settings, source, match.mapped, restart)
+        progress = Progress()
+        if address is not None:
+            progress = Progress.load(settings.operation.state_dir, source, match.mapped, str(address))
+            _forget_if_needed(progress, held, restart)
         report = _send(Job(source, match, looked.rows, dry_run, skip_bad), deliver, progress)
     _print(report, settings, json)
     raise typer.Exit(0 if report.failure is None else 1)
@@ -158,18 +160,20 @@ def _destination(address: Brokers | None, settings: Settings) -> Iterator[Delive
         yield partial(deliver, sink=sink, clock=SystemClock())
 
 
-def _progress(address: Brokers, settings: Settings, source: TableFile, mapped: RowMapping, restart: bool) -> Progress:
-    """Return how far the file was sent; a topic that holds fewer records than were sent to it is a new one."""
-    topic = input_topic(STREAM)
-    watermarks = TopicReader(address).watermarks(topic)
-    progress = Progress.load(settings.operation.state_dir, source, mapped, str(address))
-    ever = sum(high for _, high in watermarks.values())
-    if not restart and progress.counts.sent > ever:
-        what = f"{progress.counts.sent} rows were sent before, but {topic} never held more than {ever} records"
+def _records_ever(address: Brokers) -> int:
+    """Return how many records the input topic has ever held, at most."""
+    return sum(high for _, high in TopicReader(address).watermarks(input_topic(STREAM)).values())
+
+
+def _forget_if_needed(progress: Progress, held: int, restart: bool) -> None:
+    """Begin anew if that is wanted, or if the topic never held as many records as were sent: then it is another one."""
+    is_other = progress.counts.sent > held
+    if is_other and not restart:
+        topic = input_topic(STREAM)
+        what = f"{progress.counts.sent} rows were sent before, but {topic} never held more than {held} records"
         sys.stderr.write(f"warning: {what}: it is another topic now, and every row is sent\n")
-    if restart or progress.counts.sent > ever:
+    if is_other or restart:
         progress.restart()
-    return progress
 
 
 def _show(source: TableFile, match: ColumnMatch) -> None:

@@ -14,7 +14,7 @@ from shared.errors import Fatal, Rejected
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 NAMES = {delimiter: name for name, delimiter in DELIMITERS.items()}
 EXCEL_HINT = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE)
-"""A first line by which Excel is told the delimiter; it is not part of the table."""
+"""A first line that names the delimiter for Excel; it is not part of the table."""
 
 TAB_ENDINGS = (".tsv", ".tab")
 MARK = "\ufeff"

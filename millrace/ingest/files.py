@@ -89,7 +89,7 @@ class TableFile:
         """Look at a file.
 
         Raises:
-            Fatal: it cannot be read, or it is none of the formats known.
+            Fatal: it cannot be read, or its format is not known.
         """
         try:
             table = _table(path, options or FileOptions())
@@ -148,7 +148,7 @@ def _table(path: Path, options: FileOptions) -> Table:
 
 
 def _refuse_disguised(path: Path) -> None:
-    """Refuse a file that is called a text file and is none."""
+    """Refuse a file whose name says that it is text, and whose first bytes say something else."""
     with path.open("rb") as opened:
         head = opened.read(64).lstrip()
     for beginning, what in DISGUISES.items():
