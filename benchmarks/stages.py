@@ -27,7 +27,7 @@ from shared.engine.pipeline import Pipeline
 from shared.engine.settle import Settler
 from shared.engine.timing import Stopwatch
 from shared.observers import Observer
-from shared.records import Message, Record
+from shared.records import Message, Record, Unread
 from shared.retrieval.similar import SimilarSearch
 from shared.routing.policy import Policy
 from shared.settings import BrokerSettings, DecisionSettings, SimilarSettings
@@ -92,6 +92,14 @@ class NoSource:
     def hold(self, records: Sequence[Record]) -> list[Record]:
         """Return all."""
         return list(records)
+
+    def ours(self, records: Sequence[Record]) -> list[Record]:
+        """Return all."""
+        return list(records)
+
+    def unread(self) -> list[Unread]:
+        """Return nothing."""
+        return []
 
     def commit(self, records: Sequence[Record]) -> int:
         """Do nothing."""

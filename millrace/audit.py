@@ -6,28 +6,21 @@ It reads the input itself and never counts offsets: compaction, transactions and
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 from uuid import UUID
 
-from schemas.failures import FailureHeader
-from schemas.outcomes import LedgerEntry, Outcome
-from schemas.tickets import TicketRouted
-from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, result_topic
+from millrace.evidence import Evidence, Place, gather_evidence
+from schemas.outcomes import Outcome
+from schemas.topics import input_topic, redo_topic
 from shared.broker.reader import TopicReader
 from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import NewerSchema, Rejected
-from shared.records import Record, TopicPartition
+from shared.records import Record
 from shared.vectorstore.port import VERSION_FIELD, Collection
 from workers.tickets.prepare import decode_ticket
 
-Place = tuple[TopicPartition, int]
-"""One record: its partition and its offset."""
-
 SettledVersions = dict[UUID, dict[int, bool]]
 """The settled versions of each id, and whether a record of that version was routed."""
-
-Owed = Literal["letter", "result"]
-"""What a record's outcome promises, and retention or a purge may have removed since."""
 
 EXAMPLES = 5
 POINT_FIELDS = ("tenant_id", "ticket_id", VERSION_FIELD, PUBLISHED_FIELD)
@@ -36,17 +29,20 @@ FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
 
 @dataclass(slots=True)
 class Findings:
-    """What the audit counted. Clean means that `missing`, `stale`, `conflicting` and `unreadable` are all zero.
+    """What the audit counted. Clean: `missing`, `stale`, `conflicting`, `unread_lost` and `unreadable` are all zero.
 
     Attributes:
         settled: Input records that the ledger gives an outcome.
         missing: Settled by the offsets but not by the ledger, or without the result, dead letter or point it promises.
         stale: Points older than the newest version of their id that was settled.
         conflicting: Records with two outcomes that exclude each other, or two results of one version that differ.
+        unread_lost: Offsets that the input had lost, by its retention for example, before anybody had read them. What was
+            compacted away, or stands as a gap, in the part that is still there is not among them.
         repeated: Records whose outcome, result or dead letter was written more than once: harmless, after a crash.
         unreadable: Messages of the ledger, the results or the dead-letter queue that are none of ours.
         pending: Input records behind the committed offsets: their turn has not come.
         below_retention: Settled records that the input no longer holds.
+        former: Records that were settled while another topic of the input's name was there: it was deleted and made again.
         purged: Records whose letter or result is gone from its topic, no more than that has lost at its beginnings: by a
             purge or its retention, so they cannot be compared.
     """
@@ -55,10 +51,12 @@ class Findings:
     missing: int = 0
     stale: int = 0
     conflicting: int = 0
+    unread_lost: int = 0
     repeated: int = 0
     unreadable: int = 0
     pending: int = 0
     below_retention: int = 0
+    former: int = 0
     purged: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     points: int = 0
@@ -66,38 +64,22 @@ class Findings:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is missing, stale or conflicting, and all could be read."""
-        return not (self.missing or self.stale or self.conflicting or self.unreadable)
+        """Whether nothing is missing, stale, conflicting or lost unread, and all could be read."""
+        return not (self.missing or self.stale or self.conflicting or self.unread_lost or self.unreadable)
 
-    def note(self, kind: str, what: str) -> None:
+    def note(self, kind: str, what: str, count: int = 1) -> None:
         """Count a finding and keep the first few as examples."""
-        setattr(self, kind, getattr(self, kind) + 1)
+        if not count:
+            return
+        setattr(self, kind, getattr(self, kind) + count)
         if len(self.examples[kind]) < EXAMPLES:
             self.examples[kind].append(what)
 
     def line(self) -> str:
         """Return the one line that answers the question."""
         counts = {name: getattr(self, name) for name in ("missing", "stale", "conflicting", "repeated")}
+        counts |= {"unread and gone": self.unread_lost} if self.unread_lost else {}
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
-
-
-@dataclass(slots=True)
-class Evidence:
-    """What the topics say, by place; and how many messages each topic has lost at its beginnings."""
-
-    outcomes: dict[Place, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
-    results: dict[Place, int] = field(default_factory=Counter)
-    dead_letters: dict[Place, int] = field(default_factory=Counter)
-    decisions: dict[tuple[str, str, int], str] = field(default_factory=dict)
-    contradicted: list[tuple[str, str, int]] = field(default_factory=list)
-    removed: Counter[Owed] = field(default_factory=Counter)
-
-    def absence(self, of: Owed) -> Literal["purged", "missing"]:
-        """Return what it means that one more is not there: its topic has lost so many, and each accounts for one."""
-        if not self.removed[of]:
-            return "missing"
-        self.removed[of] -= 1
-        return "purged"
 
 
 def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Findings:
@@ -114,7 +96,10 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
     topics = [input_topic(stream), redo_topic(stream)]
     committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
     findings = Findings()
-    evidence = _gather_evidence(reader, stream, findings)
+    evidence = gather_evidence(reader, stream)
+    for example in evidence.unreadable:
+        findings.note("unreadable", example)
+    findings.former = evidence.former
     settled: SettledVersions = defaultdict(dict)
     seen: set[Place] = set()
     for topic in topics:
@@ -126,56 +111,15 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
             if outcomes & {*FINAL, Outcome.SUPERSEDED}:
                 _remember_version(record, Outcome.ROUTED in outcomes, settled)
     findings.below_retention = sum(place not in seen for place in evidence.outcomes)
+    lows = {where: low for topic in topics for where, (low, _) in reader.watermarks(topic).items()}
+    for ((topic, partition), first), count in evidence.unread_lost(committed, lows).items():
+        what = f"{topic}/{partition}: {count} offsets from {first} on were gone before anybody had read them"
+        findings.note("unread_lost", what, count)
     for key in evidence.contradicted:
         findings.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
     if collection is not None:
         _check_points(collection, settled, evidence, findings)
     return findings
-
-
-def _gather_evidence(reader: TopicReader, stream: str, findings: Findings) -> Evidence:
-    evidence = Evidence()
-    takers = {
-        ledger_topic(stream): _take_ledger,
-        result_topic(stream): _take_result,
-        dlq_topic(stream): _take_dead_letter,
-    }
-    for topic, take in takers.items():
-        for record in reader.read(topic):
-            try:
-                take(record, evidence)
-            except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
-                place = f"{record.topic}/{record.partition}@{record.offset}"
-                findings.note("unreadable", f"{place}: {type(error).__name__}")
-    # Asked last: what was removed while the topics were read must count as removed.
-    owed: dict[Owed, str] = {"letter": dlq_topic(stream), "result": result_topic(stream)}
-    for kind, topic in owed.items():
-        evidence.removed[kind] = sum(low for low, _ in reader.watermarks(topic).values())
-    return evidence
-
-
-def _take_ledger(record: Record, evidence: Evidence) -> None:
-    entry = LedgerEntry.model_validate_json(record.value or b"")
-    where = TopicPartition(entry.topic, entry.partition)
-    for span in entry.ranges:
-        for offset in range(span.first, span.last + 1):
-            evidence.outcomes[where, offset].append(span.outcome)
-
-
-def _take_result(record: Record, evidence: Evidence) -> None:
-    result = TicketRouted.model_validate_json(record.value or b"")
-    source = result.source
-    evidence.results[TopicPartition(source.topic, source.partition), source.offset] += 1
-    key = (result.tenant_id, result.ticket_id, result.event_version)
-    decision = result.decision.model_dump_json()
-    if evidence.decisions.setdefault(key, decision) != decision:
-        evidence.contradicted.append(key)
-
-
-def _take_dead_letter(record: Record, evidence: Evidence) -> None:
-    headers = dict(record.headers)
-    origin = TopicPartition(headers[FailureHeader.ORIGIN_TOPIC].decode(), int(headers[FailureHeader.ORIGIN_PARTITION]))
-    evidence.dead_letters[origin, int(headers[FailureHeader.ORIGIN_OFFSET])] += 1
 
 
 def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: Findings) -> None:
@@ -241,10 +185,12 @@ def as_json(findings: Findings) -> str:
         "missing",
         "stale",
         "conflicting",
+        "unread_lost",
         "repeated",
         "unreadable",
         "pending",
         "below_retention",
+        "former",
         "purged",
         "points",
     )

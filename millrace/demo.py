@@ -39,7 +39,7 @@ from shared.clock import Clock, SystemClock
 from shared.embedding.port import TextModel
 from shared.errors import MillraceError, Unavailable
 from shared.observers import Observer
-from shared.records import Message
+from shared.records import Message, header_texts
 from shared.retrieval.similar import Question, SimilarSearch
 from shared.settings import BatchSettings, BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.text.preparation import Preparer
@@ -298,7 +298,7 @@ def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
 
 def _show_dead_letter(stage: Stage) -> None:
     for record in TopicReader(stage.bootstrap).read(dlq_topic(STREAM)):
-        headers = {name: value.decode() for name, value in record.headers}
+        headers = header_texts(record.headers)
         place = f"{headers[FailureHeader.ORIGIN_TOPIC]}/{headers[FailureHeader.ORIGIN_PARTITION]}"
         stage.console.print(f"\ntickets.dlq: {place}@{headers[FailureHeader.ORIGIN_OFFSET]}")
         for header in (FailureHeader.REASON, FailureHeader.FIELD, FailureHeader.DETAIL):

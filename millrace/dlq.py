@@ -147,6 +147,7 @@ class Replayed:
         skipped: Passed over: the selection leaves them out.
         repeated: Passed over: another letter of the same record was sent by this run.
         unreadable: Passed over: no envelope of ours.
+        cut: Passed over: they hold only a part of their record, which stands at its origin.
     """
 
     replayed: int = 0
@@ -154,6 +155,7 @@ class Replayed:
     skipped: int = 0
     repeated: int = 0
     unreadable: int = 0
+    cut: int = 0
 
     @property
     def sent(self) -> int:
@@ -271,6 +273,8 @@ class Replay:
             done.unreadable += 1
         elif not plan.selection.matches(letter):
             done.skipped += 1
+        elif letter.is_cut:
+            done.cut += 1
         elif met.meet(letter):
             done.repeated += 1
         else:
@@ -284,4 +288,4 @@ class Replay:
         if not plan.dry_run:
             sent = release(letter, plan.stream) if plan.quarantine else resend(letter, plan.stream, plan.max_replays)
             chunk.messages.append(sent)
-            chunk.bytes += len(sent.value or b"") + sum(len(value) for _, value in sent.headers)
+            chunk.bytes += len(sent.value or b"") + sum(len(value or b"") for _, value in sent.headers)

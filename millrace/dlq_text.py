@@ -93,7 +93,9 @@ def describe(letter: DeadLetter | Unreadable) -> str:
     rows = [("letter", str(letter.place)), ("written at", when(record.timestamp_ms)), ("key", key)]
     ours = [(name, value) for name, value in record.headers if name.startswith(HEADER_PREFIX)]
     foreign = [(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)]
-    rows += [(printable(name), _bytes(value, VALUE_CHARS)) for name, value in ours + foreign]
+    rows += [
+        (printable(name), "null" if value is None else _bytes(value, VALUE_CHARS)) for name, value in ours + foreign
+    ]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
     if record.value is None:

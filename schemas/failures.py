@@ -8,6 +8,7 @@ class FailureReason(StrEnum):
 
     EMPTY_VALUE = "empty_value"
     TOO_LARGE = "too_large"
+    UNREADABLE = "unreadable"
     INVALID_UTF8 = "invalid_utf8"
     INVALID_JSON = "invalid_json"
     TOO_DEEP = "too_deep"
@@ -39,6 +40,7 @@ class FailureHeader(StrEnum):
     """Header names of a dead letter. Values are UTF-8 text; times are ISO 8601 in UTC."""
 
     ORIGIN_TOPIC = "millrace-origin-topic"
+    ORIGIN_TOPIC_ID = "millrace-origin-topic-id"
     ORIGIN_PARTITION = "millrace-origin-partition"
     ORIGIN_OFFSET = "millrace-origin-offset"
     ORIGIN_TIMESTAMP_MS = "millrace-origin-timestamp-ms"
@@ -51,3 +53,12 @@ class FailureHeader(StrEnum):
     FIRST_FAILED_AT = "millrace-first-failed-at"
     LAST_FAILED_AT = "millrace-last-failed-at"
     MODEL = "millrace-model"
+
+
+class CutHeader(StrEnum):
+    """Header names that a dead letter has besides where it does not hold the whole record, which stands at its origin."""
+
+    VALUE_BYTES = "millrace-cut-value-bytes"
+    VALUE_SHA256 = "millrace-cut-value-sha256"
+    KEY_SHA256 = "millrace-cut-key-sha256"
+    HEADERS = "millrace-cut-headers"

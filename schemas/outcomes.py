@@ -1,7 +1,7 @@
 """The outcome of a record and the ledger message that says it: one message per settled batch and partition."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,18 +19,23 @@ class Outcome(StrEnum):
     DEAD_LETTERED = "dead_lettered"
 
 
-class OffsetRange(Frozen):
-    """The records `first` to `last`, both included, that ended as `outcome`."""
+class OffsetSpan(Frozen):
+    """The offsets `first` to `last`, both included."""
 
     first: int = Field(ge=0)
     last: int = Field(ge=0)
-    outcome: Outcome = Field(strict=False)
 
     @model_validator(mode="after")
-    def _in_order(self) -> "OffsetRange":
+    def _in_order(self) -> Self:
         if self.last < self.first:
             raise ValueError("last lies before first")
         return self
+
+
+class OffsetRange(OffsetSpan):
+    """The records `first` to `last`, both included, that ended as `outcome`."""
+
+    outcome: Outcome = Field(strict=False)
 
 
 class LedgerEntry(Frozen):
@@ -39,11 +44,23 @@ class LedgerEntry(Frozen):
     schema_version: Literal[1] = 1
     stream: str
     topic: str
+    topic_id: str | None = Field(
+        default=None, description="The broker's id of the topic: one made later under the same name has another."
+    )
     partition: int = Field(ge=0)
-    ranges: tuple[OffsetRange, ...] = Field(min_length=1)
+    ranges: tuple[OffsetRange, ...] = ()
+    unread: tuple[OffsetSpan, ...] = Field(
+        default=(), description="Offsets that the log no longer held when their turn came: nobody has read them."
+    )
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     head: str | None = Field(default=None, description="Fingerprint of the trained head; null: the vote decided.")
     settled_at: UtcDatetime
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.ranges and not self.unread:
+            raise ValueError("neither ranges nor unread offsets")
+        return self
 
 
 def to_ranges(outcomes: list[tuple[int, Outcome]]) -> tuple[OffsetRange, ...]:

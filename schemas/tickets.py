@@ -170,6 +170,9 @@ class Origin(Frozen):
     """The input record that a result or a dead letter came from."""
 
     topic: str
+    topic_id: str | None = Field(
+        default=None, description="The broker's id of the topic: one made later under the same name has another."
+    )
     partition: int = Field(ge=0)
     offset: int = Field(ge=0)
 

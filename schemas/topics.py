@@ -11,7 +11,11 @@ MESSAGE_LIMIT_BYTES = 1_048_576
 """The largest input value that is accepted; Kafka's own default for a message."""
 
 ENVELOPE_LIMIT_BYTES = 65_536
-"""Room that a dead letter's headers may take on top of the original bytes."""
+"""Room that headers may take on top of a value."""
+
+LETTER_LIMIT_BYTES = 16 << 20
+"""What a dead letter may take. A topic's limit counts compressed bytes: a producer with a stronger codec gets more into the
+input than the same bytes take in the queue. What exceeds this too is cut (`CutHeader`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,9 @@ def topics_of(stream: str, partitions: int | None = None) -> tuple[Topic, ...]:
     room = MESSAGE_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES
     return (
         Topic(input_topic(stream), by_item, count, 7 * DAY_MS, room),
-        Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
+        Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES),
         Topic(result_topic(stream), by_item, count, 30 * DAY_MS),  # longer than the input, which the audit compares
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
-        Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
-        Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, room + ENVELOPE_LIMIT_BYTES),
+        Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, LETTER_LIMIT_BYTES),
+        Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, LETTER_LIMIT_BYTES),
     )

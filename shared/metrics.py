@@ -41,6 +41,11 @@ CATALOGUE = (
     Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
     Metric("millrace_tokens_total", "counter", "Tokens the model encoded."),
     Metric("millrace_version_conflicts_total", "counter", "Records with a known version and other content."),
+    Metric(
+        "millrace_unread_lost_records_total",
+        "counter",
+        "Records that the log lost, by retention for example, before they were read; gaps between them count too.",
+    ),
     Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
     Metric("millrace_dlq_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
     Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
@@ -75,6 +80,7 @@ class Metrics(Observer):
                 )
         for outcome in Outcome:
             self._add("millrace_records_total", 0, outcome.value)
+        self._add("millrace_unread_lost_records_total", 0)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -142,6 +148,10 @@ class Metrics(Observer):
         """Show the end of the pause and count its length."""
         self._gauges["millrace_paused"].labels(self._stream, dependency).set(0)
         self._add("millrace_paused_seconds_total", paused_s, dependency)
+
+    def unread_lost(self, offsets: int) -> None:
+        """Count what nobody has read."""
+        self._add("millrace_unread_lost_records_total", offsets)
 
     def partitions_lost(self, records: int) -> None:
         """Count the records given up."""

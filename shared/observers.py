@@ -64,6 +64,9 @@ class Observer:
     def resumed(self, dependency: str, paused_s: float) -> None:
         """The dependency answered again after so many seconds."""
 
+    def unread_lost(self, offsets: int) -> None:
+        """So many offsets were gone from the log before anybody had read them."""
+
     def partitions_lost(self, records: int) -> None:
         """So many records in hand were abandoned because another worker owns their partitions."""
 

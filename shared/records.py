@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +13,15 @@ from shared.errors import Rejected
 
 Vector = NDArray[np.float32]
 """One vector: shape (dim,), float32, unit length."""
+
+
+Headers = tuple[tuple[str, bytes | None], ...]
+"""The headers of a record in their order; a name may stand twice, and a value may be null, which is not empty."""
+
+
+def header_texts(headers: Headers) -> dict[str, str]:
+    """Return headers as text, whoever wrote them: of a name that stands twice the last, and of a null nothing."""
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +50,12 @@ class Record:
 
     `timestamp_ms` counts from the Unix epoch; -1 where the broker had none. `lease` numbers the assignment of the
     partition under which the record was read: once the partition is taken away, the number is never valid again.
-    Where `headers_unreadable`, a header's name is not UTF-8, and the client gives none of the headers.
+
+    Attributes:
+        topic_id: The broker's id of the topic, which a topic of the same name that is made later does not share; None if
+            the broker gave none.
+        unreadable: The part that the client could not read and left out: `headers` (a name is not UTF-8, and it gives none
+            of them) or `value` (with key and headers; the compressed bytes cannot be expanded).
     """
 
     topic: str
@@ -50,9 +64,10 @@ class Record:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
     lease: int = field(default=0, compare=False)
-    headers_unreadable: bool = False
+    topic_id: str | None = field(default=None, compare=False)
+    unreadable: Literal["headers", "value"] | None = None
 
     @property
     def topic_partition(self) -> TopicPartition:
@@ -63,17 +78,36 @@ class Record:
     def size_bytes(self) -> int:
         """What key, value and headers take."""
         size = len(self.key or b"") + len(self.value or b"")
-        return size + sum(len(name) + len(value) for name, value in self.headers) if self.headers else size
+        return size + sum(len(name) + len(value or b"") for name, value in self.headers) if self.headers else size
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Offsets `first` to `last`, both included, that the log of a partition no longer held when their turn came."""
+
+    topic_partition: TopicPartition
+    topic_id: str | None
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many offsets they are; markers of transactions and gaps count too, since nobody can tell any more."""
+        return self.last - self.first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Bytes to produce. The broker's partitioner places it by key."""
+    """Bytes to produce. The broker's partitioner places it by key.
+
+    `instead` is what is sent where the topic refuses this message as too large.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
+    instead: "Message | None" = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,10 @@ class Told(Observer):
         """Note it."""
         self._note("resumed", dependency, paused_s)
 
+    def unread_lost(self, offsets: int) -> None:
+        """Note it."""
+        self._note("unread_lost", offsets)
+
     def partitions_lost(self, records: int) -> None:
         """Note it."""
         self._note("partitions_lost", records)
@@ -147,7 +151,8 @@ class Assembly:
     def settle(self, *records: Record) -> list[Settled]:
         """Process and settle a batch; return what became of its records in the end."""
         batch = self.processed(*records)
-        self.settler.settle(batch)
+        while not self.settler.settle(batch):
+            batch.settled = self.pipeline.process(batch)
         return batch.settled
 
     def delivered(self, topic: str) -> list[Message]:

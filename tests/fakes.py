@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from shared.embedding.port import Embeddings
 from shared.errors import Fatal, Unavailable
-from shared.records import Message, Point, Record, SparseVector
+from shared.records import Message, Point, Record, SparseVector, Unread
 from shared.settings import PrivacySettings
 from shared.vectorstore.port import Candidate, CollectionSpec, Hit, HybridQuery, Query, Stored, check_points
 
@@ -63,6 +63,7 @@ class FakeSource:
     committed: list[Record] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     failed: Fatal | None = None
+    gone: list[Unread] = field(default_factory=list)
 
     def take(self, limit: int, wait_s: float) -> list[Record]:
         """Return the next records."""
@@ -72,6 +73,15 @@ class FakeSource:
     def hold(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose offset is not lost."""
         return [record for record in records if record.offset not in self.lost]
+
+    def ours(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records whose offset is not lost."""
+        return self.hold(records)
+
+    def unread(self) -> list[Unread]:
+        """Return what was lost, once."""
+        found, self.gone = self.gone, []
+        return found
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit, or fail as told."""

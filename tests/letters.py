@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.failures import FailureReason
+from schemas.failures import FailureHeader, FailureReason
 from shared.deadletters.letter import DeadLetter, read_letter
 from shared.engine.envelope import Envelopes
 from shared.errors import Rejected
@@ -19,6 +19,8 @@ def message(number: int = 0, reason: FailureReason = FailureReason.MODEL_FAILED,
     """Return the dead letter of a valid event `T-<number>`; its origin is the input's offset of that number."""
     failure = Rejected(reason, str(changes.pop("field", "body")), "found x", str(changes.pop("stage", "embed")))
     tenant = str(changes.pop("tenant", "acme"))
+    if any(name == FailureHeader.REPLAYS for name, _ in changes.get("headers", ())):
+        changes.setdefault("topic", "tickets.redo")  # what another topic's header says of it is not believed
     failed = record(event(ticket_id=f"T-{number}", tenant_id=tenant), number, **changes)
     return ENVELOPES.dead_letter(failed, failure, NOON)
 

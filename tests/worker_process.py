@@ -58,11 +58,11 @@ class Plan:
 class CommitsFirst(Settler):
     """Commits a batch before anything of it is durable: the mistake that the order of effects is there to prevent."""
 
-    def settle(self, batch: Batch[ItemT]) -> None:
+    def settle(self, batch: Batch[ItemT]) -> bool:
         """Commit, then settle."""
         self._source.commit(batch.records)
         self._done(SettleStep.COMMIT)
-        super().settle(batch)
+        return super().settle(batch)
 
 
 class Killer(Observer):

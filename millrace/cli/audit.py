@@ -19,7 +19,7 @@ def audit(
     ] = True,
     json: Json = False,
 ) -> None:
-    """Answer "did we lose anything?"; exit 0 only when missing, stale and conflicting are all zero.
+    """Answer "did we lose anything?"; exit 0 only when nothing is missing, stale, conflicting, or lost unread.
 
     Merges the input, the ledger, the results, the dead letters and the points by topic, partition and offset.
     """
@@ -37,6 +37,8 @@ def audit(
         outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
         typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
         typer.echo(f"below retention {findings.below_retention}; letters and results removed {findings.purged}")
+        if findings.former:
+            typer.echo(f"settled for an earlier topic of that name, and not compared: {findings.former}")
         for kind, examples in findings.examples.items():
             for example in examples:
                 typer.echo(f"  {kind}: {example}")

@@ -287,13 +287,15 @@ def _write(path: Path, value: bytes) -> None:
 def _tell(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) -> None:
     if json:
         counts = {
-            name: getattr(done, name) for name in ("replayed", "quarantined", "skipped", "repeated", "unreadable")
+            name: getattr(done, name)
+            for name in ("replayed", "quarantined", "skipped", "repeated", "unreadable", "cut")
         }
         typer.echo(jsonlib.dumps({**counts, "dry_run": plan.dry_run, "group": group, "seconds": round(seconds, 3)}))
         return
     counted = f"{done.replayed} replayed, {done.quarantined} quarantined, {done.skipped} skipped"
     more = f", {done.repeated} repeated" if done.repeated else ""
     more += f", {done.unreadable} unreadable" if done.unreadable else ""
+    more += f", {done.cut} cut (the whole record is only at its origin)" if done.cut else ""
     if plan.dry_run:
         typer.echo(f"would be: {counted}{more}; nothing was written")
     else:

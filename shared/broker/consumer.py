@@ -30,7 +30,7 @@ def consumer_config(bootstrap: Address, group: str, settings: BrokerSettings) ->
     config = client_config(bootstrap) | {
         "group.id": group,
         "group.protocol": settings.group_protocol,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": "error",  # `positions.py` says where to go on, and counts what is gone
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "fetch.message.max.bytes": FETCH_LIMIT_BYTES,

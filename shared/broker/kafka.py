@@ -11,15 +11,20 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
+from shared.broker.leases import NO_LEASE, Lease
 from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, security_config
 from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
-from shared.records import Message, Record
+from shared.records import Headers, Message, Record
 from shared.settings import BrokerSettings
 
 CLIENT_MESSAGE_LIMIT_BYTES = 64 << 20
 """The client bounds a message before compression, a broker after: a value of many megabytes may have fitted the input, and
 its dead letter must go out again. So this is far above any input, and the broker's answer is the one that counts."""
+
+COMPRESSION = "zstd"
+"""A topic's limit counts compressed bytes. What a producer compressed into the input has to fit the dead-letter queue too,
+and lz4 leaves base64 as large as it is: 1.4 MB of it take 1.06 MB under zstd."""
 
 FETCH_LIMIT_BYTES = 2 << 20
 """Of one answer, whatever it holds beside its first record: it has to arrive whole within `ANSWER_TIMEOUT_MS`, else it is
@@ -47,7 +52,7 @@ def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, A
     }
 
 
-def to_record(message: KafkaMessage, lease: int = 0) -> Record:
+def to_record(message: KafkaMessage, lease: Lease = NO_LEASE) -> Record:
     """Return a consumed message as a record, whatever its headers are."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
@@ -61,12 +66,13 @@ def to_record(message: KafkaMessage, lease: int = 0) -> Record:
         key=message.key(),
         value=message.value(),
         headers=headers or (),
-        lease=lease,
-        headers_unreadable=headers is None,
+        lease=lease.number,
+        topic_id=lease.topic_id,
+        unreadable="headers" if headers is None else None,
     )
 
 
-def _headers(message: KafkaMessage) -> tuple[tuple[str, bytes], ...] | None:
+def _headers(message: KafkaMessage) -> Headers | None:
     """Return a message's headers; None where the name of one is not UTF-8, for which the client has no room.
 
     They are asked for once: after the error the client returns a list with holes, and looking at it ends the process.
@@ -75,7 +81,7 @@ def _headers(message: KafkaMessage) -> tuple[tuple[str, bytes], ...] | None:
         found: Any = ASK_HEADERS(message)
     except (SystemError, UnicodeDecodeError):  # the first is how the client raises the second
         return None
-    return tuple((name, value or b"") for name, value in found) if found else ()
+    return tuple(found) if found else ()
 
 
 class KafkaSink:
@@ -88,6 +94,7 @@ class KafkaSink:
     def __init__(self, bootstrap: Address, settings: BrokerSettings) -> None:
         self._flush_timeout_s = settings.delivery_timeout_s + 5
         self._failed: list[Message] = []
+        self._too_large: list[Message] = []
         self._fatal: MillraceError | None = None
         self.last_error = ""
         self._heard = Heard()
@@ -95,7 +102,7 @@ class KafkaSink:
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 5,
-            "compression.type": "lz4",
+            "compression.type": COMPRESSION,
             "message.max.bytes": CLIENT_MESSAGE_LIMIT_BYTES,
             "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
             "queue.buffering.max.messages": 1_000_000,
@@ -118,9 +125,9 @@ class KafkaSink:
 
     def flush(self) -> list[Message]:
         """Wait until every message is delivered or given up; return those given up."""
-        if self._wait(self._flush_timeout_s):
-            self._producer.purge()
-            self._wait(1)
+        self._wait_or_purge()
+        while self._too_large:
+            self._send_alone(self._too_large.pop(0))
         self._raise_if_fatal()
         failed, self._failed = self._failed, []
         if not failed:
@@ -141,6 +148,32 @@ class KafkaSink:
             on_delivery=partial(self._delivered, message),
         )
 
+    def _wait_or_purge(self) -> None:
+        """Wait for every delivery, and give up those that do not come."""
+        if self._wait(self._flush_timeout_s):
+            self._producer.purge()
+            self._wait(1)
+
+    def _send_alone(self, message: Message) -> None:
+        """Send by itself what was refused as too large; what is refused again is sent in its smaller form, or given up.
+
+        The client sends messages together, and the broker refuses a whole batch because of one of them.
+        """
+        others, self._too_large = self._too_large, []
+        self.produce([message])
+        self._wait_or_purge()
+        refused, self._too_large = self._too_large, others
+        if not refused:
+            return
+        if message.instead is None:
+            self._failed.append(message)
+            self.last_error = (
+                f"{message.topic}: {_size_bytes(message)} bytes are more than it takes; raise its max.message.bytes"
+            )
+            return
+        log.warning("too large: sent in a smaller form", topic=message.topic, bytes=_size_bytes(message))
+        self._too_large.insert(0, message.instead)
+
     def _wait(self, seconds: float) -> int:
         """Let deliveries come in and return how many are still out."""
         try:
@@ -156,6 +189,9 @@ class KafkaSink:
             code = ASK_CODE(error)
         except SystemError as ended:
             self._end(ended)
+            return
+        if code == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large.append(message)
             return
         log.warning("delivery failed", topic=message.topic, error=error.str())
         self._failed.append(message)
@@ -178,6 +214,11 @@ class KafkaSink:
             raise self._heard.refusal
         if self._fatal is not None:
             raise self._fatal
+
+
+def _size_bytes(message: Message) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
 
 
 def _failed_for_good(error: KafkaError, what: str) -> MillraceError:

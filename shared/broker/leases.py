@@ -5,12 +5,29 @@ A *lease* numbers one assignment of one partition to this worker. A record is *i
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from shared.errors import Fatal
-from shared.records import Record, TopicPartition
+from shared.records import Record, TopicPartition, Unread
 
 Partitions = set[TopicPartition]
+
+
+class Lease(NamedTuple):
+    """One assignment of one partition; the number is never given again.
+
+    Attributes:
+        number: Counted up from 1 within this process.
+        topic_id: The broker's id of the topic at that time; None if it gave none.
+    """
+
+    number: int
+    topic_id: str | None
+
+
+NO_LEASE = Lease(0, None)
+"""What records have that are read outside any group."""
 
 
 class Leases:
@@ -20,10 +37,11 @@ class Leases:
         self._changed = threading.Condition()
         self._buffer: deque[Record] = deque()
         self._buffered_bytes = 0
-        self._leases: dict[TopicPartition, int] = {}
+        self._leases: dict[TopicPartition, Lease] = {}
         self._given = 0
         self._in_hand: Partitions = set()
         self._revoking: Partitions = set()
+        self._unread: list[Unread] = []
         self._failure: BaseException | None = None
 
     # --- for the engine ---
@@ -78,18 +96,34 @@ class Leases:
             self._in_hand = set()
             self._changed.notify_all()
 
+    def take_unread(self) -> list[Unread]:
+        """Return what was found lost since the last call."""
+        with self._changed:
+            taken, self._unread = self._unread, []
+            return taken
+
     # --- for the poll thread ---
 
-    def grant(self, partitions: Iterable[TopicPartition]) -> None:
-        """Begin a lease for each partition."""
+    def grant(self, partitions: Iterable[TopicPartition], topic_ids: Mapping[str, str]) -> None:
+        """Begin a lease for each partition; a topic without an id is left out of `topic_ids`."""
         with self._changed:
             for partition in partitions:
                 self._given += 1
-                self._leases[partition] = self._given
+                self._leases[partition] = Lease(self._given, topic_ids.get(partition.topic))
 
-    def lease_of(self, partition: TopicPartition) -> int | None:
-        """Return the number of the running lease; None where the partition is not ours."""
+    def lease_of(self, partition: TopicPartition) -> Lease | None:
+        """Return the running lease; None where the partition is not ours."""
         return self._leases.get(partition)
+
+    def all_leases(self) -> dict[TopicPartition, Lease]:
+        """Return the running leases."""
+        with self._changed:
+            return dict(self._leases)
+
+    def put_unread(self, unread: Unread) -> None:
+        """Add what the log has lost before it was read."""
+        with self._changed:
+            self._unread.append(unread)
 
     def put(self, records: Sequence[Record]) -> None:
         """Add records read."""
@@ -136,7 +170,8 @@ class Leases:
             self._changed.notify_all()
 
     def _is_ours(self, record: Record) -> bool:
-        return self._leases.get(record.topic_partition) == record.lease
+        lease = self._leases.get(record.topic_partition)
+        return lease is not None and lease.number == record.lease
 
     def _is_leaving(self, record: Record) -> bool:
         return record.topic_partition in self._revoking

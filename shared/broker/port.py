@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.records import Message, Record
+from shared.records import Message, Record, Unread
 
 
 class Source(Protocol):
@@ -22,6 +22,14 @@ class Source(Protocol):
 
         While records are in hand, giving up their partitions waits, within its deadline, for `commit` or `release`.
         """
+        ...
+
+    def ours(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records whose partition is still this worker's; one that is about to go still is."""
+        ...
+
+    def unread(self) -> list[Unread]:
+        """Return what the log was found to have lost before it was read, each span once."""
         ...
 
     def commit(self, records: Sequence[Record]) -> int:

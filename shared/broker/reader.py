@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
+from shared.broker.positions import is_of_another
 from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
+from shared.broker.topic_ids import TopicIds
+from shared.broker.unreadable import UNREADABLE, unreadable_records
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
@@ -48,7 +51,7 @@ class TopicReader:
         at_once: int = READ_AT_ONCE,
         ahead_bytes: int = READ_AHEAD_BYTES,
     ) -> None:
-        self._at_once = at_once
+        self._bootstrap, self._at_once = bootstrap, at_once
         self._heard = Heard()
         self._config = client_config(bootstrap, self._heard) | {
             "group.id": group,
@@ -72,13 +75,23 @@ class TopicReader:
             return self._watermarks(consumer, topic)
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Return the group's committed offset of each partition; 0 where nothing is committed."""
+        """Return the group's committed offset of each partition; 0 where nothing is committed for this very topic."""
+        ids = self.topic_ids(topics)
         with closing(self._open()) as consumer:
             partitions = [
                 KafkaPartition(t.topic, t.partition) for topic in topics for t in self._watermarks(consumer, topic)
             ]
             answers = self._committed(consumer, partitions)
-            return {TopicPartition(p.topic, p.partition): max(0, p.offset) for p in answers}
+        return {
+            TopicPartition(p.topic, p.partition): 0 if is_of_another(p.metadata, ids.get(p.topic)) else max(0, p.offset)
+            for p in answers
+        }
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """Return the broker's ids of the topics that have one."""
+        ids = TopicIds(self._bootstrap, topics)
+        ids.look()
+        return ids.known
 
     def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
         """Yield every record that the topic holds now, in order within each partition.
@@ -111,10 +124,26 @@ class TopicReader:
                             yield record
                         if record.offset + 1 >= ends.get(record.topic_partition, 0):
                             ends.pop(record.topic_partition, None)
+                    elif error.code() == UNREADABLE:
+                        yield from self._pass_over(consumer, message, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
                     elif error.code() not in NO_MATTER:
                         raise failure(error, f"topic {topic}", f"Read on topic {topic}")
+
+    def _pass_over(self, consumer: Consumer, message: Message, ends: dict[TopicPartition, int]) -> list[Record]:
+        """Return the records of a batch that cannot be decompressed, without their bytes, and read on behind it."""
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        if place not in ends:
+            return []
+        found = unreadable_records(self._bootstrap, place, message.offset() or 0)
+        after = found[-1].offset + 1
+        partition = KafkaPartition(place.topic, place.partition, after)
+        consumer.incremental_unassign([partition])
+        consumer.incremental_assign([partition])
+        if after >= ends[place]:
+            del ends[place]
+        return found
 
     def _open(self) -> Consumer:
         return opened(Consumer, self._config)

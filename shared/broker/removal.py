@@ -11,12 +11,11 @@ from confluent_kafka.admin import AdminClient
 from shared.broker.kafka import client_config
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address, failure, opened
+from shared.broker.topic_ids import EMBEDDED_CLUSTER
 from shared.errors import Fatal
 from shared.records import TopicPartition
 
 TIMEOUT_S = 20.0
-EMBEDDED_CLUSTER = "mockCluster"
-"""What librdkafka calls its mock cluster: it answers every question for a time with "the end", and cannot delete."""
 
 
 class Remover:

@@ -1,23 +1,27 @@
 """The consuming side: one thread owns the consumer and never stops polling; the engine talks to it through here."""
 
-import queue
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.consumer import FATAL_CODES, LOST_CODES, UNKNOWN_TOPIC_CODES, consumer_config
+from shared.broker.commits import Commits, Offsets
+from shared.broker.consumer import FATAL_CODES, LOST_CODES, consumer_config
 from shared.broker.kafka import to_record
 from shared.broker.leases import Leases
+from shared.broker.positions import reset, set_starts
+from shared.broker.room import Room
 from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened
+from shared.broker.topic_ids import TopicIds
+from shared.broker.unreadable import UNREADABLE, unreadable_records
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
-from shared.records import Record, TopicPartition, next_offsets
+from shared.records import Record, TopicPartition, Unread, next_offsets
 from shared.settings import BrokerSettings
 
 POLL_S = 0.02
@@ -41,8 +45,6 @@ LOOK_TIMEOUT_S = 1.0
 NEEDS = "Read on its topics and its group"
 
 log = get_logger("source")
-Offsets = dict[TopicPartition, int]
-Commit = tuple[Offsets, "Future[None]"]
 
 
 class KafkaSource:
@@ -59,22 +61,25 @@ class KafkaSource:
     def __init__(
         self, bootstrap: Address, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
     ) -> None:
-        self._topics, self._settings, self._clock = list(topics), settings, clock
-        config = consumer_config(bootstrap, group, settings)
-        self._consumer = opened(Consumer, config | {"on_commit": self._on_commit, "error_cb": self._on_error})
+        self._bootstrap, self._topics, self._settings, self._clock = bootstrap, list(topics), settings, clock
         self._heard = Heard()
         self._leases = Leases()
-        self._commits: queue.SimpleQueue[Commit] = queue.SimpleQueue()
-        self._unconfirmed: list[Commit] = []
+        self._commits = Commits(self._leases)
+        self._room = Room(self._leases, settings, clock)
+        self._ids = TopicIds(bootstrap, topics)
+        config = consumer_config(bootstrap, group, settings)
+        callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
+        self._consumer = opened(Consumer, config | callbacks)
         self._outage = False
         self._paused = False
-        self._full_since_s: float | None = None
+        self._next: dict[TopicPartition, int] = {}
         self._closing = threading.Event()
         self._fault: str | None = None
         self._next_look_s = clock.monotonic_s() + LOOK_EVERY_S
         self.last_poll_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
         self._thread.start()
+        threading.Thread(target=partial(self._ids.watch, clock, self._closing), name="topics", daemon=True).start()
 
     # --- what the engine calls, from its own threads ---
 
@@ -85,6 +90,14 @@ class KafkaSource:
     def hold(self, records: Sequence[Record]) -> list[Record]:
         """Declare records to be in hand and return those still ours."""
         return self._leases.hold(records)
+
+    def ours(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records whose partition is still this worker's; one about to go still is."""
+        return self._leases.ours(records)
+
+    def unread(self) -> list[Unread]:
+        """Return what the log was found to have lost before it was read, each once."""
+        return self._leases.take_unread()
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit past these records and let go of them; return how many were lost."""
@@ -124,6 +137,8 @@ class KafkaSource:
     @property
     def fault(self) -> str | None:
         """What keeps this worker from consuming: the brokers cannot be reached, or a topic does not exist."""
+        if self._fault is None and self._ids.missing:
+            return f"there is no topic {', '.join(self._ids.missing)}: `millrace topics create` makes it"
         return self._fault
 
     @property
@@ -133,8 +148,7 @@ class KafkaSource:
 
     def _confirmed(self, offsets: Offsets) -> bool:
         """Have the poll thread commit; return False where the group refuses because the partitions are another's."""
-        future: Future[None] = Future()
-        self._commits.put((offsets, future))
+        future = self._commits.ask(offsets)
         try:
             future.result(self._settings.commit_timeout_s)
         except FutureTimeoutError:
@@ -155,14 +169,12 @@ class KafkaSource:
             )
             while not self._closing.is_set():
                 self._turn()
-            self._send_commits(0)
+            self._commits.send(self._consumer, 0)
             self._consumer.close()
         except BaseException as error:  # whatever it is, the waiting threads must learn of it
             log.error("poll thread failed", error=str(error), exc_info=not isinstance(error, Fatal))
             self._leases.fail(error)
-            self._send_again()
-            while not self._commits.empty():
-                self._commits.get()[1].set_exception(Fatal(f"consuming has failed: {error}"))
+            self._commits.fail(error)
 
     def _turn(self) -> None:
         """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
@@ -171,15 +183,21 @@ class KafkaSource:
             raise self._heard.refusal
         if (self._fault is not None or self.assigned == 0) and self.last_poll_s >= self._next_look_s:
             self._look_for_fault()
-        full = self._full_for_s()
+        self._begin_again_if_made_again()
+        full = self._room.full_for_s(self._paused)
         self._set_paused(self._outage or full > PAUSE_AFTER_S)
         if full == 0 or self._paused:
-            self._send_commits(0)
+            self._commits.send(self._consumer, 0)
             self._read(READ_AT_ONCE, POLL_S)
         else:
-            self._send_commits(POLL_S)
-            if self._unconfirmed:  # confirmations arrive by polling; a poll may bring a record, never to be dropped
+            self._commits.send(self._consumer, POLL_S)
+            if (
+                self._commits.await_confirmation
+            ):  # confirmations arrive by polling; a poll may bring a record, never to be dropped
                 self._read(1, 0)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        self._commits.on_commit(error, partitions)
 
     def _on_error(self, error: KafkaError) -> None:
         self._heard(error)
@@ -187,27 +205,15 @@ class KafkaSource:
             self._fault = self._heard.reason or error.str()
 
     def _look_for_fault(self) -> None:
-        """Ask the brokers: no event tells when a fault is gone or, under the new protocol, that a topic is missing."""
+        """Ask whether the brokers can be reached: no event says when a fault is gone."""
         self._next_look_s = self.last_poll_s + LOOK_EVERY_S
         try:
-            found = self._consumer.list_topics(timeout=LOOK_TIMEOUT_S).topics
+            self._consumer.list_topics(self._topics[0], timeout=LOOK_TIMEOUT_S)
         except KafkaException as error:
             self._fault = self._heard.reason or error.args[0].str()
             return
         self._heard.forget()
-        gone = [topic for topic in self._topics if topic not in found or found[topic].error is not None]
-        self._fault = f"there is no topic {', '.join(gone)}: `millrace topics create` makes it" if gone else None
-
-    def _full_for_s(self) -> float:
-        """Return for how many seconds the buffer has been full; when paused for that, until it is half empty."""
-        parts = 2 if self._paused else 1
-        records, size_bytes = self._settings.buffered_records // parts, (self._settings.buffered_mib << 20) // parts
-        if self._leases.waiting() < max(1, records) and self._leases.waiting_bytes() < size_bytes:
-            self._full_since_s = None
-            return 0.0
-        now = self._clock.monotonic_s()
-        self._full_since_s = now if self._full_since_s is None else self._full_since_s
-        return max(1e-9, now - self._full_since_s)
+        self._fault = None
 
     def _set_paused(self, paused: bool) -> None:
         if paused != self._paused:
@@ -224,49 +230,81 @@ class KafkaSource:
     def _accept(self, message: KafkaMessage) -> Record | None:
         error = message.error()
         if error is not None:
-            log.warning("consumer error", code=error.name(), error=error.str())
-            if error.code() in UNKNOWN_TOPIC_CODES:
-                self._fault = error.str()
-            if error.code() in REFUSED_CODES:
-                raise failure(error, needs=NEEDS)
-            if error.code() in FATAL_CODES or error.fatal():
-                raise Fatal(error.str())
+            self._take_error(message, error)
             return None
-        lease = self._leases.lease_of(TopicPartition(message.topic() or "", message.partition() or 0))
-        return None if lease is None else to_record(message, lease)
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        lease = self._leases.lease_of(place)
+        if lease is None:
+            return None
+        record = to_record(message, lease)
+        self._next[place] = record.offset + 1
+        return record
 
-    def _send_commits(self, wait_s: float) -> None:
-        """Send the commits that wait, asynchronously; wait a while for a first one."""
-        while True:
-            try:
-                offsets, future = self._commits.get(timeout=wait_s) if wait_s else self._commits.get_nowait()
-            except queue.Empty:
-                return
-            wait_s = 0
-            ours = {where: offset for where, offset in offsets.items() if self._leases.lease_of(where) is not None}
-            if not ours:  # given up while the commit waited: its offsets are the new owner's to say
-                future.set_result(None)
-                continue
-            try:
-                self._consumer.commit(offsets=_to_kafka(ours), asynchronous=True)
-                self._unconfirmed.append((ours, future))
-            except KafkaException as error:
-                future.set_exception(error)
+    def _take_error(self, message: KafkaMessage, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._go_on_after_reset(message)
+            return
+        log.warning("consumer error", code=error.name(), error=error.str())
+        if error.code() == UNREADABLE:
+            self._pass_over(message)
+        if error.code() in REFUSED_CODES:
+            raise failure(error, needs=NEEDS)
+        if error.code() in FATAL_CODES or error.fatal():
+            raise Fatal(error.str())
 
-    def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
-        offsets = {TopicPartition(p.topic, p.partition): p.offset for p in partitions}
-        failure = error or next((p.error for p in partitions if p.error is not None), None)
-        for pending in [pending for pending in self._unconfirmed if pending[0] == offsets]:
-            self._unconfirmed.remove(pending)
-            if failure is None:
-                pending[1].set_result(None)
-            else:
-                pending[1].set_exception(KafkaException(failure))
+    def _go_on_after_reset(self, message: KafkaMessage) -> None:
+        """Read on where the log begins, and remember what it has lost."""
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        lease = self._leases.lease_of(place)
+        if lease is None:
+            return
+        found = reset(self._consumer, place, lease, message.offset())
+        if found.unread is not None:
+            self._leases.put_unread(found.unread)
+        self._read_from(place, found.offset)
+
+    def _pass_over(self, message: KafkaMessage) -> None:
+        """Take the records of a batch that cannot be decompressed as records without bytes, and read on behind it."""
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        lease = self._leases.lease_of(place)
+        if lease is None:
+            return
+        first = max(message.offset() or 0, self._next.get(place, 0))
+        try:
+            records = unreadable_records(self._bootstrap, place, first, lease)
+        except Unavailable as outage:
+            log.warning("the end of an unreadable batch was not found", detail=outage.detail)
+            return  # the client reports the batch again
+        self._leases.put(records)
+        self._read_from(place, first + len(records))
+
+    def _read_from(self, place: TopicPartition, offset: int) -> None:
+        """Read a partition from an offset on; the client knows no way to seek while it does not fetch."""
+        partition = KafkaPartition(place.topic, place.partition, offset)
+        self._consumer.incremental_unassign([partition])
+        self._consumer.incremental_assign([partition])
+        if self._paused:
+            self._consumer.pause([partition])
+        self._next[place] = max(0, offset)
+
+    def _begin_again_if_made_again(self) -> None:
+        """Where a topic was deleted and made again, let go of what was read of the old one and read the new one whole."""
+        for place, lease in self._leases.all_leases().items():
+            topic_id = self._ids.known.get(place.topic)
+            if lease.topic_id not in (None, topic_id):
+                where = f"{place.topic}/{place.partition}"
+                log.error("the topic was made again: it is read from its beginning", partition=where, topic_id=topic_id)
+                self._leases.give_up({place})
+                self._leases.grant([place], self._ids.known)
+                self._read_from(place, OFFSET_BEGINNING)
 
     # --- rebalance callbacks, on the poll thread ---
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        self._leases.grant(_places(partitions))
+        self._ids.look()
+        set_starts(consumer, partitions, self._ids.known)
+        self._next |= {place: max(0, at.offset) for place, at in zip(_in_order(partitions), partitions, strict=True)}
+        self._leases.grant(_in_order(partitions), self._ids.known)
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
@@ -276,11 +314,11 @@ class KafkaSource:
         """Let the records in hand be settled and committed, within a deadline; then give the partitions up."""
         leaving = _places(partitions)
         self._leases.begin_revoke(leaving)
-        self._send_again()
+        self._commits.send_again()
         deadline_s = self._clock.monotonic_s() + REVOKE_SHARE * self._settings.max_poll_interval_s
         finished = self._leases.wait_released(leaving, 0)
         while not finished and not self._outage and self._clock.monotonic_s() < deadline_s:
-            self._commit_now(consumer)
+            self._commits.send_now(consumer)
             finished = self._leases.wait_released(leaving, POLL_S)
         self._leases.give_up(leaving)
         self._unassign(consumer, partitions)
@@ -298,33 +336,13 @@ class KafkaSource:
             consumer.resume(partitions)
         consumer.incremental_unassign(partitions)
 
-    def _send_again(self) -> None:
-        """Queue the commits that are on their way once more: no poll will run to hear that they arrived."""
-        waiting, self._unconfirmed = self._unconfirmed, []
-        while not self._commits.empty():
-            waiting.append(self._commits.get())
-        for commit in waiting:
-            self._commits.put(commit)
 
-    def _commit_now(self, consumer: Consumer) -> None:
-        """Serve one commit while a rebalance waits: synchronously, since no poll will run to confirm it."""
-        try:
-            offsets, future = self._commits.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            consumer.commit(offsets=_to_kafka(offsets), asynchronous=False)
-            future.set_result(None)
-        except KafkaException as error:
-            future.set_exception(error)
-
-
-def _to_kafka(offsets: Offsets) -> list[KafkaPartition]:
-    return [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
+def _in_order(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
+    return [TopicPartition(partition.topic, partition.partition) for partition in partitions]
 
 
 def _places(partitions: list[KafkaPartition]) -> set[TopicPartition]:
-    return {TopicPartition(partition.topic, partition.partition) for partition in partitions}
+    return set(_in_order(partitions))
 
 
 def _names(partitions: list[KafkaPartition]) -> list[str]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from schemas.failures import CutHeader, count_of
 from schemas.failures import FailureHeader as Header
-from schemas.failures import count_of
-from shared.records import Record
+from shared.records import Record, header_texts
 
 
 class Place(NamedTuple):
@@ -55,6 +55,11 @@ class DeadLetter:
         return place_of(self.record)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether it does not hold the whole record: it did not fit the queue, or could not be read."""
+        return any(name == CutHeader.VALUE_BYTES for name, _ in self.record.headers)
+
+    @property
     def tenant(self) -> str | None:
         """Whose it is, by its key `tenant:id`; None where the key is of another form."""
         tenant, colon, _ = (self.record.key or b"").partition(b":")
@@ -90,7 +95,7 @@ def parse_place(text: str) -> Place | None:
 
 def read_letter(record: Record) -> DeadLetter | Unreadable:
     """Take the envelope out of a record of the dead-letter queue."""
-    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    told = header_texts(record.headers)
     for header in (Header.ORIGIN_TOPIC, Header.REASON):
         if not told.get(header):
             return Unreadable(record, header)

@@ -66,6 +66,9 @@ class Worker(Generic[ItemT]):
                 self._lifecycle.beat("process")
                 if self._lifecycle.pause_wanted:
                     self._stand_by()
+                unread = self._source.unread()
+                if unread:
+                    self._until_available(partial(self._settler.report_unread, unread))
                 batch = self._overlap.take(TAKE_WAIT_S)
                 if batch is not None:
                     self._until_available(partial(self._advance, batch))
@@ -91,9 +94,8 @@ class Worker(Generic[ItemT]):
             self._pipeline.unblock(batch)
         if not batch.records:
             return
-        if not batch.settled:
+        while not batch.settled or not self._settler.settle(batch):
             batch.settled = self._pipeline.process(batch)
-        self._settler.settle(batch)
         self._breaker.observe([each.outcome for each in batch.settled if each.record.topic != self._redo])
 
     def _until_available(self, work: Callable[[], None]) -> None:

@@ -23,6 +23,9 @@ CONTENT_FIELD = "content_digest"
 PUBLISHED_FIELD = "decided_version"
 """The payload field that keeps the version whose result was the last to be published, or was about to be."""
 
+DECISION_FIELD = "decision"
+"""The payload field that keeps what that result says."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Item:

@@ -3,18 +3,29 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
 from shared.engine.envelope import Envelopes
-from shared.engine.pipeline import PUBLISHED_FIELD, Batch, ItemT
+from shared.engine.pipeline import CONTENT_FIELD, DECISION_FIELD, PUBLISHED_FIELD, Batch, ItemT
 from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
-from shared.records import Message, Record, Settled
-from shared.vectorstore.port import Collection
+from shared.records import Message, Record, Settled, Unread
+from shared.vectorstore.port import VERSION_FIELD, Collection
+
+STANDING_FIELDS = (VERSION_FIELD, CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
+"""What the second look reads: which version stands, and whose write of it."""
+
+Standing = Mapping[UUID, Mapping[str, object]]
+"""Those fields of the points that are stored."""
+
+SCORE_DIGITS = 9
+"""A store may give a number back with its last bit changed: numbers are compared to so many digits, as published."""
 
 log = get_logger("settle")
 
@@ -29,8 +40,12 @@ class Settler:
         self._envelopes, self._clock, self._observer = envelopes, clock, observer
         self._stopwatch = Stopwatch(clock, observer)
 
-    def settle(self, batch: Batch[ItemT]) -> None:
+    def settle(self, batch: Batch[ItemT]) -> bool:
         """Write, look again, publish, commit, tell.
+
+        Returns:
+            False where another worker's write of the same version stands: nothing was published, and the batch is to be
+            processed again, for what that worker decided is in the store now.
 
         Raises:
             Unavailable: the store or the broker is down; call again with the same batch.
@@ -41,8 +56,12 @@ class Settler:
             with self._stopwatch.time("store", records):
                 self._collection.upsert([each.point for each in batch.settled if each.point is not None])
                 self._done(SettleStep.UPSERT)
-                batch.settled = self._look_again(batch.settled)
+                standing = self._standing(batch.settled)
+                if _is_preceded(batch.settled, standing):
+                    return False
+                batch.settled = _look_again(batch.settled, standing)
                 self._done(SettleStep.LOOK_AGAIN)
+            self._drop_lost(batch)
             batch.outbox = self._messages(batch.settled)
         with self._stopwatch.time("produce", records):
             self._sink.produce(batch.outbox)
@@ -57,38 +76,32 @@ class Settler:
             self._done(SettleStep.COMMIT)
         self._tell(batch.settled, lost)
         self._done(SettleStep.TELL)
+        return True
 
-    def _look_again(self, settled: Sequence[Settled]) -> list[Settled]:
-        """Read the versions now stored: what is older than them is superseded, and its result is not published.
+    def report_unread(self, spans: Sequence[Unread]) -> None:
+        """Write to the ledger what the log had lost before anybody read it. Safe to call again.
 
-        A write that did not take effect has lost a race for an id that was new to both: writing again mends it.
+        Raises:
+            Unavailable: the broker is down; call again with the same spans.
         """
-        versions = self._collection.versions({each.point_id for each in settled if each.point_id is not None})
-        stale: set[int] = set()
-        for place, each in enumerate(settled):
-            if each.point_id is None or each.version is None:
-                continue
-            found = versions.get(each.point_id, 0)
-            if found < each.version:
-                what = f"point {each.point_id} holds version {found} after {each.version} was written"
-                raise Unavailable("store", what)
-            if found > each.version:
-                stale.add(place)
-        stale -= self._still_owed({place: settled[place] for place in stale if settled[place].result is not None})
-        return [
-            replace(each, outcome=Outcome.SUPERSEDED, result=None) if place in stale else each
-            for place, each in enumerate(settled)
-        ]
+        self._sink.produce(self._envelopes.unread(spans, self._clock.now()))
+        undelivered = self._sink.flush()
+        if undelivered:
+            raise Unavailable("broker", f"what was lost unread could not be reported: {self._sink.last_error}")
+        self._observer.unread_lost(sum(span.count for span in spans))
 
-    def _still_owed(self, stale: Mapping[int, Settled]) -> set[int]:
-        """Return those whose result is the latest all the same: what is newer in the store published nothing."""
-        if not stale:
-            return set()
-        stored = self._collection.lookup({each.point_id for each in stale.values() if each.point_id is not None})
-        published = {point_id: found.payload.get(PUBLISHED_FIELD) for point_id, found in stored.items()}
-        return {
-            place for place, each in stale.items() if each.point_id and published.get(each.point_id) == each.version
-        }
+    def _standing(self, settled: Sequence[Settled]) -> Standing:
+        """Read what is now stored of these points."""
+        return self._collection.payloads(
+            {each.point_id for each in settled if each.point_id is not None}, STANDING_FIELDS
+        )
+
+    def _drop_lost(self, batch: Batch[ItemT]) -> None:
+        """Ask for the leases again: what another worker owns by now is that worker's to publish."""
+        before = len(batch.records)
+        batch.keep(self._source.ours(batch.records))
+        if len(batch.records) < before:
+            self._observer.partitions_lost(before - len(batch.records))
 
     def _messages(self, settled: Sequence[Settled]) -> list[Message]:
         now = self._clock.now()
@@ -109,6 +122,55 @@ class Settler:
 
     def _done(self, step: SettleStep) -> None:
         self._observer.settle_step_done(step)
+
+
+def _is_preceded(settled: Sequence[Settled], standing: Standing) -> bool:
+    """Whether another worker has written one of these versions first, with other content or another decision.
+
+    The guard lets the first write of a version stand, so what stands is what everybody publishes.
+    """
+    return any(_differs(each, standing) for each in settled if each.point is not None)
+
+
+def _differs(each: Settled, standing: Standing) -> bool:
+    stored = standing.get(each.point_id) if each.point_id is not None else None
+    if stored is None or each.point is None or stored.get(VERSION_FIELD) != each.version:
+        return False
+    fields = (CONTENT_FIELD,) if each.result is None else (CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
+    mine = each.point.payload
+    return any(_rounded(stored.get(name)) != _rounded(mine.get(name)) for name in fields)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, SCORE_DIGITS)
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
+
+
+def _look_again(settled: Sequence[Settled], standing: Standing) -> list[Settled]:
+    """Mark what is older than what is now stored as superseded; its result is not published.
+
+    Raises:
+        Unavailable: a write did not take effect; it lost a race for an id that was new to both, and is made again.
+    """
+    return [
+        replace(each, outcome=Outcome.SUPERSEDED, result=None) if _is_stale(each, standing) else each
+        for each in settled
+    ]
+
+
+def _is_stale(each: Settled, standing: Standing) -> bool:
+    if each.point_id is None or each.version is None:
+        return False
+    stored = standing.get(each.point_id, {})
+    version = stored.get(VERSION_FIELD)
+    if not isinstance(version, int) or version < each.version:
+        raise Unavailable("store", f"point {each.point_id} holds version {version} after {each.version} was written")
+    # What is newer may have published nothing: then this result is the latest all the same.
+    still_owed = each.result is not None and stored.get(PUBLISHED_FIELD) == each.version
+    return version > each.version and not still_owed
 
 
 def _log_dead_letter(record: Record, failure: Rejected) -> None:

@@ -16,7 +16,7 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
-from shared.records import Message
+from shared.records import Message, header_texts
 from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
@@ -134,14 +134,12 @@ class Stream:
     def judge(self) -> Judged:
         """Read what the worker left."""
         reader, headers = TopicReader(self.bootstrap, GROUP), FailureHeader
-        letters = [dict(record.headers) for record in reader.read("tickets.dlq")]
+        letters = [header_texts(record.headers) for record in reader.read("tickets.dlq")]
         return Judged(
             audit(reader, "tickets", self.store.open_alias("tickets")),
             Counter(result.ticket_id for result in results_of(self.bootstrap)),
-            Counter(
-                (each[headers.ORIGIN_PARTITION].decode(), each[headers.ORIGIN_OFFSET].decode()) for each in letters
-            ),
-            {each[headers.REASON].decode() for each in letters},
+            Counter((each[headers.ORIGIN_PARTITION], each[headers.ORIGIN_OFFSET]) for each in letters),
+            {each[headers.REASON] for each in letters},
         )
 
     def assert_as_it_should(self, judged: Judged) -> None:

@@ -33,6 +33,7 @@ class MemoryReader:
         self.topics: dict[str, list[Record]] = {"tickets": [], "tickets.redo": [], LEDGER: [], RESULTS: [], DLQ: []}
         self.offsets: dict[TopicPartition, int] = {}
         self.marks: dict[TopicPartition, tuple[int, int]] = {}
+        self.ids: dict[str, str] = {}
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         return {where: offset for where, offset in self.offsets.items() if where.topic in topics}
@@ -40,6 +41,9 @@ class MemoryReader:
     def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
         held = self.topics[topic]
         return {TopicPartition(topic, 0): (held[0].offset if held else 0, len(held))} | self.marks
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        return {topic: found for topic, found in self.ids.items() if topic in topics}
 
     def read(self, topic: str) -> Iterator[Record]:
         yield from self.topics[topic]
@@ -90,7 +94,17 @@ def world() -> World:
 
 
 def counts(findings: Findings) -> dict[str, int]:
-    names = ("missing", "stale", "conflicting", "repeated", "pending", "below_retention", "purged")
+    names = (
+        "missing",
+        "stale",
+        "conflicting",
+        "unread_lost",
+        "repeated",
+        "pending",
+        "below_retention",
+        "former",
+        "purged",
+    )
     return {name: getattr(findings, name) for name in names if getattr(findings, name)}
 
 

@@ -21,14 +21,14 @@ def read(leases: Leases, offset: int, where: TopicPartition = ZERO) -> Record:
     """Return a record as it is read under the running lease."""
     lease = leases.lease_of(where)
     assert lease is not None
-    return replace(record(event(), offset, partition=where.partition), lease=lease)
+    return replace(record(event(), offset, partition=where.partition), lease=lease.number)
 
 
 @pytest.fixture
 def leases() -> Leases:
     """Give leases on two partitions."""
     made = Leases()
-    made.grant([ZERO, ONE])
+    made.grant([ZERO, ONE], {})
     return made
 
 
@@ -62,7 +62,7 @@ def test_every_lease_has_a_number_of_its_own(leases: Leases) -> None:
     leases.give_up({ZERO})
     assert leases.lease_of(ZERO) is None
     assert leases.count() == 1
-    leases.grant([ZERO])
+    leases.grant([ZERO], {})
     assert leases.lease_of(ZERO) not in (None, before)
 
 
@@ -75,7 +75,7 @@ def test_a_record_of_an_ended_lease_is_not_ours_even_when_the_partition_is_again
     old = read(leases, 0)
     leases.give_up({ZERO})
     assert leases.ours([old]) == leases.hold([old]) == []
-    leases.grant([ZERO])
+    leases.grant([ZERO], {})
     assert leases.ours([old]) == leases.hold([old]) == []
     assert leases.hold([read(leases, 0)]) != []
 
@@ -97,7 +97,7 @@ def test_giving_up_drops_what_was_read_ahead_of_those_partitions_alone(leases: L
 def test_after_giving_up_nothing_is_about_to_go_any_more(leases: Leases) -> None:
     leases.begin_revoke({ZERO})
     leases.give_up({ZERO})
-    leases.grant([ZERO])
+    leases.grant([ZERO], {})
     fresh = read(leases, 5)
     assert leases.hold([fresh]) == [fresh]
 

@@ -26,6 +26,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "dead_letters_measured": lambda told: told.dead_letters_measured(7, 90.0),
     "paused": lambda told: told.paused("store"),
     "resumed": lambda told: told.resumed("store", 12.5),
+    "unread_lost": lambda told: told.unread_lost(6),
     "partitions_lost": lambda told: told.partitions_lost(4),
 }
 UNMETERED = {"settle_step_done"}
@@ -77,6 +78,7 @@ def test_the_values() -> None:
     assert samples[f'millrace_texts_total{{source="model",{stream}}}'] == 3
     assert samples[f"millrace_tokens_total{{{stream}}}"] == 40
     assert samples[f"millrace_version_conflicts_total{{{stream}}}"] == 2
+    assert samples[f"millrace_unread_lost_records_total{{{stream}}}"] == 6
     assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4
     assert samples[f'millrace_cache_keys_total{{level="redis",result="hit",{stream}}}'] == 7
     assert samples[f'millrace_cache_keys_total{{level="redis",result="miss",{stream}}}'] == 3

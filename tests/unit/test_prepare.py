@@ -42,7 +42,7 @@ def test_a_key_that_is_not_the_ticket_s_is_refused(key: bytes | None) -> None:
 
 def test_a_record_whose_headers_cannot_be_read_is_refused() -> None:
     with pytest.raises(Rejected) as caught:
-        decode_ticket(record(event(), headers_unreadable=True))
+        decode_ticket(record(event(), unreadable="headers"))
     assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_UTF8, "headers")
 
 

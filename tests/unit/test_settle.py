@@ -54,7 +54,7 @@ def test_the_order_of_effects() -> None:
     assert parts.effects == [
         "upsert 2",
         "[upsert]",
-        "versions",
+        "payloads",
         "[look_again]",
         "produce tickets.routed tickets.dlq tickets.outcomes",
         "[produce]",
@@ -113,7 +113,7 @@ def test_what_was_overtaken_by_a_version_that_publishes_nothing_is_published_all
 def test_a_write_without_effect_is_written_again_before_anything_is_published() -> None:
     parts = Assembly(collection=Forgetful())
     batch = parts.processed(record(event()))
-    with pytest.raises(Unavailable, match="holds version 0 after 1"):
+    with pytest.raises(Unavailable, match="holds version None after 1"):
         parts.settler.settle(batch)
     assert parts.sink.delivered == []
     assert parts.source.committed == []
@@ -134,7 +134,7 @@ class Away(FakeCollection):
             raise Unavailable("store", "away")
 
 
-@pytest.mark.parametrize("call", ["upsert", "versions"])
+@pytest.mark.parametrize("call", ["upsert", "payloads"])
 def test_a_store_that_is_down_leaves_everything_after_it_undone(call: str) -> None:
     store = Away()
     parts = Assembly(collection=store)
@@ -172,7 +172,7 @@ def test_undelivered_messages_alone_are_produced_again() -> None:
     parts.settler.settle(batch)
     assert parts.effects == [
         "upsert 2",
-        "versions",
+        "payloads",
         "produce tickets.routed tickets.dlq tickets.outcomes",
         "produce tickets.dlq",
         "produce tickets.dlq",
@@ -230,4 +230,9 @@ def test_a_result_travels_under_the_key_of_its_record() -> None:
     parts.settle(record(event()))
     [message] = parts.delivered("tickets.routed")
     assert message.key == b"acme:T-1"
-    assert json.loads(message.value or b"")["source"] == {"topic": "tickets", "partition": 0, "offset": 0}
+    assert json.loads(message.value or b"")["source"] == {
+        "topic": "tickets",
+        "topic_id": None,
+        "partition": 0,
+        "offset": 0,
+    }

@@ -74,7 +74,9 @@ def decode_ticket(record: Record) -> TicketItem:
         Rejected: the record is bad; the error names the field and the reason.
         NewerSchema: the record is newer than this worker.
     """
-    if record.headers_unreadable:
+    if record.unreadable == "value":
+        raise Rejected(FailureReason.UNREADABLE, "value", "the bytes cannot be decompressed, or not within 100 MB")
+    if record.unreadable == "headers":
         raise Rejected(FailureReason.INVALID_UTF8, "headers", "a header's name is not UTF-8, so none could be read")
     event = decode(record.value, TICKET_EVENT)
     key = record_key(event.tenant_id, event.ticket_id)

@@ -89,6 +89,8 @@ class TicketStages:
     def decide(self, items: Sequence[TicketItem]) -> None:
         """Decide what is to be routed; a repeat keeps the decision that is stored."""
         routed = [item for item in items if _needs_routing(item)]
+        for item in items:
+            item.decision = None
         for item in routed:
             item.decision = _stored_decision(item) if item.is_repeat else None
         self._decider.decide(routed, self._collection)
@@ -135,7 +137,9 @@ class TicketStages:
             suggested_reply=item.suggested_reply,
             text_windows=item.text_embedded.windows,
             model=self._embedder.fingerprint,
-            source=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+            source=Origin(
+                topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset
+            ),
         )
         return result.model_dump_json().encode()
 

@@ -1,0 +1,143 @@
+"""What the topics say about each input record, for the audit: the ledger, the results and the dead letters by place.
+
+A topic that was deleted and made again counts its offsets anew. So what names another id of the topic than that of today
+speaks of records that are gone, and is counted apart; what names none is taken at its word.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from schemas.failures import FailureHeader
+from schemas.outcomes import LedgerEntry, Outcome
+from schemas.tickets import TicketRouted
+from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, result_topic
+from shared.broker.reader import TopicReader
+from shared.records import Record, TopicPartition, header_texts
+
+Place = tuple[TopicPartition, int]
+"""One record: its partition and its offset."""
+
+Owed = Literal["letter", "result"]
+"""What a record's outcome promises, and retention or a purge may have removed since."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the topics say, by place; and how many messages each topic has lost at its beginnings.
+
+    Attributes:
+        topic_ids: The ids of the input topics that have one.
+        former: Offsets that the ledger settles for a topic of that name that is gone.
+        unread: Offsets, by partition, that a worker found gone before anybody had read them.
+        unreadable: Messages that are none of ours, each as an example for the report.
+    """
+
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    outcomes: dict[Place, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
+    results: dict[Place, int] = field(default_factory=Counter)
+    dead_letters: dict[Place, int] = field(default_factory=Counter)
+    decisions: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    contradicted: list[tuple[str, str, int]] = field(default_factory=list)
+    removed: Counter[Owed] = field(default_factory=Counter)
+    former: int = 0
+    unread: dict[TopicPartition, list[range]] = field(default_factory=lambda: defaultdict(list))
+    unreadable: list[str] = field(default_factory=list)
+
+    def absence(self, of: Owed) -> Literal["purged", "missing"]:
+        """Return what it means that one more is not there: its topic has lost so many, and each accounts for one."""
+        if not self.removed[of]:
+            return "missing"
+        self.removed[of] -= 1
+        return "purged"
+
+    def unread_lost(
+        self, committed: Mapping[TopicPartition, int], lows: Mapping[TopicPartition, int]
+    ) -> dict[Place, int]:
+        """Return where each span of lost offsets begins, and how many of them nobody has settled.
+
+        Args:
+            committed: The group's committed offsets; 0: nothing is committed, so nothing was owed.
+            lows: The beginnings of the logs: what lies between a committed offset and a beginning is lost too.
+        """
+        lost = {where: list(spans) for where, spans in self.unread.items()}
+        for where, low in lows.items():
+            if 0 < committed.get(where, 0) < low:
+                lost.setdefault(where, []).append(range(committed[where], low))
+        return {
+            (where, span.start): len(span) - sum((where, offset) in self.outcomes for offset in span)
+            for where, spans in lost.items()
+            for span in _merged(spans)
+        }
+
+    def is_of_another(self, topic: str, topic_id: str | None) -> bool:
+        """Whether a message speaks of an earlier topic of that name."""
+        return topic_id is not None and topic_id != self.topic_ids.get(topic, topic_id)
+
+
+def gather_evidence(reader: TopicReader, stream: str) -> Evidence:
+    """Read the ledger, the results and the dead letters of a stream.
+
+    Raises:
+        Unavailable: the broker cannot be read.
+    """
+    evidence = Evidence(reader.topic_ids([input_topic(stream), redo_topic(stream)]))
+    takers = {
+        ledger_topic(stream): _take_ledger,
+        result_topic(stream): _take_result,
+        dlq_topic(stream): _take_dead_letter,
+    }
+    for topic, take in takers.items():
+        for record in reader.read(topic):
+            try:
+                take(record, evidence)
+            except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
+                place = f"{record.topic}/{record.partition}@{record.offset}"
+                evidence.unreadable.append(f"{place}: {type(error).__name__}")
+    # Asked last: what was removed while the topics were read must count as removed.
+    owed: dict[Owed, str] = {"letter": dlq_topic(stream), "result": result_topic(stream)}
+    for kind, topic in owed.items():
+        evidence.removed[kind] = sum(low for low, _ in reader.watermarks(topic).values())
+    return evidence
+
+
+def _take_ledger(record: Record, evidence: Evidence) -> None:
+    entry = LedgerEntry.model_validate_json(record.value or b"")
+    where = TopicPartition(entry.topic, entry.partition)
+    if evidence.is_of_another(entry.topic, entry.topic_id):
+        evidence.former += sum(span.last - span.first + 1 for span in entry.ranges)
+        return
+    for span in entry.ranges:
+        for offset in range(span.first, span.last + 1):
+            evidence.outcomes[where, offset].append(span.outcome)
+    evidence.unread[where] += [range(span.first, span.last + 1) for span in entry.unread]
+
+
+def _take_result(record: Record, evidence: Evidence) -> None:
+    result = TicketRouted.model_validate_json(record.value or b"")
+    source = result.source
+    if not evidence.is_of_another(source.topic, source.topic_id):
+        evidence.results[TopicPartition(source.topic, source.partition), source.offset] += 1
+    key = (result.tenant_id, result.ticket_id, result.event_version)
+    decision = result.decision.model_dump_json()
+    if evidence.decisions.setdefault(key, decision) != decision:
+        evidence.contradicted.append(key)
+
+
+def _take_dead_letter(record: Record, evidence: Evidence) -> None:
+    headers = header_texts(record.headers)
+    origin = TopicPartition(headers[FailureHeader.ORIGIN_TOPIC], int(headers[FailureHeader.ORIGIN_PARTITION]))
+    if not evidence.is_of_another(origin.topic, headers.get(FailureHeader.ORIGIN_TOPIC_ID)):
+        evidence.dead_letters[origin, int(headers[FailureHeader.ORIGIN_OFFSET])] += 1
+
+
+def _merged(spans: list[range]) -> list[range]:
+    """Return spans that do not overlap: a worker that is started again reports the same loss again."""
+    merged: list[range] = []
+    for span in sorted(spans, key=lambda each: each.start):
+        if merged and span.start <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, max(merged[-1].stop, span.stop))
+        else:
+            merged.append(span)
+    return merged

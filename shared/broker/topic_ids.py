@@ -1,0 +1,86 @@
+"""Which topic stands behind a name: the broker gives each one an id, and a topic made later under the same name another."""
+
+import threading
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from shared.broker.consumer import UNKNOWN_TOPIC_CODES
+from shared.broker.kafka import client_config
+from shared.broker.security import Address, opened
+from shared.clock import Clock
+from shared.logs import get_logger
+
+LOOK_EVERY_S = 2.0
+TIMEOUT_S = 3.0
+EMBEDDED_CLUSTER = "mockCluster"
+"""What librdkafka calls its mock cluster: it gives topics no ids, leaves most questions of an admin client unanswered, and
+answers every question for a time with "the end"."""
+
+NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+"""What a broker older than ids (before Kafka 2.8) is shown with: sixteen zeros in Base64."""
+
+log = get_logger("source")
+
+
+class TopicIds:
+    """The ids of some topics as of the last look, and which of them are missing. Any thread may look.
+
+    Args:
+        bootstrap: Addresses of the brokers.
+        topics: Their names.
+
+    Attributes:
+        known: The id of each topic that had one when last looked at; what is missing now keeps its last one.
+        missing: The topics that are not there.
+    """
+
+    def __init__(self, bootstrap: Address, topics: Sequence[str]) -> None:
+        self._topics = list(topics)
+        self._admin = opened(AdminClient, client_config(bootstrap) | {"allow.auto.create.topics": False})
+        self._embedded: bool | None = None
+        self.known: dict[str, str] = {}
+        self.missing: tuple[str, ...] = ()
+
+    def look(self) -> None:
+        """Ask the brokers; one that does not answer changes nothing that is known."""
+        try:
+            if self._embedded is None:
+                self._embedded = str(self._admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(EMBEDDED_CLUSTER)
+            missing = self._missing_of_embedded() if self._embedded else self._describe()
+        except KafkaException as error:
+            log.debug("topics could not be looked at", error=error.args[0].str())
+            return
+        self.missing = tuple(missing)
+
+    def watch(self, clock: Clock, closing: threading.Event) -> None:
+        """Look again and again until closing."""
+        while not clock.wait(closing, LOOK_EVERY_S):
+            self.look()
+
+    def _missing_of_embedded(self) -> list[str]:
+        found = self._admin.list_topics(timeout=TIMEOUT_S).topics
+        return [topic for topic in self._topics if topic not in found or found[topic].error is not None]
+
+    def _describe(self) -> list[str]:
+        """Take the ids of the topics that are there, and return those that are not."""
+        missing = []
+        wanted = self._admin.describe_topics(TopicCollection(self._topics), request_timeout=TIMEOUT_S)
+        for topic, future in wanted.items():
+            try:
+                found = str(future.result().topic_id)  # bounded by the request's own time-out
+            except KafkaException as error:
+                if error.args[0].code() in UNKNOWN_TOPIC_CODES:
+                    missing.append(topic)
+                continue  # refused or not answered: nothing new is known of it
+            if found != NO_ID:
+                self.known[topic] = found
+        return missing
+
+
+def topic_id(bootstrap: Address, topic: str) -> str | None:
+    """Return a topic's id; None if the broker gives none."""
+    ids = TopicIds(bootstrap, [topic])
+    ids.look()
+    return ids.known.get(topic)

@@ -1,0 +1,91 @@
+"""Batches of records that the client cannot decompress: damaged, or larger than it is willing to hold.
+
+The client asks for such a batch again and again. Whoever reads has to pass over it, and has to find out where it ends.
+"""
+
+from contextlib import closing
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.broker.leases import NO_LEASE, Lease
+from shared.broker.security import Address, failure, opened
+from shared.errors import Unavailable
+from shared.records import Record, TopicPartition
+
+UNREADABLE = KafkaError._BAD_COMPRESSION
+TIMEOUT_S = 10.0
+POLL_S = 0.1
+
+
+def unreadable_records(bootstrap: Address, place: TopicPartition, first: int, lease: Lease = NO_LEASE) -> list[Record]:
+    """Return a record without bytes for each offset from `first` to the end of the batch that it lies in.
+
+    A compressed batch is sent whole, so reading at a later offset within it fails in the same way. The end is found by
+    doubling steps and halving them again: one probe for a batch of one record, about twenty for one of a thousand.
+
+    Raises:
+        Unavailable: the broker does not answer.
+    """
+    with closing(_open(bootstrap)) as consumer:
+        try:
+            high = consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)[1]
+        except KafkaException as error:
+            raise failure(error.args[0], f"{place.topic}/{place.partition}") from error
+        inside, step = first, 1
+        while inside + step < high and not _can_be_read(consumer, place, inside + step):
+            inside, step = inside + step, 2 * step
+        outside = min(inside + step, high)
+        while outside - inside > 1:
+            middle = (inside + outside) // 2
+            if _can_be_read(consumer, place, middle):
+                outside = middle
+            else:
+                inside = middle
+    return [_record(place, offset, lease) for offset in range(first, outside)]
+
+
+def _record(place: TopicPartition, offset: int, lease: Lease) -> Record:
+    return Record(
+        topic=place.topic,
+        partition=place.partition,
+        offset=offset,
+        timestamp_ms=-1,
+        key=None,
+        value=None,
+        lease=lease.number,
+        topic_id=lease.topic_id,
+        unreadable="value",
+    )
+
+
+def _can_be_read(consumer: Consumer, place: TopicPartition, offset: int) -> bool:
+    """Whether reading at an offset brings a record, the end, or another batch that cannot be read."""
+    consumer.assign([KafkaPartition(place.topic, place.partition, offset)])
+    waited_s = 0.0
+    while waited_s < TIMEOUT_S:
+        message = consumer.poll(POLL_S)
+        if message is None:
+            waited_s += POLL_S
+            continue
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:
+            return True
+        if error.code() == UNREADABLE:
+            at = message.offset()
+            return at is not None and at >= offset  # a batch that begins here is another one
+    raise Unavailable("broker", f"{place.topic}/{place.partition}: nothing came for {TIMEOUT_S:.0f} s")
+
+
+def _open(bootstrap: Address) -> Consumer:
+    config = client_config(bootstrap) | {
+        "group.id": "millrace-reader",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
+        "fetch.max.bytes": FETCH_LIMIT_BYTES,
+        "fetch.error.backoff.ms": 10,
+    }
+    return opened(Consumer, config)
