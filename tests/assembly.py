@@ -3,11 +3,11 @@
 All effects go to one list, so that a test can assert their order across store, producer and consumer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from schemas.outcomes import Outcome
-from schemas.tickets import TicketRouted
+from schemas.tickets import LabelScore, TicketRouted
 from shared.cache.memory import MemoryCache
 from shared.embedding.service import TextEmbedder
 from shared.engine.envelope import Envelopes
@@ -24,6 +24,7 @@ from shared.routing.policy import Policy
 from shared.settings import BatchSettings, DecisionSettings, SimilarSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
+from shared.vectorstore.port import Collection
 from tests.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
@@ -102,9 +103,32 @@ class Told(Observer):
         return [tuple(values) for name, *values in self.hooks if name == hook]
 
 
+class Moody(Decider):
+    """Decides nothing twice alike, as the vote does while tickets are labelled all the time.
+
+    Args:
+        policy: As of any decider.
+        neighbours: As of any decider.
+        moods: Numbers that make one decision differ from the next.
+    """
+
+    def __init__(self, policy: Policy, neighbours: int, moods: Iterator[int]) -> None:
+        super().__init__(policy, neighbours)
+        self._moods = moods
+
+    def decide(self, items: Sequence[TicketItem], collection: Collection) -> None:
+        """Give every item that has none a decision of its own."""
+        undecided = [item for item in items if item.decision is None]
+        super().decide(items, collection)
+        for item in undecided:
+            assert item.decision is not None
+            shares = (LabelScore(label=f"mood {next(self._moods)}", share=1 / 3),)
+            item.decision = item.decision.model_copy(update={"top": shares})
+
+
 @dataclass
 class Assembly:
-    """The parts of a worker. `steps` puts the settle steps into the list of effects."""
+    """The parts of a worker. `steps` puts the settle steps into the list of effects; `moods` makes it decide as `Moody`."""
 
     collection: FakeCollection = field(default_factory=FakeCollection)
     source: FakeSource = field(default_factory=FakeSource)
@@ -118,6 +142,7 @@ class Assembly:
     head: Head | None = None
     cache_bytes: int = 0
     steps: bool = False
+    moods: Iterator[int] | None = None
 
     def __post_init__(self) -> None:
         """Put the parts together around one list of effects."""
@@ -126,6 +151,8 @@ class Assembly:
         self.told = Told(self.effects if self.steps else None)
         embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
         decider = Decider(self.policy, self.decision.neighbours, self.head)
+        if self.moods is not None:
+            decider = Moody(self.policy, self.decision.neighbours, self.moods)
         similar = SimilarSearch(self.collection, TEXT_VECTOR, self.similar)
         self.stages = TicketStages(self.collection, embedder, PREPARER, CUSTOMERS, decider, similar)
         self.pipeline: Pipeline[TicketItem] = Pipeline(self.stages, self.collection, self.clock, self.told)

@@ -6,10 +6,12 @@ set: what these tests show is delivery, not vectors.
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Literal
 
 from millrace import wiring
 from millrace.wiring import load_text_model, open_store, ticket_worker
-from shared.embedding.port import TextModel
+from shared.embedding.port import Embeddings, TextModel
 from shared.engine.pipeline import Batch, ItemT
 from shared.engine.settle import Settler
 from shared.errors import Fatal
@@ -42,6 +44,7 @@ class Plan:
         kill_at: (batch, step): SIGKILL itself when that step of that batch, counted from 1, has taken effect.
         commit_first: Commit before settling, which is wrong: shows that the checks notice. Each batch then has two
             commits to be counted by `kill_at`.
+        slow_s: The most that the model takes for a batch, drawn anew for each: others decide meanwhile.
     """
 
     bootstrap: str
@@ -53,6 +56,20 @@ class Plan:
     classic: bool = False
     port: int | None = None
     commit_first: bool = False
+    slow_s: float = 0.0
+
+
+class SlowModel(FakeModel):
+    """A model that takes a while, a different one each time."""
+
+    def __init__(self, most_s: float) -> None:
+        super().__init__()
+        self._most_s = most_s
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Wait, then embed."""
+        time.sleep(random.uniform(0, self._most_s))  # noqa: S311  (no secret)
+        return super().embed(texts)
 
 
 class CommitsFirst(Settler):
@@ -111,7 +128,7 @@ def main(plan: Plan) -> None:
     settings = settings_of(plan)
     if plan.commit_first:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
-    model: TextModel = load_text_model(settings) if plan.real_model else FakeModel()
+    model: TextModel = load_text_model(settings) if plan.real_model else SlowModel(plan.slow_s)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     with open_store(settings) as store, ticket_worker(settings, plan.bootstrap, store, model, killers) as running:
         signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())

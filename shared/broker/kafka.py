@@ -18,7 +18,7 @@ from shared.logs import get_logger
 from shared.records import Headers, Message, Record
 from shared.settings import BrokerSettings
 
-CLIENT_MESSAGE_LIMIT_BYTES = 64 << 20
+CLIENT_MESSAGE_LIMIT_BYTES = 110_000_000
 """The client bounds a message before compression, a broker after: a value of many megabytes may have fitted the input, and
 its dead letter must go out again. So this is far above any input, and the broker's answer is the one that counts."""
 

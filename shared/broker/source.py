@@ -308,6 +308,7 @@ class KafkaSource:
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
+        self._set_paused(self._paused or self._outage)  # it may have begun while the questions above were asked
         log.info("partitions assigned", partitions=_names(partitions), assigned=self.assigned)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:

@@ -1,7 +1,8 @@
-"""Worker processes of one group on one store, killed at random moments and replaced: shared by test and campaign."""
+"""Worker processes of one group on one store, killed or frozen at random moments: shared by tests and campaigns."""
 
 import json
 import random
+import signal
 import subprocess
 import time
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from millrace.audit import Findings, audit
 from millrace.neighbour import Neighbour
-from schemas.topics import topics_of
+from schemas.topics import redo_topic, topics_of
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
@@ -27,6 +28,10 @@ from tests.worker_process import Plan, worker_process
 
 TIMEOUT_S = 1_800.0
 AT_ONCE = 1_000
+FROZEN_S = 9.0
+"""Longer than the brokers under test keep a silent member: six seconds."""
+
+LABELS = 7
 KILL_WITHIN_S = 0.5
 """About the time of a batch. A kill at the moment that a count of commits is reached would always fall after a commit."""
 
@@ -38,6 +43,10 @@ class Campaign:
     Attributes:
         records: Events, two versions of each ticket one after the other.
         kills: SIGKILLs, spread evenly over the records; 0: undisturbed.
+        freezes: SIGSTOPs after the kills: others take over the partitions, and SIGCONT comes past the session's time.
+        slow_s: The most that a batch takes in the model.
+        votes: Some tickets are labelled, so that the vote of neighbours changes all the time; and every third version
+            stands in the redo topic too.
         commit_first: Workers make the mistake that the audit must notice.
         seed: Of the choice of victims and moments.
     """
@@ -46,6 +55,9 @@ class Campaign:
     partitions: int = 6
     workers: int = 3
     kills: int = 0
+    freezes: int = 0
+    slow_s: float = 0.0
+    votes: bool = False
     max_records: int = 256
     commit_first: bool = False
     seed: int = 1
@@ -56,11 +68,14 @@ class Told:
     """What came of a campaign.
 
     Attributes:
+        records: How many there were in all.
         wall_s: From the first settled record to the last.
     """
 
     findings: Findings
+    records: int
     killed: int
+    frozen: int
     wall_s: float
 
 
@@ -71,7 +86,7 @@ class Fleet:
         self._plan, self._held = plan, ExitStack()
         self._rng = random.Random(seed)  # noqa: S311  (whom to kill and when, not a secret)
         self._running: list[tuple[subprocess.Popen[str], Neighbour]] = []
-        self.killed = 0
+        self.killed = self.frozen = 0
 
     def start(self) -> None:
         """Start one more worker."""
@@ -88,17 +103,33 @@ class Fleet:
 
     def kill_one(self) -> bool:
         """Kill a worker that is ready by SIGKILL, soon, and start another; return False if none is ready yet."""
-        ready = [each for each in self._running if _is_ready(each[1])]
-        if not ready:
+        victim = self._victim()
+        if victim is None:
             return False
-        victim = self._rng.choice(ready)
-        time.sleep(self._rng.uniform(0, KILL_WITHIN_S))
         victim[0].kill()
         victim[0].wait()
         self._running.remove(victim)
         self.killed += 1
         self.start()
         return True
+
+    def freeze_one(self) -> bool:
+        """Stop a ready worker by SIGSTOP, soon, and let it go on once others own its partitions; False if none is ready."""
+        victim = self._victim()
+        if victim is None:
+            return False
+        victim[0].send_signal(signal.SIGSTOP)
+        time.sleep(FROZEN_S)
+        victim[0].send_signal(signal.SIGCONT)
+        self.frozen += 1
+        return True
+
+    def _victim(self) -> tuple[subprocess.Popen[str], Neighbour] | None:
+        """Choose a worker that is ready, and a moment."""
+        ready = [each for each in self._running if _is_ready(each[1])]
+        if ready:
+            time.sleep(self._rng.uniform(0, KILL_WITHIN_S))
+        return self._rng.choice(ready) if ready else None
 
     def stop(self) -> list[int]:
         """Ask all to stop and return how they ended."""
@@ -118,31 +149,43 @@ class Fleet:
 def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
     """Produce the records, have them settled by workers that are killed, and audit what they leave."""
     create_topics(server.bootstrap, topics_of("tickets", campaign.partitions), replication=1)
-    produce_pairs(server.bootstrap, campaign.records)
+    wanted = produce_pairs(server.bootstrap, campaign.records, campaign.votes)
     with StandinProcess() as standin:
-        plan = Plan(server.bootstrap, standin.url, max_records=campaign.max_records, commit_first=campaign.commit_first)
+        plan = Plan(
+            server.bootstrap,
+            standin.url,
+            max_records=campaign.max_records,
+            commit_first=campaign.commit_first,
+            slow_s=campaign.slow_s,
+        )
         with Fleet(plan, campaign.seed) as fleet:
-            wall_s = _work(fleet, campaign, TopicReader(plan.bootstrap, plan.group))
+            wall_s = _work(fleet, replace(campaign, records=wanted), TopicReader(plan.bootstrap, plan.group))
             assert set(fleet.stop()) == {0}, "a worker did not stop well"
         store = connect(StoreSettings(url=standin.url))
         findings = audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
         store.close()
-    return Told(findings, fleet.killed, wall_s)
+    return Told(findings, wanted, fleet.killed, fleet.frozen, wall_s)
 
 
-def produce_pairs(bootstrap: str, records: int) -> None:
-    """Produce two versions of every ticket one after the other, the second with another text."""
+def produce_pairs(bootstrap: str, records: int, votes: bool = False) -> int:
+    """Produce two versions of every ticket, the second with another text; return how many records there are."""
     sink = KafkaSink(bootstrap, BrokerSettings())
+    sent = 0
     for first in range(0, records, AT_ONCE):
-        sink.produce([_message(number) for number in range(first, min(first + AT_ONCE, records))])
+        made = [_message(number, votes) for number in range(first, min(first + AT_ONCE, records))]
+        again = [replace(message, topic=redo_topic("tickets")) for message in made[::3]] if votes else []
+        sink.produce([*made, *again])
         assert sink.flush() == []
+        sent += len(made) + len(again)
     sink.close()
+    return sent
 
 
-def _message(number: int) -> Message:
+def _message(number: int, votes: bool) -> Message:
     ticket, version = f"T-{number // 2}", 1 + number % 2
     reason = ("created", "updated")[number % 2]
-    fields = event(ticket_id=ticket, event_version=version, reason=reason, body=f"text {number}")
+    label = {"agent_label": f"label {number % LABELS}"} if votes and ticket.endswith("5") else {}
+    fields = event(ticket_id=ticket, event_version=version, reason=reason, body=f"text {number}", **label)
     return Message("tickets", f"acme:{ticket}".encode(), json.dumps(fields).encode())
 
 
@@ -151,16 +194,17 @@ def _work(fleet: Fleet, campaign: Campaign, reader: TopicReader) -> float:
     clock = SystemClock()
 
     def reached(records: int) -> bool:
-        return sum(reader.committed(["tickets"]).values()) >= records
+        return sum(reader.committed(["tickets", "tickets.redo"]).values()) >= records
 
     for _ in range(campaign.workers):
         fleet.start()
     wait_until(lambda: reached(1), TIMEOUT_S, "something settled")
     began_s = clock.monotonic_s()
-    for kill in range(1, campaign.kills + 1):
-        wanted = kill * campaign.records // (campaign.kills + 1)
+    disturbances = [fleet.kill_one] * campaign.kills + [fleet.freeze_one] * campaign.freezes
+    for number, disturb in enumerate(disturbances, start=1):
+        wanted = number * campaign.records // (len(disturbances) + 1)
         wait_until(lambda wanted=wanted: reached(wanted), TIMEOUT_S, f"{wanted} settled")  # type: ignore[misc]
-        wait_until(fleet.kill_one, TIMEOUT_S, "a worker to kill")
+        wait_until(disturb, TIMEOUT_S, "a worker to disturb")
     wait_until(lambda: reached(campaign.records), TIMEOUT_S, "all settled")
     wall_s = clock.monotonic_s() - began_s
     wait_until(fleet.all_ready, TIMEOUT_S, "all workers ready")  # one that is still starting cannot stop well

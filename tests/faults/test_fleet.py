@@ -1,7 +1,9 @@
-"""Three workers of one group on one store and a real Kafka, killed by SIGKILL at moments nobody chose, and replaced.
+"""Three workers of one group on one store and a real Kafka, killed or frozen at moments nobody chose.
 
-Green shows that nothing is missing, stale or contradicted, and that little is repeated. It does not show a real Qdrant
-server (the stand-in's docstring says what it is not), nor the full figures: `benchmarks/faults/kills.py` does those.
+Green shows that nothing is missing, stale or contradicted, and that little is repeated; and that a version has one decision
+though two workers meet it while the votes change. It does not show a real Qdrant
+server (the stand-in's docstring says what it is not), nor the full figures: `benchmarks/faults/kills.py` and
+`frozen.py` do those.
 """
 
 from schemas.outcomes import Outcome
@@ -20,3 +22,13 @@ def test_killed_at_random_moments_nothing_is_lost(own_kafka: KafkaServer) -> Non
     assert findings.points == CAMPAIGN.records // 2
     assert findings.repeated <= CAMPAIGN.kills * CAMPAIGN.max_records
     assert Outcome.DEAD_LETTERED not in findings.outcomes
+
+
+VOTES = Campaign(records=1_500, partitions=3, kills=1, freezes=3, slow_s=0.4, votes=True, max_records=20)
+
+
+def test_frozen_past_its_session_a_worker_publishes_no_decision_of_its_own(own_kafka: KafkaServer) -> None:
+    told = run_campaign(VOTES, own_kafka)
+    assert told.frozen == VOTES.freezes
+    assert told.findings.clean, told.findings
+    assert (told.findings.settled, told.findings.pending) == (told.records, 0)

@@ -122,7 +122,7 @@ def test_a_letter_of_the_quarantine_is_found_by_its_place_and_by_its_origin() ->
     world = World(topic=QUARANTINE)
     world.queue.put(quarantined(5))
     [by_place] = find(world.reader, "tickets", Place(QUARANTINE, 0, 0))
-    [by_origin] = find(world.reader, "tickets", Place("tickets", 0, 5), quarantine=True)
+    [by_origin] = find(world.reader, "tickets", Place("tickets.redo", 0, 5), quarantine=True)
     assert by_place == by_origin
     with pytest.raises(Fatal, match="no dead letter at tickets/0@6"):
         find(world.reader, "tickets", Place("tickets", 0, 6), quarantine=True)
