@@ -24,7 +24,7 @@ def test_killed_at_random_moments_nothing_is_lost(own_kafka: KafkaServer) -> Non
     assert Outcome.DEAD_LETTERED not in findings.outcomes
 
 
-VOTES = Campaign(records=1_500, partitions=3, kills=1, freezes=3, slow_s=0.4, votes=True, max_records=20)
+VOTES = Campaign(records=1_000, partitions=3, freezes=2, slow_s=0.8, votes=True, max_records=12)
 
 
 def test_frozen_past_its_session_a_worker_publishes_no_decision_of_its_own(own_kafka: KafkaServer) -> None:

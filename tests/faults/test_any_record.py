@@ -1,0 +1,240 @@
+"""Whatever one record is, the others go on: on a real Kafka, with topics as `millrace topics create` makes them.
+
+Green shows that records at the edge of what topic and client take (by size, codec, key and headers) end as one outcome
+each, and that what stands around them is settled. It does not show what other clients may write into a batch.
+"""
+
+import base64
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from confluent_kafka import KafkaException, Producer
+
+from millrace.audit import audit
+from schemas.failures import CutHeader, FailureReason
+from schemas.outcomes import Outcome
+from schemas.topics import MESSAGE_LIMIT_BYTES, Topic, topics_of
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.deadletters.letter import DeadLetter, read_letter
+from shared.records import Headers, header_texts
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, produce, results_of, running_worker
+from tests.kafka.server import KafkaServer
+from tests.tickets import event
+
+GROUP = "millrace-tickets"
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+CLIENT_EXPANDS_BYTES = 100_000_000
+"""What the client is willing to decompress at once: `receive.message.max.bytes`, its default."""
+
+
+class Odd(NamedTuple):
+    """A record that a well-behaved source would not send."""
+
+    codec: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+def base64_ticket(size_bytes: int, seed: int = 1) -> bytes:
+    """Return a ticket with an attachment in an attribute: random bytes in base64."""
+    noise = random.Random(seed).randbytes(size_bytes * 3 // 4)  # noqa: S311  (no secret)
+    return json.dumps(event(ticket_id="odd", attributes={"file": base64.b64encode(noise).decode()})).encode()
+
+
+def send(bootstrap: str, odd: Odd) -> bool:
+    """Send a record by itself; return whether the topic took it."""
+    settings = {"message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000, "linger.ms": 0}
+    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": odd.codec, "log_level": 0, **settings})
+    delivered: list[bool] = []
+    try:
+        headers: Any = list(odd.headers)
+        producer.produce(
+            "tickets", odd.value, odd.key, headers=headers, on_delivery=lambda error, _: delivered.append(error is None)
+        )
+    except KafkaException:
+        return False
+    assert producer.flush(60) == 0
+    return delivered == [True]
+
+
+class Stream:
+    """A worker on Kafka and Edge, whose neighbours are ordinary tickets."""
+
+    def __init__(self, bootstrap: str, store: EdgeStore, seen: Seen) -> None:
+        self.bootstrap, self.store, self.seen = bootstrap, store, seen
+        self.good = 0
+        self.odd = 0
+
+    def neighbours(self, count: int) -> None:
+        """Send ordinary tickets."""
+        produce(self.bootstrap, *(event(ticket_id=f"good-{self.good + at}") for at in range(count)))
+        self.good += count
+
+    def send(self, odd: Odd) -> bool:
+        """Send an odd record; what the topic refuses counts for nothing."""
+        taken = send(self.bootstrap, odd)
+        self.odd += taken
+        return taken
+
+    def letters(self) -> list[DeadLetter]:
+        """Wait until all is settled, check that nothing is lost, and return the dead letters."""
+        self.seen.wait_settled(self.good + self.odd)
+        reader = TopicReader(self.bootstrap, GROUP)
+        found = audit(reader, "tickets", self.store.open_alias("tickets"))
+        assert found.clean, found
+        assert (found.settled, found.repeated) == (self.good + self.odd, 0)
+        results = Counter(result.ticket_id for result in results_of(self.bootstrap))
+        assert {each: n for each, n in results.items() if each.startswith("good-")} == {
+            f"good-{at}": 1 for at in range(self.good)
+        }
+        letters = [read_letter(record) for record in reader.read("tickets.dlq")]
+        assert len(letters) == self.seen.outcomes.count(Outcome.DEAD_LETTERED)
+        return [letter for letter in letters if isinstance(letter, DeadLetter)]
+
+
+@contextmanager
+def working(server: KafkaServer, folder: Path, topics: tuple[Topic, ...] = topics_of("tickets")) -> Iterator[Stream]:
+    """Run a worker over these topics."""
+    create_topics(server.bootstrap, topics, 1)
+    settings, seen = Settings(broker=BrokerSettings(group=GROUP), store=StoreSettings(path=folder)), Seen()
+    store = EdgeStore(folder)
+    try:
+        with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]):
+            yield Stream(server.bootstrap, store, seen)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_mail_with_base64_is_one_dead_letter_with_all_its_bytes(
+    codec: str, own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    value = base64_ticket(1_400_000)
+    with working(own_kafka, tmp_path) as stream:
+        stream.neighbours(20)
+        assert stream.send(Odd(codec, b"acme:odd", value))
+        stream.neighbours(20)
+        [letter] = stream.letters()
+    assert (letter.reason, letter.record.key, letter.record.value) == (FailureReason.TOO_LARGE, b"acme:odd", value)
+    assert not letter.is_cut
+
+
+def test_what_the_queue_does_not_take_is_cut_and_says_of_what(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    """The topics are those of an earlier version, or an operator's own: the queue takes less than the input."""
+    small = tuple(
+        Topic(
+            t.name, t.key, t.partitions, t.retention_ms, 600_000 if t.name == "tickets.dlq" else t.message_limit_bytes
+        )
+        for t in topics_of("tickets", 3)
+    )
+    value, name = base64_ticket(1_300_000), b"x" * 700_000
+    with working(own_kafka, tmp_path, small) as stream:
+        stream.neighbours(20)
+        assert stream.send(Odd("zstd", b"acme:odd", value))
+        assert stream.send(Odd("none", b"acme:headers", b"{}", (("h", random.Random(2).randbytes(700_000)),)))  # noqa: S311
+        assert stream.send(Odd("gzip", name + random.Random(3).randbytes(650_000), b"{}"))  # noqa: S311
+        stream.neighbours(20)
+        letters = sorted(stream.letters(), key=lambda each: each.record.key or b"")
+    told = [header_texts(letter.record.headers) for letter in letters]
+    assert all(letter.is_cut for letter in letters)
+    no_key, headers, valued = told
+    assert CutHeader.KEY_SHA256 in no_key
+    assert (headers[CutHeader.HEADERS], headers[CutHeader.VALUE_BYTES]) == ("1", "2")
+    assert valued[CutHeader.VALUE_BYTES] == str(len(value))
+    assert value.startswith(letters[2].record.value or b"nothing")
+
+
+def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_batch(
+    own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    with working(own_kafka, tmp_path) as stream:
+        stream.neighbours(20)
+        for codec, key in (("zstd", b"acme:a"), ("gzip", b"acme:b"), ("zstd", b"acme:b")):
+            assert stream.send(Odd(codec, key, b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
+        assert stream.send(Odd("zstd", b"acme:c", b"\0" * (CLIENT_EXPANDS_BYTES - 10_000_000)))
+        stream.neighbours(20)
+        batch = _one_batch(stream.bootstrap, 150, 1_000_000)
+        stream.odd += batch
+        stream.neighbours(20)
+        letters = stream.letters()
+    assert Counter(letter.reason for letter in letters) == {
+        FailureReason.UNREADABLE: 3 + batch,
+        FailureReason.TOO_LARGE: 1,
+    }
+    assert len({letter.origin for letter in letters}) == len(letters), "each offset has a letter of its own"
+
+
+def _one_batch(bootstrap: str, records: int, size_bytes: int) -> int:
+    """Send records that the client puts into one batch, of more bytes than a client expands at once."""
+    settings = {"linger.ms": 5_000, "batch.size": 2_000_000_000, "message.max.bytes": 1_000_000_000}
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "compression.type": "zstd", "batch.num.messages": records, "log_level": 0}
+        | settings
+    )
+    for _ in range(records):
+        producer.produce("tickets", b"\0" * size_bytes, b"acme:one-batch")
+    assert producer.flush(60) == 0
+    return records
+
+
+def test_headers_survive_as_they_are_and_none_of_ours_is_believed(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    headers: Headers = (("null", None), ("empty", b""), ("millrace-replays", b"99"), ("twice", b"1"), ("twice", None))
+    with working(own_kafka, tmp_path) as stream:
+        assert stream.send(Odd("none", b"acme:x", b"no JSON", headers))
+        stream.neighbours(5)
+        [letter] = stream.letters()
+    kept = tuple(each for each in letter.record.headers if not each[0].startswith("millrace-"))
+    assert kept == (("null", None), ("empty", b""), ("twice", b"1"), ("twice", None))
+    assert (letter.replays, letter.attempts) == (0, 1)
+
+
+def any_record(rng: random.Random, number: int) -> Odd:
+    """Return a record of any size up to the topic's limit, under any codec, with any key and headers."""
+    codec = rng.choice(CODECS)
+    kind = rng.randrange(8)
+    size = int(rng.choice([0, 10, 1_000, 100_000, MESSAGE_LIMIT_BYTES, 1_500_000]) * rng.random())
+    value: bytes | None = {
+        0: None,
+        1: b"",
+        2: rng.randbytes(size),
+        3: base64_ticket(size, number),
+        4: b"\0" * (size * rng.choice([1, 1, 1, 20])),
+        5: json.dumps(event(ticket_id=f"any-{number}", body="words " * (size // 20))).encode(),
+        6: json.dumps(event(ticket_id=f"any-{number}")).encode(),
+        7: b"[" * (size // 10),
+    }[kind]
+    key = rng.choice([f"acme:any-{number}".encode(), None, b"", rng.randbytes(size // 4 or 1)])
+    headers: Headers = tuple(
+        (
+            rng.choice(["", "trace", "millrace-attempts", "millrace-reason", "\N{SNOWMAN}" * 50, "h" * (size // 50)]),
+            each,
+        )
+        for each in rng.choices([None, b"", b"\xff\xfe", rng.randbytes(size // 8)], k=rng.choice([0, 0, 1, 3, 200]))
+    )
+    return Odd(codec, key, value, headers)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_of_a_thousand_records_of_which_half_are_random_none_stops_the_others(
+    seed: int, own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)  # noqa: S311  (records, not secrets)
+    with working(own_kafka, tmp_path) as stream:
+        taken = 0
+        for number in range(500):
+            if number % 10 == 0:  # more of them than of dead letters, else the breaker holds all of them up
+                stream.neighbours(10)
+            taken += stream.send(any_record(rng, number))
+        stream.letters()
+    assert taken > 400, "the topic refused nearly all"
