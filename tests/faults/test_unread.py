@@ -1,0 +1,118 @@
+"""What Kafka removes before it was read is counted, logged, written to the ledger, and turns the audit red.
+
+Green shows it for records deleted by hand, before a worker starts and under a worker that stands still. It does not wait
+for retention itself to run: for the client both are a log that begins later.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from millrace.audit import Findings, audit
+from millrace.wiring import Running
+from schemas.outcomes import LedgerEntry
+from schemas.topics import topics_of
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.broker.removal import Remover
+from shared.records import TopicPartition
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.vectorstore.edge import EdgeStore
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, produce, running_worker
+from tests.kafka.server import KafkaServer
+from tests.tickets import event
+from tests.waiting import wait_until
+
+GROUP = "millrace-tickets"
+ONLY = TopicPartition("tickets", 0)
+TIMEOUT_S = 60.0
+
+
+@contextmanager
+def working(server: KafkaServer, folder: Path, seen: Seen) -> Iterator[Running]:
+    """Run a worker."""
+    settings = Settings(broker=BrokerSettings(group=GROUP), store=StoreSettings(path=folder))
+    with (
+        closing(EdgeStore(folder)) as store,
+        running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running,
+    ):
+        yield running
+
+
+def send(server: KafkaServer, first: int, count: int) -> None:
+    """Send tickets."""
+    produce(server.bootstrap, *(event(ticket_id=f"T-{first + at}") for at in range(count)))
+
+
+def audited(server: KafkaServer) -> Findings:
+    """Audit the topics."""
+    return audit(TopicReader(server.bootstrap, GROUP), "tickets", None)
+
+
+def lost(running: Running) -> float:
+    """Return what the metric says."""
+    lines = running.metrics.render().decode().splitlines()
+    [line] = [each for each in lines if each.startswith("millrace_unread_lost_records_total{")]
+    return float(line.rsplit(" ", 1)[1])
+
+
+def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    seen = Seen()
+    send(own_kafka, 0, 40)
+    with working(own_kafka, tmp_path, seen) as running:
+        seen.wait_settled(40)
+        assert lost(running) == 0
+    send(own_kafka, 40, 60)
+    Remover(own_kafka.bootstrap).remove({ONLY: 70})
+    before = audited(own_kafka)
+    assert (before.unread_lost, before.clean, before.missing) == (30, False, 0), "the offsets alone show it"
+    with capture_logs() as logs, working(own_kafka, tmp_path, seen) as running:
+        seen.wait_settled(70)
+        wait_until(lambda: lost(running) == 30, TIMEOUT_S, "the loss counted")
+    [line] = [each for each in logs if each["event"].startswith("records are gone")]
+    assert (line["partition"], line["first"], line["last"], line["offsets"]) == ("tickets/0", 40, 69, 30)
+    entries = [
+        LedgerEntry.model_validate_json(r.value or b"")
+        for r in TopicReader(own_kafka.bootstrap).read("tickets.outcomes")
+    ]
+    assert [(span.first, span.last) for entry in entries for span in entry.unread] == [(40, 69)]
+    after = audited(own_kafka)
+    assert (after.unread_lost, after.clean, after.missing, after.pending) == (30, False, 0, 0)
+    assert after.examples["unread_lost"] == ["tickets/0: 30 offsets from 40 on were gone before anybody had read them"]
+
+
+def test_what_is_removed_under_a_worker_that_stands_still_is_lost_and_said(
+    own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    seen = Seen()
+    with working(own_kafka, tmp_path, seen) as running:
+        send(own_kafka, 0, 10)
+        seen.wait_settled(10)
+        running.lifecycle.pause()
+        wait_until(lambda: running.lifecycle.paused is not None, TIMEOUT_S, "a pause")
+        send(own_kafka, 10, 50)
+        Remover(own_kafka.bootstrap).remove({ONLY: 60})
+        running.lifecycle.resume()
+        wait_until(lambda: lost(running) > 0, TIMEOUT_S, "the loss counted")
+        send(own_kafka, 60, 10)
+        seen.wait_settled(20)
+        assert lost(running) == 50
+    found = audited(own_kafka)
+    assert (found.unread_lost, found.settled, found.missing) == (50, 10, 0)
+
+
+def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    """A group that begins with a topic whose beginning is gone has lost nothing."""
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    send(own_kafka, 0, 30)
+    Remover(own_kafka.bootstrap).remove({ONLY: 20})
+    seen = Seen()
+    with working(own_kafka, tmp_path, seen) as running:
+        seen.wait_settled(10)
+        assert lost(running) == 0
+    assert audited(own_kafka).clean
