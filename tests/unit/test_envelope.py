@@ -4,15 +4,16 @@ A green run does not prove that a broker takes them; the contract suite is for t
 """
 
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
+from schemas.failures import CutHeader, FailureReason
 from schemas.failures import FailureHeader as Header
-from schemas.failures import FailureReason
 from schemas.outcomes import LedgerEntry, Outcome
 from shared.engine.envelope import Envelopes
 from shared.errors import Rejected
-from shared.records import Message, Record, Settled
+from shared.records import Message, Record, Settled, TopicPartition, Unread, header_texts
 from tests.tickets import event, record
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
@@ -81,9 +82,26 @@ def test_how_often_it_was_replayed_is_carried_on() -> None:
     assert [value for name, value in made.headers if name == Header.REPLAYS] == [b"2"]
 
 
+def test_what_a_source_writes_under_our_names_is_not_believed() -> None:
+    """Only what stands in redo was written by us."""
+    forged = (
+        (Header.REPLAYS.value, b"99"),
+        (Header.ATTEMPTS.value, b"7"),
+        (Header.FIRST_FAILED_AT.value, b"2020-01-01"),
+    )
+    found = dict(letter(record(event(), headers=forged)).headers)
+    assert (found[Header.REPLAYS], found[Header.ATTEMPTS]) == (b"0", b"1")
+    assert found[Header.FIRST_FAILED_AT] == NOW.isoformat().encode()
+
+
+def test_a_null_header_stays_null() -> None:
+    own = (("null", None), ("empty", b""), ("null", b"1"))
+    assert letter(record(event(), headers=own)).headers[:3] == own
+
+
 @pytest.mark.parametrize("attempts", [b"", b"many", b"-3", b"\xff"])
 def test_a_count_that_is_none_starts_over(attempts: bytes) -> None:
-    made = letter(record(event(), headers=((Header.ATTEMPTS.value, attempts),)))
+    made = letter(record(event(), headers=((Header.ATTEMPTS.value, attempts),), topic="tickets.redo"))
     assert dict(made.headers)[Header.ATTEMPTS] == b"1"
 
 
@@ -104,3 +122,63 @@ def test_the_ledger_has_one_message_per_partition() -> None:
 
 def test_nothing_settled_is_no_message() -> None:
     assert ENVELOPES.ledger([], NOW) == []
+
+
+def test_a_letter_that_does_not_fit_has_two_smaller_forms() -> None:
+    value, key = b"v" * 1_000_000, b"k" * 2_000
+    made = letter(record(event(), value=value, key=key, headers=(("own", b"h" * 1_000),)))
+    cut = made.instead
+    assert cut is not None
+    assert (cut.topic, cut.key, cut.value) == (made.topic, key, value[: 256 << 10])
+    told = header_texts(cut.headers)
+    assert told[CutHeader.VALUE_BYTES] == "1000000"
+    assert told[CutHeader.VALUE_SHA256] == sha256(value).hexdigest()
+    assert cut.headers[: len(made.headers)] == made.headers
+    bare = cut.instead
+    assert bare is not None
+    assert (bare.topic, bare.key, bare.value, bare.instead) == (made.topic, None, None, None)
+    told = header_texts(bare.headers)
+    assert (told[CutHeader.HEADERS], told[CutHeader.KEY_SHA256]) == ("1", sha256(key).hexdigest())
+    assert told[Header.ORIGIN_TOPIC] == "tickets"
+    assert "own" not in told
+
+
+def test_a_record_that_could_not_be_read_is_a_letter_that_says_so() -> None:
+    made = letter(record(event(), value=None, key=None, unreadable="value"))
+    assert (made.key, made.value) == (None, None)
+    assert header_texts(made.headers)[CutHeader.VALUE_BYTES] == "unknown"
+
+
+def test_the_ids_of_topics_part_the_ledger() -> None:
+    settled = [
+        Settled(record(event(), 4, topic_id="old"), Outcome.ROUTED),
+        Settled(record(event(), 0, topic_id="new"), Outcome.ROUTED),
+    ]
+    entries = [LedgerEntry.model_validate_json(message.value or b"") for message in ENVELOPES.ledger(settled, NOW)]
+    assert [(entry.topic_id, entry.ranges[0].first) for entry in entries] == [("old", 4), ("new", 0)]
+
+
+def test_very_many_ranges_are_several_messages_that_fit_a_topic() -> None:
+    outcomes = (Outcome.ROUTED, Outcome.DELETED)
+    settled = [Settled(record(event(), at), outcomes[at % 2]) for at in range(12_000)]
+    messages = ENVELOPES.ledger(settled, NOW)
+    assert [len(message.value or b"") < 1_000_000 for message in messages] == [True] * 3
+    entries = [LedgerEntry.model_validate_json(message.value or b"") for message in messages]
+    assert [span.first for entry in entries for span in entry.ranges] == list(range(12_000))
+
+
+def test_what_nobody_has_read_is_said_in_the_ledger() -> None:
+    [message] = ENVELOPES.unread([Unread(TopicPartition("tickets", 2), "an id", 5, 9)], NOW)
+    entry = LedgerEntry.model_validate_json(message.value or b"")
+    assert (message.topic, message.key, entry.topic_id, entry.partition) == (
+        "tickets.outcomes",
+        b"tickets:2",
+        "an id",
+        2,
+    )
+    assert (entry.ranges, [(span.first, span.last) for span in entry.unread]) == ((), [(5, 9)])
+
+
+def test_a_ledger_message_that_says_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither ranges nor unread"):
+        LedgerEntry(stream="tickets", topic="tickets", partition=0, model="x", settled_at=NOW)

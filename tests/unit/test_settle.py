@@ -4,7 +4,10 @@ A green run does not prove that the real parts are durable once they say so; the
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection as Ids
+from collections.abc import Mapping, Sequence
+from itertools import count
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +15,7 @@ from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from schemas.points import point_id
 from shared.errors import Unavailable
 from shared.observers import SettleStep
-from shared.records import Message, Point, Record
+from shared.records import Message, Point, Record, TopicPartition, Unread
 from tests.assembly import Assembly
 from tests.fakes import FakeCollection, FakeSink, FakeSource
 from tests.tickets import deleted, event, record
@@ -28,6 +31,19 @@ class Overtaken(FakeCollection):
         for point in points:
             published = {"event_version": 9, "decided_version": 9}
             self.points[point.id] = Point(point.id, 9, {}, {**point.payload, **published})
+
+
+class Preceded(FakeCollection):
+    """A collection into which another worker has written the very same versions right before the first write."""
+
+    def __init__(self, other: Assembly) -> None:
+        super().__init__()
+        self._other = other
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        for point in points:
+            self.points.setdefault(point.id, self._other.collection.points[point.id])
+        super().upsert(points)
 
 
 class Forgetful(FakeCollection):
@@ -84,6 +100,74 @@ def test_what_was_overtaken_is_superseded_and_publishes_nothing() -> None:
     assert settled[0].outcome is Outcome.SUPERSEDED
     assert parts.delivered("tickets.routed") == []
     assert ledger(parts)[0].ranges == (OffsetRange(first=0, last=0, outcome=Outcome.SUPERSEDED),)
+
+
+def test_a_decision_that_another_worker_stored_first_is_published_by_both() -> None:
+    moods = count()
+    first = Assembly(moods=moods)
+    first.settle(record(event()))
+    second = Assembly(collection=Preceded(first), moods=moods)
+    [settled] = second.settle(record(event()))
+    assert settled.outcome is Outcome.ROUTED
+    [told], [told_again] = first.results(), second.results()
+    assert told_again.decision == told.decision
+    assert second.effects.count("lookup") == 2, "it was processed again"
+    assert [len(texts) for texts in second.model.calls] == [1], "and not embedded again"
+
+
+def test_another_content_of_the_version_that_was_stored_first_wins() -> None:
+    first = Assembly()
+    first.settle(record(event(body="As the other worker read it.", occurred_at="2026-05-02T10:00:00Z")))
+    second = Assembly(collection=Preceded(first))
+    second.settle(record(event(body="As it stands in redo.")))
+    assert second.results()[0].occurred_at == first.results()[0].occurred_at
+    assert second.told.named("version_conflict") == [(1,)]
+
+
+def test_what_was_decided_alike_is_not_processed_again() -> None:
+    first = Assembly()
+    first.settle(record(event()))
+    second = Assembly(collection=Preceded(first))
+    second.settle(record(event()))
+    assert second.effects.count("lookup") == 1
+    assert len(second.results()) == 1
+
+
+def test_a_score_whose_last_bit_the_store_has_changed_is_the_same_score() -> None:
+    class Rounding(FakeCollection):
+        def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+            found = super().payloads(ids, fields)
+            changed = json.dumps({str(key): value for key, value in found.items()}).replace(
+                "0.333333333", "0.33333333300000004"
+            )
+            return {UUID(key): value for key, value in json.loads(changed).items()}
+
+    parts = Assembly(collection=Rounding(), moods=count())
+    parts.settle(record(event()))
+    assert parts.effects.count("lookup") == 1
+
+
+def test_what_is_lost_between_processing_and_producing_is_not_published() -> None:
+    class Losing(FakeSource):
+        def ours(self, records: Sequence[Record]) -> list[Record]:
+            return [record for record in records if record.offset == 1]
+
+    parts = Assembly(source=Losing())
+    parts.settle(record(event(), 0), record(event(ticket_id="T-2"), 1))
+    assert [result.ticket_id for result in parts.results()] == ["T-2"]
+    assert parts.told.named("partitions_lost") == [(1,)]
+    assert [each.offset for each in parts.source.committed] == [1]
+
+
+def test_what_was_lost_unread_is_reported_once_it_is_in_the_ledger() -> None:
+    span = Unread(TopicPartition("tickets", 0), None, 3, 7)
+    parts = Assembly(sink=FakeSink(undelivered=1))
+    with pytest.raises(Unavailable, match="could not be reported"):
+        parts.settler.report_unread([span])
+    assert parts.told.named("unread_lost") == []
+    parts.settler.report_unread([span])
+    assert parts.told.named("unread_lost") == [(5,)]
+    assert [(each.first, each.last) for each in ledger(parts)[0].unread] == [(3, 7)]
 
 
 def overtaken_repeat(**published: int) -> Assembly:

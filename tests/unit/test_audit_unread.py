@@ -1,0 +1,103 @@
+"""The audit over what was lost unread, and over topics that were deleted and made again, in memory.
+
+A green run does not prove that workers find a loss: `tests/faults/test_unread.py` shows that on Kafka.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from schemas.outcomes import Outcome
+from shared.records import Record, TopicPartition, Unread
+from tests.tickets import event, record
+from tests.unit.test_audit import World, counts
+
+ONLY = TopicPartition("tickets", 0)
+
+
+def tickets(numbers: Sequence[int], topic_id: str | None = None) -> list[Record]:
+    """Return records of as many tickets, at these offsets."""
+    return [record(event(ticket_id=f"T-{at}"), at, topic_id=topic_id) for at in numbers]
+
+
+def report(world: World, first: int, last: int, topic_id: str | None = None) -> None:
+    """Let a worker report that these offsets were gone."""
+    known = len(world.parts.sink.delivered)
+    world.parts.settler.report_unread([Unread(ONLY, topic_id, first, last)])
+    for message in world.parts.sink.delivered[known:]:
+        world.reader.write(message)
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a stream of which the first three records are settled, and three more were removed unread."""
+    built = World()
+    built.settle(*tickets(range(3)))
+    return built
+
+
+def test_what_a_worker_reported_is_lost_and_not_clean(world: World) -> None:
+    report(world, 3, 5)
+    world.settle(*tickets([6]))
+    findings = world.audit()
+    assert counts(findings) == {"unread_lost": 3}
+    assert not findings.clean
+    assert findings.line() == "audit: missing 0, stale 0, conflicting 0, repeated 0, unread and gone 3"
+
+
+def test_the_same_loss_reported_again_is_one_loss(world: World) -> None:
+    report(world, 3, 5)
+    report(world, 3, 8)
+    report(world, 4, 4)
+    assert counts(world.audit()) == {"unread_lost": 6}
+
+
+def test_what_another_group_had_settled_is_not_lost(world: World) -> None:
+    report(world, 1, 4)
+    assert counts(world.audit()) == {"unread_lost": 2}
+
+
+def test_a_committed_offset_below_the_log_is_a_loss_before_any_worker_says_so(world: World) -> None:
+    world.reader.topics["tickets"] = tickets([8, 9])
+    world.reader.marks[ONLY] = (8, 10)
+    assert counts(world.audit()) == {"unread_lost": 5, "pending": 2, "below_retention": 3}
+
+
+def test_where_nothing_was_ever_committed_nothing_was_owed() -> None:
+    world = World()
+    world.reader.topics["tickets"] = tickets([8, 9])
+    world.reader.marks[ONLY] = (8, 10)
+    assert counts(world.audit()) == {"pending": 2}
+
+
+def test_what_is_said_of_an_earlier_topic_of_that_name_is_not_compared() -> None:
+    world = World()
+    world.reader.ids = {"tickets": "new"}
+    world.settle(*tickets(range(4), "old"), record({"nonsense": 1}, 4, topic_id="old"))
+    world.reader.topics["tickets"].clear()
+    report(world, 0, 1, "old")
+    world.settle(record({"nonsense": 1}, 0, topic_id="new"), *tickets([1, 2], "new"))
+    findings = world.audit(points=False)
+    assert counts(findings) == {"former": 5}
+    assert (findings.settled, findings.clean) == (3, True)
+
+
+def test_a_record_of_the_new_topic_is_not_covered_by_the_ledger_of_the_old_one() -> None:
+    world = World()
+    world.reader.ids = {"tickets": "new"}
+    world.settle(*tickets(range(4), "old"))
+    world.reader.topics["tickets"] = tickets(range(4), "new")
+    assert counts(world.audit(points=False)) == {"former": 4, "missing": 4}
+
+
+def test_what_names_no_topic_is_taken_at_its_word() -> None:
+    world = World()
+    world.reader.ids = {"tickets": "new"}
+    world.settle(*tickets(range(3)))
+    assert counts(world.audit()) == {}
+    assert world.parts.told.named("batch_settled")[0][0] == {Outcome.ROUTED: 3}
+
+
+def test_records_are_the_same_whatever_topic_they_are_of() -> None:
+    assert replace(tickets([1], "old")[0], topic_id="new") == tickets([1])[0]
