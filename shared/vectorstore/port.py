@@ -230,6 +230,12 @@ def stored_version(which: object, payload: Mapping[str, object] | None) -> int:
     raise Fatal(f"point {which} was written by something else: {fault}; remove it, then start again")
 
 
+def is_unit(vector: Vector) -> bool:
+    """Return whether a vector, shape (dim,), is finite and of unit length, up to rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(0.98 < float(vector @ vector) < 1.02)  # NaN and infinity both survive the sum
+
+
 def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
     """Check all that a store would refuse half-way through a call, or take although it is wrong, before the call.
 
@@ -250,10 +256,8 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse:
         for name, vector in point.vectors.items():
             if vector.shape != (dimensions.get(name),):
                 raise ValueError(f"point {point.id}: vector {name!r} has shape {vector.shape}, expected {dimensions}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                total = float(vector @ vector)  # NaN and infinity both survive this
-            if not 0.98 < total < 1.02:
-                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")
+            if not is_unit(vector):
+                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length")
         for name, terms in point.sparse.items():
             fault = "its name is unknown" if name not in sparse else _fault(terms)
             if fault:

@@ -21,7 +21,7 @@ from qdrant_client import QdrantClient, models
 from shared.records import Point, Vector
 from shared.settings import StoreSettings
 from shared.vectorstore.edge import EdgeCollection, EdgeStore
-from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
+from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec, VectorStore
 from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
 from tests.contract.vectors import SPEC
 from tests.fakes import FakeCollection, FakeStore
@@ -117,7 +117,9 @@ def write_foreign(
         collection._link.client.upsert(collection._name, [record], wait=True)
     else:
         assert isinstance(collection, FakeCollection)
-        held = Point(which, 1, dict(vectors or {}), dict(payload))  # type: ignore[arg-type]  # an integer is foreign
+        stated: Any = payload.get(VERSION_FIELD)
+        version = stated if isinstance(stated, int) else 1
+        held = Point(which, version, dict(vectors or {}), dict(payload))  # type: ignore[arg-type]  # an integer is foreign
         collection.points[held.id] = held
 
 

@@ -1,6 +1,6 @@
 """Points that another program wrote into the collection, on every vector store: they stop nothing and crowd nothing out.
 
-A green run does not prove what a stream makes of rubbish in a payload (`tests/flow/test_foreign_points.py`), nor, without
+A green run does not prove what a stream makes of rubbish in a payload (`test_foreign_tickets.py`), nor, without
 `MILLRACE_TEST_QDRANT_URL`, that a real server gives integer ids in this form.
 """
 

@@ -7,12 +7,12 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
+from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Point
 from shared.vectorstore.edge import EdgeStore
@@ -30,9 +30,8 @@ def solved(ticket_id: str, text: str, tenant: str = "acme") -> Point:
         "satisfaction": 5, "subject": f"[b]{ticket_id}[/b]", "body": text, "resolution": "Parcel sent again.",
         "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
     }  # fmt: skip
-    return Point(
-        uuid4(), 1, {"text": FakeModel().embed([text]).vectors[0]}, payload, {"terms": Terms().of_document(text)}
-    )
+    vectors = {"text": FakeModel().embed([text]).vectors[0]}
+    return Point(point_id(tenant, "tickets", ticket_id), 1, vectors, payload, {"terms": Terms().of_document(text)})
 
 
 @pytest.fixture
