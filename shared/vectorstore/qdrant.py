@@ -46,7 +46,7 @@ from shared.vectorstore.qdrant_setup import (
 from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 LOOKUP_POINTS = 250
-"""Points read in one call with their vectors: some megabytes."""
+"""Points read in one call with their vectors, or with all of their payload: some megabytes."""
 
 READ_POINTS = 1_000
 """Points read in one call without their vectors."""
@@ -143,7 +143,7 @@ class QdrantCollection:
         while True:
             with translated(self._link.where):
                 records, offset = self._link.client.scroll(
-                    self._name, limit=READ_POINTS, offset=offset, with_payload=list(payload), with_vectors=False
+                    self._name, limit=LOOKUP_POINTS, offset=offset, with_payload=list(payload), with_vectors=False
                 )
             for record in records:
                 which = to_id(record.id)

@@ -13,6 +13,9 @@ WIDER = 4
 MOST_HITS = 2_048
 """No query is widened beyond this: so many points of others, nearer than all of ours, do crowd ours out."""
 
+HITS_AT_ONCE = 16_384
+"""Queries that are asked again are asked so many at once that their hits take some megabytes."""
+
 QueryT = TypeVar("QueryT", Query, HybridQuery)
 HitT = TypeVar("HitT")
 
@@ -33,18 +36,18 @@ def ask_for_ours(
         keep: Whether a hit of a query is ours.
     """
     found: list[list[HitT]] = [[] for _ in queries]
-    pending = {place: query.limit for place, query in enumerate(queries)}
+    pending = [(place, query.limit) for place, query in enumerate(queries)]
+    at_once = len(pending)
     while pending:
-        answers = ask([queries[place].with_limit(limit) for place, limit in pending.items()])
-        wider: dict[int, int] = {}
-        for (place, limit), answer in zip(pending.items(), answers, strict=True):
+        group, pending = pending[:at_once], pending[at_once:]
+        answers = ask([queries[place].with_limit(limit) for place, limit in group])
+        for (place, limit), answer in zip(group, answers, strict=True):
             query = queries[place]
-            kept = [hit for hit in answer if keep(query, hit)]
-            found[place] = kept
+            found[place] = kept = [hit for hit in answer if keep(query, hit)]
             spare = limit - query.limit
             if len(answer) - len(kept) > spare and limit <= len(answer) and limit < MOST_HITS:
-                wider[place] = min(WIDER * limit, MOST_HITS)
-        pending = wider
+                pending.append((place, min(WIDER * limit, MOST_HITS)))
+        at_once = max(1, HITS_AT_ONCE // max((limit for _, limit in pending), default=1))
     return found
 
 

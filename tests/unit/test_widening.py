@@ -9,18 +9,20 @@ from uuid import UUID
 import pytest
 
 from shared.vectorstore.port import Hit, HybridQuery, Query
-from shared.vectorstore.widening import MOST_HITS, ask_for_ours, search_ours
+from shared.vectorstore.widening import HITS_AT_ONCE, MOST_HITS, ask_for_ours, search_ours
 from tests.contract.vectors import terms, unit
 
 
 class Ranked:
-    """Answers with the first of a list in which only those hits are ours whose number is `from_` or more."""
+    """Answers with the first of a list of hits, which are numbered."""
 
     def __init__(self, size: int) -> None:
         self.hits = [Hit(UUID(int=number), 1.0, {}) for number in range(size)]
         self.asked: list[int] = []
+        self.calls: list[int] = []
 
     def ask(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        self.calls.append(len(queries))
         self.asked += [query.limit for query in queries]
         return [self.hits[: query.limit] for query in queries]
 
@@ -70,6 +72,14 @@ def test_of_a_batch_only_those_are_asked_again_that_lack_some() -> None:
     assert store.asked == [3, 5, 7, 20]
     assert [[hit.id.int for hit in hits] for hits in answers] == [[0, 1, 2], [3, 4, 5, 6, 7], list(range(7))]
     assert ask_for_ours([], store.ask, lambda _, hit: True) == []
+
+
+def test_a_batch_is_asked_at_once_and_what_is_asked_again_in_parts() -> None:
+    store = Ranked(3_000)
+    search_ours([query(11)] * 100, store.ask, lambda _, hit: hit.id.int >= 600)
+    assert store.calls[:3] == [100, 100, 93], "100 queries of 11, of 44 and of 176 hits; of the last 93 are 16,384"
+    assert all(calls * limit <= HITS_AT_ONCE for calls, limit in zip(store.calls[-4:], [704] * 4, strict=True))
+    assert store.asked.count(704) == 100
 
 
 def test_a_hybrid_query_is_widened_in_both_its_kinds() -> None:
