@@ -19,7 +19,7 @@ from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Vector
 from shared.settings import DecisionSettings
-from shared.vectorstore.port import VERSION_FIELD, Collection
+from shared.vectorstore.port import VERSION_FIELD
 from tests.assembly import Assembly
 from tests.contract.stores import opened, params, write_foreign
 from tests.fakes import DIM, FakeCollection, ManualClock
@@ -156,9 +156,8 @@ def test_vectors_that_are_missing_or_spoilt_are_made_again(parts: Assembly, name
     np.testing.assert_allclose(found.vectors["text"], good, atol=1e-6)
 
 
+@pytest.mark.parametrize("parts", params(fake="keeps the version beside the payload"), indirect=True)
 def test_what_has_no_version_under_our_id_ends_the_worker_with_a_message(parts: Assembly) -> None:
-    if isinstance(cast(Collection, parts.collection), FakeCollection):
-        pytest.skip("the fake keeps the version beside the payload")
     write_foreign(parts.collection, ONE, fields_of(1, event_version=1.5), {"text": vector_of(parts)})
     with pytest.raises(Fatal, match=f"point {ONE} was written by something else"):
         parts.settle(record(event(event_version=2), 70))
