@@ -55,9 +55,10 @@ class Item:
 
     @property
     def published_version(self) -> int | None:
-        """The version that was published last, as the stored point says; None also if that is not a version."""
-        found = None if self.stored is None else self.stored.payload.get(PUBLISHED_FIELD)
-        return found if is_version(found) else None
+        """The version that was published last, as the stored point says; None also if it says what cannot be."""
+        stored = self.stored
+        found = None if stored is None else stored.payload.get(PUBLISHED_FIELD)
+        return found if stored is not None and is_version(found) and found <= stored.version else None
 
     @property
     def is_conflict(self) -> bool:

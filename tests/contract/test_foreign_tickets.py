@@ -112,6 +112,7 @@ def test_rubbish_in_a_point_of_ours_leaves_it_out_and_the_others_in(
 SPOILT: list[Mapping[str, object]] = [
     *({name: value} for name in PAYLOAD_FIELDS if name != VERSION_FIELD for value in (7, "x", None, {"a": [1]}, True, ...)),
     {"decided_version": 1.0}, {"decided_version": True}, {"decided_version": -1}, {"decided_version": 2**60},
+    {"decided_version": 2}, {"text_windows": 2**62},
     {"text_windows": True}, {"text_windows": -5}, {"text_windows": 0}, {"text_windows": 1.5},
     {"decision": {"queue": 7}}, {"decision": {"queue": ["a"], "top": [{"share": "x"}]}}, {"decision": [[[]]]},
 ]  # fmt: skip

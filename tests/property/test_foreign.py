@@ -32,7 +32,7 @@ TICKETS = ("T-1", "T-2", "T-3")
 SOLVED = {"reason": "solved", "agent_label": "delivery", "resolution": "Sent again.", "satisfaction": 5}
 
 leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=5),
+    st.none(), st.booleans(), st.integers(0, 3), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=5),
     st.sampled_from(["2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00Z", "acme", "T-1", "solved"]),
 )  # fmt: skip
 values = st.recursive(

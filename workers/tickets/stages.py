@@ -28,6 +28,9 @@ from workers.tickets.prepare import STREAM, TEXT_VECTOR, TicketItem, decode_tick
 from workers.tickets.similar import find_similar
 
 RESOLUTION_VECTOR = "resolution"
+WINDOWS_LIMIT = 1 << 20
+"""No text fills so many windows: such a number was written over ours."""
+
 MOMENT: TypeAdapter[datetime] = TypeAdapter(UtcDatetime)
 
 
@@ -209,7 +212,7 @@ def _take_over(item: TicketItem) -> None:
     kept, old = item.stored.vectors, item.stored.payload
     same = item.stored.version == item.version or old.get("text_digest") == item.text_digest
     windows = old.get("text_windows")
-    if same and type(windows) is int and windows > 0 and _is_vector(kept.get(TEXT_VECTOR)):
+    if same and type(windows) is int and 0 < windows < WINDOWS_LIMIT and _is_vector(kept.get(TEXT_VECTOR)):
         item.text_embedded = Embedded(kept[TEXT_VECTOR], windows)
     if old.get("resolution_digest") == item.resolution_digest and _is_vector(kept.get(RESOLUTION_VECTOR)):
         item.resolution_embedded = Embedded(kept[RESOLUTION_VECTOR], 1)
