@@ -9,10 +9,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from uuid import UUID
 
 from benchmarks.standin import StandInModel
 from benchmarks.texts import TENANT, load_texts
+from schemas.points import point_id
 from shared.clock import SystemClock
 from shared.records import Point
 from shared.retrieval.ranking import RANKED_FIELDS
@@ -21,7 +21,7 @@ from shared.settings import SimilarSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
-from workers.tickets.prepare import TEXT_VECTOR
+from workers.tickets.prepare import STREAM, TEXT_VECTOR
 from workers.tickets.stages import collection_spec
 
 BATCH = 64
@@ -41,7 +41,8 @@ def fill(collection: Collection, texts: Sequence[str], terms: Terms) -> None:
                 "text_digest": f"{place:064x}",
             }  # fmt: skip
             sparse = {TERMS_VECTOR: terms.of_document(texts[place])}
-            points.append(Point(UUID(int=place), 1, {TEXT_VECTOR: vectors[place]}, payload, sparse))
+            which = point_id(TENANT, STREAM, str(place))
+            points.append(Point(which, 1, {TEXT_VECTOR: vectors[place]}, payload, sparse))
         collection.upsert(points)
 
 

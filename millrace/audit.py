@@ -6,25 +6,33 @@ It reads the input itself and never counts offsets: compaction, transactions and
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple
 from uuid import UUID
 
 from millrace.evidence import Evidence, Place, gather_evidence
+from schemas.ours import PAYLOAD_FIELDS, TICKETS, foreign_reason
 from schemas.outcomes import Outcome
+from schemas.points import point_id
 from schemas.topics import input_topic, redo_topic
 from shared.broker.reader import TopicReader
 from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import NewerSchema, Rejected
 from shared.records import Record
-from shared.vectorstore.port import VERSION_FIELD, Collection
+from shared.vectorstore.port import VERSION_FIELD, Collection, is_version
 from workers.tickets.prepare import decode_ticket
 
 SettledVersions = dict[UUID, dict[int, bool]]
 """The settled versions of each id, and whether a record of that version was routed."""
 
 EXAMPLES = 5
-POINT_FIELDS = ("tenant_id", "ticket_id", VERSION_FIELD, PUBLISHED_FIELD)
 FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
+
+
+class StoredPoint(NamedTuple):
+    """What is compared of a point; another program may have put anything there."""
+
+    version: object
+    published: object
 
 
 @dataclass(slots=True)
@@ -43,6 +51,7 @@ class Findings:
         pending: Input records behind the committed offsets: their turn has not come.
         below_retention: Settled records that the input no longer holds.
         former: Records that were settled while another topic of the input's name was there: it was deleted and made again.
+        foreign: Points of other programs, and points of ours that another program has written over; the rest is compared.
         purged: Records whose letter or result is gone from its topic, no more than that has lost at its beginnings: by a
             purge or its retention, so they cannot be compared.
     """
@@ -60,6 +69,7 @@ class Findings:
     purged: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     points: int = 0
+    foreign: int = 0
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -159,23 +169,43 @@ def _check_points(collection: Collection, settled: SettledVersions, evidence: Ev
     """Compare every id's point with the versions settled; tombstones are points too.
 
     A point keeps the version whose result was published last. Where no record of that version was routed and no result
-    has it, the ticket was lost between two versions.
+    has it, the ticket was lost between two versions. An id that was settled is ours, whatever its payload says.
     """
-    stored = dict(collection.scroll(POINT_FIELDS))
-    findings.points = len(stored)
-    for point_id, versions in settled.items():
+    stored = _read_points(collection, settled, findings)
+    # By the id, which is what another program cannot write over.
+    published = {(point_id(tenant, TICKETS, ticket), version) for tenant, ticket, version in evidence.decisions}
+    for which, versions in settled.items():
         newest = max(versions)
-        payload = stored.get(point_id)
-        if payload is None:
-            findings.note("missing", f"point {point_id}, version {newest}, is not stored")
+        if which not in stored:
+            findings.note("missing", f"point {which}, version {newest}, is not stored")
             continue
-        found, decided = payload[VERSION_FIELD], cast(int, payload.get(PUBLISHED_FIELD))
-        if isinstance(found, int) and found < newest:
-            findings.note("stale", f"point {point_id} holds version {found}, {newest} was settled")
-        key = (str(payload["tenant_id"]), str(payload["ticket_id"]), decided)
-        if versions.get(decided) is False and key not in evidence.decisions:
-            what = f"point {point_id}: the result of version {decided} was not published"
+        point = stored[which]
+        if not is_version(point.version):
+            what = f"point {which} has no valid {VERSION_FIELD}, {newest} was settled: another program wrote it"
+            findings.note("missing", f"{what}; remove it and send the ticket again")
+            continue
+        if point.version < newest:
+            findings.note("stale", f"point {which} holds version {point.version}, {newest} was settled")
+        decided = point.published
+        if not is_version(decided) or versions.get(decided) is not False:
+            continue
+        if (which, decided) not in published:
+            what = f"point {which}: the result of version {decided} was not published"
             findings.note(evidence.absence("result"), what)
+
+
+def _read_points(collection: Collection, settled: SettledVersions, findings: Findings) -> dict[UUID, StoredPoint]:
+    """Read all points, count those that are not ours, and return what is compared of the settled ids."""
+    stored: dict[UUID, StoredPoint] = {}
+    for which, payload in collection.scroll_all(PAYLOAD_FIELDS):
+        reason = foreign_reason(which, payload)
+        if reason is None:
+            findings.points += 1
+        else:
+            findings.note("foreign", f"point {which}: {reason}")
+        if isinstance(which, UUID) and which in settled:
+            stored[which] = StoredPoint(payload.get(VERSION_FIELD), payload.get(PUBLISHED_FIELD))
+    return stored
 
 
 def as_json(findings: Findings) -> str:
@@ -193,6 +223,7 @@ def as_json(findings: Findings) -> str:
         "former",
         "purged",
         "points",
+        "foreign",
     )
     counts = {name: getattr(findings, name) for name in names}
     return json.dumps(

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from schemas.ours import is_ticket_id
 from schemas.tickets import SimilarTicket
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
@@ -36,8 +37,9 @@ def only_tenant(collection: Collection) -> str:
         Fatal: it holds none, or several; the error names some.
     """
     tenants: set[str] = set()
-    for _, payload in collection.scroll(("tenant_id",)):
-        tenants.add(str(payload.get("tenant_id")))
+    for which, payload in collection.scroll(("tenant_id", "ticket_id")):
+        if is_ticket_id(which, payload):  # else another program wrote it
+            tenants.add(str(payload["tenant_id"]))
         if len(tenants) > TENANTS_NAMED:
             break
     if not tenants:
@@ -72,7 +74,8 @@ def why_nothing(found: Found, settings: SimilarSettings, tenant_id: str) -> str:
     if not found.solved.total:
         return f"no solved ticket: the store holds none of tenant {tenant_id}"
     if found.solved.offered:
-        return f"no solved ticket, although {found.solved.offered} of tenant {tenant_id} may be offered: try again"
+        offered = f"although {found.solved.offered} of tenant {tenant_id} may be offered"
+        return f"no solved ticket, {offered}: try again, or see what `millrace doctor` says of foreign points"
     reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings))
     return f"no solved ticket: of {found.solved.total} of tenant {tenant_id} none is offered{reasons}"
 

@@ -20,7 +20,17 @@ from shared.embedding.port import Embeddings
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Point, Record, SparseVector, Unread
 from shared.settings import PrivacySettings
-from shared.vectorstore.port import Candidate, CollectionSpec, Hit, HybridQuery, Query, Stored, check_points
+from shared.vectorstore.port import (
+    Candidate,
+    CollectionSpec,
+    Hit,
+    HybridQuery,
+    Query,
+    Stored,
+    check_points,
+    with_uuid,
+)
+from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 DIM = 8
 PRIVACY = PrivacySettings(customer_key=SecretStr("a key that only the tests have, 32 bytes"))
@@ -141,7 +151,10 @@ class FakeSink:
 
 @dataclass
 class FakeCollection:
-    """A collection in memory that keeps the guard. `failures` are raised by the calls to come, in order."""
+    """A collection in memory that keeps the guard. `failures` are raised by the calls to come, in order.
+
+    Points of other programs are put into `points` by a test; their id may be an integer.
+    """
 
     effects: list[str] = field(default_factory=list)
     points: dict[UUID, Point] = field(default_factory=dict)
@@ -172,12 +185,12 @@ class FakeCollection:
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Compare with every point."""
         self._fail(f"search {len(queries)}")
-        return [self._nearest(query) for query in queries]
+        return search_ours(queries, lambda asked: [self._nearest(query) for query in asked], has_uuid)
 
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
         """Compare with every point, by vector and by terms."""
         self._fail(f"candidates {len(queries)}")
-        return [self._candidates(query) for query in queries]
+        return ask_for_ours(queries, lambda asked: [self._candidates(query) for query in asked], has_uuid)
 
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         """Return what is wanted of the payloads."""
@@ -191,6 +204,10 @@ class FakeCollection:
         return sum(_matches(point.payload, equals, at_least) for point in self.points.values())
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield every point with a UUID."""
+        return with_uuid(self.scroll_all(payload))
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
         """Yield every point."""
         for point in self.points.values():
             yield point.id, {name: point.payload[name] for name in payload if name in point.payload}
@@ -216,7 +233,7 @@ class FakeCollection:
         using, vector = query.nearest.using, query.nearest.vector
         ids = {hit.id for hit in near} | {which for which in like if using in self.points[which].vectors}
         found = []
-        for which in sorted(ids):
+        for which in sorted(ids, key=str):
             point = self.points[which]
             dense = float(point.vectors[using] @ vector)
             found.append(Candidate(which, dense, bm25.get(which, 0.0), point.payload))

@@ -36,6 +36,8 @@ def audit(
     else:
         outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
         typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
+        if findings.foreign:
+            typer.echo(f"foreign points {findings.foreign}, not compared: `millrace doctor` says what to do about them")
         typer.echo(f"below retention {findings.below_retention}; letters and results removed {findings.purged}")
         if findings.former:
             typer.echo(f"settled for an earlier topic of that name, and not compared: {findings.former}")

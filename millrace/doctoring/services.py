@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from millrace.doctoring.finding import Finding
+from millrace.doctoring.foreign import check_foreign
 from millrace.doctoring.places import hindrance
 from millrace.doctoring.similar import check_similar
 from millrace.wiring import group_of, model_card
@@ -84,6 +85,7 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
         yield from _server(store, spec, str(settings.store.url))
         collection = store.open_alias(spec.alias)
         if collection is not None:
+            yield from check_foreign(collection, SystemClock())
             yield from check_similar(collection, settings.similar)
 
 
@@ -125,6 +127,7 @@ def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
         with closing(EdgeStore(folder)) as store:
             collection = store.open_alias(spec.alias)
             if collection is not None:
+                yield from check_foreign(collection, SystemClock())
                 yield from check_similar(collection, settings.similar)
 
 

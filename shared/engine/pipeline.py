@@ -15,7 +15,7 @@ from shared.engine.timing import Stopwatch
 from shared.errors import NewerSchema, Rejected
 from shared.observers import Observer
 from shared.records import Message, Record, Settled
-from shared.vectorstore.port import Collection, Stored
+from shared.vectorstore.port import Collection, Stored, is_version
 
 CONTENT_FIELD = "content_digest"
 """The payload field that keeps `Item.content`."""
@@ -54,15 +54,23 @@ class Item:
         is the ticket's latest, and a crash may have kept it from being published.
         """
         stored = self.stored
-        return stored is not None and self.version in (stored.version, stored.payload.get(PUBLISHED_FIELD))
+        return stored is not None and self.version in (stored.version, self.published_version)
+
+    @property
+    def published_version(self) -> int | None:
+        """The version that was published last, as the stored point says; None also if it says what cannot be."""
+        stored = self.stored
+        found = None if stored is None else stored.payload.get(PUBLISHED_FIELD)
+        return found if stored is not None and is_version(found) and found <= stored.version else None
 
     @property
     def is_conflict(self) -> bool:
         """Whether this very version is stored already, with other content: the first has won."""
         stored = self.stored
-        return (
-            stored is not None and stored.version == self.version and stored.payload.get(CONTENT_FIELD) != self.content
-        )
+        if stored is None or stored.version != self.version:
+            return False
+        content = stored.payload.get(CONTENT_FIELD)
+        return isinstance(content, str) and content != self.content  # another program may have written over it
 
     @property
     def is_live(self) -> bool:

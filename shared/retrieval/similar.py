@@ -6,7 +6,6 @@ Used by the worker and by the commands, so that both answer alike.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from schemas.tickets import ScoreParts, SimilarTicket, SuggestedReply
@@ -16,17 +15,15 @@ from shared.records import SparseVector, Vector
 from shared.retrieval.left_out import SolvedTickets, count_solved
 from shared.retrieval.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
 from shared.retrieval.reply import Resolution, suggest
+from shared.retrieval.shown import SHOWN_FIELDS, ShownTicket, is_rankable, read_shown
 from shared.settings import SimilarSettings
 from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
+from shared.vectorstore.widening import ask_for_ours
 
 TERMS_VECTOR = "terms"
 """The name of the sparse vector of a text's terms."""
 
-SHOWN_FIELDS = (
-    "ticket_id", "label", "subject", "body", "body_embedded", "resolution", "resolution_embedded", "satisfaction",
-    "occurred_at",
-)  # fmt: skip
 SHOWN_TERMS = 12
 COUNTS_HOLD_S = 30.0
 """A tenant's solved tickets are not counted again for this time: Qdrant Edge takes 0.5 ms for a thousand of them."""
@@ -100,20 +97,31 @@ class SimilarSearch:
     def find(self, questions: Sequence[Question]) -> list[Found]:
         """Answer a batch of questions in two calls of the store: one finds, one reads what is shown of the best.
 
-        For tenants with a question that nothing was found for, up to three more count what the rules left out.
+        A question whose best hits are not all ours is asked again alone, and each of its candidates is checked. For tenants
+        with a question that nothing was found for, up to three more calls count what the rules left out.
 
         Raises:
             Unavailable: the store cannot be read.
         """
         if not self._settings.limit or not questions:
             return [Found()] * len(questions)
-        queries = [self._query(question) for question in questions]
-        answers = self._collection.candidates(queries)
+        queries = [self._query(question, RANKED_FIELDS) for question in questions]
+        answers = ask_for_ours(queries, self._collection.candidates, lambda _, candidate: is_rankable(candidate))
         best = [self._rank(*each) for each in zip(questions, queries, answers, strict=True)]
         ids = {hit.candidate.id for hits in best for hit in hits}
         payloads = self._collection.payloads(ids, SHOWN_FIELDS)
-        found = [self._show(question, hits, payloads) for question, hits in zip(questions, best, strict=True)]
+        found = [
+            self._show(question, hits, payloads) or self._find_checked(question)
+            for question, hits in zip(questions, best, strict=True)
+        ]
         return self._explain_nothing(questions, found)
+
+    def _find_checked(self, question: Question) -> Found:
+        """Answer one question from candidates that are all ours; it reads what is shown of each, not of the best alone."""
+        query = self._query(question, (*RANKED_FIELDS, *SHOWN_FIELDS))
+        [candidates] = ask_for_ours([query], self._collection.candidates, lambda _, candidate: _is_ours(candidate))
+        hits = self._rank(question, query, candidates)
+        return self._show(question, hits, {each.id: each.payload for each in candidates}) or Found()
 
     def _explain_nothing(self, questions: Sequence[Question], found: Sequence[Found]) -> list[Found]:
         pairs = list(zip(questions, found, strict=True))
@@ -136,7 +144,7 @@ class SimilarSearch:
             nothing_yet = solved is not None and not solved.total
             self._solved[tenant] = (now_s + (NOTHING_HOLDS_S if nothing_yet else COUNTS_HOLD_S), solved)
 
-    def _query(self, question: Question) -> HybridQuery:
+    def _query(self, question: Question, payload: tuple[str, ...]) -> HybridQuery:
         settings = self._settings
         nearest = Query(
             vector=question.vector,
@@ -145,7 +153,7 @@ class SimilarSearch:
             equals={"tenant_id": question.tenant_id, "flags": "solved"},
             at_least={"satisfaction": settings.min_satisfaction},
             may_lack=("satisfaction",) if settings.include_unrated else (),
-            payload=RANKED_FIELDS,
+            payload=payload,
         )
         return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR)
 
@@ -153,34 +161,35 @@ class SimilarSearch:
         asked = Asked(query.terms.indices.size, question.occurred_at, question.itself)
         return rank(candidates, asked, self._ranking, self._settings.limit)
 
-    def _show(self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]) -> Found:
-        shown = [(hit, payloads[hit.candidate.id]) for hit in hits if "subject" in payloads.get(hit.candidate.id, {})]
-        texts = [f"{payload['subject']}\n\n{_embedded(payload, 'body')}" for _, payload in shown]
-        shared = self._terms.shared(question.text, texts)
-        similar = tuple(
-            _similar_ticket(hit, payload, terms[:SHOWN_TERMS])
-            for (hit, payload), terms in zip(shown, shared, strict=True)
-        )
+    def _show(
+        self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
+    ) -> Found | None:
+        """Return what is shown of the hits that are still there; None if one of them is not ours."""
+        hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # ranked by it a moment ago
+        shown: list[ShownTicket] = []
+        for hit in hits:
+            ticket = read_shown(hit.candidate.id, payloads[hit.candidate.id])
+            if ticket is None:
+                return None
+            shown.append(ticket)
+        shared = self._terms.shared(question.text, [ticket.embedded_text for ticket in shown])
+        similar = tuple(map(_similar_ticket, hits, shown, shared))
         quotable = [
-            Resolution(ticket.ticket_id, _embedded(payload, "resolution"), ticket.score)
-            for ticket, (_, payload) in zip(similar, shown, strict=True)
-            if ticket.resolution and ticket.parts.dense >= self._settings.reply_at
+            Resolution(ticket.ticket_id, ticket.embedded_resolution, each.score)
+            for ticket, each in zip(shown, similar, strict=True)
+            if ticket.resolution and each.parts.dense >= self._settings.reply_at
         ]
         return Found(similar, suggest(quotable))
 
 
-def _embedded(payload: Mapping[str, object], name: str) -> str:
-    """Return what of a stored text was embedded: all of it, unless something was cut."""
-    cut = payload.get(f"{name}_embedded")
-    return str(payload[name] if cut is None else cut)
+def _is_ours(candidate: Candidate) -> bool:
+    return is_rankable(candidate) and read_shown(candidate.id, candidate.payload) is not None
 
 
-def _similar_ticket(hit: Ranked, payload: Mapping[str, object], terms: tuple[str, ...]) -> SimilarTicket:
-    fields: dict[str, Any] = {
-        name: payload.get(name) for name in ("ticket_id", "label", "subject", "resolution", "satisfaction")
-    }
+def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) -> SimilarTicket:
     candidate = hit.candidate
     return SimilarTicket(
+        ticket_id=ticket.ticket_id,
         score=hit.score,
         parts=ScoreParts(
             dense=min(1.0, candidate.dense),
@@ -188,7 +197,10 @@ def _similar_ticket(hit: Ranked, payload: Mapping[str, object], terms: tuple[str
             lexical=max(0.0, hit.lexical),
             decay=hit.decay,
         ),
-        shared_terms=terms,
-        occurred_at=datetime.fromisoformat(str(payload["occurred_at"])),
-        **fields,
+        shared_terms=terms[:SHOWN_TERMS],
+        label=ticket.label,
+        subject=ticket.subject,
+        resolution=ticket.resolution,
+        satisfaction=ticket.satisfaction,
+        occurred_at=ticket.occurred_at,
     )

@@ -20,7 +20,7 @@ import qdrant_edge as edge
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
 from shared.vectorstore.edge_folder import ALIASES, OWNER, aliases_of
-from shared.vectorstore.edge_query import find_candidates, older_than, to_filter, to_point, to_request, to_uuid
+from shared.vectorstore.edge_query import find_candidates, older_than, to_filter, to_id, to_point, to_request
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Candidate,
@@ -31,7 +31,10 @@ from shared.vectorstore.port import (
     Query,
     Stored,
     check_points,
+    stored_version,
+    with_uuid,
 )
+from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 POINTS_PER_CALL = 200
 """An update holds the interpreter's lock: this many points keep that below about 10 ms."""
@@ -61,12 +64,13 @@ class EdgeCollection:
         for record in self._retrieve(ids, True, list(self._dimensions)):
             payload: dict[str, Any] = record.payload or {}
             vectors = {name: np.asarray(values, np.float32) for name, values in _named(record.vector).items()}
-            found[to_uuid(record.id)] = Stored(_version(record), payload, vectors)
+            found[to_id(record.id)] = Stored(stored_version(record.id, payload), payload, vectors)
         return found
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
         """Return the stored version of these ids."""
-        return {to_uuid(record.id): _version(record) for record in self._retrieve(ids, [VERSION_FIELD], False)}
+        records = self._retrieve(ids, [VERSION_FIELD], False)
+        return {to_id(record.id): stored_version(record.id, record.payload) for record in records}
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, each only over an absent or an older one: new ids insert-only, known ids under a filter."""
@@ -84,16 +88,15 @@ class EdgeCollection:
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer several queries in one planned batch."""
-        answers = self._ask([to_request(query) for query in queries])
-        return [[Hit(to_uuid(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+        return search_ours(queries, self._search, has_uuid)
 
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
         """Answer several hybrid queries."""
-        return find_candidates(queries, self._ask)
+        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask), has_uuid)
 
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         """Return these fields of the payloads of these ids."""
-        return {to_uuid(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
+        return {to_id(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
 
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Return the exact number of points that have these values."""
@@ -103,6 +106,10 @@ class EdgeCollection:
             raise Unavailable("store", str(error)) from error
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield the id and payload fields of every point whose id is a UUID."""
+        return with_uuid(self.scroll_all(payload))
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
         """Yield every point's id and payload fields."""
         offset = None
         while True:
@@ -112,13 +119,17 @@ class EdgeCollection:
             except Exception as error:  # Edge raises plain exceptions
                 raise Unavailable("store", str(error)) from error
             for record in records:
-                yield to_uuid(record.id), record.payload or {}
+                yield to_id(record.id), record.payload or {}
             if offset is None:
                 return
 
     def close(self) -> None:
         """Flush to disk and let go."""
         self._shard.close()
+
+    def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        answers = self._ask([to_request(query) for query in queries])
+        return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
 
     def _ask(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
         if not requests:
@@ -257,13 +268,6 @@ def _remove_unfinished(folder: Path) -> None:
 def _chunks(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
     for start in range(0, len(points), POINTS_PER_CALL):
         yield points[start : start + POINTS_PER_CALL]
-
-
-def _version(record: edge.Record) -> int:
-    version = (record.payload or {}).get(VERSION_FIELD)
-    if not isinstance(version, int):
-        raise Fatal(f"point {record.id} was written by something else: it has no {VERSION_FIELD}; remove it")
-    return version
 
 
 def _named(vector: Any) -> dict[str, list[float]]:

@@ -15,8 +15,9 @@ from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
 """Answers requests as one planned batch."""
 
-Hits = dict[int, tuple[UUID, edge.ScoredPoint]]
-"""Points found, by the number of their id: a UUID takes six times as long to hash, and Edge makes a new one each time."""
+Hits = dict[int, tuple[Any, edge.ScoredPoint]]
+"""Points found with their ids, by the number of the id: a UUID takes six times as long to hash, and Edge makes a new one
+each time. An id that is an integer has a negative number, for it is another id than the UUID of the same value."""
 
 
 def to_point(point: Point) -> edge.Point:
@@ -82,9 +83,9 @@ def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candi
     return found
 
 
-def to_uuid(value: Any) -> UUID:
-    """Return an id as Edge gives it back as a UUID."""
-    return value if isinstance(value, UUID) else UUID(str(value))
+def to_id(value: Any) -> Any:
+    """Return an id as Edge gives it back as a UUID, or as the integer that it is."""
+    return value if isinstance(value, UUID | int) else UUID(str(value))
 
 
 def _beyond(these: Hits, those: Hits) -> set[Any]:
@@ -123,8 +124,11 @@ def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Hi
 
 
 def _by_number(answer: Sequence[edge.ScoredPoint]) -> Hits:
-    ids = [to_uuid(hit.id) for hit in answer]
-    return {which.int: (which, hit) for which, hit in zip(ids, answer, strict=True)}
+    ids = [to_id(hit.id) for hit in answer]
+    return {
+        which.int if isinstance(which, UUID) else -1 - which: (which, hit)
+        for which, hit in zip(ids, answer, strict=True)
+    }
 
 
 def _filter_of(query: Query) -> edge.Filter:

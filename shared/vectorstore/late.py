@@ -49,8 +49,12 @@ class LateCollection:
         return self._opened().count(equals, at_least)
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
-        """Yield every point's id and payload fields."""
+        """Yield the id and payload fields of every point whose id is a UUID."""
         return self._opened().scroll(payload)
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
+        """Yield every point's id and payload fields."""
+        return self._opened().scroll_all(payload)
 
     def _opened(self) -> Collection:
         if self._found is None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple, Protocol, Self, TypeGuard
 from uuid import UUID
 
 import numpy as np
 
+from schemas.base import EVENT_VERSION_LIMIT
+from shared.errors import Fatal
 from shared.records import Point, SparseVector, Vector
 
 IndexKind = Literal["keyword", "integer"]
@@ -69,6 +71,10 @@ class Query:
     may_lack: tuple[str, ...] = ()
     payload: tuple[str, ...] = ()
 
+    def with_limit(self, limit: int) -> Self:
+        """Return the same query for another number of hits."""
+        return self if limit == self.limit else replace(self, limit=limit)
+
 
 @dataclass(frozen=True, slots=True)
 class HybridQuery:
@@ -83,6 +89,15 @@ class HybridQuery:
     nearest: Query
     terms: SparseVector
     terms_using: str
+
+    @property
+    def limit(self) -> int:
+        """How many hits of each kind at most."""
+        return self.nearest.limit
+
+    def with_limit(self, limit: int) -> Self:
+        """Return the same query for another number of hits."""
+        return self if limit == self.limit else replace(self, nearest=self.nearest.with_limit(limit))
 
 
 class Hit(NamedTuple):
@@ -110,14 +125,26 @@ class Candidate(NamedTuple):
 
 
 class Collection(Protocol):
-    """One collection, open for reading and writing. Every method may raise `Unavailable`."""
+    """One collection, open for reading and writing. Every method may raise `Unavailable`.
+
+    Other programs may write into it. A point whose id is an integer is theirs: it is no hit, and takes no hit's place
+    (`shared/vectorstore/widening.py`). Payloads may hold anything; who reads them checks what it uses.
+    """
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
-        """Return what is stored of these ids; ids without a point are left out."""
+        """Return what is stored of these ids; ids without a point are left out.
+
+        Raises:
+            Fatal: what stands under one of them has no version; the error names the point.
+        """
         ...
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
-        """Return the stored version of these ids; ids without a point are left out."""
+        """Return the stored version of these ids; ids without a point are left out.
+
+        Raises:
+            Fatal: what stands under one of them has no version; the error names the point.
+        """
         ...
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -152,7 +179,11 @@ class Collection(Protocol):
         ...
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
-        """Yield every point's id and the wanted payload fields, in no particular order."""
+        """Yield the id and the wanted payload fields of every point whose id is a UUID, in no particular order."""
+        ...
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
+        """Yield the same of every point, also of those of other programs whose id is an integer."""
         ...
 
 
@@ -170,6 +201,39 @@ class VectorStore(Protocol):
     def close(self) -> None:
         """Flush and let go."""
         ...
+
+
+def with_uuid(
+    points: Iterator[tuple[UUID | int, Mapping[str, object]]],
+) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+    """Yield the points whose id is a UUID."""
+    for which, payload in points:
+        if isinstance(which, UUID):
+            yield which, payload
+
+
+def is_version(value: object) -> TypeGuard[int]:
+    """Return whether a payload field holds a version: a whole number from 1 to 2^53 - 1."""
+    return type(value) is int and 1 <= value < EVENT_VERSION_LIMIT
+
+
+def stored_version(which: object, payload: Mapping[str, object] | None) -> int:
+    """Return the version in a stored payload.
+
+    Raises:
+        Fatal: there is no valid one, so that no write could be guarded.
+    """
+    found = (payload or {}).get(VERSION_FIELD)
+    if is_version(found):
+        return found
+    fault = f"it has no {VERSION_FIELD}" if found is None else f"its {VERSION_FIELD} is not a whole number from 1 on"
+    raise Fatal(f"point {which} was written by something else: {fault}; remove it, then start again")
+
+
+def is_unit(vector: Vector) -> bool:
+    """Return whether a vector, shape (dim,), is finite and of unit length, up to rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(0.98 < float(vector @ vector) < 1.02)  # NaN and infinity both survive the sum
 
 
 def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
@@ -192,10 +256,8 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse:
         for name, vector in point.vectors.items():
             if vector.shape != (dimensions.get(name),):
                 raise ValueError(f"point {point.id}: vector {name!r} has shape {vector.shape}, expected {dimensions}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                total = float(vector @ vector)  # NaN and infinity both survive this
-            if not 0.98 < total < 1.02:
-                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")
+            if not is_unit(vector):
+                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length")
         for name, terms in point.sparse.items():
             fault = "its name is unknown" if name not in sparse else _fault(terms)
             if fault:

@@ -28,9 +28,11 @@ from shared.vectorstore.port import (
     Query,
     Stored,
     check_points,
+    stored_version,
+    with_uuid,
 )
 from shared.vectorstore.qdrant_errors import translated
-from shared.vectorstore.qdrant_query import chunks, find_candidates, older_than, to_filter, to_point, to_request
+from shared.vectorstore.qdrant_query import chunks, find_candidates, older_than, to_filter, to_id, to_point, to_request
 from shared.vectorstore.qdrant_setup import (
     alias_target,
     check_done,
@@ -41,9 +43,10 @@ from shared.vectorstore.qdrant_setup import (
     is_probe,
     layout,
 )
+from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 LOOKUP_POINTS = 250
-"""Points read in one call with their vectors: some megabytes."""
+"""Points read in one call with their vectors, or with all of their payload: some megabytes."""
 
 READ_POINTS = 1_000
 """Points read in one call without their vectors."""
@@ -88,12 +91,14 @@ class QdrantCollection:
         for record in self._retrieve(ids, True, list(self._dimensions), LOOKUP_POINTS):
             named: Mapping[str, Any] = record.vector if isinstance(record.vector, dict) else {}
             vectors = {name: np.asarray(values, np.float32) for name, values in named.items()}
-            found[_uuid(record)] = Stored(_version(record), record.payload or {}, vectors)
+            version = stored_version(record.id, record.payload)
+            found[_uuid(record)] = Stored(version, record.payload or {}, vectors)
         return found
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
         """Return the stored version of these ids."""
-        return {_uuid(record): _version(record) for record in self._retrieve(ids, [VERSION_FIELD])}
+        records = self._retrieve(ids, [VERSION_FIELD])
+        return {_uuid(record): stored_version(record.id, record.payload) for record in records}
 
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         """Return these fields of the payloads of these ids."""
@@ -117,12 +122,11 @@ class QdrantCollection:
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer several queries in one batch."""
-        answers = self._ask([to_request(query) for query in queries])
-        return [[Hit(UUID(str(hit.id)), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+        return search_ours(queries, self._search, has_uuid)
 
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
         """Answer several hybrid queries."""
-        return find_candidates(queries, self._ask)
+        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask), has_uuid)
 
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Return the exact number of points that have these values."""
@@ -130,16 +134,21 @@ class QdrantCollection:
             return self._link.client.count(self._name, to_filter(equals, at_least), exact=True).count
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield the id and payload fields of every point whose id is a UUID."""
+        return with_uuid(self.scroll_all(payload))
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
         """Yield every point's id and payload fields; what a check at start left behind is left out."""
         offset: Any = None
         while True:
             with translated(self._link.where):
                 records, offset = self._link.client.scroll(
-                    self._name, limit=READ_POINTS, offset=offset, with_payload=list(payload), with_vectors=False
+                    self._name, limit=LOOKUP_POINTS, offset=offset, with_payload=list(payload), with_vectors=False
                 )
             for record in records:
-                if not is_probe(_uuid(record)):
-                    yield _uuid(record), record.payload or {}
+                which = to_id(record.id)
+                if not is_probe(which):
+                    yield which, record.payload or {}
             if offset is None:
                 return
 
@@ -169,6 +178,10 @@ class QdrantCollection:
         with translated(self._link.where):
             done = self._link.client.upsert(self._name, [to_point(point) for point in chunk], wait=True, **how)
         check_done(done, self._link.where)
+
+    def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        answers = self._ask([to_request(query) for query in queries])
+        return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
 
     def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         if not requests:
@@ -264,10 +277,3 @@ def connect(settings: StoreSettings) -> QdrantStore:
 
 def _uuid(record: models.Record) -> UUID:
     return UUID(str(record.id))
-
-
-def _version(record: models.Record) -> int:
-    version = (record.payload or {}).get(VERSION_FIELD)
-    if not isinstance(version, int):
-        raise Fatal(f"point {record.id} was written by something else: it has no {VERSION_FIELD}; remove it")
-    return version

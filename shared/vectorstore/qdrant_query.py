@@ -73,6 +73,11 @@ def to_filter(
     return models.Filter(must=must)
 
 
+def to_id(value: Any) -> Any:
+    """Return an id as Qdrant gives it back as a UUID, or as the integer that it is."""
+    return value if isinstance(value, int) else UUID(str(value))
+
+
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
     """Find the best by vector and the best by terms, then the score that each point still lacks.
 
@@ -108,8 +113,8 @@ def _ask_both(
 
 def _joined(near: Sequence[models.ScoredPoint], like: Sequence[models.ScoredPoint]) -> list[Candidate]:
     bm25 = {hit.id: hit.score for hit in like}
-    made = [Candidate(UUID(str(hit.id)), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in near]
-    return sorted(made, key=lambda candidate: candidate.id)
+    ordered = sorted(near, key=lambda hit: str(hit.id))  # UUIDs as text have their own order; a few may be integers
+    return [Candidate(to_id(hit.id), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in ordered]
 
 
 def _by_vector(query: HybridQuery, ids: set[Any]) -> models.QueryRequest | None:
@@ -138,7 +143,7 @@ EXACT = models.SearchParams(exact=True)
 
 
 def _among(ids: set[Any]) -> models.Filter:
-    return models.Filter(must=[models.HasIdCondition(has_id=sorted(ids))])
+    return models.Filter(must=[models.HasIdCondition(has_id=sorted(ids, key=str))])
 
 
 def _ids(hits: Sequence[models.ScoredPoint]) -> set[Any]:

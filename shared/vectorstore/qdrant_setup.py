@@ -96,9 +96,9 @@ def layout(params: models.CollectionParams) -> tuple[dict[str, int], tuple[str, 
     return {name: vector.size for name, vector in vectors.items()}, tuple(params.sparse_vectors or ())
 
 
-def is_probe(point_id: UUID) -> bool:
+def is_probe(point_id: UUID | int) -> bool:
     """Return whether a point is a probe that a killed worker left behind."""
-    return point_id.int >> 64 == PROBE_PREFIX
+    return isinstance(point_id, UUID) and point_id.int >> 64 == PROBE_PREFIX
 
 
 def check_version(client: QdrantClient, where: str) -> str:

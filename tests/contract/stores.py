@@ -6,20 +6,23 @@ alias of its own, removed afterwards.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+import qdrant_edge as edge
 from pydantic import SecretStr
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
+from shared.records import Point, Vector
 from shared.settings import StoreSettings
-from shared.vectorstore.edge import EdgeStore
-from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
-from shared.vectorstore.qdrant import QdrantStore, connect
+from shared.vectorstore.edge import EdgeCollection, EdgeStore
+from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec, VectorStore
+from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
 from tests.contract.vectors import SPEC
 from tests.fakes import FakeCollection, FakeStore
 from tests.qdrant.process import StandinProcess
@@ -95,6 +98,29 @@ def remove(settings: StoreSettings, spec: CollectionSpec) -> None:
         store.link.client.delete_collection(spec.name)  # the adapter itself removes nothing
     finally:
         store.close()
+
+
+def write_foreign(
+    collection: Collection,
+    which: UUID | int,
+    payload: Mapping[str, object],
+    vectors: Mapping[str, Vector] | None = None,
+) -> None:
+    """Write a point as another program does: any id and payload, past our checks and the guard."""
+    named: dict[str, Any] = {name: vector.tolist() for name, vector in (vectors or {}).items()}
+    if isinstance(collection, EdgeCollection):
+        foreign = edge.Point(which, named, dict(payload))
+        collection._shard.update(edge.UpdateOperation.upsert_points([foreign]))
+    elif isinstance(collection, QdrantCollection):
+        key = which if isinstance(which, int) else str(which)
+        record = models.PointStruct(id=key, vector=named, payload=dict(payload))
+        collection._link.client.upsert(collection._name, [record], wait=True)
+    else:
+        assert isinstance(collection, FakeCollection)
+        stated: Any = payload.get(VERSION_FIELD)
+        version = stated if isinstance(stated, int) else 1
+        held = Point(which, version, dict(vectors or {}), dict(payload))  # type: ignore[arg-type]  # an integer is foreign
+        collection.points[held.id] = held
 
 
 def _closed_after(store: VectorStore, spec: CollectionSpec) -> Iterator[Collection]:

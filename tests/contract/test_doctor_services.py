@@ -31,6 +31,7 @@ from shared.records import Message, Point
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.qdrant import connect
+from tests.contract.stores import write_foreign
 from tests.kafka.server import KafkaServer
 from tests.ports import free_ports
 from tests.qdrant.process import StandinProcess
@@ -174,6 +175,19 @@ def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_se
             store.open(SPEC).upsert([solved(7, 5)])
             store.close()
             assert look_at_store(settings)[-1].detail == "1 of 4 solved tickets may be offered"
+
+
+def test_points_of_other_programs_are_counted_and_named(tmp_path: Path) -> None:
+    with StandinProcess() as server:
+        for settings in (StoreSettings(path=tmp_path / "store"), StoreSettings(url=server.url)):
+            store = EdgeStore(settings.path) if settings.url is None else connect(settings)
+            write_foreign(store.open(SPEC), 7, {"tenant_id": "acme"})
+            store.close()
+            found = look_at_store(settings)[-2]
+            assert (found.part, found.state) == ("foreign points", "warning")
+            assert "1 of the 1 points looked at" in found.detail
+            assert "7 (its id is an integer)" in found.detail
+            assert "a collection of its own" in found.mend
 
 
 def solved(number: int, satisfaction: int | None) -> Point:

@@ -116,7 +116,7 @@ class Shard:
             found, following = self._shard.scroll(request)
             return {
                 "points": [_record(each) for each in found],
-                "next_page_offset": None if following is None else str(following),
+                "next_page_offset": None if following is None else _id(following),
             }
 
     def count(self, body: Json) -> Json:
@@ -263,6 +263,10 @@ def to_id(value: Any) -> Any:
     return value if isinstance(value, int) else UUID(value)
 
 
+def _id(value: Any) -> int | str:
+    return value if isinstance(value, int) else str(value)
+
+
 def _vectors(body: Json) -> Json:
     return {
         name: edge.SparseVector(each["indices"], each["values"]) if isinstance(each, dict) else each
@@ -271,7 +275,7 @@ def _vectors(body: Json) -> Json:
 
 
 def _record(record: Any) -> Json:
-    made: Json = {"id": str(record.id)}
+    made: Json = {"id": _id(record.id)}
     if record.payload is not None:
         made["payload"] = record.payload
     if isinstance(record.vector, dict):

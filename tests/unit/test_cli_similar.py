@@ -7,16 +7,19 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
+from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Point
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.terms import Terms
+from tests.contract.stores import write_foreign
 from tests.fakes import DIM, FakeModel
 from workers.tickets.stages import collection_spec
 
@@ -30,9 +33,8 @@ def solved(ticket_id: str, text: str, tenant: str = "acme") -> Point:
         "satisfaction": 5, "subject": f"[b]{ticket_id}[/b]", "body": text, "resolution": "Parcel sent again.",
         "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
     }  # fmt: skip
-    return Point(
-        uuid4(), 1, {"text": FakeModel().embed([text]).vectors[0]}, payload, {"terms": Terms().of_document(text)}
-    )
+    vectors = {"text": FakeModel().embed([text]).vectors[0]}
+    return Point(point_id(tenant, "tickets", ticket_id), 1, vectors, payload, {"terms": Terms().of_document(text)})
 
 
 @pytest.fixture
@@ -84,6 +86,21 @@ def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
     found = json.loads(run("--text", QUESTION, "--tenant", "zeta", "--json").stdout)
     assert [hit["ticket_id"] for hit in found["similar"]] == ["T-3"]
     assert json.loads(run("--text", QUESTION, "--tenant", "none", "--json").stdout)["similar"] == []
+
+
+def test_points_of_other_programs_are_neither_tenants_nor_hits(store: Path) -> None:
+    spec = collection_spec("tickets__fake", DIM)
+    foreign = solved("T-1", QUESTION, tenant="other")
+    numbered: Any = 7  # an id that is an integer is never ours
+    with closing(EdgeStore(store)) as opened:
+        collection = opened.open(spec)
+        for place, which in enumerate((numbered, uuid4(), point_id("acme", "tickets", "T-9"))):
+            payload = dict(foreign.payload) | {"tenant_id": ("other", 7, "acme")[place], "body": None}
+            write_foreign(collection, which, payload, foreign.vectors)
+    ended = run("--text", QUESTION, "--json")
+    assert ended.exit_code == 0, ended.output
+    found = json.loads(ended.stdout)
+    assert (found["tenant_id"], [hit["ticket_id"] for hit in found["similar"]]) == ("acme", ["T-1", "T-2"])
 
 
 def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

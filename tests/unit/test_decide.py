@@ -5,6 +5,7 @@ does with the shares is proved in `test_verdict.py`.
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from schemas.points import point_id
 from schemas.tickets import Decision
 from shared.records import Embedded, Point
 from shared.routing.neighbours import TEMPERATURE, vote
@@ -143,7 +145,8 @@ def solved(ticket_id: str, cosine: float, **changes: Any) -> Point:
         "label": "delivery", "satisfaction": 5, "subject": ticket_id, "resolution": "Sent again.",
         "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
     }  # fmt: skip
-    return Point(uuid4(), 1, {"text": unit(cosine)}, payload | changes)
+    payload |= changes
+    return Point(point_id(str(payload["tenant_id"]), "tickets", ticket_id), 1, {"text": unit(cosine)}, payload)
 
 
 def collection(*points: Point) -> FakeCollection:
@@ -177,6 +180,33 @@ def test_another_tenant_s_tickets_do_not_vote() -> None:
     asked = decided(item(), solved("a", 0.9, tenant_id="other"))
     assert asked.decision is not None
     assert asked.decision.action_reason == "no_labelled_neighbours"
+
+
+@pytest.mark.parametrize("changes", [{"label": 7}, {"label": None}, {"ticket_id": 7}, {"ticket_id": "b"}], ids=str)
+def test_what_another_program_wrote_does_not_vote(changes: dict[str, Any]) -> None:
+    foreign = solved("a", 0.99)
+    asked = decided(
+        item(), replace(foreign, payload=dict(foreign.payload) | changes), solved("c", 0.5, label="billing")
+    )
+    assert asked.decision is not None
+    assert (asked.decision.label, asked.decision.confidence) == ("billing", 1.0)
+
+
+def test_a_vector_that_is_no_number_does_not_vote() -> None:
+    store = collection(solved("c", 0.5))
+    spoilt = replace(solved("a", 0.9, label="spoilt"), vectors={"text": np.full(DIM, np.nan, np.float32)})
+    store.points[spoilt.id] = spoilt
+    asked = item()
+    Decider(POLICY, 2).decide([asked], store)
+    assert asked.decision is not None
+    assert (asked.decision.label, asked.decision.confidence) == ("delivery", 1.0)
+
+
+@pytest.mark.parametrize("queue", [7, ["billing"], {}, True])
+def test_a_queue_before_that_is_no_text_is_none(queue: object) -> None:
+    asked = item(event_version=2)
+    asked.stored = Stored(1, {"decision": {"queue": queue}}, {})
+    assert to_decision(asked, Answer([("a", 1.0)]), POLICY).previous_queue is None
 
 
 def test_a_decision_that_is_there_already_stays() -> None:

@@ -8,11 +8,12 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 import pytest
 
+from schemas.points import point_id as ticket_point_id
 from schemas.tickets import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded, Point
@@ -47,7 +48,9 @@ def solved(ticket_id: str, cosine: float, body: str = "", point_id: UUID | None 
         "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
     }  # fmt: skip
     terms = {"terms": TERMS.of_document(body)}
-    return Point(point_id or uuid4(), 1, {"text": unit(cosine)}, payload | changes, terms)
+    payload |= changes
+    own = ticket_point_id(str(payload["tenant_id"]), "tickets", ticket_id)
+    return Point(point_id or own, 1, {"text": unit(cosine)}, payload, terms)
 
 
 def collection(*points: Point) -> FakeCollection:
@@ -66,6 +69,33 @@ def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", *
 
 def names(answer: Found) -> list[str]:
     return [ticket.ticket_id for ticket in answer.similar]
+
+
+# --- what other programs wrote ---
+
+
+def test_scores_that_are_no_numbers_are_left_out() -> None:
+    store = collection(solved("a", 0.5))
+    spoilt = replace(solved("b", 0.9), vectors={"text": np.full(DIM, np.nan, np.float32)})
+    store.points[spoilt.id] = spoilt
+    [answer] = SimilarSearch(store, "text", SETTINGS).find([Question("acme", ASKED, unit(1.0), datetime.now(UTC))])
+    assert names(answer) == ["a"]
+
+
+def test_only_a_question_whose_best_hits_are_not_all_ours_is_asked_again() -> None:
+    ours = [solved(f"s{number}", 0.5 - number / 100) for number in range(6)]
+    far = [solved(f"o{number}", 0.5 - number / 100, tenant_id="other") for number in range(6)]
+    foreign = [
+        solved(f"f{number}", 0.9, text_digest=f"f{number}", point_id=UUID(int=100 + number)) for number in range(90)
+    ]
+    store = collection(*ours, *far, *foreign)
+    questions = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("other", "acme")]
+    answers = SimilarSearch(store, "text", SETTINGS).find(questions)
+    assert [names(answer) for answer in answers] == [[f"o{n}" for n in range(5)], [f"s{n}" for n in range(5)]]
+    assert store.effects[:3] == ["candidates 2", "payloads", "candidates 1"]
+    store.effects.clear()
+    SimilarSearch(store, "text", SETTINGS).find(questions[:1])
+    assert store.effects == ["candidates 1", "payloads"], "nothing foreign, nothing more is asked"
 
 
 # --- which are offered ---
@@ -258,7 +288,7 @@ def test_shared_terms_are_few() -> None:
 
 def test_a_cosine_a_rounding_error_above_one_is_one() -> None:
     vector = unit(1.0) * np.float32(1.0001)
-    [hit] = found(Point(uuid4(), 1, {"text": vector}, solved("a", 1.0).payload)).similar
+    [hit] = found(replace(solved("a", 1.0), vectors={"text": vector})).similar
     assert hit.parts.dense == 1.0
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from schemas.ours import is_ticket_id
 from schemas.tickets import Decision, LabelScore, TicketSnapshot
 from shared.routing.neighbours import vote
 from shared.routing.policy import Policy
 from shared.routing.verdict import Judged, judge, ranked
-from shared.vectorstore.port import Collection, Query
+from shared.vectorstore.port import Collection, Hit, Query
+from shared.vectorstore.widening import search_ours
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem
 
 if TYPE_CHECKING:  # what a head needs takes seconds to import, and the vote does without
@@ -72,7 +75,7 @@ class Decider:
             item.decision = to_decision(item, answer, self._policy)
 
     def _vote(self, items: Sequence[TicketItem], collection: Collection) -> list[Answer]:
-        voters = collection.search([self._voters(item) for item in items])
+        voters = search_ours([self._voters(item) for item in items], collection.search, _may_vote)
         return [
             Answer(vote([hit for hit in hits if hit.id != item.point_id][: self._neighbours], "label"))
             for item, hits in zip(items, voters, strict=True)
@@ -84,8 +87,13 @@ class Decider:
             using=TEXT_VECTOR,
             limit=self._neighbours + 1,  # itself may be among them
             equals={"tenant_id": item.event.tenant_id, "flags": "labelled"},
-            payload=("label",),
+            payload=("tenant_id", "ticket_id", "label"),
         )
+
+
+def _may_vote(_: Query, hit: Hit) -> bool:
+    """Return whether a hit is a labelled ticket of ours, and not what another program wrote into the collection."""
+    return isinstance(hit.payload.get("label"), str) and isfinite(hit.score) and is_ticket_id(hit.id, hit.payload)
 
 
 def to_decision(item: TicketItem, answer: Answer, policy: Policy) -> Decision:
@@ -103,7 +111,6 @@ def to_decision(item: TicketItem, answer: Answer, policy: Policy) -> Decision:
         tenant_id=event.tenant_id,
     )
     verdict = judge(judged, policy)
-    previous = item.stored.payload.get("decision") if item.stored is not None else None
     return Decision(
         action=verdict.action,
         action_reason=verdict.action_reason,
@@ -112,11 +119,17 @@ def to_decision(item: TicketItem, answer: Answer, policy: Policy) -> Decision:
         priority=verdict.priority,
         confidence=verdict.confidence,
         top=tuple(LabelScore(label=label, share=min(1.0, share)) for label, share in answer.shares[:TOP_LABELS]),
-        previous_queue=previous.get("queue") if isinstance(previous, dict) else None,
+        previous_queue=_previous_queue(item),
         policy=policy.sha256,
         head=answer.head,
         scope=answer.scope,
     )
+
+
+def _previous_queue(item: TicketItem) -> str | None:
+    previous = item.stored.payload.get("decision") if item.stored is not None else None
+    queue = previous.get("queue") if isinstance(previous, dict) else None
+    return queue if isinstance(queue, str) else None
 
 
 def _ask(head: "Head", items: Sequence[TicketItem]) -> list[Answer]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from schemas.failures import FailureReason
+from schemas.ours import TICKETS
 from schemas.points import point_id
 from schemas.tickets import (
     TICKET_EVENT,
@@ -26,7 +27,7 @@ from shared.records import Embedded, Record, Vector
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Prepared, Preparer
 
-STREAM = "tickets"
+STREAM = TICKETS
 TEXT_VECTOR = "text"
 BYTES_PER_TOKEN = 4
 """A rough figure for English prose in JSON, used only to bound a poll batch before anything is decoded."""

@@ -8,24 +8,30 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.base import UtcDatetime
 from schemas.outcomes import Outcome
 from schemas.points import Flag, TicketPayload, TicketTombstone
 from schemas.tickets import Decision, Origin, TicketDeleted, TicketRouted, TicketSnapshot
 from schemas.topics import result_topic
 from shared.embedding.service import TextEmbedder
-from shared.engine.pipeline import PUBLISHED_FIELD
 from shared.errors import Rejected
 from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Prepared, Preparer
-from shared.vectorstore.port import Collection, CollectionSpec
+from shared.vectorstore.port import Collection, CollectionSpec, is_unit
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import STREAM, TEXT_VECTOR, TicketItem, decode_ticket, prepare
 from workers.tickets.similar import find_similar
 
 RESOLUTION_VECTOR = "resolution"
+WINDOWS_LIMIT = 1 << 20
+"""No text fills so many windows: such a number was written over ours."""
+
+MOMENT: TypeAdapter[datetime] = TypeAdapter(UtcDatetime)
 
 
 def collection_spec(name: str, dim: int) -> CollectionSpec:
@@ -123,14 +129,13 @@ class TicketStages:
 
     def _result(self, item: TicketItem, event: TicketSnapshot) -> bytes:
         record = item.record
-        stored: Any = item.stored.payload if item.is_conflict and item.stored is not None else {}  # the first has won
         if item.decision is None or item.text_embedded is None:
             raise ValueError("a routed item has a decision and a vector")
         result = TicketRouted(
             tenant_id=event.tenant_id,
             ticket_id=event.ticket_id,
             event_version=event.event_version,
-            occurred_at=datetime.fromisoformat(str(stored["occurred_at"])) if stored else event.occurred_at,
+            occurred_at=_stored_moment(item) or event.occurred_at,
             decision=item.decision,
             similar=item.similar,
             similar_left_out=item.similar_left_out,
@@ -147,7 +152,6 @@ class TicketStages:
 def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
     """Return what is stored beside a ticket's vectors."""
     routed = item.decision is not None
-    stored = item.stored.payload if item.stored is not None else {}
     return TicketPayload(
         **event.model_dump(
             include={
@@ -164,7 +168,7 @@ def payload(item: TicketItem, event: TicketSnapshot) -> TicketPayload:
         text_windows=1 if item.text_embedded is None else item.text_embedded.windows,
         resolution_digest=item.resolution_digest,
         decision=item.decision if routed else _stored_decision(item),
-        decided_version=item.version if routed else _integer(stored.get(PUBLISHED_FIELD)),
+        decided_version=item.version if routed else item.published_version,
     )  # fmt: skip
 
 
@@ -198,29 +202,45 @@ def _needs_routing(item: TicketItem) -> bool:
         return False
     stored = item.stored.payload if item.stored is not None else {}
     if item.is_repeat:
-        return stored.get(PUBLISHED_FIELD) == item.version
+        return item.published_version == item.version
     if event.reason == "created":
         return True
     changed = stored.get("text_digest") != item.text_digest
-    return not event.solved and (changed or stored.get("decision") is None)
+    return not event.solved and (changed or _stored_decision(item) is None)
 
 
 def _take_over(item: TicketItem) -> None:
-    """Take the stored vectors of what has not changed since."""
+    """Take the stored vectors of what has not changed since, unless another program has spoilt them."""
     if item.stored is None:
         return
     kept, old = item.stored.vectors, item.stored.payload
     same = item.stored.version == item.version or old.get("text_digest") == item.text_digest
-    if TEXT_VECTOR in kept and same:
-        item.text_embedded = Embedded(kept[TEXT_VECTOR], _integer(old.get("text_windows")) or 1)
-    if RESOLUTION_VECTOR in kept and old.get("resolution_digest") == item.resolution_digest:
+    windows = old.get("text_windows")
+    if same and type(windows) is int and 0 < windows < WINDOWS_LIMIT and _is_vector(kept.get(TEXT_VECTOR)):
+        item.text_embedded = Embedded(kept[TEXT_VECTOR], windows)
+    if old.get("resolution_digest") == item.resolution_digest and _is_vector(kept.get(RESOLUTION_VECTOR)):
         item.resolution_embedded = Embedded(kept[RESOLUTION_VECTOR], 1)
 
 
+def _is_vector(stored: Vector | None) -> bool:
+    """Return whether a stored vector is one of unit length, as a write demands it."""
+    return stored is not None and stored.ndim == 1 and is_unit(stored)
+
+
 def _stored_decision(item: TicketItem) -> Decision | None:
+    """Return the decision that is stored; what is no decision of ours is as good as none."""
     stored: Any = item.stored.payload.get("decision") if item.stored is not None else None
-    return None if stored is None else Decision.model_validate(stored, strict=False)
+    try:
+        return None if stored is None else Decision.model_validate(stored, strict=False)
+    except ValidationError:
+        return None
 
 
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+def _stored_moment(item: TicketItem) -> datetime | None:
+    """Return when a conflicting version happened as the first one says, which has won; None if it can not be read."""
+    if not item.is_conflict or item.stored is None:
+        return None
+    try:
+        return MOMENT.validate_python(item.stored.payload.get("occurred_at"))
+    except ValidationError:
+        return None

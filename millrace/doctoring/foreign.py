@@ -1,0 +1,45 @@
+"""The check of what other programs have written into the collection of tickets."""
+
+from collections.abc import Iterator
+
+from millrace.doctoring.finding import Finding
+from schemas.ours import PAYLOAD_FIELDS, foreign_reason
+from shared.clock import Clock
+from shared.vectorstore.port import Collection
+
+PART = "foreign points"
+MOST_POINTS = 200_000
+LIMIT_S = 20.0
+NAMED = 5
+REMEDY = (
+    "give the other program a collection of its own and remove these points; "
+    "a ticket whose point was written over comes back when its source sends it again"
+)
+
+
+def check_foreign(collection: Collection, clock: Clock) -> Iterator[Finding]:
+    """Read the points, 200,000 or 20 seconds of them at most, count those that are not ours, and name the first.
+
+    Raises:
+        Unavailable: the store cannot be read.
+    """
+    until_s = clock.monotonic_s() + LIMIT_S
+    looked = foreign = 0
+    named: list[str] = []
+    cut = ""
+    for which, payload in collection.scroll_all(PAYLOAD_FIELDS):
+        if looked == MOST_POINTS or clock.monotonic_s() > until_s:
+            cut = f"; {collection.count({}, {}) - looked} others were not looked at"
+            break
+        looked += 1
+        reason = foreign_reason(which, payload)
+        if reason is not None:
+            foreign += 1
+            named += [f"{which} ({reason})"] if len(named) < NAMED else []
+    if foreign:
+        more = ", and more" if foreign > len(named) else ""
+        what = f"{foreign} of the {looked} points looked at are not ours, or another program has written over them"
+        examples = f"searches, votes and the audit leave out what they cannot use: {', '.join(named)}{more}"
+        yield Finding(PART, "warning", f"{what}; {examples}{cut}", REMEDY)
+    elif looked:
+        yield Finding(PART, "ok", f"none among the {looked} points looked at{cut}")

@@ -1,0 +1,62 @@
+"""How much the check of foreign points reads, and what it says when it has not read all.
+
+A green run does not prove what a real store holds (`tests/contract/test_foreign_tickets.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+from uuid import UUID
+
+import pytest
+
+from millrace.doctoring import foreign
+from millrace.doctoring.finding import Finding
+from millrace.doctoring.foreign import check_foreign
+from tests.fakes import FakeCollection, ManualClock
+
+
+class Large(FakeCollection):
+    """So many points with integer ids; each takes a while to read."""
+
+    size = 50
+    takes_s = 0.0
+    clock = ManualClock()
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
+        for number in range(self.size):
+            self.clock.seconds += self.takes_s
+            yield number, {}
+
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        return self.size
+
+
+def look(store: Large) -> list[Finding]:
+    return list(check_foreign(store, store.clock))
+
+
+def test_an_empty_store_is_not_worth_a_line() -> None:
+    store = Large()
+    store.size = 0
+    assert look(store) == []
+
+
+def test_the_first_five_are_named() -> None:
+    [found] = look(Large())
+    assert found.state == "warning"
+    assert found.detail.startswith("50 of the 50 points looked at are not ours")
+    assert found.detail.count("its id is an integer") == 5
+    assert found.detail.endswith("4 (its id is an integer), and more")
+
+
+def test_it_reads_so_many_points_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign, "MOST_POINTS", 20)
+    [found] = look(Large())
+    assert found.detail.startswith("20 of the 20 points looked at")
+    assert found.detail.endswith("; 30 others were not looked at")
+
+
+def test_it_reads_no_longer_than_its_time() -> None:
+    store = Large()
+    store.takes_s = 6.0
+    [found] = look(store)
+    assert found.detail.startswith("3 of the 3 points looked at")

@@ -1,0 +1,76 @@
+"""Whose a point is: by the id that its own payload gives, and by the types of its fields.
+
+A green run does not prove that every reader asks; the contract suites of foreign points are for that.
+"""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.ours import PAYLOAD_FIELDS, TICKETS, foreign_reason, is_ticket_id
+from schemas.points import point_id
+from schemas.topics import STREAMS
+from tests.assembly import Assembly
+from tests.tickets import deleted, event, record
+
+ONE = point_id("acme", "tickets", "T-1")
+
+
+def payload(*events: dict[str, object]) -> dict[str, object]:
+    """Return what is stored after these events."""
+    parts = Assembly()
+    for at, fields in enumerate(events or [event(attributes={"floor": 3, "share": 0.5, "vip": True, "none": None})]):
+        parts.settle(record(fields, at))
+    return dict(parts.collection.points[ONE].payload)
+
+
+def test_what_a_worker_writes_is_ours() -> None:
+    assert TICKETS in STREAMS
+    solved = event(reason="solved", resolution="Sent again.", agent_label="delivery", satisfaction=5, event_version=2)
+    for events in ([event()], [event(), solved], [event(), deleted(event_version=2)]):
+        assert foreign_reason(ONE, payload(*events)) is None
+    assert foreign_reason(ONE, payload()) is None
+
+
+def test_another_id_than_that_of_its_ticket_is_foreign() -> None:
+    held = payload()
+    assert foreign_reason(7, held) == "its id is an integer"
+    for which in (uuid4(), UUID(int=7), point_id("other", "tickets", "T-1"), point_id("acme", "calls", "T-1")):
+        assert foreign_reason(which, held) == "its id is not that of the tenant and the ticket it names"
+    for tenant in (7, None, ["acme"], {"a": "acme"}, True):
+        assert not is_ticket_id(ONE, held | {"tenant_id": tenant})
+        assert not is_ticket_id(ONE, held | {"ticket_id": tenant})
+    assert not is_ticket_id(ONE, {})
+    assert not is_ticket_id(ONE.int, held)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"label": 7}, {"event_version": True}, {"event_version": 1.0}, {"event_version": 0}, {"resolution": {"a": 1}},
+        {"occurred_at": "yesterday"}, {"occurred_at": "2026-01-01T00:00:00"}, {"satisfaction": "5"}, {"flags": "solved"},
+        {"satisfaction": 2**70}, {"attributes": {"a": [1]}}, {"attributes": {"a": float("nan")}}, {"text_windows": 0},
+        {"decision": {"queue": 7}}, {"subject": None}, {"deleted": 1}, {"decided_version": False}, {"body": "\ud800"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_field_of_another_type_is_named(changes: dict[str, object]) -> None:
+    told = foreign_reason(ONE, payload() | changes)
+    assert told in (f"its field {next(iter(changes))} is not valid", "its payload is not valid JSON")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PAYLOAD_FIELDS if not name.endswith(("_embedded", "_id", "deleted"))]
+)
+def test_a_field_that_is_missing_is_named(name: str) -> None:
+    held = payload()
+    del held[name]
+    assert foreign_reason(ONE, held) == f"its field {name} is missing"
+
+
+def test_fields_that_others_add_are_let_be() -> None:
+    deep: list[object] = []
+    for _ in range(20_000):
+        deep = [deep]
+    assert foreign_reason(ONE, payload() | {"reviewed": True, "deep": deep}) is None
+    assert foreign_reason(ONE, payload() | {"attributes": {"deep": deep}}) == "its payload is not valid JSON"
