@@ -9,6 +9,7 @@ from millrace.doctoring.finding import Finding
 from millrace.doctoring.foreign import check_foreign
 from millrace.doctoring.places import hindrance
 from millrace.doctoring.similar import check_similar
+from millrace.doctoring.unread import check_unread
 from millrace.wiring import group_of, model_card
 from schemas.topics import input_topic, redo_topic, topics_of
 from shared.broker.security import Brokers
@@ -57,6 +58,7 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
     read = [input_topic(stream), redo_topic(stream)]
     if not set(read) & set(missing):
         yield _group(address, group_of(settings, stream), read, timeout_s)
+        yield from check_unread(address, group_of(settings, stream), read)
 
 
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Finding:

@@ -11,6 +11,8 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from millrace.audit import Findings, audit
+from millrace.doctoring.finding import Check, Finding, findings_of
+from millrace.doctoring.services import check_broker
 from millrace.wiring import Running
 from schemas.outcomes import LedgerEntry
 from schemas.topics import topics_of
@@ -52,6 +54,12 @@ def audited(server: KafkaServer) -> Findings:
     return audit(TopicReader(server.bootstrap, GROUP), "tickets", None)
 
 
+def doctor(server: KafkaServer) -> list[Finding]:
+    """Return what `millrace doctor` finds of the brokers."""
+    settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap, group=GROUP))
+    return findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+
+
 def lost(running: Running) -> float:
     """Return what the metric says."""
     lines = running.metrics.render().decode().splitlines()
@@ -70,6 +78,11 @@ def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaS
     Remover(own_kafka.bootstrap).remove({ONLY: 70})
     before = audited(own_kafka)
     assert (before.unread_lost, before.clean, before.missing) == (30, False, 0), "the offsets alone show it"
+    [said] = [each for each in doctor(own_kafka) if each.part == "unread"]
+    assert (said.state, said.detail) == (
+        "wrong",
+        "30 records were removed before millrace-tickets read them: tickets/0 from 40 on",
+    )
     with capture_logs() as logs, working(own_kafka, tmp_path, seen) as running:
         seen.wait_settled(70)
         wait_until(lambda: lost(running) == 30, TIMEOUT_S, "the loss counted")
@@ -116,3 +129,4 @@ def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Pa
         seen.wait_settled(10)
         assert lost(running) == 0
     assert audited(own_kafka).clean
+    assert [each for each in doctor(own_kafka) if each.part == "unread"] == []
