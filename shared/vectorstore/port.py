@@ -1,9 +1,9 @@
 """What the engine asks of a vector store. The contract suite in `tests/contract` runs on every adapter."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +13,9 @@ from shared.records import Point, SparseVector, Vector
 IndexKind = Literal["keyword", "integer"]
 VERSION_FIELD = "event_version"
 """The payload field that the guard compares; every point has it."""
+
+UNIT_TOLERANCE = 0.02
+"""How far a square sum may be from 1: float16 changes it by a thousandth at most, coarser kinds of storage by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class CollectionSpec:
         indexes: Payload fields that filters use.
         sparse: Names of the sparse vectors. The store multiplies each term of a query by its inverse document frequency,
             ln((N - n + 0.5) / (n + 0.5) + 1), with N the points that have any terms and n those that have this one.
+        conditions: The most conditions that a query's filter has; a server may allow fewer.
     """
 
     alias: str
@@ -33,6 +37,7 @@ class CollectionSpec:
     vectors: Mapping[str, int]
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
+    conditions: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,19 @@ class Collection(Protocol):
         ...
 
 
+@runtime_checkable
+class Aliased(Protocol):
+    """A collection whose alias somebody else may move while it is open."""
+
+    def alias_fault(self) -> str | None:
+        """Return where the alias stands now if it stood for this collection before; None if all is well."""
+        ...
+
+    def tell_alias(self, tell: Callable[[bool], None]) -> None:
+        """Call `tell` from now on, with True where the alias is found elsewhere and with False where it is not."""
+        ...
+
+
 class VectorStore(Protocol):
     """A store of collections."""
 
@@ -170,6 +188,16 @@ class VectorStore(Protocol):
     def close(self) -> None:
         """Flush and let go."""
         ...
+
+
+def is_unit(vector: Vector) -> bool:
+    """Return whether a vector is one row of finite numbers of unit length, but for rounding."""
+    return vector.ndim == 1 and abs(_square_sum(vector) - 1) < UNIT_TOLERANCE
+
+
+def _square_sum(vector: Vector) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(vector @ vector)  # NaN and infinity both survive this
 
 
 def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
@@ -192,9 +220,8 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse:
         for name, vector in point.vectors.items():
             if vector.shape != (dimensions.get(name),):
                 raise ValueError(f"point {point.id}: vector {name!r} has shape {vector.shape}, expected {dimensions}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                total = float(vector @ vector)  # NaN and infinity both survive this
-            if not 0.98 < total < 1.02:
+            if not is_unit(vector):
+                total = _square_sum(vector)
                 raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")
         for name, terms in point.sparse.items():
             fault = "its name is unknown" if name not in sparse else _fault(terms)

@@ -19,7 +19,7 @@ from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Prepared, Preparer
-from shared.vectorstore.port import Collection, CollectionSpec
+from shared.vectorstore.port import Collection, CollectionSpec, is_unit
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import STREAM, TEXT_VECTOR, TicketItem, decode_ticket, prepare
@@ -39,6 +39,7 @@ def collection_spec(name: str, dim: int) -> CollectionSpec:
         vectors={TEXT_VECTOR: dim, RESOLUTION_VECTOR: dim},
         indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
         sparse=(TERMS_VECTOR,),
+        conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
     )
 
 
@@ -202,10 +203,11 @@ def _needs_routing(item: TicketItem) -> bool:
 
 
 def _take_over(item: TicketItem) -> None:
-    """Take the stored vectors of what has not changed since."""
+    """Take the stored vectors of what has not changed since; one that the store keeps too coarsely is made again."""
     if item.stored is None:
         return
-    kept, old = item.stored.vectors, item.stored.payload
+    kept = {name: vector for name, vector in item.stored.vectors.items() if is_unit(vector)}
+    old = item.stored.payload
     same = item.stored.version == item.version or old.get("text_digest") == item.text_digest
     if TEXT_VECTOR in kept and same:
         item.text_embedded = Embedded(kept[TEXT_VECTOR], _integer(old.get("text_windows")) or 1)
