@@ -82,6 +82,10 @@ class Throttled(Unavailable):
         super().__init__("store", detail)
 
 
+TOO_LARGE_WORDS = ("larger than allowed", "payload has exceeded limit", "payload too large")
+"""How the server's web framework puts it, with status 400."""
+
+
 @contextmanager
 def translated(where: str) -> Iterator[None]:
     """Turn what the client raises within into our errors.
@@ -134,7 +138,9 @@ def too_large(error: Exception) -> bool:
     """Return whether a request was refused for its size alone, by Qdrant or by a proxy on the way."""
     if isinstance(error, UnexpectedResponse):
         said = (_said(error.content) or "").lower()
-        return error.status_code == TOO_LARGE or (error.status_code == BAD_REQUEST and "larger than allowed" in said)
+        return error.status_code == TOO_LARGE or (
+            error.status_code == BAD_REQUEST and any(words in said for words in TOO_LARGE_WORDS)
+        )
     if isinstance(error, grpc.RpcError) and error.code() in (StatusCode.OUT_OF_RANGE, StatusCode.RESOURCE_EXHAUSTED):
         said = (error.details() or "").lower()
         return "message length too large" in said or "message larger than max" in said

@@ -21,6 +21,9 @@ from shared.vectorstore.qdrant_errors import (
     CLIENT_ERRORS,
     GRPC_FATAL,
     GRPC_PASSING,
+    Forbidden,
+    Throttled,
+    TooLarge,
     already_exists,
     translate,
     translated,
@@ -150,6 +153,34 @@ def test_a_refused_key_is_fatal_whatever_the_words(status: int) -> None:
     error = translate(answered(status, b"Invalid API key or JWT"), WHERE)
     assert isinstance(error, Fatal)
     assert "MILLRACE_STORE__API_KEY" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (answered(413), TooLarge),
+        (answered(413, b"<html>"), TooLarge),
+        (
+            answered(400, b'{"status": {"error": "JSON payload (9 bytes) is larger than allowed (limit: 8 bytes)."}}'),
+            TooLarge,
+        ),
+        (answered(400), Fatal),
+        (rpc(grpc.StatusCode.OUT_OF_RANGE, "Error, decoded message length too large: found 9"), TooLarge),
+        (rpc(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (9 vs. 8)"), TooLarge),
+        (rpc(grpc.StatusCode.RESOURCE_EXHAUSTED), Throttled),
+        (answered(429), Throttled),
+        (ResourceExhaustedResponse("too many", 3), Throttled),
+        (answered(403), Forbidden),
+        (rpc(grpc.StatusCode.PERMISSION_DENIED), Forbidden),
+        (answered(407, b"who are you?"), Fatal),
+    ],
+)
+def test_what_smaller_requests_a_wait_or_a_right_would_mend_is_told_apart(
+    error: Exception, expected: type[Exception]
+) -> None:
+    with pytest.raises(expected) as raised, translated(WHERE):
+        raise error
+    assert type(raised.value) is expected
 
 
 def test_a_locked_storage_is_a_matter_of_waiting() -> None:

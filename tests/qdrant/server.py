@@ -99,13 +99,15 @@ class Standin(ThreadingHTTPServer):
         """Refuse what the server's settings and the key do not allow."""
         faults = self.control.faults
         check_rights(route, name, body, faults)
-        if not faults.strict or name is None or not self.shards.has(name) or "/points" not in route:
+        if name is None or not self.shards.has(name) or "/points" not in route:
             return
-        check_strict(route, body, self.shards.get(name).schema, faults.strict)
+        shard = self.shards.get(name)
+        strict = {**shard.strict, **faults.strict}
+        check_strict(route, body, shard.schema, strict)
         budget, taken = cost(route, body)
-        if faults.strict.get(budget) is not None:
+        if strict.get(budget) is not None:
             now_s = SystemClock().monotonic_s()
-            self.budgets.take(budget, taken, faults.strict[budget], faults.minute_s, now_s)
+            self.budgets.take(budget, taken, strict[budget], faults.minute_s, now_s)
 
 
 def _delete(server: Standin, body: Json, found: "re.Match[str]") -> Json:
@@ -128,11 +130,17 @@ def _names(server: Standin, body: Json, found: "re.Match[str]") -> Json:
     return {"collections": [{"name": name} for name in server.shards.names() if not scope or name in scope]}
 
 
+def _narrow(server: Standin, body: Json, found: "re.Match[str]") -> bool:
+    server.shards.get(found["name"]).strict = body["strict_mode_config"]
+    return True
+
+
 COLLECTION = "/collections/(?P<name>[^/]+)"
 ROUTES: dict[tuple[str, str], Answer] = {
     ("GET", f"{COLLECTION}/exists"): lambda server, _, found: {"exists": server.shards.has(found["name"])},
     ("GET", COLLECTION): lambda server, _, found: server.shards.get(found["name"]).info(server.control.faults.strict),
     ("PUT", COLLECTION): _create,
+    ("PATCH", COLLECTION): _narrow,
     ("DELETE", COLLECTION): lambda server, _, found: server.shards.remove(found["name"]),
     ("PUT", f"{COLLECTION}/index"): _index,
     ("GET", "/aliases"): lambda server, _, found: server.shown_aliases(),
@@ -164,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer a GET."""
         self._handle()
 
-    do_PUT = do_POST = do_DELETE = do_GET
+    do_PUT = do_POST = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: what is unknown is told in `_result`."""

@@ -35,6 +35,7 @@ class Shard:
     def __init__(self, folder: Path, params: Json) -> None:
         self._folder, self.params = folder, params
         self.schema: Json = params.setdefault("schema", {})
+        self.strict: Json = {}
         self._lock = threading.Lock()
         made = (folder / "params.json").exists()
         self._shard = edge.EdgeShard.load(str(folder / "shard")) if made else self._create()
@@ -152,7 +153,7 @@ class Shard:
             "segments_count": 1,
             "config": {
                 "params": params,
-                "strict_mode_config": {"enabled": bool(strict), **strict},
+                "strict_mode_config": {"enabled": bool(strict or self.strict), **self.strict, **strict},
                 "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
                 "optimizer_config": {
                     "deleted_threshold": 0.2,
