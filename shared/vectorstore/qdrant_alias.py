@@ -37,11 +37,9 @@ def alias_target(client: QdrantClient, alias: str, where: str, ours: str | None 
     """
     with suppress(Forbidden), translated(where):
         return _find(client.get_aliases(), alias)
-    with suppress(Forbidden), translated(where):
-        names = [ours] if ours else [each.name for each in client.get_collections().collections]
-        for name in names:
-            if _find(client.get_collection_aliases(name), alias):
-                return name
+    if ours is not None:
+        with suppress(Forbidden), translated(where):
+            return _find(client.get_collection_aliases(ours), alias)
     return None
 
 

@@ -5,6 +5,7 @@ nothing is chained either. The table, and where it is from: `docs/decisions/0010
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,6 +49,9 @@ GRPC_PASSING = frozenset(
         StatusCode.UNAVAILABLE,
     }
 )
+
+FULL = re.compile(r"^[^(]* limit of \S+ reached!")
+"""A collection that holds as much as its strict mode allows, as on a full disk: an operator makes room or allows more."""
 
 CLIENT_ERRORS = (
     ApiException,
@@ -186,7 +190,7 @@ def _of_status(error: UnexpectedResponse, where: str) -> Unavailable | Fatal:
         return Fatal(f"{where} refuses the key (status {status}): set MILLRACE_STORE__API_KEY to one that may write")
     if said is None:
         return Unavailable("store", f"{where} answered {status}, and not in Qdrant's words: something is in between")
-    if 400 <= status < 500 and status not in PASSING:
+    if 400 <= status < 500 and status not in PASSING and not FULL.search(said):
         return Fatal(f"{where} refuses the request (status {status}): {said}")
     return Unavailable("store", f"{where} answered {status}: {said}")
 
@@ -198,7 +202,7 @@ def _of_code(error: grpc.RpcError, where: str) -> Unavailable | Fatal:
     if code in (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED):
         return Fatal(f"{where} refuses the key ({code.name}): set MILLRACE_STORE__API_KEY to one that may write")
     said = f"{code.name}: {_short(error.details() or '')}"
-    if code in GRPC_FATAL:
+    if code in GRPC_FATAL and not FULL.search(said):
         return Fatal(f"{where} refuses the request, {said}")
     return Unavailable("store", f"{where} answered {said}")
 

@@ -16,8 +16,8 @@ from shared.vectorstore.qdrant_query import POINTS_PER_CALL, among, named_ids
 READ_POINTS = 1_000
 """Points read in one call without their vectors."""
 
-GUARD_CONDITIONS = 2
-"""Conditions that the guard has for each point: its id, and its version."""
+GUARD_CONDITIONS = 3
+"""Conditions that the guard has for each point: its id, its version, and, should a server count it, the filter of both."""
 
 PROBE_WRITES = 5
 """Writes of the check at start, of one point each."""

@@ -183,6 +183,23 @@ def test_what_smaller_requests_a_wait_or_a_right_would_mend_is_told_apart(
     assert type(raised.value) is expected
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Bad request: Max points count limit of 10 reached!",
+        "Bad request: Max vector storage size limit of 1.5MB reached!",
+        "Bad request: Max payload storage size limit of 20MB reached!",
+    ],
+)
+def test_a_collection_that_is_full_is_a_matter_of_waiting(said: str) -> None:
+    body = json.dumps({"status": {"error": said}}).encode()
+    for error in (answered(400, body), rpc(grpc.StatusCode.INVALID_ARGUMENT, said)):
+        assert isinstance(translate(error, WHERE), Unavailable)
+        assert said in str(translate(error, WHERE))
+    refused = b'{"status": {"error": "Bad request: Filter condition limit reached (5 > 4). Help: Reduce it."}}'
+    assert isinstance(translate(answered(400, refused), WHERE), Fatal)
+
+
 def test_a_locked_storage_is_a_matter_of_waiting() -> None:
     body = b'{"status": {"error": "Storage locked: write operations are forbidden"}}'
     assert isinstance(translate(answered(403, body), WHERE), Unavailable)

@@ -125,11 +125,6 @@ def _create(server: Standin, body: Json, found: "re.Match[str]") -> bool:
     return True
 
 
-def _names(server: Standin, body: Json, found: "re.Match[str]") -> Json:
-    scope = server.control.faults.scope
-    return {"collections": [{"name": name} for name in server.shards.names() if not scope or name in scope]}
-
-
 def _narrow(server: Standin, body: Json, found: "re.Match[str]") -> bool:
     server.shards.get(found["name"]).strict = body["strict_mode_config"]
     return True
@@ -145,7 +140,6 @@ ROUTES: dict[tuple[str, str], Answer] = {
     ("PUT", f"{COLLECTION}/index"): _index,
     ("GET", "/aliases"): lambda server, _, found: server.shown_aliases(),
     ("GET", f"{COLLECTION}/aliases"): lambda server, _, found: server.shown_aliases(found["name"]),
-    ("GET", "/collections"): _names,
     ("POST", "/collections/aliases"): lambda server, body, _: server.change_aliases(body),
     ("PUT", f"{COLLECTION}/points"): lambda server, body, found: server.upsert(found["name"], body),
     ("POST", f"{COLLECTION}/points"): lambda server, body, found: server.shards.get(found["name"]).retrieve(body),

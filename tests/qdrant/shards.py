@@ -185,10 +185,6 @@ class Shards:
         kept = folder / "aliases.json"
         self.aliases: dict[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
 
-    def names(self) -> list[str]:
-        """Return the names of all collections."""
-        return sorted(self._shards)
-
     def has(self, name: str) -> bool:
         """Whether there is a collection, by its own name or an alias."""
         return self.aliases.get(name, name) in self._shards
