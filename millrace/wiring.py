@@ -36,7 +36,7 @@ from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.late import LateCollection
-from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
+from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
 from workers.tickets.decide import Decider
 from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
 from workers.tickets.stages import TicketStages, collection_spec
@@ -193,6 +193,9 @@ def ticket_worker(
     customers = CustomerIds(customer_key(settings), card.preparation.phone_region)
     with ExitStack() as held:
         collection = _opened(settings, store, collection_spec(card.collection(stream), model.dim))
+        if isinstance(collection, Aliased):
+            collection.tell_alias(observer.alias_elsewhere)
+            lifecycle.ask("alias", collection.alias_fault)
         cache = held.enter_context(open_cache(settings, model.dim, clock, observer))
         embedder = TextEmbedder(model, cache, observer)
         similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)

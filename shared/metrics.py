@@ -49,6 +49,7 @@ CATALOGUE = (
     Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
     Metric("millrace_dlq_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
     Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
+    Metric("millrace_alias_elsewhere", "gauge", "1 while readers' alias has been moved from what is written."),
     Metric("millrace_paused", "gauge", "1 while a dependency is away; `operator`: paused by hand.", ("dependency",)),
     Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
     Metric(
@@ -139,6 +140,10 @@ class Metrics(Observer):
                 self._gauges[name].clear()
             else:
                 self._gauges[name].labels(self._stream).set(value)
+
+    def alias_elsewhere(self, elsewhere: bool) -> None:
+        """Show whether the alias stands elsewhere."""
+        self._gauges["millrace_alias_elsewhere"].labels(self._stream).set(elsewhere)
 
     def paused(self, dependency: str) -> None:
         """Show the pause."""

@@ -58,6 +58,9 @@ class Observer:
     def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
         """So many letters stand in the dead-letter queue, the oldest of that age, 0 if there is none; None: unknown."""
 
+    def alias_elsewhere(self, elsewhere: bool) -> None:
+        """The alias of the collection that is written was looked at: somebody has moved or removed it, or not."""
+
     def paused(self, dependency: str) -> None:
         """Work stopped because a dependency is unavailable."""
 

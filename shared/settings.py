@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.cache.address import RedisAddress
+from shared.vectorstore.proxy_url import ProxyUrl
 
 KEY_LEAST_CHARS = 32
 """128 bits in hex: a key that nobody finds by trying."""
@@ -185,6 +186,15 @@ class StoreSettings(Part):
     parallel_upserts: int = Field(
         default=4, ge=1, le=64, description="Writes of 200 points in flight at once; 1 is enough for a server near by."
     )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="`http://host:3128` or `http://USER:PASSWORD@host:3128` of a proxy on the way to the server; the "
+        "password is a secret. For REST also `https://`, and `socks5://` with the package socksio. Empty: none.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="PEM of the authority that signed the server's certificate; empty: `SSL_CERT_FILE`, else the client's.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -205,6 +215,22 @@ class StoreSettings(Part):
         if key is not None and not re.fullmatch(r"[!-~]+", key.get_secret_value()):
             raise ValueError("holds a space, a line break or a character beyond ASCII, which no header may")
         return key
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_a_proxy(cls, proxy: ProxyUrl | None) -> ProxyUrl | None:
+        if proxy is not None:
+            proxy.check()
+        return proxy
+
+    @model_validator(mode="after")
+    def _can_work(self) -> "StoreSettings":
+        proxy = "" if self.proxy is None else self.proxy.get_secret_value()
+        _require(self.url is not None or self.proxy is None, "STORE", "proxy", "URL")
+        _require(not self.grpc or proxy[:7] in ("", "http://"), "STORE", "grpc", "PROXY that begins with http://")
+        tls = (self.url or "").startswith("https:") or proxy.startswith("https:")
+        _require(tls or self.ca_file is None, "STORE", "ca_file", "URL that begins with https://")
+        return self
 
 
 class PrivacySettings(Part):

@@ -195,6 +195,14 @@ class FakeCollection:
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         """Return what is wanted of the payloads."""
         self._fail("payloads")
+        return self._wanted(ids, fields)
+
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return the same."""
+        self._fail("read_back")
+        return self._wanted(ids, fields)
+
+    def _wanted(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         found = {wanted: self.points[wanted].payload for wanted in ids if wanted in self.points}
         return {wanted: {name: full[name] for name in fields if name in full} for wanted, full in found.items()}
 

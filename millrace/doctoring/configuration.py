@@ -1,8 +1,11 @@
 """Checks of the settings themselves: what the environment says, what it says in vain, and what must not be shown."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
@@ -10,6 +13,7 @@ from pydantic_settings import SettingsError
 from millrace.doctoring.finding import Finding
 from shared.cache.address import RedisAddress
 from shared.settings import Settings
+from shared.vectorstore.proxy_url import ProxyUrl
 
 PREFIX = "MILLRACE_"
 OF_THE_TESTS = ("MILLRACE_DATA", "MILLRACE_FORBID_SKIPS")
@@ -69,7 +73,8 @@ def changed(settings: Settings) -> dict[str, str]:
         for name, field in model.model_fields.items():
             value = getattr(branch, name)
             if value != field.default:
-                told[variable(part, name)] = SECRET_SHOWN if isinstance(value, SecretStr) else str(value)
+                hidden = isinstance(value, SecretStr) and not isinstance(value, ProxyUrl)
+                told[variable(part, name)] = SECRET_SHOWN if hidden else str(value)
     return told
 
 
@@ -85,11 +90,18 @@ def secrets_of(settings: Settings | None, environ: Mapping[str, str]) -> list[st
         held = getattr(getattr(settings, part, None), name, None)
         found |= {held.get_secret_value()} if held is not None else set()
     for each in list(found):
-        try:
+        with suppress(ValueError):
             found.add(RedisAddress.parse(each).password or "")
-        except ValueError:
-            continue
+    for proxy in _proxies(settings, environ):
+        found |= {form for written in re.findall(r":([^:/@]+)@", proxy) for form in (written, unquote(written))}
     return sorted(found - {""}, key=len, reverse=True)
+
+
+def _proxies(settings: Settings | None, environ: Mapping[str, str]) -> list[str]:
+    """Return the addresses of proxies: they are shown, but for the password that one may hold."""
+    named = [value for name, value in environ.items() if name.upper() == "MILLRACE_STORE__PROXY"]
+    held = None if settings is None else settings.store.proxy
+    return named if held is None else [*named, held.get_secret_value()]
 
 
 def _is_secret(model: type[BaseModel], name: str) -> bool:

@@ -25,7 +25,7 @@ from shared.vectorstore.port import CollectionSpec
 from workers.tickets.stages import collection_spec
 
 if TYPE_CHECKING:
-    from shared.vectorstore.qdrant import QdrantStore
+    from shared.vectorstore.qdrant_survey import ServerSurvey
 
 CREATE = "millrace topics create"
 WAITING_KINDS = ("timeout", "connection")
@@ -81,27 +81,46 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
         yield from _embedded(settings, spec)
         return
     from shared.vectorstore.qdrant import connect  # a second, for those alone who have a server
+    from shared.vectorstore.qdrant_survey import survey as survey_server
 
+    yield from _proxy(settings)
     bounded = settings.store.model_copy(update={"timeout_s": min(settings.store.timeout_s, max(1, round(timeout_s)))})
     with closing(connect(bounded)) as store:
-        yield from _server(store, spec, str(settings.store.url))
-        collection = store.open_alias(spec.alias)
+        found = survey_server(store, spec)
+        yield from _server(found, spec, str(settings.store.url))
+        collection = store.open_alias(spec.alias) if found.target is not None else None
         if collection is not None:
             yield from check_foreign(collection, SystemClock())
             yield from check_similar(collection, settings.similar)
 
 
-def _server(store: "QdrantStore", spec: CollectionSpec, url: str) -> Iterator[Finding]:
-    from shared.vectorstore.qdrant_survey import survey as survey_server
+def _proxy(settings: Settings) -> Iterator[Finding]:
+    """Say by which proxy the store is asked, and which variables of the environment have no say in it."""
+    from shared.vectorstore.qdrant_http import proxy_of, unused_proxies
 
-    found = survey_server(store, spec)
+    used, unused = proxy_of(settings.store), unused_proxies(os.environ)
+    told = [f"the store is asked by the proxy {used}" if used else "no proxy is used for the store"]
+    if unused:
+        told.append(f"{', '.join(unused)} of the environment: not used for it, MILLRACE_STORE__PROXY is")
+    if used or unused:
+        yield Finding("proxy", "ok", "; ".join(told))
+
+
+def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[Finding]:
     yield Finding("store", "ok", f"Qdrant {found.version} at {url}")
     for fault in found.faults:
         mend = "move the collection aside and index again"
         yield Finding("store", "wrong", f"collection {spec.name} was made with other parameters: {fault}", mend)
-    if found.exists and not found.faults:
+    for limit in found.limits:
+        mend = "raise it, or switch strict mode off"
+        yield Finding("store", "wrong", f"the strict mode of collection {spec.name} allows too little: {limit}", mend)
+    if found.exists and not found.faults and not found.limits:
         yield Finding("store", "ok", f"collection {spec.name} is there, and guarded writes are honoured")
-    yield _alias(spec, found.target)
+    if found.target is None and not found.sees_alias:
+        told = f"the key is not shown where {spec.alias} stands: a worker starts, but does not notice when it is moved"
+        yield Finding("alias", "warning", told, f"scope the key to {spec.alias} too")
+    else:
+        yield _alias(spec, found.target)
 
 
 def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:

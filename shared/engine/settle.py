@@ -92,7 +92,7 @@ class Settler:
 
     def _standing(self, settled: Sequence[Settled]) -> Standing:
         """Read what is now stored of these points."""
-        return self._collection.payloads(
+        return self._collection.read_back(
             {each.point_id for each in settled if each.point_id is not None}, STANDING_FIELDS
         )
 

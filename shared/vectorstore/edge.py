@@ -98,6 +98,10 @@ class EdgeCollection:
         """Return these fields of the payloads of these ids."""
         return {to_id(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
 
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of what is stored now."""
+        return self.payloads(ids, fields)
+
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Return the exact number of points that have these values."""
         try:

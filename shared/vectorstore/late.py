@@ -1,11 +1,21 @@
 """A collection that is opened when it is first asked: a store that is gone at start is an outage like any other."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from shared.records import Point
-from shared.vectorstore.port import Candidate, Collection, CollectionSpec, Hit, HybridQuery, Query, Stored, VectorStore
+from shared.vectorstore.port import (
+    Aliased,
+    Candidate,
+    Collection,
+    CollectionSpec,
+    Hit,
+    HybridQuery,
+    Query,
+    Stored,
+    VectorStore,
+)
 
 
 class LateCollection:
@@ -19,6 +29,7 @@ class LateCollection:
     def __init__(self, store: VectorStore, spec: CollectionSpec) -> None:
         self._store, self._spec = store, spec
         self._found: Collection | None = None
+        self._tell: Callable[[bool], None] | None = None
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
         """Return what is stored of these ids."""
@@ -44,6 +55,10 @@ class LateCollection:
         """Return these fields of the payloads of these ids."""
         return self._opened().payloads(ids, fields)
 
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of what is stored now."""
+        return self._opened().read_back(ids, fields)
+
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Return the exact number of points that have these values."""
         return self._opened().count(equals, at_least)
@@ -56,7 +71,19 @@ class LateCollection:
         """Yield every point's id and payload fields."""
         return self._opened().scroll_all(payload)
 
+    def alias_fault(self) -> str | None:
+        """Return where the alias stands now if it has been moved; None before the collection is open."""
+        found: object = self._found
+        return found.alias_fault() if isinstance(found, Aliased) else None
+
+    def tell_alias(self, tell: Callable[[bool], None]) -> None:
+        """Call `tell` once the collection is open, and whenever the alias has been looked at."""
+        self._tell = tell
+
     def _opened(self) -> Collection:
         if self._found is None:
             self._found = self._store.open(self._spec)
+            found: object = self._found
+            if self._tell is not None and isinstance(found, Aliased):
+                found.tell_alias(self._tell)
         return self._found

@@ -1,9 +1,9 @@
 """What the engine asks of a vector store. The contract suite in `tests/contract` runs on every adapter."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple, Protocol, Self, TypeGuard
+from typing import Literal, NamedTuple, Protocol, Self, TypeGuard, runtime_checkable
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,9 @@ from shared.records import Point, SparseVector, Vector
 IndexKind = Literal["keyword", "integer"]
 VERSION_FIELD = "event_version"
 """The payload field that the guard compares; every point has it."""
+
+UNIT_TOLERANCE = 0.02
+"""How far a square sum may be from 1: float16 changes it by a thousandth at most, coarser kinds of storage by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class CollectionSpec:
         indexes: Payload fields that filters use.
         sparse: Names of the sparse vectors. The store multiplies each term of a query by its inverse document frequency,
             ln((N - n + 0.5) / (n + 0.5) + 1), with N the points that have any terms and n those that have this one.
+        conditions: The most conditions that a query's filter has; a server may allow fewer.
     """
 
     alias: str
@@ -35,6 +39,7 @@ class CollectionSpec:
     vectors: Mapping[str, int]
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
+    conditions: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,10 @@ class Collection(Protocol):
         """Return these fields of the payloads of these ids; ids without a point are left out."""
         ...
 
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of what is stored now: a worker's last read of a batch, after it was written."""
+        ...
+
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Return the exact number of points that have these values, as `Query` explains them; no point is read."""
         ...
@@ -184,6 +193,19 @@ class Collection(Protocol):
 
     def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
         """Yield the same of every point, also of those of other programs whose id is an integer."""
+        ...
+
+
+@runtime_checkable
+class Aliased(Protocol):
+    """A collection whose alias somebody else may move while it is open."""
+
+    def alias_fault(self) -> str | None:
+        """Return where the alias stands now if it stood for this collection before; None if all is well."""
+        ...
+
+    def tell_alias(self, tell: Callable[[bool], None]) -> None:
+        """Call `tell` from now on, with True where the alias is found elsewhere and with False where it is not."""
         ...
 
 
@@ -231,9 +253,13 @@ def stored_version(which: object, payload: Mapping[str, object] | None) -> int:
 
 
 def is_unit(vector: Vector) -> bool:
-    """Return whether a vector, shape (dim,), is finite and of unit length, up to rounding."""
+    """Return whether a vector is one row of finite numbers of unit length, but for rounding."""
+    return vector.ndim == 1 and abs(_square_sum(vector) - 1) < UNIT_TOLERANCE
+
+
+def _square_sum(vector: Vector) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(0.98 < float(vector @ vector) < 1.02)  # NaN and infinity both survive the sum
+        return float(vector @ vector)  # NaN and infinity both survive this
 
 
 def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
@@ -257,7 +283,8 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse:
             if vector.shape != (dimensions.get(name),):
                 raise ValueError(f"point {point.id}: vector {name!r} has shape {vector.shape}, expected {dimensions}")
             if not is_unit(vector):
-                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length")
+                total = _square_sum(vector)
+                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")
         for name, terms in point.sparse.items():
             fault = "its name is unknown" if name not in sparse else _fault(terms)
             if fault:

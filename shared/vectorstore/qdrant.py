@@ -4,17 +4,18 @@ Why writes are made the way they are, what is checked at start, and what was dec
 `docs/decisions/0010-qdrant-server.md`.
 """
 
-import warnings
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from qdrant_client import QdrantClient, models
 
+from shared.clock import Clock, SystemClock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.records import Point
@@ -31,44 +32,16 @@ from shared.vectorstore.port import (
     stored_version,
     with_uuid,
 )
-from shared.vectorstore.qdrant_errors import translated
-from shared.vectorstore.qdrant_query import chunks, find_candidates, older_than, to_filter, to_id, to_point, to_request
-from shared.vectorstore.qdrant_setup import (
-    alias_target,
-    check_done,
-    check_guard,
-    check_version,
-    ensure_alias,
-    ensure_collection,
-    is_probe,
-    layout,
-)
+from shared.vectorstore.qdrant_alias import AliasWatch, Opened, alias_target, ensure_alias
+from shared.vectorstore.qdrant_errors import permitted
+from shared.vectorstore.qdrant_http import client_of, where
+from shared.vectorstore.qdrant_limits import Limits
+from shared.vectorstore.qdrant_query import chunks, find_candidates, older_than, to_filter, to_id, to_request
+from shared.vectorstore.qdrant_requests import Link, Requests
+from shared.vectorstore.qdrant_setup import check_guard, check_version, ensure_collection, is_probe, layout
 from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
-LOOKUP_POINTS = 250
-"""Points read in one call with their vectors, or with all of their payload: some megabytes."""
-
-READ_POINTS = 1_000
-"""Points read in one call without their vectors."""
-
-GRPC_OPTIONS = {
-    "grpc.initial_reconnect_backoff_ms": 500,
-    "grpc.max_reconnect_backoff_ms": 5_000,
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
-}
-"""A channel by itself waits up to two minutes before it connects again, and never notices that the other end has died."""
-
 log = get_logger("store")
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The way to a server: its client, its address for messages, and the threads that write."""
-
-    client: QdrantClient
-    where: str
-    pool: ThreadPoolExecutor
 
 
 class QdrantCollection:
@@ -79,16 +52,29 @@ class QdrantCollection:
         name: The physical collection.
         dimensions: Of each named vector.
         sparse: The names of the sparse vectors.
+        limits: How large a request may be.
+        opened: What was found when a worker opened it for writing; None for readers.
     """
 
-    def __init__(self, link: Link, name: str, dimensions: Mapping[str, int], sparse: Sequence[str]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        name: str,
+        dimensions: Mapping[str, int],
+        sparse: Sequence[str],
+        limits: Limits | None = None,
+        opened: Opened | None = None,
+    ) -> None:
         self._link, self._name = link, name
         self._dimensions, self._sparse = dimensions, sparse
+        self._requests = Requests(link, name, limits or Limits(), None if opened is None else opened.spec)
+        self._watch = None if opened is None else self._watched(opened)
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
         """Return what is stored of these ids."""
+        self.alias_fault()
         found: dict[UUID, Stored] = {}
-        for record in self._retrieve(ids, True, list(self._dimensions), LOOKUP_POINTS):
+        for record in self._requests.retrieve("lookup", _texts(ids), True, list(self._dimensions)):
             named: Mapping[str, Any] = record.vector if isinstance(record.vector, dict) else {}
             vectors = {name: np.asarray(values, np.float32) for name, values in named.items()}
             version = stored_version(record.id, record.payload)
@@ -97,12 +83,20 @@ class QdrantCollection:
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
         """Return the stored version of these ids."""
-        records = self._retrieve(ids, [VERSION_FIELD])
-        return {_uuid(record): stored_version(record.id, record.payload) for record in records}
+        found = self._versions("versions", ids)
+        self._requests.kept.forget()  # as `read_back` does
+        return found
+
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of what is stored now, after a batch was written."""
+        found = self._requests.retrieve("read_back", _texts(ids), list(fields))
+        self._requests.kept.forget()  # what was read before the batch was written is out of date
+        return {_uuid(record): record.payload or {} for record in found}
 
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         """Return these fields of the payloads of these ids."""
-        return {_uuid(record): record.payload or {} for record in self._retrieve(ids, list(fields))}
+        found = self._requests.retrieve("payloads", _texts(ids), list(fields))
+        return {_uuid(record): record.payload or {} for record in found}
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, each only over an absent or an older one; several calls are in flight at once.
@@ -111,14 +105,15 @@ class QdrantCollection:
         is written again under the guard.
         """
         check_points(points, self._dimensions, self._sparse)
-        known = self.versions([point.id for point in points])
+        self.alias_fault()
+        known = self._versions("before", [point.id for point in points])
         fresh = [point for point in points if point.id not in known]
         newer = [point for point in points if point.id in known and known[point.id] < point.version]
-        self._run([(self._insert, fresh), (self._replace, newer)])
+        self._requests.fitting(lambda: self._run(fresh, newer))
         if fresh:
-            stored = self.versions([point.id for point in fresh])
+            stored = self._versions("after", [point.id for point in fresh])
             late = [point for point in fresh if stored.get(point.id, -1) < point.version]
-            self._run([(self._replace, late)])
+            self._requests.fitting(lambda: self._run([], late))
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer several queries in one batch."""
@@ -126,12 +121,11 @@ class QdrantCollection:
 
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
         """Answer several hybrid queries."""
-        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask), has_uuid)
+        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._requests.ask), has_uuid)
 
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Return the exact number of points that have these values."""
-        with translated(self._link.where):
-            return self._link.client.count(self._name, to_filter(equals, at_least), exact=True).count
+        return self._requests.count(to_filter(equals, at_least))
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield the id and payload fields of every point whose id is a UUID."""
@@ -139,23 +133,30 @@ class QdrantCollection:
 
     def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
         """Yield every point's id and payload fields; what a check at start left behind is left out."""
-        offset: Any = None
-        while True:
-            with translated(self._link.where):
-                records, offset = self._link.client.scroll(
-                    self._name, limit=LOOKUP_POINTS, offset=offset, with_payload=list(payload), with_vectors=False
-                )
-            for record in records:
-                which = to_id(record.id)
-                if not is_probe(which):
-                    yield which, record.payload or {}
-            if offset is None:
-                return
+        for record in self._requests.pages(None, list(payload)):
+            which = to_id(record.id)
+            if not is_probe(which):
+                yield which, record.payload or {}
 
-    def _run(self, work: Sequence[tuple[Callable[[list[Point]], None], Sequence[Point]]]) -> None:
+    def alias_fault(self) -> str | None:
+        """Return where the alias stands now if it has been moved; where it is time, somebody looks meanwhile."""
+        if self._watch is None:
+            return None
+        self._watch.look_by(self._link.pool)
+        return self._watch.fault
+
+    def tell_alias(self, tell: Callable[[bool], None]) -> None:
+        """Call `tell` now and whenever the alias has been looked at."""
+        if self._watch is not None:
+            self._watch.tell(tell)
+
+    def _run(self, fresh: Sequence[Point], newer: Sequence[Point]) -> None:
         """Write in chunks on the pool and wait for all of them; nothing is in flight when this returns or raises."""
+        limits, most_bytes = self._requests.limits, self._requests.most_bytes
+        submit = self._link.pool.submit
         futures: list[Future[None]] = [
-            self._link.pool.submit(write, chunk) for write, points in work for chunk in chunks(points)
+            *(submit(self._insert, chunk) for chunk in chunks(fresh, limits.insert_points, most_bytes)),
+            *(submit(self._replace, chunk) for chunk in chunks(newer, limits.guard_points, most_bytes)),
         ]
         wait(futures)
         errors = [error for error in (future.exception() for future in futures) if error is not None]
@@ -168,40 +169,28 @@ class QdrantCollection:
 
     def _insert(self, chunk: list[Point]) -> None:
         # In one order on every replica: of two inserts of one id the first wins, and it must be the same one everywhere.
-        self._write(chunk, ordering=models.WriteOrdering.MEDIUM, update_mode=models.UpdateMode.INSERT_ONLY)
+        how = {"ordering": models.WriteOrdering.MEDIUM, "update_mode": models.UpdateMode.INSERT_ONLY}
+        self._requests.write(chunk, lambda _: how)
 
     def _replace(self, chunk: list[Point]) -> None:
         # The highest version wins in whatever order a replica applies these. An id that is gone by now is inserted.
-        self._write(chunk, update_filter=older_than(chunk))
+        self._requests.write(chunk, lambda points: {"update_filter": older_than(points)})
 
-    def _write(self, chunk: list[Point], **how: Any) -> None:
-        with translated(self._link.where):
-            done = self._link.client.upsert(self._name, [to_point(point) for point in chunk], wait=True, **how)
-        check_done(done, self._link.where)
+    def _versions(self, purpose: str, ids: Ids[UUID]) -> dict[UUID, int]:
+        found = self._requests.retrieve(purpose, _texts(ids), [VERSION_FIELD])
+        return {_uuid(record): stored_version(record.id, record.payload) for record in found}
 
     def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        answers = self._ask([to_request(query) for query in queries])
+        answers = self._requests.ask([to_request(query) for query in queries])
         return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
 
-    def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
-        if not requests:
-            return []
-        with translated(self._link.where):
-            answers = self._link.client.query_batch_points(self._name, requests)
-        if len(answers) != len(requests):
-            raise Unavailable("store", f"{self._link.where} answered {len(answers)} of {len(requests)} queries")
-        return [answer.points for answer in answers]
+    def _watched(self, opened: Opened) -> AliasWatch:
+        def look() -> str | None:
+            with suppress(Fatal):  # limits that no request fits end the worker when one is refused
+                self._requests.read_limits()
+            return alias_target(self._link.client, opened.spec.alias, self._link.where, self._name)
 
-    def _retrieve(
-        self, ids: Ids[UUID], payload: bool | list[str], vectors: bool | list[str] = False, at_once: int = READ_POINTS
-    ) -> Iterator[models.Record]:
-        wanted = [str(each) for each in ids]
-        for start in range(0, len(wanted), at_once):
-            with translated(self._link.where):
-                records = self._link.client.retrieve(
-                    self._name, wanted[start : start + at_once], with_payload=payload, with_vectors=vectors
-                )
-            yield from records
+        return AliasWatch(look, opened, self._name)
 
 
 class QdrantStore:
@@ -211,33 +200,46 @@ class QdrantStore:
         client: Closed with the store.
         where: The server's address, for messages.
         parallel_upserts: How many writes are in flight at once; 1 for the client's memory mode, which has no locks.
+        clock: For how often an alias is looked at; the machine's by default.
     """
 
-    def __init__(self, client: QdrantClient, where: str, parallel_upserts: int) -> None:
+    def __init__(self, client: QdrantClient, where: str, parallel_upserts: int, clock: Clock | None = None) -> None:
         self._link = Link(client, where, ThreadPoolExecutor(parallel_upserts, "store"))
+        self._clock = clock or SystemClock()
 
     def open(self, spec: CollectionSpec) -> QdrantCollection:
         """Open a collection for writing, created if it is missing.
 
         Raises:
-            Fatal: it is there with other parameters, or the server is too old, ignores the guard, or refuses the key.
+            Fatal: it is there with other parameters or too narrow limits, or the server is too old, ignores the guard,
+                refuses the key, or the key lacks a right.
             Unavailable: the server cannot be reached.
         """
         client, where = self._link.client, self._link.where
         check_version(client, where)
-        ensure_collection(client, spec, where)
+        info = ensure_collection(client, spec, where)
         check_guard(client, spec.name, where)
-        ensure_alias(client, spec, where)
-        return QdrantCollection(self._link, spec.name, spec.vectors, spec.sparse)
+        opened = Opened(spec, ensure_alias(client, spec, where), self._clock)
+        return QdrantCollection(self._link, spec.name, spec.vectors, spec.sparse, Limits.of(info), opened)
 
     def open_alias(self, alias: str) -> QdrantCollection | None:
-        """Open the collection an alias stands for; a key that may only read is enough."""
-        name = alias_target(self._link.client, alias, self._link.where)
+        """Open the collection an alias stands for; a key that may only read is enough.
+
+        Raises:
+            Fatal: the key is scoped to other collections.
+            Unavailable: the server cannot be reached.
+        """
+        client, where = self._link.client, self._link.where
+        name = alias_target(client, alias, where)
+        scope = f"scope it to {alias} and to the collection that this stands for"
         if name is None:
-            return None
-        with translated(self._link.where):
-            info = self._link.client.get_collection(name)
-        return QdrantCollection(self._link, name, *layout(info.config.params))
+            with permitted(where, f"look at {alias}", scope):
+                if not client.collection_exists(alias):
+                    return None
+            name = alias  # a key may be scoped to this name alone: the server knows what it stands for
+        with permitted(where, f"look at collection {name}", scope):
+            info = client.get_collection(name)
+        return QdrantCollection(self._link, name, *layout(info.config.params), Limits.of(info))
 
     @property
     def link(self) -> Link:
@@ -250,29 +252,20 @@ class QdrantStore:
         self._link.client.close()
 
 
-def connect(settings: StoreSettings) -> QdrantStore:
-    """Return the store at the configured address; nothing is sent yet.
+def connect(settings: StoreSettings, clock: Clock | None = None) -> QdrantStore:
+    """Return the store at the configured address; nothing is sent yet. The clock is the machine's by default.
 
     Raises:
-        Fatal: no address is configured.
+        Fatal: no address is configured, certificates cannot be read, or the proxy needs a package that is missing.
     """
-    if settings.url is None:
-        raise Fatal("MILLRACE_STORE__URL names no server")
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    if key is not None and settings.url.startswith("http:"):
+    client = client_of(settings, os.environ)
+    if settings.api_key is not None and str(settings.url).startswith("http:"):
         log.warning("the store's key travels unencrypted: use https outside a trusted network", url=settings.url)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # said above, as a log line
-        client = QdrantClient(
-            url=settings.url,
-            api_key=key,
-            prefer_grpc=settings.grpc,
-            grpc_port=settings.grpc_port,
-            grpc_options=dict(GRPC_OPTIONS),  # the client adds to it
-            timeout=settings.timeout_s,
-            check_compatibility=False,  # it only warns, from a thread of its own; `check_version` refuses
-        )
-    return QdrantStore(client, settings.url, settings.parallel_upserts)
+    return QdrantStore(client, where(settings), settings.parallel_upserts, clock)
+
+
+def _texts(ids: Ids[UUID]) -> list[str]:
+    return [str(each) for each in ids]
 
 
 def _uuid(record: models.Record) -> UUID:

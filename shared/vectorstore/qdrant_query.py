@@ -28,13 +28,15 @@ def to_point(point: Point) -> models.PointStruct:
     return models.PointStruct(id=str(point.id), vector=named, payload=dict(point.payload))
 
 
-def chunks(points: Sequence[Point]) -> Iterator[list[Point]]:
+def chunks(
+    points: Sequence[Point], most_points: int = POINTS_PER_CALL, most_bytes: int = BYTES_PER_CALL
+) -> Iterator[list[Point]]:
     """Yield the points in groups that fit one call each."""
     group: list[Point] = []
     size_bytes = 0
     for point in points:
-        more_bytes = _size_bytes(point)
-        if group and (len(group) == POINTS_PER_CALL or size_bytes + more_bytes > BYTES_PER_CALL):
+        more_bytes = size_of(point)
+        if group and (len(group) >= most_points or size_bytes + more_bytes > most_bytes):
             yield group
             group, size_bytes = [], 0
         group.append(point)
@@ -122,7 +124,7 @@ def _by_vector(query: HybridQuery, ids: set[Any]) -> models.QueryRequest | None:
     if not ids:
         return None
     request = to_request(query.nearest)
-    return request.model_copy(update={"filter": _among(ids), "limit": len(ids), "params": EXACT})
+    return request.model_copy(update={"filter": among(sorted(ids, key=str)), "limit": len(ids), "params": EXACT})
 
 
 def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRequest | None:
@@ -132,7 +134,7 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRe
     return models.QueryRequest(
         query=_to_sparse(query.terms),
         using=query.terms_using,
-        filter=_filter_of(query.nearest) if ids is None else _among(ids),
+        filter=_filter_of(query.nearest) if ids is None else among(sorted(ids, key=str)),
         limit=query.nearest.limit if ids is None else len(ids),
         with_payload=False,
     )
@@ -142,8 +144,17 @@ EXACT = models.SearchParams(exact=True)
 """A point named by its id must be scored, and not be missed by a walk through the graph."""
 
 
-def _among(ids: set[Any]) -> models.Filter:
-    return models.Filter(must=[models.HasIdCondition(has_id=sorted(ids, key=str))])
+def among(ids: Sequence[Any]) -> models.Filter:
+    """Return the filter that leaves these points alone."""
+    return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
+
+
+def named_ids(condition: models.Filter | None) -> list[Any] | None:
+    """Return the ids of a filter that `among` has made; None for any other."""
+    must = None if condition is None else condition.must
+    if isinstance(must, list) and len(must) == 1 and isinstance(must[0], models.HasIdCondition):
+        return list(must[0].has_id)
+    return None
 
 
 def _ids(hits: Sequence[models.ScoredPoint]) -> set[Any]:
@@ -163,7 +174,7 @@ def _to_sparse(terms: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
 
 
-def _size_bytes(point: Point) -> int:
+def size_of(point: Point) -> int:
     """Return the most bytes that a point takes in a request."""
     floats = sum(vector.size for vector in point.vectors.values())
     floats += sum(2 * terms.indices.size for terms in point.sparse.values())

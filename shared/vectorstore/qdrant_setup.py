@@ -1,4 +1,4 @@
-"""Making a collection on Qdrant's server, comparing one that is there, its alias, and the checks of version and guard.
+"""Making a collection on Qdrant's server, comparing one that is there, and the checks of version, limits and guard.
 
 Each step may run at the same moment in several workers, and again after a crash.
 """
@@ -12,7 +12,8 @@ from qdrant_client import QdrantClient, models
 
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, IndexKind
-from shared.vectorstore.qdrant_errors import CLIENT_ERRORS, already_exists, translate, translated
+from shared.vectorstore.qdrant_errors import CLIENT_ERRORS, already_exists, permitted, translated
+from shared.vectorstore.qdrant_limits import unfit
 
 TENANT_FIELD = "tenant_id"
 """Its index tells Qdrant to keep a tenant's points together."""
@@ -24,6 +25,7 @@ INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
 PROBE_PREFIX = 0x6D696C6C_72618365
 """The first half of the ids of probes ("millrace" in ASCII). Its version nibble is 8, so no ticket's uuid5 has it."""
 
+SCOPE = "give it the right to read and to write this collection"
 OLDEST_SERVER = (1, 19)
 """An older server keeps vectors of a point that is written without them: a deleted ticket would still be found."""
 
@@ -38,16 +40,20 @@ def check_done(result: models.UpdateResult, where: str) -> None:
         raise Unavailable("store", f"{where} took a write but has not made it ({result.status})")
 
 
-def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
-    """Create the collection and its payload indexes where they are missing.
+def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) -> models.CollectionInfo:
+    """Create the collection and its payload indexes where they are missing, and return what the server says of it.
 
     Raises:
-        Fatal: the collection is there with other vectors or indexes; the message names the difference.
+        Fatal: the collection is there with other vectors or indexes, its strict mode allows too little, or the key lacks a
+            right; the message names which.
         Unavailable: the server cannot be asked.
     """
-    with translated(where):
-        if not client.collection_exists(spec.name):
-            _create(client, spec, where)
+    with permitted(where, f"look at collection {spec.name}", SCOPE):
+        exists = client.collection_exists(spec.name)
+    if not exists:
+        with permitted(where, f"create collection {spec.name}", "somebody whose key may manage the server creates it"):
+            _create(client, spec)
+    with permitted(where, f"look at collection {spec.name}", SCOPE):
         info = client.get_collection(spec.name)
     faults = differences(info, spec)
     if faults:
@@ -55,10 +61,25 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
             f"collection {spec.name} at {where} was made with other parameters: {'; '.join(faults)}; "
             "move it aside and index again"
         )
-    with translated(where):
-        for name, kind in _indexes(spec).items():
-            if name not in info.payload_schema:
+    check_limits(info, spec, where)
+    for name, kind in _indexes(spec).items():
+        if name not in info.payload_schema:
+            with permitted(where, f"create index {name} on collection {spec.name}", SCOPE):
                 check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
+    return info
+
+
+def check_limits(info: models.CollectionInfo, spec: CollectionSpec, where: str) -> None:
+    """Check that the collection's strict mode lets a worker do its work, in however small requests.
+
+    Raises:
+        Fatal: it does not; the message names the limits.
+    """
+    found = unfit(info, spec.conditions)
+    if found:
+        raise Fatal(
+            f"the strict mode of collection {spec.name} at {where} allows too little: {'; '.join(found)}; raise it"
+        )
 
 
 def differences(info: models.CollectionInfo, spec: CollectionSpec) -> list[str]:
@@ -69,25 +90,6 @@ def differences(info: models.CollectionInfo, spec: CollectionSpec) -> list[str]:
         for name, kind in _indexes(spec).items()
         if name in found and found[name] is not kind
     ]
-
-
-def ensure_alias(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
-    """Set the alias where none is set.
-
-    Two workers that both find none set it to the same name, unless they start with two models on an empty server: then
-    the later one wins, as if it had started first.
-    """
-    if alias_target(client, spec.alias, where) is None:
-        create = models.CreateAlias(collection_name=spec.name, alias_name=spec.alias)
-        with translated(where):
-            client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
-
-
-def alias_target(client: QdrantClient, alias: str, where: str) -> str | None:
-    """Return the collection an alias stands for; None where there is no such alias."""
-    with translated(where):
-        aliases = client.get_aliases().aliases
-    return next((each.collection_name for each in aliases if each.alias_name == alias), None)
 
 
 def layout(params: models.CollectionParams) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -130,7 +132,8 @@ def check_guard(client: QdrantClient, collection: str, where: str) -> None:
     """
     probe = _Probe(client, collection, where)
     try:
-        probe.write(2, models.UpdateMode.INSERT_ONLY, None)
+        with permitted(where, f"write points into collection {collection}", SCOPE):
+            probe.write(2, models.UpdateMode.INSERT_ONLY, None)
         probe.write(1, models.UpdateMode.INSERT_ONLY, None)
         probe.write(1, None, 1)
         kept = probe.version() == 2
@@ -175,7 +178,7 @@ class _Probe:
             self._client.delete(self._collection, [self._id], wait=True)
 
 
-def _create(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
+def _create(client: QdrantClient, spec: CollectionSpec) -> None:
     try:
         client.create_collection(
             spec.name,
@@ -189,7 +192,7 @@ def _create(client: QdrantClient, spec: CollectionSpec, where: str) -> None:
         )
     except CLIENT_ERRORS as error:
         if not already_exists(error):  # another worker was faster: what it made is compared like any other
-            raise translate(error, where) from None
+            raise
 
 
 def _indexes(spec: CollectionSpec) -> dict[str, models.PayloadSchemaType]:
@@ -205,8 +208,8 @@ def _index(name: str, kind: models.PayloadSchemaType) -> models.PayloadSchemaTyp
 def _differences(params: models.CollectionParams, spec: CollectionSpec) -> list[str]:
     vectors = params.vectors if isinstance(params.vectors, dict) else {}
     sparse = params.sparse_vectors or {}
-    found = {name: f"{each.size} dimensions by {each.distance.value}" for name, each in vectors.items()}
-    found |= {name: f"sparse with modifier {getattr(each.modifier, 'value', None)}" for name, each in sparse.items()}
+    found = {name: _dense(each) for name, each in vectors.items()}
+    found |= {name: _sparse(each) for name, each in sparse.items()}
     wanted = {name: f"{size} dimensions by {models.Distance.COSINE.value}" for name, size in spec.vectors.items()}
     wanted |= dict.fromkeys(spec.sparse, f"sparse with modifier {models.Modifier.IDF.value}")
     return [
@@ -214,3 +217,21 @@ def _differences(params: models.CollectionParams, spec: CollectionSpec) -> list[
         for name in sorted(found.keys() | wanted.keys())
         if found.get(name) != wanted.get(name)
     ]
+
+
+EXACT_TYPES = (None, models.Datatype.FLOAT32, models.Datatype.FLOAT16)
+"""How a number may be stored: what float16 rounds off changes no decision, every other kind loses more."""
+
+
+def _dense(params: models.VectorParams) -> str:
+    many = " as a multivector" if params.multivector_config is not None else ""
+    return f"{params.size} dimensions by {params.distance.value}{many}{_coarse(params.datatype)}"
+
+
+def _sparse(params: models.SparseVectorParams) -> str:
+    datatype = None if params.index is None else params.index.datatype
+    return f"sparse with modifier {getattr(params.modifier, 'value', None)}{_coarse(datatype)}"
+
+
+def _coarse(datatype: models.Datatype | None) -> str:
+    return "" if datatype in EXACT_TYPES else f" kept as {getattr(datatype, 'value', datatype)}"

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from shared.vectorstore.port import CollectionSpec
 from shared.vectorstore.qdrant import QdrantStore
-from shared.vectorstore.qdrant_errors import translated
-from shared.vectorstore.qdrant_setup import alias_target, check_guard, check_version, differences
+from shared.vectorstore.qdrant_alias import alias_target, may_ask
+from shared.vectorstore.qdrant_errors import permitted
+from shared.vectorstore.qdrant_limits import unfit
+from shared.vectorstore.qdrant_setup import SCOPE, check_guard, check_version, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +16,19 @@ class ServerSurvey:
 
     Attributes:
         version: The server's, as it says.
-        target: The collection that the alias stands for; None where there is no alias.
+        target: The collection that the alias stands for; None if there is no alias, or the key is not shown it.
+        sees_alias: Whether the key may ask for the alias.
         exists: Whether the wanted collection is there.
         faults: How it differs from what is wanted.
+        limits: What of its strict mode allows a worker too little.
     """
 
     version: str
     target: str | None
+    sees_alias: bool
     exists: bool
     faults: tuple[str, ...]
+    limits: tuple[str, ...]
 
 
 def survey(store: QdrantStore, spec: CollectionSpec) -> ServerSurvey:
@@ -34,9 +40,15 @@ def survey(store: QdrantStore, spec: CollectionSpec) -> ServerSurvey:
     """
     client, where = store.link.client, store.link.where
     version = check_version(client, where)
-    with translated(where):
+    faults: list[str] = []
+    limits: list[str] = []
+    with permitted(where, f"look at collection {spec.name}", SCOPE):
         exists = client.collection_exists(spec.name)
-        faults = differences(client.get_collection(spec.name), spec) if exists else []
-    if exists and not faults:
+        if exists:
+            info = client.get_collection(spec.name)
+            faults, limits = differences(info, spec), unfit(info, spec.conditions)
+    if exists and not faults and not limits:
         check_guard(client, spec.name, where)
-    return ServerSurvey(version, alias_target(client, spec.alias, where), exists, tuple(faults))
+    target = alias_target(client, spec.alias, where, spec.name)
+    sees = target is not None or may_ask(client, spec.alias, where)
+    return ServerSurvey(version, target, sees, exists, tuple(faults), tuple(limits))

@@ -5,6 +5,7 @@ Kafka answers to a user who may read metadata and nothing else.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from pydantic import SecretStr
 
+from millrace.doctor import examine
 from millrace.doctoring.finding import Check, Finding, State, findings_of
 from millrace.doctoring.services import CREATE, check_broker, check_cache, check_store
 from millrace.wiring import model_card
@@ -34,6 +36,7 @@ from shared.vectorstore.qdrant import connect
 from tests.contract.stores import write_foreign
 from tests.kafka.server import KafkaServer
 from tests.ports import free_ports
+from tests.qdrant.http_proxy import ForwardProxy
 from tests.qdrant.process import StandinProcess
 from tests.redis.server import RedisServer
 from tests.waiting import wait_until
@@ -157,6 +160,42 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         server.tell(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
         assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
+
+
+def test_what_a_server_does_not_allow_is_named() -> None:
+    with StandinProcess() as server:
+        settings = StoreSettings(url=server.url)
+        store = connect(settings)
+        store.open(SPEC)
+        store.close()
+        server.tell(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
+        [limit] = [found for found in look_at_store(settings) if found.state == "wrong"]
+        assert (
+            f"the strict mode of collection {SPEC.name} allows too little: filter_max_conditions is 1" in limit.detail
+        )
+        server.tell(scope={SPEC.name: "rw"})
+        found = look_at_store(settings)
+        assert states(found) == [("store", "ok"), ("store", "ok"), ("alias", "warning")]
+        assert "not shown where tickets stands" in found[-1].detail
+        server.tell(scope={SPEC.name: "r", "tickets": "r"})
+        assert "may not write points into collection" in look_at_store(settings)[-1].detail
+
+
+def test_the_proxy_is_shown_without_its_password_and_those_of_the_environment_as_unused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://someone:hunter2@127.0.0.1:1080")
+    with StandinProcess() as server, ForwardProxy() as proxy:
+        found = look_at_store(StoreSettings(url=server.url))
+        assert states(found) == [("proxy", "ok"), ("store", "ok"), ("alias", "ok")]
+        assert "no proxy is used for the store; ALL_PROXY of the environment: not used for it" in found[0].detail
+        for name, value in {"URL": server.url, "PROXY": f"http://someone:hunter2@{proxy.place}"}.items():
+            monkeypatch.setenv(f"MILLRACE_STORE__{name}", value)
+        report = examine(os.environ, "tickets", 5, SystemClock())
+    assert "hunter2" not in report.as_json()
+    assert report.configured["MILLRACE_STORE__PROXY"] == f"http://{proxy.place}"
+    [used] = [found for found in report.findings if found.part == "proxy"]
+    assert f"the store is asked by the proxy http://{proxy.place}; ALL_PROXY" in used.detail
 
 
 def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from shared.vectorstore.qdrant_errors import (
     CLIENT_ERRORS,
     GRPC_FATAL,
     GRPC_PASSING,
+    Forbidden,
+    Throttled,
+    TooLarge,
     already_exists,
     translate,
     translated,
@@ -150,6 +153,51 @@ def test_a_refused_key_is_fatal_whatever_the_words(status: int) -> None:
     error = translate(answered(status, b"Invalid API key or JWT"), WHERE)
     assert isinstance(error, Fatal)
     assert "MILLRACE_STORE__API_KEY" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (answered(413), TooLarge),
+        (answered(413, b"<html>"), TooLarge),
+        (
+            answered(400, b'{"status": {"error": "JSON payload (9 bytes) is larger than allowed (limit: 8 bytes)."}}'),
+            TooLarge,
+        ),
+        (answered(400), Fatal),
+        (rpc(grpc.StatusCode.OUT_OF_RANGE, "Error, decoded message length too large: found 9"), TooLarge),
+        (rpc(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (9 vs. 8)"), TooLarge),
+        (rpc(grpc.StatusCode.RESOURCE_EXHAUSTED), Throttled),
+        (answered(429), Throttled),
+        (ResourceExhaustedResponse("too many", 3), Throttled),
+        (answered(403), Forbidden),
+        (rpc(grpc.StatusCode.PERMISSION_DENIED), Forbidden),
+        (answered(407, b"who are you?"), Fatal),
+    ],
+)
+def test_what_smaller_requests_a_wait_or_a_right_would_mend_is_told_apart(
+    error: Exception, expected: type[Exception]
+) -> None:
+    with pytest.raises(expected) as raised, translated(WHERE):
+        raise error
+    assert type(raised.value) is expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Bad request: Max points count limit of 10 reached!",
+        "Bad request: Max vector storage size limit of 1.5MB reached!",
+        "Bad request: Max payload storage size limit of 20MB reached!",
+    ],
+)
+def test_a_collection_that_is_full_is_a_matter_of_waiting(said: str) -> None:
+    body = json.dumps({"status": {"error": said}}).encode()
+    for error in (answered(400, body), rpc(grpc.StatusCode.INVALID_ARGUMENT, said)):
+        assert isinstance(translate(error, WHERE), Unavailable)
+        assert said in str(translate(error, WHERE))
+    refused = b'{"status": {"error": "Bad request: Filter condition limit reached (5 > 4). Help: Reduce it."}}'
+    assert isinstance(translate(answered(400, refused), WHERE), Fatal)
 
 
 def test_a_locked_storage_is_a_matter_of_waiting() -> None:

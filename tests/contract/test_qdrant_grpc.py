@@ -36,10 +36,13 @@ class Recorder(PointsServicer):
     keys: set[str] = field(default_factory=set)
     code: grpc.StatusCode | None = None
     retry_after_s: int = 0
+    most_bytes: int = 0
 
     def Upsert(self, request: Any, context: Any) -> Any:
         """Keep it, and what it says is stored."""
         self._begin(context)
+        if self.most_bytes and request.ByteSize() > self.most_bytes:
+            context.abort(grpc.StatusCode.OUT_OF_RANGE, "Error, decoded message length too large: found 9 bytes")
         self.upserts.append(request)
         self.held |= {each.id.uuid: each.payload[VERSION_FIELD].integer_value for each in request.points}
         return wire.PointsOperationResponse(result=wire.UpdateResult(status=wire.UpdateStatus.Completed))
@@ -140,6 +143,25 @@ def test_refusals_are_understood_and_tell_no_key(
     with pytest.raises(expected, match=code.name) as raised:
         collection.upsert([point(1)])
     assert KEY not in str(raised.value)
+
+
+def test_a_message_that_is_too_long_is_cut_and_one_point_that_is_named(
+    recorder: Recorder, collection: QdrantCollection
+) -> None:
+    recorder.most_bytes = 4_000
+    points = [point(number, text="x" * 200) for number in range(100)]
+    collection.upsert(points)
+    assert set(recorder.held) == {str(each.id) for each in points}
+    with pytest.raises(Fatal, match=rf"point {point_id(200)} takes up to .*max_request_size_mb"):
+        collection.upsert([point(200, text="x" * 5_000)])
+
+
+def test_a_right_that_is_missing_is_told_in_the_server_s_words(
+    recorder: Recorder, collection: QdrantCollection
+) -> None:
+    recorder.code = grpc.StatusCode.PERMISSION_DENIED
+    with pytest.raises(Fatal, match=r"PERMISSION_DENIED: told to fail.*MILLRACE_STORE__API_KEY"):
+        collection.upsert([point(1)])
 
 
 def test_the_wait_that_was_asked_for_is_told(recorder: Recorder, collection: QdrantCollection) -> None:

@@ -20,6 +20,11 @@ class Faults:
         status: Answer everything with this status and Qdrant's kind of error; 0 is off.
         retry_after_s: The header that goes with status 429; 0 is none.
         acknowledge: Whether upserts are answered "acknowledged" and not "completed".
+        strict: Every collection's strict mode, by the server's own names.
+        minute_s: How long the minute of a budget of requests is.
+        most_bytes: The largest body that is taken; 0 is any.
+        scope: The collections and aliases that the key may look at ("r") or write to ("rw"); empty is a key for all.
+        hide_aliases: Whether a scoped key is refused the list of all aliases, and not only shown less of it.
     """
 
     delay_s: float = 0
@@ -32,6 +37,11 @@ class Faults:
     status: int = 0
     retry_after_s: int = 0
     acknowledge: bool = False
+    strict: dict[str, Any] = field(default_factory=dict)
+    minute_s: float = 60
+    most_bytes: int = 0
+    scope: dict[str, str] = field(default_factory=dict)
+    hide_aliases: bool = False
 
 
 class Control:

@@ -5,8 +5,9 @@ ends when its standard input is closed. What it holds is on disk, so it can be k
 shipped: it has no authorisation worth the name, takes its faults from whoever asks, and a collection's calls take turns.
 
 A green run on it does **not** prove that a real server answers alike: the texts of its errors, payload indexes (their
-kinds are remembered, a tenant's points are not kept together), recall of an HNSW graph (every search here is exact), strict
-mode, quantisation, shards, replicas and consistency, tokens with limited rights, gRPC, TLS, its speed or its own limits.
+kinds are remembered, a tenant's points are not kept together), recall of an HNSW graph (every search here is exact), how
+it counts for strict mode and what a token may do (`tests.qdrant.strict` follows its source), quantisation, shards, replicas
+and consistency, gRPC, TLS, or its speed.
 The engine below is the server's own, so guards, filters, scores and frequencies are Qdrant's.
 """
 
@@ -22,8 +23,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from shared.clock import SystemClock
 from tests.qdrant.faults import Control
 from tests.qdrant.shards import Json, Refused, Shards
+from tests.qdrant.strict import Budgets, check_rights, check_size, check_strict, cost
 
 FULL = "Service internal error: No space left on device: WAL buffer size exceeds available disk space"
 """What a real server answers with status 500 when its disk is full: lib/collection/src/shards/local_shard/shard_ops.rs."""
@@ -45,6 +48,7 @@ class Standin(ThreadingHTTPServer):
     def __init__(self, port: int, folder: Path, key: str | None) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.shards, self.control, self.key = Shards(folder), Control(), key
+        self.budgets = Budgets()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep what went wrong here for `report`; that a client has gone away is nothing wrong."""
@@ -73,10 +77,37 @@ class Standin(ThreadingHTTPServer):
             control.upsert_ends()
 
     def change_aliases(self, body: Json) -> bool:
-        """Make aliases; nothing else is known."""
+        """Make and remove aliases; nothing else is known."""
         for action in body["actions"]:
-            self.shards.set_alias(action["create_alias"]["alias_name"], action["create_alias"]["collection_name"])
+            if "delete_alias" in action:
+                self.shards.remove_alias(action["delete_alias"]["alias_name"])
+            else:
+                self.shards.set_alias(action["create_alias"]["alias_name"], action["create_alias"]["collection_name"])
         return True
+
+    def shown_aliases(self, name: str | None = None) -> Json:
+        """Return the aliases of a collection, or of all, that the key may see."""
+        scope = self.control.faults.scope
+        made = [
+            {"alias_name": alias, "collection_name": target}
+            for alias, target in self.shards.aliases.items()
+            if name in (None, target) and (not scope or {alias, target} <= set(scope))
+        ]
+        return {"aliases": made}
+
+    def check(self, route: str, name: str | None, body: Json) -> None:
+        """Refuse what the server's settings and the key do not allow."""
+        faults = self.control.faults
+        check_rights(route, name, body, faults)
+        if name is None or not self.shards.has(name) or "/points" not in route:
+            return
+        shard = self.shards.get(name)
+        strict = {**shard.strict, **faults.strict}
+        check_strict(route, body, shard.schema, strict)
+        budget, taken = cost(route, body)
+        if strict.get(budget) is not None:
+            now_s = SystemClock().monotonic_s()
+            self.budgets.take(budget, taken, strict[budget], faults.minute_s, now_s)
 
 
 def _delete(server: Standin, body: Json, found: "re.Match[str]") -> Json:
@@ -94,19 +125,21 @@ def _create(server: Standin, body: Json, found: "re.Match[str]") -> bool:
     return True
 
 
-def _aliases(server: Standin, body: Json, found: "re.Match[str]") -> Json:
-    made = [{"alias_name": alias, "collection_name": name} for alias, name in server.shards.aliases.items()]
-    return {"aliases": made}
+def _narrow(server: Standin, body: Json, found: "re.Match[str]") -> bool:
+    server.shards.get(found["name"]).strict = body["strict_mode_config"]
+    return True
 
 
 COLLECTION = "/collections/(?P<name>[^/]+)"
 ROUTES: dict[tuple[str, str], Answer] = {
     ("GET", f"{COLLECTION}/exists"): lambda server, _, found: {"exists": server.shards.has(found["name"])},
-    ("GET", COLLECTION): lambda server, _, found: server.shards.get(found["name"]).info(),
+    ("GET", COLLECTION): lambda server, _, found: server.shards.get(found["name"]).info(server.control.faults.strict),
     ("PUT", COLLECTION): _create,
+    ("PATCH", COLLECTION): _narrow,
     ("DELETE", COLLECTION): lambda server, _, found: server.shards.remove(found["name"]),
     ("PUT", f"{COLLECTION}/index"): _index,
-    ("GET", "/aliases"): _aliases,
+    ("GET", "/aliases"): lambda server, _, found: server.shown_aliases(),
+    ("GET", f"{COLLECTION}/aliases"): lambda server, _, found: server.shown_aliases(found["name"]),
     ("POST", "/collections/aliases"): lambda server, body, _: server.change_aliases(body),
     ("PUT", f"{COLLECTION}/points"): lambda server, body, found: server.upsert(found["name"], body),
     ("POST", f"{COLLECTION}/points"): lambda server, body, found: server.shards.get(found["name"]).retrieve(body),
@@ -127,12 +160,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Standin
+    _retry_after_s = 0
 
     def do_GET(self) -> None:
         """Answer a GET."""
         self._handle()
 
-    do_PUT = do_POST = do_DELETE = do_GET
+    do_PUT = do_POST = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: what is unknown is told in `_result`."""
@@ -157,7 +191,7 @@ class Handler(BaseHTTPRequestHandler):
         elif faults.status:
             self._answer(faults.status, {"status": {"error": f"told to answer {faults.status}"}, "time": 0.0})
         else:
-            self._answer(*self._result(body))
+            self._answer(*self._result(body, length))
 
     def _administer(self, body: Json) -> None:
         control = self.server.control
@@ -165,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             control.set(body)
         self._answer(200, control.report())
 
-    def _result(self, body: Json) -> tuple[int, Json]:
+    def _result(self, body: Json, size_bytes: int) -> tuple[int, Json]:
         url = urlsplit(self.path)
         if (self.command, url.path) == ("GET", "/"):
             return 200, {"title": "qdrant - vector search engine", "version": self.server.control.faults.version}
@@ -174,10 +208,14 @@ class Handler(BaseHTTPRequestHandler):
             found = re.fullmatch(pattern, path)
             strange = [name for name, value in parse_qs(url.query).items() if PARAMETERS.get(name) != value]
             if found and method == self.command and not strange:
-                self.server.control.called(f"{method} {pattern.replace('(?P<name>[^/]+)', '*')}")
+                route = f"{method} {pattern.replace('(?P<name>[^/]+)', '*')}"
+                self.server.control.called(route)
                 try:
+                    check_size(size_bytes, self.server.control.faults)
+                    self.server.check(route, found.groupdict().get("name"), body)
                     return 200, {"result": answer(self.server, body, found), "status": "ok", "time": 0.0}
                 except Refused as refused:
+                    self._retry_after_s = refused.retry_after_s
                     return refused.status, {"status": {"error": refused.error}, "time": 0.0}
         what = f"{self.command} {self.path}"
         self.server.control.unknown.append(what)
@@ -191,8 +229,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        if status == 429 and self.server.control.faults.retry_after_s:
-            self.send_header("Retry-After", str(self.server.control.faults.retry_after_s))
+        if status == 429 and (wait_s := self._retry_after_s or self.server.control.faults.retry_after_s):
+            self.send_header("Retry-After", str(wait_s))
+        self._retry_after_s = 0
         self.end_headers()
         self.wfile.write(content)
 

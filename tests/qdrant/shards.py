@@ -24,9 +24,9 @@ SCROLL_POINTS = 10
 class Refused(Exception):
     """What the server answers with a status other than 200, and its words."""
 
-    def __init__(self, status: int, error: str) -> None:
+    def __init__(self, status: int, error: str, retry_after_s: int = 0) -> None:
         super().__init__(error)
-        self.status, self.error = status, error
+        self.status, self.error, self.retry_after_s = status, error, retry_after_s
 
 
 class Shard:
@@ -35,6 +35,7 @@ class Shard:
     def __init__(self, folder: Path, params: Json) -> None:
         self._folder, self.params = folder, params
         self.schema: Json = params.setdefault("schema", {})
+        self.strict: Json = {}
         self._lock = threading.Lock()
         made = (folder / "params.json").exists()
         self._shard = edge.EdgeShard.load(str(folder / "shard")) if made else self._create()
@@ -130,6 +131,7 @@ class Shard:
         requests = [
             edge.QueryRequest(
                 limit=each["limit"],
+                offset=each.get("offset"),
                 query=edge.Query.Nearest(_vectors({"": each["query"]["nearest"]})[""], using=each["using"]),
                 filter=None if each.get("filter") is None else to_filter(each["filter"]),
                 with_payload=each.get("with_payload", False),
@@ -142,7 +144,7 @@ class Shard:
                 {"points": [_record(hit) | {"score": hit.score, "version": 0} for hit in answer]} for answer in answers
             ]
 
-    def info(self) -> Json:
+    def info(self, strict: Json) -> Json:
         """Return the parameters as `GET /collections/...` gives them; what the adapter does not read is made up."""
         params = {name: self.params[name] for name in ("vectors", "sparse_vectors")}
         return {
@@ -151,6 +153,7 @@ class Shard:
             "segments_count": 1,
             "config": {
                 "params": params,
+                "strict_mode_config": {"enabled": bool(strict or self.strict), **self.strict, **strict},
                 "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
                 "optimizer_config": {
                     "deleted_threshold": 0.2,
@@ -217,6 +220,11 @@ class Shards:
                 for alias in [alias for alias, target in aliases.items() if target == name]:
                     del aliases[alias]
             return True
+
+    def remove_alias(self, alias: str) -> None:
+        """Remove an alias."""
+        with self._lock, self._changed_aliases() as aliases:
+            aliases.pop(alias, None)
 
     def set_alias(self, alias: str, name: str) -> None:
         """Point an alias at a collection, wherever it pointed before."""

@@ -85,13 +85,13 @@ class Away(FakeCollection):
             raise Unavailable("store", "away")
 
 
-@pytest.mark.parametrize("call", ["lookup", "search", "payloads", "upsert"])
+@pytest.mark.parametrize("call", ["lookup", "search", "upsert", "read_back"])
 def test_an_outage_pauses_retries_the_same_batch_and_resumes(call: str) -> None:
     parts = assembly(*tickets(3), collection=Away(call, 4))
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 1, 2]
     assert [len(texts) for texts in parts.model.calls] == [3]
-    assert parts.effects.count("lookup") == (5 if call != "upsert" else 1)
+    assert parts.effects.count("lookup") == (5 if call in ("lookup", "search") else 1)
     assert parts.effects.count("pause") == 1
     assert parts.effects.count("resume") == 1
     assert len(parts.results()) == 3

@@ -24,6 +24,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "cache_failed": lambda told: told.cache_failed("get", "timeout"),
     "cache_up": lambda told: told.cache_up("get", True),
     "dead_letters_measured": lambda told: told.dead_letters_measured(7, 90.0),
+    "alias_elsewhere": lambda told: told.alias_elsewhere(True),
     "paused": lambda told: told.paused("store"),
     "resumed": lambda told: told.resumed("store", 12.5),
     "unread_lost": lambda told: told.unread_lost(6),

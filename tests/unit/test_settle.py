@@ -70,7 +70,7 @@ def test_the_order_of_effects() -> None:
     assert parts.effects == [
         "upsert 2",
         "[upsert]",
-        "payloads",
+        "read_back",
         "[look_again]",
         "produce tickets.routed tickets.dlq tickets.outcomes",
         "[produce]",
@@ -135,8 +135,8 @@ def test_what_was_decided_alike_is_not_processed_again() -> None:
 
 def test_a_score_whose_last_bit_the_store_has_changed_is_the_same_score() -> None:
     class Rounding(FakeCollection):
-        def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-            found = super().payloads(ids, fields)
+        def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+            found = super().read_back(ids, fields)
             changed = json.dumps({str(key): value for key, value in found.items()}).replace(
                 "0.333333333", "0.33333333300000004"
             )
@@ -218,7 +218,7 @@ class Away(FakeCollection):
             raise Unavailable("store", "away")
 
 
-@pytest.mark.parametrize("call", ["upsert", "payloads"])
+@pytest.mark.parametrize("call", ["upsert", "read_back"])
 def test_a_store_that_is_down_leaves_everything_after_it_undone(call: str) -> None:
     store = Away()
     parts = Assembly(collection=store)
@@ -256,7 +256,7 @@ def test_undelivered_messages_alone_are_produced_again() -> None:
     parts.settler.settle(batch)
     assert parts.effects == [
         "upsert 2",
-        "payloads",
+        "read_back",
         "produce tickets.routed tickets.dlq tickets.outcomes",
         "produce tickets.dlq",
         "produce tickets.dlq",

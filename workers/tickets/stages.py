@@ -45,6 +45,7 @@ def collection_spec(name: str, dim: int) -> CollectionSpec:
         vectors={TEXT_VECTOR: dim, RESOLUTION_VECTOR: dim},
         indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
         sparse=(TERMS_VECTOR,),
+        conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
     )
 
 
@@ -210,21 +211,17 @@ def _needs_routing(item: TicketItem) -> bool:
 
 
 def _take_over(item: TicketItem) -> None:
-    """Take the stored vectors of what has not changed since, unless another program has spoilt them."""
+    """Take the stored vectors of what has not changed since, unless they were spoilt or are kept too coarsely."""
     if item.stored is None:
         return
-    kept, old = item.stored.vectors, item.stored.payload
+    kept = {name: vector for name, vector in item.stored.vectors.items() if is_unit(vector)}
+    old = item.stored.payload
     same = item.stored.version == item.version or old.get("text_digest") == item.text_digest
     windows = old.get("text_windows")
-    if same and type(windows) is int and 0 < windows < WINDOWS_LIMIT and _is_vector(kept.get(TEXT_VECTOR)):
+    if same and type(windows) is int and 0 < windows < WINDOWS_LIMIT and TEXT_VECTOR in kept:
         item.text_embedded = Embedded(kept[TEXT_VECTOR], windows)
-    if old.get("resolution_digest") == item.resolution_digest and _is_vector(kept.get(RESOLUTION_VECTOR)):
+    if old.get("resolution_digest") == item.resolution_digest and RESOLUTION_VECTOR in kept:
         item.resolution_embedded = Embedded(kept[RESOLUTION_VECTOR], 1)
-
-
-def _is_vector(stored: Vector | None) -> bool:
-    """Return whether a stored vector is one of unit length, as a write demands it."""
-    return stored is not None and stored.ndim == 1 and is_unit(stored)
 
 
 def _stored_decision(item: TicketItem) -> Decision | None:
