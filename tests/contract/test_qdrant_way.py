@@ -66,7 +66,7 @@ def store_of(**settings: Any) -> QdrantStore:
     return connect(StoreSettings(timeout_s=5, **settings))
 
 
-@pytest.mark.parametrize("odd", ODD, ids=str)
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
 def test_proxies_of_the_environment_are_not_asked(
     monkeypatch: pytest.MonkeyPatch, server: StandinProcess, spec: CollectionSpec, grpc_port: int, odd: dict[str, str]
 ) -> None:
