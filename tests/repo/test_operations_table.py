@@ -1,0 +1,38 @@
+"""The table of faults in docs/operations.md names parts, metrics and counts that exist.
+
+That a row is true is shown by the tests it names; `test_docs.py` shows that these exist.
+"""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from millrace.audit import Findings
+from shared.metrics import CATALOGUE
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("| ").split(" | ")]
+    for line in PAGE.split("## What each fault looks like")[1].split("\n## ")[0].splitlines()
+    if line.startswith("| ") and not line.startswith(("| ---", "| situation"))
+]
+PARTS = set(re.findall(r"^\| `(\w+)` \|", PAGE.split("## When it pauses")[1].split("\n## ")[0], re.MULTILINE))
+DOCTORING = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "millrace" / "doctoring").glob("*.py"))
+WORD = re.compile(r"`([a-z][\w ]*)`")
+
+
+def test_there_is_a_row_for_each_kind_of_fault() -> None:
+    assert len(ROWS) >= 15
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:40])
+def test_a_row_names_what_there_is(row: list[str]) -> None:
+    _, ready, metrics, doctor, audit, held_by = row
+    assert set(WORD.findall(ready)) <= PARTS
+    assert set(re.findall(r"`(millrace_\w+)", metrics)) <= {metric.name for metric in CATALOGUE}
+    assert all(f'"{part}"' in DOCTORING for part in WORD.findall(doctor))
+    assert set(WORD.findall(audit)) <= {field.name for field in fields(Findings)}
+    assert "::test_" in held_by
