@@ -14,7 +14,8 @@ from shared.broker.leases import Lease
 from shared.logs import get_logger
 from shared.records import TopicPartition, Unread
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 4.0
+"""With the look at the topics before it, less than the shortest `max_poll_interval_s`, 10 s."""
 
 log = get_logger("source")
 

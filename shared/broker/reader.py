@@ -125,19 +125,26 @@ class TopicReader:
                         if record.offset + 1 >= ends.get(record.topic_partition, 0):
                             ends.pop(record.topic_partition, None)
                     elif error.code() == UNREADABLE:
-                        yield from self._pass_over(consumer, message, ends)
+                        yield from self._pass_over(consumer, message, lows, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
                     elif error.code() not in NO_MATTER:
                         raise failure(error, f"topic {topic}", f"Read on topic {topic}")
 
-    def _pass_over(self, consumer: Consumer, message: Message, ends: dict[TopicPartition, int]) -> list[Record]:
+    def _pass_over(
+        self,
+        consumer: Consumer,
+        message: Message,
+        starts: Mapping[TopicPartition, int],
+        ends: dict[TopicPartition, int],
+    ) -> list[Record]:
         """Return the records of a batch that cannot be decompressed, without their bytes, and read on behind it."""
         place = TopicPartition(message.topic() or "", message.partition() or 0)
         if place not in ends:
             return []
-        found = unreadable_records(self._bootstrap, place, message.offset() or 0)
-        after = found[-1].offset + 1
+        first = max(message.offset() or 0, starts[place])
+        found = unreadable_records(self._bootstrap, place, first)
+        after = first + len(found)
         partition = KafkaPartition(place.topic, place.partition, after)
         consumer.incremental_unassign([partition])
         consumer.incremental_assign([partition])

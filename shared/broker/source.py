@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from shared.broker.commits import Commits, Offsets
 from shared.broker.consumer import FATAL_CODES, LOST_CODES, consumer_config
 from shared.broker.kafka import to_record
-from shared.broker.leases import Leases
+from shared.broker.leases import Lease, Leases
 from shared.broker.positions import reset, set_starts
 from shared.broker.room import Room
 from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened
@@ -191,10 +191,8 @@ class KafkaSource:
             self._read(READ_AT_ONCE, POLL_S)
         else:
             self._commits.send(self._consumer, POLL_S)
-            if (
-                self._commits.await_confirmation
-            ):  # confirmations arrive by polling; a poll may bring a record, never to be dropped
-                self._read(1, 0)
+            if self._commits.await_confirmation:
+                self._read(1, 0)  # confirmations arrive by polling; a poll may bring a record, never to be dropped
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         self._commits.on_commit(error, partitions)
@@ -225,58 +223,47 @@ class KafkaSource:
         if first is None:
             return
         messages = [first] + (self._consumer.consume(limit - 1, 0) if limit > 1 else [])
-        self._leases.put([record for record in map(self._accept, messages) if record is not None])
+        self._leases.put([record for message in messages for record in self._accept(message)])
 
-    def _accept(self, message: KafkaMessage) -> Record | None:
+    def _accept(self, message: KafkaMessage) -> list[Record]:
+        """Return the record that a message is, or those that an error of the client stands for."""
         error = message.error()
-        if error is not None:
-            self._take_error(message, error)
-            return None
         place = TopicPartition(message.topic() or "", message.partition() or 0)
         lease = self._leases.lease_of(place)
-        if lease is None:
-            return None
-        record = to_record(message, lease)
-        self._next[place] = record.offset + 1
-        return record
+        if error is None and lease is not None:
+            self._next[place] = (message.offset() or 0) + 1
+            return [to_record(message, lease)]
+        if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET and lease is not None:
+            self._go_on_after_reset(place, lease, message.offset())
+        elif error is not None:
+            log.warning("consumer error", code=error.name(), error=error.str())
+            if error.code() == UNREADABLE and lease is not None:
+                return self._pass_over(place, lease, message.offset() or 0)
+            if error.code() in REFUSED_CODES:
+                raise failure(error, needs=NEEDS)
+            if error.code() in FATAL_CODES or error.fatal():
+                raise Fatal(error.str())
+        return []
 
-    def _take_error(self, message: KafkaMessage, error: KafkaError) -> None:
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._go_on_after_reset(message)
+    def _go_on_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
+        """Read on where the log begins, and remember what it has lost; what was reported before is reported once."""
+        if wanted is not None and wanted < self._next.get(place, 0):
             return
-        log.warning("consumer error", code=error.name(), error=error.str())
-        if error.code() == UNREADABLE:
-            self._pass_over(message)
-        if error.code() in REFUSED_CODES:
-            raise failure(error, needs=NEEDS)
-        if error.code() in FATAL_CODES or error.fatal():
-            raise Fatal(error.str())
-
-    def _go_on_after_reset(self, message: KafkaMessage) -> None:
-        """Read on where the log begins, and remember what it has lost."""
-        place = TopicPartition(message.topic() or "", message.partition() or 0)
-        lease = self._leases.lease_of(place)
-        if lease is None:
-            return
-        found = reset(self._consumer, place, lease, message.offset())
+        found = reset(self._consumer, place, lease, wanted)
         if found.unread is not None:
             self._leases.put_unread(found.unread)
         self._read_from(place, found.offset)
 
-    def _pass_over(self, message: KafkaMessage) -> None:
-        """Take the records of a batch that cannot be decompressed as records without bytes, and read on behind it."""
-        place = TopicPartition(message.topic() or "", message.partition() or 0)
-        lease = self._leases.lease_of(place)
-        if lease is None:
-            return
-        first = max(message.offset() or 0, self._next.get(place, 0))
+    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
+        """Return the records of a batch that cannot be decompressed, without their bytes, and read on behind it."""
+        first = max(batch, self._next.get(place, 0))
         try:
             records = unreadable_records(self._bootstrap, place, first, lease)
         except Unavailable as outage:
             log.warning("the end of an unreadable batch was not found", detail=outage.detail)
-            return  # the client reports the batch again
-        self._leases.put(records)
+            return []  # the client reports the batch again
         self._read_from(place, first + len(records))
+        return records
 
     def _read_from(self, place: TopicPartition, offset: int) -> None:
         """Read a partition from an offset on; the client knows no way to seek while it does not fetch."""

@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.logs import get_logger
 
 LOOK_EVERY_S = 2.0
-TIMEOUT_S = 3.0
+TIMEOUT_S = 2.0
 EMBEDDED_CLUSTER = "mockCluster"
 """What librdkafka calls its mock cluster: it gives topics no ids, leaves most questions of an admin client unanswered, and
 answers every question for a time with "the end"."""

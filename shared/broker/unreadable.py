@@ -22,8 +22,9 @@ POLL_S = 0.1
 def unreadable_records(bootstrap: Address, place: TopicPartition, first: int, lease: Lease = NO_LEASE) -> list[Record]:
     """Return a record without bytes for each offset from `first` to the end of the batch that it lies in.
 
-    A compressed batch is sent whole, so reading at a later offset within it fails in the same way. The end is found by
-    doubling steps and halving them again: one probe for a batch of one record, about twenty for one of a thousand.
+    There is none if what lies at `first` can be read: the report was an old one. A compressed batch is sent whole, so reads
+    from a later offset within it fail alike. The end is found by doubling steps and halving them again: two probes
+    for a batch of one record, about twenty for one of a thousand.
 
     Raises:
         Unavailable: the broker does not answer.
@@ -33,16 +34,19 @@ def unreadable_records(bootstrap: Address, place: TopicPartition, first: int, le
             high = consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)[1]
         except KafkaException as error:
             raise failure(error.args[0], f"{place.topic}/{place.partition}") from error
+        batch = _unreadable_at(consumer, place, first) if first < high else None
+        if batch is None:
+            return []
         inside, step = first, 1
-        while inside + step < high and not _can_be_read(consumer, place, inside + step):
+        while inside + step < high and _unreadable_at(consumer, place, inside + step) == batch:
             inside, step = inside + step, 2 * step
         outside = min(inside + step, high)
         while outside - inside > 1:
             middle = (inside + outside) // 2
-            if _can_be_read(consumer, place, middle):
-                outside = middle
-            else:
+            if _unreadable_at(consumer, place, middle) == batch:
                 inside = middle
+            else:
+                outside = middle
     return [_record(place, offset, lease) for offset in range(first, outside)]
 
 
@@ -60,8 +64,8 @@ def _record(place: TopicPartition, offset: int, lease: Lease) -> Record:
     )
 
 
-def _can_be_read(consumer: Consumer, place: TopicPartition, offset: int) -> bool:
-    """Whether reading at an offset brings a record, the end, or another batch that cannot be read."""
+def _unreadable_at(consumer: Consumer, place: TopicPartition, offset: int) -> int | None:
+    """Return where the batch begins that cannot be read at an offset; None if reading brings a record, or the end."""
     consumer.assign([KafkaPartition(place.topic, place.partition, offset)])
     waited_s = 0.0
     while waited_s < TIMEOUT_S:
@@ -71,10 +75,9 @@ def _can_be_read(consumer: Consumer, place: TopicPartition, offset: int) -> bool
             continue
         error = message.error()
         if error is None or error.code() == KafkaError._PARTITION_EOF:
-            return True
+            return None
         if error.code() == UNREADABLE:
-            at = message.offset()
-            return at is not None and at >= offset  # a batch that begins here is another one
+            return message.offset()
     raise Unavailable("broker", f"{place.topic}/{place.partition}: nothing came for {TIMEOUT_S:.0f} s")
 
 

@@ -9,7 +9,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,16 +22,20 @@ from schemas.outcomes import Outcome
 from schemas.topics import MESSAGE_LIMIT_BYTES, Topic, topics_of
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
+from shared.broker.source import KafkaSource
+from shared.clock import SystemClock
 from shared.deadletters.letter import DeadLetter, read_letter
-from shared.records import Headers, header_texts
+from shared.records import Headers, TopicPartition, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
+from tests.contract.brokers import take
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, produce, results_of, running_worker
 from tests.kafka.server import KafkaServer
 from tests.tickets import event
 
 GROUP = "millrace-tickets"
+ONLY = TopicPartition("tickets", 0)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 CLIENT_EXPANDS_BYTES = 100_000_000
 """What the client is willing to decompress at once: `receive.message.max.bytes`, its default."""
@@ -161,7 +165,7 @@ def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_ba
     with working(own_kafka, tmp_path) as stream:
         stream.neighbours(20)
         for codec, key in (("zstd", b"acme:a"), ("gzip", b"acme:b"), ("zstd", b"acme:b")):
-            assert stream.send(Odd(codec, key, b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
+            assert stream.send(Odd(codec, key, b"\0" * (CLIENT_EXPANDS_BYTES + 5_000_000)))
         assert stream.send(Odd("zstd", b"acme:c", b"\0" * (CLIENT_EXPANDS_BYTES - 10_000_000)))
         stream.neighbours(20)
         batch = _one_batch(stream.bootstrap, 150, 1_000_000)
@@ -173,6 +177,28 @@ def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_ba
         FailureReason.TOO_LARGE: 1,
     }
     assert len({letter.origin for letter in letters}) == len(letters), "each offset has a letter of its own"
+
+
+def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: KafkaServer) -> None:
+    """A commit says that all before it is settled."""
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    for number in range(3):
+        produce(own_kafka.bootstrap, *(event(ticket_id=f"T-{number}-{at}") for at in range(4)))
+        assert send(own_kafka.bootstrap, Odd("zstd", b"acme:a", b"\0" * (CLIENT_EXPANDS_BYTES + 5_000_000)))
+    _one_batch(own_kafka.bootstrap, 130, 1_000_000)
+    produce(own_kafka.bootstrap, event())
+    unreadable = {4, 9, 14} | set(range(15, 145))
+    source = KafkaSource(own_kafka.bootstrap, ["tickets"], "group", BrokerSettings(), SystemClock())
+    with closing(source):
+        taken = take(source, 146)
+    assert [record.offset for record in taken] == list(range(146))
+    assert {record.offset for record in taken if record.unreadable} == unreadable
+    read = list(TopicReader(own_kafka.bootstrap).read("tickets"))
+    assert [record.offset for record in read] == list(range(146))
+    middle = {ONLY: 60}
+    assert [record.offset for record in TopicReader(own_kafka.bootstrap).read("tickets", middle)] == list(
+        range(60, 146)
+    )
 
 
 def _one_batch(bootstrap: str, records: int, size_bytes: int) -> int:
