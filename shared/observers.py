@@ -58,6 +58,9 @@ class Observer:
     def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
         """So many letters stand in the dead-letter queue, the oldest of that age, 0 if there is none; None: unknown."""
 
+    def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
+        """So many input records wait behind open transactions, the oldest of that age, 0 if none waits; None: unknown."""
+
     def paused(self, dependency: str) -> None:
         """Work stopped because a dependency is unavailable."""
 

@@ -24,6 +24,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "cache_failed": lambda told: told.cache_failed("get", "timeout"),
     "cache_up": lambda told: told.cache_up("get", True),
     "dead_letters_measured": lambda told: told.dead_letters_measured(7, 90.0),
+    "open_transactions_measured": lambda told: told.open_transactions_measured(60, 74.0),
     "paused": lambda told: told.paused("store"),
     "resumed": lambda told: told.resumed("store", 12.5),
     "unread_lost": lambda told: told.unread_lost(6),
