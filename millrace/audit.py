@@ -49,6 +49,9 @@ class Findings:
         repeated: Records whose outcome, result or dead letter was written more than once: harmless, after a crash.
         unreadable: Messages of the ledger, the results or the dead-letter queue that are none of ours.
         pending: Input records behind the committed offsets: their turn has not come.
+        open_transaction: Records of the stream's topics behind an open transaction, which nobody can read yet; none of them
+            is pending.
+        open_transaction_oldest_age_s: Age of the oldest of these in seconds; None: there is none, or it is not known.
         below_retention: Settled records that the input no longer holds.
         former: Records that were settled while another topic of the input's name was there: it was deleted and made again.
         foreign: Points of other programs, and points of ours that another program has written over; the rest is compared.
@@ -64,6 +67,8 @@ class Findings:
     repeated: int = 0
     unreadable: int = 0
     pending: int = 0
+    open_transaction: int = 0
+    open_transaction_oldest_age_s: float | None = None
     below_retention: int = 0
     former: int = 0
     purged: int = 0
@@ -152,8 +157,11 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
         findings.note(evidence.absence("letter"), f"{name} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
         findings.note("conflicting", f"{name} ended as {', '.join(sorted(kinds))}")
-    if max(len(outcomes), evidence.results.get(place, 0), evidence.dead_letters.get(place, 0)) > 1:
-        findings.note("repeated", f"{name} was settled {len(outcomes)} times")
+    letters, results = evidence.dead_letters.get(place, 0), evidence.results.get(place, 0)
+    said = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": letters}
+    repeated = [text.format(count) for text, count in said.items() if count > 1]
+    if repeated:
+        findings.note("repeated", f"{name} {' and '.join(repeated)}")
 
 
 def _remember_version(record: Record, routed: bool, settled: SettledVersions) -> None:
@@ -219,6 +227,8 @@ def as_json(findings: Findings) -> str:
         "repeated",
         "unreadable",
         "pending",
+        "open_transaction",
+        "open_transaction_oldest_age_s",
         "below_retention",
         "former",
         "purged",

@@ -50,6 +50,16 @@ CATALOGUE = (
     Metric("millrace_dlq_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
     Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
     Metric("millrace_alias_elsewhere", "gauge", "1 while readers' alias has been moved from what is written."),
+    Metric(
+        "millrace_open_transaction_records",
+        "gauge",
+        "Input records that wait behind an open transaction; absent while the broker is away.",
+    ),
+    Metric(
+        "millrace_open_transaction_oldest_age_seconds",
+        "gauge",
+        "Age of the oldest input record that waits behind an open transaction; 0 if none waits.",
+    ),
     Metric("millrace_paused", "gauge", "1 while a dependency is away; `operator`: paused by hand.", ("dependency",)),
     Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
     Metric(
@@ -135,11 +145,13 @@ class Metrics(Observer):
 
     def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
         """Show depth and age; take the series away while they are unknown."""
-        for name, value in (("millrace_dlq_letters", letters), ("millrace_dlq_oldest_age_seconds", oldest_age_s)):
-            if letters is None or value is None:
-                self._gauges[name].clear()
-            else:
-                self._gauges[name].labels(self._stream).set(value)
+        self._set_or_clear("millrace_dlq_letters", letters)
+        self._set_or_clear("millrace_dlq_oldest_age_seconds", None if letters is None else oldest_age_s)
+
+    def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
+        """Show number and age; take the series away while they are unknown."""
+        self._set_or_clear("millrace_open_transaction_records", records)
+        self._set_or_clear("millrace_open_transaction_oldest_age_seconds", None if records is None else oldest_age_s)
 
     def alias_elsewhere(self, elsewhere: bool) -> None:
         """Show whether the alias stands elsewhere."""
@@ -161,6 +173,12 @@ class Metrics(Observer):
     def partitions_lost(self, records: int) -> None:
         """Count the records given up."""
         self._add("millrace_abandoned_records_total", records)
+
+    def _set_or_clear(self, name: str, value: float | None) -> None:
+        if value is None:
+            self._gauges[name].clear()
+        else:
+            self._gauges[name].labels(self._stream).set(value)
 
     def _add(self, name: str, amount: float, *labels: str) -> None:
         self._counters[name].labels(self._stream, *labels).inc(amount)

@@ -61,6 +61,9 @@ class Observer:
     def alias_elsewhere(self, elsewhere: bool) -> None:
         """The alias of the collection that is written was looked at: somebody has moved or removed it, or not."""
 
+    def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
+        """So many input records wait behind open transactions, the oldest of that age, 0 if none waits; None: unknown."""
+
     def paused(self, dependency: str) -> None:
         """Work stopped because a dependency is unavailable."""
 

@@ -71,7 +71,10 @@ class ProbeServer:
             return _text("404 Not Found", "try /metrics, /healthz or /readyz")
         stuck = dict.fromkeys(self._lifecycle.stuck(), "stuck")
         faults = stuck if path == "/healthz" else self._lifecycle.not_ready()
-        return _json("503 Service Unavailable" if faults else "200 OK", {"ok": not faults, "faults": faults})
+        content: dict[str, Any] = {"ok": not faults, "faults": faults}
+        if path == "/readyz" and (notes := self._lifecycle.notes()):
+            content["notes"] = notes
+        return _json("503 Service Unavailable" if faults else "200 OK", content)
 
     def _steered(self, path: str, environ: dict[str, Any]) -> _Answer:
         if path not in ("/pause", "/resume"):

@@ -4,11 +4,15 @@ from typing import Annotated
 
 import typer
 
-from millrace.audit import as_json
+from millrace.audit import Findings, as_json
 from millrace.audit import audit as run_audit
 from millrace.cli.options import Bootstrap, Json, Stream, load_settings, quiet, require_bootstrap, require_stream
 from millrace.wiring import group_of, open_collection
-from shared.broker.reader import TopicReader
+from schemas.topics import quarantine_topic, topics_of
+from shared.broker.reader import TIMEOUT_S, TopicReader
+from shared.broker.security import Address
+from shared.broker.transactions import measure_waiting, total
+from shared.clock import SystemClock
 
 
 def audit(
@@ -31,6 +35,7 @@ def audit(
             findings = run_audit(reader, stream, collection)
     else:
         findings = run_audit(reader, stream, None)
+    _note_waiting(findings, require_bootstrap(settings), stream)
     if json:
         typer.echo(as_json(findings))
     else:
@@ -39,6 +44,10 @@ def audit(
         if findings.foreign:
             typer.echo(f"foreign points {findings.foreign}, not compared: `millrace doctor` says what to do about them")
         typer.echo(f"below retention {findings.below_retention}; letters and results removed {findings.purged}")
+        if findings.open_transaction:
+            age_s = findings.open_transaction_oldest_age_s
+            oldest = "" if age_s is None else f", the oldest {age_s:.0f} s old"
+            typer.echo(f"behind an open transaction: {findings.open_transaction}{oldest}")
         if findings.former:
             typer.echo(f"settled for an earlier topic of that name, and not compared: {findings.former}")
         for kind, examples in findings.examples.items():
@@ -46,3 +55,16 @@ def audit(
                 typer.echo(f"  {kind}: {example}")
         typer.echo(findings.line())
     raise typer.Exit(0 if findings.clean else 1)
+
+
+def _note_waiting(findings: Findings, bootstrap: Address, stream: str) -> None:
+    """Count what is behind an open transaction in any topic that was read.
+
+    It is asked after the topics were read: what was committed meanwhile was read as pending, and does not wait any more.
+    """
+    names = [topic.name for topic in topics_of(stream) if topic.name != quarantine_topic(stream)]
+    waiting, now = measure_waiting(bootstrap, names, TIMEOUT_S), SystemClock().now()
+    for each in waiting:
+        findings.note("open_transaction", each.describe(now), each.records)
+    together = total(waiting)
+    findings.open_transaction_oldest_age_s = None if together.oldest_ms is None else together.age_s(now)

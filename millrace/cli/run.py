@@ -12,9 +12,11 @@ import typer
 from millrace.cli.options import Bootstrap, load_settings, require_stream
 from millrace.customer_key import customer_key
 from millrace.dlq_watch import DeadLetterWatch
+from millrace.transaction_watch import LOOK_TIMEOUT_S, TransactionWatch
 from millrace.wiring import load_decider, load_text_model, model_card, open_broker, open_store, ticket_worker
-from schemas.topics import dlq_topic, topics_of
+from schemas.topics import dlq_topic, input_topic, redo_topic, topics_of
 from shared.broker.backlog import measure
+from shared.broker.transactions import measure_waiting
 from shared.clock import SystemClock
 from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
@@ -50,6 +52,12 @@ def run(
             wanted = settings.operation.port if port is None else port
             probes = ProbeServer(settings.operation.host, wanted, running.lifecycle, running.metrics)
             watch = DeadLetterWatch(partial(measure, address, dlq_topic(stream)), SystemClock(), running.metrics)
+            transactions = TransactionWatch(
+                partial(measure_waiting, address, [input_topic(stream), redo_topic(stream)], LOOK_TIMEOUT_S),
+                SystemClock(),
+                running.metrics,
+            )
+            running.lifecycle.ask_note("transactions", transactions.note)
             _stop_on_signals(running.lifecycle, settings)
             log.info("running", stream=stream, model=model.fingerprint, probes_port=probes.port)
             try:
@@ -59,6 +67,7 @@ def run(
                 raise
             finally:
                 watch.close()
+                transactions.close()
                 probes.close()
     log.info("stopped", stream=stream)
 

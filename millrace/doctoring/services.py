@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from millrace.doctoring.finding import Finding
 from millrace.doctoring.foreign import check_foreign
 from millrace.doctoring.places import hindrance
 from millrace.doctoring.similar import check_similar
+from millrace.doctoring.topics import check_topics
 from millrace.doctoring.unread import check_unread
 from millrace.wiring import group_of, model_card
 from schemas.topics import input_topic, redo_topic, topics_of
 from shared.broker.security import Brokers
 from shared.broker.survey import survey as survey_brokers
 from shared.broker.survey import survey_group
+from shared.broker.transactions import measure_waiting, total
 from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.observers import Observer
@@ -27,7 +29,10 @@ from workers.tickets.stages import collection_spec
 if TYPE_CHECKING:
     from shared.vectorstore.qdrant_survey import ServerSurvey
 
-CREATE = "millrace topics create"
+END_TRANSACTION = (
+    "end or abort it in its producer; the broker aborts it after the producer's transaction.timeout.ms, and "
+    "`kafka-transactions.sh find-hanging --topic T` lists what stays even then, for its command `abort`"
+)
 WAITING_KINDS = ("timeout", "connection")
 """Failures of Redis that may pass; others do not."""
 
@@ -45,32 +50,34 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
     topics = topics_of(stream)
     found = survey_brokers(address, [topic.name for topic in topics], timeout_s)
     yield Finding("broker", "ok", f"brokers: {found.brokers}, by {address}, {settings.broker.security_protocol}")
-    missing = [topic.name for topic in topics if topic.name not in found.partitions]
-    few = [t for t in topics if 0 < found.partitions.get(t.name, 0) < t.partitions]
-    if missing:
-        yield Finding("topics", "wrong", f"there is no topic {', '.join(missing)}", CREATE)
-    if few:
-        told = ", ".join(f"{t.name} {found.partitions[t.name]}" for t in few)
-        mend = "as many workers as there are partitions can share a stream; more cannot be added without moving keys"
-        yield Finding("topics", "warning", f"fewer partitions than the {few[0].partitions} of the schema: {told}", mend)
-    if not missing and not few:
-        yield Finding("topics", "ok", f"all {len(topics)} are there: {', '.join(found.partitions)}")
+    yield from check_topics(address, topics, found.partitions, timeout_s)
     read = [input_topic(stream), redo_topic(stream)]
-    if not set(read) & set(missing):
-        yield _group(address, group_of(settings, stream), read, timeout_s)
+    if set(read) <= set(found.partitions):
+        yield from _group(address, group_of(settings, stream), read, timeout_s)
         yield from check_unread(address, group_of(settings, stream), read)
 
 
-def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Finding:
+def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Iterator[Finding]:
+    waits, mend = "", ""
+    with suppress(Unavailable):  # the group's survey asks the same brokers, and says why they do not answer
+        waiting = total(measure_waiting(address, topics, timeout_s))
+        if waiting.records:
+            waits, mend = waiting.describe(SystemClock().now()), END_TRANSACTION
     try:
         found = survey_group(address, group, topics, timeout_s)
     except Unavailable as outage:
-        return Finding(
+        yield Finding(
             "group", "unreachable", f"{group}: {outage.detail}", "try again, or give the user the right to read it"
         )
+        if waits:
+            yield Finding("group", "warning", waits, mend)
+        return
+    doubt = "" if found.is_counted else " (offsets, among which markers of transactions may be)"
     if found.state is None:
-        return Finding("group", "ok", f"the brokers list no group {group}; {found.behind} records wait for it")
-    return Finding("group", "ok", f"{group} is {found.state}, {found.behind} records behind")
+        told = f"the brokers list no group {group}; {found.behind} records wait for it{doubt}"
+    else:
+        told = f"{group} is {found.state}, {found.behind} records behind{doubt}"
+    yield Finding("group", "warning" if waits else "ok", f"{told}; {waits}" if waits else told, mend)
 
 
 def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[Finding]:

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 from confluent_kafka import Producer
 
+CLUSTER = "mockCluster"
+"""What librdkafka calls its mock cluster. It gives topics no ids, leaves most questions of an admin client unanswered, and
+answers every question for a time with "the end"."""
+
 PARTITIONS = 4
 START_TIMEOUT_S = 10.0
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
+from confluent_kafka.admin import AdminClient
 
 from shared.broker.leases import NO_LEASE, Lease
+from shared.broker.replicas import survey_replicas
 from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, security_config
 from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
@@ -36,6 +38,21 @@ router has forgotten would otherwise keep a worker from reading (`tests/faults/t
 
 ASK_HEADERS, ASK_CODE = methodcaller("headers"), methodcaller("code")
 """For calls that may return and leave an error behind: in a plain call the interpreter may overlook it for a while."""
+
+TIMEOUT_CODES = frozenset(
+    {
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    }
+)
+"""A write ends with one of these, among other causes, where the brokers refuse it for want of in-sync copies."""
+
+REPLICAS_TIMEOUT_S = 1.5
+"""For each of two questions about copies, after a time-out alone."""
 
 log = get_logger("broker")
 
@@ -92,8 +109,10 @@ class KafkaSink:
     """
 
     def __init__(self, bootstrap: Address, settings: BrokerSettings) -> None:
-        self._flush_timeout_s = settings.delivery_timeout_s + 5
+        self._bootstrap, self._flush_timeout_s = bootstrap, settings.delivery_timeout_s + 5
         self._failed: list[Message] = []
+        self._timed_out: set[str] = set()
+        self._admin: AdminClient | None = None
         self._too_large: list[Message] = []
         self._fatal: MillraceError | None = None
         self.last_error = ""
@@ -129,6 +148,7 @@ class KafkaSink:
         while self._too_large:
             self._send_alone(self._too_large.pop(0))
         self._raise_if_fatal()
+        self._explain_timeouts()
         failed, self._failed = self._failed, []
         if not failed:
             self._heard.forget()
@@ -195,10 +215,27 @@ class KafkaSink:
             return
         log.warning("delivery failed", topic=message.topic, error=error.str())
         self._failed.append(message)
+        if code in TIMEOUT_CODES:
+            self._timed_out.add(message.topic)
         behind = f" ({self._heard.reason})" if self._heard.reason else ""
         self.last_error = f"{message.topic}: {error.str()}{behind}"
         if self._fatal is None and (code in REFUSED_CODES or code == KafkaError._FATAL or error.fatal()):
             self._fatal = _failed_for_good(error, f"topic {message.topic}")
+
+    def _explain_timeouts(self) -> None:
+        """Look whether the topics whose messages timed out lack in-sync copies: the client does not report that."""
+        topics, self._timed_out = sorted(self._timed_out), set()
+        if not topics:
+            return
+        if self._admin is None:
+            self._admin = opened(AdminClient, client_config(self._bootstrap) | {"allow.auto.create.topics": False})
+        try:
+            shortage = survey_replicas(self._admin, topics, REPLICAS_TIMEOUT_S).shortage()
+        except KafkaException:
+            return  # no broker answers, which is what the time-out itself says
+        if shortage:
+            log.warning("topics lack in-sync copies", found=shortage)
+            self.last_error = f"{shortage} ({self.last_error})"
 
     def _end(self, error: KafkaException | SystemError) -> None:
         """Keep why the client has failed for good: it does not tell then but raises, also right into a callback."""

@@ -8,10 +8,10 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
+from shared.broker.embedded import CLUSTER
 from shared.broker.kafka import client_config
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address, failure, opened
-from shared.broker.topic_ids import EMBEDDED_CLUSTER
 from shared.errors import Fatal
 from shared.records import TopicPartition
 
@@ -43,7 +43,7 @@ class Remover:
         config = client_config(self._bootstrap) | {"group.id": "millrace-reader"}
         with closing(opened(Consumer, config)) as consumer:
             try:
-                if str(consumer.list_topics(topic, timeout=TIMEOUT_S).cluster_id).startswith(EMBEDDED_CLUSTER):
+                if str(consumer.list_topics(topic, timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER):
                     raise Fatal("the embedded broker cannot delete records; all of it is gone when its process ends")
                 if until is None:
                     return marks

@@ -10,7 +10,10 @@ from confluent_kafka.admin import AdminClient
 
 from shared.broker.kafka import client_config
 from shared.broker.reader import COORDINATOR_MOVES, COORDINATOR_WAIT_S
+from shared.broker.replicas import ReplicaSurvey, survey_replicas
 from shared.broker.security import Address, Heard, group_failure, opened, reach
+from shared.broker.transactions import COUNTED_OFFSETS, Span, count_records
+from shared.records import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,13 @@ class GroupSurvey:
 
     Attributes:
         state: In the broker's words, `stable` or `empty` for example; None where there is no such group yet.
-        behind: Records between what is committed and what is written, by the watermarks.
+        behind: Records between what is committed and what may be read: the end of the log, or an open transaction.
+        is_counted: Whether records were counted, and not offsets, among which markers of transactions may be.
     """
 
     state: str | None
     behind: int
+    is_counted: bool = True
 
 
 def survey(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> Survey:
@@ -51,6 +56,27 @@ def survey(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> Surve
     found = reach(client, heard, None, timeout_s)
     there = {name: found.topics[name] for name in topics if name in found.topics}
     return Survey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
+
+
+def survey_topics(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> ReplicaSurvey:
+    """Ask for the replicas and settings of the topics that are there.
+
+    Raises:
+        Unavailable: the brokers do not answer.
+        Fatal: the settings cannot be used.
+    """
+    heard = Heard()
+    client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
+    try:
+        found = survey_replicas(client, topics, timeout_s)
+        for _ in range(int(timeout_s / COORDINATOR_WAIT_S)):
+            if found.silent or not any(topic.without_leader for topic in found.topics):
+                break
+            client.poll(COORDINATOR_WAIT_S)  # leaders are being chosen, as of topics just made: this only waits
+            found = survey_replicas(client, topics, timeout_s)
+    except KafkaException as error:
+        raise heard.failure(error.args[0]) from error
+    return found
 
 
 def survey_group(bootstrap: Address, group: str, topics: Sequence[str], timeout_s: float) -> GroupSurvey:
@@ -70,25 +96,31 @@ def survey_group(bootstrap: Address, group: str, topics: Sequence[str], timeout_
     admin = opened(AdminClient, config)
     with closing(opened(Consumer, config | {"group.id": group, "enable.auto.commit": False})) as consumer:
         try:
-            behind = _behind(consumer, topics, timeout_s)
+            spans = _spans_behind(consumer, topics, timeout_s)
             listed = admin.list_consumer_groups(request_timeout=timeout_s).result(timeout_s + 1)
         except KafkaException as error:
             raise group_failure(consumer, error.args[0], group) from error
     states = [each.state.name.lower() for each in listed.valid if each.group_id == group]
-    return GroupSurvey(states[0] if states else None, behind)
+    state, offsets = states[0] if states else None, sum(end - first for first, end in spans.values())
+    if 0 < offsets <= COUNTED_OFFSETS:
+        count = count_records(bootstrap, spans, timeout_s, committed_only=True)
+        if count.is_whole:
+            return GroupSurvey(state, count.records)
+    return GroupSurvey(state, offsets, is_counted=offsets == 0)
 
 
-def _behind(consumer: Consumer, topics: Sequence[str], timeout_s: float) -> int:
+def _spans_behind(consumer: Consumer, topics: Sequence[str], timeout_s: float) -> dict[TopicPartition, Span]:
     places = [
         KafkaPartition(topic, number)
         for topic in topics
         for number in consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
     ]
-    behind = 0
+    spans = {}
     for place in _committed(consumer, places, timeout_s):
         low, high = consumer.get_watermark_offsets(place, timeout=timeout_s, cached=False)
-        behind += high - min(high, max(low, place.offset))
-    return behind
+        if high > max(low, place.offset):
+            spans[TopicPartition(place.topic, place.partition)] = (max(low, place.offset), high)
+    return spans
 
 
 def _committed(consumer: Consumer, places: list[KafkaPartition], timeout_s: float) -> list[KafkaPartition]:

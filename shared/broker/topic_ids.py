@@ -7,6 +7,7 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
+from shared.broker.embedded import CLUSTER
 from shared.broker.kafka import client_config
 from shared.broker.security import Address, opened
 from shared.clock import Clock
@@ -14,9 +15,6 @@ from shared.logs import get_logger
 
 LOOK_EVERY_S = 2.0
 TIMEOUT_S = 2.0
-EMBEDDED_CLUSTER = "mockCluster"
-"""What librdkafka calls its mock cluster: it gives topics no ids, leaves most questions of an admin client unanswered, and
-answers every question for a time with "the end"."""
 
 NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """What a broker older than ids (before Kafka 2.8) is shown with: sixteen zeros in Base64."""
@@ -47,7 +45,7 @@ class TopicIds:
         """Ask the brokers; one that does not answer changes nothing that is known."""
         try:
             if self._embedded is None:
-                self._embedded = str(self._admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(EMBEDDED_CLUSTER)
+                self._embedded = str(self._admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER)
             missing = self._missing_of_embedded() if self._embedded else self._describe()
         except KafkaException as error:
             log.debug("topics could not be looked at", error=error.args[0].str())

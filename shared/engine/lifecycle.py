@@ -10,7 +10,7 @@ OPERATOR = "operator"
 
 
 class Lifecycle:
-    """Heartbeats, reasons not to be ready, and the wishes to pause and to stop.
+    """Heartbeats, reasons not to be ready, notes, and the wishes to pause and to stop.
 
     Args:
         clock: For the age of heartbeats.
@@ -26,6 +26,7 @@ class Lifecycle:
         self._beats: dict[str, Callable[[], float]] = {}
         self._last_s: dict[str, float] = {}
         self._faults: dict[str, Callable[[], str | None]] = {}
+        self._notes: dict[str, Callable[[], str | None]] = {}
         self._not_ready: dict[str, str] = {"worker": "starting"}
         self.pause_wanted = False
         self.stopping = threading.Event()
@@ -41,6 +42,10 @@ class Lifecycle:
     def ask(self, part: str, fault: Callable[[], str | None]) -> None:
         """Ask a part, whenever somebody looks, what keeps it from working; None says nothing does."""
         self._faults[part] = fault
+
+    def ask_note(self, part: str, note: Callable[[], str | None]) -> None:
+        """Ask a part, whenever somebody looks, what is worth knowing though it is ready; None says nothing is."""
+        self._notes[part] = note
 
     def set_ready(self, part: str) -> None:
         """Say that nothing speaks against readiness from this part any more."""
@@ -79,3 +84,7 @@ class Lifecycle:
         """Return what speaks against readiness, by part; empty means ready."""
         faults = {part: found for part, fault in self._faults.items() if (found := fault()) is not None}
         return dict(self._not_ready) | faults | dict.fromkeys(self.stuck(), "stuck")
+
+    def notes(self) -> dict[str, str]:
+        """Return what is worth knowing beside readiness, by part."""
+        return {part: found for part, note in self._notes.items() if (found := note()) is not None}

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 
 from millrace.doctor import examine
 from millrace.doctoring.finding import Check, Finding, State, findings_of
-from millrace.doctoring.services import CREATE, check_broker, check_cache, check_store
+from millrace.doctoring.services import check_broker, check_cache, check_store
+from millrace.doctoring.topics import CREATE
 from millrace.wiring import model_card
 from schemas.topics import topics_of
 from shared.broker.embedded import EmbeddedBroker

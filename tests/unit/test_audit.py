@@ -248,15 +248,27 @@ def test_what_was_settled_again_after_a_crash_is_repeated_and_clean() -> None:
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 2}
+    assert findings.examples["repeated"] == [
+        "tickets/0@0 was settled 2 times and has 2 results",
+        "tickets/0@1 was settled 2 times and has 2 dead letters",
+    ]
     assert len(world.reader.topics[RESULTS]) == 2
 
 
-@pytest.mark.parametrize("topic", [RESULTS, DLQ])
-def test_a_message_that_stands_twice_is_repeated(world: World, topic: str) -> None:
-    world.reader.topics[topic] *= 2
+@pytest.mark.parametrize(
+    ("topic", "told"), [(RESULTS, "tickets/0@0 has 3 results"), (DLQ, "tickets/0@1 has 3 dead letters")]
+)
+def test_a_message_that_stands_more_than_once_is_repeated_and_named(world: World, topic: str, told: str) -> None:
+    world.reader.topics[topic] *= 3
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 1}
+    assert findings.examples["repeated"] == [told]
+
+
+def test_an_entry_of_the_ledger_that_stands_twice_says_settled(world: World) -> None:
+    world.entry(Outcome.ROUTED, 0)
+    assert world.audit().examples["repeated"] == ["tickets/0@0 was settled 2 times"]
 
 
 def test_what_is_not_committed_yet_is_pending(world: World) -> None:

@@ -25,6 +25,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "cache_up": lambda told: told.cache_up("get", True),
     "dead_letters_measured": lambda told: told.dead_letters_measured(7, 90.0),
     "alias_elsewhere": lambda told: told.alias_elsewhere(True),
+    "open_transactions_measured": lambda told: told.open_transactions_measured(60, 74.0),
     "paused": lambda told: told.paused("store"),
     "resumed": lambda told: told.resumed("store", 12.5),
     "unread_lost": lambda told: told.unread_lost(6),

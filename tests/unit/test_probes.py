@@ -73,6 +73,18 @@ def test_an_outage_ends_readiness_and_not_life(served: Served) -> None:
     assert served.get("/readyz")[0] == 503
 
 
+def test_a_note_is_shown_while_there_is_one_and_ends_nothing(served: Served) -> None:
+    served.lifecycle.set_ready("worker")
+    notes = ["60 records wait"]
+    served.lifecycle.ask_note("transactions", lambda: notes[0] if notes else None)
+    status, _, body = served.get("/readyz")
+    assert status == 200
+    assert json.loads(body) == {"ok": True, "faults": {}, "notes": {"transactions": "60 records wait"}}
+    assert json.loads(served.get("/healthz")[2]) == {"ok": True, "faults": {}}
+    notes.clear()
+    assert json.loads(served.get("/readyz")[2]) == {"ok": True, "faults": {}}
+
+
 def test_a_stuck_thread_ends_both(served: Served) -> None:
     served.lifecycle.set_ready("worker")
     served.lifecycle.beat("process")

@@ -1,0 +1,196 @@
+"""What waits behind an open transaction: readers of committed records get nothing past it until it ends.
+
+The offset up to which they may read is the last stable offset. Behind it stand the records of the transaction and all that
+anybody has written since.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka import admin as kafka_admin
+from confluent_kafka.admin import AdminClient
+
+from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, reach
+from shared.errors import Unavailable
+from shared.records import TopicPartition
+
+library: Any = kafka_admin  # whose types leave out how offsets are specified
+
+COUNTED_OFFSETS = 500
+"""Up to so many offsets are read to count the records among them; the others are markers of transactions."""
+
+CONSUME_S = 0.05
+LEADER_WAIT_S = 0.5
+LEADER_MOVES = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._NOENT,  # the metadata name no leader
+    }
+)
+
+Span = tuple[int, int]
+"""A first offset, and the offset behind the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in a topic behind an open transaction.
+
+    Attributes:
+        topic: The topic; empty: several.
+        records: How many; 0 where no transaction is open.
+        oldest_ms: When the first of them was written, ms since the epoch; None: nothing waits, or it could not be read.
+        is_counted: Whether records were counted, and not offsets, of which some are markers of transactions.
+    """
+
+    topic: str
+    records: int
+    oldest_ms: int | None = None
+    is_counted: bool = True
+
+    def age_s(self, now: datetime) -> float:
+        """Return the age of the oldest in seconds; 0 where it is not known, or clocks disagree."""
+        return 0.0 if self.oldest_ms is None else max(0.0, now.timestamp() - self.oldest_ms / 1000)
+
+    def describe(self, now: datetime) -> str:
+        """Return how many records wait and for how long, in words."""
+        about, plural = "" if self.is_counted else "about ", "" if self.records == 1 else "s"
+        age = "" if self.oldest_ms is None else f", the oldest for {self.age_s(now):.0f} s"
+        of = f" of {self.topic}" if self.topic else ""
+        verb = "waits" if self.records == 1 else "wait"
+        return f"{about}{self.records} record{plural}{of} {verb} behind an open transaction{age}"
+
+
+def total(waiting: Sequence[Waiting]) -> Waiting:
+    """Return what waits in all of these topics together."""
+    oldest_ms = min((each.oldest_ms for each in waiting if each.oldest_ms is not None), default=None)
+    return Waiting("", sum(each.records for each in waiting), oldest_ms, all(each.is_counted for each in waiting))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The records in a span of offsets, and when the oldest was written, ms since the epoch; `is_whole`: all was read."""
+
+    records: int
+    oldest_ms: int | None
+    is_whole: bool
+
+
+def measure_waiting(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> list[Waiting]:
+    """Return what waits in each topic that is there.
+
+    Args:
+        bootstrap: Addresses of the brokers.
+        topics: Which topics; none is created by asking.
+        timeout_s: For each question, and for reading what waits.
+
+    Raises:
+        Unavailable: the brokers do not answer.
+        Fatal: the settings cannot be used, or the brokers refuse this user.
+    """
+    heard = Heard()
+    admin = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
+    found = []
+    for topic in topics:
+        there = reach(admin, heard, topic, timeout_s).topics.get(topic)
+        if there is None or there.error is not None:
+            continue
+        spans = _unstable(admin, topic, list(there.partitions), timeout_s)
+        found.append(_waiting(bootstrap, topic, spans, timeout_s))
+    return found
+
+
+def _unstable(admin: AdminClient, topic: str, partitions: list[int], timeout_s: float) -> dict[TopicPartition, Span]:
+    """Return of each partition where something waits the span from the last stable offset to the end."""
+    wanted = {KafkaPartition(topic, number): library.OffsetSpec.latest() for number in partitions}
+    # The end first: what is written between the two questions must not look as if it waited.
+    levels = (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
+    try:
+        high, stable = (_latest(admin, wanted, level, timeout_s) for level in levels)
+    except KafkaException as error:
+        raise failure(error.args[0], f"topic {topic}", f"Describe on topic {topic}") from error
+    except TimeoutError as error:
+        raise Unavailable("broker", f"topic {topic}: no answer within {timeout_s:g} s") from error
+    return {TopicPartition(topic, each): (stable[each], high[each]) for each in high if high[each] > stable[each]}
+
+
+def _latest(admin: AdminClient, wanted: dict[Any, Any], level: IsolationLevel, timeout_s: float) -> dict[int, int]:
+    """Return the last offset of each partition; ask again while leaders are being chosen, as of topics just made."""
+    attempts = max(1, int(timeout_s / LEADER_WAIT_S))
+    for attempt in range(attempts):
+        asked = admin.list_offsets(wanted, isolation_level=level, request_timeout=timeout_s)
+        try:
+            return {place.partition: answer.result(timeout_s + 1).offset for place, answer in asked.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in LEADER_MOVES or attempt == attempts - 1:
+                raise
+        admin.poll(LEADER_WAIT_S)  # this only waits
+    raise AssertionError("unreachable")
+
+
+def _waiting(bootstrap: Address, topic: str, spans: Mapping[TopicPartition, Span], timeout_s: float) -> Waiting:
+    offsets = sum(end - first for first, end in spans.values())
+    if not offsets:
+        return Waiting(topic, 0)
+    if offsets <= COUNTED_OFFSETS:
+        count = count_records(bootstrap, spans, timeout_s, committed_only=False)
+        if count.is_whole:
+            return Waiting(topic, count.records, count.oldest_ms)
+    firsts = {place: (first, first + 1) for place, (first, _) in spans.items()}
+    oldest_ms = count_records(bootstrap, firsts, timeout_s, committed_only=False).oldest_ms
+    return Waiting(topic, offsets, oldest_ms, is_counted=False)
+
+
+def count_records(
+    bootstrap: Address, spans: Mapping[TopicPartition, Span], timeout_s: float, committed_only: bool
+) -> Count:
+    """Read spans of offsets and count the records; a user who may not read them gets a count that is not whole."""
+    level = "read_committed" if committed_only else "read_uncommitted"
+    config = client_config(bootstrap) | {
+        "group.id": "millrace-reader",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "isolation.level": level,
+        "fetch.max.bytes": FETCH_LIMIT_BYTES,
+        "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
+    }
+    left = dict(spans)
+    times_ms: list[int] = []
+    with closing(opened(Consumer, config)) as consumer:
+        consumer.assign([KafkaPartition(*place, first) for place, (first, _) in left.items()])
+        for place, offset, timestamp_ms in _messages(consumer, timeout_s):
+            end = left[place][1] if place in left else 0
+            if timestamp_ms is not None and offset < end:
+                times_ms.append(timestamp_ms)
+            if place in left and offset + 1 >= end:
+                del left[place]
+                consumer.incremental_unassign([KafkaPartition(*place)])
+            if not left:
+                break
+    return Count(len(times_ms), min((each for each in times_ms if each >= 0), default=None), is_whole=not left)
+
+
+def _messages(consumer: Consumer, timeout_s: float) -> Iterator[tuple[TopicPartition, int, int | None]]:
+    """Yield place, offset and timestamp of what comes, None at a partition's end; stop with the time, or at a refusal."""
+    waits = 0
+    while waits * CONSUME_S < timeout_s:
+        messages = consumer.consume(COUNTED_OFFSETS, CONSUME_S)
+        waits += 1
+        for message in messages:
+            place = TopicPartition(message.topic() or "", message.partition() or 0)
+            error, offset = message.error(), message.offset() or 0
+            if error is None:
+                yield place, offset, message.timestamp()[1]
+            elif error.code() == KafkaError._PARTITION_EOF:
+                yield place, 1 << 62, None
+            elif error.code() in REFUSED_CODES and error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+                return

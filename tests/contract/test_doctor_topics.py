@@ -1,0 +1,88 @@
+"""What `millrace doctor` finds of the topics of a real Kafka: who made them, their limits, and their copies.
+
+A green run does not prove how older brokers answer, nor what a broker that makes topics by itself sets beside partitions:
+here they are made as it makes them, with one partition and without settings.
+"""
+
+import re
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from millrace.doctoring.finding import Check, Finding, findings_of
+from millrace.doctoring.services import check_broker
+from schemas.topics import Topic, topics_of
+from shared.broker.provision import create_topics
+from shared.settings import BrokerSettings, Settings
+from tests.kafka.server import KafkaServer
+from tests.waiting import wait_until
+
+TOPICS = topics_of("tickets")
+TIMEOUT_S = 30.0
+
+
+def look(bootstrap: str) -> list[Finding]:
+    """Return what the doctor finds of the topics, once the broker shows all that were created."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    names = {topic.name for topic in TOPICS}
+    wait_until(lambda: names <= set(admin.list_topics(timeout=5).topics), TIMEOUT_S, "all topics shown")
+    settings = Settings(broker=BrokerSettings(bootstrap=bootstrap))
+    found = findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+    return [finding for finding in found if finding.part == "topics"]
+
+
+def bare(bootstrap: str, topics: list[Topic], partitions: int, **config: str) -> None:
+    """Create topics with these settings alone."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for future in admin.create_topics(
+        [NewTopic(topic.name, partitions, 1, config=config) for topic in topics]
+    ).values():
+        future.result(TIMEOUT_S)
+
+
+@pytest.fixture
+def bootstrap(own_kafka: KafkaServer) -> str:
+    """Give the address of a broker without topics."""
+    return own_kafka.bootstrap
+
+
+def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_remedy(bootstrap: str) -> None:
+    bare(bootstrap, list(TOPICS[:2]), partitions=1)
+    create_topics(bootstrap, topics_of("tickets"), 1)
+    [found] = look(bootstrap)
+    assert found.state == "wrong"
+    assert re.search(r"tickets, tickets\.redo: one partition in place of 12, made by the broker itself", found.detail)
+    assert "tickets.dlq" not in found.detail
+    assert "kafka-topics.sh --delete" in found.mend
+    assert "millrace topics create" in found.mend
+
+
+def test_topics_that_a_person_made_with_fewer_partitions_are_a_warning(bootstrap: str) -> None:
+    create_topics(bootstrap, topics_of("tickets", 1), 1)
+    [found] = look(bootstrap)
+    assert found.state == "warning"
+    assert "fewer partitions than the 12 of the schema: tickets 1" in found.detail
+
+
+def test_a_topic_that_takes_less_than_the_schema_wants_is_a_warning_with_the_command(bootstrap: str) -> None:
+    small = [topic for topic in TOPICS if topic.name == "tickets.dlq"]
+    bare(bootstrap, small, partitions=12, **{"retention.ms": "1000000", "max.message.bytes": "1048576"})
+    create_topics(bootstrap, TOPICS, 1)
+    ok, found = look(bootstrap)
+    assert (ok.state, found.state) == ("ok", "warning")
+    assert f"tickets.dlq takes messages of 1048576 bytes, and {small[0].message_limit_bytes} are wanted" in found.detail
+    assert f"--entity-name tickets.dlq --add-config max.message.bytes={small[0].message_limit_bytes}" in found.mend
+
+
+def test_more_in_sync_copies_than_replicas_are_a_warning(bootstrap: str) -> None:
+    bare(bootstrap, list(TOPICS[:1]), 12, **{"min.insync.replicas": "2", "max.message.bytes": "20000000"})
+    create_topics(bootstrap, TOPICS, 1)
+    ok, found = look(bootstrap)
+    assert (ok.state, found.state) == ("ok", "warning")
+    assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync copy, min.insync.replicas wants 2"
+
+
+def test_all_is_well_with_what_our_command_makes(bootstrap: str) -> None:
+    create_topics(bootstrap, TOPICS, 1)
+    assert [found.state for found in look(bootstrap)] == ["ok"]

@@ -1,0 +1,84 @@
+"""Three Kafka brokers of which one or two are killed, so that writes are refused for want of in-sync copies.
+
+The reason has to be in the text of the pause and in `doctor`. Green does not show brokers and controllers on machines of
+their own, nor a copy that merely lags.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from millrace.doctoring.finding import Check, Finding, findings_of
+from millrace.doctoring.services import check_broker
+from schemas.topics import topics_of
+from shared.broker.kafka import KafkaSink
+from shared.broker.provision import create_topics
+from shared.records import Message
+from shared.settings import BrokerSettings, Settings
+from tests.kafka.server import KafkaServer, why_unavailable
+from tests.services import missing
+from tests.waiting import wait_until
+
+TIMEOUT_S = 60.0
+STRICT = "strict"
+"""A topic that wants all three copies."""
+
+
+@pytest.fixture
+def three() -> Iterator[KafkaServer]:
+    """Give three brokers with the topics, three copies each."""
+    if reason := why_unavailable():
+        missing(reason)
+    with KafkaServer(nodes=3) as server:
+        create_topics(server.bootstrap, topics_of("tickets"), replication=3)
+        admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
+        strict = NewTopic(STRICT, 3, 3, config={"min.insync.replicas": "3"})
+        admin.create_topics([strict])[STRICT].result(TIMEOUT_S)
+        yield server
+
+
+def look(server: KafkaServer) -> list[Finding]:
+    settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
+    found = findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+    return [finding for finding in found if finding.part == "topics"]
+
+
+def in_sync(server: KafkaServer, topic: str, wanted: int) -> bool:
+    admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
+    try:
+        partitions = admin.list_topics(topic, timeout=5).topics[topic].partitions.values()
+    except KafkaException:
+        return False
+    return all(len(each.isrs) == wanted and each.leader >= 0 for each in partitions)
+
+
+def refused(server: KafkaServer, topic: str) -> str:
+    """Return the text of the pause after a write that was not confirmed."""
+    sink = KafkaSink(server.bootstrap, BrokerSettings(delivery_timeout_s=4))
+    sink.produce([Message(topic, b"key", b"value")])
+    assert len(sink.flush()) == 1
+    return sink.last_error
+
+
+def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three: KafkaServer) -> None:
+    assert [found.state for found in look(three)] == ["ok"]
+    three.kill(2)
+    wait_until(lambda: in_sync(three, STRICT, 2) and in_sync(three, "tickets", 2), TIMEOUT_S, "the copy out of sync")
+    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync copies, min.insync.replicas wants 3" in refused(three, STRICT)
+    ok, lagging = look(three)
+    assert (ok.state, lagging.state) == ("ok", "warning")
+    assert "tickets.redo: 12 of 12 partitions have 2 in-sync copies of 3" in lagging.detail
+
+    # The controllers have lost their majority with the second one, and the metadata show its copies as in sync for ever.
+    three.kill(3)
+    reason = "12 of 12 partitions have 1 in-sync copy, min.insync.replicas wants 2"
+    assert f"tickets.routed: {reason}" in refused(three, "tickets.routed")
+    [wrong] = [found for found in look(three) if found.state == "wrong"]
+    assert wrong.detail.startswith("writes are refused: ")
+    for topic in topics_of("tickets"):
+        assert f"{topic.name}: {reason}" in wrong.detail
+    assert "broker 3 does not answer" in wrong.detail
+    assert wrong.mend

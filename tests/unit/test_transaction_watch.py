@@ -1,0 +1,101 @@
+"""What waits behind open transactions, as the observer and the probes are given it.
+
+Green does not show that the broker's answers are right: `tests/faults/test_open_transaction.py` asks a broker.
+"""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from millrace.transaction_watch import EVERY_S, TransactionWatch
+from shared.broker.transactions import Waiting
+from shared.errors import Fatal, Unavailable
+from shared.metrics import Metrics
+from shared.observers import Observer
+from tests.fakes import ManualClock
+
+TIMEOUT_S = 10.0
+NOW_MS = int(ManualClock().now().timestamp() * 1000)
+
+
+class Told(Observer):
+    """Keeps what was told."""
+
+    def __init__(self, looks: int) -> None:
+        self.told: list[tuple[int | None, float]] = []
+        self.enough, self._looks = threading.Event(), looks
+
+    def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
+        """Note it."""
+        self.told.append((records, oldest_age_s))
+        if len(self.told) == self._looks:
+            self.enough.set()
+
+
+class StoppingClock(ManualClock):
+    """Ends the watch's wait once the observer has heard enough."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__()
+        self._told = told
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Wait no time."""
+        return super().wait(event, timeout_s) or self._told.enough.is_set()
+
+
+def watched(*answers: list[Waiting] | Exception) -> tuple[list[tuple[int | None, float]], str | None]:
+    """Return what was told of these answers, and the note after the last of them."""
+    waiting, told = list(answers), Told(len(answers))
+    clock = StoppingClock(told)
+
+    def measure() -> Sequence[Waiting]:
+        answer = waiting.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    watch = TransactionWatch(measure, clock, told)
+    assert told.enough.wait(TIMEOUT_S)
+    watch.close()
+    assert set(clock.waits) == {EVERY_S}
+    clock.seconds = ManualClock().seconds
+    return told.told, watch.note()
+
+
+def test_all_topics_are_added_up_and_each_is_named() -> None:
+    told, note = watched([Waiting("tickets", 60, NOW_MS - 74_000), Waiting("tickets.redo", 1, NOW_MS - 5_000)])
+    assert told == [(61, 74.0)]
+    assert note == (
+        "60 records of tickets wait behind an open transaction, the oldest for 74 s; "
+        "1 record of tickets.redo waits behind an open transaction, the oldest for 5 s"
+    )
+
+
+def test_what_was_not_counted_or_has_no_known_age_says_so() -> None:
+    told, note = watched([Waiting("tickets", 9000, None, is_counted=False)])
+    assert (told, note) == ([(9000, 0.0)], "about 9000 records of tickets wait behind an open transaction")
+
+
+def test_nothing_that_waits_is_0_and_no_note() -> None:
+    assert watched([Waiting("tickets", 0), Waiting("tickets.redo", 0)]) == ([(0, 0.0)], None)
+
+
+@pytest.mark.parametrize("error", [Unavailable("broker", "away"), Fatal("no key file"), RuntimeError("hunter2")])
+def test_what_cannot_be_measured_is_unknown_and_the_next_look_counts(error: Exception) -> None:
+    with capture_logs() as lines:
+        assert watched([Waiting("tickets", 3, NOW_MS)], error) == ([(3, 0.0), (None, 0.0)], None)
+        assert watched(error, [Waiting("tickets", 3, NOW_MS + 9_000)])[0] == [(None, 0.0), (3, 0.0)]
+    assert {line["log_level"] for line in lines} == {"debug"}
+    assert "hunter2" not in str(lines)
+
+
+def test_the_gauges_are_absent_while_unknown() -> None:
+    metrics = Metrics("tickets")
+    metrics.open_transactions_measured(60, 74.0)
+    assert b'millrace_open_transaction_oldest_age_seconds{stream="tickets"} 74.0' in metrics.render()
+    metrics.open_transactions_measured(None, 0.0)
+    assert b"millrace_open_transaction_records{" not in metrics.render()
+    assert b"millrace_open_transaction_oldest_age_seconds{" not in metrics.render()
