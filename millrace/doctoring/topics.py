@@ -77,7 +77,7 @@ def _limits(topics: Sequence[Topic], states: Mapping[str, TopicState], address: 
         found, wanted = int(state.settings[MESSAGE_LIMIT]), topic.message_limit_bytes
         if found < wanted:
             yield Finding(
-                "topics",
+                "topic limits",
                 "warning",
                 f"{topic.name} takes messages of {found} bytes, and {wanted} are wanted ({MESSAGE_LIMIT}): "
                 "larger ones are refused",

@@ -227,12 +227,13 @@ class KafkaSink:
         topics, self._timed_out = sorted(self._timed_out), set()
         if not topics:
             return
-        if self._admin is None:
-            self._admin = opened(AdminClient, client_config(self._bootstrap) | {"allow.auto.create.topics": False})
         try:
+            if self._admin is None:
+                self._admin = opened(AdminClient, client_config(self._bootstrap) | {"allow.auto.create.topics": False})
             shortage = survey_replicas(self._admin, topics, REPLICAS_TIMEOUT_S).shortage()
-        except KafkaException:
-            return  # no broker answers, which is what the time-out itself says
+        except (KafkaException, MillraceError) as error:  # no broker answers, which is what the time-out itself says
+            log.debug("copies could not be looked at", why=type(error).__name__)
+            return
         if shortage:
             log.warning("topics lack in-sync copies", found=shortage)
             self.last_error = f"{shortage} ({self.last_error})"

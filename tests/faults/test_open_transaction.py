@@ -21,7 +21,7 @@ from shared.broker.survey import survey
 from shared.settings import BrokerSettings, Settings
 from tests.certificates import Certificates
 from tests.faults.test_secrets import running
-from tests.kafka.access import allowed, documented, millrace, user_environment
+from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
 from tests.kafka.config import USER
 from tests.kafka.server import KafkaServer, why_unavailable
 from tests.services import missing
@@ -155,10 +155,18 @@ def test_a_user_who_may_only_describe_learns_the_number_and_what_is_hidden(
 ) -> None:
     create_topics(own_secure.bootstrap, topics_of("tickets", PARTITIONS), 1)
     environment = user_environment(own_secure, certificates, tmp_path)
-    rules = allowed(own_secure, USER, [rule for rule in documented() if rule.role == "doctor"])
-    with left_open(own_secure), rules:
-        done = millrace(environment, "doctor")
+    rules = [rule for rule in documented() if rule.role == "doctor"]
+    more = Rule("doctor", "topic", "tickets", "prefixed", ("Describe_Configs",))
+    with left_open(own_secure):
+        with allowed(own_secure, USER, rules):
+            done = millrace(environment, "doctor")
+        with allowed(own_secure, USER, [*rules, more]):
+            with_settings = millrace(environment, "doctor")
     assert re.search(r"about \d+ records wait behind an open transaction", done.stdout), done.stdout
     assert "do not let this user read the settings of tickets, " in done.stdout
     assert "DescribeConfigs" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+    assert "DescribeConfigs" not in with_settings.stdout
+    assert "writes are refused" not in with_settings.stdout, (
+        "a broker that refuses this user is no broker that is silent"
+    )
