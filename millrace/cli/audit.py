@@ -11,7 +11,7 @@ from millrace.wiring import group_of, open_collection
 from schemas.topics import quarantine_topic, topics_of
 from shared.broker.reader import TIMEOUT_S, TopicReader
 from shared.broker.security import Address
-from shared.broker.transactions import measure_waiting, total
+from shared.broker.transactions import OpenTransactions, total
 from shared.clock import SystemClock
 
 
@@ -63,7 +63,7 @@ def _note_waiting(findings: Findings, bootstrap: Address, stream: str) -> None:
     It is asked after the topics were read: what was committed meanwhile was read as pending, and does not wait any more.
     """
     names = [topic.name for topic in topics_of(stream) if topic.name != quarantine_topic(stream)]
-    waiting, now = measure_waiting(bootstrap, names, TIMEOUT_S), SystemClock().now()
+    waiting, now = OpenTransactions(bootstrap, names, TIMEOUT_S).measure(), SystemClock().now()
     for each in waiting:
         findings.note("open_transaction", each.describe(now), each.records)
     together = total(waiting)

@@ -16,7 +16,7 @@ from millrace.transaction_watch import LOOK_TIMEOUT_S, TransactionWatch
 from millrace.wiring import load_decider, load_text_model, model_card, open_broker, open_store, ticket_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic, topics_of
 from shared.broker.backlog import measure
-from shared.broker.transactions import measure_waiting
+from shared.broker.transactions import OpenTransactions
 from shared.clock import SystemClock
 from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
@@ -53,7 +53,7 @@ def run(
             probes = ProbeServer(settings.operation.host, wanted, running.lifecycle, running.metrics)
             watch = DeadLetterWatch(partial(measure, address, dlq_topic(stream)), SystemClock(), running.metrics)
             transactions = TransactionWatch(
-                partial(measure_waiting, address, [input_topic(stream), redo_topic(stream)], LOOK_TIMEOUT_S),
+                OpenTransactions(address, [input_topic(stream), redo_topic(stream)], LOOK_TIMEOUT_S).measure,
                 SystemClock(),
                 running.metrics,
             )

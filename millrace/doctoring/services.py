@@ -16,7 +16,7 @@ from schemas.topics import input_topic, redo_topic, topics_of
 from shared.broker.security import Brokers
 from shared.broker.survey import survey as survey_brokers
 from shared.broker.survey import survey_group
-from shared.broker.transactions import measure_waiting, total
+from shared.broker.transactions import OpenTransactions, total
 from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.observers import Observer
@@ -60,7 +60,7 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Iterator[Finding]:
     waits, mend = "", ""
     with suppress(Unavailable):  # the group's survey asks the same brokers, and says why they do not answer
-        waiting = total(measure_waiting(address, topics, timeout_s))
+        waiting = total(OpenTransactions(address, topics, timeout_s).measure())
         if waiting.records:
             waits, mend = waiting.describe(SystemClock().now()), END_TRANSACTION
     try:

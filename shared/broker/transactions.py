@@ -84,8 +84,8 @@ class Count:
     is_whole: bool
 
 
-def measure_waiting(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> list[Waiting]:
-    """Return what waits in each topic that is there.
+class OpenTransactions:
+    """Looks for what waits behind open transactions, as often as wanted over one connection.
 
     Args:
         bootstrap: Addresses of the brokers.
@@ -93,19 +93,29 @@ def measure_waiting(bootstrap: Address, topics: Sequence[str], timeout_s: float)
         timeout_s: For each question, and for reading what waits.
 
     Raises:
-        Unavailable: the brokers do not answer.
-        Fatal: the settings cannot be used, or the brokers refuse this user.
+        Fatal: the settings cannot be used.
     """
-    heard = Heard()
-    admin = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
-    found = []
-    for topic in topics:
-        there = reach(admin, heard, topic, timeout_s).topics.get(topic)
-        if there is None or there.error is not None:
-            continue
-        spans = _unstable(admin, topic, list(there.partitions), timeout_s)
-        found.append(_waiting(bootstrap, topic, spans, timeout_s))
-    return found
+
+    def __init__(self, bootstrap: Address, topics: Sequence[str], timeout_s: float) -> None:
+        self._bootstrap, self._topics, self._timeout_s = bootstrap, topics, timeout_s
+        self._heard = Heard()
+        self._admin = opened(AdminClient, client_config(bootstrap, self._heard) | {"allow.auto.create.topics": False})
+
+    def measure(self) -> list[Waiting]:
+        """Return what waits in each topic that is there.
+
+        Raises:
+            Unavailable: the brokers do not answer.
+            Fatal: they refuse this user.
+        """
+        found = []
+        for topic in self._topics:
+            there = reach(self._admin, self._heard, topic, self._timeout_s).topics.get(topic)
+            if there is None or there.error is not None:
+                continue
+            spans = _unstable(self._admin, topic, list(there.partitions), self._timeout_s)
+            found.append(_waiting(self._bootstrap, topic, spans, self._timeout_s))
+        return found
 
 
 def _unstable(admin: AdminClient, topic: str, partitions: list[int], timeout_s: float) -> dict[TopicPartition, Span]:

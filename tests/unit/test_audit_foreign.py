@@ -98,7 +98,7 @@ def test_the_command_shows_how_many(world: World, monkeypatch: pytest.MonkeyPatc
     put(world, 7, {})
     monkeypatch.setattr("millrace.cli.audit.run_audit", lambda *_: world.audit())
     monkeypatch.setattr("millrace.cli.audit.TopicReader", lambda *_: None)
-    monkeypatch.setattr("millrace.cli.audit.measure_waiting", lambda *_: [])
+    monkeypatch.setattr("millrace.cli.audit.OpenTransactions.measure", lambda _: [])
     ended = CliRunner().invoke(app, ["audit", "--bootstrap", "nowhere:1", "--no-points"])
     assert ended.exit_code == 0, ended.output
     assert "foreign points 1, not compared" in ended.stdout
