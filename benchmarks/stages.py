@@ -101,6 +101,9 @@ class NoSource:
         """Return nothing."""
         return []
 
+    def reported(self, spans: Sequence[Unread]) -> None:
+        """Do nothing."""
+
     def commit(self, records: Sequence[Record]) -> int:
         """Do nothing."""
         return 0

@@ -58,12 +58,12 @@ class Evidence:
         """Return where each span of lost offsets begins, and how many of them nobody has settled.
 
         Args:
-            committed: The group's committed offsets; 0: nothing is committed, so nothing was owed.
+            committed: The group's committed offsets; where it has none it never was, and nothing was owed.
             lows: The beginnings of the logs: what lies between a committed offset and a beginning is lost too.
         """
         lost = {where: list(spans) for where, spans in self.unread.items()}
         for where, low in lows.items():
-            if 0 < committed.get(where, 0) < low:
+            if committed.get(where, low) < low:
                 lost.setdefault(where, []).append(range(committed[where], low))
         return {
             (where, span.start): len(span) - sum((where, offset) in self.outcomes for offset in span)

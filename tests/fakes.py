@@ -89,9 +89,12 @@ class FakeSource:
         return self.hold(records)
 
     def unread(self) -> list[Unread]:
-        """Return what was lost, once."""
-        found, self.gone = self.gone, []
-        return found
+        """Return what was lost."""
+        return list(self.gone)
+
+    def reported(self, spans: Sequence[Unread]) -> None:
+        """Forget it."""
+        self.gone = [span for span in self.gone if span not in spans]
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit, or fail as told."""

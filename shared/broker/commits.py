@@ -4,17 +4,20 @@ Why they are asynchronous, and when not: `docs/decisions/0004-one-thread-owns-th
 """
 
 import queue
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.leases import Leases
+from shared.broker.leases import Lease, Leases
 from shared.errors import Fatal
 from shared.records import TopicPartition
 
-Offsets = dict[TopicPartition, int]
-Commit = tuple[Offsets, "Future[None]"]
+Wanted = Mapping[TopicPartition, tuple[int, int]]
+"""What is to be committed: of each partition the offset, and the number of the lease under which it was reached."""
+
+Commit = tuple[Wanted, "Future[None]"]
 
 
 class Commits:
@@ -24,18 +27,19 @@ class Commits:
     nothing about the one that is there (`positions.py`).
 
     Args:
-        leases: What is ours: an offset of another's partition is not sent.
+        leases: What is ours: an offset reached under a lease that has ended is not sent.
     """
 
     def __init__(self, leases: Leases) -> None:
         self._leases = leases
         self._asked: queue.SimpleQueue[Commit] = queue.SimpleQueue()
-        self._unconfirmed: list[Commit] = []
+        self._unconfirmed: list[tuple[dict[TopicPartition, int], Commit]] = []
+        self.confirmed: dict[TopicPartition, tuple[int, int]] = {}
 
-    def ask(self, offsets: Offsets) -> "Future[None]":
+    def ask(self, wanted: Wanted) -> "Future[None]":
         """Have the poll thread commit; the future fails with `KafkaException` where the brokers refuse."""
         future: Future[None] = Future()
-        self._asked.put((offsets, future))
+        self._asked.put((wanted, future))
         return future
 
     # --- on the poll thread ---
@@ -49,35 +53,37 @@ class Commits:
         """Send those that wait, asynchronously; wait a while for a first one."""
         while True:
             try:
-                offsets, future = self._asked.get(timeout=wait_s) if wait_s else self._asked.get_nowait()
+                commit = self._asked.get(timeout=wait_s) if wait_s else self._asked.get_nowait()
             except queue.Empty:
                 return
             wait_s = 0
-            ours = {where: offset for where, offset in offsets.items() if self._leases.lease_of(where) is not None}
-            if not ours:  # given up while the commit waited: its offsets are the new owner's to say
-                future.set_result(None)
+            offsets = self._ours(commit[0])
+            if not offsets:  # given up while the commit waited: its offsets are the new owner's to say
+                commit[1].set_result(None)
                 continue
             try:
-                consumer.commit(offsets=self._to_kafka(ours), asynchronous=True)
-                self._unconfirmed.append((ours, future))
+                consumer.commit(offsets=offsets, asynchronous=True)
+                self._unconfirmed.append(({TopicPartition(p.topic, p.partition): p.offset for p in offsets}, commit))
             except KafkaException as error:
-                future.set_exception(error)
+                commit[1].set_exception(error)
 
     def send_now(self, consumer: Consumer) -> None:
         """Send one while a rebalance waits: synchronously, since no poll will run to confirm it."""
         try:
-            offsets, future = self._asked.get_nowait()
+            wanted, future = self._asked.get_nowait()
         except queue.Empty:
             return
+        offsets = self._ours(wanted)
         try:
-            consumer.commit(offsets=self._to_kafka(offsets), asynchronous=False)
+            if offsets:
+                consumer.commit(offsets=offsets, asynchronous=False)
             future.set_result(None)
         except KafkaException as error:
             future.set_exception(error)
 
     def send_again(self) -> None:
         """Queue those that are on their way once more: no poll will run to hear that they arrived."""
-        waiting, self._unconfirmed = self._unconfirmed, []
+        waiting, self._unconfirmed = [commit for _, commit in self._unconfirmed], []
         while not self._asked.empty():
             waiting.append(self._asked.get())
         for commit in waiting:
@@ -95,16 +101,24 @@ class Commits:
         failure = error or next((p.error for p in partitions if p.error is not None), None)
         for pending in [pending for pending in self._unconfirmed if pending[0] == offsets]:
             self._unconfirmed.remove(pending)
+            wanted, future = pending[1]
             if failure is None:
-                pending[1].set_result(None)
+                self.confirmed |= wanted
+                future.set_result(None)
             else:
-                pending[1].set_exception(KafkaException(failure))
+                future.set_exception(KafkaException(failure))
 
-    def _to_kafka(self, offsets: Offsets) -> list[KafkaPartition]:
-        return [self._one_to_kafka(where, offset) for where, offset in offsets.items()]
+    def _ours(self, wanted: Wanted) -> list[KafkaPartition]:
+        """Return what may be committed, as the client takes it."""
+        found = [(where, offset, self._leases.lease_of(where), number) for where, (offset, number) in wanted.items()]
+        return [
+            _to_kafka(where, offset, lease)
+            for where, offset, lease, number in found
+            if lease is not None and lease.number == number
+        ]
 
-    def _one_to_kafka(self, where: TopicPartition, offset: int) -> KafkaPartition:
-        lease = self._leases.lease_of(where)
-        if lease is None or lease.topic_id is None:
-            return KafkaPartition(where.topic, where.partition, offset)
-        return KafkaPartition(where.topic, where.partition, offset, lease.topic_id)
+
+def _to_kafka(where: TopicPartition, offset: int, lease: Lease) -> KafkaPartition:
+    if lease.topic_id is None:
+        return KafkaPartition(where.topic, where.partition, offset)
+    return KafkaPartition(where.topic, where.partition, offset, lease.topic_id)

@@ -20,9 +20,10 @@ from shared.logs import get_logger
 from shared.records import Headers, Message, Record
 from shared.settings import BrokerSettings
 
-CLIENT_MESSAGE_LIMIT_BYTES = 110_000_000
+CLIENT_MESSAGE_LIMIT_BYTES = 45_000_000
 """The client bounds a message before compression, a broker after: a value of many megabytes may have fitted the input, and
-its dead letter must go out again. So this is far above any input, and the broker's answer is the one that counts."""
+its dead letter must go out again. So this is far above any input, and below half of what a reading client is sure to
+decompress: it doubles its buffer, up to 100 MB (`receive.message.max.bytes`)."""
 
 COMPRESSION = "zstd"
 """A topic's limit counts compressed bytes. What a producer compressed into the input has to fit the dead-letter queue too,
@@ -126,6 +127,7 @@ class KafkaSink:
             "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
             "queue.buffering.max.messages": 1_000_000,
         }
+        self._config = config
         self._producer = opened(Producer, config)
 
     def produce(self, messages: Sequence[Message]) -> None:
@@ -148,7 +150,10 @@ class KafkaSink:
         while self._too_large:
             self._send_alone(self._too_large.pop(0))
         self._raise_if_fatal()
-        self._explain_timeouts()
+        if self._timed_out:
+            self._explain_timeouts()
+            # A topic that was made again under its name is written to by a new client only: the old one keeps what it knew.
+            self._producer = opened(Producer, self._config)
         failed, self._failed = self._failed, []
         if not failed:
             self._heard.forget()
@@ -225,8 +230,6 @@ class KafkaSink:
     def _explain_timeouts(self) -> None:
         """Look whether the topics whose messages timed out lack in-sync copies: the client does not report that."""
         topics, self._timed_out = sorted(self._timed_out), set()
-        if not topics:
-            return
         try:
             if self._admin is None:
                 self._admin = opened(AdminClient, client_config(self._bootstrap) | {"allow.auto.create.topics": False})

@@ -96,11 +96,15 @@ class Leases:
             self._in_hand = set()
             self._changed.notify_all()
 
-    def take_unread(self) -> list[Unread]:
-        """Return what was found lost since the last call."""
+    def unread(self) -> list[Unread]:
+        """Return what was found lost and is not forgotten yet."""
         with self._changed:
-            taken, self._unread = self._unread, []
-            return taken
+            return list(self._unread)
+
+    def forget_unread(self, spans: Sequence[Unread]) -> None:
+        """Forget these spans: they are reported."""
+        with self._changed:
+            self._unread = [span for span in self._unread if span not in spans]
 
     # --- for the poll thread ---
 
@@ -114,11 +118,6 @@ class Leases:
     def lease_of(self, partition: TopicPartition) -> Lease | None:
         """Return the running lease; None where the partition is not ours."""
         return self._leases.get(partition)
-
-    def all_leases(self) -> dict[TopicPartition, Lease]:
-        """Return the running leases."""
-        with self._changed:
-            return dict(self._leases)
 
     def put_unread(self, unread: Unread) -> None:
         """Add what the log has lost before it was read."""
@@ -155,12 +154,13 @@ class Leases:
             return bool(self._changed.wait_for(lambda: not self._in_hand & leaving, timeout=wait_s))
 
     def give_up(self, leaving: Partitions) -> None:
-        """End the leases, and drop what was read ahead under them."""
+        """End the leases, and drop what was read ahead or found lost under them: the next owner finds it again."""
         with self._changed:
             self._revoking = set()
             for partition in leaving:
                 self._leases.pop(partition, None)
             self._buffer = deque(record for record in self._buffer if record.topic_partition not in leaving)
+            self._unread = [span for span in self._unread if span.topic_partition not in leaving]
             self._buffered_bytes = sum(record.size_bytes for record in self._buffer)
 
     def fail(self, error: BaseException) -> None:

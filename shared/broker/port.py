@@ -29,7 +29,14 @@ class Source(Protocol):
         ...
 
     def unread(self) -> list[Unread]:
-        """Return what the log was found to have lost before it was read, each span once."""
+        """Return what the log was found to have lost before it was read, until it is `reported`.
+
+        It is there before any record behind it is handed out.
+        """
+        ...
+
+    def reported(self, spans: Sequence[Unread]) -> None:
+        """Forget these spans: they are in the ledger."""
         ...
 
     def commit(self, records: Sequence[Record]) -> int:

@@ -34,6 +34,8 @@ def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: 
     committed = {TopicPartition(p.topic, p.partition): p for p in found}
     for partition in partitions:
         at = committed[TopicPartition(partition.topic, partition.partition)]
+        if at.error is not None:
+            continue
         partition.offset = OFFSET_BEGINNING
         if at.offset >= 0 and is_of_another(at.metadata, topic_ids.get(partition.topic)):
             where = f"{partition.topic}/{partition.partition}"

@@ -11,7 +11,7 @@ from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.positions import is_of_another
 from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
 from shared.broker.topic_ids import TopicIds
-from shared.broker.unreadable import UNREADABLE, unreadable_records
+from shared.broker.unreadable import PASSED_BY_CLIENT, UNREADABLE_CODES, unreadable_records
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
@@ -57,6 +57,7 @@ class TopicReader:
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "check.crcs": True,
             "auto.offset.reset": "earliest",  # what is deleted while it is read is passed over, and nothing else
             "fetch.max.bytes": FETCH_LIMIT_BYTES,
             "fetch.message.max.bytes": min(FETCH_LIMIT_BYTES, ahead_bytes // FETCHED_PARTITIONS),
@@ -75,7 +76,7 @@ class TopicReader:
             return self._watermarks(consumer, topic)
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Return the group's committed offset of each partition; 0 where nothing is committed for this very topic."""
+        """Return the group's committed offset of each partition that has one for this very topic."""
         ids = self.topic_ids(topics)
         with closing(self._open()) as consumer:
             partitions = [
@@ -83,8 +84,9 @@ class TopicReader:
             ]
             answers = self._committed(consumer, partitions)
         return {
-            TopicPartition(p.topic, p.partition): 0 if is_of_another(p.metadata, ids.get(p.topic)) else max(0, p.offset)
+            TopicPartition(p.topic, p.partition): p.offset
             for p in answers
+            if p.offset >= 0 and not is_of_another(p.metadata, ids.get(p.topic))
         }
 
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
@@ -124,7 +126,7 @@ class TopicReader:
                             yield record
                         if record.offset + 1 >= ends.get(record.topic_partition, 0):
                             ends.pop(record.topic_partition, None)
-                    elif error.code() == UNREADABLE:
+                    elif error.code() in UNREADABLE_CODES:
                         yield from self._pass_over(consumer, message, lows, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
@@ -132,22 +134,19 @@ class TopicReader:
                         raise failure(error, f"topic {topic}", f"Read on topic {topic}")
 
     def _pass_over(
-        self,
-        consumer: Consumer,
-        message: Message,
-        starts: Mapping[TopicPartition, int],
-        ends: dict[TopicPartition, int],
+        self, consumer: Consumer, message: Message, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
     ) -> list[Record]:
-        """Return the records of a batch that cannot be decompressed, without their bytes, and read on behind it."""
-        place = TopicPartition(message.topic() or "", message.partition() or 0)
-        if place not in ends:
+        """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
+        error, place = message.error(), TopicPartition(message.topic() or "", message.partition() or 0)
+        if error is None or place not in ends:
             return []
         first = max(message.offset() or 0, starts[place])
         found = unreadable_records(self._bootstrap, place, first)
-        after = first + len(found)
-        partition = KafkaPartition(place.topic, place.partition, after)
-        consumer.incremental_unassign([partition])
-        consumer.incremental_assign([partition])
+        starts[place] = after = first + len(found)
+        if found and error.code() not in PASSED_BY_CLIENT:
+            partition = KafkaPartition(place.topic, place.partition, after)
+            consumer.incremental_unassign([partition])
+            consumer.incremental_assign([partition])
         if after >= ends[place]:
             del ends[place]
         return found

@@ -5,19 +5,21 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.commits import Commits, Offsets
+from shared.broker.commits import Commits
 from shared.broker.consumer import FATAL_CODES, LOST_CODES, consumer_config
+from shared.broker.ends import Ends
+from shared.broker.faults import Faults
 from shared.broker.kafka import to_record
 from shared.broker.leases import Lease, Leases
 from shared.broker.positions import reset, set_starts
 from shared.broker.room import Room
-from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened
+from shared.broker.security import REFUSED_CODES, Address, failure, opened
 from shared.broker.topic_ids import TopicIds
-from shared.broker.unreadable import UNREADABLE, unreadable_records
+from shared.broker.unreadable import PASSED_BY_CLIENT, UNREADABLE_CODES, unreadable_records
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
@@ -40,8 +42,6 @@ REFUSED_ATTEMPTS = 10
 REFUSED_WAIT_S = 0.1
 """A refused commit is tried again for a second, as long as the leases hold: a cooperative rebalance takes not all."""
 
-LOOK_EVERY_S = 5.0
-LOOK_TIMEOUT_S = 1.0
 NEEDS = "Read on its topics and its group"
 
 log = get_logger("source")
@@ -62,20 +62,19 @@ class KafkaSource:
         self, bootstrap: Address, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
     ) -> None:
         self._bootstrap, self._topics, self._settings, self._clock = bootstrap, list(topics), settings, clock
-        self._heard = Heard()
         self._leases = Leases()
         self._commits = Commits(self._leases)
         self._room = Room(self._leases, settings, clock)
         self._ids = TopicIds(bootstrap, topics)
-        config = consumer_config(bootstrap, group, settings)
-        callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
-        self._consumer = opened(Consumer, config | callbacks)
+        self._faults = Faults(self._ids, clock.monotonic_s())
+        callbacks = {"on_commit": self._on_commit, "error_cb": self._faults.on_error}
+        self._config = consumer_config(bootstrap, group, settings) | callbacks
+        self._consumer = opened(Consumer, self._config)
         self._outage = False
         self._paused = False
-        self._next: dict[TopicPartition, int] = {}
+        self._ends = Ends(self._leases, self._commits)
+        self._seen_ids: dict[str, str] = {}
         self._closing = threading.Event()
-        self._fault: str | None = None
-        self._next_look_s = clock.monotonic_s() + LOOK_EVERY_S
         self.last_poll_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
         self._thread.start()
@@ -96,14 +95,18 @@ class KafkaSource:
         return self._leases.ours(records)
 
     def unread(self) -> list[Unread]:
-        """Return what the log was found to have lost before it was read, each once."""
-        return self._leases.take_unread()
+        """Return what the log was found to have lost before it was read, until it is `reported`."""
+        return self._leases.unread()
+
+    def reported(self, spans: Sequence[Unread]) -> None:
+        """Forget what the engine has reported for good."""
+        self._leases.forget_unread(spans)
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit past these records and let go of them; return how many were lost."""
         for _ in range(REFUSED_ATTEMPTS):
             ours = self._leases.ours(records)
-            if not ours or self._confirmed(next_offsets(ours)):
+            if not ours or self._confirmed(ours):
                 break
             # A refusal may only mean that the group has moved on a step.
             self._clock.wait(self._closing, REFUSED_WAIT_S)
@@ -137,18 +140,17 @@ class KafkaSource:
     @property
     def fault(self) -> str | None:
         """What keeps this worker from consuming: the brokers cannot be reached, or a topic does not exist."""
-        if self._fault is None and self._ids.missing:
-            return f"there is no topic {', '.join(self._ids.missing)}: `millrace topics create` makes it"
-        return self._fault
+        return self._faults.text
 
     @property
     def assigned(self) -> int:
         """How many partitions this worker owns now."""
         return self._leases.count()
 
-    def _confirmed(self, offsets: Offsets) -> bool:
+    def _confirmed(self, ours: Sequence[Record]) -> bool:
         """Have the poll thread commit; return False where the group refuses because the partitions are another's."""
-        future = self._commits.ask(offsets)
+        leases = {record.topic_partition: record.lease for record in ours}
+        future = self._commits.ask({where: (offset, leases[where]) for where, offset in next_offsets(ours).items()})
         try:
             future.result(self._settings.commit_timeout_s)
         except FutureTimeoutError:
@@ -164,26 +166,44 @@ class KafkaSource:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
-                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
             while not self._closing.is_set():
-                self._turn()
-            self._commits.send(self._consumer, 0)
-            self._consumer.close()
+                self._consume()
         except BaseException as error:  # whatever it is, the waiting threads must learn of it
             log.error("poll thread failed", error=str(error), exc_info=not isinstance(error, Fatal))
             self._leases.fail(error)
             self._commits.fail(error)
 
+    def _consume(self) -> None:
+        """Be a member of the group until closing, or until a topic has been made again.
+
+        A client goes on with what it knew of the old topic, its leader's epoch above all, and then reads nothing: only
+        another client is sure to read the new one.
+        """
+        self._consumer.subscribe(
+            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        while not self._closing.is_set() and not self._is_made_again():
+            self._turn()
+        self._commits.send(self._consumer, 0)
+        self._consumer.close()
+        if not self._closing.is_set():
+            self._seen_ids = {}
+            self._consumer = opened(Consumer, self._config)
+
+    def _is_made_again(self) -> bool:
+        known = self._ids.known
+        again = [topic for topic, seen in self._seen_ids.items() if known.get(topic, seen) != seen]
+        for topic in again:
+            log.error("the topic was made again: it is read from its beginning", topic=topic, topic_id=known[topic])
+        return bool(again)
+
     def _turn(self) -> None:
         """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
         self.last_poll_s = self._clock.monotonic_s()
-        if self._heard.refusal is not None:
-            raise self._heard.refusal
-        if (self._fault is not None or self.assigned == 0) and self.last_poll_s >= self._next_look_s:
-            self._look_for_fault()
-        self._begin_again_if_made_again()
+        if self._faults.heard.refusal is not None:
+            raise self._faults.heard.refusal
+        self._faults.look(self._consumer, self._topics[0], self.assigned, self.last_poll_s)
+        self._ends.commit()
         full = self._room.full_for_s(self._paused)
         self._set_paused(self._outage or full > PAUSE_AFTER_S)
         if full == 0 or self._paused:
@@ -196,22 +216,6 @@ class KafkaSource:
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         self._commits.on_commit(error, partitions)
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._heard(error)
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._fault = self._heard.reason or error.str()
-
-    def _look_for_fault(self) -> None:
-        """Ask whether the brokers can be reached: no event says when a fault is gone."""
-        self._next_look_s = self.last_poll_s + LOOK_EVERY_S
-        try:
-            self._consumer.list_topics(self._topics[0], timeout=LOOK_TIMEOUT_S)
-        except KafkaException as error:
-            self._fault = self._heard.reason or error.args[0].str()
-            return
-        self._heard.forget()
-        self._fault = None
 
     def _set_paused(self, paused: bool) -> None:
         if paused != self._paused:
@@ -230,40 +234,50 @@ class KafkaSource:
         error = message.error()
         place = TopicPartition(message.topic() or "", message.partition() or 0)
         lease = self._leases.lease_of(place)
-        if error is None and lease is not None:
-            self._next[place] = (message.offset() or 0) + 1
-            return [to_record(message, lease)]
-        if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET and lease is not None:
+        if error is None:
+            return [] if lease is None else self._taken(place, [to_record(message, lease)])
+        if lease is not None and error.code() == KafkaError._PARTITION_EOF:
+            self._ends.reached(place, message.offset() or 0)
+        elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._go_on_after_reset(place, lease, message.offset())
-        elif error is not None:
+        elif error.code() != KafkaError._PARTITION_EOF:
             log.warning("consumer error", code=error.name(), error=error.str())
-            if error.code() == UNREADABLE and lease is not None:
-                return self._pass_over(place, lease, message.offset() or 0)
+            if lease is not None and error.code() in UNREADABLE_CODES:
+                return self._pass_over(place, lease, message.offset() or 0, error.code())
             if error.code() in REFUSED_CODES:
                 raise failure(error, needs=NEEDS)
             if error.code() in FATAL_CODES or error.fatal():
                 raise Fatal(error.str())
         return []
 
+    def _taken(self, place: TopicPartition, records: list[Record]) -> list[Record]:
+        """Note how far a partition was read."""
+        if records:
+            self._ends.read(place, records[-1].offset + 1)
+        return records
+
     def _go_on_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
         """Read on where the log begins, and remember what it has lost; what was reported before is reported once."""
-        if wanted is not None and wanted < self._next.get(place, 0):
+        if wanted is not None and wanted < self._ends.position(place):
             return
         found = reset(self._consumer, place, lease, wanted)
         if found.unread is not None:
             self._leases.put_unread(found.unread)
+            self._ends.reached(place, found.offset)
         self._read_from(place, found.offset)
 
-    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
-        """Return the records of a batch that cannot be decompressed, without their bytes, and read on behind it."""
-        first = max(batch, self._next.get(place, 0))
+    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int, code: int) -> list[Record]:
+        """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
+        first = max(batch, self._ends.position(place))
         try:
             records = unreadable_records(self._bootstrap, place, first, lease)
         except Unavailable as outage:
             log.warning("the end of an unreadable batch was not found", detail=outage.detail)
-            return []  # the client reports the batch again
-        self._read_from(place, first + len(records))
-        return records
+            records = []  # the client reports the batch again
+        else:
+            if code not in PASSED_BY_CLIENT:
+                self._read_from(place, first + len(records))
+        return self._taken(place, records)
 
     def _read_from(self, place: TopicPartition, offset: int) -> None:
         """Read a partition from an offset on; the client knows no way to seek while it does not fetch."""
@@ -272,26 +286,22 @@ class KafkaSource:
         self._consumer.incremental_assign([partition])
         if self._paused:
             self._consumer.pause([partition])
-        self._next[place] = max(0, offset)
-
-    def _begin_again_if_made_again(self) -> None:
-        """Where a topic was deleted and made again, let go of what was read of the old one and read the new one whole."""
-        for place, lease in self._leases.all_leases().items():
-            topic_id = self._ids.known.get(place.topic)
-            if lease.topic_id not in (None, topic_id):
-                where = f"{place.topic}/{place.partition}"
-                log.error("the topic was made again: it is read from its beginning", partition=where, topic_id=topic_id)
-                self._leases.give_up({place})
-                self._leases.grant([place], self._ids.known)
-                self._read_from(place, OFFSET_BEGINNING)
+        self._ends.moved(place, offset)
 
     # --- rebalance callbacks, on the poll thread ---
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         self._ids.look()
-        set_starts(consumer, partitions, self._ids.known)
-        self._next |= {place: max(0, at.offset) for place, at in zip(_in_order(partitions), partitions, strict=True)}
-        self._leases.grant(_in_order(partitions), self._ids.known)
+        known = {
+            partition.topic: self._ids.known[partition.topic]
+            for partition in partitions
+            if partition.topic in self._ids.known
+        }
+        self._seen_ids = known | self._seen_ids
+        set_starts(consumer, partitions, known)
+        self._leases.grant(_in_order(partitions), known)
+        for place, partition in zip(_in_order(partitions), partitions, strict=True):
+            self._ends.begin(place, partition.offset)
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)

@@ -1,6 +1,6 @@
-"""Batches of records that the client cannot decompress: damaged, or larger than it is willing to hold.
+"""Batches of records that the client cannot read: damaged, or larger decompressed than it is willing to hold.
 
-The client asks for such a batch again and again. Whoever reads has to pass over it, and has to find out where it ends.
+Whoever reads has to pass over such a batch, record by record, and has to find out where it ends.
 """
 
 from contextlib import closing
@@ -14,8 +14,13 @@ from shared.broker.security import Address, failure, opened
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
-UNREADABLE = KafkaError._BAD_COMPRESSION
-TIMEOUT_S = 10.0
+PASSED_BY_CLIENT = frozenset({KafkaError._BAD_MSG})
+"""A batch whose checksum is wrong: the client reports it once and goes on behind it."""
+
+UNREADABLE_CODES = PASSED_BY_CLIENT | {KafkaError._BAD_COMPRESSION}
+"""The others it asks for again and again."""
+
+TIMEOUT_S = 5.0
 POLL_S = 0.1
 
 
@@ -67,16 +72,14 @@ def _record(place: TopicPartition, offset: int, lease: Lease) -> Record:
 def _unreadable_at(consumer: Consumer, place: TopicPartition, offset: int) -> int | None:
     """Return where the batch begins that cannot be read at an offset; None if reading brings a record, or the end."""
     consumer.assign([KafkaPartition(place.topic, place.partition, offset)])
-    waited_s = 0.0
-    while waited_s < TIMEOUT_S:
+    for _ in range(round(TIMEOUT_S / POLL_S)):
         message = consumer.poll(POLL_S)
         if message is None:
-            waited_s += POLL_S
             continue
         error = message.error()
         if error is None or error.code() == KafkaError._PARTITION_EOF:
             return None
-        if error.code() == UNREADABLE:
+        if error.code() in UNREADABLE_CODES:
             return message.offset()
     raise Unavailable("broker", f"{place.topic}/{place.partition}: nothing came for {TIMEOUT_S:.0f} s")
 
@@ -90,5 +93,6 @@ def _open(bootstrap: Address) -> Consumer:
         "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
         "fetch.max.bytes": FETCH_LIMIT_BYTES,
         "fetch.error.backoff.ms": 10,
+        "check.crcs": True,
     }
     return opened(Consumer, config)

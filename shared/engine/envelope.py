@@ -20,6 +20,9 @@ CUT_VALUE_BYTES = 256 << 10
 CUT_KEY_BYTES = 1_024
 """A longer key is left out of the smallest form."""
 
+MOST_HEADERS = 50_000
+"""With more than 100,000 the client shows none of them: a source's own are left out before ours would be lost with them."""
+
 RANGES_AT_ONCE = 5_000
 """So many ranges take some 300 KB in a ledger message."""
 
@@ -66,6 +69,8 @@ class Envelopes:
         ours: Headers = tuple((name.value, value.encode()) for name, value in envelope.items())
         if record.unreadable == "value":
             return Message(dlq_topic(self._stream), None, None, (*ours, (CutHeader.VALUE_BYTES.value, b"unknown")))
+        if len(own) > MOST_HEADERS:
+            own, ours = (), (*ours, (CutHeader.HEADERS.value, str(len(own)).encode()))
         letter = Message(dlq_topic(self._stream), record.key, record.value, own + ours)
         return replace(letter, instead=_cut(letter, ours))
 

@@ -66,9 +66,7 @@ class Worker(Generic[ItemT]):
                 self._lifecycle.beat("process")
                 if self._lifecycle.pause_wanted:
                     self._stand_by()
-                unread = self._source.unread()
-                if unread:
-                    self._until_available(partial(self._settler.report_unread, unread))
+                self._until_available(self._report_unread)
                 batch = self._overlap.take(TAKE_WAIT_S)
                 if batch is not None:
                     self._until_available(partial(self._advance, batch))
@@ -94,9 +92,17 @@ class Worker(Generic[ItemT]):
             self._pipeline.unblock(batch)
         if not batch.records:
             return
+        self._report_unread()
         while not batch.settled or not self._settler.settle(batch):
             batch.settled = self._pipeline.process(batch)
         self._breaker.observe([each.outcome for each in batch.settled if each.record.topic != self._redo])
+
+    def _report_unread(self) -> None:
+        """Report what the log has lost, before a commit can pass it: what is behind it may be in the batch in hand."""
+        unread = self._source.unread()
+        if unread:
+            self._settler.report_unread(unread)
+            self._source.reported(unread)
 
     def _until_available(self, work: Callable[[], None]) -> None:
         """Run the work; while a dependency is unavailable pause, keep polling, back off and run it again."""

@@ -37,6 +37,9 @@ from tests.tickets import event
 GROUP = "millrace-tickets"
 ONLY = TopicPartition("tickets", 0)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+BATCH_HEAD_BYTES, RECORDS_AT = 12, 61
+"""Of a batch on disk: base offset and length, and where its records begin."""
+
 CLIENT_EXPANDS_BYTES = 100_000_000
 """What the client is willing to decompress at once: `receive.message.max.bytes`, its default."""
 
@@ -165,8 +168,8 @@ def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_ba
     with working(own_kafka, tmp_path) as stream:
         stream.neighbours(20)
         for codec, key in (("zstd", b"acme:a"), ("gzip", b"acme:b"), ("zstd", b"acme:b")):
-            assert stream.send(Odd(codec, key, b"\0" * (CLIENT_EXPANDS_BYTES + 5_000_000)))
-        assert stream.send(Odd("zstd", b"acme:c", b"\0" * (CLIENT_EXPANDS_BYTES - 10_000_000)))
+            assert stream.send(Odd(codec, key, b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
+        assert stream.send(Odd("zstd", b"acme:c", b"\0" * 40_000_000))
         stream.neighbours(20)
         batch = _one_batch(stream.bootstrap, 150, 1_000_000)
         stream.odd += batch
@@ -184,7 +187,7 @@ def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: 
     create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
     for number in range(3):
         produce(own_kafka.bootstrap, *(event(ticket_id=f"T-{number}-{at}") for at in range(4)))
-        assert send(own_kafka.bootstrap, Odd("zstd", b"acme:a", b"\0" * (CLIENT_EXPANDS_BYTES + 5_000_000)))
+        assert send(own_kafka.bootstrap, Odd("zstd", b"acme:a", b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
     _one_batch(own_kafka.bootstrap, 130, 1_000_000)
     produce(own_kafka.bootstrap, event())
     unreadable = {4, 9, 14} | set(range(15, 145))
@@ -199,6 +202,36 @@ def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: 
     assert [record.offset for record in TopicReader(own_kafka.bootstrap).read("tickets", middle)] == list(
         range(60, 146)
     )
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_batch_that_was_damaged_on_disk_is_dead_letters_and_the_others_go_on(
+    codec: str, own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    for prefix in ("before", "damaged", "after"):
+        _events_in_one_batch(own_kafka.bootstrap, codec, prefix, 5)
+    own_kafka.stop()
+    [log] = own_kafka.folder.glob("node-1/data/tickets-0/*.log")
+    content, second = bytearray(log.read_bytes()), 0
+    second = BATCH_HEAD_BYTES + int.from_bytes(content[8:12])  # base offset and length come first, of each batch
+    end = second + BATCH_HEAD_BYTES + int.from_bytes(content[second + 8 : second + 12])
+    content[second + RECORDS_AT : end] = random.Random(3).randbytes(end - second - RECORDS_AT)  # noqa: S311
+    log.write_bytes(content)
+    own_kafka.start()
+    with working(own_kafka, tmp_path, topics_of("tickets", 1)) as stream:
+        stream.odd = 15
+        letters = stream.letters()
+    assert [letter.origin.offset for letter in letters] == list(range(5, 10))
+    assert {letter.reason for letter in letters} == {FailureReason.UNREADABLE}
+
+
+def _events_in_one_batch(bootstrap: str, codec: str, prefix: str, count: int) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": codec, "linger.ms": 500, "log_level": 0})
+    for at in range(count):
+        fields = event(ticket_id=f"{prefix}-{at}")
+        producer.produce("tickets", json.dumps(fields).encode(), f"acme:{prefix}-{at}".encode())
+    assert producer.flush(30) == 0
 
 
 def _one_batch(bootstrap: str, records: int, size_bytes: int) -> int:

@@ -4,6 +4,7 @@ Green shows it on one real Kafka node under both group protocols. It does not sh
 partitions, nor brokers older than topic ids (before Kafka 2.8).
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -72,7 +73,9 @@ def _is_gone(server: KafkaServer) -> bool:
 def test_made_again_within_seconds_it_is_read_from_its_beginning(
     protocol: Protocol, own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
+    """The broker was restarted before: its epoch is then above that of a new topic, which a client takes for an old one."""
     create_topics(own_kafka.bootstrap, TOPICS, 1)
+    own_kafka.restart()
     seen = Seen()
     with working(own_kafka, tmp_path, seen, protocol):
         send(own_kafka, "old", 300)
@@ -110,6 +113,28 @@ def test_deleted_it_is_named_and_the_worker_is_not_ready_until_it_is_back(
         wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready again")
         send(own_kafka, "new", 40)
         wait_until(lambda: _routed(own_kafka, "new") == 40, TIMEOUT_S, "every record of the new topic routed")
+
+
+def test_results_go_to_a_result_topic_that_was_made_again(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    create_topics(own_kafka.bootstrap, TOPICS, 1)
+    own_kafka.restart()
+    seen = Seen()
+    broker = BrokerSettings(group=GROUP, delivery_timeout_s=5)
+    with (
+        closing(EdgeStore(tmp_path)) as store,
+        running_worker(
+            Settings(broker=broker, store=StoreSettings(path=tmp_path)), own_kafka.bootstrap, store, FakeModel(), [seen]
+        ),
+    ):
+        send(own_kafka, "old", 30)
+        seen.wait_settled(30)
+        admin = AdminClient({"bootstrap.servers": own_kafka.bootstrap})
+        admin.delete_topics(["tickets.routed"])["tickets.routed"].result()
+        time.sleep(1)
+        create_topics(own_kafka.bootstrap, TOPICS, 1)
+        send(own_kafka, "new", 40)
+        seen.wait_settled(70)
+    assert _routed(own_kafka, "new") == 40
 
 
 def test_what_was_committed_for_the_old_topic_says_nothing_of_the_new_one(

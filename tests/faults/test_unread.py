@@ -4,10 +4,12 @@ Green shows it for records deleted by hand, before a worker starts and under a w
 for retention itself to run: for the client both are a log that begins later.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from confluent_kafka import Producer
 from structlog.testing import capture_logs
 
 from millrace.audit import Findings, audit
@@ -130,3 +132,66 @@ def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Pa
         assert lost(running) == 0
     assert audited(own_kafka).clean
     assert [each for each in doctor(own_kafka) if each.part == "unread"] == []
+
+
+def test_markers_of_transactions_and_aborted_records_are_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    """The last that a partition holds are a marker, and records that nobody may read; then retention removes all of it."""
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    producer = Producer({"bootstrap.servers": own_kafka.bootstrap, "transactional.id": "t", "log_level": 0})
+    producer.init_transactions()
+    for abort in (False, True):
+        producer.begin_transaction()
+        for at in range(10):
+            value = json.dumps(event(ticket_id=f"T-{abort}-{at}")).encode()
+            producer.produce("tickets", value, f"acme:T-{abort}-{at}".encode())
+        producer.flush()
+        (producer.abort_transaction if abort else producer.commit_transaction)()
+    seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
+    with working(own_kafka, tmp_path, seen):
+        seen.wait_settled(10)
+        wait_until(lambda: reader.committed(["tickets"]).get(ONLY) == 22, TIMEOUT_S, "committed behind the last marker")
+    Remover(own_kafka.bootstrap).remove({ONLY: 22})
+    assert counted(audited(own_kafka)) == (0, True)
+    assert [each for each in doctor(own_kafka) if each.part == "unread"] == []
+    with working(own_kafka, tmp_path, seen) as running:
+        send(own_kafka, 0, 5)
+        seen.wait_settled(15)
+        assert lost(running) == 0
+
+
+def counted(findings: Findings) -> tuple[int, bool]:
+    """Return what was lost, and whether the audit is clean."""
+    return findings.unread_lost, findings.clean
+
+
+def test_what_is_removed_from_a_partition_that_had_nothing_yet_is_lost(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
+    with working(own_kafka, tmp_path, seen):
+        wait_until(lambda: ONLY in reader.committed(["tickets"]), TIMEOUT_S, "the beginning committed")
+    send(own_kafka, 0, 30)
+    Remover(own_kafka.bootstrap).remove({ONLY: 20})
+    assert counted(audited(own_kafka)) == (20, False)
+    with working(own_kafka, tmp_path, seen) as running:
+        seen.wait_settled(10)
+        wait_until(lambda: lost(running) == 20, TIMEOUT_S, "the loss counted")
+    assert counted(audited(own_kafka)) == (20, False)
+
+
+def test_a_loss_is_counted_once_although_the_partition_stays_empty(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    """Once it is reported it is committed past: who is assigned the partition next does not find it again."""
+    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
+    with working(own_kafka, tmp_path, seen):
+        send(own_kafka, 0, 10)
+        seen.wait_settled(10)
+    send(own_kafka, 10, 20)
+    Remover(own_kafka.bootstrap).remove({ONLY: 30})
+    with working(own_kafka, tmp_path, seen) as running:
+        wait_until(lambda: lost(running) == 20, TIMEOUT_S, "the loss counted")
+        wait_until(lambda: reader.committed(["tickets"]).get(ONLY) == 30, TIMEOUT_S, "committed past it")
+    with working(own_kafka, tmp_path, seen) as running:
+        send(own_kafka, 30, 5)
+        seen.wait_settled(15)
+        assert lost(running) == 0
+    assert counted(audited(own_kafka)) == (20, False)
