@@ -11,18 +11,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import DAY_MS, Topic
 from shared.broker import provision, reader
+from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
-from shared.errors import Unavailable
+from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record
+from shared.settings import BrokerSettings
 from tests.contract.brokers import Broker, messages, next_offsets, numbers, polled, take, until
 from tests.kafka.server import KafkaServer, why_unavailable
+from tests.ports import free_ports
 from tests.services import missing
 
 SLACK_S = 8.0
@@ -215,3 +220,18 @@ def settle(source: KafkaSource, first: list[Record], count: int) -> list[Record]
 
     until(done, f"{count} records committed")
     return seen
+
+
+@pytest.mark.parametrize("error", [Fatal("no key file"), Unavailable("broker", "away"), KafkaException(KafkaError(-1))])
+def test_a_look_at_copies_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """It is asked after a time-out, when a key file may be missing while secrets rotate."""
+
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    sink = KafkaSink(f"127.0.0.1:{free_ports(1)[0]}", BrokerSettings(delivery_timeout_s=1))
+    monkeypatch.setattr("shared.broker.kafka.opened", fail)
+    sent = [Message("anything", b"key", b"value")]
+    sink.produce(sent)
+    assert sink.flush() == sent
+    assert sink.last_error.startswith("anything: Local: Message timed out")
