@@ -152,8 +152,7 @@ class KafkaSink:
         self._raise_if_fatal()
         if self._timed_out:
             self._explain_timeouts()
-            # A topic that was made again under its name is written to by a new client only: the old one keeps what it knew.
-            self._producer = opened(Producer, self._config)
+            self._renew()
         failed, self._failed = self._failed, []
         if not failed:
             self._heard.forget()
@@ -226,6 +225,13 @@ class KafkaSink:
         self.last_error = f"{message.topic}: {error.str()}{behind}"
         if self._fatal is None and (code in REFUSED_CODES or code == KafkaError._FATAL or error.fatal()):
             self._fatal = _failed_for_good(error, f"topic {message.topic}")
+
+    def _renew(self) -> None:
+        """Take a new client: the old one keeps what it knew of a topic that was made again, and writes nothing to it."""
+        try:
+            self._producer = opened(Producer, self._config)
+        except MillraceError as error:  # a key file may be missing while secrets rotate
+            log.debug("no new client could be made", why=type(error).__name__)
 
     def _explain_timeouts(self) -> None:
         """Look whether the topics whose messages timed out lack in-sync copies: the client does not report that."""

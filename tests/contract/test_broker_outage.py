@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import DAY_MS, Topic
 from shared.broker import provision, reader
@@ -222,7 +221,7 @@ def settle(source: KafkaSource, first: list[Record], count: int) -> list[Record]
     return seen
 
 
-@pytest.mark.parametrize("error", [Fatal("no key file"), Unavailable("broker", "away"), KafkaException(KafkaError(-1))])
+@pytest.mark.parametrize("error", [Fatal("no key file"), Unavailable("broker", "away")])
 def test_a_look_at_copies_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """It is asked after a time-out, when a key file may be missing while secrets rotate."""
 

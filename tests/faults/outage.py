@@ -221,7 +221,7 @@ class Trial:
     def _all_moved(self) -> bool:
         fresh = self.load.fresh()
         committed = self.reader.committed(["tickets"])
-        return all(committed[where] > offset for where, offset in fresh.items())
+        return all(committed.get(where, 0) > offset for where, offset in fresh.items())
 
 
 @contextmanager
