@@ -272,6 +272,8 @@ class KafkaSource:
         try:
             records = unreadable_records(self._bootstrap, place, first, lease)
         except Unavailable as outage:
+            if code in PASSED_BY_CLIENT:  # it has gone on already: what is behind must not be committed past the batch
+                raise Fatal(f"the end of a damaged batch was not found: {outage.detail}; start again") from outage
             log.warning("the end of an unreadable batch was not found", detail=outage.detail)
             records = []  # the client reports the batch again
         else:

@@ -76,7 +76,9 @@ def decode_ticket(record: Record) -> TicketItem:
         NewerSchema: the record is newer than this worker.
     """
     if record.unreadable == "value":
-        raise Rejected(FailureReason.UNREADABLE, "value", "its batch is damaged, or takes more than 100 MB decompressed")
+        raise Rejected(
+            FailureReason.UNREADABLE, "value", "its batch is damaged, or takes more than 100 MB decompressed"
+        )
     if record.unreadable == "headers":
         raise Rejected(FailureReason.INVALID_UTF8, "headers", "a header's name is not UTF-8, so none could be read")
     event = decode(record.value, TICKET_EVENT)
