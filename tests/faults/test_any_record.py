@@ -167,8 +167,8 @@ def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_ba
 ) -> None:
     with working(own_kafka, tmp_path) as stream:
         stream.neighbours(20)
-        for codec, key in (("zstd", b"acme:a"), ("gzip", b"acme:b"), ("zstd", b"acme:b")):
-            assert stream.send(Odd(codec, key, b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
+        for key in (b"acme:a", b"acme:b", b"acme:b"):
+            assert stream.send(Odd("zstd", key, b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
         assert stream.send(Odd("zstd", b"acme:c", b"\0" * 40_000_000))
         stream.neighbours(20)
         batch = _one_batch(stream.bootstrap, 150, 1_000_000)
