@@ -34,7 +34,6 @@ def consumer_config(bootstrap: Address, group: str, settings: BrokerSettings) ->
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,  # says how far a partition reaches, behind markers that are no records
-        "check.crcs": True,  # a damaged batch is reported; otherwise the client may stop at it and say nothing
         "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
         "fetch.max.bytes": FETCH_LIMIT_BYTES,
         "queued.max.messages.kbytes": 16_384,

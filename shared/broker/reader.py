@@ -11,7 +11,7 @@ from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.positions import is_of_another
 from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
 from shared.broker.topic_ids import TopicIds
-from shared.broker.unreadable import PASSED_BY_CLIENT, UNREADABLE_CODES, unreadable_records
+from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
@@ -57,7 +57,6 @@ class TopicReader:
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "check.crcs": True,
             "auto.offset.reset": "earliest",  # what is deleted while it is read is passed over, and nothing else
             "fetch.max.bytes": FETCH_LIMIT_BYTES,
             "fetch.message.max.bytes": min(FETCH_LIMIT_BYTES, ahead_bytes // FETCHED_PARTITIONS),
@@ -118,8 +117,11 @@ class TopicReader:
                 silent_s = 0.0 if messages else silent_s + CONSUME_S
                 if silent_s > TIMEOUT_S:
                     raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
+                moved: set[TopicPartition] = set()
                 for message in messages:
                     error = message.error()
+                    if TopicPartition(message.topic() or "", message.partition() or 0) in moved:
+                        continue  # it is read again from elsewhere
                     if error is None:
                         record = to_record(message)
                         if record.offset < ends.get(record.topic_partition, 0):
@@ -127,6 +129,7 @@ class TopicReader:
                         if record.offset + 1 >= ends.get(record.topic_partition, 0):
                             ends.pop(record.topic_partition, None)
                     elif error.code() in UNREADABLE_CODES:
+                        moved.add(TopicPartition(message.topic() or "", message.partition() or 0))
                         yield from self._pass_over(consumer, message, lows, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
@@ -137,13 +140,13 @@ class TopicReader:
         self, consumer: Consumer, message: Message, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
     ) -> list[Record]:
         """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
-        error, place = message.error(), TopicPartition(message.topic() or "", message.partition() or 0)
-        if error is None or place not in ends:
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        if place not in ends:
             return []
         first = max(message.offset() or 0, starts[place])
         found = unreadable_records(self._bootstrap, place, first)
         starts[place] = after = first + len(found)
-        if found and error.code() not in PASSED_BY_CLIENT:
+        if place in ends:
             partition = KafkaPartition(place.topic, place.partition, after)
             consumer.incremental_unassign([partition])
             consumer.incremental_assign([partition])

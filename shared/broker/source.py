@@ -19,7 +19,7 @@ from shared.broker.positions import reset, set_starts
 from shared.broker.room import Room
 from shared.broker.security import REFUSED_CODES, Address, failure, opened
 from shared.broker.topic_ids import TopicIds
-from shared.broker.unreadable import PASSED_BY_CLIENT, UNREADABLE_CODES, unreadable_records
+from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
@@ -74,6 +74,7 @@ class KafkaSource:
         self._paused = False
         self._ends = Ends(self._leases, self._commits)
         self._seen_ids: dict[str, str] = {}
+        self._moved: set[TopicPartition] = set()
         self._closing = threading.Event()
         self.last_poll_s = clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
@@ -227,6 +228,7 @@ class KafkaSource:
         if first is None:
             return
         messages = [first] + (self._consumer.consume(limit - 1, 0) if limit > 1 else [])
+        self._moved.clear()
         self._leases.put([record for message in messages for record in self._accept(message)])
 
     def _accept(self, message: KafkaMessage) -> list[Record]:
@@ -234,6 +236,8 @@ class KafkaSource:
         error = message.error()
         place = TopicPartition(message.topic() or "", message.partition() or 0)
         lease = self._leases.lease_of(place)
+        if place in self._moved:  # it is read again from elsewhere: what came with the reason for that comes again
+            return []
         if error is None:
             return [] if lease is None else self._taken(place, [to_record(message, lease)])
         if lease is not None and error.code() == KafkaError._PARTITION_EOF:
@@ -243,7 +247,7 @@ class KafkaSource:
         elif error.code() != KafkaError._PARTITION_EOF:
             log.warning("consumer error", code=error.name(), error=error.str())
             if lease is not None and error.code() in UNREADABLE_CODES:
-                return self._pass_over(place, lease, message.offset() or 0, error.code())
+                return self._pass_over(place, lease, message.offset() or 0)
             if error.code() in REFUSED_CODES:
                 raise failure(error, needs=NEEDS)
             if error.code() in FATAL_CODES or error.fatal():
@@ -266,19 +270,15 @@ class KafkaSource:
             self._ends.reached(place, found.offset)
         self._read_from(place, found.offset)
 
-    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int, code: int) -> list[Record]:
+    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
         """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
         first = max(batch, self._ends.position(place))
         try:
             records = unreadable_records(self._bootstrap, place, first, lease)
         except Unavailable as outage:
-            if code in PASSED_BY_CLIENT:  # it has gone on already: what is behind must not be committed past the batch
-                raise Fatal(f"the end of a damaged batch was not found: {outage.detail}; start again") from outage
             log.warning("the end of an unreadable batch was not found", detail=outage.detail)
-            records = []  # the client reports the batch again
-        else:
-            if code not in PASSED_BY_CLIENT:
-                self._read_from(place, first + len(records))
+            return []  # the client reports the batch again
+        self._read_from(place, first + len(records))
         return self._taken(place, records)
 
     def _read_from(self, place: TopicPartition, offset: int) -> None:
@@ -288,6 +288,7 @@ class KafkaSource:
         self._consumer.incremental_assign([partition])
         if self._paused:
             self._consumer.pause([partition])
+        self._moved.add(place)
         self._ends.moved(place, offset)
 
     # --- rebalance callbacks, on the poll thread ---

@@ -1,4 +1,4 @@
-"""Batches of records that the client cannot read: damaged, or larger decompressed than it is willing to hold.
+"""Batches of records that the client cannot decompress: damaged, or larger than it is willing to hold.
 
 Whoever reads has to pass over such a batch, record by record, and has to find out where it ends.
 """
@@ -14,11 +14,8 @@ from shared.broker.security import Address, failure, opened
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
-PASSED_BY_CLIENT = frozenset({KafkaError._BAD_MSG})
-"""A batch whose checksum is wrong: the client reports it once and goes on behind it."""
-
-UNREADABLE_CODES = PASSED_BY_CLIENT | {KafkaError._BAD_COMPRESSION}
-"""The others it asks for again and again."""
+UNREADABLE_CODES = frozenset({KafkaError._BAD_COMPRESSION})
+"""The client asks for such a batch again and again."""
 
 TIMEOUT_S = 5.0
 POLL_S = 0.1
@@ -93,6 +90,5 @@ def _open(bootstrap: Address) -> Consumer:
         "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
         "fetch.max.bytes": FETCH_LIMIT_BYTES,
         "fetch.error.backoff.ms": 10,
-        "check.crcs": True,
     }
     return opened(Consumer, config)

@@ -180,7 +180,7 @@ def test_a_dry_run_writes_nothing_and_commits_nothing(queue: Queue) -> None:
     told = queue.told("replay", "--dry-run", "--json", "--group", "dry", "--reason", "too_deep")
     assert (told["replayed"], told["skipped"], told["dry_run"]) == (15, 15, True)
     assert [queue.reader.watermarks(topic) for topic in TOPICS] == before
-    assert set(queue.positions("dry").values()) == {0}
+    assert queue.positions("dry") == {}
     told = queue.told("replay", "--json", "--group", "dry", "--reason", "too_deep")
     assert told["replayed"] == 15, "the very same is done once it is meant"
     assert sum(queue.positions("dry").values()) == 30
