@@ -119,8 +119,8 @@ class TopicReader:
                     raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
                 moved: set[TopicPartition] = set()
                 for message in messages:
-                    error = message.error()
-                    if TopicPartition(message.topic() or "", message.partition() or 0) in moved:
+                    error, place = message.error(), TopicPartition(message.topic() or "", message.partition() or 0)
+                    if place in moved:
                         continue  # it is read again from elsewhere
                     if error is None:
                         record = to_record(message)
@@ -129,10 +129,10 @@ class TopicReader:
                         if record.offset + 1 >= ends.get(record.topic_partition, 0):
                             ends.pop(record.topic_partition, None)
                     elif error.code() in UNREADABLE_CODES:
-                        moved.add(TopicPartition(message.topic() or "", message.partition() or 0))
+                        moved.add(place)
                         yield from self._pass_over(consumer, message, lows, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
-                        ends.pop(TopicPartition(message.topic() or "", message.partition() or 0), None)
+                        ends.pop(place, None)
                     elif error.code() not in NO_MATTER:
                         raise failure(error, f"topic {topic}", f"Read on topic {topic}")
 
@@ -146,10 +146,9 @@ class TopicReader:
         first = max(message.offset() or 0, starts[place])
         found = unreadable_records(self._bootstrap, place, first)
         starts[place] = after = first + len(found)
-        if place in ends:
-            partition = KafkaPartition(place.topic, place.partition, after)
-            consumer.incremental_unassign([partition])
-            consumer.incremental_assign([partition])
+        partition = KafkaPartition(place.topic, place.partition, after)
+        consumer.incremental_unassign([partition])
+        consumer.incremental_assign([partition])
         if after >= ends[place]:
             del ends[place]
         return found
