@@ -19,7 +19,6 @@ from rich.live import Live
 from rich.table import Table
 
 from millrace.audit import audit
-from millrace.delivery import deliver
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import Progress, send
@@ -32,6 +31,7 @@ from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
 from schemas.tickets import Action, TicketRouted
 from schemas.topics import dlq_topic, input_topic, result_topic, topics_of
+from shared.broker.delivery import deliver
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource

@@ -22,13 +22,13 @@ from shared.embedding.registry import ModelCard, load_card
 from shared.embedding.service import TextEmbedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
-from shared.engine.lifecycle import Lifecycle
 from shared.engine.loop import Worker
 from shared.engine.pipeline import Pipeline
 from shared.engine.settle import Settler
 from shared.errors import Fatal
 from shared.metrics import Metrics
 from shared.observers import Observer, Observers
+from shared.operation.lifecycle import Lifecycle
 from shared.retrieval.similar import SimilarSearch
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings

@@ -12,11 +12,11 @@ from shared.cache.memory import MemoryCache
 from shared.embedding.service import TextEmbedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
-from shared.engine.lifecycle import Lifecycle
 from shared.engine.loop import Worker
 from shared.engine.pipeline import Batch, Pipeline
 from shared.engine.settle import Settler
 from shared.observers import Observer, SettleStep
+from shared.operation.lifecycle import Lifecycle
 from shared.records import Message, Record, Settled
 from shared.retrieval.similar import SimilarSearch
 from shared.routing.head import Head

@@ -25,7 +25,7 @@ from shared.engine.settle import Settler
 from shared.errors import Fatal
 from shared.logs import configure
 from shared.observers import Observer, SettleStep
-from shared.probes import ProbeServer
+from shared.operation.probes import ProbeServer
 from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
 from tests.fakes import PRIVACY, FakeModel
 

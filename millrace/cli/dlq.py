@@ -12,7 +12,16 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
-from millrace.dlq import (
+from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
+from schemas.failures import FailureReason
+from schemas.topics import quarantine_topic, redo_topic
+from shared.broker.kafka import KafkaSink
+from shared.broker.offsets import GroupOffsets
+from shared.broker.removal import Remover
+from shared.clock import SystemClock
+from shared.deadletters.histogram import Histogram
+from shared.deadletters.letter import parse_place
+from shared.deadletters.replay import (
     Plan,
     Replay,
     Replayed,
@@ -24,15 +33,6 @@ from millrace.dlq import (
     newest,
     replay_group,
 )
-from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
-from schemas.failures import FailureReason
-from schemas.topics import quarantine_topic, redo_topic
-from shared.broker.kafka import KafkaSink
-from shared.broker.offsets import GroupOffsets
-from shared.broker.removal import Remover
-from shared.clock import SystemClock
-from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import parse_place
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.errors import Fatal
 

@@ -11,7 +11,6 @@ import typer
 
 from millrace.bars import bar
 from millrace.cli.options import Bootstrap, Json, load_settings, quiet, require_bootstrap
-from millrace.delivery import deliver
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
 from millrace.ingest.files import FileOptions, TableFile
@@ -21,6 +20,7 @@ from millrace.ingest.sending import Deliver, Progress, send
 from millrace.ingest.survey import survey
 from millrace.ingest.times import TimeReading, check_format, zone_of
 from schemas.topics import input_topic
+from shared.broker.delivery import deliver
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Brokers

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from millrace.cli.options import load_settings, quiet
-from millrace.neighbour import Neighbour
 from shared.clock import SystemClock
+from shared.operation.control import WorkerControl
 
 Port = Annotated[
     int | None,
@@ -22,14 +22,14 @@ def pause(port: Port = None, wait_s: Wait = WAIT_S) -> None:
     It is not ready then, and alive. A restarted worker does not remember that it was paused.
     """
     quiet()
-    worker = Neighbour.of(load_settings().operation, port)
+    worker = WorkerControl.of(load_settings().operation, port)
     typer.echo(f"{worker.host}:{worker.port} {worker.pause(SystemClock(), wait_s)}")
 
 
 def resume(port: Port = None, wait_s: Wait = WAIT_S) -> None:
     """Let the worker on this machine go on where it paused; what else keeps it from being ready is told."""
     quiet()
-    worker = Neighbour.of(load_settings().operation, port)
+    worker = WorkerControl.of(load_settings().operation, port)
     worker.resume(SystemClock(), wait_s)
     reasons = worker.reasons()
     typer.echo(f"{worker.host}:{worker.port} {f'goes on, but is not ready: {reasons}' if reasons else 'is working'}")

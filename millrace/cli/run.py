@@ -11,17 +11,17 @@ import typer
 
 from millrace.cli.options import Bootstrap, load_settings, require_stream
 from millrace.customer_key import customer_key
-from millrace.dlq_watch import DeadLetterWatch
-from millrace.transaction_watch import LOOK_TIMEOUT_S, TransactionWatch
 from millrace.wiring import load_decider, load_text_model, model_card, open_broker, open_store, ticket_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic, topics_of
 from shared.broker.backlog import measure
 from shared.broker.transactions import OpenTransactions
 from shared.clock import SystemClock
-from shared.engine.lifecycle import Lifecycle
+from shared.deadletters.watch import DeadLetterWatch
 from shared.errors import Fatal
 from shared.logs import configure, get_logger
-from shared.probes import ProbeServer
+from shared.operation.lifecycle import Lifecycle
+from shared.operation.probes import ProbeServer
+from shared.operation.transaction_watch import LOOK_TIMEOUT_S, TransactionWatch
 from shared.settings import Settings
 
 log = get_logger("run")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from millrace.doctoring.finding import Finding
-from millrace.neighbour import Neighbour, NotAWorker
 from shared.errors import Unavailable
+from shared.operation.control import NotAWorker, WorkerControl
 from shared.settings import OperationSettings, Settings
 
 LITTLE_BYTES = 1 << 30
@@ -68,7 +68,7 @@ def check_port(settings: OperationSettings) -> Iterator[Finding]:
     where = f"port {settings.port} on {settings.host}"
     mend = "set MILLRACE_OPERATION__PORT to another"
     try:
-        faults = Neighbour.of(settings).faults()
+        faults = WorkerControl.of(settings).faults()
     except NotAWorker:
         yield Finding("port", "wrong", f"{where} is used by something that is no worker", mend)
     except Unavailable:

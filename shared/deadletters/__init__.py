@@ -1,1 +1,1 @@
-"""Dead letters as they are read back: their envelope, choosing among them, counting them, sending them again. No I/O."""
+"""Dead letters after they were written: reading, choosing, counting, replaying and watching them."""

@@ -16,13 +16,13 @@ from shared.broker.port import Source
 from shared.clock import Clock
 from shared.engine.breaker import PROBE_EVERY_S, Breaker
 from shared.engine.gather import Gatherer
-from shared.engine.lifecycle import OPERATOR, Lifecycle
 from shared.engine.overlap import Overlap
 from shared.engine.pipeline import Batch, ItemT, Pipeline
 from shared.engine.settle import Settler
 from shared.errors import MillraceError, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
+from shared.operation.lifecycle import OPERATOR, Lifecycle
 
 TAKE_WAIT_S = 0.25
 

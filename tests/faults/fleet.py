@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from millrace.audit import Findings, audit
-from millrace.neighbour import Neighbour
 from schemas.topics import redo_topic, topics_of
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.errors import Unavailable
+from shared.operation.control import WorkerControl
 from shared.records import Message
 from shared.settings import BrokerSettings, StoreSettings
 from shared.vectorstore.qdrant import connect
@@ -85,14 +85,14 @@ class Fleet:
     def __init__(self, plan: Plan, seed: int) -> None:
         self._plan, self._held = plan, ExitStack()
         self._rng = random.Random(seed)  # noqa: S311  (whom to kill and when, not a secret)
-        self._running: list[tuple[subprocess.Popen[str], Neighbour]] = []
+        self._running: list[tuple[subprocess.Popen[str], WorkerControl]] = []
         self.killed = self.frozen = 0
 
     def start(self) -> None:
         """Start one more worker."""
         (port,) = free_ports(1)
         process = self._held.enter_context(worker_process(replace(self._plan, port=port)))
-        self._running.append((process, Neighbour("127.0.0.1", port)))
+        self._running.append((process, WorkerControl("127.0.0.1", port)))
 
     def all_ready(self) -> bool:
         """Whether every worker runs and says that it is ready."""
@@ -124,7 +124,7 @@ class Fleet:
         self.frozen += 1
         return True
 
-    def _victim(self) -> tuple[subprocess.Popen[str], Neighbour] | None:
+    def _victim(self) -> tuple[subprocess.Popen[str], WorkerControl] | None:
         """Choose a worker that is ready, and a moment."""
         ready = [each for each in self._running if _is_ready(each[1])]
         if ready:
@@ -211,7 +211,7 @@ def _work(fleet: Fleet, campaign: Campaign, reader: TopicReader) -> float:
     return wall_s
 
 
-def _is_ready(worker: Neighbour) -> bool:
+def _is_ready(worker: WorkerControl) -> bool:
     try:
         return worker.faults() == {}
     except Unavailable:  # it has not opened its port yet

@@ -8,11 +8,11 @@ worker well. It does not show how long Kafka leaves a paused worker its partitio
 from pathlib import Path
 
 from millrace.audit import Findings, audit
-from millrace.neighbour import Neighbour
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.errors import Unavailable
+from shared.operation.control import WorkerControl
 from tests.crashes import (
     TICKETS,
     TIMEOUT_S,
@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
 
 
-def is_ready(worker: Neighbour) -> bool:
+def is_ready(worker: WorkerControl) -> bool:
     try:
         return worker.faults() == {}
     except Unavailable:  # it has not opened its port yet
@@ -44,7 +44,7 @@ def test_paused_while_records_arrive(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         broker.create(TOPICS)
         plan = Plan(broker.bootstrap, str(tmp_path / "store"), max_records=5, port=free_ports(1)[0])
-        reader, worker = TopicReader(plan.bootstrap, plan.group), Neighbour("127.0.0.1", plan.port or 0)
+        reader, worker = TopicReader(plan.bootstrap, plan.group), WorkerControl("127.0.0.1", plan.port or 0)
         with worker_process(plan) as process:
             wait_until(lambda: is_ready(worker), TIMEOUT_S, "the worker being ready")
             since = worker.pause(clock, TIMEOUT_S)

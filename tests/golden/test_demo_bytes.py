@@ -1,7 +1,7 @@
 """What the worker writes for the demo's records, byte by byte: results, ledger, dead letters and points.
 
 The batches, the clock and the model are fixed: vectors have four components of a half, so that every cosine is exact on
-every machine. `python -m tests.golden.test_demo_bytes` writes the expected digests anew; a change of what is written needs it.
+every machine. `python -m tests.golden.test_demo_bytes` writes the expected digests anew, where a change is wanted.
 
 A green run does not prove that the real model or the real store behave as before: `tests/golden/test_minilm.py` compares
 vectors, and the contract suites the stores.

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.engine.lifecycle import Lifecycle
 from shared.metrics import Metrics
-from shared.probes import ProbeServer
+from shared.operation.lifecycle import Lifecycle
+from shared.operation.probes import ProbeServer
 from shared.vectorstore.qdrant_setup import OLDEST_SERVER
 from tests.fakes import ManualClock
 from tests.qdrant.faults import Faults

@@ -9,12 +9,22 @@ from typing import cast
 
 import pytest
 
-from millrace.delivery import ATTEMPTS
-from millrace.dlq import CHUNK_BYTES, CHUNK_LETTERS, Plan, Replay, Replayed, find, letters, newest, replay_group
 from schemas.failures import FailureReason
+from shared.broker.delivery import ATTEMPTS
 from shared.broker.reader import TopicReader
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.letter import DeadLetter, Place, read_letter
+from shared.deadletters.replay import (
+    CHUNK_BYTES,
+    CHUNK_LETTERS,
+    Plan,
+    Replay,
+    Replayed,
+    find,
+    letters,
+    newest,
+    replay_group,
+)
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, TopicPartition

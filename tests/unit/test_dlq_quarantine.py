@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from millrace.dlq import Plan, Replay, Replayed, Span, find, letter_topic, replay_group
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason
 from shared.deadletters.letter import DeadLetter, Place, read_letter
 from shared.deadletters.repeats import Repeats
+from shared.deadletters.replay import Plan, Replay, Replayed, Span, find, letter_topic, replay_group
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, TopicPartition

@@ -8,8 +8,8 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from millrace.dlq_watch import EVERY_S, DeadLetterWatch
 from shared.broker.backlog import Backlog
+from shared.deadletters.watch import EVERY_S, DeadLetterWatch
 from shared.errors import Fatal, Unavailable
 from shared.observers import Observer
 from tests.fakes import ManualClock

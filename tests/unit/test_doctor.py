@@ -28,11 +28,11 @@ from millrace.doctoring.finding import Check, Finding, State, exit_code, finding
 from millrace.doctoring.places import check_disk, check_port, room
 from shared.clock import SystemClock
 from shared.embedding.registry import load_card
-from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal, MillraceError, StoreInUse, Unavailable
 from shared.logs import configure
 from shared.metrics import Metrics
-from shared.probes import ProbeServer
+from shared.operation.lifecycle import Lifecycle
+from shared.operation.probes import ProbeServer
 from shared.routing.head_files import save_head
 from shared.routing.train import train
 from shared.settings import DecisionSettings, EmbeddingSettings, OperationSettings, Settings, StoreSettings

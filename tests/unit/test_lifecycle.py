@@ -5,7 +5,7 @@ A green run does not prove that the threads beat often enough under load.
 
 import pytest
 
-from shared.engine.lifecycle import Lifecycle
+from shared.operation.lifecycle import Lifecycle
 from tests.fakes import ManualClock
 
 

@@ -16,12 +16,12 @@ import pytest
 from typer.testing import CliRunner
 
 from millrace.cli import app
-from millrace.neighbour import Neighbour, NotAWorker
 from shared.clock import SystemClock
-from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal, Unavailable
 from shared.metrics import Metrics
-from shared.probes import ProbeServer
+from shared.operation.control import NotAWorker, WorkerControl
+from shared.operation.lifecycle import Lifecycle
+from shared.operation.probes import ProbeServer
 from shared.settings import BatchSettings, OperationSettings
 from tests.assembly import Assembly
 from tests.fakes import ManualClock
@@ -219,8 +219,8 @@ def test_asking_how_it_is_changes_nothing(port: Port) -> None:
 # --- the command's side ---
 
 
-def neighbour(port: Port) -> Neighbour:
-    return Neighbour.of(OperationSettings(host="0.0.0.0"), port.server.port)  # noqa: S104  (what a container binds)
+def control(port: Port) -> WorkerControl:
+    return WorkerControl.of(OperationSettings(host="0.0.0.0"), port.server.port)  # noqa: S104  (what a container binds)
 
 
 class Worker(ManualClock):
@@ -238,12 +238,12 @@ class Worker(ManualClock):
 
 def test_the_command_waits_until_the_worker_has_paused_and_gone_on(port: Port) -> None:
     clock = Worker(lambda: port.lifecycle.set_not_ready("operator", "paused by hand since noon"))
-    assert neighbour(port).pause(clock, 30) == "paused by hand since noon"
+    assert control(port).pause(clock, 30) == "paused by hand since noon"
     assert len(clock.waits) == 4
-    assert neighbour(port).faults()["operator"] == "paused by hand since noon"
-    assert neighbour(port).pause(clock, 30) == "paused by hand since noon", "paused already: nothing to wait for"
+    assert control(port).faults()["operator"] == "paused by hand since noon"
+    assert control(port).pause(clock, 30) == "paused by hand since noon", "paused already: nothing to wait for"
     assert len(clock.waits) == 4
-    neighbour(port).resume(Worker(lambda: port.lifecycle.set_ready("operator")), 30)
+    control(port).resume(Worker(lambda: port.lifecycle.set_ready("operator")), 30)
     assert not port.lifecycle.pause_wanted
 
 
@@ -251,24 +251,24 @@ def test_a_worker_that_cannot_finish_its_batch_is_told_with_its_reason(port: Por
     port.lifecycle.set_ready("worker")
     port.lifecycle.set_not_ready("store", "store is unavailable: away")
     with pytest.raises(Unavailable, match="after 5 s it still has a batch in hand, it waits for store: store is un"):
-        neighbour(port).pause(ManualClock(), 5)
+        control(port).pause(ManualClock(), 5)
     assert port.lifecycle.pause_wanted, "it pauses as soon as it can"
 
 
 def test_a_pause_that_somebody_else_ends_is_not_waited_for(port: Port) -> None:
     with pytest.raises(Unavailable, match="somebody else"):
-        neighbour(port).pause(Worker(port.lifecycle.resume), 30)
+        control(port).pause(Worker(port.lifecycle.resume), 30)
 
 
 def test_a_worker_that_still_pauses_is_told(port: Port) -> None:
     port.lifecycle.set_not_ready("operator", "paused by hand since noon")
     with pytest.raises(Unavailable, match="it still pauses: paused by hand since noon"):
-        neighbour(port).resume(ManualClock(), 5)
+        control(port).resume(ManualClock(), 5)
 
 
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="nothing answers at 127"):
-        Neighbour(HERE, free_ports(1)[0]).pause(SystemClock(), 30)
+        WorkerControl(HERE, free_ports(1)[0]).pause(SystemClock(), 30)
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
@@ -281,9 +281,9 @@ def test_the_command_ends_with_3_where_nobody_answers(command: str, tmp_path: Pa
 
 def test_a_port_of_the_worker_s_own_choice_must_be_named() -> None:
     with pytest.raises(Fatal, match="--port"):
-        Neighbour.of(OperationSettings(port=0))
-    assert Neighbour.of(OperationSettings(port=0), 9500) == Neighbour(HERE, 9500)
-    assert Neighbour.of(OperationSettings(host="10.0.0.5")) == Neighbour("10.0.0.5", 9400)
+        WorkerControl.of(OperationSettings(port=0))
+    assert WorkerControl.of(OperationSettings(port=0), 9500) == WorkerControl(HERE, 9500)
+    assert WorkerControl.of(OperationSettings(host="10.0.0.5")) == WorkerControl("10.0.0.5", 9400)
 
 
 def test_a_refusal_says_where_to_run_the_command() -> None:
@@ -291,13 +291,13 @@ def test_a_refusal_says_where_to_run_the_command() -> None:
     port.server._server.server_address = ("elsewhere", 0)
     try:
         with pytest.raises(Fatal, match="on its machine, in its container"):
-            Neighbour("127.0.0.2", port.server.port).pause(ManualClock(), 5)
+            WorkerControl("127.0.0.2", port.server.port).pause(ManualClock(), 5)
     finally:
         port.server.close()
 
 
 @contextmanager
-def other_program(status: int, body: bytes) -> Iterator[Neighbour]:
+def other_program(status: int, body: bytes) -> Iterator[WorkerControl]:
     """Give a port at which something else answers everything alike."""
 
     class Other(BaseHTTPRequestHandler):
@@ -315,7 +315,7 @@ def other_program(status: int, body: bytes) -> Iterator[Neighbour]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield Neighbour(HERE, server.server_port)
+        yield WorkerControl(HERE, server.server_port)
     finally:
         server.shutdown()
         thread.join()

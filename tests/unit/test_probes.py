@@ -10,10 +10,10 @@ from socket import create_connection
 
 import pytest
 
-from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
 from shared.metrics import Metrics
-from shared.probes import ProbeServer
+from shared.operation.lifecycle import Lifecycle
+from shared.operation.probes import ProbeServer
 from tests.fakes import ManualClock
 
 HOST = "127.0.0.1"

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from millrace.transaction_watch import EVERY_S, TransactionWatch
 from shared.broker.transactions import Waiting
 from shared.errors import Fatal, Unavailable
 from shared.metrics import Metrics
 from shared.observers import Observer
+from shared.operation.transaction_watch import EVERY_S, TransactionWatch
 from tests.fakes import ManualClock
 
 TIMEOUT_S = 10.0

@@ -11,9 +11,9 @@ from socketserver import ThreadingMixIn
 from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from shared.engine.lifecycle import Lifecycle
 from shared.errors import Fatal
 from shared.metrics import CONTENT_TYPE, Metrics
+from shared.operation.lifecycle import Lifecycle
 
 LOOPBACK = "127.0.0.1"
 FORWARDED = ("HTTP_ORIGIN", "HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_VIA")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from millrace.delivery import deliver
 from schemas.topics import dlq_topic, quarantine_topic
+from shared.broker.delivery import deliver
 from shared.broker.offsets import Offsets
 from shared.broker.port import Sink
 from shared.broker.reader import TopicReader

@@ -5,11 +5,11 @@ A worker by itself knows neither other workers' letters nor purges.
 
 from collections.abc import Callable
 
-from millrace.watch import Watch
 from shared.broker.backlog import Backlog
 from shared.clock import Clock
 from shared.logs import get_logger
 from shared.observers import Observer
+from shared.operation.watch import Watch
 
 EVERY_S = 60.0
 

@@ -5,11 +5,11 @@ A worker reads committed records alone: behind a transaction that stays open not
 
 from collections.abc import Callable, Sequence
 
-from millrace.watch import Watch
 from shared.broker.transactions import Waiting, total
 from shared.clock import Clock
 from shared.logs import get_logger
 from shared.observers import Observer
+from shared.operation.watch import Watch
 
 EVERY_S = 5.0
 LOOK_TIMEOUT_S = 3.0

@@ -22,7 +22,7 @@ class NotAWorker(Fatal):
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class WorkerControl:
     """The port of a worker.
 
     Attributes:
@@ -34,7 +34,7 @@ class Neighbour:
     port: int
 
     @classmethod
-    def of(cls, settings: OperationSettings, port: int | None = None) -> "Neighbour":
+    def of(cls, settings: OperationSettings, port: int | None = None) -> "WorkerControl":
         """Return the worker that these settings describe; `port` stands in for theirs.
 
         Raises:
