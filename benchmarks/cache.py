@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from benchmarks.texts import load_texts
-from millrace.wiring import load_text_model
+from millrace.resources import load_text_model
 from shared.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from shared.cache.port import VectorCache
 from shared.cache.redis import RedisCache
@@ -23,7 +23,8 @@ from shared.cache.value import NumberFormat
 from shared.clock import SystemClock
 from shared.observers import Observer
 from shared.records import Embedded
-from shared.settings import CacheSettings, Settings
+from shared.settings import CacheSettings
+from shared.stream_settings import StreamSettings
 from tests.redis.server import RedisServer
 
 BATCH = 256
@@ -107,7 +108,7 @@ def report(texts_wanted: int, rounds: int) -> None:
         print("\nCache: no redis-server on the PATH, nothing measured")
         return
     where, texts = load_texts(texts_wanted)
-    model = load_text_model(Settings())
+    model = load_text_model(StreamSettings())
     model.embed(texts[:32])
     start_s = CLOCK.monotonic_s()
     vectors = np.concatenate([model.embed(texts[at : at + BATCH]).vectors for at in range(0, len(texts), BATCH)])

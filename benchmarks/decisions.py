@@ -27,7 +27,7 @@ from shared.routing.folds import Examples
 from shared.routing.linear import fit_dense, fit_sparse
 from shared.routing.neighbours import vote
 from shared.routing.train import Trained, train
-from shared.settings import Settings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Hit
 
 SEEDS = range(5)
@@ -204,7 +204,7 @@ def main() -> None:
     wanted = parser.parse_args().part
     configure("error", json_lines=False)
     texts = Path(os.environ["MILLRACE_DATA"]) / "text"
-    reading = Reading(Settings())
+    reading = Reading(StreamSettings())
     if {"banking77", "scope", "few"} & set(wanted):
         both = [load(reading, texts / "banking77" / f"{part}.csv", "text", "category") for part in ("train", "test")]
         for part, report in (("banking77", report_banking77), ("scope", report_scope), ("few", report_few)):

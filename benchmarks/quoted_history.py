@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from millrace.labelled import embed
+from millrace.resources import load_text_model
 from millrace.retrieval import Corpus, Queries, build_table
-from millrace.wiring import load_text_model
 from shared.records import Vector
 from shared.retrieval.tuning import report as metrics
-from shared.settings import Settings, SimilarSettings
+from shared.stream_settings import SearchSettings, StreamSettings
 
 CORPUS, QUERIES, QUOTING, SEED = 1_400, 400, 200, 0
 MACRO = """
@@ -49,7 +49,7 @@ def report() -> None:
         return
     found = rows()
     texts, labels = [row["text"] for row in found], [row["category"] for row in found]
-    vectors = embed(load_text_model(Settings()), list(dict.fromkeys(texts)), lambda _: None)
+    vectors = embed(load_text_model(StreamSettings()), list(dict.fromkeys(texts)), lambda _: None)
     relevant = [frozenset(place for place in range(CORPUS) if labels[place] == label) for label in labels[CORPUS:]]
     searched, asked = texts[:CORPUS], texts[CORPUS:]
     print(f"\nMRR, {QUOTING} of {CORPUS} tickets and {QUOTING} of {QUERIES} questions quote one macro")
@@ -62,8 +62,8 @@ def report() -> None:
             }
             corpus = Corpus([str(place) for place in range(CORPUS)], documents, labels[:CORPUS])
             queries = Queries(questions, [None] * QUERIES, relevant, [None] * QUERIES)
-            table = build_table(corpus, queries, by_text, SimilarSettings().candidates)
-            measured = metrics(table, SimilarSettings().bm25_weight)
+            table = build_table(corpus, queries, by_text, SearchSettings().candidates)
+            measured = metrics(table, SearchSettings().bm25_weight)
             scores = "".join(
                 f"{measured[name]['mrr']:>{width}.4f}" for name, width in (("fused", 8), ("dense", 9), ("bm25", 8))
             )

@@ -12,17 +12,16 @@ from statistics import median
 
 from benchmarks.standin import StandInModel
 from benchmarks.texts import TENANT, load_texts
-from schemas.points import point_id
 from shared.clock import SystemClock
 from shared.records import Point
 from shared.retrieval.ranking import RANKED_FIELDS
 from shared.retrieval.similar import TERMS_VECTOR, Question, SimilarSearch
-from shared.settings import SimilarSettings
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
-from workers.tickets.prepare import STREAM, TEXT_VECTOR
-from workers.tickets.stages import collection_spec
+from workers.tickets.prepare import TEXT
+from workers.tickets.stages import TICKETS, collection_spec
 
 BATCH = 64
 RESOLUTION = "We checked the account and sent the card again. It arrives within five days."
@@ -41,23 +40,23 @@ def fill(collection: Collection, texts: Sequence[str], terms: Terms) -> None:
                 "text_digest": f"{place:064x}",
             }  # fmt: skip
             sparse = {TERMS_VECTOR: terms.of_document(texts[place])}
-            which = point_id(TENANT, STREAM, str(place))
-            points.append(Point(which, 1, {TEXT_VECTOR: vectors[place]}, payload, sparse))
+            which = TICKETS.point_id(TENANT, str(place))
+            points.append(Point(which, 1, {TEXT: vectors[place]}, payload, sparse))
         collection.upsert(points)
 
 
 def report(tickets: int, rounds: int) -> None:
     """Measure and print microseconds for each query, the ways interleaved."""
     where, texts = load_texts(tickets)
-    terms, settings = Terms(), SimilarSettings()
+    terms, settings = Terms(), SearchSettings()
     asked = texts[:BATCH]
     vectors = StandInModel().embed(asked).vectors
     with tempfile.TemporaryDirectory() as folder, closing(EdgeStore(Path(folder))) as store:
-        collection = store.open(collection_spec("bench", vectors.shape[1]))
+        collection = store.open(collection_spec("bench", {"text": vectors.shape[1]}))
         fill(collection, texts, terms)
         dense = [
             Query(
-                vector, TEXT_VECTOR, settings.candidates + 1, {"tenant_id": TENANT, "flags": "solved"},
+                vector, TEXT, settings.candidates + 1, {"tenant_id": TENANT, "flags": "solved"},
                 {"satisfaction": 4}, payload=RANKED_FIELDS,
             )
             for vector in vectors
@@ -65,7 +64,7 @@ def report(tickets: int, rounds: int) -> None:
         hybrid = [
             HybridQuery(query, terms.of_query(text), TERMS_VECTOR) for query, text in zip(dense, asked, strict=True)
         ]
-        search = SimilarSearch(collection, TEXT_VECTOR, settings)
+        search = SimilarSearch(collection, TEXT, settings, TICKETS.points.is_ours)
         at = datetime(2026, 6, 1, tzinfo=UTC)
         questions = [Question(TENANT, text, vector, at) for text, vector in zip(asked, vectors, strict=True)]
         ways: dict[str, Callable[[], object]] = {

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from benchmarks.standin import StandInModel
 from benchmarks.texts import load_texts, to_messages
-from schemas.topics import topics_of
+from millrace.wiring import decider_of
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.cache.memory import MemoryCache
@@ -25,19 +25,18 @@ from shared.embedding.service import TextEmbedder
 from shared.engine.envelope import Envelopes
 from shared.engine.pipeline import Pipeline
 from shared.engine.settle import Settler
+from shared.engine.stream import Resources
 from shared.engine.timing import Stopwatch
 from shared.observers import Observer
 from shared.records import Message, Record, Unread
-from shared.retrieval.similar import SimilarSearch
+from shared.routing.decider import Routing
 from shared.routing.policy import Policy
-from shared.settings import BrokerSettings, DecisionSettings, SimilarSettings
-from shared.text.customers import CustomerIds
-from shared.text.preparation import Preparation, Preparer
+from shared.settings import BrokerSettings
+from shared.stream_settings import SearchSettings, StreamSettings
+from shared.text.preparation import Preparation
 from shared.vectorstore.edge import EdgeCollection, EdgeStore
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
-from workers.tickets.decide import Decider
-from workers.tickets.prepare import STREAM, TEXT_VECTOR
-from workers.tickets.stages import TicketStages, collection_spec
+from workers.tickets.stages import TICKETS, collection_spec
 
 STAGES = ("decode", "prepare", "lookup", "embed", "decide", "build", "store", "produce")
 SEARCHES = ("vote", "candidates", "payloads")
@@ -126,7 +125,7 @@ class NoSource:
 
 def _hold_broker(ready: "multiprocessing.Queue[str]", done: "multiprocessing.Queue[str]") -> None:
     with EmbeddedBroker() as broker:
-        broker.create([topic.name for topic in topics_of(STREAM)])
+        broker.create([topic.name for topic in TICKETS.topics()])
         ready.put(broker.bootstrap)
         done.get()
 
@@ -148,26 +147,32 @@ def broker_process() -> Iterator[str]:
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
     """Settle a labelled history, then tickets to be routed by it; return the stages' times of both."""
     times = {"indexing": StageTimes(), "routing": StageTimes()}
-    clock, model, preparer = SystemClock(), StandInModel(), Preparer(Preparation(version=3))
-    customers = CustomerIds(b"benchmark" * 4, "US")
+    clock, model = SystemClock(), StandInModel()
     with (
         broker_process() as bootstrap,
         tempfile.TemporaryDirectory() as folder,
         closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
         closing(EdgeStore(Path(folder))) as store,
     ):
-        inner = store.open(collection_spec("bench", model.dim))
+        inner = store.open(collection_spec("bench", {"text": model.dim}))
         for (name, observer), messages in zip(times.items(), (history, routed), strict=True):
             collection = TimedSearch(inner, Stopwatch(clock, observer))
             embedder = TextEmbedder(model, MemoryCache(0), observer)
-            decider = Decider(Policy.load(None), DecisionSettings().neighbours)
-            similar = SimilarSearch(collection, TEXT_VECTOR, SimilarSettings())
-            stages = TicketStages(collection, embedder, preparer, customers, decider, similar)
-            pipeline = Pipeline(stages, collection, clock, observer)
-            settler = Settler(collection, NoSource(), sink, Envelopes(STREAM, model.fingerprint), clock, observer)
+            routing = Routing(Policy.load(None))
+            resources = Resources(
+                collection=collection,
+                decider=decider_of(TICKETS, StreamSettings(), routing, collection),
+                preparation=Preparation(version=3),
+                customer_key=b"benchmark" * 4,
+                search=SearchSettings(),
+                model=model.fingerprint,
+            )
+            stages = TICKETS.stages(resources)
+            pipeline = Pipeline(TICKETS, stages, {"text": embedder}, collection, clock, observer)
+            settler = Settler(collection, NoSource(), sink, Envelopes(TICKETS.name, model.fingerprint), clock, observer)
             for batch in _batches(messages, name):
                 prepared = pipeline.prepare(batch)
-                prepared.settled = pipeline.process(prepared)
+                pipeline.process(prepared)
                 settler.settle(prepared)
     return times
 

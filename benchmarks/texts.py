@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from shared.records import Message
-from workers.tickets.prepare import record_key
 
 TENANT = "bench"
 
@@ -39,5 +38,5 @@ def to_messages(texts: list[str], reason: str, first_id: int = 0) -> list[Messag
             "body": text,
             **labelled,
         }
-        messages.append(Message("tickets", record_key(TENANT, f"T-{number}"), json.dumps(event).encode()))
+        messages.append(Message("tickets", f"{TENANT}:T-{number}".encode(), json.dumps(event).encode()))
     return messages

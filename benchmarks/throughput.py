@@ -9,15 +9,18 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.texts import load_texts, to_messages
-from millrace.wiring import load_text_model, open_store, ticket_worker
+from millrace.resources import Process, load_text_model, open_store
+from millrace.wiring import stream_worker
 from schemas.outcomes import Outcome
-from schemas.topics import topics_of
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
+from shared.metrics import Registry
 from shared.observers import Observer
 from shared.settings import CacheSettings, Settings, StoreSettings
+from shared.stream_settings import StreamSettings
+from workers.tickets.stages import TICKETS
 
 BATCH_TEXTS = 256
 CLOCK = SystemClock()
@@ -67,7 +70,7 @@ def work_s(model: TextModel, texts: list[str]) -> tuple[float, float]:
     the encoder a quarter of its rate.
     """
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker() as broker:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         settings = Settings(store=StoreSettings(path=Path(folder) / "store"), cache=CacheSettings(memory_mib=0))
         with closing(KafkaSink(broker.bootstrap, settings.broker)) as sink, open_store(settings) as store:
 
@@ -77,7 +80,8 @@ def work_s(model: TextModel, texts: list[str]) -> tuple[float, float]:
 
             indexing, routing = partial(send, "solved", 0), partial(send, "created", len(texts))
             phases = Phases(len(texts), indexing, routing, lambda: running.lifecycle.stop())  # noqa: PLW0108  (bound only once the worker runs)
-            with ticket_worker(settings, broker.bootstrap, store, model, [phases]) as running:
+            process = Process(settings, broker.bootstrap, store, Registry())
+            with stream_worker(TICKETS, StreamSettings(), process, {"text": model}, [phases]) as running:
                 _wait_for(lambda: running.source.assigned > 0)
                 phases.next()
                 running.worker.run()
@@ -92,7 +96,7 @@ def _wait_for(done: Callable[[], bool]) -> None:
 def report(texts_wanted: int, rounds: int) -> None:
     """Measure and print."""
     where, texts = load_texts(texts_wanted)
-    model = load_text_model(Settings())
+    model = load_text_model(StreamSettings())
     model.embed(texts[:BATCH_TEXTS])
     rates: dict[str, list[float]] = {"bare encoder": [], "worker, indexing": [], "worker, routing": []}
     for _ in range(rounds):

@@ -18,19 +18,21 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from millrace.audit import audit
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import Progress, send
 from millrace.ingest.survey import survey
 from millrace.labelled import LabelledFile, Reading
+from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
 from millrace.router import train_head
-from millrace.similar import print_found
-from millrace.wiring import Running, group_of, load_text_model, model_card, open_broker, open_store, ticket_worker
+from millrace.similar import ask, print_found, searching
+from millrace.streams import DEFAULT
+from millrace.wiring import Running, stream_worker
+from schemas.decisions import Action
 from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
-from schemas.tickets import Action, TicketRouted
-from schemas.topics import dlq_topic, input_topic, result_topic, topics_of
+from schemas.topics import dlq_topic, input_topic
+from shared.audit.comparison import audit
 from shared.broker.delivery import deliver
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
@@ -38,13 +40,13 @@ from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.port import TextModel
 from shared.errors import MillraceError, Unavailable
+from shared.metrics import Registry
 from shared.observers import Observer
 from shared.records import Message, header_texts
-from shared.retrieval.similar import Question, SimilarSearch
-from shared.settings import BatchSettings, BrokerSettings, OperationSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
-from workers.tickets.prepare import STREAM, TEXT_VECTOR, prepared_text
 
 TENANT = "acme"
 QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What now?"
@@ -100,6 +102,7 @@ class Stage:
 
     console: Console
     settings: Settings
+    own: StreamSettings
     bootstrap: str
     counting: Counting
     clock: Clock
@@ -130,17 +133,20 @@ def run_demo(keep: bool) -> bool:
     """
     console = _console()
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
-        settings = _settings(Path(folder))
-        names = [topic.name for topic in topics_of(STREAM)]
+        settings, own = _settings(Path(folder)), StreamSettings(batch=BatchSettings(max_records=64))
+        names = [topic.name for topic in DEFAULT.topics()]
         console.print("Loading the embedding model (all-MiniLM-L6-v2, from its wheel) ...")
-        model, samples, counting = load_text_model(settings), Samples.load(), Counting()
-        settings = _train(console, settings, model, samples, Path(folder) / "head")
+        model, samples, counting = load_text_model(own), Samples.load(), Counting()
+        own = _train(console, own, model, samples, Path(folder) / "head")
         with (
             open_store(settings) as store,
             open_broker(settings, names) as bootstrap,
-            ticket_worker(settings, bootstrap, store, model, [counting]) as running,
+            stream_worker(
+                DEFAULT, own, Process(settings, bootstrap, store, Registry()), {"text": model}, [counting]
+            ) as running,
         ):
-            stage = _start(console, settings, str(bootstrap), counting, running)
+            worker, failure = _start(running)
+            stage = Stage(console, settings, own, str(bootstrap), counting, SystemClock(), worker, failure)
             try:
                 _play(stage, Path(folder), samples)
                 _show_similar(stage, store, model)
@@ -163,13 +169,13 @@ def _console() -> Console:
 def _settings(folder: Path) -> Settings:
     return Settings(
         broker=BrokerSettings(),
-        batch=BatchSettings(max_records=64),
         store=StoreSettings(path=folder / "store"),
         operation=OperationSettings(state_dir=folder),
     )
 
 
-def _start(console: Console, settings: Settings, bootstrap: str, counting: Counting, running: Running) -> Stage:
+def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
+    """Start the worker; the list will hold what it fails with."""
     failure: list[BaseException] = []
 
     def work() -> None:
@@ -180,21 +186,21 @@ def _start(console: Console, settings: Settings, bootstrap: str, counting: Count
 
     worker = threading.Thread(target=work, name="worker", daemon=True)
     worker.start()
-    return Stage(console, settings, bootstrap, counting, SystemClock(), worker, failure)
+    return worker, failure
 
 
-def _train(console: Console, settings: Settings, model: TextModel, samples: Samples, folder: Path) -> Settings:
+def _train(console: Console, own: StreamSettings, model: TextModel, samples: Samples, folder: Path) -> StreamSettings:
     """Train a head on the solved samples; return the settings that decide by it."""
     labels = tuple(str(row["agent_label"]) for row in samples.solved)
     console.print(f"Training a routing head on {len(labels)} solved tickets of {len(set(labels))} labels ...")
     texts = tuple(f"{row['subject']}\n\n{row['body']}" for row in samples.solved)
-    outcome = train_head(Reading(settings, model), LabelledFile(texts, labels, skipped=0), None, folder)
+    outcome = train_head(Reading(own, model), LabelledFile(texts, labels, skipped=0), None, folder)
     held_out: Any = outcome.head.facts["held_out"]
     console.print(
         f"head {outcome.head.fingerprint}: {held_out['accuracy']:.1%} right on tickets held out, "
         f"{held_out['coverage_at_95_precision']:.0%} of them can be decided at 95 % precision"
     )
-    return settings.model_copy(update={"decision": settings.decision.model_copy(update={"head": folder})})
+    return own.model_copy(update={"decision": own.decision.model_copy(update={"head": folder})})
 
 
 def _play(stage: Stage, folder: Path, samples: Samples) -> None:
@@ -209,7 +215,7 @@ def _play(stage: Stage, folder: Path, samples: Samples) -> None:
         stage.wait_until(lambda: stage.counting.settled >= solved)
         stage.console.print(f"{solved} solved tickets indexed. Open tickets arrive:")
         opened = _ingest(stage, arriving, sink)
-        sink.produce([Message(input_topic(STREAM), f"{TENANT}:T-9999".encode(), POISON)])
+        sink.produce([Message(input_topic(DEFAULT.name), f"{TENANT}:T-9999".encode(), POISON)])
         sink.flush()
         subjects = {row["ticket_id"]: row["subject"] for row in samples.opened}
         results = _show_routed(stage, subjects, opened)
@@ -233,15 +239,15 @@ def _ingest(stage: Stage, source: TableFile, sink: KafkaSink) -> int:
     return progress.counts.sent
 
 
-def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[TicketRouted]:
+def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[Any]:
     """Fill a table with results as they are published; piped, each is a line of its own."""
-    source = KafkaSource(stage.bootstrap, [result_topic(STREAM)], "millrace-demo", BrokerSettings(), stage.clock)
-    results: list[TicketRouted] = []
+    source = KafkaSource(stage.bootstrap, [DEFAULT.result_topic], "millrace-demo", BrokerSettings(), stage.clock)
+    results: list[Any] = []
     with closing(source), Live(console=stage.console, refresh_per_second=8) as live:
 
         def all_shown() -> bool:
             for record in source.take(100, POLL_S):
-                results.append(TicketRouted.model_validate_json(record.value or b""))
+                results.append(DEFAULT.result.model_validate_json(record.value or b""))
             live.update(_table(results[-ROWS_SHOWN:], subjects, len(results)))
             return len(results) >= wanted
 
@@ -249,7 +255,7 @@ def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[Ti
     return results
 
 
-def _show_actions(console: Console, results: list[TicketRouted], subjects: dict[str, str]) -> None:
+def _show_actions(console: Console, results: list[Any], subjects: dict[str, str]) -> None:
     """Tell how often each action was chosen for which reason, with an example."""
     console.print(f"\n{len(results)} routed by the head:")
     for action in get_args(Action):
@@ -260,7 +266,7 @@ def _show_actions(console: Console, results: list[TicketRouted], subjects: dict[
             console.print(f"  {action:<8} {reason:<13} {len(told):>3}   such as {example}", markup=False)
 
 
-def _judgement(results: list[TicketRouted], intended: dict[str, str | None]) -> str:
+def _judgement(results: list[Any], intended: dict[str, str | None]) -> str:
     """Compare the queues with those the samples' author had in mind; null stands for no queue of ours."""
     known = [result for result in results if intended[result.ticket_id] is not None]
     queued = [result for result in known if result.decision.queue is not None]
@@ -273,8 +279,8 @@ def _judgement(results: list[TicketRouted], intended: dict[str, str | None]) -> 
     )
 
 
-def _table(results: list[TicketRouted], subjects: dict[str, str], total: int) -> Table:
-    table = Table(title=f"tickets.routed ({total}, the latest shown)", title_justify="left", expand=True)
+def _table(results: list[Any], subjects: dict[str, str], total: int) -> Table:
+    table = Table(title=f"{DEFAULT.result_topic} ({total}, the latest shown)", title_justify="left", expand=True)
     for column in RATIOS:
         table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=RATIOS[column])
     for result in results:
@@ -287,28 +293,28 @@ def _table(results: list[TicketRouted], subjects: dict[str, str], total: int) ->
 
 
 def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
-    collection = store.open_alias(STREAM)
+    collection = store.open_alias(DEFAULT.name)
     assert collection is not None  # noqa: S101  (the worker has opened it)
-    text = prepared_text("", QUESTION, Preparer(model_card(stage.settings).preparation))
-    search = SimilarSearch(collection, TEXT_VECTOR, stage.settings.similar.model_copy(update={"limit": 3}))
-    [found] = search.find([Question(TENANT, text, model.embed([text]).vectors[0], stage.clock.now())])
+    text = Preparer(model_card(stage.own).preparation).embedded("", QUESTION)
+    wanted = stage.own.search.model_copy(update={"limit": 3})
+    found = ask(searching(DEFAULT, collection, wanted), model, TENANT, text)
     stage.console.print(f'\nSimilar solved tickets to: "{QUESTION}"')
-    print_found(stage.console, found, stage.settings.similar, TENANT)
+    print_found(stage.console, found, stage.own.search, TENANT)
 
 
 def _show_dead_letter(stage: Stage) -> None:
-    for record in TopicReader(stage.bootstrap).read(dlq_topic(STREAM)):
+    for record in TopicReader(stage.bootstrap).read(dlq_topic(DEFAULT.name)):
         headers = header_texts(record.headers)
         place = f"{headers[FailureHeader.ORIGIN_TOPIC]}/{headers[FailureHeader.ORIGIN_PARTITION]}"
-        stage.console.print(f"\ntickets.dlq: {place}@{headers[FailureHeader.ORIGIN_OFFSET]}")
+        stage.console.print(f"\n{record.topic}: {place}@{headers[FailureHeader.ORIGIN_OFFSET]}")
         for header in (FailureHeader.REASON, FailureHeader.FIELD, FailureHeader.DETAIL):
             stage.console.print(f"  {header.removeprefix('millrace-')}: {headers[header]}", markup=False)
         stage.console.print(f"  original bytes: {record.value!r}", markup=False)
 
 
 def _audit(stage: Stage, store: VectorStore) -> bool:
-    reader = TopicReader(stage.bootstrap, group_of(stage.settings, STREAM))
-    findings = audit(reader, STREAM, store.open_alias(STREAM))
+    reader = TopicReader(stage.bootstrap, group_of(stage.own, DEFAULT.name))
+    findings = audit(reader, DEFAULT, store.open_alias(DEFAULT.name))
     outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items()))
     stage.console.print(f"outcomes: {outcomes}; pending {findings.pending}; points {findings.points}")
     stage.console.print(findings.line())

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 from millrace.doctoring.configuration import changed, in_vain, read_settings, secrets_of
 from millrace.doctoring.deciding import check_device, check_head, check_model, check_policy
@@ -14,7 +15,9 @@ from millrace.doctoring.places import check_disk, check_port
 from millrace.doctoring.privacy import check_customer_key
 from millrace.doctoring.services import check_broker, check_cache, check_store
 from shared.clock import Clock
+from shared.engine.stream import Stream
 from shared.settings import Settings
+from shared.stream_settings import StreamSettings
 
 LIMIT_S = 60.0
 """No check is waited for any longer; those that ask a server have time-outs of their own."""
@@ -46,7 +49,11 @@ class Report:
 
 
 def examine(
-    environ: Mapping[str, str], stream: str, timeout_s: float, clock: Clock, bootstrap: str | None = None
+    environ: Mapping[str, str],
+    stream: Stream[Any, Any],
+    timeout_s: float,
+    clock: Clock,
+    bootstrap: str | None = None,
 ) -> Report:
     """Look at everything.
 
@@ -57,32 +64,32 @@ def examine(
         clock: For the limit.
         bootstrap: Brokers in place of the configured ones.
     """
-    settings, findings = read_settings()
+    settings, own, findings = read_settings(stream.name)
     findings += in_vain(environ)
-    if settings is None:
+    if settings is None or own is None:
         findings.append(Finding("all else", "skipped", "what cannot be read cannot be checked"))
         return _report({}, findings, secrets_of(None, environ))
     if bootstrap is not None:
         settings = settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
-    configured = changed(settings)
+    configured = changed(settings, {stream.name: own})
     if not findings:
         findings = [Finding("settings", "ok", f"{len(configured)} differ from their defaults")]
-    findings += run(checks(settings, stream, timeout_s), clock, LIMIT_S)
+    findings += run(checks(settings, own, stream, timeout_s), clock, LIMIT_S)
     return _report(configured, findings, secrets_of(settings, environ))
 
 
-def checks(settings: Settings, stream: str, timeout_s: float) -> list[Check]:
+def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float) -> list[Check]:
     """Return the checks of a set-up."""
     return [
         Check("packages", check_packages),
-        Check("model", partial(check_model, settings)),
-        Check("device", partial(check_device, settings)),
-        Check("head", partial(check_head, settings)),
-        Check("policy", partial(check_policy, settings)),
+        Check("model", partial(check_model, own)),
+        Check("device", partial(check_device, own, stream.name)),
+        Check("head", partial(check_head, own)),
+        Check("policy", partial(check_policy, own)),
         Check("customer key", partial(check_customer_key, settings)),
-        Check("broker", partial(check_broker, settings, stream, timeout_s)),
-        Check("store", partial(check_store, settings, stream, timeout_s)),
-        Check("cache", partial(check_cache, settings)),
+        Check("broker", partial(check_broker, settings, own, stream, timeout_s)),
+        Check("store", partial(check_store, settings, own, stream, timeout_s)),
+        Check("cache", partial(check_cache, settings, own)),
         Check("disk", partial(check_disk, settings)),
         Check("port", partial(check_port, settings.operation)),
     ]

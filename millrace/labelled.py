@@ -11,11 +11,11 @@ from millrace.bars import bar
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import find_column
 from millrace.ingest.rows import Row
-from millrace.wiring import load_text_model, model_card
+from millrace.resources import load_text_model, model_card
 from shared.embedding.port import Matrix, TextModel
 from shared.errors import Fatal
 from shared.records import Vector
-from shared.settings import Settings
+from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
 
 if TYPE_CHECKING:  # what a head needs takes seconds to import
@@ -83,16 +83,16 @@ class Reading:
     """Prepares and embeds texts as the worker does.
 
     Args:
-        settings: Which model, and how texts are prepared for it.
+        own: Which model, and how texts are prepared for it.
         model: The model, where it is loaded already.
 
     Raises:
         Fatal: the model cannot be loaded.
     """
 
-    def __init__(self, settings: Settings, model: TextModel | None = None) -> None:
-        self._preparer = Preparer(model_card(settings).preparation)
-        self._model = load_text_model(settings) if model is None else model
+    def __init__(self, own: StreamSettings, model: TextModel | None = None) -> None:
+        self._preparer = Preparer(model_card(own).preparation)
+        self._model = load_text_model(own) if model is None else model
 
     @property
     def fingerprint(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from millrace.labelled import some
-from schemas.tickets import Action
+from schemas.decisions import Action
 from shared.errors import Fatal
 from shared.routing.head import Head, Predictions
 from shared.routing.policy import Policy

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from millrace.bars import bar
 from millrace.labelled import LabelledFile, Reading, some
-from schemas.tickets import Label
+from schemas.decisions import Label
 from shared.errors import Fatal
 from shared.routing.evaluate import Evaluation, evaluate
 from shared.routing.findings import facts_of

@@ -6,50 +6,55 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from schemas.ours import is_ticket_id
-from schemas.tickets import SimilarTicket
+from millrace.streams import DEFAULT
+from schemas.similar import SimilarTicket
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
+from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.retrieval.similar import Found, Question, SimilarSearch
-from shared.settings import SimilarSettings
+from shared.settings import variable
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import Collection
-from workers.tickets.prepare import TEXT_VECTOR
 
 TENANTS_NAMED = 5
 
 
-def ask(collection: Collection, model: TextModel, settings: SimilarSettings, tenant_id: str, text: str) -> Found:
+def searching(stream: Stream[Any, Any], collection: Collection, settings: SearchSettings) -> SimilarSearch:
+    """Return the search for similar items of a stream."""
+    return SimilarSearch(collection, stream.rules.deciding[0], settings, stream.points.is_ours)
+
+
+def ask(search: SimilarSearch, model: TextModel, tenant_id: str, text: str) -> Found:
     """Return what is similar to a prepared text, as of now.
 
     Raises:
         Unavailable: the store cannot be read.
     """
-    search = SimilarSearch(collection, TEXT_VECTOR, settings)
     [found] = search.find([Question(tenant_id, text, model.embed([text]).vectors[0], SystemClock().now())])
     return found
 
 
-def only_tenant(collection: Collection) -> str:
+def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
     """Return the tenant of a store that holds one tenant alone.
 
     Raises:
         Fatal: it holds none, or several; the error names some.
     """
     tenants: set[str] = set()
-    for which, payload in collection.scroll(("tenant_id", "ticket_id")):
-        if is_ticket_id(which, payload):  # else another program wrote it
+    for which, payload in collection.scroll(("tenant_id", stream.id_field)):
+        if stream.points.is_ours(which, payload):  # else another program wrote it
             tenants.add(str(payload["tenant_id"]))
         if len(tenants) > TENANTS_NAMED:
             break
     if not tenants:
-        raise Fatal("the store holds no tickets yet")
+        raise Fatal(f"the store holds no {stream.name} yet")
     if len(tenants) > 1:
-        raise Fatal(f"whose tickets? give --tenant; the store holds {', '.join(sorted(tenants))}")
+        raise Fatal(f"whose {stream.name}? give --tenant; the store holds {', '.join(sorted(tenants))}")
     return tenants.pop()
 
 
-def print_found(console: Console, found: Found, settings: SimilarSettings, tenant_id: str) -> None:
+def print_found(console: Console, found: Found, settings: SearchSettings, tenant_id: str) -> None:
     """Print the hits, best first, with what their scores are made of, and the suggested reply; or why there are none."""
     if not found.similar:
         console.print(f"  {escape(why_nothing(found, settings, tenant_id))}", soft_wrap=True)
@@ -65,10 +70,10 @@ def print_found(console: Console, found: Found, settings: SimilarSettings, tenan
             console.print(f"  {escape(sentence.text)} [dim]({escape(sentence.ticket_id)})[/dim]")
 
 
-def why_nothing(found: Found, settings: SimilarSettings, tenant_id: str) -> str:
+def why_nothing(found: Found, settings: SearchSettings, tenant_id: str) -> str:
     """Return why nothing was found: nothing was looked for, no ticket of the tenant is solved, or rules leave them out."""
     if not settings.limit:
-        return "no similar tickets are looked for: MILLRACE_SIMILAR__LIMIT is 0"
+        return f"no similar tickets are looked for: {variable(DEFAULT.name, 'search', 'limit')} is 0"
     if found.solved is None:
         return "no solved ticket, and why could not be counted: the store does not answer"
     if not found.solved.total:
@@ -76,7 +81,7 @@ def why_nothing(found: Found, settings: SimilarSettings, tenant_id: str) -> str:
     if found.solved.offered:
         offered = f"although {found.solved.offered} of tenant {tenant_id} may be offered"
         return f"no solved ticket, {offered}: try again, or see what `millrace doctor` says of foreign points"
-    reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings))
+    reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings, DEFAULT.name))
     return f"no solved ticket: of {found.solved.total} of tenant {tenant_id} none is offered{reasons}"
 
 

@@ -16,6 +16,9 @@ SCHEMA_VERSION = 1
 EVENT_VERSION_LIMIT = 2**53
 """Event versions lie in [1, 2**53): Qdrant compares them as float64, which is exact only below this bound."""
 
+TEXT_LIMIT_CHARS = 100_000
+"""The longest text of an event."""
+
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """No colon in a tenant id, so that the record key `tenant_id:source_id` can be taken apart again."""
 
@@ -65,3 +68,20 @@ class Event(Frozen):
     tenant_id: TenantId = Field(description="Whose event this is; similar items are never taken from another tenant.")
     event_version: EventVersion = Field(description="Counted up per source id by the source; the highest wins.")
     occurred_at: UtcDatetime = Field(description="When the event happened at the source, with a UTC offset.")
+
+
+class Deletion(Event):
+    """The item is gone at its source; its stream adds the source id, and nothing else remains."""
+
+    reason: Literal["deleted"]
+
+
+class Origin(Frozen):
+    """The input record that a result or a dead letter came from."""
+
+    topic: str
+    topic_id: str | None = Field(
+        default=None, description="The broker's id of the topic: one made later under the same name has another."
+    )
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)

@@ -1,12 +1,20 @@
-"""Point ids and the payload model of each collection."""
+"""Point ids, what every point holds whatever its stream, and which points are ours.
 
-from typing import Literal
+Other programs may write into a collection, and over fields of our points. A point is ours if its id is the one that
+`point_id` gives for the tenant and the source id that its own payload names, and if the payload has the types of its
+stream's schema. Fields that other programs add are let be.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, ValidationError
 
-from schemas.base import EventVersion, Frozen, SourceId, TenantId, UtcDatetime
-from schemas.tickets import AttributeFloat, AttributeInteger, Channel, Decision, Priority
+from schemas.base import EventVersion, Frozen, TenantId
 
 POINT_NAMESPACE = UUID("6f1d2f0c-6f0b-5a53-9a55-0f1f3a0c8a2e")
 """Namespace of all point ids. It never changes: a change would give every stored item a second point."""
@@ -20,55 +28,102 @@ def point_id(tenant_id: str, stream: str, source_id: str) -> UUID:
     return uuid5(POINT_NAMESPACE, f"{tenant_id}:{stream}:{source_id}")
 
 
-Flag = Literal["solved", "labelled"]
-"""A ticket that may be offered as an answer, and one that may vote. Words, not booleans: Qdrant Edge 0.9 takes a boolean in
-a filter for an integer and finds nothing."""
-
-
-StoredValue = str | AttributeInteger | AttributeFloat | bool | None
-"""An attribute as it is stored. No limit on a text's length here: Unicode's composed form can be longer than what came."""
-
-
-class TicketTombstone(Frozen):
-    """Payload of a deleted ticket: ids and version, no text and no vector. No older event can undo it."""
+class StoredItem(Frozen):
+    """What the engine stores of every snapshot, beside what its stream stores."""
 
     tenant_id: TenantId
-    ticket_id: SourceId
+    event_version: EventVersion
+    deleted: Literal[False] = False
+    content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
+    decided_version: EventVersion | None = Field(description="The version whose result was last published.")
+
+
+class Tombstone(Frozen):
+    """What the engine stores of a deleted item; its stream adds the source id."""
+
+    tenant_id: TenantId
     event_version: EventVersion
     deleted: Literal[True] = True
     content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
 
 
-class TicketPayload(Frozen):
-    """Payload of a ticket's point: what searches filter on, what hits show, and what spares work on the next version."""
+IsOurs = Callable[[UUID | int, Mapping[str, object]], bool]
+"""Whether a point is ours, by its id and its payload: see `PointSchema.is_ours`."""
 
-    tenant_id: TenantId
-    ticket_id: SourceId
-    event_version: EventVersion
-    deleted: Literal[False] = False
-    occurred_at: UtcDatetime
-    subject: str
-    body: str = Field(description="The whole message, personal data masked.")
-    body_embedded: str | None = Field(
-        default=None, description="What of the body was embedded, where a quotation or a signature was left out."
-    )
-    language: str | None
-    channel: Channel | None
-    customer_id: SourceId | None
-    priority: Priority
-    attributes: dict[str, StoredValue]
-    resolution: str | None = Field(description="The whole resolution, personal data masked.")
-    resolution_embedded: str | None = Field(
-        default=None, description="What of the resolution was embedded, where it is not all; replies quote it."
-    )
-    satisfaction: int | None
-    label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
-    flags: tuple[Flag, ...] = Field(description="What searches filter on; see `Flag`.")
-    content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
-    text_digest: str = Field(description="SHA-256 of the embedded text; unchanged text is not embedded again.")
-    text_windows: int
-    resolution_digest: str | None
-    decision: Decision | None = Field(
-        description="What was last published; a repeat of that version publishes it again."
-    )
-    decided_version: EventVersion | None = Field(description="The version that `decision` was published for.")
+
+@dataclass(frozen=True)
+class PointSchema:
+    """What the points of a stream hold.
+
+    Attributes:
+        stream: The name of the stream, as it stands in the ids of its points.
+        id_field: The payload field that holds the source id, such as `ticket_id`.
+        payload: The schema of a stored snapshot.
+        tombstone: The schema of a deleted item.
+    """
+
+    stream: str
+    id_field: str
+    payload: type[Frozen]
+    tombstone: type[Frozen]
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that `foreign_reason` looks at; a tombstone has some of them."""
+        return tuple(self.payload.model_fields)
+
+    def is_ours(self, which: UUID | int, payload: Mapping[str, object]) -> bool:
+        """Return whether a point's id is that of the item its payload names.
+
+        It takes two microseconds, and looks at `tenant_id` and the source id alone.
+        """
+        tenant, source_id = payload.get("tenant_id"), payload.get(self.id_field)
+        if not (isinstance(tenant, str) and isinstance(source_id, str)):
+            return False
+        return which == point_id(tenant, self.stream, source_id)
+
+    def foreign_reason(self, which: UUID | int, payload: Mapping[str, object]) -> str | None:
+        """Return why a point is not ours, or None if it is ours; no value of the payload is quoted.
+
+        Args:
+            which: The point's id.
+            payload: All of `fields` that it has.
+        """
+        if isinstance(which, int):
+            return "its id is an integer"
+        if not self.is_ours(which, payload):
+            return f"its id is not that of the tenant and the {self.id_field.removesuffix('_id')} it names"
+        schema = self._lenient_tombstone if payload.get("deleted") is True else self._lenient_payload
+        held = {name: payload[name] for name in schema.model_fields if name in payload}
+        try:
+            schema.model_validate_json(json.dumps(held))  # as JSON: strict about numbers, but a list stands for a tuple
+        except ValidationError as error:
+            return _in_words(error)
+        except (ValueError, RecursionError):
+            return "its payload is not valid JSON"
+        return None
+
+    @cached_property
+    def _lenient_payload(self) -> type[Frozen]:
+        return _ignoring_others(self.payload)
+
+    @cached_property
+    def _lenient_tombstone(self) -> type[Frozen]:
+        return _ignoring_others(self.tombstone)
+
+
+def _ignoring_others(schema: type[Frozen]) -> type[Frozen]:
+    """Return the same schema for payloads to which other programs have added fields."""
+
+    class Lenient(schema):  # type: ignore[misc, valid-type]  # the base is chosen at run time
+        model_config = ConfigDict(extra="ignore")
+
+    return Lenient
+
+
+def _in_words(error: ValidationError) -> str:
+    first: Any = error.errors(include_input=False, include_url=False)[0]
+    if not first["loc"]:
+        return "its payload is not valid JSON"
+    missing = first["type"] == "missing" and len(first["loc"]) == 1
+    return f"its field {first['loc'][0]} is {'missing' if missing else 'not valid'}"

@@ -1,20 +1,30 @@
-"""The tickets stream: the input event, and the result that is published for a routed ticket.
+"""The tickets stream: the input event, what is stored of it, and the result that is published for a routed ticket.
 
 A ticket event is a snapshot of the whole ticket as of its `event_version`; `reason` says why it was sent.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter
 
-from schemas.base import Event, EventVersion, Frozen, SourceId, TenantId, UtcDatetime
+from schemas.base import (
+    TEXT_LIMIT_CHARS,
+    Deletion,
+    Event,
+    EventVersion,
+    Frozen,
+    Origin,
+    SourceId,
+    TenantId,
+    UtcDatetime,
+)
+from schemas.decisions import Decision, Label, Priority
+from schemas.points import StoredItem, Tombstone
+from schemas.similar import SimilarLeftOut, SimilarTicket, SuggestedReply
 
 SUBJECT_LIMIT_CHARS = 1_000
-BODY_LIMIT_CHARS = 100_000
 RESOLUTION_LIMIT_CHARS = 20_000
 ATTRIBUTES_LIMIT = 64
-SCORE_DIGITS = 9
-"""A store may give a number of 17 digits back with its last bit changed; a decision told again has to be the same."""
 
 
 def no_integer(value: object) -> object:
@@ -24,22 +34,17 @@ def no_integer(value: object) -> object:
     return value
 
 
-def rounded(value: float) -> float:
-    """Return a score as it is published and stored."""
-    return round(value, SCORE_DIGITS)
-
-
-Score = Annotated[float, AfterValidator(rounded)]
-Share = Annotated[float, Field(ge=0, le=1), AfterValidator(rounded)]
-Priority = Literal["low", "normal", "high", "urgent"]
 Channel = Literal["email", "chat", "web", "phone", "social", "api"]
 SnapshotReason = Literal["created", "updated", "solved", "rated", "reopened"]
-Label = Annotated[str, Field(min_length=1, max_length=128)]
 AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
 AttributeText = Annotated[str, Field(max_length=1_000)]
 AttributeInteger = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 AttributeFloat = Annotated[float, BeforeValidator(no_integer)]
 AttributeValue = AttributeText | AttributeInteger | AttributeFloat | bool | None
+
+
+Rating = Annotated[int, Field(ge=1, le=5)]
+"""A customer's rating, 5 is best."""
 
 
 class TicketSnapshot(Event):
@@ -48,7 +53,7 @@ class TicketSnapshot(Event):
     reason: SnapshotReason = Field(description="Why the source sent this snapshot.")
     ticket_id: SourceId = Field(description="The ticket's id in the source system.")
     subject: str = Field(default="", max_length=SUBJECT_LIMIT_CHARS)
-    body: str = Field(default="", max_length=BODY_LIMIT_CHARS)
+    body: str = Field(default="", max_length=TEXT_LIMIT_CHARS)
     language: str | None = Field(
         default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", description="A hint, BCP 47."
     )
@@ -59,7 +64,7 @@ class TicketSnapshot(Event):
         default_factory=dict, max_length=ATTRIBUTES_LIMIT, description="Free, flat fields of the source system."
     )
     resolution: str | None = Field(default=None, max_length=RESOLUTION_LIMIT_CHARS, description="What solved it.")
-    satisfaction: int | None = Field(default=None, ge=1, le=5, description="The customer's rating, 5 is best.")
+    satisfaction: Rating | None = Field(default=None, description="The customer's rating, 5 is best.")
     agent_label: Label | None = Field(default=None, description="The label a person gave this ticket, if one did.")
 
     @property
@@ -68,113 +73,63 @@ class TicketSnapshot(Event):
         return self.reason in ("solved", "rated") or (self.reason == "updated" and self.resolution is not None)
 
 
-class TicketDeleted(Event):
+class TicketDeleted(Deletion):
     """The ticket is gone at its source; only ids and the version remain."""
 
-    reason: Literal["deleted"]
     ticket_id: SourceId
 
 
 TicketEvent = Annotated[TicketSnapshot | TicketDeleted, Field(discriminator="reason")]
 TICKET_EVENT: TypeAdapter[TicketSnapshot | TicketDeleted] = TypeAdapter(TicketEvent)
 
-Action = Literal["auto", "review", "abstain"]
+
+Flag = Literal["solved", "labelled"]
+"""A ticket that may be offered as an answer, and one that may vote. Words, not booleans: Qdrant Edge 0.9 takes a boolean in
+a filter for an integer and finds nothing."""
+
+StoredValue = str | AttributeInteger | AttributeFloat | bool | None
+"""An attribute as it is stored. No limit on a text's length here: Unicode's composed form can be longer than what came."""
 
 
-class LabelScore(Frozen):
-    """A label with its share of the vote, or the head's probability."""
+class TicketContent(Frozen):
+    """What the tickets stream itself stores of a snapshot: what searches filter on, and what hits show."""
 
-    label: str
-    share: Share
-
-
-class Decision(Frozen):
-    """Where a ticket should go, and how sure that is."""
-
-    action: Action
-    action_reason: str = Field(description="Why this action, as a fixed word such as `no_labelled_neighbours`.")
-    label: str | None = None
-    queue: str | None = None
-    priority: Priority = Field(description="The ticket's own, or the higher one that the policy gives this label.")
-    confidence: Share | None = Field(
-        default=None, description="Share of the vote for the first label, or the head's probability."
-    )
-    top: tuple[LabelScore, ...] = ()
-    previous_queue: str | None = Field(
-        default=None, description="The queue of the ticket's earlier result, if it had one."
-    )
-    policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was followed.")
-    head: str | None = Field(default=None, description="Fingerprint of the trained head; null: labelled tickets voted.")
-    scope: Score | None = Field(
-        default=None, description="How like the head's training texts this one is; below the head's limit: abstain."
-    )
-
-    @model_validator(mode="after")
-    def _abstention_names_no_queue(self) -> "Decision":
-        if (self.action == "abstain") != (self.queue is None):
-            raise ValueError("a decision has a queue unless it abstains")
-        return self
-
-
-class ScoreParts(Frozen):
-    """What a score is made of: score = (dense + lexical) * decay."""
-
-    dense: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
-    bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0: none.")
-    lexical: float = Field(
-        ge=0, description="What the shared terms add: weight * bm25 / sqrt(terms asked about, 8 at least)."
-    )
-    decay: float = Field(ge=0, le=1, description="What the age of the hit, as of the ticket asked about, leaves.")
-
-
-class SimilarTicket(Frozen):
-    """A solved ticket of the same tenant that resembles the routed one."""
-
-    ticket_id: SourceId
-    score: float = Field(description="What hits are ordered by; see `parts`. It may exceed 1.")
-    parts: ScoreParts
-    shared_terms: tuple[str, ...] = Field(
-        default=(), description="Words of the ticket asked about that this one has too, up to their endings."
-    )
-    label: str | None = None
-    subject: str
-    resolution: str | None = None
-    satisfaction: int | None = Field(
-        default=None, description="Null: not rated; offered only where that is configured."
-    )
     occurred_at: UtcDatetime
+    subject: str
+    body: str = Field(description="The whole message, personal data masked.")
+    body_embedded: str | None = Field(
+        default=None, description="What of the body was embedded, where a quotation or a signature was left out."
+    )
+    language: str | None
+    channel: Channel | None
+    customer_id: SourceId | None
+    priority: Priority
+    attributes: dict[str, StoredValue]
+    resolution: str | None = Field(description="The whole resolution, personal data masked.")
+    resolution_embedded: str | None = Field(
+        default=None, description="What of the resolution was embedded, where it is not all; replies quote it."
+    )
+    satisfaction: Rating | None
+    label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
+    flags: tuple[Flag, ...] = Field(description="What searches filter on; see `Flag`.")
 
 
-class SimilarLeftOut(Frozen):
-    """How many solved tickets of the tenant are never offered, each counted under the rule that leaves it out."""
-
-    unrated: int = Field(ge=0, description="Without a rating; MILLRACE_SIMILAR__INCLUDE_UNRATED lets them in.")
-    rated_too_low: int = Field(ge=0, description="Rated below MILLRACE_SIMILAR__MIN_SATISFACTION.")
-
-
-class QuotedSentence(Frozen):
-    """A sentence of a solved ticket's resolution, word for word."""
+class TicketPayload(TicketContent, StoredItem):
+    """Payload of a ticket's point: the ticket's own fields, and those by which the engine judges the next version."""
 
     ticket_id: SourceId
-    text: str
-
-
-class SuggestedReply(Frozen):
-    """Sentences of the best resolutions, for an agent to start from; nothing in it is invented, and nothing is checked."""
-
-    text: str = Field(description="The sentences, one after the other.")
-    sentences: tuple[QuotedSentence, ...] = Field(min_length=1, max_length=3)
-
-
-class Origin(Frozen):
-    """The input record that a result or a dead letter came from."""
-
-    topic: str
-    topic_id: str | None = Field(
-        default=None, description="The broker's id of the topic: one made later under the same name has another."
+    text_digest: str = Field(description="SHA-256 of the embedded text; unchanged text is not embedded again.")
+    text_windows: int = Field(ge=1, description="How many model windows the text filled.")
+    resolution_digest: str | None
+    decision: Decision | None = Field(
+        description="What was last published; a repeat of that version publishes it again."
     )
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+
+
+class TicketTombstone(Tombstone):
+    """Payload of a deleted ticket: ids and version, no text and no vector. No older event can undo it."""
+
+    ticket_id: SourceId
 
 
 class TicketRouted(Frozen):

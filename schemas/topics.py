@@ -1,9 +1,7 @@
 """Every topic of a stream: its name, key, partitions, retention and message size. Compose and k8s are held against it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-STREAMS = ("tickets",)
-"""The streams that have a worker today."""
 
 PARTITIONS = 12
 DAY_MS = 24 * 60 * 60 * 1000
@@ -39,11 +37,6 @@ def redo_topic(stream: str) -> str:
     return f"{stream}.redo"
 
 
-def result_topic(stream: str) -> str:
-    """Name of the topic that a stream's results are published on."""
-    return {"tickets": "tickets.routed"}[stream]
-
-
 def ledger_topic(stream: str) -> str:
     """Name of the topic that holds the ledger."""
     return f"{stream}.outcomes"
@@ -59,19 +52,22 @@ def quarantine_topic(stream: str) -> str:
     return f"{stream}.quarantine"
 
 
-def topics_of(stream: str, partitions: int | None = None) -> tuple[Topic, ...]:
+def topics_of(stream: str, key: str, results: Sequence[str], partitions: int | None = None) -> tuple[Topic, ...]:
     """Return every topic of a stream, the input first.
 
     Args:
         stream: The stream.
-        partitions: Of every topic, in place of 12.
+        key: What its records are keyed by, in words.
+        results: Names of the topics that its results are published on.
+        partitions: Number of partitions of every topic; None stands for 12.
     """
-    by_item, count = "tenant_id:ticket_id", partitions or PARTITIONS
+    count = partitions or PARTITIONS
     room = MESSAGE_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES
     return (
-        Topic(input_topic(stream), by_item, count, 7 * DAY_MS, room),
-        Topic(redo_topic(stream), by_item, count, 7 * DAY_MS, LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES),
-        Topic(result_topic(stream), by_item, count, 30 * DAY_MS),  # longer than the input, which the audit compares
+        Topic(input_topic(stream), key, count, 7 * DAY_MS, room),
+        Topic(redo_topic(stream), key, count, 7 * DAY_MS, LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES),
+        # Results are kept longer than the input, which the audit compares.
+        *(Topic(result, key, count, 30 * DAY_MS) for result in results),
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
         Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, LETTER_LIMIT_BYTES),
         Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, LETTER_LIMIT_BYTES),

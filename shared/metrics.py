@@ -70,32 +70,44 @@ CATALOGUE = (
 )
 
 
-class Metrics(Observer):
-    """Keeps the catalogue's metrics for one worker, in a registry of its own."""
+class Registry:
+    """The catalogue's metrics of one process; each stream has its own series in them."""
 
-    def __init__(self, stream: str) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
-        self._histograms: dict[str, Histogram] = {}
+        self.counters: dict[str, Counter] = {}
+        self.gauges: dict[str, Gauge] = {}
+        self.histograms: dict[str, Histogram] = {}
         for metric in CATALOGUE:
             labels = ("stream", *metric.labels)
             if metric.kind == "counter":
-                self._counters[metric.name] = Counter(metric.name, metric.help, labels, registry=self._registry)
+                self.counters[metric.name] = Counter(metric.name, metric.help, labels, registry=self._registry)
             elif metric.kind == "gauge":
-                self._gauges[metric.name] = Gauge(metric.name, metric.help, labels, registry=self._registry)
+                self.gauges[metric.name] = Gauge(metric.name, metric.help, labels, registry=self._registry)
             else:
-                self._histograms[metric.name] = Histogram(
+                self.histograms[metric.name] = Histogram(
                     metric.name, metric.help, labels, registry=self._registry, buckets=metric.buckets
                 )
-        for outcome in Outcome:
-            self._add("millrace_records_total", 0, outcome.value)
-        self._add("millrace_unread_lost_records_total", 0)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)
+
+
+class Metrics(Observer):
+    """Keeps the series of one stream's worker.
+
+    Args:
+        stream: What its series are labelled with.
+        registry: The metrics that they belong to.
+    """
+
+    def __init__(self, stream: str, registry: Registry) -> None:
+        self._stream = stream
+        self._counters, self._gauges, self._histograms = registry.counters, registry.gauges, registry.histograms
+        for outcome in Outcome:
+            self._add("millrace_records_total", 0, outcome.value)
+        self._add("millrace_unread_lost_records_total", 0)
 
     def batch_gathered(self, records: int, waited_s: float) -> None:
         """Note the batch's size and the wait for it."""
@@ -176,7 +188,7 @@ class Metrics(Observer):
 
     def _set_or_clear(self, name: str, value: float | None) -> None:
         if value is None:
-            self._gauges[name].clear()
+            self._gauges[name].remove(self._stream)
         else:
             self._gauges[name].labels(self._stream).set(value)
 

@@ -138,7 +138,7 @@ class Settled:
     """What became of one record, and what settling has to write for it.
 
     `point_id` and `version` are set where a point of that id and version must be stored once this is settled; `point` is
-    None where it is stored already.
+    None where it is stored already. `results` are published, in their order.
     """
 
     record: Record
@@ -146,7 +146,7 @@ class Settled:
     point_id: UUID | None = None
     version: int | None = None
     point: Point | None = None
-    result: Message | None = None
+    results: tuple[Message, ...] = ()
     failure: Rejected | None = None
 
 

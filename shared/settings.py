@@ -1,6 +1,7 @@
-"""One frozen tree of settings. Each comes from `MILLRACE_<PART>__<FIELD>`, or from its default; each says how to choose it.
+"""The settings that a process shares. Each comes from `MILLRACE_<PART>__<FIELD>`, or from its default.
 
-Durations are in seconds unless the name says otherwise. Secrets are read from the environment and never printed.
+Each says how to choose it. Durations are in seconds unless the name says otherwise. Secrets are read from the environment
+and never printed.
 """
 
 import re
@@ -11,11 +12,21 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.cache.address import RedisAddress
-from shared.vectorstore.proxy_url import ProxyUrl
+from shared.addresses import ProxyUrl, RedisAddress
+
+PREFIX = "MILLRACE_"
+"""What the names of all variables begin with."""
+
+DELIMITER = "__"
+"""What stands in them between a part and its field."""
 
 KEY_LEAST_CHARS = 32
 """128 bits in hex: a key that nobody finds by trying."""
+
+
+def variable(*place: object) -> str:
+    """Return the name of a setting's variable: `variable("broker", "bootstrap")` is `MILLRACE_BROKER__BOOTSTRAP`."""
+    return PREFIX + DELIMITER.join(str(step) for step in place).upper()
 
 
 class Part(BaseModel):
@@ -31,12 +42,9 @@ def _require(holds: bool, part: str, name: str, other: str) -> None:
 
 
 class BrokerSettings(Part):
-    """The broker and the consumer group."""
+    """The broker."""
 
     bootstrap: str | None = Field(default=None, description="host:port,... of the brokers; empty: the embedded broker.")
-    group: str | None = Field(
-        default=None, description="Consumer group; default millrace-<stream>. Another group replays."
-    )
     group_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="`consumer` (KIP-848) from Kafka 4 on; `classic` for older brokers."
     )
@@ -94,33 +102,6 @@ class BrokerSettings(Part):
         _require((self.cert_file is None) == (self.key_file is None), "BROKER", "cert_file", "KEY_FILE")
         _require(self.key_password is None or self.key_file is not None, "BROKER", "key_password", "KEY_FILE")
         return self
-
-
-class BatchSettings(Part):
-    """When a poll batch is full. The first limit reached ends it."""
-
-    max_records: int = Field(
-        default=256, ge=1, description="More: fewer round trips. Fewer: less repeated after a crash."
-    )
-    max_tokens: int = Field(
-        default=65_536, ge=1, description="Estimated from bytes; bounds the time a batch is in hand."
-    )
-    max_wait_s: float = Field(default=0.05, ge=0, description="The longest a first record waits for others.")
-
-
-class EmbeddingSettings(Part):
-    """The model and the device it runs on."""
-
-    model: str = Field(default="minilm-l6-v2", description="A row of models.toml.")
-    models_file: Path | None = Field(
-        default=None, description="A models.toml of your own in place of the packaged one."
-    )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto takes the first GPU there is.")
-    micro_batch_tokens: int = Field(
-        default=1_024,
-        ge=1,
-        description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU.",
-    )
 
 
 class CacheSettings(Part):
@@ -251,44 +232,6 @@ class PrivacySettings(Part):
         return key
 
 
-class DecisionSettings(Part):
-    """What chooses a queue."""
-
-    routing: Path | None = Field(
-        default=None,
-        description="A routing.toml of your own: queues and thresholds; empty: the one beside the head, or the packaged.",
-    )
-    head: Path | None = Field(
-        default=None, description="Folder of a trained head; empty: the vote of labelled neighbours."
-    )
-    neighbours: int = Field(default=10, ge=1, description="How many labelled neighbours vote.")
-
-
-class SimilarSettings(Part):
-    """The similar solved tickets and the suggested reply."""
-
-    limit: int = Field(default=5, ge=0, le=5, description="How many similar solved tickets a result carries.")
-    candidates: int = Field(
-        default=20, ge=5, le=500, description="How many are found by vector and how many by terms; more is slower."
-    )
-    bm25_weight: float = Field(
-        default=0.018, ge=0, le=1_000_000, description="What shared terms count; `millrace similar tune` finds it."
-    )
-    half_life_days: float = Field(
-        default=365, gt=0, description="Age at which a hit has lost half of what age can take."
-    )
-    age_floor: float = Field(
-        default=0.9, ge=0, le=1, description="What is left of the score of a very old hit; 1 switches ageing off."
-    )
-    min_satisfaction: int = Field(
-        default=4, ge=1, le=5, description="The rating from which a solved ticket is offered."
-    )
-    include_unrated: bool = Field(default=False, description="Whether solved tickets without a rating are offered.")
-    reply_at: float = Field(
-        default=0.5, ge=0, le=1, description="Cosine from which a hit's resolution may be quoted in a suggested reply."
-    )
-
-
 class OperationSettings(Part):
     """Probes, shutdown and logs."""
 
@@ -305,24 +248,24 @@ class OperationSettings(Part):
     state_dir: Path = Field(default=Path(".millrace"), description="Where ingest keeps its progress.")
 
 
-class Settings(BaseSettings):
-    """The whole tree."""
+class Variables(BaseSettings):
+    """How settings are read from the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MILLRACE_",
-        env_nested_delimiter="__",
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,
         env_ignore_empty=True,
     )
 
+
+class Settings(Variables):
+    """What all streams of a process share. Each stream has settings of its own beside it (`stream_settings.py`)."""
+
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
-    batch: BatchSettings = Field(default_factory=BatchSettings)
-    embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
-    decision: DecisionSettings = Field(default_factory=DecisionSettings)
-    similar: SimilarSettings = Field(default_factory=SimilarSettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)

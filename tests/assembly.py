@@ -1,37 +1,39 @@
-"""A whole worker of the tickets stream over the stand-ins of `tests.fakes`, taken apart so that a test can turn each part.
+"""A whole worker of a stream over the stand-ins of `tests.fakes`, taken apart so that a test can turn each part.
 
 All effects go to one list, so that a test can assert their order across store, producer and consumer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from schemas.decisions import Decision, LabelScore
 from schemas.outcomes import Outcome
-from schemas.tickets import LabelScore, TicketRouted
+from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
 from shared.embedding.service import TextEmbedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
-from shared.engine.loop import Worker
+from shared.engine.loop import Parts, Policies, Worker
 from shared.engine.pipeline import Batch, Pipeline
 from shared.engine.settle import Settler
+from shared.engine.stream import Resources, Stream
 from shared.observers import Observer, SettleStep
 from shared.operation.lifecycle import Lifecycle
 from shared.records import Message, Record, Settled
-from shared.retrieval.similar import SimilarSearch
+from shared.routing.decider import Decider, Electorate, Routing, Undecided
 from shared.routing.head import Head
 from shared.routing.policy import Policy
-from shared.settings import BatchSettings, DecisionSettings, SimilarSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, SearchSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
-from shared.vectorstore.port import Collection
 from tests.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
-from workers.tickets.decide import Decider
-from workers.tickets.prepare import TEXT_VECTOR, TicketItem, estimated_tokens
-from workers.tickets.stages import TicketStages
+from workers.tickets.stages import TICKETS
 
-PREPARER = Preparer(Preparation(version=3))
-CUSTOMERS = CustomerIds(b"a key that only the tests have, 32 bytes", "US")
+PREPARATION = Preparation(version=3)
+PREPARER = Preparer(PREPARATION)
+CUSTOMER_KEY = b"a key that only the tests have, 32 bytes"
+CUSTOMERS = CustomerIds(CUSTOMER_KEY, "US")
 
 
 @dataclass
@@ -107,23 +109,21 @@ class Moody(Decider):
     """Decides nothing twice alike, as the vote does while tickets are labelled all the time.
 
     Args:
-        policy: As of any decider.
-        neighbours: As of any decider.
+        routing: As of any decider.
+        electorate: As of any decider.
         moods: Numbers that make one decision differ from the next.
     """
 
-    def __init__(self, policy: Policy, neighbours: int, moods: Iterator[int]) -> None:
-        super().__init__(policy, neighbours)
+    def __init__(self, routing: Routing, electorate: Electorate, moods: Iterator[int]) -> None:
+        super().__init__(routing, electorate)
         self._moods = moods
 
-    def decide(self, items: Sequence[TicketItem], collection: Collection) -> None:
-        """Give every item that has none a decision of its own."""
-        undecided = [item for item in items if item.decision is None]
-        super().decide(items, collection)
-        for item in undecided:
-            assert item.decision is not None
-            shares = (LabelScore(label=f"mood {next(self._moods)}", share=1 / 3),)
-            item.decision = item.decision.model_copy(update={"top": shares})
+    def decide(self, events: Sequence[Undecided]) -> list[Decision]:
+        """Return for each event a decision of its own."""
+        return [decision.model_copy(update={"top": self._mood()}) for decision in super().decide(events)]
+
+    def _mood(self) -> tuple[LabelScore, ...]:
+        return (LabelScore(label=f"mood {next(self._moods)}", share=1 / 3),)
 
 
 @dataclass
@@ -137,12 +137,13 @@ class Assembly:
     clock: ManualClock = field(default_factory=ManualClock)
     batch: BatchSettings = field(default_factory=BatchSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
-    similar: SimilarSettings = field(default_factory=SimilarSettings)
+    similar: SearchSettings = field(default_factory=SearchSettings)
     policy: Policy = field(default_factory=lambda: Policy.load(None))
     head: Head | None = None
     cache_bytes: int = 0
     steps: bool = False
     moods: Iterator[int] | None = None
+    stream: Stream[Any, Any] = TICKETS
 
     def __post_init__(self) -> None:
         """Put the parts together around one list of effects."""
@@ -150,36 +151,44 @@ class Assembly:
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.told = Told(self.effects if self.steps else None)
         embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
-        decider = Decider(self.policy, self.decision.neighbours, self.head)
-        if self.moods is not None:
-            decider = Moody(self.policy, self.decision.neighbours, self.moods)
-        similar = SimilarSearch(self.collection, TEXT_VECTOR, self.similar)
-        self.stages = TicketStages(self.collection, embedder, PREPARER, CUSTOMERS, decider, similar)
-        self.pipeline: Pipeline[TicketItem] = Pipeline(self.stages, self.collection, self.clock, self.told)
-        envelopes = Envelopes("tickets", self.model.fingerprint, decider.head_fingerprint)
+        routing, electorate = Routing(self.policy, self.head), self._electorate()
+        moods = self.moods
+        decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
+        resources = Resources(self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, self.model.fingerprint)
+        self.stages = self.stream.stages(resources)
+        self.pipeline: Pipeline[Any] = Pipeline(
+            self.stream, self.stages, {"text": embedder}, self.collection, self.clock, self.told
+        )
+        envelopes = Envelopes(self.stream.name, self.model.fingerprint, routing.fingerprint)
         self.settler = Settler(self.collection, self.source, self.sink, envelopes, self.clock, self.told)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
-    def worker(self) -> Worker[TicketItem]:
+    def _electorate(self) -> Electorate:
+        points = self.stream.points
+        [using] = self.stream.rules.deciding
+        return Electorate(self.collection, using, self.decision.neighbours, points.id_field, points.is_ours)
+
+    def worker(self) -> Worker[Any]:
         """Return a worker of these parts."""
-        gatherer = Gatherer(self.source, self.batch, estimated_tokens, self.clock, self.told)
-        return Worker(self.source, gatherer, self.pipeline, self.settler, self.lifecycle, (self.clock, self.told))
+        gatherer = Gatherer(self.source, self.batch, self.stream.cost, self.clock, self.told)
+        parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
+        return Worker(parts, Policies(), self.clock, self.told)
 
     def process(self, *records: Record) -> list[Settled]:
         """Return what the pipeline makes of a batch; nothing is written."""
-        return self.pipeline.process(self.pipeline.prepare(list(records)))
+        return self.processed(*records).settled
 
-    def processed(self, *records: Record) -> Batch[TicketItem]:
+    def processed(self, *records: Record) -> Batch[Any]:
         """Return a batch that is ready to be settled."""
-        batch = self.pipeline.prepare(list(records))
-        batch.settled = self.pipeline.process(batch)
+        batch = self.pipeline.prepare(records)
+        self.pipeline.process(batch)
         return batch
 
     def settle(self, *records: Record) -> list[Settled]:
         """Process and settle a batch; return what became of its records in the end."""
         batch = self.processed(*records)
         while not self.settler.settle(batch):
-            batch.settled = self.pipeline.process(batch)
+            self.pipeline.process(batch)
         return batch.settled
 
     def delivered(self, topic: str) -> list[Message]:
@@ -189,3 +198,15 @@ class Assembly:
     def results(self) -> list[TicketRouted]:
         """Return the results delivered."""
         return [TicketRouted.model_validate_json(m.value or b"") for m in self.delivered("tickets.routed")]
+
+
+def prepared_item(given: Record, stream: Stream[Any, Any] = TICKETS) -> Any:
+    """Return the item of a record as the pipeline prepares it.
+
+    Raises:
+        Rejected: the record was refused.
+    """
+    [entry] = Assembly(stream=stream).pipeline.prepare([given]).entries
+    if entry.refused is not None:
+        raise entry.refused
+    return entry.item

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
-from millrace.audit import Findings, audit
 from schemas.points import point_id
-from schemas.topics import topics_of
+from shared.audit.comparison import Findings, audit
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.errors import StoreInUse
@@ -18,18 +17,19 @@ from shared.vectorstore.edge import EdgeStore
 from tests.tickets import event
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
+from workers.tickets.stages import TICKETS
 
-TICKETS = 240
+ITEMS = 240
 VERSIONS = 2
 TIMEOUT_S = 120.0
-TOPICS = [topic.name for topic in topics_of("tickets")]
+TOPICS = [topic.name for topic in TICKETS.topics()]
 
 
 def produce_tickets(bootstrap: str) -> None:
     """Produce two versions of every ticket, the second with another text."""
     sink = KafkaSink(bootstrap, BrokerSettings())
     for version in range(1, VERSIONS + 1):
-        for number in range(TICKETS):
+        for number in range(ITEMS):
             reason = "created" if version == 1 else "updated"
             fields = event(
                 ticket_id=f"T-{number}", event_version=version, reason=reason, body=f"text {number} {version}"
@@ -55,7 +55,7 @@ def stop_and_go_on(plan: Plan) -> Findings:
         first.terminate()
         assert first.wait(TIMEOUT_S) == 0
     committed = sum(reader.committed(["tickets"]).values())
-    assert 0 < committed < TICKETS * VERSIONS, "the stop came too late to show anything"
+    assert 0 < committed < ITEMS * VERSIONS, "the stop came too late to show anything"
     finish(plan)
     return findings_of(plan)
 
@@ -71,7 +71,7 @@ def finish(plan: Plan) -> None:
 def wait_settled(plan: Plan) -> None:
     """Wait until every produced record is committed."""
     reader = TopicReader(plan.bootstrap, plan.group)
-    wanted = TICKETS * VERSIONS
+    wanted = ITEMS * VERSIONS
     wait_until(lambda: sum(reader.committed(["tickets"]).values()) >= wanted, TIMEOUT_S, "all committed")
 
 
@@ -79,7 +79,7 @@ def findings_of(plan: Plan) -> Findings:
     """Audit what a plan's workers left."""
     store = EdgeStore(Path(plan.store))
     try:
-        return audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
+        return audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
     finally:
         store.close()
 
@@ -98,9 +98,9 @@ def stored_versions(plan: Plan) -> dict[UUID, int]:
 def assert_whole(plan: Plan, findings: Findings) -> None:
     """Assert that nothing is missing, stale or conflicting, and that the points are exactly the tickets, at the newest."""
     assert findings.clean, findings
-    assert findings.settled == TICKETS * VERSIONS
+    assert findings.settled == ITEMS * VERSIONS
     assert findings.pending == 0
-    ids = {point_id("acme", "tickets", f"T-{number}") for number in range(TICKETS)}
+    ids = {point_id("acme", "tickets", f"T-{number}") for number in range(ITEMS)}
     assert stored_versions(plan) == dict.fromkeys(ids, VERSIONS)
 
 

@@ -18,16 +18,21 @@ from pathlib import Path
 from typing import Literal
 
 from millrace import wiring
-from millrace.wiring import load_text_model, open_store, ticket_worker
+from millrace.resources import Process, load_text_model, open_store
+from millrace.wiring import stream_worker
 from shared.embedding.port import Embeddings, TextModel
-from shared.engine.pipeline import Batch, ItemT
+from shared.engine.pipeline import Batch
 from shared.engine.settle import Settler
+from shared.engine.snapshots import ItemT
 from shared.errors import Fatal
 from shared.logs import configure
+from shared.metrics import Registry
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
-from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, ConsumerSettings, StreamSettings
 from tests.fakes import PRIVACY, FakeModel
+from workers.tickets.stages import TICKETS
 
 SESSION_TIMEOUT_S = 6.0
 
@@ -100,10 +105,7 @@ def settings_of(plan: Plan) -> Settings:
     """Return the settings a plan runs under."""
     protocol: Literal["consumer", "classic"] = "classic" if plan.classic else "consumer"
     return Settings(
-        broker=BrokerSettings(
-            bootstrap=plan.bootstrap, group=plan.group, group_protocol=protocol, session_timeout_s=SESSION_TIMEOUT_S
-        ),
-        batch=BatchSettings(max_records=plan.max_records),
+        broker=BrokerSettings(bootstrap=plan.bootstrap, group_protocol=protocol, session_timeout_s=SESSION_TIMEOUT_S),
         privacy=PRIVACY,
         store=StoreSettings(url=plan.store) if "://" in plan.store else StoreSettings(path=Path(plan.store)),
     )
@@ -128,12 +130,20 @@ def main(plan: Plan) -> None:
     settings = settings_of(plan)
     if plan.commit_first:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
-    model: TextModel = load_text_model(settings) if plan.real_model else SlowModel(plan.slow_s)
+    consumer, batch = ConsumerSettings(group=plan.group), BatchSettings(max_records=plan.max_records)
+    own = StreamSettings(consumer=consumer, batch=batch)
+    model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
-    with open_store(settings) as store, ticket_worker(settings, plan.bootstrap, store, model, killers) as running:
+    registry = Registry()
+    with (
+        open_store(settings) as store,
+        stream_worker(
+            TICKETS, own, Process(settings, plan.bootstrap, store, registry), {"text": model}, killers
+        ) as running,
+    ):
         signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())
         if plan.port is not None:
-            ProbeServer("127.0.0.1", plan.port, running.lifecycle, running.metrics)
+            ProbeServer("127.0.0.1", plan.port, {TICKETS.name: running.lifecycle}, registry)
         running.worker.run()
 
 

@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 from schemas.failures import FailureReason
-from schemas.topics import topics_of
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.clock import SystemClock
@@ -21,6 +20,7 @@ from shared.errors import Rejected
 from shared.records import Message, Record
 from shared.settings import BrokerSettings
 from tests.kafka.server import KafkaServer
+from workers.tickets.stages import TICKETS
 
 CLOCK = SystemClock()
 COMMANDS = (
@@ -71,7 +71,7 @@ def main() -> None:
         idle = peak(["dlq", "--help"], Path(folder))
         for letters in chosen.letters:
             with KafkaServer() as server:
-                create_topics(server.bootstrap, topics_of("tickets", 12), replication=1)
+                create_topics(server.bootstrap, TICKETS.topics(12), replication=1)
                 fill(server.bootstrap, letters, chosen.bytes)
                 for name, arguments in COMMANDS:
                     command = ["dlq", *arguments, "--bootstrap", server.bootstrap]

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.engine.breaker import PROBE_EVERY_S
+from shared.engine.breaker import BreakerLimits
 from shared.logs import configure
-from shared.settings import BatchSettings
+from shared.stream_settings import BatchSettings
 from tests.faults.poison import Stream, stream
 
 
@@ -27,7 +27,7 @@ def nothing_but_poison(poisonous: int, healthy: int) -> bool:
     """Send poison, then healthy records, and print what came of them and what the breaker did."""
     print(f"{poisonous:,} records of nothing but poison, then {healthy:,} healthy ones")
     batch = BatchSettings()
-    most_s = 120.0 + PROBE_EVERY_S * (2 + poisonous / batch.max_records * 2)
+    most_s = 120.0 + BreakerLimits().probe_every_s * (2 + poisonous / batch.max_records * 2)
     with _fresh() as folder, stream(Path(folder), batch) as on:
         on.send([True] * poisonous)
         on.wait_outcomes(most_s)

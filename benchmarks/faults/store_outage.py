@@ -11,7 +11,8 @@ from collections.abc import Callable
 from schemas.outcomes import Outcome
 from shared.clock import SystemClock
 from shared.logs import configure
-from shared.settings import BatchSettings, StoreSettings
+from shared.settings import StoreSettings
+from shared.stream_settings import BatchSettings
 from tests.qdrant.trial import Trial, trial
 
 EVERY_S = 0.5

@@ -1,23 +1,34 @@
 """`millrace audit`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from millrace.audit import Findings, as_json
-from millrace.audit import audit as run_audit
-from millrace.cli.options import Bootstrap, Json, Stream, load_settings, quiet, require_bootstrap, require_stream
-from millrace.wiring import group_of, open_collection
-from schemas.topics import quarantine_topic, topics_of
+from millrace.cli.options import (
+    DEFAULT_STREAM,
+    Bootstrap,
+    Json,
+    StreamName,
+    load_settings,
+    load_stream_settings,
+    quiet,
+    require_bootstrap,
+    require_stream,
+)
+from millrace.resources import group_of, open_collection
+from schemas.topics import quarantine_topic
+from shared.audit.comparison import Findings, as_json
+from shared.audit.comparison import audit as run_audit
 from shared.broker.reader import TIMEOUT_S, TopicReader
 from shared.broker.security import Address
 from shared.broker.transactions import OpenTransactions, total
 from shared.clock import SystemClock
+from shared.engine.stream import Stream
 
 
 def audit(
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     points: Annotated[
         bool, typer.Option("--points/--no-points", help="Compare the stored points too, or the topics alone.")
     ] = True,
@@ -28,14 +39,14 @@ def audit(
     Merges the input, the ledger, the results, the dead letters and the points by topic, partition and offset.
     """
     quiet()
-    settings = load_settings(bootstrap)
-    reader = TopicReader(require_bootstrap(settings), group_of(settings, require_stream(stream)))
+    settings, audited = load_settings(bootstrap), require_stream(stream)
+    reader = TopicReader(require_bootstrap(settings), group_of(load_stream_settings(audited), stream))
     if points:
         with open_collection(settings, stream) as collection:
-            findings = run_audit(reader, stream, collection)
+            findings = run_audit(reader, audited, collection)
     else:
-        findings = run_audit(reader, stream, None)
-    _note_waiting(findings, require_bootstrap(settings), stream)
+        findings = run_audit(reader, audited, None)
+    _note_waiting(findings, require_bootstrap(settings), audited)
     if json:
         typer.echo(as_json(findings))
     else:
@@ -57,12 +68,12 @@ def audit(
     raise typer.Exit(0 if findings.clean else 1)
 
 
-def _note_waiting(findings: Findings, bootstrap: Address, stream: str) -> None:
+def _note_waiting(findings: Findings, bootstrap: Address, stream: Stream[Any, Any]) -> None:
     """Count what is behind an open transaction in any topic that was read.
 
     It is asked after the topics were read: what was committed meanwhile was read as pending, and does not wait any more.
     """
-    names = [topic.name for topic in topics_of(stream) if topic.name != quarantine_topic(stream)]
+    names = [topic.name for topic in stream.topics() if topic.name != quarantine_topic(stream.name)]
     waiting, now = OpenTransactions(bootstrap, names, TIMEOUT_S).measure(), SystemClock().now()
     for each in waiting:
         findings.note("open_transaction", each.describe(now), each.records)

@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
+from millrace.cli.options import (
+    DEFAULT_STREAM,
+    Bootstrap,
+    StreamName,
+    load_settings,
+    quiet,
+    require_bootstrap,
+    require_stream,
+)
 from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
 from schemas.failures import FailureReason
 from schemas.topics import quarantine_topic, redo_topic
@@ -57,7 +65,7 @@ app = typer.Typer(help="The dead-letter queue: look, replay, purge.", no_args_is
 @app.command("list")
 def list_(
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     reason: Reasons = None,
     field: Fields = None,
     stage: Stages = None,
@@ -82,7 +90,7 @@ def list_(
     clock = SystemClock()
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
     reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
-    topic = letter_topic(require_stream(stream), quarantine)
+    topic = letter_topic(require_stream(stream).name, quarantine)
     counts, render, found = Histogram(), as_json if json else line, letters(reader, topic, selection)
     if limit and not histogram:
         for shown in newest(found, limit, counts, render):
@@ -108,7 +116,7 @@ def show(
         ),
     ],
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     quarantine: Quarantine = False,
     raw: Annotated[
         str | None,
@@ -126,7 +134,7 @@ def show(
     if wanted is None:
         raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
     reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
-    found = find(reader, require_stream(stream), wanted, quarantine)
+    found = find(reader, require_stream(stream).name, wanted, quarantine)
     letter = found[-1]
     if len(found) > 1:
         sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.place}\n")
@@ -143,7 +151,7 @@ def show(
 @app.command("replay")
 def replay(
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     reason: Reasons = None,
     field: Fields = None,
     stage: Stages = None,
@@ -182,7 +190,7 @@ def replay(
     settings, clock = load_settings(bootstrap), SystemClock()
     address, per_s, most = require_bootstrap(settings), _rate(rate), _max_replays(max_replays, quarantine)
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
-    plan = Plan(require_stream(stream), selection, most, limit, per_s, dry_run, quarantine)
+    plan = Plan(require_stream(stream).name, selection, most, limit, per_s, dry_run, quarantine)
     reader = letter_reader(address)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
         reader.watermarks(topic)  # a missing topic shows before anything is sent
@@ -202,7 +210,7 @@ def replay(
 @app.command("purge")
 def purge(
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     until: Until = None,
     all_: Annotated[bool, typer.Option("--all", help="Everything that the queue holds now.")] = False,
     quarantine: Quarantine = False,
@@ -223,7 +231,7 @@ def purge(
     except ValueError as error:
         raise typer.BadParameter(f"--until {error}") from error
     remover = Remover(require_bootstrap(load_settings(bootstrap)))
-    topic = letter_topic(require_stream(stream), quarantine)
+    topic = letter_topic(require_stream(stream).name, quarantine)
     spans = remover.beginning(topic, moment)
     count = sum(end - first for first, end in spans.values())
     if dry_run or not count:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.options import Bootstrap, Json, Stream, quiet, require_stream
+from millrace.cli.options import DEFAULT_STREAM, Bootstrap, Json, StreamName, quiet, require_stream
 from millrace.doctor import Report, examine
 from millrace.doctoring.finding import State
 from shared.clock import SystemClock
@@ -22,7 +22,7 @@ VERDICTS = {0: "nothing is wrong", 1: "something is wrong", 3: "something cannot
 
 def doctor(
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     timeout_s: Annotated[
         float, typer.Option("--timeout", min=0.5, max=60, metavar="SECONDS", help="How long to wait for an answer.")
     ] = 6.0,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from millrace.bars import bar
-from millrace.cli.options import Bootstrap, Json, load_settings, quiet, require_bootstrap
+from millrace.cli.options import Bootstrap, Json, load_settings, load_stream_settings, quiet, require_bootstrap
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
 from millrace.ingest.files import FileOptions, TableFile
@@ -19,6 +19,7 @@ from millrace.ingest.report import Job, Report, mapping_lines, match_warnings, t
 from millrace.ingest.sending import Deliver, Progress, send
 from millrace.ingest.survey import survey
 from millrace.ingest.times import TimeReading, check_format, zone_of
+from millrace.streams import DEFAULT
 from schemas.topics import input_topic
 from shared.broker.delivery import deliver
 from shared.broker.kafka import KafkaSink
@@ -28,7 +29,7 @@ from shared.clock import SystemClock
 from shared.decoding import printable
 from shared.errors import Rejected
 from shared.settings import Settings
-from workers.tickets.prepare import STREAM
+from shared.stream_settings import StreamSettings
 
 SHOWN_TICKETS = 3
 
@@ -136,7 +137,7 @@ def ingest(
             progress = Progress.load(settings.operation.state_dir, source, match.mapped, str(address))
             _forget_if_needed(progress, held, restart)
         report = _send(Job(source, match, looked.rows, dry_run, skip_bad), deliver, progress)
-    _print(report, settings, json)
+    _print(report, load_stream_settings(DEFAULT), json)
     raise typer.Exit(0 if report.failure is None else 1)
 
 
@@ -162,14 +163,14 @@ def _destination(address: Brokers | None, settings: Settings) -> Iterator[Delive
 
 def _records_ever(address: Brokers) -> int:
     """Return how many records the input topic has ever held, at most."""
-    return sum(high for _, high in TopicReader(address).watermarks(input_topic(STREAM)).values())
+    return sum(high for _, high in TopicReader(address).watermarks(input_topic(DEFAULT.name)).values())
 
 
 def _forget_if_needed(progress: Progress, held: int, restart: bool) -> None:
     """Begin anew if that is wanted, or if the topic never held as many records as were sent: then it is another one."""
     is_other = progress.counts.sent > held
     if is_other and not restart:
-        topic = input_topic(STREAM)
+        topic = input_topic(DEFAULT.name)
         what = f"{progress.counts.sent} rows were sent before, but {topic} never held more than {held} records"
         sys.stderr.write(f"warning: {what}: it is another topic now, and every row is sent\n")
     if is_other or restart:
@@ -192,12 +193,12 @@ def _show(source: TableFile, match: ColumnMatch) -> None:
     typer.echo("")
 
 
-def _print(report: Report, settings: Settings, json: bool) -> None:
+def _print(report: Report, own: StreamSettings, json: bool) -> None:
     if json:
-        typer.echo(report.as_json(settings.similar))
+        typer.echo(report.as_json(own.search))
         return
     typer.echo("\n".join(report.lines()))
-    warning = report.warning(settings.similar)
+    warning = report.warning(own.search)
     if warning is not None:
         sys.stderr.write(f"warning: {warning}\n")
     if report.failure is not None:

@@ -1,15 +1,22 @@
 """Options that several commands share."""
 
-from typing import Annotated
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from schemas.topics import STREAMS
+from millrace.streams import STREAMS
 from shared.broker.security import Brokers
+from shared.engine.stream import Stream
 from shared.logs import configure
-from shared.settings import Settings
+from shared.settings import Settings, variable
+from shared.stream_settings import StreamSettings, read_stream_settings
+from shared.variables import replacements, unread
+
+ReadT = TypeVar("ReadT")
 
 Bootstrap = Annotated[
     str | None,
@@ -17,7 +24,8 @@ Bootstrap = Annotated[
         "--bootstrap", help="host:port,... of the brokers; default MILLRACE_BROKER__BOOTSTRAP.", show_default=False
     ),
 ]
-Stream = Annotated[str, typer.Option("--stream", help="Which stream; tickets is the only one today.")]
+StreamName = Annotated[str, typer.Option("--stream", help=f"Which stream: {', '.join(STREAMS)}.")]
+DEFAULT_STREAM = next(iter(STREAMS))
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]
 
 
@@ -27,22 +35,48 @@ def quiet() -> None:
 
 
 def load_settings(bootstrap: str | None = None) -> Settings:
-    """Read the settings; an address given on the command line wins over the environment.
+    """Read the settings of the process; an address given on the command line wins over the environment.
 
     Raises:
         typer.BadParameter: a setting is wrong; the error names its variable.
     """
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "MILLRACE_" + "__".join(str(part) for part in first["loc"]).upper()
-        raise typer.BadParameter(f"setting {name}: {first['msg']}") from error
-    except SettingsError as error:
-        raise typer.BadParameter(f"settings: {error}; parts are set by MILLRACE_<PART>__<FIELD>") from error
+    settings = _read(Settings)
     if bootstrap is None:
         return settings
     return settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
+
+
+def load_stream_settings(stream: Stream[Any, Any]) -> StreamSettings:
+    """Read the settings of a stream.
+
+    Raises:
+        typer.BadParameter: a setting is wrong; the error names its variable.
+    """
+    return _read(lambda: read_stream_settings(stream.name))
+
+
+def refuse_unread() -> None:
+    """Refuse variables that look like settings and are read by nobody: a worker must not run without what they say.
+
+    Raises:
+        typer.BadParameter: there is one; the error says what took its place, or what may be meant.
+    """
+    for each in unread(os.environ, list(STREAMS)):
+        meant = "" if each.is_replaced or not each.instead else f"; did you mean {each.instead[0]}?"
+        raise typer.BadParameter(f"{each}{meant}; docs/settings.md lists all settings")
+
+
+def _read(read: Callable[[], ReadT]) -> ReadT:
+    try:
+        return read()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = variable(*first["loc"])
+        instead = replacements(name, list(STREAMS))
+        why = f"is not read any more; set {' or '.join(instead)}" if instead else first["msg"]
+        raise typer.BadParameter(f"setting {name}: {why}") from error
+    except SettingsError as error:
+        raise typer.BadParameter(f"settings: {error}; parts are set by MILLRACE_<PART>__<FIELD>") from error
 
 
 def require_bootstrap(settings: Settings) -> Brokers:
@@ -56,12 +90,12 @@ def require_bootstrap(settings: Settings) -> Brokers:
     return Brokers(settings.broker.bootstrap, settings.broker)
 
 
-def require_stream(stream: str) -> str:
-    """Return the stream's name.
+def require_stream(name: str) -> Stream[Any, Any]:
+    """Return the stream of a name.
 
     Raises:
         typer.BadParameter: there is no such stream.
     """
-    if stream not in STREAMS:
-        raise typer.BadParameter(f"there is no stream {stream}; there is: {', '.join(STREAMS)}")
-    return stream
+    if name not in STREAMS:
+        raise typer.BadParameter(f"there is no stream {name}; there is: {', '.join(STREAMS)}")
+    return STREAMS[name]

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from millrace.cli.options import Json, load_settings, quiet
+from millrace.cli.options import Json, load_stream_settings, quiet
 from millrace.labelled import Reading, read_labelled
-from schemas.tickets import Action
+from millrace.streams import DEFAULT
+from schemas.decisions import Action
 from shared.routing.policy import POLICY_FILE, Policy
 
 app = typer.Typer(help="The routing policy.", no_args_is_help=True)
@@ -52,7 +53,7 @@ def check(
     tried.check_labels(head.labels)
     labelled = read_labelled(file, text_column, label_column)
     check_known(head, labelled.labels)
-    reading = Reading(load_settings())
+    reading = Reading(load_stream_settings(DEFAULT))
     head.check_model(reading.fingerprint)
     prepared = reading.prepare_file(labelled)
     predictions = head.predict(prepared, reading.embed(prepared))

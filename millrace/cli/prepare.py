@@ -9,14 +9,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from millrace.cli.options import Json, load_settings, quiet
-from millrace.wiring import model_card
-from schemas.tickets import BODY_LIMIT_CHARS
+from millrace.cli.options import Json, load_stream_settings, quiet
+from millrace.resources import model_card
+from millrace.streams import DEFAULT
+from schemas.base import TEXT_LIMIT_CHARS
 from shared.errors import Fatal
 from shared.text.preparation import Prepared, Preparer
 
 STANDARD_INPUT = "-"
-LIMIT_BYTES = 4 * BODY_LIMIT_CHARS
+LIMIT_BYTES = 4 * TEXT_LIMIT_CHARS
 """No character of UTF-8 takes more than four bytes."""
 
 
@@ -34,7 +35,7 @@ def prepare(
     """
     quiet()
     text = _read(file, "standard input" if file == STANDARD_INPUT else file)
-    prepared = Preparer(model_card(load_settings()).preparation).message(text, subject)
+    prepared = Preparer(model_card(load_stream_settings(DEFAULT)).preparation).message(text, subject)
     if json:
         typer.echo(jsonlib.dumps(_as_dict(prepared), ensure_ascii=False))
     else:
@@ -45,7 +46,7 @@ def _read(file: str, name: str) -> str:
     """Return the text of a file or of standard input.
 
     Raises:
-        Fatal: it cannot be read, is not UTF-8, is longer than a ticket's body may be, or holds nothing.
+        Fatal: it cannot be read, is not UTF-8, is longer than a text of an event may be, or holds nothing.
     """
     try:
         if file == STANDARD_INPUT:
@@ -62,8 +63,8 @@ def _read(file: str, name: str) -> str:
             line = content.count(b"\n", 0, error.start) + 1
             raise Fatal(f"{name} is not UTF-8: byte {error.start}, in line {line}; convert it with iconv") from error
         text = content.decode(errors="ignore")
-    if len(text) > BODY_LIMIT_CHARS:
-        raise Fatal(f"{name} is longer than a ticket's body may be, {BODY_LIMIT_CHARS:,} characters")
+    if len(text) > TEXT_LIMIT_CHARS:
+        raise Fatal(f"{name} is longer than a text of an event may be, {TEXT_LIMIT_CHARS:,} characters")
     if not text.strip():
         raise Fatal(f"{name} holds no text")
     return text

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from millrace.cli.options import Json, load_settings, quiet
+from millrace.cli.options import Json, load_stream_settings, quiet
 from millrace.labelled import Reading, read_labelled
+from millrace.streams import DEFAULT
 from shared.routing.policy import POLICY_FILE
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def train(
 
     Needs two labels with two texts each; ten texts a label are few, fifty are good. Ten thousand short texts take half a
     minute beyond their embedding. Beside the head lies a proposed routing.toml: a row per label, thresholds from 95 %
-    precision. Use both with MILLRACE_DECISION__HEAD=DIR.
+    precision. Use both with MILLRACE_<STREAM>__DECISION__HEAD=DIR.
     """
     from millrace.router import train_head
     from shared.routing.pictures import draw, require_matplotlib
@@ -60,7 +61,7 @@ def train(
     if pictures:
         require_matplotlib()
     labelled = read_labelled(file, text_column, label_column)
-    reading = Reading(load_settings())
+    reading = Reading(load_stream_settings(DEFAULT))
     outcome = train_head(reading, labelled, out_of_scope_label, out)
     if pictures:
         draw(outcome.trained, outcome.examples, out)
@@ -92,7 +93,7 @@ def evaluate(
     quiet()
     labelled = read_labelled(file, text_column, label_column)
     head = load_head(model)
-    figures, unknown = evaluate_head(Reading(load_settings()), head, labelled, out_of_scope_label)
+    figures, unknown = evaluate_head(Reading(load_stream_settings(DEFAULT)), head, labelled, out_of_scope_label)
     if json:
         typer.echo(jsonlib.dumps(figures.as_dict()))
     else:
@@ -149,7 +150,7 @@ def explain(
 
     quiet()
     head = load_head(model)
-    reading = Reading(load_settings())
+    reading = Reading(load_stream_settings(DEFAULT))
     head.check_model(reading.fingerprint)
     prepared = reading.prepare([text])
     told = head.explain(prepared[0], reading.embed(prepared)[0], limit)

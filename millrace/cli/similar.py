@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 
 from millrace.bars import bar
-from millrace.cli.options import Json, load_settings, quiet
+from millrace.cli.options import Json, load_settings, load_stream_settings, quiet
 from millrace.labelled import embed
+from millrace.resources import load_text_model, model_card, open_collection
 from millrace.retrieval import (
     Corpus,
     Queries,
@@ -22,12 +23,12 @@ from millrace.retrieval import (
     read_queries,
     tune,
 )
-from millrace.similar import ask, only_tenant, print_found, print_metrics
-from millrace.wiring import load_text_model, model_card, open_collection
+from millrace.similar import ask, only_tenant, print_found, print_metrics, searching
+from millrace.streams import DEFAULT
 from shared.retrieval.tuning import Table
-from shared.settings import Settings
+from shared.settings import variable
+from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
-from workers.tickets.prepare import STREAM, prepared_text
 
 PIPED_COLUMNS = 140
 
@@ -50,7 +51,7 @@ app = typer.Typer(help="Similar solved tickets: ask the store, or evaluate and t
 class Labelled:
     """Two files, read, and what the store found in one for the other."""
 
-    settings: Settings
+    own: StreamSettings
     corpus: Corpus
     queries: Queries
     table: Table
@@ -72,11 +73,12 @@ def similar(
         return
     if text is None:
         raise typer.BadParameter("give --text, or one of the commands evaluate and tune")
-    settings = load_settings()
-    wanted = settings.similar if limit is None else settings.similar.model_copy(update={"limit": limit})
-    with open_collection(settings, STREAM) as collection:
-        whose = tenant or only_tenant(collection)
-        found = ask(collection, load_text_model(settings), wanted, whose, _prepare(settings)(text))
+    settings, own = load_settings(), load_stream_settings(DEFAULT)
+    wanted = own.search if limit is None else own.search.model_copy(update={"limit": limit})
+    with open_collection(settings, DEFAULT.name) as collection:
+        whose = tenant or only_tenant(DEFAULT, collection)
+        search = searching(DEFAULT, collection, wanted)
+        found = ask(search, load_text_model(own), whose, _prepare(own)(text))
     if json:
         reply = None if found.reply is None else found.reply.model_dump(mode="json")
         hits = [ticket.model_dump(mode="json") for ticket in found.similar]
@@ -94,7 +96,7 @@ def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -
     Neither age nor the folding of duplicates plays a part. Recall is capped: min(k, all relevant ones) is all there is.
     """
     labelled = _read(corpus, queries)
-    found = evaluate(labelled.table, labelled.corpus, labelled.queries, labelled.settings.similar.bm25_weight)
+    found = evaluate(labelled.table, labelled.corpus, labelled.queries, labelled.own.search.bm25_weight)
     _print(found, json)
 
 
@@ -112,26 +114,26 @@ def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> No
         print_metrics(_console(), held_out, f"chosen on one half: {held_out['bm25_weight']:g}; on the other half")
         if not found["never_below"]:
             typer.echo("no weight is never below: this one is below by the least")
-        typer.echo(f"MILLRACE_SIMILAR__BM25_WEIGHT={found['bm25_weight']:g}")
+        typer.echo(f"{variable(DEFAULT.name, 'search', 'bm25_weight')}={found['bm25_weight']:g}")
 
 
 def _read(corpus_file: Path, queries_file: Path) -> Labelled:
-    settings = load_settings()
-    prepare = _prepare(settings)
+    own = load_stream_settings(DEFAULT)
+    prepare = _prepare(own)
     corpus = read_corpus(corpus_file, prepare)
     queries = read_queries(queries_file, corpus, prepare)
-    model = load_text_model(settings)
+    model = load_text_model(own)
     texts = distinct_texts(corpus, queries)
     with bar("embedding", len(texts)) as advance:
         vectors = embed(model, texts, advance)
-    table = build_table(corpus, queries, vectors, settings.similar.candidates)
-    return Labelled(settings, corpus, queries, table)
+    table = build_table(corpus, queries, vectors, own.search.candidates)
+    return Labelled(own, corpus, queries, table)
 
 
-def _prepare(settings: Settings) -> Callable[[str], str]:
+def _prepare(own: StreamSettings) -> Callable[[str], str]:
     """Return what prepares a text as the worker does."""
-    preparer = Preparer(model_card(settings).preparation)
-    return lambda text: prepared_text("", text, preparer)
+    preparer = Preparer(model_card(own).preparation)
+    return lambda text: preparer.embedded("", text)
 
 
 def _print(found: dict[str, Any], json: bool) -> None:

@@ -4,8 +4,15 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.options import Bootstrap, Stream, load_settings, quiet, require_bootstrap, require_stream
-from schemas.topics import topics_of
+from millrace.cli.options import (
+    DEFAULT_STREAM,
+    Bootstrap,
+    StreamName,
+    load_settings,
+    quiet,
+    require_bootstrap,
+    require_stream,
+)
 from shared.broker.provision import create_topics
 
 app = typer.Typer(help="The topics of a stream.", no_args_is_help=True)
@@ -19,7 +26,7 @@ def topics() -> None:
 @app.command("create")
 def create(
     bootstrap: Bootstrap = None,
-    stream: Stream = "tickets",
+    stream: StreamName = DEFAULT_STREAM,
     replication: Annotated[
         int, typer.Option(min=1, help="Copies of each partition: 3 in production, 1 on a single broker.")
     ] = 1,
@@ -30,7 +37,7 @@ def create(
     """Create the topics that are missing; existing ones are left as they are."""
     quiet()
     address = require_bootstrap(load_settings(bootstrap))
-    wanted = topics_of(require_stream(stream), partitions)
+    wanted = require_stream(stream).topics(partitions)
     created = create_topics(address, wanted, replication)
     for topic in wanted:
         state = "created" if topic.name in created else "exists"

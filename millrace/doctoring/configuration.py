@@ -1,81 +1,69 @@
 """Checks of the settings themselves: what the environment says, what it says in vain, and what must not be shown."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
-from typing import Any
+from typing import TypeVar
 from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from millrace.doctoring.finding import Finding
-from shared.cache.address import RedisAddress
-from shared.settings import Settings
-from shared.vectorstore.proxy_url import ProxyUrl
+from millrace.streams import STREAMS
+from shared.addresses import ProxyUrl, RedisAddress
+from shared.settings import Settings, variable
+from shared.stream_settings import StreamSettings, read_stream_settings
+from shared.variables import branches, places, replacements, unread
 
-PREFIX = "MILLRACE_"
-OF_THE_TESTS = ("MILLRACE_DATA", "MILLRACE_FORBID_SKIPS")
-"""Variables that only the checkout's tests and benchmarks read."""
-
+ReadT = TypeVar("ReadT")
 SECRET_SHOWN = "set"  # noqa: S105  (what stands in a secret's place)
 PART = "settings"
 
 
-def parts() -> dict[str, type[BaseModel]]:
-    """Return the branches of the settings, by name."""
-    named = {name: field.annotation for name, field in Settings.model_fields.items()}
-    return {name: model for name, model in named.items() if isinstance(model, type) and issubclass(model, BaseModel)}
+def read_settings(stream: str) -> tuple[Settings | None, StreamSettings | None, list[Finding]]:
+    """Read the settings of the process and of a stream; None stands for those that are wrong. No value is reported."""
+    findings: list[Finding] = []
+    settings, own = _read(Settings, findings), _read(lambda: read_stream_settings(stream), findings)
+    return settings, own, findings
 
 
-def known_variables() -> set[str]:
-    """Return every variable that is read: each field's, and each part's, which takes a JSON object."""
-    fields = {variable(part, name) for part, model in parts().items() for name in model.model_fields}
-    return fields | {f"{PREFIX}{part.upper()}" for part in parts()}
-
-
-def variable(*place: object) -> str:
-    """Return the name of a setting's variable."""
-    return PREFIX + "__".join(str(step) for step in place).upper()
-
-
-def read_settings() -> tuple[Settings | None, list[Finding]]:
-    """Read the settings; None where one is wrong. Values are not told: they may be secrets."""
+def _read(read: Callable[[], ReadT], findings: list[Finding]) -> ReadT | None:
     try:
-        return Settings(), []
+        return read()
     except ValidationError as error:
-        faults = [f"{variable(*each['loc'])}: {each['msg']}" for each in error.errors(include_input=False)]
+        named = [(variable(*each["loc"]), each["msg"]) for each in error.errors(include_input=False)]
+        faults = [f"{name}: {why}" for name, why in named if not replacements(name, list(STREAMS))]
     except SettingsError as error:
         faults = [str(error)]
-    return None, [Finding(PART, "wrong", fault, "see docs/settings.md") for fault in faults]
+    findings += [Finding(PART, "wrong", fault, "see docs/settings.md") for fault in faults]
+    return None
 
 
 def in_vain(environ: Iterable[str]) -> Iterator[Finding]:
-    """Find variables that look like settings and are read by nobody."""
-    known = known_variables()
-    for name in sorted(environ):
-        upper = name.upper()
-        if not upper.startswith(PREFIX) or upper in known or upper in OF_THE_TESTS:
-            continue
-        if upper.split("__")[0] in known:  # a wrong field of a part that there is: reading the settings has said so
-            continue
-        near = get_close_matches(upper.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
-        mend = f"did you mean {PREFIX}{near[0]}? " if near else ""
-        yield Finding(PART, "warning", f"{name} is set and read by nobody", f"{mend}docs/settings.md lists them all")
+    """Find variables that look like settings and are read by nobody: `millrace run` refuses them."""
+    for each in unread(environ, list(STREAMS)):
+        meant = f"did you mean {each.instead[0]}? " if each.instead and not each.is_replaced else ""
+        yield Finding(PART, "wrong", str(each), f"{meant}docs/settings.md lists them all")
 
 
-def changed(settings: Settings) -> dict[str, str]:
+def changed(settings: Settings, own: Mapping[str, StreamSettings]) -> dict[str, str]:
     """Return what differs from the defaults, by variable; of a secret only that it is set."""
     told = {}
-    for part, model in parts().items():
-        branch: Any = getattr(settings, part)
+    for place, model in places(list(own)).items():
+        branch = _branch(settings, own, place)
         for name, field in model.model_fields.items():
             value = getattr(branch, name)
             if value != field.default:
                 hidden = isinstance(value, SecretStr) and not isinstance(value, ProxyUrl)
-                told[variable(part, name)] = SECRET_SHOWN if hidden else str(value)
+                told[variable(*place, name)] = SECRET_SHOWN if hidden else str(value)
     return told
+
+
+def _branch(settings: Settings, own: Mapping[str, StreamSettings], place: tuple[str, ...]) -> BaseModel:
+    tree: BaseModel = settings if len(place) == 1 else own[place[0]]
+    branch: BaseModel = getattr(tree, place[-1])
+    return branch
 
 
 def secrets_of(settings: Settings | None, environ: Mapping[str, str]) -> list[str]:
@@ -83,8 +71,12 @@ def secrets_of(settings: Settings | None, environ: Mapping[str, str]) -> list[st
 
     Where the settings cannot be read, what their variables hold counts.
     """
-    names = [(part, name) for part, model in parts().items() for name in model.model_fields if _is_secret(model, name)]
-    wanted = {variable(*place) for place in names}
+    parts = places(list(STREAMS))
+    wanted = {
+        variable(*at, name) for at, model in parts.items() for name in model.model_fields if _is_secret(model, name)
+    }
+    shared = branches(Settings)
+    names = [(part, name) for part, model in shared.items() for name in model.model_fields if _is_secret(model, name)]
     found = {value for name, value in environ.items() if name.upper() in wanted}
     for part, name in names:
         held = getattr(getattr(settings, part, None), name, None)

@@ -3,23 +3,24 @@
 from collections.abc import Iterator
 
 from millrace.doctoring.finding import Finding
-from millrace.wiring import load_policy, model_card
-from shared.settings import Settings
+from millrace.resources import load_policy, model_card
+from shared.settings import variable
+from shared.stream_settings import StreamSettings
 
 SMALL_FOR_A_GPU_TOKENS = 16_384
 
 
-def check_model(settings: Settings) -> Iterator[Finding]:
+def check_model(own: StreamSettings) -> Iterator[Finding]:
     """Read the model's card, and compare its weights with it."""
-    card = model_card(settings)
+    card = model_card(own)
     yield Finding("model", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions")
     card.check_weights()
     yield Finding("model", "ok", f"the weights in {card.folder} are those of the card")
 
 
-def check_device(settings: Settings) -> Iterator[Finding]:
+def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
     """Find the device, and whether it is given enough to do at once."""
-    wanted, tokens = settings.embedding.device, settings.embedding.micro_batch_tokens
+    wanted, tokens = own.embedding.device, own.embedding.micro_batch_tokens
     try:
         from shared.embedding.device import choose_device
     except ImportError as error:
@@ -28,33 +29,33 @@ def check_device(settings: Settings) -> Iterator[Finding]:
     device = choose_device(wanted)
     yield Finding("device", "ok", f"{device} (configured: {wanted})")
     if device.type != "cpu" and tokens < SMALL_FOR_A_GPU_TOKENS:
-        mend = "set MILLRACE_EMBEDDING__MICRO_BATCH_TOKENS to 65536"
+        mend = f"set {variable(stream, 'embedding', 'micro_batch_tokens')} to 65536"
         yield Finding("device", "warning", f"micro-batches of {tokens} tokens leave a GPU idle", mend)
 
 
-def check_head(settings: Settings) -> Iterator[Finding]:
+def check_head(own: StreamSettings) -> Iterator[Finding]:
     """Load the head, and compare it with the model."""
-    folder = settings.decision.head
+    folder = own.decision.head
     if folder is None:
-        yield Finding("head", "skipped", "none is configured: the vote of labelled tickets decides")
+        yield Finding("head", "skipped", "none is configured: the vote of labelled neighbours decides")
         return
     from shared.routing.head_files import load_head  # takes seconds, for those alone who have a head
 
     head = load_head(folder)
     yield Finding("head", "ok", f"{head.fingerprint}, {len(head.labels)} labels, in {folder}")
-    head.check_model(model_card(settings).fingerprint)
+    head.check_model(model_card(own).fingerprint)
     yield Finding("head", "ok", "it was trained on vectors of the configured model")
 
 
-def check_policy(settings: Settings) -> Iterator[Finding]:
+def check_policy(own: StreamSettings) -> Iterator[Finding]:
     """Load the policy, and compare it with the head's labels."""
-    policy = load_policy(settings)
+    policy = load_policy(own)
     yield Finding("policy", "ok", f"{policy.source}, {len(policy.labels)} labels, SHA-256 {policy.sha256[:12]}...")
-    if settings.decision.head is None:
+    if own.decision.head is None:
         return
     from shared.routing.head_files import load_head
 
-    labels = load_head(settings.decision.head).labels
+    labels = load_head(own.decision.head).labels
     policy.check_labels(labels)
     beyond = policy.rows_beyond(labels)
     if beyond:

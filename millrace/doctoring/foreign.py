@@ -1,9 +1,9 @@
-"""The check of what other programs have written into the collection of tickets."""
+"""The check of what other programs have written into the collection of a stream."""
 
 from collections.abc import Iterator
 
 from millrace.doctoring.finding import Finding
-from schemas.ours import PAYLOAD_FIELDS, foreign_reason
+from schemas.points import PointSchema
 from shared.clock import Clock
 from shared.vectorstore.port import Collection
 
@@ -13,11 +13,11 @@ LIMIT_S = 20.0
 NAMED = 5
 REMEDY = (
     "give the other program a collection of its own and remove these points; "
-    "a ticket whose point was written over comes back when its source sends it again"
+    "an item whose point was written over comes back when its source sends it again"
 )
 
 
-def check_foreign(collection: Collection, clock: Clock) -> Iterator[Finding]:
+def check_foreign(collection: Collection, points: PointSchema, clock: Clock) -> Iterator[Finding]:
     """Read the points, 200,000 or 20 seconds of them at most, count those that are not ours, and name the first.
 
     Raises:
@@ -27,12 +27,12 @@ def check_foreign(collection: Collection, clock: Clock) -> Iterator[Finding]:
     looked = foreign = 0
     named: list[str] = []
     cut = ""
-    for which, payload in collection.scroll_all(PAYLOAD_FIELDS):
+    for which, payload in collection.scroll_all(points.fields):
         if looked == MOST_POINTS or clock.monotonic_s() > until_s:
             cut = f"; {collection.count({}, {}) - looked} others were not looked at"
             break
         looked += 1
-        reason = foreign_reason(which, payload)
+        reason = points.foreign_reason(which, payload)
         if reason is not None:
             foreign += 1
             named += [f"{which} ({reason})"] if len(named) < NAMED else []

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from millrace.doctoring.finding import Finding
 from millrace.doctoring.foreign import check_foreign
@@ -11,20 +11,21 @@ from millrace.doctoring.places import hindrance
 from millrace.doctoring.similar import check_similar
 from millrace.doctoring.topics import check_topics
 from millrace.doctoring.unread import check_unread
-from millrace.wiring import group_of, model_card
-from schemas.topics import input_topic, redo_topic, topics_of
+from millrace.resources import collection_spec, group_of, model_card
+from schemas.topics import input_topic, redo_topic
 from shared.broker.security import Brokers
 from shared.broker.survey import survey as survey_brokers
 from shared.broker.survey import survey_group
 from shared.broker.transactions import OpenTransactions, total
 from shared.clock import SystemClock
+from shared.engine.stream import Stream
 from shared.errors import Unavailable
 from shared.observers import Observer
 from shared.settings import Settings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.edge_folder import aliases_of, owner_of
-from shared.vectorstore.port import CollectionSpec
-from workers.tickets.stages import collection_spec
+from shared.vectorstore.port import Collection, CollectionSpec
 
 if TYPE_CHECKING:
     from shared.vectorstore.qdrant_survey import ServerSurvey
@@ -37,7 +38,9 @@ WAITING_KINDS = ("timeout", "connection")
 """Failures of Redis that may pass; others do not."""
 
 
-def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[Finding]:
+def check_broker(
+    settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float
+) -> Iterator[Finding]:
     """Reach the brokers, and compare the topics with the schema; then look at the consumer group."""
     if settings.broker.bootstrap is None:
         if settings.broker.security_protocol != "plaintext":
@@ -47,14 +50,14 @@ def check_broker(settings: Settings, stream: str, timeout_s: float) -> Iterator[
             yield Finding("broker", "skipped", "none is configured: a worker holds an embedded one, which is not Kafka")
         return
     address = Brokers(settings.broker.bootstrap, settings.broker)
-    topics = topics_of(stream)
+    topics, group = stream.topics(), group_of(own, stream.name)
     found = survey_brokers(address, [topic.name for topic in topics], timeout_s)
     yield Finding("broker", "ok", f"brokers: {found.brokers}, by {address}, {settings.broker.security_protocol}")
     yield from check_topics(address, topics, found.partitions, timeout_s)
-    read = [input_topic(stream), redo_topic(stream)]
+    read = [input_topic(stream.name), redo_topic(stream.name)]
     if set(read) <= set(found.partitions):
-        yield from _group(address, group_of(settings, stream), read, timeout_s)
-        yield from check_unread(address, group_of(settings, stream), read)
+        yield from _group(address, group, read, timeout_s)
+        yield from check_unread(address, group, read)
 
 
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Iterator[Finding]:
@@ -80,12 +83,13 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
     yield Finding("group", "warning" if waits else "ok", f"{told}; {waits}" if waits else told, mend)
 
 
-def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[Finding]:
+def check_store(
+    settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float
+) -> Iterator[Finding]:
     """Look at the store, and at the collection that readers are sent to."""
-    card = model_card(settings)
-    spec = collection_spec(card.collection(stream), card.dim)
+    spec = collection_spec(own, stream)
     if settings.store.url is None:
-        yield from _embedded(settings, spec)
+        yield from _embedded(settings, own, stream)
         return
     from shared.vectorstore.qdrant import connect  # a second, for those alone who have a server
     from shared.vectorstore.qdrant_survey import survey as survey_server
@@ -97,8 +101,7 @@ def check_store(settings: Settings, stream: str, timeout_s: float) -> Iterator[F
         yield from _server(found, spec, str(settings.store.url))
         collection = store.open_alias(spec.alias) if found.target is not None else None
         if collection is not None:
-            yield from check_foreign(collection, SystemClock())
-            yield from check_similar(collection, settings.similar)
+            yield from _points(collection, own, stream)
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:
@@ -130,8 +133,13 @@ def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[F
         yield _alias(spec, found.target)
 
 
-def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
-    folder = settings.store.path
+def _points(collection: Collection, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
+    yield from check_foreign(collection, stream.points, SystemClock())
+    yield from check_similar(collection, own.search, stream.name)
+
+
+def _embedded(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
+    folder, spec = settings.store.path, collection_spec(own, stream)
     mend = "set MILLRACE_STORE__PATH, or change the owner or the rights"
     why = hindrance(folder)
     if why is not None:
@@ -155,8 +163,7 @@ def _embedded(settings: Settings, spec: CollectionSpec) -> Iterator[Finding]:
         with closing(EdgeStore(folder)) as store:
             collection = store.open_alias(spec.alias)
             if collection is not None:
-                yield from check_foreign(collection, SystemClock())
-                yield from check_similar(collection, settings.similar)
+                yield from _points(collection, own, stream)
 
 
 def _alias(spec: CollectionSpec, target: str | None) -> Finding:
@@ -169,7 +176,7 @@ def _alias(spec: CollectionSpec, target: str | None) -> Finding:
         "alias",
         "warning",
         f"{alias} stands for {target}, but the configured model writes {wanted}: readers and the audit see the old one",
-        "configure the model of that collection again, or index all tickets under the new one and switch the alias",
+        "configure the model of that collection again, or index all of it under the new one and switch the alias",
     )
 
 
@@ -184,7 +191,7 @@ class _Failures(Observer):
         self.kinds.append(kind)
 
 
-def check_cache(settings: Settings) -> Iterator[Finding]:
+def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
     """Ask Redis for a vector that nobody has."""
     if settings.cache.redis_url is None:
         yield Finding("cache", "skipped", f"no Redis is configured; {settings.cache.memory_mib} MiB in the process")
@@ -192,7 +199,7 @@ def check_cache(settings: Settings) -> Iterator[Finding]:
     from shared.cache.redis import RedisCache  # half a second, for those alone who have a Redis
 
     failures = _Failures()
-    with closing(RedisCache(settings.cache, model_card(settings).dim, SystemClock(), failures)) as cache:
+    with closing(RedisCache(settings.cache, model_card(own).dim, SystemClock(), failures)) as cache:
         cache.get_many([b"doctor"])
     if not failures.kinds:
         yield Finding("cache", "ok", f"Redis answers within {settings.cache.timeout_s:g} s")

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from millrace.doctoring.finding import Finding
 from shared.retrieval.left_out import count_solved
-from shared.settings import SimilarSettings
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import Collection
 
 PART = "similar tickets"
 
 
-def check_similar(collection: Collection, settings: SimilarSettings) -> Iterator[Finding]:
+def check_similar(collection: Collection, settings: SearchSettings, stream: str) -> Iterator[Finding]:
     """Count the solved tickets of all tenants, and warn where rules leave all of them out.
 
     Raises:
@@ -22,6 +22,6 @@ def check_similar(collection: Collection, settings: SimilarSettings) -> Iterator
     elif solved.offered:
         yield Finding(PART, "ok", f"{solved.offered} of {solved.total} solved tickets may be offered")
     else:
-        reasons = "; ".join(solved.reasons(settings))
+        reasons = "; ".join(solved.reasons(settings, stream))
         what = f"none of the {solved.total} solved tickets is ever offered: {reasons}"
         yield Finding(PART, "warning", what, "change the setting, or send the tickets again with their ratings")

@@ -9,7 +9,7 @@ from shared.broker.security import Address
 PART = "unread"
 NAMED = 3
 REMEDY = (
-    "have the source send these tickets again; then let workers keep up (more of them, or a device), "
+    "have the source send these records again; then let workers keep up (more of them, or a device), "
     "or lengthen the topic's retention.ms"
 )
 

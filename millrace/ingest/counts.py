@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from millrace.ingest.rows import Row
-from schemas.tickets import TicketDeleted, TicketSnapshot
+from millrace.streams import DEFAULT
+from schemas.base import Deletion, Event
 from shared.errors import Rejected
 
 EXAMPLES = 3
@@ -59,11 +60,11 @@ class Counts:
         """How many rows were refused for any reason."""
         return sum(each.rows for each in self.refused.values())
 
-    def take(self, row: Row, event: TicketSnapshot | TicketDeleted) -> None:
+    def take(self, row: Row, event: Any) -> None:
         """Count a row that becomes an event."""
         self.sent += 1
         self.short += bool(row.missing)
-        if isinstance(event, TicketDeleted):
+        if isinstance(event, Deletion):
             self.deletions += 1
             return
         self.textless += not (event.subject.strip() or event.body.strip())
@@ -101,9 +102,9 @@ class Identities:
     def __init__(self) -> None:
         self._hashes = array("q")
 
-    def add(self, event: TicketSnapshot | TicketDeleted) -> None:
+    def add(self, event: Event) -> None:
         """Take an event that is sent, or was."""
-        self._hashes.append(hash((event.tenant_id, event.ticket_id, event.event_version)))
+        self._hashes.append(hash((event.tenant_id, DEFAULT.source_id(event), event.event_version)))
 
     @property
     def shared(self) -> int:

@@ -11,14 +11,13 @@ from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.readers import reader_of
 from millrace.ingest.rows import Row
-from schemas.base import SCHEMA_VERSION
+from millrace.streams import DEFAULT
+from schemas.base import SCHEMA_VERSION, Deletion, Event
 from schemas.failures import FailureReason
-from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketSnapshot
 from schemas.topics import input_topic
 from shared.decoding import decode, printable
 from shared.errors import Rejected
 from shared.records import Message
-from workers.tickets.prepare import STREAM, record_key
 
 ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -27,7 +26,7 @@ ENCODER = json.JSONEncoder(ensure_ascii=False)
 class Made:
     """A row's event, and the record that carries it."""
 
-    event: TicketSnapshot | TicketDeleted
+    event: Event
     message: Message
 
 
@@ -44,9 +43,9 @@ class Maker:
 
     def __init__(self, source: TableFile, mapped: RowMapping) -> None:
         self._source = source
-        self._id_column = next((column for column, name in mapped.columns.items() if name == "ticket_id"), None)
+        self._id_column = next((column for column, name in mapped.columns.items() if name == DEFAULT.id_field), None)
         self._texts = {column for column, name in mapped.columns.items() if name in TEXT_FIELDS}
-        self.has_ids = self._id_column is not None or "ticket_id" in mapped.constants
+        self.has_ids = self._id_column is not None or DEFAULT.id_field in mapped.constants
         readers = {
             name: reader_of(name, mapped.values.get(name, {}), mapped.times)
             for name in (*mapped.columns.values(), *mapped.constants)
@@ -80,8 +79,8 @@ class Maker:
             what += "; perhaps a line break in a text is not quoted"
             raise Rejected(FailureReason.MISSING_FIELD, "row", what)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")
-        event = decode(value, TICKET_EVENT)
-        return Made(event, Message(input_topic(STREAM), record_key(event.tenant_id, event.ticket_id), value))
+        event = decode(value, DEFAULT.events)
+        return Made(event, Message(input_topic(DEFAULT.name), DEFAULT.key(event), value))
 
     def _is_cut_off(self, row: Row) -> bool:
         """Return whether a row ends before its text: mostly it is the end of the row above."""
@@ -102,17 +101,18 @@ class Maker:
         event |= self._constants
         if self._attributes or self._constant_attributes:
             self._put_attributes(event, cells)
-        if "ticket_id" not in event:
-            event["ticket_id"] = self._id_of(row)
+        if DEFAULT.id_field not in event:
+            event[DEFAULT.id_field] = self._id_of(row)
         if event["reason"] == "deleted":
-            return {name: value for name, value in event.items() if name in TicketDeleted.model_fields}
+            kept = {*Deletion.model_fields, DEFAULT.id_field}
+            return {name: value for name, value in event.items() if name in kept}
         return event
 
     def _id_of(self, row: Row) -> str:
         """Return the id of a row that gives none; where a column holds the ids, a row has to give one."""
         if self._id_column is not None:
             what = f"the cell of {printable(self._id_column)} is empty"
-            raise Rejected(FailureReason.MISSING_FIELD, "ticket_id", what)
+            raise Rejected(FailureReason.MISSING_FIELD, DEFAULT.id_field, what)
         return row_id(self._source, row.number)
 
     def _put_attributes(self, event: dict[str, Any], cells: Mapping[str, Any]) -> None:
@@ -128,7 +128,7 @@ class Maker:
 
 
 def row_id(source: TableFile, number: int) -> str:
-    """Return the ticket id of a row that has none of its own: a digest of the file and the row's number."""
+    """Return the source id of a row that has none of its own: a digest of the file and the row's number."""
     return sha256(f"{source.digest}:{number}".encode()).hexdigest()[:16]
 
 

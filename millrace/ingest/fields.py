@@ -1,22 +1,29 @@
-"""The fields of a ticket that a column can be, how column names are compared, and which field a strange one may mean."""
+"""The fields of an event that a column can be, how column names are compared, and which field a strange one may mean."""
 
 import re
 import string
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
-from typing import get_args
+from typing import Literal, get_args, get_origin
 from unicodedata import normalize
 
-from schemas.tickets import Channel, Priority, SnapshotReason, TicketSnapshot
+from millrace.streams import DEFAULT
 
-FIELDS = tuple(name for name in TicketSnapshot.model_fields if name != "schema_version")
+FIELDS = tuple(name for name in DEFAULT.snapshot.model_fields if name != "schema_version")
 ATTRIBUTE = "attributes."
 INTEGER_FIELDS = frozenset({"event_version", "satisfaction"})
 TEXT_FIELDS = frozenset({"subject", "body"})
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "priority": get_args(Priority),
-    "channel": get_args(Channel),
-    "reason": (*get_args(SnapshotReason), "deleted"),
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    """Return the values that a field of the schema allows, where it names them."""
+    allowed = DEFAULT.snapshot.model_fields[name].annotation
+    literals = [allowed, *get_args(allowed)] if get_origin(allowed) is not Literal else [allowed]
+    return next(get_args(each) for each in literals if get_origin(each) is Literal)
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {name: _choices(name) for name in ("priority", "channel", "reason")} | {
+    "reason": (*_choices("reason"), "deleted")
 }
 """Fields that know a few values; they are compared without regard to case and surrounding blanks."""
 
@@ -65,7 +72,7 @@ def normal(column: str) -> str:
 
 
 def is_field(name: str) -> bool:
-    """Return whether a ticket has such a field."""
+    """Return whether an event has such a field."""
     return name in FIELDS or (name.startswith(ATTRIBUTE) and name != ATTRIBUTE)
 
 

@@ -12,6 +12,7 @@ from millrace.ingest.exports import Export, recognise_export
 from millrace.ingest.fields import ATTRIBUTE, CHOICES, FIELDS, TEXT_FIELDS, field_of, is_field, normal, suggestions
 from millrace.ingest.headers import looks_like_data
 from millrace.ingest.times import STRICT, TimeReading
+from millrace.streams import DEFAULT
 from schemas.base import TENANT_PATTERN
 from shared.decoding import printable
 from shared.errors import Fatal
@@ -131,7 +132,7 @@ def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[
     """Return column -> field as the user says, each column under its name in the file."""
     asked = [("--map", *pair) for pair in options.columns.items()]
     if options.id_column is not None:
-        asked.append(("--id-column", options.id_column, "ticket_id"))
+        asked.append(("--id-column", options.id_column, DEFAULT.id_field))
     given = {}
     for option, name, target in asked:
         column = find_column(columns, name)

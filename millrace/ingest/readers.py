@@ -7,6 +7,7 @@ from typing import Any
 from millrace.ingest.exports import OTHERS
 from millrace.ingest.fields import CHOICES, INTEGER_FIELDS, normal
 from millrace.ingest.times import TimeReading
+from millrace.streams import DEFAULT
 from schemas.failures import FailureReason
 from shared.decoding import printable
 from shared.errors import Rejected
@@ -14,7 +15,7 @@ from shared.errors import Rejected
 Reader = Callable[[Any], Any]
 """From a cell to the value of a field, "" for a cell that is left out; it raises `Rejected`."""
 
-IDS = frozenset({"event_id", "tenant_id", "ticket_id", "customer_id"})
+IDS = frozenset({"event_id", "tenant_id", DEFAULT.id_field, "customer_id"})
 """Fields whose blanks at both ends are left out, and for which a number becomes text: ids are often numbers in JSON."""
 
 TEXTS = frozenset({"subject", "body", "resolution", "agent_label"})

@@ -10,8 +10,10 @@ from millrace.ingest.events import Made
 from millrace.ingest.exports import OTHERS
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import ColumnMatch
+from millrace.streams import DEFAULT
 from shared.decoding import printable
-from shared.settings import SimilarSettings
+from shared.settings import variable
+from shared.stream_settings import SearchSettings
 
 UNUSED_SHOWN = 30
 VALUES_SHOWN = 4
@@ -86,17 +88,17 @@ class Report:
         if counts.short:
             yield f"  {counts.short} had fewer cells than the header: those missing were taken as empty"
 
-    def warning(self, settings: SimilarSettings) -> str | None:
+    def warning(self, settings: SearchSettings) -> str | None:
         """Return what keeps solved tickets from ever being offered as similar; None where nothing does."""
         counts = self.counts
         if not counts.unrated or settings.include_unrated:
             return None
         return (
             f"{counts.unrated} of {counts.solved} solved tickets have no rating (`satisfaction`), so they are never "
-            "offered as similar: set MILLRACE_SIMILAR__INCLUDE_UNRATED=true, or send ratings"
+            f"offered as similar: set {variable(DEFAULT.name, 'search', 'include_unrated')}=true, or send ratings"
         )
 
-    def as_json(self, settings: SimilarSettings) -> str:
+    def as_json(self, settings: SearchSettings) -> str:
         """Return the report as one JSON object."""
         mapped, export = self.job.match.mapped, self.job.match.export
         report: dict[str, Any] = {
@@ -144,7 +146,10 @@ def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[
 
 def match_warnings(match: ColumnMatch) -> Iterator[str]:
     """Yield what is made up for rows although a column seems to have it."""
-    made_up = {"ticket_id": "ids are digests of file and row", "occurred_at": "the file's modification time is taken"}
+    made_up = {
+        DEFAULT.id_field: "ids are digests of file and row",
+        "occurred_at": "the file's modification time is taken",
+    }
     for column, name in match.suggested.items():
         if name in made_up:
             shown = printable(column, 40)

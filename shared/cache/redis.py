@@ -21,7 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shared.cache.address import RedisAddress
+from shared.addresses import RedisAddress
 from shared.cache.cooldown import Cooldown
 from shared.cache.value import decode, encode
 from shared.clock import Clock

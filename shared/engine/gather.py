@@ -7,7 +7,7 @@ from shared.broker.port import Source
 from shared.clock import Clock
 from shared.observers import Observer
 from shared.records import Record
-from shared.settings import BatchSettings
+from shared.stream_settings import BatchSettings
 
 IDLE_WAIT_S = 0.25
 """How long to wait for a first record before returning empty-handed, so that stopping is noticed."""

@@ -7,6 +7,7 @@ exception that nobody planned for end the worker. Lost partitions are dropped fr
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic
 
@@ -14,11 +15,12 @@ from schemas.topics import redo_topic
 from shared.backoff import Backoff
 from shared.broker.port import Source
 from shared.clock import Clock
-from shared.engine.breaker import PROBE_EVERY_S, Breaker
+from shared.engine.breaker import Breaker, BreakerLimits
 from shared.engine.gather import Gatherer
 from shared.engine.overlap import Overlap
-from shared.engine.pipeline import Batch, ItemT, Pipeline
+from shared.engine.pipeline import Batch, Pipeline
 from shared.engine.settle import Settler
+from shared.engine.snapshots import ItemT
 from shared.errors import MillraceError, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
@@ -33,24 +35,48 @@ class Stopped(MillraceError):
     """The worker was asked to stop while it waited; a batch in hand that is not committed is abandoned."""
 
 
-class Worker(Generic[ItemT]):
-    """Consumes one stream until it is asked to stop."""
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """How a worker behaves where things go wrong.
 
-    def __init__(
-        self,
-        source: Source,
-        gatherer: Gatherer,
-        pipeline: Pipeline[ItemT],
-        settler: Settler,
-        lifecycle: Lifecycle,
-        surroundings: tuple[Clock, Observer],
-    ) -> None:
-        self._source, self._gatherer, self._pipeline, self._settler = source, gatherer, pipeline, settler
-        self._lifecycle = lifecycle
-        self._clock, self._observer = surroundings
-        self._breaker, self._redo = Breaker(), redo_topic(pipeline.stream)
-        self._backoff, self._rng = Backoff(), random.Random()  # noqa: S311  (jitter, not a secret)
-        self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: lifecycle.beat("prepare"))
+    Attributes:
+        breaker: When most of what arrives is rubbish.
+        backoff: How long to wait between attempts while a dependency is unavailable.
+        random_source: Draws the waits.
+    """
+
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+    backoff: Backoff = field(default_factory=Backoff)
+    random_source: random.Random = field(default_factory=random.Random)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts(Generic[ItemT]):
+    """What a worker works with: who gathers, processes and settles, and what they have in common."""
+
+    source: Source
+    gatherer: Gatherer
+    pipeline: Pipeline[ItemT]
+    settler: Settler
+    lifecycle: Lifecycle
+
+
+class Worker(Generic[ItemT]):
+    """Consumes one stream until it is asked to stop.
+
+    Args:
+        parts: What it works with.
+        policies: How it behaves where things go wrong.
+        clock: For its waits.
+        observer: Is given the pauses and what was abandoned.
+    """
+
+    def __init__(self, parts: Parts[ItemT], policies: Policies, clock: Clock, observer: Observer) -> None:
+        self._source, self._gatherer, self._pipeline = parts.source, parts.gatherer, parts.pipeline
+        self._settler, self._lifecycle = parts.settler, parts.lifecycle
+        self._policies, self._clock, self._observer = policies, clock, observer
+        self._breaker, self._redo = Breaker(policies.breaker), redo_topic(self._pipeline.stream)
+        self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: self._lifecycle.beat("prepare"))
 
     def run(self) -> None:
         """Gather, process and settle until asked to stop.
@@ -63,15 +89,11 @@ class Worker(Generic[ItemT]):
             self._until_available(self._pipeline.reach_store)
             self._lifecycle.set_ready("worker")
             while not self._lifecycle.stopping.is_set():
-                self._lifecycle.beat("process")
-                if self._lifecycle.pause_wanted:
-                    self._stand_by()
-                self._until_available(self._report_unread)
-                batch = self._overlap.take(TAKE_WAIT_S)
+                batch = self._gather()
                 if batch is not None:
-                    self._until_available(partial(self._advance, batch))
-                if self._breaker.is_open and batch is not None:
-                    self._hold_back()
+                    self._until_available(partial(self._process, batch))
+                    self._until_available(partial(self._settle, batch))
+                    self._hold_back_if_open()
         except Stopped:
             log.info("stopped while waiting: what is in hand and not committed will be read again")
         finally:
@@ -79,23 +101,42 @@ class Worker(Generic[ItemT]):
             self._source.release()
             self._overlap.stop()
 
+    def _gather(self) -> Batch[ItemT] | None:
+        """Take the batch that was gathered and prepared ahead; None if nothing came."""
+        self._lifecycle.beat("process")
+        if self._lifecycle.pause_wanted:
+            self._stand_by()
+        self._until_available(self._report_unread)
+        return self._overlap.take(TAKE_WAIT_S)
+
     def _prepare_next(self) -> Batch[ItemT] | None:
+        """Gather and prepare the next batch, on the thread that works ahead."""
         records = self._gatherer.gather()
         return self._pipeline.prepare(records) if records else None
 
-    def _advance(self, batch: Batch[ItemT]) -> None:
-        """Take a batch as far as it goes; called again after an outage, it goes on where it stood."""
-        before = len(batch.records)
-        batch.keep(self._source.hold(batch.records))
-        if len(batch.records) < before:
-            self._observer.partitions_lost(before - len(batch.records))
-            self._pipeline.unblock(batch)
-        if not batch.records:
+    def _process(self, batch: Batch[ItemT]) -> None:
+        """Find out what becomes of each record; called again after an outage."""
+        self._drop_lost(batch)
+        if batch.entries:
+            self._pipeline.process(batch)
+
+    def _settle(self, batch: Batch[ItemT]) -> None:
+        """Make a processed batch durable; called again after an outage, it goes on where it stood."""
+        self._drop_lost(batch)
+        if not batch.entries:
             return
         self._report_unread()
-        while not batch.settled or not self._settler.settle(batch):
-            batch.settled = self._pipeline.process(batch)
+        while not self._settler.settle(batch):
+            self._pipeline.process(batch)
         self._breaker.observe([each.outcome for each in batch.settled if each.record.topic != self._redo])
+
+    def _drop_lost(self, batch: Batch[ItemT]) -> None:
+        """Declare a batch to be in hand, and drop what another worker owns by now."""
+        before = len(batch.entries)
+        batch.keep(self._source.hold(batch.records))
+        if len(batch.entries) < before:
+            self._observer.partitions_lost(before - len(batch.entries))
+            self._pipeline.unblock(batch)
 
     def _report_unread(self) -> None:
         """Report what the log has lost, before a commit can pass it: what is behind it may be in the batch in hand."""
@@ -115,7 +156,7 @@ class Worker(Generic[ItemT]):
                 if attempt == 0 or outage.dependency != dependency:
                     self._pause(dependency, outage)
                 dependency = outage.dependency
-                self._wait(self._backoff.delay_s(attempt, self._rng))
+                self._wait(self._policies.backoff.delay_s(attempt, self._policies.random_source))
                 attempt += 1
         if attempt:
             self._resume(dependency, self._clock.monotonic_s() - since_s)
@@ -135,11 +176,14 @@ class Worker(Generic[ItemT]):
         self._observer.resumed(dependency, paused_s)
         log.info("resumed", dependency=dependency, paused_s=round(paused_s, 3))
 
-    def _hold_back(self) -> None:
+    def _hold_back_if_open(self) -> None:
         """Wait before the next probing batch while most of what arrives is rubbish."""
-        log.error("breaker open: most records are dead-lettered; one probing batch a minute")
+        if not self._breaker.is_open:
+            return
+        every_s = self._policies.breaker.probe_every_s
+        log.error("breaker open: most records are dead-lettered", one_probing_batch_every_s=every_s)
         with self._holding("breaker", "more than half of the recent records were dead-lettered"):
-            self._wait(PROBE_EVERY_S)
+            self._wait(every_s)
 
     def _stand_by(self) -> None:
         """Wait until the operator wants work to go on. Nothing is in hand: every batch taken so far is committed."""

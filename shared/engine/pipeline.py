@@ -1,164 +1,111 @@
-"""From records to settled items. The law: one outcome per record, in the same order, and no exception for a record.
+"""From records to settled entries. The law: one outcome per record, in the same order, and no exception for a record.
 
-What a stream does differently it supplies as `Stages`; what is the same for all streams, versions above all, is here.
+What a stream does differently it supplies as `Stages`; what is the same for all streams is here, and what an event does in
+`snapshots.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import compress
-from typing import Generic, Protocol, TypeVar
-from uuid import UUID
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Generic
 
-from schemas.outcomes import Outcome
 from shared.clock import Clock
+from shared.embedding.service import TextEmbedder
+from shared.engine.build import Builder
+from shared.engine.snapshots import Effect, ItemT, digest_field, effect_of, keep_newest, windows_field
+from shared.engine.stream import Input, Stages, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import NewerSchema, Rejected
 from shared.observers import Observer
-from shared.records import Message, Record, Settled
-from shared.vectorstore.port import Collection, Stored, is_version
+from shared.records import Embedded, Message, Record, Settled
+from shared.vectorstore.port import Collection, is_unit
 
-CONTENT_FIELD = "content_digest"
-"""The payload field that keeps `Item.content`."""
-
-PUBLISHED_FIELD = "decided_version"
-"""The payload field that keeps the version whose result was the last to be published, or was about to be."""
-
-DECISION_FIELD = "decision"
-"""The payload field that keeps what that result says."""
+WINDOWS_LIMIT = 1 << 20
+"""No input fills so many windows: such a number was written over ours."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Item:
-    """An event on its way through the pipeline. A stream adds its own fields.
-
-    Attributes:
-        content: Digest of all that this version says; the stored point keeps it.
-        stored: What the store held of this id when the batch was looked up.
-        rejected: Set by a stage that found the item to be poison.
-        superseded: Set when something newer is stored, or stands in the same batch.
-    """
+@dataclass(slots=True)
+class Entry(Generic[ItemT]):
+    """A record of a batch in hand and what became of it so far: its event on its way, or why it was refused."""
 
     record: Record
-    point_id: UUID
-    version: int
-    content: str = ""
-    stored: Stored | None = None
-    rejected: Rejected | None = None
-    superseded: bool = False
-
-    @property
-    def is_repeat(self) -> bool:
-        """Whether this version's effects are stored already, so that they are told again, not made again.
-
-        Either it is the stored version, or the stored one is newer but published nothing: then the result of this version
-        is the ticket's latest, and a crash may have kept it from being published.
-        """
-        stored = self.stored
-        return stored is not None and self.version in (stored.version, self.published_version)
-
-    @property
-    def published_version(self) -> int | None:
-        """The version that was published last, as the stored point says; None also if it says what cannot be."""
-        stored = self.stored
-        found = None if stored is None else stored.payload.get(PUBLISHED_FIELD)
-        return found if stored is not None and is_version(found) and found <= stored.version else None
-
-    @property
-    def is_conflict(self) -> bool:
-        """Whether this very version is stored already, with other content: the first has won."""
-        stored = self.stored
-        if stored is None or stored.version != self.version:
-            return False
-        content = stored.payload.get(CONTENT_FIELD)
-        return isinstance(content, str) and content != self.content  # another program may have written over it
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the item's fate is still open."""
-        return self.rejected is None and not self.superseded
-
-
-ItemT = TypeVar("ItemT", bound=Item)
-
-
-class Stages(Protocol[ItemT]):
-    """What a stream supplies. Each may raise `Unavailable` for the whole batch, and is then called again.
-
-    Attributes:
-        stream: Its name.
-    """
-
-    stream: str
-
-    def decode(self, record: Record) -> ItemT:
-        """Validate a record.
-
-        Raises:
-            Rejected: the record is bad.
-            NewerSchema: the record is newer than this worker.
-        """
-        ...
-
-    def prepare(self, items: Sequence[ItemT]) -> None:
-        """Make what the model will read."""
-        ...
-
-    def embed(self, items: Sequence[ItemT]) -> None:
-        """Give every item the vectors it needs and does not have yet, or mark it rejected."""
-        ...
-
-    def decide(self, items: Sequence[ItemT]) -> None:
-        """Make the decision of every item that is to be routed."""
-        ...
-
-    def build(self, item: ItemT) -> Settled:
-        """Build the point and the result of an item."""
-        ...
+    item: ItemT | None = None
+    refused: Rejected | None = None
+    settled: Settled | None = None
 
 
 @dataclass(slots=True)
 class Batch(Generic[ItemT]):
-    """A poll batch in hand: what was read and what became of it so far. Kept through an outage: nothing is done twice.
+    """A poll batch in hand. Kept through an outage: nothing is done twice.
 
     Attributes:
-        records: As they were read.
-        items: For each record its event on its way, or why it was refused.
+        entries: In the order in which their records were read.
         blocked_by: Set when a record needs a newer worker; the batch waits.
-        settled: What became of each record, in order; empty until the batch is processed.
         outbox: What is still to be delivered, once the points are written; messages of partitions lost since stay in it,
             since a repeat is harmless.
     """
 
-    records: list[Record]
-    items: list[ItemT | Rejected]
+    entries: list[Entry[ItemT]]
     blocked_by: NewerSchema | None = None
-    settled: list[Settled] = field(default_factory=list)
     outbox: list[Message] | None = None
 
-    def events(self) -> list[ItemT]:
-        """Return the items of the records that were not refused."""
-        return [item for item in self.items if not isinstance(item, Rejected)]
+    @property
+    def records(self) -> list[Record]:
+        """The records as they were read."""
+        return [entry.record for entry in self.entries]
+
+    @property
+    def items(self) -> list[ItemT]:
+        """The items of the records that were not refused."""
+        return [entry.item for entry in self.entries if entry.item is not None]
+
+    @property
+    def settled(self) -> list[Settled]:
+        """What became of each record, in order; empty until the batch is processed."""
+        return [entry.settled for entry in self.entries if entry.settled is not None]
+
+    @property
+    def is_processed(self) -> bool:
+        """Whether it is known what becomes of each record."""
+        return all(entry.settled is not None for entry in self.entries)
 
     def keep(self, records: Sequence[Record]) -> None:
         """Drop what is no longer this worker's; `records` are those that stay."""
         kept = {id(record) for record in records}
-        stays = [id(record) in kept for record in self.records]
-        self.items = list(compress(self.items, stays))
-        self.settled = list(compress(self.settled, stays)) if self.settled else []
-        self.records = list(compress(self.records, stays))
+        self.entries = [entry for entry in self.entries if id(entry.record) in kept]
 
 
 class Pipeline(Generic[ItemT]):
-    """Runs a stream's stages over batches."""
+    """Runs a stream's stages over batches.
 
-    def __init__(self, stages: Stages[ItemT], collection: Collection, clock: Clock, observer: Observer) -> None:
-        self._stages, self._collection, self._observer = stages, collection, observer
+    Args:
+        stream: What its events are.
+        stages: What it supplies.
+        embedders: By modality.
+        collection: What is stored.
+        clock: For the times of the stages.
+        observer: Is given those, and the conflicts.
+    """
+
+    def __init__(
+        self,
+        stream: Stream[Any, ItemT],
+        stages: Stages[ItemT],
+        embedders: Mapping[str, TextEmbedder],
+        collection: Collection,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._stream, self._stages, self._embedders = stream, stages, embedders
+        self._collection, self._observer = collection, observer
+        self._builder = Builder(stream, stages)
         self._stopwatch = Stopwatch(clock, observer)
 
     @property
     def stream(self) -> str:
         """The name of the stream."""
-        return self._stages.stream
+        return self._stream.name
 
     def reach_store(self) -> None:
         """Ask the store for nothing, before there is anything to ask it for.
@@ -169,30 +116,36 @@ class Pipeline(Generic[ItemT]):
         """
         self._collection.versions([])
 
-    def prepare(self, records: list[Record]) -> Batch[ItemT]:
+    def prepare(self, records: Sequence[Record]) -> Batch[ItemT]:
         """Decode and validate, without the store or the device: this runs while the batch before is in hand."""
-        batch: Batch[ItemT] = Batch(records, [])
+        batch: Batch[ItemT] = Batch([Entry(record) for record in records])
         with self._stopwatch.time("decode", len(records)):
-            for record in records:
+            for entry in batch.entries:
                 try:
-                    batch.items.append(self._stages.decode(record))
+                    entry.item = self._stream.decode(entry.record)
                 except Rejected as rejected:
-                    batch.items.append(rejected)
+                    entry.refused = rejected
                 except NewerSchema as newer:
                     batch.blocked_by = newer
                     break
         with self._stopwatch.time("prepare", len(records)):
-            self._stages.prepare(batch.events())
+            for item in batch.items:
+                item.content = digest(
+                    json.dumps(item.event.model_dump(mode="json", exclude={"event_id"}), sort_keys=True)
+                )
+            self._stages.prepare(batch.items)
+            for item in batch.items:
+                item.digests = {name: digest(content) for name, content in item.inputs.items()}
         return batch
 
     def unblock(self, batch: Batch[ItemT]) -> None:
         """Decode again what a newer record held up: it may be another worker's by now."""
         if batch.blocked_by is not None:
             again = self.prepare(batch.records)
-            batch.items, batch.blocked_by = again.items, again.blocked_by
+            batch.entries, batch.blocked_by = again.entries, again.blocked_by
 
-    def process(self, batch: Batch[ItemT]) -> list[Settled]:
-        """Return what became of each record, in order.
+    def process(self, batch: Batch[ItemT]) -> None:
+        """Find out what becomes of each record.
 
         Raises:
             Unavailable: the store cannot be read, or a record needs a newer worker; call again, vectors are kept.
@@ -200,51 +153,66 @@ class Pipeline(Generic[ItemT]):
         """
         if batch.blocked_by is not None:
             raise batch.blocked_by
-        items = batch.events()
+        items = batch.items
         with self._stopwatch.time("lookup", len(items)):
             self._look_up(items)
         with self._stopwatch.time("embed", len(items)):
-            self._stages.embed([item for item in items if item.is_live])
-        conflicts = _keep_newest(items) + sum(item.is_conflict for item in items)
+            self._embed([item for item in items if item.is_live])
+        conflicts = keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]
         with self._stopwatch.time("decide", len(live)):
-            self._stages.decide(live)
+            self._decide([item for item in live if item.publishes])
         with self._stopwatch.time("build", len(items)):
-            settled = [self._settled(*pair) for pair in zip(batch.records, batch.items, strict=True)]
+            for entry in batch.entries:
+                entry.settled = self._builder.settled(entry.record, entry.item, entry.refused)
         if conflicts:
             self._observer.version_conflict(conflicts)
-        return settled
 
     def _look_up(self, items: Sequence[ItemT]) -> None:
         stored = self._collection.lookup({item.point_id for item in items})
         for item in items:
-            item.stored = stored.get(item.point_id)
-            item.superseded = item.stored is not None and item.stored.version > item.version and not item.is_repeat
+            item.effect = effect_of(item, stored.get(item.point_id), self._stream.rules)
 
-    def _settled(self, record: Record, item: ItemT | Rejected) -> Settled:
-        failure = item if isinstance(item, Rejected) else item.rejected
-        if isinstance(item, Rejected) or failure is not None:
-            return Settled(record, Outcome.DEAD_LETTERED, failure=failure)
-        if item.superseded:
-            return Settled(record, Outcome.SUPERSEDED)
-        return self._stages.build(item)
+    def _embed(self, items: Sequence[ItemT]) -> None:
+        """Take vectors over from the store where an input is unchanged, and embed the rest, each model in one call."""
+        wanted: dict[str, list[tuple[ItemT, str]]] = {}
+        for item in items:
+            for each in self._stream.inputs:
+                if each.name not in item.inputs:
+                    continue
+                kept = _kept_vector(item, each)
+                if kept is not None:
+                    item.embedded[each.name] = kept
+                elif each.name not in item.embedded:
+                    wanted.setdefault(each.modality, []).append((item, each.name))
+        for modality, pairs in wanted.items():
+            answers = self._embedders[modality].embed([item.inputs[name] for item, name in pairs])
+            for (item, name), answer in zip(pairs, answers, strict=True):
+                if isinstance(answer, Rejected):
+                    item.rejected = answer
+                else:
+                    item.embedded[name] = answer
+
+    def _decide(self, items: Sequence[ItemT]) -> None:
+        for item in items:
+            item.decision = item.stored_decision if item.effect is Effect.REPEAT else None
+        self._stages.decide(items)
 
 
-def _keep_newest(items: Sequence[Item]) -> int:
-    """Of several versions of one id in a batch, leave the newest that is not poison; of equal ones, the first.
+def digest(content: str | bytes) -> str:
+    """Return SHA-256 of a text or of bytes, in hex."""
+    return sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
-    Only one of an id may be written at once: which of two would win depends on the store. Repeats write nothing, and each
-    keeps its own result. Returns how many had the version of another but not its content.
-    """
-    newest: dict[UUID, Item] = {}
-    writers = [item for item in items if item.is_live and not item.is_repeat]
-    for item in writers:
-        if item.point_id not in newest or newest[item.point_id].version < item.version:
-            newest[item.point_id] = item
-    conflicts = 0
-    for item in writers:
-        if newest[item.point_id] is not item:
-            item.superseded = True
-            winner = newest[item.point_id]
-            conflicts += winner.version == item.version and winner.content != item.content
-    return conflicts
+
+def _kept_vector(item: Any, wanted: Input) -> Embedded | None:
+    """Return the stored vector of an input that has not changed since, unless it was spoilt or is kept too coarsely."""
+    stored = item.stored
+    if stored is None or wanted.name not in stored.vectors or not is_unit(stored.vectors[wanted.name]):
+        return None
+    unchanged = stored.payload.get(digest_field(wanted.name)) == item.digests[wanted.name]
+    if not unchanged and stored.version != item.version:
+        return None
+    windows = stored.payload.get(windows_field(wanted.name)) if wanted.decides else 1
+    if type(windows) is not int or not 0 < windows < WINDOWS_LIMIT:
+        return None
+    return Embedded(stored.vectors[wanted.name], windows)

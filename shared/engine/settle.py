@@ -1,31 +1,21 @@
 """Settling a batch: the order of durable effects, in one function. `docs/delivery.md` says what the order promises."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-from uuid import UUID
 
 from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
 from shared.engine.envelope import Envelopes
-from shared.engine.pipeline import CONTENT_FIELD, DECISION_FIELD, PUBLISHED_FIELD, Batch, ItemT
+from shared.engine.pipeline import Batch
+from shared.engine.snapshots import STANDING_FIELDS, ItemT, Standing, is_overtaken, is_preceded
 from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
 from shared.records import Message, Record, Settled, Unread
-from shared.vectorstore.port import VERSION_FIELD, Collection
-
-STANDING_FIELDS = (VERSION_FIELD, CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
-"""What the second look reads: which version stands, and whose write of it."""
-
-Standing = Mapping[UUID, Mapping[str, object]]
-"""Those fields of the points that are stored."""
-
-SCORE_DIGITS = 9
-"""A store may give a number back with its last bit changed: numbers are compared to so many digits, as published."""
+from shared.vectorstore.port import Collection
 
 log = get_logger("settle")
 
@@ -51,15 +41,15 @@ class Settler:
             Unavailable: the store or the broker is down; call again with the same batch.
             Fatal: nothing that waiting could mend.
         """
-        records = len(batch.records)
+        records = len(batch.entries)
         if batch.outbox is None:
             with self._stopwatch.time("store", records):
                 self._collection.upsert([each.point for each in batch.settled if each.point is not None])
                 self._done(SettleStep.UPSERT)
                 standing = self._standing(batch.settled)
-                if _is_preceded(batch.settled, standing):
+                if any(is_preceded(each, standing) for each in batch.settled):
                     return False
-                batch.settled = _look_again(batch.settled, standing)
+                _look_again(batch, standing)
                 self._done(SettleStep.LOOK_AGAIN)
             self._drop_lost(batch)
             batch.outbox = self._messages(batch.settled)
@@ -105,7 +95,7 @@ class Settler:
 
     def _messages(self, settled: Sequence[Settled]) -> list[Message]:
         now = self._clock.now()
-        results = [each.result for each in settled if each.result is not None]
+        results = [result for each in settled for result in each.results]
         dead = [
             self._envelopes.dead_letter(each.record, each.failure, now) for each in settled if each.failure is not None
         ]
@@ -124,53 +114,15 @@ class Settler:
         self._observer.settle_step_done(step)
 
 
-def _is_preceded(settled: Sequence[Settled], standing: Standing) -> bool:
-    """Whether another worker has written one of these versions first, with other content or another decision.
-
-    The guard lets the first write of a version stand, so what stands is what everybody publishes.
-    """
-    return any(_differs(each, standing) for each in settled if each.point is not None)
-
-
-def _differs(each: Settled, standing: Standing) -> bool:
-    stored = standing.get(each.point_id) if each.point_id is not None else None
-    if stored is None or each.point is None or stored.get(VERSION_FIELD) != each.version:
-        return False
-    fields = (CONTENT_FIELD,) if each.result is None else (CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
-    mine = each.point.payload
-    return any(_rounded(stored.get(name)) != _rounded(mine.get(name)) for name in fields)
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, SCORE_DIGITS)
-    if isinstance(value, dict):
-        return {name: _rounded(each) for name, each in value.items()}
-    return [_rounded(each) for each in value] if isinstance(value, list) else value
-
-
-def _look_again(settled: Sequence[Settled], standing: Standing) -> list[Settled]:
-    """Mark what is older than what is now stored as superseded; its result is not published.
+def _look_again(batch: Batch[ItemT], standing: Standing) -> None:
+    """Mark what is older than what is now stored as superseded; its results are not published.
 
     Raises:
-        Unavailable: a write did not take effect; it lost a race for an id that was new to both, and is made again.
+        Unavailable: a write did not take effect.
     """
-    return [
-        replace(each, outcome=Outcome.SUPERSEDED, result=None) if _is_stale(each, standing) else each
-        for each in settled
-    ]
-
-
-def _is_stale(each: Settled, standing: Standing) -> bool:
-    if each.point_id is None or each.version is None:
-        return False
-    stored = standing.get(each.point_id, {})
-    version = stored.get(VERSION_FIELD)
-    if not isinstance(version, int) or version < each.version:
-        raise Unavailable("store", f"point {each.point_id} holds version {version} after {each.version} was written")
-    # What is newer may have published nothing: then this result is the latest all the same.
-    still_owed = each.result is not None and stored.get(PUBLISHED_FIELD) == each.version
-    return version > each.version and not still_owed
+    settled = [(entry, entry.settled) for entry in batch.entries if entry.settled is not None]
+    for entry, each in [pair for pair in settled if is_overtaken(pair[1], standing)]:
+        entry.settled = replace(each, outcome=Outcome.SUPERSEDED, results=())
 
 
 def _log_dead_letter(record: Record, failure: Rejected) -> None:

@@ -28,13 +28,15 @@ class WorkerControl:
     Attributes:
         host: An address of this machine.
         port: Where the worker answers probes.
+        stream: Which of the streams of its process is meant; None stands for all of them.
     """
 
     host: str
     port: int
+    stream: str | None = None
 
     @classmethod
-    def of(cls, settings: OperationSettings, port: int | None = None) -> "WorkerControl":
+    def of(cls, settings: OperationSettings, port: int | None = None, stream: str | None = None) -> "WorkerControl":
         """Return the worker that these settings describe; `port` stands in for theirs.
 
         Raises:
@@ -43,7 +45,7 @@ class WorkerControl:
         wanted = settings.port if port is None else port
         if wanted == 0:
             raise Fatal("port 0 lets a worker pick a free one: give --port, its first log line says which it took")
-        return cls(LOOPBACK if settings.host in EVERYWHERE else settings.host, wanted)
+        return cls(LOOPBACK if settings.host in EVERYWHERE else settings.host, wanted, stream)
 
     def faults(self) -> dict[str, str]:
         """Return what keeps the worker from being ready, by part; empty means ready.
@@ -114,7 +116,7 @@ class WorkerControl:
         """Return the status and the JSON object of an answer."""
         connection = HTTPConnection(self.host, self.port, timeout=ANSWER_TIMEOUT_S)
         try:
-            connection.request(method, path)
+            connection.request(method, path if self.stream is None else f"{path}/{self.stream}")
             response = connection.getresponse()
             body = response.read(1 << 16)
         except OSError as error:

@@ -6,13 +6,13 @@ open to a network, for the probes.
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from shared.errors import Fatal
-from shared.metrics import CONTENT_TYPE, Metrics
+from shared.metrics import CONTENT_TYPE, Registry
 from shared.operation.lifecycle import Lifecycle
 
 LOOPBACK = "127.0.0.1"
@@ -29,18 +29,21 @@ class _Answer(NamedTuple):
 class ProbeServer:
     """Answers probes on a thread of its own for as long as the process lives.
 
+    Each path but /metrics speaks of all streams of the process, and with `/<stream>` behind it of one. Where a process runs
+    several, an answer about all of them names each part `<stream>.<part>`.
+
     Args:
         host: Address to bind.
-        port: Port to bind; 0 picks a free one, told by `port`.
-        lifecycle: What health and readiness are read from.
-        metrics: What /metrics shows.
+        port: Port to bind; 0 picks a free one; the attribute `port` has it.
+        workers: What health and readiness are read from, by stream.
+        registry: What /metrics shows.
 
     Raises:
         Fatal: the port cannot be bound.
     """
 
-    def __init__(self, host: str, port: int, lifecycle: Lifecycle, metrics: Metrics) -> None:
-        self._lifecycle, self._metrics = lifecycle, metrics
+    def __init__(self, host: str, port: int, workers: Mapping[str, Lifecycle], registry: Registry) -> None:
+        self._workers, self._registry = workers, registry
         try:
             self._server: WSGIServer = make_server(host, port, self._answer, _Server, _Silent)
         except OSError as error:
@@ -57,35 +60,37 @@ class ProbeServer:
         self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        path, control = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD") == "POST"
-        answer = self._steered(path, environ) if control else self._told(path)
+        path, _, stream = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
+        asked = {stream: self._workers[stream]} if stream in self._workers else {} if stream else self._workers
+        control = environ.get("REQUEST_METHOD") == "POST"
+        answer = self._steered(path, asked, environ) if control else self._looked(path, asked)
         start(answer.status, [("Content-Type", answer.kind)])
         return [answer.body]
 
-    def _told(self, path: str) -> _Answer:
-        if path == "/metrics":
-            return _Answer("200 OK", CONTENT_TYPE, self._metrics.render())
-        if path in ("/pause", "/resume"):
-            return self._pause()
-        if path not in ("/healthz", "/readyz"):
+    def _looked(self, path: str, asked: Mapping[str, Lifecycle]) -> _Answer:
+        if path == "metrics":
+            return _Answer("200 OK", CONTENT_TYPE, self._registry.render())
+        if not asked or path not in ("healthz", "readyz", "pause", "resume"):
             return _text("404 Not Found", "try /metrics, /healthz or /readyz")
-        stuck = dict.fromkeys(self._lifecycle.stuck(), "stuck")
-        faults = stuck if path == "/healthz" else self._lifecycle.not_ready()
+        if path in ("pause", "resume"):
+            return _pause(asked)
+        if path == "healthz":
+            faults = _named(asked, lambda worker: dict.fromkeys(worker.stuck(), "stuck"))
+        else:
+            faults = _named(asked, Lifecycle.not_ready)
         content: dict[str, Any] = {"ok": not faults, "faults": faults}
-        if path == "/readyz" and (notes := self._lifecycle.notes()):
+        if path == "readyz" and (notes := _named(asked, Lifecycle.notes)):
             content["notes"] = notes
         return _json("503 Service Unavailable" if faults else "200 OK", content)
 
-    def _steered(self, path: str, environ: dict[str, Any]) -> _Answer:
-        if path not in ("/pause", "/resume"):
+    def _steered(self, path: str, asked: Mapping[str, Lifecycle], environ: dict[str, Any]) -> _Answer:
+        if not asked or path not in ("pause", "resume"):
             return _text("404 Not Found", "what can be posted to is /pause and /resume")
         if not self._is_from_here(environ):
             return _text("403 Forbidden", "a worker is paused and resumed from its own machine alone")
-        (self._lifecycle.pause if path == "/pause" else self._lifecycle.resume)()
-        return self._pause()
-
-    def _pause(self) -> _Answer:
-        return _json("200 OK", {"wanted": self._lifecycle.pause_wanted, "paused": self._lifecycle.paused})
+        for worker in asked.values():
+            (worker.pause if path == "pause" else worker.resume)()
+        return _pause(asked)
 
     def _is_from_here(self, environ: dict[str, Any]) -> bool:
         """Whether a request comes from this machine, and from no browser or proxy on it."""
@@ -96,6 +101,20 @@ class ProbeServer:
             and named in ours | {"localhost"}
             and not any(header in environ for header in FORWARDED)
         )
+
+
+def _named(asked: Mapping[str, Lifecycle], of: Callable[[Lifecycle], Mapping[str, str]]) -> dict[str, str]:
+    """Return what workers say, by part; where there are several, by stream and part."""
+    if len(asked) == 1:
+        return dict(of(next(iter(asked.values()))))
+    return {f"{stream}.{part}": text for stream, worker in asked.items() for part, text in of(worker).items()}
+
+
+def _pause(asked: Mapping[str, Lifecycle]) -> _Answer:
+    """Tell whether a pause is wanted, and since when it holds: of several workers, once it holds for all of them."""
+    pauses = [worker.paused for worker in asked.values()]
+    whole = None if None in pauses else pauses[0]
+    return _json("200 OK", {"wanted": all(worker.pause_wanted for worker in asked.values()), "paused": whole})
 
 
 def _text(status: str, line: str) -> _Answer:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from schemas.tickets import SimilarLeftOut
-from shared.settings import SimilarSettings
+from schemas.similar import SimilarLeftOut
+from shared.settings import variable
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import Collection
 
 LOWEST_RATING = 1
@@ -26,19 +27,19 @@ class SolvedTickets:
         """How many the search may offer."""
         return max(0, self.total - self.left_out.unrated - self.left_out.rated_too_low)
 
-    def reasons(self, settings: SimilarSettings) -> list[str]:
-        """Return a line for each rule that leaves tickets out, with the setting that lets them in."""
+    def reasons(self, settings: SearchSettings, stream: str) -> list[str]:
+        """Return a line for each rule that leaves tickets out, with the setting of the stream that lets them in."""
         lines = []
         if self.left_out.unrated:
-            setting = "MILLRACE_SIMILAR__INCLUDE_UNRATED=true lets them in"
+            setting = f"{variable(stream, 'search', 'include_unrated')}=true lets them in"
             lines.append(f"{self.left_out.unrated} without a rating (`satisfaction`): {setting}")
         if self.left_out.rated_too_low:
-            setting = "a lower MILLRACE_SIMILAR__MIN_SATISFACTION lets them in"
+            setting = f"a lower {variable(stream, 'search', 'min_satisfaction')} lets them in"
             lines.append(f"{self.left_out.rated_too_low} rated below {settings.min_satisfaction}: {setting}")
         return lines
 
 
-def count_solved(collection: Collection, settings: SimilarSettings, tenant_id: str | None) -> SolvedTickets:
+def count_solved(collection: Collection, settings: SearchSettings, tenant_id: str | None) -> SolvedTickets:
     """Count solved tickets, those of one tenant or, with None, all: three exact counts of the store.
 
     Raises:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.tickets import QuotedSentence, SuggestedReply
+from schemas.similar import QuotedSentence, SuggestedReply
 from shared.text.sentences import sentences
 
 SENTENCES = 3

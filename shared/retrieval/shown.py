@@ -1,17 +1,18 @@
 """What a found ticket has to hold to be ranked and shown: other programs write into the collection, and over our fields.
 
-What does not hold it is no answer; `schemas/ours.py` says whose a point is.
+What does not hold it is no answer; `schemas/points.py` says whose a point is.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from math import isfinite
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.base import Frozen, SourceId, UtcDatetime
-from schemas.ours import Rating, is_ticket_id
+from schemas.points import IsOurs
 from shared.vectorstore.port import Candidate
 
 
@@ -28,7 +29,7 @@ class ShownTicket(Frozen):
     body_embedded: str | None = None
     resolution: str | None
     resolution_embedded: str | None = None
-    satisfaction: Rating | None
+    satisfaction: Annotated[int, Field(ge=1, le=5)] | None
     occurred_at: UtcDatetime
 
     @property
@@ -45,9 +46,9 @@ class ShownTicket(Frozen):
 SHOWN_FIELDS = tuple(ShownTicket.model_fields)
 
 
-def read_shown(which: UUID, payload: Mapping[str, object]) -> ShownTicket | None:
+def read_shown(which: UUID, payload: Mapping[str, object], is_ours: IsOurs) -> ShownTicket | None:
     """Return what is shown of a point; None if it is not ours, or if a field that is shown is not valid."""
-    if not is_ticket_id(which, payload):
+    if not is_ours(which, payload):
         return None
     try:
         return ShownTicket.model_validate(dict(payload))

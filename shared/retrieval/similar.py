@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from schemas.tickets import ScoreParts, SimilarTicket, SuggestedReply
+from schemas.points import IsOurs
+from schemas.similar import ScoreParts, SimilarTicket, SuggestedReply
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
 from shared.records import SparseVector, Vector
@@ -16,7 +17,7 @@ from shared.retrieval.left_out import SolvedTickets, count_solved
 from shared.retrieval.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
 from shared.retrieval.reply import Resolution, suggest
 from shared.retrieval.shown import SHOWN_FIELDS, ShownTicket, is_rankable, read_shown
-from shared.settings import SimilarSettings
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
 from shared.vectorstore.widening import ask_for_ours
@@ -78,13 +79,19 @@ class SimilarSearch:
         collection: Where they are looked for.
         using: The vector that texts are compared by.
         settings: How many, which, and how they are ranked.
+        is_ours: Whether a point is not another program's.
         clock: For how long a count of what was left out holds; None is the system's.
     """
 
     def __init__(
-        self, collection: Collection, using: str, settings: SimilarSettings, clock: Clock | None = None
+        self,
+        collection: Collection,
+        using: str,
+        settings: SearchSettings,
+        is_ours: IsOurs,
+        clock: Clock | None = None,
     ) -> None:
-        self._collection, self._using, self._settings = collection, using, settings
+        self._collection, self._using, self._settings, self._is_ours = collection, using, settings, is_ours
         self._clock = clock or SystemClock()
         self._solved: dict[str, tuple[float, SolvedTickets | None]] = {}
         self._terms = Terms()
@@ -119,7 +126,9 @@ class SimilarSearch:
     def _find_checked(self, question: Question) -> Found:
         """Answer one question from candidates that are all ours; it reads what is shown of each, not of the best alone."""
         query = self._query(question, (*RANKED_FIELDS, *SHOWN_FIELDS))
-        [candidates] = ask_for_ours([query], self._collection.candidates, lambda _, candidate: _is_ours(candidate))
+        [candidates] = ask_for_ours(
+            [query], self._collection.candidates, lambda _, candidate: self._may_be_shown(candidate)
+        )
         hits = self._rank(question, query, candidates)
         return self._show(question, hits, {each.id: each.payload for each in candidates}) or Found()
 
@@ -168,7 +177,7 @@ class SimilarSearch:
         hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # ranked by it a moment ago
         shown: list[ShownTicket] = []
         for hit in hits:
-            ticket = read_shown(hit.candidate.id, payloads[hit.candidate.id])
+            ticket = read_shown(hit.candidate.id, payloads[hit.candidate.id], self._is_ours)
             if ticket is None:
                 return None
             shown.append(ticket)
@@ -181,9 +190,8 @@ class SimilarSearch:
         ]
         return Found(similar, suggest(quotable))
 
-
-def _is_ours(candidate: Candidate) -> bool:
-    return is_rankable(candidate) and read_shown(candidate.id, candidate.payload) is not None
+    def _may_be_shown(self, candidate: Candidate) -> bool:
+        return is_rankable(candidate) and read_shown(candidate.id, candidate.payload, self._is_ours) is not None
 
 
 def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) -> SimilarTicket:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from schemas.tickets import Priority
+from schemas.decisions import Priority
 from shared.errors import Fatal
 from shared.routing.policy_file import Content, read_policy_file
 from shared.routing.toml_lines import dotted

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.base import Frozen, TenantId
-from schemas.tickets import Label, Priority
+from schemas.decisions import Label, Priority
 from shared.errors import Fatal
 from shared.routing import toml_lines
 from shared.routing.toml_lines import Lines, dotted

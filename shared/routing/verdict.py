@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.tickets import Action, Priority
+from schemas.decisions import Action, Priority
 from shared.routing.policy import Policy
 
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)

@@ -83,6 +83,10 @@ class Preparer:
             pieces = (*pieces, Cut("hidden", hidden))
         return Prepared(kept, embedded, pieces, counts)
 
+    def embedded(self, subject: str, body: str) -> str:
+        """Return what is embedded of a bare subject and body, as a worker embeds it."""
+        return joined(self.field(subject), self.message(body, subject).embedded)
+
     def field(self, text: str) -> str:
         """Prepare a short text of one field: normalised and masked."""
         return mask(normalise(text), self._region)
@@ -106,3 +110,8 @@ class Preparer:
             found = mask(str(value), self._region)
             return found if found in (CARD, PHONE) else value
         return value
+
+
+def joined(subject: str, body: str) -> str:
+    """Join a prepared subject and body to the text that is embedded; what is empty is left out."""
+    return "\n\n".join(part for part in (subject, body) if part)

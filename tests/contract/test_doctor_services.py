@@ -21,8 +21,7 @@ from millrace.doctor import examine
 from millrace.doctoring.finding import Check, Finding, State, findings_of
 from millrace.doctoring.services import check_broker, check_cache, check_store
 from millrace.doctoring.topics import CREATE
-from millrace.wiring import model_card
-from schemas.topics import topics_of
+from millrace.resources import collection_spec, model_card
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
@@ -32,6 +31,7 @@ from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.records import Message, Point
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.qdrant import connect
 from tests.contract.stores import write_foreign
@@ -41,26 +41,26 @@ from tests.qdrant.http_proxy import ForwardProxy
 from tests.qdrant.process import StandinProcess
 from tests.redis.server import RedisServer
 from tests.waiting import wait_until
-from workers.tickets.prepare import TEXT_VECTOR
-from workers.tickets.stages import collection_spec
+from workers.tickets.prepare import TEXT
+from workers.tickets.stages import TICKETS
 
-TOPICS = [topic.name for topic in topics_of("tickets")]
-CARD = model_card(Settings())
-SPEC = collection_spec(CARD.collection("tickets"), CARD.dim)
+TOPICS = [topic.name for topic in TICKETS.topics()]
+CARD = model_card(StreamSettings())
+SPEC = collection_spec(StreamSettings(), TICKETS)
 NOWHERE = f"127.0.0.1:{free_ports(1)[0]}"
 
 
 def look_at_broker(bootstrap: str | None, **more: str) -> list[Finding]:
     settings = Settings(broker=BrokerSettings.model_validate({"bootstrap": bootstrap, **more}))
-    return findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+    return findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))
 
 
 def look_at_store(store: StoreSettings) -> list[Finding]:
-    return findings_of(Check("store", lambda: check_store(Settings(store=store), "tickets", 5)))
+    return findings_of(Check("store", lambda: check_store(Settings(store=store), StreamSettings(), TICKETS, 5)))
 
 
 def look_at_cache(cache: CacheSettings) -> Finding:
-    [found] = findings_of(Check("cache", lambda: check_cache(Settings(cache=cache))))
+    [found] = findings_of(Check("cache", lambda: check_cache(Settings(cache=cache), StreamSettings())))
     return found
 
 
@@ -93,7 +93,7 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
 
 def test_all_is_well_on_kafka(own_kafka: KafkaServer) -> None:
     assert CREATE == "millrace topics create"
-    create_topics(own_kafka.bootstrap, topics_of("tickets"), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(), 1)
     assert states(look_at_broker(own_kafka.bootstrap)) == [("broker", "ok"), ("topics", "ok"), ("group", "ok")]
     source = KafkaSource(own_kafka.bootstrap, ["tickets"], "millrace-tickets", BrokerSettings(), SystemClock())
     wait_until(lambda: source.assigned > 0, 60, "the group being joined")
@@ -192,7 +192,7 @@ def test_the_proxy_is_shown_without_its_password_and_those_of_the_environment_as
         assert "no proxy is used for the store; ALL_PROXY of the environment: not used for it" in found[0].detail
         for name, value in {"URL": server.url, "PROXY": f"http://someone:hunter2@{proxy.place}"}.items():
             monkeypatch.setenv(f"MILLRACE_STORE__{name}", value)
-        report = examine(os.environ, "tickets", 5, SystemClock())
+        report = examine(os.environ, TICKETS, 5, SystemClock())
     assert "hunter2" not in report.as_json()
     assert report.configured["MILLRACE_STORE__PROXY"] == f"http://{proxy.place}"
     [used] = [found for found in report.findings if found.part == "proxy"]
@@ -209,7 +209,7 @@ def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_se
             found = look_at_store(settings)[-1]
             assert (found.part, found.state) == ("similar tickets", "warning")
             assert "none of the 3 solved tickets is ever offered: 2 without a rating" in found.detail
-            assert "MILLRACE_SIMILAR__INCLUDE_UNRATED" in found.detail
+            assert "MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED" in found.detail
             assert "1 rated below 4" in found.detail
             store = EdgeStore(settings.path) if settings.url is None else connect(settings)
             store.open(SPEC).upsert([solved(7, 5)])
@@ -234,7 +234,7 @@ def solved(number: int, satisfaction: int | None) -> Point:
     vector = np.zeros(CARD.dim, np.float32)
     vector[number] = 1
     payload = {"tenant_id": "acme", "event_version": 1, "flags": ["solved"], "satisfaction": satisfaction}
-    return Point(UUID(int=number), 1, {TEXT_VECTOR: vector}, payload)
+    return Point(UUID(int=number), 1, {TEXT: vector}, payload)
 
 
 def test_a_server_that_is_away_is_unreachable() -> None:

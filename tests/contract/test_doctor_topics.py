@@ -12,13 +12,15 @@ from confluent_kafka.cimpl import NewTopic
 
 from millrace.doctoring.finding import Check, Finding, findings_of
 from millrace.doctoring.services import check_broker
-from schemas.topics import Topic, topics_of
+from schemas.topics import Topic
 from shared.broker.provision import create_topics
 from shared.settings import BrokerSettings, Settings
+from shared.stream_settings import StreamSettings
 from tests.kafka.server import KafkaServer
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
-TOPICS = topics_of("tickets")
+TOPICS = TICKETS.topics()
 TIMEOUT_S = 30.0
 
 
@@ -28,7 +30,7 @@ def look(bootstrap: str) -> list[Finding]:
     names = {topic.name for topic in TOPICS}
     wait_until(lambda: names <= set(admin.list_topics(timeout=5).topics), TIMEOUT_S, "all topics shown")
     settings = Settings(broker=BrokerSettings(bootstrap=bootstrap))
-    found = findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+    found = findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))
     return [finding for finding in found if finding.part in ("topics", "topic limits")]
 
 
@@ -49,7 +51,7 @@ def bootstrap(own_kafka: KafkaServer) -> str:
 
 def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_remedy(bootstrap: str) -> None:
     bare(bootstrap, list(TOPICS[:2]), partitions=1)
-    create_topics(bootstrap, topics_of("tickets"), 1)
+    create_topics(bootstrap, TICKETS.topics(), 1)
     [found] = look(bootstrap)
     assert found.state == "wrong"
     assert re.search(r"tickets, tickets\.redo: one partition in place of 12, made by the broker itself", found.detail)
@@ -59,7 +61,7 @@ def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_reme
 
 
 def test_topics_that_a_person_made_with_fewer_partitions_are_a_warning(bootstrap: str) -> None:
-    create_topics(bootstrap, topics_of("tickets", 1), 1)
+    create_topics(bootstrap, TICKETS.topics(1), 1)
     [found] = look(bootstrap)
     assert found.state == "warning"
     assert "fewer partitions than the 12 of the schema: tickets 1" in found.detail

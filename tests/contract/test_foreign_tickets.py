@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from millrace.doctoring.foreign import check_foreign
-from schemas.ours import PAYLOAD_FIELDS, foreign_reason
 from schemas.outcomes import Outcome
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Vector
-from shared.settings import DecisionSettings
+from shared.stream_settings import DecisionSettings
 from shared.vectorstore.port import VERSION_FIELD
 from tests.assembly import Assembly
 from tests.contract.stores import opened, params, write_foreign
 from tests.fakes import DIM, FakeCollection, ManualClock
 from tests.tickets import deleted, event, record
+from workers.tickets.stages import TICKETS
 
 QUESTION = event(ticket_id="Q", subject="Where is my parcel?", body="")
 ONE = point_id("acme", "tickets", "T-1")
@@ -109,8 +109,9 @@ def test_rubbish_in_a_point_of_ours_leaves_it_out_and_the_others_in(
     assert result.decision.label == "delivery"
 
 
+FIELDS = [name for name in TICKETS.points.fields if name != VERSION_FIELD]
 SPOILT: list[Mapping[str, object]] = [
-    *({name: value} for name in PAYLOAD_FIELDS if name != VERSION_FIELD for value in (7, "x", None, {"a": [1]}, True, ...)),
+    *({name: value} for name in FIELDS for value in (7, "x", None, {"a": [1]}, True, ...)),
     {"decided_version": 1.0}, {"decided_version": True}, {"decided_version": -1}, {"decided_version": 2**60},
     {"decided_version": 2}, {"text_windows": 2**62},
     {"text_windows": True}, {"text_windows": -5}, {"text_windows": 0}, {"text_windows": 1.5},
@@ -137,7 +138,7 @@ def work_on_spoilt(parts: Assembly, ticket: str, changes: Mapping[str, object]) 
     newer = first | {"event_version": 2, "reason": "updated"}
     assert parts.settle(record(newer, 63))[0].outcome in (Outcome.ROUTED, Outcome.INDEXED), changes
     found = parts.collection.lookup([own])[own]
-    assert foreign_reason(own, found.payload) is None, ("the next write has not replaced it", changes)
+    assert TICKETS.points.foreign_reason(own, found.payload) is None, ("the next write has not replaced it", changes)
     assert set(found.vectors) == {"text"}
     gone = deleted(ticket_id=ticket, event_version=3)
     assert parts.settle(record(gone, 64))[0].outcome is Outcome.DELETED, changes
@@ -165,13 +166,13 @@ def test_what_has_no_version_under_our_id_ends_the_worker_with_a_message(parts: 
 
 
 def test_doctor_counts_them_and_names_the_first_with_the_reason(parts: Assembly) -> None:
-    [fine] = check_foreign(parts.collection, ManualClock())
+    [fine] = check_foreign(parts.collection, TICKETS.points, ManualClock())
     assert (fine.part, fine.state, fine.detail) == ("foreign points", "ok", "none among the 3 points looked at")
     held = dict(parts.collection.lookup([ONE])[ONE].payload)
     write_foreign(parts.collection, ONE, held | {"label": 7}, {"text": vector_of(parts)})
     write_foreign(parts.collection, 7, fields_of(7), {"text": vector_of(parts)})
     write_foreign(parts.collection, UUID(int=8), fields_of(8), {"text": vector_of(parts)})
-    [found] = check_foreign(parts.collection, ManualClock())
+    [found] = check_foreign(parts.collection, TICKETS.points, ManualClock())
     assert (found.part, found.state) == ("foreign points", "warning")
     assert found.detail.startswith("3 of the 5 points looked at are not ours")
     assert "7 (its id is an integer)" in found.detail

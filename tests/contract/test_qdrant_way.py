@@ -18,10 +18,10 @@ from pydantic import SecretStr, ValidationError
 from qdrant_client import grpc as wire
 from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantServicer_to_server
 
+from shared.addresses import ProxyUrl
 from shared.errors import Fatal, Unavailable
 from shared.settings import StoreSettings
 from shared.vectorstore.port import CollectionSpec
-from shared.vectorstore.proxy_url import ProxyUrl
 from shared.vectorstore.qdrant import QdrantStore, connect
 from shared.vectorstore.qdrant_setup import check_version
 from tests.certificates import Certificates

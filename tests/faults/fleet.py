@@ -8,8 +8,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from millrace.audit import Findings, audit
-from schemas.topics import redo_topic, topics_of
+from schemas.topics import redo_topic
+from shared.audit.comparison import Findings, audit
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
@@ -25,6 +25,7 @@ from tests.qdrant.process import StandinProcess
 from tests.tickets import event
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
+from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 1_800.0
 AT_ONCE = 1_000
@@ -148,7 +149,7 @@ class Fleet:
 
 def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
     """Produce the records, have them settled by workers that are killed, and audit what they leave."""
-    create_topics(server.bootstrap, topics_of("tickets", campaign.partitions), replication=1)
+    create_topics(server.bootstrap, TICKETS.topics(campaign.partitions), replication=1)
     wanted = produce_pairs(server.bootstrap, campaign.records, campaign.votes)
     with StandinProcess() as standin:
         plan = Plan(
@@ -162,7 +163,7 @@ def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
             wall_s = _work(fleet, replace(campaign, records=wanted), TopicReader(plan.bootstrap, plan.group))
             assert set(fleet.stop()) == {0}, "a worker did not stop well"
         store = connect(StoreSettings(url=standin.url))
-        findings = audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
+        findings = audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
         store.close()
     return Told(findings, wanted, fleet.killed, fleet.frozen, wall_s)
 

@@ -11,23 +11,24 @@ from pathlib import Path
 from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 
-from millrace.audit import Findings, audit
 from millrace.wiring import Running
 from schemas.outcomes import Outcome
-from schemas.topics import topics_of
+from shared.audit.comparison import Findings, audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.records import TopicPartition
-from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, running_worker
+from tests.flow.in_process import Seen, process_of, running_worker
 from tests.kafka.server import KafkaServer
 from tests.ports import free_ports
 from tests.proxy import Proxy
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 TIMEOUT_S = 120.0
@@ -204,7 +205,7 @@ class Trial:
         self.load.deliver()
         wait_until(lambda: self._settled() >= self.load.sent, TIMEOUT_S, "all settled")
         wait_until(lambda: self.running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready")
-        return audit(self.reader, "tickets", self.store.open_alias("tickets"))
+        return audit(self.reader, TICKETS, self.store.open_alias("tickets"))
 
     def _settled(self) -> int:
         return sum(self.reader.committed(["tickets"]).values())
@@ -250,16 +251,15 @@ def trial(
         records_per_s: How many records are sent.
         way: The address by which the worker alone reaches the brokers; None: theirs.
     """
-    create_topics(server.bootstrap, topics_of("tickets", partitions), replication=len(server.nodes))
+    create_topics(server.bootstrap, TICKETS.topics(partitions), replication=len(server.nodes))
     settings = Settings(
-        broker=BrokerSettings(bootstrap=way or server.bootstrap, group=GROUP),
-        batch=BatchSettings(max_records=40),
+        broker=BrokerSettings(bootstrap=way or server.bootstrap),
         store=StoreSettings(path=folder),
     )
-    watch = Times()
+    watch, own = Times(), StreamSettings(batch=BatchSettings(max_records=40))
     with (
         closing(EdgeStore(folder)) as store,
-        running_worker(settings, way or server.bootstrap, store, FakeModel(), [watch]) as running,
+        running_worker(process_of(settings, way or server.bootstrap, store), FakeModel(), [watch], own) as running,
     ):
         load = Load(server.bootstrap, records_per_s)
         reader = TopicReader(server.bootstrap, GROUP)

@@ -7,22 +7,24 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from millrace.audit import Findings, audit
 from millrace.wiring import Running
 from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
-from schemas.topics import topics_of
+from shared.audit.comparison import Findings, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
+from shared.engine.loop import Policies
 from shared.records import Message, header_texts
-from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, results_of, running_worker
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 
@@ -136,7 +138,7 @@ class Stream:
         reader, headers = TopicReader(self.bootstrap, GROUP), FailureHeader
         letters = [header_texts(record.headers) for record in reader.read("tickets.dlq")]
         return Judged(
-            audit(reader, "tickets", self.store.open_alias("tickets")),
+            audit(reader, TICKETS, self.store.open_alias("tickets")),
             Counter(result.ticket_id for result in results_of(self.bootstrap)),
             Counter((each[headers.ORIGIN_PARTITION], each[headers.ORIGIN_OFFSET]) for each in letters),
             {each[headers.REASON] for each in letters},
@@ -153,15 +155,15 @@ class Stream:
 
 
 @contextmanager
-def stream(folder: Path, batch: BatchSettings) -> Iterator[Stream]:
+def stream(folder: Path, batch: BatchSettings, policies: Policies | None = None) -> Iterator[Stream]:
     """Run a worker on an embedded broker and a store in `folder`."""
     with EmbeddedBroker() as broker, closing(EdgeStore(folder)) as store:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         settings = Settings(
-            broker=BrokerSettings(bootstrap=broker.bootstrap, group=GROUP),
-            batch=batch,
+            broker=BrokerSettings(bootstrap=broker.bootstrap),
             store=StoreSettings(path=folder),
         )
         watch = Watch()
-        with running_worker(settings, broker.bootstrap, store, FakeModel(), [watch]) as running:
+        process = process_of(settings, broker.bootstrap, store, policies)
+        with running_worker(process, FakeModel(), [watch], StreamSettings(batch=batch)) as running:
             yield Stream(broker.bootstrap, store, running, watch)

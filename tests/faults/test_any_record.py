@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from millrace.audit import audit
 from schemas.failures import CutHeader, FailureReason
 from schemas.outcomes import Outcome
-from schemas.topics import MESSAGE_LIMIT_BYTES, Topic, topics_of
+from schemas.topics import MESSAGE_LIMIT_BYTES, Topic
+from shared.audit.comparison import audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
@@ -30,9 +30,10 @@ from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.contract.brokers import take
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
 from tests.kafka.server import KafkaServer
 from tests.tickets import event
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 ONLY = TopicPartition("tickets", 0)
@@ -98,7 +99,7 @@ class Stream:
         """Wait until all is settled, check that nothing is lost, and return the dead letters."""
         self.seen.wait_settled(self.good + self.odd)
         reader = TopicReader(self.bootstrap, GROUP)
-        found = audit(reader, "tickets", self.store.open_alias("tickets"))
+        found = audit(reader, TICKETS, self.store.open_alias("tickets"))
         assert found.clean, found
         assert (found.settled, found.repeated) == (self.good + self.odd, 0)
         results = Counter(result.ticket_id for result in results_of(self.bootstrap))
@@ -111,13 +112,13 @@ class Stream:
 
 
 @contextmanager
-def working(server: KafkaServer, folder: Path, topics: tuple[Topic, ...] = topics_of("tickets")) -> Iterator[Stream]:
+def working(server: KafkaServer, folder: Path, topics: tuple[Topic, ...] = TICKETS.topics()) -> Iterator[Stream]:
     """Run a worker over these topics."""
     create_topics(server.bootstrap, topics, 1)
-    settings, seen = Settings(broker=BrokerSettings(group=GROUP), store=StoreSettings(path=folder)), Seen()
+    settings, seen = Settings(broker=BrokerSettings(), store=StoreSettings(path=folder)), Seen()
     store = EdgeStore(folder)
     try:
-        with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]):
+        with running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]):
             yield Stream(server.bootstrap, store, seen)
     finally:
         store.close()
@@ -143,7 +144,7 @@ def test_what_the_queue_does_not_take_is_cut_and_says_of_what(own_kafka: KafkaSe
         Topic(
             t.name, t.key, t.partitions, t.retention_ms, 600_000 if t.name == "tickets.dlq" else t.message_limit_bytes
         )
-        for t in topics_of("tickets", 3)
+        for t in TICKETS.topics(3)
     )
     value, name = base64_ticket(1_300_000), b"x" * 700_000
     with working(own_kafka, tmp_path, small) as stream:
@@ -184,7 +185,7 @@ def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_ba
 
 def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: KafkaServer) -> None:
     """A commit says that all before it is settled."""
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     for number in range(3):
         produce(own_kafka.bootstrap, *(event(ticket_id=f"T-{number}-{at}") for at in range(4)))
         assert send(own_kafka.bootstrap, Odd("zstd", b"acme:a", b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
@@ -207,7 +208,7 @@ def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: 
 def test_a_batch_that_was_damaged_on_disk_is_dead_letters_and_the_others_go_on(
     own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     for prefix in ("before", "damaged", "after"):
         _events_in_one_batch(own_kafka.bootstrap, prefix, 5)
     own_kafka.stop()
@@ -218,7 +219,7 @@ def test_a_batch_that_was_damaged_on_disk_is_dead_letters_and_the_others_go_on(
     content[second + RECORDS_AT : end] = random.Random(3).randbytes(end - second - RECORDS_AT)  # noqa: S311
     log.write_bytes(content)
     own_kafka.start()
-    with working(own_kafka, tmp_path, topics_of("tickets", 1)) as stream:
+    with working(own_kafka, tmp_path, TICKETS.topics(1)) as stream:
         stream.odd = 15
         letters = stream.letters()
     assert [letter.origin.offset for letter in letters] == list(range(5, 10))

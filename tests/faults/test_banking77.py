@@ -88,7 +88,7 @@ def test_banking77_is_routed_and_audited(shop: Shop, data_dir: Path, tmp_path: P
     )
     assert told["accuracy"] >= LEAST_ACCURACY
     assert told["ece"] <= MOST_CALIBRATION_ERROR
-    shop.environment["MILLRACE_DECISION__HEAD"] = str(head)
+    shop.environment["MILLRACE_TICKETS__DECISION__HEAD"] = str(head)
     reader = TopicReader(shop.bootstrap, "millrace-tickets")
 
     def committed() -> int:

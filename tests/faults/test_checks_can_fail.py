@@ -16,7 +16,7 @@ import pytest
 
 from shared.broker.embedded import EmbeddedBroker
 from shared.observers import SettleStep
-from tests.crashes import TICKETS, TIMEOUT_S, TOPICS, VERSIONS, assert_whole, findings_of, finish, produce_tickets
+from tests.crashes import ITEMS, TIMEOUT_S, TOPICS, VERSIONS, assert_whole, findings_of, finish, produce_tickets
 from tests.repo.sources import ROOT
 from tests.worker_process import Plan, worker_process
 
@@ -50,7 +50,7 @@ def test_commit_before_settle_turns_audit_and_kill_tests_red(plan: Plan) -> None
     findings = findings_of(plan)
     assert not findings.clean
     assert 0 < findings.missing <= MAX_RECORDS
-    assert findings.settled == TICKETS * VERSIONS - findings.missing
+    assert findings.settled == ITEMS * VERSIONS - findings.missing
     with pytest.raises(AssertionError, match="missing"):
         assert_whole(plan, findings)
     code, printed = audit_command(plan)

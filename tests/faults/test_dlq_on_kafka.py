@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 
 from millrace import cli
-from millrace.audit import audit
 from millrace.cli import dlq
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
-from schemas.topics import topics_of
+from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
@@ -30,11 +29,12 @@ from shared.records import Message, Record, TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.kafka.server import KafkaServer
 from tests.letters import message
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 120.0
 TOPICS = ("tickets.dlq", "tickets.redo", "tickets.quarantine")
@@ -119,11 +119,11 @@ def queue(request: pytest.FixtureRequest, main: Callable[[Sequence[str]], tuple[
     """Give an empty queue on a broker of its own."""
     if request.param == "kafka":
         server: KafkaServer = request.getfixturevalue("own_kafka")
-        create_topics(server.bootstrap, topics_of("tickets", 3), replication=1)
+        create_topics(server.bootstrap, TICKETS.topics(3), replication=1)
         yield Queue(server.bootstrap, main)
         return
     with EmbeddedBroker() as broker:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         yield Queue(broker.bootstrap, main)
 
 
@@ -218,11 +218,11 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
     seen, store = Seen(), EdgeStore(tmp_path / "store")
     words = ["HOPELESS" if n < 5 else "POISON" if n < 40 else "fine" for n in range(120)]
     produce(queue.bootstrap, *[event(ticket_id=f"T-{n}", body=f"{word} {n}") for n, word in enumerate(words)])
-    with running_worker(settings, queue.bootstrap, store, Failing("POISON", "HOPELESS"), [seen]):
+    with running_worker(process_of(settings, queue.bootstrap, store), Failing("POISON", "HOPELESS"), [seen]):
         seen.wait_settled(120)
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 80, Outcome.DEAD_LETTERED: 40}
     arguments = ("replay", "--json", "--max-replays", "2")
-    with running_worker(settings, queue.bootstrap, store, Failing("HOPELESS"), [seen]):
+    with running_worker(process_of(settings, queue.bootstrap, store), Failing("HOPELESS"), [seen]):
         counted = []
         for settled in (160, 165, 165, 165):
             told = queue.told(*arguments)
@@ -232,7 +232,7 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 115, Outcome.DEAD_LETTERED: 50}
     assert {dict(record.headers)["millrace-replays"] for record in queue.held("tickets.quarantine")} == {b"2"}
     assert {dict(record.headers)["millrace-attempts"] for record in queue.held("tickets.quarantine")} == {b"3"}
-    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", store.open_alias("tickets"))
+    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, store.open_alias("tickets"))
     store.close()
     assert findings.clean, findings
     assert (findings.settled, findings.repeated, findings.pending) == (165, 0, 0)
@@ -248,10 +248,10 @@ def test_what_was_quarantined_is_replayed_after_a_mend_once_each_and_counts_anew
     assert (told["replayed"], told["repeated"], told["quarantined"]) == (10, 10, 0)
     assert {dict(record.headers)["millrace-replays"] for record in queue.held("tickets.redo")} == {b"1"}
     assert queue.told("replay", "--quarantine", "--json")["replayed"] == 0, "it goes on where it stopped"
-    with running_worker(settings, queue.bootstrap, store, FakeModel(), [seen]):
+    with running_worker(process_of(settings, queue.bootstrap, store), FakeModel(), [seen]):
         seen.wait_settled(10)
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 10}
-    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", store.open_alias("tickets"))
+    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, store.open_alias("tickets"))
     store.close()
     assert (findings.clean, findings.settled, findings.points) == (True, 10, 10), findings
 
@@ -270,10 +270,10 @@ def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) 
     queue.put(*[message(n) for n in range(50)])
     queue.run("replay")
     queue.run("replay", "--restart", "--limit", "30")
-    with running_worker(settings, queue.bootstrap, store, FakeModel(), [seen]):
+    with running_worker(process_of(settings, queue.bootstrap, store), FakeModel(), [seen]):
         seen.wait_settled(80)
     collection = store.open_alias("tickets")
-    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", collection)
+    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, collection)
     store.close()
     assert (findings.clean, findings.settled, findings.points) == (True, 80, 50), findings
 
@@ -282,7 +282,7 @@ def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) 
 def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Path) -> None:
     settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
     produce(queue.bootstrap, *[event(ticket_id=f"T-{n}", body="POISON" if n < 20 else "fine") for n in range(60)])
-    with running_worker(settings, queue.bootstrap, store, FakeModel(), [seen]):
+    with running_worker(process_of(settings, queue.bootstrap, store), FakeModel(), [seen]):
         seen.wait_settled(60)
     assert "20 letters would be deleted" in queue.run("purge", "--all", "--dry-run")
     assert "give --yes" in queue.run("purge", "--all", code=2)
@@ -292,7 +292,7 @@ def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Pat
     assert "20 letters were deleted" in queue.run("purge", "--all", "--yes")
     assert queue.held("tickets.dlq") == []
     assert queue.told("replay", "--json")["replayed"] == 0
-    findings = audit(TopicReader(queue.bootstrap, GROUP), "tickets", store.open_alias("tickets"))
+    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, store.open_alias("tickets"))
     store.close()
     assert (findings.clean, findings.purged) == (True, 20), findings
 
@@ -320,5 +320,5 @@ class Failing(FakeModel):
 
 
 def settings_for(queue: Queue, folder: Path) -> Settings:
-    broker = BrokerSettings(bootstrap=queue.bootstrap, group=GROUP)
+    broker = BrokerSettings(bootstrap=queue.bootstrap)
     return Settings(broker=broker, store=StoreSettings(path=folder / "store"))

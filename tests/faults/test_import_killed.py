@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from millrace.ingest.sending import CHUNK_ROWS
-from schemas.topics import topics_of
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from tests.kafka.server import KafkaServer
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 ROWS = 40 * CHUNK_ROWS
 TIMEOUT_S = 60.0
@@ -37,7 +37,7 @@ def progress(folder: Path) -> int:
 
 @pytest.mark.timeout(300)
 def test_a_killed_import_goes_on_and_no_row_is_missing(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 2), replication=1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(2), replication=1)
     file = tmp_path / "tickets.csv"
     file.write_text("ticket_id,subject,body\n" + "".join(f"T-{n},Parcel {n},Where is it?\n" for n in range(ROWS)))
     begun = subprocess.Popen(command(own_kafka, file), cwd=tmp_path, stdout=subprocess.DEVNULL)

@@ -13,14 +13,15 @@ from confluent_kafka.cimpl import NewTopic
 
 from millrace.doctoring.finding import Check, Finding, findings_of
 from millrace.doctoring.services import check_broker
-from schemas.topics import topics_of
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings
+from shared.stream_settings import StreamSettings
 from tests.kafka.server import KafkaServer, why_unavailable
 from tests.services import missing
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0
 STRICT = "strict"
@@ -33,7 +34,7 @@ def three() -> Iterator[KafkaServer]:
     if reason := why_unavailable():
         missing(reason)
     with KafkaServer(nodes=3) as server:
-        create_topics(server.bootstrap, topics_of("tickets"), replication=3)
+        create_topics(server.bootstrap, TICKETS.topics(), replication=3)
         admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
         strict = NewTopic(STRICT, 3, 3, config={"min.insync.replicas": "3"})
         admin.create_topics([strict])[STRICT].result(TIMEOUT_S)
@@ -42,7 +43,7 @@ def three() -> Iterator[KafkaServer]:
 
 def look(server: KafkaServer) -> list[Finding]:
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
-    found = findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+    found = findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))
     return [finding for finding in found if finding.part == "topics"]
 
 
@@ -78,7 +79,7 @@ def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three: 
     assert f"tickets.routed: {reason}" in refused(three, "tickets.routed")
     [wrong] = [found for found in look(three) if found.state == "wrong"]
     assert wrong.detail.startswith("writes are refused: ")
-    for topic in topics_of("tickets"):
+    for topic in TICKETS.topics():
         assert f"{topic.name}: {reason}" in wrong.detail
     assert "broker 3 does not answer" in wrong.detail
     assert wrong.mend

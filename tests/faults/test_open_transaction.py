@@ -15,10 +15,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from millrace.doctoring.finding import Check, Finding, findings_of
 from millrace.doctoring.services import check_broker
-from schemas.topics import topics_of
 from shared.broker.provision import create_topics
 from shared.broker.survey import survey
 from shared.settings import BrokerSettings, Settings
+from shared.stream_settings import StreamSettings
 from tests.certificates import Certificates
 from tests.faults.test_secrets import running
 from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
@@ -26,6 +26,7 @@ from tests.kafka.config import USER
 from tests.kafka.server import KafkaServer, why_unavailable
 from tests.services import missing
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 PARTITIONS = 3
 WAITING = 60
@@ -78,14 +79,14 @@ def commit_all_records(server: KafkaServer) -> None:
 def look(server: KafkaServer) -> Finding:
     """Return what the doctor finds of the group."""
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
-    return findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))[-1]
+    return findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))[-1]
 
 
 @pytest.fixture
 def kafka(own_kafka: KafkaServer) -> KafkaServer:
     """Give a broker with the topics."""
-    names = [topic.name for topic in topics_of("tickets")]
-    create_topics(own_kafka.bootstrap, topics_of("tickets", PARTITIONS), 1)
+    names = [topic.name for topic in TICKETS.topics()]
+    create_topics(own_kafka.bootstrap, TICKETS.topics(PARTITIONS), 1)
     wait_until(lambda: len(survey(own_kafka.bootstrap, names, 5).partitions) == len(names), TIMEOUT_S, "topics")
     return own_kafka
 
@@ -153,7 +154,7 @@ def test_a_running_worker_is_ready_and_notes_what_waits(kafka: KafkaServer, tmp_
 def test_a_user_who_may_only_describe_learns_the_number_and_what_is_hidden(
     own_secure: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
-    create_topics(own_secure.bootstrap, topics_of("tickets", PARTITIONS), 1)
+    create_topics(own_secure.bootstrap, TICKETS.topics(PARTITIONS), 1)
     environment = user_environment(own_secure, certificates, tmp_path)
     rules = [rule for rule in documented() if rule.role == "doctor"]
     more = Rule("doctor", "topic", "tickets", "prefixed", ("Describe_Configs",))

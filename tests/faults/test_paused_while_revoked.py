@@ -6,7 +6,6 @@ protocol; under the new one, `benchmarks/faults/kills.py` fills buffers and move
 
 from contextlib import closing
 
-from schemas.topics import topics_of
 from shared.broker.embedded import PARTITIONS, EmbeddedBroker
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
@@ -14,6 +13,7 @@ from shared.settings import BrokerSettings
 from tests.flow.in_process import produce
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0
 RECORDS = 80
@@ -22,7 +22,7 @@ RECORDS = 80
 def test_what_left_during_a_pause_and_came_back_is_read() -> None:
     settings = BrokerSettings(group_protocol="classic", session_timeout_s=6)
     with EmbeddedBroker() as broker:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
 
         def member() -> "closing[KafkaSource]":
             return closing(KafkaSource(broker.bootstrap, ["tickets"], "group", settings, SystemClock()))

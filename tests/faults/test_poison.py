@@ -7,13 +7,14 @@ It does not show what a real model does with a text it cannot take.
 
 from pathlib import Path
 
-import pytest
-
-from shared.engine.breaker import LEAST_DEAD
-from shared.settings import BatchSettings
+from shared.engine.breaker import BreakerLimits
+from shared.engine.loop import Policies
+from shared.stream_settings import BatchSettings
 from tests.faults.poison import REASONS, stream
 
 TIMEOUT_S = 120.0
+
+LEAST_DEAD = BreakerLimits().least_dead
 
 
 def test_one_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_path: Path) -> None:
@@ -26,11 +27,9 @@ def test_one_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_path: Path) -> 
         assert on.watch.paused_at_s == []
 
 
-def test_nothing_but_poison_opens_the_breaker_and_healthy_records_close_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.engine.loop.PROBE_EVERY_S", 0.2)
-    with stream(tmp_path, BatchSettings(max_records=50)) as on:
+def test_nothing_but_poison_opens_the_breaker_and_healthy_records_close_it(tmp_path: Path) -> None:
+    policies = Policies(breaker=BreakerLimits(probe_every_s=0.2))
+    with stream(tmp_path, BatchSettings(max_records=50), policies) as on:
         on.send([True] * 2 * LEAST_DEAD)
         on.wait_outcomes(TIMEOUT_S)
         assert on.watch.steps.index("paused") >= LEAST_DEAD // 50, "not before so many were dead"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from schemas.topics import topics_of
 from shared.broker.backlog import measure
 from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
@@ -26,15 +25,14 @@ from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.certificates import KEY_PASSWORD, Certificates
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
 from tests.kafka.config import PASSWORD, USER
 from tests.kafka.server import KafkaServer
 from tests.tickets import event
+from workers.tickets.stages import TICKETS
 
-TICKETS = (
-    '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'
-)
+FILE = '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'
 
 
 def by_password(server: KafkaServer, certificates: Certificates, **changes: Any) -> Brokers:
@@ -72,7 +70,7 @@ def test_each_part_needs_no_more_than_the_documented_rules(
 ) -> None:
     environment = user_environment(secure_kafka, certificates, tmp_path)
     file = tmp_path / "tickets.jsonl"
-    file.write_text(TICKETS, encoding="utf-8")
+    file.write_text(FILE, encoding="utf-8")
 
     def run(role: str, *arguments: str) -> str:
         with allowed(secure_kafka, USER, rules_of(role)):
@@ -89,7 +87,7 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     settings, seen = Settings(broker=broker, store=StoreSettings(path=tmp_path / "store")), Seen()
     store = EdgeStore(tmp_path / "store")
     rules = allowed(secure_kafka, USER, rules_of("worker"))
-    with rules, closing(store), running_worker(settings, brokers, store, FakeModel(), [seen]):
+    with rules, closing(store), running_worker(process_of(settings, brokers, store), FakeModel(), [seen]):
         seen.wait_settled(3)
         assert measure(brokers, "tickets.dlq").records == 1
     assert "settled 3 (dead_lettered 1, routed 2); pending 0; points 2" in run("audit", "audit")
@@ -139,11 +137,16 @@ def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path
     group = f"refused-{folder.name}"
     rules = [rule._replace(name=group) if rule.kind == "group" else rule for rule in rules]
     brokers = by_password(server, certificates, group=group)
-    create_topics(server.bootstrap, topics_of("tickets", 2), 1)
+    create_topics(server.bootstrap, TICKETS.topics(2), 1)
     produce(server.bootstrap, event())
     settings, store = Settings(broker=brokers.settings, store=StoreSettings(path=folder / "s")), EdgeStore(folder / "s")
     ends, rights = pytest.raises(Fatal), allowed(server, USER, rules)
-    with rights, closing(store), ends as caught, running_worker(settings, brokers, store, FakeModel(), []) as running:
+    with (
+        rights,
+        closing(store),
+        ends as caught,
+        running_worker(process_of(settings, brokers, store), FakeModel(), []) as running,
+    ):
         assert running.lifecycle.stopping.wait(60)
     return caught.value
 
@@ -205,5 +208,5 @@ def test_a_worker_that_is_refused_ends(secure_kafka: KafkaServer, certificates: 
     settings = Settings(broker=brokers.settings, store=StoreSettings(path=tmp_path / "store"))
     store = EdgeStore(tmp_path / "store")
     refused = pytest.raises(Fatal, match="MILLRACE_BROKER__PASSWORD")
-    with closing(store), refused, running_worker(settings, brokers, store, FakeModel(), []) as running:
+    with closing(store), refused, running_worker(process_of(settings, brokers, store), FakeModel(), []) as running:
         assert running.lifecycle.stopping.wait(60)

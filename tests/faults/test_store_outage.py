@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.settings import BatchSettings, StoreSettings
+from shared.settings import StoreSettings
+from shared.stream_settings import BatchSettings
 from tests.qdrant.trial import Trial, trial
 
 PART = 120

@@ -15,9 +15,8 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
-from millrace.audit import audit
 from millrace.wiring import Running
-from schemas.topics import topics_of
+from shared.audit.comparison import audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.topic_ids import topic_id
@@ -25,13 +24,14 @@ from shared.errors import Unavailable
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
 from tests.kafka.server import KafkaServer
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
-TOPICS = topics_of("tickets", 3)
+TOPICS = TICKETS.topics(3)
 TIMEOUT_S = 60.0
 Protocol = Literal["consumer", "classic"]
 both_protocols = pytest.mark.parametrize("protocol", ["consumer", "classic"])
@@ -40,11 +40,11 @@ both_protocols = pytest.mark.parametrize("protocol", ["consumer", "classic"])
 @contextmanager
 def working(server: KafkaServer, folder: Path, seen: Seen, protocol: Protocol) -> Iterator[Running]:
     """Run a worker."""
-    broker = BrokerSettings(group=GROUP, group_protocol=protocol)
+    broker = BrokerSettings(group_protocol=protocol)
     settings = Settings(broker=broker, store=StoreSettings(path=folder))
     with (
         closing(EdgeStore(folder)) as store,
-        running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running,
+        running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]) as running,
     ):
         yield running
 
@@ -86,7 +86,7 @@ def test_made_again_within_seconds_it_is_read_from_its_beginning(
         wait_until(lambda: _routed(own_kafka, "new") == 600, TIMEOUT_S, "every record of the new topic routed")
         reader = TopicReader(own_kafka.bootstrap, GROUP)
         wait_until(lambda: sum(reader.committed(["tickets"]).values()) == 600, TIMEOUT_S, "all committed")
-    findings = audit(reader, "tickets", None)
+    findings = audit(reader, TICKETS, None)
     assert (findings.settled, findings.pending, findings.missing, findings.conflicting) == (600, 0, 0, 0)
     assert findings.former >= 300
     assert findings.clean
@@ -119,12 +119,10 @@ def test_results_go_to_a_result_topic_that_was_made_again(own_kafka: KafkaServer
     create_topics(own_kafka.bootstrap, TOPICS, 1)
     own_kafka.restart()
     seen = Seen()
-    broker = BrokerSettings(group=GROUP, delivery_timeout_s=5)
+    settings = Settings(broker=BrokerSettings(delivery_timeout_s=5), store=StoreSettings(path=tmp_path))
     with (
         closing(EdgeStore(tmp_path)) as store,
-        running_worker(
-            Settings(broker=broker, store=StoreSettings(path=tmp_path)), own_kafka.bootstrap, store, FakeModel(), [seen]
-        ),
+        running_worker(process_of(settings, own_kafka.bootstrap, store), FakeModel(), [seen]),
     ):
         send(own_kafka, "old", 30)
         seen.wait_settled(30)
@@ -158,7 +156,7 @@ def test_what_was_committed_for_the_old_topic_says_nothing_of_the_new_one(
 
 def test_an_offset_that_an_operator_has_set_is_believed(own_kafka: KafkaServer, tmp_path: Path) -> None:
     """Kafka's own tools commit without the topic's id."""
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     send(own_kafka, "new", 60)
     with closing(Consumer({"bootstrap.servers": own_kafka.bootstrap, "group.id": GROUP})) as tool:
         tool.commit(offsets=[KafkaPartition("tickets", 0, 50)], asynchronous=False)

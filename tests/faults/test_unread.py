@@ -12,23 +12,24 @@ from pathlib import Path
 from confluent_kafka import Producer
 from structlog.testing import capture_logs
 
-from millrace.audit import Findings, audit
 from millrace.doctoring.finding import Check, Finding, findings_of
 from millrace.doctoring.services import check_broker
 from millrace.wiring import Running
 from schemas.outcomes import LedgerEntry
-from schemas.topics import topics_of
+from shared.audit.comparison import Findings, audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.removal import Remover
 from shared.records import TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.kafka.server import KafkaServer
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 ONLY = TopicPartition("tickets", 0)
@@ -38,10 +39,10 @@ TIMEOUT_S = 60.0
 @contextmanager
 def working(server: KafkaServer, folder: Path, seen: Seen) -> Iterator[Running]:
     """Run a worker."""
-    settings = Settings(broker=BrokerSettings(group=GROUP), store=StoreSettings(path=folder))
+    settings = Settings(broker=BrokerSettings(), store=StoreSettings(path=folder))
     with (
         closing(EdgeStore(folder)) as store,
-        running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running,
+        running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]) as running,
     ):
         yield running
 
@@ -53,24 +54,24 @@ def send(server: KafkaServer, first: int, count: int) -> None:
 
 def audited(server: KafkaServer) -> Findings:
     """Audit the topics."""
-    return audit(TopicReader(server.bootstrap, GROUP), "tickets", None)
+    return audit(TopicReader(server.bootstrap, GROUP), TICKETS, None)
 
 
 def doctor(server: KafkaServer) -> list[Finding]:
     """Return what `millrace doctor` finds of the brokers."""
-    settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap, group=GROUP))
-    return findings_of(Check("broker", lambda: check_broker(settings, "tickets", 5)))
+    settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
+    return findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))
 
 
 def lost(running: Running) -> float:
     """Return what the metric says."""
-    lines = running.metrics.render().decode().splitlines()
+    lines = running.registry.render().decode().splitlines()
     [line] = [each for each in lines if each.startswith("millrace_unread_lost_records_total{")]
     return float(line.rsplit(" ", 1)[1])
 
 
 def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen = Seen()
     send(own_kafka, 0, 40)
     with working(own_kafka, tmp_path, seen) as running:
@@ -103,7 +104,7 @@ def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaS
 def test_what_is_removed_under_a_worker_that_stands_still_is_lost_and_said(
     own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen = Seen()
     with working(own_kafka, tmp_path, seen) as running:
         send(own_kafka, 0, 10)
@@ -123,7 +124,7 @@ def test_what_is_removed_under_a_worker_that_stands_still_is_lost_and_said(
 
 def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
     """A group that begins with a topic whose beginning is gone has lost nothing."""
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     send(own_kafka, 0, 30)
     Remover(own_kafka.bootstrap).remove({ONLY: 20})
     seen = Seen()
@@ -136,7 +137,7 @@ def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Pa
 
 def test_markers_of_transactions_and_aborted_records_are_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
     """The last that a partition holds are a marker, and records that nobody may read; then retention removes all of it."""
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     producer = Producer({"bootstrap.servers": own_kafka.bootstrap, "transactional.id": "t", "log_level": 0})
     producer.init_transactions()
     for abort in (False, True):
@@ -165,7 +166,7 @@ def counted(findings: Findings) -> tuple[int, bool]:
 
 
 def test_what_is_removed_from_a_partition_that_had_nothing_yet_is_lost(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
     with working(own_kafka, tmp_path, seen):
         wait_until(lambda: ONLY in reader.committed(["tickets"]), TIMEOUT_S, "the beginning committed")
@@ -180,7 +181,7 @@ def test_what_is_removed_from_a_partition_that_had_nothing_yet_is_lost(own_kafka
 
 def test_a_loss_is_counted_once_although_the_partition_stays_empty(own_kafka: KafkaServer, tmp_path: Path) -> None:
     """Once it is reported it is committed past: who is assigned the partition next does not find it again."""
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 1), 1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
     with working(own_kafka, tmp_path, seen):
         send(own_kafka, 0, 10)

@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from millrace.audit import audit
 from schemas.outcomes import Outcome
-from schemas.topics import MESSAGE_LIMIT_BYTES, topics_of
+from schemas.topics import MESSAGE_LIMIT_BYTES
+from shared.audit.comparison import audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.kafka.server import KafkaServer
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 TIMEOUT_S = 60.0
@@ -28,13 +29,13 @@ TIMEOUT_S = 60.0
 @pytest.fixture
 def server(own_kafka: KafkaServer) -> KafkaServer:
     """Give a Kafka of its own."""
-    create_topics(own_kafka.bootstrap, topics_of("tickets", 2), replication=1)
+    create_topics(own_kafka.bootstrap, TICKETS.topics(2), replication=1)
     return own_kafka
 
 
 def settings_for(server: KafkaServer, folder: Path) -> Settings:
     """Return a worker's settings."""
-    return Settings(broker=BrokerSettings(bootstrap=server.bootstrap, group=GROUP), store=StoreSettings(path=folder))
+    return Settings(broker=BrokerSettings(bootstrap=server.bootstrap), store=StoreSettings(path=folder))
 
 
 def test_a_value_that_fitted_only_compressed_is_one_dead_letter_and_holds_up_nothing(
@@ -48,20 +49,20 @@ def test_a_value_that_fitted_only_compressed_is_one_dead_letter_and_holds_up_not
     producer.produce("tickets", key=b"acme:T-9", value=oversize)
     assert producer.flush(30) == 0
     produce(server.bootstrap, *[event(ticket_id=f"T-{number}") for number in range(8)])
-    with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]):
+    with running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]):
         seen.wait_settled(9)
     assert sorted(seen.outcomes) == [Outcome.DEAD_LETTERED] + [Outcome.ROUTED] * 8
     reader = TopicReader(server.bootstrap, GROUP)
     (letter,) = reader.read("tickets.dlq")
     assert letter.value == oversize
     assert dict(letter.headers)["millrace-reason"] == b"too_large"
-    assert audit(reader, "tickets", store.open_alias("tickets")).clean
+    assert audit(reader, TICKETS, store.open_alias("tickets")).clean
     store.close()
 
 
 def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer, tmp_path: Path) -> None:
     settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
-    with running_worker(settings, server.bootstrap, store, FakeModel(), [seen]) as running:
+    with running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]) as running:
         wait_until(lambda: running.source.assigned == 4, TIMEOUT_S, "all partitions")
         assert running.lifecycle.not_ready() == {}
         server.kill()
@@ -77,8 +78,8 @@ def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer,
 
 def test_without_its_topics_it_is_not_ready_and_says_which(own_kafka: KafkaServer, tmp_path: Path) -> None:
     settings, store, seen = settings_for(own_kafka, tmp_path), EdgeStore(tmp_path), Seen()
-    with running_worker(settings, own_kafka.bootstrap, store, FakeModel(), [seen]) as running:
+    with running_worker(process_of(settings, own_kafka.bootstrap, store), FakeModel(), [seen]) as running:
         wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "told")
-        create_topics(own_kafka.bootstrap, topics_of("tickets", 2), replication=1)
+        create_topics(own_kafka.bootstrap, TICKETS.topics(2), replication=1)
         wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready with its topics")
     store.close()

@@ -7,18 +7,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace.wiring import Running, ticket_worker
+from millrace.resources import Process
+from millrace.wiring import Running, stream_worker
 from schemas.outcomes import Outcome
 from schemas.tickets import TicketRouted
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.embedding.port import TextModel
+from shared.engine.loop import Policies
+from shared.engine.stream import Stream
+from shared.metrics import Registry
 from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import VectorStore
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 120.0
 
@@ -44,13 +50,22 @@ class Seen(Observer):
         wait_until(lambda: len(self.outcomes) >= records, TIMEOUT_S, f"{records} settled")
 
 
+def process_of(settings: Settings, bootstrap: Address, store: VectorStore, policies: Policies | None = None) -> Process:
+    """Return what the workers of a test share."""
+    return Process(settings, bootstrap, store, Registry(), policies or Policies())
+
+
 @contextmanager
 def running_worker(
-    settings: Settings, bootstrap: Address, store: VectorStore, model: TextModel, observers: Sequence[Observer]
+    process: Process,
+    model: TextModel,
+    observers: Sequence[Observer],
+    own: StreamSettings | None = None,
+    stream: Stream[Any, Any] = TICKETS,
 ) -> Iterator[Running]:
     """Run a worker on a thread; an error of its own is raised at the end."""
     failures: list[BaseException] = []
-    with ticket_worker(settings, bootstrap, store, model, observers) as running:
+    with stream_worker(stream, own or StreamSettings(), process, {"text": model}, observers) as running:
 
         def work() -> None:
             try:

@@ -8,16 +8,16 @@ from functools import partial
 import pytest
 from qdrant_client import QdrantClient, models
 
-from schemas.topics import topics_of
 from shared.broker.embedded import EmbeddedBroker
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.vectorstore import qdrant_alias
 from shared.vectorstore.qdrant import connect
 from tests.fakes import PRIVACY, FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.qdrant.process import StandinProcess
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 ALIAS = "tickets"
 GAUGE = 'millrace_alias_elsewhere{stream="tickets"}'
@@ -26,7 +26,7 @@ GAUGE = 'millrace_alias_elsewhere{stream="tickets"}'
 def test_a_moved_alias_is_said_and_the_worker_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdrant_alias, "LOOK_EVERY_S", 0.1)
     with StandinProcess() as server, EmbeddedBroker() as broker:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         settings = Settings(
             broker=BrokerSettings(bootstrap=broker.bootstrap),
             cache=CacheSettings(memory_mib=0),
@@ -35,10 +35,11 @@ def test_a_moved_alias_is_said_and_the_worker_works_on(monkeypatch: pytest.Monke
         )
         store, seen = connect(settings.store), Seen()
         operator = QdrantClient(url=server.url, check_compatibility=False)
-        with running_worker(settings, broker.bootstrap, store, FakeModel(), [seen]) as running:
+        process = process_of(settings, broker.bootstrap, store)
+        with running_worker(process, FakeModel(), [seen]) as running:
 
             def shown(value: float) -> bool:
-                return f"{GAUGE} {value}" in running.metrics.render().decode()
+                return f"{GAUGE} {value}" in process.registry.render().decode()
 
             def told(words: str) -> bool:
                 return words in running.lifecycle.not_ready().get("alias", "")

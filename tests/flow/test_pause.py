@@ -7,14 +7,14 @@ worker well. It does not show how long Kafka leaves a paused worker its partitio
 
 from pathlib import Path
 
-from millrace.audit import Findings, audit
+from shared.audit.comparison import Findings, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.operation.control import WorkerControl
 from tests.crashes import (
-    TICKETS,
+    ITEMS,
     TIMEOUT_S,
     TOPICS,
     VERSIONS,
@@ -26,6 +26,7 @@ from tests.crashes import (
 from tests.ports import free_ports
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
+from workers.tickets.stages import TICKETS
 
 
 def is_ready(worker: WorkerControl) -> bool:
@@ -40,7 +41,7 @@ def counts(findings: Findings) -> tuple[int, int]:
 
 
 def test_paused_while_records_arrive(tmp_path: Path) -> None:
-    clock, total = SystemClock(), TICKETS * VERSIONS
+    clock, total = SystemClock(), ITEMS * VERSIONS
     with EmbeddedBroker() as broker:
         broker.create(TOPICS)
         plan = Plan(broker.bootstrap, str(tmp_path / "store"), max_records=5, port=free_ports(1)[0])
@@ -50,13 +51,13 @@ def test_paused_while_records_arrive(tmp_path: Path) -> None:
             since = worker.pause(clock, TIMEOUT_S)
             produce_tickets(plan.bootstrap)
             # Each audit reads every topic, which takes longer than the worker would need for its next batches.
-            assert [counts(audit(reader, "tickets", None)) for _ in range(3)] == [(0, total)] * 3
+            assert [counts(audit(reader, TICKETS, None)) for _ in range(3)] == [(0, total)] * 3
             assert worker.faults() == {"operator": since}
 
             worker.resume(clock, TIMEOUT_S)
             wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
             worker.pause(clock, TIMEOUT_S)
-            standing = [counts(audit(reader, "tickets", None)) for _ in range(2)]
+            standing = [counts(audit(reader, TICKETS, None)) for _ in range(2)]
             assert standing[0] == standing[1]
             assert sum(standing[0]) == total
             process.terminate()

@@ -10,15 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from millrace.audit import audit
+from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.observers import SettleStep
 from shared.settings import StoreSettings
 from shared.vectorstore.qdrant import connect
-from tests.crashes import TICKETS, TIMEOUT_S, TOPICS, VERSIONS, produce_tickets, wait_settled
+from tests.crashes import ITEMS, TIMEOUT_S, TOPICS, VERSIONS, produce_tickets, wait_settled
 from tests.qdrant.process import StandinProcess
 from tests.worker_process import Plan, worker_process
+from workers.tickets.stages import TICKETS
 
 
 @pytest.mark.parametrize("step", [SettleStep.UPSERT, SettleStep.FLUSH])
@@ -35,9 +36,9 @@ def test_what_a_killed_worker_had_in_hand_is_done_by_others(step: SettleStep) ->
                 each.terminate()
             assert [each.wait(TIMEOUT_S) for each in (one, another)] == [0, 0]
         store = connect(StoreSettings(url=server.url))
-        findings = audit(TopicReader(plan.bootstrap, plan.group), "tickets", store.open_alias("tickets"))
+        findings = audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
         store.close()
         assert server.report()["unknown"] == []
     assert findings.clean, findings
-    assert (findings.settled, findings.pending, findings.points) == (TICKETS * VERSIONS, 0, TICKETS)
+    assert (findings.settled, findings.pending, findings.points) == (ITEMS * VERSIONS, 0, ITEMS)
     assert findings.repeated <= (plan.max_records if step is SettleStep.FLUSH else 0)

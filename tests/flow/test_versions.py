@@ -12,21 +12,24 @@ from typing import Any
 
 import pytest
 
-from millrace.audit import audit
 from schemas.outcomes import Outcome
 from schemas.points import point_id
+from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
-from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import Stored
 from tests.crashes import TOPICS
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
 from tests.tickets import deleted, event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
+OWN = StreamSettings(batch=BatchSettings(max_wait_s=0.5))
 
 
 @dataclass
@@ -44,13 +47,13 @@ class Desk:
         before = len(self.seen.outcomes)
         produce(self.bootstrap, *events)
         self.sent += len(events)
-        with running_worker(self.settings, self.bootstrap, self.store, FakeModel(), [self.seen]):
+        with running_worker(process_of(self.settings, self.bootstrap, self.store), FakeModel(), [self.seen], OWN):
             self.seen.wait_settled(self.sent)
         return self.seen.outcomes[before:]
 
     def one_by_one(self, *events: dict[str, Any]) -> list[Outcome]:
         """Send each event in a batch of its own."""
-        with running_worker(self.settings, self.bootstrap, self.store, FakeModel(), [self.seen]):
+        with running_worker(process_of(self.settings, self.bootstrap, self.store), FakeModel(), [self.seen], OWN):
             for each in events:
                 produce(self.bootstrap, each)
                 self.sent += 1
@@ -66,7 +69,7 @@ class Desk:
 
     def assert_clean(self) -> None:
         """Audit."""
-        findings = audit(TopicReader(self.bootstrap, GROUP), "tickets", self.store.open_alias("tickets"))
+        findings = audit(TopicReader(self.bootstrap, GROUP), TICKETS, self.store.open_alias("tickets"))
         assert findings.clean, findings
         assert (findings.settled, findings.pending) == (self.sent, 0)
 
@@ -78,8 +81,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         broker.create(TOPICS)
         store = EdgeStore(tmp_path / "store")
         settings = Settings(
-            broker=BrokerSettings(bootstrap=broker.bootstrap, group=GROUP),
-            batch=BatchSettings(max_wait_s=0.5),
+            broker=BrokerSettings(bootstrap=broker.bootstrap),
             store=StoreSettings(path=tmp_path / "store"),
         )
         yield Desk(broker.bootstrap, store, settings, Seen())
@@ -143,7 +145,9 @@ def test_newer_schema_version_waits_and_loses_nothing(desk: Desk) -> None:
     produce(desk.bootstrap, event(ticket_id="T-2"))
     produce(desk.bootstrap, event(schema_version=2, a_field_of_the_future=True))
     reader = TopicReader(desk.bootstrap, GROUP)
-    with running_worker(desk.settings, desk.bootstrap, desk.store, FakeModel(), [desk.seen]) as running:
+    with running_worker(
+        process_of(desk.settings, desk.bootstrap, desk.store), FakeModel(), [desk.seen], OWN
+    ) as running:
         wait_until(lambda: "schema" in running.lifecycle.not_ready(), 30, "not ready because of the schema")
         assert "upgrade it" in running.lifecycle.not_ready()["schema"]
         assert running.lifecycle.stuck() == []

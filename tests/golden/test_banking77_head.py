@@ -13,7 +13,7 @@ import pytest
 from millrace.labelled import LabelledFile, Reading, read_labelled
 from millrace.router import evaluate_head, train_head
 from shared.routing.head_files import load_head
-from shared.settings import Settings
+from shared.stream_settings import StreamSettings
 
 KNOWN_LABELS, EACH = 60, 40
 OUT_OF_SCOPE = 680
@@ -35,7 +35,7 @@ def learnt(data_dir: Path) -> LabelledFile:
 
 
 def test_unknown_intents_are_told_by_both_signs_better_than_by_one(data_dir: Path, tmp_path: Path) -> None:
-    reading = Reading(Settings())
+    reading = Reading(StreamSettings())
     train_head(reading, learnt(data_dir), None, tmp_path)
     asked = read_labelled(data_dir / "text" / "banking77" / "test.csv", "text", "category")
     figures, unknown = evaluate_head(reading, load_head(tmp_path), asked, None)

@@ -11,12 +11,11 @@ import pytest
 
 from millrace.ingest.files import TableFile
 from millrace.labelled import embed
+from millrace.resources import load_text_model, model_card
 from millrace.retrieval import Corpus, Queries, build_table, distinct_texts, evaluate
-from millrace.wiring import load_text_model, model_card
 from shared.retrieval.measures import METRICS
-from shared.settings import Settings
+from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
-from workers.tickets.prepare import prepared_text
 
 GAIN = 0.003
 """What the terms add to every metric overall: half of what was measured."""
@@ -27,8 +26,8 @@ pytestmark = pytest.mark.timeout(600)
 def read(data_dir: Path) -> tuple[Corpus, Queries]:
     """Return the test questions as both what is searched and what is asked."""
     rows = [row.cells for row in TableFile.open(data_dir / "text" / "banking77" / "test.csv").rows()]
-    preparer = Preparer(model_card(Settings()).preparation)
-    texts = [prepared_text("", row["text"], preparer) for row in rows]
+    preparer = Preparer(model_card(StreamSettings()).preparation)
+    texts = [preparer.embedded("", row["text"]) for row in rows]
     labels = [row["category"] for row in rows]
     ids = [str(place) for place in range(len(rows))]
     places: dict[str, set[int]] = {}
@@ -40,10 +39,10 @@ def read(data_dir: Path) -> tuple[Corpus, Queries]:
 
 def test_the_fused_ranking_is_never_below_either_alone(data_dir: Path) -> None:
     corpus, queries = read(data_dir)
-    settings = Settings()
+    settings = StreamSettings()
     vectors = embed(load_text_model(settings), distinct_texts(corpus, queries), lambda _: None)
-    table = build_table(corpus, queries, vectors, settings.similar.candidates)
-    found = evaluate(table, corpus, queries, settings.similar.bm25_weight)
+    table = build_table(corpus, queries, vectors, settings.search.candidates)
+    found = evaluate(table, corpus, queries, settings.search.bm25_weight)
     assert set(found["slices"]) == {"short", "medium", "long"}
     for name, part in (("all", found), *found["slices"].items()):
         for metric in METRICS:

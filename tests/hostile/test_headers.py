@@ -11,10 +11,9 @@ from pathlib import Path
 
 from confluent_kafka import cimpl
 
-from millrace.audit import audit
 from schemas.failures import HEADER_PREFIX, FailureHeader, FailureReason
 from schemas.outcomes import Outcome
-from schemas.topics import topics_of
+from shared.audit.comparison import audit
 from shared.broker.backlog import measure
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
@@ -22,8 +21,9 @@ from shared.deadletters.letter import DeadLetter, Unreadable, read_letter
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
 from tests.tickets import event
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 TIMEOUT_MS = 10_000
@@ -58,16 +58,16 @@ def produce_with_header(bootstrap: str, topic: str, key: bytes, value: bytes, na
 
 def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(tmp_path: Path) -> None:
     key, value = b"acme:T-1", json.dumps(event()).encode()
-    settings, seen = Settings(broker=BrokerSettings(group=GROUP), store=StoreSettings(path=tmp_path)), Seen()
+    settings, seen = Settings(broker=BrokerSettings(), store=StoreSettings(path=tmp_path)), Seen()
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         produce(broker.bootstrap, *(event(ticket_id=f"before-{at}") for at in range(100)))
         produce_with_header(broker.bootstrap, "tickets", key, value, NO_UTF8)
         produce(broker.bootstrap, *(event(ticket_id=f"after-{at}") for at in range(20)))
-        with running_worker(settings, broker.bootstrap, store, FakeModel(), [seen]):
+        with running_worker(process_of(settings, broker.bootstrap, store), FakeModel(), [seen]):
             seen.wait_settled(121)
         reader = TopicReader(broker.bootstrap, GROUP)
-        findings = audit(reader, "tickets", store.open_alias("tickets"))
+        findings = audit(reader, TICKETS, store.open_alias("tickets"))
         [letter] = map(read_letter, reader.read("tickets.dlq"))
         results = results_of(broker.bootstrap)
     assert findings.clean, findings
@@ -81,11 +81,11 @@ def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(tmp
 
 def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)):
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         produce_with_header(broker.bootstrap, "tickets.dlq", b"k", b"v", NO_UTF8)
         reader = TopicReader(broker.bootstrap, GROUP)
         [letter] = map(read_letter, reader.read("tickets.dlq"))
-        findings = audit(reader, "tickets", None)
+        findings = audit(reader, TICKETS, None)
         assert measure(broker.bootstrap, "tickets.dlq").records == 1
     assert isinstance(letter, Unreadable)
     assert (letter.record.key, letter.record.value, letter.record.headers) == (b"k", b"v", ())

@@ -13,21 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from millrace.audit import audit
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, Outcome
-from schemas.topics import topics_of
+from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.errors import Rejected
 from shared.records import Message, Record, header_texts
-from shared.settings import BatchSettings, BrokerSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, results_of, running_worker
 from tests.hostile.test_json_suite import inside, verdict
 from tests.tickets import event
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 BATCH = BatchSettings(max_records=64)
@@ -89,18 +90,19 @@ def test_among_good_records_each_hostile_one_has_its_outcome(
     invalid: list[bytes], texts: list[str], tmp_path: Path
 ) -> None:
     messages = list(mixed(invalid, texts))
-    settings = Settings(broker=BrokerSettings(group=GROUP), batch=BATCH, store=StoreSettings(path=tmp_path))
+    settings = Settings(broker=BrokerSettings(), store=StoreSettings(path=tmp_path))
     seen = Pauses()
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         sink = KafkaSink(broker.bootstrap, BrokerSettings())
         sink.produce(messages)
         assert sink.flush() == []
         sink.close()
-        with running_worker(settings, broker.bootstrap, store, FakeModel(), [seen]):  # raises if the worker ended
+        process, own = process_of(settings, broker.bootstrap, store), StreamSettings(batch=BATCH)
+        with running_worker(process, FakeModel(), [seen], own):  # raises if the worker ended
             seen.wait_settled(len(messages))
         reader = TopicReader(broker.bootstrap, GROUP)
-        findings = audit(reader, "tickets", store.open_alias("tickets"))
+        findings = audit(reader, TICKETS, store.open_alias("tickets"))
         letters, ledger = list(reader.read("tickets.dlq")), list(reader.read("tickets.outcomes"))
         results = Counter(result.ticket_id for result in results_of(broker.bootstrap))
     assert findings.clean, findings

@@ -11,9 +11,9 @@ import pytest
 from schemas.outcomes import Outcome
 from shared.errors import Rejected
 from shared.records import Record
-from tests.assembly import CUSTOMERS, PREPARER, Assembly
+from tests.assembly import PREPARER, Assembly, prepared_item
 from tests.tickets import event, record
-from workers.tickets.prepare import TicketItem, decode_ticket, prepare
+from workers.tickets.prepare import TicketItem
 
 FREE_TEXT = ("subject", "body", "resolution")
 FIELDS = (*FREE_TEXT, "ticket_id", "customer_id", "agent_label", "language", "event_id", "tenant_id", "priority")
@@ -30,10 +30,9 @@ def strings(data_dir: Path) -> list[str]:
 def verdict(given: Record) -> Rejected | TicketItem:
     """Return what becomes of a record; any other exception is the test's failure."""
     try:
-        item = decode_ticket(given)
+        item: TicketItem = prepared_item(given)
     except Rejected as rejected:
         return rejected
-    prepare(item, PREPARER, CUSTOMERS)
     return item
 
 
@@ -45,7 +44,7 @@ def test_in_a_field_each_is_accepted_or_refused_by_that_field(strings: list[str]
             assert found.field == field, repr(text)
             assert found.detail.isprintable(), repr(text)
         else:
-            assert found.text_digest, repr(text)
+            assert found.digests["text"], repr(text)
 
 
 @pytest.mark.parametrize("field", FREE_TEXT)

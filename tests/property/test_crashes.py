@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.audit import Findings, audit
 from schemas.topics import input_topic, redo_topic
+from shared.audit.comparison import Findings, audit
 from shared.broker.reader import TopicReader
 from shared.observers import SettleStep
 from shared.records import Message, Record, TopicPartition
@@ -23,6 +23,7 @@ from tests.assembly import Assembly
 from tests.fakes import FakeCollection
 from tests.tickets import event, record
 from tests.unit.test_audit import MemoryReader
+from workers.tickets.stages import TICKETS
 
 MANY = settings(max_examples=300, deadline=None)
 TOPICS = (input_topic("tickets"), redo_topic("tickets"))
@@ -66,7 +67,7 @@ class Stage:
         while any(self._waiting(topic) for topic in TOPICS):
             for topic in TOPICS:
                 self._settle_next(topic, nested=False)
-        return audit(cast(TopicReader, self.reader), "tickets", self.collection)
+        return audit(cast(TopicReader, self.reader), TICKETS, self.collection)
 
     def _waiting(self, topic: str) -> list[Record]:
         return self.records[topic][self.reader.offsets.get(TopicPartition(topic, 0), 0) :]

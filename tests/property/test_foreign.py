@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 
 from millrace.doctoring.foreign import check_foreign
 from millrace.similar import only_tenant
-from schemas.ours import PAYLOAD_FIELDS
 from schemas.outcomes import Outcome
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.retrieval.similar import Question, SimilarSearch
-from shared.settings import SimilarSettings
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import VERSION_FIELD
 from tests.fakes import ManualClock
 from tests.tickets import deleted, event, record
 from tests.unit.test_audit import World
+from workers.tickets.stages import TICKETS
 
 FEW = settings(max_examples=60, deadline=None)
-TICKETS = ("T-1", "T-2", "T-3")
+IDS = ("T-1", "T-2", "T-3")
 SOLVED = {"reason": "solved", "agent_label": "delivery", "resolution": "Sent again.", "satisfaction": 5}
 
 leaves = st.one_of(
@@ -38,9 +38,9 @@ leaves = st.one_of(
 values = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
-fields = st.sampled_from([name for name in PAYLOAD_FIELDS if name != VERSION_FIELD])
+fields = st.sampled_from([name for name in TICKETS.points.fields if name != VERSION_FIELD])
 changes = st.dictionaries(fields, values | st.just(...), max_size=4)
-spoilt = st.dictionaries(st.sampled_from(TICKETS), changes, max_size=3)
+spoilt = st.dictionaries(st.sampled_from(IDS), changes, max_size=3)
 foreign = st.lists(st.tuples(st.integers(0, 9) | st.uuids(), changes), max_size=5)
 
 
@@ -50,7 +50,7 @@ def test_nothing_stops_and_nothing_is_lost(
     ours: dict[str, dict[str, Any]], theirs: list[tuple[int | UUID, dict[str, Any]]]
 ) -> None:
     world = World()
-    for at, ticket in enumerate(TICKETS):
+    for at, ticket in enumerate(IDS):
         world.settle(record(event(ticket_id=ticket, body=f"Parcel {at}.", **(SOLVED if at else {})), at))
     points = world.parts.collection.points
     pattern = points[point_id("acme", "tickets", "T-2")]
@@ -62,13 +62,13 @@ def test_nothing_stops_and_nothing_is_lost(
         points[held.id] = held
     work(world)
     question = Question("acme", "parcel", pattern.vectors["text"], datetime(2026, 1, 1, tzinfo=UTC))
-    SimilarSearch(world.parts.collection, "text", SimilarSettings()).find([question])
+    SimilarSearch(world.parts.collection, "text", SearchSettings(), TICKETS.points.is_ours).find([question])
     findings = world.audit()
     # A decision that is gone is made again, and may be another one now: the audit says so as `conflicting`.
     assert (findings.missing, findings.stale, findings.unreadable) == (0, 0, 0), findings
-    list(check_foreign(world.parts.collection, ManualClock()))
+    list(check_foreign(world.parts.collection, TICKETS.points, ManualClock()))
     with suppress(Fatal):  # the points of all tickets may be spoilt
-        assert only_tenant(world.parts.collection) == "acme"
+        assert only_tenant(TICKETS, world.parts.collection) == "acme"
 
 
 def work(world: World) -> None:
@@ -80,7 +80,7 @@ def work(world: World) -> None:
         deleted(ticket_id="T-3", event_version=2),
         event(ticket_id="T-4", body="New."),
     ]
-    for at, each in enumerate(again, len(TICKETS)):
+    for at, each in enumerate(again, len(IDS)):
         world.settle(record(each, at))
     assert world.parts.results()[-1].ticket_id == "T-4"
     assert Outcome.DEAD_LETTERED not in [

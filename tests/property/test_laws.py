@@ -11,19 +11,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.base import Origin
+from schemas.decisions import Decision, LabelScore
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome, to_ranges
-from schemas.tickets import (
-    Decision,
-    LabelScore,
-    Origin,
-    QuotedSentence,
-    ScoreParts,
-    SimilarLeftOut,
-    SimilarTicket,
-    SuggestedReply,
-    TicketRouted,
-    TicketSnapshot,
-)
+from schemas.similar import QuotedSentence, ScoreParts, SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.tickets import TicketRouted, TicketSnapshot
 from shared.backoff import Backoff
 from shared.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from shared.cache.port import cache_key

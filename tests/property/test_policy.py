@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.tickets import Priority
+from schemas.decisions import Priority
 from shared.errors import Fatal
 from shared.routing.policy import Policy
 from shared.routing.policy_file import Row

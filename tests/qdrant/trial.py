@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from millrace.audit import Findings, audit
 from millrace.wiring import Running
-from schemas.topics import topics_of
+from shared.audit.comparison import Findings, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
-from shared.settings import BatchSettings, BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.qdrant import QdrantStore, connect
 from tests.fakes import PRIVACY, FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.proxy import Mode, Proxy
 from tests.qdrant.process import StandinProcess
 from tests.tickets import event
 from tests.waiting import wait_until
+from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"
 TIMEOUT_S = 120.0
@@ -88,7 +89,7 @@ class Trial:
         self.watch.wait_settled(self.sent)
         wait_until(lambda: self.running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready again")
         reader = TopicReader(self.bootstrap, GROUP)
-        return audit(reader, "tickets", self.store.open_alias("tickets"))
+        return audit(reader, TICKETS, self.store.open_alias("tickets"))
 
 
 @contextmanager
@@ -102,17 +103,18 @@ def trial(store: StoreSettings, batch: BatchSettings, way: Mode = "open") -> Ite
     """
     with StandinProcess() as server, Proxy(server.port) as proxy, EmbeddedBroker() as broker:
         proxy.turn(way)
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
         settings = Settings(
-            broker=BrokerSettings(bootstrap=broker.bootstrap, group=GROUP),
-            batch=batch,
+            broker=BrokerSettings(bootstrap=broker.bootstrap),
             cache=CacheSettings(memory_mib=0),
             privacy=PRIVACY,
             store=store.model_copy(update={"url": proxy.url}),
         )
         opened, model, watch = connect(settings.store), FakeModel(), Watch()
         try:
-            with running_worker(settings, broker.bootstrap, opened, model, [watch]) as running:
+            with running_worker(
+                process_of(settings, broker.bootstrap, opened), model, [watch], StreamSettings(batch=batch)
+            ) as running:
                 yield Trial(server, proxy, broker.bootstrap, opened, model, running, watch)
         finally:
             opened.close()

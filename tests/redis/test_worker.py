@@ -13,16 +13,17 @@ import redis
 from pydantic import SecretStr
 
 from schemas.points import point_id
-from schemas.topics import topics_of
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
-from shared.settings import BatchSettings, BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce, running_worker
+from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.redis.caches import PATIENT_S, Told
 from tests.redis.server import RedisServer
 from tests.tickets import event
+from workers.tickets.stages import TICKETS
 
 SOLVED = [
     event(ticket_id=f"S-{n}", reason="solved", body=f"question {n}", agent_label="delivery", resolution=f"answer {n}")
@@ -46,14 +47,14 @@ def work(folder: Path, cache: CacheSettings, trouble: Callable[[], None]) -> Out
     """Run a worker over three waves of tickets; the trouble comes before the last."""
     model, told, seen = FakeModel(), Told(), Seen()
     with EmbeddedBroker() as broker, closing(EdgeStore(folder)) as store:
-        broker.create([topic.name for topic in topics_of("tickets")])
+        broker.create([topic.name for topic in TICKETS.topics()])
+        own = StreamSettings(batch=BatchSettings(max_records=6))
         settings = Settings(
-            broker=BrokerSettings(bootstrap=broker.bootstrap, group="cached"),
-            batch=BatchSettings(max_records=6),
+            broker=BrokerSettings(bootstrap=broker.bootstrap),
             store=StoreSettings(path=folder),
             cache=cache,
         )
-        with running_worker(settings, broker.bootstrap, store, model, [seen, told]):
+        with running_worker(process_of(settings, broker.bootstrap, store), model, [seen, told], own):
             settled = 0
             for wave in (SOLVED, ARRIVING, AGAIN):
                 if wave is AGAIN:

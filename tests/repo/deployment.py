@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from millrace.cli import app
-from millrace.doctoring.configuration import known_variables, parts
-from schemas.topics import STREAMS
-from shared.settings import OperationSettings, Settings
+from millrace.streams import STREAMS
+from shared.settings import OperationSettings, Settings, variable
+from shared.stream_settings import read_stream_settings
+from shared.variables import known_variables, places
 from tests.repo.sources import PACKAGES, ROOT
 
 Compose = Mapping[str, Any]
@@ -44,11 +45,13 @@ def project() -> dict[str, Any]:
 def settings_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]:
     """Check that every variable of ours is known and its value is taken."""
     ours = {name: value for name, value in environment.items() if name.startswith("MILLRACE_")}
-    yield from (f"{where}: {name} is no setting" for name in sorted(ours.keys() - known_variables()))
+    yield from (f"{where}: {name} is no setting" for name in sorted(ours.keys() - known_variables(list(STREAMS))))
     given = {name: FROM_OUTSIDE.sub(PLACEHOLDER, value) for name, value in ours.items()}
     with patch.dict(os.environ, given, clear=True):
         try:
             Settings()
+            for stream in STREAMS:
+                read_stream_settings(stream)
         except (ValidationError, SettingsError) as error:
             yield f"{where}: the settings are refused: {error}"
 
@@ -71,8 +74,8 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
 def secret_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]:
     """Check that what looks like a secret comes from outside."""
     secrets = {
-        f"MILLRACE_{part}__{name}".upper()
-        for part, model in parts().items()
+        variable(*place, name)
+        for place, model in places(list(STREAMS)).items()
         for name, field in model.model_fields.items()
         if "SecretStr" in str(field.annotation)
     }
@@ -186,10 +189,10 @@ def _address_faults(name: str, service: Mapping[str, Any], services: Mapping[str
     environment = service.get("environment") or {}
     advertised = services.get("kafka", {}).get("environment", {}).get("KAFKA_ADVERTISED_LISTENERS", "")
     answers = {f"qdrant:{6333}", f"redis:{6379}", *re.findall(r"//([\w.-]+:\d+)", advertised)}
-    for variable in ("MILLRACE_BROKER__BOOTSTRAP", "MILLRACE_STORE__URL", "MILLRACE_CACHE__REDIS_URL"):
-        address = re.sub(r"^\w+://|/\d*$", "", str(environment.get(variable, "")))
+    for setting in ("MILLRACE_BROKER__BOOTSTRAP", "MILLRACE_STORE__URL", "MILLRACE_CACHE__REDIS_URL"):
+        address = re.sub(r"^\w+://|/\d*$", "", str(environment.get(setting, "")))
         if address not in answers or address.split(":")[0] not in services:
-            yield f"{name}: nobody answers at {variable}={address}"
+            yield f"{name}: nobody answers at {setting}={address}"
 
 
 def _topic_faults(services: Mapping[str, Any]) -> Iterator[str]:

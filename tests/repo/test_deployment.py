@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.metrics import Metrics
+from shared.metrics import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.vectorstore.qdrant_setup import OLDEST_SERVER
@@ -63,7 +63,7 @@ def test_the_image_and_the_compose_file_name_one_version() -> None:
 def probed() -> Any:
     """Give a probe server and its lifecycle."""
     lifecycle = Lifecycle(ManualClock(), 120)
-    server = ProbeServer("127.0.0.1", 0, lifecycle, Metrics("tickets"))
+    server = ProbeServer("127.0.0.1", 0, {"tickets": lifecycle}, Registry())
     yield server, lifecycle
     server.close()
 
@@ -128,7 +128,7 @@ COMPOSE_FAULTS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (broken("ticket-worker", "environment", "MILLRACE_STORE__API_KEY", to="${KEY:-hunter2}"), "looks like a secret"),
     (broken("topics", "environment", "MILLRACE_CACHE__REDIS_URL", to="redis://u:p@redis:6379/0"), "like a secret"),
     (broken("ticket-worker", "environment", "MILLRACE_STORE__URI", to="x"), "is no setting"),
-    (broken("ticket-worker", "environment", "MILLRACE_BATCH__MAX_RECORDS", to="many"), "settings are refused"),
+    (broken("ticket-worker", "environment", "MILLRACE_TICKETS__BATCH__MAX_RECORDS", to="many"), "settings are refused"),
     (broken("ticket-worker", "environment", "MILLRACE_BROKER__BOOTSTRAP", to="kafka:9093"), "nobody answers"),
     (broken("ticket-worker", "environment", "MILLRACE_STORE__URL", to="http://qdrant:6334"), "nobody answers"),
     (broken("ticket-worker", "environment", "MILLRACE_CACHE__REDIS_URL", to="redis://cache:6379"), "nobody answers"),

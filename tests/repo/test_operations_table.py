@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.audit import Findings
+from shared.audit.comparison import Findings
 from shared.metrics import CATALOGUE
 
 ROOT = Path(__file__).parents[2]

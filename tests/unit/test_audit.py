@@ -11,16 +11,17 @@ from typing import Any, cast
 
 import pytest
 
-from millrace.audit import Findings, as_json, audit
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from schemas.points import point_id
+from shared.audit.comparison import Findings, as_json, audit
 from shared.broker.reader import TopicReader
 from shared.deadletters.letter import DeadLetter, read_letter
 from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition
 from tests.assembly import Assembly
 from tests.tickets import deleted, event, record
+from workers.tickets.stages import TICKETS
 
 LEDGER, RESULTS, DLQ = "tickets.outcomes", "tickets.routed", "tickets.dlq"
 ONE = point_id("acme", "tickets", "T-1")
@@ -81,7 +82,7 @@ class World:
     def audit(self, points: bool = True) -> Findings:
         """Return what the audit finds."""
         reader = cast(TopicReader, self.reader)
-        return audit(reader, "tickets", self.parts.collection if points else None)
+        return audit(reader, TICKETS, self.parts.collection if points else None)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
-from millrace.audit import as_json
 from millrace.cli import app
 from schemas.points import point_id
+from shared.audit.comparison import as_json
 from shared.vectorstore.port import VERSION_FIELD
 from tests.tickets import event, record
 from tests.unit.test_audit import ONE, World, counts
@@ -91,7 +91,7 @@ def test_a_point_of_ours_without_a_version_is_a_loss_that_is_named(world: World,
     assert (findings.clean, counts(findings), findings.foreign) == (False, {"missing": 1}, 1)
     [told] = findings.examples["missing"]
     assert f"point {ONE} has no valid event_version" in told
-    assert "remove it and send the ticket again" in told
+    assert "remove it and send the item again" in told
 
 
 def test_the_command_shows_how_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,20 +6,22 @@ A green run does not prove that the thresholds suit every topic; the loop's test
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.engine.breaker import LEAST_DEAD, WINDOW_RECORDS, Breaker
+from shared.engine.breaker import Breaker, BreakerLimits
 
+LIMITS = BreakerLimits()
+LEAST_DEAD, WINDOW_RECORDS = LIMITS.least_dead, LIMITS.window_records
 DEAD, GOOD = Outcome.DEAD_LETTERED, Outcome.ROUTED
 
 
 def fed(*batches: list[Outcome]) -> Breaker:
-    breaker = Breaker()
+    breaker = Breaker(LIMITS)
     for batch in batches:
         breaker.observe(batch)
     return breaker
 
 
 def test_it_begins_closed() -> None:
-    assert not Breaker().is_open
+    assert not Breaker(LIMITS).is_open
 
 
 @pytest.mark.parametrize(

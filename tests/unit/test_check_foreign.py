@@ -12,6 +12,7 @@ from millrace.doctoring import foreign
 from millrace.doctoring.finding import Finding
 from millrace.doctoring.foreign import check_foreign
 from tests.fakes import FakeCollection, ManualClock
+from workers.tickets.stages import TICKETS
 
 
 class Large(FakeCollection):
@@ -31,7 +32,7 @@ class Large(FakeCollection):
 
 
 def look(store: Large) -> list[Finding]:
-    return list(check_foreign(store, store.clock))
+    return list(check_foreign(store, TICKETS.points, store.clock))
 
 
 def test_an_empty_store_is_not_worth_a_line() -> None:

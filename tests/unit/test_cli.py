@@ -50,14 +50,14 @@ def test_errors_say_what_is_wrong(arguments: list[str], code: int, says: str, tm
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_BATCH__MAX_RECORDS="many")
+    ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_TICKETS__BATCH__MAX_RECORDS="many")
     assert ended.returncode == 2
-    assert "setting MILLRACE_BATCH__MAX_RECORDS: " in ended.stderr
+    assert "setting MILLRACE_TICKETS__BATCH__MAX_RECORDS: " in ended.stderr
     assert list(tmp_path.iterdir()) == [], "nothing is made before the settings are known to be right"
 
 
 def test_a_wrong_model_is_named_before_anything_is_started(tmp_path: Path) -> None:
-    ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_EMBEDDING__MODEL="nothing")
+    ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_TICKETS__EMBEDDING__MODEL="nothing")
     assert ended.returncode == 1
     assert "there is no model nothing" in ended.stderr
     assert list(tmp_path.iterdir()) == []

@@ -49,7 +49,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fill(folder: Path, *points: Point) -> None:
     with closing(EdgeStore(folder)) as opened:
-        opened.open(collection_spec("tickets__fake", DIM)).upsert(points)
+        opened.open(collection_spec("tickets__fake", {"text": DIM})).upsert(points)
 
 
 def run(*arguments: str) -> Result:
@@ -89,7 +89,7 @@ def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
 
 
 def test_points_of_other_programs_are_neither_tenants_nor_hits(store: Path) -> None:
-    spec = collection_spec("tickets__fake", DIM)
+    spec = collection_spec("tickets__fake", {"text": DIM})
     foreign = solved("T-1", QUESTION, tenant="other")
     numbered: Any = 7  # an id that is an integer is never ours
     with closing(EdgeStore(store)) as opened:
@@ -111,14 +111,17 @@ def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.
     ended = run("--text", QUESTION)
     assert ended.exit_code == 0, ended.output
     assert "no solved ticket: of 3 of tenant acme none is offered" in ended.stdout
-    assert "3 without a rating (`satisfaction`): MILLRACE_SIMILAR__INCLUDE_UNRATED=true lets them in" in ended.stdout
+    assert (
+        "3 without a rating (`satisfaction`): MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true lets them in"
+        in ended.stdout
+    )
     found = json.loads(run("--text", QUESTION, "--json").stdout)
     assert (found["similar"], found["similar_left_out"]) == ([], {"unrated": 3, "rated_too_low": 0})
     assert "the store holds none of tenant none" in run("--text", QUESTION, "--tenant", "none").stdout
-    monkeypatch.setenv("MILLRACE_SIMILAR__INCLUDE_UNRATED", "true")
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED", "true")
     assert len(json.loads(run("--text", QUESTION, "--json").stdout)["similar"]) == 3
-    monkeypatch.setenv("MILLRACE_SIMILAR__LIMIT", "0")
-    assert "MILLRACE_SIMILAR__LIMIT is 0" in run("--text", QUESTION).stdout
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__LIMIT", "0")
+    assert "MILLRACE_TICKETS__SEARCH__LIMIT is 0" in run("--text", QUESTION).stdout
 
 
 def test_without_a_text_it_says_what_to_give(store: Path) -> None:
@@ -155,7 +158,7 @@ def test_evaluate_prints_one_json_object_and_progress_goes_elsewhere(store: Path
 
 
 def test_the_configured_weight_is_evaluated(store: Path, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLRACE_SIMILAR__BM25_WEIGHT", "0")
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__BM25_WEIGHT", "0")
     found = json.loads(run("evaluate", *files, "--json").stdout)
     assert found["fused"] == found["dense"]
 
@@ -163,7 +166,7 @@ def test_the_configured_weight_is_evaluated(store: Path, files: list[str], monke
 def test_tune_prints_the_line_to_set(store: Path, files: list[str]) -> None:
     ended = run("tune", *files)
     assert ended.exit_code == 0, ended.output
-    weight = ended.stdout.strip().splitlines()[-1].removeprefix("MILLRACE_SIMILAR__BM25_WEIGHT=")
+    weight = ended.stdout.strip().splitlines()[-1].removeprefix("MILLRACE_TICKETS__SEARCH__BM25_WEIGHT=")
     assert float(weight) > 0.018, "the drawn vectors mean nothing, the words tell all"
     assert json.loads(run("tune", *files, "--json").stdout)["bm25_weight"] == float(weight)
 

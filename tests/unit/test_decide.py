@@ -13,18 +13,20 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from schemas.decisions import Decision
 from schemas.points import point_id
-from schemas.tickets import Decision
 from shared.records import Embedded, Point
+from shared.routing.decider import Answer, Decider, Electorate, Routing, to_decision
 from shared.routing.neighbours import TEMPERATURE, vote
 from shared.routing.policy import Policy
-from shared.settings import DecisionSettings
+from shared.stream_settings import DecisionSettings
 from shared.vectorstore.port import Hit, Stored
-from tests.assembly import CUSTOMERS, PREPARER
+from tests.assembly import prepared_item
 from tests.fakes import DIM, FakeCollection
 from tests.tickets import deleted, event, record
-from workers.tickets.decide import Answer, Decider, to_decision
-from workers.tickets.prepare import TicketItem, decode_ticket, prepare
+from workers.tickets.decide import decide, undecided
+from workers.tickets.prepare import TicketItem
+from workers.tickets.stages import TICKETS
 
 SETTINGS = DecisionSettings()
 POLICY = Policy.load(None)
@@ -35,10 +37,19 @@ def hit(label: str, score: float = 0.9, **payload: object) -> Hit:
 
 
 def item(**changes: Any) -> TicketItem:
-    made = decode_ticket(record(event(**changes)))
-    prepare(made, PREPARER, CUSTOMERS)
-    made.text_embedded = Embedded(unit(1.0), 1)
+    made: TicketItem = prepared_item(record(event(**changes)))
+    made.embedded["text"] = Embedded(unit(1.0), 1)
     return made
+
+
+def judged(asked: TicketItem, answer: Answer, policy: Policy = POLICY) -> Decision:
+    """Return what the policy makes of an answer about a ticket."""
+    return to_decision(undecided(asked), answer, policy)
+
+
+def decider(store: FakeCollection, neighbours: int = SETTINGS.neighbours) -> Decider:
+    electorate = Electorate(store, "text", neighbours, "ticket_id", TICKETS.points.is_ours)
+    return Decider(Routing(POLICY), electorate)
 
 
 def unit(cosine: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -76,7 +87,7 @@ def test_very_unlike_neighbours_do_not_underflow() -> None:
 
 
 def test_a_clear_vote_is_followed_and_names_the_policy() -> None:
-    decision = to_decision(item(priority="high"), Answer([("a", 0.8), ("b", 0.2)]), POLICY)
+    decision = judged(item(priority="high"), Answer([("a", 0.8), ("b", 0.2)]))
     assert (decision.action, decision.action_reason, decision.confidence) == ("auto", "vote_clear", 0.8)
     assert (decision.label, decision.queue, decision.priority) == ("a", "a", "high")
     assert (decision.policy, decision.head, decision.scope) == (POLICY.sha256, None, None)
@@ -89,44 +100,44 @@ def test_the_policy_of_the_ticket_s_tenant_is_followed(tmp_path: Path) -> None:
         "[tenants.acme.labels.a]\nqueue = 'parcels'\npriority = 'urgent'\nauto_at = 0.9\n"
     )
     policy = Policy.load(file)
-    ours, theirs = (to_decision(item(tenant_id=tenant), Answer([("a", 0.85)]), policy) for tenant in ("acme", "other"))
+    ours, theirs = (judged(item(tenant_id=tenant), Answer([("a", 0.85)]), policy) for tenant in ("acme", "other"))
     assert (ours.action, ours.label, ours.queue, ours.priority) == ("review", "a", "parcels", "urgent")
     assert (theirs.action, theirs.label, theirs.queue, theirs.priority) == ("auto", "a", "a", "normal")
 
 
 def test_a_split_vote_names_no_queue_but_the_shares() -> None:
-    decision = to_decision(item(), Answer([("a", 0.39), ("b", 0.31), ("c", 0.3)]), POLICY)
+    decision = judged(item(), Answer([("a", 0.39), ("b", 0.31), ("c", 0.3)]))
     assert (decision.action, decision.action_reason, decision.confidence) == ("abstain", "vote_split", 0.39)
     assert (decision.label, decision.queue, len(decision.top)) == (None, None, 3)
 
 
 def test_a_deletion_is_not_routed() -> None:
-    gone = decode_ticket(record(deleted()))
+    gone = TICKETS.decode(record(deleted()))
     with pytest.raises(ValueError, match="deleted"):
-        to_decision(gone, Answer([("a", 1.0)]), POLICY)
+        judged(gone, Answer([("a", 1.0)]))
 
 
 def test_without_neighbours_it_abstains() -> None:
-    decision = to_decision(item(), Answer([]), POLICY)
+    decision = judged(item(), Answer([]))
     assert (decision.action, decision.action_reason, decision.top) == ("abstain", "no_labelled_neighbours", ())
 
 
 def test_without_a_text_it_abstains_whatever_the_vote() -> None:
-    assert to_decision(item(subject="", body=""), Answer([("a", 1.0)]), POLICY).action_reason == "no_text"
+    assert judged(item(subject="", body=""), Answer([("a", 1.0)])).action_reason == "no_text"
 
 
 def test_an_agent_s_ticket_is_reviewed_whatever_the_vote() -> None:
-    decision = to_decision(item(agent_label="b"), Answer([("a", 1.0)]), POLICY)
+    decision = judged(item(agent_label="b"), Answer([("a", 1.0)]))
     assert (decision.action, decision.action_reason, decision.queue) == ("review", "agent_decided", "a")
 
 
 def test_the_best_three_labels_are_told() -> None:
-    top = to_decision(item(), Answer([("a", 0.5), ("b", 0.3), ("c", 0.1), ("d", 0.1)]), POLICY).top
+    top = judged(item(), Answer([("a", 0.5), ("b", 0.3), ("c", 0.1), ("d", 0.1)])).top
     assert [(each.label, each.share) for each in top] == [("a", 0.5), ("b", 0.3), ("c", 0.1)]
 
 
 def test_a_share_a_rounding_error_above_one_is_one() -> None:
-    assert to_decision(item(), Answer([("a", 1.0000000000000002)]), POLICY).confidence == 1.0
+    assert judged(item(), Answer([("a", 1.0000000000000002)])).confidence == 1.0
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,7 @@ def test_a_share_a_rounding_error_above_one_is_one() -> None:
 def test_the_queue_before_is_told(decision: object, queue: str | None) -> None:
     asked = item(event_version=2)
     asked.stored = Stored(1, {"decision": decision}, {})
-    assert to_decision(asked, Answer([("a", 1.0)]), POLICY).previous_queue == queue
+    assert judged(asked, Answer([("a", 1.0)])).previous_queue == queue
 
 
 def solved(ticket_id: str, cosine: float, **changes: Any) -> Point:
@@ -156,7 +167,7 @@ def collection(*points: Point) -> FakeCollection:
 
 
 def decided(asked: TicketItem, *points: Point, settings: DecisionSettings = SETTINGS) -> TicketItem:
-    Decider(POLICY, settings.neighbours).decide([asked], collection(*points))
+    decide([asked], decider(collection(*points), settings.neighbours))
     return asked
 
 
@@ -197,7 +208,7 @@ def test_a_vector_that_is_no_number_does_not_vote() -> None:
     spoilt = replace(solved("a", 0.9, label="spoilt"), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
     asked = item()
-    Decider(POLICY, 2).decide([asked], store)
+    decide([asked], decider(store, 2))
     assert asked.decision is not None
     assert (asked.decision.label, asked.decision.confidence) == ("delivery", 1.0)
 
@@ -206,7 +217,7 @@ def test_a_vector_that_is_no_number_does_not_vote() -> None:
 def test_a_queue_before_that_is_no_text_is_none(queue: object) -> None:
     asked = item(event_version=2)
     asked.stored = Stored(1, {"decision": {"queue": queue}}, {})
-    assert to_decision(asked, Answer([("a", 1.0)]), POLICY).previous_queue is None
+    assert judged(asked, Answer([("a", 1.0)])).previous_queue is None
 
 
 def test_a_decision_that_is_there_already_stays() -> None:
@@ -220,5 +231,5 @@ def test_a_batch_is_asked_in_one_search() -> None:
     asked = collection(solved("a", 0.9))
     asked.effects.clear()
     items = [item(), item(ticket_id="T-2"), item(ticket_id="T-3")]
-    Decider(POLICY, SETTINGS.neighbours).decide(items, asked)
+    decide(items, decider(asked))
     assert asked.effects == ["search 3"]

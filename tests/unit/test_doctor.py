@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from millrace.cli import app
 from millrace.doctor import HIDDEN, LIMIT_S, checks, examine, run
 from millrace.doctoring import packages
-from millrace.doctoring.configuration import changed, in_vain, known_variables, parts, read_settings, variable
+from millrace.doctoring.configuration import changed, in_vain, read_settings
 from millrace.doctoring.deciding import check_head, check_model, check_policy
 from millrace.doctoring.finding import Check, Finding, State, exit_code, findings_of
 from millrace.doctoring.places import check_disk, check_port, room
@@ -30,15 +30,18 @@ from shared.clock import SystemClock
 from shared.embedding.registry import load_card
 from shared.errors import Fatal, MillraceError, StoreInUse, Unavailable
 from shared.logs import configure
-from shared.metrics import Metrics
+from shared.metrics import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.routing.head_files import save_head
 from shared.routing.train import train
-from shared.settings import DecisionSettings, EmbeddingSettings, OperationSettings, Settings, StoreSettings
+from shared.settings import OperationSettings, Settings, StoreSettings, variable
+from shared.stream_settings import BatchSettings, DecisionSettings, EmbeddingSettings, StreamSettings
+from shared.variables import known_variables, places
 from tests.fakes import ManualClock
 from tests.labelled import WordModel, examples, support
 from tests.unit.test_cli import millrace
+from workers.tickets.stages import TICKETS
 
 HERE = "127.0.0.1"
 NOWHERE = "127.0.0.1:1"
@@ -130,40 +133,50 @@ def test_every_check_has_the_whole_time_together() -> None:
 def test_every_documented_variable_is_known() -> None:
     page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `MILLRACE_")}
-    assert documented == {name for name in known_variables() if "__" in name}
+    assert documented == {
+        variable(*at, name) for at, part in places(["<stream>"]).items() for name in part.model_fields
+    }
+    assert documented < known_variables(["<stream>"])
 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("MILLRACE_BATCH_MAX_RECORDS", "MILLRACE_BATCH__MAX_RECORDS"),
-        ("MILLRACE_BATHC__MAX_RECORDS", "MILLRACE_BATCH__MAX_RECORDS"),
+        ("MILLRACE_TICKETS__BATCH_MAX_RECORDS", "MILLRACE_TICKETS__BATCH__MAX_RECORDS"),
+        ("MILLRACE_TICKETS__BATHC__MAX_RECORDS", "MILLRACE_TICKETS__BATCH__MAX_RECORDS"),
         ("millrace_brokers__bootstrap", "MILLRACE_BROKER__BOOTSTRAP"),
         ("MILLRACE_ZZZ", ""),
     ],
 )
 def test_a_variable_that_nobody_reads_is_told_with_what_may_be_meant(name: str, meant: str) -> None:
     found = only(in_vain({name: "hunter2", "PATH": "x", "MILLRACE_STORE__PATH": "x"}))
-    assert found.state == "warning"
+    assert found.state == "wrong"
     assert name in found.detail
     assert (f"did you mean {meant}?" in found.mend) if meant else ("did you mean" not in found.mend)
     assert "hunter2" not in found.detail + found.mend
 
 
 @pytest.mark.parametrize(
-    "name", ["MILLRACE_BROKER", "millrace_batch__max_records", "MILLRACE_DATA", "MILLRACE_BATCH__NO_FIELD", "OTHER"]
+    "name",
+    [
+        "MILLRACE_BROKER",
+        "millrace_tickets__batch__max_records",
+        "MILLRACE_DATA",
+        "MILLRACE_TICKETS__BATCH__NO_FIELD",
+        "OTHER",
+    ],
 )
 def test_a_variable_that_is_read_or_refused_elsewhere_is_not_in_vain(name: str) -> None:
     assert list(in_vain([name])) == []
 
 
 def test_every_wrong_setting_is_named_and_no_value_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLRACE_BATCH__MAX_RECORDS", "hunter2")
+    monkeypatch.setenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "hunter2")
     monkeypatch.setenv("MILLRACE_STORE__URL", "hunter2")
     monkeypatch.setenv("MILLRACE_CACHE__REDIS_URL", "hunter2")
-    settings, found = read_settings()
-    assert settings is None
-    for name in ("BATCH__MAX_RECORDS", "STORE__URL", "CACHE__REDIS_URL"):
+    settings, own, found = read_settings("tickets")
+    assert (settings, own) == (None, None)
+    for name in ("TICKETS__BATCH__MAX_RECORDS", "STORE__URL", "CACHE__REDIS_URL"):
         assert any(f"MILLRACE_{name}: " in finding.detail for finding in found)
     assert {finding.state for finding in found} == {"wrong"}
     assert "hunter2" not in repr(found)
@@ -171,25 +184,26 @@ def test_every_wrong_setting_is_named_and_no_value_shown(monkeypatch: pytest.Mon
 
 def test_a_part_that_is_no_json_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_BROKER", "hunter2")
-    settings, [found] = read_settings()
+    settings, _, [found] = read_settings("tickets")
     assert settings is None
     assert "broker" in found.detail
     assert "hunter2" not in found.detail
 
 
 def test_settings_that_cannot_be_read_leave_the_rest_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLRACE_BATCH__MAX_RECORDS", "many")
-    report = examine(os.environ, "tickets", 1, SystemClock())
+    monkeypatch.setenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "many")
+    report = examine(os.environ, TICKETS, 1, SystemClock())
     assert states(list(report.findings)) == [("settings", "wrong"), ("all else", "skipped")]
     assert report.exit_code == 1
 
 
 def test_only_what_differs_is_told_and_a_secret_only_as_set() -> None:
-    assert changed(Settings()) == {}
+    assert changed(Settings(), {"tickets": StreamSettings()}) == {}
     store = StoreSettings(api_key=SecretStr("hunter2"), url="https://qdrant:6333", grpc=False)
-    assert changed(Settings(store=store)) == {
+    assert changed(Settings(store=store), {"tickets": StreamSettings(batch=BatchSettings(max_records=7))}) == {
         "MILLRACE_STORE__URL": "https://qdrant:6333",
         "MILLRACE_STORE__API_KEY": "set",
+        "MILLRACE_TICKETS__BATCH__MAX_RECORDS": "7",
     }
 
 
@@ -199,8 +213,8 @@ def test_only_what_differs_is_told_and_a_secret_only_as_set() -> None:
 def secret_variables() -> dict[str, str]:
     """Return every secret setting's variable with a value of its own; a new one is found by its type."""
     named = [
-        variable(part, name)
-        for part, model in parts().items()
+        variable(*place, name)
+        for place, model in places(["tickets"]).items()
         for name, field in model.model_fields.items()
         if "SecretStr" in str(field.annotation)
     ]
@@ -233,9 +247,9 @@ def test_no_output_and_no_log_line_holds_a_secret(
     monkeypatch.setattr("millrace.cli.doctor.quiet", lambda: configure("debug", json_lines=True))
     for name, value in spoken_to_in_secret(tmp_path).items():
         monkeypatch.setenv(name, value)
-    report = examine(os.environ, "tickets", 1, SystemClock())
+    report = examine(os.environ, TICKETS, 1, SystemClock())
     configure("debug", json_lines=True)
-    found = [finding for check in checks(Settings(), "tickets", 1) for finding in findings_of(check)]
+    found = [finding for check in checks(Settings(), StreamSettings(), TICKETS, 1) for finding in findings_of(check)]
     text, as_json = (CliRunner().invoke(app, ["doctor", "--timeout", "1", *more]) for more in ([], ["--json"]))
     written = capfd.readouterr()
     everything = [repr(report), report.as_json(), repr(found), text.output, as_json.output, written.out, written.err]
@@ -267,14 +281,14 @@ def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("millrace.doctor.checks", quoting)
     monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2")
-    last = examine(os.environ, "tickets", 1, SystemClock()).findings[-1]
+    last = examine(os.environ, TICKETS, 1, SystemClock()).findings[-1]
     assert (last.detail, last.mend) == (f"refused: {HIDDEN}", f"not {HIDDEN}")
 
 
 def test_a_secret_misplaced_in_a_wrong_setting_is_not_told_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2 with spaces")
     monkeypatch.setenv("MILLRACE_STORE_API_KEY", "hunter2 with spaces")
-    assert "hunter2" not in examine(os.environ, "tickets", 1, SystemClock()).as_json()
+    assert "hunter2" not in examine(os.environ, TICKETS, 1, SystemClock()).as_json()
 
 
 # --- packages ---
@@ -308,7 +322,7 @@ def test_the_build_of_the_image_fails_on_a_fault(
 
 
 def test_the_packaged_model_is_what_its_card_says() -> None:
-    found = list(check_model(Settings()))
+    found = list(check_model(StreamSettings()))
     assert states(found) == [("model", "ok")] * 2
     assert load_card("minilm-l6-v2").fingerprint in found[0].detail
 
@@ -320,24 +334,26 @@ def test_other_weights_and_another_model_are_wrong(tmp_path: Path) -> None:
     lines += [f"{name} = {json.dumps(value)}" for name, value in preparation.items() if value is not None]
     (tmp_path / "models.toml").write_text("\n".join(lines))
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
-    settings = Settings(embedding=EmbeddingSettings(model="mine", models_file=tmp_path / "models.toml"))
+    settings = StreamSettings(embedding=EmbeddingSettings(model="mine", models_file=tmp_path / "models.toml"))
     found = findings_of(Check("model", lambda: check_model(settings)))
     assert states(found) == [("model", "ok"), ("model", "wrong")]
     assert "SHA-256" in found[1].detail
-    [unknown] = findings_of(Check("model", lambda: check_model(Settings(embedding=EmbeddingSettings(model="none")))))
+    [unknown] = findings_of(
+        Check("model", lambda: check_model(StreamSettings(embedding=EmbeddingSettings(model="none"))))
+    )
     assert (unknown.state, "there is no model none" in unknown.detail) == ("wrong", True)
 
 
 def test_without_a_head_the_vote_decides() -> None:
-    assert only(check_head(Settings())).state == "skipped"
-    assert states(list(check_policy(Settings()))) == [("policy", "ok")]
+    assert only(check_head(StreamSettings())).state == "skipped"
+    assert states(list(check_policy(StreamSettings()))) == [("policy", "ok")]
 
 
 def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_path: Path) -> None:
     given = examples(support(labels=2))
     folder = tmp_path / "head"
     save_head(train(given, None, WordModel.fingerprint, lambda: None).head, folder)
-    settings = Settings(decision=DecisionSettings(head=folder))
+    settings = StreamSettings(decision=DecisionSettings(head=folder))
     found = findings_of(Check("head", lambda: check_head(settings)))
     assert states(found) == [("head", "ok"), ("head", "wrong")]
     assert "train it again" in found[1].detail
@@ -351,7 +367,7 @@ def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_p
 
 
 def test_a_folder_without_a_head_is_wrong(tmp_path: Path) -> None:
-    settings = Settings(decision=DecisionSettings(head=tmp_path))
+    settings = StreamSettings(decision=DecisionSettings(head=tmp_path))
     [found] = findings_of(Check("head", lambda: check_head(settings)))
     assert (found.state, "holds no head" in found.detail) == ("wrong", True)
 
@@ -381,13 +397,13 @@ from pathlib import Path
 from millrace.doctoring import places, services
 from millrace.doctoring.finding import Check, findings_of
 from shared.settings import OperationSettings, Settings, StoreSettings
-from shared.vectorstore.port import CollectionSpec
+from shared.stream_settings import StreamSettings
+from millrace.streams import DEFAULT
 state, store = map(Path, sys.argv[1:])
 settings = Settings(operation=OperationSettings(state_dir=state), store=StoreSettings(path=store))
-spec = CollectionSpec("tickets", "tickets__m__1", {"text": 3})
 if os.getuid() == 0:  # nothing is closed to root
     os.setuid(65534)
-for check in (lambda: places.check_disk(settings), lambda: services._embedded(settings, spec)):
+for check in (lambda: places.check_disk(settings), lambda: services._embedded(settings, StreamSettings(), DEFAULT)):
     for found in findings_of(Check("part", check)):
         print(found.part, found.state, found.detail, found.mend, sep="|")
 """
@@ -452,7 +468,7 @@ def test_a_free_port_and_one_that_is_picked_later() -> None:
 
 def test_a_worker_at_the_port_says_how_it_is() -> None:
     lifecycle = Lifecycle(ManualClock(), 120)
-    server = ProbeServer(HERE, 0, lifecycle, Metrics("tickets"))
+    server = ProbeServer(HERE, 0, {"tickets": lifecycle}, Registry())
     try:
         lifecycle.set_ready("worker")
         settings = OperationSettings(port=server.port)

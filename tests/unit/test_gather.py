@@ -7,7 +7,7 @@ import pytest
 
 from shared.engine.gather import IDLE_WAIT_S, Gatherer
 from shared.records import Record
-from shared.settings import BatchSettings
+from shared.stream_settings import BatchSettings
 from tests.assembly import Told
 from tests.fakes import ManualClock
 from tests.tickets import event, record

@@ -21,7 +21,7 @@ from schemas.failures import FailureReason
 from shared.errors import Fatal, Rejected
 from shared.records import Message
 from tests.tickets import record
-from workers.tickets.prepare import decode_ticket
+from workers.tickets.stages import TICKETS
 
 OWN = {name: name for name in FIELDS if name not in ("ticket_id", "tenant_id")}
 """Each column is the field of its name."""
@@ -72,7 +72,7 @@ def test_a_row_of_fields_becomes_an_event(source: TableFile) -> None:
 
 def test_what_is_made_is_what_the_worker_takes(source: TableFile) -> None:
     made = message({"subject": "Hello"}, source, RowMapping("acme", OWN))
-    item = decode_ticket(record({}, key=made.key, value=made.value))
+    item = TICKETS.decode(record({}, key=made.key, value=made.value))
     assert item.event.ticket_id == row_id(source, 0)
 
 
@@ -227,7 +227,7 @@ def test_a_row_that_ends_before_its_text_is_refused(source: TableFile) -> None:
     with pytest.raises(Rejected, match="1 of 4 cells") as caught:
         maker.make(Row(0, 1, cells, None, ("subject", "body", "language")))
     assert caught.value.field == "row"
-    assert maker.make(Row(0, 1, cells, None, ("language",))).event.ticket_id == "and then it broke"
+    assert maker.make(Row(0, 1, cells, None, ("language",))).event.model_dump()["ticket_id"] == "and then it broke"
 
 
 def test_blanks_around_an_id_are_left_out(source: TableFile) -> None:

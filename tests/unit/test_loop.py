@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.engine.breaker import LEAST_DEAD, PROBE_EVERY_S
+from shared.engine.breaker import BreakerLimits
 from shared.errors import DeviceLost, Fatal, Unavailable
 from shared.records import Record
-from shared.settings import BatchSettings
+from shared.stream_settings import BatchSettings
 from tests.assembly import Assembly
 from tests.fakes import FakeCollection, FakeSource, ManualClock
 from tests.tickets import event, record
+from workers.tickets.stages import TicketStages
+
+LEAST_DEAD, PROBE_EVERY_S = BreakerLimits().least_dead, BreakerLimits().probe_every_s
 
 
 class Script(FakeSource):
@@ -172,13 +175,13 @@ def test_what_waiting_cannot_mend_ends_the_run_and_blames_no_record(error: Fatal
     assert "worker" in parts.lifecycle.not_ready()
 
 
-def test_a_bug_ends_the_run() -> None:
+def test_a_bug_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = assembly(*tickets(1))
 
-    def build(item: object) -> None:
+    def content(_: object, item: object) -> None:
         raise ZeroDivisionError
 
-    parts.stages.build = build  # type: ignore[method-assign, assignment]  # a bug in a stage
+    monkeypatch.setattr(TicketStages, "content", content)  # a bug in a stage
     with pytest.raises(ZeroDivisionError):
         parts.worker().run()
     assert parts.source.committed == []

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.metrics import CATALOGUE, Metrics
+from shared.metrics import CATALOGUE, Metrics, Registry
 from shared.observers import Observer, SettleStep
 
 HOOKS: dict[str, Callable[[Observer], None]] = {
@@ -37,10 +37,11 @@ UNMETERED = {"settle_step_done"}
 
 def rendered(*hooks: str) -> dict[str, float]:
     """Return the samples after these hooks, by name and labels; what they were made at is left out."""
-    metrics = Metrics("tickets")
+    registry = Registry()
+    metrics = Metrics("tickets", registry)
     for hook in hooks:
         HOOKS[hook](metrics)
-    lines = [line for line in metrics.render().decode().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in registry.render().decode().splitlines() if line and not line.startswith("#")]
     pairs = (line.rsplit(" ", 1) for line in lines)
     return {name: float(value) for name, value in pairs if "_created" not in name}
 
@@ -97,15 +98,16 @@ def test_a_pause_shows_while_it_lasts() -> None:
 
 
 def test_what_is_not_known_of_the_dead_letters_is_no_series() -> None:
-    metrics = Metrics("tickets")
+    registry = Registry()
+    metrics = Metrics("tickets", registry)
     metrics.dead_letters_measured(7, 90.0)
-    assert b'millrace_dlq_letters{stream="tickets"} 7.0' in metrics.render()
-    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 90.0' in metrics.render()
+    assert b'millrace_dlq_letters{stream="tickets"} 7.0' in registry.render()
+    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 90.0' in registry.render()
     metrics.dead_letters_measured(None, 0.0)
-    assert b"millrace_dlq_letters{" not in metrics.render()
-    assert b"millrace_dlq_oldest_age_seconds{" not in metrics.render()
+    assert b"millrace_dlq_letters{" not in registry.render()
+    assert b"millrace_dlq_oldest_age_seconds{" not in registry.render()
     metrics.dead_letters_measured(0, 0.0)
-    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 0.0' in metrics.render()
+    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 0.0' in registry.render()
 
 
 def test_every_outcome_has_a_series_from_the_start() -> None:
@@ -123,6 +125,13 @@ def test_names_are_well_formed_and_documented() -> None:
 
 
 def test_two_workers_in_one_process_keep_their_own() -> None:
-    one, other = Metrics("tickets"), Metrics("tickets")
+    registry = Registry()
+    one, other = Metrics("tickets", registry), Metrics("calls", registry)
     one.version_conflict(1)
-    assert b"millrace_version_conflicts_total{" not in other.render()
+    one.dead_letters_measured(3, 1.0)
+    other.dead_letters_measured(None, 0.0)
+    lines = registry.render().decode().splitlines()
+    assert [line for line in lines if line.startswith("millrace_version_conflicts_total{")] == [
+        'millrace_version_conflicts_total{stream="tickets"} 1.0'
+    ]
+    assert 'millrace_dlq_letters{stream="tickets"} 3.0' in lines, "what one does not know says nothing of the other's"

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.ours import PAYLOAD_FIELDS, TICKETS, foreign_reason, is_ticket_id
+from millrace.streams import STREAMS
 from schemas.points import point_id
-from schemas.topics import STREAMS
 from tests.assembly import Assembly
 from tests.tickets import deleted, event, record
+from workers.tickets.stages import TICKETS
 
 ONE = point_id("acme", "tickets", "T-1")
 
@@ -25,23 +25,23 @@ def payload(*events: dict[str, object]) -> dict[str, object]:
 
 
 def test_what_a_worker_writes_is_ours() -> None:
-    assert TICKETS in STREAMS
+    assert TICKETS.name in STREAMS
     solved = event(reason="solved", resolution="Sent again.", agent_label="delivery", satisfaction=5, event_version=2)
     for events in ([event()], [event(), solved], [event(), deleted(event_version=2)]):
-        assert foreign_reason(ONE, payload(*events)) is None
-    assert foreign_reason(ONE, payload()) is None
+        assert TICKETS.points.foreign_reason(ONE, payload(*events)) is None
+    assert TICKETS.points.foreign_reason(ONE, payload()) is None
 
 
 def test_another_id_than_that_of_its_ticket_is_foreign() -> None:
     held = payload()
-    assert foreign_reason(7, held) == "its id is an integer"
+    assert TICKETS.points.foreign_reason(7, held) == "its id is an integer"
     for which in (uuid4(), UUID(int=7), point_id("other", "tickets", "T-1"), point_id("acme", "calls", "T-1")):
-        assert foreign_reason(which, held) == "its id is not that of the tenant and the ticket it names"
+        assert TICKETS.points.foreign_reason(which, held) == "its id is not that of the tenant and the ticket it names"
     for tenant in (7, None, ["acme"], {"a": "acme"}, True):
-        assert not is_ticket_id(ONE, held | {"tenant_id": tenant})
-        assert not is_ticket_id(ONE, held | {"ticket_id": tenant})
-    assert not is_ticket_id(ONE, {})
-    assert not is_ticket_id(ONE.int, held)
+        assert not TICKETS.points.is_ours(ONE, held | {"tenant_id": tenant})
+        assert not TICKETS.points.is_ours(ONE, held | {"ticket_id": tenant})
+    assert not TICKETS.points.is_ours(ONE, {})
+    assert not TICKETS.points.is_ours(ONE.int, held)
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,25 @@ def test_another_id_than_that_of_its_ticket_is_foreign() -> None:
     ids=str,
 )  # fmt: skip
 def test_a_field_of_another_type_is_named(changes: dict[str, object]) -> None:
-    told = foreign_reason(ONE, payload() | changes)
+    told = TICKETS.points.foreign_reason(ONE, payload() | changes)
     assert told in (f"its field {next(iter(changes))} is not valid", "its payload is not valid JSON")
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in PAYLOAD_FIELDS if not name.endswith(("_embedded", "_id", "deleted"))]
+    "name", [name for name in TICKETS.points.fields if not name.endswith(("_embedded", "_id", "deleted"))]
 )
 def test_a_field_that_is_missing_is_named(name: str) -> None:
     held = payload()
     del held[name]
-    assert foreign_reason(ONE, held) == f"its field {name} is missing"
+    assert TICKETS.points.foreign_reason(ONE, held) == f"its field {name} is missing"
 
 
 def test_fields_that_others_add_are_let_be() -> None:
     deep: list[object] = []
     for _ in range(20_000):
         deep = [deep]
-    assert foreign_reason(ONE, payload() | {"reviewed": True, "deep": deep}) is None
-    assert foreign_reason(ONE, payload() | {"attributes": {"deep": deep}}) == "its payload is not valid JSON"
+    assert TICKETS.points.foreign_reason(ONE, payload() | {"reviewed": True, "deep": deep}) is None
+    assert (
+        TICKETS.points.foreign_reason(ONE, payload() | {"attributes": {"deep": deep}})
+        == "its payload is not valid JSON"
+    )

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 from millrace.cli import app
 from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
-from shared.metrics import Metrics
+from shared.metrics import Registry
 from shared.operation.control import NotAWorker, WorkerControl
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
-from shared.settings import BatchSettings, OperationSettings
+from shared.settings import OperationSettings
+from shared.stream_settings import BatchSettings
 from tests.assembly import Assembly
 from tests.fakes import ManualClock
 from tests.ports import free_ports
@@ -141,7 +142,7 @@ class Port:
 
     def __init__(self, host: str = HERE) -> None:
         self.lifecycle = Lifecycle(ManualClock(), stuck_after_s=10)
-        self.server = ProbeServer(host, 0, self.lifecycle, Metrics("tickets"))
+        self.server = ProbeServer(host, 0, {"tickets": self.lifecycle}, Registry())
 
     def ask(self, method: str, path: str, source: str = HERE, **headers: str) -> int:
         """Return the status."""

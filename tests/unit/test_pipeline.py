@@ -122,7 +122,7 @@ def test_a_rejection_carries_its_reason_to_settle() -> None:
     assert failure is not None
     assert (failure.reason, failure.field, failure.stage) == (FailureReason.WRONG_TYPE, "subject", "decode")
     assert settled[0].point is None
-    assert settled[0].result is None
+    assert settled[0].results == ()
 
 
 def test_a_newer_schema_blocks_the_batch_and_blames_no_record() -> None:
@@ -153,8 +153,8 @@ def test_after_an_outage_nothing_is_embedded_twice_and_nothing_is_counted_twice(
     for _ in range(2):
         with pytest.raises(Unavailable):
             parts.pipeline.process(batch)
-    settled = parts.pipeline.process(batch)
-    assert outcomes(settled) == [Outcome.ROUTED, Outcome.SUPERSEDED]
+    parts.pipeline.process(batch)
+    assert outcomes(batch.settled) == [Outcome.ROUTED, Outcome.SUPERSEDED]
     assert [len(texts) for texts in parts.model.calls] == [2]
     assert parts.told.named("version_conflict") == [(1,)]
 
@@ -166,7 +166,8 @@ def test_a_store_that_cannot_be_read_is_no_record_s_fault() -> None:
     with pytest.raises(Unavailable):
         parts.pipeline.process(batch)
     assert batch.settled == []
-    assert outcomes(parts.pipeline.process(batch)) == [Outcome.ROUTED]
+    parts.pipeline.process(batch)
+    assert outcomes(batch.settled) == [Outcome.ROUTED]
 
 
 def test_a_dead_device_is_no_record_s_fault() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.points import POINT_NAMESPACE, TicketPayload, TicketTombstone, point_id
+from schemas.points import POINT_NAMESPACE, point_id
+from schemas.tickets import TicketPayload, TicketTombstone
 
 
 def test_an_id_stays_what_it_is_between_releases() -> None:

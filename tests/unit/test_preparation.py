@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from shared.text.preparation import Preparation, Preparer
 from tests.assembly import PREPARER, Assembly
 from tests.tickets import event, record
-from workers.tickets.prepare import prepared_text
 
 MAIL, PHONE, IBAN, CARD = (
     "jo.doe@example.com",
@@ -103,7 +102,7 @@ def test_attribute_names_are_masked_and_no_value_is_lost() -> None:
 def test_the_text_of_a_bare_subject_and_body_is_the_worker_s() -> None:
     parts = Assembly()
     parts.settle(record(event(subject=f" Hi {MAIL}", body=LETTER)))
-    assert parts.model.calls == [[prepared_text(f" Hi {MAIL}", LETTER, PREPARER)]]
+    assert parts.model.calls == [[PREPARER.embedded(f" Hi {MAIL}", LETTER)]]
 
 
 def personal(**changes: Any) -> dict[str, Any]:

@@ -7,53 +7,49 @@ import pytest
 
 from schemas.failures import FailureReason
 from schemas.points import point_id
+from shared.engine.pipeline import digest
 from shared.errors import Rejected
-from tests.assembly import CUSTOMERS, PREPARER
+from tests.assembly import PREPARER, prepared_item
 from tests.tickets import deleted, event, record
-from workers.tickets.prepare import (
-    TicketItem,
-    decode_ticket,
-    digest,
-    estimated_tokens,
-    prepare,
-    prepared_text,
-    record_key,
-)
+from workers.tickets.prepare import TicketItem, estimated_tokens
+from workers.tickets.stages import TICKETS
 
 
 def prepared(**changes: object) -> TicketItem:
-    item = decode_ticket(record(event(**changes)))
-    prepare(item, PREPARER, CUSTOMERS)
+    item: TicketItem = prepared_item(record(event(**changes)))
     return item
 
 
 def test_a_record_becomes_an_item() -> None:
-    item = decode_ticket(record(event(event_version=3)))
+    item = TICKETS.decode(record(event(event_version=3)))
     assert (item.version, item.point_id) == (3, point_id("acme", "tickets", "T-1"))
 
 
 @pytest.mark.parametrize("key", [None, b"", b"acme:T-2", b"acme", b"ACME:T-1", b"acme:T-1 ", b"\xff"])
 def test_a_key_that_is_not_the_ticket_s_is_refused(key: bytes | None) -> None:
     with pytest.raises(Rejected) as caught:
-        decode_ticket(record(event(), key=key))
+        TICKETS.decode(record(event(), key=key))
     assert (caught.value.reason, caught.value.field) == (FailureReason.KEY_MISMATCH, "key")
     assert ("no key" in caught.value.detail) == (key is None)
 
 
 def test_a_record_whose_headers_cannot_be_read_is_refused() -> None:
     with pytest.raises(Rejected) as caught:
-        decode_ticket(record(event(), unreadable="headers"))
+        TICKETS.decode(record(event(), unreadable="headers"))
     assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_UTF8, "headers")
 
 
 def test_a_deletion_is_held_to_its_key_too() -> None:
     with pytest.raises(Rejected):
-        decode_ticket(record(deleted(), key=b"acme:T-2"))
+        TICKETS.decode(record(deleted(), key=b"acme:T-2"))
 
 
 def test_an_id_with_a_colon_has_a_key_that_can_be_taken_apart() -> None:
-    assert decode_ticket(record(event(ticket_id="a:b"))).record.key == b"acme:a:b"
-    assert record_key("acme", "caf\N{LATIN SMALL LETTER E WITH ACUTE}") == b"acme:caf\xc3\xa9"
+    assert TICKETS.decode(record(event(ticket_id="a:b"))).record.key == b"acme:a:b"
+    assert (
+        TICKETS.decode(record(event(ticket_id="caf\N{LATIN SMALL LETTER E WITH ACUTE}"))).record.key
+        == b"acme:caf\xc3\xa9"
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,14 +66,13 @@ def test_an_id_with_a_colon_has_a_key_that_can_be_taken_apart() -> None:
     ],
 )
 def test_the_prepared_text(subject: str, body: str, text: str) -> None:
-    assert prepared_text(subject, body, PREPARER) == text
+    assert PREPARER.embedded(subject, body) == text
 
 
 def test_the_digests_of_an_item() -> None:
     item = prepared(reason="solved", resolution="Sent again.")
-    assert item.text_digest == digest(item.text)
-    assert item.resolution_digest == digest("Sent again.")
-    assert prepared().resolution_digest is None
+    assert item.digests == {"text": digest(item.text), "resolution": digest("Sent again.")}
+    assert set(prepared().digests) == {"text"}
 
 
 @pytest.mark.parametrize(
@@ -99,10 +94,9 @@ def test_the_content_does_not_depend_on_the_order_of_attributes() -> None:
 
 
 def test_a_deletion_has_content_and_no_text() -> None:
-    item = decode_ticket(record(deleted()))
-    prepare(item, PREPARER, CUSTOMERS)
+    item: TicketItem = prepared_item(record(deleted()))
     assert item.content
-    assert (item.text, item.text_digest) == ("", "")
+    assert (item.text, item.digests) == ("", {})
 
 
 def test_the_cost_is_estimated_from_the_bytes() -> None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from millrace.cli import app
-from schemas.tickets import BODY_LIMIT_CHARS
+from schemas.base import TEXT_LIMIT_CHARS
 from shared.errors import Fatal
 
 MAIL = (
@@ -55,7 +55,7 @@ def test_what_is_hidden_in_a_page_and_a_forwarding_subject() -> None:
         (b"", "standard input holds no text"),
         (b" \n\t", "holds no text"),
         (b"a\nb\xff", "is not UTF-8: byte 3, in line 2"),
-        (b"x" * (BODY_LIMIT_CHARS + 1), "is longer than a ticket's body may be, 100,000 characters"),
+        (b"x" * (TEXT_LIMIT_CHARS + 1), "is longer than a text of an event may be, 100,000 characters"),
     ],
 )
 def test_what_cannot_be_a_message_is_refused(content: bytes, said: str) -> None:

@@ -11,7 +11,7 @@ from socket import create_connection
 import pytest
 
 from shared.errors import Fatal
-from shared.metrics import Metrics
+from shared.metrics import Metrics, Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from tests.fakes import ManualClock
@@ -23,9 +23,10 @@ class Served:
     """A probe server, and what it tells about."""
 
     def __init__(self) -> None:
-        self.clock, self.metrics = ManualClock(), Metrics("tickets")
+        self.clock, registry = ManualClock(), Registry()
+        self.metrics = Metrics("tickets", registry)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=10)
-        self.server = ProbeServer(HOST, 0, self.lifecycle, self.metrics)
+        self.server = ProbeServer(HOST, 0, {"tickets": self.lifecycle}, registry)
 
     def get(self, path: str) -> tuple[int, str, str]:
         """Return status, content type and body."""
@@ -105,7 +106,7 @@ def test_a_query_behind_the_path_is_left_out(served: Served) -> None:
 
 def test_a_port_in_use_is_fatal_and_says_what_to_do(served: Served) -> None:
     with pytest.raises(Fatal, match="MILLRACE_OPERATION__PORT"):
-        ProbeServer(HOST, served.server.port, served.lifecycle, served.metrics)
+        ProbeServer(HOST, served.server.port, {"tickets": served.lifecycle}, Registry())
 
 
 def test_a_client_that_says_nothing_holds_nobody_up(served: Served) -> None:

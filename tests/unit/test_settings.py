@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from shared.settings import Settings
+from shared.stream_settings import StreamSettings, read_stream_settings
 
 
 @pytest.fixture(autouse=True)
@@ -20,45 +21,52 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def branches() -> list[tuple[str, BaseModel]]:
-    return [(name, getattr(Settings(), name)) for name in Settings.model_fields]
+    return [(name, getattr(tree, name)) for tree in (Settings(), StreamSettings()) for name in type(tree).model_fields]
+
+
+def read(branch: str) -> BaseModel:
+    """Return a branch of the process's settings, or of those of the stream `tickets`."""
+    tree = Settings() if branch in Settings.model_fields else read_stream_settings("tickets")
+    found: BaseModel = getattr(tree, branch)
+    return found
 
 
 def test_the_defaults_need_no_environment() -> None:
     settings = Settings()
     assert settings.broker.bootstrap is None
-    assert (settings.batch.max_records, settings.cache.memory_mib) == (256, 64)
+    assert (read_stream_settings("tickets").batch.max_records, settings.cache.memory_mib) == (256, 64)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "branch", "field", "expected"),
     [
         ("MILLRACE_BROKER__BOOTSTRAP", "a:1,b:2", "broker", "bootstrap", "a:1,b:2"),
-        ("MILLRACE_BATCH__MAX_RECORDS", "7", "batch", "max_records", 7),
-        ("MILLRACE_BATCH__MAX_WAIT_S", "0.5", "batch", "max_wait_s", 0.5),
+        ("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "7", "batch", "max_records", 7),
+        ("MILLRACE_TICKETS__BATCH__MAX_WAIT_S", "0.5", "batch", "max_wait_s", 0.5),
         ("MILLRACE_STORE__PATH", "folder/store", "store", "path", Path("folder/store")),
         ("MILLRACE_OPERATION__LOG_FORMAT", "text", "operation", "log_format", "text"),
-        ("millrace_similar__limit", "0", "similar", "limit", 0),
+        ("millrace_tickets__search__limit", "0", "search", "limit", 0),
     ],
 )
 def test_each_is_read_from_its_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, branch: str, field: str, expected: object
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert getattr(getattr(Settings(), branch), field) == expected
+    assert getattr(read(branch), field) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "value", "field"),
     [
-        ("MILLRACE_BATCH__MAX_RECORDS", "many", "max_records"),
-        ("MILLRACE_BATCH__MAX_RECORDS", "0", "max_records"),
-        ("MILLRACE_BATCH__MAX_WAIT_S", "-1", "max_wait_s"),
-        ("MILLRACE_DECISION__NEIGHBOURS", "0", "neighbours"),
-        ("MILLRACE_SIMILAR__LIMIT", "6", "limit"),
+        ("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "many", "max_records"),
+        ("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "0", "max_records"),
+        ("MILLRACE_TICKETS__BATCH__MAX_WAIT_S", "-1", "max_wait_s"),
+        ("MILLRACE_TICKETS__DECISION__NEIGHBOURS", "0", "neighbours"),
+        ("MILLRACE_TICKETS__SEARCH__LIMIT", "6", "limit"),
         ("MILLRACE_BROKER__GROUP_PROTOCOL", "newest", "group_protocol"),
         ("MILLRACE_OPERATION__PORT", "70000", "port"),
         ("MILLRACE_OPERATION__LOG_LEVEL", "loud", "log_level"),
-        ("MILLRACE_BATCH__MAX_RECORD", "7", "max_record"),
+        ("MILLRACE_TICKETS__BATCH__MAX_RECORD", "7", "max_record"),
     ],
 )
 def test_a_wrong_value_or_name_is_an_error_that_names_it(
@@ -66,15 +74,15 @@ def test_a_wrong_value_or_name_is_an_error_that_names_it(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
-        Settings()
+        (Settings(), read_stream_settings("tickets"))
     assert caught.value.errors()[0]["loc"][-1] == field
 
 
-@pytest.mark.parametrize("name", ["BROKER__BOOTSTRAP", "CACHE__REDIS_URL", "STORE__URL", "BATCH__MAX_RECORDS"])
+@pytest.mark.parametrize("name", ["BROKER__BOOTSTRAP", "CACHE__REDIS_URL", "STORE__URL", "TICKETS__BATCH__MAX_RECORDS"])
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    expected = Settings()
+    expected = Settings(), read_stream_settings("tickets")
     monkeypatch.setenv(f"MILLRACE_{name}", "")
-    assert Settings() == expected
+    assert (Settings(), read_stream_settings("tickets")) == expected
 
 
 def test_a_foreign_variable_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,11 +91,19 @@ def test_a_foreign_variable_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_nothing_can_be_changed_afterwards() -> None:
-    settings = Settings()
+    settings, own = Settings(), StreamSettings()
     with pytest.raises(ValidationError, match="frozen"):
-        settings.batch = settings.batch
+        settings.store = settings.store
     with pytest.raises(ValidationError, match="frozen"):
-        settings.batch.max_records = 1
+        own.batch = own.batch
+    with pytest.raises(ValidationError, match="frozen"):
+        own.batch.max_records = 1
+
+
+def test_each_stream_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_CALLS__BATCH__MAX_RECORDS", "9")
+    assert read_stream_settings("calls").batch.max_records == 9
+    assert read_stream_settings("tickets") == StreamSettings()
 
 
 @pytest.mark.parametrize(("name", "branch"), branches())
@@ -97,7 +113,7 @@ def test_a_default_is_itself_a_valid_value(name: str, branch: BaseModel) -> None
 
 
 def test_reading_the_module_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLRACE_BATCH__MAX_RECORDS", "9")
-    assert Settings().batch.max_records == 9
-    monkeypatch.delenv("MILLRACE_BATCH__MAX_RECORDS")
-    assert Settings().batch.max_records == 256
+    monkeypatch.setenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "9")
+    assert read_stream_settings("tickets").batch.max_records == 9
+    monkeypatch.delenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS")
+    assert read_stream_settings("tickets").batch.max_records == 256

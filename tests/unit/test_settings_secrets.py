@@ -123,7 +123,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 def test_user_and_password_are_decoded() -> None:
     settings = CacheSettings.model_validate({"redis_url": "rediss://u%40x:a%2Fb%3A@host:7000/3"})
     assert settings.redis_url is not None
-    from shared.cache.address import RedisAddress
+    from shared.addresses import RedisAddress
 
     address = RedisAddress.parse(settings.redis_url.get_secret_value())
     assert (address.host, address.port, address.database, address.tls) == ("host", 7000, 3, True)

@@ -14,20 +14,21 @@ import numpy as np
 import pytest
 
 from schemas.points import point_id as ticket_point_id
-from schemas.tickets import SimilarLeftOut
+from schemas.similar import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded, Point
 from shared.retrieval.ranking import LEAST_TERMS
 from shared.retrieval.similar import COUNTED_AT_ONCE, COUNTS_HOLD_S, SHOWN_TERMS, Found, Question, SimilarSearch
-from shared.settings import SimilarSettings
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.terms import Terms
-from tests.assembly import CUSTOMERS, PREPARER
+from tests.assembly import prepared_item
 from tests.fakes import DIM, FakeCollection, ManualClock
 from tests.tickets import event, record
-from workers.tickets.prepare import decode_ticket, prepare
-from workers.tickets.similar import find_similar
+from workers.tickets.decide import find_similar
+from workers.tickets.prepare import TicketItem
+from workers.tickets.stages import TICKETS
 
-SETTINGS = SimilarSettings()
+SETTINGS = SearchSettings()
 TERMS = Terms()
 ITSELF = UUID(int=7)
 ASKED = "Where is my parcel, it should have arrived on Monday"
@@ -62,7 +63,7 @@ def collection(*points: Point) -> FakeCollection:
 
 def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", **settings: Any) -> Found:
     """Return what a search of these points finds for a text on the first axis."""
-    search = SimilarSearch(collection(*points), "text", SimilarSettings(**settings))
+    search = SimilarSearch(collection(*points), "text", SearchSettings(**settings), TICKETS.points.is_ours)
     [answer] = search.find([Question("acme", text, unit(1.0), datetime.fromisoformat(at), ITSELF)])
     return answer
 
@@ -78,7 +79,9 @@ def test_scores_that_are_no_numbers_are_left_out() -> None:
     store = collection(solved("a", 0.5))
     spoilt = replace(solved("b", 0.9), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
-    [answer] = SimilarSearch(store, "text", SETTINGS).find([Question("acme", ASKED, unit(1.0), datetime.now(UTC))])
+    [answer] = SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(
+        [Question("acme", ASKED, unit(1.0), datetime.now(UTC))]
+    )
     assert names(answer) == ["a"]
 
 
@@ -90,11 +93,11 @@ def test_only_a_question_whose_best_hits_are_not_all_ours_is_asked_again() -> No
     ]
     store = collection(*ours, *far, *foreign)
     questions = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("other", "acme")]
-    answers = SimilarSearch(store, "text", SETTINGS).find(questions)
+    answers = SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(questions)
     assert [names(answer) for answer in answers] == [[f"o{n}" for n in range(5)], [f"s{n}" for n in range(5)]]
     assert store.effects[:3] == ["candidates 2", "payloads", "candidates 1"]
     store.effects.clear()
-    SimilarSearch(store, "text", SETTINGS).find(questions[:1])
+    SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(questions[:1])
     assert store.effects == ["candidates 1", "payloads"], "nothing foreign, nothing more is asked"
 
 
@@ -184,9 +187,9 @@ def test_where_nothing_is_found_it_is_counted_what_each_rule_left_out() -> None:
 def test_each_reason_names_the_setting_that_lets_them_in() -> None:
     answer = found(solved("a", 0.9, satisfaction=None), solved("b", 0.9, satisfaction=2))
     assert answer.solved is not None
-    unrated, too_low = answer.solved.reasons(SETTINGS)
-    assert unrated == "1 without a rating (`satisfaction`): MILLRACE_SIMILAR__INCLUDE_UNRATED=true lets them in"
-    assert too_low == "1 rated below 4: a lower MILLRACE_SIMILAR__MIN_SATISFACTION lets them in"
+    unrated, too_low = answer.solved.reasons(SETTINGS, "tickets")
+    assert unrated == "1 without a rating (`satisfaction`): MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true lets them in"
+    assert too_low == "1 rated below 4: a lower MILLRACE_TICKETS__SEARCH__MIN_SATISFACTION lets them in"
     assert (answer.solved.total, answer.solved.offered) == (2, 0)
 
 
@@ -198,7 +201,7 @@ def test_nothing_is_counted_where_something_was_found_or_nothing_is_looked_for()
 
 def test_a_batch_counts_once_for_each_tenant_that_nothing_was_found_for() -> None:
     points = collection(solved("a", 0.9, satisfaction=None))
-    search = SimilarSearch(points, "text", SETTINGS)
+    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours)
     asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
     assert [left_out(answer) for answer in search.find(asked)] == [(1, 0), (0, 0)] * 3
     assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
@@ -212,7 +215,7 @@ def test_a_count_that_fails_stops_nothing_and_is_not_tried_again_at_once() -> No
 
     points = CannotCount()
     points.upsert([solved("a", 0.9, satisfaction=None)])
-    search = SimilarSearch(points, "text", SETTINGS, ManualClock())
+    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     assert [left_out(answer) for _ in range(3) for answer in search.find(asked)] == [None] * 3
     assert points.effects.count("count") == 1
@@ -220,7 +223,7 @@ def test_a_count_that_fails_stops_nothing_and_is_not_tried_again_at_once() -> No
 
 def test_of_many_tenants_some_are_counted_in_a_later_batch() -> None:
     points = collection()
-    search = SimilarSearch(points, "text", SETTINGS, ManualClock())
+    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question(f"t{n}", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for n in range(COUNTED_AT_ONCE + 3)]
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * COUNTED_AT_ONCE + [None] * 3
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * len(asked)
@@ -228,7 +231,7 @@ def test_of_many_tenants_some_are_counted_in_a_later_batch() -> None:
 
 def test_a_count_holds_for_a_while() -> None:
     points, clock = collection(solved("a", 0.9, satisfaction=None)), ManualClock()
-    search = SimilarSearch(points, "text", SETTINGS, clock)
+    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, clock)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     assert left_out(search.find(asked)[0]) == (1, 0)
     points.upsert([solved("b", 0.9, satisfaction=1)])
@@ -316,7 +319,7 @@ def test_no_reply_where_the_best_is_too_weak_or_nothing_was_written() -> None:
 
 def test_a_batch_is_one_query_and_one_reading() -> None:
     points = collection(solved("a", 0.9), solved("b", 0.8))
-    search = SimilarSearch(points, "text", SETTINGS)
+    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for _ in range(3)]
     assert [names(answer) for answer in search.find(asked)] == [["a", "b"]] * 3
     assert points.effects == ["candidates 3", "payloads"]
@@ -330,7 +333,7 @@ def test_a_hit_that_is_gone_when_it_is_read_is_left_out() -> None:
 
     points = Vanishing()
     points.upsert([solved("a", 0.9), solved("b", 0.8)])
-    [answer] = SimilarSearch(points, "text", SETTINGS).find(
+    [answer] = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours).find(
         [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     )
     assert (answer.similar, answer.reply) == ((), None)
@@ -340,21 +343,22 @@ def test_a_store_that_cannot_be_read_is_unavailable() -> None:
     points = collection(solved("a", 0.9))
     points.failures.append(Unavailable("store", "down"))
     with pytest.raises(Unavailable):
-        SimilarSearch(points, "text", SETTINGS).find([Question("acme", "", unit(1.0), datetime.now(UTC))])
+        SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours).find(
+            [Question("acme", "", unit(1.0), datetime.now(UTC))]
+        )
 
 
 def test_an_item_gets_its_hits_and_its_reply_and_not_itself() -> None:
-    item = decode_ticket(record(event()))
-    prepare(item, PREPARER, CUSTOMERS)
-    item.text_embedded = Embedded(unit(1.0), 1)
+    item: TicketItem = prepared_item(record(event()))
+    item.embedded["text"] = Embedded(unit(1.0), 1)
     points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel"))
-    find_similar([item], SimilarSearch(points, "text", SETTINGS))
+    find_similar([item], SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours))
     assert [ticket.ticket_id for ticket in item.similar] == ["a"]
     assert item.similar[0].shared_terms == ("parcel",)
     assert item.suggested_reply is not None
     assert item.similar_left_out is None
     unrated = {"satisfaction": None, "event_version": 2}
     points.upsert([replace(p, version=2, payload={**p.payload, **unrated}) for p in list(points.points.values())])
-    find_similar([item], SimilarSearch(points, "text", SETTINGS))
+    find_similar([item], SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours))
     assert not item.similar
     assert item.similar_left_out == SimilarLeftOut(unrated=2, rated_too_low=0)

@@ -13,10 +13,11 @@ import pytest
 
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
-from schemas.points import TicketPayload, TicketTombstone, point_id
-from schemas.tickets import SimilarLeftOut
+from schemas.points import point_id
+from schemas.similar import SimilarLeftOut
+from schemas.tickets import TicketPayload, TicketTombstone
 from shared.records import Point, Settled, Vector
-from shared.settings import SimilarSettings
+from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import is_unit
 from tests.assembly import Assembly
 from tests.tickets import deleted, event, record
@@ -82,7 +83,7 @@ def test_an_update_with_the_same_text_is_indexed_and_not_embedded() -> None:
     embedded(parts)
     [settled] = send(parts, event(**UNCHANGED, priority="urgent"))
     assert settled.outcome is Outcome.INDEXED
-    assert settled.result is None
+    assert settled.results == ()
     assert embedded(parts) == []
     assert np.array_equal(stored(parts).vectors["text"], before)
     assert (payload(parts).event_version, payload(parts).priority) == (2, "urgent")
@@ -230,7 +231,7 @@ def test_reopened_with_another_text_is_routed_again() -> None:
 def test_deleted_leaves_a_tombstone_without_text_or_vector() -> None:
     parts = Assembly()
     [_, settled] = send(parts, event(), deleted(event_version=2))
-    assert (settled.outcome, settled.result) == (Outcome.DELETED, None)
+    assert (settled.outcome, settled.results) == (Outcome.DELETED, ())
     assert stored(parts).vectors == {}
     TicketTombstone.model_validate(dict(stored(parts).payload))
     assert event()["subject"] not in str(stored(parts).payload)
@@ -391,7 +392,7 @@ def test_a_vector_that_is_not_finite_dead_letters_the_record() -> None:
 
 
 def test_with_no_similar_tickets_wanted_the_store_is_not_asked_for_any() -> None:
-    parts = Assembly(similar=SimilarSettings(limit=0))
+    parts = Assembly(similar=SearchSettings(limit=0))
     send(parts, event())
     assert parts.effects.count("search 1") == 1
     assert not any(effect.startswith(("candidates", "payloads")) for effect in parts.effects)
@@ -399,6 +400,6 @@ def test_with_no_similar_tickets_wanted_the_store_is_not_asked_for_any() -> None
 
 
 def test_the_collection_has_both_vectors_and_the_fields_that_filters_use() -> None:
-    spec = collection_spec("tickets__m__f", 8)
+    spec = collection_spec("tickets__m__f", {"text": 8})
     assert (spec.alias, spec.vectors) == ("tickets", {"text": 8, "resolution": 8})
     assert set(spec.indexes) == {"tenant_id", "flags", "satisfaction"}

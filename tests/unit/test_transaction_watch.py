@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from shared.broker.transactions import Waiting
 from shared.errors import Fatal, Unavailable
-from shared.metrics import Metrics
+from shared.metrics import Metrics, Registry
 from shared.observers import Observer
 from shared.operation.transaction_watch import EVERY_S, TransactionWatch
 from tests.fakes import ManualClock
@@ -93,9 +93,10 @@ def test_what_cannot_be_measured_is_unknown_and_the_next_look_counts(error: Exce
 
 
 def test_the_gauges_are_absent_while_unknown() -> None:
-    metrics = Metrics("tickets")
+    registry = Registry()
+    metrics = Metrics("tickets", registry)
     metrics.open_transactions_measured(60, 74.0)
-    assert b'millrace_open_transaction_oldest_age_seconds{stream="tickets"} 74.0' in metrics.render()
+    assert b'millrace_open_transaction_oldest_age_seconds{stream="tickets"} 74.0' in registry.render()
     metrics.open_transactions_measured(None, 0.0)
-    assert b"millrace_open_transaction_records{" not in metrics.render()
-    assert b"millrace_open_transaction_oldest_age_seconds{" not in metrics.render()
+    assert b"millrace_open_transaction_records{" not in registry.render()
+    assert b"millrace_open_transaction_oldest_age_seconds{" not in registry.render()

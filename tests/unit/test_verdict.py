@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 
-from schemas.tickets import Priority
+from schemas.decisions import Priority
 from shared.routing.policy import Policy
 from shared.routing.verdict import Judged, Verdict, judge, raised
 

@@ -6,20 +6,19 @@ It reads the input itself and never counts offsets: compaction, transactions and
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from millrace.evidence import Evidence, Place, gather_evidence
-from schemas.ours import PAYLOAD_FIELDS, TICKETS, foreign_reason
 from schemas.outcomes import Outcome
-from schemas.points import point_id
+from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic
+from shared.audit.evidence import Evidence, Place, gather_evidence
 from shared.broker.reader import TopicReader
-from shared.engine.pipeline import PUBLISHED_FIELD
+from shared.engine.snapshots import PUBLISHED_FIELD
+from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
 from shared.records import Record
 from shared.vectorstore.port import VERSION_FIELD, Collection, is_version
-from workers.tickets.prepare import decode_ticket
 
 SettledVersions = dict[UUID, dict[int, bool]]
 """The settled versions of each id, and whether a record of that version was routed."""
@@ -97,7 +96,7 @@ class Findings:
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Findings:
+def audit(reader: TopicReader, stream: Stream[Any, Any], collection: Collection | None) -> Findings:
     """Merge everything that is known about a stream.
 
     Args:
@@ -108,7 +107,7 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
     Raises:
         Unavailable: the broker or the store cannot be read.
     """
-    topics = [input_topic(stream), redo_topic(stream)]
+    topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
     findings = Findings()
     evidence = gather_evidence(reader, stream)
@@ -124,7 +123,7 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
             _check_record(record, place, evidence, committed.get(record.topic_partition, 0), findings)
             outcomes = set(evidence.outcomes.get(place, ()))
             if outcomes & {*FINAL, Outcome.SUPERSEDED}:
-                _remember_version(record, Outcome.ROUTED in outcomes, settled)
+                _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
     findings.below_retention = sum(place not in seen for place in evidence.outcomes)
     lows = {where: low for topic in topics for where, (low, _) in reader.watermarks(topic).items()}
     for ((topic, partition), first), count in evidence.unread_lost(committed, lows).items():
@@ -133,7 +132,10 @@ def audit(reader: TopicReader, stream: str, collection: Collection | None) -> Fi
     for key in evidence.contradicted:
         findings.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
     if collection is not None:
-        _check_points(collection, settled, evidence, findings)
+        points = _read_points(collection, stream.points, settled, findings)
+        # By the id, which is what another program cannot write over.
+        published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.decisions}
+        _check_points(points, settled, published, evidence, findings)
     return findings
 
 
@@ -164,24 +166,27 @@ def _check_record(record: Record, place: Place, evidence: Evidence, committed: i
         findings.note("repeated", f"{name} {' and '.join(repeated)}")
 
 
-def _remember_version(record: Record, routed: bool, settled: SettledVersions) -> None:
+def _remember_version(stream: Stream[Any, Any], record: Record, routed: bool, settled: SettledVersions) -> None:
     try:
-        item = decode_ticket(record)
+        item = stream.decode(record)
     except (Rejected, NewerSchema):  # the ledger says it was settled by a worker with another schema
         return
     versions = settled[item.point_id]
     versions[item.version] = routed or versions.get(item.version, False)
 
 
-def _check_points(collection: Collection, settled: SettledVersions, evidence: Evidence, findings: Findings) -> None:
+def _check_points(
+    stored: dict[UUID, StoredPoint],
+    settled: SettledVersions,
+    published: set[tuple[UUID, int]],
+    evidence: Evidence,
+    findings: Findings,
+) -> None:
     """Compare every id's point with the versions settled; tombstones are points too.
 
     A point keeps the version whose result was published last. Where no record of that version was routed and no result
-    has it, the ticket was lost between two versions. An id that was settled is ours, whatever its payload says.
+    has it, the item was lost between two versions. An id that was settled is ours, whatever its payload says.
     """
-    stored = _read_points(collection, settled, findings)
-    # By the id, which is what another program cannot write over.
-    published = {(point_id(tenant, TICKETS, ticket), version) for tenant, ticket, version in evidence.decisions}
     for which, versions in settled.items():
         newest = max(versions)
         if which not in stored:
@@ -190,7 +195,7 @@ def _check_points(collection: Collection, settled: SettledVersions, evidence: Ev
         point = stored[which]
         if not is_version(point.version):
             what = f"point {which} has no valid {VERSION_FIELD}, {newest} was settled: another program wrote it"
-            findings.note("missing", f"{what}; remove it and send the ticket again")
+            findings.note("missing", f"{what}; remove it and send the item again")
             continue
         if point.version < newest:
             findings.note("stale", f"point {which} holds version {point.version}, {newest} was settled")
@@ -202,11 +207,13 @@ def _check_points(collection: Collection, settled: SettledVersions, evidence: Ev
             findings.note(evidence.absence("result"), what)
 
 
-def _read_points(collection: Collection, settled: SettledVersions, findings: Findings) -> dict[UUID, StoredPoint]:
+def _read_points(
+    collection: Collection, schema: PointSchema, settled: SettledVersions, findings: Findings
+) -> dict[UUID, StoredPoint]:
     """Read all points, count those that are not ours, and return what is compared of the settled ids."""
     stored: dict[UUID, StoredPoint] = {}
-    for which, payload in collection.scroll_all(PAYLOAD_FIELDS):
-        reason = foreign_reason(which, payload)
+    for which, payload in collection.scroll_all(schema.fields):
+        reason = schema.foreign_reason(which, payload)
         if reason is None:
             findings.points += 1
         else:

@@ -5,15 +5,16 @@ speaks of records that are gone, and is counted apart; what names none is taken 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, Outcome
-from schemas.tickets import TicketRouted
-from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, result_topic
+from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic
 from shared.broker.reader import TopicReader
+from shared.engine.stream import Stream
 from shared.records import Record, TopicPartition, header_texts
 
 Place = tuple[TopicPartition, int]
@@ -76,17 +77,17 @@ class Evidence:
         return topic_id is not None and topic_id != self.topic_ids.get(topic, topic_id)
 
 
-def gather_evidence(reader: TopicReader, stream: str) -> Evidence:
+def gather_evidence(reader: TopicReader, stream: Stream[Any, Any]) -> Evidence:
     """Read the ledger, the results and the dead letters of a stream.
 
     Raises:
         Unavailable: the broker cannot be read.
     """
-    evidence = Evidence(reader.topic_ids([input_topic(stream), redo_topic(stream)]))
-    takers = {
-        ledger_topic(stream): _take_ledger,
-        result_topic(stream): _take_result,
-        dlq_topic(stream): _take_dead_letter,
+    evidence = Evidence(reader.topic_ids([input_topic(stream.name), redo_topic(stream.name)]))
+    takers: dict[str, Callable[[Record, Evidence], None]] = {
+        ledger_topic(stream.name): _take_ledger,
+        stream.result_topic: partial(_take_result, stream),
+        dlq_topic(stream.name): _take_dead_letter,
     }
     for topic, take in takers.items():
         for record in reader.read(topic):
@@ -96,7 +97,7 @@ def gather_evidence(reader: TopicReader, stream: str) -> Evidence:
                 place = f"{record.topic}/{record.partition}@{record.offset}"
                 evidence.unreadable.append(f"{place}: {type(error).__name__}")
     # Asked last: what was removed while the topics were read must count as removed.
-    owed: dict[Owed, str] = {"letter": dlq_topic(stream), "result": result_topic(stream)}
+    owed: dict[Owed, str] = {"letter": dlq_topic(stream.name), "result": stream.result_topic}
     for kind, topic in owed.items():
         evidence.removed[kind] = sum(low for low, _ in reader.watermarks(topic).values())
     return evidence
@@ -114,14 +115,13 @@ def _take_ledger(record: Record, evidence: Evidence) -> None:
     evidence.unread[where] += [range(span.first, span.last + 1) for span in entry.unread]
 
 
-def _take_result(record: Record, evidence: Evidence) -> None:
-    result = TicketRouted.model_validate_json(record.value or b"")
-    source = result.source
-    if not evidence.is_of_another(source.topic, source.topic_id):
-        evidence.results[TopicPartition(source.topic, source.partition), source.offset] += 1
-    key = (result.tenant_id, result.ticket_id, result.event_version)
-    decision = result.decision.model_dump_json()
-    if evidence.decisions.setdefault(key, decision) != decision:
+def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -> None:
+    result = stream.read_result(record.value)
+    origin = result.origin
+    if not evidence.is_of_another(origin.topic, origin.topic_id):
+        evidence.results[TopicPartition(origin.topic, origin.partition), origin.offset] += 1
+    key = (result.tenant_id, result.source_id, result.version)
+    if evidence.decisions.setdefault(key, result.decision) != result.decision:
         evidence.contradicted.append(key)
 
 

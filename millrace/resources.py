@@ -1,0 +1,200 @@
+"""What settings stand for: the store, the model, the broker, the cache, head and policy. It knows no worker.
+
+Adapters of slow libraries are imported where they are configured, so that commands without them start at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.security import Address, Brokers
+from shared.cache.memory import MemoryCache
+from shared.cache.port import VectorCache
+from shared.cache.tiered import TieredCache
+from shared.clock import Clock
+from shared.embedding.port import TextModel
+from shared.embedding.registry import ModelCard, load_card
+from shared.engine.loop import Policies
+from shared.engine.stream import Stream
+from shared.errors import Fatal
+from shared.metrics import Registry
+from shared.observers import Observer
+from shared.routing.decider import Routing
+from shared.routing.policy import POLICY_FILE, Policy
+from shared.settings import Settings
+from shared.stream_settings import StreamSettings
+from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.late import LateCollection
+from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the streams of one process share.
+
+    Attributes:
+        settings: Those of the process.
+        address: Of the brokers.
+        store: Where points are written.
+        registry: Where metrics are kept.
+        policies: How workers behave where things go wrong.
+    """
+
+    settings: Settings
+    address: Address
+    store: VectorStore
+    registry: Registry
+    policies: Policies = field(default_factory=Policies)
+
+
+def group_of(own: StreamSettings, stream: str) -> str:
+    """Return the consumer group of a stream's workers."""
+    return own.consumer.group or f"millrace-{stream}"
+
+
+def model_card(own: StreamSettings) -> ModelCard:
+    """Return the card of the configured model.
+
+    Raises:
+        Fatal: there is no such model, or its row is not valid.
+    """
+    return load_card(own.embedding.model, own.embedding.models_file)
+
+
+def collection_spec(own: StreamSettings, stream: Stream[Any, Any]) -> CollectionSpec:
+    """Return the collection of a stream under the configured model."""
+    card = model_card(own)
+    return stream.collection(card.collection(stream.name), {card.modality: card.dim})
+
+
+def load_text_model(own: StreamSettings) -> TextModel:
+    """Load the configured text model.
+
+    Raises:
+        Fatal: the model or what it needs is not installed, or it is not what its card says.
+    """
+    card = model_card(own)
+    try:
+        from shared.embedding.text import SentenceModel
+    except ImportError as error:
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[text]") from error
+    return SentenceModel(card, own.embedding.device, own.embedding.micro_batch_tokens)
+
+
+def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, TextModel]:
+    """Load the models of a stream, by modality.
+
+    Raises:
+        Fatal: one cannot be loaded.
+    """
+    modalities = {each.modality for each in stream.inputs}
+    if modalities != {"text"}:
+        raise Fatal(f"stream {stream.name} needs models of {', '.join(sorted(modalities))}; there are text models only")
+    return {"text": load_text_model(own)}
+
+
+def load_policy(own: StreamSettings) -> Policy:
+    """Return the configured policy, else the one beside the configured head, else the packaged one.
+
+    Raises:
+        Fatal: it cannot be read, or something in it is wrong.
+    """
+    beside = own.decision.head / POLICY_FILE if own.decision.head is not None else None
+    return Policy.load(own.decision.routing or (beside if beside is not None and beside.exists() else None))
+
+
+def load_routing(own: StreamSettings, model_fingerprint: str) -> Routing:
+    """Return by what events are decided: the configured head under its policy, or the vote under the policy.
+
+    Args:
+        own: Which head and policy.
+        model_fingerprint: Of the model whose vectors will be decided on.
+
+    Raises:
+        Fatal: the head or the policy cannot be used, or they do not fit the model or each other.
+    """
+    policy = load_policy(own)
+    if own.decision.head is None:
+        return Routing(policy)
+    from shared.routing.head_files import load_head
+
+    head = load_head(own.decision.head)
+    head.check_model(model_fingerprint)
+    return Routing(policy, head)
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[VectorStore]:
+    """Open the configured vector store."""
+    with closing(connected_store(settings)) as store:
+        yield store
+
+
+def connected_store(settings: Settings) -> VectorStore:
+    """Return the configured vector store; whoever asks closes it."""
+    if settings.store.url is None:
+        return EdgeStore(settings.store.path)
+    from shared.vectorstore.qdrant import connect
+
+    return connect(settings.store)
+
+
+@contextmanager
+def open_cache(settings: Settings, dim: int, clock: Clock, observer: Observer) -> Iterator[VectorCache]:
+    """Open the cache of vectors: in the process and, where an address is configured, Redis behind it.
+
+    Args:
+        settings: Of the cache.
+        dim: Length of the model's vectors.
+        clock: For how long Redis is left alone after a failure.
+        observer: Told of hits, misses and failures.
+    """
+    memory: tuple[str, VectorCache] = ("memory", MemoryCache(settings.cache.memory_mib << 20))
+    if settings.cache.redis_url is None:
+        yield TieredCache([memory], observer)
+        return
+    from shared.cache.redis import RedisCache
+
+    with closing(RedisCache(settings.cache, dim, clock, observer)) as shared:
+        yield TieredCache([memory, ("redis", shared)], observer)
+
+
+@contextmanager
+def open_collection(settings: Settings, stream: str) -> Iterator[Collection]:
+    """Open what a stream's readers use, in the configured store; nothing is created.
+
+    Raises:
+        Fatal: there is no store, or it holds nothing of the stream.
+    """
+    where = settings.store.url or str(settings.store.path)
+    if settings.store.url is None and not settings.store.path.exists():
+        raise Fatal(f"there is no store at {where}; set MILLRACE_STORE__PATH, or MILLRACE_STORE__URL")
+    with open_store(settings) as store:
+        collection = store.open_alias(stream)
+        if collection is None:
+            raise Fatal(f"{where} holds no collection of {stream}")
+        yield collection
+
+
+@contextmanager
+def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[Address]:
+    """Yield the brokers' addresses; where none are configured, hold an embedded broker with these topics.
+
+    Raises:
+        Fatal: the embedded broker is to be spoken to in secret.
+    """
+    if settings.broker.bootstrap is not None:
+        yield Brokers(settings.broker.bootstrap, settings.broker)
+        return
+    if settings.broker.security_protocol != "plaintext":
+        raise Fatal("MILLRACE_BROKER__SECURITY_PROTOCOL is set, but no MILLRACE_BROKER__BOOTSTRAP that it could be for")
+    with EmbeddedBroker() as broker:
+        broker.create(topics)
+        yield broker.bootstrap
+
+
+def opened_collection(settings: Settings, store: VectorStore, spec: CollectionSpec) -> Collection:
+    """Open a server's collection when it is first asked, the embedded one now: that may take long and stops all threads."""
+    return store.open(spec) if settings.store.url is None else LateCollection(store, spec)

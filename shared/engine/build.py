@@ -1,0 +1,99 @@
+"""Building the point and the results of an item whose effect is known, out of what its stream supplies."""
+
+from typing import Any, Generic
+
+from schemas.base import Origin
+from schemas.outcomes import Outcome
+from shared.engine.snapshots import (
+    CONTENT_FIELD,
+    DECISION_FIELD,
+    PUBLISHED_FIELD,
+    Effect,
+    Item,
+    ItemT,
+    digest_field,
+    windows_field,
+)
+from shared.engine.stream import Stages, Stream
+from shared.errors import Rejected
+from shared.records import Message, Point, Record, Settled
+from shared.vectorstore.port import VERSION_FIELD
+
+
+class Builder(Generic[ItemT]):
+    """Builds what settling has to write.
+
+    Args:
+        stream: Which fields and topics.
+        stages: Supplies content and results.
+    """
+
+    def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT]) -> None:
+        self._stream, self._stages = stream, stages
+
+    def settled(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
+        """Return what became of a record.
+
+        Args:
+            record: As it was read.
+            item: Its event at the end of its way; None if the record was refused.
+            refused: Why it was.
+        """
+        failure = refused if item is None else item.rejected
+        if item is None or failure is not None:
+            return Settled(record, Outcome.DEAD_LETTERED, failure=failure)
+        if item.effect is Effect.SUPERSEDE:
+            return Settled(record, Outcome.SUPERSEDED)
+        point = None if item.effect is Effect.REPEAT else self._point(item)
+        results = self._results(item) if item.publishes else ()
+        return Settled(record, _outcome(item), item.point_id, item.version, point, results)
+
+    def _point(self, item: ItemT) -> Point:
+        """Build the point: the stream's content, and by what the engine judges the next version."""
+        law: dict[str, object] = {
+            "tenant_id": item.event.tenant_id,
+            self._stream.id_field: item.source_id,
+            VERSION_FIELD: item.version,
+            "deleted": item.deletes,
+            CONTENT_FIELD: item.content,
+        }
+        if item.deletes:
+            return Point(item.point_id, item.version, {}, law)
+        law |= self._input_fields(item) | self._published_fields(item)
+        owned = {} if item.stored is None else item.stored.payload
+        law |= {name: owned[name] for name in self._stream.owned_fields if name in owned}
+        content = self._stages.content(item)
+        vectors = {
+            each.name: item.embedded[each.name].vector for each in self._stream.inputs if each.name in item.embedded
+        }
+        return Point(item.point_id, item.version, vectors, {**content.payload, **law}, content.sparse)
+
+    def _input_fields(self, item: ItemT) -> dict[str, object]:
+        fields: dict[str, object] = {}
+        for each in self._stream.inputs:
+            fields[digest_field(each.name)] = item.digests.get(each.name)
+            if each.decides:
+                embedded = item.embedded.get(each.name)
+                fields[windows_field(each.name)] = 1 if embedded is None else embedded.windows
+        return fields
+
+    def _published_fields(self, item: ItemT) -> dict[str, object]:
+        """Return what was published last: by this version, or by the one before."""
+        is_now = item.effect is Effect.ROUTE
+        fields: dict[str, object] = {PUBLISHED_FIELD: item.version if is_now else item.published_version}
+        if self._stream.decides:
+            decision = item.decision if is_now else item.stored_decision
+            fields[DECISION_FIELD] = None if decision is None else decision.model_dump(mode="json")
+        return fields
+
+    def _results(self, item: ItemT) -> tuple[Message, ...]:
+        record = item.record
+        origin = Origin(topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset)
+        published = self._stages.results(item, origin)
+        return tuple(Message(topic, record.key, each.model_dump_json().encode()) for topic, each in published)
+
+
+def _outcome(item: Item[Any]) -> Outcome:
+    if item.publishes:
+        return Outcome.ROUTED
+    return Outcome.DELETED if item.deletes else Outcome.INDEXED

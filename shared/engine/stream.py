@@ -1,0 +1,237 @@
+"""The descriptor of a stream: what topics, commands, audit, dead letters and wiring ask, and what the engine is given.
+
+Nothing in `shared` knows a stream by name; `millrace/streams.py` lists those that exist.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from schemas.base import Event, Frozen, Origin
+from schemas.failures import FailureReason
+from schemas.points import PointSchema, point_id
+from schemas.topics import Topic, topics_of
+from shared.decoding import decode
+from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
+from shared.errors import Rejected
+from shared.records import Record, SparseVector
+from shared.routing.decider import Decider
+from shared.stream_settings import SearchSettings
+from shared.text.preparation import Preparation
+from shared.vectorstore.port import Collection, CollectionSpec
+
+SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Something that a stream has embedded; the vector has its name.
+
+    Attributes:
+        name: Of the vector, and with `_digest` behind it of the payload field that keeps its digest.
+        modality: Which of the stream's models embeds it.
+        decides: Whether results depend on it.
+    """
+
+    name: str
+    modality: str = "text"
+    decides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a stream stores of a snapshot, beside what the engine does.
+
+    Attributes:
+        payload: Fields as JSON has them.
+        sparse: Sparse vectors by name.
+    """
+
+    payload: Mapping[str, object]
+    sparse: Mapping[str, SparseVector] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What wiring gives to a stream's stages.
+
+    Attributes:
+        collection: Where the stream's points are.
+        decider: Decides by the stream's head and policy.
+        preparation: How texts are prepared for its text model.
+        customer_key: Key of the digests that take the place of customers' ids.
+        search: How similar solved items are looked for.
+        model: Fingerprint of its models, as results tell it.
+    """
+
+    collection: Collection
+    decider: Decider
+    preparation: Preparation
+    customer_key: bytes
+    search: SearchSettings
+    model: str
+
+
+class Stages(Protocol[SomeItemT]):
+    """What a stream supplies to the pipeline of a worker.
+
+    `prepare` is called on the thread that prepares the next batch; the others on the thread that processes, so never two of
+    them at once. What they raise beyond the errors named here ends the worker.
+    """
+
+    def prepare(self, items: Sequence[SomeItemT]) -> None:
+        """Say what is to be embedded (`item.inputs`), and put what is kept in the place of `item.event`.
+
+        It uses the CPU alone, waits for nothing and raises nothing.
+        """
+        ...
+
+    def decide(self, items: Sequence[SomeItemT]) -> None:
+        """Find out what the results of these items say; each has its vectors, and a repeat has its decision.
+
+        It may wait for the store.
+
+        Raises:
+            Unavailable: the store cannot be read; it is called again with the same items.
+        """
+        ...
+
+    def content(self, item: SomeItemT) -> Content:
+        """Return what is stored of a snapshot. It waits for nothing and raises nothing."""
+        ...
+
+    def results(self, item: SomeItemT, origin: Origin) -> Sequence[tuple[str, Frozen]]:
+        """Return what is published, and each on which topic. It waits for nothing and raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a published result says of itself.
+
+    Attributes:
+        tenant_id: Whose item it is about.
+        source_id: Which item.
+        version: Which version of it.
+        origin: The record that it was made for.
+        decision: What it decides, as JSON; empty if its stream decides nothing. Two results of one version say the same.
+    """
+
+    tenant_id: str
+    source_id: str
+    version: int
+    origin: Origin
+    decision: str
+
+
+@dataclass(frozen=True)
+class Stream(Generic[EventT, ItemT]):
+    """A stream.
+
+    Attributes:
+        name: As commands, topics and collections have it.
+        events: The schema of the input.
+        snapshot: The schema of an event that is not a deletion.
+        id_field: The field of events, points and results that holds the source id.
+        item: What an event becomes on its way; every field beyond `Item`'s has a default.
+        inputs: What is embedded, in the order of the vectors.
+        points: What its points hold.
+        result: The schema of the first of `result_topics`, which the audit compares with the points.
+        result_topics: Where results go.
+        decides: Whether a result carries a decision.
+        asks: Whether an event asks for a result; a deletion never does.
+        cost: Estimates a record's cost before it is decoded.
+        cost_unit: Of `cost`, such as `tokens`.
+        collection: Returns the collection, given its name under the models and the dimension of each modality.
+        stages: Makes the stages of a worker from what wiring gives.
+        owned_fields: Payload fields that belong to people. The lookup carries them over: neither a later snapshot nor a
+            replay undoes them; a deletion does.
+    """
+
+    name: str
+    events: TypeAdapter[EventT]
+    snapshot: type[Event]
+    id_field: str
+    item: type[ItemT]
+    inputs: tuple[Input, ...]
+    points: PointSchema
+    result: type[Frozen]
+    result_topics: tuple[str, ...]
+    asks: Callable[[EventT], Asks]
+    cost: Callable[[Record], int]
+    cost_unit: str
+    collection: Callable[[str, Mapping[str, int]], CollectionSpec]
+    stages: Callable[[Resources], Stages[ItemT]]
+    decides: bool = True
+    owned_fields: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> Rules:
+        """What the law of snapshots leaves to this stream."""
+        return Rules(tuple(each.name for each in self.inputs if each.decides), self.decides)
+
+    @property
+    def result_topic(self) -> str:
+        """The topic of the results that the audit compares."""
+        return self.result_topics[0]
+
+    def topics(self, partitions: int | None = None) -> tuple[Topic, ...]:
+        """Return every topic, the input first; `partitions` stands in place of the usual number."""
+        return topics_of(self.name, f"tenant_id:{self.id_field}", self.result_topics, partitions)
+
+    def source_id(self, event: Event | Frozen) -> str:
+        """Return the source id of an event or a result."""
+        return str(getattr(event, self.id_field))
+
+    def key(self, event: Event) -> bytes:
+        """Return the key under which every event of an item travels."""
+        return f"{event.tenant_id}:{self.source_id(event)}".encode()
+
+    def point_id(self, tenant_id: str, source_id: str) -> UUID:
+        """Return the id of an item's point."""
+        return point_id(tenant_id, self.name, source_id)
+
+    def read_result(self, value: bytes | None) -> Published:
+        """Read a message of the first result topic.
+
+        Raises:
+            ValueError: it is not a result of this stream.
+        """
+        result: Any = self.result.model_validate_json(value or b"")
+        decision = result.decision.model_dump_json() if self.decides else ""
+        return Published(result.tenant_id, self.source_id(result), result.event_version, result.source, decision)
+
+    def decode(self, record: Record) -> ItemT:
+        """Validate a record.
+
+        Raises:
+            Rejected: the record is bad; the error names the field and the reason.
+            NewerSchema: the record is newer than this worker.
+        """
+        _check_readable(record)
+        event = decode(record.value, self.events)
+        key = self.key(event)
+        if record.key != key:
+            found = "the record has no key" if record.key is None else "the key is another"
+            expected = f"expected tenant_id:{self.id_field} of the value"
+            raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}; {found}")
+        source_id = self.source_id(event)
+        return self.item(
+            record=record,
+            event=event,
+            source_id=source_id,
+            point_id=self.point_id(event.tenant_id, source_id),
+            asks=self.asks(event),
+        )
+
+
+def _check_readable(record: Record) -> None:
+    if record.unreadable == "value":
+        raise Rejected(
+            FailureReason.UNREADABLE, "value", "its batch is damaged, or takes more than 100 MB decompressed"
+        )
+    if record.unreadable == "headers":
+        raise Rejected(FailureReason.INVALID_UTF8, "headers", "a header's name is not UTF-8, so none could be read")

@@ -1,0 +1,191 @@
+"""Deciding: the trained head or, where there is none, the vote of labelled neighbours; and what the policy makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+
+from schemas.decisions import Decision, LabelScore, Priority
+from schemas.points import IsOurs
+from shared.records import Vector
+from shared.routing.neighbours import vote
+from shared.routing.policy import Policy
+from shared.routing.verdict import Judged, judge, ranked
+from shared.vectorstore.port import Collection, Hit, Query
+from shared.vectorstore.widening import search_ours
+
+if TYPE_CHECKING:  # what a head needs takes seconds to import, and the vote does without
+    from shared.routing.head import Head
+
+TOP_LABELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """By what events are decided.
+
+    Attributes:
+        policy: What is done with a label.
+        head: The trained head; None: the vote of labelled neighbours decides.
+
+    Raises:
+        Fatal: the policy says nothing of some of the head's labels.
+    """
+
+    policy: Policy
+    head: "Head | None" = None
+
+    def __post_init__(self) -> None:
+        """Compare the policy with the head."""
+        if self.head is not None:
+            self.policy.check_labels(self.head.labels)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The head's fingerprint; None where the vote decides."""
+        return None if self.head is None else self.head.fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """An event that is to be decided.
+
+    Attributes:
+        point_id: Its point, which does not vote on itself.
+        tenant_id: Whose it is.
+        text: What was embedded.
+        vector: Its vector, shape (dim,), unit length.
+        priority: Its own.
+        agent_decided: Whether a person has chosen a label already.
+        previous_queue: The queue of its earlier result, if it had one.
+    """
+
+    point_id: UUID
+    tenant_id: str
+    text: str
+    vector: Vector
+    priority: Priority
+    agent_decided: bool
+    previous_queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found out about an event's label.
+
+    Attributes:
+        shares: Labels with their share of the vote or probability, best first.
+        head: Fingerprint of the head that answered; None: a vote.
+        scope: The head's scope score; None of a vote.
+        in_scope: Whether the head has seen the like; always true of a vote.
+    """
+
+    shares: Sequence[tuple[str, float]]
+    head: str | None = None
+    scope: float | None = None
+    in_scope: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Electorate:
+    """Who votes where there is no head: the labelled points of the tenant that are nearest.
+
+    Attributes:
+        collection: Where they are.
+        using: The vector that is compared.
+        neighbours: How many vote.
+        id_field: The payload field of the source id.
+        is_ours: Whether a point is not another program's, by its id, its tenant and its source id.
+    """
+
+    collection: Collection
+    using: str
+    neighbours: int
+    id_field: str
+    is_ours: IsOurs
+
+    def vote(self, events: Sequence[Undecided]) -> list[Answer]:
+        """Return the vote on each event.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        voters = search_ours([self._voters(event) for event in events], self.collection.search, self._may_vote)
+        return [
+            Answer(vote([hit for hit in hits if hit.id != event.point_id][: self.neighbours], "label"))
+            for event, hits in zip(events, voters, strict=True)
+        ]
+
+    def _voters(self, event: Undecided) -> Query:
+        return Query(
+            vector=event.vector,
+            using=self.using,
+            limit=self.neighbours + 1,  # itself may be among them
+            equals={"tenant_id": event.tenant_id, "flags": "labelled"},
+            payload=("tenant_id", self.id_field, "label"),
+        )
+
+    def _may_vote(self, _: Query, hit: Hit) -> bool:
+        """Return whether a hit is a labelled point of ours, and not what another program wrote into the collection."""
+        return isinstance(hit.payload.get("label"), str) and isfinite(hit.score) and self.is_ours(hit.id, hit.payload)
+
+
+class Decider:
+    """Decides events by a head, or by the vote of the tenant's labelled points.
+
+    Args:
+        routing: The policy, and the head that decides instead of the vote.
+        electorate: Who votes.
+    """
+
+    def __init__(self, routing: Routing, electorate: Electorate) -> None:
+        self._policy, self._head, self._electorate = routing.policy, routing.head, electorate
+
+    def decide(self, events: Sequence[Undecided]) -> list[Decision]:
+        """Return the decision on each event.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        if not events:
+            return []
+        answers = self._electorate.vote(events) if self._head is None else _ask(self._head, events)
+        return [to_decision(event, answer, self._policy) for event, answer in zip(events, answers, strict=True)]
+
+
+def to_decision(event: Undecided, answer: Answer, policy: Policy) -> Decision:
+    """Turn an answer into a decision under the policy."""
+    judged = Judged(
+        shares=answer.shares,
+        kind="vote" if answer.head is None else "head",
+        in_scope=answer.in_scope,
+        has_text=bool(event.text),
+        agent_decided=event.agent_decided,
+        priority=event.priority,
+        tenant_id=event.tenant_id,
+    )
+    verdict = judge(judged, policy)
+    return Decision(
+        action=verdict.action,
+        action_reason=verdict.action_reason,
+        label=verdict.label,
+        queue=verdict.queue,
+        priority=verdict.priority,
+        confidence=verdict.confidence,
+        top=tuple(LabelScore(label=label, share=min(1.0, share)) for label, share in answer.shares[:TOP_LABELS]),
+        previous_queue=event.previous_queue,
+        policy=policy.sha256,
+        head=answer.head,
+        scope=answer.scope,
+    )
+
+
+def _ask(head: "Head", events: Sequence[Undecided]) -> list[Answer]:
+    predicted = head.predict([event.text for event in events], np.stack([event.vector for event in events]))
+    return [
+        Answer(ranked(head.labels, shares), head.fingerprint, float(scope), bool(scope >= head.scope_at))
+        for shares, scope in zip(predicted.probabilities, predicted.scope, strict=True)
+    ]

@@ -1,0 +1,99 @@
+"""The variables that settings are read from: which there are, and which are set although nobody reads them.
+
+A variable that nobody reads is a mistake: with a name that was right once, a worker would run without its head, in silence.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pydantic import BaseModel
+
+from shared.settings import PREFIX, Settings, variable
+from shared.stream_settings import StreamSettings
+
+OF_THE_TESTS = ("MILLRACE_DATA", "MILLRACE_FORBID_SKIPS", "MILLRACE_TEST_")
+"""How the names begin that only the checkout's tests and benchmarks read."""
+
+MOVED = {
+    ("broker", "group"): ("consumer", "group"),
+    ("batch",): ("batch",),
+    ("embedding",): ("embedding",),
+    ("decision",): ("decision",),
+    ("similar",): ("search",),
+}
+"""What was a setting of the process, and the part of a stream's settings that it became."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A variable that is set and read by nobody.
+
+    Attributes:
+        name: As it is set.
+        instead: The variables that took its place, or that may be meant; empty if there are none.
+        is_replaced: Whether they took its place.
+    """
+
+    name: str
+    instead: tuple[str, ...]
+    is_replaced: bool
+
+    def __str__(self) -> str:
+        """Return what is wrong with it."""
+        if self.is_replaced:
+            return f"{self.name} is not read any more; set {' or '.join(self.instead)}"
+        return f"{self.name} is set and read by nobody"
+
+
+def branches(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the branches of a tree of settings, by name."""
+    named = {name: field.annotation for name, field in model.model_fields.items()}
+    return {name: part for name, part in named.items() if isinstance(part, type) and issubclass(part, BaseModel)}
+
+
+def places(streams: Sequence[str]) -> dict[tuple[str, ...], type[BaseModel]]:
+    """Return where each part of the settings stands: those of the process, then those of each stream."""
+    shared: dict[tuple[str, ...], type[BaseModel]] = {(name,): part for name, part in branches(Settings).items()}
+    return shared | {(stream, name): part for stream in streams for name, part in branches(StreamSettings).items()}
+
+
+def known_variables(streams: Sequence[str]) -> set[str]:
+    """Return every variable that is read: each field's, and those of whole parts, which take a JSON object."""
+    parts = places(streams)
+    fields = {variable(*place, name) for place, part in parts.items() for name in part.model_fields}
+    return fields | {variable(*place) for place in parts} | {variable(stream) for stream in streams}
+
+
+def replacements(name: str, streams: Sequence[str]) -> tuple[str, ...]:
+    """Return the variables that took the place of one that is not read any more; none if it never was read."""
+    for old, new in MOVED.items():
+        before = variable(*old)
+        if name == before or name.startswith(f"{before}__"):
+            return tuple(variable(stream, *new) + name.removeprefix(before) for stream in streams)
+    return ()
+
+
+def unread(environ: Iterable[str], streams: Sequence[str]) -> list[Unread]:
+    """Return the variables that look like settings and are read by nobody.
+
+    A wrong field of a part that there is counts as read: reading the settings refuses it.
+
+    Args:
+        environ: The names of all variables.
+        streams: The streams that there are.
+    """
+    known = known_variables(streams)
+    parts = {variable(*place) for place in places(streams)}
+    found = []
+    for name in sorted(environ):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in known or upper.startswith(OF_THE_TESTS):
+            continue
+        instead = replacements(upper, streams)
+        if not instead and upper.rpartition("__")[0] in parts:
+            continue
+        near = get_close_matches(upper.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
+        meant = instead or tuple(f"{PREFIX}{each}" for each in near)
+        found.append(Unread(name, meant, is_replaced=bool(instead)))
+    return found
