@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from shared.broker.port import Source
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
@@ -38,7 +39,7 @@ LEAVE_S = 5.0
 pytestmark = pytest.mark.parametrize("broker", ["embedded", "kafka", "kafka-classic"], indirect=True)
 
 
-def shared_by(*members: KafkaSource) -> bool:
+def shared_by(*members: Source) -> bool:
     """Whether the partitions are spread over all members."""
     return all(member.assigned for member in members) and sum(member.assigned for member in members) == PARTITIONS
 
@@ -181,7 +182,7 @@ class HearsLate(KafkaSource):
             super()._on_commit(*each)
 
 
-def shares(first: KafkaSource, second: KafkaSource, count: int) -> tuple[list[Record], list[Record]]:
+def shares(first: Source, second: Source, count: int) -> tuple[list[Record], list[Record]]:
     """Take so many records from two members together."""
     ours: list[Record] = []
     theirs: list[Record] = []
