@@ -84,6 +84,10 @@ class TimedSearch(EdgeCollection):
 class NoSource:
     """Takes commits and does nothing: reading and committing are the client's own threads' work, not a stage."""
 
+    last_poll_s: float = 0.0
+    fault: str | None = None
+    assigned: int = 1
+
     def take(self, limit: int, wait_s: float) -> list[Record]:
         """Return nothing."""
         return []

@@ -74,6 +74,9 @@ class FakeSource:
     failures: list[Exception] = field(default_factory=list)
     failed: Fatal | None = None
     gone: list[Unread] = field(default_factory=list)
+    last_poll_s: float = 0.0
+    fault: str | None = None
+    assigned: int = 1
 
     def take(self, limit: int, wait_s: float) -> list[Record]:
         """Return the next records."""

@@ -36,8 +36,10 @@ class Commits:
         self._unconfirmed: list[tuple[dict[TopicPartition, int], Commit]] = []
         self.confirmed: dict[TopicPartition, tuple[int, int]] = {}
 
+    # --- from any thread ---
+
     def ask(self, wanted: Wanted) -> "Future[None]":
-        """Have the poll thread commit; the future fails with `KafkaException` where the brokers refuse."""
+        """Have the poll thread commit; the future fails with `KafkaException` where the brokers refuse. It never blocks."""
         future: Future[None] = Future()
         self._asked.put((wanted, future))
         return future

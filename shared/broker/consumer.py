@@ -1,5 +1,6 @@
 """How a group's consumer is configured, and what its errors mean."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError
@@ -25,10 +26,32 @@ UNKNOWN_TOPIC_CODES = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._U
 FATAL_CODES = frozenset({KafkaError._FATAL, KafkaError._FENCED, KafkaError._AUTHENTICATION})
 
 
-def consumer_config(bootstrap: Address, group: str, settings: BrokerSettings) -> dict[str, Any]:
+NEEDS = "Read on its topics and its group"
+"""The access rule that a member's user must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which group a consumer joins, and for what.
+
+    Attributes:
+        bootstrap: Addresses of the brokers.
+        topics: What to subscribe to.
+        group: The consumer group.
+        settings: The broker's settings.
+    """
+
+    bootstrap: Address
+    topics: tuple[str, ...]
+    group: str
+    settings: BrokerSettings
+
+
+def consumer_config(member: Membership) -> dict[str, Any]:
     """Return what a member of a consumer group is configured with."""
-    config = client_config(bootstrap) | {
-        "group.id": group,
+    settings = member.settings
+    config = client_config(member.bootstrap) | {
+        "group.id": member.group,
         "group.protocol": settings.group_protocol,
         "auto.offset.reset": "error",  # `positions.py` says where to go on, and counts what is gone
         "enable.auto.commit": False,

@@ -1,4 +1,4 @@
-"""The producing side of confluent-kafka, and what both sides share. The consuming side is in `source.py`.
+"""The producing side of confluent-kafka, and what both sides share. The consuming side is in `source.py` and `poller.py`.
 
 What the client was seen to do, and why it is driven as it is: `docs/decisions/0004-one-thread-owns-the-consumer.md`.
 """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.topics import dlq_topic, quarantine_topic
 from shared.broker.delivery import deliver
 from shared.broker.offsets import Offsets
-from shared.broker.port import Sink
+from shared.broker.port import Reader, Sink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.clock import Clock
@@ -47,7 +47,7 @@ def replay_group(stream: str, selection: Selection, quarantine: bool = False) ->
     return f"millrace-{stream}-{'quarantine' if quarantine else 'dlq'}-replay-{selection.criteria.digest()}"
 
 
-def letters(reader: TopicReader, topic: str, selection: Selection) -> Iterator[Letter]:
+def letters(reader: Reader, topic: str, selection: Selection) -> Iterator[Letter]:
     """Yield the chosen letters that a topic holds now, in order within each partition."""
     for record in reader.read(topic):
         letter = read_letter(record)
@@ -68,7 +68,7 @@ def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Ca
     return [line for _, _, line in sorted(kept)]
 
 
-def find(reader: TopicReader, stream: str, place: Place, quarantine: bool = False) -> list[Letter]:
+def find(reader: Reader, stream: str, place: Place, quarantine: bool = False) -> list[Letter]:
     """Return the letter that stands at a place of the queue or the quarantine, or every letter whose origin is the place.
 
     Args:
@@ -189,7 +189,7 @@ class Replay:
         clock: For the rate and for waits between attempts.
     """
 
-    def __init__(self, reader: TopicReader, sink: Sink, offsets: Offsets, clock: Clock) -> None:
+    def __init__(self, reader: Reader, sink: Sink, offsets: Offsets, clock: Clock) -> None:
         self._reader, self._sink, self._offsets, self._clock = reader, sink, offsets, clock
 
     def begin(self, plan: Plan, restart: bool) -> dict[TopicPartition, Span]:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from schemas.topics import DAY_MS, Topic
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
+from shared.broker.port import Source
 from shared.broker.provision import create_topics
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
@@ -56,7 +57,7 @@ def next_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:
     return {found[0].topic_partition: found[-1].offset + 1 for found in by_partition(records).values()}
 
 
-def take(source: KafkaSource, count: int, deadline_s: float = DEADLINE_S) -> list[Record]:
+def take(source: Source, count: int, deadline_s: float = DEADLINE_S) -> list[Record]:
     """Take exactly so many records."""
     taken: list[Record] = []
 
@@ -68,7 +69,7 @@ def take(source: KafkaSource, count: int, deadline_s: float = DEADLINE_S) -> lis
     return taken
 
 
-def polled(source: KafkaSource, times: int = 3) -> None:
+def polled(source: Source, times: int = 3) -> None:
     """Wait until the poll thread has begun so many more turns."""
     turns = {source.last_poll_s}
 
@@ -79,7 +80,7 @@ def polled(source: KafkaSource, times: int = 3) -> None:
     until(turned, f"{times} polls")
 
 
-def held_up(source: KafkaSource, still_s: float = 1.0) -> None:
+def held_up(source: Source, still_s: float = 1.0) -> None:
     """Wait until the poll thread has begun no turn for a while: it sits in a rebalance callback."""
     until(lambda: time.monotonic() - source.last_poll_s > still_s, "the poll thread waiting in its callback")
 
@@ -95,7 +96,7 @@ class Broker:
 
     def __init__(self, bootstrap: str, embedded: EmbeddedBroker | None = None, protocol: str = "consumer") -> None:
         self.bootstrap, self._embedded, self._protocol = bootstrap, embedded, protocol
-        self._sources: list[KafkaSource] = []
+        self._sources: list[Source] = []
         self._sinks: list[KafkaSink] = []
 
     def topic(self, limit_bytes: int = 1_048_576) -> str:
@@ -107,7 +108,7 @@ class Broker:
             create_topics(self.bootstrap, [Topic(name, "key", PARTITIONS, DAY_MS, limit_bytes)], 1)
         return name
 
-    def join(self, topic: str, group: str = "", clock: Clock | None = None, **changes: Any) -> KafkaSource:
+    def join(self, topic: str, group: str = "", clock: Clock | None = None, **changes: Any) -> Source:
         """Start a member of a group, by default of the topic's own one."""
         source = KafkaSource(self.bootstrap, [topic], group or topic, self.settings(**changes), clock or SystemClock())
         self._sources.append(source)

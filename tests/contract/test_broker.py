@@ -7,6 +7,7 @@ authentication, throughput, or a topic whose records expire while they are read.
 
 import os
 import time
+from uuid import uuid4
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.contract.brokers import (
     offsets,
     polled,
     take,
+    until,
 )
 
 QUIET_S = 1.5
@@ -162,6 +164,28 @@ def test_a_member_that_is_paused_when_it_joins_gets_nothing_until_it_resumes(bro
     assert source.take(1, QUIET_S) == []
     source.resume()
     assert numbers(take(source, 20)) == list(range(20))
+
+
+def test_a_source_that_is_paused_says_that_it_polls_and_has_no_fault(broker: Broker) -> None:
+    source = broker.join(broker.filled(20))
+    take(source, 20)
+    assert source.fault is None
+    source.pause()
+    polled(source)
+    paused_s = source.last_poll_s
+    polled(source, 20)
+    assert source.last_poll_s > paused_s
+    assert source.assigned == PARTITIONS
+    assert source.fault is None
+    source.check()
+
+
+def test_a_source_without_its_topic_says_so(broker: Broker) -> None:
+    name = f"absent-{uuid4().hex[:12]}"
+    source = broker.join(name)
+    until(lambda: source.fault is not None, "a fault")
+    assert f"there is no topic {name}" in (source.fault or "")
+    source.check()
 
 
 def test_commits_are_confirmed_while_paused(broker: Broker) -> None:

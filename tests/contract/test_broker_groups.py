@@ -9,12 +9,15 @@ or how long a partition stands still during a hand-over on a busy cluster.
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from shared.broker.poller import Poller
+from shared.broker.port import Source
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
@@ -38,7 +41,7 @@ LEAVE_S = 5.0
 pytestmark = pytest.mark.parametrize("broker", ["embedded", "kafka", "kafka-classic"], indirect=True)
 
 
-def shared_by(*members: KafkaSource) -> bool:
+def shared_by(*members: Source) -> bool:
     """Whether the partitions are spread over all members."""
     return all(member.assigned for member in members) and sum(member.assigned for member in members) == PARTITIONS
 
@@ -142,15 +145,19 @@ def test_closing_does_not_wait_for_what_is_in_hand(broker: Broker) -> None:
     assert numbers(take(broker.join(topic), 10)) == list(range(10))
 
 
-def test_a_commit_not_yet_confirmed_when_its_partition_moves_is_no_outage(broker: Broker) -> None:
+def test_a_commit_not_yet_confirmed_when_its_partition_moves_is_no_outage(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Confirmations arrive by polling, and no poll runs inside a rebalance callback."""
-    topic = broker.filled(100)
-    source = HearsLate(broker.bootstrap, [topic], topic, broker.settings(), SystemClock())
+    topic, sent = broker.filled(100), threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.broker.source.Poller", partial(HearsLate, sent))
+        source = KafkaSource(broker.bootstrap, [topic], topic, broker.settings(), SystemClock())
     try:
         records = source.hold(take(source, 100))
         with ThreadPoolExecutor(1) as pool:
             lost = pool.submit(source.commit, records)
-            assert source.sent.wait(30)
+            assert sent.wait(30)
             second = broker.join(topic)
             assert lost.result(60) == 0
         until(lambda: shared_by(source, second), "partitions on both")
@@ -159,11 +166,11 @@ def test_a_commit_not_yet_confirmed_when_its_partition_moves_is_no_outage(broker
         source.close()
 
 
-class HearsLate(KafkaSource):
+class HearsLate(Poller):
     """Hears that a commit was confirmed only after the next rebalance callback, as when both wait and that one is first."""
 
-    def __init__(self, *args: Any) -> None:
-        self.sent = threading.Event()
+    def __init__(self, sent: threading.Event, *args: Any) -> None:
+        self._sent = sent
         self._late: list[tuple[KafkaError | None, list[KafkaPartition]]] | None = []
         super().__init__(*args)
 
@@ -172,7 +179,7 @@ class HearsLate(KafkaSource):
             super()._on_commit(error, partitions)
         else:
             self._late.append((error, partitions))
-            self.sent.set()
+            self._sent.set()
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         super()._on_revoke(consumer, partitions)
@@ -181,7 +188,7 @@ class HearsLate(KafkaSource):
             super()._on_commit(*each)
 
 
-def shares(first: KafkaSource, second: KafkaSource, count: int) -> tuple[list[Record], list[Record]]:
+def shares(first: Source, second: Source, count: int) -> tuple[list[Record], list[Record]]:
     """Take so many records from two members together."""
     ours: list[Record] = []
     theirs: list[Record] = []

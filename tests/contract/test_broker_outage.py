@@ -18,8 +18,8 @@ import pytest
 from schemas.topics import DAY_MS, Topic
 from shared.broker import provision, reader
 from shared.broker.kafka import KafkaSink
+from shared.broker.port import Source
 from shared.broker.reader import TopicReader
-from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record
@@ -200,7 +200,7 @@ class StuckClock(SystemClock):
         return super().monotonic_s()
 
 
-def settle(source: KafkaSource, first: list[Record], count: int) -> list[Record]:
+def settle(source: Source, first: list[Record], count: int) -> list[Record]:
     """Commit what is in hand and all that comes, as the engine does, until so many different records are committed."""
     seen, batch = list(first), list(first)
     committed: set[int] = set()

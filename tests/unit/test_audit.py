@@ -5,7 +5,7 @@ every record: the tests on brokers are for that.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -46,8 +46,10 @@ class MemoryReader:
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
         return {topic: found for topic, found in self.ids.items() if topic in topics}
 
-    def read(self, topic: str) -> Iterator[Record]:
-        yield from self.topics[topic]
+    def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
+        for each in self.topics[topic]:
+            if start is None or each.offset >= start.get(each.topic_partition, each.offset + 1):
+                yield each
 
     def write(self, message: Message) -> None:
         held = self.topics[message.topic]

@@ -4,14 +4,13 @@ A green run does not prove that a real reader gives every letter, nor that a kil
 kill one.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
 from schemas.failures import FailureReason
 from shared.broker.delivery import ATTEMPTS
-from shared.broker.reader import TopicReader
+from shared.broker.port import Reader
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.letter import DeadLetter, Place, read_letter
 from shared.deadletters.replay import (
@@ -51,6 +50,12 @@ class MemoryQueue:
     def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
         return {where: (self.lows[where], len(held)) for where, held in self.partitions.items()}
 
+    def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        return {}
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        return {}
+
     def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
         for where, held in self.partitions.items():
             assert where.topic == topic
@@ -81,8 +86,8 @@ class World:
         pass
 
     @property
-    def reader(self) -> TopicReader:
-        return cast(TopicReader, self.queue)
+    def reader(self) -> Reader:
+        return self.queue
 
     def replay(self, criteria: Criteria | None = None, restart: bool = False, **changes: object) -> Replayed:
         plan = Plan("tickets", Selection(criteria or Criteria(), NOON), **changes)  # type: ignore[arg-type]

@@ -1,0 +1,281 @@
+"""Owning the consumer: one thread polls without end, and all that touches the consumer happens on it.
+
+Other threads reach it through what they share with it: flags, `Leases` and `Commits`. Why it is driven as it is:
+`docs/decisions/0004-one-thread-owns-the-consumer.md`.
+"""
+
+import threading
+from collections.abc import Iterable
+
+from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from shared.broker.commits import Commits
+from shared.broker.consumer import FATAL_CODES, NEEDS, Membership, consumer_config
+from shared.broker.ends import Ends
+from shared.broker.faults import Faults
+from shared.broker.kafka import to_record
+from shared.broker.leases import Lease, Leases
+from shared.broker.positions import reset, set_starts
+from shared.broker.room import Room
+from shared.broker.security import REFUSED_CODES, failure, opened
+from shared.broker.topic_ids import TopicIds
+from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
+from shared.clock import Clock
+from shared.errors import Fatal, Unavailable
+from shared.logs import get_logger
+from shared.records import Record, TopicPartition
+
+POLL_S = 0.02
+"""How long one poll blocks; a commit waits at most so long to be sent."""
+
+READ_AT_ONCE = 500
+"""Beyond a full buffer lies one read at most: what the client has prefetched (`consumer_config`), 16 MiB and a fetch."""
+
+PAUSE_AFTER_S = 2.0
+"""A full buffer holds the poll thread up for so long before it pauses the partitions: pausing discards the prefetch."""
+
+REVOKE_SHARE = 0.2
+"""Share of `max.poll.interval` within which the records in hand of a revoked partition must be settled."""
+
+log = get_logger("source")
+
+
+class Poller:
+    """Polls for one member of a group. It starts no thread: the poll thread is the one that calls `run`.
+
+    Args:
+        member: The group and what it reads.
+        leases: Where records are put, and whose partitions are kept; shared with the engine.
+        commits: Where commits are asked for; shared with the engine.
+        ids: Know when a topic was made again; shared with the thread that watches the topics.
+        clock: For the deadlines.
+
+    Attributes:
+        last_poll_s: When the last turn began, in seconds of the monotonic clock. Any thread may ask.
+
+    Raises:
+        Fatal: the settings cannot be used.
+    """
+
+    def __init__(self, member: Membership, leases: Leases, commits: Commits, ids: TopicIds, clock: Clock) -> None:
+        self._member, self._leases, self._commits, self._ids, self._clock = member, leases, commits, ids, clock
+        self._room = Room(leases, member.settings, clock)
+        self._faults = Faults(ids, clock.monotonic_s())
+        callbacks = {"on_commit": self._on_commit, "error_cb": self._faults.on_error}
+        self._config = consumer_config(member) | callbacks
+        self._consumer = opened(Consumer, self._config)
+        self._outage = False
+        self._paused = False
+        self._ends = Ends(leases, commits)
+        self._seen_ids: dict[str, str] = {}
+        self._moved: set[TopicPartition] = set()
+        self.last_poll_s = clock.monotonic_s()
+
+    # --- from any thread; none of these blocks ---
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps this worker from consuming: the brokers cannot be reached, or a topic does not exist."""
+        return self._faults.text
+
+    def pause(self) -> None:
+        """Have the poll thread stop fetching, and not wait for what is in hand; it keeps polling."""
+        self._outage = True
+
+    def resume(self) -> None:
+        """Have the poll thread fetch again."""
+        self._outage = False
+
+    # --- on the poll thread: from here on, everything ---
+
+    def run(self, closing: threading.Event) -> None:
+        """Be a member of the group until closing. The poll thread calls this once; it returns when the group is left.
+
+        It raises nothing: whoever takes records or waits for a commit is told of a failure instead.
+        """
+        try:
+            while not closing.is_set():
+                self._consume(closing)
+        except BaseException as error:  # whatever it is, the waiting threads must learn of it
+            log.error("poll thread failed", error=str(error), exc_info=not isinstance(error, Fatal))
+            self._leases.fail(error)
+            self._commits.fail(error)
+
+    def _consume(self, closing: threading.Event) -> None:
+        """Be a member of the group until closing, or until a topic has been made again.
+
+        A client goes on with what it knew of the old topic, its leader's epoch above all, and then reads nothing: only
+        another client is sure to read the new one.
+        """
+        self._consumer.subscribe(
+            list(self._member.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        while not closing.is_set() and not self._is_made_again():
+            self._turn()
+        self._commits.send(self._consumer, 0)
+        self._consumer.close()
+        if not closing.is_set():
+            self._seen_ids = {}
+            self._consumer = opened(Consumer, self._config)
+
+    def _is_made_again(self) -> bool:
+        known = self._ids.known
+        again = [topic for topic, seen in self._seen_ids.items() if known.get(topic, seen) != seen]
+        for topic in again:
+            log.error("the topic was made again: it is read from its beginning", topic=topic, topic_id=known[topic])
+        return bool(again)
+
+    def _turn(self) -> None:
+        """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
+        self.last_poll_s = self._clock.monotonic_s()
+        if self._faults.heard.refusal is not None:
+            raise self._faults.heard.refusal
+        self._faults.look(self._consumer, self._member.topics[0], self._leases.count(), self.last_poll_s)
+        self._ends.commit()
+        full = self._room.full_for_s(self._paused)
+        self._set_paused(self._outage or full > PAUSE_AFTER_S)
+        if full == 0 or self._paused:
+            self._commits.send(self._consumer, 0)
+            self._read(READ_AT_ONCE, POLL_S)
+        else:
+            self._commits.send(self._consumer, POLL_S)
+            if self._commits.await_confirmation:
+                self._read(1, 0)  # confirmations arrive by polling; a poll may bring a record, never to be dropped
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        self._commits.on_commit(error, partitions)
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused != self._paused:
+            (self._consumer.pause if paused else self._consumer.resume)(self._consumer.assignment())
+            self._paused = paused
+
+    def _read(self, limit: int, wait_s: float) -> None:
+        first = self._consumer.poll(wait_s)
+        if first is None:
+            return
+        messages = [first] + (self._consumer.consume(limit - 1, 0) if limit > 1 else [])
+        self._moved.clear()
+        self._leases.put([record for message in messages for record in self._accept(message)])
+
+    def _accept(self, message: KafkaMessage) -> list[Record]:
+        """Return the record that a message is, or those that an error of the client stands for."""
+        error = message.error()
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        lease = self._leases.lease_of(place)
+        if place in self._moved:  # it is read again from elsewhere: what came with the reason for that comes again
+            return []
+        if error is None:
+            return [] if lease is None else self._taken(place, [to_record(message, lease)])
+        if lease is not None and error.code() == KafkaError._PARTITION_EOF:
+            self._ends.reached(place, message.offset() or 0)
+        elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._go_on_after_reset(place, lease, message.offset())
+        elif error.code() != KafkaError._PARTITION_EOF:
+            log.warning("consumer error", code=error.name(), error=error.str())
+            if lease is not None and error.code() in UNREADABLE_CODES:
+                return self._pass_over(place, lease, message.offset() or 0)
+            if error.code() in REFUSED_CODES:
+                raise failure(error, needs=NEEDS)
+            if error.code() in FATAL_CODES or error.fatal():
+                raise Fatal(error.str())
+        return []
+
+    def _taken(self, place: TopicPartition, records: list[Record]) -> list[Record]:
+        """Note how far a partition was read."""
+        if records:
+            self._ends.read(place, records[-1].offset + 1)
+        return records
+
+    def _go_on_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
+        """Read on where the log begins, and remember what it has lost; what was reported before is reported once."""
+        if wanted is not None and wanted < self._ends.position(place):
+            return
+        found = reset(self._consumer, place, lease, wanted)
+        if found.unread is not None:
+            self._leases.put_unread(found.unread)
+            self._ends.reached(place, found.offset)
+        self._read_from(place, found.offset)
+
+    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
+        """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
+        first = max(batch, self._ends.position(place))
+        try:
+            records = unreadable_records(self._member.bootstrap, place, first, lease)
+        except Unavailable as outage:
+            log.warning("the end of an unreadable batch was not found", detail=outage.detail)
+            return []  # the client reports the batch again
+        self._read_from(place, first + len(records))
+        return self._taken(place, records)
+
+    def _read_from(self, place: TopicPartition, offset: int) -> None:
+        """Read a partition from an offset on; the client knows no way to seek while it does not fetch."""
+        partition = KafkaPartition(place.topic, place.partition, offset)
+        self._consumer.incremental_unassign([partition])
+        self._consumer.incremental_assign([partition])
+        if self._paused:
+            self._consumer.pause([partition])
+        self._moved.add(place)
+        self._ends.moved(place, offset)
+
+    # --- rebalance callbacks, on the poll thread ---
+
+    def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._ids.look()
+        known = {
+            partition.topic: self._ids.known[partition.topic]
+            for partition in partitions
+            if partition.topic in self._ids.known
+        }
+        self._seen_ids = known | self._seen_ids
+        set_starts(consumer, partitions, known)
+        self._leases.grant(_in_order(partitions), known)
+        for place, partition in zip(_in_order(partitions), partitions, strict=True):
+            self._ends.begin(place, partition.offset)
+        consumer.incremental_assign(partitions)
+        if self._paused:
+            consumer.pause(partitions)
+        self._set_paused(self._paused or self._outage)  # it may have begun while the questions above were asked
+        log.info("partitions assigned", partitions=_names(partitions), assigned=self._leases.count())
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        """Let the records in hand be settled and committed, within a deadline; then give the partitions up."""
+        leaving = _places(partitions)
+        self._leases.begin_revoke(leaving)
+        self._commits.send_again()
+        deadline_s = self._clock.monotonic_s() + REVOKE_SHARE * self._member.settings.max_poll_interval_s
+        finished = self._leases.wait_released(leaving, 0)
+        while not finished and not self._outage and self._clock.monotonic_s() < deadline_s:
+            self._commits.send_now(consumer)
+            finished = self._leases.wait_released(leaving, POLL_S)
+        self._leases.give_up(leaving)
+        self._unassign(consumer, partitions)
+        log.info(
+            "partitions revoked", partitions=_names(partitions), assigned=self._leases.count(), abandoned=not finished
+        )
+
+    def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        """Another worker may own them already: commit nothing."""
+        self._leases.give_up(_places(partitions))
+        self._unassign(consumer, partitions)
+        log.warning("partitions lost", partitions=_names(partitions), assigned=self._leases.count())
+
+    def _unassign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        """Give partitions up, and not as paused: the client would keep that, and read nothing when they come back."""
+        if self._paused:
+            consumer.resume(partitions)
+        consumer.incremental_unassign(partitions)
+
+
+def _in_order(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
+    return [TopicPartition(partition.topic, partition.partition) for partition in partitions]
+
+
+def _places(partitions: list[KafkaPartition]) -> set[TopicPartition]:
+    return set(_in_order(partitions))
+
+
+def _names(partitions: list[KafkaPartition]) -> list[str]:
+    return [f"{partition.topic}/{partition.partition}" for partition in partitions]
