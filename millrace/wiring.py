@@ -17,9 +17,9 @@ from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock, SystemClock
-from shared.embedding.port import TextModel
+from shared.embedding.port import TEXT, TextModel
 from shared.embedding.registry import ModelCard, load_card
-from shared.embedding.service import TextEmbedder
+from shared.embedding.service import Embedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Worker
@@ -197,7 +197,7 @@ def ticket_worker(
             collection.tell_alias(observer.alias_elsewhere)
             lifecycle.ask("alias", collection.alias_fault)
         cache = held.enter_context(open_cache(settings, model.dim, clock, observer))
-        embedder = TextEmbedder(model, cache, observer)
+        embedder = Embedder(TEXT, model, cache, observer)
         similar = SimilarSearch(collection, TEXT_VECTOR, settings.similar)
         stages = TicketStages(collection, embedder, Preparer(card.preparation), customers, decider, similar)
         pipeline = Pipeline(stages, collection, clock, observer)

@@ -5,11 +5,13 @@ All effects go to one list, so that a test can assert their order across store, 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from schemas.outcomes import Outcome
 from schemas.tickets import LabelScore, TicketRouted
 from shared.cache.memory import MemoryCache
-from shared.embedding.service import TextEmbedder
+from shared.embedding.port import TEXT, Modality
+from shared.embedding.service import Embedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Worker
@@ -64,9 +66,9 @@ class Told(Observer):
         """Note it."""
         self._note("version_conflict", records)
 
-    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
-        """Note it."""
-        self._note("texts_embedded", texts, tokens, cached)
+    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+        """Note it; of the modality its name."""
+        self._note("inputs_embedded", modality.name, inputs, cost, cached)
 
     def paused(self, dependency: str) -> None:
         """Note it."""
@@ -149,7 +151,7 @@ class Assembly:
         self.effects: list[str] = []
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.told = Told(self.effects if self.steps else None)
-        embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
+        embedder = Embedder(TEXT, self.model, MemoryCache(self.cache_bytes), self.told)
         decider = Decider(self.policy, self.decision.neighbours, self.head)
         if self.moods is not None:
             decider = Moody(self.policy, self.decision.neighbours, self.moods)

@@ -69,7 +69,7 @@ def test_one_unit_vector_for_each_text(tested: Subject) -> None:
     assert found.vectors.dtype == np.float32
     assert len(found.windows) == len(TEXTS)
     assert min(found.windows) >= 1
-    assert found.tokens >= len([text for text in TEXTS if text.strip()])
+    assert found.cost >= len([text for text in TEXTS if text.strip()])
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_no_texts_no_vectors(tested: Subject) -> None:
     found = tested.model.embed([])
     assert found.vectors.shape == (0, tested.model.dim)
     assert found.vectors.dtype == np.float32
-    assert (found.windows, found.tokens) == ((), 0)
+    assert (found.windows, found.cost) == ((), 0)
 
 
 def test_a_probe_is_silent_where_all_is_well(tested: Subject) -> None:
@@ -132,7 +132,7 @@ def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
     for tokens in (1, 50, 300, 100_000):
         found = SentenceModel(tested.card, "cpu", tokens).embed(texts)
         assert cosines(found.vectors, expected.vectors).min() > SAME, tokens
-        assert (found.windows, found.tokens) == (expected.windows, expected.tokens)
+        assert (found.windows, found.cost) == (expected.windows, expected.cost)
 
 
 # --- windows ---
@@ -149,7 +149,7 @@ def test_a_long_text_fills_several_windows(tested: Subject) -> None:
     found = tested.model.embed(["a", LONG, "b"])
     assert (found.windows[0], found.windows[2]) == (1, 1)
     assert found.windows[1] > 1
-    assert found.tokens > len(LONG.split())
+    assert found.cost > len(LONG.split())
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
 
 
@@ -159,7 +159,7 @@ def test_a_vector_is_what_an_independent_computation_gives(tested: Subject, text
     vector, windows = tested.reference.embed(text)
     found = tested.model.embed([text])
     assert found.windows == (windows,)
-    assert found.tokens == len(tested.reference.tokens(text)) + 2 * windows
+    assert found.cost == len(tested.reference.tokens(text)) + 2 * windows
     assert cosines(found.vectors, vector[None]).min() > SAME
 
 

@@ -15,7 +15,7 @@ from schemas.outcomes import Outcome
 from schemas.points import Flag, TicketPayload, TicketTombstone
 from schemas.tickets import Decision, Origin, TicketDeleted, TicketRouted, TicketSnapshot
 from schemas.topics import result_topic
-from shared.embedding.service import TextEmbedder
+from shared.embedding.service import Embedder
 from shared.errors import Rejected
 from shared.records import Embedded, Message, Point, Record, Settled, Vector
 from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
@@ -57,7 +57,7 @@ class TicketStages:
     def __init__(
         self,
         collection: Collection,
-        embedder: TextEmbedder,
+        embedder: Embedder[str],
         preparer: Preparer,
         customers: CustomerIds,
         decider: Decider,
