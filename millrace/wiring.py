@@ -18,7 +18,7 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock, SystemClock
 from shared.embedding.port import TEXT, TextModel
-from shared.embedding.registry import ModelCard, load_card
+from shared.embedding.registry import TextCard, load_text_card
 from shared.embedding.service import Embedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
@@ -57,9 +57,9 @@ def group_of(settings: Settings, stream: str) -> str:
     return settings.broker.group or f"millrace-{stream}"
 
 
-def model_card(settings: Settings) -> ModelCard:
+def model_card(settings: Settings) -> TextCard:
     """Return the card of the configured model."""
-    return load_card(settings.embedding.model, settings.embedding.models_file)
+    return load_text_card(settings.embedding.model, settings.embedding.models_file)
 
 
 def load_text_model(settings: Settings) -> TextModel:

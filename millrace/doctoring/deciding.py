@@ -1,4 +1,4 @@
-"""Checks of what vectors and decisions are made by: the model and its weights, the device, the head, the policy."""
+"""Checks of what vectors and decisions are made by: the model and its files, the device, the head, the policy."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ SMALL_FOR_A_GPU_TOKENS = 16_384
 
 
 def check_model(settings: Settings) -> Iterator[Finding]:
-    """Read the model's card, and compare its weights with it."""
+    """Read the model's card, and compare its files with it."""
     card = model_card(settings)
     yield Finding("model", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions")
-    card.check_weights()
-    yield Finding("model", "ok", f"the weights in {card.folder} are those of the card")
+    folder = card.check_files()
+    yield Finding("model", "ok", f"the files in {folder} are those of the card")
 
 
 def check_device(settings: Settings) -> Iterator[Finding]:

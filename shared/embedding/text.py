@@ -16,7 +16,7 @@ from shared.embedding.device import choose_device
 from shared.embedding.microbatch import cut_padded, split_windows
 from shared.embedding.passes import Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix
-from shared.embedding.registry import ModelCard
+from shared.embedding.registry import TextCard
 from shared.errors import DeviceLost, Fatal
 
 PROBE_TEXT = "Where is my order?"
@@ -31,18 +31,18 @@ class SentenceModel:
         micro_batch_tokens: Padded tokens in one forward pass; halved for good when the device runs out of memory.
 
     Raises:
-        Fatal: the weights are not those of the card, or the model does not do what the card says.
+        Fatal: the files are not those of the card, or the model does not do what the card says.
     """
 
-    def __init__(self, card: ModelCard, device: str, micro_batch_tokens: int) -> None:
-        card.check_weights()
+    def __init__(self, card: TextCard, device: str, micro_batch_tokens: int) -> None:
+        folder = card.check_files()
         self.fingerprint, self.dim = card.fingerprint, card.dim
         self.device = choose_device(device)
         self._prompt = card.prompt
         self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit)
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there; the bar draws on standard error, also where logs are JSON lines
         self._model = SentenceTransformer(
-            str(card.folder),
+            str(folder),
             device=str(self.device),
             local_files_only=True,
             trust_remote_code=False,
@@ -122,7 +122,7 @@ def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     return whole[:start], whole[start + len(bare) :]
 
 
-def _check_card(card: ModelCard, model: Any) -> None:
+def _check_card(card: TextCard, model: Any) -> None:
     """Compare what the card promises with what was loaded."""
     pooling = next((getattr(module, "pooling_mode", None) for module in model if hasattr(module, "pooling_mode")), None)
     found = {"dim": model.get_embedding_dimension(), "window_tokens": model.max_seq_length, "pooling": pooling}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.embedding.registry import ModelCard
+from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import Fatal
 from tests.contract.models import SMALL_WINDOW, Subject, small_card, subject
@@ -204,14 +204,14 @@ def test_a_prompt_is_set_before_every_text(tested: Subject) -> None:
 
 
 @pytest.fixture(scope="module")
-def card(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
+def card(tmp_path_factory: pytest.TempPathFactory) -> TextCard:
     return small_card(tmp_path_factory.mktemp("card") / "model", "mean")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sha256": "0" * 64}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card says 0{64}"),
+        ({"files": {"model.safetensors": "0" * 64}}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card says 0{64}"),
         ({"dim": 31}, "small-mean.*dim = 31.*has 32"),
         ({"dim": 384}, "small-mean.*dim = 384.*has 32"),
         ({"pooling": "cls"}, "small-mean.*pooling = cls.*has mean"),
@@ -221,13 +221,13 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
     ],
 )
 def test_a_card_that_does_not_fit_is_fatal_and_says_why(
-    card: ModelCard, changes: dict[str, object], message: str
+    card: TextCard, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(Fatal, match=message):
         SentenceModel(card.model_copy(update=changes), "cpu", 1_024)
 
 
-def test_other_weights_under_the_same_card_are_fatal(card: ModelCard, tmp_path: Path) -> None:
+def test_other_weights_under_the_same_card_are_fatal(card: TextCard, tmp_path: Path) -> None:
     copied = tmp_path / "model"
     copied.mkdir()
     weights = bytearray((card.folder / "model.safetensors").read_bytes())
@@ -237,12 +237,12 @@ def test_other_weights_under_the_same_card_are_fatal(card: ModelCard, tmp_path: 
         SentenceModel(card.model_copy(update={"source": f"path:{copied}"}), "cpu", 1_024)
 
 
-def test_a_folder_without_weights_is_fatal(card: ModelCard, tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_fatal(card: TextCard, tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"there is no .*model\.safetensors"):
         SentenceModel(card.model_copy(update={"source": f"path:{tmp_path}"}), "cpu", 1_024)
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "", "hpu", "meta"])
-def test_a_device_that_is_not_there_is_fatal_and_named(card: ModelCard, device: str) -> None:
+def test_a_device_that_is_not_there_is_fatal_and_named(card: TextCard, device: str) -> None:
     with pytest.raises(Fatal, match=f"device {device}"):
         SentenceModel(card, device, 1_024)
