@@ -84,7 +84,7 @@ def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def outside_references(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Return each file named by an index of shards or by `modules.json` that the card does not list.
+    """Return what an index of shards, `modules.json` or an adapter names that the card does not list.
 
     Args:
         folder: A model's folder, whose listed files are there.
@@ -109,6 +109,10 @@ def _references(path: Path, name: PurePosixPath, files: Mapping[str, str]) -> li
     if name.name == "modules.json":
         paths = [module["path"] for module in json.loads(path.read_text(encoding="utf-8"))]
         return [f"{name} names the folder {each}" for each in paths if each and not is_inside(each.rstrip("/"))]
+    if name.name == "adapter_config.json":
+        return [
+            f"{name} names the base model {json.loads(path.read_text(encoding='utf-8'))['base_model_name_or_path']}"
+        ]
     return []
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
-from shared.errors import Fatal
+from shared.errors import DeviceLost, Fatal
 from tests.contract.models import SMALL_WINDOW, Subject, small_card, subject
 
 NAMES = ["fake", "minilm", "small-mean", "small-cls"]
@@ -133,6 +134,44 @@ def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
         found = SentenceModel(tested.card, "cpu", tokens).embed(texts)
         assert cosines(found.vectors, expected.vectors).min() > SAME, tokens
         assert (found.windows, found.cost) == (expected.windows, expected.cost)
+
+
+# --- the device ---
+
+
+def failing(model: Any, monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> None:
+    """Let the forward passes of a model fail as told, the next ones first."""
+    forward = model._model.forward
+
+    def fail_first(*given: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop(0)
+        return forward(*given, **named)
+
+    monkeypatch.setattr(model._model, "forward", fail_first)
+
+
+@on_real_ones
+def test_out_of_memory_makes_passes_smaller_and_changes_no_vector(
+    tested: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tested.card is not None
+    texts, model = [*TEXTS, LONG], SentenceModel(tested.card, "cpu", 100_000)
+    failures: list[Exception] = [torch.OutOfMemoryError("full") for _ in range(4)]
+    failing(model, monkeypatch, failures)
+    assert cosines(model.embed(texts).vectors, tested.model.embed(texts).vectors).min() > SAME
+    assert not failures
+
+
+@on_real_ones
+def test_a_dead_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tested.card is not None
+    model = SentenceModel(tested.card, "cpu", 1_024)
+    failing(model, monkeypatch, [RuntimeError("CUDA error: device-side assert triggered"), RuntimeError("any")])
+    with pytest.raises(DeviceLost, match="device-side assert"):
+        model.embed(["a", "b"])
+    with pytest.raises(DeviceLost, match="fails on a harmless text on cpu: any"):
+        model.probe()
 
 
 # --- windows ---

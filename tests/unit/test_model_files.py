@@ -164,8 +164,14 @@ def test_a_module_lies_in_the_model_s_folder(tmp_path: Path, path: str, leads_ou
     assert bool(outside_references(tmp_path, {"modules.json": EMPTY})) is leads_out
 
 
+def test_an_adapter_stands_on_weights_that_no_card_lists(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
+    found = outside_references(tmp_path, {"adapter_config.json": EMPTY})
+    assert found == ["adapter_config.json names the base model org/base, which its card does not list"]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "3", '{"weight_map": [1]}', "\xff"])
-@pytest.mark.parametrize("name", [INDEX])
+@pytest.mark.parametrize("name", [INDEX, "adapter_config.json"])
 def test_an_index_that_is_none_is_fatal(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="latin-1")
     with pytest.raises(Fatal, match="does not hold what its name says"):
