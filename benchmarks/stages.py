@@ -21,7 +21,8 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
-from shared.embedding.service import TextEmbedder
+from shared.embedding.port import TEXT
+from shared.embedding.service import Embedder
 from shared.engine.envelope import Envelopes
 from shared.engine.pipeline import Pipeline
 from shared.engine.settle import Settler
@@ -161,7 +162,7 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
         inner = store.open(collection_spec("bench", {"text": model.dim}))
         for (name, observer), messages in zip(times.items(), (history, routed), strict=True):
             collection = TimedSearch(inner, Stopwatch(clock, observer))
-            embedder = TextEmbedder(model, MemoryCache(0), observer)
+            embedder = Embedder(TEXT, model, MemoryCache(0), observer)
             routing = Routing(Policy.load(None))
             resources = Resources(
                 collection=collection,

@@ -14,8 +14,8 @@ from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
-from shared.embedding.port import TextModel
-from shared.embedding.registry import ModelCard, load_card
+from shared.embedding.port import TEXT, Model, TextModel
+from shared.embedding.registry import TextCard, collection_name, load_text_card
 from shared.engine.loop import Policies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
@@ -54,19 +54,19 @@ def group_of(own: StreamSettings, stream: str) -> str:
     return own.consumer.group or f"millrace-{stream}"
 
 
-def model_card(own: StreamSettings) -> ModelCard:
-    """Return the card of the configured model.
+def model_card(own: StreamSettings) -> TextCard:
+    """Return the card of the configured text model.
 
     Raises:
         Fatal: there is no such model, or its row is not valid.
     """
-    return load_card(own.embedding.model, own.embedding.models_file)
+    return load_text_card(own.embedding.model, own.embedding.models_file)
 
 
 def collection_spec(own: StreamSettings, stream: Stream[Any, Any]) -> CollectionSpec:
     """Return the collection of a stream under the configured model."""
     card = model_card(own)
-    return stream.collection(card.collection(stream.name), {card.modality: card.dim})
+    return stream.collection(collection_name(stream.name, [card]), {card.modality: card.dim})
 
 
 def load_text_model(own: StreamSettings) -> TextModel:
@@ -83,16 +83,16 @@ def load_text_model(own: StreamSettings) -> TextModel:
     return SentenceModel(card, own.embedding.device, own.embedding.micro_batch_tokens)
 
 
-def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, TextModel]:
+def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:
     """Load the models of a stream, by modality.
 
     Raises:
         Fatal: one cannot be loaded.
     """
-    modalities = {each.modality for each in stream.inputs}
-    if modalities != {"text"}:
+    modalities = {each.modality.name for each in stream.inputs}
+    if modalities != {TEXT.name}:
         raise Fatal(f"stream {stream.name} needs models of {', '.join(sorted(modalities))}; there are text models only")
-    return {"text": load_text_model(own)}
+    return {TEXT.name: load_text_model(own)}
 
 
 def load_policy(own: StreamSettings) -> Policy:

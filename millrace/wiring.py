@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.customer_key import customer_key
-from millrace.resources import Process, group_of, load_routing, model_card, open_cache, opened_collection
+from millrace.resources import (
+    Process,
+    collection_spec,
+    group_of,
+    load_routing,
+    model_card,
+    open_cache,
+    opened_collection,
+)
 from schemas.topics import input_topic, redo_topic
 from shared.broker.kafka import KafkaSink
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
-from shared.embedding.port import TextModel
-from shared.embedding.service import TextEmbedder
+from shared.embedding.port import TEXT, Model
+from shared.embedding.service import Embedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Parts, Worker
@@ -44,7 +52,7 @@ def stream_worker(
     stream: Stream[Any, Any],
     own: StreamSettings,
     process: Process,
-    models: Mapping[str, TextModel],
+    models: Mapping[str, Model[Any]],
     observers: Sequence[Observer] = (),
 ) -> Iterator[Running]:
     """Build the worker of a stream; what it holds is let go in reverse order.
@@ -63,11 +71,10 @@ def stream_worker(
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
-    card, model = model_card(own), models["text"]
+    card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
-        spec = stream.collection(card.collection(stream.name), {name: each.dim for name, each in models.items()})
-        collection = opened_collection(settings, process.store, spec)
+        collection = opened_collection(settings, process.store, collection_spec(own, stream))
         if isinstance(collection, Aliased):
             collection.tell_alias(observer.alias_elsewhere)
             lifecycle.ask("alias", collection.alias_fault)
@@ -79,10 +86,10 @@ def stream_worker(
             search=own.search,
             model=model.fingerprint,
         )
-        embedders = {
-            name: TextEmbedder(each, held.enter_context(open_cache(settings, each.dim, clock, observer)), observer)
-            for name, each in models.items()
-        }
+        embedders: dict[str, Embedder[Any]] = {}
+        for modality in {each.modality.name: each.modality for each in stream.inputs}.values():
+            cache = held.enter_context(open_cache(settings, models[modality.name].dim, clock, observer))
+            embedders[modality.name] = Embedder(modality, models[modality.name], cache, observer)
         pipeline = Pipeline(stream, stream.stages(resources), embedders, collection, clock, observer)
         sink = KafkaSink(process.address, settings.broker)
         held.callback(sink.close)

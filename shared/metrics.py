@@ -4,11 +4,12 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from schemas.outcomes import Outcome
+from shared.embedding.port import Modality
 from shared.observers import Observer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,12 +35,12 @@ CATALOGUE = (
     Metric("millrace_stage_seconds", "histogram", "Wall time of a stage per poll batch.", ("stage",)),
     Metric("millrace_stage_records_total", "counter", "Records a stage worked through.", ("stage",)),
     Metric("millrace_stage_cpu_seconds_total", "counter", "CPU time of a stage, all threads.", ("stage",)),
-    Metric("millrace_texts_total", "counter", "Texts that needed a vector.", ("source",)),
+    Metric("millrace_inputs_total", "counter", "Inputs that needed a vector.", ("modality", "source")),
     Metric("millrace_cache_keys_total", "counter", "Vectors looked for, by level: hit or miss.", ("level", "result")),
     Metric("millrace_cache_rubbish_total", "counter", "Values in Redis that were refused; each is a miss too."),
     Metric("millrace_cache_errors_total", "counter", "Calls to Redis that failed.", ("operation", "kind")),
     Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
-    Metric("millrace_tokens_total", "counter", "Tokens the model encoded."),
+    Metric("millrace_input_cost_total", "counter", "What the model encoded, by its unit.", ("modality", "unit")),
     Metric("millrace_version_conflicts_total", "counter", "Records with a known version and other content."),
     Metric(
         "millrace_unread_lost_records_total",
@@ -132,11 +133,11 @@ class Metrics(Observer):
         """Count the conflicts."""
         self._add("millrace_version_conflicts_total", records)
 
-    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
-        """Count texts by where their vectors came from, and the tokens encoded."""
-        self._add("millrace_texts_total", cached, "cache")
-        self._add("millrace_texts_total", texts - cached, "model")
-        self._add("millrace_tokens_total", tokens)
+    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+        """Count inputs by where their vectors came from, and what the model encoded."""
+        self._add("millrace_inputs_total", cached, modality.name, "cache")
+        self._add("millrace_inputs_total", inputs - cached, modality.name, "model")
+        self._add("millrace_input_cost_total", cost, modality.name, modality.unit)
 
     def cache_read(self, level: str, hits: int, misses: int) -> None:
         """Count hits and misses."""

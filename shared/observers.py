@@ -9,6 +9,7 @@ from functools import partialmethod
 from typing import Any
 
 from schemas.outcomes import Outcome
+from shared.embedding.port import Modality
 
 
 class SettleStep(IntEnum):
@@ -40,8 +41,8 @@ class Observer:
     def version_conflict(self, records: int) -> None:
         """So many records carried a known version with other content."""
 
-    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
-        """So many texts were asked for; `cached` of them needed no model, the rest took so many tokens."""
+    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+        """Vectors of N inputs were asked for; `cached` needed no model, the rest cost so much in the modality's unit."""
 
     def cache_read(self, level: str, hits: int, misses: int) -> None:
         """A level of the cache was asked for vectors: so many were there, so many not."""

@@ -11,7 +11,8 @@ from schemas.decisions import Decision, LabelScore
 from schemas.outcomes import Outcome
 from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
-from shared.embedding.service import TextEmbedder
+from shared.embedding.port import TEXT, Modality
+from shared.embedding.service import Embedder
 from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Parts, Policies, Worker
@@ -66,9 +67,9 @@ class Told(Observer):
         """Note it."""
         self._note("version_conflict", records)
 
-    def texts_embedded(self, texts: int, tokens: int, cached: int) -> None:
+    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
         """Note it."""
-        self._note("texts_embedded", texts, tokens, cached)
+        self._note("inputs_embedded", modality.name, inputs, cost, cached)
 
     def paused(self, dependency: str) -> None:
         """Note it."""
@@ -150,7 +151,7 @@ class Assembly:
         self.effects: list[str] = []
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.told = Told(self.effects if self.steps else None)
-        embedder = TextEmbedder(self.model, MemoryCache(self.cache_bytes), self.told)
+        embedder = Embedder(TEXT, self.model, MemoryCache(self.cache_bytes), self.told)
         routing, electorate = Routing(self.policy, self.head), self._electorate()
         moods = self.moods
         decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)

@@ -11,11 +11,11 @@ SMALL_FOR_A_GPU_TOKENS = 16_384
 
 
 def check_model(own: StreamSettings) -> Iterator[Finding]:
-    """Read the model's card, and compare its weights with it."""
+    """Read the model's card, and compare its files with it."""
     card = model_card(own)
     yield Finding("model", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions")
-    card.check_weights()
-    yield Finding("model", "ok", f"the weights in {card.folder} are those of the card")
+    folder = card.check_files()
+    yield Finding("model", "ok", f"the files in {folder} are those of the card")
 
 
 def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:

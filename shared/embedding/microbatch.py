@@ -1,7 +1,10 @@
-"""Cutting work into forward passes by cost. Pure: knows lengths, not models."""
+"""Cutting work into forward passes by cost. It is pure: it knows costs, not models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+
+Cut = Callable[[Sequence[float], float], Iterator[list[int]]]
+"""`cut_padded` or `cut_summed`: which of them holds for a model."""
 
 Window = tuple[int, int]
 """A half-open range of a text's tokens."""
@@ -17,18 +20,35 @@ def split_windows(tokens: int, window_tokens: int) -> list[Window]:
     return list(pairwise(edges))
 
 
-def cut_by_cost(lengths: Sequence[int], limit_tokens: int) -> Iterator[list[int]]:
-    """Yield groups of indices, sorted by length, whose padded size stays within a limit.
+def cut_padded(costs: Sequence[float], limit: float) -> Iterator[list[int]]:
+    """Yield groups of indices, from cheap to costly, for models that pad each row to the longest of its group.
 
     Args:
-        lengths: Tokens of each piece, special tokens included.
-        limit_tokens: The most that rows times the longest row may be; a longer piece goes alone.
+        costs: Of each piece, special tokens included; in the modality's unit.
+        limit: The most that rows times the costliest row may be, in the same unit; a costlier piece goes alone.
     """
+    return _cut(costs, limit, lambda rows, costliest, total: rows * costliest)
+
+
+def cut_summed(costs: Sequence[float], limit: float) -> Iterator[list[int]]:
+    """Yield groups of indices, from cheap to costly, for models that compute each piece as it is.
+
+    Args:
+        costs: Of each piece, such as pixels or seconds of sound; in the modality's unit.
+        limit: The most that the sum of a group may be, in the same unit; a costlier piece goes alone.
+    """
+    return _cut(costs, limit, lambda rows, costliest, total: total)
+
+
+def _cut(costs: Sequence[float], limit: float, group_cost: Callable[[int, float, float], float]) -> Iterator[list[int]]:
     group: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if group and (len(group) + 1) * lengths[index] > limit_tokens:
+    total = 0.0
+    for index in sorted(range(len(costs)), key=costs.__getitem__):
+        if group and group_cost(len(group) + 1, costs[index], total + costs[index]) > limit:
             yield group
             group = []
+            total = 0.0
         group.append(index)
+        total += costs[index]
     if group:
         yield group

@@ -1,81 +1,190 @@
 """Model cards: what is served, read from models.toml, and the fingerprint of everything that changes a vector."""
 
 import json
+import re
 import tomllib
+from collections.abc import Sequence
 from hashlib import sha256
-from importlib import import_module
-from importlib.resources import files
-from pathlib import Path
-from typing import Literal
+from importlib.resources import files as package_files
+from pathlib import Path, PurePosixPath
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from shared.embedding.files import faults, is_inside, outside_references
+from shared.embedding.sources import FORMS, SOURCE, NotInstalled, check_parts, is_joined, locate
 from shared.errors import Fatal
 from shared.text.preparation import Preparation
 
+NAME_BYTES = 255
+"""The longest name of a collection that Qdrant accepts."""
+
+NAME_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a name of a collection is put together from: safe in Qdrant, in a path and in an address."""
+
+FAULTS_TOLD = 5
+PICKLED = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
+"""Endings of weights of torch that are pickles, whose loading can run code."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+NamePart = Annotated[str, Field(pattern=f"^{NAME_PART}$")]
+
 
 class ModelCard(BaseModel):
-    """One row of models.toml."""
+    """What every row of models.toml says, whatever its modality.
+
+    Attributes:
+        files: The SHA-256 of every file that the loader may read, by its path in the model's folder.
+        parts: Which of the files are joined of what; see `shared.embedding.sources.Parts`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    extra: ClassVar[str] = "weights"
+    """The extra of this distribution that brings the packaged models of a modality."""
 
-    key: str
-    modality: Literal["text"]
-    source: str = Field(pattern=r"^(package|path):.+$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    key: NamePart
+    modality: Literal["text", "audio", "image"]
+    source: str
+    files: dict[str, Digest] = Field(min_length=1)
+    parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     dim: int = Field(ge=1)
-    window_tokens: int = Field(ge=8)
-    pooling: Literal["mean", "cls"]
-    preparation: Preparation
-    prompt: str
     dtype: Literal["float32", "float16", "bfloat16"]
     backend: Literal["torch"]
     licence: str
 
+    @field_validator("source")
+    @classmethod
+    def _is_known(cls, source: str) -> str:
+        if not SOURCE.fullmatch(source):
+            raise ValueError(f"{source} is not {FORMS}")
+        return source
+
+    @field_validator("files")
+    @classmethod
+    def _stay_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            if not is_inside(name):
+                raise ValueError(f"{name!r} is not the path of a file in the model's folder")
+        return files
+
+    @model_validator(mode="after")
+    def _parts_can_be_meant(self) -> Self:
+        check_parts(self.source, self.files, self.parts)
+        return self
+
     @property
     def fingerprint(self) -> str:
-        """8 hex digits of SHA-256 over all that changes a vector; where the weights lie and the licence do not."""
-        relevant = self.model_dump(exclude={"key", "source", "licence"})
+        """8 hex digits of SHA-256 over all that changes a vector; where the files lie and the licence do not."""
+        relevant = self.model_dump(exclude={"key", "source", "parts", "licence"})
         return sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def folder(self) -> Path:
-        """The folder that holds the model's files.
+        """The folder that holds the model's files; see `locate`."""
+        return self.locate()
+
+    def locate(self, cache: Path | None = None) -> Path:
+        """Return the folder that holds the model's files; files that come in parts are joined once.
+
+        Args:
+            cache: Where joined files are kept; `millrace/models` in the user's cache if absent.
 
         Raises:
-            Fatal: the package is not installed, or the folder is missing.
+            Fatal: a package is not installed, or the folder is missing, or parts are not those of the card.
         """
-        kind, _, where = self.source.partition(":")
-        if kind == "path":
-            folder = Path(where)
-        else:
-            try:
-                folder = Path(import_module(where).MODEL_DIR)
-            except (ImportError, AttributeError) as error:
-                raise Fatal(f"model {self.key}: package {where} is not installed; install millrace[text]") from error
-        if not folder.is_dir():
-            raise Fatal(f"model {self.key}: there is no folder {folder}")
+        try:
+            return locate(self.source, self.files, self.parts, cache)
+        except NotInstalled as error:
+            raise Fatal(f"model {self.key}: {error}; install millrace[{self.extra}]") from error
+        except Fatal as error:
+            raise Fatal(f"model {self.key}: {error}") from error
+
+    def check_files(self, cache: Path | None = None) -> Path:
+        """Compare all files with the card, and return their folder.
+
+        Args:
+            cache: As in `locate`.
+
+        Raises:
+            Fatal: a file differs, is missing or is not listed, so that the fingerprint would be wrong.
+        """
+        folder = self.locate(cache)
+        try:
+            found = faults(folder, self.files) or outside_references(folder, self.files)
+        except Fatal as error:
+            raise Fatal(f"model {self.key}: {error}") from error
+        if found:
+            raise Fatal(f"model {self.key}: {_listed(found)}. {self._remedy(folder)}")
         return folder
+
+    def _remedy(self, folder: Path) -> str:
+        """Return what to do where files are not those of the card."""
+        mend = "install the files that the card was written for"
+        if is_joined(self.source, self.parts):
+            mend = f"remove {folder}, which is then joined again"
+        return f"Either {mend}, or write another card for the files that are there (docs/models.md)"
 
     def collection(self, stream: str) -> str:
         """Return the physical name of the stream's collection under this model."""
-        return f"{stream}__{self.key}__{self.fingerprint}"
+        return collection_name(stream, [self])
 
-    def check_weights(self) -> None:
-        """Compare the weights with the card.
 
-        Raises:
-            Fatal: they are other weights, so that the fingerprint would lie.
-        """
-        weights = self.folder / "model.safetensors"
-        if not weights.is_file():
-            raise Fatal(f"model {self.key}: there is no {weights}")
-        with weights.open("rb") as opened:
-            digest = sha256()
-            while block := opened.read(1 << 20):
-                digest.update(block)
-        if digest.hexdigest() != self.sha256:
-            raise Fatal(f"model {self.key}: {weights} has SHA-256 {digest.hexdigest()}, its card says {self.sha256}")
+class TextCard(ModelCard):
+    """A row of a text model, which a sentence-transformers model on torch is loaded by."""
+
+    extra: ClassVar[str] = "text"
+
+    modality: Literal["text"]
+    window_tokens: int = Field(ge=8)
+    pooling: Literal["mean", "cls"]
+    preparation: Preparation
+    prompt: str
+
+    @field_validator("files")
+    @classmethod
+    def _hold_no_pickles(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            if PurePosixPath(name).suffix in PICKLED:
+                raise ValueError(f"{name} is a pickle, which can run code: use the model's safetensors")
+        return files
+
+
+CARDS: dict[str, type[ModelCard]] = {"text": TextCard}
+"""The modalities that models can be served of."""
+
+
+def _listed(found: Sequence[str]) -> str:
+    more = len(found) - FAULTS_TOLD
+    return "; ".join(found[:FAULTS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+
+
+def collection_name(stream: str, cards: Sequence[ModelCard], *extra: str) -> str:
+    """Return the physical name of a collection that holds vectors of these models.
+
+    One model shows its fingerprint and every extra; for several, one digest of 8 hex digits stands for all of them.
+    Keys that leave no room for the rest are cut: what tells collections apart is the digest.
+
+    Args:
+        stream: Which stream's collection it is.
+        cards: The models, in the order in which the stream names them.
+        extra: What else vectors or terms depend on, as names.
+
+    Raises:
+        ValueError: there is no card, or a part holds what no name of a collection may hold, or it is too long.
+    """
+    if not cards:
+        raise ValueError("a collection has at least one model")
+    for part in (stream, *extra):
+        if not re.fullmatch(NAME_PART, part):
+            raise ValueError(f"{part!r} cannot be part of a collection's name")
+    fingerprints = [card.fingerprint for card in cards]
+    tail = "__".join([*fingerprints, *extra])
+    if len(cards) > 1:
+        tail = sha256(json.dumps([fingerprints, extra]).encode()).hexdigest()[:8]
+    room = NAME_BYTES - len(f"{stream}____{tail}")
+    if room < 1:
+        raise ValueError(f"{stream} and {tail} leave no room in a name of {NAME_BYTES} bytes")
+    return f"{stream}__{'+'.join(card.key for card in cards)[:room]}__{tail}"
 
 
 def load_card(key: str, models_file: Path | None = None) -> ModelCard:
@@ -88,18 +197,34 @@ def load_card(key: str, models_file: Path | None = None) -> ModelCard:
     Raises:
         Fatal: the file cannot be read, or it has no such row, or the row is wrong; the error names the field.
     """
-    source = models_file or files("shared.config").joinpath("models.toml")
+    source = models_file or package_files("shared.config").joinpath("models.toml")
     try:
         rows = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise Fatal(f"{source} cannot be read: {error}") from error
     if key not in rows:
         raise Fatal(f"there is no model {key} in {source}; it has: {', '.join(sorted(rows))}")
-    if not isinstance(rows[key], dict) or "key" in rows[key]:
+    row = rows[key]
+    if not isinstance(row, dict) or "key" in row:
         raise Fatal(f"{source}, [{key}] must be a table without a key of its own")
+    modality = row.get("modality")
+    if not isinstance(modality, str) or modality not in CARDS:
+        raise Fatal(f"{source}, [{key}] modality: {modality!r} is not one of: {', '.join(sorted(CARDS))}")
     try:
-        return ModelCard.model_validate(rows[key] | {"key": key})
+        return CARDS[modality].model_validate(row | {"key": key})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Fatal(f"{source}, [{key}] {where}: {first['msg']}") from error
+
+
+def load_text_card(key: str, models_file: Path | None = None) -> TextCard:
+    """Return the card of a text model.
+
+    Raises:
+        Fatal: as in `load_card`, or the model is of another modality.
+    """
+    card = load_card(key, models_file)
+    if not isinstance(card, TextCard):
+        raise Fatal(f"model {key} is of modality {card.modality}, and a text model is needed")
+    return card

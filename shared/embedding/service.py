@@ -1,12 +1,13 @@
-"""Between the stages and a model: cache first, duplicates once, and a failing batch halved down to its poison text."""
+"""Between the stages and a model: cache first, duplicates once, and a failing batch halved down to its poison input."""
 
 from collections.abc import Sequence
+from typing import Generic
 
 import numpy as np
 
 from schemas.failures import FailureReason
 from shared.cache.port import VectorCache, cache_key
-from shared.embedding.port import TextModel
+from shared.embedding.port import InputT, Modality, Model
 from shared.errors import Fatal, Rejected
 from shared.observers import Observer
 from shared.records import Embedded
@@ -14,11 +15,21 @@ from shared.records import Embedded
 STAGE = "embed"
 
 
-class TextEmbedder:
-    """Turns texts into vectors, or into the reason why one of them cannot be."""
+class Embedder(Generic[InputT]):
+    """Turns inputs of one modality into vectors, or into the reason why one of them cannot be.
 
-    def __init__(self, model: TextModel, cache: VectorCache, observer: Observer) -> None:
-        self._model, self._cache, self._observer = model, cache, observer
+    Args:
+        modality: What the inputs are.
+        model: A model of that modality.
+        cache: Asked before the model, and given what the model computes.
+        observer: Notified of what each call needed.
+    """
+
+    def __init__(
+        self, modality: Modality[InputT], model: Model[InputT], cache: VectorCache, observer: Observer
+    ) -> None:
+        self._modality, self._model = modality, model
+        self._cache, self._observer = cache, observer
 
     @property
     def fingerprint(self) -> str:
@@ -30,41 +41,47 @@ class TextEmbedder:
         """Length of a vector."""
         return self._model.dim
 
-    def embed(self, texts: Sequence[str]) -> list[Embedded | Rejected]:
-        """Return for each text, in order, its vector or why the model cannot give one.
+    def embed(self, inputs: Sequence[InputT]) -> list[Embedded | Rejected]:
+        """Return for each input, in order, its vector or why the model cannot give one.
 
         Raises:
-            DeviceLost: the device is dead; no text is to blame.
+            DeviceLost: the device is dead; no input is to blame.
         """
-        keys = [cache_key("text", text.encode(), self._model.fingerprint) for text in texts]
+        keys = [self._key(each) for each in inputs]
         known: dict[bytes, Embedded | Rejected] = dict(self._cache.get_many(keys))
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        tokens, answers = self._bisect(list(missing.values()))
+        missing = {key: each for key, each in zip(keys, inputs, strict=True) if key not in known}
+        cost, answers = self._bisect(list(missing.values()))
         fresh = dict(zip(missing, answers, strict=True))
         self._cache.put_many({key: found for key, found in fresh.items() if isinstance(found, Embedded)})
-        self._observer.texts_embedded(len(texts), tokens, len(texts) - len(missing))
+        self._observer.inputs_embedded(self._modality, len(inputs), cost, len(inputs) - len(missing))
         known.update(fresh)
         return [known[key] for key in keys]
 
-    def _bisect(self, texts: Sequence[str]) -> tuple[int, list[Embedded | Rejected]]:
-        """Embed all, or halve until the texts that the model fails on stand alone; return tokens and answers."""
-        if not texts:
+    def _key(self, given: InputT) -> bytes:
+        return cache_key(self._modality.name, self._modality.content(given), self._model.fingerprint)
+
+    def _bisect(self, inputs: Sequence[InputT]) -> tuple[float, list[Embedded | Rejected]]:
+        """Embed all, or halve until the inputs that the model fails on stand alone; return cost and answers."""
+        if not inputs:
             return 0, []
         try:
-            found = self._model.embed(texts)
+            found = self._model.embed(inputs)
         except Fatal:
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything; what it was goes into the rejection)
-            if len(texts) == 1:
+            if len(inputs) == 1:
                 self._model.probe()
-                return 0, [Rejected(FailureReason.MODEL_FAILED, "text", type(error).__name__, STAGE)]
-            half = len(texts) // 2
-            (left_tokens, left), (right_tokens, right) = self._bisect(texts[:half]), self._bisect(texts[half:])
-            return left_tokens + right_tokens, left + right
+                return 0, [self._rejected(FailureReason.MODEL_FAILED, type(error).__name__)]
+            half = len(inputs) // 2
+            (left_cost, left), (right_cost, right) = self._bisect(inputs[:half]), self._bisect(inputs[half:])
+            return left_cost + right_cost, left + right
         finite = [bool(np.isfinite(vector).all()) for vector in found.vectors]
-        not_finite = Rejected(FailureReason.VECTOR_NOT_FINITE, "text", "the model gave NaN or infinity", STAGE)
+        not_finite = self._rejected(FailureReason.VECTOR_NOT_FINITE, "the model gave NaN or infinity")
         answers: list[Embedded | Rejected] = [
             Embedded(vector, windows) if good else not_finite
             for vector, windows, good in zip(found.vectors, found.windows, finite, strict=True)
         ]
-        return found.tokens, answers
+        return found.cost, answers
+
+    def _rejected(self, reason: FailureReason, detail: str) -> Rejected:
+        return Rejected(reason, self._modality.field, detail, STAGE)

@@ -12,16 +12,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
-from shared.embedding.device import choose_device, is_dead, is_out_of_memory
-from shared.embedding.microbatch import cut_by_cost, split_windows
-from shared.embedding.port import Embeddings, Matrix
-from shared.embedding.registry import ModelCard
+from shared.embedding.device import choose_device
+from shared.embedding.microbatch import cut_padded, split_windows
+from shared.embedding.passes import Passes
+from shared.embedding.port import TEXT, Embeddings, Matrix
+from shared.embedding.registry import TextCard
 from shared.errors import DeviceLost, Fatal
-from shared.logs import get_logger
 
 PROBE_TEXT = "Where is my order?"
-
-log = get_logger("embedding")
 
 
 class SentenceModel:
@@ -33,17 +31,18 @@ class SentenceModel:
         micro_batch_tokens: Padded tokens in one forward pass; halved for good when the device runs out of memory.
 
     Raises:
-        Fatal: the weights are not those of the card, or the model does not do what the card says.
+        Fatal: the files are not those of the card, or the model does not do what the card says.
     """
 
-    def __init__(self, card: ModelCard, device: str, micro_batch_tokens: int) -> None:
-        card.check_weights()
+    def __init__(self, card: TextCard, device: str, micro_batch_tokens: int) -> None:
+        folder = card.check_files()
         self.fingerprint, self.dim = card.fingerprint, card.dim
         self.device = choose_device(device)
-        self._prompt, self._limit_tokens = card.prompt, micro_batch_tokens
+        self._prompt = card.prompt
+        self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit)
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there; the bar draws on standard error, also where logs are JSON lines
         self._model = SentenceTransformer(
-            str(card.folder),
+            str(folder),
             device=str(self.device),
             local_files_only=True,
             trust_remote_code=False,
@@ -87,21 +86,10 @@ class SentenceModel:
         return ids
 
     def _encode(self, pieces: Sequence[list[int]], lengths: Sequence[int]) -> Matrix:
-        """Encode every piece; out of memory halves the cost of a forward pass and starts over."""
-        out = np.empty((len(pieces), self.dim), np.float32)
-        try:
-            for group in cut_by_cost(lengths, self._limit_tokens):
-                out[group] = self._forward([pieces[index] for index in group], lengths[group[-1]])
-        except Exception as error:
-            if is_dead(error):
-                raise DeviceLost(str(error)) from error
-            if not is_out_of_memory(error) or self._limit_tokens <= max(lengths):
-                raise
-            self._limit_tokens //= 2
-            log.warning("out of memory: micro-batches halved", micro_batch_tokens=self._limit_tokens)
-            torch.cuda.empty_cache()
-            return self._encode(pieces, lengths)
-        return out
+        """Encode every piece."""
+        return self._passes.run(
+            lengths, self.dim, lambda group: self._forward([pieces[each] for each in group], lengths[group[-1]])
+        )
 
     def _forward(self, rows: Sequence[list[int]], longest: int) -> Matrix:
         ids = np.full((len(rows), longest), self._tokenizer.pad_token_id, np.int64)
@@ -134,7 +122,7 @@ def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     return whole[:start], whole[start + len(bare) :]
 
 
-def _check_card(card: ModelCard, model: Any) -> None:
+def _check_card(card: TextCard, model: Any) -> None:
     """Compare what the card promises with what was loaded."""
     pooling = next((getattr(module, "pooling_mode", None) for module in model if hasattr(module, "pooling_mode")), None)
     found = {"dim": model.get_embedding_dimension(), "window_tokens": model.max_seq_length, "pooling": pooling}

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, Generic
 
 from shared.clock import Clock
-from shared.embedding.service import TextEmbedder
+from shared.embedding.service import Embedder
 from shared.engine.build import Builder
 from shared.engine.snapshots import Effect, ItemT, digest_field, effect_of, keep_newest, windows_field
 from shared.engine.stream import Input, Stages, Stream
@@ -92,7 +92,7 @@ class Pipeline(Generic[ItemT]):
         self,
         stream: Stream[Any, ItemT],
         stages: Stages[ItemT],
-        embedders: Mapping[str, TextEmbedder],
+        embedders: Mapping[str, Embedder[Any]],
         collection: Collection,
         clock: Clock,
         observer: Observer,
@@ -130,12 +130,15 @@ class Pipeline(Generic[ItemT]):
                     break
         with self._stopwatch.time("prepare", len(records)):
             for item in batch.items:
-                item.content = digest(
-                    json.dumps(item.event.model_dump(mode="json", exclude={"event_id"}), sort_keys=True)
-                )
+                said = item.event.model_dump(mode="json", exclude={"event_id"})
+                item.content = digest(json.dumps(said, sort_keys=True).encode())
             self._stages.prepare(batch.items)
             for item in batch.items:
-                item.digests = {name: digest(content) for name, content in item.inputs.items()}
+                item.digests = {
+                    each.name: digest(each.modality.content(item.inputs[each.name]))
+                    for each in self._stream.inputs
+                    if each.name in item.inputs
+                }
         return batch
 
     def unblock(self, batch: Batch[ItemT]) -> None:
@@ -184,7 +187,7 @@ class Pipeline(Generic[ItemT]):
                 if kept is not None:
                     item.embedded[each.name] = kept
                 elif each.name not in item.embedded:
-                    wanted.setdefault(each.modality, []).append((item, each.name))
+                    wanted.setdefault(each.modality.name, []).append((item, each.name))
         for modality, pairs in wanted.items():
             answers = self._embedders[modality].embed([item.inputs[name] for item, name in pairs])
             for (item, name), answer in zip(pairs, answers, strict=True):
@@ -199,9 +202,9 @@ class Pipeline(Generic[ItemT]):
         self._stages.decide(items)
 
 
-def digest(content: str | bytes) -> str:
-    """Return SHA-256 of a text or of bytes, in hex."""
-    return sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+def digest(content: bytes) -> str:
+    """Return SHA-256, in hex."""
+    return sha256(content).hexdigest()
 
 
 def _kept_vector(item: Any, wanted: Input) -> Embedded | None:

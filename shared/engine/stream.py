@@ -15,6 +15,7 @@ from schemas.failures import FailureReason
 from schemas.points import PointSchema, point_id
 from schemas.topics import Topic, topics_of
 from shared.decoding import decode
+from shared.embedding.port import Modality
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
 from shared.records import Record, SparseVector
@@ -32,12 +33,12 @@ class Input:
 
     Attributes:
         name: Of the vector, and with `_digest` behind it of the payload field that keeps its digest.
-        modality: Which of the stream's models embeds it.
+        modality: What it is; the stream's model of that modality embeds it.
         decides: Whether results depend on it.
     """
 
     name: str
-    modality: str = "text"
+    modality: Modality[Any]
     decides: bool = False
 
 

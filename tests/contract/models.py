@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +13,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizer
 
+from shared.embedding.files import files_of
 from shared.embedding.port import TextModel
-from shared.embedding.registry import ModelCard, load_card
+from shared.embedding.registry import TextCard, load_text_card
 from shared.embedding.text import SentenceModel
 from shared.records import Vector
 from shared.text.preparation import Preparation
@@ -42,7 +42,7 @@ WORDS = (
 )
 
 
-def small_card(folder: Path, pooling: Pooling) -> ModelCard:
+def small_card(folder: Path, pooling: Pooling) -> TextCard:
     """Make a BERT of two layers with weights drawn from a fixed seed, and return its card."""
     folder.mkdir(parents=True)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{each}" for each in LETTERS), *WORDS]
@@ -57,12 +57,11 @@ def small_card(folder: Path, pooling: Pooling) -> ModelCard:
     transformer = modules.Transformer(str(folder / "made"), max_seq_length=SMALL_WINDOW)
     parts = [transformer, modules.Pooling(SMALL_DIM, pooling_mode=pooling), modules.Normalize()]
     SentenceTransformer(modules=parts, device="cpu").save(str(folder / "saved"))
-    weights = (folder / "saved" / "model.safetensors").read_bytes()
-    return ModelCard(
+    return TextCard(
         key=f"small-{pooling}",
         modality="text",
         source=f"path:{folder / 'saved'}",
-        sha256=sha256(weights).hexdigest(),
+        files=files_of(folder / "saved"),
         dim=SMALL_DIM,
         window_tokens=SMALL_WINDOW,
         pooling=pooling,
@@ -80,7 +79,7 @@ class Subject:
 
     name: str
     model: TextModel
-    card: ModelCard | None = None
+    card: TextCard | None = None
 
     def vector(self, text: str) -> Vector:
         """Return the vector of one text embedded alone."""
@@ -96,7 +95,7 @@ class Subject:
 class Reference:
     """A card's transformer run one window at a time, pooled and averaged by formulas written out here."""
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: TextCard) -> None:
         self._card = card
         self._tokenizer: Any = AutoTokenizer.from_pretrained(card.folder, local_files_only=True)
         self._transformer: Any = AutoModel.from_pretrained(card.folder, local_files_only=True).eval()
@@ -129,5 +128,5 @@ def subject(name: str, folder: Path, micro_batch_tokens: int = 1_024) -> Subject
     if name == "fake":
         return Subject(name, FakeModel())
     pooling: Pooling = "cls" if name == "small-cls" else "mean"
-    card = load_card("minilm-l6-v2") if name == "minilm" else small_card(folder, pooling)
+    card = load_text_card("minilm-l6-v2") if name == "minilm" else small_card(folder, pooling)
     return Subject(name, SentenceModel(card, "cpu", micro_batch_tokens), card)

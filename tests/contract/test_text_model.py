@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from shared.embedding.registry import ModelCard
+from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
-from shared.errors import Fatal
+from shared.errors import DeviceLost, Fatal
 from tests.contract.models import SMALL_WINDOW, Subject, small_card, subject
 
 NAMES = ["fake", "minilm", "small-mean", "small-cls"]
@@ -69,7 +70,7 @@ def test_one_unit_vector_for_each_text(tested: Subject) -> None:
     assert found.vectors.dtype == np.float32
     assert len(found.windows) == len(TEXTS)
     assert min(found.windows) >= 1
-    assert found.tokens >= len([text for text in TEXTS if text.strip()])
+    assert found.cost >= len([text for text in TEXTS if text.strip()])
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
 
 
@@ -77,7 +78,7 @@ def test_no_texts_no_vectors(tested: Subject) -> None:
     found = tested.model.embed([])
     assert found.vectors.shape == (0, tested.model.dim)
     assert found.vectors.dtype == np.float32
-    assert (found.windows, found.tokens) == ((), 0)
+    assert (found.windows, found.cost) == ((), 0)
 
 
 def test_a_probe_is_silent_where_all_is_well(tested: Subject) -> None:
@@ -132,7 +133,45 @@ def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
     for tokens in (1, 50, 300, 100_000):
         found = SentenceModel(tested.card, "cpu", tokens).embed(texts)
         assert cosines(found.vectors, expected.vectors).min() > SAME, tokens
-        assert (found.windows, found.tokens) == (expected.windows, expected.tokens)
+        assert (found.windows, found.cost) == (expected.windows, expected.cost)
+
+
+# --- the device ---
+
+
+def failing(model: Any, monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> None:
+    """Let the forward passes of a model fail as told, the next ones first."""
+    forward = model._model.forward
+
+    def fail_first(*given: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop(0)
+        return forward(*given, **named)
+
+    monkeypatch.setattr(model._model, "forward", fail_first)
+
+
+@on_real_ones
+def test_out_of_memory_makes_passes_smaller_and_changes_no_vector(
+    tested: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tested.card is not None
+    texts, model = [*TEXTS, LONG], SentenceModel(tested.card, "cpu", 100_000)
+    failures: list[Exception] = [torch.OutOfMemoryError("full") for _ in range(4)]
+    failing(model, monkeypatch, failures)
+    assert cosines(model.embed(texts).vectors, tested.model.embed(texts).vectors).min() > SAME
+    assert not failures
+
+
+@on_real_ones
+def test_a_dead_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tested.card is not None
+    model = SentenceModel(tested.card, "cpu", 1_024)
+    failing(model, monkeypatch, [RuntimeError("CUDA error: device-side assert triggered"), RuntimeError("any")])
+    with pytest.raises(DeviceLost, match="device-side assert"):
+        model.embed(["a", "b"])
+    with pytest.raises(DeviceLost, match="fails on a harmless text on cpu: any"):
+        model.probe()
 
 
 # --- windows ---
@@ -149,7 +188,7 @@ def test_a_long_text_fills_several_windows(tested: Subject) -> None:
     found = tested.model.embed(["a", LONG, "b"])
     assert (found.windows[0], found.windows[2]) == (1, 1)
     assert found.windows[1] > 1
-    assert found.tokens > len(LONG.split())
+    assert found.cost > len(LONG.split())
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
 
 
@@ -159,7 +198,7 @@ def test_a_vector_is_what_an_independent_computation_gives(tested: Subject, text
     vector, windows = tested.reference.embed(text)
     found = tested.model.embed([text])
     assert found.windows == (windows,)
-    assert found.tokens == len(tested.reference.tokens(text)) + 2 * windows
+    assert found.cost == len(tested.reference.tokens(text)) + 2 * windows
     assert cosines(found.vectors, vector[None]).min() > SAME
 
 
@@ -204,14 +243,14 @@ def test_a_prompt_is_set_before_every_text(tested: Subject) -> None:
 
 
 @pytest.fixture(scope="module")
-def card(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
+def card(tmp_path_factory: pytest.TempPathFactory) -> TextCard:
     return small_card(tmp_path_factory.mktemp("card") / "model", "mean")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sha256": "0" * 64}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card says 0{64}"),
+        ({"files": {"model.safetensors": "0" * 64}}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card says 0{64}"),
         ({"dim": 31}, "small-mean.*dim = 31.*has 32"),
         ({"dim": 384}, "small-mean.*dim = 384.*has 32"),
         ({"pooling": "cls"}, "small-mean.*pooling = cls.*has mean"),
@@ -221,13 +260,13 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
     ],
 )
 def test_a_card_that_does_not_fit_is_fatal_and_says_why(
-    card: ModelCard, changes: dict[str, object], message: str
+    card: TextCard, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(Fatal, match=message):
         SentenceModel(card.model_copy(update=changes), "cpu", 1_024)
 
 
-def test_other_weights_under_the_same_card_are_fatal(card: ModelCard, tmp_path: Path) -> None:
+def test_other_weights_under_the_same_card_are_fatal(card: TextCard, tmp_path: Path) -> None:
     copied = tmp_path / "model"
     copied.mkdir()
     weights = bytearray((card.folder / "model.safetensors").read_bytes())
@@ -237,12 +276,12 @@ def test_other_weights_under_the_same_card_are_fatal(card: ModelCard, tmp_path: 
         SentenceModel(card.model_copy(update={"source": f"path:{copied}"}), "cpu", 1_024)
 
 
-def test_a_folder_without_weights_is_fatal(card: ModelCard, tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_fatal(card: TextCard, tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"there is no .*model\.safetensors"):
         SentenceModel(card.model_copy(update={"source": f"path:{tmp_path}"}), "cpu", 1_024)
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "", "hpu", "meta"])
-def test_a_device_that_is_not_there_is_fatal_and_named(card: ModelCard, device: str) -> None:
+def test_a_device_that_is_not_there_is_fatal_and_named(card: TextCard, device: str) -> None:
     with pytest.raises(Fatal, match=f"device {device}"):
         SentenceModel(card, device, 1_024)

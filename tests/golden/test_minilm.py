@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from shared.embedding.port import Embeddings
-from shared.embedding.registry import load_card
+from shared.embedding.registry import load_text_card
 from shared.embedding.text import SentenceModel
 
 RECORDED = Path(__file__).with_name("minilm.json")
@@ -57,7 +57,7 @@ def recorded() -> dict[str, Any]:
 
 def embed() -> Embeddings:
     """Embed the texts with the packaged model."""
-    return SentenceModel(load_card(MODEL), "cpu", 1_024).embed(TEXTS)
+    return SentenceModel(load_text_card(MODEL), "cpu", 1_024).embed(TEXTS)
 
 
 def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -69,12 +69,12 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
 
 def test_the_recording_is_of_these_texts_and_this_model(recorded: dict[str, Any]) -> None:
     assert recorded["texts"] == TEXTS
-    assert recorded["fingerprint"] == load_card(MODEL).fingerprint
+    assert recorded["fingerprint"] == load_text_card(MODEL).fingerprint
 
 
 def test_windows_are_as_recorded(embedded: Embeddings, recorded: dict[str, Any]) -> None:
     assert list(embedded.windows) == recorded["windows"]
-    assert embedded.tokens == recorded["tokens"]
+    assert embedded.cost == recorded["tokens"]
     assert max(embedded.windows) > 1
 
 
@@ -91,7 +91,7 @@ def test_the_texts_are_as_alike_as_recorded(embedded: Embeddings, recorded: dict
 
 def test_the_librarys_own_encode_gives_the_same_for_texts_of_one_window(embedded: Embeddings) -> None:
     short = [index for index, windows in enumerate(embedded.windows) if windows == 1]
-    model: Any = SentenceTransformer(str(load_card(MODEL).folder), device="cpu", local_files_only=True)
+    model: Any = SentenceTransformer(str(load_text_card(MODEL).folder), device="cpu", local_files_only=True)
     expected = model.encode([TEXTS[index] for index in short], normalize_embeddings=True, show_progress_bar=False)
     assert len(short) == len(TEXTS) - 1
     assert cosines(embedded.vectors[short], np.asarray(expected, np.float32)).min() > SAME
@@ -101,10 +101,10 @@ def record() -> None:
     """Write what the model gives now as what it shall give."""
     found = embed()
     content = {
-        "fingerprint": load_card(MODEL).fingerprint,
+        "fingerprint": load_text_card(MODEL).fingerprint,
         "texts": TEXTS,
         "windows": list(found.windows),
-        "tokens": found.tokens,
+        "tokens": found.cost,
         "vectors": rounded(found.vectors[:, :DIMENSIONS_KEPT]),
         "cosines": rounded(found.vectors @ found.vectors.T),
     }

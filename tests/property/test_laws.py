@@ -19,7 +19,7 @@ from schemas.tickets import TicketRouted, TicketSnapshot
 from shared.backoff import Backoff
 from shared.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from shared.cache.port import cache_key
-from shared.embedding.microbatch import cut_by_cost, split_windows
+from shared.embedding.microbatch import cut_padded, cut_summed, split_windows
 from shared.records import Embedded
 
 FEW = settings(max_examples=60, deadline=None)
@@ -47,12 +47,30 @@ def test_ranges_say_what_the_pairs_said(told: dict[int, Outcome]) -> None:
 
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 1_000))
 def test_micro_batches_hold_every_index_once_within_the_limit(lengths: list[int], limit: int) -> None:
-    groups = list(cut_by_cost(lengths, limit))
+    groups = list(cut_padded(lengths, limit))
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
         longest = max(lengths[index] for index in group)
         assert len(group) * longest <= limit or len(group) == 1
         assert longest == lengths[group[-1]]
+
+
+costs_of_any_unit = st.lists(st.integers(1, 300) | st.floats(0.01, 60), max_size=60)
+
+
+@given(costs_of_any_unit, st.floats(0.01, 1_000))
+def test_summed_micro_batches_hold_every_index_once_within_the_limit(costs: list[float], limit: float) -> None:
+    groups = list(cut_summed(costs, limit))
+    assert sorted(index for group in groups for index in group) == list(range(len(costs)))
+    for group in groups:
+        assert sum(costs[index] for index in group) <= limit or len(group) == 1
+    for group, after in pairwise(groups):
+        assert sum(costs[index] for index in [*group, after[0]]) > limit, "a group ends only where it is full"
+
+
+@given(costs_of_any_unit, st.floats(0.01, 1_000))
+def test_a_padded_group_costs_at_least_its_sum(costs: list[float], limit: float) -> None:
+    assert len(list(cut_padded(costs, limit))) >= len(list(cut_summed(costs, limit)))
 
 
 @given(st.integers(0, 5_000), st.integers(1, 600))

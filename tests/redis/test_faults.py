@@ -15,7 +15,8 @@ from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache, cache_key
 from shared.cache.redis import RedisCache
 from shared.cache.tiered import TieredCache
-from shared.embedding.service import TextEmbedder
+from shared.embedding.port import TEXT
+from shared.embedding.service import Embedder
 from shared.records import Embedded
 from tests.fakes import DIM, FakeModel, ManualClock
 from tests.redis.caches import Told, redis_cache, wait_for_threads
@@ -180,10 +181,10 @@ def test_waits_grow_and_are_never_shorter_than_the_least(watched: Watched) -> No
 
 
 def test_texts_are_embedded_once_whatever_level_knows_them(watched: Watched) -> None:
-    def embedder(memory_bytes: int) -> tuple[FakeModel, TextEmbedder]:
+    def embedder(memory_bytes: int) -> tuple[FakeModel, Embedder[str]]:
         model = FakeModel()
         levels: list[tuple[str, VectorCache]] = [("memory", MemoryCache(memory_bytes)), ("redis", watched.cache)]
-        return model, TextEmbedder(model, TieredCache(levels, watched.told), watched.told)
+        return model, Embedder(TEXT, model, TieredCache(levels, watched.told), watched.told)
 
     model, first = embedder(1 << 20)
     vectors = [first.embed(["a", "b", "a"]), first.embed(["b", "a"])]

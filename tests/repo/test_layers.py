@@ -16,6 +16,7 @@ from tests.repo.sources import PACKAGES, ROOT, Source, imported, sources
 ADAPTERS = {
     "confluent_kafka": "shared/broker/",
     "faust": "workers/services/",
+    "huggingface_hub": "shared/embedding/",
     "prometheus_client": "shared/metrics.py",
     "qdrant_client": "shared/vectorstore/",
     "qdrant_edge": "shared/vectorstore/",

@@ -328,10 +328,11 @@ def test_the_packaged_model_is_what_its_card_says() -> None:
 
 
 def test_other_weights_and_another_model_are_wrong(tmp_path: Path) -> None:
-    card = load_card("minilm-l6-v2").model_dump(exclude={"key"}) | {"source": f"path:{tmp_path}"}
-    preparation = card.pop("preparation")
-    lines = ["[mine]", *(f"{name} = {json.dumps(value)}" for name, value in card.items()), "[mine.preparation]"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in preparation.items() if value is not None]
+    card = load_card("minilm-l6-v2").model_dump(exclude={"key", "parts"}) | {"source": f"path:{tmp_path}"}
+    tables = {name: card.pop(name) for name in ("preparation", "files")}
+    lines = ["[mine]", *(f"{name} = {json.dumps(value)}" for name, value in card.items())]
+    for table, rows in tables.items():
+        lines += [f"[mine.{table}]", *(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in rows.items())]
     (tmp_path / "models.toml").write_text("\n".join(lines))
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     settings = StreamSettings(embedding=EmbeddingSettings(model="mine", models_file=tmp_path / "models.toml"))

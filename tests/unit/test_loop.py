@@ -158,7 +158,7 @@ def test_a_stop_during_an_outage_ends_without_a_commit() -> None:
 
 def test_a_stop_finishes_the_batch_in_hand() -> None:
     parts = assembly(*tickets(2))
-    parts.told.when("texts_embedded", parts.lifecycle.stop)
+    parts.told.when("inputs_embedded", parts.lifecycle.stop)
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 1]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.outcomes import Outcome
+from shared.embedding.port import TEXT
 from shared.metrics import CATALOGUE, Metrics, Registry
 from shared.observers import Observer, SettleStep
 
@@ -18,7 +19,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "settle_step_done": lambda told: told.settle_step_done(SettleStep.COMMIT),
     "batch_settled": lambda told: told.batch_settled({Outcome.ROUTED: 3}, 1_500),
     "version_conflict": lambda told: told.version_conflict(2),
-    "texts_embedded": lambda told: told.texts_embedded(5, 40, 2),
+    "inputs_embedded": lambda told: told.inputs_embedded(TEXT, 5, 40, 2),
     "cache_read": lambda told: told.cache_read("redis", 7, 3),
     "cache_rubbish": lambda told: told.cache_rubbish(2),
     "cache_failed": lambda told: told.cache_failed("get", "timeout"),
@@ -77,9 +78,9 @@ def test_the_values() -> None:
     assert samples[f'millrace_records_total{{outcome="dead_lettered",{stream}}}'] == 0
     assert samples[f"millrace_batch_records_sum{{{stream}}}"] == 5
     assert samples[f'millrace_stage_cpu_seconds_total{{stage="embed",{stream}}}'] == 0.4
-    assert samples[f'millrace_texts_total{{source="cache",{stream}}}'] == 2
-    assert samples[f'millrace_texts_total{{source="model",{stream}}}'] == 3
-    assert samples[f"millrace_tokens_total{{{stream}}}"] == 40
+    assert samples[f'millrace_inputs_total{{modality="text",source="cache",{stream}}}'] == 2
+    assert samples[f'millrace_inputs_total{{modality="text",source="model",{stream}}}'] == 3
+    assert samples[f'millrace_input_cost_total{{modality="text",{stream},unit="tokens"}}'] == 40
     assert samples[f"millrace_version_conflicts_total{{{stream}}}"] == 2
     assert samples[f"millrace_unread_lost_records_total{{{stream}}}"] == 6
     assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4

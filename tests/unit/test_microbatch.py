@@ -5,7 +5,7 @@ A green run does not prove that these cuts are the fastest ones; the benchmarks 
 
 import pytest
 
-from shared.embedding.microbatch import cut_by_cost, split_windows
+from shared.embedding.microbatch import cut_padded, cut_summed, split_windows
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,22 @@ def test_windows(tokens: int, window: int, windows: list[tuple[int, int]]) -> No
         ([2, 2, 2], 1, [[0], [1], [2]]),
     ],
 )
-def test_groups(lengths: list[int], limit: int, groups: list[list[int]]) -> None:
-    assert list(cut_by_cost(lengths, limit)) == groups
+def test_padded_groups(lengths: list[int], limit: int, groups: list[list[int]]) -> None:
+    assert list(cut_padded(lengths, limit)) == groups
+
+
+@pytest.mark.parametrize(
+    ("costs", "limit", "groups"),
+    [
+        ([], 10, []),
+        ([5, 1, 3], 100, [[1, 2, 0]]),
+        ([5, 1, 3], 9, [[1, 2, 0]]),
+        ([5, 1, 3], 8, [[1, 2], [0]]),
+        ([1, 1, 10], 10, [[0, 1], [2]]),
+        ([50, 2], 10, [[1], [0]]),
+        ([0.5, 0.25, 0.5], 0.75, [[1, 0], [2]]),
+        ([2, 2, 2], 1, [[0], [1], [2]]),
+    ],
+)
+def test_summed_groups(costs: list[float], limit: float, groups: list[list[int]]) -> None:
+    assert list(cut_summed(costs, limit)) == groups

@@ -89,7 +89,7 @@ def test_the_batch_in_hand_is_committed_first_and_nothing_is_done_twice() -> Non
             parts.lifecycle.resume()
 
     def watch(hook: str) -> None:
-        if hook == "texts_embedded" and not parts.source.committed:
+        if hook == "inputs_embedded" and not parts.source.committed:
             parts.lifecycle.pause()
         if len(parts.source.committed) == 6:
             parts.lifecycle.stop()

@@ -71,7 +71,7 @@ def test_the_prepared_text(subject: str, body: str, text: str) -> None:
 
 def test_the_digests_of_an_item() -> None:
     item = prepared(reason="solved", resolution="Sent again.")
-    assert item.digests == {"text": digest(item.text), "resolution": digest("Sent again.")}
+    assert item.digests == {"text": digest(item.text.encode()), "resolution": digest(b"Sent again.")}
     assert set(prepared().digests) == {"text"}
 
 

@@ -15,6 +15,7 @@ from schemas.tickets import (
     TicketSnapshot,
     TicketTombstone,
 )
+from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Resources, Stream
 from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
@@ -150,7 +151,7 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     snapshot=TicketSnapshot,
     id_field="ticket_id",
     item=TicketItem,
-    inputs=(Input(TEXT, decides=True), Input(RESOLUTION)),
+    inputs=(Input(TEXT, modality.TEXT, decides=True), Input(RESOLUTION, modality.TEXT)),
     points=POINTS,
     result=TicketRouted,
     result_topics=(RESULT_TOPIC,),

@@ -1,0 +1,73 @@
+"""The forward passes of any torch model: cut by cost, halved when memory runs out, and a dead device recognised.
+
+It knows devices and costs, and neither modalities nor what a forward pass does.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from shared.embedding.device import is_dead, is_out_of_memory
+from shared.embedding.microbatch import Cut
+from shared.embedding.port import Matrix
+from shared.errors import DeviceLost
+from shared.logs import get_logger
+
+log = get_logger("embedding")
+
+
+class Passes:
+    """Runs a model on many pieces, one micro-batch after the other.
+
+    Args:
+        cut: How the cost of a micro-batch is counted.
+        limit: The most that one forward pass may cost; halved for good whenever the device runs out of memory.
+        unit: Of costs and limit, for the log.
+    """
+
+    def __init__(self, cut: Cut, limit: float, unit: str) -> None:
+        self._cut, self._unit = cut, unit
+        self.limit = limit
+
+    def run(self, costs: Sequence[float], dim: int, forward: Callable[[list[int]], Matrix]) -> Matrix:
+        """Return a vector for each piece.
+
+        Args:
+            costs: Of each piece, in the unit.
+            dim: Length of a vector.
+            forward: Computes the vectors of a group, given the indices of its pieces, from cheap to costly.
+
+        Raises:
+            DeviceLost: the device is dead; nothing is said about the pieces.
+            Exception: the model failed on a group, or a piece that stands alone does not fit into memory.
+        """
+        out = np.empty((len(costs), dim), np.float32)
+        waiting = list(range(len(costs)))
+        while waiting:
+            waiting = self._run_until_full(waiting, costs, forward, out)
+        return out
+
+    def _run_until_full(
+        self, waiting: Sequence[int], costs: Sequence[float], forward: Callable[[list[int]], Matrix], out: Matrix
+    ) -> list[int]:
+        """Run group after group; return the pieces that are left once the device has run out of memory."""
+        groups = [[waiting[at] for at in group] for group in self._cut([costs[each] for each in waiting], self.limit)]
+        for number, group in enumerate(groups):
+            try:
+                out[group] = forward(group)
+            except Exception as error:
+                if is_dead(error):
+                    raise DeviceLost(str(error)) from error
+                if not is_out_of_memory(error) or len(group) == 1:
+                    raise
+            else:
+                continue
+            self._halve()
+            return [each for group in groups[number:] for each in group]
+        return []
+
+    def _halve(self) -> None:
+        self.limit /= 2
+        log.warning("out of memory: micro-batches halved", limit=self.limit, unit=self._unit)
+        torch.cuda.empty_cache()
