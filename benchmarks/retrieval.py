@@ -21,7 +21,7 @@ from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
 from workers.tickets.prepare import TEXT
-from workers.tickets.stages import TICKETS, collection_spec
+from workers.tickets.stages import TICKETS
 
 BATCH = 64
 RESOLUTION = "We checked the account and sent the card again. It arrives within five days."
@@ -52,7 +52,7 @@ def report(tickets: int, rounds: int) -> None:
     asked = texts[:BATCH]
     vectors = StandInModel().embed(asked).vectors
     with tempfile.TemporaryDirectory() as folder, closing(EdgeStore(Path(folder))) as store:
-        collection = store.open(collection_spec("bench", {"text": vectors.shape[1]}))
+        collection = store.open(TICKETS.spec("bench", {"text": vectors.shape[1]}))
         fill(collection, texts, terms)
         dense = [
             Query(

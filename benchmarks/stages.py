@@ -37,7 +37,7 @@ from shared.stream_settings import SearchSettings, StreamSettings
 from shared.text.preparation import Preparation
 from shared.vectorstore.edge import EdgeCollection, EdgeStore
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
-from workers.tickets.stages import TICKETS, collection_spec
+from workers.tickets.stages import TICKETS
 
 STAGES = ("decode", "prepare", "lookup", "embed", "decide", "build", "store", "produce")
 SEARCHES = ("vote", "candidates", "payloads")
@@ -159,7 +159,7 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
         closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
         closing(EdgeStore(Path(folder))) as store,
     ):
-        inner = store.open(collection_spec("bench", {"text": model.dim}))
+        inner = store.open(TICKETS.spec("bench", {"text": model.dim}))
         for (name, observer), messages in zip(times.items(), (history, routed), strict=True):
             collection = TimedSearch(inner, Stopwatch(clock, observer))
             embedder = Embedder(TEXT, model, MemoryCache(0), observer)

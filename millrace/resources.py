@@ -15,7 +15,7 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.port import TEXT, Model, TextModel
-from shared.embedding.registry import TextCard, collection_name, load_text_card
+from shared.embedding.registry import TextCard, load_text_card
 from shared.engine.loop import Policies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
@@ -66,7 +66,7 @@ def model_card(own: StreamSettings) -> TextCard:
 def collection_spec(own: StreamSettings, stream: Stream[Any, Any]) -> CollectionSpec:
     """Return the collection of a stream under the configured model."""
     card = model_card(own)
-    return stream.collection(collection_name(stream.name, [card]), {card.modality: card.dim})
+    return stream.collection([card], {card.modality: card.dim})
 
 
 def load_text_model(own: StreamSettings) -> TextModel:

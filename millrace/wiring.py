@@ -74,7 +74,8 @@ def stream_worker(
     card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
-        collection = opened_collection(settings, process.store, collection_spec(own, stream))
+        spec = stream.collection([card], {name: each.dim for name, each in models.items()})
+        collection = opened_collection(settings, process.store, spec)
         if isinstance(collection, Aliased):
             collection.tell_alias(observer.alias_elsewhere)
             lifecycle.ask("alias", collection.alias_fault)

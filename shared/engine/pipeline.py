@@ -13,13 +13,13 @@ from typing import Any, Generic
 from shared.clock import Clock
 from shared.embedding.service import Embedder
 from shared.engine.build import Builder
-from shared.engine.snapshots import Effect, ItemT, digest_field, effect_of, keep_newest, windows_field
+from shared.engine.snapshots import Effect, Item, ItemT, digest_field, effect_of, keep_newest, windows_field
 from shared.engine.stream import Input, Stages, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import NewerSchema, Rejected
 from shared.observers import Observer
 from shared.records import Embedded, Message, Record, Settled
-from shared.vectorstore.port import Collection, is_unit
+from shared.vectorstore.port import Collection, Stored, is_unit
 
 WINDOWS_LIMIT = 1 << 20
 """No input fills so many windows: such a number was written over ours."""
@@ -99,7 +99,7 @@ class Pipeline(Generic[ItemT]):
     ) -> None:
         self._stream, self._stages, self._embedders = stream, stages, embedders
         self._collection, self._observer = collection, observer
-        self._builder = Builder(stream, stages)
+        self._builder, self._rules = Builder(stream, stages), stream.rules
         self._stopwatch = Stopwatch(clock, observer)
 
     @property
@@ -172,22 +172,19 @@ class Pipeline(Generic[ItemT]):
             self._observer.version_conflict(conflicts)
 
     def _look_up(self, items: Sequence[ItemT]) -> None:
-        stored = self._collection.lookup({item.point_id for item in items})
+        stored, rules = self._collection.lookup({item.point_id for item in items}), self._rules
         for item in items:
-            item.effect = effect_of(item, stored.get(item.point_id), self._stream.rules)
+            item.effect = effect_of(item, stored.get(item.point_id), rules)
 
     def _embed(self, items: Sequence[ItemT]) -> None:
         """Take vectors over from the store where an input is unchanged, and embed the rest, each model in one call."""
-        wanted: dict[str, list[tuple[ItemT, str]]] = {}
+        wanted: dict[str, list[tuple[ItemT, str]]] = {each.modality.name: [] for each in self._stream.inputs}
         for item in items:
+            if item.stored is not None:
+                _take_over(item, item.stored, self._stream.inputs)
             for each in self._stream.inputs:
-                if each.name not in item.inputs:
-                    continue
-                kept = _kept_vector(item, each)
-                if kept is not None:
-                    item.embedded[each.name] = kept
-                elif each.name not in item.embedded:
-                    wanted.setdefault(each.modality.name, []).append((item, each.name))
+                if each.name in item.inputs and each.name not in item.embedded:
+                    wanted[each.modality.name].append((item, each.name))
         for modality, pairs in wanted.items():
             answers = self._embedders[modality].embed([item.inputs[name] for item, name in pairs])
             for (item, name), answer in zip(pairs, answers, strict=True):
@@ -207,15 +204,13 @@ def digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def _kept_vector(item: Any, wanted: Input) -> Embedded | None:
-    """Return the stored vector of an input that has not changed since, unless it was spoilt or is kept too coarsely."""
-    stored = item.stored
-    if stored is None or wanted.name not in stored.vectors or not is_unit(stored.vectors[wanted.name]):
-        return None
-    unchanged = stored.payload.get(digest_field(wanted.name)) == item.digests[wanted.name]
-    if not unchanged and stored.version != item.version:
-        return None
-    windows = stored.payload.get(windows_field(wanted.name)) if wanted.decides else 1
-    if type(windows) is not int or not 0 < windows < WINDOWS_LIMIT:
-        return None
-    return Embedded(stored.vectors[wanted.name], windows)
+def _take_over(item: Item[Any], stored: Stored, inputs: Sequence[Input]) -> None:
+    """Take over the stored vectors of inputs that have not changed since, unless one was spoilt or is kept too coarsely."""
+    for each in inputs:
+        vector = stored.vectors.get(each.name)
+        if vector is None or each.name not in item.inputs or not is_unit(vector):
+            continue
+        unchanged = stored.payload.get(digest_field(each.name)) == item.digests[each.name]
+        windows = stored.payload.get(windows_field(each.name)) if each.decides else 1
+        if (unchanged or stored.version == item.version) and type(windows) is int and 0 < windows < WINDOWS_LIMIT:
+            item.embedded[each.name] = Embedded(vector, windows)

@@ -195,22 +195,23 @@ def effect_of(item: Item[Any], stored: Stored | None, rules: Rules) -> Effect:
         rules: The stream's.
     """
     item.stored = stored
-    if item.is_repeat:
-        return Effect.SUPERSEDE if item.is_conflict and not item.is_published else Effect.REPEAT
-    if stored is not None and stored.version > item.version:
-        return Effect.SUPERSEDE
+    if stored is not None:
+        if item.is_repeat:
+            return Effect.SUPERSEDE if item.is_conflict and not item.is_published else Effect.REPEAT
+        if stored.version > item.version:
+            return Effect.SUPERSEDE
     if item.deletes:
         return Effect.DELETE
-    if item.asks is Asks.IF_CHANGED:
-        is_new = item.published_version is None or (rules.decides and item.stored_decision is None)
-        return Effect.ROUTE if is_new or _is_changed(item, rules.deciding) else Effect.INDEX
-    return Effect.ROUTE if item.asks is Asks.ALWAYS else Effect.INDEX
+    if item.asks is Asks.IF_CHANGED and stored is not None:
+        return Effect.ROUTE if _is_news(item, stored, rules) else Effect.INDEX
+    return Effect.INDEX if item.asks is Asks.NEVER else Effect.ROUTE
 
 
-def _is_changed(item: Item[Any], deciding: Sequence[str]) -> bool:
-    """Whether an input that decides is another than the one that is stored."""
-    stored = {} if item.stored is None else item.stored.payload
-    return any(stored.get(digest_field(name)) != item.digests.get(name) for name in deciding)
+def _is_news(item: Item[Any], stored: Stored, rules: Rules) -> bool:
+    """Whether nothing was published yet, or an input that decides is another than the one that is stored."""
+    if item.published_version is None or (rules.decides and item.stored_decision is None):
+        return True
+    return any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.deciding)
 
 
 def digest_field(name: str) -> str:

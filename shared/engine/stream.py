@@ -5,6 +5,7 @@ Nothing in `shared` knows a stream by name; `millrace/streams.py` lists those th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -16,13 +17,14 @@ from schemas.points import PointSchema, point_id
 from schemas.topics import Topic, topics_of
 from shared.decoding import decode
 from shared.embedding.port import Modality
+from shared.embedding.registry import ModelCard, collection_name
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
 from shared.records import Record, SparseVector
 from shared.routing.decider import Decider
 from shared.stream_settings import SearchSettings
 from shared.text.preparation import Preparation
-from shared.vectorstore.port import Collection, CollectionSpec
+from shared.vectorstore.port import Collection, CollectionSpec, IndexKind
 
 SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
 
@@ -134,40 +136,53 @@ class Stream(Generic[EventT, ItemT]):
 
     Attributes:
         name: As commands, topics and collections have it.
+        id_field: The field of events, points and results that holds the source id.
         events: The schema of the input.
         snapshot: The schema of an event that is not a deletion.
-        id_field: The field of events, points and results that holds the source id.
-        item: What an event becomes on its way; every field beyond `Item`'s has a default.
-        inputs: What is embedded, in the order of the vectors.
-        points: What its points hold.
+        payload: The schema of a stored snapshot.
+        tombstone: The schema of a deleted item.
         result: The schema of the first of `result_topics`, which the audit compares with the points.
         result_topics: Where results go.
-        decides: Whether a result carries a decision.
+        item: What an event becomes on its way; every field beyond `Item`'s has a default.
+        inputs: What is embedded, in the order of the vectors.
         asks: Whether an event asks for a result; a deletion never does.
+        decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
         cost_unit: Of `cost`, such as `tokens`.
-        collection: Returns the collection, given its name under the models and the dimension of each modality.
         stages: Makes the stages of a worker from what wiring gives.
         owned_fields: Payload fields that belong to people. The lookup carries them over: neither a later snapshot nor a
             replay undoes them; a deletion does.
+        indexes: Payload fields that filters use.
+        sparse: Names of the sparse vectors that its stages give.
+        conditions: The most conditions that a filter of its searches has.
+        variants: What the collection depends on beside the models, as names: another one is another collection.
     """
 
     name: str
+    id_field: str
     events: TypeAdapter[EventT]
     snapshot: type[Event]
-    id_field: str
-    item: type[ItemT]
-    inputs: tuple[Input, ...]
-    points: PointSchema
+    payload: type[Frozen]
+    tombstone: type[Frozen]
     result: type[Frozen]
     result_topics: tuple[str, ...]
+    item: type[ItemT]
+    inputs: tuple[Input, ...]
     asks: Callable[[EventT], Asks]
     cost: Callable[[Record], int]
     cost_unit: str
-    collection: Callable[[str, Mapping[str, int]], CollectionSpec]
     stages: Callable[[Resources], Stages[ItemT]]
     decides: bool = True
     owned_fields: tuple[str, ...] = ()
+    indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+    sparse: tuple[str, ...] = ()
+    conditions: int = 1
+    variants: tuple[str, ...] = ()
+
+    @cached_property
+    def points(self) -> PointSchema:
+        """What its points hold."""
+        return PointSchema(self.name, self.id_field, self.payload, self.tombstone)
 
     @property
     def rules(self) -> Rules:
@@ -182,6 +197,21 @@ class Stream(Generic[EventT, ItemT]):
     def topics(self, partitions: int | None = None) -> tuple[Topic, ...]:
         """Return every topic, the input first; `partitions` stands in place of the usual number."""
         return topics_of(self.name, f"tenant_id:{self.id_field}", self.result_topics, partitions)
+
+    def collection(self, cards: Sequence[ModelCard], dimensions: Mapping[str, int]) -> CollectionSpec:
+        """Return the collection under some models; `dimensions` are the lengths of their vectors, by modality."""
+        return self.spec(collection_name(self.name, cards, *self.variants), dimensions)
+
+    def spec(self, name: str, dimensions: Mapping[str, int]) -> CollectionSpec:
+        """Return the collection under a given name."""
+        return CollectionSpec(
+            alias=self.name,
+            name=name,
+            vectors={each.name: dimensions[each.modality.name] for each in self.inputs},
+            indexes=self.indexes,
+            sparse=self.sparse,
+            conditions=self.conditions,
+        )
 
     def source_id(self, event: Event | Frozen) -> str:
         """Return the source id of an event or a result."""
@@ -212,27 +242,26 @@ class Stream(Generic[EventT, ItemT]):
             Rejected: the record is bad; the error names the field and the reason.
             NewerSchema: the record is newer than this worker.
         """
-        _check_readable(record)
+        if record.unreadable is not None:
+            raise _unreadable(record.unreadable)
         event = decode(record.value, self.events)
-        key = self.key(event)
-        if record.key != key:
+        source_id: str = getattr(event, self.id_field)
+        if record.key != f"{event.tenant_id}:{source_id}".encode():
             found = "the record has no key" if record.key is None else "the key is another"
             expected = f"expected tenant_id:{self.id_field} of the value"
             raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}; {found}")
-        source_id = self.source_id(event)
         return self.item(
             record=record,
             event=event,
             source_id=source_id,
-            point_id=self.point_id(event.tenant_id, source_id),
+            point_id=point_id(event.tenant_id, self.name, source_id),
             asks=self.asks(event),
         )
 
 
-def _check_readable(record: Record) -> None:
-    if record.unreadable == "value":
-        raise Rejected(
-            FailureReason.UNREADABLE, "value", "its batch is damaged, or takes more than 100 MB decompressed"
-        )
-    if record.unreadable == "headers":
-        raise Rejected(FailureReason.INVALID_UTF8, "headers", "a header's name is not UTF-8, so none could be read")
+def _unreadable(part: str) -> Rejected:
+    """Return why a record is refused of which the client could not read a part."""
+    if part == "value":
+        why = "its batch is damaged, or takes more than 100 MB decompressed"
+        return Rejected(FailureReason.UNREADABLE, "value", why)
+    return Rejected(FailureReason.INVALID_UTF8, "headers", "a header's name is not UTF-8, so none could be read")

@@ -84,12 +84,12 @@ def running_worker(
         raise failures[0]
 
 
-def produce(bootstrap: str, *events: dict[str, Any]) -> None:
+def produce(bootstrap: str, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
     """Produce events under their own keys, in order."""
     sink = KafkaSink(bootstrap, BrokerSettings())
     for each in events:
-        key = f"{each['tenant_id']}:{each['ticket_id']}".encode()
-        sink.produce([Message("tickets", key, json.dumps(each).encode())])
+        key = f"{each['tenant_id']}:{each[stream.id_field]}".encode()
+        sink.produce([Message(stream.name, key, json.dumps(each).encode())])
     assert sink.flush() == []
     sink.close()
 

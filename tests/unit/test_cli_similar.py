@@ -21,7 +21,7 @@ from shared.vectorstore.edge import EdgeStore
 from shared.vectorstore.terms import Terms
 from tests.contract.stores import write_foreign
 from tests.fakes import DIM, FakeModel
-from workers.tickets.stages import collection_spec
+from workers.tickets.stages import TICKETS
 
 QUESTION = "where is my parcel"
 
@@ -49,7 +49,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fill(folder: Path, *points: Point) -> None:
     with closing(EdgeStore(folder)) as opened:
-        opened.open(collection_spec("tickets__fake", {"text": DIM})).upsert(points)
+        opened.open(TICKETS.spec("tickets__fake", {"text": DIM})).upsert(points)
 
 
 def run(*arguments: str) -> Result:
@@ -89,7 +89,7 @@ def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
 
 
 def test_points_of_other_programs_are_neither_tenants_nor_hits(store: Path) -> None:
-    spec = collection_spec("tickets__fake", {"text": DIM})
+    spec = TICKETS.spec("tickets__fake", {"text": DIM})
     foreign = solved("T-1", QUESTION, tenant="other")
     numbered: Any = 7  # an id that is an integer is never ours
     with closing(EdgeStore(store)) as opened:

@@ -21,7 +21,7 @@ from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import is_unit
 from tests.assembly import Assembly
 from tests.tickets import deleted, event, record
-from workers.tickets.stages import collection_spec
+from workers.tickets.stages import TICKETS
 
 ONE = point_id("acme", "tickets", "T-1")
 
@@ -400,6 +400,6 @@ def test_with_no_similar_tickets_wanted_the_store_is_not_asked_for_any() -> None
 
 
 def test_the_collection_has_both_vectors_and_the_fields_that_filters_use() -> None:
-    spec = collection_spec("tickets__m__f", {"text": 8})
+    spec = TICKETS.spec("tickets__m__f", {"text": 8})
     assert (spec.alias, spec.vectors) == ("tickets", {"text": 8, "resolution": 8})
     assert set(spec.indexes) == {"tenant_id", "flags", "satisfaction"}

@@ -1,10 +1,9 @@
 """The tickets stream: what it supplies to the engine, and its descriptor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.base import Frozen, Origin
-from schemas.points import PointSchema
 from schemas.tickets import (
     TICKET_EVENT,
     Flag,
@@ -22,14 +21,11 @@ from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
 from shared.routing.decider import Decider
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Prepared, Preparer
-from shared.vectorstore.port import CollectionSpec
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import decide, find_similar
 from workers.tickets.prepare import RESOLUTION, TEXT, TicketItem, estimated_tokens, prepare
 
-STREAM = "tickets"
 RESULT_TOPIC = "tickets.routed"
-POINTS = PointSchema(STREAM, "ticket_id", TicketPayload, TicketTombstone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class TicketStages:
             preparer=Preparer(resources.preparation),
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
             decider=resources.decider,
-            search=SimilarSearch(resources.collection, TEXT, resources.search, POINTS.is_ours),
+            search=SimilarSearch(resources.collection, TEXT, resources.search, TICKETS.points.is_ours),
             model=resources.model,
         )
 
@@ -116,25 +112,6 @@ def flags(event: TicketSnapshot) -> tuple[Flag, ...]:
     return tuple(flag for flag, holds in found if holds)
 
 
-def collection_spec(name: str, dimensions: Mapping[str, int]) -> CollectionSpec:
-    """Return the collection of tickets under a model: its vectors, its terms, and the fields that filters use.
-
-    What the terms depend on stands in the name beside the model's fingerprint: another tokenizer is another collection.
-
-    Args:
-        name: Of stream and model.
-        dimensions: Length of the vectors of each modality.
-    """
-    return CollectionSpec(
-        alias=STREAM,
-        name=f"{name}__{terms_digest()}",
-        vectors=dict.fromkeys((TEXT, RESOLUTION), dimensions["text"]),
-        indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
-        sparse=(TERMS_VECTOR,),
-        conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
-    )
-
-
 def _snapshot(item: TicketItem) -> TicketSnapshot:
     if isinstance(item.event, TicketDeleted):
         raise ValueError("nothing is stored or published of a deleted ticket")
@@ -146,18 +123,22 @@ def _if_other(prepared: Prepared) -> str | None:
 
 
 TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
-    name=STREAM,
+    name="tickets",
+    id_field="ticket_id",
     events=TICKET_EVENT,
     snapshot=TicketSnapshot,
-    id_field="ticket_id",
-    item=TicketItem,
-    inputs=(Input(TEXT, modality.TEXT, decides=True), Input(RESOLUTION, modality.TEXT)),
-    points=POINTS,
+    payload=TicketPayload,
+    tombstone=TicketTombstone,
     result=TicketRouted,
     result_topics=(RESULT_TOPIC,),
+    item=TicketItem,
+    inputs=(Input(TEXT, modality.TEXT, decides=True), Input(RESOLUTION, modality.TEXT)),
     asks=asks,
     cost=estimated_tokens,
     cost_unit="tokens",
-    collection=collection_spec,
     stages=TicketStages.of,
+    indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
+    sparse=(TERMS_VECTOR,),
+    conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
+    variants=(terms_digest(),),  # another tokenizer of terms is another collection
 )

@@ -1,0 +1,79 @@
+"""A stream that lives in the tests: notes, which have a text and no decision. It is all that a new stream has to bring."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas.base import Deletion, Event, EventVersion, Frozen, Origin, SourceId, TenantId, UtcDatetime
+from schemas.points import StoredItem, Tombstone
+from shared.embedding.port import TEXT
+from shared.engine.snapshots import Asks, Item
+from shared.engine.stream import Content, Input, Stream
+
+
+class Named(Frozen):
+    note_id: SourceId
+
+
+class Note(Event, Named):
+    reason: Literal["created", "updated", "solved", "rated", "reopened"]
+    body: str = ""
+
+
+class NoteDeleted(Deletion, Named):
+    pass
+
+
+class NotePayload(StoredItem, Named):
+    body: str
+    text_digest: str
+    text_windows: int
+
+
+class NoteTombstone(Tombstone, Named):
+    pass
+
+
+class NoteFiled(Named):
+    tenant_id: TenantId
+    event_version: EventVersion
+    occurred_at: UtcDatetime
+    source: Origin
+
+
+NoteItem = Item[Note | NoteDeleted]
+EVENT: TypeAdapter[Note | NoteDeleted] = TypeAdapter(Annotated[Note | NoteDeleted, Field(discriminator="reason")])
+
+
+class NoteStages:
+    def prepare(self, items: Sequence[NoteItem]) -> None:
+        for item in items:
+            item.inputs = {"text": item.event.body} if isinstance(item.event, Note) else {}
+
+    def decide(self, items: Sequence[NoteItem]) -> None:
+        pass
+
+    def content(self, item: NoteItem) -> Content:
+        return Content({"body": item.inputs["text"]})
+
+    def results(self, item: NoteItem, origin: Origin) -> list[tuple[str, Frozen]]:
+        tenant, version = item.event.tenant_id, item.version
+        at = item.occurred_at
+        filed = NoteFiled(
+            tenant_id=tenant, note_id=item.source_id, event_version=version, occurred_at=at, source=origin
+        )
+        return [("notes.filed", filed)]
+
+
+def asks(event: Note | NoteDeleted) -> Asks:
+    return {"created": Asks.ALWAYS, "updated": Asks.IF_CHANGED, "reopened": Asks.IF_CHANGED}.get(
+        event.reason, Asks.NEVER
+    )
+
+
+NOTES: Stream[Note | NoteDeleted, NoteItem] = Stream(
+    name="notes", id_field="note_id", events=EVENT, snapshot=Note, payload=NotePayload, tombstone=NoteTombstone,
+    result=NoteFiled, result_topics=("notes.filed",), item=Item, inputs=(Input("text", TEXT, decides=True),), asks=asks,
+    decides=False, cost=lambda record: 1, cost_unit="records", stages=lambda _: NoteStages(),
+)  # fmt: skip
