@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
-from schemas.points import point_id
 from shared.audit.comparison import Findings, audit
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
@@ -14,29 +13,30 @@ from shared.errors import StoreInUse
 from shared.records import Message
 from shared.settings import BrokerSettings
 from shared.vectorstore.edge import EdgeStore
-from tests.tickets import event
+from tests.streams import TICKET_KIND, Kind, kind_of_name
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
-from workers.tickets.stages import TICKETS
 
 ITEMS = 240
 VERSIONS = 2
 TIMEOUT_S = 120.0
-TOPICS = [topic.name for topic in TICKETS.topics()]
 
 
-def produce_tickets(bootstrap: str) -> None:
-    """Produce two versions of every ticket, the second with another text."""
+def produce_versions(bootstrap: str, kind: Kind = TICKET_KIND) -> None:
+    """Produce two versions of every item, the second with another text."""
     sink = KafkaSink(bootstrap, BrokerSettings())
     for version in range(1, VERSIONS + 1):
         for number in range(ITEMS):
             reason = "created" if version == 1 else "updated"
-            fields = event(
-                ticket_id=f"T-{number}", event_version=version, reason=reason, body=f"text {number} {version}"
-            )
-            sink.produce([Message("tickets", f"acme:T-{number}".encode(), json.dumps(fields).encode())])
+            fields = kind.event(f"T-{number}", version, reason, body=f"text {number} {version}")
+            sink.produce([Message(kind.name, f"acme:T-{number}".encode(), json.dumps(fields).encode())])
     assert sink.flush() == []
     sink.close()
+
+
+def kind_of(plan: Plan) -> Kind:
+    """Return the stream that a plan's workers work on."""
+    return kind_of_name(plan.stream)
 
 
 def kill_and_recover(plan: Plan, batch: int, step: int) -> Findings:
@@ -51,10 +51,10 @@ def stop_and_go_on(plan: Plan) -> Findings:
     """Ask a worker to stop (SIGTERM) in the middle, let another finish; return what the audit finds."""
     reader = TopicReader(plan.bootstrap, plan.group)
     with worker_process(plan) as first:
-        wait_until(lambda: sum(reader.committed(["tickets"]).values()) > 0, TIMEOUT_S, "something committed")
+        wait_until(lambda: sum(reader.committed([plan.stream]).values()) > 0, TIMEOUT_S, "something committed")
         first.terminate()
         assert first.wait(TIMEOUT_S) == 0
-    committed = sum(reader.committed(["tickets"]).values())
+    committed = sum(reader.committed([plan.stream]).values())
     assert 0 < committed < ITEMS * VERSIONS, "the stop came too late to show anything"
     finish(plan)
     return findings_of(plan)
@@ -72,14 +72,14 @@ def wait_settled(plan: Plan) -> None:
     """Wait until every produced record is committed."""
     reader = TopicReader(plan.bootstrap, plan.group)
     wanted = ITEMS * VERSIONS
-    wait_until(lambda: sum(reader.committed(["tickets"]).values()) >= wanted, TIMEOUT_S, "all committed")
+    wait_until(lambda: sum(reader.committed([plan.stream]).values()) >= wanted, TIMEOUT_S, "all committed")
 
 
 def findings_of(plan: Plan) -> Findings:
     """Audit what a plan's workers left."""
     store = EdgeStore(Path(plan.store))
     try:
-        return audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
+        return audit(TopicReader(plan.bootstrap, plan.group), kind_of(plan).stream, store.open_alias(plan.stream))
     finally:
         store.close()
 
@@ -88,7 +88,7 @@ def stored_versions(plan: Plan) -> dict[UUID, int]:
     """Return the version of every stored point."""
     store = EdgeStore(Path(plan.store))
     try:
-        collection = store.open_alias("tickets")
+        collection = store.open_alias(plan.stream)
         assert collection is not None
         return {found: int(str(payload["event_version"])) for found, payload in collection.scroll(("event_version",))}
     finally:
@@ -96,11 +96,11 @@ def stored_versions(plan: Plan) -> dict[UUID, int]:
 
 
 def assert_whole(plan: Plan, findings: Findings) -> None:
-    """Assert that nothing is missing, stale or conflicting, and that the points are exactly the tickets, at the newest."""
+    """Assert that nothing is missing, stale or conflicting, and that the points are exactly the items, at the newest."""
     assert findings.clean, findings
     assert findings.settled == ITEMS * VERSIONS
     assert findings.pending == 0
-    ids = {point_id("acme", "tickets", f"T-{number}") for number in range(ITEMS)}
+    ids = {kind_of(plan).point_id(f"T-{number}") for number in range(ITEMS)}
     assert stored_versions(plan) == dict.fromkeys(ids, VERSIONS)
 
 

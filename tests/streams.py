@@ -1,6 +1,7 @@
 """The streams that suites run on: tickets, and the notes that live in the tests. No suite asks which one it has."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 
 from millrace.streams import STREAMS
 from shared.engine.stream import Published, Stream
-from shared.records import Record
+from shared.records import Message, Record
 from tests.notes import NOTES
 from workers.tickets.stages import TICKETS
 
@@ -18,9 +19,15 @@ TENANT = "acme"
 
 @dataclass(frozen=True)
 class Kind:
-    """A stream, and how its events are made."""
+    """A stream, and how its events are made.
+
+    Attributes:
+        stream: The stream.
+        claim: Where in a result stands what two results of one version must agree on.
+    """
 
     stream: Stream[Any, Any]
+    claim: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -41,6 +48,11 @@ class Kind:
     def ledger(self) -> str:
         """The topic of its ledger."""
         return f"{self.name}.outcomes"
+
+    @property
+    def results(self) -> str:
+        """The topic of its results."""
+        return self.stream.result_topic
 
     @property
     def topics(self) -> list[str]:
@@ -87,14 +99,30 @@ class Kind:
         """Return the id of an item's point."""
         return self.stream.point_id(TENANT, source_id)
 
-    def published(self, records: list[Record]) -> list[Published]:
+    def contradicted(self, value: bytes | None) -> bytes:
+        """Return a result that says something else of the same version."""
+        result = json.loads(value or b"")
+        *outer, last = self.claim
+        held = result
+        for name in outer:
+            held = held[name]
+        held[last] = "2026-05-02T10:00:00Z"
+        return json.dumps(result).encode()
+
+    def published(self, records: Sequence[Record | Message]) -> list[Published]:
         """Read results."""
         return [self.stream.read_result(record.value) for record in records]
 
 
-KINDS = [Kind(TICKETS), Kind(NOTES)]
+TICKET_KIND, NOTE_KIND = Kind(TICKETS, ("decision", "action_reason")), Kind(NOTES, ("occurred_at",))
+KINDS = [TICKET_KIND, NOTE_KIND]
 on_each_stream = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 """Runs a test on each stream, as its argument `kind`."""
+
+
+def kind_of_name(name: str) -> Kind:
+    """Return the stream of a name."""
+    return next(kind for kind in KINDS if kind.name == name)
 
 
 def register() -> None:

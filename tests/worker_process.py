@@ -30,9 +30,9 @@ from shared.metrics import Registry
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, ConsumerSettings, StreamSettings
+from shared.stream_settings import BatchSettings, StreamSettings
 from tests.fakes import PRIVACY, FakeModel
-from workers.tickets.stages import TICKETS
+from tests.streams import kind_of_name
 
 SESSION_TIMEOUT_S = 6.0
 
@@ -54,7 +54,7 @@ class Plan:
 
     bootstrap: str
     store: str
-    group: str = "millrace-tickets"
+    stream: str = "tickets"
     max_records: int = 50
     kill_at: tuple[int, int] | None = None
     real_model: bool = False
@@ -62,6 +62,11 @@ class Plan:
     port: int | None = None
     commit_first: bool = False
     slow_s: float = 0.0
+
+    @property
+    def group(self) -> str:
+        """The consumer group."""
+        return f"millrace-{self.stream}"
 
 
 class SlowModel(FakeModel):
@@ -130,20 +135,19 @@ def main(plan: Plan) -> None:
     settings = settings_of(plan)
     if plan.commit_first:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
-    consumer, batch = ConsumerSettings(group=plan.group), BatchSettings(max_records=plan.max_records)
-    own = StreamSettings(consumer=consumer, batch=batch)
+    stream, own = kind_of_name(plan.stream).stream, StreamSettings(batch=BatchSettings(max_records=plan.max_records))
     model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     registry = Registry()
     with (
         open_store(settings) as store,
         stream_worker(
-            TICKETS, own, Process(settings, plan.bootstrap, store, registry), {"text": model}, killers
+            stream, own, Process(settings, plan.bootstrap, store, registry), {"text": model}, killers
         ) as running,
     ):
         signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())
         if plan.port is not None:
-            ProbeServer("127.0.0.1", plan.port, {TICKETS.name: running.lifecycle}, registry)
+            ProbeServer("127.0.0.1", plan.port, {stream.name: running.lifecycle}, registry)
         running.worker.run()
 
 

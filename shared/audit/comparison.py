@@ -13,7 +13,7 @@ from schemas.outcomes import Outcome
 from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic
 from shared.audit.evidence import Evidence, Place, gather_evidence
-from shared.broker.reader import TopicReader
+from shared.broker.port import Reader
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
@@ -96,7 +96,7 @@ class Findings:
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def audit(reader: TopicReader, stream: Stream[Any, Any], collection: Collection | None) -> Findings:
+def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | None) -> Findings:
     """Merge everything that is known about a stream.
 
     Args:
@@ -134,7 +134,7 @@ def audit(reader: TopicReader, stream: Stream[Any, Any], collection: Collection 
     if collection is not None:
         points = _read_points(collection, stream.points, settled, findings)
         # By the id, which is what another program cannot write over.
-        published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.decisions}
+        published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.says}
         _check_points(points, settled, published, evidence, findings)
     return findings
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic
-from shared.broker.reader import TopicReader
+from shared.broker.port import Reader
 from shared.engine.stream import Stream
 from shared.records import Record, TopicPartition, header_texts
 
@@ -39,7 +39,7 @@ class Evidence:
     outcomes: dict[Place, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
     results: dict[Place, int] = field(default_factory=Counter)
     dead_letters: dict[Place, int] = field(default_factory=Counter)
-    decisions: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    says: dict[tuple[str, str, int], str] = field(default_factory=dict)
     contradicted: list[tuple[str, str, int]] = field(default_factory=list)
     removed: Counter[Owed] = field(default_factory=Counter)
     former: int = 0
@@ -77,7 +77,7 @@ class Evidence:
         return topic_id is not None and topic_id != self.topic_ids.get(topic, topic_id)
 
 
-def gather_evidence(reader: TopicReader, stream: Stream[Any, Any]) -> Evidence:
+def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
     """Read the ledger, the results and the dead letters of a stream.
 
     Raises:
@@ -121,7 +121,7 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
     if not evidence.is_of_another(origin.topic, origin.topic_id):
         evidence.results[TopicPartition(origin.topic, origin.partition), origin.offset] += 1
     key = (result.tenant_id, result.source_id, result.version)
-    if evidence.decisions.setdefault(key, result.decision) != result.decision:
+    if evidence.says.setdefault(key, result.says) != result.says:
         evidence.contradicted.append(key)
 
 

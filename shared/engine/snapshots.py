@@ -200,11 +200,12 @@ def effect_of(item: Item[Any], stored: Stored | None, rules: Rules) -> Effect:
             return Effect.SUPERSEDE if item.is_conflict and not item.is_published else Effect.REPEAT
         if stored.version > item.version:
             return Effect.SUPERSEDE
-    if item.deletes:
-        return Effect.DELETE
-    if item.asks is Asks.IF_CHANGED and stored is not None:
+    asks = item.asks
+    if asks is Asks.NEVER:
+        return Effect.DELETE if item.deletes else Effect.INDEX
+    if asks is Asks.IF_CHANGED and stored is not None:
         return Effect.ROUTE if _is_news(item, stored, rules) else Effect.INDEX
-    return Effect.INDEX if item.asks is Asks.NEVER else Effect.ROUTE
+    return Effect.ROUTE
 
 
 def _is_news(item: Item[Any], stored: Stored, rules: Rules) -> bool:

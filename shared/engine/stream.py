@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from schemas.base import Event, Frozen, Origin
+from schemas.base import Deletion, Event, Frozen, Origin
 from schemas.failures import FailureReason
 from schemas.points import PointSchema, point_id
 from schemas.topics import Topic, topics_of
@@ -120,14 +120,15 @@ class Published:
         source_id: Which item.
         version: Which version of it.
         origin: The record that it was made for.
-        decision: What it decides, as JSON; empty if its stream decides nothing. Two results of one version say the same.
+        says: Its decision, or of a stream that decides nothing all but its origin; as JSON. Two results of one version say
+            the same.
     """
 
     tenant_id: str
     source_id: str
     version: int
     origin: Origin
-    decision: str
+    says: str
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Stream(Generic[EventT, ItemT]):
         result_topics: Where results go.
         item: What an event becomes on its way; every field beyond `Item`'s has a default.
         inputs: What is embedded, in the order of the vectors.
-        asks: Whether an event asks for a result; a deletion never does.
+        asks: Whether an event asks for a result; it is not asked about deletions, which never do.
         decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
         cost_unit: Of `cost`, such as `tokens`.
@@ -232,8 +233,8 @@ class Stream(Generic[EventT, ItemT]):
             ValueError: it is not a result of this stream.
         """
         result: Any = self.result.model_validate_json(value or b"")
-        decision = result.decision.model_dump_json() if self.decides else ""
-        return Published(result.tenant_id, self.source_id(result), result.event_version, result.source, decision)
+        says = result.decision.model_dump_json() if self.decides else result.model_dump_json(exclude={"source"})
+        return Published(result.tenant_id, self.source_id(result), result.event_version, result.source, says)
 
     def decode(self, record: Record) -> ItemT:
         """Validate a record.
@@ -255,7 +256,7 @@ class Stream(Generic[EventT, ItemT]):
             event=event,
             source_id=source_id,
             point_id=point_id(event.tenant_id, self.name, source_id),
-            asks=self.asks(event),
+            asks=Asks.NEVER if isinstance(event, Deletion) else self.asks(event),
         )
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from shared.broker.embedded import EmbeddedBroker
 from shared.observers import SettleStep
-from tests.crashes import ITEMS, TIMEOUT_S, TOPICS, VERSIONS, assert_whole, findings_of, finish, produce_tickets
+from tests.crashes import ITEMS, TIMEOUT_S, VERSIONS, assert_whole, findings_of, finish, produce_versions
 from tests.repo.sources import ROOT
+from tests.streams import TICKET_KIND
 from tests.worker_process import Plan, worker_process
 
 MAX_RECORDS = 20
@@ -27,8 +28,8 @@ MAX_RECORDS = 20
 def plan(tmp_path: Path) -> Iterator[Plan]:
     """Give a worker's plan on an embedded broker, with the tickets produced."""
     with EmbeddedBroker() as broker:
-        broker.create(TOPICS)
-        produce_tickets(broker.bootstrap)
+        broker.create(TICKET_KIND.topics)
+        produce_versions(broker.bootstrap)
         yield Plan(broker.bootstrap, str(tmp_path / "store"), max_records=MAX_RECORDS, classic=True)
 
 

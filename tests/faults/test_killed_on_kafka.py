@@ -12,7 +12,7 @@ import pytest
 
 from shared.broker.provision import create_topics
 from shared.observers import SettleStep
-from tests.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_tickets, stop_and_go_on
+from tests.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_go_on
 from tests.kafka.server import KafkaServer
 from tests.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
@@ -25,7 +25,7 @@ PARTITIONS = 3
 def plan(tmp_path: Path, own_kafka: KafkaServer) -> Plan:
     """Give a worker's plan on a Kafka of its own, with the tickets produced."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(PARTITIONS), replication=1)
-    produce_tickets(own_kafka.bootstrap)
+    produce_versions(own_kafka.bootstrap)
     return Plan(own_kafka.bootstrap, str(tmp_path / "store"), max_records=MAX_RECORDS)
 
 

@@ -14,7 +14,7 @@ from shared.broker.reader import TopicReader
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
-from tests.crashes import ITEMS, VERSIONS, produce_tickets
+from tests.crashes import ITEMS, VERSIONS, produce_versions
 from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, process_of, running_worker
 from tests.kafka.server import KafkaServer
@@ -44,13 +44,13 @@ def test_joining_and_leaving_repeats_nothing(bootstrap: str, tmp_path: Path, pro
     total = ITEMS * VERSIONS
     with running_worker(process_of(settings, bootstrap, store), FakeModel(), [first], OWN) as staying:
         wait_until(lambda: staying.source.assigned == 2 * PARTITIONS, TIMEOUT_S, "all partitions with the first")
-        produce_tickets(bootstrap)
+        produce_versions(bootstrap)
         first.wait_settled(1)
         with running_worker(process_of(settings, bootstrap, store), FakeModel(), [second], OWN) as joining:
             wait_until(
                 lambda: joining.source.assigned == PARTITIONS, TIMEOUT_S, "half of the partitions with the second"
             )
-            produce_tickets(bootstrap)
+            produce_versions(bootstrap)
             wait_until(lambda: len(second.outcomes) > 0, TIMEOUT_S, "something settled by the second")
         wait_until(lambda: len(first.outcomes) + len(second.outcomes) >= 2 * total, TIMEOUT_S, "all settled")
     findings = audit(TopicReader(bootstrap, GROUP), TICKETS, store.open_alias("tickets"))

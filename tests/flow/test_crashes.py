@@ -14,30 +14,31 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.observers import SettleStep
 from tests.crashes import (
     TIMEOUT_S,
-    TOPICS,
     assert_whole,
     kill_and_recover,
     message_of_second_owner,
-    produce_tickets,
+    produce_versions,
     stop_and_go_on,
 )
+from tests.streams import KINDS, Kind, kind_of_name, on_each_stream
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
 
 
-@pytest.fixture
-def embedded_plan(tmp_path: Path) -> Iterator[Plan]:
-    """Give a worker's plan on an embedded broker of its own."""
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def embedded_plan(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Plan]:
+    """Give a worker's plan on an embedded broker of its own, for each stream."""
+    kind: Kind = request.param
     with EmbeddedBroker() as broker:
-        broker.create(TOPICS)
-        yield Plan(broker.bootstrap, str(tmp_path / "store"), max_records=20)
+        broker.create(kind.topics)
+        yield Plan(broker.bootstrap, str(tmp_path / "store"), stream=kind.name, max_records=20)
 
 
-def _killed_after(step: SettleStep, folder: Path) -> None:
+def _killed_after(step: SettleStep, folder: Path, kind: Kind) -> None:
     with EmbeddedBroker() as broker:
-        broker.create(TOPICS)
-        produce_tickets(broker.bootstrap)
-        plan = Plan(broker.bootstrap, str(folder), classic=True)
+        broker.create(kind.topics)
+        produce_versions(broker.bootstrap, kind)
+        plan = Plan(broker.bootstrap, str(folder), stream=kind.name, classic=True)
         findings = kill_and_recover(plan, batch=3, step=step)
         assert_whole(plan, findings)
         before_publishing = step < SettleStep.PRODUCE
@@ -48,16 +49,17 @@ def _killed_after(step: SettleStep, folder: Path) -> None:
             assert 0 <= findings.repeated <= plan.max_records
 
 
-def test_killed_after_each_settle_step(tmp_path: Path) -> None:
+@on_each_stream
+def test_killed_after_each_settle_step(kind: Kind, tmp_path: Path) -> None:
     with ThreadPoolExecutor(len(SettleStep)) as pool:  # each waits mostly for the group to notice the death
-        runs = {step: pool.submit(_killed_after, step, tmp_path / step.name) for step in SettleStep}
+        runs = {step: pool.submit(_killed_after, step, tmp_path / step.name, kind) for step in SettleStep}
         failed = {step.name: error for step, run in runs.items() if (error := run.exception()) is not None}
     assert not failed
 
 
 def test_asked_to_stop_repeats_nothing(embedded_plan: Plan) -> None:
     """SIGTERM in the middle: the batch in hand is committed, the successor goes on, nothing is told twice."""
-    produce_tickets(embedded_plan.bootstrap)
+    produce_versions(embedded_plan.bootstrap, kind_of_name(embedded_plan.stream))
     findings = stop_and_go_on(embedded_plan)
     assert_whole(embedded_plan, findings)
     assert findings.repeated == 0

@@ -16,14 +16,14 @@ from shared.operation.control import WorkerControl
 from tests.crashes import (
     ITEMS,
     TIMEOUT_S,
-    TOPICS,
     VERSIONS,
     assert_whole,
     findings_of,
     finish,
-    produce_tickets,
+    produce_versions,
 )
 from tests.ports import free_ports
+from tests.streams import TICKET_KIND
 from tests.waiting import wait_until
 from tests.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
@@ -43,13 +43,13 @@ def counts(findings: Findings) -> tuple[int, int]:
 def test_paused_while_records_arrive(tmp_path: Path) -> None:
     clock, total = SystemClock(), ITEMS * VERSIONS
     with EmbeddedBroker() as broker:
-        broker.create(TOPICS)
+        broker.create(TICKET_KIND.topics)
         plan = Plan(broker.bootstrap, str(tmp_path / "store"), max_records=5, port=free_ports(1)[0])
         reader, worker = TopicReader(plan.bootstrap, plan.group), WorkerControl("127.0.0.1", plan.port or 0)
         with worker_process(plan) as process:
             wait_until(lambda: is_ready(worker), TIMEOUT_S, "the worker being ready")
             since = worker.pause(clock, TIMEOUT_S)
-            produce_tickets(plan.bootstrap)
+            produce_versions(plan.bootstrap)
             # Each audit reads every topic, which takes longer than the worker would need for its next batches.
             assert [counts(audit(reader, TICKETS, None)) for _ in range(3)] == [(0, total)] * 3
             assert worker.faults() == {"operator": since}

@@ -16,8 +16,9 @@ from shared.broker.reader import TopicReader
 from shared.observers import SettleStep
 from shared.settings import StoreSettings
 from shared.vectorstore.qdrant import connect
-from tests.crashes import ITEMS, TIMEOUT_S, TOPICS, VERSIONS, produce_tickets, wait_settled
+from tests.crashes import ITEMS, TIMEOUT_S, VERSIONS, produce_versions, wait_settled
 from tests.qdrant.process import StandinProcess
+from tests.streams import TICKET_KIND
 from tests.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
 
@@ -25,9 +26,9 @@ from workers.tickets.stages import TICKETS
 @pytest.mark.parametrize("step", [SettleStep.UPSERT, SettleStep.FLUSH])
 def test_what_a_killed_worker_had_in_hand_is_done_by_others(step: SettleStep) -> None:
     with StandinProcess() as server, EmbeddedBroker() as broker:
-        broker.create(TOPICS)
+        broker.create(TICKET_KIND.topics)
         plan = Plan(broker.bootstrap, server.url, max_records=20, classic=True)
-        produce_tickets(broker.bootstrap)
+        produce_versions(broker.bootstrap)
         with worker_process(replace(plan, kill_at=(2, step))) as doomed:
             assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
         with worker_process(plan) as one, worker_process(plan) as another:

@@ -10,15 +10,14 @@ import pytest
 
 from tests.flow.in_process import results_of
 from tests.flow.test_versions import Desk, desk_of
-from tests.streams import Kind
+from tests.streams import TICKET_KIND
 from tests.tickets import event
-from workers.tickets.stages import TICKETS
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """Give a fresh broker and store."""
-    with desk_of(Kind(TICKETS), tmp_path) as made:
+    with desk_of(TICKET_KIND, tmp_path) as made:
         yield made
 
 

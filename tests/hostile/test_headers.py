@@ -21,11 +21,9 @@ from shared.deadletters.letter import DeadLetter, Unreadable, read_letter
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
-from tests.tickets import event
-from workers.tickets.stages import TICKETS
+from tests.flow.in_process import Seen, process_of, produce, running_worker
+from tests.streams import Kind, on_each_stream
 
-GROUP = "millrace-tickets"
 TIMEOUT_MS = 10_000
 END, TOPIC, VALUE, KEY, HEADER = 0, 1, 4, 5, 9
 """What librdkafka calls the parts of a message."""
@@ -56,20 +54,21 @@ def produce_with_header(bootstrap: str, topic: str, key: bytes, value: bytes, na
     library.rd_kafka_destroy(client)
 
 
-def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(tmp_path: Path) -> None:
-    key, value = b"acme:T-1", json.dumps(event()).encode()
+@on_each_stream
+def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(kind: Kind, tmp_path: Path) -> None:
+    key, value = b"acme:T-1", json.dumps(kind.event()).encode()
     settings, seen = Settings(broker=BrokerSettings(), store=StoreSettings(path=tmp_path)), Seen()
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
-        broker.create([topic.name for topic in TICKETS.topics()])
-        produce(broker.bootstrap, *(event(ticket_id=f"before-{at}") for at in range(100)))
-        produce_with_header(broker.bootstrap, "tickets", key, value, NO_UTF8)
-        produce(broker.bootstrap, *(event(ticket_id=f"after-{at}") for at in range(20)))
-        with running_worker(process_of(settings, broker.bootstrap, store), FakeModel(), [seen]):
+        broker.create(kind.topics)
+        produce(broker.bootstrap, *(kind.event(f"before-{at}") for at in range(100)), stream=kind.stream)
+        produce_with_header(broker.bootstrap, kind.name, key, value, NO_UTF8)
+        produce(broker.bootstrap, *(kind.event(f"after-{at}") for at in range(20)), stream=kind.stream)
+        with running_worker(process_of(settings, broker.bootstrap, store), FakeModel(), [seen], stream=kind.stream):
             seen.wait_settled(121)
-        reader = TopicReader(broker.bootstrap, GROUP)
-        findings = audit(reader, TICKETS, store.open_alias("tickets"))
-        [letter] = map(read_letter, reader.read("tickets.dlq"))
-        results = results_of(broker.bootstrap)
+        reader = TopicReader(broker.bootstrap, kind.group)
+        findings = audit(reader, kind.stream, store.open_alias(kind.name))
+        [letter] = map(read_letter, reader.read(kind.dlq))
+        results = list(reader.read(kind.results))
     assert findings.clean, findings
     assert (seen.outcomes.count(Outcome.DEAD_LETTERED), len(results)) == (1, 120)
     assert isinstance(letter, DeadLetter)
@@ -79,14 +78,15 @@ def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(tmp
     assert all(name.startswith(HEADER_PREFIX) for name, _ in letter.record.headers)
 
 
-def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(tmp_path: Path) -> None:
+@on_each_stream
+def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(kind: Kind, tmp_path: Path) -> None:
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)):
-        broker.create([topic.name for topic in TICKETS.topics()])
-        produce_with_header(broker.bootstrap, "tickets.dlq", b"k", b"v", NO_UTF8)
-        reader = TopicReader(broker.bootstrap, GROUP)
-        [letter] = map(read_letter, reader.read("tickets.dlq"))
-        findings = audit(reader, TICKETS, None)
-        assert measure(broker.bootstrap, "tickets.dlq").records == 1
+        broker.create(kind.topics)
+        produce_with_header(broker.bootstrap, kind.dlq, b"k", b"v", NO_UTF8)
+        reader = TopicReader(broker.bootstrap, kind.group)
+        [letter] = map(read_letter, reader.read(kind.dlq))
+        findings = audit(reader, kind.stream, None)
+        assert measure(broker.bootstrap, kind.dlq).records == 1
     assert isinstance(letter, Unreadable)
     assert (letter.record.key, letter.record.value, letter.record.headers) == (b"k", b"v", ())
     assert letter.record.unreadable == "headers"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from schemas.base import Event
 from schemas.failures import FailureReason as Reason
 from schemas.outcomes import Outcome
-from schemas.tickets import TICKET_EVENT, TicketSnapshot
 from shared.decoding import decode
 from shared.errors import Rejected
 from tests.assembly import Assembly
-from tests.tickets import event, record
+from tests.streams import Kind, on_each_stream
 
 NOT_JSON = {Reason.INVALID_JSON, Reason.INVALID_UTF8, Reason.NOT_FINITE, Reason.TOO_DEEP, Reason.DUPLICATE_KEY}
 PLACE = "@@@"
@@ -28,63 +28,70 @@ def suite(data_dir: Path) -> dict[str, bytes]:
     return files
 
 
-def verdict(value: bytes) -> Rejected | TicketSnapshot:
+def verdict(kind: Kind, value: bytes) -> Rejected | Event:
     """Return what becomes of a value; any other exception is the test's failure."""
     try:
-        decoded = decode(value, TICKET_EVENT)
+        decoded: Event = decode(value, kind.stream.events)
     except Rejected as rejected:
         return rejected
-    assert isinstance(decoded, TicketSnapshot)
+    assert isinstance(decoded, kind.stream.snapshot)
     return decoded
 
 
-def inside(field: str, content: bytes) -> bytes:
-    """Return a valid event that carries the bytes as a field's value."""
-    wanted = event(attributes={"a": PLACE}) if field == "attributes.a" else event(**{field: PLACE})
-    return json.dumps(wanted).encode().replace(f'"{PLACE}"'.encode(), content)
+def inside(kind: Kind, field: str, content: bytes) -> bytes:
+    """Return a valid event that carries the bytes as a field's value; `a.b` is field `b` of an object `a`."""
+    outer, _, inner = field.partition(".")
+    fields = kind.event()
+    fields[outer] = {inner: PLACE} if inner else PLACE
+    return json.dumps(fields).encode().replace(f'"{PLACE}"'.encode(), content)
 
 
-def test_every_file_alone_is_refused_with_a_reason(suite: dict[str, bytes]) -> None:
+@on_each_stream
+def test_every_file_alone_is_refused_with_a_reason(kind: Kind, suite: dict[str, bytes]) -> None:
     for name, content in suite.items():
-        found = verdict(content)
+        found = verdict(kind, content)
         assert isinstance(found, Rejected), name
         assert found.field, name
 
 
-def test_what_is_not_json_is_refused_as_such(suite: dict[str, bytes]) -> None:
+@on_each_stream
+def test_what_is_not_json_is_refused_as_such(kind: Kind, suite: dict[str, bytes]) -> None:
     for name, content in suite.items():
-        found = verdict(content)
+        found = verdict(kind, content)
         if name.startswith("n_"):
             assert isinstance(found, Rejected), name
             assert found.reason in NOT_JSON, (name, found.reason)
 
 
-def test_what_is_json_is_refused_for_what_it_says(suite: dict[str, bytes]) -> None:
+@on_each_stream
+def test_what_is_json_is_refused_for_what_it_says(kind: Kind, suite: dict[str, bytes]) -> None:
     for name, content in suite.items():
-        found = verdict(content)
+        found = verdict(kind, content)
         if name.startswith("y_"):
             assert isinstance(found, Rejected), name
             assert found.reason not in NOT_JSON, (name, found.reason)
 
 
-@pytest.mark.parametrize("field", ["body", "subject", "attributes", "attributes.a", "satisfaction", "occurred_at"])
-def test_inside_an_event_what_is_not_json_spoils_the_whole(suite: dict[str, bytes], field: str) -> None:
+@on_each_stream
+@pytest.mark.parametrize("field", ["body", "occurred_at", "event_version"])
+def test_inside_an_event_what_is_not_json_spoils_the_whole(kind: Kind, suite: dict[str, bytes], field: str) -> None:
     for name, content in suite.items():
         if name.startswith("n_"):
-            found = verdict(inside(field, content))
+            found = verdict(kind, inside(kind, field, content))
             assert isinstance(found, Rejected), name
             assert found.reason in NOT_JSON, (name, found.reason)
             assert found.field, name
 
 
-@pytest.mark.parametrize("field", ["body", "subject", "attributes", "attributes.a", "satisfaction", "occurred_at"])
+@on_each_stream
+@pytest.mark.parametrize("field", ["body", "occurred_at", "event_version"])
 def test_inside_an_event_everything_else_is_accepted_or_refused_by_its_field(
-    suite: dict[str, bytes], field: str
+    kind: Kind, suite: dict[str, bytes], field: str
 ) -> None:
     for name, content in suite.items():
-        found = verdict(inside(field, content))
+        found = verdict(kind, inside(kind, field, content))
         if name.startswith("y_"):
-            assert isinstance(found, TicketSnapshot) or found.field.startswith(field.split(".")[0]), (name, found)
+            assert isinstance(found, Event) or found.field.startswith(field.split(".")[0]), (name, found)
         elif isinstance(found, Rejected):
             assert found.field, name
 
@@ -95,38 +102,34 @@ def scalar(content: bytes) -> bytes:
     return stripped[1:-1] if stripped[:1] == b"[" and stripped[-1:] == b"]" else stripped
 
 
-def test_valid_strings_are_accepted_as_text(suite: dict[str, bytes]) -> None:
+@on_each_stream
+def test_valid_strings_are_accepted_as_text(kind: Kind, suite: dict[str, bytes]) -> None:
     texts = [name for name in suite if name.startswith("y_string_")]
     assert len(texts) > 5
     for name in texts:
-        found = verdict(inside("body", scalar(suite[name])))
-        assert isinstance(found, TicketSnapshot), name
-        assert found.body == json.loads(scalar(suite[name])), name
+        found = verdict(kind, inside(kind, "body", scalar(suite[name])))
+        assert isinstance(found, Event), name
+        assert found.model_dump()["body"] == json.loads(scalar(suite[name])), name
 
 
-def test_valid_numbers_are_accepted_as_attributes(suite: dict[str, bytes]) -> None:
-    numbers = [name for name in suite if name.startswith("y_number_")]
-    assert numbers
-    for name in numbers:
-        found = verdict(inside("attributes.a", scalar(suite[name])))
-        assert isinstance(found, TicketSnapshot), name
-        assert found.attributes["a"] == json.loads(scalar(suite[name])), name
-
-
-@pytest.mark.parametrize("field", ["body", "attributes.a"])
-def test_borderline_scalars_are_accepted_or_refused_with_a_field(suite: dict[str, bytes], field: str) -> None:
+@on_each_stream
+@pytest.mark.parametrize("field", ["body", "event_version"])
+def test_borderline_scalars_are_accepted_or_refused_with_a_field(
+    kind: Kind, suite: dict[str, bytes], field: str
+) -> None:
     for name, content in suite.items():
-        found = verdict(inside(field, scalar(content)))
+        found = verdict(kind, inside(kind, field, scalar(content)))
         if isinstance(found, Rejected):
             assert found.field, name
         else:
             assert not name.startswith("n_"), name
 
 
-def test_a_batch_of_the_whole_suite_has_one_outcome_each(suite: dict[str, bytes]) -> None:
-    records = [record(event(), at, value=content) for at, content in enumerate(suite.values())]
-    parts = Assembly()
+@on_each_stream
+def test_a_batch_of_the_whole_suite_has_one_outcome_each(kind: Kind, suite: dict[str, bytes]) -> None:
+    records = [kind.record(kind.event(), at, value=content) for at, content in enumerate(suite.values())]
+    parts = Assembly(stream=kind.stream)
     settled = parts.settle(*records)
     assert [each.record for each in settled] == records
     assert {each.outcome for each in settled} == {Outcome.DEAD_LETTERED}
-    assert [letter.value for letter in parts.delivered("tickets.dlq")] == list(suite.values())
+    assert [letter.value for letter in parts.delivered(kind.dlq)] == list(suite.values())

@@ -25,12 +25,10 @@ from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, results_of, running_worker
+from tests.flow.in_process import Seen, process_of, running_worker
 from tests.hostile.test_json_suite import inside, verdict
-from tests.tickets import event
-from workers.tickets.stages import TICKETS
+from tests.streams import Kind, on_each_stream
 
-GROUP = "millrace-tickets"
 BATCH = BatchSettings(max_records=64)
 SHORT_CHARS = 1_000
 
@@ -47,11 +45,11 @@ class Pauses(Seen):
 
 
 @pytest.fixture(scope="module")
-def invalid(data_dir: Path) -> list[bytes]:
-    """Give values that are no events: every file of the suite, and in a body every one that is not JSON."""
+def files(data_dir: Path) -> dict[str, bytes]:
+    """Give every file of the suite as bytes."""
     files = {path.name: path.read_bytes() for path in sorted((data_dir / "faults" / "json_test_suite").glob("*.json"))}
     assert len(files) > 50
-    return [*files.values(), *(inside("body", content) for name, content in files.items() if name.startswith("n_"))]
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +59,21 @@ def texts(data_dir: Path) -> list[str]:
     return [text for text in found if len(text) <= SHORT_CHARS]
 
 
-def mixed(invalid: list[bytes], texts: list[str]) -> Iterator[Message]:
+def no_events(kind: Kind, files: dict[str, bytes]) -> list[bytes]:
+    """Return values that are no events: every file, and in a body every one that is not JSON."""
+    return [*files.values(), *(inside(kind, "body", file) for name, file in files.items() if name.startswith("n_"))]
+
+
+def mixed(kind: Kind, invalid: list[bytes], texts: list[str]) -> Iterator[Message]:
     """Yield every invalid value and every text in turn with a good record behind each."""
-    odd = [json.dumps(event(ticket_id=f"odd-{at}", subject=text, body=text)).encode() for at, text in enumerate(texts)]
+    odd = [json.dumps(kind.event(f"odd-{at}", body=text)).encode() for at, text in enumerate(texts)]
     keys = [b"acme:any", *(f"acme:odd-{at}".encode() for at in range(len(odd)))]
     pairs = [(keys[0], value) for value in invalid] + list(zip(keys[1:], odd, strict=True))
     spread = [pair for first in range(7) for pair in pairs[first::7]]  # all kinds in every batch
     for at, (key, value) in enumerate(spread):
-        good = event(ticket_id=f"good-{at}", body=f"text {at}")
-        yield Message("tickets", key, value)
-        yield Message("tickets", f"acme:good-{at}".encode(), json.dumps(good).encode())
+        good = kind.event(f"good-{at}", body=f"text {at}")
+        yield Message(kind.name, key, value)
+        yield Message(kind.name, f"acme:good-{at}".encode(), json.dumps(good).encode())
 
 
 def gaps(ledger: list[Record]) -> list[str]:
@@ -86,25 +89,27 @@ def gaps(ledger: list[Record]) -> list[str]:
     return found
 
 
+@on_each_stream
 def test_among_good_records_each_hostile_one_has_its_outcome(
-    invalid: list[bytes], texts: list[str], tmp_path: Path
+    kind: Kind, files: dict[str, bytes], texts: list[str], tmp_path: Path
 ) -> None:
-    messages = list(mixed(invalid, texts))
+    invalid = no_events(kind, files)
+    messages = list(mixed(kind, invalid, texts))
     settings = Settings(broker=BrokerSettings(), store=StoreSettings(path=tmp_path))
     seen = Pauses()
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
-        broker.create([topic.name for topic in TICKETS.topics()])
+        broker.create(kind.topics)
         sink = KafkaSink(broker.bootstrap, BrokerSettings())
         sink.produce(messages)
         assert sink.flush() == []
         sink.close()
         process, own = process_of(settings, broker.bootstrap, store), StreamSettings(batch=BATCH)
-        with running_worker(process, FakeModel(), [seen], own):  # raises if the worker ended
+        with running_worker(process, FakeModel(), [seen], own, kind.stream):  # raises if the worker ended
             seen.wait_settled(len(messages))
-        reader = TopicReader(broker.bootstrap, GROUP)
-        findings = audit(reader, TICKETS, store.open_alias("tickets"))
-        letters, ledger = list(reader.read("tickets.dlq")), list(reader.read("tickets.outcomes"))
-        results = Counter(result.ticket_id for result in results_of(broker.bootstrap))
+        reader = TopicReader(broker.bootstrap, kind.group)
+        findings = audit(reader, kind.stream, store.open_alias(kind.name))
+        letters, ledger = list(reader.read(kind.dlq)), list(reader.read(kind.ledger))
+        results = Counter(each.source_id for each in kind.published(list(reader.read(kind.results))))
     assert findings.clean, findings
     assert (findings.settled, findings.pending, findings.repeated) == (len(messages), 0, 0)
     assert Counter(seen.outcomes) == {
@@ -115,7 +120,7 @@ def test_among_good_records_each_hostile_one_has_its_outcome(
     assert results == dict.fromkeys(good | {f"odd-{at}" for at in range(len(texts))}, 1)
     assert Counter(letter.value for letter in letters) == Counter(invalid)
     for letter in letters:
-        headers, expected = header_texts(letter.headers), verdict(letter.value or b"")
+        headers, expected = header_texts(letter.headers), verdict(kind, letter.value or b"")
         assert isinstance(expected, Rejected)
         assert headers[FailureHeader.REASON] == expected.reason, letter
         assert headers[FailureHeader.FIELD] == expected.field, letter

@@ -14,19 +14,15 @@ from typing import Any, Literal, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import input_topic, redo_topic
 from shared.audit.comparison import Findings, audit
-from shared.broker.reader import TopicReader
 from shared.observers import SettleStep
 from shared.records import Message, Record, TopicPartition
 from tests.assembly import Assembly
 from tests.fakes import FakeCollection
-from tests.tickets import event, record
+from tests.streams import Kind, on_each_stream
 from tests.unit.test_audit import MemoryReader
-from workers.tickets.stages import TICKETS
 
 MANY = settings(max_examples=300, deadline=None)
-TOPICS = (input_topic("tickets"), redo_topic("tickets"))
 
 
 class CrashError(Exception):
@@ -54,20 +50,25 @@ class Fate:
 class Stage:
     """A store and a broker that outlive every worker."""
 
+    kind: Kind
     records: dict[str, list[Record]]
     fates: list[Fate]
     collection: FakeCollection = field(default_factory=FakeCollection)
-    reader: MemoryReader = field(default_factory=MemoryReader)
     moods: Iterator[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        """Give the stream its topics."""
+        self.reader = MemoryReader(self.kind)
+        self.topics = topics_of(self.kind)
 
     def run(self) -> Findings:
         """Let two workers settle everything, turn by turn, then audit."""
         for topic, records in self.records.items():
             self.reader.topics[topic] = records
-        while any(self._waiting(topic) for topic in TOPICS):
-            for topic in TOPICS:
+        while any(self._waiting(topic) for topic in self.topics):
+            for topic in self.topics:
                 self._settle_next(topic, nested=False)
-        return audit(cast(TopicReader, self.reader), TICKETS, self.collection)
+        return audit(self.reader, self.kind.stream, self.collection)
 
     def _waiting(self, topic: str) -> list[Record]:
         return self.records[topic][self.reader.offsets.get(TopicPartition(topic, 0), 0) :]
@@ -77,8 +78,8 @@ class Stage:
         if not waiting:
             return
         fate = self.fates.pop() if self.fates else Fate(size=3, dies_after=0, delivered=0, overtaken="never")
-        worker = Assembly(collection=self.collection, moods=self.moods)
-        other = TOPICS[1 - TOPICS.index(topic)]
+        worker = Assembly(collection=self.collection, moods=self.moods, stream=self.kind.stream)
+        other = self.topics[1 - self.topics.index(topic)]
 
         def meanwhile(moment: str) -> None:
             if fate.overtaken == moment and not nested:
@@ -126,29 +127,39 @@ moments = st.sampled_from(["never", "before writing", "after writing"])
 fates = st.builds(Fate, st.integers(1, 4), st.integers(0, 6), st.integers(0, 255), moments)
 
 
-def version_of(ticket: str, version: int, reason: str, body: str) -> dict[str, Any]:
-    """Return one version of a ticket."""
+def topics_of(kind: Kind) -> tuple[str, str]:
+    """Return the two topics that a worker reads."""
+    return kind.name, kind.redo
+
+
+def version_of(kind: Kind, source_id: str, version: int, reason: str, body: str) -> dict[str, Any]:
+    """Return one version of an item."""
     body = "POISON" if version == POISONOUS_VERSION else body
-    text = {"subject": ..., "body": ...} if reason == "deleted" else {"body": body}
-    return event(ticket_id=ticket, event_version=version, reason=reason, **text)
+    return kind.event(source_id, version, reason, **({} if reason == "deleted" else {"body": body}))
 
 
-events = st.builds(version_of, st.sampled_from(["T-1", "T-2"]), st.integers(1, 5), reasons, bodies)
+versions = st.tuples(st.sampled_from(["T-1", "T-2"]), st.integers(1, 5), reasons, bodies)
 
 
-def placed(fields: list[dict[str, Any]], topic: str) -> list[Record]:
+def placed(kind: Kind, fields: list[dict[str, Any]], topic: str) -> list[Record]:
     """Return events as the records of a partition."""
-    return [record(each, offset, topic=topic) for offset, each in enumerate(fields)]
+    return [kind.record(each, offset, topic=topic) for offset, each in enumerate(fields)]
 
 
+@on_each_stream
 @MANY
-@given(st.lists(events, max_size=8), st.data())
-def test_nothing_is_lost_whoever_dies_or_overtakes(mix: list[dict[str, Any]], data: st.DataObject) -> None:
+@given(st.lists(versions, max_size=8), st.data())
+def test_nothing_is_lost_whoever_dies_or_overtakes(
+    kind: Kind, drawn: list[tuple[str, int, str, str]], data: st.DataObject
+) -> None:
+    mix = [version_of(kind, *each) for each in drawn]
     in_redo = data.draw(st.lists(st.booleans(), min_size=len(mix), max_size=len(mix)))
     parts = {
-        topic: placed([each for each, redo in zip(mix, in_redo, strict=True) if redo == (topic == TOPICS[1])], topic)
-        for topic in TOPICS
+        topic: placed(
+            kind, [each for each, redo in zip(mix, in_redo, strict=True) if redo == (topic == kind.redo)], topic
+        )
+        for topic in topics_of(kind)
     }
-    findings = Stage(parts, data.draw(st.lists(fates, max_size=8))).run()
+    findings = Stage(kind, parts, data.draw(st.lists(fates, max_size=8))).run()
     assert findings.clean, findings
     assert (findings.settled, findings.pending) == (len(mix), 0)

@@ -9,28 +9,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.outcomes import LedgerEntry, Outcome
-from schemas.points import point_id
 from shared.records import Record
 from tests.assembly import Assembly
-from tests.tickets import deleted, event, record
+from tests.streams import Kind, on_each_stream
 
 FEW = settings(max_examples=60, deadline=None)
 
-tickets = st.sampled_from(["T-1", "T-2", "T-3"])
+ids = st.sampled_from(["T-1", "T-2", "T-3"])
 versions = st.integers(1, 5)
 reasons = st.sampled_from(["created", "updated", "solved", "rated", "reopened"])
 bodies = st.sampled_from(["One text.", "Another text.", "", "POISON", "NANVECTOR"])
-snapshots = st.builds(
-    lambda ticket, version, reason, body: event(ticket_id=ticket, event_version=version, reason=reason, body=body),
-    tickets, versions, reasons, bodies,
-)  # fmt: skip
-deletions = st.builds(lambda ticket, version: deleted(ticket_id=ticket, event_version=version), tickets, versions)
-rubbish = st.sampled_from([{"nonsense": 1}, event(subject=5), event(event_version=0), event(colour="red")])
+snapshots = st.tuples(ids, versions, reasons, st.fixed_dictionaries({"body": bodies}))
+unchanged: dict[str, Any] = {}
+deletions = st.tuples(ids, versions, st.just("deleted"), st.just(unchanged))
+spoilt = st.sampled_from([{"nonsense": 1}, {"body": 5}, {"event_version": 0}, {"colour": "red"}])
+rubbish = st.tuples(ids, versions, reasons, spoilt)
+Drawn = tuple[str, int, str, dict[str, Any]]
 mixes = st.lists(st.one_of(snapshots, deletions, rubbish), max_size=25)
 
 
-def numbered(mix: list[dict[str, Any]]) -> list[Record]:
-    return [record(fields, at) for at, fields in enumerate(mix)]
+def events_of(kind: Kind, mix: list[Drawn]) -> list[dict[str, Any]]:
+    """Return what was drawn as events of a stream."""
+    return [kind.event(source_id, version, reason, **changes) for source_id, version, reason, changes in mix]
+
+
+def numbered(kind: Kind, events: list[dict[str, Any]]) -> list[Record]:
+    return [kind.record(fields, at) for at, fields in enumerate(events)]
 
 
 def batches(records: list[Record], cuts: list[int]) -> list[list[Record]]:
@@ -47,10 +51,11 @@ def batches(records: list[Record], cuts: list[int]) -> list[list[Record]]:
 sizes = st.lists(st.integers(1, 8), min_size=1, max_size=4)
 
 
+@on_each_stream
 @FEW
 @given(mixes, sizes)
-def test_every_record_has_one_fate_and_order_is_kept(mix: list[dict[str, Any]], cuts: list[int]) -> None:
-    parts, records = Assembly(), numbered(mix)
+def test_every_record_has_one_fate_and_order_is_kept(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
+    parts, records = Assembly(stream=kind.stream), numbered(kind, events_of(kind, mix))
     settled = [each for batch in batches(records, cuts) for each in parts.settle(*batch)]
     assert [each.record for each in settled] == records
     assert [each.offset for each in parts.source.committed] == [each.offset for each in records]
@@ -59,12 +64,13 @@ def test_every_record_has_one_fate_and_order_is_kept(mix: list[dict[str, Any]], 
         assert (each.outcome is Outcome.ROUTED) == bool(each.results)
 
 
+@on_each_stream
 @FEW
 @given(mixes, sizes)
-def test_the_ledger_gives_each_offset_one_outcome(mix: list[dict[str, Any]], cuts: list[int]) -> None:
-    parts, records = Assembly(), numbered(mix)
+def test_the_ledger_gives_each_offset_one_outcome(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
+    parts, records = Assembly(stream=kind.stream), numbered(kind, events_of(kind, mix))
     settled = [each for batch in batches(records, cuts) for each in parts.settle(*batch)]
-    entries = [LedgerEntry.model_validate_json(m.value or b"") for m in parts.delivered("tickets.outcomes")]
+    entries = [LedgerEntry.model_validate_json(m.value or b"") for m in parts.delivered(kind.ledger)]
     told = [
         (offset, span.outcome)
         for entry in entries
@@ -74,92 +80,95 @@ def test_the_ledger_gives_each_offset_one_outcome(mix: list[dict[str, Any]], cut
     assert told == [(each.record.offset, each.outcome) for each in settled]
 
 
+@on_each_stream
 @FEW
 @given(mixes, sizes)
-def test_what_is_stored_is_the_newest_that_is_not_poison(mix: list[dict[str, Any]], cuts: list[int]) -> None:
-    parts = Assembly()
-    settled = [each for batch in batches(numbered(mix), cuts) for each in parts.settle(*batch)]
+def test_what_is_stored_is_the_newest_that_is_not_poison(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
+    parts, events, name = Assembly(stream=kind.stream), events_of(kind, mix), kind.stream.id_field
+    settled = [each for batch in batches(numbered(kind, events), cuts) for each in parts.settle(*batch)]
     newest: dict[str, int] = {}
-    for fields, each in zip(mix, settled, strict=True):
+    for fields, each in zip(events, settled, strict=True):
         if each.outcome is not Outcome.DEAD_LETTERED:
-            newest[fields["ticket_id"]] = max(newest.get(fields["ticket_id"], 0), fields["event_version"])
-    stored = {str(point.payload["ticket_id"]): point.version for point in parts.collection.points.values()}
+            newest[fields[name]] = max(newest.get(fields[name], 0), fields["event_version"])
+    stored = {str(point.payload[name]): point.version for point in parts.collection.points.values()}
     assert stored == newest
 
 
-def history(reasons: list[str], texts: list[int]) -> list[dict[str, Any]]:
-    """Return one ticket's events, versions 1, 2, 3, ..."""
-    events = []
-    for at, (reason, text) in enumerate(zip(reasons, texts, strict=False)):
-        make = deleted if reason == "deleted" else event
-        changes = {} if reason == "deleted" else {"body": f"Text {text}.", "reason": reason}
-        events.append(make(event_version=at + 1, **changes))
-    return events
+def history(kind: Kind, reasons: list[str], texts: list[int]) -> list[dict[str, Any]]:
+    """Return one item's events, versions 1, 2, 3, ..."""
+    pairs = enumerate(zip(reasons, texts, strict=False), 1)
+    return [
+        kind.event("T-1", version, reason, **({} if reason == "deleted" else {"body": f"Text {text}."}))
+        for version, (reason, text) in pairs
+    ]
 
 
-histories = st.builds(
-    history,
+histories = st.tuples(
     st.lists(st.sampled_from(["created", "updated", "solved", "reopened", "deleted"]), min_size=1, max_size=6),
     st.lists(st.integers(1, 2), min_size=6, max_size=6),
 )
 KEPT = ("event_version", "deleted", "content_digest", "text_digest", "flags", "body")
 
 
-def kept(parts: Assembly) -> dict[str, object]:
+def kept(kind: Kind, parts: Assembly) -> dict[str, object]:
     """Return what is stored of the ticket, the decision left out: it may depend on what was seen before."""
-    payload = parts.collection.points[point_id("acme", "tickets", "T-1")].payload
+    payload = parts.collection.points[kind.point_id()].payload
     return {name: payload.get(name) for name in KEPT}
 
 
+@on_each_stream
 @FEW
 @given(histories, st.data(), sizes)
 def test_any_order_in_any_batching_leaves_the_newest(
-    events: list[dict[str, Any]], data: st.DataObject, cuts: list[int]
+    kind: Kind, drawn: tuple[list[str], list[int]], data: st.DataObject, cuts: list[int]
 ) -> None:
-    alone = Assembly()
-    alone.settle(record(events[-1]))
+    alone, events = Assembly(stream=kind.stream), history(kind, *drawn)
+    alone.settle(kind.record(events[-1]))
     repeated = events + data.draw(st.lists(st.sampled_from(events), max_size=4))
     shuffled = data.draw(st.permutations(repeated))
-    parts = Assembly()
-    for batch in batches(numbered(shuffled), cuts):
+    parts = Assembly(stream=kind.stream)
+    for batch in batches(numbered(kind, shuffled), cuts):
         parts.settle(*batch)
-    assert kept(parts) == kept(alone)
-    assert {name: vector.tobytes() for name, vector in vectors(parts).items()} == {
-        name: vector.tobytes() for name, vector in vectors(alone).items()
+    assert kept(kind, parts) == kept(kind, alone)
+    assert {name: vector.tobytes() for name, vector in vectors(kind, parts).items()} == {
+        name: vector.tobytes() for name, vector in vectors(kind, alone).items()
     }
 
 
-def vectors(parts: Assembly) -> dict[str, Any]:
-    return dict(parts.collection.points[point_id("acme", "tickets", "T-1")].vectors)
+def vectors(kind: Kind, parts: Assembly) -> dict[str, Any]:
+    return dict(parts.collection.points[kind.point_id()].vectors)
 
 
+@on_each_stream
 @FEW
 @given(histories, st.integers(0, 5), sizes)
 def test_a_replay_from_any_point_changes_nothing_stored(
-    events: list[dict[str, Any]], start: int, cuts: list[int]
+    kind: Kind, drawn: tuple[list[str], list[int]], start: int, cuts: list[int]
 ) -> None:
-    parts, records = Assembly(), numbered(events)
+    parts, records = Assembly(stream=kind.stream), numbered(kind, history(kind, *drawn))
     for batch in batches(records, cuts):
         parts.settle(*batch)
-    before = kept(parts)
+    before = kept(kind, parts)
     for batch in batches(records[min(start, len(records) - 1) :], cuts[::-1]):
         parts.settle(*batch)
-    assert kept(parts) == before
+    assert kept(kind, parts) == before
 
 
+@on_each_stream
 @FEW
 @given(st.lists(st.integers(1, 2), min_size=2, max_size=5), st.data())
-def test_the_last_result_of_an_open_ticket_is_always_for_its_newest_text(texts: list[int], data: st.DataObject) -> None:
+def test_the_last_result_of_an_open_item_is_always_for_its_newest_text(
+    kind: Kind, texts: list[int], data: st.DataObject
+) -> None:
     """The worker dies between the write and the publication of any batch, once, and reads again from there."""
-    events = history(["created", *["updated"] * (len(texts) - 1)], texts)
-    records = numbered(events)
+    records = numbered(kind, history(kind, ["created", *["updated"] * (len(texts) - 1)], texts))
     crash_at = data.draw(st.integers(0, len(records) - 1))
-    parts = Assembly()
+    parts = Assembly(stream=kind.stream)
     for each in records[:crash_at]:
         parts.settle(each)
     dying = parts.process(records[crash_at])
     parts.collection.upsert([each.point for each in dying if each.point is not None])
     for batch in batches(records[crash_at:], data.draw(sizes)):
         parts.settle(*batch)
-    told = max(result.event_version for result in parts.results())
+    told = max(result.version for result in kind.published(parts.delivered(kind.results)))
     assert texts[told - 1] == texts[-1]

@@ -7,31 +7,28 @@ every record: the tests on brokers are for that.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
-from schemas.points import point_id
 from shared.audit.comparison import Findings, as_json, audit
-from shared.broker.reader import TopicReader
 from shared.deadletters.letter import DeadLetter, read_letter
 from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition
 from tests.assembly import Assembly
-from tests.tickets import deleted, event, record
-from workers.tickets.stages import TICKETS
+from tests.streams import KINDS, TICKET_KIND, Kind
 
-LEDGER, RESULTS, DLQ = "tickets.outcomes", "tickets.routed", "tickets.dlq"
-ONE = point_id("acme", "tickets", "T-1")
+LEDGER, RESULTS, DLQ = "ledger", "results", "dlq"
+"""Names of a stream's topics as `Kind` has them."""
 
 
 class MemoryReader:
     """Topics in memory, as `TopicReader` gives them."""
 
-    def __init__(self) -> None:
-        self.topics: dict[str, list[Record]] = {"tickets": [], "tickets.redo": [], LEDGER: [], RESULTS: [], DLQ: []}
+    def __init__(self, kind: Kind = TICKET_KIND) -> None:
+        self.topics: dict[str, list[Record]] = {topic: [] for topic in kind.topics}
         self.offsets: dict[TopicPartition, int] = {}
         self.marks: dict[TopicPartition, tuple[int, int]] = {}
         self.ids: dict[str, str] = {}
@@ -59,8 +56,12 @@ class MemoryReader:
 class World:
     """A stream that was worked through without a fault, and the audit over it."""
 
-    def __init__(self) -> None:
-        self.parts, self.reader = Assembly(), MemoryReader()
+    def __init__(self, kind: Kind = TICKET_KIND) -> None:
+        self.kind, self.parts, self.reader = kind, Assembly(stream=kind.stream), MemoryReader(kind)
+
+    def held(self, which: str) -> list[Record]:
+        """Return the messages of the stream's `ledger`, `results` or `dlq`."""
+        return self.reader.topics[getattr(self.kind, which)]
 
     def settle(self, *records: Record) -> None:
         """Let a worker settle a batch."""
@@ -77,23 +78,33 @@ class World:
         """Write a ledger message by hand."""
         span = OffsetRange(first=offset, last=offset, outcome=outcome)
         entry = LedgerEntry(
-            stream="tickets", topic="tickets", partition=0, ranges=(span,), model="x", settled_at=self.parts.clock.now()
+            stream=self.kind.name,
+            topic=self.kind.name,
+            partition=0,
+            ranges=(span,),
+            model="x",
+            settled_at=self.parts.clock.now(),
         )
-        self.reader.write(Message(LEDGER, b"tickets:0", entry.model_dump_json().encode()))
+        self.reader.write(Message(self.kind.ledger, f"{self.kind.name}:0".encode(), entry.model_dump_json().encode()))
 
     def audit(self, points: bool = True) -> Findings:
         """Return what the audit finds."""
-        reader = cast(TopicReader, self.reader)
-        return audit(reader, TICKETS, self.parts.collection if points else None)
+        return audit(self.reader, self.kind.stream, self.parts.collection if points else None)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def empty(request: pytest.FixtureRequest) -> World:
+    """Give each stream in turn, without a record."""
+    return World(request.param)
 
 
 @pytest.fixture
-def world() -> World:
+def world(empty: World) -> World:
     """Give a stream of four records: routed, dead-lettered, deleted, indexed."""
-    built = World()
-    built.settle(record(event(), 0), record({"nonsense": 1}, 1), record(deleted(ticket_id="T-2"), 2))
-    built.settle(record(event(event_version=2, reason="solved"), 3))
-    return built
+    kind = empty.kind
+    empty.settle(kind.record(kind.event(), 0), kind.record({"nonsense": 1}, 1), kind.record(kind.deleted("T-2"), 2))
+    empty.settle(kind.record(kind.event(version=2, reason="solved"), 3))
+    return empty
 
 
 def counts(findings: Findings) -> dict[str, int]:
@@ -120,50 +131,50 @@ def test_a_clean_run_is_clean(world: World) -> None:
     assert findings.line() == "audit: missing 0, stale 0, conflicting 0, repeated 0"
 
 
-def test_an_empty_stream_is_clean() -> None:
-    findings = World().audit()
+def test_an_empty_stream_is_clean(empty: World) -> None:
+    findings = empty.audit()
     assert findings.clean
     assert findings.settled == 0
 
 
 def test_a_missing_ledger_message_is_missing(world: World) -> None:
-    world.reader.topics[LEDGER].pop()
+    world.held(LEDGER).pop()
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"missing": 1}
-    assert findings.examples["missing"] == ["tickets/0@3 is committed but in no ledger message"]
+    assert findings.examples["missing"] == [f"{world.kind.name}/0@3 is committed but in no ledger message"]
 
 
 def test_a_missing_result_is_missing(world: World) -> None:
-    world.reader.topics[RESULTS].clear()
+    world.held(RESULTS).clear()
     findings = world.audit()
     assert not findings.clean
-    assert findings.examples["missing"] == ["tickets/0@0 was routed but has no result"]
+    assert findings.examples["missing"] == [f"{world.kind.name}/0@0 was routed but has no result"]
 
 
 def test_a_result_for_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
-    [result] = world.reader.topics[RESULTS]
+    [result] = world.held(RESULTS)
     fields = json.loads(result.value or b"")
     fields["source"]["offset"] = 3
-    world.reader.topics[RESULTS] = [replace(result, value=json.dumps(fields).encode())]
+    world.held(RESULTS)[:] = [replace(result, value=json.dumps(fields).encode())]
     assert counts(world.audit()) == {"missing": 1}
 
 
 def test_a_missing_dead_letter_is_missing(world: World) -> None:
-    world.reader.topics[DLQ].clear()
+    world.held(DLQ).clear()
     findings = world.audit()
     assert not findings.clean
-    assert findings.examples["missing"] == ["tickets/0@1 was dead-lettered but is not in the queue"]
+    assert findings.examples["missing"] == [f"{world.kind.name}/0@1 was dead-lettered but is not in the queue"]
 
 
-def test_a_result_that_fell_between_two_versions_is_missing() -> None:
+def test_a_result_that_fell_between_two_versions_is_missing(empty: World) -> None:
     """Version 1 was stored and superseded before its result was published; version 2 had nothing to publish."""
-    world = World()
-    world.settle(record(event(), 0))
-    world.settle(record(event(event_version=2, reason="updated"), 1))
+    world = empty
+    world.settle(world.kind.record(world.kind.event(), 0))
+    world.settle(world.kind.record(world.kind.event(version=2, reason="updated"), 1))
     assert world.audit().clean
-    world.reader.topics[RESULTS].clear()
-    world.reader.topics[LEDGER].clear()
+    world.held(RESULTS).clear()
+    world.held(LEDGER).clear()
     world.entry(Outcome.SUPERSEDED, 0)
     world.entry(Outcome.INDEXED, 1)
     assert counts(world.audit()) == {"missing": 1}
@@ -171,15 +182,15 @@ def test_a_result_that_fell_between_two_versions_is_missing() -> None:
 
 
 def test_a_dead_letter_of_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
-    [letter] = world.reader.topics[DLQ]
+    [letter] = world.held(DLQ)
     headers = dict(letter.headers) | {FailureHeader.ORIGIN_OFFSET.value: b"3"}
-    world.reader.topics[DLQ] = [replace(letter, headers=tuple(headers.items()))]
+    world.held(DLQ)[:] = [replace(letter, headers=tuple(headers.items()))]
     assert counts(world.audit()) == {"missing": 1}
 
 
 @pytest.mark.parametrize("source_id", ["T-1", "T-2"])
 def test_a_missing_point_is_missing_and_so_is_a_tombstone(world: World, source_id: str) -> None:
-    point = point_id("acme", "tickets", source_id)
+    point = world.kind.point_id(source_id)
     del world.parts.collection.points[point]
     findings = world.audit()
     assert not findings.clean
@@ -188,23 +199,25 @@ def test_a_missing_point_is_missing_and_so_is_a_tombstone(world: World, source_i
 
 
 def test_a_stale_point_is_stale(world: World) -> None:
-    stored = world.parts.collection.points[ONE]
-    world.parts.collection.points[ONE] = Point(ONE, 1, {}, {**stored.payload, "event_version": 1})
+    one = world.kind.point_id()
+    stored = world.parts.collection.points[one]
+    world.parts.collection.points[one] = Point(one, 1, {}, {**stored.payload, "event_version": 1})
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"stale": 1}
-    assert findings.examples["stale"] == [f"point {ONE} holds version 1, 2 was settled"]
+    assert findings.examples["stale"] == [f"point {one} holds version 1, 2 was settled"]
 
 
 def test_a_point_newer_than_what_was_settled_is_no_finding(world: World) -> None:
-    stored = world.parts.collection.points[ONE]
-    world.parts.collection.points[ONE] = Point(ONE, 9, {}, {**stored.payload, "event_version": 9})
+    one = world.kind.point_id()
+    stored = world.parts.collection.points[one]
+    world.parts.collection.points[one] = Point(one, 9, {}, {**stored.payload, "event_version": 9})
     assert counts(world.audit()) == {}
 
 
-def test_a_superseded_version_too_must_be_covered_by_its_point() -> None:
-    world = World()
-    world.settle(record(event(event_version=2), 0), record(event(event_version=1), 1))
+def test_a_superseded_version_too_must_be_covered_by_its_point(empty: World) -> None:
+    world = empty
+    world.settle(world.kind.record(world.kind.event(version=2), 0), world.kind.record(world.kind.event(version=1), 1))
     assert counts(world.audit()) == {}
     world.parts.collection.points.clear()
     assert counts(world.audit()) == {"missing": 1}
@@ -233,56 +246,52 @@ def test_superseded_on_a_second_reading_is_no_conflict(world: World, offset: int
 
 
 def test_two_results_of_one_version_that_differ_conflict(world: World) -> None:
-    [result] = world.reader.topics[RESULTS]
-    fields = json.loads(result.value or b"")
-    fields["decision"]["action_reason"] = "vote_split"
-    world.reader.topics[RESULTS].append(replace(result, offset=1, value=json.dumps(fields).encode()))
+    [result] = world.held(RESULTS)
+    world.held(RESULTS).append(replace(result, offset=1, value=world.kind.contradicted(result.value)))
     findings = world.audit()
     assert not findings.clean
     assert findings.conflicting == 1
     assert findings.examples["conflicting"] == ["two results of acme:T-1 version 1 differ"]
 
 
-def test_what_was_settled_again_after_a_crash_is_repeated_and_clean() -> None:
-    world = World()
-    batch = [record(event(), 0), record({"nonsense": 1}, 1)]
+def test_what_was_settled_again_after_a_crash_is_repeated_and_clean(empty: World) -> None:
+    world = empty
+    batch = [world.kind.record(world.kind.event(), 0), world.kind.record({"nonsense": 1}, 1)]
     world.settle(*batch)
     world.settle(*batch)
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 2}
     assert findings.examples["repeated"] == [
-        "tickets/0@0 was settled 2 times and has 2 results",
-        "tickets/0@1 was settled 2 times and has 2 dead letters",
+        f"{world.kind.name}/0@0 was settled 2 times and has 2 results",
+        f"{world.kind.name}/0@1 was settled 2 times and has 2 dead letters",
     ]
-    assert len(world.reader.topics[RESULTS]) == 2
+    assert len(world.held(RESULTS)) == 2
 
 
-@pytest.mark.parametrize(
-    ("topic", "told"), [(RESULTS, "tickets/0@0 has 3 results"), (DLQ, "tickets/0@1 has 3 dead letters")]
-)
+@pytest.mark.parametrize(("topic", "told"), [(RESULTS, "/0@0 has 3 results"), (DLQ, "/0@1 has 3 dead letters")])
 def test_a_message_that_stands_more_than_once_is_repeated_and_named(world: World, topic: str, told: str) -> None:
-    world.reader.topics[topic] *= 3
+    world.held(topic).extend(world.held(topic) * 2)
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 1}
-    assert findings.examples["repeated"] == [told]
+    assert findings.examples["repeated"] == [f"{world.kind.name}{told}"]
 
 
 def test_an_entry_of_the_ledger_that_stands_twice_says_settled(world: World) -> None:
     world.entry(Outcome.ROUTED, 0)
-    assert world.audit().examples["repeated"] == ["tickets/0@0 was settled 2 times"]
+    assert world.audit().examples["repeated"] == [f"{world.kind.name}/0@0 was settled 2 times"]
 
 
 def test_what_is_not_committed_yet_is_pending(world: World) -> None:
-    world.reader.topics["tickets"].append(record(event(ticket_id="T-9"), 4))
+    world.reader.topics[world.kind.name].append(world.kind.record(world.kind.event("T-9"), 4))
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"pending": 1}
 
 
 def test_what_was_settled_but_not_committed_is_pending_and_not_missing(world: World) -> None:
-    world.reader.offsets[TopicPartition("tickets", 0)] = 3
+    world.reader.offsets[TopicPartition(world.kind.name, 0)] = 3
     findings = world.audit()
     assert findings.clean
     assert (findings.pending, findings.settled) == (1, 3)
@@ -295,54 +304,54 @@ def test_without_any_commit_everything_is_pending(world: World) -> None:
 
 
 def test_what_the_input_no_longer_holds_is_below_retention(world: World) -> None:
-    del world.reader.topics["tickets"][:2]
+    del world.reader.topics[world.kind.name][:2]
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"below_retention": 2}
 
 
-@pytest.mark.parametrize(("topic", "fields"), [(DLQ, {"nonsense": 1}), (RESULTS, event())])
+@pytest.mark.parametrize(("topic", "changes"), [(DLQ, {"nonsense": 1}), (RESULTS, {})])
 def test_letters_and_results_that_were_removed_stand_apart_and_no_more_than_were_removed(
-    topic: str, fields: dict[str, object]
+    empty: World, topic: str, changes: dict[str, Any]
 ) -> None:
-    world = World()
-    world.settle(*[record({**fields, "ticket_id": f"T-{at}"}, at) for at in range(3)])
-    world.reader.topics[topic].clear()
-    world.reader.marks[TopicPartition(topic, 0)] = (2, 2)
+    world = empty
+    world.settle(*[world.kind.record(world.kind.event(f"T-{at}", **changes), at) for at in range(3)])
+    world.held(topic).clear()
+    world.reader.marks[TopicPartition(getattr(world.kind, topic), 0)] = (2, 2)
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"purged": 2, "missing": 1}
-    world.reader.marks[TopicPartition(topic, 0)] = (3, 3)
+    world.reader.marks[TopicPartition(getattr(world.kind, topic), 0)] = (3, 3)
     assert world.audit().clean
 
 
 def test_a_letter_that_was_replayed_is_a_record_of_its_own(world: World) -> None:
     """It is settled once in the input, as a dead letter, and once in redo, as whatever becomes of it there."""
-    letter = read_letter(world.reader.topics[DLQ][0])
+    letter = read_letter(world.held(DLQ)[0])
     assert isinstance(letter, DeadLetter)
-    again = resend(letter, "tickets", 3)
+    again = resend(letter, world.kind.name, 3)
     for offset in range(2):
         world.settle(Record(again.topic, 0, offset, 0, again.key, again.value, again.headers))
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {}
     assert findings.outcomes["dead_lettered"] == 3
-    assert len(world.reader.topics[DLQ]) == 3
+    assert len(world.held(DLQ)) == 3
 
 
-def test_a_gap_in_the_offsets_is_no_loss() -> None:
-    world = World()
-    world.settle(record(event(), 0))
-    world.settle(record(event(ticket_id="T-2"), 7))
+def test_a_gap_in_the_offsets_is_no_loss(empty: World) -> None:
+    world = empty
+    world.settle(world.kind.record(world.kind.event(), 0))
+    world.settle(world.kind.record(world.kind.event("T-2"), 7))
     assert counts(world.audit()) == {}
 
 
 def test_the_redo_topic_is_part_of_the_input(world: World) -> None:
-    again = record(event(ticket_id="T-5"), 0, topic="tickets.redo")
+    again = world.kind.record(world.kind.event("T-5"), 0, topic=world.kind.redo)
     world.settle(again)
     assert world.audit().settled == 5
-    world.reader.topics[LEDGER].pop()
-    assert world.audit().examples["missing"] == ["tickets.redo/0@0 is committed but in no ledger message"]
+    world.held(LEDGER).pop()
+    assert world.audit().examples["missing"] == [f"{world.kind.redo}/0@0 is committed but in no ledger message"]
 
 
 def test_without_a_collection_the_points_are_left_out(world: World) -> None:
@@ -353,15 +362,15 @@ def test_without_a_collection_the_points_are_left_out(world: World) -> None:
 
 
 def test_a_good_record_settled_under_another_schema_is_no_finding(world: World) -> None:
-    unreadable = record(event(ticket_id="T-9", schema_version=2), 4)
-    world.reader.topics["tickets"].append(unreadable)
-    world.reader.offsets[TopicPartition("tickets", 0)] = 5
+    unreadable = world.kind.record(world.kind.event("T-9", schema_version=2), 4)
+    world.reader.topics[world.kind.name].append(unreadable)
+    world.reader.offsets[TopicPartition(world.kind.name, 0)] = 5
     world.entry(Outcome.INDEXED, 4)
     assert counts(world.audit()) == {}
 
 
 def test_the_json_form_says_the_same(world: World) -> None:
-    world.reader.topics[RESULTS].clear()
+    world.held(RESULTS).clear()
     told: dict[str, Any] = json.loads(as_json(world.audit()))
     assert (told["clean"], told["missing"], told["settled"], told["points"]) == (False, 1, 4, 2)
     assert told["outcomes"]["routed"] == 1
@@ -379,9 +388,9 @@ def test_only_a_few_examples_are_kept() -> None:
 @pytest.mark.parametrize("damage", ["ledger", "result", "dead letter", "point"])
 def test_each_loss_by_itself_turns_the_audit(world: World, damage: str) -> None:
     losses: dict[str, Callable[[], object]] = {
-        "ledger": world.reader.topics[LEDGER].pop,
-        "result": world.reader.topics[RESULTS].pop,
-        "dead letter": world.reader.topics[DLQ].pop,
+        "ledger": world.held(LEDGER).pop,
+        "result": world.held(RESULTS).pop,
+        "dead letter": world.held(DLQ).pop,
         "point": world.parts.collection.points.popitem,
     }
     assert world.audit().clean
@@ -391,8 +400,8 @@ def test_each_loss_by_itself_turns_the_audit(world: World, damage: str) -> None:
 
 @pytest.mark.parametrize("topic", [LEDGER, RESULTS, DLQ])
 def test_a_message_that_is_none_of_ours_is_unreadable_and_not_clean(world: World, topic: str) -> None:
-    world.reader.write(Message(topic, b"k", b"foreign"))
+    world.reader.write(Message(getattr(world.kind, topic), b"k", b"foreign"))
     findings = world.audit()
     assert (findings.clean, findings.unreadable) == (False, 1)
-    assert findings.examples["unreadable"][0].startswith(f"{topic}/0@")
+    assert findings.examples["unreadable"][0].startswith(f"{getattr(world.kind, topic)}/0@")
     assert (findings.missing, findings.stale, findings.conflicting) == (0, 0, 0)

@@ -99,11 +99,9 @@ class TicketStages:
 
 def asks(event: TicketSnapshot | TicketDeleted) -> Asks:
     """Return whether an event asks for a result: a new ticket does, and an open one whose text has changed."""
-    if isinstance(event, TicketDeleted):
-        return Asks.NEVER
     if event.reason == "created":
         return Asks.ALWAYS
-    return Asks.NEVER if event.solved else Asks.IF_CHANGED
+    return Asks.NEVER if isinstance(event, TicketDeleted) or event.solved else Asks.IF_CHANGED
 
 
 def flags(event: TicketSnapshot) -> tuple[Flag, ...]:
