@@ -1,0 +1,249 @@
+"""Two streams in one process on real Kafka: what holds one up does not hold the other.
+
+Green shows a store outage, a flood of poison and a pause of one stream while the other settles everything, and both audits
+clean in the end. It does not show that two streams share a device fairly, nor what a lack of memory does to both.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.resources import Process
+from millrace.serve import run_together
+from millrace.wiring import Running, stream_worker
+from schemas.outcomes import Outcome
+from shared.audit.comparison import Findings, audit
+from shared.broker.provision import create_topics
+from shared.broker.reader import TopicReader
+from shared.clock import SystemClock
+from shared.engine.breaker import BreakerLimits
+from shared.engine.loop import Policies
+from shared.engine.pipeline import Pipeline
+from shared.errors import Unavailable
+from shared.metrics import Registry
+from shared.operation.control import WorkerControl
+from shared.operation.probes import ProbeServer
+from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
+from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.port import Collection, CollectionSpec
+from tests.fakes import FakeModel
+from tests.flow.in_process import Seen, produce
+from tests.kafka.server import KafkaServer
+from tests.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind
+from tests.waiting import wait_until
+
+HOST = "127.0.0.1"
+TIMEOUT_S = 90.0
+OWN = StreamSettings(batch=BatchSettings(max_records=50))
+POLICIES = Policies(breaker=BreakerLimits(probe_every_s=5.0))
+
+
+class Gate:
+    """A collection that cannot be reached while `away` is set."""
+
+    def __init__(self, inner: Collection, away: threading.Event) -> None:
+        self._inner, self._away = inner, away
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the collection has, unless it is away."""
+        if self._away.is_set():
+            raise Unavailable("store", "away")
+        return getattr(self._inner, name)
+
+
+@dataclass
+class Gated:
+    """A store of which the collection of notes can be taken away."""
+
+    inner: EdgeStore
+    away: threading.Event = field(default_factory=threading.Event)
+
+    def open(self, spec: CollectionSpec) -> Any:
+        """Open a collection."""
+        opened = self.inner.open(spec)
+        return Gate(opened, self.away) if spec.alias == NOTE_KIND.name else opened
+
+    def open_alias(self, alias: str) -> Collection | None:
+        """Open what an alias stands for."""
+        return self.inner.open_alias(alias)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.inner.close()
+
+
+@dataclass
+class House:
+    """One process with both streams at work."""
+
+    bootstrap: str
+    store: Gated
+    registry: Registry
+    seen: dict[str, Seen]
+    workers: dict[str, Running]
+    port: int
+    sent: dict[str, int] = field(default_factory=dict)
+
+    def send(self, kind: Kind, count: int, body: str = "text") -> None:
+        """Send so many new items."""
+        first = self.sent.get(kind.name, 0)
+        self.sent[kind.name] = first + count
+        events = (kind.event(f"T-{number}", body=f"{body} {number}") for number in range(first, first + count))
+        produce(self.bootstrap, *events, stream=kind.stream)
+
+    def is_settled(self, kind: Kind) -> bool:
+        """Whether all that was sent is settled."""
+        return len(self.seen[kind.name].outcomes) >= self.sent[kind.name]
+
+    def wait_settled(self, kind: Kind) -> None:
+        """Wait until all that was sent is settled."""
+        wait_until(lambda: self.is_settled(kind), TIMEOUT_S, f"all {kind.name} settled")
+
+    def faults(self, kind: Kind | None = None) -> dict[str, str]:
+        """Return what the probes say of one stream, or of both."""
+        return WorkerControl(HOST, self.port, None if kind is None else kind.name).faults()
+
+    def wait_fault(self, kind: Kind, part: str) -> None:
+        """Wait until a stream is not ready because of a part."""
+        wait_until(lambda: part in self.faults(kind), TIMEOUT_S, f"{kind.name} not ready because of {part}")
+
+    def wait_ready(self) -> None:
+        """Wait until both are ready."""
+        wait_until(lambda: self.faults() == {}, TIMEOUT_S, "both ready")
+
+    def audit(self, kind: Kind) -> Findings:
+        """Audit a stream."""
+        return audit(TopicReader(self.bootstrap, kind.group), kind.stream, self.store.open_alias(kind.name))
+
+    def assert_clean(self) -> None:
+        """Assert that neither stream has lost anything."""
+        for kind in KINDS:
+            findings = self.audit(kind)
+            assert findings.clean, (kind.name, findings)
+            assert (findings.settled, findings.pending) == (self.sent[kind.name], 0)
+
+
+@contextmanager
+def house_of(server: KafkaServer, folder: Path) -> Iterator[House]:
+    """Run both streams in this process, as `millrace run tickets notes` does."""
+    for kind in KINDS:
+        create_topics(server.bootstrap, kind.stream.topics(3), 1)
+    settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap), store=StoreSettings(path=folder))
+    failures: list[BaseException] = []
+    with ExitStack() as held:
+        store = Gated(held.enter_context(closing(EdgeStore(folder))))
+        process = Process(settings, server.bootstrap, store, Registry(), POLICIES)
+        seen = {kind.name: Seen() for kind in KINDS}
+        workers = {
+            kind.name: held.enter_context(
+                stream_worker(kind.stream, OWN, process, {"text": FakeModel()}, [seen[kind.name]])
+            )
+            for kind in KINDS
+        }
+        lifecycles = {name: running.lifecycle for name, running in workers.items()}
+        probes = held.enter_context(closing(ProbeServer(HOST, 0, lifecycles, process.registry)))
+
+        def work() -> None:
+            try:
+                run_together(list(workers.values()))
+            except BaseException as error:  # noqa: BLE001  (raised at the end, in the test's own thread)
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            house = House(server.bootstrap, store, process.registry, seen, workers, probes.port)
+            house.wait_ready()
+            yield house
+        finally:
+            workers[TICKET_KIND.name].lifecycle.stop()
+            workers[NOTE_KIND.name].lifecycle.stop()
+            thread.join(TIMEOUT_S)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture
+def house(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[House]:
+    """Give both streams at work, each with a few records settled."""
+    with house_of(own_kafka, tmp_path) as made:
+        for kind in KINDS:
+            made.send(kind, 20)
+        for kind in KINDS:
+            made.wait_settled(kind)
+        yield made
+
+
+def store_outage(house: House) -> Callable[[], object]:
+    """Take the store of notes away, and send them something; return what ends it."""
+    house.store.away.set()
+    house.send(NOTE_KIND, 50)
+    house.wait_fault(NOTE_KIND, "store")
+    return house.store.away.clear
+
+
+def flood(house: House) -> Callable[[], object]:
+    """Send notes of which the model fails on each, until the breaker opens; return what ends it."""
+    house.send(NOTE_KIND, 2 * BreakerLimits().least_dead, "POISON")
+    house.wait_fault(NOTE_KIND, "breaker")
+    return lambda: house.send(NOTE_KIND, 200)
+
+
+def pause(house: House) -> Callable[[], object]:
+    """Pause notes by their own path, and send them something; return what ends it."""
+    control, clock = WorkerControl(HOST, house.port, NOTE_KIND.name), SystemClock()
+    control.pause(clock, TIMEOUT_S)
+    house.send(NOTE_KIND, 50)
+    assert "operator" in house.faults(NOTE_KIND)
+    return lambda: control.resume(clock, TIMEOUT_S)
+
+
+@pytest.mark.parametrize("trouble", [store_outage, flood, pause])
+def test_what_holds_one_stream_up_does_not_hold_the_other(
+    house: House, trouble: Callable[[House], Callable[[], object]]
+) -> None:
+    end = trouble(house)
+    for _ in range(3):
+        house.send(TICKET_KIND, 100)
+        house.wait_settled(TICKET_KIND)
+        assert house.faults(TICKET_KIND) == {}
+    assert not house.is_settled(NOTE_KIND), "it is still held up"
+    assert all(part.startswith("notes.") for part in house.faults()), "the process says which stream it is"
+    end()
+    house.wait_settled(NOTE_KIND)
+    house.wait_ready()
+    assert set(house.seen[TICKET_KIND.name].outcomes) == {Outcome.ROUTED}
+    house.assert_clean()
+
+
+def test_each_has_its_own_group_and_its_own_series(house: House) -> None:
+    lines = house.registry.render().decode().splitlines()
+    for kind in KINDS:
+        assert sum(TopicReader(house.bootstrap, kind.group).committed([kind.name]).values()) == 20
+        assert f'millrace_records_total{{outcome="routed",stream="{kind.name}"}} 20.0' in lines
+
+
+def end_by_a_bug(server: KafkaServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one stream fail with an error that nobody planned for, and wait until both are asked to stop."""
+
+    def process(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with house_of(server, folder) as house:
+        monkeypatch.setattr(Pipeline, "process", process)
+        house.send(NOTE_KIND, 1)
+        for running in house.workers.values():
+            assert running.lifecycle.stopping.wait(TIMEOUT_S)
+
+
+def test_a_failure_that_waiting_cannot_mend_ends_both(
+    own_kafka: KafkaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        end_by_a_bug(own_kafka, tmp_path, monkeypatch)
