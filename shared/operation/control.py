@@ -14,7 +14,7 @@ EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (nothing is bound here: it is 
 LOOPBACK = "127.0.0.1"
 ANSWER_TIMEOUT_S = 5.0
 LOOK_EVERY_S = 0.1
-OK, FORBIDDEN = 200, 403
+OK, FORBIDDEN, NOT_FOUND = 200, 403, 404
 
 
 class NotAWorker(Fatal):
@@ -126,6 +126,8 @@ class WorkerControl:
             raise self._other() from error
         finally:
             connection.close()
+        if response.status == NOT_FOUND and self.stream is not None:
+            raise Fatal(f"the process at {self.host}:{self.port} runs no worker of {self.stream}")
         if response.status == FORBIDDEN:
             raise Fatal(
                 f"the worker at {self.host}:{self.port} refuses: run the command on its machine, in its container"

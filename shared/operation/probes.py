@@ -68,7 +68,7 @@ class ProbeServer:
         return [answer.body]
 
     def _looked(self, path: str, asked: Mapping[str, Lifecycle]) -> _Answer:
-        if path == "metrics":
+        if path == "metrics" and asked is self._workers:
             return _Answer("200 OK", CONTENT_TYPE, self._registry.render())
         if not asked or path not in ("healthz", "readyz", "pause", "resume"):
             return _text("404 Not Found", "try /metrics, /healthz or /readyz")

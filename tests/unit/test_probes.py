@@ -10,8 +10,9 @@ from socket import create_connection
 
 import pytest
 
-from shared.errors import Fatal
+from shared.errors import Fatal, Unavailable
 from shared.metrics import Metrics, Registry
+from shared.operation.control import WorkerControl
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from tests.fakes import ManualClock
@@ -113,3 +114,57 @@ def test_a_client_that_says_nothing_holds_nobody_up(served: Served) -> None:
     with create_connection(("127.0.0.1", served.server.port)):
         assert served.get("/healthz")[0] == 200
         served.server.close()
+
+
+# --- several streams in one process ---
+
+
+@pytest.fixture
+def both() -> Iterator[tuple[ProbeServer, dict[str, Lifecycle]]]:
+    """Give a server for two workers that are ready."""
+    workers = {stream: Lifecycle(ManualClock(), stuck_after_s=10) for stream in ("tickets", "calls")}
+    for worker in workers.values():
+        worker.set_ready("worker")
+    server = ProbeServer(HOST, 0, workers, Registry())
+    yield server, workers
+    server.close()
+
+
+def test_of_several_streams_each_part_is_named_with_its_stream(both: tuple[ProbeServer, dict[str, Lifecycle]]) -> None:
+    server, workers = both
+    assert WorkerControl(HOST, server.port).faults() == {}
+    workers["calls"].set_not_ready("store", "away")
+    assert WorkerControl(HOST, server.port).faults() == {"calls.store": "away"}
+    assert WorkerControl(HOST, server.port, "calls").faults() == {"store": "away"}
+    assert WorkerControl(HOST, server.port, "tickets").faults() == {}
+
+
+def test_one_of_several_is_paused_by_its_own_path_and_all_by_the_common_one(
+    both: tuple[ProbeServer, dict[str, Lifecycle]],
+) -> None:
+    server, workers = both
+    with pytest.raises(Unavailable, match="it pauses when that is committed"):
+        WorkerControl(HOST, server.port, "calls").pause(ManualClock(), 0)
+    assert [workers[stream].pause_wanted for stream in ("tickets", "calls")] == [False, True]
+    workers["calls"].set_not_ready("operator", "paused by hand since noon")
+    assert WorkerControl(HOST, server.port, "calls").pause(ManualClock(), 0) == "paused by hand since noon"
+    with pytest.raises(Unavailable, match="it pauses when that is committed"):
+        WorkerControl(HOST, server.port).pause(ManualClock(), 0)
+    assert workers["tickets"].pause_wanted
+    workers["tickets"].set_not_ready("operator", "paused by hand since one")
+    assert WorkerControl(HOST, server.port).pause(ManualClock(), 0) == "paused by hand since one"
+
+
+@pytest.mark.parametrize("path", ["/readyz/mails", "/healthz/mails", "/pause/mails", "/metrics/tickets"])
+def test_a_stream_that_the_process_does_not_run_is_not_found(
+    both: tuple[ProbeServer, dict[str, Lifecycle]], path: str
+) -> None:
+    connection = HTTPConnection(HOST, both[0].port, timeout=10)
+    connection.request("GET", path)
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
+def test_pausing_a_stream_that_the_process_does_not_run_says_so(both: tuple[ProbeServer, dict[str, Lifecycle]]) -> None:
+    with pytest.raises(Fatal, match="runs no worker of mails"):
+        WorkerControl(HOST, both[0].port, "mails").pause(ManualClock(), 0)

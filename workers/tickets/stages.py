@@ -135,6 +135,7 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     cost=estimated_tokens,
     cost_unit="tokens",
     stages=TicketStages.of,
+    owned_fields=("corrected_label", "hidden_suggestion"),
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     sparse=(TERMS_VECTOR,),
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated

@@ -1,0 +1,58 @@
+"""Streams are named in one file alone: what runs them asks their descriptors.
+
+A green run does not prove that nothing is shaped for one stream: a field of its payload may still be spelled somewhere.
+"""
+
+import ast
+import re
+
+import pytest
+
+from millrace.streams import STREAMS
+from tests.repo.sources import ROOT, Source, imported, sources
+
+LIST = "millrace/streams.py"
+NAMED = re.compile(rf"({'|'.join(STREAMS)})(\.\w+)*")
+"""A stream, or one of its topics or collections."""
+
+
+def strays(modules: list[Source]) -> list[str]:
+    """Return each place of `shared` and `millrace`, the list aside, that imports a stream or spells its name."""
+    looked = [each for each in modules if each.name.startswith(("shared/", "millrace/")) and each.name != LIST]
+    found = [
+        f"{source.name}:{line} imports {name}"
+        for source in looked
+        for name, line in imported(source)
+        if name.startswith("workers.") or name in {f"schemas.{stream}" for stream in STREAMS}
+    ]
+    return found + [f"{source.name}:{node.lineno} names a stream" for source in looked for node in _names(source)]
+
+
+def _names(source: Source) -> list[ast.Constant]:
+    constants = [node for node in ast.walk(source.tree) if isinstance(node, ast.Constant)]
+    texts = [(node, node.value) for node in constants if isinstance(node.value, str)]
+    return [node for node, text in texts if NAMED.fullmatch(text) and not text.endswith(".jsonl")]
+
+
+def test_no_file_but_the_list_imports_or_names_a_stream() -> None:
+    assert strays(sources()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from schemas.tickets import TicketRouted",
+        "from workers.tickets.stages import TICKETS",
+        "def f(stream='tickets'):\n    ...",
+        "TOPIC = 'tickets.routed'",
+    ],
+)
+@pytest.mark.parametrize("name", ["shared/a.py", "millrace/cli/a.py"])
+def test_a_planted_name_is_found(name: str, text: str) -> None:
+    assert len(strays([Source(name, text)])) == 1
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=lambda stream: stream.name)
+def test_a_stream_is_a_folder_of_at_most_four_files(stream: object) -> None:
+    folder = ROOT / "workers" / next(name for name, each in STREAMS.items() if each is stream)
+    assert len(list(folder.glob("*.py"))) <= 4

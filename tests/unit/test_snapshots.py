@@ -1,0 +1,119 @@
+"""The law of snapshots: what an event does, given what is stored, and what of a stored point is carried over.
+
+A green run does not prove that the store keeps its guard: the contract suites are for that.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.outcomes import Outcome
+from shared.engine.snapshots import Effect, Rules, effect_of
+from shared.records import Point
+from shared.vectorstore.port import Stored
+from tests.assembly import Assembly, prepared_item
+from tests.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind, on_each_stream
+
+SAME, OTHER = "It should have been here on Monday.", "It has arrived broken."
+ROUTE, INDEX, DELETE, SUPERSEDE, REPEAT = Effect
+
+
+def stored_after(kind: Kind, *events: dict[str, Any]) -> Stored | None:
+    """Return what is stored after these events, each in a batch of its own."""
+    parts = Assembly(stream=kind.stream)
+    for at, fields in enumerate(events):
+        parts.settle(kind.record(fields, at))
+    return parts.collection.lookup([kind.point_id()]).get(kind.point_id())
+
+
+def effect(kind: Kind, before: list[dict[str, Any]], after: dict[str, Any]) -> Effect:
+    return effect_of(prepared_item(kind.record(after), kind.stream), stored_after(kind, *before), kind.stream.rules)
+
+
+@on_each_stream
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], (1, "created", SAME), ROUTE),
+        ([], (1, "updated", SAME), ROUTE),
+        ([], (1, "reopened", SAME), ROUTE),
+        ([], (1, "solved", SAME), INDEX),
+        ([], (1, "rated", SAME), INDEX),
+        ([], (1, "deleted", None), DELETE),
+        ([(1, "created", SAME)], (2, "created", SAME), ROUTE),
+        ([(1, "created", SAME)], (2, "updated", SAME), INDEX),
+        ([(1, "created", SAME)], (2, "updated", OTHER), ROUTE),
+        ([(1, "created", SAME)], (2, "solved", OTHER), INDEX),
+        ([(1, "created", SAME)], (2, "deleted", None), DELETE),
+        ([(1, "solved", SAME)], (2, "updated", SAME), ROUTE),
+        ([(1, "deleted", None)], (2, "updated", SAME), ROUTE),
+        ([(1, "created", SAME), (2, "solved", OTHER)], (3, "reopened", OTHER), INDEX),
+        ([(2, "created", SAME)], (1, "created", SAME), SUPERSEDE),
+        ([(2, "deleted", None)], (1, "updated", OTHER), SUPERSEDE),
+        ([(2, "created", SAME)], (1, "deleted", None), SUPERSEDE),
+        ([(1, "created", SAME)], (1, "created", SAME), REPEAT),
+        ([(1, "created", SAME)], (1, "created", OTHER), REPEAT),
+        ([(1, "created", SAME), (2, "solved", SAME)], (1, "created", SAME), REPEAT),
+        ([(1, "created", SAME), (2, "updated", OTHER)], (1, "created", SAME), SUPERSEDE),
+        ([(1, "solved", SAME)], (1, "solved", SAME), REPEAT),
+        ([(1, "solved", SAME)], (1, "solved", OTHER), SUPERSEDE),
+        ([(1, "deleted", None)], (1, "deleted", None), REPEAT),
+        ([(1, "deleted", None)], (1, "created", SAME), SUPERSEDE),
+        ([(1, "created", SAME)], (1, "deleted", None), SUPERSEDE),
+    ],
+)
+def test_the_effect_of_an_event_follows_from_what_is_stored(
+    kind: Kind, before: list[tuple[int, str, str | None]], after: tuple[int, str, str | None], expected: Effect
+) -> None:
+    def event(version: int, reason: str, body: str | None) -> dict[str, Any]:
+        return kind.event("T-1", version, reason, **({} if body is None else {"body": body}))
+
+    assert effect(kind, [event(*each) for each in before], event(*after)) is expected
+
+
+def test_without_a_decision_that_is_valid_nothing_counts_as_published_unless_the_stream_decides_nothing() -> None:
+    stored = stored_after(KINDS[0], KINDS[0].event())
+    assert stored is not None
+    spoilt = replace(stored, payload={**stored.payload, "decision": "destroyed"})
+    item = prepared_item(KINDS[0].record(KINDS[0].event(version=2, reason="updated", subject=...)))
+    item.digests = {"text": str(stored.payload["text_digest"])}
+    assert effect_of(item, spoilt, Rules(("text",), decides=True)) is ROUTE
+    assert effect_of(item, spoilt, Rules(("text",), decides=False)) is INDEX
+
+
+def corrected(parts: Assembly, kind: Kind, **fields: object) -> None:
+    """Write fields that belong to people into the stored point, as their events will."""
+    point = parts.collection.points[kind.point_id()]
+    parts.collection.points[point.id] = Point(
+        point.id, point.version, point.vectors, {**point.payload, **fields}, point.sparse
+    )
+
+
+OWNED = ("corrected_label", "hidden_suggestion")
+OWNING = [TICKET_KIND, replace(NOTE_KIND, stream=replace(NOTE_KIND.stream, owned_fields=OWNED))]
+
+
+@pytest.mark.parametrize("kind", OWNING, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("reason", ["created", "updated", "solved", "rated", "reopened"])
+def test_what_people_own_is_carried_over_by_later_snapshots_and_by_replays(kind: Kind, reason: str) -> None:
+    parts = Assembly(stream=kind.stream)
+    first = kind.event()
+    parts.settle(kind.record(first))
+    corrected(parts, kind, corrected_label="billing", hidden_suggestion=True, foreign="not carried over")
+    parts.settle(kind.record(kind.event(version=2, reason=reason, body=OTHER), 1))
+    parts.settle(kind.record(first, 2))
+    stored = parts.collection.points[kind.point_id()]
+    assert (stored.version, stored.payload["body"]) == (2, OTHER)
+    assert [stored.payload[name] for name in OWNED] == ["billing", True]
+    assert "foreign" not in stored.payload
+
+
+@pytest.mark.parametrize("kind", OWNING, ids=lambda kind: kind.name)
+def test_a_deletion_takes_along_what_people_own(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    parts.settle(kind.record(kind.event()))
+    corrected(parts, kind, hidden_suggestion=True)
+    [settled] = parts.settle(kind.record(kind.deleted(version=2), 1))
+    assert settled.outcome is Outcome.DELETED
+    assert "hidden_suggestion" not in parts.collection.points[kind.point_id()].payload

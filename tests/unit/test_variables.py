@@ -1,0 +1,75 @@
+"""Variables that are set and read by nobody: named, with what took their place, and refused by `millrace run`.
+
+A green run does not prove that every setting of an earlier release is known: the table of those moved is the code's.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from shared.settings import variable
+from shared.variables import MOVED, Unread, known_variables, unread
+from tests.unit.test_cli import millrace
+
+STREAMS = ["tickets", "calls"]
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("MILLRACE_DECISION__HEAD", ("MILLRACE_TICKETS__DECISION__HEAD", "MILLRACE_CALLS__DECISION__HEAD")),
+        ("MILLRACE_SIMILAR__LIMIT", ("MILLRACE_TICKETS__SEARCH__LIMIT", "MILLRACE_CALLS__SEARCH__LIMIT")),
+        ("MILLRACE_BROKER__GROUP", ("MILLRACE_TICKETS__CONSUMER__GROUP", "MILLRACE_CALLS__CONSUMER__GROUP")),
+        ("millrace_batch__max_records", ("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "MILLRACE_CALLS__BATCH__MAX_RECORDS")),
+        ("MILLRACE_EMBEDDING", ("MILLRACE_TICKETS__EMBEDDING", "MILLRACE_CALLS__EMBEDDING")),
+    ],
+)
+def test_what_replaced_an_old_variable_is_named_for_each_stream(name: str, instead: tuple[str, ...]) -> None:
+    assert unread([name, "PATH"], STREAMS) == [Unread(name, instead, is_replaced=True)]
+    assert set(instead) <= known_variables(STREAMS), "what is named is read"
+
+
+def test_every_part_that_moved_has_left_the_place_where_it_was() -> None:
+    known = known_variables(STREAMS)
+    assert [place for place in MOVED if variable(*place) in known] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["MILLRACE_TICKETS__BATHC__MAX_RECORDS", "MILLRACE_MAILS__BATCH__MAX_RECORDS", "MILLRACE_HEAD"]
+)
+def test_what_was_never_read_is_named_and_nothing_is_said_to_have_replaced_it(name: str) -> None:
+    [found] = unread([name], STREAMS)
+    assert (found.name, found.is_replaced) == (name, False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MILLRACE_BROKER__BOOTSTRAP",
+        "millrace_calls__batch__max_records",
+        "MILLRACE_TICKETS",
+        "MILLRACE_TICKETS__BATCH",
+        "MILLRACE_TICKETS__BATCH__NO_FIELD",
+        "MILLRACE_DATA",
+        "MILLRACE_TEST_QDRANT_URL",
+        "OTHER",
+    ],
+)
+def test_what_is_read_or_refused_elsewhere_is_left_alone(name: str) -> None:
+    assert unread([name], STREAMS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("MILLRACE_DECISION__HEAD", "is not read any more; set MILLRACE_TICKETS__DECISION__HEAD"),
+        ("MILLRACE_BROKER__GROUP", "is not read any more; set MILLRACE_TICKETS__CONSUMER__GROUP"),
+        ("MILLRACE_TICKETS__DECISON__HEAD", "did you mean MILLRACE_TICKETS__DECISION__HEAD?"),
+    ],
+)
+def test_a_worker_does_not_run_with_a_variable_that_nobody_reads(tmp_path: Path, name: str, says: str) -> None:
+    ended = millrace("run", "tickets", folder=tmp_path, **{name: "head"})
+    told = " ".join(ended.stderr.replace("│", " ").split())
+    assert ended.returncode == 2
+    assert (name in told, says in told, "Traceback" in told) == (True, True, False), told
+    assert list(tmp_path.iterdir()) == [], "nothing was started"
