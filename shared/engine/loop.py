@@ -91,8 +91,7 @@ class Worker(Generic[ItemT]):
             while not self._lifecycle.stopping.is_set():
                 batch = self._gather()
                 if batch is not None:
-                    self._until_available(partial(self._process, batch))
-                    self._until_available(partial(self._settle, batch))
+                    self._until_available(partial(self._process_and_settle, batch))
                     self._hold_back_if_open()
         except Stopped:
             log.info("stopped while waiting: what is in hand and not committed will be read again")
@@ -114,24 +113,21 @@ class Worker(Generic[ItemT]):
         records = self._gatherer.gather()
         return self._pipeline.prepare(records) if records else None
 
-    def _process(self, batch: Batch[ItemT]) -> None:
-        """Find out what becomes of each record; called again after an outage."""
-        self._drop_lost(batch)
-        if batch.entries:
-            self._pipeline.process(batch)
-
-    def _settle(self, batch: Batch[ItemT]) -> None:
-        """Make a processed batch durable; called again after an outage, it goes on where it stood."""
-        self._drop_lost(batch)
+    def _process_and_settle(self, batch: Batch[ItemT]) -> None:
+        """Take a batch as far as it goes; called again after an outage, it goes on where it stood."""
+        self._take_in_hand(batch)
         if not batch.entries:
             return
         self._report_unread()
-        while not self._settler.settle(batch):
+        while not batch.is_processed or not self._settler.settle(batch):
             self._pipeline.process(batch)
         self._breaker.observe([each.outcome for each in batch.settled if each.record.topic != self._redo])
 
-    def _drop_lost(self, batch: Batch[ItemT]) -> None:
-        """Declare a batch to be in hand, and drop what another worker owns by now."""
+    def _take_in_hand(self, batch: Batch[ItemT]) -> None:
+        """Declare a batch to be in hand: from now on a partition that is to go waits for it. Drop what is going already.
+
+        Once per attempt, before the work: a batch that was declared is finished even if its partition is about to go.
+        """
         before = len(batch.entries)
         batch.keep(self._source.hold(batch.records))
         if len(batch.entries) < before:

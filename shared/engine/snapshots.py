@@ -60,9 +60,13 @@ class Asks(StrEnum):
     """Whether an event asks for a result."""
 
     ALWAYS = "always"
+    """A result is published for it, whatever was published before."""
+
     IF_CHANGED = "if_changed"
-    """Where an input that decides has changed, or where nothing was published so far."""
+    """One is published where an input that decides has changed, or where nothing was published so far."""
+
     NEVER = "never"
+    """There is nothing to publish."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,6 +164,13 @@ class Item(Generic[EventT]):
             return None
 
     @property
+    def previous_queue(self) -> str | None:
+        """The queue of the earlier result, if there was one."""
+        stored = None if self.stored is None else self.stored.payload.get(DECISION_FIELD)
+        queue = stored.get("queue") if isinstance(stored, dict) else None
+        return queue if isinstance(queue, str) else None
+
+    @property
     def occurred_at(self) -> datetime:
         """When the event happened; of a conflicting version, when the first one says, which has won."""
         if self.is_conflict and self.stored is not None:
@@ -179,7 +190,8 @@ class Rules:
 
     Attributes:
         deciding: The inputs that its results depend on: another result is asked for where one of them has changed.
-        decides: Whether its results carry a decision: then a stored one that is not valid counts as none.
+        decides: Whether its results carry a decision: then one that is stored and valid says that something was published,
+            and else the version that was.
     """
 
     deciding: tuple[str, ...]
@@ -210,9 +222,8 @@ def effect_of(item: Item[Any], stored: Stored | None, rules: Rules) -> Effect:
 
 def _is_news(item: Item[Any], stored: Stored, rules: Rules) -> bool:
     """Whether nothing was published yet, or an input that decides is another than the one that is stored."""
-    if item.published_version is None or (rules.decides and item.stored_decision is None):
-        return True
-    return any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.deciding)
+    is_new = item.stored_decision is None if rules.decides else item.published_version is None
+    return is_new or any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.deciding)
 
 
 def digest_field(name: str) -> str:

@@ -36,7 +36,7 @@ class Input:
     Attributes:
         name: Of the vector, and with `_digest` behind it of the payload field that keeps its digest.
         modality: What it is; the stream's model of that modality embeds it.
-        decides: Whether results depend on it.
+        decides: Whether results depend on it; the number of model windows that it filled is stored too.
     """
 
     name: str
@@ -81,8 +81,9 @@ class Resources:
 class Stages(Protocol[SomeItemT]):
     """What a stream supplies to the pipeline of a worker.
 
-    `prepare` is called on the thread that prepares the next batch; the others on the thread that processes, so never two of
-    them at once. What they raise beyond the errors named here ends the worker.
+    `prepare` is called on the thread that prepares the next batch, and once more on the thread that processes where a record
+    that needed a newer worker has gone to another one: it must be safe on both at once. The others are called on the thread
+    that processes, one after the other. What they raise beyond the errors named here ends the worker.
     """
 
     def prepare(self, items: Sequence[SomeItemT]) -> None:
@@ -145,7 +146,7 @@ class Stream(Generic[EventT, ItemT]):
         result: The schema of the first of `result_topics`, which the audit compares with the points.
         result_topics: Where results go.
         item: What an event becomes on its way; every field beyond `Item`'s has a default.
-        inputs: What is embedded, in the order of the vectors.
+        inputs: What is embedded, in the order of the vectors; neighbours are compared by the first that decides.
         asks: Whether an event asks for a result; it is not asked about deletions, which never do.
         decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
@@ -179,6 +180,15 @@ class Stream(Generic[EventT, ItemT]):
     sparse: tuple[str, ...] = ()
     conditions: int = 1
     variants: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that neighbours can be compared.
+
+        Raises:
+            ValueError: no input decides.
+        """
+        if not self.rules.deciding:
+            raise ValueError(f"stream {self.name}: at least one input decides")
 
     @cached_property
     def points(self) -> PointSchema:

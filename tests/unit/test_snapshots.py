@@ -82,6 +82,24 @@ def test_without_a_decision_that_is_valid_nothing_counts_as_published_unless_the
     assert effect_of(item, spoilt, Rules(("text",), decides=False)) is INDEX
 
 
+def test_a_decision_that_is_stored_says_that_something_was_published_though_its_version_is_gone() -> None:
+    stored = stored_after(TICKET_KIND, TICKET_KIND.event())
+    assert stored is not None
+    spoilt = replace(stored, payload={**stored.payload, "decided_version": None})
+    item = prepared_item(TICKET_KIND.record(TICKET_KIND.event(version=2, reason="updated")))
+    assert effect_of(item, spoilt, TICKET_KIND.stream.rules) is INDEX
+
+
+@on_each_stream
+def test_what_is_stored_has_the_fields_and_types_of_the_streams_schema(kind: Kind) -> None:
+    for events in ([kind.event()], [kind.event(), kind.event(version=2, reason="solved")], [kind.deleted()]):
+        stored = stored_after(kind, *events)
+        assert stored is not None
+        assert kind.stream.points.foreign_reason(kind.point_id(), stored.payload) is None
+        schema = kind.stream.tombstone if stored.payload["deleted"] else kind.stream.payload
+        assert set(stored.payload) == set(schema.model_fields)
+
+
 def corrected(parts: Assembly, kind: Kind, **fields: object) -> None:
     """Write fields that belong to people into the stored point, as their events will."""
     point = parts.collection.points[kind.point_id()]

@@ -46,11 +46,5 @@ def undecided(item: TicketItem) -> Undecided:
         vector=item.text_vector,
         priority=event.priority,
         agent_decided=event.agent_label is not None,
-        previous_queue=_previous_queue(item),
+        previous_queue=item.previous_queue,
     )
-
-
-def _previous_queue(item: TicketItem) -> str | None:
-    previous = item.stored.payload.get("decision") if item.stored is not None else None
-    queue = previous.get("queue") if isinstance(previous, dict) else None
-    return queue if isinstance(queue, str) else None
