@@ -1,6 +1,10 @@
 # Millrace: set-up, checks and runs. `make` alone lists the targets.
 
 PYTHON ?= python3
+# The range of Python stands in pyproject.toml alone: the first minor version that will do, and the first that will not.
+PYTHON_RANGE := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)"/\1 \2/p' pyproject.toml)
+PYTHON_FIRST := $(word 1,$(PYTHON_RANGE))
+PYTHON_END := $(word 2,$(PYTHON_RANGE))
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,8 +50,11 @@ lock: $(INSTALLED) ## Resolve the dependencies again into requirements.lock
 # uv verifies the hashes of a constraints file for what the file names; tests/repo/test_lock.py finds what it does not name.
 # Not so verified: uv itself, which pip fetches by version, and the build backend.
 $(INSTALLED): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "Millrace needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try make PYTHON=python3.12" >&2; exit 1; }
+	@found=$$($(PYTHON) --version 2>&1) || found=; \
+	minor=$$(echo "$$found" | sed -n 's/^Python 3\.\([0-9]*\).*/\1/p'); \
+	[ "$${minor:-0}" -ge $(PYTHON_FIRST) ] && [ "$${minor:-0}" -lt $(PYTHON_END) ] || { \
+		echo "Millrace needs Python 3.$(PYTHON_FIRST) to 3.$$(($(PYTHON_END) - 1)); $(PYTHON) is $${found:-missing}." \
+			"Choose another, such as: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,train,excel,dev]'

@@ -23,13 +23,12 @@ from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
-from shared.engine.envelope import Envelopes
 from shared.engine.pipeline import Pipeline
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources
 from shared.engine.timing import Stopwatch
 from shared.observers import Observer
-from shared.records import Message, Record, Unread
+from shared.records import Message, Provenance, Record, Unread
 from shared.routing.decider import Routing
 from shared.routing.policy import Policy
 from shared.settings import BrokerSettings
@@ -174,7 +173,9 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
             )
             stages = TICKETS.stages(resources)
             pipeline = Pipeline(TICKETS, stages, {"text": embedder}, collection, clock, observer)
-            settler = Settler(collection, NoSource(), sink, Envelopes(TICKETS.name, model.fingerprint), clock, observer)
+            settler = Settler(
+                collection, NoSource(), sink, Provenance(TICKETS.name, model.fingerprint), clock, observer
+            )
             for batch in _batches(messages, name):
                 prepared = pipeline.prepare(batch)
                 pipeline.process(prepared)

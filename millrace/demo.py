@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from millrace.dlq_text import line
 from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import Progress, send
@@ -29,7 +30,6 @@ from millrace.similar import ask, print_found, searching
 from millrace.streams import DEFAULT
 from millrace.wiring import Running, stream_worker
 from schemas.decisions import Action
-from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
 from schemas.topics import dlq_topic, input_topic
 from shared.audit.comparison import audit
@@ -38,11 +38,12 @@ from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
+from shared.deadletters.envelope import Unreadable, read_letter
 from shared.embedding.port import TextModel
 from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
 from shared.observers import Observer
-from shared.records import Message, header_texts
+from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
 from shared.text.preparation import Preparer
@@ -304,11 +305,13 @@ def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
 
 def _show_dead_letter(stage: Stage) -> None:
     for record in TopicReader(stage.bootstrap).read(dlq_topic(DEFAULT.name)):
-        headers = header_texts(record.headers)
-        place = f"{headers[FailureHeader.ORIGIN_TOPIC]}/{headers[FailureHeader.ORIGIN_PARTITION]}"
-        stage.console.print(f"\n{record.topic}: {place}@{headers[FailureHeader.ORIGIN_OFFSET]}")
-        for header in (FailureHeader.REASON, FailureHeader.FIELD, FailureHeader.DETAIL):
-            stage.console.print(f"  {header.removeprefix('millrace-')}: {headers[header]}", markup=False)
+        letter = read_letter(record)
+        if isinstance(letter, Unreadable):
+            stage.console.print(line(letter), markup=False)
+            continue
+        stage.console.print(f"\n{record.topic}: {letter.origin}")
+        for name, text in (("reason", letter.reason), ("field", letter.field), ("detail", letter.detail)):
+            stage.console.print(f"  {name}: {text}", markup=False)
         stage.console.print(f"  original bytes: {record.value!r}", markup=False)
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.failures import HEADER_PREFIX
+from shared.deadletters.envelope import DeadLetter, Unreadable
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import DeadLetter, Unreadable
 
 SHORT_CHARS = 100
 VALUE_CHARS = 65_536

@@ -8,7 +8,6 @@ from typing import Any
 from millrace.customer_key import customer_key
 from millrace.resources import (
     Process,
-    collection_spec,
     group_of,
     load_routing,
     model_card,
@@ -21,7 +20,6 @@ from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.port import TEXT, Model
 from shared.embedding.service import Embedder
-from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Parts, Worker
 from shared.engine.pipeline import Pipeline
@@ -30,6 +28,7 @@ from shared.engine.stream import Resources, Stream
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import Lifecycle
+from shared.records import Provenance
 from shared.routing.decider import Decider, Electorate, Routing
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection
@@ -98,8 +97,8 @@ def stream_worker(
         held.callback(source.close)
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
-        envelopes = Envelopes(stream.name, model.fingerprint, routing.fingerprint)
-        settler = Settler(collection, source, sink, envelopes, clock, observer)
+        provenance = Provenance(stream.name, model.fingerprint, routing.fingerprint)
+        settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, stream.cost, clock, observer)
         parts = Parts(source, gatherer, pipeline, settler, lifecycle)
         yield Running(

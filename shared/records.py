@@ -111,6 +111,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who wrote a dead letter or a ledger message: the stream, and the fingerprints of its model and its head, if any."""
+
+    stream: str
+    model: str
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Embedded:
     """A text's vector, and how many windows of the model the text filled (more than 1: it was split and pooled)."""
 

@@ -13,7 +13,6 @@ from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
 from shared.embedding.port import TEXT, Modality
 from shared.embedding.service import Embedder
-from shared.engine.envelope import Envelopes
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Parts, Policies, Worker
 from shared.engine.pipeline import Batch, Pipeline
@@ -21,7 +20,7 @@ from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stream
 from shared.observers import Observer, SettleStep
 from shared.operation.lifecycle import Lifecycle
-from shared.records import Message, Record, Settled
+from shared.records import Message, Provenance, Record, Settled
 from shared.routing.decider import Decider, Electorate, Routing, Undecided
 from shared.routing.head import Head
 from shared.routing.policy import Policy
@@ -160,8 +159,8 @@ class Assembly:
         self.pipeline: Pipeline[Any] = Pipeline(
             self.stream, self.stages, {"text": embedder}, self.collection, self.clock, self.told
         )
-        envelopes = Envelopes(self.stream.name, self.model.fingerprint, routing.fingerprint)
-        self.settler = Settler(self.collection, self.source, self.sink, envelopes, self.clock, self.told)
+        provenance = Provenance(self.stream.name, self.model.fingerprint, routing.fingerprint)
+        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.told)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
     def _electorate(self) -> Electorate:

@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.failures import FailureHeader, FailureReason
-from shared.deadletters.letter import DeadLetter, read_letter
-from shared.engine.envelope import Envelopes
+from shared.deadletters.envelope import DeadLetter, read_letter, write_letter
 from shared.errors import Rejected
-from shared.records import Message, Record
+from shared.records import Message, Provenance, Record
 from tests.tickets import event, record
 
-ENVELOPES = Envelopes("tickets", "3fa9c1d2")
+BY = Provenance("tickets", "3fa9c1d2")
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
 
@@ -22,7 +21,7 @@ def message(number: int = 0, reason: FailureReason = FailureReason.MODEL_FAILED,
     if any(name == FailureHeader.REPLAYS for name, _ in changes.get("headers", ())):
         changes.setdefault("topic", "tickets.redo")  # what another topic's header says of it is not believed
     failed = record(event(ticket_id=f"T-{number}", tenant_id=tenant), number, **changes)
-    return ENVELOPES.dead_letter(failed, failure, NOON)
+    return write_letter(failed, failure, BY, NOON)
 
 
 def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:

@@ -27,8 +27,8 @@ from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
 from shared.broker.removal import Remover
 from shared.clock import SystemClock
+from shared.deadletters.envelope import parse_place
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import parse_place
 from shared.deadletters.replay import (
     Plan,
     Replay,

@@ -14,6 +14,7 @@ from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic
 from shared.audit.evidence import Evidence, Place, gather_evidence
 from shared.broker.port import Reader
+from shared.deadletters.envelope import place_of
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
@@ -141,7 +142,7 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
 
 def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: Findings) -> None:
     outcomes = evidence.outcomes.get(place, [])
-    name = f"{record.topic}/{record.partition}@{record.offset}"
+    name = place_of(record)
     if record.offset >= committed:
         findings.pending += 1
         return

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic
 from shared.broker.port import Reader
+from shared.deadletters.envelope import Unreadable, place_of, read_letter
 from shared.engine.stream import Stream
-from shared.records import Record, TopicPartition, header_texts
+from shared.records import Record, TopicPartition
 
 Place = tuple[TopicPartition, int]
 """One record: its partition and its offset."""
@@ -93,9 +93,8 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
         for record in reader.read(topic):
             try:
                 take(record, evidence)
-            except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
-                place = f"{record.topic}/{record.partition}@{record.offset}"
-                evidence.unreadable.append(f"{place}: {type(error).__name__}")
+            except ValueError as error:  # pydantic's errors are ValueErrors
+                evidence.unreadable.append(f"{place_of(record)}: {type(error).__name__}")
     # Asked last: what was removed while the topics were read must count as removed.
     owed: dict[Owed, str] = {"letter": dlq_topic(stream.name), "result": stream.result_topic}
     for kind, topic in owed.items():
@@ -126,10 +125,13 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
 
 
 def _take_dead_letter(record: Record, evidence: Evidence) -> None:
-    headers = header_texts(record.headers)
-    origin = TopicPartition(headers[FailureHeader.ORIGIN_TOPIC], int(headers[FailureHeader.ORIGIN_PARTITION]))
-    if not evidence.is_of_another(origin.topic, headers.get(FailureHeader.ORIGIN_TOPIC_ID)):
-        evidence.dead_letters[origin, int(headers[FailureHeader.ORIGIN_OFFSET])] += 1
+    letter = read_letter(record)
+    if isinstance(letter, Unreadable):
+        evidence.unreadable.append(f"{letter.place}: no {letter.missing}")
+        return
+    origin = letter.origin
+    if not evidence.is_of_another(origin.topic, letter.topic_id):
+        evidence.dead_letters[TopicPartition(origin.topic, origin.partition), origin.offset] += 1
 
 
 def _merged(spans: list[range]) -> list[range]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from schemas.failures import FailureReason
-from shared.deadletters.letter import DeadLetter, Unreadable
+from shared.deadletters.envelope import DeadLetter, Unreadable
 
 UNREADABLE = "unreadable"
 """Stands in the place of a reason for what has no envelope."""

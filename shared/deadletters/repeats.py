@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from shared.deadletters.letter import DeadLetter
+from shared.deadletters.envelope import DeadLetter
 
 REMEMBERED = 200_000
 """Records remembered, about 30 MiB. What was met longer ago counts as new: the guard absorbs what is sent twice."""

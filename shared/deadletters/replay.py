@@ -13,8 +13,8 @@ from shared.broker.port import Reader, Sink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.clock import Clock
+from shared.deadletters.envelope import DeadLetter, Place, Unreadable, read_letter
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import DeadLetter, Place, Unreadable, read_letter
 from shared.deadletters.repeats import Repeats
 from shared.deadletters.resend import release, resend
 from shared.deadletters.select import Selection

@@ -1,16 +1,14 @@
 """The message that a dead letter becomes when it is replayed: the original bytes and key, the envelope, one replay more."""
 
-from schemas.failures import COUNT_DIGITS
-from schemas.failures import FailureHeader as Header
 from schemas.topics import quarantine_topic, redo_topic
-from shared.deadletters.letter import DeadLetter
+from shared.deadletters.envelope import DeadLetter, with_replays
 from shared.records import Message
 
 
 def resend(letter: DeadLetter, stream: str, max_replays: int) -> Message:
     """Return the letter as a message to redo; to quarantine, as it is, once it was replayed `max_replays` times.
 
-    A letter that fails again keeps the count, because its worker carries it on (`Envelopes.dead_letter`).
+    A letter that fails again keeps the count, because its worker carries it on (`write_letter`).
     """
     record = letter.record
     if letter.replays >= max_replays:
@@ -27,7 +25,5 @@ def release(letter: DeadLetter, stream: str) -> Message:
 
 
 def _to_redo(letter: DeadLetter, stream: str, replays: int) -> Message:
-    record, told = letter.record, min(replays, 10**COUNT_DIGITS - 1)
-    kept = tuple((name, value) for name, value in record.headers if name != Header.REPLAYS)
-    headers = (*kept, (Header.REPLAYS.value, str(told).encode()))
-    return Message(redo_topic(stream), record.key, record.value, headers)
+    record = letter.record
+    return Message(redo_topic(stream), record.key, record.value, with_replays(letter, replays))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from shared.deadletters.letter import DeadLetter, Unreadable
+from shared.deadletters.envelope import DeadLetter, Unreadable
 from shared.records import Record
 
 RELATIVE = re.compile(r"([0-9]{1,6})([smhdw])")

@@ -7,14 +7,15 @@ from dataclasses import replace
 from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
-from shared.engine.envelope import Envelopes
+from shared.deadletters.envelope import write_letter
+from shared.engine.ledger import Ledger
 from shared.engine.pipeline import Batch
 from shared.engine.snapshots import STANDING_FIELDS, ItemT, Standing, is_overtaken, is_preceded
 from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
-from shared.records import Message, Record, Settled, Unread
+from shared.records import Message, Provenance, Record, Settled, Unread
 from shared.vectorstore.port import Collection
 
 log = get_logger("settle")
@@ -24,10 +25,17 @@ class Settler:
     """Makes a processed batch durable. Safe to call again with the same batch after any failure."""
 
     def __init__(
-        self, collection: Collection, source: Source, sink: Sink, envelopes: Envelopes, clock: Clock, observer: Observer
+        self,
+        collection: Collection,
+        source: Source,
+        sink: Sink,
+        provenance: Provenance,
+        clock: Clock,
+        observer: Observer,
     ) -> None:
         self._collection, self._source, self._sink = collection, source, sink
-        self._envelopes, self._clock, self._observer = envelopes, clock, observer
+        self._provenance, self._ledger = provenance, Ledger(provenance)
+        self._clock, self._observer = clock, observer
         self._stopwatch = Stopwatch(clock, observer)
 
     def settle(self, batch: Batch[ItemT]) -> bool:
@@ -74,7 +82,7 @@ class Settler:
         Raises:
             Unavailable: the broker is down; call again with the same spans.
         """
-        self._sink.produce(self._envelopes.unread(spans, self._clock.now()))
+        self._sink.produce(self._ledger.unread(spans, self._clock.now()))
         undelivered = self._sink.flush()
         if undelivered:
             raise Unavailable("broker", f"what was lost unread could not be reported: {self._sink.last_error}")
@@ -97,9 +105,11 @@ class Settler:
         now = self._clock.now()
         results = [result for each in settled for result in each.results]
         dead = [
-            self._envelopes.dead_letter(each.record, each.failure, now) for each in settled if each.failure is not None
+            write_letter(each.record, each.failure, self._provenance, now)
+            for each in settled
+            if each.failure is not None
         ]
-        return [*results, *dead, *self._envelopes.ledger(settled, now)]
+        return [*results, *dead, *self._ledger.settled(settled, now)]
 
     def _tell(self, settled: Sequence[Settled], lost: int) -> None:
         if lost:

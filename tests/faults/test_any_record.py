@@ -24,7 +24,7 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
-from shared.deadletters.letter import DeadLetter, read_letter
+from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.records import Headers, TopicPartition, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore

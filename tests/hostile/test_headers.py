@@ -17,7 +17,7 @@ from shared.audit.comparison import audit
 from shared.broker.backlog import measure
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
-from shared.deadletters.letter import DeadLetter, Unreadable, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.fakes import FakeModel

@@ -14,7 +14,7 @@ import pytest
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from shared.audit.comparison import Findings, as_json, audit
-from shared.deadletters.letter import DeadLetter, read_letter
+from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition
 from tests.assembly import Assembly
@@ -396,6 +396,18 @@ def test_each_loss_by_itself_turns_the_audit(world: World, damage: str) -> None:
     assert world.audit().clean
     losses[damage]()
     assert not world.audit().clean
+
+
+@pytest.mark.parametrize("header", [FailureHeader.ORIGIN_PARTITION, FailureHeader.ORIGIN_OFFSET, FailureHeader.REASON])
+def test_a_dead_letter_without_a_valid_envelope_is_unreadable_and_names_the_header(
+    world: World, header: FailureHeader
+) -> None:
+    [letter] = world.held(DLQ)
+    broken = tuple((name, b"" if name == header else value) for name, value in letter.headers)
+    world.held(DLQ).append(replace(letter, offset=letter.offset + 1, headers=broken))
+    findings = world.audit()
+    assert (counts(findings), findings.unreadable) == ({}, 1)
+    assert findings.examples["unreadable"] == [f"{letter.topic}/0@{letter.offset + 1}: no {header}"]
 
 
 @pytest.mark.parametrize("topic", [LEDGER, RESULTS, DLQ])

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason, count_of
+from shared.deadletters.envelope import DeadLetter, Place, Unreadable, parse_place, read_letter
 from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogram
-from shared.deadletters.letter import DeadLetter, Place, Unreadable, parse_place, read_letter
 from shared.deadletters.resend import resend
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.records import Message

@@ -11,8 +11,8 @@ import pytest
 from schemas.failures import FailureReason
 from shared.broker.delivery import ATTEMPTS
 from shared.broker.port import Reader
+from shared.deadletters.envelope import DeadLetter, Place, read_letter
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import DeadLetter, Place, read_letter
 from shared.deadletters.replay import (
     CHUNK_BYTES,
     CHUNK_LETTERS,

@@ -9,13 +9,13 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason
-from shared.deadletters.letter import DeadLetter, Place, read_letter
+from shared.deadletters.envelope import DeadLetter, Place, read_letter, write_letter
 from shared.deadletters.repeats import Repeats
 from shared.deadletters.replay import Plan, Replay, Replayed, Span, find, letter_topic, replay_group
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, TopicPartition
-from tests.letters import ENVELOPES, NOON, letter, message, stood
+from tests.letters import BY, NOON, letter, message, stood
 from tests.unit.test_dlq import DLQ, ONE, ZERO, World
 
 QUARANTINE = "tickets.quarantine"
@@ -32,7 +32,7 @@ def fail_again(world: World, seen: int) -> int:
     """Let a worker fail on what was sent to redo since `seen`; return how much was sent by now."""
     for offset, sent in enumerate(world.sink.delivered[seen:], seen):
         if sent.topic == "tickets.redo":
-            world.queue.put(ENVELOPES.dead_letter(stood(sent, offset), FAILURE, NOON))
+            world.queue.put(write_letter(stood(sent, offset), FAILURE, BY, NOON))
     return len(world.sink.delivered)
 
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from millrace.dlq_text import VALUE_CHARS, as_json, describe, duration, histogram_json, histogram_lines, line, printable
+from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.letter import DeadLetter, Unreadable, read_letter
 from shared.records import Message
 from tests.letters import NOON, letter, message, stood
 

@@ -1,4 +1,4 @@
-"""Dead letters and ledger messages, as the engine writes them.
+"""Dead letters as the engine writes them.
 
 A green run does not prove that a broker takes them; the contract suite is for that.
 """
@@ -10,20 +10,19 @@ import pytest
 
 from schemas.failures import CutHeader, FailureReason
 from schemas.failures import FailureHeader as Header
-from schemas.outcomes import LedgerEntry, Outcome
-from shared.engine.envelope import Envelopes
+from shared.deadletters.envelope import MOST_HEADERS, write_letter
 from shared.errors import Rejected
-from shared.records import Message, Record, Settled, TopicPartition, Unread, header_texts
+from shared.records import Message, Provenance, Record, header_texts
 from tests.tickets import event, record
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 LATER = datetime(2026, 5, 2, 10, tzinfo=UTC)
 FAILURE = Rejected(FailureReason.WRONG_TYPE, "subject", "Input should be a valid string", "decode")
-ENVELOPES = Envelopes("tickets", "3fa9c1d2")
+BY = Provenance("tickets", "3fa9c1d2")
 
 
 def letter(given: Record, now: datetime = NOW) -> Message:
-    return ENVELOPES.dead_letter(given, FAILURE, now)
+    return write_letter(given, FAILURE, BY, now)
 
 
 def test_a_dead_letter_holds_the_original_bytes_and_key() -> None:
@@ -105,25 +104,6 @@ def test_a_count_that_is_none_starts_over(attempts: bytes) -> None:
     assert dict(made.headers)[Header.ATTEMPTS] == b"1"
 
 
-def test_the_ledger_has_one_message_per_partition() -> None:
-    settled = [
-        Settled(record(event(), 4), Outcome.ROUTED),
-        Settled(record(event(), 0, partition=1), Outcome.INDEXED),
-        Settled(record(event(), 5), Outcome.ROUTED),
-        Settled(record(event(), 0, topic="tickets.redo"), Outcome.DELETED),
-    ]
-    messages = ENVELOPES.ledger(settled, NOW)
-    assert [message.key for message in messages] == [b"tickets:0", b"tickets:1", b"tickets.redo:0"]
-    assert {message.topic for message in messages} == {"tickets.outcomes"}
-    entry = LedgerEntry.model_validate_json(messages[0].value or b"")
-    assert (entry.stream, entry.model, entry.settled_at) == ("tickets", "3fa9c1d2", NOW)
-    assert [(span.first, span.last, span.outcome) for span in entry.ranges] == [(4, 5, Outcome.ROUTED)]
-
-
-def test_nothing_settled_is_no_message() -> None:
-    assert ENVELOPES.ledger([], NOW) == []
-
-
 def test_a_letter_that_does_not_fit_has_two_smaller_forms() -> None:
     value, key = b"v" * 1_000_000, b"k" * 2_000
     made = letter(record(event(), value=value, key=key, headers=(("own", b"h" * 1_000),)))
@@ -149,36 +129,8 @@ def test_a_record_that_could_not_be_read_is_a_letter_that_says_so() -> None:
     assert header_texts(made.headers)[CutHeader.VALUE_BYTES] == "unknown"
 
 
-def test_the_ids_of_topics_part_the_ledger() -> None:
-    settled = [
-        Settled(record(event(), 4, topic_id="old"), Outcome.ROUTED),
-        Settled(record(event(), 0, topic_id="new"), Outcome.ROUTED),
-    ]
-    entries = [LedgerEntry.model_validate_json(message.value or b"") for message in ENVELOPES.ledger(settled, NOW)]
-    assert [(entry.topic_id, entry.ranges[0].first) for entry in entries] == [("old", 4), ("new", 0)]
-
-
-def test_very_many_ranges_are_several_messages_that_fit_a_topic() -> None:
-    outcomes = (Outcome.ROUTED, Outcome.DELETED)
-    settled = [Settled(record(event(), at), outcomes[at % 2]) for at in range(12_000)]
-    messages = ENVELOPES.ledger(settled, NOW)
-    assert [len(message.value or b"") < 1_000_000 for message in messages] == [True] * 3
-    entries = [LedgerEntry.model_validate_json(message.value or b"") for message in messages]
-    assert [span.first for entry in entries for span in entry.ranges] == list(range(12_000))
-
-
-def test_what_nobody_has_read_is_said_in_the_ledger() -> None:
-    [message] = ENVELOPES.unread([Unread(TopicPartition("tickets", 2), "an id", 5, 9)], NOW)
-    entry = LedgerEntry.model_validate_json(message.value or b"")
-    assert (message.topic, message.key, entry.topic_id, entry.partition) == (
-        "tickets.outcomes",
-        b"tickets:2",
-        "an id",
-        2,
-    )
-    assert (entry.ranges, [(span.first, span.last) for span in entry.unread]) == ((), [(5, 9)])
-
-
-def test_a_ledger_message_that_says_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="neither ranges nor unread"):
-        LedgerEntry(stream="tickets", topic="tickets", partition=0, model="x", settled_at=NOW)
+def test_more_headers_than_the_client_shows_are_left_out_and_counted() -> None:
+    own = (("own", b""),) * (MOST_HEADERS + 1)
+    headers = letter(record(event(), headers=own)).headers
+    assert header_texts(headers)[CutHeader.HEADERS] == str(MOST_HEADERS + 1)
+    assert "own" not in header_texts(headers)

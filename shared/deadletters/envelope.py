@@ -1,0 +1,223 @@
+"""The envelope of a dead letter: what its headers say of the record that failed, written and read here and nowhere else.
+
+Writing loses nothing that fits: the record's bytes, key and own headers stay beside the envelope. Reading raises nothing,
+whoever wrote the message. This module must not know the engine, which writes through it, nor a broker.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from schemas.failures import COUNT_DIGITS, CutHeader, count_of
+from schemas.failures import HEADER_PREFIX as PREFIX
+from schemas.failures import FailureHeader as Header
+from schemas.topics import dlq_topic, redo_topic
+from shared.errors import Rejected
+from shared.records import Headers, Message, Provenance, Record, header_texts
+
+CUT_VALUE_BYTES = 256 << 10
+"""This many bytes are kept of a value that does not fit the dead-letter queue."""
+
+CUT_KEY_BYTES = 1_024
+"""A longer key is left out of the smallest form."""
+
+MOST_HEADERS = 50_000
+"""With more than 100,000 the client shows none of them: a source's own are left out before ours would be lost with them."""
+
+COUNT_MAX = 10**COUNT_DIGITS - 1
+"""The highest count that is read back; a count stays there once it has reached it."""
+
+
+class Place(NamedTuple):
+    """One record of a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Return it as commands take it."""
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record of the dead-letter queue with its envelope.
+
+    Attributes:
+        record: As it stands in the queue: the original bytes and key, the envelope in the headers.
+        origin: The record that failed.
+        topic_id: The broker's id of the topic that the record came from; None if the envelope has none.
+        reason: Why it failed; one of `FailureReason` unless a newer worker wrote it.
+        field: What was wrong with it: a dotted field name, `key`, `value` or `headers`; empty if the envelope names none.
+        detail: What was found and what was expected.
+        stage: The stage of the pipeline that refused it.
+        attempts: How often it has failed.
+        replays: How often it was sent to redo.
+        first_failed_at: When it failed first, in UTC; None if the envelope has no valid time with a zone.
+        last_failed_at: When it failed last, in UTC; None if the envelope has no valid time with a zone.
+    """
+
+    record: Record
+    origin: Place
+    topic_id: str | None
+    reason: str
+    field: str
+    detail: str
+    stage: str
+    attempts: int
+    replays: int
+    first_failed_at: datetime | None
+    last_failed_at: datetime | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the queue."""
+        return place_of(self.record)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it does not hold the whole record: it did not fit the queue, or could not be read."""
+        return any(name == CutHeader.VALUE_BYTES for name, _ in self.record.headers)
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose it is, by its key `tenant:id`; None if the key is of another form."""
+        tenant, colon, _ = (self.record.key or b"").partition(b":")
+        return tenant.decode("utf-8", "replace") if colon else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of the dead-letter queue without a valid envelope; `missing` names the header that is absent or invalid."""
+
+    record: Record
+    missing: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the queue."""
+        return place_of(self.record)
+
+
+def place_of(record: Record) -> Place:
+    """Return a record's place."""
+    return Place(record.topic, record.partition, record.offset)
+
+
+def parse_place(text: str) -> Place | None:
+    """Return the place that `TOPIC/PARTITION@OFFSET` names; None if the text is not of that form."""
+    topic, slash, rest = text.rpartition("/")
+    partition, at, offset = rest.partition("@")
+    if not (topic and slash and at and _is_number(partition) and _is_number(offset)):
+        return None
+    return Place(topic, int(partition), int(offset))
+
+
+def write_letter(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Message:
+    """Return the dead letter of a record: its original bytes under its original key, with the envelope in headers.
+
+    The source's own headers are kept, if they could be read. A record that has failed before keeps its first failure's
+    time, and how often it was replayed: only what comes from the redo topic is believed, for there we wrote it.
+    """
+    topic = dlq_topic(provenance.stream)
+    own = tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
+    ours = _envelope(record, failure, provenance, now)
+    if record.unreadable == "value":
+        return Message(topic, None, None, (*ours, (CutHeader.VALUE_BYTES.value, b"unknown")))
+    if len(own) > MOST_HEADERS:
+        own, ours = (), (*ours, (CutHeader.HEADERS.value, str(len(own)).encode()))
+    letter = Message(topic, record.key, record.value, own + ours)
+    return replace(letter, instead=_cut(letter, ours))
+
+
+def read_letter(record: Record) -> DeadLetter | Unreadable:
+    """Return a record of the dead-letter queue with the envelope that its headers hold."""
+    texts = header_texts(record.headers)
+    for header in (Header.ORIGIN_TOPIC, Header.REASON):
+        if not texts.get(header):
+            return Unreadable(record, header)
+    for header in (Header.ORIGIN_PARTITION, Header.ORIGIN_OFFSET):
+        if not _is_number(texts.get(header, "")):
+            return Unreadable(record, header)
+    return DeadLetter(
+        record=record,
+        origin=Place(texts[Header.ORIGIN_TOPIC], int(texts[Header.ORIGIN_PARTITION]), int(texts[Header.ORIGIN_OFFSET])),
+        topic_id=texts.get(Header.ORIGIN_TOPIC_ID),
+        reason=texts[Header.REASON],
+        field=texts.get(Header.FIELD, ""),
+        detail=texts.get(Header.DETAIL, ""),
+        stage=texts.get(Header.STAGE, ""),
+        attempts=count_of(texts.get(Header.ATTEMPTS)),
+        replays=count_of(texts.get(Header.REPLAYS)),
+        first_failed_at=_in_utc(_time(texts.get(Header.FIRST_FAILED_AT))),
+        last_failed_at=_in_utc(_time(texts.get(Header.LAST_FAILED_AT))),
+    )
+
+
+def with_replays(letter: DeadLetter, replays: int) -> Headers:
+    """Return the headers of a dead letter with another count of replays."""
+    kept = tuple((name, value) for name, value in letter.record.headers if name != Header.REPLAYS)
+    return (*kept, (Header.REPLAYS.value, _count(replays).encode()))
+
+
+def _envelope(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Headers:
+    before = header_texts(record.headers if record.topic == redo_topic(provenance.stream) else ())
+    envelope = {
+        Header.ORIGIN_TOPIC: record.topic,
+        Header.ORIGIN_PARTITION: str(record.partition),
+        Header.ORIGIN_OFFSET: str(record.offset),
+        Header.ORIGIN_TIMESTAMP_MS: str(record.timestamp_ms),
+        Header.REASON: failure.reason.value,
+        Header.FIELD: failure.field,
+        Header.DETAIL: failure.detail,
+        Header.STAGE: failure.stage,
+        Header.ATTEMPTS: _count(count_of(before.get(Header.ATTEMPTS)) + 1),
+        Header.REPLAYS: _count(count_of(before.get(Header.REPLAYS))),
+        Header.FIRST_FAILED_AT: (_time(before.get(Header.FIRST_FAILED_AT)) or now).isoformat(),
+        Header.LAST_FAILED_AT: now.isoformat(),
+        Header.MODEL: provenance.model,
+    }
+    if record.topic_id is not None:
+        envelope[Header.ORIGIN_TOPIC_ID] = record.topic_id
+    return tuple((name.value, text.encode()) for name, text in envelope.items())
+
+
+def _cut(letter: Message, ours: Headers) -> Message:
+    """Return a letter with the beginning of its value, and behind that one with neither value nor the source's headers."""
+    value, key = letter.value or b"", letter.key or b""
+    digests: Headers = (
+        (CutHeader.VALUE_BYTES.value, str(len(value)).encode()),
+        (CutHeader.VALUE_SHA256.value, sha256(value).hexdigest().encode()),
+    )
+    left_out = len(letter.headers) - len(ours)
+    bare: Headers = (*ours, *digests, (CutHeader.HEADERS.value, str(left_out).encode()))
+    if len(key) > CUT_KEY_BYTES:
+        bare += ((CutHeader.KEY_SHA256.value, sha256(key).hexdigest().encode()),)
+    smallest = Message(letter.topic, letter.key if len(key) <= CUT_KEY_BYTES else None, None, bare)
+    return Message(letter.topic, letter.key, value[:CUT_VALUE_BYTES], (*letter.headers, *digests), smallest)
+
+
+def _count(number: int) -> str:
+    return str(min(number, COUNT_MAX))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(2**63))
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return the time that a header gives, in the zone it was written in; None if it is not ISO 8601."""
+    try:
+        return datetime.fromisoformat(text or "")
+    except (ValueError, OverflowError):
+        return None
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """Return a time in UTC; None if it has no zone, or lies outside the years 1 to 9999 there."""
+    try:
+        return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        return None

@@ -1,0 +1,64 @@
+"""Ledger messages: what became of each offset of a partition. It must not know how a batch is settled."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from schemas.outcomes import LedgerEntry, OffsetRange, OffsetSpan, Outcome, to_ranges
+from schemas.topics import ledger_topic
+from shared.records import Message, Provenance, Settled, TopicPartition, Unread
+
+RANGES_AT_ONCE = 5_000
+"""This many ranges take some 300 KB in a ledger message."""
+
+_Log = tuple[TopicPartition, str | None]
+"""A partition of a topic, and the topic's id."""
+
+
+class Ledger:
+    """Builds the ledger messages of a stream.
+
+    Args:
+        provenance: Who settles: the stream, and the fingerprints that each message carries.
+    """
+
+    def __init__(self, provenance: Provenance) -> None:
+        self._provenance = provenance
+
+    def settled(self, settled: Sequence[Settled], now: datetime) -> list[Message]:
+        """Return messages that give the outcome of each offset: one per partition, unless it has very many ranges."""
+        outcomes: dict[_Log, list[tuple[int, Outcome]]] = defaultdict(list)
+        for each in settled:
+            outcomes[each.record.topic_partition, each.record.topic_id].append((each.record.offset, each.outcome))
+        found = [(log, to_ranges(pairs)) for log, pairs in outcomes.items()]
+        return [
+            self._entry(log, ranges[start : start + RANGES_AT_ONCE], (), now)
+            for log, ranges in found
+            for start in range(0, len(ranges), RANGES_AT_ONCE)
+        ]
+
+    def unread(self, spans: Sequence[Unread], now: datetime) -> list[Message]:
+        """Return messages that name the offsets which nobody has read."""
+        return [
+            self._entry((each.topic_partition, each.topic_id), (), (OffsetSpan(first=each.first, last=each.last),), now)
+            for each in spans
+        ]
+
+    def _entry(
+        self, log: _Log, ranges: tuple[OffsetRange, ...], unread: tuple[OffsetSpan, ...], now: datetime
+    ) -> Message:
+        (topic, partition), topic_id = log
+        entry = LedgerEntry(
+            stream=self._provenance.stream,
+            topic=topic,
+            topic_id=topic_id,
+            partition=partition,
+            ranges=ranges,
+            unread=unread,
+            model=self._provenance.model,
+            head=self._provenance.head,
+            settled_at=now,
+        )
+        return Message(
+            ledger_topic(self._provenance.stream), f"{topic}:{partition}".encode(), entry.model_dump_json().encode()
+        )
