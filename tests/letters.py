@@ -7,21 +7,27 @@ from schemas.failures import FailureHeader, FailureReason
 from shared.deadletters.envelope import DeadLetter, read_letter, write_letter
 from shared.errors import Rejected
 from shared.records import Message, Provenance, Record
-from tests.tickets import event, record
+from tests.streams import TICKET_KIND, Kind
 
-BY = Provenance("tickets", "3fa9c1d2")
+MODEL = "3fa9c1d2"
+BY = Provenance("tickets", MODEL)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
 
 
-def message(number: int = 0, reason: FailureReason = FailureReason.MODEL_FAILED, **changes: Any) -> Message:
+def message(
+    number: int = 0,
+    reason: FailureReason = FailureReason.MODEL_FAILED,
+    kind: Kind = TICKET_KIND,
+    **changes: Any,
+) -> Message:
     """Return the dead letter of a valid event `T-<number>`; its origin is the input's offset of that number."""
     failure = Rejected(reason, str(changes.pop("field", "body")), "found x", str(changes.pop("stage", "embed")))
     tenant = str(changes.pop("tenant", "acme"))
     if any(name == FailureHeader.REPLAYS for name, _ in changes.get("headers", ())):
-        changes.setdefault("topic", "tickets.redo")  # what another topic's header says of it is not believed
-    failed = record(event(ticket_id=f"T-{number}", tenant_id=tenant), number, **changes)
-    return write_letter(failed, failure, BY, NOON)
+        changes.setdefault("topic", kind.redo)  # what another topic's header says of it is not believed
+    failed = kind.record(kind.event(f"T-{number}", tenant_id=tenant), number, **changes)
+    return write_letter(failed, failure, Provenance(kind.name, MODEL), NOON)
 
 
 def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from millrace import cli
 from millrace.streams import STREAMS
 from shared.engine.stream import Published, Stream
 from shared.records import Message, Record
@@ -43,6 +44,11 @@ class Kind:
     def dlq(self) -> str:
         """The topic of its dead letters."""
         return f"{self.name}.dlq"
+
+    @property
+    def quarantine(self) -> str:
+        """The topic of letters that were replayed too often."""
+        return f"{self.name}.quarantine"
 
     @property
     def ledger(self) -> str:
@@ -125,6 +131,11 @@ def kind_of_name(name: str) -> Kind:
     return next(kind for kind in KINDS if kind.name == name)
 
 
-def register() -> None:
-    """Let the commands of this process know every stream of the tests."""
+def main() -> None:
+    """Run the command line with every stream of the tests."""
     STREAMS.update({kind.name: kind.stream for kind in KINDS})
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

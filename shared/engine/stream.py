@@ -81,9 +81,9 @@ class Resources:
 class Stages(Protocol[SomeItemT]):
     """What a stream supplies to the pipeline of a worker.
 
-    `prepare` is called on the thread that prepares the next batch, and once more on the thread that processes where a record
-    that needed a newer worker has gone to another one: it must be safe on both at once. The others are called on the thread
-    that processes, one after the other. What they raise beyond the errors named here ends the worker.
+    `prepare` is called on the thread that prepares the next batch, and once more on the thread that processes where a
+    record that needed a newer worker has gone to another one: it must be safe on both at once. The others are called on the
+    thread that processes, one after the other. What they raise beyond the errors named here ends the worker.
     """
 
     def prepare(self, items: Sequence[SomeItemT]) -> None:

@@ -18,9 +18,10 @@ import pytest
 
 from millrace import cli
 from millrace.cli import dlq
+from millrace.streams import STREAMS
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
-from shared.audit.comparison import audit
+from shared.audit.comparison import Findings, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
@@ -32,32 +33,34 @@ from tests.fakes import FakeModel
 from tests.flow.in_process import Seen, process_of, produce, running_worker
 from tests.kafka.server import KafkaServer
 from tests.letters import message
-from tests.tickets import event
+from tests.streams import KINDS, Kind
 from tests.waiting import wait_until
-from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 120.0
-TOPICS = ("tickets.dlq", "tickets.redo", "tickets.quarantine")
-GROUP = "millrace-tickets"
+ROOT = Path(__file__).parents[2]
+ROLES = ("dlq", "redo", "quarantine")
 RATE, CHUNK = "40/s", 40
 
 
 class Queue:
     """A broker with the stream's topics, and the commands on it: in this process, or in one of its own to be killed."""
 
-    def __init__(self, bootstrap: str, main: Callable[[Sequence[str]], tuple[int, str, str]]) -> None:
-        self.bootstrap, self._main = bootstrap, main
+    def __init__(self, kind: Kind, bootstrap: str, main: Callable[[Sequence[str]], tuple[int, str, str]]) -> None:
+        self.kind, self.bootstrap, self._main = kind, bootstrap, main
         self.reader = TopicReader(bootstrap)
+
+    def _given(self, arguments: Sequence[str]) -> list[str]:
+        return [*arguments, "--stream", self.kind.name, "--bootstrap", self.bootstrap]
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a command to its end and return what it printed, or what it said of its failure."""
-        ended, out, err = self._main(["millrace", "dlq", *arguments, "--bootstrap", self.bootstrap])
+        ended, out, err = self._main(["millrace", "dlq", *self._given(arguments)])
         assert (ended, "Traceback" in err) == (code, False), err
         return out if code == 0 else " ".join(err.replace("│", " ").split())
 
     def warned(self, *arguments: str) -> bool:
         """Run a replay, and return whether it said that its group has no position."""
-        ended, _, err = self._main(["millrace", "dlq", *arguments, "--bootstrap", self.bootstrap])
+        ended, _, err = self._main(["millrace", "dlq", *self._given(arguments)])
         assert ended == 0, err
         return "has no position: from the oldest letter" in err
 
@@ -68,13 +71,30 @@ class Queue:
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run a command beside the test; it is killed at the end."""
-        command = [sys.executable, "-m", "millrace", "dlq", *arguments, "--bootstrap", self.bootstrap]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "tests.streams", "dlq", *self._given(arguments)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield process
         finally:
             process.kill()
             process.wait()
+
+    @contextmanager
+    def working(self, folder: Path, store: EdgeStore, model: FakeModel, seen: Seen) -> Iterator[None]:
+        """Run a worker of the stream beside the test."""
+        settings = Settings(broker=BrokerSettings(bootstrap=self.bootstrap), store=StoreSettings(path=folder))
+        process = process_of(settings, self.bootstrap, store)
+        with running_worker(process, model, [seen], stream=self.kind.stream):
+            yield
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """Send an event for each body."""
+        events = [self.kind.event(f"T-{n}", body=body) for n, body in enumerate(bodies)]
+        produce(self.bootstrap, *events, stream=self.kind.stream)
+
+    def audit(self, store: EdgeStore) -> Findings:
+        """Audit the stream."""
+        return audit(TopicReader(self.bootstrap, self.kind.group), self.kind.stream, store.open_alias(self.kind.name))
 
     def put(self, *sent: Message) -> None:
         sink = KafkaSink(self.bootstrap, BrokerSettings())
@@ -92,7 +112,7 @@ class Queue:
         return self.depth(topic) >= letters
 
     def positions(self, group: str) -> dict[TopicPartition, int]:
-        return TopicReader(self.bootstrap, group).committed(["tickets.dlq"])
+        return TopicReader(self.bootstrap, group).committed([self.kind.dlq])
 
 
 @pytest.fixture
@@ -115,22 +135,35 @@ def main(
 
 
 @pytest.fixture(params=["embedded", "kafka"])
-def queue(request: pytest.FixtureRequest, main: Callable[[Sequence[str]], tuple[int, str, str]]) -> Iterator[Queue]:
-    """Give an empty queue on a broker of its own."""
-    if request.param == "kafka":
+def broker(request: pytest.FixtureRequest) -> str:
+    """Name the kind of broker."""
+    return str(request.param)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def queue(
+    request: pytest.FixtureRequest,
+    broker: str,
+    main: Callable[[Sequence[str]], tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Queue]:
+    """Give each stream an empty queue on a broker of its own."""
+    kind: Kind = request.param
+    monkeypatch.setitem(STREAMS, kind.name, kind.stream)
+    if broker == "kafka":
         server: KafkaServer = request.getfixturevalue("own_kafka")
-        create_topics(server.bootstrap, TICKETS.topics(3), replication=1)
-        yield Queue(server.bootstrap, main)
+        create_topics(server.bootstrap, kind.stream.topics(3), replication=1)
+        yield Queue(kind, server.bootstrap, main)
         return
-    with EmbeddedBroker() as broker:
-        broker.create([topic.name for topic in TICKETS.topics()])
-        yield Queue(broker.bootstrap, main)
+    with EmbeddedBroker() as held:
+        held.create(kind.topics)
+        yield Queue(kind, held.bootstrap, main)
 
 
-def mixed(count: int) -> list[Message]:
+def mixed(kind: Kind, count: int) -> list[Message]:
     """Return letters of two reasons in turn, of two tenants."""
     reasons = (FailureReason.MODEL_FAILED, FailureReason.TOO_DEEP)
-    return [message(n, reasons[n % 2], tenant="acme" if n % 3 else "other") for n in range(count)]
+    return [message(n, reasons[n % 2], kind, tenant="acme" if n % 3 else "other") for n in range(count)]
 
 
 def contents(records: list[Record]) -> Counter[tuple[bytes | None, bytes | None]]:
@@ -138,14 +171,16 @@ def contents(records: list[Record]) -> Counter[tuple[bytes | None, bytes | None]
 
 
 def test_looked_at_and_counted(queue: Queue) -> None:
-    queue.put(*mixed(30), Message("tickets.dlq", b"k", b"foreign"))
+    queue.put(*mixed(queue.kind, 30), Message(queue.kind.dlq, b"k", b"foreign"))
     lines = queue.run("list", "--limit", "5").splitlines()
-    assert [len(lines), lines[5].split(",")[0]] == [9, "tickets.dlq: 31 dead letters"]
+    assert [len(lines), lines[5].split(",")[0]] == [9, f"{queue.kind.dlq}: 31 dead letters"]
     letters = [json.loads(line) for line in queue.run("list", "--json", "--limit", "0").splitlines()]
     assert len({letter["place"] for letter in letters}) == 31
     assert sum("unreadable" in letter for letter in letters) == 1
     chosen = queue.run("list", "--json", "--reason", "too_deep", "--tenant", "acme", "--field", "body").splitlines()
-    assert {json.loads(line)["origin"] for line in chosen} == {f"tickets/0@{n}" for n in range(30) if n % 2 and n % 3}
+    assert {json.loads(line)["origin"] for line in chosen} == {
+        f"{queue.kind.name}/0@{n}" for n in range(30) if n % 2 and n % 3
+    }
     told = queue.told("list", "--histogram", "--json", "--since", "1h")
     assert {kind["reason"]: kind["count"] for kind in told["kinds"]} == {
         "model_failed": 15,
@@ -159,27 +194,28 @@ def test_looked_at_and_counted(queue: Queue) -> None:
 
 def test_one_letter_shown_and_its_bytes_written_exactly(queue: Queue, tmp_path: Path) -> None:
     value = bytes(range(256))
-    queue.put(message(4, value=value, headers=(("trace", b"\xff"),)))
-    [held] = queue.held("tickets.dlq")
-    place = f"tickets.dlq/{held.partition}@{held.offset}"
+    queue.put(message(4, kind=queue.kind, value=value, headers=(("trace", b"\xff"),)))
+    [held] = queue.held(queue.kind.dlq)
+    place = f"{queue.kind.dlq}/{held.partition}@{held.offset}"
     shown = queue.run("show", place)
-    assert shown == queue.run("show", "tickets/0@4")
+    assert shown == queue.run("show", f"{queue.kind.name}/0@4")
     assert "\\x1b" in shown
     assert "\x1b" not in shown
     queue.run("show", place, "--raw", "bytes")
     assert (tmp_path / "bytes").read_bytes() == value
     assert "cannot be written: No such file" in queue.run("show", place, "--raw", "missing/bytes", code=1)
     assert "cannot be written: Is a directory" in queue.run("show", place, "--raw", ".", code=1)
-    assert "there is no dead letter" in queue.run("show", "tickets/0@5", code=1)
-    assert "expected TOPIC/PARTITION@OFFSET" in queue.run("show", "tickets", code=2)
+    assert "there is no dead letter" in queue.run("show", f"{queue.kind.name}/0@5", code=1)
+    assert "expected TOPIC/PARTITION@OFFSET" in queue.run("show", queue.kind.name, code=2)
 
 
 def test_a_dry_run_writes_nothing_and_commits_nothing(queue: Queue) -> None:
-    queue.put(*mixed(30))
-    before = [queue.reader.watermarks(topic) for topic in TOPICS]
+    queue.put(*mixed(queue.kind, 30))
+    topics = [getattr(queue.kind, role) for role in ROLES]
+    before = [queue.reader.watermarks(topic) for topic in topics]
     told = queue.told("replay", "--dry-run", "--json", "--group", "dry", "--reason", "too_deep")
     assert (told["replayed"], told["skipped"], told["dry_run"]) == (15, 15, True)
-    assert [queue.reader.watermarks(topic) for topic in TOPICS] == before
+    assert [queue.reader.watermarks(topic) for topic in topics] == before
     assert queue.positions("dry") == {}
     told = queue.told("replay", "--json", "--group", "dry", "--reason", "too_deep")
     assert told["replayed"] == 15, "the very same is done once it is meant"
@@ -187,25 +223,25 @@ def test_a_dry_run_writes_nothing_and_commits_nothing(queue: Queue) -> None:
 
 
 def test_choices_do_not_hide_letters_from_each_other(queue: Queue) -> None:
-    queue.put(*mixed(30))
+    queue.put(*mixed(queue.kind, 30))
     for reason in ("too_deep", "model_failed", "too_deep"):
         queue.run("replay", "--reason", reason)
-    assert contents(queue.held("tickets.redo")) == contents(queue.held("tickets.dlq"))
+    assert contents(queue.held(queue.kind.redo)) == contents(queue.held(queue.kind.dlq))
 
 
 def test_killed_in_the_middle_it_goes_on_and_repeats_at_most_one_chunk(queue: Queue) -> None:
-    queue.put(*mixed(600))
+    queue.put(*mixed(queue.kind, 600))
     arguments = ("replay", "--reason", "model_failed", "--rate", RATE)
     for wanted in (80, 160):
         with queue.running(*arguments) as doomed:
-            wait_until(partial(queue.holds, "tickets.redo", wanted), TIMEOUT_S, "some letters in redo")
+            wait_until(partial(queue.holds, queue.kind.redo, wanted), TIMEOUT_S, "some letters in redo")
             doomed.kill()
             doomed.wait()
-        assert queue.depth("tickets.redo") < 300, "the kill came too late to show anything"
+        assert queue.depth(queue.kind.redo) < 300, "the kill came too late to show anything"
     queue.run("replay", "--reason", "model_failed")
-    letters = queue.held("tickets.dlq")
+    letters = queue.held(queue.kind.dlq)
     chosen = contents([each for each in letters if dict(each.headers)["millrace-reason"] == b"model_failed"])
-    redo = contents(queue.held("tickets.redo"))
+    redo = contents(queue.held(queue.kind.redo))
     assert redo.keys() == chosen.keys()
     assert redo.total() - chosen.total() <= 2 * CHUNK
 
@@ -214,15 +250,14 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
     queue: Queue, tmp_path: Path
 ) -> None:
     """40 tickets fail in the model; a replay under a mended model saves all but 5, which end in quarantine."""
-    settings = settings_for(queue, tmp_path)
     seen, store = Seen(), EdgeStore(tmp_path / "store")
     words = ["HOPELESS" if n < 5 else "POISON" if n < 40 else "fine" for n in range(120)]
-    produce(queue.bootstrap, *[event(ticket_id=f"T-{n}", body=f"{word} {n}") for n, word in enumerate(words)])
-    with running_worker(process_of(settings, queue.bootstrap, store), Failing("POISON", "HOPELESS"), [seen]):
+    queue.send([f"{word} {n}" for n, word in enumerate(words)])
+    with queue.working(tmp_path, store, Failing("POISON", "HOPELESS"), seen):
         seen.wait_settled(120)
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 80, Outcome.DEAD_LETTERED: 40}
     arguments = ("replay", "--json", "--max-replays", "2")
-    with running_worker(process_of(settings, queue.bootstrap, store), Failing("HOPELESS"), [seen]):
+    with queue.working(tmp_path, store, Failing("HOPELESS"), seen):
         counted = []
         for settled in (160, 165, 165, 165):
             told = queue.told(*arguments)
@@ -230,9 +265,9 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
             seen.wait_settled(settled)
     assert counted == [(40, 0), (5, 0), (0, 5), (0, 0)]
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 115, Outcome.DEAD_LETTERED: 50}
-    assert {dict(record.headers)["millrace-replays"] for record in queue.held("tickets.quarantine")} == {b"2"}
-    assert {dict(record.headers)["millrace-attempts"] for record in queue.held("tickets.quarantine")} == {b"3"}
-    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, store.open_alias("tickets"))
+    assert {dict(record.headers)["millrace-replays"] for record in queue.held(queue.kind.quarantine)} == {b"2"}
+    assert {dict(record.headers)["millrace-attempts"] for record in queue.held(queue.kind.quarantine)} == {b"3"}
+    findings = queue.audit(store)
     store.close()
     assert findings.clean, findings
     assert (findings.settled, findings.repeated, findings.pending) == (165, 0, 0)
@@ -240,24 +275,24 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
 
 def test_what_was_quarantined_is_replayed_after_a_mend_once_each_and_counts_anew(queue: Queue, tmp_path: Path) -> None:
     """Ten letters and ten older ones of the same records stand in quarantine; the queue itself is empty."""
-    settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
+    seen, store = Seen(), EdgeStore(tmp_path / "store")
     for count in (b"3", b"5"):
-        letters = [message(n, headers=(("millrace-replays", count),)) for n in range(10)]
-        queue.put(*[Message("tickets.quarantine", each.key, each.value, each.headers) for each in letters])
+        letters = [message(n, kind=queue.kind, headers=(("millrace-replays", count),)) for n in range(10)]
+        queue.put(*[Message(queue.kind.quarantine, each.key, each.value, each.headers) for each in letters])
     told = queue.told("replay", "--quarantine", "--json")
     assert (told["replayed"], told["repeated"], told["quarantined"]) == (10, 10, 0)
-    assert {dict(record.headers)["millrace-replays"] for record in queue.held("tickets.redo")} == {b"1"}
+    assert {dict(record.headers)["millrace-replays"] for record in queue.held(queue.kind.redo)} == {b"1"}
     assert queue.told("replay", "--quarantine", "--json")["replayed"] == 0, "it goes on where it stopped"
-    with running_worker(process_of(settings, queue.bootstrap, store), FakeModel(), [seen]):
+    with queue.working(tmp_path, store, FakeModel(), seen):
         seen.wait_settled(10)
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 10}
-    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, store.open_alias("tickets"))
+    findings = queue.audit(store)
     store.close()
     assert (findings.clean, findings.settled, findings.points) == (True, 10, 10), findings
 
 
 def test_a_replay_that_cannot_know_what_it_has_sent_says_so(queue: Queue) -> None:
-    queue.put(*mixed(30))
+    queue.put(*mixed(queue.kind, 30))
     assert queue.warned("replay", "--dry-run")
     assert queue.warned("replay")
     assert not queue.warned("replay")
@@ -266,40 +301,39 @@ def test_a_replay_that_cannot_know_what_it_has_sent_says_so(queue: Queue) -> Non
 
 def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) -> None:
     """The same letters twice in redo: each record has its outcome, and there is one point per ticket."""
-    settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
-    queue.put(*[message(n) for n in range(50)])
+    seen, store = Seen(), EdgeStore(tmp_path / "store")
+    queue.put(*[message(n, kind=queue.kind) for n in range(50)])
     queue.run("replay")
     queue.run("replay", "--restart", "--limit", "30")
-    with running_worker(process_of(settings, queue.bootstrap, store), FakeModel(), [seen]):
+    with queue.working(tmp_path, store, FakeModel(), seen):
         seen.wait_settled(80)
-    collection = store.open_alias("tickets")
-    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, collection)
+    findings = queue.audit(store)
     store.close()
     assert (findings.clean, findings.settled, findings.points) == (True, 80, 50), findings
 
 
-@pytest.mark.parametrize("queue", ["kafka"], indirect=True)
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Path) -> None:
-    settings, seen, store = settings_for(queue, tmp_path), Seen(), EdgeStore(tmp_path / "store")
-    produce(queue.bootstrap, *[event(ticket_id=f"T-{n}", body="POISON" if n < 20 else "fine") for n in range(60)])
-    with running_worker(process_of(settings, queue.bootstrap, store), FakeModel(), [seen]):
+    seen, store = Seen(), EdgeStore(tmp_path / "store")
+    queue.send(["POISON" if n < 20 else "fine" for n in range(60)])
+    with queue.working(tmp_path, store, FakeModel(), seen):
         seen.wait_settled(60)
     assert "20 letters would be deleted" in queue.run("purge", "--all", "--dry-run")
     assert "give --yes" in queue.run("purge", "--all", code=2)
     assert "0 letters were deleted" in queue.run("purge", "--until", "1h", "--yes")
     assert "either --until TIME or --all" in queue.run("purge", code=2)
-    assert len(queue.held("tickets.dlq")) == 20
+    assert len(queue.held(queue.kind.dlq)) == 20
     assert "20 letters were deleted" in queue.run("purge", "--all", "--yes")
-    assert queue.held("tickets.dlq") == []
+    assert queue.held(queue.kind.dlq) == []
     assert queue.told("replay", "--json")["replayed"] == 0
-    findings = audit(TopicReader(queue.bootstrap, GROUP), TICKETS, store.open_alias("tickets"))
+    findings = queue.audit(store)
     store.close()
     assert (findings.clean, findings.purged) == (True, 20), findings
 
 
-@pytest.mark.parametrize("queue", ["embedded"], indirect=True)
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 def test_the_embedded_broker_says_that_it_cannot_purge(queue: Queue) -> None:
-    queue.put(message())
+    queue.put(message(kind=queue.kind))
     assert "the embedded broker cannot delete records" in queue.run("purge", "--all", "--yes", code=1)
 
 
@@ -317,8 +351,3 @@ class Failing(FakeModel):
             if any(word in text for text in texts):
                 break
         return super().embed(texts)
-
-
-def settings_for(queue: Queue, folder: Path) -> Settings:
-    broker = BrokerSettings(bootstrap=queue.bootstrap)
-    return Settings(broker=broker, store=StoreSettings(path=folder / "store"))
