@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from schemas.base import Frozen, Origin
 from schemas.outcomes import Outcome
+from shared.embedding.port import TEXT
 from shared.engine.snapshots import Effect, Rules, effect_of
+from shared.engine.stream import Input
 from shared.records import Point
 from shared.vectorstore.port import Stored
 from tests.assembly import Assembly, prepared_item
+from tests.notes import NoteItem, NoteStages
 from tests.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind, on_each_stream
 
 SAME, OTHER = "It should have been here on Monday.", "It has arrived broken."
@@ -135,3 +139,28 @@ def test_a_deletion_takes_along_what_people_own(kind: Kind) -> None:
     [settled] = parts.settle(kind.record(kind.deleted(version=2), 1))
     assert settled.outcome is Outcome.DELETED
     assert "hidden_suggestion" not in parts.collection.points[kind.point_id()].payload
+
+
+class Alerting(NoteStages):
+    """Publishes each note on a second topic too."""
+
+    def results(self, item: NoteItem, origin: Origin) -> list[tuple[str, Frozen]]:
+        """Return the result, twice."""
+        [(_, filed)] = super().results(item, origin)
+        return [("notes.filed", filed), ("notes.alerts", filed)]
+
+
+def test_a_result_may_go_to_several_topics_which_are_among_the_topics_of_the_stream() -> None:
+    topics = ("notes.filed", "notes.alerts")
+    stream = replace(NOTE_KIND.stream, result_topics=topics, stages=lambda _: Alerting())
+    parts = Assembly(stream=stream)
+    parts.settle(NOTE_KIND.record(NOTE_KIND.event()))
+    parts.settle(NOTE_KIND.record(NOTE_KIND.event(version=2, reason="solved"), 1))
+    assert [[message.key for message in parts.delivered(topic)] for topic in topics] == [[b"acme:T-1"]] * 2
+    assert set(topics) <= {topic.name for topic in stream.topics()}
+    assert stream.result_topic == "notes.filed", "which the audit compares"
+
+
+def test_a_stream_of_which_no_input_decides_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one input decides"):
+        replace(NOTE_KIND.stream, inputs=(Input("text", TEXT),))
