@@ -22,6 +22,7 @@ from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
 from shared.records import TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
+from shared.stream_settings import ConsumerSettings, StreamSettings
 from shared.vectorstore.edge import EdgeStore
 from tests.certificates import KEY_PASSWORD, Certificates
 from tests.fakes import FakeModel
@@ -136,7 +137,7 @@ def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path
     """
     group = f"refused-{folder.name}"
     rules = [rule._replace(name=group) if rule.kind == "group" else rule for rule in rules]
-    brokers = by_password(server, certificates, group=group)
+    brokers, own = by_password(server, certificates), StreamSettings(consumer=ConsumerSettings(group=group))
     create_topics(server.bootstrap, TICKETS.topics(2), 1)
     produce(server.bootstrap, event())
     settings, store = Settings(broker=brokers.settings, store=StoreSettings(path=folder / "s")), EdgeStore(folder / "s")
@@ -145,7 +146,7 @@ def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path
         rights,
         closing(store),
         ends as caught,
-        running_worker(process_of(settings, brokers, store), FakeModel(), []) as running,
+        running_worker(process_of(settings, brokers, store), FakeModel(), [], own) as running,
     ):
         assert running.lifecycle.stopping.wait(60)
     return caught.value
