@@ -65,8 +65,8 @@ class Queue:
         return "has no position: from the oldest letter" in err
 
     def told(self, *arguments: str) -> Any:
-        """Run a command and return the JSON object it printed; a worker of this process may have logged before it."""
-        return json.loads(self.run(*arguments).splitlines()[-1])
+        """Run a command and return the JSON object it printed; a worker of this process may have logged beside it."""
+        return json.loads([line for line in self.run(*arguments).splitlines() if line.startswith("{")][-1])
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
