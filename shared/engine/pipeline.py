@@ -160,6 +160,8 @@ class Pipeline(Generic[ItemT]):
         with self._stopwatch.time("lookup", len(items)):
             self._look_up(items)
         with self._stopwatch.time("embed", len(items)):
+            for item in items:
+                item.effect = effect_of(item, self._rules)
             self._embed([item for item in items if item.is_live])
         conflicts = keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]
@@ -172,9 +174,9 @@ class Pipeline(Generic[ItemT]):
             self._observer.version_conflict(conflicts)
 
     def _look_up(self, items: Sequence[ItemT]) -> None:
-        stored, rules = self._collection.lookup({item.point_id for item in items}), self._rules
+        stored = self._collection.lookup({item.point_id for item in items})
         for item in items:
-            item.effect = effect_of(item, stored.get(item.point_id), rules)
+            item.stored = stored.get(item.point_id)
 
     def _embed(self, items: Sequence[ItemT]) -> None:
         """Take vectors over from the store where an input is unchanged, and embed the rest, each model in one call."""

@@ -85,7 +85,7 @@ class Item(Generic[EventT]):
         embedded: The vectors, by name.
         decision: What was decided; None of a stream that decides nothing.
         stored: What the store held of this id when the batch was looked up.
-        effect: What the event does; set by the lookup, for as long as `stored` holds.
+        effect: What the event does; set right after the lookup, for as long as `stored` holds.
         rejected: Set by a stage that found the item to be poison.
     """
 
@@ -198,15 +198,14 @@ class Rules:
     decides: bool
 
 
-def effect_of(item: Item[Any], stored: Stored | None, rules: Rules) -> Effect:
+def effect_of(item: Item[Any], rules: Rules) -> Effect:
     """Return what an event does, given what is stored of its id.
 
     Args:
-        item: The event, its digests taken; `stored` is kept on it.
-        stored: What the store holds; None if it holds nothing of this id.
+        item: The event, its digests taken and what is stored looked up.
         rules: The stream's.
     """
-    item.stored = stored
+    stored = item.stored
     if stored is not None:
         if item.is_repeat:
             return Effect.SUPERSEDE if item.is_conflict and not item.is_published else Effect.REPEAT

@@ -32,7 +32,9 @@ def stored_after(kind: Kind, *events: dict[str, Any]) -> Stored | None:
 
 
 def effect(kind: Kind, before: list[dict[str, Any]], after: dict[str, Any]) -> Effect:
-    return effect_of(prepared_item(kind.record(after), kind.stream), stored_after(kind, *before), kind.stream.rules)
+    item = prepared_item(kind.record(after), kind.stream)
+    item.stored = stored_after(kind, *before)
+    return effect_of(item, kind.stream.rules)
 
 
 @on_each_stream
@@ -82,8 +84,9 @@ def test_without_a_decision_that_is_valid_nothing_counts_as_published_unless_the
     spoilt = replace(stored, payload={**stored.payload, "decision": "destroyed"})
     item = prepared_item(KINDS[0].record(KINDS[0].event(version=2, reason="updated", subject=...)))
     item.digests = {"text": str(stored.payload["text_digest"])}
-    assert effect_of(item, spoilt, Rules(("text",), decides=True)) is ROUTE
-    assert effect_of(item, spoilt, Rules(("text",), decides=False)) is INDEX
+    item.stored = spoilt
+    assert effect_of(item, Rules(("text",), decides=True)) is ROUTE
+    assert effect_of(item, Rules(("text",), decides=False)) is INDEX
 
 
 def test_a_decision_that_is_stored_says_that_something_was_published_though_its_version_is_gone() -> None:
@@ -91,7 +94,8 @@ def test_a_decision_that_is_stored_says_that_something_was_published_though_its_
     assert stored is not None
     spoilt = replace(stored, payload={**stored.payload, "decided_version": None})
     item = prepared_item(TICKET_KIND.record(TICKET_KIND.event(version=2, reason="updated")))
-    assert effect_of(item, spoilt, TICKET_KIND.stream.rules) is INDEX
+    item.stored = spoilt
+    assert effect_of(item, TICKET_KIND.stream.rules) is INDEX
 
 
 @on_each_stream
