@@ -68,6 +68,9 @@ def serve(streams: Sequence[Stream[Any, Any]], settings: Settings, own: Mapping[
 def run_together(workers: Sequence[Running]) -> None:
     """Run workers side by side until all have ended; one that fails ends the others.
 
+    The first one runs on the calling thread: where torch is called from a second thread, OpenMP counts more threads than
+    cores, which was measured to cost the encoder a quarter of its rate (`benchmarks/throughput.py`).
+
     Raises:
         Fatal: one has failed; the first failure counts.
         Exception: so too an error that nobody planned for.
@@ -84,9 +87,11 @@ def run_together(workers: Sequence[Running]) -> None:
             for each in workers:
                 each.lifecycle.stop()
 
-    threads = [threading.Thread(target=work, args=(each,), name=f"worker {each.stream.name}") for each in workers]
+    first, *others = workers
+    threads = [threading.Thread(target=work, args=(each,), name=f"worker {each.stream.name}") for each in others]
     for thread in threads:
         thread.start()
+    work(first)
     for thread in threads:
         thread.join()
     if failures:

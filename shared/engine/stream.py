@@ -67,7 +67,7 @@ class Resources:
         preparation: How texts are prepared for its text model.
         customer_key: Key of the digests that take the place of customers' ids.
         search: How similar solved items are looked for.
-        model: Fingerprint of its models, as results tell it.
+        model: Fingerprint of its model, as results state it.
     """
 
     collection: Collection
