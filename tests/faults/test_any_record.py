@@ -38,6 +38,9 @@ from workers.tickets.stages import TICKETS
 GROUP = "millrace-tickets"
 ONLY = TopicPartition("tickets", 0)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+NO_LINGER_ENDS_MS = 60_000
+"""A batch ends by its count of records or by the flush, and never by time, however slow the machine is."""
+
 BATCH_HEAD_BYTES, RECORDS_AT = 12, 61
 """Of a batch on disk: base offset and length, and where its records begin."""
 
@@ -227,7 +230,8 @@ def test_a_batch_that_was_damaged_on_disk_is_dead_letters_and_the_others_go_on(
 
 
 def _events_in_one_batch(bootstrap: str, prefix: str, count: int) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": "zstd", "linger.ms": 500, "log_level": 0})
+    settings = {"compression.type": "zstd", "linger.ms": NO_LINGER_ENDS_MS, "log_level": 0}
+    producer = Producer({"bootstrap.servers": bootstrap} | settings)
     for at in range(count):
         fields = event(ticket_id=f"{prefix}-{at}")
         producer.produce("tickets", json.dumps(fields).encode(), f"acme:{prefix}-{at}".encode())
@@ -236,7 +240,7 @@ def _events_in_one_batch(bootstrap: str, prefix: str, count: int) -> None:
 
 def _one_batch(bootstrap: str, records: int, size_bytes: int) -> int:
     """Send records that the client puts into one batch, of more bytes than a client expands at once."""
-    settings = {"linger.ms": 5_000, "batch.size": 2_000_000_000, "message.max.bytes": 1_000_000_000}
+    settings = {"linger.ms": NO_LINGER_ENDS_MS, "batch.size": 2_000_000_000, "message.max.bytes": 1_000_000_000}
     producer = Producer(
         {"bootstrap.servers": bootstrap, "compression.type": "zstd", "batch.num.messages": records, "log_level": 0}
         | settings
