@@ -31,7 +31,7 @@ COPY --from=wheel /wheels /wheels
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
       "millrace[text,excel] @ file://$(echo /wheels/*.whl)"
 # `shared` and `schemas` are names that another package may bring too: then this fails, and with it the build.
-RUN /opt/millrace/bin/python -m millrace.doctoring.packages
+RUN /opt/millrace/bin/python -m millrace.doctor.packages
 
 FROM ${PYTHON_IMAGE}
 RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools wheel pip \

@@ -60,9 +60,9 @@ $(INSTALLED): pyproject.toml requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,train,excel,dev]'
 	@touch $@
 
-$(KAFKA_FETCHED): tests/kafka/pom.xml
+$(KAFKA_FETCHED): tests/support/kafka/pom.xml
 	@command -v java >/dev/null || { echo "make kafka needs java (17 or newer) on the PATH" >&2; exit 1; }
 	@command -v mvn >/dev/null || { echo "make kafka needs mvn (Apache Maven) on the PATH" >&2; exit 1; }
 	rm -rf $(KAFKA_LIBS)
-	mvn -q -B -C -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(KAFKA_LIBS)
+	mvn -q -B -C -f tests/support/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(KAFKA_LIBS)
 	@touch $@

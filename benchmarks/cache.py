@@ -25,7 +25,7 @@ from shared.observers import Observer
 from shared.records import Embedded
 from shared.settings import CacheSettings
 from shared.stream_settings import StreamSettings
-from tests.redis.server import RedisServer
+from tests.support.redis.server import RedisServer
 
 BATCH = 256
 ROOMY_BYTES = 256 << 20

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.decisions [PART ...]`: how well heads decide; the figures of `docs/decisions.md`.
+"""`python -m benchmarks.decisions [PART ...]`: how well heads decide; the figures of `docs/accuracy.md`.
 
 Needs `MILLRACE_DATA`. Each text is embedded once; a run takes about five minutes on two cores.
 """
@@ -16,17 +16,17 @@ from statistics import mean
 import numpy as np
 from numpy.typing import NDArray
 
-from millrace.labelled import Reading
+from millrace.learning.labelled_files import Reading
 from shared.clock import SystemClock
 from shared.embedding.port import Matrix
 from shared.logs import configure
 from shared.routing.calibration import expected_calibration_error
-from shared.routing.evaluate import Evaluation, evaluate
 from shared.routing.features import TfIdf
-from shared.routing.folds import Examples
 from shared.routing.linear import fit_dense, fit_sparse
 from shared.routing.neighbours import vote
-from shared.routing.train import Trained, train
+from shared.routing.training.evaluate import Evaluation, evaluate
+from shared.routing.training.folds import Examples
+from shared.routing.training.train import Trained, train
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Hit
 
@@ -160,7 +160,7 @@ def report_bitext(reading: Reading, folder: Path) -> None:
 
 def report_samples(reading: Reading) -> None:
     """Our own samples, English, French and mixed: held out by cross-validation, then the open tickets."""
-    folder = files("millrace").joinpath("samples")
+    folder = files("millrace.demo").joinpath("samples")
     rows = [json.loads(line) for line in folder.joinpath("tickets.jsonl").read_text(encoding="utf-8").splitlines()]
     intended = json.loads(folder.joinpath("expected.json").read_text(encoding="utf-8"))
     solved = [row for row in rows if row["reason"] == "solved"]

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from openpyxl import Workbook
 
-from millrace.ingest.files import TableFile
+from millrace.ingest.file_survey import survey
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import Progress, send
-from millrace.ingest.survey import survey
+from millrace.ingest.table_files import TableFile
 from shared.clock import SystemClock
 
 COLUMNS = ("ticket_id", "subject", "body", "priority", "reason", "satisfaction", "occurred_at")

@@ -14,10 +14,10 @@ from benchmarks.standin import StandInModel
 from benchmarks.texts import TENANT, load_texts
 from shared.clock import SystemClock
 from shared.records import Point
-from shared.retrieval.ranking import RANKED_FIELDS
-from shared.retrieval.similar import TERMS_VECTOR, Question, SimilarSearch
+from shared.search.ranking import RANKED_FIELDS
+from shared.search.similar import TERMS_VECTOR, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
-from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
 from workers.tickets.prepare import TEXT

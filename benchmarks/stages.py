@@ -34,7 +34,7 @@ from shared.routing.policy import Policy
 from shared.settings import BrokerSettings
 from shared.stream_settings import SearchSettings, StreamSettings
 from shared.text.preparation import Preparation
-from shared.vectorstore.edge import EdgeCollection, EdgeStore
+from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
 from workers.tickets.stages import TICKETS
 

@@ -18,7 +18,7 @@ def load_texts(limit: int) -> tuple[str, list[str]]:
     if named:
         with (Path(named) / "text" / "banking77" / "train.csv").open(encoding="utf-8", newline="") as opened:
             return "Banking77", [row["text"] for row in csv.DictReader(opened)][:limit]
-    lines = files("millrace").joinpath("samples", "tickets.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = files("millrace.demo").joinpath("samples", "tickets.jsonl").read_text(encoding="utf-8").splitlines()
     return "the demo's samples", [json.loads(line)["body"] for line in lines][:limit]
 
 

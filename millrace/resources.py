@@ -25,7 +25,7 @@ from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
-from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
 from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
 
@@ -136,7 +136,7 @@ def connected_store(settings: Settings) -> VectorStore:
     """Return the configured vector store; whoever asks closes it."""
     if settings.store.url is None:
         return EdgeStore(settings.store.path)
-    from shared.vectorstore.qdrant import connect
+    from shared.vectorstore.qdrant.store import connect
 
     return connect(settings.store)
 

@@ -20,7 +20,7 @@ from schemas.base import (
 )
 from schemas.decisions import Decision, Label, Priority
 from schemas.points import StoredItem, Tombstone
-from schemas.similar import SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
 
 SUBJECT_LIMIT_CHARS = 1_000
 RESOLUTION_LIMIT_CHARS = 20_000

@@ -8,13 +8,13 @@ import pytest
 import structlog
 
 from shared.broker.embedded import EmbeddedBroker
-from tests import certificates as certificates_module
-from tests.certificates import Certificates
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.redis import server as redis_module
-from tests.redis.server import RedisServer
-from tests.services import missing
-from tests.services import pytest_runtest_makereport as pytest_runtest_makereport
+from tests.support import certificates as certificates_module
+from tests.support.certificates import Certificates
+from tests.support.kafka.server import KafkaServer, why_unavailable
+from tests.support.redis import server as redis_module
+from tests.support.redis.server import RedisServer
+from tests.support.services import missing
+from tests.support.services import pytest_runtest_makereport as pytest_runtest_makereport
 
 DATA_VARIABLE = "MILLRACE_DATA"
 

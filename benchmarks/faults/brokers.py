@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from shared.logs import configure
-from tests.faults.outage import FAULTS, Recovery, Trial, proxied_kafka, trial
-from tests.kafka.server import KafkaServer, why_unavailable
+from tests.support.kafka.server import KafkaServer, why_unavailable
+from tests.support.outage import FAULTS, Recovery, Trial, proxied_kafka, trial
 
 MOST_S = 30.0
 PARTITIONS = 6

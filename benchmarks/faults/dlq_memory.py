@@ -19,7 +19,7 @@ from shared.deadletters.envelope import write_letter
 from shared.errors import Rejected
 from shared.records import Message, Provenance, Record
 from shared.settings import BrokerSettings
-from tests.kafka.server import KafkaServer
+from tests.support.kafka.server import KafkaServer
 from workers.tickets.stages import TICKETS
 
 CLOCK = SystemClock()

@@ -8,8 +8,8 @@ two decisions afterwards. A model that takes up to a second a batch makes most o
 import argparse
 import sys
 
-from tests.faults.fleet import Campaign, run_campaign
-from tests.kafka.server import KafkaServer, why_unavailable
+from tests.support.fleet import Campaign, run_campaign
+from tests.support.kafka.server import KafkaServer, why_unavailable
 
 RECORDS_A_ROUND = 700
 

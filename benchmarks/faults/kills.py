@@ -9,8 +9,8 @@ import argparse
 import sys
 from dataclasses import replace
 
-from tests.faults.fleet import Campaign, Told, run_campaign
-from tests.kafka.server import KafkaServer, why_unavailable
+from tests.support.fleet import Campaign, Told, run_campaign
+from tests.support.kafka.server import KafkaServer, why_unavailable
 
 MOST_REPEATED = 0.05
 

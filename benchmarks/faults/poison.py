@@ -13,7 +13,7 @@ from pathlib import Path
 from shared.engine.breaker import BreakerLimits
 from shared.logs import configure
 from shared.stream_settings import BatchSettings
-from tests.faults.poison import Stream, stream
+from tests.support.poison import Stream, stream
 
 
 def one_in_a_hundred(records: int) -> bool:

@@ -13,7 +13,7 @@ from shared.clock import SystemClock
 from shared.logs import configure
 from shared.settings import StoreSettings
 from shared.stream_settings import BatchSettings
-from tests.qdrant.trial import Trial, trial
+from tests.support.qdrant.trial import Trial, trial
 
 EVERY_S = 0.5
 

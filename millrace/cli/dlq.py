@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from millrace.cli.dead_letter_text import as_json, describe, histogram_json, histogram_lines, line
 from millrace.cli.options import (
     DEFAULT_STREAM,
     Bootstrap,
@@ -20,7 +21,6 @@ from millrace.cli.options import (
     require_bootstrap,
     require_stream,
 )
-from millrace.dlq_text import as_json, describe, histogram_json, histogram_lines, line
 from schemas.failures import FailureReason
 from schemas.topics import quarantine_topic, redo_topic
 from shared.broker.kafka import KafkaSink

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from millrace.cli.options import DEFAULT_STREAM, Bootstrap, Json, StreamName, quiet, require_stream
-from millrace.doctor import Report, examine
-from millrace.doctoring.finding import State
+from millrace.doctor.examination import Report, examine
+from millrace.doctor.finding import State
 from shared.clock import SystemClock
 
 COLOURS: dict[State, str] = {

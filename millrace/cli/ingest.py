@@ -13,11 +13,11 @@ from millrace.bars import bar
 from millrace.cli.options import Bootstrap, Json, load_settings, load_stream_settings, quiet, require_bootstrap
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
-from millrace.ingest.files import FileOptions, TableFile
+from millrace.ingest.file_survey import survey
 from millrace.ingest.mapping import ColumnMatch, MappingOptions, match_columns
 from millrace.ingest.report import Job, Report, mapping_lines, match_warnings, ticket_lines
 from millrace.ingest.sending import Deliver, Progress, send
-from millrace.ingest.survey import survey
+from millrace.ingest.table_files import FileOptions, TableFile
 from millrace.ingest.times import TimeReading, check_format, zone_of
 from millrace.streams import DEFAULT
 from schemas.topics import input_topic

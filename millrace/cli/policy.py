@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from millrace.cli.options import Json, load_stream_settings, quiet
-from millrace.labelled import Reading, read_labelled
+from millrace.learning.labelled_files import Reading, read_labelled
 from millrace.streams import DEFAULT
 from schemas.decisions import Action
 from shared.routing.policy import POLICY_FILE, Policy
@@ -44,7 +44,12 @@ def check(
     The file must not be what the head was trained on, or everything looks sure. Precision is the share of texts whose
     first label is the file's; for abstain it says how often the label that was not trusted would have been right.
     """
-    from millrace.policy import answers, check_known, report, warnings  # what a head needs takes seconds to import
+    from millrace.learning.policy_check import (  # what a head needs takes seconds to import
+        answers,
+        check_known,
+        report,
+        warnings,
+    )
     from shared.routing.head_files import load_head
 
     quiet()

@@ -16,12 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from millrace.cli.options import Json, load_stream_settings, quiet
-from millrace.labelled import Reading, read_labelled
+from millrace.learning.labelled_files import Reading, read_labelled
 from millrace.streams import DEFAULT
 from shared.routing.policy import POLICY_FILE
 
 if TYPE_CHECKING:
-    from millrace.router import Outcome
+    from millrace.learning.heads import Outcome
 
 app = typer.Typer(help="The routing head: train it, measure it, look into it.", no_args_is_help=True)
 
@@ -54,8 +54,8 @@ def train(
     minute beyond their embedding. Beside the head lies a proposed routing.toml: a row per label, thresholds from 95 %
     precision. Use both with MILLRACE_<STREAM>__DECISION__HEAD=DIR.
     """
-    from millrace.router import train_head
-    from shared.routing.pictures import draw, require_matplotlib
+    from millrace.learning.heads import train_head
+    from shared.routing.training.pictures import draw, require_matplotlib
 
     quiet()
     if pictures:
@@ -87,7 +87,7 @@ def evaluate(
     accuracy is that of the decisions (rejecting is right for them and wrong for the others), in_scope_accuracy that of the
     labels alone; macro_f1, ece (15 bins) and coverage_at_95_precision are over the in-scope rows in any case.
     """
-    from millrace.router import evaluate_head
+    from millrace.learning.heads import evaluate_head
     from shared.routing.head_files import load_head
 
     quiet()

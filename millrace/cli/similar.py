@@ -11,9 +11,8 @@ from rich.console import Console
 
 from millrace.bars import bar
 from millrace.cli.options import Json, load_settings, load_stream_settings, quiet
-from millrace.labelled import embed
-from millrace.resources import load_text_model, model_card, open_collection
-from millrace.retrieval import (
+from millrace.learning.labelled_files import embed
+from millrace.learning.search_weights import (
     Corpus,
     Queries,
     build_table,
@@ -23,9 +22,10 @@ from millrace.retrieval import (
     read_queries,
     tune,
 )
-from millrace.similar import ask, only_tenant, print_found, print_metrics, searching
+from millrace.resources import load_text_model, model_card, open_collection
+from millrace.search_answers import ask, only_tenant, print_found, print_metrics, searching
 from millrace.streams import DEFAULT
-from shared.retrieval.tuning import Table
+from shared.search.tuning.weights import Table
 from shared.settings import variable
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer

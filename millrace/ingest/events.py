@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Any
 
 from millrace.ingest.fields import ATTRIBUTE, TEXT_FIELDS
-from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.readers import reader_of
 from millrace.ingest.rows import Row
+from millrace.ingest.table_files import TableFile
 from millrace.streams import DEFAULT
 from schemas.base import SCHEMA_VERSION, Deletion, Event
 from schemas.failures import FailureReason

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from millrace.ingest.exports import Export, recognise_export
 from millrace.ingest.fields import ATTRIBUTE, CHOICES, FIELDS, TEXT_FIELDS, field_of, is_field, normal, suggestions
-from millrace.ingest.headers import looks_like_data
+from millrace.ingest.header_row import looks_like_data
 from millrace.ingest.times import STRICT, TimeReading
 from millrace.streams import DEFAULT
 from schemas.base import TENANT_PATTERN

@@ -8,8 +8,8 @@ from typing import Any
 from millrace.ingest.counts import Counts
 from millrace.ingest.events import Made
 from millrace.ingest.exports import OTHERS
-from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import ColumnMatch
+from millrace.ingest.table_files import TableFile
 from millrace.streams import DEFAULT
 from shared.decoding import printable
 from shared.settings import variable

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from millrace.ingest.counts import Counts, Identities
 from millrace.ingest.events import Maker
-from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
+from millrace.ingest.table_files import TableFile
 from shared.errors import Fatal, Rejected
 from shared.records import Message
 

@@ -15,7 +15,7 @@ MAX_TERMS = 50_000
 
 LETTERS = 4
 """Runs of four letters inside words stand misspellings and inflection. Runs of 2 to 5 cost twice the time and gave the same
-accuracy on Banking77 (`docs/decisions.md`)."""
+accuracy on Banking77 (`docs/accuracy.md`)."""
 
 WORDS = {"ngram_range": (1, 2), "sublinear_tf": True, "dtype": np.float32}
 PIECES = {"analyzer": "char_wb", "ngram_range": (LETTERS, LETTERS), "sublinear_tf": True, "dtype": np.float32}

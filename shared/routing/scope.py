@@ -1,7 +1,7 @@
 """Whether a text belongs to any label at all: how spread its probabilities are, and how near the nearest training text is.
 
 Either alone misses much: a head can be sure of a text that is like nothing it has seen, and a text near a known one can lie
-between two labels. Figures are in `docs/decisions.md`.
+between two labels. Figures are in `docs/accuracy.md`.
 """
 
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The vector store: a port, and one file per adapter."""
+"""The vector store: a port, what every adapter needs, and one package per adapter."""

@@ -8,11 +8,11 @@ import pytest
 from shared.broker.embedded import EmbeddedBroker
 from shared.settings import StoreSettings
 from shared.vectorstore.port import CollectionSpec
-from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
-from tests.contract.brokers import Broker
-from tests.contract.stores import unique_spec
-from tests.kafka.server import KafkaServer
-from tests.qdrant.process import StandinProcess
+from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore, connect
+from tests.support.brokers import Broker
+from tests.support.kafka.server import KafkaServer
+from tests.support.qdrant.process import StandinProcess
+from tests.support.stores import unique_spec
 
 
 @pytest.fixture(params=["embedded", "kafka"])

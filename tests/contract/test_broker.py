@@ -17,7 +17,7 @@ from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, FETCH_LIMIT_BYTES
 from shared.broker.reader import TopicReader
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, TopicPartition
-from tests.contract.brokers import (
+from tests.support.brokers import (
     PARTITIONS,
     Broker,
     by_partition,

@@ -22,7 +22,7 @@ from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
 from shared.records import Record
-from tests.contract.brokers import (
+from tests.support.brokers import (
     PARTITIONS,
     Broker,
     by_partition,

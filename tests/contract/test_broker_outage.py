@@ -24,10 +24,10 @@ from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record
 from shared.settings import BrokerSettings
-from tests.contract.brokers import Broker, messages, next_offsets, numbers, polled, take, until
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.ports import free_ports
-from tests.services import missing
+from tests.support.brokers import Broker, messages, next_offsets, numbers, polled, take, until
+from tests.support.kafka.server import KafkaServer, why_unavailable
+from tests.support.ports import free_ports
+from tests.support.services import missing
 
 SLACK_S = 8.0
 """What a busy machine may add to a time-out."""

@@ -2,7 +2,7 @@
 
 What it shows: what comes back is what was put, read-only, under its own key, and forgetting is harmless.
 A green run does not prove anything about the hit rate, the memory really taken, or a Redis that is slow, gone or lies:
-`tests/redis` does.
+`tests/faults/test_redis_faults.py` does.
 """
 
 import threading
@@ -17,8 +17,8 @@ from shared.cache.port import VectorCache, cache_key
 from shared.cache.tiered import TieredCache
 from shared.observers import Observer
 from shared.records import Embedded, Vector
-from tests.redis.caches import redis_cache
-from tests.redis.server import RedisServer
+from tests.support.redis.caches import redis_cache
+from tests.support.redis.server import RedisServer
 
 DIM = 384
 ROOMY_BYTES = 64 * 2**20

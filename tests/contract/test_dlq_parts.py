@@ -17,7 +17,7 @@ from shared.broker.removal import Remover
 from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, TopicPartition
-from tests.contract.brokers import Broker, by_partition, messages, numbers, take, until
+from tests.support.brokers import Broker, by_partition, messages, numbers, take, until
 
 
 @pytest.fixture

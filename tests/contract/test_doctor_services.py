@@ -17,10 +17,10 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from pydantic import SecretStr
 
-from millrace.doctor import examine
-from millrace.doctoring.finding import Check, Finding, State, findings_of
-from millrace.doctoring.services import check_broker, check_cache, check_store
-from millrace.doctoring.topics import CREATE
+from millrace.doctor.cluster import CREATE
+from millrace.doctor.examination import examine
+from millrace.doctor.finding import Check, Finding, State, findings_of
+from millrace.doctor.services import check_broker, check_cache, check_store
 from millrace.resources import collection_spec, model_card
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
@@ -32,15 +32,15 @@ from shared.errors import Unavailable
 from shared.records import Message, Point
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
-from shared.vectorstore.edge import EdgeStore
-from shared.vectorstore.qdrant import connect
-from tests.contract.stores import write_foreign
-from tests.kafka.server import KafkaServer
-from tests.ports import free_ports
-from tests.qdrant.http_proxy import ForwardProxy
-from tests.qdrant.process import StandinProcess
-from tests.redis.server import RedisServer
-from tests.waiting import wait_until
+from shared.vectorstore.edge.store import EdgeStore
+from shared.vectorstore.qdrant.store import connect
+from tests.support.kafka.server import KafkaServer
+from tests.support.ports import free_ports
+from tests.support.qdrant.http_proxy import ForwardProxy
+from tests.support.qdrant.process import StandinProcess
+from tests.support.redis.server import RedisServer
+from tests.support.stores import write_foreign
+from tests.support.waiting import wait_until
 from workers.tickets.prepare import TEXT
 from workers.tickets.stages import TICKETS
 
@@ -286,7 +286,7 @@ def test_a_group_that_cannot_be_asked_leaves_the_other_findings(monkeypatch: pyt
     def away(*_: object) -> NoReturn:
         raise Unavailable("broker", "not allowed")
 
-    monkeypatch.setattr("millrace.doctoring.services.survey_group", away)
+    monkeypatch.setattr("millrace.doctor.services.survey_group", away)
     with EmbeddedBroker() as held:
         held.create(TOPICS)
         last = look_at_broker(held.bootstrap)[-1]

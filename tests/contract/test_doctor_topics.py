@@ -10,14 +10,14 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from millrace.doctoring.finding import Check, Finding, findings_of
-from millrace.doctoring.services import check_broker
+from millrace.doctor.finding import Check, Finding, findings_of
+from millrace.doctor.services import check_broker
 from schemas.topics import Topic
 from shared.broker.provision import create_topics
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
-from tests.kafka.server import KafkaServer
-from tests.waiting import wait_until
+from tests.support.kafka.server import KafkaServer
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 TOPICS = TICKETS.topics()

@@ -21,20 +21,20 @@ import pytest
 import qdrant_edge as edge
 
 from shared.errors import Fatal, StoreInUse
-from shared.vectorstore.edge import EdgeCollection, EdgeStore
+from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, HybridQuery, Query
-from tests.contract.vectors import SPEC, drawn, ids, point, point_id, terms, tombstone, unit, worded
-from tests.fakes import DIM
+from tests.support.fakes import DIM
+from tests.support.sources import ROOT
+from tests.support.vectors import SPEC, drawn, ids, point, point_id, terms, tombstone, unit, worded
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 CHILD_TIMEOUT_S = 60.0
 OTHER_MODEL = replace(SPEC, name="tickets__model-b__00000002", vectors={"text": 4})
 
 PREAMBLE = """
 import sys
 from pathlib import Path
-from shared.vectorstore.edge import EdgeStore
-from tests.contract.vectors import SPEC, point, tombstone
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.vectors import SPEC, point, tombstone
 store = EdgeStore(Path(sys.argv[1]))
 """
 AND_WAIT = """
@@ -49,7 +49,7 @@ def child(folder: Path, script: str) -> Iterator[subprocess.Popen[str]]:
     source = PREAMBLE + textwrap.dedent(script) + AND_WAIT
     process = subprocess.Popen(
         [sys.executable, "-c", source, str(folder)],
-        cwd=CHECKOUT,
+        cwd=ROOT,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -164,7 +164,7 @@ def test_a_broken_collection_is_fatal_and_named(folder: Path) -> None:
 
 def test_terms_outlive_a_kill_and_a_tombstone_s_stay_gone(folder: Path) -> None:
     script = """
-        from tests.contract.vectors import worded
+        from tests.support.vectors import worded
         collection = store.open(SPEC)
         collection.upsert([worded(number, {5: 1.0, number + 10: 2.0}) for number in range(300)])
         collection.upsert([tombstone(number, 2) for number in range(0, 300, 3)])
@@ -296,7 +296,7 @@ def test_a_newer_version_of_an_optimised_point_keeps_no_vector_of_the_older(tmp_
 
 def test_the_log_is_flushed_every_so_many_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it grows for as long as the process lives, and whoever opens the folder after a kill replays all of it."""
-    monkeypatch.setattr("shared.vectorstore.edge.FLUSH_POINTS", 100)
+    monkeypatch.setattr("shared.vectorstore.edge.store.FLUSH_POINTS", 100)
     flushed: list[int] = []
 
     class Counted:

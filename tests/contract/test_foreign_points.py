@@ -12,8 +12,8 @@ import pytest
 
 from shared.errors import Fatal
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
-from tests.contract.stores import all_but, opened, params, write_foreign
-from tests.contract.vectors import point, point_id, terms, unit, worded
+from tests.support.stores import all_but, opened, params, write_foreign
+from tests.support.vectors import point, point_id, terms, unit, worded
 
 ODD_IDS = (0, 7, 2**64 - 1)
 

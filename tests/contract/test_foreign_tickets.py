@@ -12,17 +12,17 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from millrace.doctoring.foreign import check_foreign
+from millrace.doctor.foreign_points import check_foreign
 from schemas.outcomes import Outcome
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Vector
 from shared.stream_settings import DecisionSettings
 from shared.vectorstore.port import VERSION_FIELD
-from tests.assembly import Assembly
-from tests.contract.stores import opened, params, write_foreign
-from tests.fakes import DIM, FakeCollection, ManualClock
-from tests.tickets import deleted, event, record
+from tests.support.assembly import Assembly
+from tests.support.fakes import DIM, FakeCollection, ManualClock
+from tests.support.stores import opened, params, write_foreign
+from tests.support.tickets import deleted, event, record
 from workers.tickets.stages import TICKETS
 
 QUESTION = event(ticket_id="Q", subject="Where is my parcel?", body="")

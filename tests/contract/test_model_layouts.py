@@ -19,7 +19,7 @@ from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import Fatal
 from shared.records import Vector
-from tests.contract.models import small_card
+from tests.support.models import small_card
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 TEXTS = ["where is my order", "refund the money please", ""]

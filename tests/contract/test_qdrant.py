@@ -1,7 +1,7 @@
 """Opening a store on Qdrant's server: the check at start, collections made or refused, aliases, the key, sizes of calls.
 
-All of it runs on the stand-in of `tests.qdrant.server`, whose docstring says what a green run does not prove: nothing here
-shows how a real server lists a collection's parameters, nor what a key with limited rights may do.
+All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring says what a green run does not prove:
+nothing here shows how a real server lists a collection's parameters, nor what a key with limited rights may do.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from shared.errors import Fatal, Unavailable
 from shared.records import Point
 from shared.settings import StoreSettings
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec
-from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
-from shared.vectorstore.qdrant_setup import PROBE_PREFIX
-from tests.contract.meddler import Meddler, in_parallel
-from tests.contract.stores import unique_spec
-from tests.contract.vectors import point, point_id, unit
-from tests.fakes import DIM
-from tests.qdrant.process import StandinProcess
+from shared.vectorstore.qdrant.setup import PROBE_PREFIX
+from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore, connect
+from tests.support.fakes import DIM
+from tests.support.meddler import Meddler, in_parallel
+from tests.support.qdrant.process import StandinProcess
+from tests.support.stores import unique_spec
+from tests.support.vectors import point, point_id, unit
 
 KEY = "a-key-that-nobody-should-read"
 

@@ -18,12 +18,12 @@ from qdrant_client import QdrantClient, models
 from shared.errors import Fatal, Unavailable
 from shared.settings import StoreSettings
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, HybridQuery, Query
-from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
-from tests.contract.stores import KINDS, settings_of, unique_spec
-from tests.contract.vectors import drawn, ids, point, point_id, terms, worded
-from tests.fakes import DIM, ManualClock
-from tests.qdrant.process import StandinProcess
-from tests.waiting import wait_until
+from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore, connect
+from tests.support.fakes import DIM, ManualClock
+from tests.support.qdrant.process import StandinProcess
+from tests.support.stores import KINDS, settings_of, unique_spec
+from tests.support.vectors import drawn, ids, point, point_id, terms, worded
+from tests.support.waiting import wait_until
 
 POINTS = 300
 MIB = 1 << 20

@@ -17,7 +17,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from shared.errors import Fatal, Unavailable
-from shared.vectorstore.qdrant_errors import (
+from shared.vectorstore.qdrant.client_errors import (
     CLIENT_ERRORS,
     GRPC_FATAL,
     GRPC_PASSING,

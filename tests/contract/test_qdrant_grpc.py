@@ -18,10 +18,10 @@ from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_Point
 from shared.errors import Fatal, Unavailable
 from shared.settings import StoreSettings
 from shared.vectorstore.port import VERSION_FIELD
-from shared.vectorstore.qdrant import QdrantCollection, connect
-from tests.contract.vectors import SPEC, ids, point, point_id, worded
-from tests.proxy import Proxy
-from tests.waiting import wait_until
+from shared.vectorstore.qdrant.store import QdrantCollection, connect
+from tests.support.proxy import Proxy
+from tests.support.vectors import SPEC, ids, point, point_id, worded
+from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
 KEY = "a-key-of-the-test"

@@ -1,7 +1,7 @@
 """Outages of Qdrant's server: every call says `Unavailable`, and goes on as soon as the server does.
 
-All of it runs on the stand-in of `tests.qdrant.server`, whose docstring says what a green run does not prove. Nor does it
-prove how long a worker waits: that is the loop's, and `tests/faults/test_store_outage.py` has a whole worker.
+All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring says what a green run does not prove.
+Nor does it prove how long a worker waits: that is the loop's, and `tests/faults/test_store_outage.py` has a whole worker.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ import pytest
 from shared.errors import Unavailable
 from shared.settings import StoreSettings
 from shared.vectorstore.port import Collection, CollectionSpec, HybridQuery, Query
-from shared.vectorstore.qdrant import QdrantCollection, QdrantStore, connect
-from tests.contract.vectors import point, point_id, terms, tombstone, unit, worded
-from tests.proxy import Proxy
-from tests.qdrant.process import StandinProcess
+from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore, connect
+from tests.support.proxy import Proxy
+from tests.support.qdrant.process import StandinProcess
+from tests.support.vectors import point, point_id, terms, tombstone, unit, worded
 
 CALLS: dict[str, Callable[[Collection], object]] = {
     "lookup": lambda c: c.lookup([point_id(1)]),

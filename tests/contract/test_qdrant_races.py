@@ -1,7 +1,7 @@
 """Several workers and several writes on Qdrant's server at once: races for an id, calls in flight, calls that fail in part.
 
-All of it runs on the stand-in of `tests.qdrant.server`, whose docstring says what a green run does not prove: above all
-nothing about replicas, which may apply writes in another order.
+All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring says what a green run does not prove:
+above all nothing about replicas, which may apply writes in another order.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 
 from shared.errors import Fatal, Unavailable
 from shared.vectorstore.port import Collection, CollectionSpec
-from shared.vectorstore.qdrant import QdrantCollection, QdrantStore
-from shared.vectorstore.qdrant_query import BYTES_PER_CALL, POINTS_PER_CALL, chunks
-from tests.contract.meddler import Meddler, in_parallel, meddled
-from tests.contract.vectors import ids, point, point_id, unit
-from tests.qdrant.process import StandinProcess
+from shared.vectorstore.qdrant.query import BYTES_PER_CALL, POINTS_PER_CALL, chunks
+from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore
+from tests.support.meddler import Meddler, in_parallel, meddled
+from tests.support.qdrant.process import StandinProcess
+from tests.support.vectors import ids, point, point_id, unit
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(1, 2), (2, 2), (3, 2)])

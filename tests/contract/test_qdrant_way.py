@@ -22,13 +22,13 @@ from shared.addresses import ProxyUrl
 from shared.errors import Fatal, Unavailable
 from shared.settings import StoreSettings
 from shared.vectorstore.port import CollectionSpec
-from shared.vectorstore.qdrant import QdrantStore, connect
-from shared.vectorstore.qdrant_setup import check_version
-from tests.certificates import Certificates
-from tests.contract.vectors import point, point_id
-from tests.ports import free_ports
-from tests.qdrant.http_proxy import ForwardProxy
-from tests.qdrant.process import StandinProcess
+from shared.vectorstore.qdrant.setup import check_version
+from shared.vectorstore.qdrant.store import QdrantStore, connect
+from tests.support.certificates import Certificates
+from tests.support.ports import free_ports
+from tests.support.qdrant.http_proxy import ForwardProxy
+from tests.support.qdrant.process import StandinProcess
+from tests.support.vectors import point, point_id
 
 VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GRPC_PROXY")
 PASSWORD = "pw-that-nobody-should-read"  # noqa: S105  (recognisable, so that a leak is found)

@@ -6,14 +6,13 @@ it does not, raise `VERSION` in `shared/vectorstore/terms.py`.
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared.vectorstore.terms import AVERAGE_TERMS, B, K, Terms, terms_digest
+from tests.support.sources import ROOT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 TERMS = Terms()
 TEXT = "My parcels were delivered to the wrong address, parcels twice! Où est ma commande 00123842?"
 
@@ -24,7 +23,7 @@ def indices(text: str) -> list[int]:
 
 def test_another_process_gives_the_same_terms() -> None:
     script = f"from shared.vectorstore.terms import Terms; print(Terms().of_document({TEXT!r}).indices.tolist())"
-    printed = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    printed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == str(TERMS.of_document(TEXT).indices.tolist())
 
 

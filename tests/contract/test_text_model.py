@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import DeviceLost, Fatal
-from tests.contract.models import SMALL_WINDOW, Subject, small_card, subject
+from tests.support.models import SMALL_WINDOW, Subject, small_card, subject
 
 NAMES = ["fake", "minilm", "small-mean", "small-cls"]
 REAL = NAMES[1:]

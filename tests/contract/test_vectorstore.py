@@ -15,9 +15,9 @@ import pytest
 
 from shared.records import Point
 from shared.vectorstore.port import VERSION_FIELD, Collection, Query
-from tests.contract.stores import all_but, opened, params
-from tests.contract.vectors import drawn, ids, point, point_id, tombstone, unit
-from tests.fakes import DIM
+from tests.support.fakes import DIM
+from tests.support.stores import all_but, opened, params
+from tests.support.vectors import drawn, ids, point, point_id, tombstone, unit
 
 TOP = 2**53 - 1
 """The highest version an event may have."""

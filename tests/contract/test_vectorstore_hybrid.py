@@ -15,8 +15,8 @@ import pytest
 
 from shared.records import Point, SparseVector
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query
-from tests.contract.stores import opened, params
-from tests.contract.vectors import drawn, point, point_id, terms, tombstone, unit, worded
+from tests.support.stores import opened, params
+from tests.support.vectors import drawn, point, point_id, terms, tombstone, unit, worded
 
 
 @pytest.fixture(params=params())

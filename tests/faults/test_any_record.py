@@ -27,12 +27,12 @@ from shared.clock import SystemClock
 from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.records import Headers, TopicPartition, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.contract.brokers import take
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
-from tests.kafka.server import KafkaServer
-from tests.tickets import event
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.brokers import take
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, results_of, running_worker
+from tests.support.kafka.server import KafkaServer
+from tests.support.tickets import event
 from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"

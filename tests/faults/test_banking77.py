@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 
 from millrace.ingest.events import row_id
-from millrace.ingest.files import TableFile
+from millrace.ingest.table_files import TableFile
 from schemas.tickets import TicketRouted
 from shared.broker.reader import TopicReader
 from shared.routing.calibration import expected_calibration_error
-from tests.kafka.server import KafkaServer
-from tests.waiting import wait_until
+from tests.support.kafka.server import KafkaServer
+from tests.support.waiting import wait_until
 
 TRAIN, TEST = 10_003, 3_080
 LEAST_ACCURACY, MOST_CALIBRATION_ERROR = 0.94, 0.02

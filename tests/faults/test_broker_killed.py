@@ -7,8 +7,8 @@ Green shows that the worker goes on by itself and that nothing is missing. It do
 from pathlib import Path
 
 from schemas.outcomes import Outcome
-from tests.faults.outage import trial
-from tests.kafka.server import KafkaServer
+from tests.support.kafka.server import KafkaServer
+from tests.support.outage import trial
 
 RESTARTS = 2
 

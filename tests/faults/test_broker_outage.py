@@ -7,9 +7,9 @@ Green shows that the worker goes on by itself and that nothing is missing, stale
 from pathlib import Path
 
 from schemas.outcomes import Outcome
-from tests.faults.outage import FAULTS, proxied_kafka, trial
-from tests.kafka.server import why_unavailable
-from tests.services import missing
+from tests.support.kafka.server import why_unavailable
+from tests.support.outage import FAULTS, proxied_kafka, trial
+from tests.support.services import missing
 
 OUTAGE_S = 4.0
 WITHIN_S = 50.0

@@ -16,10 +16,10 @@ import pytest
 
 from shared.broker.embedded import EmbeddedBroker
 from shared.observers import SettleStep
-from tests.crashes import ITEMS, TIMEOUT_S, VERSIONS, assert_whole, findings_of, finish, produce_versions
-from tests.repo.sources import ROOT
-from tests.streams import TICKET_KIND
-from tests.worker_process import Plan, worker_process
+from tests.support.crashes import ITEMS, TIMEOUT_S, VERSIONS, assert_whole, findings_of, finish, produce_versions
+from tests.support.sources import ROOT
+from tests.support.streams import TICKET_KIND
+from tests.support.worker_process import Plan, worker_process
 
 MAX_RECORDS = 20
 

@@ -28,16 +28,16 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.records import Message, Record, TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, running_worker
-from tests.kafka.server import KafkaServer
-from tests.letters import message
-from tests.streams import KINDS, Kind
-from tests.waiting import wait_until
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, running_worker
+from tests.support.kafka.server import KafkaServer
+from tests.support.letters import message
+from tests.support.sources import ROOT
+from tests.support.streams import KINDS, Kind
+from tests.support.waiting import wait_until
 
 TIMEOUT_S = 120.0
-ROOT = Path(__file__).parents[2]
 ROLES = ("dlq", "redo", "quarantine")
 RATE, CHUNK = "40/s", 40
 
@@ -71,7 +71,7 @@ class Queue:
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run a command beside the test; it is killed at the end."""
-        command = [sys.executable, "-m", "tests.streams", "dlq", *self._given(arguments)]
+        command = [sys.executable, "-m", "tests.support.streams", "dlq", *self._given(arguments)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield process

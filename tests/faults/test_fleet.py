@@ -7,8 +7,8 @@ server (the stand-in's docstring says what it is not), nor the full figures: `be
 """
 
 from schemas.outcomes import Outcome
-from tests.faults.fleet import Campaign, run_campaign
-from tests.kafka.server import KafkaServer
+from tests.support.fleet import Campaign, run_campaign
+from tests.support.kafka.server import KafkaServer
 
 CAMPAIGN = Campaign(records=3_000, kills=4, max_records=40)
 

@@ -15,8 +15,8 @@ import pytest
 from millrace.ingest.sending import CHUNK_ROWS
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
-from tests.kafka.server import KafkaServer
-from tests.waiting import wait_until
+from tests.support.kafka.server import KafkaServer
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 ROWS = 40 * CHUNK_ROWS

@@ -11,16 +11,16 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from millrace.doctoring.finding import Check, Finding, findings_of
-from millrace.doctoring.services import check_broker
+from millrace.doctor.finding import Check, Finding, findings_of
+from millrace.doctor.services import check_broker
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.services import missing
-from tests.waiting import wait_until
+from tests.support.kafka.server import KafkaServer, why_unavailable
+from tests.support.services import missing
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0

@@ -12,9 +12,9 @@ import pytest
 
 from shared.broker.provision import create_topics
 from shared.observers import SettleStep
-from tests.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_go_on
-from tests.kafka.server import KafkaServer
-from tests.worker_process import Plan, worker_process
+from tests.support.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_go_on
+from tests.support.kafka.server import KafkaServer
+from tests.support.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
 
 MAX_RECORDS = 20

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from schemas.outcomes import Outcome
-from tests.faults.outage import trial
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.services import missing
+from tests.support.kafka.server import KafkaServer, why_unavailable
+from tests.support.outage import trial
+from tests.support.services import missing
 
 
 @pytest.fixture

@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from millrace.doctoring.finding import Check, Finding, findings_of
-from millrace.doctoring.services import check_broker
+from millrace.doctor.finding import Check, Finding, findings_of
+from millrace.doctor.services import check_broker
 from shared.broker.provision import create_topics
 from shared.broker.survey import survey
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
-from tests.certificates import Certificates
 from tests.faults.test_secrets import running
-from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
-from tests.kafka.config import USER
-from tests.kafka.server import KafkaServer, why_unavailable
-from tests.services import missing
-from tests.waiting import wait_until
+from tests.support.certificates import Certificates
+from tests.support.kafka.access import Rule, allowed, documented, millrace, user_environment
+from tests.support.kafka.config import USER
+from tests.support.kafka.server import KafkaServer, why_unavailable
+from tests.support.services import missing
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 PARTITIONS = 3

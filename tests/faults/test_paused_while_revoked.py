@@ -10,9 +10,9 @@ from shared.broker.embedded import PARTITIONS, EmbeddedBroker
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
 from shared.settings import BrokerSettings
-from tests.flow.in_process import produce
-from tests.tickets import event
-from tests.waiting import wait_until
+from tests.support.in_process import produce
+from tests.support.tickets import event
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.engine.breaker import BreakerLimits
 from shared.engine.loop import Policies
 from shared.stream_settings import BatchSettings
-from tests.faults.poison import REASONS, stream
+from tests.support.poison import REASONS, stream
 
 TIMEOUT_S = 120.0
 

@@ -13,12 +13,12 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.crashes import ITEMS, VERSIONS, produce_versions
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, running_worker
-from tests.kafka.server import KafkaServer
-from tests.waiting import wait_until
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.crashes import ITEMS, VERSIONS, produce_versions
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, running_worker
+from tests.support.kafka.server import KafkaServer
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"

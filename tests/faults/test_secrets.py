@@ -17,14 +17,15 @@ from pathlib import Path
 import pytest
 
 from shared.broker.embedded import EmbeddedBroker
-from tests.certificates import KEY_PASSWORD, Certificates
-from tests.flow.in_process import produce
-from tests.kafka.access import ROOT, millrace, user_environment
-from tests.kafka.config import PASSWORD
-from tests.kafka.server import KafkaServer
-from tests.redis.liar import Liar, quotes
-from tests.tickets import event
-from tests.waiting import wait_until
+from tests.support.certificates import KEY_PASSWORD, Certificates
+from tests.support.in_process import produce
+from tests.support.kafka.access import millrace, user_environment
+from tests.support.kafka.config import PASSWORD
+from tests.support.kafka.server import KafkaServer
+from tests.support.redis.liar import Liar, quotes
+from tests.support.sources import ROOT
+from tests.support.tickets import event
+from tests.support.waiting import wait_until
 
 WRONG = "Wr0-password-2Fs7Yd"
 REDIS_SECRET = "Rd6-redis-3Wn8Vc"  # noqa: S105  (recognisable, so that a leak is found)

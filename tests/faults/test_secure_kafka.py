@@ -23,14 +23,14 @@ from shared.errors import Fatal, Unavailable
 from shared.records import TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import ConsumerSettings, StreamSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.certificates import KEY_PASSWORD, Certificates
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, running_worker
-from tests.kafka.access import Rule, allowed, documented, millrace, user_environment
-from tests.kafka.config import PASSWORD, USER
-from tests.kafka.server import KafkaServer
-from tests.tickets import event
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.certificates import KEY_PASSWORD, Certificates
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, running_worker
+from tests.support.kafka.access import Rule, allowed, documented, millrace, user_environment
+from tests.support.kafka.config import PASSWORD, USER
+from tests.support.kafka.server import KafkaServer
+from tests.support.tickets import event
 from workers.tickets.stages import TICKETS
 
 FILE = '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'

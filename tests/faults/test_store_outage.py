@@ -13,7 +13,7 @@ import pytest
 from schemas.outcomes import Outcome
 from shared.settings import StoreSettings
 from shared.stream_settings import BatchSettings
-from tests.qdrant.trial import Trial, trial
+from tests.support.qdrant.trial import Trial, trial
 
 PART = 120
 """Records sent before the fault, while it lasts, and after it."""

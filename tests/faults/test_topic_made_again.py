@@ -22,12 +22,12 @@ from shared.broker.reader import TopicReader
 from shared.broker.topic_ids import topic_id
 from shared.errors import Unavailable
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, results_of, running_worker
-from tests.kafka.server import KafkaServer
-from tests.tickets import event
-from tests.waiting import wait_until
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, results_of, running_worker
+from tests.support.kafka.server import KafkaServer
+from tests.support.tickets import event
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"

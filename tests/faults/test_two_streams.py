@@ -30,13 +30,13 @@ from shared.operation.control import WorkerControl
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
-from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import Collection, CollectionSpec
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, produce
-from tests.kafka.server import KafkaServer
-from tests.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind
-from tests.waiting import wait_until
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, produce
+from tests.support.kafka.server import KafkaServer
+from tests.support.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind
+from tests.support.waiting import wait_until
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 90.0

@@ -12,8 +12,8 @@ from pathlib import Path
 from confluent_kafka import Producer
 from structlog.testing import capture_logs
 
-from millrace.doctoring.finding import Check, Finding, findings_of
-from millrace.doctoring.services import check_broker
+from millrace.doctor.finding import Check, Finding, findings_of
+from millrace.doctor.services import check_broker
 from millrace.wiring import Running
 from schemas.outcomes import LedgerEntry
 from shared.audit.comparison import Findings, audit
@@ -23,12 +23,12 @@ from shared.broker.removal import Remover
 from shared.records import TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, running_worker
-from tests.kafka.server import KafkaServer
-from tests.tickets import event
-from tests.waiting import wait_until
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, running_worker
+from tests.support.kafka.server import KafkaServer
+from tests.support.tickets import event
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 GROUP = "millrace-tickets"

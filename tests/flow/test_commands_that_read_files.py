@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeModel
-from tests.ingest_files import millrace
+from tests.support.fakes import FakeModel
+from tests.support.ingest_files import millrace
 
 USELESS: dict[str, bytes] = {
     "nothing.csv": b"",
@@ -42,7 +42,7 @@ INVISIBLE_TEXTS = b"id,text,label\n" + b"".join(f"{n},\u200b\u200b,delivery\n".e
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a folder with labelled texts and a head trained on them, and let every command load a fast model."""
-    for module in ("millrace.labelled", "millrace.cli.similar"):
+    for module in ("millrace.learning.labelled_files", "millrace.cli.similar"):
         monkeypatch.setattr(f"{module}.load_text_model", lambda _: FakeModel())
     (tmp_path / "good.csv").write_bytes(LABELLED)
     code, printed = millrace(["router", "train", "good.csv", "--out", "head", "--no-pictures"], tmp_path, {})

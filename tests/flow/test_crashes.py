@@ -12,7 +12,7 @@ import pytest
 
 from shared.broker.embedded import EmbeddedBroker
 from shared.observers import SettleStep
-from tests.crashes import (
+from tests.support.crashes import (
     TIMEOUT_S,
     assert_whole,
     kill_and_recover,
@@ -20,9 +20,9 @@ from tests.crashes import (
     produce_versions,
     stop_and_go_on,
 )
-from tests.streams import KINDS, Kind, kind_of_name, on_each_stream
-from tests.waiting import wait_until
-from tests.worker_process import Plan, worker_process
+from tests.support.streams import KINDS, Kind, kind_of_name, on_each_stream
+from tests.support.waiting import wait_until
+from tests.support.worker_process import Plan, worker_process
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)

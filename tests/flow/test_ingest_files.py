@@ -1,4 +1,4 @@
-"""Each file of `tests/ingest_files.py`, imported to the embedded broker and tried without one; `docs/ingest.md` shows them.
+"""Each file of `tests/support/ingest_files.py`, imported to the embedded broker; `docs/ingest.md` shows them.
 
 A green run does not prove that the files of other versions of these systems are read as well, nor anything about Kafka.
 """
@@ -13,7 +13,7 @@ from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketSnapshot
 from schemas.topics import input_topic
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
-from tests.ingest_files import CASES, Case, millrace, run
+from tests.support.ingest_files import CASES, Case, millrace, run
 
 TOPIC = input_topic("tickets")
 

@@ -10,13 +10,13 @@ from qdrant_client import QdrantClient, models
 
 from shared.broker.embedded import EmbeddedBroker
 from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
-from shared.vectorstore import qdrant_alias
-from shared.vectorstore.qdrant import connect
-from tests.fakes import PRIVACY, FakeModel
-from tests.flow.in_process import Seen, process_of, produce, running_worker
-from tests.qdrant.process import StandinProcess
-from tests.tickets import event
-from tests.waiting import wait_until
+from shared.vectorstore.qdrant import alias as qdrant_alias
+from shared.vectorstore.qdrant.store import connect
+from tests.support.fakes import PRIVACY, FakeModel
+from tests.support.in_process import Seen, process_of, produce, running_worker
+from tests.support.qdrant.process import StandinProcess
+from tests.support.tickets import event
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 ALIAS = "tickets"

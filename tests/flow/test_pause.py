@@ -13,7 +13,7 @@ from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.operation.control import WorkerControl
-from tests.crashes import (
+from tests.support.crashes import (
     ITEMS,
     TIMEOUT_S,
     VERSIONS,
@@ -22,10 +22,10 @@ from tests.crashes import (
     finish,
     produce_versions,
 )
-from tests.ports import free_ports
-from tests.streams import TICKET_KIND
-from tests.waiting import wait_until
-from tests.worker_process import Plan, worker_process
+from tests.support.ports import free_ports
+from tests.support.streams import TICKET_KIND
+from tests.support.waiting import wait_until
+from tests.support.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
 
 

@@ -1,8 +1,8 @@
 """Several worker processes of one group on one store: the stand-in for Qdrant's server, over the embedded broker.
 
 Green shows: a worker killed in the middle of settling leaves its work to two others at once, and nothing is missing, stale
-or double. It does not show what only a real server does (`tests/qdrant/server.py` says what that is), nor a rebalance of
-Kafka (`tests/faults`).
+or double. It does not show what only a real server does (`tests/support/qdrant/server.py` says what that is), nor a
+rebalance of Kafka (`tests/faults`).
 """
 
 import signal
@@ -15,11 +15,11 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.observers import SettleStep
 from shared.settings import StoreSettings
-from shared.vectorstore.qdrant import connect
-from tests.crashes import ITEMS, TIMEOUT_S, VERSIONS, produce_versions, wait_settled
-from tests.qdrant.process import StandinProcess
-from tests.streams import TICKET_KIND
-from tests.worker_process import Plan, worker_process
+from shared.vectorstore.qdrant.store import connect
+from tests.support.crashes import ITEMS, TIMEOUT_S, VERSIONS, produce_versions, wait_settled
+from tests.support.qdrant.process import StandinProcess
+from tests.support.streams import TICKET_KIND
+from tests.support.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
 
 

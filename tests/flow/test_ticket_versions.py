@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.in_process import results_of
 from tests.flow.test_versions import Desk, desk_of
-from tests.streams import TICKET_KIND
-from tests.tickets import event
+from tests.support.in_process import results_of
+from tests.support.streams import TICKET_KIND
+from tests.support.tickets import event
 
 
 @pytest.fixture

@@ -21,12 +21,12 @@ from shared.broker.reader import TopicReader
 from shared.engine.stream import Published
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
-from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import Stored
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, running_worker
-from tests.streams import KINDS, Kind
-from tests.waiting import wait_until
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, running_worker
+from tests.support.streams import KINDS, Kind
+from tests.support.waiting import wait_until
 
 OWN = StreamSettings(batch=BatchSettings(max_wait_s=0.5))
 

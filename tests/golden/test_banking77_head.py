@@ -2,7 +2,7 @@
 
 Forty questions of each of the first 60 intents to learn, the 3,080 test questions of all 77 to be asked. The accuracy and
 calibration of a head of all intents are asserted where the worker is (`tests/faults/test_banking77.py`), the AUROC of other
-draws is in `docs/decisions.md`. A green run says nothing about long tickets, other languages or speed.
+draws is in `docs/accuracy.md`. A green run says nothing about long tickets, other languages or speed.
 """
 
 from collections import Counter
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace.labelled import LabelledFile, Reading, read_labelled
-from millrace.router import evaluate_head, train_head
+from millrace.learning.heads import evaluate_head, train_head
+from millrace.learning.labelled_files import LabelledFile, Reading, read_labelled
 from shared.routing.head_files import load_head
 from shared.stream_settings import StreamSettings
 

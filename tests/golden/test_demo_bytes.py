@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from millrace.demo import POISON, TENANT, Samples
+from millrace.demo.run import POISON, TENANT, Samples
 from schemas.topics import input_topic, redo_topic
 from shared.embedding.port import Embeddings
 from shared.records import Message, Point, Record
-from tests.assembly import Assembly
-from tests.fakes import FakeCollection, FakeModel
+from tests.support.assembly import Assembly
+from tests.support.fakes import FakeCollection, FakeModel
 
 EXPECTED = Path(__file__).with_name("demo_bytes.txt")
 DIM = 16

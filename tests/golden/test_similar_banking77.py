@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from millrace.ingest.files import TableFile
-from millrace.labelled import embed
+from millrace.ingest.table_files import TableFile
+from millrace.learning.labelled_files import embed
+from millrace.learning.search_weights import Corpus, Queries, build_table, distinct_texts, evaluate
 from millrace.resources import load_text_model, model_card
-from millrace.retrieval import Corpus, Queries, build_table, distinct_texts, evaluate
-from shared.retrieval.measures import METRICS
+from shared.search.tuning.measures import METRICS
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
 

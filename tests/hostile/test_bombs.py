@@ -20,8 +20,8 @@ from shared.deadletters.envelope import write_letter
 from shared.decoding import decode
 from shared.errors import NewerSchema, Rejected
 from shared.records import Provenance, header_texts
-from tests.assembly import Assembly
-from tests.tickets import event, record
+from tests.support.assembly import Assembly
+from tests.support.tickets import event, record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROOM = MESSAGE_LIMIT_BYTES - 100

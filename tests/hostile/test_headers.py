@@ -19,10 +19,10 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, produce, running_worker
-from tests.streams import Kind, on_each_stream
+from shared.vectorstore.edge.store import EdgeStore
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, produce, running_worker
+from tests.support.streams import Kind, on_each_stream
 
 TIMEOUT_MS = 10_000
 END, TOPIC, VALUE, KEY, HEADER = 0, 1, 4, 5, 9

@@ -13,8 +13,8 @@ from schemas.failures import FailureReason as Reason
 from schemas.outcomes import Outcome
 from shared.decoding import decode
 from shared.errors import Rejected
-from tests.assembly import Assembly
-from tests.streams import Kind, on_each_stream
+from tests.support.assembly import Assembly
+from tests.support.streams import Kind, on_each_stream
 
 NOT_JSON = {Reason.INVALID_JSON, Reason.INVALID_UTF8, Reason.NOT_FINITE, Reason.TOO_DEEP, Reason.DUPLICATE_KEY}
 PLACE = "@@@"

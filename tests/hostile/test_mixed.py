@@ -23,11 +23,11 @@ from shared.errors import Rejected
 from shared.records import Message, Record, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
-from shared.vectorstore.edge import EdgeStore
-from tests.fakes import FakeModel
-from tests.flow.in_process import Seen, process_of, running_worker
+from shared.vectorstore.edge.store import EdgeStore
 from tests.hostile.test_json_suite import inside, verdict
-from tests.streams import Kind, on_each_stream
+from tests.support.fakes import FakeModel
+from tests.support.in_process import Seen, process_of, running_worker
+from tests.support.streams import Kind, on_each_stream
 
 BATCH = BatchSettings(max_records=64)
 SHORT_CHARS = 1_000

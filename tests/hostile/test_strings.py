@@ -11,8 +11,8 @@ import pytest
 from schemas.outcomes import Outcome
 from shared.errors import Rejected
 from shared.records import Record
-from tests.assembly import PREPARER, Assembly, prepared_item
-from tests.tickets import event, record
+from tests.support.assembly import PREPARER, Assembly, prepared_item
+from tests.support.tickets import event, record
 from workers.tickets.prepare import TicketItem
 
 FREE_TEXT = ("subject", "body", "resolution")

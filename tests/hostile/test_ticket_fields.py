@@ -10,7 +10,7 @@ import pytest
 from schemas.tickets import TicketSnapshot
 from shared.errors import Rejected
 from tests.hostile.test_json_suite import NOT_JSON, inside, scalar, suite, verdict
-from tests.streams import TICKET_KIND
+from tests.support.streams import TICKET_KIND
 
 OWN_FIELDS = ["subject", "attributes", "attributes.a", "satisfaction"]
 __all__ = ["suite"]

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from shared.audit.comparison import Findings, audit
 from shared.observers import SettleStep
 from shared.records import Message, Record, TopicPartition
-from tests.assembly import Assembly
-from tests.fakes import FakeCollection
-from tests.streams import Kind, on_each_stream
+from tests.support.assembly import Assembly
+from tests.support.fakes import FakeCollection
+from tests.support.streams import Kind, on_each_stream
 from tests.unit.test_audit import MemoryReader
 
 MANY = settings(max_examples=300, deadline=None)

@@ -19,7 +19,7 @@ from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_place, read
 from shared.deadletters.resend import resend
 from shared.errors import Rejected
 from shared.records import Headers, Message, Record
-from tests.letters import BY, NOON, stood
+from tests.support.letters import BY, NOON, stood
 
 YEARS = (datetime(2, 1, 1), datetime(9998, 1, 1))  # noqa: DTZ001  (the zone is drawn)
 COUNT = st.integers(0, 10**9 - 2)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.outcomes import LedgerEntry, Outcome
 from shared.records import Record
-from tests.assembly import Assembly
-from tests.streams import Kind, on_each_stream
+from tests.support.assembly import Assembly
+from tests.support.streams import Kind, on_each_stream
 
 FEW = settings(max_examples=60, deadline=None)
 

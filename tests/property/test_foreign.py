@@ -14,16 +14,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.doctoring.foreign import check_foreign
-from millrace.similar import only_tenant
+from millrace.doctor.foreign_points import check_foreign
+from millrace.search_answers import only_tenant
 from schemas.outcomes import Outcome
 from schemas.points import point_id
 from shared.errors import Fatal
-from shared.retrieval.similar import Question, SimilarSearch
+from shared.search.similar import Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import VERSION_FIELD
-from tests.fakes import ManualClock
-from tests.tickets import deleted, event, record
+from tests.support.fakes import ManualClock
+from tests.support.tickets import deleted, event, record
 from tests.unit.test_audit import World
 from workers.tickets.stages import TICKETS
 

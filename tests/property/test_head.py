@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.routing.head import Head
-from shared.routing.train import train
-from tests.labelled import WordModel, examples, support
+from shared.routing.training.train import train
+from tests.support.labelled import WordModel, examples, support
 
 FEW = settings(max_examples=40, deadline=None)
 

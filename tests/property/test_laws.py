@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.base import Origin
 from schemas.decisions import Decision, LabelScore
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome, to_ranges
-from schemas.similar import QuotedSentence, ScoreParts, SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.search import QuotedSentence, ScoreParts, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.tickets import TicketRouted, TicketSnapshot
 from shared.backoff import Backoff
 from shared.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache

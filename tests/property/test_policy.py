@@ -15,8 +15,8 @@ from schemas.decisions import Priority
 from shared.errors import Fatal
 from shared.routing.policy import Policy
 from shared.routing.policy_file import Row
-from shared.routing.proposal import propose
 from shared.routing.toml_lines import dotted, quoted
+from shared.routing.training.proposal import propose
 from shared.routing.verdict import PRIORITIES, Judged, judge
 
 SOME = settings(max_examples=150, deadline=None)

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.retrieval.measures import METRICS, measure
-from shared.retrieval.ranking import Asked, Ranking, rank
-from shared.retrieval.reply import REPLY_LIMIT_CHARS, SENTENCES, Resolution, suggest
+from shared.search.ranking import Asked, Ranking, rank
+from shared.search.reply import REPLY_LIMIT_CHARS, SENTENCES, Resolution, suggest
+from shared.search.tuning.measures import METRICS, measure
 from shared.vectorstore.port import Candidate
 
 FEW = settings(max_examples=100, deadline=None)

@@ -17,7 +17,7 @@ from millrace.streams import STREAMS
 from shared.settings import OperationSettings, Settings, variable
 from shared.stream_settings import read_stream_settings
 from shared.variables import known_variables, places
-from tests.repo.sources import PACKAGES, ROOT
+from tests.support.sources import PACKAGES, ROOT
 
 Compose = Mapping[str, Any]
 Instruction = tuple[str, str]
@@ -257,7 +257,7 @@ def dockerfile_faults(dockerfile: str, makefile: str, ignored: str) -> list[str]
     for name, arguments in _last_stage(steps):
         if name == "RUN" and re.search(r"apt-get|\bgcc\b|pip install|\buv\b", arguments):
             found.append("the last stage installs, which earlier ones are for")
-    if not any("-m millrace.doctoring.packages" in run for run in runs):
+    if not any("-m millrace.doctor.packages" in run for run in runs):
         found.append("nothing checks that our packages are ours alone")
     if not any("uv pip install" in run and "-c requirements.lock" in run for run in runs):
         found.append("the lock does not bind what is installed")

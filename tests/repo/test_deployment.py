@@ -22,11 +22,11 @@ import yaml
 from shared.metrics import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
-from shared.vectorstore.qdrant_setup import OLDEST_SERVER
-from tests.fakes import ManualClock
-from tests.qdrant.faults import Faults
+from shared.vectorstore.qdrant.setup import OLDEST_SERVER
 from tests.repo.deployment import command_faults, compose_faults, dockerfile_faults, health_command, project
-from tests.repo.sources import PACKAGES, ROOT, sources
+from tests.support.fakes import ManualClock
+from tests.support.qdrant.faults import Faults
+from tests.support.sources import PACKAGES, ROOT, sources
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 DOCKERFILE, MAKEFILE, IGNORED = (
@@ -43,7 +43,7 @@ def test_the_dockerfile_fits_the_code() -> None:
 
 
 def test_what_is_deployed_is_what_is_tested_against() -> None:
-    pom = (ROOT / "tests" / "kafka" / "pom.xml").read_text(encoding="utf-8")
+    pom = (ROOT / "tests" / "support" / "kafka" / "pom.xml").read_text(encoding="utf-8")
     kafka = re.search(r"<kafka.version>(.+)</kafka.version>", pom)
     assert kafka is not None
     assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{kafka[1]}"
@@ -180,7 +180,7 @@ def test_a_planted_fault_in_the_compose_file_is_found(change: Callable[[dict[str
         ("MILLRACE_OPERATION__HOST=0.0.0.0", "MILLRACE_OPERATION__HOST=127.0.0.1", "can ask its probes"),
         ("PYTHONUNBUFFERED=1", "QDRANT_API_KEY=hunter2", "looks like a secret"),
         ("RUN python -m pip uninstall", "RUN apt-get install gcc && python -m pip uninstall", "last stage installs"),
-        ("-m millrace.doctoring.packages", "-c pass", "ours alone"),
+        ("-m millrace.doctor.packages", "-c pass", "ours alone"),
         ("-c requirements.lock", "", "lock does not bind"),
         ("UV_VERSION=0.13.9", "UV_VERSION=0.1.0", "another version"),
         ("COPY workers workers\n", "", "workers is not in the image"),

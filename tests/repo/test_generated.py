@@ -1,6 +1,7 @@
 """Generated files say what the code says. Green does not show that anybody can use a schema, only that it is ours."""
 
-from tests.repo.generated import ROOT, generated
+from tests.repo.generated import generated
+from tests.support.sources import ROOT
 
 
 def test_generated_files_are_up_to_date() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.sources import PACKAGES, ROOT, Source, imported, sources
+from tests.support.sources import PACKAGES, ROOT, Source, imported, sources
 
 ADAPTERS = {
     "confluent_kafka": "shared/broker/",

@@ -11,7 +11,7 @@ from importlib.metadata import distributions
 
 import pytest
 
-from tests.repo.sources import ROOT
+from tests.support.sources import ROOT
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")

@@ -5,14 +5,13 @@ That a row is true is shown by the tests it names; `test_docs.py` shows that the
 
 import re
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 from shared.audit.comparison import Findings
 from shared.metrics import CATALOGUE
+from tests.support.sources import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("| ").split(" | ")]
@@ -20,7 +19,7 @@ ROWS = [
     if line.startswith("| ") and not line.startswith(("| ---", "| situation"))
 ]
 PARTS = set(re.findall(r"^\| `(\w+)` \|", PAGE.split("## When it pauses")[1].split("\n## ")[0], re.MULTILINE))
-DOCTORING = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "millrace" / "doctoring").glob("*.py"))
+DOCTORING = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "millrace" / "doctor").glob("*.py"))
 WORD = re.compile(r"`([a-z][\w ]*)`")
 
 

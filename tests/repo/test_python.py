@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.sources import ROOT
+from tests.support.sources import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RANGE = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PYPROJECT["project"]["requires-python"])

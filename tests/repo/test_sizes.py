@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from tests.repo.sources import Source, sources
+from tests.support.sources import Source, sources
 
 FILE_MAX_LINES, FILE_MEDIAN_LINES = 350, 120
 FUNCTION_MAX_LINES, FUNCTION_NINTH_LINES = 60, 30

@@ -5,12 +5,12 @@ A green run does not prove that every fixture says `missing`: one that calls `py
 
 import pytest
 
-from tests.services import FORBID_SKIPS
+from tests.support.services import FORBID_SKIPS
 
-CONFTEST = "from tests.services import pytest_runtest_makereport"
+CONFTEST = "from tests.support.services import pytest_runtest_makereport"
 MODULE = """
     import pytest
-    from tests.services import missing
+    from tests.support.services import missing
 
     @pytest.fixture(scope="session")
     def service():

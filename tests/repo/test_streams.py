@@ -9,7 +9,7 @@ import re
 import pytest
 
 from millrace.streams import STREAMS
-from tests.repo.sources import ROOT, Source, imported, sources
+from tests.support.sources import ROOT, Source, imported, sources
 
 LIST = "millrace/streams.py"
 NAMED = re.compile(rf"({'|'.join(STREAMS)})(\.\w+)*")

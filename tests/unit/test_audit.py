@@ -17,8 +17,8 @@ from shared.audit.comparison import Findings, as_json, audit
 from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition
-from tests.assembly import Assembly
-from tests.streams import KINDS, TICKET_KIND, Kind
+from tests.support.assembly import Assembly
+from tests.support.streams import KINDS, TICKET_KIND, Kind
 
 LEDGER, RESULTS, DLQ = "ledger", "results", "dlq"
 """Names of a stream's topics as `Kind` has them."""

@@ -16,8 +16,8 @@ from millrace.cli import app
 from schemas.points import point_id
 from shared.audit.comparison import as_json
 from shared.vectorstore.port import VERSION_FIELD
-from tests.streams import TICKET_KIND
-from tests.tickets import event, record
+from tests.support.streams import TICKET_KIND
+from tests.support.tickets import event, record
 from tests.unit.test_audit import World, counts
 
 ONE = TICKET_KIND.point_id()

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.outcomes import Outcome
 from shared.records import Record, TopicPartition, Unread
-from tests.tickets import event, record
+from tests.support.tickets import event, record
 from tests.unit.test_audit import World, counts
 
 ONLY = TopicPartition("tickets", 0)

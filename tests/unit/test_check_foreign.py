@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from millrace.doctoring import foreign
-from millrace.doctoring.finding import Finding
-from millrace.doctoring.foreign import check_foreign
-from tests.fakes import FakeCollection, ManualClock
+from millrace.doctor import foreign_points as foreign
+from millrace.doctor.finding import Finding
+from millrace.doctor.foreign_points import check_foreign
+from tests.support.fakes import FakeCollection, ManualClock
 from workers.tickets.stages import TICKETS
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sources import ROOT
+
 NOWHERE = "127.0.0.1:1"
 
 
@@ -17,7 +19,7 @@ def millrace(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
     """Run a command in a folder of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
     command = [sys.executable, "-m", "millrace", *arguments]
-    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    path = {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, env=clean | path | environment, cwd=folder, capture_output=True, text=True, check=False
     )

@@ -17,10 +17,10 @@ from millrace.cli import app
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Point
-from shared.vectorstore.edge import EdgeStore
+from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.terms import Terms
-from tests.contract.stores import write_foreign
-from tests.fakes import DIM, FakeModel
+from tests.support.fakes import DIM, FakeModel
+from tests.support.stores import write_foreign
 from workers.tickets.stages import TICKETS
 
 QUESTION = "where is my parcel"

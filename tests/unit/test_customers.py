@@ -10,12 +10,12 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from millrace.customer_key import customer_key, key_file
-from millrace.doctoring.privacy import check_customer_key
+from millrace.doctor.privacy import check_customer_key
 from shared.errors import Fatal
 from shared.settings import PrivacySettings, Settings, StoreSettings
 from shared.text.customers import PREFIX, CustomerIds
-from tests.assembly import Assembly
-from tests.tickets import event, record
+from tests.support.assembly import Assembly
+from tests.support.tickets import event, record
 
 KEY = b"a key that only the tests have, 32 bytes"
 CUSTOMERS = CustomerIds(KEY, "US")

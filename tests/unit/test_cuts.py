@@ -6,7 +6,7 @@ whatever is cut is kept: `tests/property/test_kept.py`.
 
 import pytest
 
-from tests.assembly import PREPARER
+from tests.support.assembly import PREPARER
 
 HELLO = "Hello,\n\n"
 

@@ -14,7 +14,7 @@ from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogra
 from shared.deadletters.resend import resend
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.records import Message
-from tests.letters import NOON, NOON_MS, letter, message, stood
+from tests.support.letters import NOON, NOON_MS, letter, message, stood
 
 FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
 

@@ -21,9 +21,9 @@ from shared.routing.neighbours import TEMPERATURE, vote
 from shared.routing.policy import Policy
 from shared.stream_settings import DecisionSettings
 from shared.vectorstore.port import Hit, Stored
-from tests.assembly import prepared_item
-from tests.fakes import DIM, FakeCollection
-from tests.tickets import deleted, event, record
+from tests.support.assembly import prepared_item
+from tests.support.fakes import DIM, FakeCollection
+from tests.support.tickets import deleted, event, record
 from workers.tickets.decide import decide, undecided
 from workers.tickets.prepare import TicketItem
 from workers.tickets.stages import TICKETS

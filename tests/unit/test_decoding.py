@@ -20,7 +20,7 @@ from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketSnapshot
 from schemas.topics import MESSAGE_LIMIT_BYTES
 from shared.decoding import decode, printable
 from shared.errors import NewerSchema, Rejected
-from tests.tickets import deleted, event
+from tests.support.tickets import deleted, event
 
 
 def as_bytes(fields: dict[str, Any]) -> bytes:

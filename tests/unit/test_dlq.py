@@ -27,8 +27,8 @@ from shared.deadletters.replay import (
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, TopicPartition
-from tests.fakes import FakeSink, ManualClock
-from tests.letters import NOON, message, stood
+from tests.support.fakes import FakeSink, ManualClock
+from tests.support.letters import NOON, message, stood
 
 DLQ = "tickets.dlq"
 ZERO, ONE = TopicPartition(DLQ, 0), TopicPartition(DLQ, 1)

@@ -15,7 +15,7 @@ from shared.deadletters.replay import Plan, Replay, Replayed, Span, find, letter
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, TopicPartition
-from tests.letters import BY, NOON, letter, message, stood
+from tests.support.letters import BY, NOON, letter, message, stood
 from tests.unit.test_dlq import DLQ, ONE, ZERO, World
 
 QUARANTINE = "tickets.quarantine"

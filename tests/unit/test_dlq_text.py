@@ -9,11 +9,20 @@ from datetime import timedelta
 
 import pytest
 
-from millrace.dlq_text import VALUE_CHARS, as_json, describe, duration, histogram_json, histogram_lines, line, printable
+from millrace.cli.dead_letter_text import (
+    VALUE_CHARS,
+    as_json,
+    describe,
+    duration,
+    histogram_json,
+    histogram_lines,
+    line,
+    printable,
+)
 from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
 from shared.deadletters.histogram import Histogram
 from shared.records import Message
-from tests.letters import NOON, letter, message, stood
+from tests.support.letters import NOON, letter, message, stood
 
 HOSTILE = "\x1b[2Ja\r\nb\u202ec\x07\x9b\u2028\x7f\x00"
 FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")

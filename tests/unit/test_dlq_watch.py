@@ -12,7 +12,7 @@ from shared.broker.backlog import Backlog
 from shared.deadletters.watch import EVERY_S, DeadLetterWatch
 from shared.errors import Fatal, Unavailable
 from shared.observers import Observer
-from tests.fakes import ManualClock
+from tests.support.fakes import ManualClock
 
 TIMEOUT_S = 10.0
 

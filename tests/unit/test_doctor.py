@@ -20,12 +20,12 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from millrace.cli import app
-from millrace.doctor import HIDDEN, LIMIT_S, checks, examine, run
-from millrace.doctoring import packages
-from millrace.doctoring.configuration import changed, in_vain, read_settings
-from millrace.doctoring.deciding import check_head, check_model, check_policy
-from millrace.doctoring.finding import Check, Finding, State, exit_code, findings_of
-from millrace.doctoring.places import check_disk, check_port, room
+from millrace.doctor import packages
+from millrace.doctor.configuration import changed, in_vain, read_settings
+from millrace.doctor.examination import HIDDEN, LIMIT_S, checks, examine, run
+from millrace.doctor.finding import Check, Finding, State, exit_code, findings_of
+from millrace.doctor.machine import check_disk, check_port, room
+from millrace.doctor.models import check_head, check_model, check_policy
 from shared.clock import SystemClock
 from shared.embedding.registry import load_card
 from shared.errors import Fatal, MillraceError, StoreInUse, Unavailable
@@ -34,12 +34,13 @@ from shared.metrics import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.routing.head_files import save_head
-from shared.routing.train import train
+from shared.routing.training.train import train
 from shared.settings import OperationSettings, Settings, StoreSettings, variable
 from shared.stream_settings import BatchSettings, DecisionSettings, EmbeddingSettings, StreamSettings
 from shared.variables import known_variables, places
-from tests.fakes import ManualClock
-from tests.labelled import WordModel, examples, support
+from tests.support.fakes import ManualClock
+from tests.support.labelled import WordModel, examples, support
+from tests.support.sources import ROOT
 from tests.unit.test_cli import millrace
 from workers.tickets.stages import TICKETS
 
@@ -131,7 +132,7 @@ def test_every_check_has_the_whole_time_together() -> None:
 
 
 def test_every_documented_variable_is_known() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `MILLRACE_")}
     assert documented == {
         variable(*at, name) for at, part in places(["<stream>"]).items() for name in part.model_fields
@@ -279,7 +280,7 @@ def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPa
     def quoting(*_: Any) -> list[Check]:
         return [Check("store", lambda: [Finding("store", "wrong", "refused: hunter2", "not hunter2")])]
 
-    monkeypatch.setattr("millrace.doctor.checks", quoting)
+    monkeypatch.setattr("millrace.doctor.examination.checks", quoting)
     monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2")
     last = examine(os.environ, TICKETS, 1, SystemClock()).findings[-1]
     assert (last.detail, last.mend) == (f"refused: {HIDDEN}", f"not {HIDDEN}")
@@ -395,8 +396,8 @@ def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
 AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
-from millrace.doctoring import places, services
-from millrace.doctoring.finding import Check, findings_of
+from millrace.doctor import machine, services
+from millrace.doctor.finding import Check, findings_of
 from shared.settings import OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from millrace.streams import DEFAULT
@@ -404,7 +405,7 @@ state, store = map(Path, sys.argv[1:])
 settings = Settings(operation=OperationSettings(state_dir=state), store=StoreSettings(path=store))
 if os.getuid() == 0:  # nothing is closed to root
     os.setuid(65534)
-for check in (lambda: places.check_disk(settings), lambda: services._embedded(settings, StreamSettings(), DEFAULT)):
+for check in (lambda: machine.check_disk(settings), lambda: services._embedded(settings, StreamSettings(), DEFAULT)):
     for found in findings_of(Check("part", check)):
         print(found.part, found.state, found.detail, found.mend, sep="|")
 """
@@ -413,7 +414,7 @@ for check in (lambda: places.check_disk(settings), lambda: services._embedded(se
 def as_somebody_else(state: Path, store: Path) -> dict[str, list[str]]:
     """Return what a user finds who is not root, by part: state, detail and what to do."""
     command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(state), str(store)]
-    ended = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return {line.split("|")[0]: line.split("|")[1:] for line in ended.stdout.splitlines()}
 
 

@@ -18,9 +18,9 @@ from shared.embedding.port import TEXT, InputT, Modality
 from shared.embedding.service import Embedder
 from shared.errors import DeviceLost, Rejected
 from shared.records import Embedded
-from tests.assembly import Told
-from tests.fakes import FakeModel
-from tests.pictures import PICTURES, Picture, PictureModel, drawn
+from tests.support.assembly import Told
+from tests.support.fakes import FakeModel
+from tests.support.pictures import PICTURES, Picture, PictureModel, drawn
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from schemas.failures import FailureHeader as Header
 from shared.deadletters.envelope import MOST_HEADERS, write_letter
 from shared.errors import Rejected
 from shared.records import Message, Provenance, Record, header_texts
-from tests.tickets import event, record
+from tests.support.tickets import event, record
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 LATER = datetime(2026, 5, 2, 10, tzinfo=UTC)

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from shared.routing.evaluate import Evaluation, evaluate
 from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known, Predictions
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope
+from shared.routing.training.evaluate import Evaluation, evaluate
 
 HEAD = Head(
     labels=("a", "b", "c"),

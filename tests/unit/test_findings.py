@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from shared.errors import Fatal
-from shared.routing import findings
-from shared.routing.findings import (
+from shared.routing.training import findings
+from shared.routing.training.findings import (
     Confused,
     confused,
     confusion,
@@ -23,10 +23,10 @@ from shared.routing.findings import (
     mislabels,
     rare_labels,
 )
-from shared.routing.folds import Examples
-from shared.routing.pictures import draw
-from shared.routing.train import Trained, train
-from tests.labelled import WordModel, examples, support
+from shared.routing.training.folds import Examples
+from shared.routing.training.pictures import draw
+from shared.routing.training.train import Trained, train
+from tests.support.labelled import WordModel, examples, support
 
 SHARES = np.array(
     [

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from shared.routing import folds
-from shared.routing.folds import (
+from shared.routing.linear import fit_dense
+from shared.routing.training import folds
+from shared.routing.training.folds import (
     FOLDS,
     Examples,
     Fold,
@@ -21,8 +22,7 @@ from shared.routing.folds import (
     unseen,
     without_labels,
 )
-from shared.routing.linear import fit_dense
-from tests.labelled import DIM, examples, outside, support
+from tests.support.labelled import DIM, examples, outside, support
 
 SHARED = ["one text of two labels", "another text of two labels", "a third"]
 

@@ -8,9 +8,9 @@ import pytest
 from shared.engine.gather import IDLE_WAIT_S, Gatherer
 from shared.records import Record
 from shared.stream_settings import BatchSettings
-from tests.assembly import Told
-from tests.fakes import ManualClock
-from tests.tickets import event, record
+from tests.support.assembly import Told
+from tests.support.fakes import ManualClock
+from tests.support.tickets import event, record
 
 
 class Trickle:

@@ -15,11 +15,11 @@ import pytest
 from safetensors.numpy import load
 
 from shared.errors import Fatal
-from shared.routing.findings import facts_of
 from shared.routing.head import Head
 from shared.routing.head_files import ARRAYS, FACTS, TERMS, TEXTS, load_head, make_folder, save_head
-from shared.routing.train import train
-from tests.labelled import WordModel, examples, support
+from shared.routing.training.findings import facts_of
+from shared.routing.training.train import train
+from tests.support.labelled import WordModel, examples, support
 
 FILES = (ARRAYS, TERMS, TEXTS, FACTS)
 ODD = {

@@ -13,14 +13,14 @@ import pytest
 
 from millrace.ingest.events import Maker, row_id
 from millrace.ingest.fields import FIELDS
-from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
+from millrace.ingest.table_files import TableFile
 from millrace.ingest.times import TimeReading, check_format, zone_of
 from schemas.failures import FailureReason
 from shared.errors import Fatal, Rejected
 from shared.records import Message
-from tests.tickets import record
+from tests.support.tickets import record
 from workers.tickets.stages import TICKETS
 
 OWN = {name: name for name in FIELDS if name not in ("ticket_id", "tenant_id")}

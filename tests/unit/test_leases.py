@@ -11,7 +11,7 @@ import pytest
 from shared.broker.leases import Leases
 from shared.errors import Fatal
 from shared.records import Record, TopicPartition
-from tests.tickets import event, record
+from tests.support.tickets import event, record
 
 ZERO, ONE = TopicPartition("tickets", 0), TopicPartition("tickets", 1)
 PATIENCE_S = 10.0

@@ -10,7 +10,7 @@ import pytest
 from schemas.outcomes import LedgerEntry, Outcome
 from shared.engine.ledger import Ledger
 from shared.records import Provenance, Settled, TopicPartition, Unread
-from tests.tickets import event, record
+from tests.support.tickets import event, record
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 LEDGER = Ledger(Provenance("tickets", "3fa9c1d2"))

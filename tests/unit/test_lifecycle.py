@@ -6,7 +6,7 @@ A green run does not prove that the threads beat often enough under load.
 import pytest
 
 from shared.operation.lifecycle import Lifecycle
-from tests.fakes import ManualClock
+from tests.support.fakes import ManualClock
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from shared.routing.linear import (
     fit_joint,
     fit_sparse,
 )
-from tests.labelled import examples, support
+from tests.support.labelled import examples, support
 
 LABELS = 4
 

@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from shared.logs import configure, get_logger
-from tests.assembly import Assembly
-from tests.tickets import event, record
+from tests.support.assembly import Assembly
+from tests.support.tickets import event, record
 
 WORDS = "the customer's own words"
 

@@ -15,9 +15,9 @@ from shared.engine.breaker import BreakerLimits
 from shared.errors import DeviceLost, Fatal, Unavailable
 from shared.records import Record
 from shared.stream_settings import BatchSettings
-from tests.assembly import Assembly
-from tests.fakes import FakeCollection, FakeSource, ManualClock
-from tests.tickets import event, record
+from tests.support.assembly import Assembly
+from tests.support.fakes import FakeCollection, FakeSource, ManualClock
+from tests.support.tickets import event, record
 from workers.tickets.stages import TicketStages
 
 LEAST_DEAD, PROBE_EVERY_S = BreakerLimits().least_dead, BreakerLimits().probe_every_s

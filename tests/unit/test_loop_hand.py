@@ -11,9 +11,9 @@ from dataclasses import replace
 from shared.broker.leases import Leases
 from shared.errors import Unavailable
 from shared.records import Record, TopicPartition, Unread
-from tests.assembly import Assembly
-from tests.fakes import FakeCollection, FakeSource
-from tests.tickets import event, record
+from tests.support.assembly import Assembly
+from tests.support.fakes import FakeCollection, FakeSource
+from tests.support.tickets import event, record
 
 PLACE = TopicPartition("tickets", 0)
 RELEASE_TIMEOUT_S = 10.0

@@ -1,6 +1,7 @@
 """Which column becomes which field: by its name, by a known export, by --map; and what is refused rather than guessed.
 
-A green run does not prove that an export of another version is recognised; `tests/ingest_files.py` holds some whole ones.
+A green run does not prove that an export of another version is recognised; `tests/support/ingest_files.py` has
+some whole ones.
 """
 
 from pathlib import Path

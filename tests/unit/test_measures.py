@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from shared.retrieval.measures import METRICS, intervals, measure, summarise
+from shared.search.tuning.measures import METRICS, intervals, measure, summarise
 
 
 def one(relevant: list[int], wanted: int) -> dict[str, float]:

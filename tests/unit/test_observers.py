@@ -9,7 +9,7 @@ import pytest
 
 from schemas.outcomes import Outcome
 from shared.observers import Observer, Observers, SettleStep
-from tests.assembly import Told
+from tests.support.assembly import Told
 
 HOOKS = [name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if not name.startswith("_")]
 

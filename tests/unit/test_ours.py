@@ -9,8 +9,8 @@ import pytest
 
 from millrace.streams import STREAMS
 from schemas.points import point_id
-from tests.assembly import Assembly
-from tests.tickets import deleted, event, record
+from tests.support.assembly import Assembly
+from tests.support.tickets import deleted, event, record
 from workers.tickets.stages import TICKETS
 
 ONE = point_id("acme", "tickets", "T-1")

@@ -11,7 +11,7 @@ from shared.embedding.microbatch import Cut, cut_padded, cut_summed
 from shared.embedding.passes import Passes
 from shared.embedding.port import Matrix
 from shared.errors import DeviceLost
-from tests.pictures import PictureModel, drawn
+from tests.support.pictures import PictureModel, drawn
 
 CUTS = pytest.mark.parametrize("cut", [cut_padded, cut_summed])
 COSTS = [3.0, 1.0, 2.0, 1.0, 8.0, 1.0]

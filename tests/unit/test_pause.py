@@ -24,10 +24,10 @@ from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.settings import OperationSettings
 from shared.stream_settings import BatchSettings
-from tests.assembly import Assembly
-from tests.fakes import ManualClock
-from tests.ports import free_ports
-from tests.tickets import event, record
+from tests.support.assembly import Assembly
+from tests.support.fakes import ManualClock
+from tests.support.ports import free_ports
+from tests.support.tickets import event, record
 from tests.unit.test_cli import millrace
 
 HERE = "127.0.0.1"

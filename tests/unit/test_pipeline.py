@@ -14,9 +14,9 @@ from schemas.points import point_id
 from shared.errors import DeviceLost, NewerSchema, Unavailable
 from shared.records import Settled
 from shared.vectorstore.port import Hit, Query
-from tests.assembly import Assembly
-from tests.fakes import FakeCollection
-from tests.tickets import deleted, event, record
+from tests.support.assembly import Assembly
+from tests.support.fakes import FakeCollection
+from tests.support.tickets import deleted, event, record
 
 
 def outcomes(settled: list[Settled]) -> list[Outcome]:

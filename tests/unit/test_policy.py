@@ -11,8 +11,8 @@ import pytest
 
 from shared.errors import Fatal
 from shared.routing.policy import Policy, Rule
-from shared.routing.proposal import propose
 from shared.routing.toml_lines import Lines
+from shared.routing.training.proposal import propose
 
 DEFAULT = "[default]\nauto_at = 0.8\nreview_at = 0.4\n"
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from millrace.policy import Answered, answers, by_first_label, report, warnings
+from millrace.learning.policy_check import Answered, answers, by_first_label, report, warnings
 from shared.routing.head import Head, Predictions
 from shared.routing.policy import Policy
 from shared.routing.verdict import ranked

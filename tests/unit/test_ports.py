@@ -10,7 +10,7 @@ from shared.broker.kafka import KafkaSink
 from shared.broker.port import Reader, Sink, Source
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
-from tests.fakes import FakeSource
+from tests.support.fakes import FakeSource
 from tests.unit.test_audit import MemoryReader
 from tests.unit.test_dlq import MemoryQueue
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.text.preparation import Preparation, Preparer
-from tests.assembly import PREPARER, Assembly
-from tests.tickets import event, record
+from tests.support.assembly import PREPARER, Assembly
+from tests.support.tickets import event, record
 
 MAIL, PHONE, IBAN, CARD = (
     "jo.doe@example.com",

@@ -9,8 +9,8 @@ from schemas.failures import FailureReason
 from schemas.points import point_id
 from shared.engine.pipeline import digest
 from shared.errors import Rejected
-from tests.assembly import PREPARER, prepared_item
-from tests.tickets import deleted, event, record
+from tests.support.assembly import PREPARER, prepared_item
+from tests.support.tickets import deleted, event, record
 from workers.tickets.prepare import TicketItem, estimated_tokens
 from workers.tickets.stages import TICKETS
 

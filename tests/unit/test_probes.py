@@ -15,7 +15,7 @@ from shared.metrics import Metrics, Registry
 from shared.operation.control import WorkerControl
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
-from tests.fakes import ManualClock
+from tests.support.fakes import ManualClock
 
 HOST = "127.0.0.1"
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from shared.retrieval.ranking import Asked, Ranked, Ranking, lexical, rank
+from shared.search.ranking import Asked, Ranked, Ranking, lexical, rank
 from shared.vectorstore.port import Candidate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

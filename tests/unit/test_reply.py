@@ -5,7 +5,7 @@ A green run does not prove that a reply helps an agent: nobody has rated one.
 
 import pytest
 
-from shared.retrieval.reply import REPLY_LIMIT_CHARS, SENTENCE_LIMIT_CHARS, SENTENCES, Resolution, suggest
+from shared.search.reply import REPLY_LIMIT_CHARS, SENTENCE_LIMIT_CHARS, SENTENCES, Resolution, suggest
 
 
 def quoted(*resolutions: tuple[str, str, float]) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.labelled import embed
-from millrace.retrieval import build_table, distinct_texts, evaluate, read_corpus, read_queries, tune
+from millrace.learning.labelled_files import embed
+from millrace.learning.search_weights import build_table, distinct_texts, evaluate, read_corpus, read_queries, tune
 from shared.errors import Fatal
-from tests.fakes import FakeModel
+from tests.support.fakes import FakeModel
 
 CORPUS = "id,text,label\na,my card is lost,card\nb,the card was stolen,card\nc,refund my order,refund\nd,parcel late,\n"
 

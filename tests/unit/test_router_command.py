@@ -15,9 +15,10 @@ from xml.etree import ElementTree  # of our own files
 
 import pytest
 
-from millrace import cli, labelled
+from millrace import cli
 from millrace.cli import router
-from tests.labelled import WordModel, support
+from millrace.learning import labelled_files
+from tests.support.labelled import WordModel, support
 
 FIGURES = {"accuracy", "macro_f1", "ece", "coverage_at_95_precision", "rows", "out_of_scope"}
 OUTER_FIGURES = {"in_scope_accuracy", "oos_auroc", "oos_auroc_confidence", "oos_auroc_nearest"}
@@ -48,7 +49,7 @@ Millrace = Callable[..., Ended]
 @pytest.fixture
 def millrace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Millrace:
     """Give the command line, with a stand-in for the model."""
-    monkeypatch.setattr(labelled, "load_text_model", lambda _: WordModel())
+    monkeypatch.setattr(labelled_files, "load_text_model", lambda _: WordModel())
     monkeypatch.setattr(router, "quiet", lambda: None)
 
     def run(*arguments: str | Path) -> Ended:
@@ -244,7 +245,7 @@ def test_a_label_that_is_no_text_is_refused(millrace: Millrace, tmp_path: Path) 
 def test_a_folder_that_cannot_be_is_told_before_the_work(
     millrace: Millrace, history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("millrace.router.train", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr("millrace.learning.heads.train", lambda *_: pytest.fail("it was trained"))
     ended = millrace("train", history, "--out", history / "head")
     assert ended.code == 1
     assert ended.error.startswith(f"error: the head cannot be written to {history}/head: ")
@@ -253,7 +254,7 @@ def test_a_folder_that_cannot_be_is_told_before_the_work(
 def test_matplotlib_is_asked_for_before_the_work(
     millrace: Millrace, history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.routing.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("shared.routing.training.pictures.find_spec", lambda _: None)
     ended = millrace("train", history, "--out", tmp_path / "head")
     assert "install millrace[train], or give --no-pictures" in ended.error
     assert not (tmp_path / "head").exists()

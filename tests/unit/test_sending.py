@@ -14,15 +14,15 @@ from unittest.mock import patch
 import pytest
 
 from millrace.ingest.counts import EXAMPLES, OTHER_REASONS, REASONS_KEPT, Counts
-from millrace.ingest.files import TableFile
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
 from millrace.ingest.sending import CHUNK_ROWS, Progress, send
+from millrace.ingest.table_files import TableFile
 from schemas.failures import FailureReason
 from shared.broker.delivery import ATTEMPTS, deliver
 from shared.errors import Fatal, Rejected, Unavailable
 from shared.records import Message
-from tests.fakes import FakeSink, ManualClock
+from tests.support.fakes import FakeSink, ManualClock
 
 MAPPED = RowMapping("acme", {name: name for name in ("ticket_id", "subject", "priority", "reason", "satisfaction")})
 

@@ -16,9 +16,9 @@ from schemas.points import point_id
 from shared.errors import Unavailable
 from shared.observers import SettleStep
 from shared.records import Message, Point, Record, TopicPartition, Unread
-from tests.assembly import Assembly
-from tests.fakes import FakeCollection, FakeSink, FakeSource
-from tests.tickets import deleted, event, record
+from tests.support.assembly import Assembly
+from tests.support.fakes import FakeCollection, FakeSink, FakeSource
+from tests.support.tickets import deleted, event, record
 
 ONE = point_id("acme", "tickets", "T-1")
 

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from schemas.points import point_id as ticket_point_id
-from schemas.similar import SimilarLeftOut
+from schemas.search import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded, Point
-from shared.retrieval.ranking import LEAST_TERMS
-from shared.retrieval.similar import COUNTED_AT_ONCE, COUNTS_HOLD_S, SHOWN_TERMS, Found, Question, SimilarSearch
+from shared.search.ranking import LEAST_TERMS
+from shared.search.similar import COUNTED_AT_ONCE, COUNTS_HOLD_S, SHOWN_TERMS, Found, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.terms import Terms
-from tests.assembly import prepared_item
-from tests.fakes import DIM, FakeCollection, ManualClock
-from tests.tickets import event, record
+from tests.support.assembly import prepared_item
+from tests.support.fakes import DIM, FakeCollection, ManualClock
+from tests.support.tickets import event, record
 from workers.tickets.decide import find_similar
 from workers.tickets.prepare import TicketItem
 from workers.tickets.stages import TICKETS

@@ -15,9 +15,9 @@ from shared.engine.snapshots import Effect, Rules, effect_of
 from shared.engine.stream import Input
 from shared.records import Point
 from shared.vectorstore.port import Stored
-from tests.assembly import Assembly, prepared_item
-from tests.notes import NoteItem, NoteStages
-from tests.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind, on_each_stream
+from tests.support.assembly import Assembly, prepared_item
+from tests.support.notes import NoteItem, NoteStages
+from tests.support.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind, on_each_stream
 
 SAME, OTHER = "It should have been here on Monday.", "It has arrived broken."
 ROUTE, INDEX, DELETE, SUPERSEDE, REPEAT = Effect

@@ -14,13 +14,13 @@ import pytest
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
 from schemas.points import point_id
-from schemas.similar import SimilarLeftOut
+from schemas.search import SimilarLeftOut
 from schemas.tickets import TicketPayload, TicketTombstone
 from shared.records import Point, Settled, Vector
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import is_unit
-from tests.assembly import Assembly
-from tests.tickets import deleted, event, record
+from tests.support.assembly import Assembly
+from tests.support.tickets import deleted, event, record
 from workers.tickets.stages import TICKETS
 
 ONE = point_id("acme", "tickets", "T-1")

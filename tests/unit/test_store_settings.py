@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from shared.errors import Fatal
 from shared.settings import StoreSettings
-from shared.vectorstore.qdrant import connect
+from shared.vectorstore.qdrant.store import connect
 
 
 @pytest.mark.parametrize(

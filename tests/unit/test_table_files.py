@@ -1,6 +1,6 @@
 """Reading files of rows: formats, delimiters, encodings, and what is wrong with a file, named by its line.
 
-A green run does not prove that every program's files are read; those of some stand in `tests/ingest_files.py`.
+A green run does not prove that every program's files are read; those of some stand in `tests/support/ingest_files.py`.
 """
 
 import io
@@ -14,10 +14,10 @@ import pytest
 from openpyxl import Workbook
 
 from millrace.ingest.delimited import recognise
-from millrace.ingest.files import FileOptions, TableFile
-from millrace.ingest.headers import looks_like_data
+from millrace.ingest.file_survey import survey
+from millrace.ingest.header_row import looks_like_data
 from millrace.ingest.rows import Row
-from millrace.ingest.survey import survey
+from millrace.ingest.table_files import FileOptions, TableFile
 from schemas.failures import FailureReason
 from shared.errors import Fatal
 

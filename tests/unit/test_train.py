@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from shared.errors import Fatal
-from shared.routing import folds as folding
-from shared.routing import train as training
 from shared.routing.calibration import coverage_at_precision
-from shared.routing.folds import Examples, HeldOut
 from shared.routing.linear import fit_dense, fit_joint, fit_sparse
 from shared.routing.scope import UNTRAINED
-from shared.routing.train import LEAST_AUTO, REVIEW_AT, Recipe, Trained, steps, train
-from tests.labelled import DIM, WordModel, examples, outside, sentences, support
+from shared.routing.training import folds as folding
+from shared.routing.training import train as training
+from shared.routing.training.folds import Examples, HeldOut
+from shared.routing.training.train import LEAST_AUTO, REVIEW_AT, Recipe, Trained, steps, train
+from tests.support.labelled import DIM, WordModel, examples, outside, sentences, support
 
 MODEL = WordModel.fingerprint
 STRANGERS = [f"the weather in spring {number} is mild and sunny" for number in range(12)]

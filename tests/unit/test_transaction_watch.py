@@ -14,7 +14,7 @@ from shared.errors import Fatal, Unavailable
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer
 from shared.operation.transaction_watch import EVERY_S, TransactionWatch
-from tests.fakes import ManualClock
+from tests.support.fakes import ManualClock
 
 TIMEOUT_S = 10.0
 NOW_MS = int(ManualClock().now().timestamp() * 1000)

@@ -6,8 +6,8 @@ A green run does not prove that a weight chosen on one collection is right for a
 import numpy as np
 import pytest
 
-from shared.retrieval.measures import METRICS
-from shared.retrieval.tuning import (
+from shared.search.tuning.measures import METRICS
+from shared.search.tuning.weights import (
     BM25_ALONE,
     SLICE_LEAST_QUERIES,
     WEIGHTS,

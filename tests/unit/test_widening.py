@@ -10,7 +10,7 @@ import pytest
 
 from shared.vectorstore.port import Hit, HybridQuery, Query
 from shared.vectorstore.widening import HITS_AT_ONCE, MOST_HITS, ask_for_ours, search_ours
-from tests.contract.vectors import terms, unit
+from tests.support.vectors import terms, unit
 
 
 class Ranked:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from schemas.tickets import TicketSnapshot
-from shared.retrieval.similar import Question, SimilarSearch
 from shared.routing.decider import Decider, Undecided
+from shared.search.similar import Question, SimilarSearch
 from workers.tickets.prepare import TicketItem
 
 

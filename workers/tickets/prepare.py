@@ -6,7 +6,7 @@ A change to what is prepared is a change of vectors: raise the version of `share
 
 from dataclasses import dataclass
 
-from schemas.similar import SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.tickets import TicketDeleted, TicketSnapshot
 from shared.engine.snapshots import Item
 from shared.records import Record, Vector

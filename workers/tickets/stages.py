@@ -17,8 +17,8 @@ from schemas.tickets import (
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Resources, Stream
-from shared.retrieval.similar import TERMS_VECTOR, SimilarSearch
 from shared.routing.decider import Decider
+from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Prepared, Preparer
 from shared.vectorstore.terms import terms_digest

@@ -1,0 +1,1 @@
+"""The demo: the real worker on embedded parts, over sample tickets of our own."""

@@ -1,0 +1,332 @@
+"""The demo: the real worker on the embedded broker and the embedded store, over sample tickets of our own.
+
+A head is trained on the solved tickets, which are then ingested; open ones arrive live and are routed by the head.
+"""
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from millrace.cli.dead_letter_text import line
+from millrace.ingest.file_survey import survey
+from millrace.ingest.mapping import MappingOptions, match_columns
+from millrace.ingest.sending import Progress, send
+from millrace.ingest.table_files import TableFile
+from millrace.learning.heads import train_head
+from millrace.learning.labelled_files import LabelledFile, Reading
+from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
+from millrace.search_answers import ask, print_found, searching
+from millrace.streams import DEFAULT
+from millrace.wiring import Running, stream_worker
+from schemas.decisions import Action
+from schemas.outcomes import Outcome
+from schemas.topics import dlq_topic, input_topic
+from shared.audit.comparison import audit
+from shared.broker.delivery import deliver
+from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
+from shared.broker.source import KafkaSource
+from shared.clock import Clock, SystemClock
+from shared.deadletters.envelope import Unreadable, read_letter
+from shared.embedding.port import TextModel
+from shared.errors import MillraceError, Unavailable
+from shared.metrics import Registry
+from shared.observers import Observer
+from shared.records import Message
+from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
+from shared.stream_settings import BatchSettings, StreamSettings
+from shared.text.preparation import Preparer
+from shared.vectorstore.port import VectorStore
+
+TENANT = "acme"
+QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What now?"
+POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
+DEADLINE_S = 300.0
+POLL_S = 0.05
+ROWS_SHOWN = 15
+PIPED_COLUMNS = 140
+RATIOS = {"ticket": 3, "subject": 10, "queue": 8, "action": 3, "reason": 4, "sure": 2, "most similar solved ticket": 11}
+"""Columns of the table and their relative widths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Our own sample tickets.
+
+    Attributes:
+        solved: Solved tickets, labelled by agents.
+        opened: Open ones.
+        intended: The label that the author of an open ticket had in mind; None stands for no label of ours.
+    """
+
+    solved: list[dict[str, Any]]
+    opened: list[dict[str, Any]]
+    intended: dict[str, str | None]
+
+    @classmethod
+    def load(cls) -> "Samples":
+        """Read the packaged samples."""
+        folder = files("millrace.demo").joinpath("samples")
+        lines = folder.joinpath("tickets.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        parts = {opened: [row for row in rows if (row["reason"] == "created") is opened] for opened in (False, True)}
+        return cls(parts[False], parts[True], json.loads(folder.joinpath("expected.json").read_text(encoding="utf-8")))
+
+
+class Counting(Observer):
+    """Counts what was settled, for the demo's waits and its throughput."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.dead = 0
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Count."""
+        self.settled += sum(outcomes.values())
+        self.dead += outcomes.get(Outcome.DEAD_LETTERED, 0)
+
+
+@dataclass(slots=True)
+class Stage:
+    """What the acts of the demo share."""
+
+    console: Console
+    settings: Settings
+    own: StreamSettings
+    bootstrap: str
+    counting: Counting
+    clock: Clock
+    worker: threading.Thread
+    failure: list[BaseException]
+
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        """Wait, but neither for a dead worker nor for ever.
+
+        Raises:
+            MillraceError: the worker failed.
+            Unavailable: the deadline passed.
+        """
+        until_s = self.clock.monotonic_s() + DEADLINE_S
+        while not done():
+            if self.failure:
+                raise MillraceError(f"the worker failed: {self.failure[0]}")
+            if self.clock.monotonic_s() > until_s:
+                raise Unavailable("worker", f"not done after {DEADLINE_S:.0f} s")
+            self.clock.wait(threading.Event(), POLL_S)
+
+
+def run_demo(keep: bool) -> bool:
+    """Run the demo; return whether its audit is clean.
+
+    Args:
+        keep: Leave everything running until Ctrl-C after the audit.
+    """
+    console = _console()
+    with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
+        settings, own = _settings(Path(folder)), StreamSettings(batch=BatchSettings(max_records=64))
+        names = [topic.name for topic in DEFAULT.topics()]
+        console.print("Loading the embedding model (all-MiniLM-L6-v2, from its wheel) ...")
+        model, samples, counting = load_text_model(own), Samples.load(), Counting()
+        own = _train(console, own, model, samples, Path(folder) / "head")
+        with (
+            open_store(settings) as store,
+            open_broker(settings, names) as bootstrap,
+            stream_worker(
+                DEFAULT, own, Process(settings, bootstrap, store, Registry()), {"text": model}, [counting]
+            ) as running,
+        ):
+            worker, failure = _start(running)
+            stage = Stage(console, settings, own, str(bootstrap), counting, SystemClock(), worker, failure)
+            try:
+                _play(stage, Path(folder), samples)
+                _show_similar(stage, store, model)
+                _show_dead_letter(stage)
+                clean = _audit(stage, store)
+                if keep:
+                    _keep(stage)
+            finally:
+                running.lifecycle.stop()
+                stage.worker.join()
+    return clean
+
+
+def _console() -> Console:
+    """Return a console that is wide enough for the table also where the output is piped."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings(
+        broker=BrokerSettings(),
+        store=StoreSettings(path=folder / "store"),
+        operation=OperationSettings(state_dir=folder),
+    )
+
+
+def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
+    """Start the worker; the list will hold what it fails with."""
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            running.worker.run()
+        except BaseException as error:  # noqa: BLE001  (shown by whoever waits)
+            failure.append(error)
+
+    worker = threading.Thread(target=work, name="worker", daemon=True)
+    worker.start()
+    return worker, failure
+
+
+def _train(console: Console, own: StreamSettings, model: TextModel, samples: Samples, folder: Path) -> StreamSettings:
+    """Train a head on the solved samples; return the settings that decide by it."""
+    labels = tuple(str(row["agent_label"]) for row in samples.solved)
+    console.print(f"Training a routing head on {len(labels)} solved tickets of {len(set(labels))} labels ...")
+    texts = tuple(f"{row['subject']}\n\n{row['body']}" for row in samples.solved)
+    outcome = train_head(Reading(own, model), LabelledFile(texts, labels, skipped=0), None, folder)
+    held_out: Any = outcome.head.facts["held_out"]
+    console.print(
+        f"head {outcome.head.fingerprint}: {held_out['accuracy']:.1%} right on tickets held out, "
+        f"{held_out['coverage_at_95_precision']:.0%} of them can be decided at 95 % precision"
+    )
+    return own.model_copy(update={"decision": own.decision.model_copy(update={"head": folder})})
+
+
+def _play(stage: Stage, folder: Path, samples: Samples) -> None:
+    history, arriving = (
+        _part(folder / "history.jsonl", samples.solved),
+        _part(folder / "arriving.jsonl", samples.opened),
+    )
+    with closing(KafkaSink(stage.bootstrap, stage.settings.broker)) as sink:
+        start_s = stage.clock.monotonic_s()
+        stage.console.print("Ingesting the solved tickets ...")
+        solved = _ingest(stage, history, sink)
+        stage.wait_until(lambda: stage.counting.settled >= solved)
+        stage.console.print(f"{solved} solved tickets indexed. Open tickets arrive:")
+        opened = _ingest(stage, arriving, sink)
+        sink.produce([Message(input_topic(DEFAULT.name), f"{TENANT}:T-9999".encode(), POISON)])
+        sink.flush()
+        subjects = {row["ticket_id"]: row["subject"] for row in samples.opened}
+        results = _show_routed(stage, subjects, opened)
+        _show_actions(stage.console, results, subjects)
+        stage.console.print(_judgement(results, samples.intended))
+        stage.wait_until(lambda: stage.counting.settled > solved + opened)
+        seconds = stage.clock.monotonic_s() - start_s
+    total = stage.counting.settled
+    stage.console.print(f"throughput: {total} records settled in {seconds:.1f} s, {total / seconds:.0f} a second")
+
+
+def _part(path: Path, rows: list[dict[str, object]]) -> TableFile:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return TableFile.open(path)
+
+
+def _ingest(stage: Stage, source: TableFile, sink: KafkaSink) -> int:
+    looked, progress = survey(source, lambda _: None), Progress()
+    mapped = match_columns(source.path, looked.columns, MappingOptions(TENANT), is_header=False).mapped
+    send(source, mapped, partial(deliver, sink=sink, clock=stage.clock), progress, lambda _: None)
+    return progress.counts.sent
+
+
+def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[Any]:
+    """Fill a table with results as they are published; piped, each is a line of its own."""
+    source = KafkaSource(stage.bootstrap, [DEFAULT.result_topic], "millrace-demo", BrokerSettings(), stage.clock)
+    results: list[Any] = []
+    with closing(source), Live(console=stage.console, refresh_per_second=8) as live:
+
+        def all_shown() -> bool:
+            for record in source.take(100, POLL_S):
+                results.append(DEFAULT.result.model_validate_json(record.value or b""))
+            live.update(_table(results[-ROWS_SHOWN:], subjects, len(results)))
+            return len(results) >= wanted
+
+        stage.wait_until(all_shown)
+    return results
+
+
+def _show_actions(console: Console, results: list[Any], subjects: dict[str, str]) -> None:
+    """Tell how often each action was chosen for which reason, with an example."""
+    console.print(f"\n{len(results)} routed by the head:")
+    for action in get_args(Action):
+        chosen = [result for result in results if result.decision.action == action]
+        for reason in sorted({result.decision.action_reason for result in chosen}):
+            told = [result for result in chosen if result.decision.action_reason == reason]
+            example = f'{told[0].ticket_id} "{subjects[told[0].ticket_id]}"'
+            console.print(f"  {action:<8} {reason:<13} {len(told):>3}   such as {example}", markup=False)
+
+
+def _judgement(results: list[Any], intended: dict[str, str | None]) -> str:
+    """Compare the queues with those the samples' author had in mind; null stands for no queue of ours."""
+    known = [result for result in results if intended[result.ticket_id] is not None]
+    queued = [result for result in known if result.decision.queue is not None]
+    right = sum(result.decision.queue == intended[result.ticket_id] for result in queued)
+    strange = [result for result in results if intended[result.ticket_id] is None]
+    unseen = sum(result.decision.action == "auto" for result in strange)
+    return (
+        f"as intended: {right} of the {len(queued)} given a queue, {len(known) - len(queued)} left to a person; "
+        f"of {len(strange)} that fit no queue, {unseen} went through unseen"
+    )
+
+
+def _table(results: list[Any], subjects: dict[str, str], total: int) -> Table:
+    table = Table(title=f"{DEFAULT.result_topic} ({total}, the latest shown)", title_justify="left", expand=True)
+    for column in RATIOS:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=RATIOS[column])
+    for result in results:
+        decision = result.decision
+        sure = "" if decision.confidence is None else f"{decision.confidence:.2f}"
+        similar = f"{result.similar[0].ticket_id} {result.similar[0].subject}" if result.similar else "none"
+        decided = (decision.queue or "-", decision.action, decision.action_reason, sure)
+        table.add_row(result.ticket_id, subjects[result.ticket_id], *decided, similar)
+    return table
+
+
+def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
+    collection = store.open_alias(DEFAULT.name)
+    assert collection is not None  # noqa: S101  (the worker has opened it)
+    text = Preparer(model_card(stage.own).preparation).embedded("", QUESTION)
+    wanted = stage.own.search.model_copy(update={"limit": 3})
+    found = ask(searching(DEFAULT, collection, wanted), model, TENANT, text)
+    stage.console.print(f'\nSimilar solved tickets to: "{QUESTION}"')
+    print_found(stage.console, found, stage.own.search, TENANT)
+
+
+def _show_dead_letter(stage: Stage) -> None:
+    for record in TopicReader(stage.bootstrap).read(dlq_topic(DEFAULT.name)):
+        letter = read_letter(record)
+        if isinstance(letter, Unreadable):
+            stage.console.print(line(letter), markup=False)
+            continue
+        stage.console.print(f"\n{record.topic}: {letter.origin}")
+        for name, text in (("reason", letter.reason), ("field", letter.field), ("detail", letter.detail)):
+            stage.console.print(f"  {name}: {text}", markup=False)
+        stage.console.print(f"  original bytes: {record.value!r}", markup=False)
+
+
+def _audit(stage: Stage, store: VectorStore) -> bool:
+    reader = TopicReader(stage.bootstrap, group_of(stage.own, DEFAULT.name))
+    findings = audit(reader, DEFAULT, store.open_alias(DEFAULT.name))
+    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items()))
+    stage.console.print(f"outcomes: {outcomes}; pending {findings.pending}; points {findings.points}")
+    stage.console.print(findings.line())
+    return findings.clean and findings.pending == 0
+
+
+def _keep(stage: Stage) -> None:
+    stage.console.print(f"still running; embedded broker at {stage.bootstrap}; Ctrl-C ends it")
+    try:
+        stage.clock.wait(threading.Event(), float(threading.TIMEOUT_MAX))
+    except KeyboardInterrupt:
+        stage.console.print("ending")

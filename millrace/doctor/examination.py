@@ -1,0 +1,129 @@
+"""`millrace doctor`: runs the checks side by side within a bounded time, and judges the set-up by what they find."""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from millrace.doctor.configuration import changed, in_vain, read_settings, secrets_of
+from millrace.doctor.finding import Check, Finding, exit_code, findings_of
+from millrace.doctor.machine import check_disk, check_port
+from millrace.doctor.models import check_device, check_head, check_model, check_policy
+from millrace.doctor.packages import check_packages
+from millrace.doctor.privacy import check_customer_key
+from millrace.doctor.services import check_broker, check_cache, check_store
+from shared.clock import Clock
+from shared.engine.stream import Stream
+from shared.settings import Settings
+from shared.stream_settings import StreamSettings
+
+LIMIT_S = 60.0
+"""No check is waited for any longer; those that ask a server have time-outs of their own."""
+
+HIDDEN = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is configured and what was found. No secret is in it.
+
+    Attributes:
+        configured: What differs from the defaults, by variable.
+        findings: In the order of the checks.
+    """
+
+    configured: dict[str, str]
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something is wrong, 3 where something could not be reached, else 0."""
+        return exit_code(self.findings)
+
+    def as_json(self) -> str:
+        """Return the report as one JSON object."""
+        findings = [asdict(finding) for finding in self.findings]
+        return json.dumps({"exit_code": self.exit_code, "configured": self.configured, "findings": findings})
+
+
+def examine(
+    environ: Mapping[str, str],
+    stream: Stream[Any, Any],
+    timeout_s: float,
+    clock: Clock,
+    bootstrap: str | None = None,
+) -> Report:
+    """Look at everything.
+
+    Args:
+        environ: The environment, for variables that nobody reads.
+        stream: The stream whose topics and collection are looked at.
+        timeout_s: How long to wait for an answer.
+        clock: For the limit.
+        bootstrap: Brokers in place of the configured ones.
+    """
+    settings, own, findings = read_settings(stream.name)
+    findings += in_vain(environ)
+    if settings is None or own is None:
+        findings.append(Finding("all else", "skipped", "what cannot be read cannot be checked"))
+        return _report({}, findings, secrets_of(None, environ))
+    if bootstrap is not None:
+        settings = settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
+    configured = changed(settings, {stream.name: own})
+    if not findings:
+        findings = [Finding("settings", "ok", f"{len(configured)} differ from their defaults")]
+    findings += run(checks(settings, own, stream, timeout_s), clock, LIMIT_S)
+    return _report(configured, findings, secrets_of(settings, environ))
+
+
+def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float) -> list[Check]:
+    """Return the checks of a set-up."""
+    return [
+        Check("packages", check_packages),
+        Check("model", partial(check_model, own)),
+        Check("device", partial(check_device, own, stream.name)),
+        Check("head", partial(check_head, own)),
+        Check("policy", partial(check_policy, own)),
+        Check("customer key", partial(check_customer_key, settings)),
+        Check("broker", partial(check_broker, settings, own, stream, timeout_s)),
+        Check("store", partial(check_store, settings, own, stream, timeout_s)),
+        Check("cache", partial(check_cache, settings, own)),
+        Check("disk", partial(check_disk, settings)),
+        Check("port", partial(check_port, settings.operation)),
+    ]
+
+
+def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:
+    """Run checks side by side; one that does not end in time is left behind and found unreachable."""
+    found: list[list[Finding] | None] = [None] * len(wanted)
+    ended = [threading.Event() for _ in wanted]
+
+    def work(number: int) -> None:
+        found[number] = findings_of(wanted[number])
+        ended[number].set()
+
+    for number in range(len(wanted)):
+        threading.Thread(target=work, args=(number,), name=wanted[number].part, daemon=True).start()
+    until_s = clock.monotonic_s() + limit_s
+    for event in ended:
+        clock.wait(event, max(0.0, until_s - clock.monotonic_s()))
+    late = f"no answer within {limit_s:g} s"
+    return [
+        finding
+        for check, findings in zip(wanted, found, strict=True)
+        for finding in (findings if findings is not None else [Finding(check.part, "unreachable", late)])
+    ]
+
+
+def _report(configured: dict[str, str], findings: Sequence[Finding], secrets: Sequence[str]) -> Report:
+    """Make the report; a secret that found its way into a message of a server or a library is taken out."""
+
+    def hide(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    shown = {name: hide(value) for name, value in configured.items()}
+    return Report(shown, tuple(Finding(f.part, f.state, hide(f.detail), hide(f.mend)) for f in findings))

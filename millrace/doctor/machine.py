@@ -1,0 +1,98 @@
+"""Checks of this machine: folders that can be written, room on their disks, and the port of the probes."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from millrace.doctor.finding import Finding
+from shared.errors import Unavailable
+from shared.operation.control import NotAWorker, WorkerControl
+from shared.settings import OperationSettings, Settings
+
+LITTLE_BYTES = 1 << 30
+TOO_LITTLE_BYTES = 100 << 20
+RIGHTS = ((os.W_OK, "write"), (os.X_OK, "enter"))
+
+
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that there is, as far as this user can see."""
+    return next((each for each in (folder, *folder.absolute().parents) if _is_there(each)), Path())
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # this user may not look into a folder above it
+        return False
+
+
+def hindrance(folder: Path) -> str | None:
+    """Return what keeps this user from writing a folder, or from making it; None where nothing does."""
+    nearest = existing(folder)
+    if not nearest.is_dir():
+        return f"{nearest} is no folder"
+    missing = [word for right, word in RIGHTS if not os.access(nearest, right)]
+    return f"user {os.getuid()} may not {' or '.join(missing)} {nearest}" if missing else None
+
+
+def check_disk(settings: Settings) -> Iterator[Finding]:
+    """Look at the folder of the commands' progress, and at the room for it and for the embedded store."""
+    state = settings.operation.state_dir
+    why = hindrance(state)
+    if why is None:
+        yield Finding("state", "ok", f"{state} can be written")
+    else:
+        mend = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner or the rights"
+        yield Finding("state", "wrong", f"{state} cannot be written: {why}", mend)
+    folders = [state] if settings.store.url else [state, settings.store.path]
+    disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
+    for nearest in disks.values():
+        yield room(nearest, shutil.disk_usage(nearest).free)
+
+
+def room(folder: Path, free_bytes: int) -> Finding:
+    """Judge the room on a disk."""
+    told = f"{free_bytes / (1 << 30):.1f} GiB free on the disk of {folder}"
+    if free_bytes < TOO_LITTLE_BYTES:
+        return Finding("disk", "wrong", told, "make room: what cannot be written stops the worker")
+    return Finding("disk", "warning", told, "make room") if free_bytes < LITTLE_BYTES else Finding("disk", "ok", told)
+
+
+def check_port(settings: OperationSettings) -> Iterator[Finding]:
+    """Find whether the probes' port is free, or who answers there."""
+    if settings.port == 0:
+        yield Finding("port", "skipped", "the worker picks a free one")
+        return
+    where = f"port {settings.port} on {settings.host}"
+    mend = "set MILLRACE_OPERATION__PORT to another"
+    try:
+        faults = WorkerControl.of(settings).faults()
+    except NotAWorker:
+        yield Finding("port", "wrong", f"{where} is used by something that is no worker", mend)
+    except Unavailable:
+        error = _bind(settings)
+        yield (
+            Finding("port", "wrong", f"{where} cannot be bound: {error}", mend)
+            if error
+            else Finding("port", "ok", f"{where} is free: no worker runs here")
+        )
+    else:
+        if faults:
+            reasons = "; ".join(f"{part}: {reason}" for part, reason in faults.items())
+            mend = "docs/operations.md, When it pauses"
+            yield Finding("port", "warning", f"a worker answers on {where} and is not ready: {reasons}", mend)
+        else:
+            yield Finding("port", "ok", f"a worker answers on {where} and is ready")
+
+
+def _bind(settings: OperationSettings) -> str | None:
+    """Return why the port cannot be bound; None where it can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            return error.strerror or type(error).__name__
+    return None

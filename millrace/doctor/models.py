@@ -1,0 +1,65 @@
+"""Checks of what vectors and decisions are made by: the model and its weights, the device, the head, the policy."""
+
+from collections.abc import Iterator
+
+from millrace.doctor.finding import Finding
+from millrace.resources import load_policy, model_card
+from shared.settings import variable
+from shared.stream_settings import StreamSettings
+
+SMALL_FOR_A_GPU_TOKENS = 16_384
+
+
+def check_model(own: StreamSettings) -> Iterator[Finding]:
+    """Read the model's card, and compare its files with it."""
+    card = model_card(own)
+    yield Finding("model", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions")
+    folder = card.check_files()
+    yield Finding("model", "ok", f"the files in {folder} are those of the card")
+
+
+def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
+    """Find the device, and whether it is given enough to do at once."""
+    wanted, tokens = own.embedding.device, own.embedding.micro_batch_tokens
+    try:
+        from shared.embedding.device import choose_device
+    except ImportError as error:
+        yield Finding("device", "wrong", f"{error.name} is not installed", "install millrace[text]")
+        return
+    device = choose_device(wanted)
+    yield Finding("device", "ok", f"{device} (configured: {wanted})")
+    if device.type != "cpu" and tokens < SMALL_FOR_A_GPU_TOKENS:
+        mend = f"set {variable(stream, 'embedding', 'micro_batch_tokens')} to 65536"
+        yield Finding("device", "warning", f"micro-batches of {tokens} tokens leave a GPU idle", mend)
+
+
+def check_head(own: StreamSettings) -> Iterator[Finding]:
+    """Load the head, and compare it with the model."""
+    folder = own.decision.head
+    if folder is None:
+        yield Finding("head", "skipped", "none is configured: the vote of labelled neighbours decides")
+        return
+    from shared.routing.head_files import load_head  # takes seconds, for those alone who have a head
+
+    head = load_head(folder)
+    yield Finding("head", "ok", f"{head.fingerprint}, {len(head.labels)} labels, in {folder}")
+    head.check_model(model_card(own).fingerprint)
+    yield Finding("head", "ok", "it was trained on vectors of the configured model")
+
+
+def check_policy(own: StreamSettings) -> Iterator[Finding]:
+    """Load the policy, and compare it with the head's labels."""
+    policy = load_policy(own)
+    yield Finding("policy", "ok", f"{policy.source}, {len(policy.labels)} labels, SHA-256 {policy.sha256[:12]}...")
+    if own.decision.head is None:
+        return
+    from shared.routing.head_files import load_head
+
+    labels = load_head(own.decision.head).labels
+    policy.check_labels(labels)
+    beyond = policy.rows_beyond(labels)
+    if beyond:
+        said = f"{', '.join(beyond[:5])}{' and more' if len(beyond) > 5 else ''}"
+        yield Finding(
+            "policy", "warning", f"rows for labels that the head does not know: {said}", "correct or remove them"
+        )

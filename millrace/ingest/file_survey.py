@@ -1,0 +1,56 @@
+"""Looking at the whole file before anything is sent: how many rows it has, which columns, and whether it can be read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from millrace.ingest.table_files import TableFile
+from shared.errors import Fatal
+
+COLUMNS_LIMIT = 10_000
+STEP_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a file holds.
+
+    Attributes:
+        rows: How many rows, those that cannot be used too.
+        columns: The header, or the names that rows of JSON Lines have, in the order in which they come up.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+
+
+def survey(source: TableFile, advance: Callable[[int], None]) -> Survey:
+    """Read a file from end to end.
+
+    Args:
+        source: The file.
+        advance: Called with a number of rows now and then.
+
+    Raises:
+        Fatal: it holds no row, or none that can be used; a byte is wrong, or a quote is never closed; it has too many
+            columns.
+    """
+    header = source.table.columns
+    named: dict[str, None] = {}
+    rows, first_fault, usable = 0, "", False
+    for row in source.rows():
+        rows += 1
+        if row.fault is None:
+            usable = True
+        elif not first_fault:
+            first_fault = f"{row.name}: {row.fault.detail}"
+        if header is None and not row.cells.keys() <= named.keys():
+            named.update(dict.fromkeys(row.cells))
+            if len(named) > COLUMNS_LIMIT:
+                raise Fatal(f"{source.path}: its lines have more than {COLUMNS_LIMIT} different names")
+        if rows % STEP_ROWS == 0:
+            advance(STEP_ROWS)
+    if not rows:
+        raise Fatal(f"{source.path} holds no rows{'' if header is None else ', only a header'}")
+    if not usable:
+        raise Fatal(f"{source.path}: not one of its {rows} rows can be used; {first_fault}")
+    return Survey(rows, tuple(named) if header is None else header)

@@ -1,0 +1,128 @@
+"""What a routing policy would do with texts whose label is known: how much goes where, and how much of it is right."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from millrace.learning.labelled_files import some
+from schemas.decisions import Action
+from shared.errors import Fatal
+from shared.routing.head import Head, Predictions
+from shared.routing.policy import Policy
+from shared.routing.verdict import Judged, Verdict, judge, ranked
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the policy would do with one text.
+
+    Attributes:
+        verdict: What would be done.
+        first: The head's first label, also where the verdict trusts none.
+        right: Whether that is the label the file gives.
+    """
+
+    verdict: Verdict
+    first: str
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Some of the texts: how many there are, and of how many the first label is right."""
+
+    texts: int
+    right: int
+
+    def as_dict(self, total: int) -> dict[str, float | int | None]:
+        """Return the count, the share of `total`, and the precision: None where there is no text."""
+        precision = self.right / self.texts if self.texts else None
+        return {"texts": self.texts, "share": self.texts / total if total else 0.0, "precision": precision}
+
+
+def answers(
+    predictions: Predictions,
+    prepared: Sequence[str],
+    truth: Sequence[str],
+    head: Head,
+    policy: Policy,
+    tenant_id: str | None,
+) -> list[Answered]:
+    """Judge each text as the worker would judge a new ticket of normal priority that no agent has touched.
+
+    Args:
+        predictions: The head's, of the prepared texts.
+        prepared: The texts as the head read them; an empty one abstains.
+        truth: The label of each, by the file.
+        head: Whose labels and threshold of scope hold.
+        policy: The policy tried.
+        tenant_id: Whose rules hold; None: those for all.
+    """
+    found = []
+    for row, (text, label) in enumerate(zip(prepared, truth, strict=True)):
+        shares = ranked(head.labels, predictions.probabilities[row])
+        asked = Judged(
+            shares=shares,
+            kind="head",
+            in_scope=bool(predictions.scope[row] >= head.scope_at),
+            has_text=bool(text),
+            agent_decided=False,
+            priority="normal",
+            tenant_id=tenant_id,
+        )
+        found.append(Answered(judge(asked, policy), shares[0][0], shares[0][0] == label))
+    return found
+
+
+def check_known(head: Head, truth: Sequence[str]) -> None:
+    """Refuse texts of which none can be judged.
+
+    Raises:
+        Fatal: not one of them has a label of the head.
+    """
+    if not set(truth) & set(head.labels):
+        raise Fatal(f"not one text has a label of the head; it has {some(head.labels)}")
+
+
+def tallies(found: Iterable[Answered]) -> dict[Action, Tally]:
+    """Count by action."""
+    by_action: dict[Action, list[bool]] = {action: [] for action in ACTIONS}
+    for each in found:
+        by_action[each.verdict.action].append(each.right)
+    return {action: Tally(len(rights), sum(rights)) for action, rights in by_action.items()}
+
+
+def by_first_label(found: Sequence[Answered]) -> dict[str, list[Answered]]:
+    """Group by the head's first label, whose row of the policy decided; in order of the labels' names."""
+    return {label: [each for each in found if each.first == label] for label in sorted({each.first for each in found})}
+
+
+def report(found: Sequence[Answered], by_label: bool) -> dict[str, Any]:
+    """Return all figures as plain values."""
+    told: dict[str, Any] = {
+        "texts": len(found),
+        "actions": _figures(found),
+        "reasons": dict(Counter(each.verdict.action_reason for each in found).most_common()),
+    }
+    if by_label:
+        told["labels"] = {label: _figures(group) for label, group in by_first_label(found).items()}
+    return told
+
+
+def warnings(head: Head, policy: Policy, truth: Sequence[str], tenant_id: str | None) -> Iterator[str]:
+    """Yield what makes the figures mean less than they seem to."""
+    strange = Counter(label for label in truth if label not in head.labels)
+    if strange:
+        named = [f"{label} ({texts})" for label, texts in sorted(strange.items())]
+        yield f"the head does not have {len(strange)} labels of the file, so it is wrong about them: {some(named)}"
+    if beyond := policy.rows_beyond(head.labels):
+        yield f"{policy.source} has rows for labels that the head does not have: {some(beyond)}"
+    if tenant_id is not None and tenant_id not in policy.tenants:
+        yield f"{policy.source} says nothing of tenant {tenant_id}: what it says for all was tried"
+
+
+def _figures(found: Sequence[Answered]) -> dict[str, Any]:
+    return {action: tally.as_dict(len(found)) for action, tally in tallies(found).items()}

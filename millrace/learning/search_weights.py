@@ -1,0 +1,250 @@
+"""Evaluating and tuning the search for similar tickets on files, over the real store in a temporary folder."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from millrace.ingest.fields import normal
+from millrace.ingest.table_files import TableFile
+from shared.errors import Fatal
+from shared.records import Point, Vector
+from shared.search.similar import TERMS_VECTOR
+from shared.search.tuning.weights import Table, choose, halves, report
+from shared.vectorstore.edge.store import EdgeStore
+from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, CollectionSpec, HybridQuery, Query
+from shared.vectorstore.terms import Terms
+
+Row = dict[str, Any]
+"""Normal name of a column -> value."""
+
+TEXT = "text"
+ASKED_AT_ONCE = 64
+UPSERTED_AT_ONCE = 512
+SHORT_WORDS, MEDIUM_WORDS = 6, 15
+"""Up to so many words a query is short, up to so many medium: about a sixth of Banking77's questions are short, and a sixth
+long."""
+
+SHOWN_UNKNOWN = 5
+COLUMNS = ("id", "text", "label", "relevant", "language")
+"""What the two files may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The texts that are searched."""
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+    labels: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The texts that are asked about, each with what is relevant to it.
+
+    Attributes:
+        texts: What is asked.
+        ids: The corpus ids of the texts themselves, which do not find themselves; None for a text from elsewhere.
+        relevant: The places in the corpus of what is relevant.
+        languages: As the file says.
+        unknown: Relevant ids that the corpus does not hold.
+        unanswerable: Queries that were left out because nothing in the corpus is relevant to them.
+    """
+
+    texts: Sequence[str]
+    ids: Sequence[str | None]
+    relevant: Sequence[frozenset[int]]
+    languages: Sequence[str | None]
+    unknown: Sequence[str] = field(default_factory=tuple)
+    unanswerable: int = 0
+
+
+def read_corpus(path: Path, prepare: Callable[[str], str]) -> Corpus:
+    """Read `id,text` and optionally `label`.
+
+    Raises:
+        Fatal: the file cannot be read, a column is missing, or an id stands twice.
+    """
+    rows = _rows(path, ("id", "text"))
+    ids = [str(row["id"]) for row in rows]
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise Fatal(f"{path}: id {twice[0]} stands more than once")
+    return Corpus(ids, _prepared(path, rows, prepare), [_cell(row, "label") for row in rows])
+
+
+def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Queries:
+    """Read `text` and either `relevant` (ids parted by blanks) or `label`, and optionally `id` and `language`.
+
+    Raises:
+        Fatal: the file cannot be read, a column is missing, or no query has anything relevant in the corpus.
+    """
+    rows = _rows(path, ("text",))
+    by_id = {name: place for place, name in enumerate(corpus.ids)}
+    by_label: dict[str, set[int]] = {}
+    for place, label in enumerate(corpus.labels):
+        by_label.setdefault(label or "", set()).add(place)
+    if "relevant" not in rows[0] and "label" not in rows[0]:
+        raise Fatal(f"{path}: expected a column relevant or label; it has {', '.join(rows[0])}")
+    if "relevant" not in rows[0] and set(by_label) == {""}:
+        raise Fatal(f"{path} names labels, and the corpus has no column label")
+    named = [_names(row.get("relevant")) for row in rows]
+    unknown = tuple(dict.fromkeys(name for names in named for name in names if name not in by_id))
+    relevant = []
+    for row, names in zip(rows, named, strict=True):
+        label = _cell(row, "label") if "relevant" not in row else None
+        places = {by_id[name] for name in names if name in by_id} | (by_label.get(label, set()) if label else set())
+        relevant.append(frozenset(places - {by_id.get(_cell(row, "id") or "", -1)}))
+    kept = [(row, places) for row, places in zip(rows, relevant, strict=True) if places]
+    if not kept:
+        raise Fatal(f"{path}: nothing in the corpus is relevant to any of its {len(rows)} queries")
+    return Queries(
+        texts=_prepared(path, [row for row, _ in kept], prepare),
+        ids=[_cell(row, "id") for row, _ in kept],
+        relevant=[places for _, places in kept],
+        languages=[_cell(row, "language") for row, _ in kept],
+        unknown=unknown,
+        unanswerable=len(rows) - len(kept),
+    )
+
+
+def distinct_texts(corpus: Corpus, queries: Queries) -> list[str]:
+    """Return every text once, for the progress bar and the model."""
+    return list(dict.fromkeys([*corpus.texts, *queries.texts]))
+
+
+def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], candidates: int) -> Table:
+    """Index the corpus, ask every query, and return what was found with both scores.
+
+    Args:
+        corpus: What is indexed.
+        queries: What is asked.
+        vectors: Text -> vector.
+        candidates: How many hits of each kind.
+    """
+    terms = Terms()
+    dim = next(iter(vectors.values())).shape[0]
+    spec = CollectionSpec(alias="corpus", name="corpus", vectors={TEXT: dim}, sparse=(TERMS_VECTOR,))
+    with tempfile.TemporaryDirectory(prefix="millrace-retrieval-") as folder, closing(EdgeStore(Path(folder))) as store:
+        collection = store.open(spec)
+        for start in range(0, len(corpus.ids), UPSERTED_AT_ONCE):
+            places = range(start, min(start + UPSERTED_AT_ONCE, len(corpus.ids)))
+            collection.upsert([_point(place, corpus.texts[place], vectors, terms) for place in places])
+        asked = [
+            HybridQuery(Query(vectors[text], TEXT, candidates + 1), terms.of_query(text), TERMS_VECTOR)
+            for text in queries.texts
+        ]
+        found = _without_themselves(corpus, queries, _ask(collection, asked))
+    return _table(queries, found, [query.terms.indices.size for query in asked])
+
+
+def evaluate(table: Table, corpus: Corpus, queries: Queries, weight: float) -> dict[str, Any]:
+    """Return the metrics of the fused ranking, of cosine alone and of BM25 alone, as the command prints them."""
+    return {**_counts(corpus, queries), "bm25_weight": weight, **report(table, weight)}
+
+
+def tune(table: Table, corpus: Corpus, queries: Queries) -> dict[str, Any]:
+    """Choose the weight on one half of the queries and report on the other; then choose on all, for use."""
+    one, other = halves(table)
+    chosen = choose(one)
+    held_out = {"bm25_weight": chosen.weight, "queries": len(other.wanted), **report(other, chosen.weight)}
+    choice = choose(table)
+    return {
+        **evaluate(table, corpus, queries, choice.weight),
+        "never_below": choice.never_below,
+        "held_out": held_out,
+    }
+
+
+def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
+    found = list(TableFile.open(path).sound_rows(COLUMNS))
+    if not found:
+        raise Fatal(f"{path} holds no rows")
+    rows = [{normal(column): value for column, value in row.cells.items()} for row in found]
+    for row, named in zip(found, rows, strict=True):
+        missing = [name for name in needed if named.get(name) is None or not str(named[name]).strip()]
+        if missing and missing[0] in named:
+            raise Fatal(f"{path}, {row.name}: the column {missing[0]} is empty")
+        if missing:
+            raise Fatal(f"{path}, {row.name}: expected a column {missing[0]}; it has {', '.join(row.cells)}")
+    return rows
+
+
+def _prepared(path: Path, rows: Sequence[Row], prepare: Callable[[str], str]) -> list[str]:
+    texts = [prepare(str(row["text"])) for row in rows]
+    if not any(texts):
+        raise Fatal(f"{path}: in none of its {len(texts)} texts is anything left to embed")
+    return texts
+
+
+def _names(value: object) -> list[str]:
+    """Return ids parted by blanks, or a JSON list of them."""
+    return [str(each) for each in value] if isinstance(value, list) else str(value or "").split()
+
+
+def _cell(row: Row, name: str) -> str | None:
+    value = row.get(name)
+    return None if value is None or value == "" else str(value)
+
+
+def _point(place: int, text: str, vectors: dict[str, Vector], terms: Terms) -> Point:
+    sparse = {TERMS_VECTOR: terms.of_document(text)}
+    return Point(UUID(int=place), 1, {TEXT: vectors[text]}, {VERSION_FIELD: 1}, sparse)
+
+
+def _ask(collection: Collection, asked: Sequence[HybridQuery]) -> list[list[Candidate]]:
+    found: list[list[Candidate]] = []
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        found += collection.candidates(asked[start : start + ASKED_AT_ONCE])
+    return found
+
+
+def _without_themselves(
+    corpus: Corpus, queries: Queries, found: Sequence[Sequence[Candidate]]
+) -> list[list[Candidate]]:
+    by_id = {name: UUID(int=place) for place, name in enumerate(corpus.ids)}
+    own = [by_id.get(name or "") for name in queries.ids]
+    return [[hit for hit in hits if hit.id != itself] for hits, itself in zip(found, own, strict=True)]
+
+
+def _table(queries: Queries, found: Sequence[Sequence[Candidate]], terms: Sequence[int]) -> Table:
+    shape = (len(found), max(1, *(len(hits) for hits in found)))
+    dense, bm25 = np.zeros(shape), np.zeros(shape)
+    relevant, is_hit = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    for row, hits in enumerate(found):
+        here = slice(0, len(hits))
+        dense[row, here] = [hit.dense for hit in hits]
+        bm25[row, here] = [hit.bm25 for hit in hits]
+        relevant[row, here] = [hit.id.int in queries.relevant[row] for hit in hits]
+        is_hit[row, here] = True
+    wanted = np.array([len(places) for places in queries.relevant], np.int64)
+    return Table(dense, bm25, relevant, is_hit, wanted, np.array(terms, np.int64), _slices(queries))
+
+
+def _slices(queries: Queries) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
+    words = np.array([len(text.split()) for text in queries.texts])
+    slices = {
+        "short": words <= SHORT_WORDS,
+        "medium": (words > SHORT_WORDS) & (words <= MEDIUM_WORDS),
+        "long": words > MEDIUM_WORDS,
+    }
+    for language in sorted({name for name in queries.languages if name}):
+        slices[f"language {language}"] = np.array([name == language for name in queries.languages])
+    return slices
+
+
+def _counts(corpus: Corpus, queries: Queries) -> dict[str, Any]:
+    return {
+        "queries": len(queries.texts),
+        "corpus": len(corpus.ids),
+        "unanswerable": queries.unanswerable,
+        "unknown_relevant": len(queries.unknown),
+        "unknown_examples": list(queries.unknown[:SHOWN_UNKNOWN]),
+    }

@@ -1,0 +1,110 @@
+"""Pictures of a trained head, drawn by matplotlib from what was held out: SVG files beside `head.json`."""
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from shared.errors import Fatal
+from shared.routing.calibration import WANTED_PRECISION, coverage_curve, reliability
+from shared.routing.training.findings import confused, confusion
+from shared.routing.training.folds import Examples
+from shared.routing.training.train import Trained
+
+PAIRS = 10
+"""The matrix shows the labels of the ten worst pairs: all of 77 labels would show nothing."""
+
+NAME_CHARS = 28
+
+
+def require_matplotlib() -> None:
+    """Make sure that pictures can be drawn.
+
+    Raises:
+        Fatal: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise Fatal("pictures need matplotlib: install millrace[train], or give --no-pictures")
+
+
+def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
+    """Draw `confusion.svg`, `reliability.svg` and `coverage.svg`; return what was drawn.
+
+    Raises:
+        Fatal: matplotlib is not installed, or a picture cannot be written.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    drawn = []
+    pictures: dict[str, Callable[..., None]] = {
+        "confusion": _confusion,
+        "reliability": _reliability,
+        "coverage": _coverage,
+    }
+    for name, picture in pictures.items():
+        figure = Figure(figsize=(7, 6) if name == "confusion" else (6, 4), layout="constrained")
+        FigureCanvasSVG(figure)
+        picture(figure.add_subplot(), trained, examples)
+        path = folder / f"{name}.svg"
+        # text stays text, which the reader's fonts draw in any script; equal pictures are equal files
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "millrace"}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is only measured, not drawn
+            try:
+                figure.savefig(path, metadata={"Date": None})
+            except OSError as error:
+                raise Fatal(f"{path} cannot be written: {error.strerror}") from error
+        drawn.append(path)
+    return drawn
+
+
+def _confusion(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    pairs = confused(trained, examples)[:PAIRS]
+    names = sorted({name for pair in pairs for name in (pair.label, pair.taken_for)})
+    axes.set_title("Labels most often taken for each other, held out")
+    if not names:
+        axes.text(0.5, 0.5, "none was", ha="center")
+        return
+    rows = [examples.labels.index(name) for name in names]
+    part = confusion(trained, examples)[np.ix_(rows, rows)]
+    axes.imshow(part, cmap="Blues")
+    short = [_short(name) for name in names]
+    axes.set_xticks(range(len(names)), short, rotation=90, fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(names)), short, fontsize=7, parse_math=False)
+    for row, column in np.argwhere(part):
+        light = part[row, column] > part.max() / 2
+        axes.text(column, row, part[row, column], ha="center", va="center", fontsize=6, color="w" if light else "k")
+    axes.set_xlabel("answered")
+    axes.set_ylabel("labelled")
+
+
+def _short(name: str) -> str:
+    """Return a label as a picture can hold it: not too long, and no character that XML refuses."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in name)
+    return shown if len(shown) <= NAME_CHARS else shown[: NAME_CHARS - 1] + "…"
+
+
+def _reliability(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    confidence, right = _answers(trained, examples)
+    bins = reliability(confidence, right)
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="as sure as right")
+    axes.plot([each.confidence for each in bins], [each.accuracy for each in bins], marker="o", label="held out")
+    axes.set(title="Reliability", xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+    axes.legend()
+
+
+def _coverage(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    share, precision, _ = coverage_curve(*_answers(trained, examples))
+    axes.plot(share, precision)
+    axes.axhline(WANTED_PRECISION, color="0.7", linestyle="--", label="95 %")
+    axes.set(title="Coverage against precision", xlabel="share decided, the most confident first", ylabel="precision")
+    axes.legend()
+
+
+def _answers(trained: Trained, examples: Examples):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    held_out = trained.held_out[trained.known]
+    return held_out.max(axis=1), held_out.argmax(axis=1) == examples.truth[trained.known]

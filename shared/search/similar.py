@@ -1,0 +1,214 @@
+"""Similar solved tickets: one hybrid query for each question of a batch, ranked, explained, with a suggested reply.
+
+Used by the worker and by the commands, so that both answer alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from schemas.points import IsOurs
+from schemas.search import ScoreParts, SimilarTicket, SuggestedReply
+from shared.clock import Clock, SystemClock
+from shared.errors import Unavailable
+from shared.records import SparseVector, Vector
+from shared.search.left_out import SolvedTickets, count_solved
+from shared.search.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
+from shared.search.reply import Resolution, suggest
+from shared.search.shown import SHOWN_FIELDS, ShownTicket, is_rankable, read_shown
+from shared.stream_settings import SearchSettings
+from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
+from shared.vectorstore.terms import Terms
+from shared.vectorstore.widening import ask_for_ours
+
+TERMS_VECTOR = "terms"
+"""The name of the sparse vector of a text's terms."""
+
+SHOWN_TERMS = 12
+COUNTS_HOLD_S = 30.0
+"""A tenant's solved tickets are not counted again for this time: Qdrant Edge takes 0.5 ms for a thousand of them."""
+
+NOTHING_HOLDS_S = 2.0
+"""That a tenant has no solved ticket is counted in a moment, and may have changed in the next."""
+
+COUNTED_AT_ONCE = 16
+"""The tenants counted for one batch; the others have their turn in a later one."""
+
+NOT_COUNTED = (0.0, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What similar tickets are looked for.
+
+    Attributes:
+        tenant_id: Only this tenant's tickets are offered.
+        text: The prepared text.
+        vector: Its vector, shape (dim,), unit length.
+        occurred_at: When it was asked; the age of a hit is counted from there.
+        itself: The point of the ticket that asks, if it has one.
+    """
+
+    tenant_id: str
+    text: str
+    vector: Vector
+    occurred_at: datetime
+    itself: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a question found.
+
+    Attributes:
+        similar: The similar tickets, best first.
+        reply: What may be replied.
+        solved: If nothing is similar, the tenant's solved tickets; None if something is, or if they were not counted.
+    """
+
+    similar: tuple[SimilarTicket, ...] = ()
+    reply: SuggestedReply | None = None
+    solved: SolvedTickets | None = None
+
+
+class SimilarSearch:
+    """Finds similar solved tickets in one collection.
+
+    Args:
+        collection: Where they are looked for.
+        using: The vector that texts are compared by.
+        settings: How many, which, and how they are ranked.
+        is_ours: Whether a point is not another program's.
+        clock: For how long a count of what was left out holds; None is the system's.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        using: str,
+        settings: SearchSettings,
+        is_ours: IsOurs,
+        clock: Clock | None = None,
+    ) -> None:
+        self._collection, self._using, self._settings, self._is_ours = collection, using, settings, is_ours
+        self._clock = clock or SystemClock()
+        self._solved: dict[str, tuple[float, SolvedTickets | None]] = {}
+        self._terms = Terms()
+        self._ranking = Ranking(settings.bm25_weight, settings.half_life_days, settings.age_floor)
+
+    def stored_terms(self, text: str) -> SparseVector:
+        """Return the terms under which a text is found; they are stored beside its vector."""
+        return self._terms.of_document(text)
+
+    def find(self, questions: Sequence[Question]) -> list[Found]:
+        """Answer a batch of questions in two calls of the store: one finds, one reads what is shown of the best.
+
+        A question whose best hits are not all ours is asked again alone, and each of its candidates is checked. For tenants
+        with a question that nothing was found for, up to three more calls count what the rules left out.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        if not self._settings.limit or not questions:
+            return [Found()] * len(questions)
+        queries = [self._query(question, RANKED_FIELDS) for question in questions]
+        answers = ask_for_ours(queries, self._collection.candidates, lambda _, candidate: is_rankable(candidate))
+        best = [self._rank(*each) for each in zip(questions, queries, answers, strict=True)]
+        ids = {hit.candidate.id for hits in best for hit in hits}
+        payloads = self._collection.payloads(ids, SHOWN_FIELDS)
+        found = [
+            self._show(question, hits, payloads) or self._find_checked(question)
+            for question, hits in zip(questions, best, strict=True)
+        ]
+        return self._explain_nothing(questions, found)
+
+    def _find_checked(self, question: Question) -> Found:
+        """Answer one question from candidates that are all ours; it reads what is shown of each, not of the best alone."""
+        query = self._query(question, (*RANKED_FIELDS, *SHOWN_FIELDS))
+        [candidates] = ask_for_ours(
+            [query], self._collection.candidates, lambda _, candidate: self._may_be_shown(candidate)
+        )
+        hits = self._rank(question, query, candidates)
+        return self._show(question, hits, {each.id: each.payload for each in candidates}) or Found()
+
+    def _explain_nothing(self, questions: Sequence[Question], found: Sequence[Found]) -> list[Found]:
+        pairs = list(zip(questions, found, strict=True))
+        tenants = list(dict.fromkeys(question.tenant_id for question, each in pairs if not each.similar))
+        self._count_solved(tenants)
+        return [
+            each if each.similar else replace(each, solved=self._solved.get(question.tenant_id, NOT_COUNTED)[1])
+            for question, each in pairs
+        ]
+
+    def _count_solved(self, tenants: Sequence[str]) -> None:
+        """Count the solved tickets of some tenants, unless that was done lately. It only explains, so it stops nothing."""
+        now_s = self._clock.monotonic_s()
+        self._solved = {tenant: held for tenant, held in self._solved.items() if held[0] > now_s}
+        for tenant in [tenant for tenant in tenants if tenant not in self._solved][:COUNTED_AT_ONCE]:
+            try:
+                solved = count_solved(self._collection, self._settings, tenant)
+            except Unavailable:
+                solved = None
+            nothing_yet = solved is not None and not solved.total
+            self._solved[tenant] = (now_s + (NOTHING_HOLDS_S if nothing_yet else COUNTS_HOLD_S), solved)
+
+    def _query(self, question: Question, payload: tuple[str, ...]) -> HybridQuery:
+        settings = self._settings
+        nearest = Query(
+            vector=question.vector,
+            using=self._using,
+            limit=settings.candidates + 1,  # itself may be among them
+            equals={"tenant_id": question.tenant_id, "flags": "solved"},
+            at_least={"satisfaction": settings.min_satisfaction},
+            may_lack=("satisfaction",) if settings.include_unrated else (),
+            payload=payload,
+        )
+        return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR)
+
+    def _rank(self, question: Question, query: HybridQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
+        asked = Asked(query.terms.indices.size, question.occurred_at, question.itself)
+        return rank(candidates, asked, self._ranking, self._settings.limit)
+
+    def _show(
+        self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
+    ) -> Found | None:
+        """Return what is shown of the hits that are still there; None if one of them is not ours."""
+        hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # ranked by it a moment ago
+        shown: list[ShownTicket] = []
+        for hit in hits:
+            ticket = read_shown(hit.candidate.id, payloads[hit.candidate.id], self._is_ours)
+            if ticket is None:
+                return None
+            shown.append(ticket)
+        shared = self._terms.shared(question.text, [ticket.embedded_text for ticket in shown])
+        similar = tuple(map(_similar_ticket, hits, shown, shared))
+        quotable = [
+            Resolution(ticket.ticket_id, ticket.embedded_resolution, each.score)
+            for ticket, each in zip(shown, similar, strict=True)
+            if ticket.resolution and each.parts.dense >= self._settings.reply_at
+        ]
+        return Found(similar, suggest(quotable))
+
+    def _may_be_shown(self, candidate: Candidate) -> bool:
+        return is_rankable(candidate) and read_shown(candidate.id, candidate.payload, self._is_ours) is not None
+
+
+def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) -> SimilarTicket:
+    candidate = hit.candidate
+    return SimilarTicket(
+        ticket_id=ticket.ticket_id,
+        score=hit.score,
+        parts=ScoreParts(
+            dense=min(1.0, candidate.dense),
+            bm25=max(0.0, candidate.bm25),
+            lexical=max(0.0, hit.lexical),
+            decay=hit.decay,
+        ),
+        shared_terms=terms[:SHOWN_TERMS],
+        label=ticket.label,
+        subject=ticket.subject,
+        resolution=ticket.resolution,
+        satisfaction=ticket.satisfaction,
+        occurred_at=ticket.occurred_at,
+    )

@@ -1,0 +1,1 @@
+"""Qdrant Edge: the store inside this process, on disk. One process holds a folder."""

@@ -1,0 +1,278 @@
+"""Qdrant Edge: the server's engine inside this process, on disk with a write-ahead log. One process per folder.
+
+What Edge does and does not promise is in the design; the guard, and why everything is checked before a call, in
+`docs/decisions/0003-guarded-writes.md`.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+
+from shared.errors import Fatal, StoreInUse, Unavailable
+from shared.records import Point
+from shared.vectorstore.edge.folder import ALIASES, OWNER, aliases_of
+from shared.vectorstore.edge.query import find_candidates, older_than, to_filter, to_id, to_point, to_request
+from shared.vectorstore.port import (
+    VERSION_FIELD,
+    Candidate,
+    CollectionSpec,
+    Hit,
+    HybridQuery,
+    IndexKind,
+    Query,
+    Stored,
+    check_points,
+    stored_version,
+    with_uuid,
+)
+from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
+
+POINTS_PER_CALL = 200
+"""An update holds the interpreter's lock: this many points keep that below about 10 ms."""
+
+FLUSH_POINTS = 10_000
+"""So many writes at most are in the write-ahead log alone: each takes some 2 KB of it, and opening a folder replays it, a
+second for 15,000, during which the whole process stands still."""
+
+SCROLL_POINTS = 1_000
+INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+}
+
+
+class EdgeCollection:
+    """One collection in a folder of its own."""
+
+    def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int], sparse: Sequence[str]) -> None:
+        self._shard = shard
+        self._dimensions, self._sparse = dimensions, sparse
+        self._unflushed = 0
+
+    def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
+        """Return what is stored of these ids."""
+        found: dict[UUID, Stored] = {}
+        for record in self._retrieve(ids, True, list(self._dimensions)):
+            payload: dict[str, Any] = record.payload or {}
+            vectors = {name: np.asarray(values, np.float32) for name, values in _named(record.vector).items()}
+            found[to_id(record.id)] = Stored(stored_version(record.id, payload), payload, vectors)
+        return found
+
+    def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
+        """Return the stored version of these ids."""
+        records = self._retrieve(ids, [VERSION_FIELD], False)
+        return {to_id(record.id): stored_version(record.id, record.payload) for record in records}
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points, each only over an absent or an older one: new ids insert-only, known ids under a filter."""
+        check_points(points, self._dimensions, self._sparse)
+        known = self.versions([point.id for point in points])
+        fresh = [point for point in points if point.id not in known]
+        newer = [point for point in points if point.id in known and known[point.id] < point.version]
+        for chunk in _chunks(fresh):
+            self._update([to_point(point) for point in chunk], None, edge.UpdateMode.InsertOnly)
+        for chunk in _chunks(newer):
+            self._update([to_point(point) for point in chunk], older_than(chunk), edge.UpdateMode.UpdateOnly)
+        self._unflushed += len(fresh) + len(newer)
+        if self._unflushed >= FLUSH_POINTS:
+            self._flush()
+
+    def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        """Answer several queries in one planned batch."""
+        return search_ours(queries, self._search, has_uuid)
+
+    def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        """Answer several hybrid queries."""
+        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask), has_uuid)
+
+    def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of the payloads of these ids."""
+        return {to_id(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
+
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of what is stored now."""
+        return self.payloads(ids, fields)
+
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Return the exact number of points that have these values."""
+        try:
+            return self._shard.count(edge.CountRequest(exact=True, filter=to_filter(equals, at_least)))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+    def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield the id and payload fields of every point whose id is a UUID."""
+        return with_uuid(self.scroll_all(payload))
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
+        """Yield every point's id and payload fields."""
+        offset = None
+        while True:
+            request = edge.ScrollRequest(offset=offset, limit=SCROLL_POINTS, with_payload=list(payload))
+            try:
+                records, offset = self._shard.scroll(request)
+            except Exception as error:  # Edge raises plain exceptions
+                raise Unavailable("store", str(error)) from error
+            for record in records:
+                yield to_id(record.id), record.payload or {}
+            if offset is None:
+                return
+
+    def close(self) -> None:
+        """Flush to disk and let go."""
+        self._shard.close()
+
+    def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        answers = self._ask([to_request(query) for query in queries])
+        return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+
+    def _ask(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
+        if not requests:
+            return []
+        try:
+            return self._shard.query_batch(edge.QueryBatchRequest(list(requests)))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+    def _retrieve(self, ids: Ids[UUID], payload: bool | list[str], vectors: bool | list[str]) -> list[edge.Record]:
+        if not ids:
+            return []
+        try:
+            return self._shard.retrieve(list(ids), payload, vectors)
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+    def _flush(self) -> None:
+        try:
+            self._shard.flush()
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+        self._unflushed = 0
+
+    def _update(self, points: list[edge.Point], condition: edge.Filter | None, mode: edge.UpdateMode) -> None:
+        try:
+            self._shard.update(edge.UpdateOperation.upsert_points(points, condition, mode))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Unavailable("store", str(error)) from error
+
+
+class EdgeStore:
+    """A folder of collections, held by one process at a time.
+
+    Args:
+        folder: Created if it is missing.
+
+    Raises:
+        StoreInUse: another process holds the folder; the error names its pid.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._lock = _lock(folder)
+        self._open: dict[str, EdgeCollection] = {}
+
+    def open(self, spec: CollectionSpec) -> EdgeCollection:
+        """Open a collection, created if it is missing.
+
+        Raises:
+            Fatal: it is there with other vectors, or cannot be opened.
+        """
+        if spec.name not in self._open:
+            self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name, spec)
+        aliases = self._aliases()
+        if spec.alias not in aliases:
+            self._write(ALIASES, {**aliases, spec.alias: spec.name})
+        return self._open[spec.name]
+
+    def open_alias(self, alias: str) -> EdgeCollection | None:
+        """Open the collection an alias stands for."""
+        name = self._aliases().get(alias)
+        if name is not None and name not in self._open:
+            self._open[name] = self._load(name)
+        return None if name is None else self._open[name]
+
+    def close(self) -> None:
+        """Close every collection and release the folder."""
+        for collection in self._open.values():
+            collection.close()
+        self._open.clear()
+        os.close(self._lock)
+
+    def _is_new(self, name: str) -> bool:
+        return not (self._folder / f"{name}.json").exists()
+
+    def _create(self, spec: CollectionSpec) -> EdgeCollection:
+        params = {n: edge.EdgeVectorParams(size=d, distance=edge.Distance.Cosine) for n, d in spec.vectors.items()}
+        sparse = {name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in spec.sparse}
+        folder = self._folder / spec.name
+        _remove_unfinished(folder)
+        shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=params, sparse_vectors=sparse))
+        for field, kind in {VERSION_FIELD: "integer", **spec.indexes}.items():
+            shard.update(edge.UpdateOperation.create_field_index(field, INDEXES[kind]))
+        shard.flush()
+        self._write(f"{spec.name}.json", _manifest(spec))  # last: its presence says that the folder is complete
+        return EdgeCollection(shard, spec.vectors, spec.sparse)
+
+    def _load(self, name: str, wanted: CollectionSpec | None = None) -> EdgeCollection:
+        held: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
+        if "vectors" not in held or (wanted is not None and held != _manifest(wanted)):
+            raise Fatal(
+                f"the vector store's collection {name} was made with other vectors; move it aside and index again"
+            )
+        try:
+            shard = edge.EdgeShard.load(str(self._folder / name))
+        except Exception as error:  # Edge raises plain exceptions
+            raise Fatal(f"the vector store's collection {name} cannot be opened: {error}") from error
+        return EdgeCollection(shard, held["vectors"], held["sparse"])
+
+    def _aliases(self) -> dict[str, str]:
+        return aliases_of(self._folder)
+
+    def _write(self, name: str, content: Mapping[str, object]) -> None:
+        part = self._folder / f"{name}.part"
+        part.write_text(json.dumps(content))
+        part.replace(self._folder / name)
+
+
+def _lock(folder: Path) -> int:
+    """Take the folder for this process; the kernel releases the lock when the process ends, however it ends."""
+    handle = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(handle, 32).decode(errors="replace").strip()
+        os.close(handle)
+        raise StoreInUse(str(folder), int(owner) if owner.isdigit() else None) from None
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    return handle
+
+
+def _manifest(spec: CollectionSpec) -> dict[str, object]:
+    return {"vectors": dict(spec.vectors), "sparse": list(spec.sparse)}
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Clear what a process left that died while it created this collection."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _chunks(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
+    for start in range(0, len(points), POINTS_PER_CALL):
+        yield points[start : start + POINTS_PER_CALL]
+
+
+def _named(vector: Any) -> dict[str, list[float]]:
+    return vector if isinstance(vector, dict) else {}

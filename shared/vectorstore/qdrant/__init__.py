@@ -1,0 +1,1 @@
+"""Qdrant's server or cluster, which several workers share."""

@@ -1,0 +1,199 @@
+"""How large one request to Qdrant's server may be: what its strict mode allows, and how requests are cut to it.
+
+How the server counts is from its public source: `docs/decisions/0010-qdrant-server.md`.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from qdrant_client import models
+
+from shared.vectorstore.qdrant.query import POINTS_PER_CALL, among, named_ids
+
+READ_POINTS = 1_000
+"""Points read in one call without their vectors."""
+
+GUARD_CONDITIONS = 3
+"""Conditions that the guard has for each point: its id, its version, and, should a server count it, the filter of both."""
+
+PROBE_WRITES = 5
+"""Writes of the check at start, of one point each."""
+
+TERMS_PER_COST = 32
+"""Terms of a query that cost as much as one vector; the server takes more of them for that, so this is on the safe side."""
+
+BUDGET_SHARE = 4
+"""One request takes at most this part of a budget per minute, so that it need not wait for all of it to come back."""
+
+AnswerT = TypeVar("AnswerT")
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one collection; None where the server sets none.
+
+    Attributes:
+        insert_points: Points in one insert.
+        guard_points: Points in one guarded write.
+        read_ids: Points read by id in one call.
+        page_points: Points on one page of a scroll.
+        hits: Hits of one query.
+        queries: Queries in one batch.
+        filter_ids: Ids in one condition.
+        read_cost: What the reads of one call may cost.
+        exact: Whether an exact search or count is allowed.
+    """
+
+    insert_points: int = POINTS_PER_CALL
+    guard_points: int = POINTS_PER_CALL
+    read_ids: int = READ_POINTS
+    page_points: int = READ_POINTS
+    hits: int | None = None
+    queries: int | None = None
+    filter_ids: int | None = None
+    read_cost: int | None = None
+    exact: bool = True
+
+    @classmethod
+    def of(cls, info: models.CollectionInfo) -> "Limits":
+        """Return the limits that a collection's strict mode sets."""
+        mode = info.config.strict_mode_config
+        if mode is None or not mode.enabled:
+            return cls()
+        reads, writes = _share(mode.read_rate_limit), _share(mode.write_rate_limit)
+        insert_points = _least(POINTS_PER_CALL, mode.upsert_max_batchsize, writes)
+        guarded = None if mode.filter_max_conditions is None else mode.filter_max_conditions // GUARD_CONDITIONS
+        return cls(
+            insert_points=insert_points,
+            guard_points=_least(insert_points, guarded),
+            read_ids=_least(READ_POINTS, reads),
+            page_points=_least(READ_POINTS, mode.max_query_limit),
+            hits=mode.max_query_limit,
+            queries=mode.search_max_batchsize,
+            filter_ids=mode.condition_max_size,
+            read_cost=reads,
+            exact=mode.search_allow_exact is not False,
+        )
+
+
+def unfit(info: models.CollectionInfo, conditions: int) -> list[str]:
+    """Return the limits of a collection's strict mode that no request fits, each with the least value that would do.
+
+    Args:
+        info: Of the collection.
+        conditions: The most that a query's filter has.
+    """
+    mode = info.config.strict_mode_config
+    if mode is None or not mode.enabled:
+        return []
+    needed = {
+        "max_query_limit": 1,
+        "filter_max_conditions": max(conditions, GUARD_CONDITIONS),
+        "condition_max_size": 1,
+        "upsert_max_batchsize": 1,
+        "search_max_batchsize": 1,
+        "read_rate_limit": 1 + conditions,
+        "write_rate_limit": PROBE_WRITES,
+    }
+    found = {name: getattr(mode, name) for name in needed}
+    return [
+        f"{name} is {value}, but {needed[name]} is the least that this worker needs"
+        for name, value in found.items()
+        if value is not None and value < needed[name]
+    ]
+
+
+def cut(request: models.QueryRequest, limits: Limits) -> list[models.QueryRequest]:
+    """Return requests within the limits whose answers together are the answer to this one."""
+    if limits.exact and limits.hits is None and limits.filter_ids is None:
+        return [request]
+    if not limits.exact:
+        request = request.model_copy(update={"params": None})
+    ids = named_ids(request.filter)
+    limit = request.limit or 1
+    if ids is not None:
+        size = _least(max(1, len(ids)), limits.hits, limits.filter_ids)
+        parts = [ids[start : start + size] for start in range(0, len(ids), size)]
+        return [request.model_copy(update={"filter": among(part), "limit": len(part)}) for part in parts]
+    page = _least(limit, limits.hits)
+    return [
+        request.model_copy(update={"limit": min(page, limit - start), "offset": start or None})
+        for start in range(0, limit, page)
+    ]
+
+
+def batches(requests: Sequence[models.QueryRequest], limits: Limits, most: int) -> Iterator[list[models.QueryRequest]]:
+    """Yield the requests in groups that fit one call each, at most so many together, in their order."""
+    group: list[models.QueryRequest] = []
+    spent = 0
+    for request in requests:
+        cost = 0 if limits.read_cost is None else _cost(request)
+        full = len(group) >= _least(most, limits.queries)
+        if group and (full or (limits.read_cost is not None and spent + cost > limits.read_cost)):
+            yield group
+            group, spent = [], 0
+        group.append(request)
+        spent += cost
+    if group:
+        yield group
+
+
+def halves(items: list[ItemT]) -> tuple[list[ItemT], list[ItemT]]:
+    """Return the items in two parts, neither of them empty where there are two."""
+    return items[: len(items) // 2], items[len(items) // 2 :]
+
+
+class Kept:
+    """Answers to reads of the batch in hand. Where a budget of reads is smaller than the batch, each try gets further.
+
+    A try that began again from nothing would spend the budget on the same reads each time, and never end.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, Any] = {}
+
+    def ask(self, key: Hashable, ask: Callable[[], AnswerT]) -> AnswerT:
+        """Return the answer that is kept, or ask and keep it."""
+        if key not in self._answers:
+            self._answers[key] = ask()
+        answer: AnswerT = self._answers[key]
+        return answer
+
+    def forget(self) -> None:
+        """Forget all answers: the batch is settled, or what was read is out of date."""
+        self._answers.clear()
+
+
+def digest(requests: Sequence[models.QueryRequest]) -> bytes:
+    """Return what tells requests from others, to keep their answers by."""
+    found = hashlib.sha256()
+    for request in requests:
+        found.update(request.model_dump_json().encode())
+    return found.digest()
+
+
+def _cost(request: models.QueryRequest) -> int:
+    """Return what a query costs of a budget of reads: its vector, and each condition."""
+    asked: Any = request.query
+    terms = len(asked.indices) if isinstance(asked, models.SparseVector) else 0
+    return max(1, math.ceil(terms / TERMS_PER_COST)) + _conditions(request.filter)
+
+
+def _conditions(condition: Any) -> int:
+    """Count conditions as the server does: a filter within a filter counts by what is in it."""
+    if not isinstance(condition, models.Filter):
+        return 0 if condition is None else 1
+    clauses = (condition.must, condition.should, condition.must_not)
+    return sum(_conditions(each) for clause in clauses for each in (clause if isinstance(clause, list) else [clause]))
+
+
+def _share(budget: int | None) -> int | None:
+    return None if budget is None else max(1, budget // BUDGET_SHARE)
+
+
+def _least(size: int, *limits: int | None) -> int:
+    return max(1, min([size, *(limit for limit in limits if limit is not None)]))

@@ -1,0 +1,191 @@
+"""The requests to one collection of Qdrant's server, cut to what the server takes: its strict mode, its budgets, its size.
+
+What the points and the answers mean is none of its business: that is `shared.vectorstore.qdrant.store`.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from qdrant_client import QdrantClient, models
+
+from shared.errors import Fatal, MillraceError, Unavailable
+from shared.records import Point
+from shared.vectorstore.port import CollectionSpec
+from shared.vectorstore.qdrant.client_errors import Forbidden, Throttled, TooLarge, translated
+from shared.vectorstore.qdrant.limits import READ_POINTS, AnswerT, Kept, Limits, batches, cut, digest, halves
+from shared.vectorstore.qdrant.query import BYTES_PER_CALL, size_of, to_point
+from shared.vectorstore.qdrant.setup import check_done, check_limits
+
+LOOKUP_POINTS = 250
+"""Points read in one call with their vectors, or with all of their payload: some megabytes."""
+
+QUERIES_PER_CALL = 100_000
+"""No limit of ours: a batch has two queries a ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way to a server: its client, its address for messages, and the threads that write."""
+
+    client: QdrantClient
+    where: str
+    pool: ThreadPoolExecutor
+
+
+class Requests:
+    """Sends requests to one collection.
+
+    Args:
+        link: The way to the server.
+        name: The physical collection.
+        limits: How large a request may be; read again where the server refuses one.
+        spec: What a worker wanted when it opened the collection; None for readers.
+
+    Attributes:
+        limits: Those in force.
+        most_bytes: What one write may take; halved where the server takes less.
+        kept: What was read of the batch in hand, where reads have a budget.
+    """
+
+    def __init__(self, link: Link, name: str, limits: Limits, spec: CollectionSpec | None) -> None:
+        self._link, self._name, self._spec = link, name, spec
+        self.limits, self.most_bytes, self.kept = limits, BYTES_PER_CALL, Kept()
+        self._most_queries = QUERIES_PER_CALL
+
+    def write(self, points: list[Point], how: Callable[[list[Point]], dict[str, Any]]) -> None:
+        """Write points in one call, or in several if the server finds that one too large; `how` gives its other arguments.
+
+        Raises:
+            Fatal: one point alone is too large.
+            Unavailable: the server cannot write, or has not yet.
+        """
+        try:
+            with translated(self._link.where):
+                sent = [to_point(point) for point in points]
+                done = self._link.client.upsert(self._name, sent, wait=True, **how(points))
+        except TooLarge as refusal:
+            if len(points) == 1:
+                raise Fatal(f"point {points[0].id} takes up to {size_of(points[0])} bytes: {refusal}") from None
+            self.most_bytes = max(1, min(self.most_bytes, sum(map(size_of, points)) // 2))
+            for half in halves(points):
+                self.write(half, how)
+            return
+        check_done(done, self._link.where)
+
+    def ask(self, queries: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        """Return the hits of each query, which may be cut into several; a hit of two parts counts once."""
+        return self.fitting(lambda: self._answered(queries))
+
+    def retrieve(
+        self, purpose: str, ids: Sequence[str], payload: bool | list[str], vectors: bool | list[str] = False
+    ) -> list[models.Record]:
+        """Read points by their ids; `purpose` tells reads of the same ids before and after a write apart."""
+
+        def read(part: Sequence[str]) -> list[models.Record]:
+            with translated(self._link.where):
+                return self._link.client.retrieve(self._name, part, with_payload=payload, with_vectors=vectors)
+
+        def read_all() -> list[models.Record]:
+            size = min(self.limits.read_ids, LOOKUP_POINTS if vectors else READ_POINTS)
+            found: list[models.Record] = []
+            for start in range(0, len(ids), size):
+                part = tuple(ids[start : start + size])
+                found += self._resumed((purpose, str(payload), *part), lambda part=part: read(part))  # type: ignore[misc]  # bound now
+            return found
+
+        return self.fitting(read_all)
+
+    def count(self, condition: models.Filter) -> int:
+        """Count points exactly; where strict mode forbids that, by their ids."""
+
+        def counted() -> int:
+            if not self.limits.exact:
+                return sum(1 for _ in self.pages(condition, []))
+            with translated(self._link.where):
+                return self._link.client.count(self._name, condition, exact=True).count
+
+        return self.fitting(counted)
+
+    def pages(self, condition: models.Filter | None, payload: list[str]) -> Iterator[models.Record]:
+        """Yield every point that fulfils the condition."""
+        offset: Any = None
+
+        def page() -> tuple[list[models.Record], Any]:
+            with translated(self._link.where):
+                return self._link.client.scroll(
+                    self._name,
+                    condition,
+                    limit=min(self.limits.page_points, LOOKUP_POINTS),
+                    offset=offset,
+                    with_payload=payload or False,
+                    with_vectors=False,
+                )
+
+        while True:
+            records, offset = self.fitting(page)
+            yield from records
+            if offset is None:
+                return
+
+    def fitting(self, work: Callable[[], AnswerT]) -> AnswerT:
+        """Do the work; where the server refuses it and its limits have changed since, do it again within the new ones."""
+        try:
+            return work()
+        except (Forbidden, TooLarge):
+            raise
+        except (Fatal, Throttled):
+            if not self.read_limits():
+                raise
+            return work()
+
+    def read_limits(self) -> bool:
+        """Read the limits again, which an operator may have changed; return whether they are other ones.
+
+        Raises:
+            Fatal: no request of a worker fits them any more.
+        """
+        try:
+            with translated(self._link.where):
+                info = self._link.client.get_collection(self._name)
+        except MillraceError:
+            return False  # what the work met says more
+        if self._spec is not None:
+            check_limits(info, self._spec, self._link.where)
+        before, self.limits = self.limits, Limits.of(info)
+        return before != self.limits
+
+    def _answered(self, queries: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        parts = [cut(query, self.limits) for query in queries]
+        groups = batches([part for each in parts for part in each], self.limits, self._most_queries)
+        answers = iter([answer for group in groups for answer in self._queried(group)])
+        return [_merged([next(answers) for _ in each]) for each in parts]
+
+    def _queried(self, group: list[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        try:
+            return self._resumed(lambda: ("query", digest(group)), lambda: self._query(group))
+        except TooLarge:
+            if len(group) == 1:
+                raise
+            self._most_queries = max(1, len(group) // 2)
+            return [answer for half in halves(group) for answer in self._queried(half)]
+
+    def _query(self, group: list[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        with translated(self._link.where):
+            answers = self._link.client.query_batch_points(self._name, group)
+        if len(answers) != len(group):
+            raise Unavailable("store", f"{self._link.where} answered {len(answers)} of {len(group)} queries")
+        return [answer.points for answer in answers]
+
+    def _resumed(self, key: Hashable | Callable[[], Hashable], ask: Callable[[], AnswerT]) -> AnswerT:
+        """Ask, or return what an earlier try with this batch was answered if reads have a budget."""
+        if self._spec is None or self.limits.read_cost is None:
+            return ask()
+        return self.kept.ask(key() if callable(key) else key, ask)
+
+
+def _merged(answers: list[list[models.ScoredPoint]]) -> list[models.ScoredPoint]:
+    if len(answers) == 1:
+        return answers[0]
+    return list({hit.id: hit for answer in answers for hit in answer}.values())

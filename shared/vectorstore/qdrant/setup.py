@@ -1,0 +1,237 @@
+"""Making a collection on Qdrant's server, comparing one that is there, and the checks of version, limits and guard.
+
+Each step may run at the same moment in several workers, and again after a crash.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+from qdrant_client import QdrantClient, models
+
+from shared.errors import Fatal, MillraceError, Unavailable
+from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, IndexKind
+from shared.vectorstore.qdrant.client_errors import CLIENT_ERRORS, already_exists, permitted, translated
+from shared.vectorstore.qdrant.limits import unfit
+
+TENANT_FIELD = "tenant_id"
+"""Its index tells Qdrant to keep a tenant's points together."""
+
+INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "integer": models.PayloadSchemaType.INTEGER,
+}
+PROBE_PREFIX = 0x6D696C6C_72618365
+"""The first half of the ids of probes ("millrace" in ASCII). Its version nibble is 8, so no ticket's uuid5 has it."""
+
+SCOPE = "give it the right to read and to write this collection"
+OLDEST_SERVER = (1, 19)
+"""An older server keeps vectors of a point that is written without them: a deleted ticket would still be found."""
+
+
+def check_done(result: models.UpdateResult, where: str) -> None:
+    """Check that a write took effect and is not only in a queue.
+
+    Raises:
+        Unavailable: it has not taken effect yet.
+    """
+    if result.status is not models.UpdateStatus.COMPLETED:
+        raise Unavailable("store", f"{where} took a write but has not made it ({result.status})")
+
+
+def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) -> models.CollectionInfo:
+    """Create the collection and its payload indexes where they are missing, and return what the server says of it.
+
+    Raises:
+        Fatal: the collection is there with other vectors or indexes, its strict mode allows too little, or the key lacks a
+            right; the message names which.
+        Unavailable: the server cannot be asked.
+    """
+    with permitted(where, f"look at collection {spec.name}", SCOPE):
+        exists = client.collection_exists(spec.name)
+    if not exists:
+        with permitted(where, f"create collection {spec.name}", "somebody whose key may manage the server creates it"):
+            _create(client, spec)
+    with permitted(where, f"look at collection {spec.name}", SCOPE):
+        info = client.get_collection(spec.name)
+    faults = differences(info, spec)
+    if faults:
+        raise Fatal(
+            f"collection {spec.name} at {where} was made with other parameters: {'; '.join(faults)}; "
+            "move it aside and index again"
+        )
+    check_limits(info, spec, where)
+    for name, kind in _indexes(spec).items():
+        if name not in info.payload_schema:
+            with permitted(where, f"create index {name} on collection {spec.name}", SCOPE):
+                check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
+    return info
+
+
+def check_limits(info: models.CollectionInfo, spec: CollectionSpec, where: str) -> None:
+    """Check that the collection's strict mode lets a worker do its work, in however small requests.
+
+    Raises:
+        Fatal: it does not; the message names the limits.
+    """
+    found = unfit(info, spec.conditions)
+    if found:
+        raise Fatal(
+            f"the strict mode of collection {spec.name} at {where} allows too little: {'; '.join(found)}; raise it"
+        )
+
+
+def differences(info: models.CollectionInfo, spec: CollectionSpec) -> list[str]:
+    """Return how a collection that is there differs from what is wanted; indexes that are missing can still be made."""
+    found = {name: index.data_type for name, index in info.payload_schema.items()}
+    return _differences(info.config.params, spec) + [
+        f"field {name} is indexed as {found[name].value}, not {kind.value}"
+        for name, kind in _indexes(spec).items()
+        if name in found and found[name] is not kind
+    ]
+
+
+def layout(params: models.CollectionParams) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the dimension of each named vector, and the names of the sparse ones."""
+    vectors = params.vectors if isinstance(params.vectors, dict) else {}
+    return {name: vector.size for name, vector in vectors.items()}, tuple(params.sparse_vectors or ())
+
+
+def is_probe(point_id: UUID | int) -> bool:
+    """Return whether a point is a probe that a killed worker left behind."""
+    return isinstance(point_id, UUID) and point_id.int >> 64 == PROBE_PREFIX
+
+
+def check_version(client: QdrantClient, where: str) -> str:
+    """Return the server's version; one that does not begin with numbers is somebody's own build, and is let pass.
+
+    Raises:
+        Fatal: it is too old.
+        Unavailable: the server cannot be asked.
+    """
+    with translated(where):
+        version = client.info().version
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        raise Fatal(
+            f"the server at {where} is Qdrant {version}: {oldest} or newer is needed, else deleted tickets are found"
+        )
+    return version
+
+
+def check_guard(client: QdrantClient, collection: str, where: str) -> None:
+    """Check with a point of our own that the server honours the guard; it is removed again.
+
+    It is in the collection itself, so a key that may write there is enough.
+
+    Raises:
+        Fatal: the server overwrites what a guard forbids, or does not write what it allows.
+        Unavailable: the server cannot be asked.
+    """
+    probe = _Probe(client, collection, where)
+    try:
+        with permitted(where, f"write points into collection {collection}", SCOPE):
+            probe.write(2, models.UpdateMode.INSERT_ONLY, None)
+        probe.write(1, models.UpdateMode.INSERT_ONLY, None)
+        probe.write(1, None, 1)
+        kept = probe.version() == 2
+        probe.write(3, None, 3)
+        kept = kept and probe.version() == 3
+    finally:
+        with suppress(MillraceError):  # a probe left behind is left out by `scroll`
+            probe.remove()
+    if not kept:
+        raise Fatal(
+            f"the server at {where} does not honour guarded writes (update_filter, update_mode): "
+            "what answers there is not Qdrant, or a proxy leaves fields out"
+        )
+
+
+class _Probe:
+    """One point with a version and nothing else."""
+
+    def __init__(self, client: QdrantClient, collection: str, where: str) -> None:
+        self._client, self._collection, self._where = client, collection, where
+        self._id = str(UUID(int=(PROBE_PREFIX << 64) | (uuid4().int & (2**64 - 1))))
+
+    def write(self, version: int, mode: models.UpdateMode | None, below: int | None) -> None:
+        """Write a version, under a guard where `below` says so."""
+        stored_below = models.FieldCondition(key=VERSION_FIELD, range=models.Range(lt=below))
+        mine = models.HasIdCondition(has_id=[self._id])
+        guard = None if below is None else models.Filter(should=[models.Filter(must=[mine, stored_below])])
+        point = models.PointStruct(id=self._id, vector={}, payload={VERSION_FIELD: version})
+        with translated(self._where):
+            done = self._client.upsert(self._collection, [point], wait=True, update_filter=guard, update_mode=mode)
+        check_done(done, self._where)
+
+    def version(self) -> object:
+        """Return the version that is stored."""
+        with translated(self._where):
+            found = self._client.retrieve(self._collection, [self._id], with_payload=True)
+        return (found[0].payload or {}).get(VERSION_FIELD) if found else None
+
+    def remove(self) -> None:
+        """Remove the point."""
+        with translated(self._where):
+            self._client.delete(self._collection, [self._id], wait=True)
+
+
+def _create(client: QdrantClient, spec: CollectionSpec) -> None:
+    try:
+        client.create_collection(
+            spec.name,
+            vectors_config={
+                name: models.VectorParams(size=size, distance=models.Distance.COSINE)
+                for name, size in spec.vectors.items()
+            },
+            sparse_vectors_config={
+                name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in spec.sparse
+            },
+        )
+    except CLIENT_ERRORS as error:
+        if not already_exists(error):  # another worker was faster: what it made is compared like any other
+            raise
+
+
+def _indexes(spec: CollectionSpec) -> dict[str, models.PayloadSchemaType]:
+    return {VERSION_FIELD: INDEXES["integer"], **{name: INDEXES[kind] for name, kind in spec.indexes.items()}}
+
+
+def _index(name: str, kind: models.PayloadSchemaType) -> models.PayloadSchemaType | models.KeywordIndexParams:
+    if name == TENANT_FIELD and kind is models.PayloadSchemaType.KEYWORD:
+        return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    return kind
+
+
+def _differences(params: models.CollectionParams, spec: CollectionSpec) -> list[str]:
+    vectors = params.vectors if isinstance(params.vectors, dict) else {}
+    sparse = params.sparse_vectors or {}
+    found = {name: _dense(each) for name, each in vectors.items()}
+    found |= {name: _sparse(each) for name, each in sparse.items()}
+    wanted = {name: f"{size} dimensions by {models.Distance.COSINE.value}" for name, size in spec.vectors.items()}
+    wanted |= dict.fromkeys(spec.sparse, f"sparse with modifier {models.Modifier.IDF.value}")
+    return [
+        f"vector {name} is {found.get(name, 'missing')}, expected {wanted.get(name, 'none')}"
+        for name in sorted(found.keys() | wanted.keys())
+        if found.get(name) != wanted.get(name)
+    ]
+
+
+EXACT_TYPES = (None, models.Datatype.FLOAT32, models.Datatype.FLOAT16)
+"""How a number may be stored: what float16 rounds off changes no decision, every other kind loses more."""
+
+
+def _dense(params: models.VectorParams) -> str:
+    many = " as a multivector" if params.multivector_config is not None else ""
+    return f"{params.size} dimensions by {params.distance.value}{many}{_coarse(params.datatype)}"
+
+
+def _sparse(params: models.SparseVectorParams) -> str:
+    datatype = None if params.index is None else params.index.datatype
+    return f"sparse with modifier {getattr(params.modifier, 'value', None)}{_coarse(datatype)}"
+
+
+def _coarse(datatype: models.Datatype | None) -> str:
+    return "" if datatype in EXACT_TYPES else f" kept as {getattr(datatype, 'value', datatype)}"

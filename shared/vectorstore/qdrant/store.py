@@ -1,0 +1,272 @@
+"""Qdrant's server or cluster, over REST or gRPC. Several workers may share it.
+
+Why writes are made the way they are, what is checked at start, and what was decided about errors:
+`docs/decisions/0010-qdrant-server.md`.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection as Ids
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+
+from shared.clock import Clock, SystemClock
+from shared.errors import Fatal, Unavailable
+from shared.logs import get_logger
+from shared.records import Point
+from shared.settings import StoreSettings
+from shared.vectorstore.port import (
+    VERSION_FIELD,
+    Candidate,
+    CollectionSpec,
+    Hit,
+    HybridQuery,
+    Query,
+    Stored,
+    check_points,
+    stored_version,
+    with_uuid,
+)
+from shared.vectorstore.qdrant.alias import AliasWatch, Opened, alias_target, ensure_alias
+from shared.vectorstore.qdrant.client import client_of, where
+from shared.vectorstore.qdrant.client_errors import permitted
+from shared.vectorstore.qdrant.limits import Limits
+from shared.vectorstore.qdrant.query import chunks, find_candidates, older_than, to_filter, to_id, to_request
+from shared.vectorstore.qdrant.requests import Link, Requests
+from shared.vectorstore.qdrant.setup import check_guard, check_version, ensure_collection, is_probe, layout
+from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
+
+log = get_logger("store")
+
+
+class QdrantCollection:
+    """One collection on the server.
+
+    Args:
+        link: The way to the server.
+        name: The physical collection.
+        dimensions: Of each named vector.
+        sparse: The names of the sparse vectors.
+        limits: How large a request may be.
+        opened: What was found when a worker opened it for writing; None for readers.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        name: str,
+        dimensions: Mapping[str, int],
+        sparse: Sequence[str],
+        limits: Limits | None = None,
+        opened: Opened | None = None,
+    ) -> None:
+        self._link, self._name = link, name
+        self._dimensions, self._sparse = dimensions, sparse
+        self._requests = Requests(link, name, limits or Limits(), None if opened is None else opened.spec)
+        self._watch = None if opened is None else self._watched(opened)
+
+    def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
+        """Return what is stored of these ids."""
+        self.alias_fault()
+        found: dict[UUID, Stored] = {}
+        for record in self._requests.retrieve("lookup", _texts(ids), True, list(self._dimensions)):
+            named: Mapping[str, Any] = record.vector if isinstance(record.vector, dict) else {}
+            vectors = {name: np.asarray(values, np.float32) for name, values in named.items()}
+            version = stored_version(record.id, record.payload)
+            found[_uuid(record)] = Stored(version, record.payload or {}, vectors)
+        return found
+
+    def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
+        """Return the stored version of these ids."""
+        found = self._versions("versions", ids)
+        self._requests.kept.forget()  # as `read_back` does
+        return found
+
+    def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of what is stored now, after a batch was written."""
+        found = self._requests.retrieve("read_back", _texts(ids), list(fields))
+        self._requests.kept.forget()  # what was read before the batch was written is out of date
+        return {_uuid(record): record.payload or {} for record in found}
+
+    def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
+        """Return these fields of the payloads of these ids."""
+        found = self._requests.retrieve("payloads", _texts(ids), list(fields))
+        return {_uuid(record): record.payload or {} for record in found}
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points, each only over an absent or an older one; several calls are in flight at once.
+
+        Ids not stored yet are insert-only. Where another worker was faster with one of them and wrote an older version, it
+        is written again under the guard.
+        """
+        check_points(points, self._dimensions, self._sparse)
+        self.alias_fault()
+        known = self._versions("before", [point.id for point in points])
+        fresh = [point for point in points if point.id not in known]
+        newer = [point for point in points if point.id in known and known[point.id] < point.version]
+        self._requests.fitting(lambda: self._run(fresh, newer))
+        if fresh:
+            stored = self._versions("after", [point.id for point in fresh])
+            late = [point for point in fresh if stored.get(point.id, -1) < point.version]
+            self._requests.fitting(lambda: self._run([], late))
+
+    def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        """Answer several queries in one batch."""
+        return search_ours(queries, self._search, has_uuid)
+
+    def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        """Answer several hybrid queries."""
+        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._requests.ask), has_uuid)
+
+    def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
+        """Return the exact number of points that have these values."""
+        return self._requests.count(to_filter(equals, at_least))
+
+    def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
+        """Yield the id and payload fields of every point whose id is a UUID."""
+        return with_uuid(self.scroll_all(payload))
+
+    def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
+        """Yield every point's id and payload fields; what a check at start left behind is left out."""
+        for record in self._requests.pages(None, list(payload)):
+            which = to_id(record.id)
+            if not is_probe(which):
+                yield which, record.payload or {}
+
+    def alias_fault(self) -> str | None:
+        """Return where the alias stands now if it has been moved; where it is time, somebody looks meanwhile."""
+        if self._watch is None:
+            return None
+        self._watch.look_by(self._link.pool)
+        return self._watch.fault
+
+    def tell_alias(self, tell: Callable[[bool], None]) -> None:
+        """Call `tell` now and whenever the alias has been looked at."""
+        if self._watch is not None:
+            self._watch.tell(tell)
+
+    def _run(self, fresh: Sequence[Point], newer: Sequence[Point]) -> None:
+        """Write in chunks on the pool and wait for all of them; nothing is in flight when this returns or raises."""
+        limits, most_bytes = self._requests.limits, self._requests.most_bytes
+        submit = self._link.pool.submit
+        futures: list[Future[None]] = [
+            *(submit(self._insert, chunk) for chunk in chunks(fresh, limits.insert_points, most_bytes)),
+            *(submit(self._replace, chunk) for chunk in chunks(newer, limits.guard_points, most_bytes)),
+        ]
+        wait(futures)
+        errors = [error for error in (future.exception() for future in futures) if error is not None]
+        passing = [error for error in errors if isinstance(error, Unavailable)]
+        for error in errors:
+            if error not in passing:
+                raise error
+        if passing:
+            raise passing[0]
+
+    def _insert(self, chunk: list[Point]) -> None:
+        # In one order on every replica: of two inserts of one id the first wins, and it must be the same one everywhere.
+        how = {"ordering": models.WriteOrdering.MEDIUM, "update_mode": models.UpdateMode.INSERT_ONLY}
+        self._requests.write(chunk, lambda _: how)
+
+    def _replace(self, chunk: list[Point]) -> None:
+        # The highest version wins in whatever order a replica applies these. An id that is gone by now is inserted.
+        self._requests.write(chunk, lambda points: {"update_filter": older_than(points)})
+
+    def _versions(self, purpose: str, ids: Ids[UUID]) -> dict[UUID, int]:
+        found = self._requests.retrieve(purpose, _texts(ids), [VERSION_FIELD])
+        return {_uuid(record): stored_version(record.id, record.payload) for record in found}
+
+    def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        answers = self._requests.ask([to_request(query) for query in queries])
+        return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+
+    def _watched(self, opened: Opened) -> AliasWatch:
+        def look() -> str | None:
+            with suppress(Fatal):  # limits that no request fits end the worker when one is refused
+                self._requests.read_limits()
+            return alias_target(self._link.client, opened.spec.alias, self._link.where, self._name)
+
+        return AliasWatch(look, opened, self._name)
+
+
+class QdrantStore:
+    """The collections of one server.
+
+    Args:
+        client: Closed with the store.
+        where: The server's address, for messages.
+        parallel_upserts: How many writes are in flight at once; 1 for the client's memory mode, which has no locks.
+        clock: For how often an alias is looked at; the machine's by default.
+    """
+
+    def __init__(self, client: QdrantClient, where: str, parallel_upserts: int, clock: Clock | None = None) -> None:
+        self._link = Link(client, where, ThreadPoolExecutor(parallel_upserts, "store"))
+        self._clock = clock or SystemClock()
+
+    def open(self, spec: CollectionSpec) -> QdrantCollection:
+        """Open a collection for writing, created if it is missing.
+
+        Raises:
+            Fatal: it is there with other parameters or too narrow limits, or the server is too old, ignores the guard,
+                refuses the key, or the key lacks a right.
+            Unavailable: the server cannot be reached.
+        """
+        client, where = self._link.client, self._link.where
+        check_version(client, where)
+        info = ensure_collection(client, spec, where)
+        check_guard(client, spec.name, where)
+        opened = Opened(spec, ensure_alias(client, spec, where), self._clock)
+        return QdrantCollection(self._link, spec.name, spec.vectors, spec.sparse, Limits.of(info), opened)
+
+    def open_alias(self, alias: str) -> QdrantCollection | None:
+        """Open the collection an alias stands for; a key that may only read is enough.
+
+        Raises:
+            Fatal: the key is scoped to other collections.
+            Unavailable: the server cannot be reached.
+        """
+        client, where = self._link.client, self._link.where
+        name = alias_target(client, alias, where)
+        scope = f"scope it to {alias} and to the collection that this stands for"
+        if name is None:
+            with permitted(where, f"look at {alias}", scope):
+                if not client.collection_exists(alias):
+                    return None
+            name = alias  # a key may be scoped to this name alone: the server knows what it stands for
+        with permitted(where, f"look at collection {name}", scope):
+            info = client.get_collection(name)
+        return QdrantCollection(self._link, name, *layout(info.config.params), Limits.of(info))
+
+    @property
+    def link(self) -> Link:
+        """The way to the server, for who only looks at it."""
+        return self._link
+
+    def close(self) -> None:
+        """Let go; what was acknowledged is safe on the server."""
+        self._link.pool.shutdown()
+        self._link.client.close()
+
+
+def connect(settings: StoreSettings, clock: Clock | None = None) -> QdrantStore:
+    """Return the store at the configured address; nothing is sent yet. The clock is the machine's by default.
+
+    Raises:
+        Fatal: no address is configured, certificates cannot be read, or the proxy needs a package that is missing.
+    """
+    client = client_of(settings, os.environ)
+    if settings.api_key is not None and str(settings.url).startswith("http:"):
+        log.warning("the store's key travels unencrypted: use https outside a trusted network", url=settings.url)
+    return QdrantStore(client, where(settings), settings.parallel_upserts, clock)
+
+
+def _texts(ids: Ids[UUID]) -> list[str]:
+    return [str(each) for each in ids]
+
+
+def _uuid(record: models.Record) -> UUID:
+    return UUID(str(record.id))

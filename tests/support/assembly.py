@@ -1,0 +1,212 @@
+"""A whole worker of a stream over the stand-ins of `tests.support.fakes`, taken apart so that a test can turn each part.
+
+All effects go to one list, so that a test can assert their order across store, producer and consumer.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.decisions import Decision, LabelScore
+from schemas.outcomes import Outcome
+from schemas.tickets import TicketRouted
+from shared.cache.memory import MemoryCache
+from shared.embedding.port import TEXT, Modality
+from shared.embedding.service import Embedder
+from shared.engine.gather import Gatherer
+from shared.engine.loop import Parts, Policies, Worker
+from shared.engine.pipeline import Batch, Pipeline
+from shared.engine.settle import Settler
+from shared.engine.stream import Resources, Stream
+from shared.observers import Observer, SettleStep
+from shared.operation.lifecycle import Lifecycle
+from shared.records import Message, Provenance, Record, Settled
+from shared.routing.decider import Decider, Electorate, Routing, Undecided
+from shared.routing.head import Head
+from shared.routing.policy import Policy
+from shared.stream_settings import BatchSettings, DecisionSettings, SearchSettings
+from shared.text.customers import CustomerIds
+from shared.text.preparation import Preparation, Preparer
+from tests.support.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
+from workers.tickets.stages import TICKETS
+
+PREPARATION = Preparation(version=3)
+PREPARER = Preparer(PREPARATION)
+CUSTOMER_KEY = b"a key that only the tests have, 32 bytes"
+CUSTOMERS = CustomerIds(CUSTOMER_KEY, "US")
+
+
+@dataclass
+class Told(Observer):
+    """Remembers what the engine tells, and calls `watch` at each hook; the settle steps go to the effects when wanted."""
+
+    effects: list[str] | None = None
+    watch: Callable[[str], None] | None = None
+    hooks: list[tuple[object, ...]] = field(default_factory=list)
+
+    def settle_step_done(self, step: SettleStep) -> None:
+        """Note it."""
+        self._note("settle_step_done", step)
+        if self.effects is not None:
+            self.effects.append(f"[{step.name.lower()}]")
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Note it."""
+        self._note("batch_settled", dict(outcomes), oldest_timestamp_ms)
+
+    def batch_gathered(self, records: int, waited_s: float) -> None:
+        """Note it."""
+        self._note("batch_gathered", records, waited_s)
+
+    def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
+        """Note the stage; how long it took is left out."""
+        self._note("stage_done", stage, records)
+
+    def version_conflict(self, records: int) -> None:
+        """Note it."""
+        self._note("version_conflict", records)
+
+    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+        """Note it."""
+        self._note("inputs_embedded", modality.name, inputs, cost, cached)
+
+    def paused(self, dependency: str) -> None:
+        """Note it."""
+        self._note("paused", dependency)
+
+    def resumed(self, dependency: str, paused_s: float) -> None:
+        """Note it."""
+        self._note("resumed", dependency, paused_s)
+
+    def unread_lost(self, offsets: int) -> None:
+        """Note it."""
+        self._note("unread_lost", offsets)
+
+    def partitions_lost(self, records: int) -> None:
+        """Note it."""
+        self._note("partitions_lost", records)
+
+    def when(self, hook: str, do: Callable[[], object]) -> None:
+        """Do something each time one hook is called."""
+
+        def watch(called: str) -> None:
+            if called == hook:
+                do()
+
+        self.watch = watch
+
+    def _note(self, hook: str, *values: object) -> None:
+        self.hooks.append((hook, *values))
+        if self.watch is not None:
+            self.watch(hook)
+
+    def named(self, hook: str) -> list[tuple[object, ...]]:
+        """Return what one hook was told, call by call."""
+        return [tuple(values) for name, *values in self.hooks if name == hook]
+
+
+class Moody(Decider):
+    """Decides nothing twice alike, as the vote does while tickets are labelled all the time.
+
+    Args:
+        routing: As of any decider.
+        electorate: As of any decider.
+        moods: Numbers that make one decision differ from the next.
+    """
+
+    def __init__(self, routing: Routing, electorate: Electorate, moods: Iterator[int]) -> None:
+        super().__init__(routing, electorate)
+        self._moods = moods
+
+    def decide(self, events: Sequence[Undecided]) -> list[Decision]:
+        """Return for each event a decision of its own."""
+        return [decision.model_copy(update={"top": self._mood()}) for decision in super().decide(events)]
+
+    def _mood(self) -> tuple[LabelScore, ...]:
+        return (LabelScore(label=f"mood {next(self._moods)}", share=1 / 3),)
+
+
+@dataclass
+class Assembly:
+    """The parts of a worker. `steps` puts the settle steps into the list of effects; `moods` makes it decide as `Moody`."""
+
+    collection: FakeCollection = field(default_factory=FakeCollection)
+    source: FakeSource = field(default_factory=FakeSource)
+    sink: FakeSink = field(default_factory=FakeSink)
+    model: FakeModel = field(default_factory=FakeModel)
+    clock: ManualClock = field(default_factory=ManualClock)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    similar: SearchSettings = field(default_factory=SearchSettings)
+    policy: Policy = field(default_factory=lambda: Policy.load(None))
+    head: Head | None = None
+    cache_bytes: int = 0
+    steps: bool = False
+    moods: Iterator[int] | None = None
+    stream: Stream[Any, Any] = TICKETS
+
+    def __post_init__(self) -> None:
+        """Put the parts together around one list of effects."""
+        self.effects: list[str] = []
+        self.collection.effects = self.source.effects = self.sink.effects = self.effects
+        self.told = Told(self.effects if self.steps else None)
+        embedder = Embedder(TEXT, self.model, MemoryCache(self.cache_bytes), self.told)
+        routing, electorate = Routing(self.policy, self.head), self._electorate()
+        moods = self.moods
+        decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
+        resources = Resources(self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, self.model.fingerprint)
+        self.stages = self.stream.stages(resources)
+        self.pipeline: Pipeline[Any] = Pipeline(
+            self.stream, self.stages, {"text": embedder}, self.collection, self.clock, self.told
+        )
+        provenance = Provenance(self.stream.name, self.model.fingerprint, routing.fingerprint)
+        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.told)
+        self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
+
+    def _electorate(self) -> Electorate:
+        points = self.stream.points
+        [using] = self.stream.rules.deciding
+        return Electorate(self.collection, using, self.decision.neighbours, points.id_field, points.is_ours)
+
+    def worker(self) -> Worker[Any]:
+        """Return a worker of these parts."""
+        gatherer = Gatherer(self.source, self.batch, self.stream.cost, self.clock, self.told)
+        parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
+        return Worker(parts, Policies(), self.clock, self.told)
+
+    def process(self, *records: Record) -> list[Settled]:
+        """Return what the pipeline makes of a batch; nothing is written."""
+        return self.processed(*records).settled
+
+    def processed(self, *records: Record) -> Batch[Any]:
+        """Return a batch that is ready to be settled."""
+        batch = self.pipeline.prepare(records)
+        self.pipeline.process(batch)
+        return batch
+
+    def settle(self, *records: Record) -> list[Settled]:
+        """Process and settle a batch; return what became of its records in the end."""
+        batch = self.processed(*records)
+        while not self.settler.settle(batch):
+            self.pipeline.process(batch)
+        return batch.settled
+
+    def delivered(self, topic: str) -> list[Message]:
+        """Return the messages delivered to a topic."""
+        return [message for message in self.sink.delivered if message.topic == topic]
+
+    def results(self) -> list[TicketRouted]:
+        """Return the results delivered."""
+        return [TicketRouted.model_validate_json(m.value or b"") for m in self.delivered("tickets.routed")]
+
+
+def prepared_item(given: Record, stream: Stream[Any, Any] = TICKETS) -> Any:
+    """Return the item of a record as the pipeline prepares it.
+
+    Raises:
+        Rejected: the record was refused.
+    """
+    [entry] = Assembly(stream=stream).pipeline.prepare([given]).entries
+    if entry.refused is not None:
+        raise entry.refused
+    return entry.item

@@ -1,0 +1,102 @@
+"""A worker in this process, on a thread, over a broker and a store that the test holds."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.resources import Process
+from millrace.wiring import Running, stream_worker
+from schemas.outcomes import Outcome
+from schemas.tickets import TicketRouted
+from shared.broker.kafka import KafkaSink
+from shared.broker.reader import TopicReader
+from shared.broker.security import Address
+from shared.embedding.port import TextModel
+from shared.engine.loop import Policies
+from shared.engine.stream import Stream
+from shared.metrics import Registry
+from shared.observers import Observer
+from shared.records import Message
+from shared.settings import BrokerSettings, Settings
+from shared.stream_settings import StreamSettings
+from shared.vectorstore.port import VectorStore
+from tests.support.waiting import wait_until
+from workers.tickets.stages import TICKETS
+
+TIMEOUT_S = 120.0
+
+
+@dataclass
+class Seen(Observer):
+    """What workers told."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    conflicts: int = 0
+
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        """Keep the outcomes."""
+        for outcome, count in outcomes.items():
+            self.outcomes += [outcome] * count
+
+    def version_conflict(self, records: int) -> None:
+        """Count."""
+        self.conflicts += records
+
+    def wait_settled(self, records: int) -> None:
+        """Wait until so many records are settled in all."""
+        wait_until(lambda: len(self.outcomes) >= records, TIMEOUT_S, f"{records} settled")
+
+
+def process_of(settings: Settings, bootstrap: Address, store: VectorStore, policies: Policies | None = None) -> Process:
+    """Return what the workers of a test share."""
+    return Process(settings, bootstrap, store, Registry(), policies or Policies())
+
+
+@contextmanager
+def running_worker(
+    process: Process,
+    model: TextModel,
+    observers: Sequence[Observer],
+    own: StreamSettings | None = None,
+    stream: Stream[Any, Any] = TICKETS,
+) -> Iterator[Running]:
+    """Run a worker on a thread; an error of its own is raised at the end."""
+    failures: list[BaseException] = []
+    with stream_worker(stream, own or StreamSettings(), process, {"text": model}, observers) as running:
+
+        def work() -> None:
+            try:
+                running.worker.run()
+            except BaseException as error:  # noqa: BLE001  (raised at the end, in the test's own thread)
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield running
+        finally:
+            running.lifecycle.stop()
+            thread.join(TIMEOUT_S)
+    if failures:
+        raise failures[0]
+
+
+def produce(bootstrap: str, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
+    """Produce events under their own keys, in order."""
+    sink = KafkaSink(bootstrap, BrokerSettings())
+    for each in events:
+        key = f"{each['tenant_id']}:{each[stream.id_field]}".encode()
+        sink.produce([Message(stream.name, key, json.dumps(each).encode())])
+    assert sink.flush() == []
+    sink.close()
+
+
+def results_of(bootstrap: str) -> list[TicketRouted]:
+    """Return every published result."""
+    return [
+        TicketRouted.model_validate_json(record.value or b"")
+        for record in TopicReader(bootstrap).read("tickets.routed")
+    ]

@@ -1,0 +1,212 @@
+"""A real Kafka cluster in KRaft mode, of one node or three, on free loopback ports and in a folder of its own.
+
+It is started from jars (`make kafka`, or the folder `MILLRACE_TEST_KAFKA_LIBS` names), can be killed and started again
+on the same data, and leaves nothing behind: should the test run itself be killed, the reaper ends the brokers.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.support.certificates import Certificates
+from tests.support.kafka.config import PASSWORD, SCRAM, USER, Node, properties, proxied_properties, secure_properties
+from tests.support.ports import free_ports
+from tests.support.sources import ROOT
+
+LIBS_VARIABLE = "MILLRACE_TEST_KAFKA_LIBS"
+HERE = Path(__file__).resolve().parent
+LOG_SETTINGS = HERE / "log4j2.properties"
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 30.0
+TOOL_TIMEOUT_S = 60.0
+HEAP = "-Xmx400m"
+
+
+def libs() -> Path:
+    """Return the folder of Kafka's jars, whether or not it is there."""
+    return Path(os.environ.get(LIBS_VARIABLE) or ROOT / ".kafka" / "libs")
+
+
+def why_unavailable() -> str:
+    """Return why no broker can be started here; empty when one can."""
+    if shutil.which("java") is None:
+        return "no java on the PATH: Kafka needs Java 17 or newer"
+    if not any(libs().glob("kafka_*.jar")):
+        return f"no Kafka jars: run `make kafka`, or name their folder in {LIBS_VARIABLE}"
+    return ""
+
+
+class KafkaServer:
+    """A cluster that runs from `start` (or entering) to `close` (or leaving); `node` counts from 1, None means all."""
+
+    def __init__(self, nodes: int = 1, certificates: Certificates | None = None, proxy_port: int | None = None) -> None:
+        """Choose ports and a folder and write the settings; nothing runs yet.
+
+        Args:
+            nodes: How many.
+            certificates: Of a single node that has secured listeners.
+            proxy_port: Where a single node sends the clients of its listener `proxied_port`.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
+        ports = free_ports(4 * nodes)
+        self.nodes = [
+            Node(n, self.folder / f"node-{n}", ports.pop(), ports.pop(), ports.pop(), ports.pop())
+            for n in range(1, nodes + 1)
+        ]
+        for node in self.nodes:
+            node.folder.mkdir()
+            more = "" if certificates is None else secure_properties(node, certificates)  # the last line of a name wins
+            more += "" if proxy_port is None else proxied_properties(node, proxy_port)
+            node.properties.write_text(properties(node, self.nodes) + more, encoding="utf-8")
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._reaper = subprocess.Popen(
+            [sys.executable, str(HERE / "reaper.py"), str(self.folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers' addresses, as `bootstrap.servers` wants them; the same before and after a restart."""
+        return ",".join(f"127.0.0.1:{node.broker_port}" for node in self.nodes)
+
+    @property
+    def secure_bootstrap(self) -> str:
+        """The address that wants a password over TLS."""
+        return f"127.0.0.1:{self.nodes[0].secure_port}"
+
+    @property
+    def proxied_port(self) -> int:
+        """The port that a proxy passes its bytes on to."""
+        return self.nodes[0].secure_port
+
+    @property
+    def mutual_bootstrap(self) -> str:
+        """The address that wants a client certificate."""
+        return f"127.0.0.1:{self.nodes[0].mutual_port}"
+
+    def start(self, node: int | None = None) -> None:
+        """Start what is not running, on the data that is there, and wait until the cluster answers.
+
+        Raises:
+            RuntimeError: a node ended, or the cluster did not answer in time; the message ends with the nodes' logs.
+        """
+        if not self.nodes[-1].data.exists():
+            self._format()
+        for each in self._chosen(node):
+            if each.number not in self._running:
+                self._launch(each)
+        self._wait_until_ready()
+
+    def stop(self, node: int | None = None) -> None:
+        """End in order, as an operator would; killed if that takes too long."""
+        self._end(node, signal.SIGTERM)
+
+    def kill(self, node: int | None = None) -> None:
+        """End by SIGKILL, as a crash would; what the operating system has of the logs stays."""
+        self._end(node, signal.SIGKILL)
+
+    def restart(self, node: int | None = None) -> None:
+        """Stop in order and start again on the same data."""
+        self.stop(node)
+        self.start(node)
+
+    def close(self) -> None:
+        """Kill what runs and remove the folder."""
+        self.kill()
+        self._reaper.communicate(timeout=STOP_TIMEOUT_S)
+
+    def __enter__(self) -> "KafkaServer":
+        """Start, and clean up if that fails or is interrupted."""
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _chosen(self, node: int | None) -> list[Node]:
+        return [each for each in self.nodes if node in (None, each.number)]
+
+    def _format(self) -> None:
+        cluster = _storage_tool("random-uuid").strip()
+        for node in self.nodes:
+            users = [f"{name}=[name={USER},password={PASSWORD}]" for name in SCRAM]
+            added = [word for user in users for word in ("--add-scram", user)]
+            _storage_tool("format", "--cluster-id", cluster, "--config", str(node.properties), *added)
+
+    def _launch(self, node: Node) -> None:
+        # Serial collector and one compiler: seconds sooner up, and speed is not what is tested.
+        options = [HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dmillrace.log={node.log}"]
+        with node.stderr.open("ab") as stderr:
+            process = subprocess.Popen(
+                ["java", *options, *_java("kafka.Kafka"), str(node.properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self._running[node.number] = process
+        self._tell_reaper(f"+{process.pid}")
+
+    def _end(self, node: int | None, number: signal.Signals) -> None:
+        ending = {n.number: self._running[n.number] for n in self._chosen(node) if n.number in self._running}
+        for process in ending.values():
+            process.send_signal(number)
+        for which, process in ending.items():
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            self._tell_reaper(f"-{process.pid}")
+            del self._running[which]
+
+    def _tell_reaper(self, line: str) -> None:
+        assert self._reaper.stdin is not None
+        self._reaper.stdin.write(line + "\n")
+        self._reaper.stdin.flush()
+
+    def _wait_until_ready(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if any(process.poll() is not None for process in self._running.values()):
+                raise RuntimeError(f"a Kafka node ended while starting\n{self._logs()}")
+            try:
+                if len(admin.list_topics(timeout=1).brokers) == len(self._running):
+                    return
+            except KafkaException:
+                pass
+            time.sleep(0.1)
+        raise RuntimeError(f"Kafka did not answer within {START_TIMEOUT_S:.0f} s\n{self._logs()}")
+
+    def _logs(self) -> str:
+        files = [path for node in self.nodes for path in (node.log, node.stderr) if path.exists()]
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace")[-3000:] for path in files)
+
+
+def _java(main: str) -> list[str]:
+    return [f"-Dlog4j2.configurationFile={LOG_SETTINGS}", "-cp", f"{libs()}/*", main]
+
+
+def _storage_tool(*arguments: str) -> str:
+    options = ["-Dmillrace.log=/dev/null", "-XX:TieredStopAtLevel=1"]
+    command = ["java", *options, *_java("kafka.tools.StorageTool"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
+    if done.returncode:
+        raise RuntimeError(f"StorageTool {arguments[0]} failed\n{done.stdout}{done.stderr}")
+    return done.stdout

@@ -1,0 +1,43 @@
+"""Dead letters for tests, as a worker writes them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.failures import FailureHeader, FailureReason
+from shared.deadletters.envelope import DeadLetter, read_letter, write_letter
+from shared.errors import Rejected
+from shared.records import Message, Provenance, Record
+from tests.support.streams import TICKET_KIND, Kind
+
+MODEL = "3fa9c1d2"
+BY = Provenance("tickets", MODEL)
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NOON_MS = int(NOON.timestamp() * 1000)
+
+
+def message(
+    number: int = 0,
+    reason: FailureReason = FailureReason.MODEL_FAILED,
+    kind: Kind = TICKET_KIND,
+    **changes: Any,
+) -> Message:
+    """Return the dead letter of a valid event `T-<number>`; its origin is the input's offset of that number."""
+    failure = Rejected(reason, str(changes.pop("field", "body")), "found x", str(changes.pop("stage", "embed")))
+    tenant = str(changes.pop("tenant", "acme"))
+    if any(name == FailureHeader.REPLAYS for name, _ in changes.get("headers", ())):
+        changes.setdefault("topic", kind.redo)  # what another topic's header says of it is not believed
+    failed = kind.record(kind.event(f"T-{number}", tenant_id=tenant), number, **changes)
+    return write_letter(failed, failure, Provenance(kind.name, MODEL), NOON)
+
+
+def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:
+    """Return a message as it stands in its topic, written so many minutes after noon."""
+    written = NOON + timedelta(minutes=minutes)
+    return Record(sent.topic, partition, offset, int(written.timestamp() * 1000), sent.key, sent.value, sent.headers)
+
+
+def letter(number: int = 0, minutes: float = 0, **changes: Any) -> DeadLetter:
+    """Return a dead letter that was read back."""
+    found = read_letter(stood(message(number, **changes), number, minutes=minutes))
+    assert isinstance(found, DeadLetter)
+    return found
