@@ -24,7 +24,7 @@ from shared.routing.calibration import expected_calibration_error
 from shared.routing.features import TfIdf
 from shared.routing.linear import fit_dense, fit_sparse
 from shared.routing.neighbours import vote
-from shared.routing.training.evaluate import Evaluation, evaluate
+from shared.routing.training.evaluate import Evaluation, evaluate_predictions
 from shared.routing.training.folds import Examples
 from shared.routing.training.train import Trained, train
 from shared.stream_settings import StreamSettings
@@ -69,7 +69,7 @@ def trained_on(texts: Texts) -> Trained:
 
 def measured(trained: Trained, asked: Texts) -> Evaluation:
     """Evaluate a head."""
-    return evaluate(trained.head, trained.head.predict(asked.texts, asked.vectors), asked.labels)
+    return evaluate_predictions(trained.head, trained.head.predict(asked.texts, asked.vectors), asked.labels)
 
 
 def parts_alone(known: Texts, asked: Texts) -> dict[str, float]:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from openpyxl import Workbook
 
-from millrace.ingest.file_survey import survey
+from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
-from millrace.ingest.sending import Progress, send
+from millrace.ingest.sending import ImportProgress, send
 from millrace.ingest.table_files import TableFile
 from shared.clock import SystemClock
 
@@ -59,9 +59,9 @@ def measure(path: Path) -> dict[str, float]:
     clock = SystemClock()
     start_s = clock.monotonic_s()
     source = TableFile.open(path)
-    looked = survey(source, lambda _: None)
+    looked = survey_file(source, lambda _: None)
     mapped = match_columns(path, looked.columns, MappingOptions("acme"), source.table.columns is not None).mapped
-    progress = Progress()
+    progress = ImportProgress()
     send(source, mapped, lambda _: None, progress, lambda _: None)
     return {"seconds": clock.monotonic_s() - start_s, "rows": progress.counts.sent, "peak_mib": peak_mib()}
 

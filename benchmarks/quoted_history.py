@@ -14,7 +14,7 @@ from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import Corpus, Queries, build_table
 from millrace.resources import load_text_model
 from shared.records import Vector
-from shared.search.tuning.weights import report as metrics
+from shared.search.tuning.weights import tuning_report as metrics
 from shared.stream_settings import SearchSettings, StreamSettings
 
 CORPUS, QUERIES, QUOTING, SEED = 1_400, 400, 200, 0

@@ -28,7 +28,7 @@ from shared.engine.settle import Settler
 from shared.engine.stream import Resources
 from shared.engine.timing import Stopwatch
 from shared.observers import Observer
-from shared.records import Message, Provenance, Record, Unread
+from shared.records import Message, Provenance, Record, UnreadOffsets
 from shared.routing.decider import Routing
 from shared.routing.policy import Policy
 from shared.settings import BrokerSettings
@@ -100,11 +100,11 @@ class NoSource:
         """Return all."""
         return list(records)
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadOffsets]:
         """Return nothing."""
         return []
 
-    def reported(self, spans: Sequence[Unread]) -> None:
+    def reported(self, spans: Sequence[UnreadOffsets]) -> None:
         """Do nothing."""
 
     def commit(self, records: Sequence[Record]) -> int:

@@ -17,7 +17,7 @@ from millrace.customer_key import customer_key
 from millrace.resources import Process, load_models, load_routing, model_card, open_broker, open_store
 from millrace.wiring import Running, stream_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic
-from shared.broker.backlog import measure
+from shared.broker.backlog import measure_backlog
 from shared.broker.transactions import OpenTransactions
 from shared.clock import SystemClock
 from shared.deadletters.watch import DeadLetterWatch
@@ -105,7 +105,9 @@ def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) ->
     with stream_worker(stream, own, process, models) as running:
         fingerprints = {name: model.fingerprint for name, model in models.items()}
         log.info("wired", stream=stream.name, models=fingerprints)
-        letters = DeadLetterWatch(partial(measure, process.address, dlq_topic(stream.name)), clock, running.metrics)
+        letters = DeadLetterWatch(
+            partial(measure_backlog, process.address, dlq_topic(stream.name)), clock, running.metrics
+        )
         inputs = [input_topic(stream.name), redo_topic(stream.name)]
         open_transactions = OpenTransactions(process.address, inputs, LOOK_TIMEOUT_S)
         transactions = TransactionWatch(open_transactions.measure, clock, running.metrics)

@@ -26,7 +26,7 @@ REASONS = {
 """Pydantic's error types that have a reason of their own; `*_type` is a wrong type, the rest an invalid value."""
 
 
-def decode(value: bytes | None, schema: TypeAdapter[T]) -> T:
+def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
     """Decode and validate one record's value.
 
     Raises:

@@ -82,7 +82,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadOffsets:
     """Offsets `first` to `last`, both included, that the log of a partition no longer held when their turn came."""
 
     topic_partition: TopicPartition

@@ -26,7 +26,7 @@ MOVED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadVariable:
     """A variable that is set and read by nobody.
 
     Attributes:
@@ -74,7 +74,7 @@ def replacements(name: str, streams: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def unread(environ: Iterable[str], streams: Sequence[str]) -> list[Unread]:
+def unread(environ: Iterable[str], streams: Sequence[str]) -> list[UnreadVariable]:
     """Return the variables that look like settings and are read by nobody.
 
     A wrong field of a part that there is counts as read: reading the settings refuses it.
@@ -95,5 +95,5 @@ def unread(environ: Iterable[str], streams: Sequence[str]) -> list[Unread]:
             continue
         near = get_close_matches(upper.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
         meant = instead or tuple(f"{PREFIX}{each}" for each in near)
-        found.append(Unread(name, meant, is_replaced=bool(instead)))
+        found.append(UnreadVariable(name, meant, is_replaced=bool(instead)))
     return found

@@ -17,7 +17,7 @@ from millrace.cli.options import (
 )
 from millrace.resources import group_of, open_collection
 from schemas.topics import quarantine_topic
-from shared.audit.comparison import Findings, as_json
+from shared.audit.comparison import AuditReport, audit_json
 from shared.audit.comparison import audit as run_audit
 from shared.broker.reader import TIMEOUT_S, TopicReader
 from shared.broker.security import Address
@@ -48,7 +48,7 @@ def audit(
         findings = run_audit(reader, audited, None)
     _note_waiting(findings, require_bootstrap(settings), audited)
     if json:
-        typer.echo(as_json(findings))
+        typer.echo(audit_json(findings))
     else:
         outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
         typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
@@ -68,7 +68,7 @@ def audit(
     raise typer.Exit(0 if findings.clean else 1)
 
 
-def _note_waiting(findings: Findings, bootstrap: Address, stream: Stream[Any, Any]) -> None:
+def _note_waiting(findings: AuditReport, bootstrap: Address, stream: Stream[Any, Any]) -> None:
     """Count what is behind an open transaction in any topic that was read.
 
     It is asked after the topics were read: what was committed meanwhile was read as pending, and does not wait any more.

@@ -15,7 +15,7 @@ VALUE_CHARS = 65_536
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
-def printable(text: str, keep: str = " ") -> str:
+def escaped(text: str, keep: str = " ") -> str:
     """Return the text with everything escaped that is no plain character: control and direction marks, line breaks."""
     return "".join(
         char if char in keep or char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
@@ -36,7 +36,7 @@ def line(letter: DeadLetter | Unreadable) -> str:
     )
 
 
-def as_json(letter: DeadLetter | Unreadable) -> str:
+def letter_json(letter: DeadLetter | Unreadable) -> str:
     """Return a letter as one JSON object, without its value."""
     record = letter.record
     fields: dict[str, Any] = {"place": str(letter.place), "written_at": when(record.timestamp_ms)}
@@ -93,9 +93,7 @@ def describe(letter: DeadLetter | Unreadable) -> str:
     rows = [("letter", str(letter.place)), ("written at", when(record.timestamp_ms)), ("key", key)]
     ours = [(name, value) for name, value in record.headers if name.startswith(HEADER_PREFIX)]
     foreign = [(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)]
-    rows += [
-        (printable(name), "null" if value is None else _bytes(value, VALUE_CHARS)) for name, value in ours + foreign
-    ]
+    rows += [(escaped(name), "null" if value is None else _bytes(value, VALUE_CHARS)) for name, value in ours + foreign]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
     if record.value is None:
@@ -135,11 +133,11 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _short(text: str) -> str:
-    shown = printable(text[:SHORT_CHARS])
+    shown = escaped(text[:SHORT_CHARS])
     return shown if len(text) <= SHORT_CHARS else f"{shown}..."
 
 
 def _bytes(value: bytes, most: int, keep: str = " ") -> str:
     """Return bytes as text, what is not UTF-8 and what is no plain character escaped."""
-    shown = printable(value[:most].decode("utf-8", "backslashreplace"), keep)
+    shown = escaped(value[:most].decode("utf-8", "backslashreplace"), keep)
     return shown if len(value) <= most else f"{shown}... ({len(value) - most} bytes more; --raw writes all)"

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from millrace.cli.dead_letter_text import as_json, describe, histogram_json, histogram_lines, line
+from millrace.cli.dead_letter_text import describe, histogram_json, histogram_lines, letter_json, line
 from millrace.cli.options import (
     DEFAULT_STREAM,
     Bootstrap,
@@ -34,7 +34,7 @@ from shared.deadletters.replay import (
     Replay,
     Replayed,
     Span,
-    find,
+    find_letters,
     letter_reader,
     letter_topic,
     letters,
@@ -91,7 +91,7 @@ def list_(
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
     reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
     topic = letter_topic(require_stream(stream).name, quarantine)
-    counts, render, found = Histogram(), as_json if json else line, letters(reader, topic, selection)
+    counts, render, found = Histogram(), letter_json if json else line, letters(reader, topic, selection)
     if limit and not histogram:
         for shown in newest(found, limit, counts, render):
             typer.echo(shown)
@@ -134,7 +134,7 @@ def show(
     if wanted is None:
         raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
     reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
-    found = find(reader, require_stream(stream).name, wanted, quarantine)
+    found = find_letters(reader, require_stream(stream).name, wanted, quarantine)
     letter = found[-1]
     if len(found) > 1:
         sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.place}\n")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from millrace.cli.options import DEFAULT_STREAM, Bootstrap, Json, StreamName, quiet, require_stream
-from millrace.doctor.examination import Report, examine
+from millrace.doctor.examination import Examination, examine
 from millrace.doctor.finding import State
 from shared.clock import SystemClock
 
@@ -42,7 +42,7 @@ def doctor(
     raise typer.Exit(report.exit_code)
 
 
-def _tell(report: Report) -> None:
+def _tell(report: Examination) -> None:
     """Write the report; colours are left out where the output is no terminal."""
     typer.echo("configured" if report.configured else "configured: nothing, all defaults hold")
     width = max(map(len, report.configured), default=0)

@@ -13,10 +13,10 @@ from millrace.bars import bar
 from millrace.cli.options import Bootstrap, Json, load_settings, load_stream_settings, quiet, require_bootstrap
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import Maker
-from millrace.ingest.file_survey import survey
+from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import ColumnMatch, MappingOptions, match_columns
-from millrace.ingest.report import Job, Report, mapping_lines, match_warnings, ticket_lines
-from millrace.ingest.sending import Deliver, Progress, send
+from millrace.ingest.report import ImportReport, Job, mapping_lines, match_warnings, ticket_lines
+from millrace.ingest.sending import Deliver, ImportProgress, send
 from millrace.ingest.table_files import FileOptions, TableFile
 from millrace.ingest.times import TimeReading, check_format, zone_of
 from millrace.streams import DEFAULT
@@ -123,7 +123,7 @@ def ingest(
     source = TableFile.open(file, FileOptions(encoding, _delimiter(delimiter), sheet))
     held = 0 if address is None else _records_ever(address)  # a missing broker or topic shows before a long look
     with bar(f"check {file.name}", None) as advance:
-        looked = survey(source, advance)
+        looked = survey_file(source, advance)
     match = match_columns(file, looked.columns, options, source.table.columns is not None)
     if not json:
         typer.echo("\n".join(mapping_lines(source, match, looked.rows)))
@@ -132,23 +132,23 @@ def ingest(
     if dry_run and not json:
         _show(source, match)
     with _destination(address, settings) as deliver:
-        progress = Progress()
+        progress = ImportProgress()
         if address is not None:
-            progress = Progress.load(settings.operation.state_dir, source, match.mapped, str(address))
+            progress = ImportProgress.load(settings.operation.state_dir, source, match.mapped, str(address))
             _forget_if_needed(progress, held, restart)
         report = _send(Job(source, match, looked.rows, dry_run, skip_bad), deliver, progress)
     _print(report, load_stream_settings(DEFAULT), json)
     raise typer.Exit(0 if report.failure is None else 1)
 
 
-def _send(job: Job, deliver: Deliver, progress: Progress) -> Report:
+def _send(job: Job, deliver: Deliver, progress: ImportProgress) -> ImportReport:
     clock = SystemClock()
     start_s, before = clock.monotonic_s(), progress.counts.sent
     title = f"{'check' if job.dry_run else 'ingest'} {job.source.path.name}"
     with bar(title, job.rows) as advance:
         advance(progress.rows)
         identities = send(job.source, job.match.mapped, deliver, progress, advance)
-    return Report(job, before, progress.counts, identities.shared, clock.monotonic_s() - start_s)
+    return ImportReport(job, before, progress.counts, identities.shared, clock.monotonic_s() - start_s)
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def _records_ever(address: Brokers) -> int:
     return sum(high for _, high in TopicReader(address).watermarks(input_topic(DEFAULT.name)).values())
 
 
-def _forget_if_needed(progress: Progress, held: int, restart: bool) -> None:
+def _forget_if_needed(progress: ImportProgress, held: int, restart: bool) -> None:
     """Begin anew if that is wanted, or if the topic never held as many records as were sent: then it is another one."""
     is_other = progress.counts.sent > held
     if is_other and not restart:
@@ -193,7 +193,7 @@ def _show(source: TableFile, match: ColumnMatch) -> None:
     typer.echo("")
 
 
-def _print(report: Report, own: StreamSettings, json: bool) -> None:
+def _print(report: ImportReport, own: StreamSettings, json: bool) -> None:
     if json:
         typer.echo(report.as_json(own.search))
         return

@@ -47,7 +47,7 @@ def check(
     from millrace.learning.policy_check import (  # what a head needs takes seconds to import
         answers,
         check_known,
-        report,
+        policy_report,
         warnings,
     )
     from shared.routing.head_files import load_head
@@ -62,7 +62,7 @@ def check(
     head.check_model(reading.fingerprint)
     prepared = reading.prepare_file(labelled)
     predictions = head.predict(prepared, reading.embed(prepared))
-    told = report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)
+    told = policy_report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)
     warned = list(warnings(head, tried, labelled.labels, tenant))
     if json:
         of = {"head": head.fingerprint, "policy": tried.sha256, "tenant": tenant, "skipped": labelled.skipped}

@@ -21,7 +21,7 @@ from millrace.streams import DEFAULT
 from shared.routing.policy import POLICY_FILE
 
 if TYPE_CHECKING:
-    from millrace.learning.heads import Outcome
+    from millrace.learning.heads import TrainingResult
 
 app = typer.Typer(help="The routing head: train it, measure it, look into it.", no_args_is_help=True)
 
@@ -170,7 +170,7 @@ def explain(
     _table("nearest training texts", ("cosine", "label", "text"), near)
 
 
-def _tell(outcome: "Outcome", skipped: int, out: Path) -> None:
+def _tell(outcome: "TrainingResult", skipped: int, out: Path) -> None:
     facts: Any = outcome.head.facts
     left_out = f", {outcome.repeated} repeated and {skipped} incomplete left out" if outcome.repeated or skipped else ""
     typer.echo(f"{facts['texts']} texts, {len(facts['labels'])} labels{left_out}")
@@ -191,7 +191,7 @@ def _figures(held_out: dict[str, Any]) -> str:
     )
 
 
-def _warn(outcome: "Outcome") -> None:
+def _warn(outcome: "TrainingResult") -> None:
     if outcome.contested:
         sys.stderr.write(f"warning: {outcome.contested} texts stand under more than one label\n")
     _warn_of(dict(outcome.head.facts))

@@ -17,15 +17,15 @@ from millrace.learning.search_weights import (
     Queries,
     build_table,
     distinct_texts,
-    evaluate,
+    evaluate_search,
     read_corpus,
     read_queries,
-    tune,
+    tune_search,
 )
 from millrace.resources import load_text_model, model_card, open_collection
 from millrace.search_answers import ask, only_tenant, print_found, print_metrics, searching
 from millrace.streams import DEFAULT
-from shared.search.tuning.weights import Table
+from shared.search.tuning.weights import ScoreTable
 from shared.settings import variable
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
@@ -54,7 +54,7 @@ class Labelled:
     own: StreamSettings
     corpus: Corpus
     queries: Queries
-    table: Table
+    table: ScoreTable
 
 
 @app.callback(invoke_without_command=True)
@@ -96,7 +96,7 @@ def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -
     Neither age nor the folding of duplicates plays a part. Recall is capped: min(k, all relevant ones) is all there is.
     """
     labelled = _read(corpus, queries)
-    found = evaluate(labelled.table, labelled.corpus, labelled.queries, labelled.own.search.bm25_weight)
+    found = evaluate_search(labelled.table, labelled.corpus, labelled.queries, labelled.own.search.bm25_weight)
     _print(found, json)
 
 
@@ -107,7 +107,7 @@ def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> No
     It is chosen on one half of the queries and reported on the other, then chosen on all.
     """
     labelled = _read(corpus, queries)
-    found = tune(labelled.table, labelled.corpus, labelled.queries)
+    found = tune_search(labelled.table, labelled.corpus, labelled.queries)
     _print(found, json)
     if not json:
         held_out = found["held_out"]

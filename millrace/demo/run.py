@@ -19,9 +19,9 @@ from rich.live import Live
 from rich.table import Table
 
 from millrace.cli.dead_letter_text import line
-from millrace.ingest.file_survey import survey
+from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
-from millrace.ingest.sending import Progress, send
+from millrace.ingest.sending import ImportProgress, send
 from millrace.ingest.table_files import TableFile
 from millrace.learning.heads import train_head
 from millrace.learning.labelled_files import LabelledFile, Reading
@@ -234,7 +234,7 @@ def _part(path: Path, rows: list[dict[str, object]]) -> TableFile:
 
 
 def _ingest(stage: Stage, source: TableFile, sink: KafkaSink) -> int:
-    looked, progress = survey(source, lambda _: None), Progress()
+    looked, progress = survey_file(source, lambda _: None), ImportProgress()
     mapped = match_columns(source.path, looked.columns, MappingOptions(TENANT), is_header=False).mapped
     send(source, mapped, partial(deliver, sink=sink, clock=stage.clock), progress, lambda _: None)
     return progress.counts.sent

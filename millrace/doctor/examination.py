@@ -26,7 +26,7 @@ HIDDEN = "***"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Examination:
     """What is configured and what was found. No secret is in it.
 
     Attributes:
@@ -54,7 +54,7 @@ def examine(
     timeout_s: float,
     clock: Clock,
     bootstrap: str | None = None,
-) -> Report:
+) -> Examination:
     """Look at everything.
 
     Args:
@@ -117,7 +117,7 @@ def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:
     ]
 
 
-def _report(configured: dict[str, str], findings: Sequence[Finding], secrets: Sequence[str]) -> Report:
+def _report(configured: dict[str, str], findings: Sequence[Finding], secrets: Sequence[str]) -> Examination:
     """Make the report; a secret that found its way into a message of a server or a library is taken out."""
 
     def hide(text: str) -> str:
@@ -126,4 +126,4 @@ def _report(configured: dict[str, str], findings: Sequence[Finding], secrets: Se
         return text
 
     shown = {name: hide(value) for name, value in configured.items()}
-    return Report(shown, tuple(Finding(f.part, f.state, hide(f.detail), hide(f.mend)) for f in findings))
+    return Examination(shown, tuple(Finding(f.part, f.state, hide(f.detail), hide(f.mend)) for f in findings))

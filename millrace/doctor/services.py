@@ -14,7 +14,7 @@ from millrace.doctor.search import check_similar
 from millrace.resources import collection_spec, group_of, model_card
 from schemas.topics import input_topic, redo_topic
 from shared.broker.security import Brokers
-from shared.broker.survey import survey as survey_brokers
+from shared.broker.survey import survey_cluster as survey_brokers
 from shared.broker.survey import survey_group
 from shared.broker.transactions import OpenTransactions, total
 from shared.clock import SystemClock
@@ -92,7 +92,7 @@ def check_store(
         yield from _embedded(settings, own, stream)
         return
     from shared.vectorstore.qdrant.store import connect  # a second, for those alone who have a server
-    from shared.vectorstore.qdrant.survey import survey as survey_server
+    from shared.vectorstore.qdrant.survey import survey_server as survey_server
 
     yield from _proxy(settings)
     bounded = settings.store.model_copy(update={"timeout_s": min(settings.store.timeout_s, max(1, round(timeout_s)))})

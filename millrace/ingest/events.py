@@ -15,7 +15,7 @@ from millrace.streams import DEFAULT
 from schemas.base import SCHEMA_VERSION, Deletion, Event
 from schemas.failures import FailureReason
 from schemas.topics import input_topic
-from shared.decoding import decode, printable
+from shared.decoding import decode_event, printable
 from shared.errors import Rejected
 from shared.records import Message
 
@@ -79,7 +79,7 @@ class Maker:
             what += "; perhaps a line break in a text is not quoted"
             raise Rejected(FailureReason.MISSING_FIELD, "row", what)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")
-        event = decode(value, DEFAULT.events)
+        event = decode_event(value, DEFAULT.events)
         return Made(event, Message(input_topic(DEFAULT.name), DEFAULT.key(event), value))
 
     def _is_cut_off(self, row: Row) -> bool:

@@ -76,7 +76,7 @@ def is_field(name: str) -> bool:
     return name in FIELDS or (name.startswith(ATTRIBUTE) and name != ATTRIBUTE)
 
 
-def field_of(column: str) -> str | None:
+def event_field_of(column: str) -> str | None:
     """Return the field a column is called like; the name of an attribute keeps its case."""
     name = normal(column)
     if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:

@@ -11,7 +11,7 @@ STEP_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class FileSurvey:
     """What a file holds.
 
     Attributes:
@@ -23,7 +23,7 @@ class Survey:
     columns: tuple[str, ...]
 
 
-def survey(source: TableFile, advance: Callable[[int], None]) -> Survey:
+def survey_file(source: TableFile, advance: Callable[[int], None]) -> FileSurvey:
     """Read a file from end to end.
 
     Args:
@@ -53,4 +53,4 @@ def survey(source: TableFile, advance: Callable[[int], None]) -> Survey:
         raise Fatal(f"{source.path} holds no rows{'' if header is None else ', only a header'}")
     if not usable:
         raise Fatal(f"{source.path}: not one of its {rows} rows can be used; {first_fault}")
-    return Survey(rows, tuple(named) if header is None else header)
+    return FileSurvey(rows, tuple(named) if header is None else header)

@@ -9,7 +9,16 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from millrace.ingest.exports import Export, recognise_export
-from millrace.ingest.fields import ATTRIBUTE, CHOICES, FIELDS, TEXT_FIELDS, field_of, is_field, normal, suggestions
+from millrace.ingest.fields import (
+    ATTRIBUTE,
+    CHOICES,
+    FIELDS,
+    TEXT_FIELDS,
+    event_field_of,
+    is_field,
+    normal,
+    suggestions,
+)
 from millrace.ingest.header_row import looks_like_data
 from millrace.ingest.times import STRICT, TimeReading
 from millrace.streams import DEFAULT
@@ -162,7 +171,7 @@ def _by_name(columns: Sequence[str], given: Mapping[str, str], export: Export | 
             found[column] = "" if name in taken else name
             taken.add(name)
     for column in columns:
-        own = field_of(column)
+        own = event_field_of(column)
         if own is not None and own not in taken and column not in by_export and column not in given:
             found[column] = own
     return found

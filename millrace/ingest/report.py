@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ImportReport:
     """An import that came to its end.
 
     Attributes:

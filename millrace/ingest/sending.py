@@ -25,7 +25,7 @@ Deliver = Callable[[list[Message]], None]
 
 
 @dataclass(slots=True)
-class Progress:
+class ImportProgress:
     """How far a file has been sent, kept in a small file so that the same command goes on where it stopped.
 
     Attributes:
@@ -39,7 +39,7 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def load(cls, state_dir: Path, source: TableFile, mapped: RowMapping, bootstrap: str) -> "Progress":
+    def load(cls, state_dir: Path, source: TableFile, mapped: RowMapping, bootstrap: str) -> "ImportProgress":
         """Find the progress of this very file, read and mapped this way, to these brokers; without any it is row 0.
 
         Raises:
@@ -75,7 +75,7 @@ class Progress:
 
 
 def send(
-    source: TableFile, mapped: RowMapping, deliver: Deliver, progress: Progress, advance: Callable[[int], None]
+    source: TableFile, mapped: RowMapping, deliver: Deliver, progress: ImportProgress, advance: Callable[[int], None]
 ) -> Identities:
     """Send the rows that are not sent yet, and count what becomes of each.
 

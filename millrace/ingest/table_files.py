@@ -50,7 +50,7 @@ class FileOptions:
     sheet: str | None = None
 
 
-class Table(Protocol):
+class TableFormat(Protocol):
     """What each format brings."""
 
     @property
@@ -82,7 +82,7 @@ class TableFile:
     path: Path
     digest: str
     modified_at: datetime
-    table: Table
+    table: TableFormat
 
     @classmethod
     def open(cls, path: Path, options: FileOptions | None = None) -> "TableFile":
@@ -131,7 +131,7 @@ class TableFile:
             yield row
 
 
-def _table(path: Path, options: FileOptions) -> Table:
+def _table(path: Path, options: FileOptions) -> TableFormat:
     ending = path.suffix.lower()
     _refuse_in_vain(path, ending, options)
     if path.exists() and not path.is_file():

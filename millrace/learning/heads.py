@@ -15,7 +15,7 @@ from shared.errors import Fatal
 from shared.routing.head import Head
 from shared.routing.head_files import make_folder, save_head
 from shared.routing.policy import POLICY_FILE
-from shared.routing.training.evaluate import Evaluation, evaluate
+from shared.routing.training.evaluate import Evaluation, evaluate_predictions
 from shared.routing.training.findings import facts_of
 from shared.routing.training.folds import Examples
 from shared.routing.training.proposal import propose
@@ -26,7 +26,7 @@ LABEL: TypeAdapter[str] = TypeAdapter(Label)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingResult:
     """What training made.
 
     Attributes:
@@ -46,7 +46,7 @@ class Outcome:
     contested: int
 
 
-def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, folder: Path) -> Outcome:
+def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, folder: Path) -> TrainingResult:
     """Train a head on a file and write it, with a proposed routing.toml.
 
     Args:
@@ -77,7 +77,7 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
     contested = len(inside) - len({text for text, _ in inside})
-    return Outcome(head, policy, trained, examples, len(file.texts) - len(pairs), contested)
+    return TrainingResult(head, policy, trained, examples, len(file.texts) - len(pairs), contested)
 
 
 def evaluate_head(
@@ -96,7 +96,7 @@ def evaluate_head(
     counts = Counter(file.labels)
     unknown = {label: counts[label] for label in sorted(counts.keys() - set(head.labels) - {outside_label})}
     try:
-        figures = evaluate(head, reading.predict(head, file), file.labels)
+        figures = evaluate_predictions(head, reading.predict(head, file), file.labels)
     except ValueError as error:
         raise Fatal(f"{error}; it has {some(head.labels)}") from error
     return figures, unknown

@@ -100,7 +100,7 @@ def by_first_label(found: Sequence[Answered]) -> dict[str, list[Answered]]:
     return {label: [each for each in found if each.first == label] for label in sorted({each.first for each in found})}
 
 
-def report(found: Sequence[Answered], by_label: bool) -> dict[str, Any]:
+def policy_report(found: Sequence[Answered], by_label: bool) -> dict[str, Any]:
     """Return all figures as plain values."""
     told: dict[str, Any] = {
         "texts": len(found),

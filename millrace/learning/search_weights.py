@@ -16,7 +16,7 @@ from millrace.ingest.table_files import TableFile
 from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.search.similar import TERMS_VECTOR
-from shared.search.tuning.weights import Table, choose, halves, report
+from shared.search.tuning.weights import ScoreTable, choose_weight, split_queries, tuning_report
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.terms import Terms
@@ -120,7 +120,7 @@ def distinct_texts(corpus: Corpus, queries: Queries) -> list[str]:
     return list(dict.fromkeys([*corpus.texts, *queries.texts]))
 
 
-def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], candidates: int) -> Table:
+def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], candidates: int) -> ScoreTable:
     """Index the corpus, ask every query, and return what was found with both scores.
 
     Args:
@@ -145,19 +145,19 @@ def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], ca
     return _table(queries, found, [query.terms.indices.size for query in asked])
 
 
-def evaluate(table: Table, corpus: Corpus, queries: Queries, weight: float) -> dict[str, Any]:
+def evaluate_search(table: ScoreTable, corpus: Corpus, queries: Queries, weight: float) -> dict[str, Any]:
     """Return the metrics of the fused ranking, of cosine alone and of BM25 alone, as the command prints them."""
-    return {**_counts(corpus, queries), "bm25_weight": weight, **report(table, weight)}
+    return {**_counts(corpus, queries), "bm25_weight": weight, **tuning_report(table, weight)}
 
 
-def tune(table: Table, corpus: Corpus, queries: Queries) -> dict[str, Any]:
+def tune_search(table: ScoreTable, corpus: Corpus, queries: Queries) -> dict[str, Any]:
     """Choose the weight on one half of the queries and report on the other; then choose on all, for use."""
-    one, other = halves(table)
-    chosen = choose(one)
-    held_out = {"bm25_weight": chosen.weight, "queries": len(other.wanted), **report(other, chosen.weight)}
-    choice = choose(table)
+    one, other = split_queries(table)
+    chosen = choose_weight(one)
+    held_out = {"bm25_weight": chosen.weight, "queries": len(other.wanted), **tuning_report(other, chosen.weight)}
+    choice = choose_weight(table)
     return {
-        **evaluate(table, corpus, queries, choice.weight),
+        **evaluate_search(table, corpus, queries, choice.weight),
         "never_below": choice.never_below,
         "held_out": held_out,
     }
@@ -214,7 +214,7 @@ def _without_themselves(
     return [[hit for hit in hits if hit.id != itself] for hits, itself in zip(found, own, strict=True)]
 
 
-def _table(queries: Queries, found: Sequence[Sequence[Candidate]], terms: Sequence[int]) -> Table:
+def _table(queries: Queries, found: Sequence[Sequence[Candidate]], terms: Sequence[int]) -> ScoreTable:
     shape = (len(found), max(1, *(len(hits) for hits in found)))
     dense, bm25 = np.zeros(shape), np.zeros(shape)
     relevant, is_hit = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
@@ -225,7 +225,7 @@ def _table(queries: Queries, found: Sequence[Sequence[Candidate]], terms: Sequen
         relevant[row, here] = [hit.id.int in queries.relevant[row] for hit in hits]
         is_hit[row, here] = True
     wanted = np.array([len(places) for places in queries.relevant], np.int64)
-    return Table(dense, bm25, relevant, is_hit, wanted, np.array(terms, np.int64), _slices(queries))
+    return ScoreTable(dense, bm25, relevant, is_hit, wanted, np.array(terms, np.int64), _slices(queries))
 
 
 def _slices(queries: Queries) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:

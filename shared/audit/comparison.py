@@ -36,7 +36,7 @@ class StoredPoint(NamedTuple):
 
 
 @dataclass(slots=True)
-class Findings:
+class AuditReport:
     """What the audit counted. Clean: `missing`, `stale`, `conflicting`, `unread_lost` and `unreadable` are all zero.
 
     Attributes:
@@ -97,7 +97,7 @@ class Findings:
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | None) -> Findings:
+def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | None) -> AuditReport:
     """Merge everything that is known about a stream.
 
     Args:
@@ -110,7 +110,7 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
     """
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
-    findings = Findings()
+    findings = AuditReport()
     evidence = gather_evidence(reader, stream)
     for example in evidence.unreadable:
         findings.note("unreadable", example)
@@ -140,7 +140,7 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
     return findings
 
 
-def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: Findings) -> None:
+def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: AuditReport) -> None:
     outcomes = evidence.outcomes.get(place, [])
     name = place_of(record)
     if record.offset >= committed:
@@ -181,7 +181,7 @@ def _check_points(
     settled: SettledVersions,
     published: set[tuple[UUID, int]],
     evidence: Evidence,
-    findings: Findings,
+    findings: AuditReport,
 ) -> None:
     """Compare every id's point with the versions settled; tombstones are points too.
 
@@ -209,7 +209,7 @@ def _check_points(
 
 
 def _read_points(
-    collection: Collection, schema: PointSchema, settled: SettledVersions, findings: Findings
+    collection: Collection, schema: PointSchema, settled: SettledVersions, findings: AuditReport
 ) -> dict[UUID, StoredPoint]:
     """Read all points, count those that are not ours, and return what is compared of the settled ids."""
     stored: dict[UUID, StoredPoint] = {}
@@ -224,7 +224,7 @@ def _read_points(
     return stored
 
 
-def as_json(findings: Findings) -> str:
+def audit_json(findings: AuditReport) -> str:
     """Return the findings as one JSON object."""
     names = (
         "settled",

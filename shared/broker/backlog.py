@@ -32,7 +32,7 @@ class Backlog:
     oldest_ms: int | None
 
 
-def measure(bootstrap: Address, topic: str) -> Backlog:
+def measure_backlog(bootstrap: Address, topic: str) -> Backlog:
     """Return what stands in a topic now.
 
     Raises:

@@ -14,7 +14,7 @@ NOTHING = -1
 
 
 @dataclass(slots=True)
-class Progress:
+class PartitionProgress:
     """How far one partition was read under its running lease.
 
     Attributes:
@@ -40,11 +40,11 @@ class Ends:
 
     def __init__(self, leases: Leases, commits: Commits) -> None:
         self._leases, self._commits = leases, commits
-        self._progress: dict[TopicPartition, Progress] = {}
+        self._progress: dict[TopicPartition, PartitionProgress] = {}
 
     def begin(self, place: TopicPartition, offset: int) -> None:
         """Begin a partition at a committed offset, or at one of the client's negative words for where to begin."""
-        self._progress[place] = Progress(max(0, offset), committed=offset if offset >= 0 else NOTHING)
+        self._progress[place] = PartitionProgress(max(0, offset), committed=offset if offset >= 0 else NOTHING)
 
     def position(self, place: TopicPartition) -> int:
         """Return the next offset to be read."""
@@ -52,17 +52,17 @@ class Ends:
 
     def read(self, place: TopicPartition, offset: int) -> None:
         """Note that the records before an offset were handed out."""
-        progress = self._progress.setdefault(place, Progress(0))
+        progress = self._progress.setdefault(place, PartitionProgress(0))
         progress.position = progress.handed_out = offset
         progress.end = NOTHING  # what was known of it lies before these records
 
     def moved(self, place: TopicPartition, offset: int) -> None:
         """Note that a partition is read from an offset on, or from where one of the client's negative words says."""
-        self._progress.setdefault(place, Progress(0)).position = max(0, offset)
+        self._progress.setdefault(place, PartitionProgress(0)).position = max(0, offset)
 
     def reached(self, place: TopicPartition, offset: int) -> None:
         """Note that no record stands between the last one read and this offset."""
-        self._progress.setdefault(place, Progress(0)).end = offset
+        self._progress.setdefault(place, PartitionProgress(0)).end = offset
 
     def commit(self) -> None:
         """Ask for commits up to the ends of partitions of which every record that was handed out is committed.
@@ -80,7 +80,7 @@ class Ends:
                 progress.committed = progress.end
                 self._commits.ask({place: (progress.end, lease.number)})
 
-    def _is_settled(self, place: TopicPartition, progress: Progress, lease: int) -> bool:
+    def _is_settled(self, place: TopicPartition, progress: PartitionProgress, lease: int) -> bool:
         if progress.handed_out == NOTHING:
             return True
         offset, number = self._commits.confirmed.get(place, (NOTHING, NOTHING))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.errors import Fatal
-from shared.records import Record, TopicPartition, Unread
+from shared.records import Record, TopicPartition, UnreadOffsets
 
 Partitions = set[TopicPartition]
 
@@ -41,7 +41,7 @@ class Leases:
         self._given = 0
         self._in_hand: Partitions = set()
         self._revoking: Partitions = set()
-        self._unread: list[Unread] = []
+        self._unread: list[UnreadOffsets] = []
         self._failure: BaseException | None = None
 
     # --- for the engine ---
@@ -96,12 +96,12 @@ class Leases:
             self._in_hand = set()
             self._changed.notify_all()
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadOffsets]:
         """Return what was found lost and is not forgotten yet."""
         with self._changed:
             return list(self._unread)
 
-    def forget_unread(self, spans: Sequence[Unread]) -> None:
+    def forget_unread(self, spans: Sequence[UnreadOffsets]) -> None:
         """Forget these spans: they are reported."""
         with self._changed:
             self._unread = [span for span in self._unread if span not in spans]
@@ -119,7 +119,7 @@ class Leases:
         """Return the running lease; None where the partition is not ours."""
         return self._leases.get(partition)
 
-    def put_unread(self, unread: Unread) -> None:
+    def put_unread(self, unread: UnreadOffsets) -> None:
         """Add what the log has lost before it was read."""
         with self._changed:
             self._unread.append(unread)

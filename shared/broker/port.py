@@ -7,7 +7,7 @@ prepares the next batch, the *working* one settles the batch in hand.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from shared.records import Message, Record, TopicPartition, Unread
+from shared.records import Message, Record, TopicPartition, UnreadOffsets
 
 
 class Source(Protocol):
@@ -66,7 +66,7 @@ class Source(Protocol):
         """
         ...
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadOffsets]:
         """Return what the log was found to have lost before it was read, until it is `reported`.
 
         It is there before any record behind it is handed out. The engine's working thread calls it; it does not wait for
@@ -74,7 +74,7 @@ class Source(Protocol):
         """
         ...
 
-    def reported(self, spans: Sequence[Unread]) -> None:
+    def reported(self, spans: Sequence[UnreadOffsets]) -> None:
         """Forget these spans: they are in the ledger.
 
         The engine's working thread calls it; it does not wait for the broker.

@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.leases import Lease
 from shared.logs import get_logger
-from shared.records import TopicPartition, Unread
+from shared.records import TopicPartition, UnreadOffsets
 
 TIMEOUT_S = 4.0
 """With the look at the topics before it, less than the shortest `max_poll_interval_s`, 10 s."""
@@ -59,7 +59,7 @@ class Reset:
     """
 
     offset: int
-    unread: Unread | None = None
+    unread: UnreadOffsets | None = None
 
 
 def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int | None) -> Reset:
@@ -80,7 +80,7 @@ def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int |
         log.warning("watermarks could not be read", partition=name, error=error.args[0].str())
         return Reset(wanted)  # which fails again, and is looked at again
     if wanted < low:
-        unread = Unread(place, lease.topic_id, wanted, low - 1)
+        unread = UnreadOffsets(place, lease.topic_id, wanted, low - 1)
         log.error(
             "records are gone that nobody has read", partition=name, first=wanted, last=low - 1, offsets=unread.count
         )

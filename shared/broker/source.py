@@ -19,7 +19,7 @@ from shared.broker.security import Address, failure
 from shared.broker.topic_ids import TopicIds
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.records import Record, Unread, next_offsets
+from shared.records import Record, UnreadOffsets, next_offsets
 from shared.settings import BrokerSettings
 
 REFUSED_ATTEMPTS = 10
@@ -88,11 +88,11 @@ class KafkaSource:
         """Return the records whose partition is still this worker's; one about to go still is."""
         return self._leases.ours(records)
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadOffsets]:
         """Return what the log was found to have lost before it was read, until it is `reported`."""
         return self._leases.unread()
 
-    def reported(self, spans: Sequence[Unread]) -> None:
+    def reported(self, spans: Sequence[UnreadOffsets]) -> None:
         """Forget what the engine has reported for good."""
         self._leases.forget_unread(spans)
 

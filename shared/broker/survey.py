@@ -17,7 +17,7 @@ from shared.records import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class ClusterSurvey:
     """What was found.
 
     Attributes:
@@ -44,7 +44,7 @@ class GroupSurvey:
     is_counted: bool = True
 
 
-def survey(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> Survey:
+def survey_cluster(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> ClusterSurvey:
     """Ask for the cluster's metadata; a topic that is missing is not created by asking.
 
     Raises:
@@ -55,7 +55,7 @@ def survey(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> Surve
     client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
     found = reach(client, heard, None, timeout_s)
     there = {name: found.topics[name] for name in topics if name in found.topics}
-    return Survey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
+    return ClusterSurvey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
 
 
 def survey_topics(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> ReplicaSurvey:

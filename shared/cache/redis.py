@@ -23,7 +23,7 @@ from redis.retry import Retry
 
 from shared.addresses import RedisAddress
 from shared.cache.cooldown import Cooldown
-from shared.cache.value import decode, encode
+from shared.cache.value import decode_vector, encode_vector
 from shared.clock import Clock
 from shared.errors import Fatal
 from shared.logs import get_logger
@@ -82,7 +82,7 @@ class RedisCache:
         if values is None:
             return {}
         decoded = {
-            key: decode(key, value, self._dim, self._settings.dtype)
+            key: decode_vector(key, value, self._dim, self._settings.dtype)
             for key, value in zip(wanted, values, strict=True)
             if value is not None
         }
@@ -93,7 +93,7 @@ class RedisCache:
 
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
         """Remember vectors for `ttl_s`."""
-        encoded = {self._name(key): encode(key, each, self._settings.dtype) for key, each in vectors.items()}
+        encoded = {self._name(key): encode_vector(key, each, self._settings.dtype) for key, each in vectors.items()}
         values = {name: value for name, value in encoded.items() if value is not None}
         if values:
             self._ask("put", partial(_write, values=values, ttl_s=self._settings.ttl_s))

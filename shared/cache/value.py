@@ -24,7 +24,7 @@ NORM_TOLERANCE = 1e-3
 """How far a length may be from 1: rounding to float16 moves each number, so the length too, by at most a 2048th part."""
 
 
-def encode(key: bytes, embedded: Embedded, numbers: NumberFormat) -> bytes | None:
+def encode_vector(key: bytes, embedded: Embedded, numbers: NumberFormat) -> bytes | None:
     """Return the value to be stored under a key; None for a vector that would be refused when read."""
     if not _is_unit(embedded.vector):
         return None
@@ -33,7 +33,7 @@ def encode(key: bytes, embedded: Embedded, numbers: NumberFormat) -> bytes | Non
     return header + body + _checksum(key, header + body)
 
 
-def decode(key: bytes, value: object, dim: int, numbers: NumberFormat) -> Embedded | None:
+def decode_vector(key: bytes, value: object, dim: int, numbers: NumberFormat) -> Embedded | None:
     """Return the vector stored under a key, read-only and of unit length; None where the value is anything else."""
     code = CODES[numbers]
     if not isinstance(value, bytes) or len(value) != HEADER.size + code * dim + CHECKSUM_BYTES:

@@ -68,7 +68,7 @@ def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Ca
     return [line for _, _, line in sorted(kept)]
 
 
-def find(reader: Reader, stream: str, place: Place, quarantine: bool = False) -> list[Letter]:
+def find_letters(reader: Reader, stream: str, place: Place, quarantine: bool = False) -> list[Letter]:
     """Return the letter that stands at a place of the queue or the quarantine, or every letter whose origin is the place.
 
     Args:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from schemas.outcomes import LedgerEntry, OffsetRange, OffsetSpan, Outcome, to_ranges
 from schemas.topics import ledger_topic
-from shared.records import Message, Provenance, Settled, TopicPartition, Unread
+from shared.records import Message, Provenance, Settled, TopicPartition, UnreadOffsets
 
 RANGES_AT_ONCE = 5_000
 """This many ranges take some 300 KB in a ledger message."""
@@ -37,7 +37,7 @@ class Ledger:
             for start in range(0, len(ranges), RANGES_AT_ONCE)
         ]
 
-    def unread(self, spans: Sequence[Unread], now: datetime) -> list[Message]:
+    def unread(self, spans: Sequence[UnreadOffsets], now: datetime) -> list[Message]:
         """Return messages that name the offsets which nobody has read."""
         return [
             self._entry((each.topic_partition, each.topic_id), (), (OffsetSpan(first=each.first, last=each.last),), now)

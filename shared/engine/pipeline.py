@@ -131,11 +131,11 @@ class Pipeline(Generic[ItemT]):
         with self._stopwatch.time("prepare", len(records)):
             for item in batch.items:
                 said = item.event.model_dump(mode="json", exclude={"event_id"})
-                item.content = digest(json.dumps(said, sort_keys=True).encode())
+                item.content = content_digest(json.dumps(said, sort_keys=True).encode())
             self._stages.prepare(batch.items)
             for item in batch.items:
                 item.digests = {
-                    each.name: digest(each.modality.content(item.inputs[each.name]))
+                    each.name: content_digest(each.modality.content(item.inputs[each.name]))
                     for each in self._stream.inputs
                     if each.name in item.inputs
                 }
@@ -201,7 +201,7 @@ class Pipeline(Generic[ItemT]):
         self._stages.decide(items)
 
 
-def digest(content: bytes) -> str:
+def content_digest(content: bytes) -> str:
     """Return SHA-256, in hex."""
     return sha256(content).hexdigest()
 

@@ -15,7 +15,7 @@ from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
-from shared.records import Message, Provenance, Record, Settled, Unread
+from shared.records import Message, Provenance, Record, Settled, UnreadOffsets
 from shared.vectorstore.port import Collection
 
 log = get_logger("settle")
@@ -76,7 +76,7 @@ class Settler:
         self._done(SettleStep.TELL)
         return True
 
-    def report_unread(self, spans: Sequence[Unread]) -> None:
+    def report_unread(self, spans: Sequence[UnreadOffsets]) -> None:
         """Write to the ledger what the log had lost before anybody read it. Safe to call again.
 
         Raises:

@@ -15,7 +15,7 @@ from schemas.base import Deletion, Event, Frozen, Origin
 from schemas.failures import FailureReason
 from schemas.points import PointSchema, point_id
 from schemas.topics import Topic, topics_of
-from shared.decoding import decode
+from shared.decoding import decode_event
 from shared.embedding.port import Modality
 from shared.embedding.registry import ModelCard, collection_name
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
@@ -255,7 +255,7 @@ class Stream(Generic[EventT, ItemT]):
         """
         if record.unreadable is not None:
             raise _unreadable(record.unreadable)
-        event = decode(record.value, self.events)
+        event = decode_event(record.value, self.events)
         source_id: str = getattr(event, self.id_field)
         if record.key != f"{event.tenant_id}:{source_id}".encode():
             found = "the record has no key" if record.key is None else "the key is another"

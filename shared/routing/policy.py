@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.decisions import Priority
 from shared.errors import Fatal
-from shared.routing.policy_file import Content, read_policy_file
+from shared.routing.policy_file import PolicyContent, read_policy_file
 from shared.routing.toml_lines import dotted
 
 POLICY_FILE = "routing.toml"
@@ -47,7 +47,7 @@ class Policy:
 
     source: str
     sha256: str
-    _content: Content
+    _content: PolicyContent
 
     @classmethod
     def load(cls, path: Path | None) -> "Policy":

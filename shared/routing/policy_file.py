@@ -23,7 +23,7 @@ SYNTAX = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column \d+\)", re.DO
 SHOWN_CHARS = 40
 
 
-class Row(Frozen):
+class LabelRow(Frozen):
     """What is said of one label, or by default. A field left out is inherited."""
 
     queue: Annotated[str, Field(min_length=1, max_length=128)] | None = None
@@ -36,16 +36,16 @@ class Row(Frozen):
 class Section(Frozen):
     """What is said for one tenant, or for all."""
 
-    default: Row = Row()
-    labels: dict[Label, Row] = Field(default_factory=dict)
+    default: LabelRow = LabelRow()
+    labels: dict[Label, LabelRow] = Field(default_factory=dict)
 
 
-class Content(Section):
+class PolicyContent(Section):
     """A whole routing.toml."""
 
     tenants: dict[TenantId, Section] = Field(default_factory=dict)
 
-    def chain(self, tenant_id: str | None, label: str | None) -> list[tuple[toml_lines.Path, Row]]:
+    def chain(self, tenant_id: str | None, label: str | None) -> list[tuple[toml_lines.Path, LabelRow]]:
         """Return the rows that hold for a label with their places, nearest first: of each field the first one counts.
 
         What is said for the tenant goes before what is said for all, and a label's row before the default.
@@ -53,7 +53,7 @@ class Content(Section):
         sections: list[tuple[toml_lines.Path, Section]] = [((), self)]
         if tenant_id is not None and tenant_id in self.tenants:
             sections.insert(0, (("tenants", tenant_id), self.tenants[tenant_id]))
-        found: list[tuple[toml_lines.Path, Row]] = []
+        found: list[tuple[toml_lines.Path, LabelRow]] = []
         for place, section in sections:
             if label is not None and label in section.labels:
                 found.append(((*place, "labels", label), section.labels[label]))
@@ -70,7 +70,7 @@ EXPECTED = {
 }
 
 
-def read_policy_file(source: Path | Traversable) -> tuple[Content, str]:
+def read_policy_file(source: Path | Traversable) -> tuple[PolicyContent, str]:
     """Read a routing.toml; return what it holds and the SHA-256 of its bytes, in hex.
 
     Raises:
@@ -91,7 +91,7 @@ def read_policy_file(source: Path | Traversable) -> tuple[Content, str]:
         raise Fatal(_syntax(str(source), error)) from error
     lines = Lines(text)
     try:
-        content = Content.model_validate(parsed)
+        content = PolicyContent.model_validate(parsed)
     except ValidationError as error:
         faults = [_fault(detail) for detail in error.errors()]
     else:
@@ -137,7 +137,7 @@ def _fault(detail: ErrorDetails) -> Fault:
 def _unknown(path: toml_lines.Path, value: object) -> str:
     """Name what does not exist and what does."""
     table, key = path[:-1], path[-1]
-    model = Content if not table else Section if table[0] == "tenants" and len(table) == 2 else Row
+    model = PolicyContent if not table else Section if table[0] == "tenants" and len(table) == 2 else LabelRow
     near = get_close_matches(key, model.model_fields, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.model_fields)}"
     if isinstance(value, dict) and table[-2:-1] == ("labels",) and not near:
@@ -145,7 +145,7 @@ def _unknown(path: toml_lines.Path, value: object) -> str:
     return f"{f'[{dotted(table)}]' if table else 'at the top'}: there is no key {dotted((key,))}; {hint}"
 
 
-def _thresholds(content: Content, lines: Lines) -> Iterator[Fault]:
+def _thresholds(content: PolicyContent, lines: Lines) -> Iterator[Fault]:
     """Find thresholds that are missing, and those that contradict each other once they are inherited."""
     for name in ("auto_at", "review_at"):
         if getattr(content.default, name) is None:
@@ -164,7 +164,7 @@ def _thresholds(content: Content, lines: Lines) -> Iterator[Fault]:
         yield low if len(auto_place) > len(review_place) else high, says  # the nearer row, which is the longer path
 
 
-def _resolved(content: Content) -> Iterator[tuple[str | None, str | None]]:
+def _resolved(content: PolicyContent) -> Iterator[tuple[str | None, str | None]]:
     """Yield each tenant and label whose thresholds may come from other rows than those of the pairs before it."""
     yield from ((None, label) for label in (None, *content.labels))
     for tenant_id, section in content.tenants.items():

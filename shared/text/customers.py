@@ -6,8 +6,8 @@ from hashlib import sha256
 
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
 
-from shared.text.encoded import decode, has_codes
-from shared.text.masking import find
+from shared.text.encoded import decode_characters, has_codes
+from shared.text.masking import find_personal_data
 from shared.text.normalise import normalise
 from shared.text.shadow import MAIL, PHONE, Span, shadow_of
 
@@ -39,8 +39,8 @@ class CustomerIds:
         The usual writings of one address or number have one digest.
         """
         text = normalise(customer_id)
-        text = shadow_of(decode(text).text if has_codes(text) else text)
-        spans = find(text, self._region)
+        text = shadow_of(decode_characters(text).text if has_codes(text) else text)
+        spans = find_personal_data(text, self._region)
         is_plain_id = text.isdecimal() and not text.startswith("0") and all(mask == PHONE for _, _, mask in spans)
         if not spans or is_plain_id:
             return customer_id

@@ -43,7 +43,7 @@ def has_codes(text: str) -> bool:
     return ("%" in text or "&" in text or "\\" in text) and CODE.search(text) is not None
 
 
-def decode(text: str) -> Decoded:
+def decode_characters(text: str) -> Decoded:
     """Return a text with codes replaced by what they stand for."""
     parts: list[str] = []
     starts: list[int] = []

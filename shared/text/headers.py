@@ -76,7 +76,7 @@ ORIGINAL_MARKER = re.compile(
 """A line above a mail that is answered, and what help desks set where a reply ends."""
 
 
-def field_of(line: str) -> Field | None:
+def header_field_of(line: str) -> Field | None:
     """Return which field of a mail's header a line is; None: it is no line of a header."""
     found = LINE.match(line) if ":" in line or "\uff1a" in line else None
     return _FIELD_OF[found[1].casefold()] if found else None
@@ -88,16 +88,17 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
     A header names a sender and two of date, recipient and subject, each once, and holds an address, or a subject and what
     only mails have. Its lines may wrap behind a comma or a semicolon; a single blank line may stand between two of them.
     """
-    if field_of(lines[start]) is None:
+    if header_field_of(lines[start]) is None:
         return None
     fields: set[Field] = set()
     at = end = start
     while at < min(len(lines), start + HEADER_LINES):
-        field = field_of(lines[at])
+        field = header_field_of(lines[at])
         if field is not None and (field not in fields or field == "other"):
             fields.add(field)
         elif field is not None or (
-            not _continues(lines, at) and not (lines[at].strip() == "" and field_of("".join(lines[at + 1 : at + 2])))
+            not _continues(lines, at)
+            and not (lines[at].strip() == "" and header_field_of("".join(lines[at + 1 : at + 2])))
         ):
             break
         at += 1

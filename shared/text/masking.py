@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shared.text.accounts import find_cards, find_ibans
-from shared.text.encoded import decode, has_codes
+from shared.text.encoded import decode_characters, has_codes
 from shared.text.mails import find_mails, has_mail_sign
 from shared.text.phones import all_that_may_be_phones, find_phones
 from shared.text.shadow import Span, apply, cover, shadow_of
@@ -41,7 +41,7 @@ def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
     """
     counts: Counter[str] | None = None
     for _ in range(PASSES):
-        spans = find(text, region)
+        spans = find_personal_data(text, region)
         if not spans:
             break
         counts = Counter() if counts is None else counts
@@ -52,11 +52,11 @@ def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
     return text, NO_MASKS if counts is None else counts
 
 
-def find(text: str, region: str) -> list[Span]:
+def find_personal_data(text: str, region: str) -> list[Span]:
     """Return what one pass masks, in order and without overlaps; also where characters are written as codes."""
     if not has_codes(text):
         return _find(text, region)
-    decoded = decode(text)
+    decoded = decode_characters(text)
     return [(decoded.starts[start], decoded.starts[end], mask) for start, end, mask in _find(decoded.text, region)]
 
 

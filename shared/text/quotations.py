@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.text.formulas import says_something
-from shared.text.headers import field_of, header_end, is_forward_marker, is_forwarded_header, is_original_marker
+from shared.text.headers import header_end, header_field_of, is_forward_marker, is_forwarded_header, is_original_marker
 
 GATE = re.compile(
     r"^>|[:\uff1a][ \t]*$|^[*_ ]{0,4}[^\W\d_][^\n:\uff1a]{0,20}[:\uff1a]|^[-#=_*]{2}|写道|above this|oberhalb|über dieser",
@@ -166,7 +166,7 @@ def _begins_forward(lines: Sequence[str], at: int) -> bool:
     if not is_forward_marker(lines[at]):
         return False
     below = _past_blank(lines, at + 1)
-    follows = below < len(lines) and (lines[below].startswith(">") or field_of(lines[below]) is not None)
+    follows = below < len(lines) and (lines[below].startswith(">") or header_field_of(lines[below]) is not None)
     return follows or RULED.fullmatch(lines[at].strip()) is not None
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.broker.backlog import Backlog, measure
+from shared.broker.backlog import Backlog, measure_backlog
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.offsets import GroupOffsets
 from shared.broker.reader import TopicReader
@@ -78,13 +78,13 @@ def test_a_group_that_has_members_is_refused(broker: Broker, topic: str) -> None
 
 def test_depth_and_age_of_the_oldest(broker: Broker, topic: str) -> None:
     oldest_ms = min(record.timestamp_ms for record in TopicReader(broker.bootstrap).read(topic))
-    assert measure(broker.bootstrap, topic) == Backlog(200, oldest_ms)
-    assert measure(broker.bootstrap, broker.topic()) == Backlog(0, None)
+    assert measure_backlog(broker.bootstrap, topic) == Backlog(200, oldest_ms)
+    assert measure_backlog(broker.bootstrap, broker.topic()) == Backlog(0, None)
 
 
 def test_what_cannot_be_measured_is_unavailable(broker: Broker) -> None:
     with pytest.raises(Unavailable):
-        measure(broker.bootstrap, "there-is-no-such-topic")
+        measure_backlog(broker.bootstrap, "there-is-no-such-topic")
 
 
 def test_the_embedded_broker_says_that_it_cannot_remove(embedded_broker: EmbeddedBroker) -> None:

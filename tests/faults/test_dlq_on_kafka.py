@@ -21,7 +21,7 @@ from millrace.cli import dlq
 from millrace.streams import STREAMS
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
@@ -92,7 +92,7 @@ class Queue:
         events = [self.kind.event(f"T-{n}", body=body) for n, body in enumerate(bodies)]
         produce(self.bootstrap, *events, stream=self.kind.stream)
 
-    def audit(self, store: EdgeStore) -> Findings:
+    def audit(self, store: EdgeStore) -> AuditReport:
         """Audit the stream."""
         return audit(TopicReader(self.bootstrap, self.kind.group), self.kind.stream, store.open_alias(self.kind.name))
 

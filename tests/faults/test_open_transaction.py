@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from millrace.doctor.finding import Check, Finding, findings_of
 from millrace.doctor.services import check_broker
 from shared.broker.provision import create_topics
-from shared.broker.survey import survey
+from shared.broker.survey import survey_cluster
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
 from tests.faults.test_secrets import running
@@ -87,7 +87,7 @@ def kafka(own_kafka: KafkaServer) -> KafkaServer:
     """Give a broker with the topics."""
     names = [topic.name for topic in TICKETS.topics()]
     create_topics(own_kafka.bootstrap, TICKETS.topics(PARTITIONS), 1)
-    wait_until(lambda: len(survey(own_kafka.bootstrap, names, 5).partitions) == len(names), TIMEOUT_S, "topics")
+    wait_until(lambda: len(survey_cluster(own_kafka.bootstrap, names, 5).partitions) == len(names), TIMEOUT_S, "topics")
     return own_kafka
 
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from shared.cache.port import cache_key
 from shared.cache.redis import PREFIX, RedisCache
-from shared.cache.value import CHECKSUM_BYTES, HEADER, NumberFormat, decode, encode
+from shared.cache.value import CHECKSUM_BYTES, HEADER, NumberFormat, decode_vector, encode_vector
 from shared.records import Embedded, Vector
 from tests.support.redis.caches import Told, redis_cache, wait_for_threads
 from tests.support.redis.liar import Answer, Liar, drips, floods, hangs_up, quotes, says, silent
@@ -32,7 +32,7 @@ def vector(seed: int, dim: int = DIM) -> Vector:
 
 
 def value(key: bytes = KEY, dim: int = DIM, numbers: NumberFormat = "float32", windows: int = 1) -> bytes:
-    encoded = encode(key, Embedded(vector(1, dim), windows), numbers)
+    encoded = encode_vector(key, Embedded(vector(1, dim), windows), numbers)
     assert encoded is not None
     return encoded
 
@@ -41,7 +41,7 @@ def forged(numbers: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bytes:
     """Return a value whose checksum is right and whose numbers are no vector of ours."""
     unit = np.zeros(len(numbers), np.float32)
     unit[0] = 1
-    genuine = encode(KEY, Embedded(unit, 1), "float32")
+    genuine = encode_vector(KEY, Embedded(unit, 1), "float32")
     assert genuine is not None
     from shared.cache.value import _checksum
 
@@ -77,24 +77,24 @@ RUBBISH: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", list(RUBBISH))
 def test_what_is_not_exactly_right_is_a_miss(name: str) -> None:
-    assert decode(KEY, RUBBISH[name], DIM, "float32") is None
+    assert decode_vector(KEY, RUBBISH[name], DIM, "float32") is None
 
 
 def test_every_flipped_bit_is_noticed() -> None:
     for place in range(len(GOOD)):
         flipped = bytearray(GOOD)
         flipped[place] ^= 1 << (place % 8)
-        assert decode(KEY, bytes(flipped), DIM, "float32") is None, place
+        assert decode_vector(KEY, bytes(flipped), DIM, "float32") is None, place
 
 
 @pytest.mark.parametrize("other", [None, 5, "text", [GOOD], bytearray(GOOD)])
 def test_what_is_no_bytes_is_a_miss(other: object) -> None:
-    assert decode(KEY, other, DIM, "float32") is None
+    assert decode_vector(KEY, other, DIM, "float32") is None
 
 
 def test_float32_comes_back_bit_by_bit_and_float16_nearly() -> None:
     exact, rounded = (
-        decode(KEY, value(numbers=numbers, windows=3), DIM, numbers) for numbers in ("float32", "float16")
+        decode_vector(KEY, value(numbers=numbers, windows=3), DIM, numbers) for numbers in ("float32", "float16")
     )
     assert exact is not None
     assert rounded is not None
@@ -109,7 +109,7 @@ def test_float32_comes_back_bit_by_bit_and_float16_nearly() -> None:
 
 @pytest.mark.parametrize("broken", [np.full(DIM, np.nan), np.zeros(DIM), 3 * vector(1)])
 def test_a_vector_that_would_be_refused_is_not_written(broken: Vector) -> None:
-    assert encode(KEY, Embedded(np.asarray(broken, np.float32), 1), "float32") is None
+    assert encode_vector(KEY, Embedded(np.asarray(broken, np.float32), 1), "float32") is None
 
 
 @pytest.fixture

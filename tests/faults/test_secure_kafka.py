@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from shared.broker.backlog import measure
+from shared.broker.backlog import measure_backlog
 from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
 from shared.broker.provision import create_topics
@@ -90,7 +90,7 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     rules = allowed(secure_kafka, USER, rules_of("worker"))
     with rules, closing(store), running_worker(process_of(settings, brokers, store), FakeModel(), [seen]):
         seen.wait_settled(3)
-        assert measure(brokers, "tickets.dlq").records == 1
+        assert measure_backlog(brokers, "tickets.dlq").records == 1
     assert "settled 3 (dead_lettered 1, routed 2); pending 0; points 2" in run("audit", "audit")
     assert "tickets.dlq: 1 dead letter," in run("dlq-look", "dlq", "list")
     assert "asap" in run("dlq-look", "dlq", "show", "tickets.dlq/1@0")
@@ -191,7 +191,7 @@ def test_in_the_open_there_is_no_way_in(secure_kafka: KafkaServer) -> None:
         lambda b: KafkaSink(b, b.settings),
         lambda b: GroupOffsets(b, "any", SystemClock()),
         lambda b: Remover(b).remove({TopicPartition("any", 0): 1}),
-        lambda b: measure(b, "any"),
+        lambda b: measure_backlog(b, "any"),
         lambda b: survey_group(b, "any", ["any"], 1),
     ],
 )

@@ -17,7 +17,7 @@ from millrace.resources import Process
 from millrace.serve import run_together
 from millrace.wiring import Running, stream_worker
 from schemas.outcomes import Outcome
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
@@ -117,7 +117,7 @@ class House:
         """Wait until both are ready."""
         wait_until(lambda: self.faults() == {}, TIMEOUT_S, "both ready")
 
-    def audit(self, kind: Kind) -> Findings:
+    def audit(self, kind: Kind) -> AuditReport:
         """Audit a stream."""
         return audit(TopicReader(self.bootstrap, kind.group), kind.stream, self.store.open_alias(kind.name))
 

@@ -16,7 +16,7 @@ from millrace.doctor.finding import Check, Finding, findings_of
 from millrace.doctor.services import check_broker
 from millrace.wiring import Running
 from schemas.outcomes import LedgerEntry
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.removal import Remover
@@ -52,7 +52,7 @@ def send(server: KafkaServer, first: int, count: int) -> None:
     produce(server.bootstrap, *(event(ticket_id=f"T-{first + at}") for at in range(count)))
 
 
-def audited(server: KafkaServer) -> Findings:
+def audited(server: KafkaServer) -> AuditReport:
     """Audit the topics."""
     return audit(TopicReader(server.bootstrap, GROUP), TICKETS, None)
 
@@ -160,7 +160,7 @@ def test_markers_of_transactions_and_aborted_records_are_no_loss(own_kafka: Kafk
         assert lost(running) == 0
 
 
-def counted(findings: Findings) -> tuple[int, bool]:
+def counted(findings: AuditReport) -> tuple[int, bool]:
     """Return what was lost, and whether the audit is clean."""
     return findings.unread_lost, findings.clean
 

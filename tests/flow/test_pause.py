@@ -7,7 +7,7 @@ worker well. It does not show how long Kafka leaves a paused worker its partitio
 
 from pathlib import Path
 
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
@@ -36,7 +36,7 @@ def is_ready(worker: WorkerControl) -> bool:
         return False
 
 
-def counts(findings: Findings) -> tuple[int, int]:
+def counts(findings: AuditReport) -> tuple[int, int]:
     return findings.settled, findings.pending
 
 

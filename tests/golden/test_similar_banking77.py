@@ -11,7 +11,7 @@ import pytest
 
 from millrace.ingest.table_files import TableFile
 from millrace.learning.labelled_files import embed
-from millrace.learning.search_weights import Corpus, Queries, build_table, distinct_texts, evaluate
+from millrace.learning.search_weights import Corpus, Queries, build_table, distinct_texts, evaluate_search
 from millrace.resources import load_text_model, model_card
 from shared.search.tuning.measures import METRICS
 from shared.stream_settings import StreamSettings
@@ -42,7 +42,7 @@ def test_the_fused_ranking_is_never_below_either_alone(data_dir: Path) -> None:
     settings = StreamSettings()
     vectors = embed(load_text_model(settings), distinct_texts(corpus, queries), lambda _: None)
     table = build_table(corpus, queries, vectors, settings.search.candidates)
-    found = evaluate(table, corpus, queries, settings.search.bm25_weight)
+    found = evaluate_search(table, corpus, queries, settings.search.bm25_weight)
     assert set(found["slices"]) == {"short", "medium", "long"}
     for name, part in (("all", found), *found["slices"].items()):
         for metric in METRICS:

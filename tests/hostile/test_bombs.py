@@ -17,7 +17,7 @@ from schemas.tickets import TICKET_EVENT
 from schemas.topics import ENVELOPE_LIMIT_BYTES, MESSAGE_LIMIT_BYTES
 from shared.clock import SystemClock
 from shared.deadletters.envelope import write_letter
-from shared.decoding import decode
+from shared.decoding import decode_event
 from shared.errors import NewerSchema, Rejected
 from shared.records import Provenance, header_texts
 from tests.support.assembly import Assembly
@@ -35,7 +35,7 @@ TEXT_FIELDS = (
 
 def rejection(value: bytes | dict[str, Any]) -> Rejected:
     with pytest.raises(Rejected) as caught:
-        decode(json.dumps(value).encode() if isinstance(value, dict) else value, TICKET_EVENT)
+        decode_event(json.dumps(value).encode() if isinstance(value, dict) else value, TICKET_EVENT)
     assert caught.value.field
     assert str(caught.value).isprintable()
     return caught.value
@@ -79,7 +79,7 @@ def test_nesting_is_too_deep(value: bytes) -> None:
 def test_numbers_out_of_all_proportion_are_refused(field: str, number: bytes) -> None:
     if field == "schema_version" and number == b"9" * 4_000:
         with pytest.raises(NewerSchema):
-            decode(with_raw(field, number), TICKET_EVENT)
+            decode_event(with_raw(field, number), TICKET_EVENT)
     else:
         assert rejection(with_raw(field, number)).reason in (Reason.INVALID_VALUE, Reason.WRONG_TYPE, Reason.NOT_FINITE)
 
@@ -146,7 +146,7 @@ def test_half_a_surrogate_pair_is_refused_in_names_and_attributes(value: bytes) 
 
 
 def test_a_whole_surrogate_pair_is_text() -> None:
-    decoded = decode(with_raw("subject", b'"\\ud83d\\ude00"'), TICKET_EVENT)
+    decoded = decode_event(with_raw("subject", b'"\\ud83d\\ude00"'), TICKET_EVENT)
     assert decoded.model_dump()["subject"] == "\N{GRINNING FACE}"
 
 
@@ -164,13 +164,13 @@ def test_null_bytes_in_ids_and_unknown_names_are_refused(field: str) -> None:
 def test_the_limit_is_on_bytes_and_holds_to_the_byte() -> None:
     value = json.dumps(event()).encode()
     padded = value + b" " * (MESSAGE_LIMIT_BYTES - len(value))
-    assert decode(padded, TICKET_EVENT).event_version == 1
+    assert decode_event(padded, TICKET_EVENT).event_version == 1
     assert rejection(padded + b" ").reason is Reason.TOO_LARGE
 
 
 def test_a_version_far_beyond_ours_is_newer_and_not_refused() -> None:
     with pytest.raises(NewerSchema):
-        decode(json.dumps(event(schema_version=SCHEMA_VERSION + 10**9)).encode(), TICKET_EVENT)
+        decode_event(json.dumps(event(schema_version=SCHEMA_VERSION + 10**9)).encode(), TICKET_EVENT)
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00Z"])

@@ -14,7 +14,7 @@ from confluent_kafka import cimpl
 from schemas.failures import HEADER_PREFIX, FailureHeader, FailureReason
 from schemas.outcomes import Outcome
 from shared.audit.comparison import audit
-from shared.broker.backlog import measure
+from shared.broker.backlog import measure_backlog
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
@@ -86,7 +86,7 @@ def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(
         reader = TopicReader(broker.bootstrap, kind.group)
         [letter] = map(read_letter, reader.read(kind.dlq))
         findings = audit(reader, kind.stream, None)
-        assert measure(broker.bootstrap, kind.dlq).records == 1
+        assert measure_backlog(broker.bootstrap, kind.dlq).records == 1
     assert isinstance(letter, Unreadable)
     assert (letter.record.key, letter.record.value, letter.record.headers) == (b"k", b"v", ())
     assert letter.record.unreadable == "headers"

@@ -11,7 +11,7 @@ import pytest
 from schemas.base import Event
 from schemas.failures import FailureReason as Reason
 from schemas.outcomes import Outcome
-from shared.decoding import decode
+from shared.decoding import decode_event
 from shared.errors import Rejected
 from tests.support.assembly import Assembly
 from tests.support.streams import Kind, on_each_stream
@@ -31,7 +31,7 @@ def suite(data_dir: Path) -> dict[str, bytes]:
 def verdict(kind: Kind, value: bytes) -> Rejected | Event:
     """Return what becomes of a value; any other exception is the test's failure."""
     try:
-        decoded: Event = decode(value, kind.stream.events)
+        decoded: Event = decode_event(value, kind.stream.events)
     except Rejected as rejected:
         return rejected
     assert isinstance(decoded, kind.stream.snapshot)

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.observers import SettleStep
 from shared.records import Message, Record, TopicPartition
 from tests.support.assembly import Assembly
@@ -61,7 +61,7 @@ class Stage:
         self.reader = MemoryReader(self.kind)
         self.topics = topics_of(self.kind)
 
-    def run(self) -> Findings:
+    def run(self) -> AuditReport:
         """Let two workers settle everything, turn by turn, then audit."""
         for topic, records in self.records.items():
             self.reader.topics[topic] = records

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.decisions import Priority
 from shared.errors import Fatal
 from shared.routing.policy import Policy
-from shared.routing.policy_file import Row
+from shared.routing.policy_file import LabelRow
 from shared.routing.toml_lines import dotted, quoted
 from shared.routing.training.proposal import propose
 from shared.routing.verdict import PRIORITIES, Judged, judge
@@ -210,7 +210,7 @@ WORDS = [
     ",",
     "#",
 ]
-fragments = st.lists(st.sampled_from([*WORDS, *Row.model_fields])).map("".join)
+fragments = st.lists(st.sampled_from([*WORDS, *LabelRow.model_fields])).map("".join)
 
 
 @SOME

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.search.ranking import Asked, Ranking, rank
 from shared.search.reply import REPLY_LIMIT_CHARS, SENTENCES, Resolution, suggest
-from shared.search.tuning.measures import METRICS, measure
+from shared.search.tuning.measures import METRICS, measure_rankings
 from shared.vectorstore.port import Candidate
 
 FEW = settings(max_examples=100, deadline=None)
@@ -90,7 +90,10 @@ def test_age_never_raises_a_score(age: int, later: int, ranking: Ranking) -> Non
 def test_metrics_lie_between_0_and_1_and_a_better_order_never_lowers_them(rows: list[list[bool]], missed: int) -> None:
     drawn = np.array(rows, np.bool_)
     wanted = np.maximum(1, drawn.sum(1) + missed)
-    worse, better = measure(drawn, wanted), measure(-np.sort(-drawn.astype(np.int8), axis=1) == 1, wanted)
+    worse, better = (
+        measure_rankings(drawn, wanted),
+        measure_rankings(-np.sort(-drawn.astype(np.int8), axis=1) == 1, wanted),
+    )
     for metric in METRICS:
         assert bool(np.all((worse[metric] >= 0) & (better[metric] <= 1 + 1e-9)))
         assert bool(np.all(better[metric] >= worse[metric] - 1e-9))

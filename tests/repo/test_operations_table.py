@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from shared.audit.comparison import Findings
+from shared.audit.comparison import AuditReport
 from shared.metrics import CATALOGUE
 from tests.support.sources import ROOT
 
@@ -33,5 +33,5 @@ def test_a_row_names_what_there_is(row: list[str]) -> None:
     assert set(WORD.findall(ready)) <= PARTS
     assert set(re.findall(r"`(millrace_\w+)", metrics)) <= {metric.name for metric in CATALOGUE}
     assert all(f'"{part}"' in DOCTORING for part in WORD.findall(doctor))
-    assert set(WORD.findall(audit)) <= {field.name for field in fields(Findings)}
+    assert set(WORD.findall(audit)) <= {field.name for field in fields(AuditReport)}
     assert "::test_" in held_by

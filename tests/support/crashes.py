@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.errors import StoreInUse
@@ -39,7 +39,7 @@ def kind_of(plan: Plan) -> Kind:
     return kind_of_name(plan.stream)
 
 
-def kill_and_recover(plan: Plan, batch: int, step: int) -> Findings:
+def kill_and_recover(plan: Plan, batch: int, step: int) -> AuditReport:
     """Run a worker that is killed after a step, then another until all is settled; return what the audit finds."""
     with worker_process(replace(plan, kill_at=(batch, step))) as doomed:
         assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
@@ -47,7 +47,7 @@ def kill_and_recover(plan: Plan, batch: int, step: int) -> Findings:
     return findings_of(plan)
 
 
-def stop_and_go_on(plan: Plan) -> Findings:
+def stop_and_go_on(plan: Plan) -> AuditReport:
     """Ask a worker to stop (SIGTERM) in the middle, let another finish; return what the audit finds."""
     reader = TopicReader(plan.bootstrap, plan.group)
     with worker_process(plan) as first:
@@ -75,7 +75,7 @@ def wait_settled(plan: Plan) -> None:
     wait_until(lambda: sum(reader.committed([plan.stream]).values()) >= wanted, TIMEOUT_S, "all committed")
 
 
-def findings_of(plan: Plan) -> Findings:
+def findings_of(plan: Plan) -> AuditReport:
     """Audit what a plan's workers left."""
     store = EdgeStore(Path(plan.store))
     try:
@@ -95,7 +95,7 @@ def stored_versions(plan: Plan) -> dict[UUID, int]:
         store.close()
 
 
-def assert_whole(plan: Plan, findings: Findings) -> None:
+def assert_whole(plan: Plan, findings: AuditReport) -> None:
     """Assert that nothing is missing, stale or conflicting, and that the points are exactly the items, at the newest."""
     assert findings.clean, findings
     assert findings.settled == ITEMS * VERSIONS

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from shared.embedding.port import Embeddings
 from shared.errors import Fatal, Unavailable
-from shared.records import Message, Point, Record, SparseVector, Unread
+from shared.records import Message, Point, Record, SparseVector, UnreadOffsets
 from shared.settings import PrivacySettings
 from shared.vectorstore.port import (
     Candidate,
@@ -73,7 +73,7 @@ class FakeSource:
     committed: list[Record] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     failed: Fatal | None = None
-    gone: list[Unread] = field(default_factory=list)
+    gone: list[UnreadOffsets] = field(default_factory=list)
     last_poll_s: float = 0.0
     fault: str | None = None
     assigned: int = 1
@@ -91,11 +91,11 @@ class FakeSource:
         """Return the records whose offset is not lost."""
         return self.hold(records)
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadOffsets]:
         """Return what was lost."""
         return list(self.gone)
 
-    def reported(self, spans: Sequence[Unread]) -> None:
+    def reported(self, spans: Sequence[UnreadOffsets]) -> None:
         """Forget it."""
         self.gone = [span for span in self.gone if span not in spans]
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from schemas.topics import redo_topic
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
@@ -73,7 +73,7 @@ class Told:
         wall_s: From the first settled record to the last.
     """
 
-    findings: Findings
+    findings: AuditReport
     records: int
     killed: int
     frozen: int

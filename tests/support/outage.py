@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from millrace.wiring import Running
 from schemas.outcomes import Outcome
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
@@ -200,7 +200,7 @@ class Trial:
         wait_until(partial(_in_sync, admin), TIMEOUT_S, "all replicas in sync")
         return recovery
 
-    def finish(self) -> Findings:
+    def finish(self) -> AuditReport:
         """Stop the load, wait until all is settled and the worker is ready, and audit."""
         self.load.deliver()
         wait_until(lambda: self._settled() >= self.load.sent, TIMEOUT_S, "all settled")

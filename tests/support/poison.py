@@ -10,7 +10,7 @@ from pathlib import Path
 from millrace.wiring import Running
 from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
@@ -92,7 +92,7 @@ class Judged:
         letters: How often each record is a dead letter, by its origin's place.
     """
 
-    findings: Findings
+    findings: AuditReport
     results: Counter[str]
     letters: Counter[tuple[str, str]]
     reasons: set[str]

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
-from shared.audit.comparison import Findings, as_json, audit
+from shared.audit.comparison import AuditReport, audit, audit_json
 from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition
@@ -87,7 +87,7 @@ class World:
         )
         self.reader.write(Message(self.kind.ledger, f"{self.kind.name}:0".encode(), entry.model_dump_json().encode()))
 
-    def audit(self, points: bool = True) -> Findings:
+    def audit(self, points: bool = True) -> AuditReport:
         """Return what the audit finds."""
         return audit(self.reader, self.kind.stream, self.parts.collection if points else None)
 
@@ -107,7 +107,7 @@ def world(empty: World) -> World:
     return empty
 
 
-def counts(findings: Findings) -> dict[str, int]:
+def counts(findings: AuditReport) -> dict[str, int]:
     names = (
         "missing",
         "stale",
@@ -371,14 +371,14 @@ def test_a_good_record_settled_under_another_schema_is_no_finding(world: World) 
 
 def test_the_json_form_says_the_same(world: World) -> None:
     world.held(RESULTS).clear()
-    told: dict[str, Any] = json.loads(as_json(world.audit()))
+    told: dict[str, Any] = json.loads(audit_json(world.audit()))
     assert (told["clean"], told["missing"], told["settled"], told["points"]) == (False, 1, 4, 2)
     assert told["outcomes"]["routed"] == 1
     assert len(told["examples"]["missing"]) == 1
 
 
 def test_only_a_few_examples_are_kept() -> None:
-    findings = Findings()
+    findings = AuditReport()
     for number in range(20):
         findings.note("missing", str(number))
     assert findings.missing == 20

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from millrace.cli import app
 from schemas.points import point_id
-from shared.audit.comparison import as_json
+from shared.audit.comparison import audit_json
 from shared.vectorstore.port import VERSION_FIELD
 from tests.support.streams import TICKET_KIND
 from tests.support.tickets import event, record
@@ -48,7 +48,7 @@ def test_points_of_others_are_counted_named_and_no_loss(world: World) -> None:
     assert counts(findings) == {}
     assert (findings.points, findings.foreign) == (2, 4)
     assert "point 7: its id is an integer" in findings.examples["foreign"]
-    told = json.loads(as_json(findings))
+    told = json.loads(audit_json(findings))
     assert (told["clean"], told["foreign"], told["points"], told["missing"]) == (True, 4, 2, 0)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.records import Record, TopicPartition, Unread
+from shared.records import Record, TopicPartition, UnreadOffsets
 from tests.support.tickets import event, record
 from tests.unit.test_audit import World, counts
 
@@ -24,7 +24,7 @@ def tickets(numbers: Sequence[int], topic_id: str | None = None) -> list[Record]
 def report(world: World, first: int, last: int, topic_id: str | None = None) -> None:
     """Let a worker report that these offsets were gone."""
     known = len(world.parts.sink.delivered)
-    world.parts.settler.report_unread([Unread(ONLY, topic_id, first, last)])
+    world.parts.settler.report_unread([UnreadOffsets(ONLY, topic_id, first, last)])
     for message in world.parts.sink.delivered[known:]:
         world.reader.write(message)
 

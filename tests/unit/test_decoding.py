@@ -18,7 +18,7 @@ from schemas.base import Frozen
 from schemas.failures import FailureReason as Reason
 from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketSnapshot
 from schemas.topics import MESSAGE_LIMIT_BYTES
-from shared.decoding import decode, printable
+from shared.decoding import decode_event, printable
 from shared.errors import NewerSchema, Rejected
 from tests.support.tickets import deleted, event
 
@@ -29,12 +29,12 @@ def as_bytes(fields: dict[str, Any]) -> bytes:
 
 def rejection(value: bytes | dict[str, Any] | None) -> Rejected:
     with pytest.raises(Rejected) as caught:
-        decode(as_bytes(value) if isinstance(value, dict) else value, TICKET_EVENT)
+        decode_event(as_bytes(value) if isinstance(value, dict) else value, TICKET_EVENT)
     return caught.value
 
 
 def test_a_valid_snapshot_is_decoded() -> None:
-    decoded = decode(as_bytes(event(attributes={"a": 1, "b": True, "c": None, "d": 0.5, "e": "x"})), TICKET_EVENT)
+    decoded = decode_event(as_bytes(event(attributes={"a": 1, "b": True, "c": None, "d": 0.5, "e": "x"})), TICKET_EVENT)
     assert isinstance(decoded, TicketSnapshot)
     assert decoded.attributes == {"a": 1, "b": True, "c": None, "d": 0.5, "e": "x"}
     assert isinstance(decoded.attributes["b"], bool)
@@ -42,11 +42,11 @@ def test_a_valid_snapshot_is_decoded() -> None:
 
 
 def test_a_valid_deletion_is_decoded() -> None:
-    assert isinstance(decode(as_bytes(deleted()), TICKET_EVENT), TicketDeleted)
+    assert isinstance(decode_event(as_bytes(deleted()), TICKET_EVENT), TicketDeleted)
 
 
 def test_times_become_utc() -> None:
-    decoded = decode(as_bytes(event(occurred_at="2026-05-01T12:00:00+02:00")), TICKET_EVENT)
+    decoded = decode_event(as_bytes(event(occurred_at="2026-05-01T12:00:00+02:00")), TICKET_EVENT)
     assert decoded.occurred_at.isoformat() == "2026-05-01T10:00:00+00:00"
 
 
@@ -141,7 +141,7 @@ def test_a_number_in_a_text_is_no_time(moment: str) -> None:
      "2026-09-04T10:00Z", "2026-09-04T15:30:00+0530"],
 )  # fmt: skip
 def test_a_time_with_its_offset_is_read(moment: str) -> None:
-    decoded = decode(as_bytes(event(occurred_at=moment)), TICKET_EVENT)
+    decoded = decode_event(as_bytes(event(occurred_at=moment)), TICKET_EVENT)
     assert decoded.occurred_at == datetime(2026, 9, 4, 10, tzinfo=UTC)
 
 
@@ -203,7 +203,7 @@ def test_every_rejection_names_a_field() -> None:
 
 def test_a_newer_schema_is_no_rejection() -> None:
     with pytest.raises(NewerSchema, match="schema_version 2"):
-        decode(as_bytes(event(schema_version=2, something_new=1)), TICKET_EVENT)
+        decode_event(as_bytes(event(schema_version=2, something_new=1)), TICKET_EVENT)
 
 
 @pytest.mark.parametrize("version", ["2", 1.5, None])

@@ -19,7 +19,7 @@ from shared.deadletters.replay import (
     Plan,
     Replay,
     Replayed,
-    find,
+    find_letters,
     letters,
     newest,
     replay_group,
@@ -276,14 +276,14 @@ def test_letters_are_handed_out_one_by_one() -> None:
 
 def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
     world = World(6)
-    [by_place] = find(world.reader, "tickets", Place(DLQ, 1, 2))
-    [by_origin] = find(world.reader, "tickets", Place("tickets", 0, 5))
+    [by_place] = find_letters(world.reader, "tickets", Place(DLQ, 1, 2))
+    [by_origin] = find_letters(world.reader, "tickets", Place("tickets", 0, 5))
     assert by_place == by_origin
     world.queue.put(message(5))
-    assert len(find(world.reader, "tickets", Place("tickets", 0, 5))) == 2
+    assert len(find_letters(world.reader, "tickets", Place("tickets", 0, 5))) == 2
 
 
 @pytest.mark.parametrize("place", [Place(DLQ, 1, 3), Place("tickets", 0, 6), Place("other", 0, 0)])
 def test_a_letter_that_is_not_there_is_told(place: Place) -> None:
     with pytest.raises(Fatal, match=f"no dead letter at {place}"):
-        find(World(6).reader, "tickets", place)
+        find_letters(World(6).reader, "tickets", place)

@@ -11,7 +11,7 @@ from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason
 from shared.deadletters.envelope import DeadLetter, Place, read_letter, write_letter
 from shared.deadletters.repeats import Repeats
-from shared.deadletters.replay import Plan, Replay, Replayed, Span, find, letter_topic, replay_group
+from shared.deadletters.replay import Plan, Replay, Replayed, Span, find_letters, letter_topic, replay_group
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, TopicPartition
@@ -121,11 +121,11 @@ def test_where_the_group_has_a_position_is_told() -> None:
 def test_a_letter_of_the_quarantine_is_found_by_its_place_and_by_its_origin() -> None:
     world = World(topic=QUARANTINE)
     world.queue.put(quarantined(5))
-    [by_place] = find(world.reader, "tickets", Place(QUARANTINE, 0, 0))
-    [by_origin] = find(world.reader, "tickets", Place("tickets.redo", 0, 5), quarantine=True)
+    [by_place] = find_letters(world.reader, "tickets", Place(QUARANTINE, 0, 0))
+    [by_origin] = find_letters(world.reader, "tickets", Place("tickets.redo", 0, 5), quarantine=True)
     assert by_place == by_origin
     with pytest.raises(Fatal, match="no dead letter at tickets/0@6"):
-        find(world.reader, "tickets", Place("tickets", 0, 6), quarantine=True)
+        find_letters(world.reader, "tickets", Place("tickets", 0, 6), quarantine=True)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import pytest
 
 from millrace.cli.dead_letter_text import (
     VALUE_CHARS,
-    as_json,
     describe,
     duration,
+    escaped,
     histogram_json,
     histogram_lines,
+    letter_json,
     line,
-    printable,
 )
 from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
 from shared.deadletters.histogram import Histogram
@@ -52,11 +52,11 @@ def test_a_line_says_how_often_it_was_replayed() -> None:
 def test_what_has_no_envelope_is_listed_as_unreadable() -> None:
     assert "tickets.dlq/0@0" in line(FOREIGN)
     assert "unreadable  no millrace-origin-topic" in line(FOREIGN)
-    assert json.loads(as_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
+    assert json.loads(letter_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
     assert "k" in describe(FOREIGN)
 
 
-@pytest.mark.parametrize("show", [line, as_json])
+@pytest.mark.parametrize("show", [line, letter_json])
 def test_a_line_is_one_plain_line_whatever_it_holds(show: object) -> None:
     assert callable(show)
     assert show(hostile()).isprintable()
@@ -85,7 +85,7 @@ def test_no_value_and_no_key_are_told() -> None:
 
 
 def test_a_letter_as_json_has_all_but_the_value() -> None:
-    fields = json.loads(as_json(letter(3)))
+    fields = json.loads(letter_json(letter(3)))
     assert fields.pop("value_bytes") > 100
     assert fields == {
         "place": "tickets.dlq/0@3",
@@ -132,7 +132,7 @@ def test_a_time_that_no_calendar_has_is_a_dash(timestamp_ms: int, text: str) -> 
     histogram = Histogram()
     for each in (read_letter(found), read_letter(replace(found, headers=()))):
         assert line(each).startswith(f"{text}  ")
-        assert json.loads(as_json(each))["written_at"] == text
+        assert json.loads(letter_json(each))["written_at"] == text
         histogram.add(each)
     told = json.loads(histogram_json(histogram, "tickets.dlq", NOON))
     assert {(kind["oldest_at"], kind["newest_at"]) for kind in told["kinds"]} == {(text, text)}
@@ -148,5 +148,5 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_letters_of_all_scripts_are_kept() -> None:
     text = "Ünï 漢字 हिन्दी عربى 😀 \\"
-    assert printable(text) == text
-    assert printable("\ud800") == "\\ud800"
+    assert escaped(text) == text
+    assert escaped("\ud800") == "\\ud800"

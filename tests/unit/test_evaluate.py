@@ -14,7 +14,7 @@ from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known, Predictions
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope
-from shared.routing.training.evaluate import Evaluation, evaluate
+from shared.routing.training.evaluate import Evaluation, evaluate_predictions
 
 HEAD = Head(
     labels=("a", "b", "c"),
@@ -37,7 +37,7 @@ INSIDE = told(SHARES, [0.9, 0.9, 0.4, 0.9], [0.9, 0.8, 0.7, 0.6])
 
 
 def test_the_figures_are_those_worked_by_hand() -> None:
-    found = evaluate(HEAD, INSIDE, ["a", "b", "a", "a"])
+    found = evaluate_predictions(HEAD, INSIDE, ["a", "b", "a", "a"])
     f1 = {"a": 2 * 1 * (2 / 3) / (1 + 2 / 3), "b": 2 * 0.5 * 1 / 1.5}
     ece = (abs(1 - 0.8) + abs(1 - 0.9) + abs(0 - 0.6) + abs(1 - 0.7)) / 4
     assert found.as_dict() == {
@@ -54,8 +54,8 @@ def test_rows_of_no_label_are_right_when_rejected() -> None:
     outer = told(
         [*SHARES, [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]], [0.9, 0.9, 0.4, 0.9, 0.6, 0.1], [0.9, 0.8, 0.7, 0.6, 0.65, 0.1]
     )
-    found = evaluate(HEAD, outer, ["a", "b", "a", "a", "nowhere", "nowhere"])
-    alone = evaluate(HEAD, INSIDE, ["a", "b", "a", "a"])
+    found = evaluate_predictions(HEAD, outer, ["a", "b", "a", "a", "nowhere", "nowhere"])
+    alone = evaluate_predictions(HEAD, INSIDE, ["a", "b", "a", "a"])
     assert (found.rows, found.out_of_scope) == (6, 2)
     assert found.accuracy == pytest.approx(4 / 6), "three right labels and one rejected stranger"
     assert found.in_scope_accuracy == 0.75
@@ -71,22 +71,24 @@ def test_rows_of_no_label_are_right_when_rejected() -> None:
 
 def test_a_right_label_that_is_rejected_is_a_wrong_decision() -> None:
     rejected = told([[0.9, 0.1, 0.0]] * 2, [0.1, 0.1], [0.5, 0.5])
-    found = evaluate(HEAD, rejected, ["a", "nowhere"])
+    found = evaluate_predictions(HEAD, rejected, ["a", "nowhere"])
     assert (found.accuracy, found.in_scope_accuracy) == (0.5, 1.0)
-    assert evaluate(HEAD, rejected, ["a", "a"]).accuracy == 1, "without strangers the score of scope counts for nothing"
+    assert evaluate_predictions(HEAD, rejected, ["a", "a"]).accuracy == 1, (
+        "without strangers the score of scope counts for nothing"
+    )
 
 
 def test_the_threshold_itself_is_in_scope() -> None:
     at = told([[0.9, 0.1, 0.0]] * 2, [0.5, 0.5], [0.5, 0.5])
-    assert evaluate(HEAD, at, ["a", "nowhere"]).accuracy == 0.5
+    assert evaluate_predictions(HEAD, at, ["a", "nowhere"]).accuracy == 0.5
     higher = replace(HEAD, scope=replace(HEAD.scope, threshold=0.51))
-    assert evaluate(higher, at, ["a", "nowhere"]).accuracy == 0.5
-    assert evaluate(higher, at, ["a", "nowhere"]).oos_auroc == 0.5
+    assert evaluate_predictions(higher, at, ["a", "nowhere"]).accuracy == 0.5
+    assert evaluate_predictions(higher, at, ["a", "nowhere"]).oos_auroc == 0.5
 
 
 def test_not_one_known_label_is_refused() -> None:
     with pytest.raises(ValueError, match="not one text has a label of the head"):
-        evaluate(HEAD, INSIDE, ["x", "y", "z", "x"])
+        evaluate_predictions(HEAD, INSIDE, ["x", "y", "z", "x"])
 
 
 def test_figures_that_do_not_apply_are_left_out() -> None:

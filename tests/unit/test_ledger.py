@@ -9,7 +9,7 @@ import pytest
 
 from schemas.outcomes import LedgerEntry, Outcome
 from shared.engine.ledger import Ledger
-from shared.records import Provenance, Settled, TopicPartition, Unread
+from shared.records import Provenance, Settled, TopicPartition, UnreadOffsets
 from tests.support.tickets import event, record
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_very_many_ranges_are_several_messages_that_fit_a_topic() -> None:
 
 
 def test_what_nobody_has_read_is_said_in_the_ledger() -> None:
-    [message] = LEDGER.unread([Unread(TopicPartition("tickets", 2), "an id", 5, 9)], NOW)
+    [message] = LEDGER.unread([UnreadOffsets(TopicPartition("tickets", 2), "an id", 5, 9)], NOW)
     entry = LedgerEntry.model_validate_json(message.value or b"")
     assert (message.topic, message.key, entry.topic_id, entry.partition) == (
         "tickets.outcomes",

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from shared.broker.leases import Leases
 from shared.errors import Unavailable
-from shared.records import Record, TopicPartition, Unread
+from shared.records import Record, TopicPartition, UnreadOffsets
 from tests.support.assembly import Assembly
 from tests.support.fakes import FakeCollection, FakeSource
 from tests.support.tickets import event, record
@@ -111,7 +111,7 @@ def test_what_was_lost_unread_is_reported_while_the_batch_in_hand_waits_for_the_
         if hook in ("paused", "unread_lost", "resumed"):
             order.append(hook)
         if hook == "paused":
-            parts.source.gone.append(Unread(PLACE, None, 7, 11))
+            parts.source.gone.append(UnreadOffsets(PLACE, None, 7, 11))
         if hook == "batch_settled":
             parts.lifecycle.stop()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.masking_rates import APART, DECIMALS, masked_decimals, masked_in_vain, missed, ordinary, phones
-from shared.text.masking import find, mask
+from shared.text.masking import find_personal_data, mask
 from shared.text.shadow import shadow_of
 
 FULL_WIDTH_CARD = "\uff14\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff11\uff11\uff11"
@@ -266,7 +266,7 @@ def test_nothing_is_masked_in_texts_without_personal_data(name: str, data_dir: P
 def test_several_kinds_in_one_text() -> None:
     text = "Jo, jo@example.com, +33 6 12 34 56 78, DE89370400440532013000, 4111111111111111, order 41155"
     assert mask(text, "US") == "Jo, [mail], [phone], [iban], [card], order 41155"
-    assert [found[2] for found in find(text, "US")] == ["[mail]", "[phone]", "[iban]", "[card]"]
+    assert [found[2] for found in find_personal_data(text, "US")] == ["[mail]", "[phone]", "[iban]", "[card]"]
 
 
 @pytest.mark.parametrize("text", ["a\tb", "\u0664\u0661", "\uff21\uff20\uff0e", "x\u2009y\u2011z", "plain", "😀 é 中"])

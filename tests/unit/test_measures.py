@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from shared.search.tuning.measures import METRICS, intervals, measure, summarise
+from shared.search.tuning.measures import METRICS, intervals, measure_rankings, summarise
 
 
 def one(relevant: list[int], wanted: int) -> dict[str, float]:
     """Return the metrics of one query."""
-    values = measure(np.array([relevant], np.bool_), np.array([wanted]))
+    values = measure_rankings(np.array([relevant], np.bool_), np.array([wanted]))
     return {name: float(value[0]) for name, value in values.items()}
 
 
@@ -44,7 +44,7 @@ def test_ranks_without_a_hit_are_not_relevant() -> None:
 def test_a_summary_holds_each_mean_with_its_interval() -> None:
     rng = np.random.default_rng(1)
     relevant = rng.random((200, 10)) < 0.3
-    values = measure(relevant, np.maximum(1, relevant.sum(1)))
+    values = measure_rankings(relevant, np.maximum(1, relevant.sum(1)))
     summary = summarise(values)
     assert set(summary) == {name for metric in METRICS for name in (metric, f"{metric}_interval")}
     for metric in METRICS:

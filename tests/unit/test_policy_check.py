@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from millrace.learning.policy_check import Answered, answers, by_first_label, report, warnings
+from millrace.learning.policy_check import Answered, answers, by_first_label, policy_report, warnings
 from shared.routing.head import Head, Predictions
 from shared.routing.policy import Policy
 from shared.routing.verdict import ranked
@@ -43,7 +43,7 @@ def found(folder: Path, rest: str = "", tenant_id: str | None = None) -> list[An
 
 
 def test_each_text_is_judged_and_compared(tmp_path: Path) -> None:
-    told = report(found(tmp_path), by_label=False)
+    told = policy_report(found(tmp_path), by_label=False)
     assert told == {
         "texts": 8,
         "actions": {
@@ -56,7 +56,7 @@ def test_each_text_is_judged_and_compared(tmp_path: Path) -> None:
 
 
 def test_by_label_it_is_the_head_s_first_label_that_counts(tmp_path: Path) -> None:
-    labels = report(found(tmp_path), by_label=True)["labels"]
+    labels = policy_report(found(tmp_path), by_label=True)["labels"]
     assert list(labels) == ["a", "b", "c"]
     assert labels["a"]["auto"] == {"texts": 2, "share": 2 / 6, "precision": 0.5}
     assert labels["b"]["auto"] == {"texts": 1, "share": 1.0, "precision": 1.0}
@@ -65,7 +65,7 @@ def test_by_label_it_is_the_head_s_first_label_that_counts(tmp_path: Path) -> No
 
 
 def test_a_change_of_the_policy_shows(tmp_path: Path) -> None:
-    told = report(found(tmp_path, "[tenants.t.labels.a]\nnever_auto = true\n", "t"), by_label=False)
+    told = policy_report(found(tmp_path, "[tenants.t.labels.a]\nnever_auto = true\n", "t"), by_label=False)
     assert told["actions"]["auto"]["texts"] == 1
     assert told["reasons"]["never_auto"] == 2
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.failures import FailureReason
 from schemas.points import point_id
-from shared.engine.pipeline import digest
+from shared.engine.pipeline import content_digest
 from shared.errors import Rejected
 from tests.support.assembly import PREPARER, prepared_item
 from tests.support.tickets import deleted, event, record
@@ -71,7 +71,7 @@ def test_the_prepared_text(subject: str, body: str, text: str) -> None:
 
 def test_the_digests_of_an_item() -> None:
     item = prepared(reason="solved", resolution="Sent again.")
-    assert item.digests == {"text": digest(item.text.encode()), "resolution": digest(b"Sent again.")}
+    assert item.digests == {"text": content_digest(item.text.encode()), "resolution": content_digest(b"Sent again.")}
     assert set(prepared().digests) == {"text"}
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from millrace.learning.labelled_files import embed
-from millrace.learning.search_weights import build_table, distinct_texts, evaluate, read_corpus, read_queries, tune
+from millrace.learning.search_weights import (
+    build_table,
+    distinct_texts,
+    evaluate_search,
+    read_corpus,
+    read_queries,
+    tune_search,
+)
 from shared.errors import Fatal
 from tests.support.fakes import FakeModel
 
@@ -110,12 +117,12 @@ def test_the_answers_have_the_promised_keys(corpus_file: Path, tmp_path: Path) -
     queries = read_queries(written(tmp_path / "q.csv", rows), corpus, same)
     vectors = embed(FakeModel(), distinct_texts(corpus, queries), lambda _: None)
     table = build_table(corpus, queries, vectors, candidates=20)
-    for found in (evaluate(table, corpus, queries, 0.5), tune(table, corpus, queries)):
+    for found in (evaluate_search(table, corpus, queries, 0.5), tune_search(table, corpus, queries)):
         assert (found["queries"], found["corpus"]) == (8, 4)
         assert set(found["slices"]) == {"short", "language en", "language fr"}
         for part in (found, *found["slices"].values()):
             for ranking in ("fused", "dense", "bm25"):
                 assert {"mrr", "recall_at_1", "recall_at_5", "ndcg_at_10", "mrr_interval"} <= set(part[ranking])
         json.dumps(found, allow_nan=False)
-    assert evaluate(table, corpus, queries, 0.5)["bm25_weight"] == 0.5
-    assert {"held_out", "never_below", "bm25_weight"} <= set(tune(table, corpus, queries))
+    assert evaluate_search(table, corpus, queries, 0.5)["bm25_weight"] == 0.5
+    assert {"held_out", "never_below", "bm25_weight"} <= set(tune_search(table, corpus, queries))

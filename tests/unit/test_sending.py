@@ -16,7 +16,7 @@ import pytest
 from millrace.ingest.counts import EXAMPLES, OTHER_REASONS, REASONS_KEPT, Counts
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
-from millrace.ingest.sending import CHUNK_ROWS, Progress, send
+from millrace.ingest.sending import CHUNK_ROWS, ImportProgress, send
 from millrace.ingest.table_files import TableFile
 from schemas.failures import FailureReason
 from shared.broker.delivery import ATTEMPTS, deliver
@@ -42,10 +42,10 @@ class Sender:
     def source(self) -> TableFile:
         return TableFile.open(self.path)
 
-    def progress(self, mapped: RowMapping = MAPPED, bootstrap: str = "a:1") -> Progress:
-        return Progress.load(self.state, self.source, mapped, bootstrap)
+    def progress(self, mapped: RowMapping = MAPPED, bootstrap: str = "a:1") -> ImportProgress:
+        return ImportProgress.load(self.state, self.source, mapped, bootstrap)
 
-    def send(self, advance: Callable[[int], None] | None = None, progress: Progress | None = None) -> Counts:
+    def send(self, advance: Callable[[int], None] | None = None, progress: ImportProgress | None = None) -> Counts:
         """Send what is left, and return what became of all rows."""
         kept = self.progress() if progress is None else progress
         sending = partial(deliver, sink=self.sink, clock=self.clock)
@@ -204,7 +204,7 @@ def test_an_id_or_a_version_for_every_row_is_shared_by_all(tmp_path: Path) -> No
     sender = Sender(tmp_path)
     mapped = RowMapping("acme", {"subject": "subject"}, {"ticket_id": "same"})
     sender.path.write_text('{"subject": "a"}\n' * 3)
-    assert send(sender.source, mapped, lambda _: None, Progress(), lambda _: None).shared == 2
+    assert send(sender.source, mapped, lambda _: None, ImportProgress(), lambda _: None).shared == 2
 
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"rows": 3}', '{"rows": 3, "counts": {"colour": 1}}'])
@@ -223,7 +223,7 @@ def test_the_order_of_the_mapping_is_no_other_mapping(begun: Sender) -> None:
 
 def test_a_dry_run_keeps_nothing(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
-    assert sender.send(progress=Progress()).sent == 5
+    assert sender.send(progress=ImportProgress()).sent == 5
     assert not sender.state.exists()
 
 

@@ -15,7 +15,7 @@ from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from schemas.points import point_id
 from shared.errors import Unavailable
 from shared.observers import SettleStep
-from shared.records import Message, Point, Record, TopicPartition, Unread
+from shared.records import Message, Point, Record, TopicPartition, UnreadOffsets
 from tests.support.assembly import Assembly
 from tests.support.fakes import FakeCollection, FakeSink, FakeSource
 from tests.support.tickets import deleted, event, record
@@ -160,7 +160,7 @@ def test_what_is_lost_between_processing_and_producing_is_not_published() -> Non
 
 
 def test_what_was_lost_unread_is_reported_once_it_is_in_the_ledger() -> None:
-    span = Unread(TopicPartition("tickets", 0), None, 3, 7)
+    span = UnreadOffsets(TopicPartition("tickets", 0), None, 3, 7)
     parts = Assembly(sink=FakeSink(undelivered=1))
     with pytest.raises(Unavailable, match="could not be reported"):
         parts.settler.report_unread([span])

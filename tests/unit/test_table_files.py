@@ -14,7 +14,7 @@ import pytest
 from openpyxl import Workbook
 
 from millrace.ingest.delimited import recognise
-from millrace.ingest.file_survey import survey
+from millrace.ingest.file_survey import survey_file
 from millrace.ingest.header_row import looks_like_data
 from millrace.ingest.rows import Row
 from millrace.ingest.table_files import FileOptions, TableFile
@@ -381,9 +381,9 @@ def test_those_who_need_every_row_are_told_of_the_first_that_cannot_be_used(tmp_
 
 
 def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
-    looked = survey(opened(tmp_path, '{"a": 1}\n{"b": 1, "a": 2}\nbroken\n', "t.jsonl"), lambda _: None)
+    looked = survey_file(opened(tmp_path, '{"a": 1}\n{"b": 1, "a": 2}\nbroken\n', "t.jsonl"), lambda _: None)
     assert (looked.rows, looked.columns) == (3, ("a", "b"))
-    assert survey(opened(tmp_path, "x,y\n1,2\n"), lambda _: None).columns == ("x", "y")
+    assert survey_file(opened(tmp_path, "x,y\n1,2\n"), lambda _: None).columns == ("x", "y")
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
 )
 def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: str, content: str, says: str) -> None:
     with pytest.raises(Fatal) as caught:
-        survey(opened(tmp_path, content, name), lambda _: None)
+        survey_file(opened(tmp_path, content, name), lambda _: None)
     assert says in str(caught.value)
 
 

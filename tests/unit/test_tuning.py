@@ -11,16 +11,16 @@ from shared.search.tuning.weights import (
     BM25_ALONE,
     SLICE_LEAST_QUERIES,
     WEIGHTS,
-    Table,
-    choose,
-    halves,
+    ScoreTable,
+    choose_weight,
     measure_alone,
     measure_fused,
-    report,
+    split_queries,
+    tuning_report,
 )
 
 
-def table(dense: float, bm25: float, queries: int = 400, seed: int = 3, slices: int = 2) -> Table:
+def table(dense: float, bm25: float, queries: int = 400, seed: int = 3, slices: int = 2) -> ScoreTable:
     """Return a table of drawn scores: the relevant hit of each query is better by so much, in each way."""
     rng = np.random.default_rng(seed)
     relevant = np.zeros((queries, 12), np.bool_)
@@ -28,7 +28,7 @@ def table(dense: float, bm25: float, queries: int = 400, seed: int = 3, slices: 
     near = rng.normal(0.5, 0.1, relevant.shape) + dense * relevant
     words = np.maximum(0, rng.normal(5, 3, relevant.shape)) + bm25 * relevant
     parts = rng.integers(0, slices, queries)
-    return Table(
+    return ScoreTable(
         near,
         words,
         relevant,
@@ -54,7 +54,7 @@ def test_weight_zero_is_the_order_by_cosine_and_a_huge_one_that_by_bm25() -> Non
 @pytest.mark.parametrize(("dense", "bm25"), [(0.2, 0.0), (0.0, 6.0), (0.15, 4.0), (0.02, 0.5)])
 def test_the_chosen_weight_is_never_below_either_alone(dense: float, bm25: float) -> None:
     drawn = table(dense, bm25, queries=600)
-    choice = choose(drawn)
+    choice = choose_weight(drawn)
     for part in (drawn, *(drawn.part(inside) for inside in drawn.slices.values())):
         fused = means(measure_fused(part, choice.weight))
         alone = [means(measure_alone(part, "dense")), means(measure_alone(part, "bm25"))]
@@ -65,7 +65,7 @@ def test_the_chosen_weight_is_never_below_either_alone(dense: float, bm25: float
 
 def test_both_together_beat_either_where_both_tell_something() -> None:
     drawn = table(0.15, 4.0)
-    choice = choose(drawn)
+    choice = choose_weight(drawn)
     assert choice.never_below
     assert 0 < choice.weight < BM25_ALONE
     fused = means(measure_fused(drawn, choice.weight))
@@ -73,13 +73,13 @@ def test_both_together_beat_either_where_both_tell_something() -> None:
 
 
 def test_noise_gets_little_weight() -> None:
-    assert choose(table(0.4, 0.0)).weight < 0.01
+    assert choose_weight(table(0.4, 0.0)).weight < 0.01
 
 
 def test_a_weight_that_harms_one_slice_is_not_chosen_though_it_is_best_overall() -> None:
     good, bad = table(0.15, 5.0, queries=1_000, slices=1), table(0.3, -4.0, queries=200, slices=1)
     inside = np.arange(1_200) >= 1_000
-    both = Table(
+    both = ScoreTable(
         np.vstack([good.dense, bad.dense]),
         np.maximum(0, np.vstack([good.bm25, bad.bm25])),
         np.vstack([good.relevant, bad.relevant]),
@@ -88,9 +88,9 @@ def test_a_weight_that_harms_one_slice_is_not_chosen_though_it_is_best_overall()
         np.full(1_200, 4),
         {"good": ~inside, "bad": inside},
     )
-    free = Table(both.dense, both.bm25, both.relevant, both.is_hit, both.wanted, both.terms, {})
-    assert choose(free).weight > choose(both).weight
-    harmed = means(measure_fused(free.part(inside), choose(free).weight))[3]
+    free = ScoreTable(both.dense, both.bm25, both.relevant, both.is_hit, both.wanted, both.terms, {})
+    assert choose_weight(free).weight > choose_weight(both).weight
+    harmed = means(measure_fused(free.part(inside), choose_weight(free).weight))[3]
     assert harmed < means(measure_alone(free.part(inside), "dense"))[3]
 
 
@@ -99,13 +99,13 @@ def test_a_small_slice_forbids_nothing() -> None:
     few = np.arange(len(drawn.wanted)) < SLICE_LEAST_QUERIES - 1
     dense = np.where(few[:, None], drawn.relevant * 1.0, drawn.dense)
     bm25 = np.where(few[:, None], 1.0 - drawn.relevant, drawn.bm25)
-    with_few = Table(dense, bm25, drawn.relevant, drawn.is_hit, drawn.wanted, drawn.terms, {"few": few})
-    assert choose(with_few).never_below
+    with_few = ScoreTable(dense, bm25, drawn.relevant, drawn.is_hit, drawn.wanted, drawn.terms, {"few": few})
+    assert choose_weight(with_few).never_below
 
 
 def test_bm25_alone_finds_only_what_shares_a_term() -> None:
     hits = np.array([[True, False]])
-    nothing = Table(
+    nothing = ScoreTable(
         np.array([[0.9, 0.1]]), np.zeros((1, 2)), hits, np.ones_like(hits), np.array([1]), np.array([3]), {}
     )
     assert means(measure_alone(nothing, "bm25")) == [0.0] * 4
@@ -113,7 +113,7 @@ def test_bm25_alone_finds_only_what_shares_a_term() -> None:
 
 
 def test_rows_are_filled_up_with_hits_that_are_none() -> None:
-    short = Table(
+    short = ScoreTable(
         np.array([[0.1, 0.0]]),
         np.array([[1.0, 0.0]]),
         np.array([[False, True]]),
@@ -127,14 +127,14 @@ def test_rows_are_filled_up_with_hits_that_are_none() -> None:
 
 def test_halves_are_disjoint_and_always_the_same() -> None:
     drawn = table(0.1, 1.0, queries=101)
-    one, other = halves(drawn)
+    one, other = split_queries(drawn)
     assert (len(one.wanted), len(other.wanted)) == (50, 51)
     assert sorted(np.vstack([one.dense, other.dense])[:, 0]) == sorted(drawn.dense[:, 0])
-    assert halves(drawn)[0].dense.tolist() == one.dense.tolist()
+    assert split_queries(drawn)[0].dense.tolist() == one.dense.tolist()
 
 
 def test_a_report_has_all_three_rankings_overall_and_for_each_slice() -> None:
-    found = report(table(0.1, 2.0), 0.02)
+    found = tuning_report(table(0.1, 2.0), 0.02)
     assert set(found) == {"fused", "dense", "bm25", "slices"}
     assert set(found["slices"]) == {"part 0", "part 1"}
     for part in found["slices"].values():

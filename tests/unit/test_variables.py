@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import variable
-from shared.variables import MOVED, Unread, known_variables, unread
+from shared.variables import MOVED, UnreadVariable, known_variables, unread
 from tests.unit.test_cli import millrace
 
 STREAMS = ["tickets", "calls"]
@@ -25,7 +25,7 @@ STREAMS = ["tickets", "calls"]
     ],
 )
 def test_what_replaced_an_old_variable_is_named_for_each_stream(name: str, instead: tuple[str, ...]) -> None:
-    assert unread([name, "PATH"], STREAMS) == [Unread(name, instead, is_replaced=True)]
+    assert unread([name, "PATH"], STREAMS) == [UnreadVariable(name, instead, is_replaced=True)]
     assert set(instead) <= known_variables(STREAMS), "what is named is read"
 
 

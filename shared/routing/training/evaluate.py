@@ -45,7 +45,7 @@ class Evaluation:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def evaluate(head: Head, predictions: Predictions, truth: Sequence[str]) -> Evaluation:
+def evaluate_predictions(head: Head, predictions: Predictions, truth: Sequence[str]) -> Evaluation:
     """Compare a head's answers with the right labels; a label the head does not have is out of scope.
 
     Raises:

@@ -113,7 +113,7 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
     _check(examples)
     folds = stratified(examples)
     base = hold_out(examples, [Fold(*rows, _kinds(number)) for number, rows in enumerate(folds)], done)
-    recipe, losses = choose(examples, base)
+    recipe, losses = choose_recipe(examples, base)
     if recipe.kind == "joint":
         rest = [Fold(*rows, ("joint",)) for rows in folds[JOINT_FOLDS:]]
         base = base[:JOINT_FOLDS] + hold_out(examples, rest, lambda: None)
@@ -140,7 +140,7 @@ def steps(examples: Examples, outside: Examples | None) -> int:
     return len(stratified(examples)) + len(_scope_folds(everything)) + 1
 
 
-def choose(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Recipe, dict[str, float]]:
+def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Recipe, dict[str, float]]:
     """Compare the combinations by held-out log loss; return the best and the losses of all, in nats."""
     tried = [part for part in held_out if "joint" in part.logits]
     truth, logits = _stacked(examples, held_out)

@@ -21,7 +21,7 @@ SEED = 20_240_817
 COVERAGE = 0.95
 
 
-def measure(relevant: Flags, wanted: NDArray[np.int64]) -> dict[str, Values]:
+def measure_rankings(relevant: Flags, wanted: NDArray[np.int64]) -> dict[str, Values]:
     """Return each metric for each query.
 
     MRR is 1 / rank of the first relevant one among the first ten, else 0. Recall is capped as in BEIR (Thakur et al. 2021,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.search.ranking import lexical
-from shared.search.tuning.measures import METRICS, Flags, Values, measure, summarise
+from shared.search.tuning.measures import METRICS, Flags, Values, measure_rankings, summarise
 
 How = Literal["dense", "bm25"]
 BM25_ALONE = 1_000_000.0
@@ -29,7 +29,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ScoreTable:
     """What was found for each query. Hits stand in the order of their ids; rows are filled up with hits that are none.
 
     Attributes:
@@ -50,10 +50,10 @@ class Table:
     terms: NDArray[np.int64]
     slices: Mapping[str, Flags]
 
-    def part(self, chosen: Flags) -> "Table":
+    def part(self, chosen: Flags) -> "ScoreTable":
         """Return the table of some of the queries."""
         slices = {name: inside[chosen] for name, inside in self.slices.items()}
-        return Table(
+        return ScoreTable(
             self.dense[chosen],
             self.bm25[chosen],
             self.relevant[chosen],
@@ -72,19 +72,19 @@ class Choice:
     never_below: bool
 
 
-def measure_fused(table: Table, weight: float) -> dict[str, Values]:
+def measure_fused(table: ScoreTable, weight: float) -> dict[str, Values]:
     """Return each metric of the fused ranking for each query; neither age nor duplicates play a part."""
     return _measure(table, table.dense + lexical(table.bm25, table.terms, weight), table.is_hit)
 
 
-def measure_alone(table: Table, how: How) -> dict[str, Values]:
+def measure_alone(table: ScoreTable, how: How) -> dict[str, Values]:
     """Return each metric of the ranking by cosine or by BM25 alone; BM25 finds only what shares a term."""
     if how == "dense":
         return _measure(table, table.dense, table.is_hit)
     return _measure(table, table.bm25, table.is_hit & (table.bm25 > 0))
 
 
-def choose(table: Table, weights: Sequence[float] = WEIGHTS) -> Choice:
+def choose_weight(table: ScoreTable, weights: Sequence[float] = WEIGHTS) -> Choice:
     """Return the weight with the best mean nDCG among those that are never below; the least of equals.
 
     Where every weight is below on something, it is the one that is below by the least.
@@ -101,14 +101,14 @@ def choose(table: Table, weights: Sequence[float] = WEIGHTS) -> Choice:
     return Choice(-best[2], best[0] == 0)
 
 
-def halves(table: Table) -> tuple[Table, Table]:
+def split_queries(table: ScoreTable) -> tuple[ScoreTable, ScoreTable]:
     """Return two halves of the queries, drawn at random with a fixed seed."""
     chosen = np.zeros(len(table.wanted), np.bool_)
     chosen[np.random.default_rng(SEED).permutation(len(chosen))[: len(chosen) // 2]] = True
     return table.part(chosen), table.part(~chosen)
 
 
-def report(table: Table, weight: float) -> dict[str, Any]:
+def tuning_report(table: ScoreTable, weight: float) -> dict[str, Any]:
     """Return the metrics of all three rankings with their intervals, overall and for each slice."""
     rankings = {
         "fused": measure_fused(table, weight),
@@ -124,18 +124,18 @@ def report(table: Table, weight: float) -> dict[str, Any]:
     return found
 
 
-def _floors(table: Table) -> NDArray[np.float64]:
+def _floors(table: ScoreTable) -> NDArray[np.float64]:
     """Return the better of cosine and BM25 alone for each part of the table and each metric."""
     return np.maximum(*(_means(table, measure_alone(table, how)) for how in ("dense", "bm25")))
 
 
-def _means(table: Table, values: Mapping[str, Values]) -> NDArray[np.float64]:
+def _means(table: ScoreTable, values: Mapping[str, Values]) -> NDArray[np.float64]:
     """Return means of shape (1 + slices that are large enough, metrics); the first row is over all queries."""
     rows = np.stack([values[name] for name in METRICS], axis=1)
     large = [inside for inside in table.slices.values() if inside.sum() >= SLICE_LEAST_QUERIES]
     return np.stack([rows.mean(0), *(rows[inside].mean(0) for inside in large)])
 
 
-def _measure(table: Table, scores: NDArray[np.float64], found: Flags) -> dict[str, Values]:
+def _measure(table: ScoreTable, scores: NDArray[np.float64], found: Flags) -> dict[str, Values]:
     order = np.argsort(np.where(found, -scores, np.inf), axis=1, kind="stable")
-    return measure(np.take_along_axis(table.relevant & found, order, axis=1), table.wanted)
+    return measure_rankings(np.take_along_axis(table.relevant & found, order, axis=1), table.wanted)

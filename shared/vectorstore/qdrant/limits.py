@@ -107,7 +107,7 @@ def unfit(info: models.CollectionInfo, conditions: int) -> list[str]:
     ]
 
 
-def cut(request: models.QueryRequest, limits: Limits) -> list[models.QueryRequest]:
+def cut_to_limits(request: models.QueryRequest, limits: Limits) -> list[models.QueryRequest]:
     """Return requests within the limits whose answers together are the answer to this one."""
     if limits.exact and limits.hits is None and limits.filter_ids is None:
         return [request]
@@ -168,7 +168,7 @@ class Kept:
         self._answers.clear()
 
 
-def digest(requests: Sequence[models.QueryRequest]) -> bytes:
+def request_digest(requests: Sequence[models.QueryRequest]) -> bytes:
     """Return what tells requests from others, to keep their answers by."""
     found = hashlib.sha256()
     for request in requests:

@@ -14,7 +14,16 @@ from shared.errors import Fatal, MillraceError, Unavailable
 from shared.records import Point
 from shared.vectorstore.port import CollectionSpec
 from shared.vectorstore.qdrant.client_errors import Forbidden, Throttled, TooLarge, translated
-from shared.vectorstore.qdrant.limits import READ_POINTS, AnswerT, Kept, Limits, batches, cut, digest, halves
+from shared.vectorstore.qdrant.limits import (
+    READ_POINTS,
+    AnswerT,
+    Kept,
+    Limits,
+    batches,
+    cut_to_limits,
+    halves,
+    request_digest,
+)
 from shared.vectorstore.qdrant.query import BYTES_PER_CALL, size_of, to_point
 from shared.vectorstore.qdrant.setup import check_done, check_limits
 
@@ -157,14 +166,14 @@ class Requests:
         return before != self.limits
 
     def _answered(self, queries: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
-        parts = [cut(query, self.limits) for query in queries]
+        parts = [cut_to_limits(query, self.limits) for query in queries]
         groups = batches([part for each in parts for part in each], self.limits, self._most_queries)
         answers = iter([answer for group in groups for answer in self._queried(group)])
         return [_merged([next(answers) for _ in each]) for each in parts]
 
     def _queried(self, group: list[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         try:
-            return self._resumed(lambda: ("query", digest(group)), lambda: self._query(group))
+            return self._resumed(lambda: ("query", request_digest(group)), lambda: self._query(group))
         except TooLarge:
             if len(group) == 1:
                 raise

@@ -31,7 +31,7 @@ class ServerSurvey:
     limits: tuple[str, ...]
 
 
-def survey(store: QdrantStore, spec: CollectionSpec) -> ServerSurvey:
+def survey_server(store: QdrantStore, spec: CollectionSpec) -> ServerSurvey:
     """Look at the server.
 
     Raises:

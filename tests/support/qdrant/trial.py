@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from millrace.wiring import Running
-from shared.audit.comparison import Findings, audit
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
@@ -84,7 +84,7 @@ class Trial:
         counted = Counter(text for call in self.model.calls for text in call)
         return [text for text, times in counted.items() if times > 1]
 
-    def finish(self) -> Findings:
+    def finish(self) -> AuditReport:
         """Wait until everything sent is settled, and audit it."""
         self.watch.wait_settled(self.sent)
         wait_until(lambda: self.running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready again")
