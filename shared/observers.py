@@ -1,12 +1,13 @@
-"""What the engine tells about itself: a class of hooks that do nothing; metrics and tests override what they need.
+"""What the engine reports about itself: a class of hooks that do nothing; metrics and tests override what they need.
 
 A hook must be quick and must not raise: it runs on the thread that does the work.
 """
 
 from collections.abc import Sequence
 from enum import IntEnum
-from functools import partialmethod
 from typing import Any
+
+from typing_extensions import override
 
 from schemas.outcomes import Outcome
 from shared.embedding.port import Modality
@@ -20,7 +21,7 @@ class SettleStep(IntEnum):
     PRODUCE = 3
     FLUSH = 4
     COMMIT = 5
-    TELL = 6
+    NOTIFY = 6
 
 
 class Observer:
@@ -84,10 +85,87 @@ class Observers(Observer):
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
 
-    def _tell(self, hook: str, *values: Any) -> None:
+    @override
+    def batch_gathered(self, records: int, waited_s: float) -> None:
         for observer in self._observers:
-            getattr(observer, hook)(*values)
+            observer.batch_gathered(records, waited_s)
 
+    @override
+    def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
+        for observer in self._observers:
+            observer.stage_done(stage, records, wall_s, cpu_s)
 
-for _hook in [name for name in vars(Observer) if not name.startswith("_")]:
-    setattr(Observers, _hook, partialmethod(Observers._tell, _hook))
+    @override
+    def settle_step_done(self, step: SettleStep) -> None:
+        for observer in self._observers:
+            observer.settle_step_done(step)
+
+    @override
+    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
+        for observer in self._observers:
+            observer.batch_settled(outcomes, oldest_timestamp_ms)
+
+    @override
+    def version_conflict(self, records: int) -> None:
+        for observer in self._observers:
+            observer.version_conflict(records)
+
+    @override
+    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+        for observer in self._observers:
+            observer.inputs_embedded(modality, inputs, cost, cached)
+
+    @override
+    def cache_read(self, level: str, hits: int, misses: int) -> None:
+        for observer in self._observers:
+            observer.cache_read(level, hits, misses)
+
+    @override
+    def cache_rubbish(self, values: int) -> None:
+        for observer in self._observers:
+            observer.cache_rubbish(values)
+
+    @override
+    def cache_failed(self, operation: str, kind: str) -> None:
+        for observer in self._observers:
+            observer.cache_failed(operation, kind)
+
+    @override
+    def cache_up(self, operation: str, up: bool) -> None:
+        for observer in self._observers:
+            observer.cache_up(operation, up)
+
+    @override
+    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+        for observer in self._observers:
+            observer.dead_letters_measured(letters, oldest_age_s)
+
+    @override
+    def alias_elsewhere(self, elsewhere: bool) -> None:
+        for observer in self._observers:
+            observer.alias_elsewhere(elsewhere)
+
+    @override
+    def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
+        for observer in self._observers:
+            observer.open_transactions_measured(records, oldest_age_s)
+
+    @override
+    def paused(self, dependency: str) -> None:
+        for observer in self._observers:
+            observer.paused(dependency)
+
+    @override
+    def resumed(self, dependency: str, paused_s: float) -> None:
+        for observer in self._observers:
+            observer.resumed(dependency, paused_s)
+
+    @override
+    def unread_lost(self, offsets: int) -> None:
+        for observer in self._observers:
+            observer.unread_lost(offsets)
+
+    @override
+    def partitions_lost(self, records: int) -> None:
+        for observer in self._observers:
+            observer.partitions_lost(records)

@@ -44,6 +44,30 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
+class RecordPosition(NamedTuple):
+    """Where one record stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Return it as commands take it, such as `tickets/3@41`."""
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """The partition that the record belongs to."""
+        return TopicPartition(self.topic, self.partition)
+
+
+class Watermarks(NamedTuple):
+    """The offsets of a partition: that of its oldest record, and the one that its next record will get."""
+
+    low: int
+    high: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Bytes as the broker gave them.
@@ -73,6 +97,11 @@ class Record:
     def topic_partition(self) -> TopicPartition:
         """The partition this record came from."""
         return TopicPartition(self.topic, self.partition)
+
+    @property
+    def position(self) -> RecordPosition:
+        """Where this record stands in its topic."""
+        return RecordPosition(self.topic, self.partition, self.offset)
 
     @property
     def size_bytes(self) -> int:

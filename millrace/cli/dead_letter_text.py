@@ -27,7 +27,7 @@ def line(letter: DeadLetter | Unreadable) -> str:
     """Return a letter in one line: when, origin, reason, field, tenant, detail."""
     if isinstance(letter, Unreadable):
         what = f"no {letter.missing}: not a dead letter of ours"
-        return f"{when(letter.record.timestamp_ms)}  {letter.place!s:<24}  unreadable  {what}"
+        return f"{when(letter.record.timestamp_ms)}  {letter.position!s:<24}  unreadable  {what}"
     parts = (letter.reason, letter.field or "-", letter.tenant or "-")
     told = "  ".join(_short(part) for part in parts)
     again = f"  (replayed {letter.replays} times)" if letter.replays else ""
@@ -39,7 +39,7 @@ def line(letter: DeadLetter | Unreadable) -> str:
 def letter_json(letter: DeadLetter | Unreadable) -> str:
     """Return a letter as one JSON object, without its value."""
     record = letter.record
-    fields: dict[str, Any] = {"place": str(letter.place), "written_at": when(record.timestamp_ms)}
+    fields: dict[str, Any] = {"place": str(letter.position), "written_at": when(record.timestamp_ms)}
     if isinstance(letter, Unreadable):
         fields |= {"unreadable": f"no {letter.missing}"}
     else:
@@ -90,7 +90,7 @@ def describe(letter: DeadLetter | Unreadable) -> str:
     """Return all that a letter holds: its place, key, headers (the source's own last), and the value as text."""
     record = letter.record
     key = "none" if record.key is None else _bytes(record.key, SHORT_CHARS)
-    rows = [("letter", str(letter.place)), ("written at", when(record.timestamp_ms)), ("key", key)]
+    rows = [("letter", str(letter.position)), ("written at", when(record.timestamp_ms)), ("key", key)]
     ours = [(name, value) for name, value in record.headers if name.startswith(HEADER_PREFIX)]
     foreign = [(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)]
     rows += [(escaped(name), "null" if value is None else _bytes(value, VALUE_CHARS)) for name, value in ours + foreign]

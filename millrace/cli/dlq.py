@@ -27,7 +27,7 @@ from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
 from shared.broker.removal import Remover
 from shared.clock import SystemClock
-from shared.deadletters.envelope import parse_place
+from shared.deadletters.envelope import parse_position
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.replay import (
     Plan,
@@ -130,18 +130,18 @@ def show(
     The value is the record as it came in, before any masking: it may hold personal data.
     """
     quiet()
-    wanted = parse_place(place)
+    wanted = parse_position(place)
     if wanted is None:
         raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
     reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
     found = find_letters(reader, require_stream(stream).name, wanted, quarantine)
     letter = found[-1]
     if len(found) > 1:
-        sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.place}\n")
+        sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.position}\n")
     if raw is None:
         typer.echo(describe(letter))
     elif letter.record.value is None:
-        raise Fatal(f"{letter.place} has no value")
+        raise Fatal(f"{letter.position} has no value")
     elif raw == "-":
         sys.stdout.buffer.write(letter.record.value)
     else:

@@ -163,7 +163,7 @@ def _destination(address: Brokers | None, settings: Settings) -> Iterator[Delive
 
 def _records_ever(address: Brokers) -> int:
     """Return how many records the input topic has ever held, at most."""
-    return sum(high for _, high in TopicReader(address).watermarks(input_topic(DEFAULT.name)).values())
+    return sum(marks.high for marks in TopicReader(address).watermarks(input_topic(DEFAULT.name)).values())
 
 
 def _forget_if_needed(progress: ImportProgress, held: int, restart: bool) -> None:

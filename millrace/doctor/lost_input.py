@@ -25,7 +25,7 @@ def check_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> Itera
     """
     reader = TopicReader(bootstrap, group)
     committed = reader.committed(topics)
-    lows = {where: low for topic in topics for where, (low, _) in reader.watermarks(topic).items()}
+    lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
     lost = {where: low - committed[where] for where, low in lows.items() if committed.get(where, low) < low}
     if lost:
         places = [f"{where.topic}/{where.partition} from {committed[where]} on" for where in list(lost)[:NAMED]]

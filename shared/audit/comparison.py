@@ -12,13 +12,12 @@ from uuid import UUID
 from schemas.outcomes import Outcome
 from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic
-from shared.audit.evidence import Evidence, Place, gather_evidence
+from shared.audit.evidence import Evidence, gather_evidence
 from shared.broker.port import Reader
-from shared.deadletters.envelope import place_of
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
-from shared.records import Record
+from shared.records import Record, RecordPosition
 from shared.vectorstore.port import VERSION_FIELD, Collection, is_version
 
 SettledVersions = dict[UUID, dict[int, bool]]
@@ -110,61 +109,59 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
     """
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
-    findings = AuditReport()
+    report = AuditReport()
     evidence = gather_evidence(reader, stream)
     for example in evidence.unreadable:
-        findings.note("unreadable", example)
-    findings.former = evidence.former
+        report.note("unreadable", example)
+    report.former = evidence.former
     settled: SettledVersions = defaultdict(dict)
-    seen: set[Place] = set()
+    seen: set[RecordPosition] = set()
     for topic in topics:
         for record in reader.read(topic):
-            place = (record.topic_partition, record.offset)
-            seen.add(place)
-            _check_record(record, place, evidence, committed.get(record.topic_partition, 0), findings)
-            outcomes = set(evidence.outcomes.get(place, ()))
+            seen.add(record.position)
+            _check_record(record.position, evidence, committed.get(record.topic_partition, 0), report)
+            outcomes = set(evidence.outcomes.get(record.position, ()))
             if outcomes & {*FINAL, Outcome.SUPERSEDED}:
                 _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
-    findings.below_retention = sum(place not in seen for place in evidence.outcomes)
-    lows = {where: low for topic in topics for where, (low, _) in reader.watermarks(topic).items()}
-    for ((topic, partition), first), count in evidence.unread_lost(committed, lows).items():
+    report.below_retention = sum(position not in seen for position in evidence.outcomes)
+    lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
+    for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
         what = f"{topic}/{partition}: {count} offsets from {first} on were gone before anybody had read them"
-        findings.note("unread_lost", what, count)
+        report.note("unread_lost", what, count)
     for key in evidence.contradicted:
-        findings.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
+        report.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
     if collection is not None:
-        points = _read_points(collection, stream.points, settled, findings)
+        points = _read_points(collection, stream.points, settled, report)
         # By the id, which is what another program cannot write over.
         published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.says}
-        _check_points(points, settled, published, evidence, findings)
-    return findings
+        _check_points(points, settled, published, evidence, report)
+    return report
 
 
-def _check_record(record: Record, place: Place, evidence: Evidence, committed: int, findings: AuditReport) -> None:
-    outcomes = evidence.outcomes.get(place, [])
-    name = place_of(record)
-    if record.offset >= committed:
-        findings.pending += 1
+def _check_record(position: RecordPosition, evidence: Evidence, committed: int, report: AuditReport) -> None:
+    outcomes = evidence.outcomes.get(position, [])
+    if position.offset >= committed:
+        report.pending += 1
         return
     if not outcomes:
-        findings.note("missing", f"{name} is committed but in no ledger message")
+        report.note("missing", f"{position} is committed but in no ledger message")
         return
-    findings.settled += 1
+    report.settled += 1
     kinds = set(outcomes)
-    findings.outcomes[outcomes[0].value] += 1
+    report.outcomes[outcomes[0].value] += 1
     # Settled again after a crash, when something newer was stored: nothing is owed.
     overtaken = Outcome.SUPERSEDED in kinds
-    if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(place):
-        findings.note(evidence.absence("result"), f"{name} was routed but has no result")
-    if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(place):
-        findings.note(evidence.absence("letter"), f"{name} was dead-lettered but is not in the queue")
+    if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(position):
+        report.note(evidence.absence("result"), f"{position} was routed but has no result")
+    if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(position):
+        report.note(evidence.absence("letter"), f"{position} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
-        findings.note("conflicting", f"{name} ended as {', '.join(sorted(kinds))}")
-    letters, results = evidence.dead_letters.get(place, 0), evidence.results.get(place, 0)
+        report.note("conflicting", f"{position} ended as {', '.join(sorted(kinds))}")
+    letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
     said = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": letters}
     repeated = [text.format(count) for text, count in said.items() if count > 1]
     if repeated:
-        findings.note("repeated", f"{name} {' and '.join(repeated)}")
+        report.note("repeated", f"{position} {' and '.join(repeated)}")
 
 
 def _remember_version(stream: Stream[Any, Any], record: Record, routed: bool, settled: SettledVersions) -> None:
@@ -181,7 +178,7 @@ def _check_points(
     settled: SettledVersions,
     published: set[tuple[UUID, int]],
     evidence: Evidence,
-    findings: AuditReport,
+    report: AuditReport,
 ) -> None:
     """Compare every id's point with the versions settled; tombstones are points too.
 
@@ -191,41 +188,41 @@ def _check_points(
     for which, versions in settled.items():
         newest = max(versions)
         if which not in stored:
-            findings.note("missing", f"point {which}, version {newest}, is not stored")
+            report.note("missing", f"point {which}, version {newest}, is not stored")
             continue
         point = stored[which]
         if not is_version(point.version):
             what = f"point {which} has no valid {VERSION_FIELD}, {newest} was settled: another program wrote it"
-            findings.note("missing", f"{what}; remove it and send the item again")
+            report.note("missing", f"{what}; remove it and send the item again")
             continue
         if point.version < newest:
-            findings.note("stale", f"point {which} holds version {point.version}, {newest} was settled")
+            report.note("stale", f"point {which} holds version {point.version}, {newest} was settled")
         decided = point.published
         if not is_version(decided) or versions.get(decided) is not False:
             continue
         if (which, decided) not in published:
             what = f"point {which}: the result of version {decided} was not published"
-            findings.note(evidence.absence("result"), what)
+            report.note(evidence.absence("result"), what)
 
 
 def _read_points(
-    collection: Collection, schema: PointSchema, settled: SettledVersions, findings: AuditReport
+    collection: Collection, schema: PointSchema, settled: SettledVersions, report: AuditReport
 ) -> dict[UUID, StoredPoint]:
     """Read all points, count those that are not ours, and return what is compared of the settled ids."""
     stored: dict[UUID, StoredPoint] = {}
     for which, payload in collection.scroll_all(schema.fields):
         reason = schema.foreign_reason(which, payload)
         if reason is None:
-            findings.points += 1
+            report.points += 1
         else:
-            findings.note("foreign", f"point {which}: {reason}")
+            report.note("foreign", f"point {which}: {reason}")
         if isinstance(which, UUID) and which in settled:
             stored[which] = StoredPoint(payload.get(VERSION_FIELD), payload.get(PUBLISHED_FIELD))
     return stored
 
 
-def audit_json(findings: AuditReport) -> str:
-    """Return the findings as one JSON object."""
+def audit_json(report: AuditReport) -> str:
+    """Return the report as one JSON object."""
     names = (
         "settled",
         "missing",
@@ -243,7 +240,7 @@ def audit_json(findings: AuditReport) -> str:
         "points",
         "foreign",
     )
-    counts = {name: getattr(findings, name) for name in names}
+    counts = {name: getattr(report, name) for name in names}
     return json.dumps(
-        {"clean": findings.clean, **counts, "outcomes": dict(findings.outcomes), "examples": dict(findings.examples)}
+        {"clean": report.clean, **counts, "outcomes": dict(report.outcomes), "examples": dict(report.examples)}
     )

@@ -13,12 +13,9 @@ from typing import Any, Literal
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic
 from shared.broker.port import Reader
-from shared.deadletters.envelope import Unreadable, place_of, read_letter
+from shared.deadletters.envelope import Unreadable, read_letter
 from shared.engine.stream import Stream
-from shared.records import Record, TopicPartition
-
-Place = tuple[TopicPartition, int]
-"""One record: its partition and its offset."""
+from shared.records import Record, RecordPosition, TopicPartition
 
 Owed = Literal["letter", "result"]
 """What a record's outcome promises, and retention or a purge may have removed since."""
@@ -36,9 +33,9 @@ class Evidence:
     """
 
     topic_ids: Mapping[str, str] = field(default_factory=dict)
-    outcomes: dict[Place, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
-    results: dict[Place, int] = field(default_factory=Counter)
-    dead_letters: dict[Place, int] = field(default_factory=Counter)
+    outcomes: dict[RecordPosition, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
+    results: dict[RecordPosition, int] = field(default_factory=Counter)
+    dead_letters: dict[RecordPosition, int] = field(default_factory=Counter)
     says: dict[tuple[str, str, int], str] = field(default_factory=dict)
     contradicted: list[tuple[str, str, int]] = field(default_factory=list)
     removed: Counter[Owed] = field(default_factory=Counter)
@@ -55,7 +52,7 @@ class Evidence:
 
     def unread_lost(
         self, committed: Mapping[TopicPartition, int], lows: Mapping[TopicPartition, int]
-    ) -> dict[Place, int]:
+    ) -> dict[RecordPosition, int]:
         """Return where each span of lost offsets begins, and how many of them nobody has settled.
 
         Args:
@@ -67,7 +64,9 @@ class Evidence:
             if committed.get(where, low) < low:
                 lost.setdefault(where, []).append(range(committed[where], low))
         return {
-            (where, span.start): len(span) - sum((where, offset) in self.outcomes for offset in span)
+            RecordPosition(*where, span.start): sum(
+                RecordPosition(*where, offset) not in self.outcomes for offset in span
+            )
             for where, spans in lost.items()
             for span in _merged(spans)
         }
@@ -94,11 +93,11 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
             try:
                 take(record, evidence)
             except ValueError as error:  # pydantic's errors are ValueErrors
-                evidence.unreadable.append(f"{place_of(record)}: {type(error).__name__}")
+                evidence.unreadable.append(f"{record.position}: {type(error).__name__}")
     # Asked last: what was removed while the topics were read must count as removed.
     owed: dict[Owed, str] = {"letter": dlq_topic(stream.name), "result": stream.result_topic}
     for kind, topic in owed.items():
-        evidence.removed[kind] = sum(low for low, _ in reader.watermarks(topic).values())
+        evidence.removed[kind] = sum(marks.low for marks in reader.watermarks(topic).values())
     return evidence
 
 
@@ -110,7 +109,7 @@ def _take_ledger(record: Record, evidence: Evidence) -> None:
         return
     for span in entry.ranges:
         for offset in range(span.first, span.last + 1):
-            evidence.outcomes[where, offset].append(span.outcome)
+            evidence.outcomes[RecordPosition(*where, offset)].append(span.outcome)
     evidence.unread[where] += [range(span.first, span.last + 1) for span in entry.unread]
 
 
@@ -118,7 +117,7 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
     result = stream.read_result(record.value)
     origin = result.origin
     if not evidence.is_of_another(origin.topic, origin.topic_id):
-        evidence.results[TopicPartition(origin.topic, origin.partition), origin.offset] += 1
+        evidence.results[RecordPosition(origin.topic, origin.partition, origin.offset)] += 1
     key = (result.tenant_id, result.source_id, result.version)
     if evidence.says.setdefault(key, result.says) != result.says:
         evidence.contradicted.append(key)
@@ -127,11 +126,10 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
 def _take_dead_letter(record: Record, evidence: Evidence) -> None:
     letter = read_letter(record)
     if isinstance(letter, Unreadable):
-        evidence.unreadable.append(f"{letter.place}: no {letter.missing}")
+        evidence.unreadable.append(f"{letter.position}: no {letter.missing}")
         return
-    origin = letter.origin
-    if not evidence.is_of_another(origin.topic, letter.topic_id):
-        evidence.dead_letters[TopicPartition(origin.topic, origin.partition), origin.offset] += 1
+    if not evidence.is_of_another(letter.origin.topic, letter.topic_id):
+        evidence.dead_letters[letter.origin] += 1
 
 
 def _merged(spans: list[range]) -> list[range]:

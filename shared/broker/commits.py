@@ -6,6 +6,8 @@ Why they are asynchronous, and when not: `docs/decisions/0004-one-thread-owns-th
 import queue
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -14,10 +16,31 @@ from shared.broker.leases import Lease, Leases
 from shared.errors import Fatal
 from shared.records import TopicPartition
 
-Wanted = Mapping[TopicPartition, tuple[int, int]]
-"""What is to be committed: of each partition the offset, and the number of the lease under which it was reached."""
 
-Commit = tuple[Wanted, "Future[None]"]
+class Reached(NamedTuple):
+    """How far a partition is settled: the offset to commit, and the number of the lease under which it was reached."""
+
+    offset: int
+    lease: int
+
+
+Wanted = Mapping[TopicPartition, Reached]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit that the engine waits for."""
+
+    wanted: Wanted
+    future: "Future[None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A commit on its way to the brokers; `offsets` are what they will confirm."""
+
+    offsets: dict[TopicPartition, int]
+    commit: Commit
 
 
 class Commits:
@@ -33,15 +56,15 @@ class Commits:
     def __init__(self, leases: Leases) -> None:
         self._leases = leases
         self._asked: queue.SimpleQueue[Commit] = queue.SimpleQueue()
-        self._unconfirmed: list[tuple[dict[TopicPartition, int], Commit]] = []
-        self.confirmed: dict[TopicPartition, tuple[int, int]] = {}
+        self._unconfirmed: list[Unconfirmed] = []
+        self.confirmed: dict[TopicPartition, Reached] = {}
 
     # --- from any thread ---
 
     def ask(self, wanted: Wanted) -> "Future[None]":
         """Have the poll thread commit; the future fails with `KafkaException` where the brokers refuse. It never blocks."""
         future: Future[None] = Future()
-        self._asked.put((wanted, future))
+        self._asked.put(Commit(wanted, future))
         return future
 
     # --- on the poll thread ---
@@ -59,33 +82,33 @@ class Commits:
             except queue.Empty:
                 return
             wait_s = 0
-            offsets = self._ours(commit[0])
+            offsets = self._ours(commit.wanted)
             if not offsets:  # given up while the commit waited: its offsets are the new owner's to say
-                commit[1].set_result(None)
+                commit.future.set_result(None)
                 continue
             try:
                 consumer.commit(offsets=offsets, asynchronous=True)
-                self._unconfirmed.append(({TopicPartition(p.topic, p.partition): p.offset for p in offsets}, commit))
+                self._unconfirmed.append(Unconfirmed(_offsets(offsets), commit))
             except KafkaException as error:
-                commit[1].set_exception(error)
+                commit.future.set_exception(error)
 
     def send_now(self, consumer: Consumer) -> None:
         """Send one while a rebalance waits: synchronously, since no poll will run to confirm it."""
         try:
-            wanted, future = self._asked.get_nowait()
+            commit = self._asked.get_nowait()
         except queue.Empty:
             return
-        offsets = self._ours(wanted)
+        offsets = self._ours(commit.wanted)
         try:
             if offsets:
                 consumer.commit(offsets=offsets, asynchronous=False)
-            future.set_result(None)
+            commit.future.set_result(None)
         except KafkaException as error:
-            future.set_exception(error)
+            commit.future.set_exception(error)
 
     def send_again(self) -> None:
         """Queue those that are on their way once more: no poll will run to hear that they arrived."""
-        waiting, self._unconfirmed = [commit for _, commit in self._unconfirmed], []
+        waiting, self._unconfirmed = [pending.commit for pending in self._unconfirmed], []
         while not self._asked.empty():
             waiting.append(self._asked.get())
         for commit in waiting:
@@ -95,29 +118,32 @@ class Commits:
         """Fail all of them: the poll thread has ended by an error."""
         self.send_again()
         while not self._asked.empty():
-            self._asked.get()[1].set_exception(Fatal(f"consuming has failed: {error}"))
+            self._asked.get().future.set_exception(Fatal(f"consuming has failed: {error}"))
 
     def on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         """Take the brokers' answer: the client's callback."""
-        offsets = {TopicPartition(p.topic, p.partition): p.offset for p in partitions}
+        offsets = _offsets(partitions)
         failure = error or next((p.error for p in partitions if p.error is not None), None)
-        for pending in [pending for pending in self._unconfirmed if pending[0] == offsets]:
+        for pending in [pending for pending in self._unconfirmed if pending.offsets == offsets]:
             self._unconfirmed.remove(pending)
-            wanted, future = pending[1]
             if failure is None:
-                self.confirmed |= wanted
-                future.set_result(None)
+                self.confirmed |= pending.commit.wanted
+                pending.commit.future.set_result(None)
             else:
-                future.set_exception(KafkaException(failure))
+                pending.commit.future.set_exception(KafkaException(failure))
 
     def _ours(self, wanted: Wanted) -> list[KafkaPartition]:
         """Return what may be committed, as the client takes it."""
-        found = [(where, offset, self._leases.lease_of(where), number) for where, (offset, number) in wanted.items()]
+        held = {where: self._leases.lease_of(where) for where in wanted}
         return [
-            _to_kafka(where, offset, lease)
-            for where, offset, lease, number in found
-            if lease is not None and lease.number == number
+            _to_kafka(where, reached.offset, lease)
+            for where, reached in wanted.items()
+            if (lease := held[where]) is not None and lease.number == reached.lease
         ]
+
+
+def _offsets(partitions: list[KafkaPartition]) -> dict[TopicPartition, int]:
+    return {TopicPartition(p.topic, p.partition): p.offset for p in partitions}
 
 
 def _to_kafka(where: TopicPartition, offset: int, lease: Lease) -> KafkaPartition:

@@ -6,7 +6,7 @@ retention has removed them; and a partition that had nothing yet would have no o
 
 from dataclasses import dataclass
 
-from shared.broker.commits import Commits
+from shared.broker.commits import Commits, Reached
 from shared.broker.leases import Leases
 from shared.records import TopicPartition
 
@@ -78,10 +78,10 @@ class Ends:
                 progress.end = NOTHING
             elif self._is_settled(place, progress, lease.number):
                 progress.committed = progress.end
-                self._commits.ask({place: (progress.end, lease.number)})
+                self._commits.ask({place: Reached(progress.end, lease.number)})
 
     def _is_settled(self, place: TopicPartition, progress: PartitionProgress, lease: int) -> bool:
         if progress.handed_out == NOTHING:
             return True
-        offset, number = self._commits.confirmed.get(place, (NOTHING, NOTHING))
+        offset, number = self._commits.confirmed.get(place, Reached(NOTHING, NOTHING))
         return number == lease and offset == progress.handed_out

@@ -7,7 +7,7 @@ prepares the next batch, the *working* one settles the batch in hand.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from shared.records import Message, Record, TopicPartition, UnreadOffsets
+from shared.records import Message, Record, TopicPartition, UnreadOffsets, Watermarks
 
 
 class Source(Protocol):
@@ -186,7 +186,7 @@ class Reader(Protocol):
         """
         ...
 
-    def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+    def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
         """Return for each partition its lowest offset and the offset that the next record will get.
 
         Raises:

@@ -13,7 +13,7 @@ from shared.broker.security import Address, Heard, failure, group_failure, opene
 from shared.broker.topic_ids import TopicIds
 from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.errors import Unavailable
-from shared.records import Record, TopicPartition
+from shared.records import Record, TopicPartition, Watermarks
 
 TIMEOUT_S = 15.0
 READ_AT_ONCE = 1_000
@@ -64,7 +64,7 @@ class TopicReader:
             "fetch.queue.backoff.ms": 10,  # of the default second nearly all would be spent waiting with an empty queue
         }
 
-    def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+    def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
         """Return for each partition its lowest offset and the offset that the next record will get.
 
         Raises:
@@ -109,7 +109,7 @@ class TopicReader:
             marks = self._watermarks(consumer, topic)
             lows = {where: max(low, (start or {}).get(where, 0)) for where, (low, _) in marks.items()}
             wanted = [where for where in marks if start is None or where in start]
-            ends = {where: marks[where][1] for where in wanted if marks[where][1] > lows[where]}
+            ends = {where: marks[where].high for where in wanted if marks[where].high > lows[where]}
             consumer.assign([KafkaPartition(w.topic, w.partition, lows[w]) for w in ends])
             silent_s = 0.0
             while ends:
@@ -167,7 +167,7 @@ class TopicReader:
                 consumer.poll(COORDINATOR_WAIT_S)  # nothing is assigned: this only waits
         raise AssertionError("unreachable")
 
-    def _watermarks(self, consumer: Consumer, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+    def _watermarks(self, consumer: Consumer, topic: str) -> dict[TopicPartition, Watermarks]:
         try:
             found = reach(consumer, self._heard, topic, TIMEOUT_S).topics[topic]
             if found.error is not None:
@@ -179,13 +179,14 @@ class TopicReader:
             raise failure(error.args[0], f"topic {topic}", f"Read on topic {topic}") from error
 
 
-def marks_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+def marks_of(consumer: Consumer, place: TopicPartition) -> Watermarks:
     """Ask for a partition's watermarks, and ask again while its leader is being chosen: a new topic has none at first."""
+    asked = KafkaPartition(*place)
     for _ in range(COORDINATOR_ATTEMPTS):
         try:
-            return consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)
+            return Watermarks(*consumer.get_watermark_offsets(asked, timeout=TIMEOUT_S, cached=False))
         except KafkaException as error:
             if error.args[0].code() not in LEADER_MOVES:
                 raise
         consumer.poll(COORDINATOR_WAIT_S)  # nothing is assigned: this only waits
-    return consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)
+    return Watermarks(*consumer.get_watermark_offsets(asked, timeout=TIMEOUT_S, cached=False))

@@ -13,7 +13,7 @@ from shared.broker.kafka import client_config
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address, failure, opened
 from shared.errors import Fatal
-from shared.records import TopicPartition
+from shared.records import TopicPartition, Watermarks
 
 TIMEOUT_S = 20.0
 
@@ -28,8 +28,8 @@ class Remover:
     def __init__(self, bootstrap: Address) -> None:
         self._bootstrap = bootstrap
 
-    def beginning(self, topic: str, until: datetime | None) -> dict[TopicPartition, tuple[int, int]]:
-        """Return for each partition its lowest offset, and the first one that stays: of the first record at `until`.
+    def beginning(self, topic: str, until: datetime | None) -> dict[TopicPartition, Watermarks]:
+        """Return for each partition its lowest offset, and as `high` that of the first record at `until`, which stays.
 
         Args:
             topic: The topic.
@@ -56,7 +56,10 @@ class Remover:
             if each.error is not None:  # no answer must never read as "all of it"
                 raise failure(each.error, f"{topic}/{each.partition}", f"Describe on topic {topic}")
         firsts = {TopicPartition(each.topic, each.partition): each.offset for each in found}
-        return {where: (low, firsts[where] if firsts[where] >= 0 else high) for where, (low, high) in marks.items()}
+        return {
+            where: Watermarks(low, firsts[where] if firsts[where] >= 0 else high)
+            for where, (low, high) in marks.items()
+        }
 
     def remove(self, before: Mapping[TopicPartition, int]) -> None:
         """Remove what lies before these offsets.

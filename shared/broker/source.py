@@ -11,7 +11,7 @@ from functools import partial
 
 from confluent_kafka import KafkaException
 
-from shared.broker.commits import Commits
+from shared.broker.commits import Commits, Reached
 from shared.broker.consumer import LOST_CODES, NEEDS, Membership
 from shared.broker.leases import Leases
 from shared.broker.poller import Poller
@@ -112,7 +112,9 @@ class KafkaSource:
     def _confirmed(self, ours: Sequence[Record]) -> bool:
         """Have the poll thread commit; return False where the group refuses because the partitions are another's."""
         leases = {record.topic_partition: record.lease for record in ours}
-        future = self._commits.ask({where: (offset, leases[where]) for where, offset in next_offsets(ours).items()})
+        future = self._commits.ask(
+            {where: Reached(offset, leases[where]) for where, offset in next_offsets(ours).items()}
+        )
         try:
             future.result(self._settings.commit_timeout_s)
         except FutureTimeoutError:

@@ -7,14 +7,13 @@ whoever wrote the message. This module must not know the engine, which writes th
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import NamedTuple
 
 from schemas.failures import COUNT_DIGITS, CutHeader, count_of
 from schemas.failures import HEADER_PREFIX as PREFIX
 from schemas.failures import FailureHeader as Header
 from schemas.topics import dlq_topic, redo_topic
 from shared.errors import Rejected
-from shared.records import Headers, Message, Provenance, Record, header_texts
+from shared.records import Headers, Message, Provenance, Record, RecordPosition, header_texts
 
 CUT_VALUE_BYTES = 256 << 10
 """This many bytes are kept of a value that does not fit the dead-letter queue."""
@@ -27,18 +26,6 @@ MOST_HEADERS = 50_000
 
 COUNT_MAX = 10**COUNT_DIGITS - 1
 """The highest count that is read back; a count stays there once it has reached it."""
-
-
-class Place(NamedTuple):
-    """One record of a topic."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        """Return it as commands take it."""
-        return f"{self.topic}/{self.partition}@{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +47,7 @@ class DeadLetter:
     """
 
     record: Record
-    origin: Place
+    origin: RecordPosition
     topic_id: str | None
     reason: str
     field: str
@@ -72,9 +59,9 @@ class DeadLetter:
     last_failed_at: datetime | None
 
     @property
-    def place(self) -> Place:
+    def position(self) -> RecordPosition:
         """Where it stands in the queue."""
-        return place_of(self.record)
+        return self.record.position
 
     @property
     def is_cut(self) -> bool:
@@ -96,23 +83,18 @@ class Unreadable:
     missing: str
 
     @property
-    def place(self) -> Place:
+    def position(self) -> RecordPosition:
         """Where it stands in the queue."""
-        return place_of(self.record)
+        return self.record.position
 
 
-def place_of(record: Record) -> Place:
-    """Return a record's place."""
-    return Place(record.topic, record.partition, record.offset)
-
-
-def parse_place(text: str) -> Place | None:
+def parse_position(text: str) -> RecordPosition | None:
     """Return the place that `TOPIC/PARTITION@OFFSET` names; None if the text is not of that form."""
     topic, slash, rest = text.rpartition("/")
     partition, at, offset = rest.partition("@")
     if not (topic and slash and at and _is_number(partition) and _is_number(offset)):
         return None
-    return Place(topic, int(partition), int(offset))
+    return RecordPosition(topic, int(partition), int(offset))
 
 
 def write_letter(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Message:
@@ -143,7 +125,9 @@ def read_letter(record: Record) -> DeadLetter | Unreadable:
             return Unreadable(record, header)
     return DeadLetter(
         record=record,
-        origin=Place(texts[Header.ORIGIN_TOPIC], int(texts[Header.ORIGIN_PARTITION]), int(texts[Header.ORIGIN_OFFSET])),
+        origin=RecordPosition(
+            texts[Header.ORIGIN_TOPIC], int(texts[Header.ORIGIN_PARTITION]), int(texts[Header.ORIGIN_OFFSET])
+        ),
         topic_id=texts.get(Header.ORIGIN_TOPIC_ID),
         reason=texts[Header.REASON],
         field=texts.get(Header.FIELD, ""),

@@ -13,13 +13,13 @@ from shared.broker.port import Reader, Sink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.clock import Clock
-from shared.deadletters.envelope import DeadLetter, Place, Unreadable, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.repeats import Repeats
 from shared.deadletters.resend import release, resend
 from shared.deadletters.select import Selection
 from shared.errors import Fatal
-from shared.records import Message, Record, TopicPartition
+from shared.records import Message, Record, RecordPosition, TopicPartition
 
 READ_AT_ONCE = 100
 READ_AHEAD_BYTES = 2 << 20
@@ -68,27 +68,27 @@ def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Ca
     return [line for _, _, line in sorted(kept)]
 
 
-def find_letters(reader: Reader, stream: str, place: Place, quarantine: bool = False) -> list[Letter]:
-    """Return the letter that stands at a place of the queue or the quarantine, or every letter whose origin is the place.
+def find_letters(reader: Reader, stream: str, position: RecordPosition, quarantine: bool = False) -> list[Letter]:
+    """Return the letter at a position of the queue or the quarantine, or every letter whose origin stands at that position.
 
     Args:
         reader: Reads the letters.
         stream: The stream.
-        place: Of the letter or of its origin.
+        position: Of the letter or of its origin.
         quarantine: Look for an origin in the quarantine instead of the queue.
 
     Raises:
         Fatal: there is none.
     """
-    if place.topic in (dlq_topic(stream), quarantine_topic(stream)):
-        start = {TopicPartition(place.topic, place.partition): place.offset}
-        first = next(reader.read(place.topic, start), None)
-        found = [read_letter(first)] if first is not None and first.offset == place.offset else []
+    if position.topic in (dlq_topic(stream), quarantine_topic(stream)):
+        start = {position.topic_partition: position.offset}
+        first = next(reader.read(position.topic, start), None)
+        found = [read_letter(first)] if first is not None and first.offset == position.offset else []
     else:
         all_letters = map(read_letter, reader.read(letter_topic(stream, quarantine)))
-        found = [letter for letter in all_letters if isinstance(letter, DeadLetter) and letter.origin == place]
+        found = [letter for letter in all_letters if isinstance(letter, DeadLetter) and letter.origin == position]
     if not found:
-        raise Fatal(f"there is no dead letter at {place}, nor one whose origin it is")
+        raise Fatal(f"there is no dead letter at {position}, nor one whose origin it is")
     return found
 
 

@@ -73,7 +73,7 @@ class Settler:
             lost = self._source.commit(batch.records)
             self._done(SettleStep.COMMIT)
         self._tell(batch.settled, lost)
-        self._done(SettleStep.TELL)
+        self._done(SettleStep.NOTIFY)
         return True
 
     def report_unread(self, spans: Sequence[UnreadOffsets]) -> None:

@@ -16,7 +16,7 @@ from shared.broker import provision
 from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, FETCH_LIMIT_BYTES
 from shared.broker.reader import TopicReader
 from shared.errors import Fatal, Unavailable
-from shared.records import Message, Record, TopicPartition
+from shared.records import Message, Record, TopicPartition, Watermarks
 from tests.support.brokers import (
     PARTITIONS,
     Broker,
@@ -306,7 +306,7 @@ def test_the_reader_stops_at_once_where_there_is_nothing(broker: Broker) -> None
     topic = broker.topic()
     reader = TopicReader(broker.bootstrap)
     assert list(reader.read(topic)) == []
-    assert reader.watermarks(topic) == dict.fromkeys(places(topic), (0, 0))
+    assert reader.watermarks(topic) == dict.fromkeys(places(topic), Watermarks(0, 0))
     assert reader.committed([topic]) == {}
 
 

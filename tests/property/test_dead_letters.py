@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.failures import HEADER_PREFIX, FailureReason
 from schemas.failures import FailureHeader as Header
-from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_place, read_letter, write_letter
+from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_position, read_letter, write_letter
 from shared.deadletters.resend import resend
 from shared.errors import Rejected
 from shared.records import Headers, Message, Record
@@ -100,7 +100,7 @@ def test_a_dead_letter_is_read_back_as_it_was_written(
         assert found.attempts == (min(earlier.attempts + 1, COUNT_MAX) if earlier else 1)
         assert found.replays == (earlier.replays if earlier else 0)
         assert (found.first_failed_at, found.last_failed_at) == (earlier.first_failed_at if earlier else NOON, NOON)
-        assert parse_place(str(found.origin)) == found.origin
+        assert parse_position(str(found.origin)) == found.origin
 
 
 @given(RECORD, FAILURE)
@@ -156,6 +156,6 @@ def test_past_the_ceiling_and_only_then_it_is_quarantined(
 @given(st.lists(HEADER, max_size=12).map(tuple), st.none() | st.binary(max_size=20))
 def test_any_headers_are_read_without_an_error(headers: tuple[tuple[str, bytes], ...], key: bytes | None) -> None:
     found = read_letter(stood(Message("tickets.dlq", key, b"", headers)))
-    assert found.place.topic == "tickets.dlq"
+    assert found.position.topic == "tickets.dlq"
     if isinstance(found, DeadLetter):
         assert found.tenant is None or b":" in (key or b"")

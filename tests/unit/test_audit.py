@@ -16,7 +16,7 @@ from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from shared.audit.comparison import AuditReport, audit, audit_json
 from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.deadletters.resend import resend
-from shared.records import Message, Point, Record, TopicPartition
+from shared.records import Message, Point, Record, TopicPartition, Watermarks
 from tests.support.assembly import Assembly
 from tests.support.streams import KINDS, TICKET_KIND, Kind
 
@@ -30,15 +30,15 @@ class MemoryReader:
     def __init__(self, kind: Kind = TICKET_KIND) -> None:
         self.topics: dict[str, list[Record]] = {topic: [] for topic in kind.topics}
         self.offsets: dict[TopicPartition, int] = {}
-        self.marks: dict[TopicPartition, tuple[int, int]] = {}
+        self.marks: dict[TopicPartition, Watermarks] = {}
         self.ids: dict[str, str] = {}
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         return {where: offset for where, offset in self.offsets.items() if where.topic in topics}
 
-    def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+    def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
         held = self.topics[topic]
-        return {TopicPartition(topic, 0): (held[0].offset if held else 0, len(held))} | self.marks
+        return {TopicPartition(topic, 0): Watermarks(held[0].offset if held else 0, len(held))} | self.marks
 
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
         return {topic: found for topic, found in self.ids.items() if topic in topics}
@@ -317,11 +317,11 @@ def test_letters_and_results_that_were_removed_stand_apart_and_no_more_than_were
     world = empty
     world.settle(*[world.kind.record(world.kind.event(f"T-{at}", **changes), at) for at in range(3)])
     world.held(topic).clear()
-    world.reader.marks[TopicPartition(getattr(world.kind, topic), 0)] = (2, 2)
+    world.reader.marks[TopicPartition(getattr(world.kind, topic), 0)] = Watermarks(2, 2)
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"purged": 2, "missing": 1}
-    world.reader.marks[TopicPartition(getattr(world.kind, topic), 0)] = (3, 3)
+    world.reader.marks[TopicPartition(getattr(world.kind, topic), 0)] = Watermarks(3, 3)
     assert world.audit().clean
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.records import Record, TopicPartition, UnreadOffsets
+from shared.records import Record, TopicPartition, UnreadOffsets, Watermarks
 from tests.support.tickets import event, record
 from tests.unit.test_audit import World, counts
 
@@ -60,14 +60,14 @@ def test_what_another_group_had_settled_is_not_lost(world: World) -> None:
 
 def test_a_committed_offset_below_the_log_is_a_loss_before_any_worker_says_so(world: World) -> None:
     world.reader.topics["tickets"] = tickets([8, 9])
-    world.reader.marks[ONLY] = (8, 10)
+    world.reader.marks[ONLY] = Watermarks(8, 10)
     assert counts(world.audit()) == {"unread_lost": 5, "pending": 2, "below_retention": 3}
 
 
 def test_where_nothing_was_ever_committed_nothing_was_owed() -> None:
     world = World()
     world.reader.topics["tickets"] = tickets([8, 9])
-    world.reader.marks[ONLY] = (8, 10)
+    world.reader.marks[ONLY] = Watermarks(8, 10)
     assert counts(world.audit()) == {"pending": 2}
 
 

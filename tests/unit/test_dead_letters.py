@@ -9,11 +9,11 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason, count_of
-from shared.deadletters.envelope import DeadLetter, Place, Unreadable, parse_place, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, parse_position, read_letter
 from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogram
 from shared.deadletters.resend import resend
 from shared.deadletters.select import Criteria, Selection, parse_time
-from shared.records import Message
+from shared.records import Message, RecordPosition
 from tests.support.letters import NOON, NOON_MS, letter, message, stood
 
 FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
@@ -21,8 +21,8 @@ FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin
 
 def test_the_envelope_is_read_back() -> None:
     found = letter(7)
-    assert found.origin == Place("tickets", 0, 7)
-    assert str(found.place) == "tickets.dlq/0@7"
+    assert found.origin == RecordPosition("tickets", 0, 7)
+    assert str(found.position) == "tickets.dlq/0@7"
     assert (found.reason, found.field, found.detail, found.stage) == ("model_failed", "body", "found x", "embed")
     assert (found.attempts, found.replays, found.tenant) == (1, 0, "acme")
     assert found.first_failed_at == found.last_failed_at == NOON
@@ -66,14 +66,14 @@ def test_a_count_is_a_plain_number_or_0(text: str | None, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["tickets.dlq/3@17", "a/b/0@0"])
 def test_a_place_goes_through_text(text: str) -> None:
-    assert str(parse_place(text)) == text
+    assert str(parse_position(text)) == text
 
 
 @pytest.mark.parametrize(
     "text", ["", "tickets", "tickets/1", "tickets@1", "/1@2", "t/x@1", "t/1@", "t/1@-1", "t/\u0661@1"]
 )
 def test_what_is_no_place_is_none(text: str) -> None:
-    assert parse_place(text) is None
+    assert parse_position(text) is None
 
 
 @pytest.mark.parametrize(

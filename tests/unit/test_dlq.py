@@ -11,7 +11,7 @@ import pytest
 from schemas.failures import FailureReason
 from shared.broker.delivery import ATTEMPTS
 from shared.broker.port import Reader
-from shared.deadletters.envelope import DeadLetter, Place, read_letter
+from shared.deadletters.envelope import DeadLetter, read_letter
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.replay import (
     CHUNK_BYTES,
@@ -26,7 +26,7 @@ from shared.deadletters.replay import (
 )
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Unavailable
-from shared.records import Message, Record, TopicPartition
+from shared.records import Message, Record, RecordPosition, TopicPartition, Watermarks
 from tests.support.fakes import FakeSink, ManualClock
 from tests.support.letters import NOON, message, stood
 
@@ -47,8 +47,8 @@ class MemoryQueue:
         held = self.partitions[TopicPartition(sent.topic, partition)]
         held.append(stood(sent, len(held), partition, minutes))
 
-    def watermarks(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
-        return {where: (self.lows[where], len(held)) for where, held in self.partitions.items()}
+    def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
+        return {where: Watermarks(self.lows[where], len(held)) for where, held in self.partitions.items()}
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
         return {}
@@ -264,7 +264,7 @@ def test_the_newest_are_kept_newest_last_and_all_are_counted() -> None:
 
 def test_fewer_letters_than_asked_for_are_all_shown() -> None:
     found = letters(World(2).reader, DLQ, Selection(Criteria(), NOON))
-    assert newest(found, 20, Histogram(), lambda letter: str(letter.place)) == ["tickets.dlq/0@0", "tickets.dlq/1@0"]
+    assert newest(found, 20, Histogram(), lambda letter: str(letter.position)) == ["tickets.dlq/0@0", "tickets.dlq/1@0"]
 
 
 def test_letters_are_handed_out_one_by_one() -> None:
@@ -276,14 +276,16 @@ def test_letters_are_handed_out_one_by_one() -> None:
 
 def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
     world = World(6)
-    [by_place] = find_letters(world.reader, "tickets", Place(DLQ, 1, 2))
-    [by_origin] = find_letters(world.reader, "tickets", Place("tickets", 0, 5))
+    [by_place] = find_letters(world.reader, "tickets", RecordPosition(DLQ, 1, 2))
+    [by_origin] = find_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))
     assert by_place == by_origin
     world.queue.put(message(5))
-    assert len(find_letters(world.reader, "tickets", Place("tickets", 0, 5))) == 2
+    assert len(find_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))) == 2
 
 
-@pytest.mark.parametrize("place", [Place(DLQ, 1, 3), Place("tickets", 0, 6), Place("other", 0, 0)])
-def test_a_letter_that_is_not_there_is_told(place: Place) -> None:
+@pytest.mark.parametrize(
+    "place", [RecordPosition(DLQ, 1, 3), RecordPosition("tickets", 0, 6), RecordPosition("other", 0, 0)]
+)
+def test_a_letter_that_is_not_there_is_told(place: RecordPosition) -> None:
     with pytest.raises(Fatal, match=f"no dead letter at {place}"):
         find_letters(World(6).reader, "tickets", place)

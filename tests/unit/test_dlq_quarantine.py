@@ -9,12 +9,12 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason
-from shared.deadletters.envelope import DeadLetter, Place, read_letter, write_letter
+from shared.deadletters.envelope import DeadLetter, read_letter, write_letter
 from shared.deadletters.repeats import Repeats
 from shared.deadletters.replay import Plan, Replay, Replayed, Span, find_letters, letter_topic, replay_group
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
-from shared.records import Message, TopicPartition
+from shared.records import Message, RecordPosition, TopicPartition
 from tests.support.letters import BY, NOON, letter, message, stood
 from tests.unit.test_dlq import DLQ, ONE, ZERO, World
 
@@ -121,11 +121,11 @@ def test_where_the_group_has_a_position_is_told() -> None:
 def test_a_letter_of_the_quarantine_is_found_by_its_place_and_by_its_origin() -> None:
     world = World(topic=QUARANTINE)
     world.queue.put(quarantined(5))
-    [by_place] = find_letters(world.reader, "tickets", Place(QUARANTINE, 0, 0))
-    [by_origin] = find_letters(world.reader, "tickets", Place("tickets.redo", 0, 5), quarantine=True)
+    [by_place] = find_letters(world.reader, "tickets", RecordPosition(QUARANTINE, 0, 0))
+    [by_origin] = find_letters(world.reader, "tickets", RecordPosition("tickets.redo", 0, 5), quarantine=True)
     assert by_place == by_origin
     with pytest.raises(Fatal, match="no dead letter at tickets/0@6"):
-        find_letters(world.reader, "tickets", Place("tickets", 0, 6), quarantine=True)
+        find_letters(world.reader, "tickets", RecordPosition("tickets", 0, 6), quarantine=True)
 
 
 @pytest.mark.parametrize(

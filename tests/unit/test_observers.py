@@ -45,9 +45,9 @@ def test_what_is_passed_on_arrives_unchanged() -> None:
 
 
 def test_nobody_listening_is_no_error() -> None:
-    assert Observers([]).paused("store") is None  # type: ignore[func-returns-value]  # that it returns is the point
+    assert Observers([]).paused("store") is None  # that it returns is the point
 
 
 def test_the_steps_are_in_the_order_of_the_design() -> None:
-    assert [step.name for step in SettleStep] == ["UPSERT", "LOOK_AGAIN", "PRODUCE", "FLUSH", "COMMIT", "TELL"]
+    assert [step.name for step in SettleStep] == ["UPSERT", "LOOK_AGAIN", "PRODUCE", "FLUSH", "COMMIT", "NOTIFY"]
     assert list(SettleStep) == sorted(SettleStep)

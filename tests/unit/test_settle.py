@@ -78,7 +78,7 @@ def test_the_order_of_effects() -> None:
         "[flush]",
         "commit 3",
         "[commit]",
-        "[tell]",
+        "[notify]",
     ]
 
 

@@ -90,7 +90,7 @@ def test_a_part_that_knows_nothing_does_not_spoil_the_other(telling: str) -> Non
 def test_the_heads_weights_say_what_the_recipe_says(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = examples(support(labels=4))
     recipe = Recipe(kind, 0.3, dense_temperature=0.8, sparse_temperature=0.4, temperature=1.7)
-    monkeypatch.setattr(training, "choose", lambda *_: (recipe, {}))
+    monkeypatch.setattr(training, "choose_recipe", lambda *_: (recipe, {}))
     head = train(given, None, MODEL, nothing).head
     weighed, labels = head.terms.weigh(given.texts), len(given.labels)
     parts = {
@@ -107,7 +107,7 @@ def test_the_heads_weights_say_what_the_recipe_says(kind: str, monkeypatch: pyte
 def test_where_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest.MonkeyPatch) -> None:
     given, kinds = examples(support(labels=3)), []
     recipe = Recipe("joint", 0.0, 1.0, 1.0, temperature=0.5)
-    monkeypatch.setattr(training, "choose", lambda *_: (recipe, {}))
+    monkeypatch.setattr(training, "choose_recipe", lambda *_: (recipe, {}))
 
     def noted(given: Examples, folds: list[folding.Fold], done: Callable[[], None]) -> list[HeldOut]:
         kinds.append([fold.kinds for fold in folds])
