@@ -123,8 +123,10 @@ def report_scope(train_part: Texts, test_part: Texts) -> None:
     }
     for name, known in draws.items():
         figures = measured(trained_on(train_part.where(np.isin(train_part.labels, known))), test_part)
-        told = (figures.oos_auroc, figures.oos_auroc_confidence, figures.oos_auroc_nearest)
-        print(f"  {name:<14} {' '.join(f'{value:.4f}' for value in told)}  in scope {figures.in_scope_accuracy:.4f}")
+        reported = (figures.oos_auroc, figures.oos_auroc_confidence, figures.oos_auroc_nearest)
+        print(
+            f"  {name:<14} {' '.join(f'{value:.4f}' for value in reported)}  in scope {figures.in_scope_accuracy:.4f}"
+        )
 
 
 def report_few(train_part: Texts, test_part: Texts) -> None:
@@ -137,8 +139,8 @@ def report_few(train_part: Texts, test_part: Texts) -> None:
         rows = [drawn.choice(np.flatnonzero(labels == name), FEW, replace=False) for name in sorted(set(labels))]
         few = train_part.where(np.concatenate(rows))
         figures = measured(trained_on(few), test_part)
-        told = {"head": figures.accuracy, "head's calibration error": figures.ece} | parts_alone(few, test_part)
-        for name, value in told.items():
+        reported = {"head": figures.accuracy, "head's calibration error": figures.ece} | parts_alone(few, test_part)
+        for name, value in reported.items():
             seen.setdefault(name, []).append(value)
     for name, values in seen.items():
         print(f"  {name:<26} {mean(values):.4f} ({min(values):.4f}-{max(values):.4f})")

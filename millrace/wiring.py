@@ -76,7 +76,7 @@ def stream_worker(
         spec = stream.collection([card], {name: each.dim for name, each in models.items()})
         collection = opened_collection(settings, process.store, spec)
         if isinstance(collection, Aliased):
-            collection.tell_alias(observer.alias_elsewhere)
+            collection.watch_alias(observer.alias_elsewhere)
             lifecycle.ask("alias", collection.alias_fault)
         resources = Resources(
             collection=collection,

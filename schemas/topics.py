@@ -11,7 +11,7 @@ MESSAGE_LIMIT_BYTES = 1_048_576
 ENVELOPE_LIMIT_BYTES = 65_536
 """Room that headers may take on top of a value."""
 
-LETTER_LIMIT_BYTES = 16 << 20
+DEAD_LETTER_LIMIT_BYTES = 16 << 20
 """What a dead letter may take. A topic's limit counts compressed bytes: a producer with a stronger codec gets more into the
 input than the same bytes take in the queue. What exceeds this too is cut (`CutHeader`)."""
 
@@ -65,10 +65,10 @@ def topics_of(stream: str, key: str, results: Sequence[str], partitions: int | N
     room = MESSAGE_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES
     return (
         Topic(input_topic(stream), key, count, 7 * DAY_MS, room),
-        Topic(redo_topic(stream), key, count, 7 * DAY_MS, LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES),
+        Topic(redo_topic(stream), key, count, 7 * DAY_MS, DEAD_LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES),
         # Results are kept longer than the input, which the audit compares.
         *(Topic(result, key, count, 30 * DAY_MS) for result in results),
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
-        Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, LETTER_LIMIT_BYTES),
-        Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, LETTER_LIMIT_BYTES),
+        Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, DEAD_LETTER_LIMIT_BYTES),
+        Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, DEAD_LETTER_LIMIT_BYTES),
     )

@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from typing_extensions import override
+
 
 class Clock(Protocol):
     """Time as the engine sees it."""
@@ -26,21 +28,21 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
+class SystemClock(Clock):
     """The machine's clock."""
 
+    @override
     def now(self) -> datetime:
-        """Return the wall-clock time in UTC."""
         return datetime.now(UTC)
 
+    @override
     def monotonic_s(self) -> float:
-        """Return `time.monotonic`."""
         return time.monotonic()
 
+    @override
     def cpu_s(self) -> float:
-        """Return `time.process_time`."""
         return time.process_time()
 
+    @override
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        """Wait on the event."""
         return event.wait(timeout_s)

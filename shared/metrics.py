@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from typing_extensions import override
 
 from schemas.outcomes import Outcome
 from shared.embedding.port import Modality
@@ -37,7 +38,7 @@ CATALOGUE = (
     Metric("millrace_stage_cpu_seconds_total", "counter", "CPU time of a stage, all threads.", ("stage",)),
     Metric("millrace_inputs_total", "counter", "Inputs that needed a vector.", ("modality", "source")),
     Metric("millrace_cache_keys_total", "counter", "Vectors looked for, by level: hit or miss.", ("level", "result")),
-    Metric("millrace_cache_rubbish_total", "counter", "Values in Redis that were refused; each is a miss too."),
+    Metric("millrace_cache_refused_values_total", "counter", "Values in Redis that were refused; each is a miss too."),
     Metric("millrace_cache_errors_total", "counter", "Calls to Redis that failed.", ("operation", "kind")),
     Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
     Metric("millrace_input_cost_total", "counter", "What the model encoded, by its unit.", ("modality", "unit")),
@@ -48,7 +49,7 @@ CATALOGUE = (
         "Records that the log lost, by retention for example, before they were read; gaps between them count too.",
     ),
     Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
-    Metric("millrace_dlq_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
+    Metric("millrace_dead_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
     Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
     Metric("millrace_alias_elsewhere", "gauge", "1 while readers' alias has been moved from what is written."),
     Metric(
@@ -110,81 +111,81 @@ class Metrics(Observer):
             self._add("millrace_records_total", 0, outcome.value)
         self._add("millrace_unread_lost_records_total", 0)
 
+    @override
     def batch_gathered(self, records: int, waited_s: float) -> None:
-        """Note the batch's size and the wait for it."""
         self._observe("millrace_batch_records", records)
         self._observe("millrace_gather_wait_seconds", waited_s)
 
+    @override
     def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
-        """Note what a stage took."""
         self._observe("millrace_stage_seconds", wall_s, stage)
         self._add("millrace_stage_records_total", records, stage)
         self._add("millrace_stage_cpu_seconds_total", cpu_s, stage)
 
+    @override
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
-        """Count the outcomes."""
         for outcome, records in outcomes.items():
             self._add("millrace_records_total", records, outcome.value)
         if oldest_timestamp_ms >= 0:
             oldest = self._gauges["millrace_last_batch_oldest_timestamp_seconds"].labels(self._stream)
             oldest.set(oldest_timestamp_ms / 1000)
 
+    @override
     def version_conflict(self, records: int) -> None:
-        """Count the conflicts."""
         self._add("millrace_version_conflicts_total", records)
 
+    @override
     def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
-        """Count inputs by where their vectors came from, and what the model encoded."""
         self._add("millrace_inputs_total", cached, modality.name, "cache")
         self._add("millrace_inputs_total", inputs - cached, modality.name, "model")
         self._add("millrace_input_cost_total", cost, modality.name, modality.unit)
 
+    @override
     def cache_read(self, level: str, hits: int, misses: int) -> None:
-        """Count hits and misses."""
         self._add("millrace_cache_keys_total", hits, level, "hit")
         self._add("millrace_cache_keys_total", misses, level, "miss")
 
-    def cache_rubbish(self, values: int) -> None:
-        """Count the values refused."""
-        self._add("millrace_cache_rubbish_total", values)
+    @override
+    def cache_values_refused(self, values: int) -> None:
+        self._add("millrace_cache_refused_values_total", values)
 
+    @override
     def cache_failed(self, operation: str, kind: str) -> None:
-        """Count the failure."""
         self._add("millrace_cache_errors_total", 1, operation, kind)
 
+    @override
     def cache_up(self, operation: str, up: bool) -> None:
-        """Show whether Redis is asked."""
         self._gauges["millrace_cache_up"].labels(self._stream, operation).set(up)
 
+    @override
     def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
-        """Show depth and age; take the series away while they are unknown."""
-        self._set_or_clear("millrace_dlq_letters", letters)
+        self._set_or_clear("millrace_dead_letters", letters)
         self._set_or_clear("millrace_dlq_oldest_age_seconds", None if letters is None else oldest_age_s)
 
+    @override
     def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
-        """Show number and age; take the series away while they are unknown."""
         self._set_or_clear("millrace_open_transaction_records", records)
         self._set_or_clear("millrace_open_transaction_oldest_age_seconds", None if records is None else oldest_age_s)
 
+    @override
     def alias_elsewhere(self, elsewhere: bool) -> None:
-        """Show whether the alias stands elsewhere."""
         self._gauges["millrace_alias_elsewhere"].labels(self._stream).set(elsewhere)
 
+    @override
     def paused(self, dependency: str) -> None:
-        """Show the pause."""
         self._gauges["millrace_paused"].labels(self._stream, dependency).set(1)
 
+    @override
     def resumed(self, dependency: str, paused_s: float) -> None:
-        """Show the end of the pause and count its length."""
         self._gauges["millrace_paused"].labels(self._stream, dependency).set(0)
         self._add("millrace_paused_seconds_total", paused_s, dependency)
 
+    @override
     def unread_lost(self, offsets: int) -> None:
-        """Count what nobody has read."""
         self._add("millrace_unread_lost_records_total", offsets)
 
+    @override
     def partitions_lost(self, records: int) -> None:
-        """Count the records given up."""
         self._add("millrace_abandoned_records_total", records)
 
     def _set_or_clear(self, name: str, value: float | None) -> None:

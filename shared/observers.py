@@ -48,7 +48,7 @@ class Observer:
     def cache_read(self, level: str, hits: int, misses: int) -> None:
         """A level of the cache was asked for vectors: so many were there, so many not."""
 
-    def cache_rubbish(self, values: int) -> None:
+    def cache_values_refused(self, values: int) -> None:
         """The shared cache held so many values that were refused; each was taken for a miss."""
 
     def cache_failed(self, operation: str, kind: str) -> None:
@@ -121,9 +121,9 @@ class Observers(Observer):
             observer.cache_read(level, hits, misses)
 
     @override
-    def cache_rubbish(self, values: int) -> None:
+    def cache_values_refused(self, values: int) -> None:
         for observer in self._observers:
-            observer.cache_rubbish(values)
+            observer.cache_values_refused(values)
 
     @override
     def cache_failed(self, operation: str, kind: str) -> None:

@@ -50,7 +50,7 @@ def _way(outage_s: float, records_per_s: int) -> bool:
     ):
         return _judge(
             on,
-            [_told(name, on.disturb(fault, proxy, outage_s)) for name, fault in FAULTS.items()],
+            [_reported(name, on.disturb(fault, proxy, outage_s)) for name, fault in FAULTS.items()],
         )
 
 
@@ -62,10 +62,10 @@ def _judge(on: Trial, recoveries_s: list[float]) -> bool:
 
 def _once(on: Trial, number: int, outage_s: float) -> float:
     single = len(on.server.nodes) == 1
-    return _told(str(number + 1), on.restart(outage_s) if single else on.move_leader(number % PARTITIONS))
+    return _reported(str(number + 1), on.restart(outage_s) if single else on.move_leader(number % PARTITIONS))
 
 
-def _told(name: str, recovery: Recovery) -> float:
+def _reported(name: str, recovery: Recovery) -> float:
     parts = (
         f"settled {recovery.first_s:5.1f} s, delivered {recovery.delivered_s:5.1f} s, whole {recovery.whole_s:5.1f} s"
     )
@@ -80,11 +80,11 @@ def main() -> None:
     parser.add_argument("--outage-s", type=float, default=10.0, help="how long the single broker is away")
     parser.add_argument("--way-outage-s", type=float, default=30.0, help="how long the way to it is disturbed")
     parser.add_argument("--records-per-s", type=int, default=100)
-    told = parser.parse_args()
+    reported = parser.parse_args()
     if reason := why_unavailable():
         sys.exit(reason)
     configure("critical", json_lines=False)
-    sys.exit(0 if report(told.times, told.outage_s, told.way_outage_s, told.records_per_s) else 1)
+    sys.exit(0 if report(reported.times, reported.outage_s, reported.way_outage_s, reported.records_per_s) else 1)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from schemas.failures import FailureReason
 from shared.broker.kafka import KafkaSink
 from shared.broker.provision import create_topics
 from shared.clock import SystemClock
-from shared.deadletters.envelope import write_letter
+from shared.deadletters.envelope import write_dead_letter
 from shared.errors import Rejected
 from shared.records import Message, Provenance, Record
 from shared.settings import BrokerSettings
@@ -39,7 +39,9 @@ def letter(number: int, size_bytes: int) -> Message:
     key = f"tenant-{number % 7}:T-{number}".encode()
     value = os.urandom(size_bytes // 2).hex().encode()
     failed = Record("tickets", number % 12, number, int(CLOCK.now().timestamp() * 1000), key, value)
-    return write_letter(failed, Rejected(reason, "body", "made up"), Provenance("tickets", "3fa9c1d2"), CLOCK.now())
+    return write_dead_letter(
+        failed, Rejected(reason, "body", "made up"), Provenance("tickets", "3fa9c1d2"), CLOCK.now()
+    )
 
 
 def fill(bootstrap: str, letters: int, size_bytes: int) -> None:

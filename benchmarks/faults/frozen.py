@@ -20,18 +20,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--kills", type=int, default=2, help="SIGKILLs before the rounds: rebalances at other moments")
     parser.add_argument("--seed", type=int, default=1)
-    told = parser.parse_args()
+    reported = parser.parse_args()
     if reason := why_unavailable():
         sys.exit(reason)
     campaign = Campaign(
-        records=RECORDS_A_ROUND * told.rounds,
+        records=RECORDS_A_ROUND * reported.rounds,
         partitions=3,
-        kills=told.kills,
-        freezes=told.rounds,
+        kills=reported.kills,
+        freezes=reported.rounds,
         slow_s=1.0,
         votes=True,
         max_records=12,
-        seed=told.seed,
+        seed=reported.seed,
     )
     with KafkaServer() as server:
         found = run_campaign(campaign, server)

@@ -9,7 +9,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from tests.support.fleet import Campaign, Told, run_campaign
+from tests.support.fleet import Campaign, RecordingObserver, run_campaign
 from tests.support.kafka.server import KafkaServer, why_unavailable
 
 MOST_REPEATED = 0.05
@@ -28,21 +28,21 @@ def report(campaign: Campaign, undisturbed: bool) -> bool:
 
 def _run(campaign: Campaign) -> bool:
     with KafkaServer() as server:
-        told = run_campaign(campaign, server)
-    print(_line(told), flush=True)
-    for kind, examples in told.findings.examples.items():
+        reported = run_campaign(campaign, server)
+    print(_line(reported), flush=True)
+    for kind, examples in reported.findings.examples.items():
         if kind != "repeated":
             print(f"  {kind}: {examples[0]}")
-    found = told.findings
+    found = reported.findings
     whole = (found.settled, found.pending) == (campaign.records, 0)
     return found.clean and whole and found.repeated < MOST_REPEATED * campaign.records
 
 
-def _line(told: Told) -> str:
-    found = told.findings
+def _line(reported: RecordingObserver) -> str:
+    found = reported.findings
     share = found.repeated / max(1, found.settled)
-    counts = f"{told.killed:>8}{found.settled:>10,}{found.missing:>9}{found.stale:>7}{found.conflicting:>13}"
-    return f"{counts}{found.repeated:>8} ({share:6.2%}){1_000 * told.wall_s / max(1, found.settled):>10.2f}"
+    counts = f"{reported.killed:>8}{found.settled:>10,}{found.missing:>9}{found.stale:>7}{found.conflicting:>13}"
+    return f"{counts}{found.repeated:>8} ({share:6.2%}){1_000 * reported.wall_s / max(1, found.settled):>10.2f}"
 
 
 def main() -> None:
@@ -54,13 +54,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--commit-first", action="store_true", help="workers commit before they settle: must go red")
-    told = parser.parse_args()
+    reported = parser.parse_args()
     if reason := why_unavailable():
         sys.exit(reason)
     campaign = Campaign(
-        told.records, told.partitions, told.workers, told.kills, commit_first=told.commit_first, seed=told.seed
+        reported.records,
+        reported.partitions,
+        reported.workers,
+        reported.kills,
+        commit_first=reported.commit_first,
+        seed=reported.seed,
     )
-    sys.exit(0 if report(campaign, undisturbed=not told.commit_first) else 1)
+    sys.exit(0 if report(campaign, undisturbed=not reported.commit_first) else 1)
 
 
 if __name__ == "__main__":

@@ -64,9 +64,9 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=10_000, help="of the first part")
     parser.add_argument("--poisonous", type=int, default=1_000, help="of the second part")
     parser.add_argument("--healthy", type=int, default=1_000, help="behind the poison of the second part")
-    told = parser.parse_args()
+    reported = parser.parse_args()
     configure("critical", json_lines=False)
-    good = [one_in_a_hundred(told.records), nothing_but_poison(told.poisonous, told.healthy)]
+    good = [one_in_a_hundred(reported.records), nothing_but_poison(reported.poisonous, reported.healthy)]
     sys.exit(0 if all(good) else 1)
 
 

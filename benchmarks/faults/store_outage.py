@@ -22,11 +22,11 @@ FAULTS: dict[str, tuple[Step, Step]] = {
     "killed (SIGKILL)": (lambda on: on.server.kill(), lambda on: on.server.start()),
     "cut off": (lambda on: on.proxy.turn("cut"), lambda on: on.proxy.turn("open")),
     "silent": (lambda on: on.proxy.turn("silent"), lambda on: on.proxy.turn("open")),
-    "10 s late": (lambda on: on.server.tell(delay_s=10), lambda on: on.server.tell()),
-    "full": (lambda on: on.server.tell(full=True), lambda on: on.server.tell()),
+    "10 s late": (lambda on: on.server.notify(delay_s=10), lambda on: on.server.notify()),
+    "full": (lambda on: on.server.notify(full=True), lambda on: on.server.notify()),
     "every 2nd upsert fails half-way": (
-        lambda on: on.server.tell(fail_upsert=2, written="half"),
-        lambda on: on.server.tell(),
+        lambda on: on.server.notify(fail_upsert=2, written="half"),
+        lambda on: on.server.notify(),
     ),
 }
 
@@ -48,7 +48,7 @@ def _measure(begin: Step, end: Step, outage_s: float, records_per_s: int, timeou
         begin(on)
         began_s = clock.monotonic_s()
         clock.wait(threading.Event(), outage_s)
-        mended_s = clock.monotonic_s()
+        repaired_s = clock.monotonic_s()
         end(on)
         back_s = clock.monotonic_s()
         clock.wait(threading.Event(), 2.0)
@@ -56,7 +56,9 @@ def _measure(begin: Step, end: Step, outage_s: float, records_per_s: int, timeou
         load.join()
         findings = on.finish()
         paused_s = min((at_s for at_s in on.watch.paused_at_s if at_s > began_s), default=float("nan")) - began_s
-        resumed_s = max(on.watch.resumed_at_s, default=float("nan")) - (back_s if back_s - mended_s > 0.1 else mended_s)
+        resumed_s = max(on.watch.resumed_at_s, default=float("nan")) - (
+            back_s if back_s - repaired_s > 0.1 else repaired_s
+        )
         dead = on.watch.outcomes.count(Outcome.DEAD_LETTERED)
         twice = len(on.embedded_twice())
     whole = f"{findings.settled:>9}{dead:>6}{findings.missing + findings.stale:>9}{twice:>7}"
@@ -76,9 +78,9 @@ def main() -> None:
     parser.add_argument("--outage-s", type=float, default=30.0)
     parser.add_argument("--records-per-s", type=int, default=100)
     parser.add_argument("--timeout-s", type=int, default=StoreSettings().timeout_s)
-    told = parser.parse_args()
+    reported = parser.parse_args()
     configure("error", json_lines=False)
-    report(told.outage_s, told.records_per_s, told.timeout_s)
+    report(reported.outage_s, reported.records_per_s, reported.timeout_s)
 
 
 if __name__ == "__main__":

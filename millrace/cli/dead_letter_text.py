@@ -29,14 +29,14 @@ def line(letter: DeadLetter | Unreadable) -> str:
         what = f"no {letter.missing}: not a dead letter of ours"
         return f"{when(letter.record.timestamp_ms)}  {letter.position!s:<24}  unreadable  {what}"
     parts = (letter.reason, letter.field or "-", letter.tenant or "-")
-    told = "  ".join(_short(part) for part in parts)
+    cells = "  ".join(_short(part) for part in parts)
     again = f"  (replayed {letter.replays} times)" if letter.replays else ""
     return (
-        f"{when(letter.record.timestamp_ms)}  {_short(str(letter.origin)):<24}  {told}  {_short(letter.detail)}{again}"
+        f"{when(letter.record.timestamp_ms)}  {_short(str(letter.origin)):<24}  {cells}  {_short(letter.detail)}{again}"
     )
 
 
-def letter_json(letter: DeadLetter | Unreadable) -> str:
+def dead_letter_json(letter: DeadLetter | Unreadable) -> str:
     """Return a letter as one JSON object, without its value."""
     record = letter.record
     fields: dict[str, Any] = {"place": str(letter.position), "written_at": when(record.timestamp_ms)}

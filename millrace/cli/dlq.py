@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from millrace.cli.dead_letter_text import describe, histogram_json, histogram_lines, letter_json, line
+from millrace.cli.dead_letter_text import dead_letter_json, describe, histogram_json, histogram_lines, line
 from millrace.cli.options import (
     DEFAULT_STREAM,
     Bootstrap,
@@ -34,9 +34,9 @@ from shared.deadletters.replay import (
     Replay,
     Replayed,
     Span,
-    find_letters,
-    letter_reader,
-    letter_topic,
+    dead_letter_reader,
+    dead_letter_topic,
+    find_dead_letters,
     letters,
     newest,
     replay_group,
@@ -89,9 +89,9 @@ def list_(
     quiet()
     clock = SystemClock()
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
-    reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
-    topic = letter_topic(require_stream(stream).name, quarantine)
-    counts, render, found = Histogram(), letter_json if json else line, letters(reader, topic, selection)
+    reader = dead_letter_reader(require_bootstrap(load_settings(bootstrap)))
+    topic = dead_letter_topic(require_stream(stream).name, quarantine)
+    counts, render, found = Histogram(), dead_letter_json if json else line, letters(reader, topic, selection)
     if limit and not histogram:
         for shown in newest(found, limit, counts, render):
             typer.echo(shown)
@@ -133,8 +133,8 @@ def show(
     wanted = parse_position(place)
     if wanted is None:
         raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
-    reader = letter_reader(require_bootstrap(load_settings(bootstrap)))
-    found = find_letters(reader, require_stream(stream).name, wanted, quarantine)
+    reader = dead_letter_reader(require_bootstrap(load_settings(bootstrap)))
+    found = find_dead_letters(reader, require_stream(stream).name, wanted, quarantine)
     letter = found[-1]
     if len(found) > 1:
         sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.position}\n")
@@ -191,7 +191,7 @@ def replay(
     address, per_s, most = require_bootstrap(settings), _rate(rate), _max_replays(max_replays, quarantine)
     selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
     plan = Plan(require_stream(stream).name, selection, most, limit, per_s, dry_run, quarantine)
-    reader = letter_reader(address)
+    reader = dead_letter_reader(address)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
         reader.watermarks(topic)  # a missing topic shows before anything is sent
     name = group or replay_group(stream, selection, quarantine)
@@ -204,7 +204,7 @@ def replay(
         with Bar(console=Console(stderr=True)) as bar:
             task = bar.add_task(f"replay {plan.topic}", total=sum(span.records for span in spans.values()))
             done = replaying.run(plan, spans, lambda records: bar.advance(task, records))
-    _tell(done, plan, name, clock.monotonic_s() - start_s, json)
+    _report(done, plan, name, clock.monotonic_s() - start_s, json)
 
 
 @app.command("purge")
@@ -231,7 +231,7 @@ def purge(
     except ValueError as error:
         raise typer.BadParameter(f"--until {error}") from error
     remover = Remover(require_bootstrap(load_settings(bootstrap)))
-    topic = letter_topic(require_stream(stream).name, quarantine)
+    topic = dead_letter_topic(require_stream(stream).name, quarantine)
     spans = remover.beginning(topic, moment)
     count = sum(end - first for first, end in spans.values())
     if dry_run or not count:
@@ -292,7 +292,7 @@ def _write(path: Path, value: bytes) -> None:
         raise Fatal(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _tell(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) -> None:
+def _report(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) -> None:
     if json:
         counts = {
             name: getattr(done, name)

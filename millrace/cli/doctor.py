@@ -38,11 +38,11 @@ def doctor(
     if json:
         typer.echo(report.as_json())
     else:
-        _tell(report)
+        _report(report)
     raise typer.Exit(report.exit_code)
 
 
-def _tell(report: Examination) -> None:
+def _report(report: Examination) -> None:
     """Write the report; colours are left out where the output is no terminal."""
     typer.echo("configured" if report.configured else "configured: nothing, all defaults hold")
     width = max(map(len, report.configured), default=0)
@@ -52,7 +52,7 @@ def _tell(report: Examination) -> None:
     for finding in report.findings:
         state = typer.style(f"{finding.state:<11}", fg=COLOURS[finding.state])
         typer.echo(f"  {state}  {finding.part:<8}  {finding.detail}")
-        if finding.mend:
-            typer.echo(f"  {'':<11}  {'':<8}  -> {finding.mend}")
+        if finding.fix:
+            typer.echo(f"  {'':<11}  {'':<8}  -> {finding.fix}")
     warnings = sum(finding.state == "warning" for finding in report.findings)
     typer.echo(VERDICTS[report.exit_code] + (f"; warnings: {warnings}" if warnings else ""))

@@ -62,24 +62,24 @@ def check(
     head.check_model(reading.fingerprint)
     prepared = reading.prepare_file(labelled)
     predictions = head.predict(prepared, reading.embed(prepared))
-    told = policy_report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)
+    reported = policy_report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)
     warned = list(warnings(head, tried, labelled.labels, tenant))
     if json:
         of = {"head": head.fingerprint, "policy": tried.sha256, "tenant": tenant, "skipped": labelled.skipped}
-        typer.echo(jsonlib.dumps(told | of | {"warnings": warned}, ensure_ascii=False))
+        typer.echo(jsonlib.dumps(reported | of | {"warnings": warned}, ensure_ascii=False))
         return
-    typer.echo(f"{told['texts']} texts, head {head.fingerprint}, policy {tried.source} {tried.sha256[:8]}")
+    typer.echo(f"{reported['texts']} texts, head {head.fingerprint}, policy {tried.source} {tried.sha256[:8]}")
     if labelled.skipped:
         typer.echo(f"{labelled.skipped} rows without text or label left out")
-    _tell(told["actions"])
-    typer.echo("reasons: " + ", ".join(f"{reason} {texts}" for reason, texts in told["reasons"].items()))
+    _report(reported["actions"])
+    typer.echo("reasons: " + ", ".join(f"{reason} {texts}" for reason, texts in reported["reasons"].items()))
     if by_label:
-        _tell_labels(told["labels"])
+        _report_labels(reported["labels"])
     for each in warned:
         sys.stderr.write(f"warning: {each}\n")
 
 
-def _tell(figures: dict[str, Any]) -> None:
+def _report(figures: dict[str, Any]) -> None:
     table = _table("action", "texts", "share", "precision")
     for action in get_args(Action):
         each = figures[action]
@@ -87,7 +87,7 @@ def _tell(figures: dict[str, Any]) -> None:
     Console(highlight=False).print(table)
 
 
-def _tell_labels(labels: dict[str, Any]) -> None:
+def _report_labels(labels: dict[str, Any]) -> None:
     table = _table("first label", *(column for action in get_args(Action) for column in (action, "precision")))
     for label, figures in labels.items():
         cells = (

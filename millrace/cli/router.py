@@ -68,7 +68,7 @@ def train(
     if json:
         typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))
     else:
-        _tell(outcome, labelled.skipped, out)
+        _report(outcome, labelled.skipped, out)
     _warn(outcome)
 
 
@@ -153,24 +153,24 @@ def explain(
     reading = Reading(load_stream_settings(DEFAULT))
     head.check_model(reading.fingerprint)
     prepared = reading.prepare([text])
-    told = head.explain(prepared[0], reading.embed(prepared)[0], limit)
+    reported = head.explain(prepared[0], reading.embed(prepared)[0], limit)
     if json:
-        typer.echo(jsonlib.dumps(asdict(told), ensure_ascii=False))
+        typer.echo(jsonlib.dumps(asdict(reported), ensure_ascii=False))
         return
-    verdict = "in scope" if told.scope >= head.scope_at else "out of scope"
-    typer.echo(f"scope {told.scope:.3f}: {verdict} (threshold {head.scope_at:.3f})")
-    _table("labels", ("share", "label"), [(f"{share:.3f}", label) for label, share in told.shares[:limit]])
-    first, second = told.shares[0][0], told.shares[1][0]
+    verdict = "in scope" if reported.scope >= head.scope_at else "out of scope"
+    typer.echo(f"scope {reported.scope:.3f}: {verdict} (threshold {head.scope_at:.3f})")
+    _table("labels", ("share", "label"), [(f"{share:.3f}", label) for label, share in reported.shares[:limit]])
+    first, second = reported.shares[0][0], reported.shares[1][0]
     speaks = [
-        ("the meaning (vector)", f"{told.dense:+.2f}"),
-        *((term, f"{weight:+.2f}") for term, weight in told.terms),
+        ("the meaning (vector)", f"{reported.dense:+.2f}"),
+        *((term, f"{weight:+.2f}") for term, weight in reported.terms),
     ]
     _table(f"for {first}, against {second}", ("term", "logits"), speaks)
-    near = [(f"{cosine:.3f}", label, _shortened(known)) for cosine, label, known in told.nearest]
+    near = [(f"{cosine:.3f}", label, _shortened(known)) for cosine, label, known in reported.nearest]
     _table("nearest training texts", ("cosine", "label", "text"), near)
 
 
-def _tell(outcome: "TrainingResult", skipped: int, out: Path) -> None:
+def _report(outcome: "TrainingResult", skipped: int, out: Path) -> None:
     facts: Any = outcome.head.facts
     left_out = f", {outcome.repeated} repeated and {skipped} incomplete left out" if outcome.repeated or skipped else ""
     typer.echo(f"{facts['texts']} texts, {len(facts['labels'])} labels{left_out}")

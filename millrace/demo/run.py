@@ -17,6 +17,7 @@ from typing import Any, get_args
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from typing_extensions import override
 
 from millrace.cli.dead_letter_text import line
 from millrace.ingest.file_survey import survey_file
@@ -38,7 +39,7 @@ from shared.broker.kafka import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
-from shared.deadletters.envelope import Unreadable, read_letter
+from shared.deadletters.envelope import Unreadable, read_dead_letter
 from shared.embedding.port import TextModel
 from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
@@ -91,8 +92,8 @@ class Counting(Observer):
         self.settled = 0
         self.dead = 0
 
+    @override
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
-        """Count."""
         self.settled += sum(outcomes.values())
         self.dead += outcomes.get(Outcome.DEAD_LETTERED, 0)
 
@@ -262,9 +263,9 @@ def _show_actions(console: Console, results: list[Any], subjects: dict[str, str]
     for action in get_args(Action):
         chosen = [result for result in results if result.decision.action == action]
         for reason in sorted({result.decision.action_reason for result in chosen}):
-            told = [result for result in chosen if result.decision.action_reason == reason]
-            example = f'{told[0].ticket_id} "{subjects[told[0].ticket_id]}"'
-            console.print(f"  {action:<8} {reason:<13} {len(told):>3}   such as {example}", markup=False)
+            reported = [result for result in chosen if result.decision.action_reason == reason]
+            example = f'{reported[0].ticket_id} "{subjects[reported[0].ticket_id]}"'
+            console.print(f"  {action:<8} {reason:<13} {len(reported):>3}   such as {example}", markup=False)
 
 
 def _judgement(results: list[Any], intended: dict[str, str | None]) -> str:
@@ -305,7 +306,7 @@ def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
 
 def _show_dead_letter(stage: Stage) -> None:
     for record in TopicReader(stage.bootstrap).read(dlq_topic(DEFAULT.name)):
-        letter = read_letter(record)
+        letter = read_dead_letter(record)
         if isinstance(letter, Unreadable):
             stage.console.print(line(letter), markup=False)
             continue

@@ -35,9 +35,11 @@ def check_topics(
     if made:
         yield _made_by_a_broker([states[topic.name] for topic in made], made[0].partitions)
     if few:
-        told = ", ".join(f"{topic.name} {partitions[topic.name]}" for topic in few)
-        mend = "as many workers as there are partitions can share a stream; more cannot be added without moving keys"
-        yield Finding("topics", "warning", f"fewer partitions than the {few[0].partitions} of the schema: {told}", mend)
+        reported = ", ".join(f"{topic.name} {partitions[topic.name]}" for topic in few)
+        fix = "as many workers as there are partitions can share a stream; more cannot be added without moving keys"
+        yield Finding(
+            "topics", "warning", f"fewer partitions than the {few[0].partitions} of the schema: {reported}", fix
+        )
     if not missing and not few and not made:
         yield Finding("topics", "ok", f"all {len(topics)} are there: {', '.join(partitions)}")
     yield from _limits([topic for topic in there if topic not in made], states, address)

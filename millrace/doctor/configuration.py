@@ -49,15 +49,15 @@ def in_vain(environ: Iterable[str]) -> Iterator[Finding]:
 
 def changed(settings: Settings, own: Mapping[str, StreamSettings]) -> dict[str, str]:
     """Return what differs from the defaults, by variable; of a secret only that it is set."""
-    told = {}
+    reported = {}
     for place, model in places(list(own)).items():
         branch = _branch(settings, own, place)
         for name, field in model.model_fields.items():
             value = getattr(branch, name)
             if value != field.default:
                 hidden = isinstance(value, SecretStr) and not isinstance(value, ProxyUrl)
-                told[variable(*place, name)] = SECRET_SHOWN if hidden else str(value)
-    return told
+                reported[variable(*place, name)] = SECRET_SHOWN if hidden else str(value)
+    return reported
 
 
 def _branch(settings: Settings, own: Mapping[str, StreamSettings], place: tuple[str, ...]) -> BaseModel:

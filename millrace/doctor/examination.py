@@ -126,4 +126,4 @@ def _report(configured: dict[str, str], findings: Sequence[Finding], secrets: Se
         return text
 
     shown = {name: hide(value) for name, value in configured.items()}
-    return Examination(shown, tuple(Finding(f.part, f.state, hide(f.detail), hide(f.mend)) for f in findings))
+    return Examination(shown, tuple(Finding(f.part, f.state, hide(f.detail), hide(f.fix)) for f in findings))

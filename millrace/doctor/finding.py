@@ -24,7 +24,7 @@ class Finding:
     part: str
     state: State
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

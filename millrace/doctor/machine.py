@@ -28,7 +28,7 @@ def _is_there(folder: Path) -> bool:
         return False
 
 
-def hindrance(folder: Path) -> str | None:
+def why_unusable(folder: Path) -> str | None:
     """Return what keeps this user from writing a folder, or from making it; None where nothing does."""
     nearest = existing(folder)
     if not nearest.is_dir():
@@ -40,12 +40,12 @@ def hindrance(folder: Path) -> str | None:
 def check_disk(settings: Settings) -> Iterator[Finding]:
     """Look at the folder of the commands' progress, and at the room for it and for the embedded store."""
     state = settings.operation.state_dir
-    why = hindrance(state)
+    why = why_unusable(state)
     if why is None:
         yield Finding("state", "ok", f"{state} can be written")
     else:
-        mend = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner or the rights"
-        yield Finding("state", "wrong", f"{state} cannot be written: {why}", mend)
+        fix = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner or the rights"
+        yield Finding("state", "wrong", f"{state} cannot be written: {why}", fix)
     folders = [state] if settings.store.url else [state, settings.store.path]
     disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
     for nearest in disks.values():
@@ -54,10 +54,14 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 
 def room(folder: Path, free_bytes: int) -> Finding:
     """Judge the room on a disk."""
-    told = f"{free_bytes / (1 << 30):.1f} GiB free on the disk of {folder}"
+    reported = f"{free_bytes / (1 << 30):.1f} GiB free on the disk of {folder}"
     if free_bytes < TOO_LITTLE_BYTES:
-        return Finding("disk", "wrong", told, "make room: what cannot be written stops the worker")
-    return Finding("disk", "warning", told, "make room") if free_bytes < LITTLE_BYTES else Finding("disk", "ok", told)
+        return Finding("disk", "wrong", reported, "make room: what cannot be written stops the worker")
+    return (
+        Finding("disk", "warning", reported, "make room")
+        if free_bytes < LITTLE_BYTES
+        else Finding("disk", "ok", reported)
+    )
 
 
 def check_port(settings: OperationSettings) -> Iterator[Finding]:
@@ -66,23 +70,23 @@ def check_port(settings: OperationSettings) -> Iterator[Finding]:
         yield Finding("port", "skipped", "the worker picks a free one")
         return
     where = f"port {settings.port} on {settings.host}"
-    mend = "set MILLRACE_OPERATION__PORT to another"
+    fix = "set MILLRACE_OPERATION__PORT to another"
     try:
         faults = WorkerControl.of(settings).faults()
     except NotAWorker:
-        yield Finding("port", "wrong", f"{where} is used by something that is no worker", mend)
+        yield Finding("port", "wrong", f"{where} is used by something that is no worker", fix)
     except Unavailable:
         error = _bind(settings)
         yield (
-            Finding("port", "wrong", f"{where} cannot be bound: {error}", mend)
+            Finding("port", "wrong", f"{where} cannot be bound: {error}", fix)
             if error
             else Finding("port", "ok", f"{where} is free: no worker runs here")
         )
     else:
         if faults:
             reasons = "; ".join(f"{part}: {reason}" for part, reason in faults.items())
-            mend = "docs/operations.md, When it pauses"
-            yield Finding("port", "warning", f"a worker answers on {where} and is not ready: {reasons}", mend)
+            fix = "docs/operations.md, When it pauses"
+            yield Finding("port", "warning", f"a worker answers on {where} and is not ready: {reasons}", fix)
         else:
             yield Finding("port", "ok", f"a worker answers on {where} and is ready")
 

@@ -29,8 +29,8 @@ def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
     device = choose_device(wanted)
     yield Finding("device", "ok", f"{device} (configured: {wanted})")
     if device.type != "cpu" and tokens < SMALL_FOR_A_GPU_TOKENS:
-        mend = f"set {variable(stream, 'embedding', 'micro_batch_tokens')} to 65536"
-        yield Finding("device", "warning", f"micro-batches of {tokens} tokens leave a GPU idle", mend)
+        fix = f"set {variable(stream, 'embedding', 'micro_batch_tokens')} to 65536"
+        yield Finding("device", "warning", f"micro-batches of {tokens} tokens leave a GPU idle", fix)
 
 
 def check_head(own: StreamSettings) -> Iterator[Finding]:

@@ -24,8 +24,8 @@ def check_owners(owners: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
         found = sorted(set(owners.get(package, ())))
         if found != [DISTRIBUTION]:
             said = ", ".join(found) or "nobody"
-            mend = "install millrace into an environment of its own"
-            yield Finding(PART, "wrong", f"package {package} belongs to {said}, not to {DISTRIBUTION} alone", mend)
+            fix = "install millrace into an environment of its own"
+            yield Finding(PART, "wrong", f"package {package} belongs to {said}, not to {DISTRIBUTION} alone", fix)
 
 
 def check_packages() -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from shared.settings import Settings
 
 PART = "customer key"
 OTHERS_MAY_READ = 0o077
-MEND = f"set {SETTING} to the same value for all workers; `openssl rand -hex 32` makes one"
+FIX = f"set {SETTING} to the same value for all workers; `openssl rand -hex 32` makes one"
 
 
 def check_customer_key(settings: Settings) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def check_customer_key(settings: Settings) -> Iterator[Finding]:
         yield Finding(PART, "ok", f"{SETTING} is set; the same value must be set for every worker")
         return
     if settings.store.url is not None:
-        yield Finding(PART, "wrong", f"{SETTING} is not set, and no worker starts on a server without it", MEND)
+        yield Finding(PART, "wrong", f"{SETTING} is not set, and no worker starts on a server without it", FIX)
         return
     path = key_file(settings)
     if not path.exists() and settings.store.path.exists():

@@ -9,7 +9,7 @@ from millrace.doctor.cluster import check_topics
 from millrace.doctor.finding import Finding
 from millrace.doctor.foreign_points import check_foreign
 from millrace.doctor.lost_input import check_unread
-from millrace.doctor.machine import hindrance
+from millrace.doctor.machine import why_unusable
 from millrace.doctor.search import check_similar
 from millrace.resources import collection_spec, group_of, model_card
 from schemas.topics import input_topic, redo_topic
@@ -44,8 +44,8 @@ def check_broker(
     """Reach the brokers, and compare the topics with the schema; then look at the consumer group."""
     if settings.broker.bootstrap is None:
         if settings.broker.security_protocol != "plaintext":
-            mend = "set MILLRACE_BROKER__BOOTSTRAP"
-            yield Finding("broker", "wrong", "how to speak to the brokers is set, but not where they are", mend)
+            fix = "set MILLRACE_BROKER__BOOTSTRAP"
+            yield Finding("broker", "wrong", "how to speak to the brokers is set, but not where they are", fix)
         else:
             yield Finding("broker", "skipped", "none is configured: a worker holds an embedded one, which is not Kafka")
         return
@@ -61,11 +61,11 @@ def check_broker(
 
 
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Iterator[Finding]:
-    waits, mend = "", ""
+    waits, fix = "", ""
     with suppress(Unavailable):  # the group's survey asks the same brokers, and says why they do not answer
         waiting = total(OpenTransactions(address, topics, timeout_s).measure())
         if waiting.records:
-            waits, mend = waiting.describe(SystemClock().now()), END_TRANSACTION
+            waits, fix = waiting.describe(SystemClock().now()), END_TRANSACTION
     try:
         found = survey_group(address, group, topics, timeout_s)
     except Unavailable as outage:
@@ -73,14 +73,14 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
             "group", "unreachable", f"{group}: {outage.detail}", "try again, or give the user the right to read it"
         )
         if waits:
-            yield Finding("group", "warning", waits, mend)
+            yield Finding("group", "warning", waits, fix)
         return
     doubt = "" if found.is_counted else " (offsets, among which markers of transactions may be)"
     if found.state is None:
-        told = f"the brokers list no group {group}; {found.behind} records wait for it{doubt}"
+        reported = f"the brokers list no group {group}; {found.behind} records wait for it{doubt}"
     else:
-        told = f"{group} is {found.state}, {found.behind} records behind{doubt}"
-    yield Finding("group", "warning" if waits else "ok", f"{told}; {waits}" if waits else told, mend)
+        reported = f"{group} is {found.state}, {found.behind} records behind{doubt}"
+    yield Finding("group", "warning" if waits else "ok", f"{reported}; {waits}" if waits else reported, fix)
 
 
 def check_store(
@@ -109,26 +109,28 @@ def _proxy(settings: Settings) -> Iterator[Finding]:
     from shared.vectorstore.qdrant.client import proxy_of, unused_proxies
 
     used, unused = proxy_of(settings.store), unused_proxies(os.environ)
-    told = [f"the store is asked by the proxy {used}" if used else "no proxy is used for the store"]
+    reported = [f"the store is asked by the proxy {used}" if used else "no proxy is used for the store"]
     if unused:
-        told.append(f"{', '.join(unused)} of the environment: not used for it, MILLRACE_STORE__PROXY is")
+        reported.append(f"{', '.join(unused)} of the environment: not used for it, MILLRACE_STORE__PROXY is")
     if used or unused:
-        yield Finding("proxy", "ok", "; ".join(told))
+        yield Finding("proxy", "ok", "; ".join(reported))
 
 
 def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[Finding]:
     yield Finding("store", "ok", f"Qdrant {found.version} at {url}")
     for fault in found.faults:
-        mend = "move the collection aside and index again"
-        yield Finding("store", "wrong", f"collection {spec.name} was made with other parameters: {fault}", mend)
+        fix = "move the collection aside and index again"
+        yield Finding("store", "wrong", f"collection {spec.name} was made with other parameters: {fault}", fix)
     for limit in found.limits:
-        mend = "raise it, or switch strict mode off"
-        yield Finding("store", "wrong", f"the strict mode of collection {spec.name} allows too little: {limit}", mend)
+        fix = "raise it, or switch strict mode off"
+        yield Finding("store", "wrong", f"the strict mode of collection {spec.name} allows too little: {limit}", fix)
     if found.exists and not found.faults and not found.limits:
         yield Finding("store", "ok", f"collection {spec.name} is there, and guarded writes are honoured")
     if found.target is None and not found.sees_alias:
-        told = f"the key is not shown where {spec.alias} stands: a worker starts, but does not notice when it is moved"
-        yield Finding("alias", "warning", told, f"scope the key to {spec.alias} too")
+        reported = (
+            f"the key is not shown where {spec.alias} stands: a worker starts, but does not notice when it is moved"
+        )
+        yield Finding("alias", "warning", reported, f"scope the key to {spec.alias} too")
     else:
         yield _alias(spec, found.target)
 
@@ -140,16 +142,16 @@ def _points(collection: Collection, own: StreamSettings, stream: Stream[Any, Any
 
 def _embedded(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
     folder, spec = settings.store.path, collection_spec(own, stream)
-    mend = "set MILLRACE_STORE__PATH, or change the owner or the rights"
-    why = hindrance(folder)
+    fix = "set MILLRACE_STORE__PATH, or change the owner or the rights"
+    why = why_unusable(folder)
     if why is not None:
-        yield Finding("store", "wrong", f"{folder} cannot be written: {why}", mend)
+        yield Finding("store", "wrong", f"{folder} cannot be written: {why}", fix)
         return
     try:
         owner = owner_of(folder)
     except OSError as error:
         why = f"user {os.getuid()} cannot read {error.filename}: {error.strerror}"
-        yield Finding("store", "wrong", f"who holds {folder} cannot be seen: {why}", mend)
+        yield Finding("store", "wrong", f"who holds {folder} cannot be seen: {why}", fix)
         return
     if owner is None:
         yield Finding("store", "ok", f"{folder} is free (embedded, for one process at a time)")
@@ -205,8 +207,8 @@ def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
         yield Finding("cache", "ok", f"Redis answers within {settings.cache.timeout_s:g} s")
         return
     kind = failures.kinds[0]
-    told = f"Redis fails ({kind}): workers go on without it, and embed what it would have known"
+    reported = f"Redis fails ({kind}): workers go on without it, and embed what it would have known"
     if kind in WAITING_KINDS:
-        yield Finding("cache", "unreachable", told, "start it, or correct MILLRACE_CACHE__REDIS_URL")
+        yield Finding("cache", "unreachable", reported, "start it, or correct MILLRACE_CACHE__REDIS_URL")
     else:
-        yield Finding("cache", "wrong", told, "correct the user, the password or the rights: docs/security.md")
+        yield Finding("cache", "wrong", reported, "correct the user, the password or the rights: docs/security.md")

@@ -102,14 +102,14 @@ def by_first_label(found: Sequence[Answered]) -> dict[str, list[Answered]]:
 
 def policy_report(found: Sequence[Answered], by_label: bool) -> dict[str, Any]:
     """Return all figures as plain values."""
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "texts": len(found),
         "actions": _figures(found),
         "reasons": dict(Counter(each.verdict.action_reason for each in found).most_common()),
     }
     if by_label:
-        told["labels"] = {label: _figures(group) for label, group in by_first_label(found).items()}
-    return told
+        reported["labels"] = {label: _figures(group) for label, group in by_first_label(found).items()}
+    return reported
 
 
 def warnings(head: Head, policy: Policy, truth: Sequence[str], tenant_id: str | None) -> Iterator[str]:

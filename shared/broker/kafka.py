@@ -11,8 +11,10 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
+from typing_extensions import override
 
 from shared.broker.leases import NO_LEASE, Lease
+from shared.broker.port import Sink
 from shared.broker.replicas import survey_replicas
 from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, security_config
 from shared.errors import Fatal, MillraceError
@@ -102,7 +104,7 @@ def _headers(message: KafkaMessage) -> Headers | None:
     return tuple(found) if found else ()
 
 
-class KafkaSink:
+class KafkaSink(Sink):
     """An idempotent producer. It is used by one thread at a time.
 
     Attributes:
@@ -130,8 +132,8 @@ class KafkaSink:
         self._config = config
         self._producer = opened(Producer, config)
 
+    @override
     def produce(self, messages: Sequence[Message]) -> None:
-        """Hand messages over for delivery."""
         for message in messages:
             try:
                 self._hand_over(message)
@@ -144,6 +146,7 @@ class KafkaSink:
                 self._delivered(message, error.args[0], None)
         self._raise_if_fatal()
 
+    @override
     def flush(self) -> list[Message]:
         """Wait until every message is delivered or given up; return those given up."""
         self._wait_or_purge()
@@ -158,6 +161,7 @@ class KafkaSink:
             self._heard.forget()
         return failed
 
+    @override
     def close(self) -> None:
         """Flush within the delivery timeout."""
         self._wait(self._flush_timeout_s)

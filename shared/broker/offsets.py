@@ -6,6 +6,7 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
+from typing_extensions import override
 
 from shared.broker.kafka import client_config
 from shared.broker.reader import COORDINATOR_MOVES
@@ -43,7 +44,7 @@ class Offsets(Protocol):
         ...
 
 
-class GroupOffsets:
+class GroupOffsets(Offsets):
     """The committed offsets of a group that nobody is a member of. Used by one thread.
 
     Args:
@@ -58,8 +59,8 @@ class GroupOffsets:
         own = {"group.id": group, "enable.auto.commit": False, "on_commit": self._on_commit}
         self._consumer = opened(Consumer, client_config(bootstrap) | own)
 
+    @override
     def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the committed offset of each partition that has one."""
         until_s = self._clock.monotonic_s() + TIMEOUT_S
         while True:
             try:
@@ -70,6 +71,7 @@ class GroupOffsets:
                     raise group_failure(self._consumer, error.args[0], self._group) from error
                 self._wait_or_raise(error.args[0], until_s)
 
+    @override
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit, confirmed within our own deadline: a synchronous commit would block a whole outage."""
         until_s = self._clock.monotonic_s() + TIMEOUT_S
@@ -80,8 +82,8 @@ class GroupOffsets:
                 return
             self._wait_or_raise(error, until_s)
 
+    @override
     def close(self) -> None:
-        """Let go."""
         self._consumer.close()
 
     def _answer_to(self, wanted: list[KafkaPartition], until_s: float) -> KafkaError | None:

@@ -5,9 +5,11 @@ from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
+from typing_extensions import override
 
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
+from shared.broker.port import Reader
 from shared.broker.positions import is_of_another
 from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
 from shared.broker.topic_ids import TopicIds
@@ -34,7 +36,7 @@ NO_MATTER = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
 LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
-class TopicReader:
+class TopicReader(Reader):
     """Reads what a topic holds at the moment of asking; joins no group and commits nothing.
 
     Args:
@@ -64,18 +66,13 @@ class TopicReader:
             "fetch.queue.backoff.ms": 10,  # of the default second nearly all would be spent waiting with an empty queue
         }
 
+    @override
     def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
-        """Return for each partition its lowest offset and the offset that the next record will get.
-
-        Raises:
-            Unavailable: the broker does not answer or has no such topic.
-            Fatal: it refuses this user.
-        """
         with closing(self._open()) as consumer:
             return self._watermarks(consumer, topic)
 
+    @override
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Return the group's committed offset of each partition that has one for this very topic."""
         ids = self.topic_ids(topics)
         with closing(self._open()) as consumer:
             partitions = [
@@ -88,12 +85,13 @@ class TopicReader:
             if p.offset >= 0 and not is_of_another(p.metadata, ids.get(p.topic))
         }
 
+    @override
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
-        """Return the broker's ids of the topics that have one."""
         ids = TopicIds(self._bootstrap, topics)
         ids.look()
         return ids.known
 
+    @override
     def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
         """Yield every record that the topic holds now, in order within each partition.
 

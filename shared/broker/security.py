@@ -76,8 +76,8 @@ def opened(make: Callable[[dict[str, Any]], ClientT], config: dict[str, Any]) ->
     try:
         return make(config)
     except KafkaException as error:
-        told = _one_line(error.args[0])
-        raise Fatal(f"the broker's settings cannot be used: {told}; see docs/security.md") from error
+        reported = _one_line(error.args[0])
+        raise Fatal(f"the broker's settings cannot be used: {reported}; see docs/security.md") from error
 
 
 def failure(error: KafkaError, doing: str = "", needs: str = "") -> MillraceError:
@@ -89,12 +89,14 @@ def failure(error: KafkaError, doing: str = "", needs: str = "") -> MillraceErro
         needs: The access rule that the user lacks if the answer is a refusal, as `Write on topic tickets.routed`.
     """
     answer = _one_line(error).rstrip(".")
-    told = f"{doing}: {answer}" if doing else answer
+    reported = f"{doing}: {answer}" if doing else answer
     if error.code() in REFUSED_CODES:
-        return Fatal(f"the brokers refuse this user: {told}; it needs {needs or 'more rights'}, see docs/security.md")
+        return Fatal(
+            f"the brokers refuse this user: {reported}; it needs {needs or 'more rights'}, see docs/security.md"
+        )
     if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
-        return Fatal(told)
-    return Unavailable("broker", told)
+        return Fatal(reported)
+    return Unavailable("broker", reported)
 
 
 def group_failure(consumer: Consumer, error: KafkaError, group: str) -> MillraceError:
@@ -103,8 +105,8 @@ def group_failure(consumer: Consumer, error: KafkaError, group: str) -> Millrace
     That the group is refused is told by polling alone; the question itself only times out.
     """
     event = consumer.poll(0)  # nothing is assigned: this brings errors and no records
-    told = None if event is None else event.error()
-    refusal = told if told is not None and told.code() in REFUSED_CODES else error
+    reported = None if event is None else event.error()
+    refusal = reported if reported is not None and reported.code() in REFUSED_CODES else error
     return failure(refusal, f"group {group}", f"Describe on group {group}")
 
 
@@ -123,8 +125,8 @@ class Heard:
     def __call__(self, error: KafkaError) -> None:
         """Log it; a lost connection and a refusal come several times a second for as long as they last."""
         code = error.code()
-        tell = log.debug if code in (KafkaError._TRANSPORT, self._last_code) else log.warning
-        tell("client error", code=error.name(), error=_one_line(error))
+        notify = log.debug if code in (KafkaError._TRANSPORT, self._last_code) else log.warning
+        notify("client error", code=error.name(), error=_one_line(error))
         if code != KafkaError._ALL_BROKERS_DOWN:
             self._last_code, self.reason = code, _one_line(error)
             self._refused |= code == KafkaError._AUTHENTICATION

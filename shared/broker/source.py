@@ -10,11 +10,13 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 
 from confluent_kafka import KafkaException
+from typing_extensions import override
 
 from shared.broker.commits import Commits, Reached
 from shared.broker.consumer import LOST_CODES, NEEDS, Membership
 from shared.broker.leases import Leases
 from shared.broker.poller import Poller
+from shared.broker.port import Source
 from shared.broker.security import Address, failure
 from shared.broker.topic_ids import TopicIds
 from shared.clock import Clock
@@ -27,7 +29,7 @@ REFUSED_WAIT_S = 0.1
 """A refused commit is tried again for a second, as long as the leases hold: a cooperative rebalance takes not all."""
 
 
-class KafkaSource:
+class KafkaSource(Source):
     """A member of a consumer group. `port.Source` says which thread calls what, and what may block.
 
     Args:
@@ -58,46 +60,46 @@ class KafkaSource:
     # --- from any thread ---
 
     @property
+    @override
     def last_poll_s(self) -> float:
-        """When the poll thread last began a turn, in seconds of the monotonic clock."""
         return self._poller.last_poll_s
 
     @property
+    @override
     def fault(self) -> str | None:
-        """What keeps this worker from consuming: the brokers cannot be reached, or a topic does not exist."""
         return self._poller.fault
 
     @property
+    @override
     def assigned(self) -> int:
-        """How many partitions this worker owns now."""
         return self._leases.count()
 
     # --- from the engine's gathering thread ---
 
+    @override
     def take(self, limit: int, wait_s: float) -> list[Record]:
-        """Return up to `limit` records, empty when none came within `wait_s`."""
         return self._leases.take(limit, wait_s)
 
     # --- from the engine's working thread ---
 
+    @override
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Declare records to be in hand and return those still ours."""
         return self._leases.hold(records)
 
+    @override
     def ours(self, records: Sequence[Record]) -> list[Record]:
-        """Return the records whose partition is still this worker's; one about to go still is."""
         return self._leases.ours(records)
 
+    @override
     def unread(self) -> list[UnreadOffsets]:
-        """Return what the log was found to have lost before it was read, until it is `reported`."""
         return self._leases.unread()
 
+    @override
     def reported(self, spans: Sequence[UnreadOffsets]) -> None:
-        """Forget what the engine has reported for good."""
         self._leases.forget_unread(spans)
 
+    @override
     def commit(self, records: Sequence[Record]) -> int:
-        """Commit past these records and let go of them; return how many were lost."""
         for _ in range(REFUSED_ATTEMPTS):
             ours = self._leases.ours(records)
             if not ours or self._confirmed(ours):
@@ -126,26 +128,27 @@ class KafkaSource:
             raise failure(error.args[0], "commit failed", NEEDS) from error
         return True
 
+    @override
     def release(self) -> None:
-        """Let go of the records in hand."""
         self._leases.release()
 
+    @override
     def check(self) -> None:
         """Raise what the poll thread has failed with, if it has."""
         self._leases.check()
 
+    @override
     def pause(self) -> None:
-        """Stop fetching, keep polling."""
         self._poller.pause()
 
+    @override
     def resume(self) -> None:
-        """Fetch again."""
         self._poller.resume()
 
     # --- from whoever made it, in the end ---
 
+    @override
     def close(self) -> None:
-        """Leave the group and wait for the poll thread to end."""
         self._closing.set()
         self._leases.release()
         self._thread.join(self._settings.commit_timeout_s)

@@ -4,13 +4,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+from typing_extensions import override
+
+from shared.cache.port import VectorCache
 from shared.records import Embedded
 
 ENTRY_OVERHEAD_BYTES = 320
 """What an entry costs beside its vector's data: key, array object and dictionary slot, measured on CPython 3.11."""
 
 
-class MemoryCache:
+class MemoryCache(VectorCache):
     """A thread-safe LRU cache of vectors.
 
     Args:
@@ -23,8 +26,8 @@ class MemoryCache:
         self._entries: OrderedDict[bytes, Embedded] = OrderedDict()
         self._lock = threading.Lock()
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
-        """Return the vectors known and mark them as used."""
         found: dict[bytes, Embedded] = {}
         with self._lock:
             for key in keys:
@@ -34,6 +37,7 @@ class MemoryCache:
                     found[key] = embedded
         return found
 
+    @override
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
         """Remember copies, and forget the least recently used beyond the limit."""
         with self._lock:

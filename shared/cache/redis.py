@@ -20,9 +20,11 @@ from weakref import WeakSet
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from typing_extensions import override
 
 from shared.addresses import RedisAddress
 from shared.cache.cooldown import Cooldown
+from shared.cache.port import VectorCache
 from shared.cache.value import decode_vector, encode_vector
 from shared.clock import Clock
 from shared.errors import Fatal
@@ -47,7 +49,7 @@ Answer = TypeVar("Answer")
 log = get_logger("cache")
 
 
-class RedisCache:
+class RedisCache(VectorCache):
     """A thread-safe cache of vectors in Redis.
 
     After a failure it is not asked for a while: reading and writing apart where the server refused one of them, both
@@ -74,8 +76,8 @@ class RedisCache:
         for operation in OPERATIONS:
             observer.cache_up(operation, True)
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
-        """Return the vectors known, in one round trip."""
         wanted = list(dict.fromkeys(keys))
         names = [self._name(key) for key in wanted]
         values = self._ask("get", partial(_read, names=names)) if wanted else None
@@ -88,11 +90,11 @@ class RedisCache:
         }
         found = {key: embedded for key, embedded in decoded.items() if embedded is not None}
         if len(found) < len(decoded):
-            self._observer.cache_rubbish(len(decoded) - len(found))
+            self._observer.cache_values_refused(len(decoded) - len(found))
         return found
 
+    @override
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
-        """Remember vectors for `ttl_s`."""
         encoded = {self._name(key): encode_vector(key, each, self._settings.dtype) for key, each in vectors.items()}
         values = {name: value for name, value in encoded.items() if value is not None}
         if values:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from typing_extensions import override
+
 from shared.cache.port import VectorCache
 from shared.observers import Observer
 from shared.records import Embedded
 
 
-class TieredCache:
+class TieredCache(VectorCache):
     """As thread-safe as its levels.
 
     Args:
@@ -18,6 +20,7 @@ class TieredCache:
     def __init__(self, levels: Sequence[tuple[str, VectorCache]], observer: Observer) -> None:
         self._levels, self._observer = tuple(levels), observer
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
         """Ask each level for what those before it did not know."""
         found: dict[bytes, Embedded] = {}
@@ -33,7 +36,7 @@ class TieredCache:
             found |= given
         return {key: found[key] for key in wanted if key in found}
 
+    @override
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
-        """Remember in every level."""
         for _, level in self._levels:
             level.put_many(vectors)

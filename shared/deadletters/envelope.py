@@ -97,7 +97,7 @@ def parse_position(text: str) -> RecordPosition | None:
     return RecordPosition(topic, int(partition), int(offset))
 
 
-def write_letter(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Message:
+def write_dead_letter(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Message:
     """Return the dead letter of a record: its original bytes under its original key, with the envelope in headers.
 
     The source's own headers are kept, if they could be read. A record that has failed before keeps its first failure's
@@ -114,7 +114,7 @@ def write_letter(record: Record, failure: Rejected, provenance: Provenance, now:
     return replace(letter, instead=_cut(letter, ours))
 
 
-def read_letter(record: Record) -> DeadLetter | Unreadable:
+def read_dead_letter(record: Record) -> DeadLetter | Unreadable:
     """Return a record of the dead-letter queue with the envelope that its headers hold."""
     texts = header_texts(record.headers)
     for header in (Header.ORIGIN_TOPIC, Header.REASON):

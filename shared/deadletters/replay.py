@@ -13,7 +13,7 @@ from shared.broker.port import Reader, Sink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.clock import Clock
-from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.repeats import Repeats
 from shared.deadletters.resend import release, resend
@@ -23,21 +23,21 @@ from shared.records import Message, Record, RecordPosition, TopicPartition
 
 READ_AT_ONCE = 100
 READ_AHEAD_BYTES = 2 << 20
-CHUNK_LETTERS = 500
+CHUNK_DEAD_LETTERS = 500
 """Letters confirmed together: what is sent twice at most when a replay is killed."""
 
 CHUNK_BYTES = 8 << 20
 """A chunk ends once it holds so much; the largest letters are a few MiB."""
 
-Letter = DeadLetter | Unreadable
+AnyDeadLetter = DeadLetter | Unreadable
 
 
-def letter_reader(address: Address) -> TopicReader:
+def dead_letter_reader(address: Address) -> TopicReader:
     """Return a reader that keeps few letters in memory, however many there are."""
     return TopicReader(address, at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES)
 
 
-def letter_topic(stream: str, quarantine: bool) -> str:
+def dead_letter_topic(stream: str, quarantine: bool) -> str:
     """Name of the topic that letters are read from: the dead-letter queue, or the quarantine."""
     return (quarantine_topic if quarantine else dlq_topic)(stream)
 
@@ -47,15 +47,17 @@ def replay_group(stream: str, selection: Selection, quarantine: bool = False) ->
     return f"millrace-{stream}-{'quarantine' if quarantine else 'dlq'}-replay-{selection.criteria.digest()}"
 
 
-def letters(reader: Reader, topic: str, selection: Selection) -> Iterator[Letter]:
+def letters(reader: Reader, topic: str, selection: Selection) -> Iterator[AnyDeadLetter]:
     """Yield the chosen letters that a topic holds now, in order within each partition."""
     for record in reader.read(topic):
-        letter = read_letter(record)
+        letter = read_dead_letter(record)
         if selection.matches(letter):
             yield letter
 
 
-def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Callable[[Letter], str]) -> list[str]:
+def newest(
+    found: Iterable[AnyDeadLetter], limit: int, histogram: Histogram, render: Callable[[AnyDeadLetter], str]
+) -> list[str]:
     """Count every letter and return the `limit` newest as lines, the newest last; no more than those are kept."""
     kept: list[tuple[int, int, str]] = []
     for number, letter in enumerate(found):
@@ -68,7 +70,9 @@ def newest(found: Iterable[Letter], limit: int, histogram: Histogram, render: Ca
     return [line for _, _, line in sorted(kept)]
 
 
-def find_letters(reader: Reader, stream: str, position: RecordPosition, quarantine: bool = False) -> list[Letter]:
+def find_dead_letters(
+    reader: Reader, stream: str, position: RecordPosition, quarantine: bool = False
+) -> list[AnyDeadLetter]:
     """Return the letter at a position of the queue or the quarantine, or every letter whose origin stands at that position.
 
     Args:
@@ -83,10 +87,10 @@ def find_letters(reader: Reader, stream: str, position: RecordPosition, quaranti
     if position.topic in (dlq_topic(stream), quarantine_topic(stream)):
         start = {position.topic_partition: position.offset}
         first = next(reader.read(position.topic, start), None)
-        found = [read_letter(first)] if first is not None and first.offset == position.offset else []
+        found = [read_dead_letter(first)] if first is not None and first.offset == position.offset else []
     else:
-        all_letters = map(read_letter, reader.read(letter_topic(stream, quarantine)))
-        found = [letter for letter in all_letters if isinstance(letter, DeadLetter) and letter.origin == position]
+        all_dead_letters = map(read_dead_letter, reader.read(dead_letter_topic(stream, quarantine)))
+        found = [letter for letter in all_dead_letters if isinstance(letter, DeadLetter) and letter.origin == position]
     if not found:
         raise Fatal(f"there is no dead letter at {position}, nor one whose origin it is")
     return found
@@ -115,7 +119,7 @@ class Plan:
     @property
     def topic(self) -> str:
         """What is read."""
-        return letter_topic(self.stream, self.quarantine)
+        return dead_letter_topic(self.stream, self.quarantine)
 
 
 class Span(NamedTuple):
@@ -174,7 +178,7 @@ class Chunk:
 
     def full(self, most: int) -> bool:
         """Whether it is to be confirmed before another letter is read."""
-        return len(self.messages) >= most or self.records >= 10 * CHUNK_LETTERS or self.bytes >= CHUNK_BYTES
+        return len(self.messages) >= most or self.records >= 10 * CHUNK_DEAD_LETTERS or self.bytes >= CHUNK_BYTES
 
 
 class Replay:
@@ -232,7 +236,7 @@ class Replay:
         return done
 
     def _chunks(self, plan: Plan, spans: Mapping[TopicPartition, Span], done: Replayed) -> Iterator[Chunk]:
-        most = CHUNK_LETTERS if plan.rate_per_s is None else min(CHUNK_LETTERS, max(1, int(plan.rate_per_s)))
+        most = CHUNK_DEAD_LETTERS if plan.rate_per_s is None else min(CHUNK_DEAD_LETTERS, max(1, int(plan.rate_per_s)))
         chunk, met = Chunk(), Repeats()
         for record in self._within(plan, spans):
             chunk.records += 1
@@ -268,7 +272,7 @@ class Replay:
 
     def _chosen(self, plan: Plan, record: Record, met: Repeats, done: Replayed) -> DeadLetter | None:
         """Return the letter that is to be sent; None, and counted, where there is none."""
-        letter = read_letter(record)
+        letter = read_dead_letter(record)
         if isinstance(letter, Unreadable):
             done.unreadable += 1
         elif not plan.selection.matches(letter):

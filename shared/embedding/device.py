@@ -30,8 +30,8 @@ def choose_device(wanted: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ImportError) as error:
-        told = name if name == wanted else f"{name} (configured: {wanted})"
-        raise Fatal(f"device {told} cannot be used: {str(error).splitlines()[0]}") from error
+        reported = name if name == wanted else f"{name} (configured: {wanted})"
+        raise Fatal(f"device {reported} cannot be used: {str(error).splitlines()[0]}") from error
     if device.type == "meta":
         raise Fatal("device meta computes nothing")
     return device

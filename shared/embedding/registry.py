@@ -22,7 +22,7 @@ NAME_BYTES = 255
 NAME_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """What a name of a collection is put together from: safe in Qdrant, in a path and in an address."""
 
-FAULTS_TOLD = 5
+FAULTS_SHOWN = 5
 PICKLED = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 """Endings of weights of torch that are pickles, whose loading can run code."""
 
@@ -119,10 +119,10 @@ class ModelCard(BaseModel):
 
     def _remedy(self, folder: Path) -> str:
         """Return what to do where files are not those of the card."""
-        mend = "install the files that the card was written for"
+        fix = "install the files that the card was written for"
         if is_joined(self.source, self.parts):
-            mend = f"remove {folder}, which is then joined again"
-        return f"Either {mend}, or write another card for the files that are there (docs/models.md)"
+            fix = f"remove {folder}, which is then joined again"
+        return f"Either {fix}, or write another card for the files that are there (docs/models.md)"
 
     def collection(self, stream: str) -> str:
         """Return the physical name of the stream's collection under this model."""
@@ -154,8 +154,8 @@ CARDS: dict[str, type[ModelCard]] = {"text": TextCard}
 
 
 def _listed(found: Sequence[str]) -> str:
-    more = len(found) - FAULTS_TOLD
-    return "; ".join(found[:FAULTS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+    more = len(found) - FAULTS_SHOWN
+    return "; ".join(found[:FAULTS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def collection_name(stream: str, cards: Sequence[ModelCard], *extra: str) -> str:

@@ -11,18 +11,19 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
+from typing_extensions import override
 
 from shared.embedding.device import choose_device
 from shared.embedding.microbatch import cut_padded, split_windows
 from shared.embedding.passes import Passes
-from shared.embedding.port import TEXT, Embeddings, Matrix
+from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
 from shared.errors import DeviceLost, Fatal
 
 PROBE_TEXT = "Where is my order?"
 
 
-class SentenceModel:
+class SentenceModel(Model[str]):
     """A sentence-transformers model, loaded.
 
     Args:
@@ -36,7 +37,7 @@ class SentenceModel:
 
     def __init__(self, card: TextCard, device: str, micro_batch_tokens: int) -> None:
         folder = card.check_files()
-        self.fingerprint, self.dim = card.fingerprint, card.dim
+        self._card = card
         self.device = choose_device(device)
         self._prompt = card.prompt
         self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit)
@@ -53,6 +54,17 @@ class SentenceModel:
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
         self._window_tokens = card.window_tokens - len(self._prefix) - len(self._suffix)
 
+    @property
+    @override
+    def fingerprint(self) -> str:
+        return self._card.fingerprint
+
+    @property
+    @override
+    def dim(self) -> int:
+        return self._card.dim
+
+    @override
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts: tokenise, cut into windows, encode by micro-batch, pool the windows of each text."""
         if not texts:
@@ -67,8 +79,8 @@ class SentenceModel:
         vectors = self._pool(self._encode(pieces, lengths), np.array(owners), lengths, len(texts))
         return Embeddings(vectors, tuple(np.bincount(owners, minlength=len(texts)).tolist()), sum(lengths))
 
+    @override
     def probe(self) -> None:
-        """Embed a fixed text."""
         try:
             self.embed([PROBE_TEXT])
         except Exception as error:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
-from shared.deadletters.envelope import write_letter
+from shared.deadletters.envelope import write_dead_letter
 from shared.engine.ledger import Ledger
 from shared.engine.pipeline import Batch
 from shared.engine.snapshots import STANDING_FIELDS, ItemT, Standing, is_overtaken, is_preceded
@@ -66,13 +66,13 @@ class Settler:
             self._done(SettleStep.PRODUCE)
             batch.outbox = self._sink.flush()
             if batch.outbox:
-                told = f"{len(batch.outbox)} messages were not delivered: {self._sink.last_error}"
-                raise Unavailable("broker", told)
+                reported = f"{len(batch.outbox)} messages were not delivered: {self._sink.last_error}"
+                raise Unavailable("broker", reported)
             self._done(SettleStep.FLUSH)
         with self._stopwatch.time("commit", records):
             lost = self._source.commit(batch.records)
             self._done(SettleStep.COMMIT)
-        self._tell(batch.settled, lost)
+        self._report(batch.settled, lost)
         self._done(SettleStep.NOTIFY)
         return True
 
@@ -105,13 +105,13 @@ class Settler:
         now = self._clock.now()
         results = [result for each in settled for result in each.results]
         dead = [
-            write_letter(each.record, each.failure, self._provenance, now)
+            write_dead_letter(each.record, each.failure, self._provenance, now)
             for each in settled
             if each.failure is not None
         ]
         return [*results, *dead, *self._ledger.settled(settled, now)]
 
-    def _tell(self, settled: Sequence[Settled], lost: int) -> None:
+    def _report(self, settled: Sequence[Settled], lost: int) -> None:
         if lost:
             self._observer.partitions_lost(lost)
         for each in settled:

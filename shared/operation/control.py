@@ -54,8 +54,8 @@ class WorkerControl:
             Unavailable: nothing answers.
             NotAWorker: something else does.
         """
-        _, told = self._ask("GET", "/readyz")
-        faults = told.get("faults")
+        _, reported = self._ask("GET", "/readyz")
+        faults = reported.get("faults")
         if not isinstance(faults, dict):
             raise self._other()
         return {str(part): str(reason) for part, reason in faults.items()}
@@ -71,16 +71,16 @@ class WorkerControl:
             Unavailable: nothing answers, or it has not paused in time; it still will.
             Fatal: it refuses, or is no worker.
         """
-        told = self._steer("POST", "/pause")
+        reported = self._steer("POST", "/pause")
         until_s = clock.monotonic_s() + wait_s
-        while told.get("paused") is None:
-            if not told.get("wanted"):
+        while reported.get("paused") is None:
+            if not reported.get("wanted"):
                 raise Unavailable("worker", "somebody else has resumed it meanwhile")
             if clock.monotonic_s() >= until_s:
                 raise Unavailable("worker", self._late(wait_s))
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            told = self._steer("GET", "/pause")
-        return str(told["paused"])
+            reported = self._steer("GET", "/pause")
+        return str(reported["paused"])
 
     def resume(self, clock: Clock, wait_s: float) -> None:
         """Ask the worker to go on, and wait until it does.
@@ -89,13 +89,13 @@ class WorkerControl:
             Unavailable: nothing answers, or it still pauses.
             Fatal: it refuses, or is no worker.
         """
-        told = self._steer("POST", "/resume")
+        reported = self._steer("POST", "/resume")
         until_s = clock.monotonic_s() + wait_s
-        while told.get("paused") is not None:
-            if told.get("wanted") or clock.monotonic_s() >= until_s:
-                raise Unavailable("worker", f"it still pauses: {told['paused']}")
+        while reported.get("paused") is not None:
+            if reported.get("wanted") or clock.monotonic_s() >= until_s:
+                raise Unavailable("worker", f"it still pauses: {reported['paused']}")
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            told = self._steer("GET", "/pause")
+            reported = self._steer("GET", "/pause")
 
     def _late(self, wait_s: float) -> str:
         reasons = self.reasons()
@@ -104,10 +104,10 @@ class WorkerControl:
 
     def _steer(self, method: str, path: str) -> dict[str, Any]:
         """Return what the worker says of pausing: an answer of any other form is somebody else's."""
-        status, told = self._ask(method, path)
-        if status != OK or "wanted" not in told:
+        status, reported = self._ask(method, path)
+        if status != OK or "wanted" not in reported:
             raise self._other()
-        return told
+        return reported
 
     def _other(self) -> NotAWorker:
         return NotAWorker(f"{self.host}:{self.port} answers, but is no worker")
@@ -133,9 +133,9 @@ class WorkerControl:
                 f"the worker at {self.host}:{self.port} refuses: run the command on its machine, in its container"
             )
         try:
-            told = json.loads(body)
+            reported = json.loads(body)
         except ValueError as error:
             raise self._other() from error
-        if not isinstance(told, dict):
+        if not isinstance(reported, dict):
             raise self._other()
-        return response.status, told
+        return response.status, reported

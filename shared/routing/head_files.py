@@ -81,12 +81,12 @@ def load_head(folder: Path) -> Head:
         Fatal: there is none, or it is not what it says it is.
     """
     try:
-        told = (folder / FACTS).read_bytes()
+        reported = (folder / FACTS).read_bytes()
         contents = {name: (folder / name).read_bytes() for name in (ARRAYS, TERMS, TEXTS)}
     except OSError as error:
         raise Fatal(f"{folder} holds no head: {error}; `millrace router train` makes one") from error
     try:
-        facts: dict[str, Any] = json.loads(told)
+        facts: dict[str, Any] = json.loads(reported)
         if facts["format"] != FORMAT:
             raise Fatal(f"{folder / FACTS} says format {facts['format']}, this version reads {FORMAT}")
         for name, content in contents.items():

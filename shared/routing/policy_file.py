@@ -97,7 +97,7 @@ def read_policy_file(source: Path | Traversable) -> tuple[PolicyContent, str]:
     else:
         faults = list(_thresholds(content, lines))
     if faults:
-        raise Fatal(_told(str(source), faults, lines))
+        raise Fatal(_reported(str(source), faults, lines))
     return content, sha256(raw).hexdigest()
 
 
@@ -112,7 +112,7 @@ def _syntax(source: str, error: Exception) -> str:
     return f"{source}: {error}" if located is None else f"{source}, line {located['line']}: {located['what']}"
 
 
-def _told(source: str, faults: list[Fault], lines: Lines) -> str:
+def _reported(source: str, faults: list[Fault], lines: Lines) -> str:
     """Return the error for the fault that stands first in the file."""
     numbered = [(lines.of(path), says) for path, says in faults]
     line, says = min(numbered, key=lambda each: (each[0] is None, each[0] or 0))
@@ -151,14 +151,14 @@ def _thresholds(content: PolicyContent, lines: Lines) -> Iterator[Fault]:
         if getattr(content.default, name) is None:
             yield ("default",), f"[default]: {name} is missing; every label inherits it that does not say its own"
             return
-    told: set[tuple[toml_lines.Path, toml_lines.Path]] = set()
+    reported: set[tuple[toml_lines.Path, toml_lines.Path]] = set()
     for tenant_id, label in _resolved(content):
         chain = content.chain(tenant_id, label)
         auto_place, auto_at = next((place, row.auto_at) for place, row in chain if row.auto_at is not None)
         review_place, review_at = next((place, row.review_at) for place, row in chain if row.review_at is not None)
-        if review_at <= auto_at or (auto_place, review_place) in told:
+        if review_at <= auto_at or (auto_place, review_place) in reported:
             continue
-        told.add((auto_place, review_place))
+        reported.add((auto_place, review_place))
         low, high = (*auto_place, "auto_at"), (*review_place, "review_at")
         says = f"review_at is {review_at} ({_place(high, lines)}), above auto_at, {auto_at} ({_place(low, lines)})"
         yield low if len(auto_place) > len(review_place) else high, says  # the nearer row, which is the longer path

@@ -65,7 +65,7 @@ OWN = re.compile(
 )
 """The writer speaks of a mail of his own."""
 
-TELLING = re.compile(
+REPORTING = re.compile(
     r"\b(?:your|you|our|my|the|this|that|who|ihre?[mnrs]?|euer|eure?[mnrs]?|mein\w*|unser\w*|votre|vos|vous|mon|ma|notre|su"
     r"|sus|usted|mi|tu|tuo|vostr[oiae]|seu|sua|uw|jullie|mijn|din|deres)\b",
     re.IGNORECASE,
@@ -233,7 +233,7 @@ def _begins_with_introduction(block: Sequence[str]) -> bool:
 def _is_written_by_program(introduction: Sequence[str]) -> bool:
     text = " ".join(introduction)
     return MACHINE.search(text) is not None or (
-        (ADDRESS.search(text) or DATE.search(text)) is not None and not TELLING.search(text)
+        (ADDRESS.search(text) or DATE.search(text)) is not None and not REPORTING.search(text)
     )
 
 

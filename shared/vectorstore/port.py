@@ -204,7 +204,7 @@ class Aliased(Protocol):
         """Return where the alias stands now if it stood for this collection before; None if all is well."""
         ...
 
-    def tell_alias(self, tell: Callable[[bool], None]) -> None:
+    def watch_alias(self, notify: Callable[[bool], None]) -> None:
         """Call `tell` from now on, with True where the alias is found elsewhere and with False where it is not."""
         ...
 

@@ -51,7 +51,7 @@ def server(standin: StandinProcess) -> Iterator[StandinProcess]:
     """Give the stand-in without faults, and check that no call was unknown to it."""
     standin.report()
     yield standin
-    standin.tell()
+    standin.notify()
     assert standin.report()["unknown"] == []
 
 

@@ -84,7 +84,7 @@ def test_no_broker_is_no_fault_unless_it_was_to_be_spoken_to_in_secret() -> None
 def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedBroker) -> None:
     found = look_at_broker(broker.bootstrap)
     assert states(found) == [("broker", "ok"), ("topics", "wrong"), ("topics", "warning"), ("group", "ok")]
-    assert found[1].mend == CREATE
+    assert found[1].fix == CREATE
     assert [topic for topic in TOPICS if topic in found[1].detail.split("no topic ")[1].split(", ")] == TOPICS[2:]
     assert "tickets 4, tickets.redo 4" in found[2].detail
     assert "list no group millrace-tickets; 0 records wait" in found[3].detail
@@ -158,7 +158,7 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         found = look_at_store(settings)
         assert states(found) == [("store", "ok")] * 2 + [("alias", "ok"), ("similar tickets", "ok")]
         assert "guarded writes are honoured" in found[1].detail
-        server.tell(ignore=["update_filter", "update_mode"])
+        server.notify(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
         assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
 
@@ -169,16 +169,16 @@ def test_what_a_server_does_not_allow_is_named() -> None:
         store = connect(settings)
         store.open(SPEC)
         store.close()
-        server.tell(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
+        server.notify(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
         [limit] = [found for found in look_at_store(settings) if found.state == "wrong"]
         assert (
             f"the strict mode of collection {SPEC.name} allows too little: filter_max_conditions is 1" in limit.detail
         )
-        server.tell(scope={SPEC.name: "rw"})
+        server.notify(scope={SPEC.name: "rw"})
         found = look_at_store(settings)
         assert states(found) == [("store", "ok"), ("store", "ok"), ("alias", "warning")]
         assert "not shown where tickets stands" in found[-1].detail
-        server.tell(scope={SPEC.name: "r", "tickets": "r"})
+        server.notify(scope={SPEC.name: "r", "tickets": "r"})
         assert "may not write points into collection" in look_at_store(settings)[-1].detail
 
 
@@ -227,7 +227,7 @@ def test_points_of_other_programs_are_counted_and_named(tmp_path: Path) -> None:
             assert (found.part, found.state) == ("foreign points", "warning")
             assert "1 of the 1 points looked at" in found.detail
             assert "7 (its id is an integer)" in found.detail
-            assert "a collection of its own" in found.mend
+            assert "a collection of its own" in found.fix
 
 
 def solved(number: int, satisfaction: int | None) -> Point:

@@ -56,8 +56,8 @@ def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_reme
     assert found.state == "wrong"
     assert re.search(r"tickets, tickets\.redo: one partition in place of 12, made by the broker itself", found.detail)
     assert "tickets.dlq" not in found.detail
-    assert "kafka-topics.sh --delete" in found.mend
-    assert "millrace topics create" in found.mend
+    assert "kafka-topics.sh --delete" in found.fix
+    assert "millrace topics create" in found.fix
 
 
 def test_topics_that_a_person_made_with_fewer_partitions_are_a_warning(bootstrap: str) -> None:
@@ -75,7 +75,7 @@ def test_topics_that_take_less_than_the_schema_are_a_warning(bootstrap: str) -> 
     assert (ok.state, found.state) == ("ok", "warning")
     assert found.part == "topic limits"
     assert f"tickets.dlq takes messages of 1048576 bytes, and {small[0].message_limit_bytes} are wanted" in found.detail
-    assert f"--entity-name tickets.dlq --add-config max.message.bytes={small[0].message_limit_bytes}" in found.mend
+    assert f"--entity-name tickets.dlq --add-config max.message.bytes={small[0].message_limit_bytes}" in found.fix
 
 
 def test_more_in_sync_copies_than_replicas_are_a_warning(bootstrap: str) -> None:

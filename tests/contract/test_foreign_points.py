@@ -74,15 +74,15 @@ def test_nearer_integer_ids_do_not_take_the_places_of_ours(collection: Collectio
 
 
 def test_rubbish_in_payloads_stops_no_search_scroll_or_count(collection: Collection) -> None:
-    rubbish: list[object] = [7, 1.5, True, None, "x", [], {}, [[1]], {"a": {"b": [None]}}]
-    for number, each in enumerate(rubbish):
+    invalid: list[object] = [7, 1.5, True, None, "x", [], {}, [[1]], {"a": {"b": [None]}}]
+    for number, each in enumerate(invalid):
         fields = dict.fromkeys(("number", "satisfaction", "flags", "occurred_at", VERSION_FIELD), each)
         write_foreign(collection, UUID(int=number), fields | {"tenant_id": ["acme", each]}, {"text": unit(1)})
     write_foreign(collection, UUID(int=99), {}, {})
     collection.upsert([point(1)])
-    assert len(collection.search([nearest(20)])[0]) == len(rubbish) + 1
-    assert len(collection.candidates([hybrid(20)])[0]) == len(rubbish) + 1
-    assert len(dict(collection.scroll(("number",)))) == len(rubbish) + 2
+    assert len(collection.search([nearest(20)])[0]) == len(invalid) + 1
+    assert len(collection.candidates([hybrid(20)])[0]) == len(invalid) + 1
+    assert len(dict(collection.scroll(("number",)))) == len(invalid) + 2
     assert collection.count({"tenant_id": "acme"}, {"satisfaction": 1}) >= 0
 
 

@@ -61,7 +61,7 @@ def fields_of(number: object, **changes: object) -> dict[str, object]:
     return {name: value for name, value in (held | changes).items() if value is not ...}
 
 
-RUBBISH: list[Mapping[str, object]] = [
+INVALID: list[Mapping[str, object]] = [
     {"label": 7}, {"label": None}, {"label": ...}, {"ticket_id": 7}, {"ticket_id": ...}, {"resolution": {"text": "r"}},
     {"resolution": ["r"]}, {"body": ...}, {"body": None}, {"subject": None}, {"occurred_at": "yesterday"},
     {"occurred_at": "2026-01-01T00:00:00"}, {"occurred_at": "0001-01-01T00:00:00+14:00"}, {"occurred_at": 5},
@@ -83,7 +83,7 @@ def test_points_of_other_programs_neither_vote_nor_are_shown_nor_crowd_ours_out(
     for number in range(45):
         write_foreign(parts.collection, number, fields_of(number), near)
         write_foreign(parts.collection, UUID(int=number), fields_of(number), near)
-    for number, changes in enumerate(RUBBISH):
+    for number, changes in enumerate(INVALID):
         own = point_id("acme", "tickets", str(fields_of(number, **changes).get("ticket_id")))
         write_foreign(parts.collection, own, fields_of(number, **{"label": "delivery", **changes}), near)
         write_foreign(parts.collection, 1_000 + number, fields_of(number, **{"tenant_id": "other", **changes}), near)
@@ -95,7 +95,7 @@ def test_points_of_other_programs_neither_vote_nor_are_shown_nor_crowd_ours_out(
     assert shown - {"T-1", "T-2", "T-3"} <= {"F-1"}, "a ticket of ours without a label is shown, but does not vote"
 
 
-@pytest.mark.parametrize("changes", RUBBISH, ids=str)
+@pytest.mark.parametrize("changes", INVALID, ids=str)
 def test_rubbish_in_a_point_of_ours_leaves_it_out_and_the_others_in(
     parts: Assembly, changes: Mapping[str, object]
 ) -> None:
@@ -178,4 +178,4 @@ def test_doctor_counts_them_and_names_the_first_with_the_reason(parts: Assembly)
     assert "7 (its id is an integer)" in found.detail
     assert f"{UUID(int=8)} (its id is not that of the tenant and the ticket it names)" in found.detail
     assert f"{ONE} (its field label is not valid)" in found.detail
-    assert "remove these points" in found.mend
+    assert "remove these points" in found.fix

@@ -35,10 +35,10 @@ KEY = "a-key-that-nobody-should-read"
 def test_a_server_that_ignores_the_guard_is_refused(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, ignored: list[str]
 ) -> None:
-    server.tell(ignore=ignored)
+    server.notify(ignore=ignored)
     with pytest.raises(Fatal, match="does not honour guarded writes"):
         opener().open(spec)
-    server.tell()
+    server.notify()
     assert list(opener().open(spec).scroll(())) == []
 
 
@@ -46,7 +46,7 @@ def test_a_server_that_ignores_the_guard_is_refused(
 def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
-    server.tell(version=version)
+    server.notify(version=version)
     with pytest.raises(Fatal, match=rf"is Qdrant {version}: 1\.19 or newer is needed"):
         opener().open(spec)
     assert opener().open_alias(spec.alias) is None
@@ -56,7 +56,7 @@ def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
 def test_a_newer_server_is_not_refused(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
-    server.tell(version=version)
+    server.notify(version=version)
     opener().open(spec)
 
 
@@ -169,7 +169,7 @@ def test_the_key_is_sent_and_never_told(
         assert KEY not in repr(settings) + str(settings.model_dump())
         store = connect(settings)
         store.open(spec).upsert([point(1)])
-        server.tell(full=True)
+        server.notify(full=True)
         with pytest.raises(Unavailable) as outage:
             store.open(spec).upsert([point(2)])
         store.close()

@@ -38,22 +38,22 @@ def fails_everywhere(collection: Collection, words: str) -> None:
 
 def test_a_full_disk_is_an_outage_and_reads_go_on(server: StandinProcess, remote: QdrantCollection) -> None:
     remote.upsert([point(1)])
-    server.tell(full=True)
+    server.notify(full=True)
     with pytest.raises(Unavailable, match="No space left on device"):
         remote.upsert([point(1, 2), point(2)])
     assert remote.versions([point_id(1), point_id(2)]) == {point_id(1): 1}
-    server.tell()
+    server.notify()
     remote.upsert([point(1, 2), point(2)])
     assert remote.versions([point_id(1), point_id(2)]) == {point_id(1): 2, point_id(2): 1}
 
 
 @pytest.mark.parametrize("rubbish", ["html", "cut", "other"])
 def test_an_answer_that_is_not_qdrant_s_is_an_outage(
-    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, rubbish: str
+    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, invalid: str
 ) -> None:
     store = opener()
     collection = store.open(spec)
-    server.tell(rubbish=rubbish)
+    server.notify(invalid=invalid)
     fails_everywhere(collection, "not Qdrant's")
     with pytest.raises(Unavailable):
         store.open(spec)
@@ -63,7 +63,7 @@ def test_an_answer_that_is_not_qdrant_s_is_an_outage(
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_an_overloaded_server_is_an_outage(server: StandinProcess, remote: QdrantCollection, status: int) -> None:
-    server.tell(status=status, retry_after_s=7 if status == 429 else 0)
+    server.notify(status=status, retry_after_s=7 if status == 429 else 0)
     fails_everywhere(remote, "wait 7 s" if status == 429 else str(status))
 
 
@@ -87,11 +87,11 @@ def test_a_slow_server_is_cut_short(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     collection = opener(timeout_s=1).open(spec)
-    server.tell(delay_s=10)
+    server.notify(delay_s=10)
     for name in ("upsert", "search"):
         with pytest.raises(Unavailable, match="did not answer in time"):
             CALLS[name](collection)
-    server.tell()
+    server.notify()
 
 
 def test_what_was_acknowledged_outlives_a_kill_of_the_server(spec: CollectionSpec) -> None:

@@ -24,7 +24,7 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
-from shared.deadletters.envelope import DeadLetter, read_letter
+from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.records import Headers, TopicPartition, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge.store import EdgeStore
@@ -109,7 +109,7 @@ class Stream:
         assert {each: n for each, n in results.items() if each.startswith("good-")} == {
             f"good-{at}": 1 for at in range(self.good)
         }
-        letters = [read_letter(record) for record in reader.read("tickets.dlq")]
+        letters = [read_dead_letter(record) for record in reader.read("tickets.dlq")]
         assert len(letters) == self.seen.outcomes.count(Outcome.DEAD_LETTERED)
         return [letter for letter in letters if isinstance(letter, DeadLetter)]
 
@@ -157,9 +157,9 @@ def test_what_the_queue_does_not_take_is_cut_and_says_of_what(own_kafka: KafkaSe
         assert stream.send(Odd("gzip", name + random.Random(3).randbytes(650_000), b"{}"))  # noqa: S311
         stream.neighbours(20)
         letters = sorted(stream.letters(), key=lambda each: each.record.key or b"")
-    told = [header_texts(letter.record.headers) for letter in letters]
+    reported = [header_texts(letter.record.headers) for letter in letters]
     assert all(letter.is_cut for letter in letters)
-    no_key, headers, valued = told
+    no_key, headers, valued = reported
     assert CutHeader.KEY_SHA256 in no_key
     assert (headers[CutHeader.HEADERS], headers[CutHeader.VALUE_BYTES]) == ("1", "2")
     assert valued[CutHeader.VALUE_BYTES] == str(len(value))

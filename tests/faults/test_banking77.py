@@ -83,11 +83,11 @@ def test_banking77_is_routed_and_audited(shop: Shop, data_dir: Path, tmp_path: P
     questions = data_dir / "text" / "banking77"
     head = tmp_path / "head"
     shop.millrace("router", "train", str(questions / "train.csv"), *COLUMNS, "--out", str(head))
-    told = json.loads(
+    reported = json.loads(
         shop.millrace("router", "evaluate", str(questions / "test.csv"), *COLUMNS, "--model", str(head), "--json")
     )
-    assert told["accuracy"] >= LEAST_ACCURACY
-    assert told["ece"] <= MOST_CALIBRATION_ERROR
+    assert reported["accuracy"] >= LEAST_ACCURACY
+    assert reported["ece"] <= MOST_CALIBRATION_ERROR
     shop.environment["MILLRACE_TICKETS__DECISION__HEAD"] = str(head)
     reader = TopicReader(shop.bootstrap, "millrace-tickets")
 
@@ -105,8 +105,8 @@ def test_banking77_is_routed_and_audited(shop: Shop, data_dir: Path, tmp_path: P
     counts = ("settled", "points", "missing", "stale", "conflicting", "repeated", "pending", "below_retention")
     assert [findings[name] for name in counts] == [TRAIN + TEST, TRAIN + TEST, 0, 0, 0, 0, 0, 0]
     accuracy, calibration_error = _figures(reader, questions / "test.csv")
-    assert accuracy == pytest.approx(told["accuracy"], abs=SAME)
-    assert calibration_error == pytest.approx(told["ece"], abs=SAME)
+    assert accuracy == pytest.approx(reported["accuracy"], abs=SAME)
+    assert calibration_error == pytest.approx(reported["ece"], abs=SAME)
 
 
 def _figures(reader: TopicReader, questions: Path) -> tuple[float, float]:

@@ -64,7 +64,7 @@ class Queue:
         assert ended == 0, err
         return "has no position: from the oldest letter" in err
 
-    def told(self, *arguments: str) -> Any:
+    def reported(self, *arguments: str) -> Any:
         """Run a command and return the JSON object it printed; a worker of this process may have logged beside it."""
         return json.loads([line for line in self.run(*arguments).splitlines() if line.startswith("{")][-1])
 
@@ -128,8 +128,8 @@ def main(
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        told = capsys.readouterr()
-        return ended.value.code if isinstance(ended.value.code, int) else 0, told.out, told.err
+        reported = capsys.readouterr()
+        return ended.value.code if isinstance(ended.value.code, int) else 0, reported.out, reported.err
 
     return run
 
@@ -181,13 +181,13 @@ def test_looked_at_and_counted(queue: Queue) -> None:
     assert {json.loads(line)["origin"] for line in chosen} == {
         f"{queue.kind.name}/0@{n}" for n in range(30) if n % 2 and n % 3
     }
-    told = queue.told("list", "--histogram", "--json", "--since", "1h")
-    assert {kind["reason"]: kind["count"] for kind in told["kinds"]} == {
+    reported = queue.reported("list", "--histogram", "--json", "--since", "1h")
+    assert {kind["reason"]: kind["count"] for kind in reported["kinds"]} == {
         "model_failed": 15,
         "too_deep": 15,
         "unreadable": 1,
     }
-    assert 0 < told["oldest_age_s"] < TIMEOUT_S
+    assert 0 < reported["oldest_age_s"] < TIMEOUT_S
     assert "no dead letters" in queue.run("list", "--until", "1h")
     assert "no dead letters" in queue.run("list", "--quarantine")
 
@@ -213,12 +213,12 @@ def test_a_dry_run_writes_nothing_and_commits_nothing(queue: Queue) -> None:
     queue.put(*mixed(queue.kind, 30))
     topics = [getattr(queue.kind, role) for role in ROLES]
     before = [queue.reader.watermarks(topic) for topic in topics]
-    told = queue.told("replay", "--dry-run", "--json", "--group", "dry", "--reason", "too_deep")
-    assert (told["replayed"], told["skipped"], told["dry_run"]) == (15, 15, True)
+    reported = queue.reported("replay", "--dry-run", "--json", "--group", "dry", "--reason", "too_deep")
+    assert (reported["replayed"], reported["skipped"], reported["dry_run"]) == (15, 15, True)
     assert [queue.reader.watermarks(topic) for topic in topics] == before
     assert queue.positions("dry") == {}
-    told = queue.told("replay", "--json", "--group", "dry", "--reason", "too_deep")
-    assert told["replayed"] == 15, "the very same is done once it is meant"
+    reported = queue.reported("replay", "--json", "--group", "dry", "--reason", "too_deep")
+    assert reported["replayed"] == 15, "the very same is done once it is meant"
     assert sum(queue.positions("dry").values()) == 30
 
 
@@ -260,8 +260,8 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
     with queue.working(tmp_path, store, Failing("HOPELESS"), seen):
         counted = []
         for settled in (160, 165, 165, 165):
-            told = queue.told(*arguments)
-            counted.append((told["replayed"], told["quarantined"]))
+            reported = queue.reported(*arguments)
+            counted.append((reported["replayed"], reported["quarantined"]))
             seen.wait_settled(settled)
     assert counted == [(40, 0), (5, 0), (0, 5), (0, 0)]
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 115, Outcome.DEAD_LETTERED: 50}
@@ -279,10 +279,10 @@ def test_what_was_quarantined_is_replayed_after_a_mend_once_each_and_counts_anew
     for count in (b"3", b"5"):
         letters = [message(n, kind=queue.kind, headers=(("millrace-replays", count),)) for n in range(10)]
         queue.put(*[Message(queue.kind.quarantine, each.key, each.value, each.headers) for each in letters])
-    told = queue.told("replay", "--quarantine", "--json")
-    assert (told["replayed"], told["repeated"], told["quarantined"]) == (10, 10, 0)
+    reported = queue.reported("replay", "--quarantine", "--json")
+    assert (reported["replayed"], reported["repeated"], reported["quarantined"]) == (10, 10, 0)
     assert {dict(record.headers)["millrace-replays"] for record in queue.held(queue.kind.redo)} == {b"1"}
-    assert queue.told("replay", "--quarantine", "--json")["replayed"] == 0, "it goes on where it stopped"
+    assert queue.reported("replay", "--quarantine", "--json")["replayed"] == 0, "it goes on where it stopped"
     with queue.working(tmp_path, store, FakeModel(), seen):
         seen.wait_settled(10)
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 10}
@@ -325,7 +325,7 @@ def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Pat
     assert len(queue.held(queue.kind.dlq)) == 20
     assert "20 letters were deleted" in queue.run("purge", "--all", "--yes")
     assert queue.held(queue.kind.dlq) == []
-    assert queue.told("replay", "--json")["replayed"] == 0
+    assert queue.reported("replay", "--json")["replayed"] == 0
     findings = queue.audit(store)
     store.close()
     assert (findings.clean, findings.purged) == (True, 20), findings

@@ -14,9 +14,9 @@ CAMPAIGN = Campaign(records=3_000, kills=4, max_records=40)
 
 
 def test_killed_at_random_moments_nothing_is_lost(own_kafka: KafkaServer) -> None:
-    told = run_campaign(CAMPAIGN, own_kafka)
-    findings = told.findings
-    assert told.killed == CAMPAIGN.kills
+    reported = run_campaign(CAMPAIGN, own_kafka)
+    findings = reported.findings
+    assert reported.killed == CAMPAIGN.kills
     assert findings.clean, findings
     assert (findings.settled, findings.pending) == (CAMPAIGN.records, 0)
     assert findings.points == CAMPAIGN.records // 2
@@ -28,7 +28,7 @@ VOTES = Campaign(records=1_000, partitions=3, freezes=2, slow_s=0.8, votes=True,
 
 
 def test_frozen_past_its_session_a_worker_publishes_no_decision_of_its_own(own_kafka: KafkaServer) -> None:
-    told = run_campaign(VOTES, own_kafka)
-    assert told.frozen == VOTES.freezes
-    assert told.findings.clean, told.findings
-    assert (told.findings.settled, told.findings.pending) == (told.records, 0)
+    reported = run_campaign(VOTES, own_kafka)
+    assert reported.frozen == VOTES.freezes
+    assert reported.findings.clean, reported.findings
+    assert (reported.findings.settled, reported.findings.pending) == (reported.records, 0)

@@ -48,8 +48,8 @@ def test_a_killed_import_goes_on_and_no_row_is_missing(own_kafka: KafkaServer, t
     assert 0 < done < ROWS, "it was killed in the middle"
     ended = subprocess.run(command(own_kafka, file), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert (told["sent_before"], told["sent"], told["rows_refused"]) == (done, ROWS - done, 0)
+    reported = json.loads(ended.stdout)
+    assert (reported["sent_before"], reported["sent"], reported["rows_refused"]) == (done, ROWS - done, 0)
     records = TopicReader(own_kafka.bootstrap).read("tickets")
     sent = Counter(json.loads(record.value or b"")["ticket_id"] for record in records)
     assert sent.keys() == {f"T-{n}" for n in range(ROWS)}

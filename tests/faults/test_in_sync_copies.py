@@ -82,4 +82,4 @@ def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three: 
     for topic in TICKETS.topics():
         assert f"{topic.name}: {reason}" in wrong.detail
     assert "broker 3 does not answer" in wrong.detail
-    assert wrong.mend
+    assert wrong.fix

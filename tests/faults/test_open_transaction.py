@@ -107,7 +107,7 @@ def test_the_doctor_counts_what_waits_and_no_marker(kafka: KafkaServer) -> None:
         assert (found.part, found.state) == ("group", "warning")
         waits = rf"{WAITING} records wait behind an open transaction, the oldest for \d+ s"
         assert re.fullmatch(rf"{GROUP} is empty, 0 records behind; {waits}", found.detail), found.detail
-        assert "kafka-transactions.sh" in found.mend
+        assert "kafka-transactions.sh" in found.fix
     found = look(kafka)
     assert (found.state, found.detail) == ("ok", f"{GROUP} is empty, 0 records behind"), "what was aborted is no record"
 

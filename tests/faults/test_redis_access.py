@@ -16,7 +16,7 @@ from shared.cache.redis import RedisCache
 from shared.errors import Fatal
 from shared.records import Embedded
 from tests.support.certificates import Certificates
-from tests.support.redis.caches import Told, redis_cache
+from tests.support.redis.caches import RecordingObserver, redis_cache
 from tests.support.redis.server import RedisServer
 from tests.support.sources import ROOT
 
@@ -57,20 +57,20 @@ def test_the_documented_rule_is_the_one_tried_here() -> None:
 
 
 def test_tls_a_user_and_the_least_rights_are_enough(guarded: RedisServer, certificates: Certificates) -> None:
-    told = Told()
-    assert works(redis_cache(url(guarded), DIM, told=told, ca_file=certificates.authority))
-    assert told.failures == []
+    reported = RecordingObserver()
+    assert works(redis_cache(url(guarded), DIM, reported=reported, ca_file=certificates.authority))
+    assert reported.failures == []
 
 
 def refusal(server: RedisServer, address: str, **changes: Any) -> tuple[str, str]:
     """Return kind and wording of the one line that is logged when a cache cannot be used."""
-    told = Told()
+    reported = RecordingObserver()
     with capture_logs() as lines:
-        assert not works(redis_cache(address, DIM, told=told, **changes))
+        assert not works(redis_cache(address, DIM, reported=reported, **changes))
     assert lines
-    assert told.failures
+    assert reported.failures
     assert PASSWORD not in repr(lines)
-    return told.failures[0][1], str(lines[0]["error"])
+    return reported.failures[0][1], str(lines[0]["error"])
 
 
 def test_a_stranger_s_authority_is_not_believed(guarded: RedisServer, certificates: Certificates) -> None:
@@ -91,9 +91,9 @@ def test_without_tls_there_is_no_way_in(guarded: RedisServer) -> None:
 
 @pytest.mark.parametrize(("who", "said"), [("millrace:wrong@", "WRONGPASS"), ("", "NOAUTH"), (":secret@", "WRONGPASS")])
 def test_who_is_not_the_user_is_refused(guarded: RedisServer, certificates: Certificates, who: str, said: str) -> None:
-    kind, told = refusal(guarded, url(guarded, who), ca_file=certificates.authority)
+    kind, reported = refusal(guarded, url(guarded, who), ca_file=certificates.authority)
     assert kind == "refused"
-    assert said in told or "Authentication" in told
+    assert said in reported or "Authentication" in reported
 
 
 def test_where_clients_must_show_a_certificate(mutual: RedisServer, certificates: Certificates) -> None:

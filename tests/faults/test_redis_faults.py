@@ -19,7 +19,7 @@ from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.records import Embedded
 from tests.support.fakes import DIM, FakeModel, ManualClock
-from tests.support.redis.caches import Told, redis_cache, wait_for_threads
+from tests.support.redis.caches import RecordingObserver, redis_cache, wait_for_threads
 from tests.support.redis.server import RedisServer
 
 KEY = cache_key("text", b"one", "00000001")
@@ -32,8 +32,8 @@ class Watched:
     """A cache in a Redis of its own, a manual clock, and what was told."""
 
     def __init__(self, server: RedisServer, timeout_s: float) -> None:
-        self.server, self.clock, self.told = server, ManualClock(), Told()
-        self.cache: RedisCache = redis_cache(server.url, DIM, self.clock, self.told, timeout_s=timeout_s)
+        self.server, self.clock, self.reported = server, ManualClock(), RecordingObserver()
+        self.cache: RedisCache = redis_cache(server.url, DIM, self.clock, self.reported, timeout_s=timeout_s)
 
     def put(self) -> None:
         """Write the one vector."""
@@ -71,7 +71,7 @@ def test_a_frozen_server_costs_one_time_out_and_not_one_a_batch(impatient: Watch
     for _ in range(50):
         assert not impatient.knows()
         impatient.put()
-    assert impatient.told.failures == [("get", "timeout")]
+    assert impatient.reported.failures == [("get", "timeout")]
     impatient.server.thaw()
 
 
@@ -83,9 +83,9 @@ def test_it_is_used_again_when_it_runs_again(impatient: Watched) -> None:
     assert not impatient.knows(), "not before the wait is over"
     impatient.later()
     assert impatient.knows()
-    assert impatient.told.up == {"get": True, "put": False}
+    assert impatient.reported.up == {"get": True, "put": False}
     impatient.put()
-    assert impatient.told.up == {"get": True, "put": True}
+    assert impatient.reported.up == {"get": True, "put": True}
 
 
 def test_each_further_try_costs_one_time_out(impatient: Watched) -> None:
@@ -93,7 +93,7 @@ def test_each_further_try_costs_one_time_out(impatient: Watched) -> None:
     for _ in range(3):
         assert not impatient.knows()
         impatient.later()
-    assert impatient.told.failures == [("get", "timeout")] * 3
+    assert impatient.reported.failures == [("get", "timeout")] * 3
     impatient.server.thaw()
 
 
@@ -104,13 +104,13 @@ def test_a_killed_server_is_a_miss_and_comes_back_empty(watched: Watched) -> Non
     assert not watched.knows()
     watched.later()
     assert not watched.knows()
-    assert watched.told.failures == [("get", "connection")] * 2
+    assert watched.reported.failures == [("get", "connection")] * 2
     watched.server.start()
     watched.later()
     assert not watched.knows()
     watched.put()
     assert watched.knows()
-    assert watched.told.up == {"get": True, "put": True}
+    assert watched.reported.up == {"get": True, "put": True}
 
 
 def test_a_connection_lost_between_two_calls_costs_at_most_a_miss(watched: Watched) -> None:
@@ -145,33 +145,33 @@ def test_a_server_that_is_full_is_still_read(watched: Watched) -> None:
     watched.put()
     watched.server.command("CONFIG", "SET", "maxmemory", "1")
     watched.cache.put_many({cache_key("text", b"two", "00000001"): Embedded(VECTOR, 1)})
-    assert watched.told.failures == [("put", "refused")]
-    assert watched.told.up == {"get": True, "put": False}
+    assert watched.reported.failures == [("put", "refused")]
+    assert watched.reported.up == {"get": True, "put": False}
     assert watched.knows()
 
 
 def test_nobody_listens_at_all() -> None:
-    told = Told()
-    with closing(redis_cache("redis://127.0.0.1:1", DIM, ManualClock(), told)) as cache:
+    reported = RecordingObserver()
+    with closing(redis_cache("redis://127.0.0.1:1", DIM, ManualClock(), reported)) as cache:
         assert cache.get_many([KEY]) == {}
         cache.put_many({KEY: Embedded(VECTOR, 1)})
-    assert told.failures == [("get", "connection")]
+    assert reported.failures == [("get", "connection")]
 
 
 def test_a_name_that_is_not_found_is_a_miss() -> None:
-    told = Told()
-    with closing(redis_cache("redis://name.invalid", DIM, ManualClock(), told)) as cache:
+    reported = RecordingObserver()
+    with closing(redis_cache("redis://name.invalid", DIM, ManualClock(), reported)) as cache:
         assert cache.get_many([KEY]) == {}
-    assert [operation for operation, _ in told.failures] == ["get"]
+    assert [operation for operation, _ in reported.failures] == ["get"]
 
 
 def test_waits_grow_and_are_never_shorter_than_the_least(watched: Watched) -> None:
     watched.server.kill()
     tries = []
     for _ in range(4_000):
-        before = len(watched.told.failures)
+        before = len(watched.reported.failures)
         watched.knows()
-        if len(watched.told.failures) > before:
+        if len(watched.reported.failures) > before:
             tries.append(watched.clock.seconds)
         watched.clock.seconds += 0.1
     waits = np.diff(tries)
@@ -184,16 +184,16 @@ def test_texts_are_embedded_once_whatever_level_knows_them(watched: Watched) -> 
     def embedder(memory_bytes: int) -> tuple[FakeModel, Embedder[str]]:
         model = FakeModel()
         levels: list[tuple[str, VectorCache]] = [("memory", MemoryCache(memory_bytes)), ("redis", watched.cache)]
-        return model, Embedder(TEXT, model, TieredCache(levels, watched.told), watched.told)
+        return model, Embedder(TEXT, model, TieredCache(levels, watched.reported), watched.reported)
 
     model, first = embedder(1 << 20)
     vectors = [first.embed(["a", "b", "a"]), first.embed(["b", "a"])]
     assert model.calls == [["a", "b"]]
-    assert watched.told.reads == [("memory", 0, 2), ("redis", 0, 2), ("memory", 2, 0)]
+    assert watched.reported.reads == [("memory", 0, 2), ("redis", 0, 2), ("memory", 2, 0)]
     other, second = embedder(1 << 20)
     vectors += [second.embed(["b", "a"]), second.embed(["a", "b"])]
     assert other.calls == []
-    assert watched.told.reads[3:] == [("memory", 0, 2), ("redis", 2, 0), ("memory", 2, 0)]
+    assert watched.reported.reads[3:] == [("memory", 0, 2), ("redis", 2, 0), ("memory", 2, 0)]
     a, b = (
         {_bytes(each[at]) for each, at in zip(vectors, places, strict=True)} for places in ([0, 1, 1, 0], [1, 0, 0, 1])
     )

@@ -16,7 +16,7 @@ from shared.cache.port import cache_key
 from shared.cache.redis import PREFIX, RedisCache
 from shared.cache.value import CHECKSUM_BYTES, HEADER, NumberFormat, decode_vector, encode_vector
 from shared.records import Embedded, Vector
-from tests.support.redis.caches import Told, redis_cache, wait_for_threads
+from tests.support.redis.caches import RecordingObserver, redis_cache, wait_for_threads
 from tests.support.redis.liar import Answer, Liar, drips, floods, hangs_up, quotes, says, silent
 from tests.support.redis.server import RedisServer
 
@@ -50,7 +50,7 @@ def forged(numbers: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bytes:
 
 
 GOOD = value()
-RUBBISH: dict[str, bytes] = {
+INVALID: dict[str, bytes] = {
     "nothing": b"",
     "text": b"hello",
     "as long as it should be": b"x" * len(GOOD),
@@ -75,9 +75,9 @@ RUBBISH: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", list(RUBBISH))
+@pytest.mark.parametrize("name", list(INVALID))
 def test_what_is_not_exactly_right_is_a_miss(name: str) -> None:
-    assert decode_vector(KEY, RUBBISH[name], DIM, "float32") is None
+    assert decode_vector(KEY, INVALID[name], DIM, "float32") is None
 
 
 def test_every_flipped_bit_is_noticed() -> None:
@@ -123,18 +123,18 @@ def name_of(key: bytes) -> str:
     return f"{PREFIX}float32:{key.hex()}"
 
 
-@pytest.mark.parametrize("name", [*RUBBISH, "a list"])
+@pytest.mark.parametrize("name", [*INVALID, "a list"])
 def test_rubbish_in_redis_is_counted_and_written_over(redis_server: RedisServer, raw: "redis.Redis", name: str) -> None:
-    told = Told()
-    with closing(redis_cache(redis_server.url, DIM, told=told)) as cache:
+    reported = RecordingObserver()
+    with closing(redis_cache(redis_server.url, DIM, reported=reported)) as cache:
         cache.put_many({OTHER: Embedded(vector(2), 1)})
         if name == "a list":
             raw.rpush(name_of(KEY), "x")
         else:
-            raw.set(name_of(KEY), RUBBISH[name])
+            raw.set(name_of(KEY), INVALID[name])
         assert list(cache.get_many([KEY, OTHER])) == [OTHER]
-        assert told.rubbish == (0 if name == "a list" else 1)  # MGET says nothing of what is no string
-        assert told.failures == []
+        assert reported.invalid == (0 if name == "a list" else 1)  # MGET says nothing of what is no string
+        assert reported.failures == []
         cache.put_many({KEY: Embedded(vector(1), 1)})
         assert cache.get_many([KEY])[KEY].vector.tobytes() == vector(1).tobytes()
 
@@ -177,21 +177,21 @@ LIES: dict[str, tuple[Answer, str]] = {
 @pytest.mark.parametrize("lie", list(LIES))
 def test_a_server_that_lies_costs_one_failed_call(lie: str) -> None:
     answer, kind = LIES[lie]
-    told = Told()
-    with Liar(answer) as liar, closing(redis_cache(liar.url, DIM, told=told, timeout_s=IMPATIENT_S)) as cache:
+    reported = RecordingObserver()
+    with Liar(answer) as liar, closing(redis_cache(liar.url, DIM, reported=reported, timeout_s=IMPATIENT_S)) as cache:
         for _ in range(5):
             assert cache.get_many([KEY]) == {}
-        assert told.failures == [("get", kind)]
-        assert told.up["get"] is False
+        assert reported.failures == [("get", kind)]
+        assert reported.up["get"] is False
         wait_for_threads()
 
 
 @pytest.mark.parametrize("values", [b"*1\r\n:5\r\n", b"*1\r\n*0\r\n", b"*1\r\n$5\r\nhello\r\n", b"*1\r\n+OK\r\n"])
 def test_values_of_the_wrong_kind_are_rubbish(values: bytes) -> None:
-    told = Told()
-    with Liar(says(values)) as liar, closing(redis_cache(liar.url, DIM, told=told)) as cache:
+    reported = RecordingObserver()
+    with Liar(says(values)) as liar, closing(redis_cache(liar.url, DIM, reported=reported)) as cache:
         assert cache.get_many([KEY]) == {}
-    assert (told.rubbish, told.failures) == (1, [])
+    assert (reported.invalid, reported.failures) == (1, [])
 
 
 @pytest.mark.parametrize("call", [lambda c: c.get_many([KEY]), lambda c: c.put_many({KEY: Embedded(vector(1), 1)})])

@@ -20,7 +20,7 @@ from shared.stream_settings import BatchSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, process_of, produce, running_worker
-from tests.support.redis.caches import PATIENT_S, Told
+from tests.support.redis.caches import PATIENT_S, RecordingObserver
 from tests.support.redis.server import RedisServer
 from tests.support.tickets import event
 from workers.tickets.stages import TICKETS
@@ -40,12 +40,12 @@ class Outcome:
     results: list[bytes]
     vectors: list[bytes]
     embedded: int
-    told: Told
+    reported: RecordingObserver
 
 
 def work(folder: Path, cache: CacheSettings, trouble: Callable[[], None]) -> Outcome:
     """Run a worker over three waves of tickets; the trouble comes before the last."""
-    model, told, seen = FakeModel(), Told(), Seen()
+    model, reported, seen = FakeModel(), RecordingObserver(), Seen()
     with EmbeddedBroker() as broker, closing(EdgeStore(folder)) as store:
         broker.create([topic.name for topic in TICKETS.topics()])
         own = StreamSettings(batch=BatchSettings(max_records=6))
@@ -54,7 +54,7 @@ def work(folder: Path, cache: CacheSettings, trouble: Callable[[], None]) -> Out
             store=StoreSettings(path=folder),
             cache=cache,
         )
-        with running_worker(process_of(settings, broker.bootstrap, store), model, [seen, told], own):
+        with running_worker(process_of(settings, broker.bootstrap, store), model, [seen, reported], own):
             settled = 0
             for wave in (SOLVED, ARRIVING, AGAIN):
                 if wave is AGAIN:
@@ -68,7 +68,7 @@ def work(folder: Path, cache: CacheSettings, trouble: Callable[[], None]) -> Out
         ids = [point_id("acme", "tickets", each["ticket_id"]) for each in (*SOLVED, *ARRIVING, *AGAIN)]
         found = collection.lookup(ids)
         vectors = [found[which].vectors["text"].tobytes() for which in ids]
-    return Outcome(results, vectors, sum(len(call) for call in model.calls), told)
+    return Outcome(results, vectors, sum(len(call) for call in model.calls), reported)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return work(tmp_path_factory.mktemp("without"), CacheSettings(memory_mib=0), lambda: None)
 
 
-def rubbish(server: RedisServer) -> None:
+def invalid(server: RedisServer) -> None:
     """Put under every key the value of another, and under every third something else."""
     with closing(redis.Redis(port=server.port)) as client:
         keys = sorted(client.keys())
@@ -97,7 +97,7 @@ TROUBLES: dict[str, Callable[[RedisServer], None]] = {
     "frozen": RedisServer.freeze,
     "killed": RedisServer.kill,
     "killed and started": restart,
-    "rubbish": rubbish,
+    "rubbish": invalid,
 }
 
 
@@ -114,12 +114,12 @@ def test_results_and_points_are_the_same(without: Outcome, troubled: tuple[str, 
     assert len(without.results) == len(ARRIVING) + len(AGAIN)
     assert found.results == without.results
     assert found.vectors == without.vectors
-    kinds = {kind for _, kind in found.told.failures}
+    kinds = {kind for _, kind in found.reported.failures}
     if trouble == "none":
         assert kinds == set()
         assert found.embedded < without.embedded / 2
     elif trouble == "rubbish":
-        assert found.told.rubbish > 0
+        assert found.reported.invalid > 0
         assert kinds == set()
     elif trouble == "frozen":
         assert kinds == {"timeout"}

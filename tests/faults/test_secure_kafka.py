@@ -107,7 +107,7 @@ def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
 
 
 @pytest.mark.parametrize(
-    ("lacks", "told"),
+    ("lacks", "reported"),
     [
         (("topic", "tickets"), "Read on its topics"),
         (("group", "millrace-tickets"), "Read on its topics and its group"),
@@ -115,10 +115,10 @@ def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
     ],
 )
 def test_a_worker_that_lacks_a_right_ends_and_says_which(
-    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, lacks: tuple[str, str], told: str
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, lacks: tuple[str, str], reported: str
 ) -> None:
     rules = without(rules_of("worker"), *lacks)
-    assert told in str(refused_worker(secure_kafka, certificates, tmp_path, rules))
+    assert reported in str(refused_worker(secure_kafka, certificates, tmp_path, rules))
 
 
 def test_a_worker_that_may_not_write_one_topic_ends_and_names_it(

@@ -28,23 +28,23 @@ class Outage:
     pauses: int = 1
 
 
-def _told(**faults: object) -> Outage:
-    return Outage(lambda on: on.server.tell(**faults), lambda on: on.server.tell())
+def _reported(**faults: object) -> Outage:
+    return Outage(lambda on: on.server.notify(**faults), lambda on: on.server.notify())
 
 
 OUTAGES = {
     "killed": Outage(lambda on: on.server.kill(), lambda on: on.server.start()),
     "cut off": Outage(lambda on: on.proxy.turn("cut"), lambda on: on.proxy.turn("open")),
     "silent": Outage(lambda on: on.proxy.turn("silent"), lambda on: on.proxy.turn("open")),
-    "10 s late": _told(delay_s=10),
+    "10 s late": _reported(delay_s=10),
     "failing after half of the points": Outage(
-        lambda on: on.server.tell(fail_upsert=2, written="half"), lambda on: on.server.tell(), pauses=2
+        lambda on: on.server.notify(fail_upsert=2, written="half"), lambda on: on.server.notify(), pauses=2
     ),
     "failing after all of the points": Outage(
-        lambda on: on.server.tell(fail_upsert=1, written="all"), lambda on: on.server.tell(), pauses=2
+        lambda on: on.server.notify(fail_upsert=1, written="all"), lambda on: on.server.notify(), pauses=2
     ),
-    "full": _told(full=True),
-    "a proxy's page instead": _told(rubbish="html"),
+    "full": _reported(full=True),
+    "a proxy's page instead": _reported(invalid="html"),
 }
 
 

@@ -79,7 +79,7 @@ def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer,
 def test_without_its_topics_it_is_not_ready_and_says_which(own_kafka: KafkaServer, tmp_path: Path) -> None:
     settings, store, seen = settings_for(own_kafka, tmp_path), EdgeStore(tmp_path), Seen()
     with running_worker(process_of(settings, own_kafka.bootstrap, store), FakeModel(), [seen]) as running:
-        wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "told")
+        wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "reported")
         create_topics(own_kafka.bootstrap, TICKETS.topics(2), replication=1)
         wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready with its topics")
     store.close()

@@ -54,11 +54,11 @@ def test_without_a_broker_it_ends_the_same_and_sends_nothing(case: Case, tmp_pat
 @pytest.mark.parametrize("case", [case for case in CASES if case.sent], ids=lambda case: case.title)
 def test_as_json_it_is_one_object_with_the_same_figures(case: Case, tmp_path: Path) -> None:
     code, printed = run(case, tmp_path, {}, "--dry-run", "--json")
-    told = json.loads(printed)
+    reported = json.loads(printed)
     assert code == case.exit_code
-    assert told["sent"] == len(case.sent or ())
-    assert told["rows"] == told["sent"] + told["rows_refused"]
-    assert (told["failure"] is None) == (code == 0)
+    assert reported["sent"] == len(case.sent or ())
+    assert reported["rows"] == reported["sent"] + reported["rows_refused"]
+    assert (reported["failure"] is None) == (code == 0)
 
 
 def by_id(broker: EmbeddedBroker) -> dict[str, TicketSnapshot]:

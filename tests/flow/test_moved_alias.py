@@ -41,14 +41,14 @@ def test_a_moved_alias_is_said_and_the_worker_works_on(monkeypatch: pytest.Monke
             def shown(value: float) -> bool:
                 return f"{GAUGE} {value}" in process.registry.render().decode()
 
-            def told(words: str) -> bool:
+            def reported(words: str) -> bool:
                 return words in running.lifecycle.not_ready().get("alias", "")
 
             wait_until(lambda: running.lifecycle.not_ready() == {} and shown(0.0), 60, "ready")
             [ours] = [each.collection_name for each in operator.get_aliases().aliases]
             for place, words in [("elsewhere", "stands for elsewhere"), (None, "is gone")]:
                 _set(operator, place)
-                wait_until(partial(told, words), 60, words)
+                wait_until(partial(reported, words), 60, words)
                 assert shown(1.0)
                 produce(broker.bootstrap, event(ticket_id=f"T-{words}"))
             seen.wait_settled(2)

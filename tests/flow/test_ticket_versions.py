@@ -29,9 +29,9 @@ def test_read_again_every_decision_is_told_as_it_was(desk: Desk) -> None:
     fresh = [event(ticket_id=f"N-{n}", body=f"new {n}") for n in range(40)]
     desk.work(*fresh)
     desk.work(*fresh)
-    told = [result.decision for result in results_of(desk.bootstrap)]
-    assert len(told) == 80
-    assert all(decision.confidence not in (None, 0.0, 1.0) for decision in told), "there is something to be changed"
+    reported = [result.decision for result in results_of(desk.bootstrap)]
+    assert len(reported) == 80
+    assert all(decision.confidence not in (None, 0.0, 1.0) for decision in reported), "there is something to be changed"
     desk.assert_clean()
 
 

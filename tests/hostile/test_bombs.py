@@ -16,7 +16,7 @@ from schemas.outcomes import Outcome
 from schemas.tickets import TICKET_EVENT
 from schemas.topics import ENVELOPE_LIMIT_BYTES, MESSAGE_LIMIT_BYTES
 from shared.clock import SystemClock
-from shared.deadletters.envelope import write_letter
+from shared.deadletters.envelope import write_dead_letter
 from shared.decoding import decode_event
 from shared.errors import NewerSchema, Rejected
 from shared.records import Provenance, header_texts
@@ -196,20 +196,20 @@ def test_times_at_the_edge_of_the_calendar_are_refused(moment: str) -> None:
 )
 def test_headers_that_are_no_text_or_lies_make_a_dead_letter_all_the_same(name: str, value: bytes) -> None:
     failed = record({}, headers=((name, value),), topic="tickets.redo")
-    letter = write_letter(failed, BROKEN, BY, NOW)
+    letter = write_dead_letter(failed, BROKEN, BY, NOW)
     assert int(header_texts(letter.headers)[Header.ATTEMPTS]) >= 1
     assert all(value and value.decode() for name, value in letter.headers if name.startswith("millrace-"))
 
 
 def test_a_header_that_claims_to_be_ours_cannot_blow_up_the_dead_letter() -> None:
     forged = ((Header.FIRST_FAILED_AT.value, b"\xff" * 500_000),)
-    letter = write_letter(record({}, headers=forged, topic="tickets.redo"), BROKEN, BY, NOW)
+    letter = write_dead_letter(record({}, headers=forged, topic="tickets.redo"), BROKEN, BY, NOW)
     assert sum(len(name) + len(value or b"") for name, value in letter.headers) <= ENVELOPE_LIMIT_BYTES
 
 
 def test_the_envelope_of_the_longest_error_stays_within_its_room() -> None:
     rejected = rejection(event(**{"\N{GRINNING FACE}" * 100_000: 1}))
-    letter = write_letter(record({}), rejected, BY, NOW)
+    letter = write_dead_letter(record({}), rejected, BY, NOW)
     assert sum(len(name) + len(value or b"") for name, value in letter.headers) <= ENVELOPE_LIMIT_BYTES
 
 

@@ -17,7 +17,7 @@ from shared.audit.comparison import audit
 from shared.broker.backlog import measure_backlog
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
-from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.fakes import FakeModel
@@ -67,7 +67,7 @@ def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(kin
             seen.wait_settled(121)
         reader = TopicReader(broker.bootstrap, kind.group)
         findings = audit(reader, kind.stream, store.open_alias(kind.name))
-        [letter] = map(read_letter, reader.read(kind.dlq))
+        [letter] = map(read_dead_letter, reader.read(kind.dlq))
         results = list(reader.read(kind.results))
     assert findings.clean, findings
     assert (seen.outcomes.count(Outcome.DEAD_LETTERED), len(results)) == (1, 120)
@@ -84,7 +84,7 @@ def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(
         broker.create(kind.topics)
         produce_with_header(broker.bootstrap, kind.dlq, b"k", b"v", NO_UTF8)
         reader = TopicReader(broker.bootstrap, kind.group)
-        [letter] = map(read_letter, reader.read(kind.dlq))
+        [letter] = map(read_dead_letter, reader.read(kind.dlq))
         findings = audit(reader, kind.stream, None)
         assert measure_backlog(broker.bootstrap, kind.dlq).records == 1
     assert isinstance(letter, Unreadable)

@@ -86,16 +86,16 @@ class Stage:
                 self._settle_next(other, nested=True)
 
         def at_hook(hook: str) -> None:
-            if hook == "stage_done" and worker.told.named(hook)[-1][0] == "build":
+            if hook == "stage_done" and worker.reported.named(hook)[-1][0] == "build":
                 meanwhile("before writing")
             if hook == "settle_step_done":
-                step = cast(SettleStep, worker.told.named(hook)[-1][0])
+                step = cast(SettleStep, worker.reported.named(hook)[-1][0])
                 if step is SettleStep.UPSERT:
                     meanwhile("after writing")
                 if step == fate.dies_after:
                     raise CrashError
 
-        worker.told.watch = at_hook
+        worker.reported.watch = at_hook
         batch = waiting[: fate.size]
         try:
             worker.settle(*batch)

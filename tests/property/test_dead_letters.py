@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.failures import HEADER_PREFIX, FailureReason
 from schemas.failures import FailureHeader as Header
-from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_position, read_letter, write_letter
+from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_position, read_dead_letter, write_dead_letter
 from shared.deadletters.resend import resend
 from shared.errors import Rejected
 from shared.records import Headers, Message, Record
@@ -75,7 +75,7 @@ def forms(letter: Message) -> Iterator[Message]:
 
 
 def read(sent: Message) -> DeadLetter:
-    found = read_letter(stood(sent))
+    found = read_dead_letter(stood(sent))
     assert isinstance(found, DeadLetter)
     return found
 
@@ -88,7 +88,7 @@ def test_a_dead_letter_is_read_back_as_it_was_written(
         record = replace(record, topic="tickets.redo", headers=record.headers + earlier.headers())
     else:
         record = replace(record, topic="tickets")  # where nothing that a header says of a failure is believed
-    for sent in forms(write_letter(record, failure, BY, NOON)):
+    for sent in forms(write_dead_letter(record, failure, BY, NOON)):
         found = read(sent)
         assert (found.origin, found.topic_id) == ((record.topic, record.partition, record.offset), record.topic_id)
         assert (found.reason, found.field, found.detail, found.stage) == (
@@ -107,7 +107,7 @@ def test_a_dead_letter_is_read_back_as_it_was_written(
 def test_the_whole_letter_holds_the_record_and_the_smaller_ones_say_that_they_are_cut(
     record: Record, failure: Rejected
 ) -> None:
-    whole, cut, bare = (read(sent) for sent in forms(write_letter(record, failure, BY, NOON)))
+    whole, cut, bare = (read(sent) for sent in forms(write_dead_letter(record, failure, BY, NOON)))
     assert [whole.is_cut, cut.is_cut, bare.is_cut] == [False, True, True]
     assert (whole.record.key, whole.record.value) == (record.key, record.value)
     assert (cut.record.key, cut.record.value) == (record.key, record.value or b"")
@@ -118,7 +118,7 @@ def test_the_whole_letter_holds_the_record_and_the_smaller_ones_say_that_they_ar
 
 @given(RECORD, FAILURE)
 def test_of_a_record_that_cannot_be_expanded_the_envelope_alone_is_read_back(record: Record, failure: Rejected) -> None:
-    sent = write_letter(replace(record, key=None, value=None, headers=(), unreadable="value"), failure, BY, NOON)
+    sent = write_dead_letter(replace(record, key=None, value=None, headers=(), unreadable="value"), failure, BY, NOON)
     found = read(sent)
     assert (sent.instead, found.is_cut, found.reason) == (None, True, failure.reason)
     assert found.origin == (record.topic, record.partition, record.offset)
@@ -130,7 +130,7 @@ def test_failing_and_replayed_again_and_again_the_record_stays_and_the_count_ris
 ) -> None:
     counts, last = [], record
     for failure in failures:
-        letter = read(write_letter(last, failure, BY, NOON))
+        letter = read(write_dead_letter(last, failure, BY, NOON))
         counts.append(letter.replays)
         last = stood(resend(letter, "tickets", max_replays=10**9))
         assert (last.topic, last.key, last.value) == ("tickets.redo", record.key, record.value)
@@ -145,7 +145,7 @@ def test_failing_and_replayed_again_and_again_the_record_stays_and_the_count_ris
 def test_past_the_ceiling_and_only_then_it_is_quarantined(
     record: Record, failure: Rejected, replays: int, ceiling: int
 ) -> None:
-    before = write_letter(record, failure, BY, NOON)
+    before = write_dead_letter(record, failure, BY, NOON)
     headers = tuple((n, str(replays).encode() if n == Header.REPLAYS else v) for n, v in before.headers)
     letter = read(Message(before.topic, before.key, before.value, headers))
     sent = resend(letter, "tickets", ceiling)
@@ -155,7 +155,7 @@ def test_past_the_ceiling_and_only_then_it_is_quarantined(
 
 @given(st.lists(HEADER, max_size=12).map(tuple), st.none() | st.binary(max_size=20))
 def test_any_headers_are_read_without_an_error(headers: tuple[tuple[str, bytes], ...], key: bytes | None) -> None:
-    found = read_letter(stood(Message("tickets.dlq", key, b"", headers)))
+    found = read_dead_letter(stood(Message("tickets.dlq", key, b"", headers)))
     assert found.position.topic == "tickets.dlq"
     if isinstance(found, DeadLetter):
         assert found.tenant is None or b":" in (key or b"")

@@ -23,9 +23,9 @@ snapshots = st.tuples(ids, versions, reasons, st.fixed_dictionaries({"body": bod
 unchanged: dict[str, Any] = {}
 deletions = st.tuples(ids, versions, st.just("deleted"), st.just(unchanged))
 spoilt = st.sampled_from([{"nonsense": 1}, {"body": 5}, {"event_version": 0}, {"colour": "red"}])
-rubbish = st.tuples(ids, versions, reasons, spoilt)
+invalid = st.tuples(ids, versions, reasons, spoilt)
 Drawn = tuple[str, int, str, dict[str, Any]]
-mixes = st.lists(st.one_of(snapshots, deletions, rubbish), max_size=25)
+mixes = st.lists(st.one_of(snapshots, deletions, invalid), max_size=25)
 
 
 def events_of(kind: Kind, mix: list[Drawn]) -> list[dict[str, Any]]:
@@ -71,13 +71,13 @@ def test_the_ledger_gives_each_offset_one_outcome(kind: Kind, mix: list[Drawn], 
     parts, records = Assembly(stream=kind.stream), numbered(kind, events_of(kind, mix))
     settled = [each for batch in batches(records, cuts) for each in parts.settle(*batch)]
     entries = [LedgerEntry.model_validate_json(m.value or b"") for m in parts.delivered(kind.ledger)]
-    told = [
+    reported = [
         (offset, span.outcome)
         for entry in entries
         for span in entry.ranges
         for offset in range(span.first, span.last + 1)
     ]
-    assert told == [(each.record.offset, each.outcome) for each in settled]
+    assert reported == [(each.record.offset, each.outcome) for each in settled]
 
 
 @on_each_stream
@@ -170,5 +170,5 @@ def test_the_last_result_of_an_open_item_is_always_for_its_newest_text(
     parts.collection.upsert([each.point for each in dying if each.point is not None])
     for batch in batches(records[crash_at:], data.draw(sizes)):
         parts.settle(*batch)
-    told = max(result.version for result in kind.published(parts.delivered(kind.results)))
-    assert texts[told - 1] == texts[-1]
+    reported = max(result.version for result in kind.published(parts.delivered(kind.results)))
+    assert texts[reported - 1] == texts[-1]

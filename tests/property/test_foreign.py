@@ -84,7 +84,7 @@ def work(world: World) -> None:
         world.settle(record(each, at))
     assert world.parts.results()[-1].ticket_id == "T-4"
     assert Outcome.DEAD_LETTERED not in [
-        outcome for batch in world.parts.told.named("batch_settled") for outcome in batch
+        outcome for batch in world.parts.reported.named("batch_settled") for outcome in batch
     ]
     for point in world.parts.collection.points.values():
         assert all(np.isfinite(vector).all() for vector in point.vectors.values())

@@ -57,9 +57,9 @@ def test_any_text_gets_shares_that_sum_to_one(text: str) -> None:
 def test_an_explanation_names_what_the_answer_was(text: str, limit: int) -> None:
     vectors = WordModel().embed([text]).vectors
     answers = head().predict([text], vectors)
-    told = head().explain(text, vectors[0], limit)
-    assert told.shares[0][0] == head().labels[answers.probabilities[0].argmax()]
-    assert dict(told.shares) == dict(zip(head().labels, answers.probabilities[0].tolist(), strict=True))
-    assert len(told.nearest) == min(limit, len(head().known.texts))
-    assert len(told.terms) <= limit
-    assert abs(told.nearest[0][0] - answers.similarity[0]) < 1e-5
+    reported = head().explain(text, vectors[0], limit)
+    assert reported.shares[0][0] == head().labels[answers.probabilities[0].argmax()]
+    assert dict(reported.shares) == dict(zip(head().labels, answers.probabilities[0].tolist(), strict=True))
+    assert len(reported.nearest) == min(limit, len(head().known.texts))
+    assert len(reported.terms) <= limit
+    assert abs(reported.nearest[0][0] - answers.similarity[0]) < 1e-5

@@ -36,10 +36,10 @@ outcomes = st.sampled_from(list(Outcome))
 
 
 @given(st.dictionaries(st.integers(0, 60), outcomes, max_size=40))
-def test_ranges_say_what_the_pairs_said(told: dict[int, Outcome]) -> None:
-    ranges = to_ranges(sorted(told.items()))
-    assert {at: span.outcome for span in ranges for at in range(span.first, span.last + 1)} == told
-    assert sum(span.last - span.first + 1 for span in ranges) == len(told)
+def test_ranges_say_what_the_pairs_said(reported: dict[int, Outcome]) -> None:
+    ranges = to_ranges(sorted(reported.items()))
+    assert {at: span.outcome for span in ranges for at in range(span.first, span.last + 1)} == reported
+    assert sum(span.last - span.first + 1 for span in ranges) == len(reported)
     for before, after in pairwise(ranges):
         assert before.last < after.first
         assert before.last + 1 < after.first or before.outcome is not after.outcome

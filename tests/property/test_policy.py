@@ -153,8 +153,8 @@ def test_a_right_policy_is_read(made: Written, newline: str) -> None:
 def test_a_planted_value_is_named_with_its_line(made: Written, newline: str, data: st.DataObject) -> None:
     piece, table, cell = data.draw(st.sampled_from(made.cells))
     cell.value = data.draw(st.sampled_from(WRONG[cell.key]))
-    told = refusal(made.raw(newline))
-    assert told.startswith(f", line {made.line(piece)}: [{dotted(table)}] {cell.key} = ")
+    reported = refusal(made.raw(newline))
+    assert reported.startswith(f", line {made.line(piece)}: [{dotted(table)}] {cell.key} = ")
 
 
 @SOME
@@ -162,9 +162,9 @@ def test_a_planted_value_is_named_with_its_line(made: Written, newline: str, dat
 def test_a_planted_key_is_named_with_its_line(made: Written, newline: str, data: st.DataObject) -> None:
     piece, table, cell = data.draw(st.sampled_from(made.cells))
     old, cell.key = cell.key, f"{cell.key}s"
-    told = refusal(made.raw(newline))
+    reported = refusal(made.raw(newline))
     says = f"[{dotted(table)}]: there is no key {old}s; did you mean {old}?"
-    assert told == f", line {made.line(piece)}: {says}"
+    assert reported == f", line {made.line(piece)}: {says}"
 
 
 @SOME
@@ -174,8 +174,8 @@ def test_a_planted_contradiction_is_named_with_its_line(made: Written, newline: 
         cell.value = "0.75" if cell.key == "auto_at" else cell.value
     piece, table, planted = data.draw(st.sampled_from([each for each in made.cells if each[2].key == "review_at"]))
     planted.value = "0.8"
-    told = refusal(made.raw(newline))
-    assert f"review_at is 0.8 ([{dotted(table)}], line {made.line(piece)}), above auto_at, 0.75 " in told
+    reported = refusal(made.raw(newline))
+    assert f"review_at is 0.8 ([{dotted(table)}], line {made.line(piece)}), above auto_at, 0.75 " in reported
 
 
 @SOME

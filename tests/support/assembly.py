@@ -37,7 +37,7 @@ CUSTOMERS = CustomerIds(CUSTOMER_KEY, "US")
 
 
 @dataclass
-class Told(Observer):
+class RecordingObserver(Observer):
     """Remembers what the engine tells, and calls `watch` at each hook; the settle steps go to the effects when wanted."""
 
     effects: list[str] | None = None
@@ -149,18 +149,18 @@ class Assembly:
         """Put the parts together around one list of effects."""
         self.effects: list[str] = []
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
-        self.told = Told(self.effects if self.steps else None)
-        embedder = Embedder(TEXT, self.model, MemoryCache(self.cache_bytes), self.told)
+        self.reported = RecordingObserver(self.effects if self.steps else None)
+        embedder = Embedder(TEXT, self.model, MemoryCache(self.cache_bytes), self.reported)
         routing, electorate = Routing(self.policy, self.head), self._electorate()
         moods = self.moods
         decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
         resources = Resources(self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, self.model.fingerprint)
         self.stages = self.stream.stages(resources)
         self.pipeline: Pipeline[Any] = Pipeline(
-            self.stream, self.stages, {"text": embedder}, self.collection, self.clock, self.told
+            self.stream, self.stages, {"text": embedder}, self.collection, self.clock, self.reported
         )
         provenance = Provenance(self.stream.name, self.model.fingerprint, routing.fingerprint)
-        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.told)
+        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.reported)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
     def _electorate(self) -> Electorate:
@@ -170,9 +170,9 @@ class Assembly:
 
     def worker(self) -> Worker[Any]:
         """Return a worker of these parts."""
-        gatherer = Gatherer(self.source, self.batch, self.stream.cost, self.clock, self.told)
+        gatherer = Gatherer(self.source, self.batch, self.stream.cost, self.clock, self.reported)
         parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
-        return Worker(parts, Policies(), self.clock, self.told)
+        return Worker(parts, Policies(), self.clock, self.reported)
 
     def process(self, *records: Record) -> list[Settled]:
         """Return what the pipeline makes of a batch; nothing is written."""

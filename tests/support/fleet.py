@@ -65,7 +65,7 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordingObserver:
     """What came of a campaign.
 
     Attributes:
@@ -147,7 +147,7 @@ class Fleet:
         self._held.close()
 
 
-def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
+def run_campaign(campaign: Campaign, server: KafkaServer) -> RecordingObserver:
     """Produce the records, have them settled by workers that are killed, and audit what they leave."""
     create_topics(server.bootstrap, TICKETS.topics(campaign.partitions), replication=1)
     wanted = produce_pairs(server.bootstrap, campaign.records, campaign.votes)
@@ -165,7 +165,7 @@ def run_campaign(campaign: Campaign, server: KafkaServer) -> Told:
         store = connect(StoreSettings(url=standin.url))
         findings = audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
         store.close()
-    return Told(findings, wanted, fleet.killed, fleet.frozen, wall_s)
+    return RecordingObserver(findings, wanted, fleet.killed, fleet.frozen, wall_s)
 
 
 def produce_pairs(bootstrap: str, records: int, votes: bool = False) -> int:

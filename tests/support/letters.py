@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.failures import FailureHeader, FailureReason
-from shared.deadletters.envelope import DeadLetter, read_letter, write_letter
+from shared.deadletters.envelope import DeadLetter, read_dead_letter, write_dead_letter
 from shared.errors import Rejected
 from shared.records import Message, Provenance, Record
 from tests.support.streams import TICKET_KIND, Kind
@@ -27,7 +27,7 @@ def message(
     if any(name == FailureHeader.REPLAYS for name, _ in changes.get("headers", ())):
         changes.setdefault("topic", kind.redo)  # what another topic's header says of it is not believed
     failed = kind.record(kind.event(f"T-{number}", tenant_id=tenant), number, **changes)
-    return write_letter(failed, failure, Provenance(kind.name, MODEL), NOON)
+    return write_dead_letter(failed, failure, Provenance(kind.name, MODEL), NOON)
 
 
 def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:
@@ -38,6 +38,6 @@ def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0
 
 def letter(number: int = 0, minutes: float = 0, **changes: Any) -> DeadLetter:
     """Return a dead letter that was read back."""
-    found = read_letter(stood(message(number, **changes), number, minutes=minutes))
+    found = read_dead_letter(stood(message(number, **changes), number, minutes=minutes))
     assert isinstance(found, DeadLetter)
     return found

@@ -182,8 +182,8 @@ class Trial:
         )
         self.load.mark()
         fault.end(way)
-        mended_s = clock.monotonic_s()
-        return self._recovery(mended_s, mended_s, within_s)
+        repaired_s = clock.monotonic_s()
+        return self._recovery(repaired_s, repaired_s, within_s)
 
     def move_leader(self, partition: int) -> Recovery:
         """Kill the leader of a partition, wait for the recovery, counted from the kill, and start the broker again."""

@@ -8,7 +8,7 @@ from typing import Literal
 from tests.support.ports import free_ports
 
 Mode = Literal["open", "cut", "silent", "rubbish"]
-RUBBISH = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body><h1>It works!</h1></body></html>"
+INVALID = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body><h1>It works!</h1></body></html>"
 CHUNK_BYTES = 65_536
 HOLD_S = 0.05
 
@@ -138,7 +138,7 @@ class Proxy:
     def _lie(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             client.recv(CHUNK_BYTES)
-            client.sendall(RUBBISH)
+            client.sendall(INVALID)
         with self._lock:
             self._live.discard(client)
         _end(client)

@@ -14,7 +14,7 @@ import pytest
 from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
 from shared.audit.comparison import AuditReport, audit, audit_json
-from shared.deadletters.envelope import DeadLetter, read_letter
+from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.deadletters.resend import resend
 from shared.records import Message, Point, Record, TopicPartition, Watermarks
 from tests.support.assembly import Assembly
@@ -269,13 +269,13 @@ def test_what_was_settled_again_after_a_crash_is_repeated_and_clean(empty: World
     assert len(world.held(RESULTS)) == 2
 
 
-@pytest.mark.parametrize(("topic", "told"), [(RESULTS, "/0@0 has 3 results"), (DLQ, "/0@1 has 3 dead letters")])
-def test_a_message_that_stands_more_than_once_is_repeated_and_named(world: World, topic: str, told: str) -> None:
+@pytest.mark.parametrize(("topic", "reported"), [(RESULTS, "/0@0 has 3 results"), (DLQ, "/0@1 has 3 dead letters")])
+def test_a_message_that_stands_more_than_once_is_repeated_and_named(world: World, topic: str, reported: str) -> None:
     world.held(topic).extend(world.held(topic) * 2)
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 1}
-    assert findings.examples["repeated"] == [f"{world.kind.name}{told}"]
+    assert findings.examples["repeated"] == [f"{world.kind.name}{reported}"]
 
 
 def test_an_entry_of_the_ledger_that_stands_twice_says_settled(world: World) -> None:
@@ -327,7 +327,7 @@ def test_letters_and_results_that_were_removed_stand_apart_and_no_more_than_were
 
 def test_a_letter_that_was_replayed_is_a_record_of_its_own(world: World) -> None:
     """It is settled once in the input, as a dead letter, and once in redo, as whatever becomes of it there."""
-    letter = read_letter(world.held(DLQ)[0])
+    letter = read_dead_letter(world.held(DLQ)[0])
     assert isinstance(letter, DeadLetter)
     again = resend(letter, world.kind.name, 3)
     for offset in range(2):
@@ -371,10 +371,10 @@ def test_a_good_record_settled_under_another_schema_is_no_finding(world: World) 
 
 def test_the_json_form_says_the_same(world: World) -> None:
     world.held(RESULTS).clear()
-    told: dict[str, Any] = json.loads(audit_json(world.audit()))
-    assert (told["clean"], told["missing"], told["settled"], told["points"]) == (False, 1, 4, 2)
-    assert told["outcomes"]["routed"] == 1
-    assert len(told["examples"]["missing"]) == 1
+    reported: dict[str, Any] = json.loads(audit_json(world.audit()))
+    assert (reported["clean"], reported["missing"], reported["settled"], reported["points"]) == (False, 1, 4, 2)
+    assert reported["outcomes"]["routed"] == 1
+    assert len(reported["examples"]["missing"]) == 1
 
 
 def test_only_a_few_examples_are_kept() -> None:

@@ -48,8 +48,8 @@ def test_points_of_others_are_counted_named_and_no_loss(world: World) -> None:
     assert counts(findings) == {}
     assert (findings.points, findings.foreign) == (2, 4)
     assert "point 7: its id is an integer" in findings.examples["foreign"]
-    told = json.loads(audit_json(findings))
-    assert (told["clean"], told["foreign"], told["points"], told["missing"]) == (True, 4, 2, 0)
+    reported = json.loads(audit_json(findings))
+    assert (reported["clean"], reported["foreign"], reported["points"], reported["missing"]) == (True, 4, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_a_point_of_ours_without_a_version_is_a_loss_that_is_named(world: World,
     put(world, ONE, held if version is ... else held | {VERSION_FIELD: version})
     findings = world.audit()
     assert (findings.clean, counts(findings), findings.foreign) == (False, {"missing": 1}, 1)
-    [told] = findings.examples["missing"]
-    assert f"point {ONE} has no valid event_version" in told
-    assert "remove it and send the item again" in told
+    [reported] = findings.examples["missing"]
+    assert f"point {ONE} has no valid event_version" in reported
+    assert "remove it and send the item again" in reported
 
 
 def test_the_command_shows_how_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

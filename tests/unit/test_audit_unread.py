@@ -96,7 +96,7 @@ def test_what_names_no_topic_is_taken_at_its_word() -> None:
     world.reader.ids = {"tickets": "new"}
     world.settle(*tickets(range(3)))
     assert counts(world.audit()) == {}
-    assert world.parts.told.named("batch_settled")[0][0] == {Outcome.ROUTED: 3}
+    assert world.parts.reported.named("batch_settled")[0][0] == {Outcome.ROUTED: 3}
 
 
 def test_records_are_the_same_whatever_topic_they_are_of() -> None:

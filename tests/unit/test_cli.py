@@ -27,10 +27,10 @@ def millrace(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
 
 @pytest.mark.parametrize("command", ["run", "ingest", "audit", "demo", "topics create", "policy check"])
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
-    told = millrace(*command.split(), "--help", folder=tmp_path)
-    assert told.returncode == 0
-    assert "Usage" in told.stdout
-    assert "\x1b[" not in told.stdout, "no colours where the output is piped"
+    reported = millrace(*command.split(), "--help", folder=tmp_path)
+    assert reported.returncode == 0
+    assert "Usage" in reported.stdout
+    assert "\x1b[" not in reported.stdout, "no colours where the output is piped"
 
 
 @pytest.mark.parametrize(

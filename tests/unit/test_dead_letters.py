@@ -9,7 +9,7 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason, count_of
-from shared.deadletters.envelope import DeadLetter, Unreadable, parse_position, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, parse_position, read_dead_letter
 from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogram
 from shared.deadletters.resend import resend
 from shared.deadletters.select import Criteria, Selection, parse_time
@@ -40,7 +40,7 @@ def test_without_an_envelope_it_is_unreadable_and_says_why(missing: Header, valu
     sent = message()
     headers = tuple((name, value or b"") for name, _ in [(missing.value, value)] if value is not None)
     others = tuple(each for each in sent.headers if each[0] != missing)
-    found = read_letter(stood(Message(sent.topic, sent.key, sent.value, others + headers)))
+    found = read_dead_letter(stood(Message(sent.topic, sent.key, sent.value, others + headers)))
     if missing in (Header.REASON, Header.ORIGIN_TOPIC) and value == b"\xff":
         assert isinstance(found, DeadLetter)
     else:
@@ -52,7 +52,7 @@ def test_without_an_envelope_it_is_unreadable_and_says_why(missing: Header, valu
 def test_a_time_that_is_none_is_none(time: bytes) -> None:
     sent = message()
     headers = tuple((name, time if name == Header.LAST_FAILED_AT else value) for name, value in sent.headers)
-    found = read_letter(stood(Message(sent.topic, sent.key, sent.value, headers)))
+    found = read_dead_letter(stood(Message(sent.topic, sent.key, sent.value, headers)))
     assert isinstance(found, DeadLetter)
     assert found.last_failed_at is None
 

@@ -13,16 +13,16 @@ def test_without_a_gpu_it_is_the_cpu(wanted: str, monkeypatch: pytest.MonkeyPatc
     assert choose_device(wanted) == torch.device("cpu")
 
 
-@pytest.mark.parametrize(("wanted", "told"), [("auto", r"cuda \(configured: auto\)"), ("cuda", "cuda")])
+@pytest.mark.parametrize(("wanted", "reported"), [("auto", r"cuda \(configured: auto\)"), ("cuda", "cuda")])
 def test_a_gpu_that_is_there_and_cannot_be_used_is_told_and_not_passed_over(
-    wanted: str, told: str, monkeypatch: pytest.MonkeyPatch
+    wanted: str, reported: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*size: int, device: torch.device) -> None:
         raise RuntimeError(f"{device}: all CUDA-capable devices are busy\nmore")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "empty", fail)
-    with pytest.raises(Fatal, match=f"^device {told} cannot be used: cuda: all CUDA-capable devices are busy$"):
+    with pytest.raises(Fatal, match=f"^device {reported} cannot be used: cuda: all CUDA-capable devices are busy$"):
         choose_device(wanted)
 
 

@@ -11,15 +11,15 @@ import pytest
 from schemas.failures import FailureReason
 from shared.broker.delivery import ATTEMPTS
 from shared.broker.port import Reader
-from shared.deadletters.envelope import DeadLetter, read_letter
+from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.replay import (
     CHUNK_BYTES,
-    CHUNK_LETTERS,
+    CHUNK_DEAD_LETTERS,
     Plan,
     Replay,
     Replayed,
-    find_letters,
+    find_dead_letters,
     letters,
     newest,
     replay_group,
@@ -95,7 +95,7 @@ class World:
         return replaying.run(plan, replaying.begin(plan, restart), lambda records: None)
 
     def sent(self, topic: str = "tickets.redo") -> list[int]:
-        found = [read_letter(stood(sent)) for sent in self.sink.delivered if sent.topic == topic]
+        found = [read_dead_letter(stood(sent)) for sent in self.sink.delivered if sent.topic == topic]
         return sorted(letter.origin.offset for letter in found if isinstance(letter, DeadLetter))
 
 
@@ -107,11 +107,11 @@ def test_every_letter_is_sent_once_and_then_none() -> None:
 
 
 def test_offsets_are_committed_only_after_the_letters_are_confirmed_chunk_by_chunk() -> None:
-    world = World(2 * CHUNK_LETTERS + 1)
+    world = World(2 * CHUNK_DEAD_LETTERS + 1)
     world.replay()
     assert [effect.split()[0] for effect in world.effects] == ["produce", "flush", "commit"] * 3
-    assert [len(effect.split()) - 1 for effect in world.effects[::3]] == [CHUNK_LETTERS, CHUNK_LETTERS, 1]
-    assert world.group == {ZERO: CHUNK_LETTERS + 1, ONE: CHUNK_LETTERS}
+    assert [len(effect.split()) - 1 for effect in world.effects[::3]] == [CHUNK_DEAD_LETTERS, CHUNK_DEAD_LETTERS, 1]
+    assert world.group == {ZERO: CHUNK_DEAD_LETTERS + 1, ONE: CHUNK_DEAD_LETTERS}
 
 
 def test_what_was_not_confirmed_is_not_committed_and_the_next_run_sends_it() -> None:
@@ -124,7 +124,7 @@ def test_what_was_not_confirmed_is_not_committed_and_the_next_run_sends_it() -> 
 
 
 def test_killed_between_confirmation_and_commit_it_repeats_one_chunk() -> None:
-    world = World(2 * CHUNK_LETTERS)
+    world = World(2 * CHUNK_DEAD_LETTERS)
     whole = Replay(world.reader, world.sink, world, world.clock)
     plan = Plan("tickets", Selection(Criteria(), NOON))
 
@@ -135,8 +135,8 @@ def test_killed_between_confirmation_and_commit_it_repeats_one_chunk() -> None:
     with pytest.raises(KeyboardInterrupt):
         whole.run(plan, whole.begin(plan, False), die)
     world.replay()
-    assert sorted(set(world.sent())) == list(range(2 * CHUNK_LETTERS))
-    assert len(world.sent()) == 3 * CHUNK_LETTERS
+    assert sorted(set(world.sent())) == list(range(2 * CHUNK_DEAD_LETTERS))
+    assert len(world.sent()) == 3 * CHUNK_DEAD_LETTERS
 
 
 def test_a_choice_leaves_the_other_letters_to_another_choice() -> None:
@@ -222,7 +222,7 @@ def test_letters_purged_meanwhile_are_no_hindrance() -> None:
     assert world.replay() == Replayed(replayed=2)
 
 
-@pytest.mark.parametrize(("rate", "chunk"), [(0.5, 1), (4.0, 4), (9_999.0, CHUNK_LETTERS)])
+@pytest.mark.parametrize(("rate", "chunk"), [(0.5, 1), (4.0, 4), (9_999.0, CHUNK_DEAD_LETTERS)])
 def test_the_rate_bounds_the_chunk_and_the_time(rate: float, chunk: int) -> None:
     world = World(12)
     start_s = world.clock.monotonic_s()
@@ -240,12 +240,12 @@ def test_chunks_are_bounded_by_bytes_too() -> None:
 
 
 def test_no_more_is_read_ahead_than_a_chunk() -> None:
-    world = World(4 * CHUNK_LETTERS)
+    world = World(4 * CHUNK_DEAD_LETTERS)
     seen: list[int] = []
     whole = Replay(world.reader, world.sink, world, world.clock)
     plan = Plan("tickets", Selection(Criteria(), NOON))
     whole.run(plan, whole.begin(plan, False), lambda records: seen.append(world.queue.handed_out))
-    assert seen == [CHUNK_LETTERS * times for times in (1, 2, 3, 4)]
+    assert seen == [CHUNK_DEAD_LETTERS * times for times in (1, 2, 3, 4)]
 
 
 def test_the_newest_are_kept_newest_last_and_all_are_counted() -> None:
@@ -276,11 +276,11 @@ def test_letters_are_handed_out_one_by_one() -> None:
 
 def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
     world = World(6)
-    [by_place] = find_letters(world.reader, "tickets", RecordPosition(DLQ, 1, 2))
-    [by_origin] = find_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))
+    [by_place] = find_dead_letters(world.reader, "tickets", RecordPosition(DLQ, 1, 2))
+    [by_origin] = find_dead_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))
     assert by_place == by_origin
     world.queue.put(message(5))
-    assert len(find_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))) == 2
+    assert len(find_dead_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))) == 2
 
 
 @pytest.mark.parametrize(
@@ -288,4 +288,4 @@ def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
 )
 def test_a_letter_that_is_not_there_is_told(place: RecordPosition) -> None:
     with pytest.raises(Fatal, match=f"no dead letter at {place}"):
-        find_letters(World(6).reader, "tickets", place)
+        find_dead_letters(World(6).reader, "tickets", place)

@@ -19,9 +19,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
     monkeypatch.setattr(sys, "argv", ["millrace", "dlq", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = capsys.readouterr()
+    reported = capsys.readouterr()
     assert isinstance(ended.value.code, int)
-    return ended.value.code, " ".join((told.out + told.err).replace("│", " ").split())
+    return ended.value.code, " ".join((reported.out + reported.err).replace("│", " ").split())
 
 
 @pytest.mark.parametrize("command", ["list", "show", "replay", "purge"])

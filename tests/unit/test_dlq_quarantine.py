@@ -9,9 +9,9 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason
-from shared.deadletters.envelope import DeadLetter, read_letter, write_letter
+from shared.deadletters.envelope import DeadLetter, read_dead_letter, write_dead_letter
 from shared.deadletters.repeats import Repeats
-from shared.deadletters.replay import Plan, Replay, Replayed, Span, find_letters, letter_topic, replay_group
+from shared.deadletters.replay import Plan, Replay, Replayed, Span, dead_letter_topic, find_dead_letters, replay_group
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, RecordPosition, TopicPartition
@@ -32,12 +32,12 @@ def fail_again(world: World, seen: int) -> int:
     """Let a worker fail on what was sent to redo since `seen`; return how much was sent by now."""
     for offset, sent in enumerate(world.sink.delivered[seen:], seen):
         if sent.topic == "tickets.redo":
-            world.queue.put(write_letter(stood(sent, offset), FAILURE, BY, NOON))
+            world.queue.put(write_dead_letter(stood(sent, offset), FAILURE, BY, NOON))
     return len(world.sink.delivered)
 
 
 def replays_in_redo(world: World) -> list[int]:
-    found = [read_letter(stood(sent)) for sent in world.sink.delivered if sent.topic == "tickets.redo"]
+    found = [read_dead_letter(stood(sent)) for sent in world.sink.delivered if sent.topic == "tickets.redo"]
     return [each.replays for each in found if isinstance(each, DeadLetter)]
 
 
@@ -107,7 +107,7 @@ def test_each_topic_has_a_group_of_its_own_for_one_choice() -> None:
     selection = Selection(Criteria(), NOON)
     groups = [replay_group("tickets", selection, quarantine) for quarantine in (False, True)]
     assert groups[0].replace("-dlq-", "-quarantine-") == groups[1] != groups[0]
-    assert [letter_topic("tickets", quarantine) for quarantine in (False, True)] == [DLQ, QUARANTINE]
+    assert [dead_letter_topic("tickets", quarantine) for quarantine in (False, True)] == [DLQ, QUARANTINE]
 
 
 def test_where_the_group_has_a_position_is_told() -> None:
@@ -121,11 +121,11 @@ def test_where_the_group_has_a_position_is_told() -> None:
 def test_a_letter_of_the_quarantine_is_found_by_its_place_and_by_its_origin() -> None:
     world = World(topic=QUARANTINE)
     world.queue.put(quarantined(5))
-    [by_place] = find_letters(world.reader, "tickets", RecordPosition(QUARANTINE, 0, 0))
-    [by_origin] = find_letters(world.reader, "tickets", RecordPosition("tickets.redo", 0, 5), quarantine=True)
+    [by_place] = find_dead_letters(world.reader, "tickets", RecordPosition(QUARANTINE, 0, 0))
+    [by_origin] = find_dead_letters(world.reader, "tickets", RecordPosition("tickets.redo", 0, 5), quarantine=True)
     assert by_place == by_origin
     with pytest.raises(Fatal, match="no dead letter at tickets/0@6"):
-        find_letters(world.reader, "tickets", RecordPosition("tickets", 0, 6), quarantine=True)
+        find_dead_letters(world.reader, "tickets", RecordPosition("tickets", 0, 6), quarantine=True)
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_a_record_is_its_key_and_its_bytes(
     first: tuple[bytes | None, bytes | None], second: tuple[bytes | None, bytes | None]
 ) -> None:
     met = Repeats()
-    told = [
+    reported = [
         met.meet(letter(number, key=key, value=value)) for number, (key, value) in enumerate((first, second, first))
     ]
-    assert told == [False, False, True]
+    assert reported == [False, False, True]
 
 
 def test_no_more_records_are_remembered_than_there_is_room_for() -> None:
     met = Repeats(most=2)
-    told = [met.meet(letter(number)) for number in (1, 2, 1, 3, 2, 1)]
-    assert told == [False, False, True, False, True, False], "the oldest is forgotten first"
+    reported = [met.meet(letter(number)) for number in (1, 2, 1, 3, 2, 1)]
+    assert reported == [False, False, True, False, True, False], "the oldest is forgotten first"

@@ -11,15 +11,15 @@ import pytest
 
 from millrace.cli.dead_letter_text import (
     VALUE_CHARS,
+    dead_letter_json,
     describe,
     duration,
     escaped,
     histogram_json,
     histogram_lines,
-    letter_json,
     line,
 )
-from shared.deadletters.envelope import DeadLetter, Unreadable, read_letter
+from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
 from shared.deadletters.histogram import Histogram
 from shared.records import Message
 from tests.support.letters import NOON, letter, message, stood
@@ -52,11 +52,11 @@ def test_a_line_says_how_often_it_was_replayed() -> None:
 def test_what_has_no_envelope_is_listed_as_unreadable() -> None:
     assert "tickets.dlq/0@0" in line(FOREIGN)
     assert "unreadable  no millrace-origin-topic" in line(FOREIGN)
-    assert json.loads(letter_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
+    assert json.loads(dead_letter_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
     assert "k" in describe(FOREIGN)
 
 
-@pytest.mark.parametrize("show", [line, letter_json])
+@pytest.mark.parametrize("show", [line, dead_letter_json])
 def test_a_line_is_one_plain_line_whatever_it_holds(show: object) -> None:
     assert callable(show)
     assert show(hostile()).isprintable()
@@ -85,7 +85,7 @@ def test_no_value_and_no_key_are_told() -> None:
 
 
 def test_a_letter_as_json_has_all_but_the_value() -> None:
-    fields = json.loads(letter_json(letter(3)))
+    fields = json.loads(dead_letter_json(letter(3)))
     assert fields.pop("value_bytes") > 100
     assert fields == {
         "place": "tickets.dlq/0@3",
@@ -112,9 +112,9 @@ def test_the_histogram_tells_the_age_of_the_oldest() -> None:
     lines = histogram_lines(histogram, "tickets.dlq", now)
     assert lines[0] == "tickets.dlq: 2 dead letters, the oldest 2 h 5 min old"
     assert all(each.isprintable() for each in lines)
-    told = json.loads(histogram_json(histogram, "tickets.dlq", now))
-    assert (told["topic"], told["count"], told["oldest_age_s"]) == ("tickets.dlq", 2, 7_500.0)
-    assert sum(kind["count"] for kind in told["kinds"]) == 2
+    reported = json.loads(histogram_json(histogram, "tickets.dlq", now))
+    assert (reported["topic"], reported["count"], reported["oldest_age_s"]) == ("tickets.dlq", 2, 7_500.0)
+    assert sum(kind["count"] for kind in reported["kinds"]) == 2
 
 
 def test_clocks_that_disagree_make_no_negative_age() -> None:
@@ -130,12 +130,12 @@ def test_a_time_that_no_calendar_has_is_a_dash(timestamp_ms: int, text: str) -> 
     """Whoever writes to the queue chooses the time: a letter past the year 9999 hides no other."""
     found = replace(stood(message()), timestamp_ms=timestamp_ms)
     histogram = Histogram()
-    for each in (read_letter(found), read_letter(replace(found, headers=()))):
+    for each in (read_dead_letter(found), read_dead_letter(replace(found, headers=()))):
         assert line(each).startswith(f"{text}  ")
-        assert json.loads(letter_json(each))["written_at"] == text
+        assert json.loads(dead_letter_json(each))["written_at"] == text
         histogram.add(each)
-    told = json.loads(histogram_json(histogram, "tickets.dlq", NOON))
-    assert {(kind["oldest_at"], kind["newest_at"]) for kind in told["kinds"]} == {(text, text)}
+    reported = json.loads(histogram_json(histogram, "tickets.dlq", NOON))
+    assert {(kind["oldest_at"], kind["newest_at"]) for kind in reported["kinds"]} == {(text, text)}
 
 
 @pytest.mark.parametrize(

@@ -17,36 +17,36 @@ from tests.support.fakes import ManualClock
 TIMEOUT_S = 10.0
 
 
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps what was told, and closes the watch after so many looks."""
 
     def __init__(self, looks: int) -> None:
-        self.told: list[tuple[int | None, float]] = []
+        self.reported: list[tuple[int | None, float]] = []
         self.enough, self._looks = threading.Event(), looks
 
     def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
         """Note it."""
-        self.told.append((letters, oldest_age_s))
-        if len(self.told) == self._looks:
+        self.reported.append((letters, oldest_age_s))
+        if len(self.reported) == self._looks:
             self.enough.set()
 
 
 class StoppingClock(ManualClock):
     """Ends the watch's wait once the observer has heard enough."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, reported: RecordingObserver) -> None:
         super().__init__()
-        self._told = told
+        self._reported = reported
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Wait no time."""
-        return super().wait(event, timeout_s) or self._told.enough.is_set()
+        return super().wait(event, timeout_s) or self._reported.enough.is_set()
 
 
 def watched(*answers: Backlog | Exception) -> tuple[list[tuple[int | None, float]], ManualClock]:
     """Return what was told of these answers."""
-    waiting, told = list(answers), Told(len(answers))
-    clock = StoppingClock(told)
+    waiting, reported = list(answers), RecordingObserver(len(answers))
+    clock = StoppingClock(reported)
 
     def measure() -> Backlog:
         answer = waiting.pop(0)
@@ -54,28 +54,28 @@ def watched(*answers: Backlog | Exception) -> tuple[list[tuple[int | None, float
             raise answer
         return answer
 
-    watch = DeadLetterWatch(measure, clock, told)
-    assert told.enough.wait(TIMEOUT_S)
+    watch = DeadLetterWatch(measure, clock, reported)
+    assert reported.enough.wait(TIMEOUT_S)
     watch.close()
-    return told.told, clock
+    return reported.reported, clock
 
 
 def test_the_age_counts_from_the_oldest_letter() -> None:
     now_ms = int(ManualClock().now().timestamp() * 1000)
-    told, clock = watched(Backlog(7, now_ms - 90_000), Backlog(8, now_ms - 90_000))
-    assert [letters for letters, _ in told] == [7, 8]
-    assert [age_s for _, age_s in told] == pytest.approx([90.0, 90.0 + EVERY_S])
+    reported, clock = watched(Backlog(7, now_ms - 90_000), Backlog(8, now_ms - 90_000))
+    assert [letters for letters, _ in reported] == [7, 8]
+    assert [age_s for _, age_s in reported] == pytest.approx([90.0, 90.0 + EVERY_S])
     assert clock.waits == [EVERY_S] * 2
 
 
 def test_an_empty_queue_is_0_and_one_that_cannot_be_asked_is_unknown() -> None:
-    told, _ = watched(Backlog(0, None), Unavailable("broker", "away"), Backlog(0, None))
-    assert told == [(0, 0.0), (None, 0.0), (0, 0.0)]
+    reported, _ = watched(Backlog(0, None), Unavailable("broker", "away"), Backlog(0, None))
+    assert reported == [(0, 0.0), (None, 0.0), (0, 0.0)]
 
 
 def test_clocks_that_disagree_make_no_negative_age() -> None:
-    told, _ = watched(Backlog(1, int(ManualClock().now().timestamp() * 1000) + 5_000))
-    assert told == [(1, 0.0)]
+    reported, _ = watched(Backlog(1, int(ManualClock().now().timestamp() * 1000) + 5_000))
+    assert reported == [(1, 0.0)]
 
 
 class ClientError(Exception):
@@ -85,8 +85,8 @@ class ClientError(Exception):
 @pytest.mark.parametrize("error", [Unavailable("broker", "away"), Fatal("no key file"), ClientError("hunter2")])
 def test_whatever_hinders_a_look_is_unknown_and_the_next_one_counts(error: Exception) -> None:
     """A key file that is missing while secrets rotate must not leave the number of before standing for ever."""
-    told, _ = watched(Backlog(14, None), error, Backlog(3, None))
-    assert told == [(14, 0.0), (None, 0.0), (3, 0.0)]
+    reported, _ = watched(Backlog(14, None), error, Backlog(3, None))
+    assert reported == [(14, 0.0), (None, 0.0), (3, 0.0)]
 
 
 def test_each_change_is_logged_once_and_no_foreign_message() -> None:

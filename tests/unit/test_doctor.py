@@ -153,8 +153,8 @@ def test_a_variable_that_nobody_reads_is_told_with_what_may_be_meant(name: str, 
     found = only(in_vain({name: "hunter2", "PATH": "x", "MILLRACE_STORE__PATH": "x"}))
     assert found.state == "wrong"
     assert name in found.detail
-    assert (f"did you mean {meant}?" in found.mend) if meant else ("did you mean" not in found.mend)
-    assert "hunter2" not in found.detail + found.mend
+    assert (f"did you mean {meant}?" in found.fix) if meant else ("did you mean" not in found.fix)
+    assert "hunter2" not in found.detail + found.fix
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("millrace.doctor.examination.checks", quoting)
     monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2")
     last = examine(os.environ, TICKETS, 1, SystemClock()).findings[-1]
-    assert (last.detail, last.mend) == (f"refused: {HIDDEN}", f"not {HIDDEN}")
+    assert (last.detail, last.fix) == (f"refused: {HIDDEN}", f"not {HIDDEN}")
 
 
 def test_a_secret_misplaced_in_a_wrong_setting_is_not_told_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,8 +359,8 @@ def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_p
     found = findings_of(Check("head", lambda: check_head(settings)))
     assert states(found) == [("head", "ok"), ("head", "wrong")]
     assert "train it again" in found[1].detail
-    told = findings_of(Check("policy", lambda: check_policy(settings)))
-    assert states(told) == [("policy", "ok"), ("policy", "wrong")]
+    reported = findings_of(Check("policy", lambda: check_policy(settings)))
+    assert states(reported) == [("policy", "ok"), ("policy", "wrong")]
     (folder / "routing.toml").write_text(
         "[default]\nauto_at = 0.8\nreview_at = 0.4\n[labels.account]\n[labels.card]\n[labels.crad]\n"
     )
@@ -407,7 +407,7 @@ if os.getuid() == 0:  # nothing is closed to root
     os.setuid(65534)
 for check in (lambda: machine.check_disk(settings), lambda: services._embedded(settings, StreamSettings(), DEFAULT)):
     for found in findings_of(Check("part", check)):
-        print(found.part, found.state, found.detail, found.mend, sep="|")
+        print(found.part, found.state, found.detail, found.fix, sep="|")
 """
 
 
@@ -435,10 +435,10 @@ def test_a_folder_that_may_not_be_looked_into_is_told_with_who_may_not_what(clos
     found = as_somebody_else(closed / "inside" / "state", closed / "inside")
     user = 65534 if os.getuid() == 0 else os.getuid()
     for part, folder, name in (("state", "inside/state", "OPERATION__STATE_DIR"), ("store", "inside", "STORE__PATH")):
-        state, detail, mend = found[part]
+        state, detail, fix = found[part]
         assert state == "wrong"
         assert detail == f"{closed / folder} cannot be written: user {user} may not write or enter {closed}"
-        assert f"MILLRACE_{name}, or change the owner or the rights" in mend
+        assert f"MILLRACE_{name}, or change the owner or the rights" in fix
     assert found["disk"][0] in ("ok", "warning", "wrong"), "its room is that of the nearest folder that can be seen"
 
 
@@ -447,9 +447,9 @@ def test_a_store_whose_owner_cannot_be_read_is_told(closed: Path) -> None:
     (closed / "inside").chmod(0o777)
     owner = closed / "inside" / "owner.pid"
     owner.chmod(0o000)
-    state, detail, mend = as_somebody_else(closed / "state", closed / "inside")["store"]
+    state, detail, fix = as_somebody_else(closed / "state", closed / "inside")["store"]
     assert (state, "cannot read" in detail, str(owner) in detail) == ("wrong", True, True)
-    assert "change the owner or the rights" in mend
+    assert "change the owner or the rights" in fix
 
 
 def test_a_disk_is_told_once(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from shared.embedding.port import TEXT, InputT, Modality
 from shared.embedding.service import Embedder
 from shared.errors import DeviceLost, Rejected
 from shared.records import Embedded
-from tests.support.assembly import Told
+from tests.support.assembly import RecordingObserver
 from tests.support.fakes import FakeModel
 from tests.support.pictures import PICTURES, Picture, PictureModel, drawn
 
@@ -52,9 +52,9 @@ class Parts:
     """An embedder of one modality over a model that draws vectors; its inputs are spoken of by name."""
 
     def __init__(self, kind: Kind[Any], cache: VectorCache | None = None) -> None:
-        self.kind, self.model, self.told = kind, kind.model(), Told()
+        self.kind, self.model, self.reported = kind, kind.model(), RecordingObserver()
         self.cache = MemoryCache(1 << 20) if cache is None else cache
-        self.embedder: Embedder[Any] = Embedder(kind.modality, self.model, self.cache, self.told)
+        self.embedder: Embedder[Any] = Embedder(kind.modality, self.model, self.cache, self.reported)
         self._names: dict[bytes, str] = {}
 
     def embed(self, *names: str) -> list[Embedded | Rejected]:
@@ -123,7 +123,7 @@ def test_what_was_done_is_told(parts: Parts) -> None:
     parts.embed("one two", "one two")
     parts.embed("one two", "three")
     name, costs = parts.kind.modality.name, [kind_cost(parts.kind, "one two"), kind_cost(parts.kind, "three")]
-    assert parts.told.named("inputs_embedded") == [(name, 2, costs[0], 1), (name, 2, costs[1], 1)]
+    assert parts.reported.named("inputs_embedded") == [(name, 2, costs[0], 1), (name, 2, costs[1], 1)]
 
 
 def kind_cost(kind: Kind[Any], name: str) -> float:
@@ -212,7 +212,7 @@ def test_the_same_bytes_are_another_input_in_another_modality() -> None:
     models = [FakeModel(), FakeModel()]
     speech: Modality[str] = Modality(name="audio", unit="audio_seconds", field="audio", content=str.encode)
     for modality, model in zip([TEXT, speech], models, strict=True):
-        Embedder(modality, model, cache, Told()).embed(["a"])
+        Embedder(modality, model, cache, RecordingObserver()).embed(["a"])
     assert [model.calls for model in models] == [[["a"]], [["a"]]]
 
 

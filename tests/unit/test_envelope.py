@@ -10,7 +10,7 @@ import pytest
 
 from schemas.failures import CutHeader, FailureReason
 from schemas.failures import FailureHeader as Header
-from shared.deadletters.envelope import MOST_HEADERS, write_letter
+from shared.deadletters.envelope import MOST_HEADERS, write_dead_letter
 from shared.errors import Rejected
 from shared.records import Message, Provenance, Record, header_texts
 from tests.support.tickets import event, record
@@ -22,7 +22,7 @@ BY = Provenance("tickets", "3fa9c1d2")
 
 
 def letter(given: Record, now: datetime = NOW) -> Message:
-    return write_letter(given, FAILURE, BY, now)
+    return write_dead_letter(given, FAILURE, BY, now)
 
 
 def test_a_dead_letter_holds_the_original_bytes_and_key() -> None:
@@ -110,17 +110,17 @@ def test_a_letter_that_does_not_fit_has_two_smaller_forms() -> None:
     cut = made.instead
     assert cut is not None
     assert (cut.topic, cut.key, cut.value) == (made.topic, key, value[: 256 << 10])
-    told = header_texts(cut.headers)
-    assert told[CutHeader.VALUE_BYTES] == "1000000"
-    assert told[CutHeader.VALUE_SHA256] == sha256(value).hexdigest()
+    reported = header_texts(cut.headers)
+    assert reported[CutHeader.VALUE_BYTES] == "1000000"
+    assert reported[CutHeader.VALUE_SHA256] == sha256(value).hexdigest()
     assert cut.headers[: len(made.headers)] == made.headers
     bare = cut.instead
     assert bare is not None
     assert (bare.topic, bare.key, bare.value, bare.instead) == (made.topic, None, None, None)
-    told = header_texts(bare.headers)
-    assert (told[CutHeader.HEADERS], told[CutHeader.KEY_SHA256]) == ("1", sha256(key).hexdigest())
-    assert told[Header.ORIGIN_TOPIC] == "tickets"
-    assert "own" not in told
+    reported = header_texts(bare.headers)
+    assert (reported[CutHeader.HEADERS], reported[CutHeader.KEY_SHA256]) == ("1", sha256(key).hexdigest())
+    assert reported[Header.ORIGIN_TOPIC] == "tickets"
+    assert "own" not in reported
 
 
 def test_a_record_that_could_not_be_read_is_a_letter_that_says_so() -> None:

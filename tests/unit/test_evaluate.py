@@ -27,13 +27,13 @@ HEAD = Head(
 SHARES = [[0.8, 0.1, 0.1], [0.1, 0.9, 0.0], [0.3, 0.6, 0.1], [0.7, 0.2, 0.1]]
 
 
-def told(shares: list[list[float]], scope: list[float], similarity: list[float]) -> Predictions:
+def reported(shares: list[list[float]], scope: list[float], similarity: list[float]) -> Predictions:
     """Return what a head said."""
     parts: list[NDArray[np.float32]] = [np.array(part, np.float32) for part in (shares, similarity, scope)]
     return Predictions(*parts)
 
 
-INSIDE = told(SHARES, [0.9, 0.9, 0.4, 0.9], [0.9, 0.8, 0.7, 0.6])
+INSIDE = reported(SHARES, [0.9, 0.9, 0.4, 0.9], [0.9, 0.8, 0.7, 0.6])
 
 
 def test_the_figures_are_those_worked_by_hand() -> None:
@@ -51,7 +51,7 @@ def test_the_figures_are_those_worked_by_hand() -> None:
 
 
 def test_rows_of_no_label_are_right_when_rejected() -> None:
-    outer = told(
+    outer = reported(
         [*SHARES, [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]], [0.9, 0.9, 0.4, 0.9, 0.6, 0.1], [0.9, 0.8, 0.7, 0.6, 0.65, 0.1]
     )
     found = evaluate_predictions(HEAD, outer, ["a", "b", "a", "a", "nowhere", "nowhere"])
@@ -70,7 +70,7 @@ def test_rows_of_no_label_are_right_when_rejected() -> None:
 
 
 def test_a_right_label_that_is_rejected_is_a_wrong_decision() -> None:
-    rejected = told([[0.9, 0.1, 0.0]] * 2, [0.1, 0.1], [0.5, 0.5])
+    rejected = reported([[0.9, 0.1, 0.0]] * 2, [0.1, 0.1], [0.5, 0.5])
     found = evaluate_predictions(HEAD, rejected, ["a", "nowhere"])
     assert (found.accuracy, found.in_scope_accuracy) == (0.5, 1.0)
     assert evaluate_predictions(HEAD, rejected, ["a", "a"]).accuracy == 1, (
@@ -79,7 +79,7 @@ def test_a_right_label_that_is_rejected_is_a_wrong_decision() -> None:
 
 
 def test_the_threshold_itself_is_in_scope() -> None:
-    at = told([[0.9, 0.1, 0.0]] * 2, [0.5, 0.5], [0.5, 0.5])
+    at = reported([[0.9, 0.1, 0.0]] * 2, [0.5, 0.5], [0.5, 0.5])
     assert evaluate_predictions(HEAD, at, ["a", "nowhere"]).accuracy == 0.5
     higher = replace(HEAD, scope=replace(HEAD.scope, threshold=0.51))
     assert evaluate_predictions(higher, at, ["a", "nowhere"]).accuracy == 0.5

@@ -125,10 +125,10 @@ def test_a_head_carries_all_texts_or_as_many_as_it_may(monkeypatch: pytest.Monke
 
 def test_classifiers_answer_for_the_rows_they_have_not_seen() -> None:
     given = examples(support(labels=3))
-    told: list[int] = []
+    reported: list[int] = []
     parts = stratified(given)
-    results = hold_out(given, [Fold(*rows, ("dense", "sparse", "joint")) for rows in parts], lambda: told.append(1))
-    assert len(told) == len(parts) == len(results)
+    results = hold_out(given, [Fold(*rows, ("dense", "sparse", "joint")) for rows in parts], lambda: reported.append(1))
+    assert len(reported) == len(parts) == len(results)
     for (_, held_out), result in zip(parts, results, strict=True):
         assert (result.rows == held_out).all()
         assert result.known.all()

@@ -8,7 +8,7 @@ import pytest
 from shared.engine.gather import IDLE_WAIT_S, Gatherer
 from shared.records import Record
 from shared.stream_settings import BatchSettings
-from tests.support.assembly import Told
+from tests.support.assembly import RecordingObserver
 from tests.support.fakes import ManualClock
 from tests.support.tickets import event, record
 
@@ -54,9 +54,10 @@ def records(count: int, start: int = 0) -> list[Record]:
     return [record(event(), at, value=b"x" * 10) for at in range(start, start + count)]
 
 
-def gatherer(source: Trickle, told: Told | None = None, **limits: float) -> Gatherer:
+def gatherer(source: Trickle, reported: RecordingObserver | None = None, **limits: float) -> Gatherer:
     given = {"max_records": 4, "max_tokens": 1_000, "max_wait_s": 1.0} | limits
-    return Gatherer(source, BatchSettings(**given), lambda r: len(r.value or b""), source.clock, told or Told())  # type: ignore[arg-type]  # whole numbers where they belong
+    observer = reported or RecordingObserver()
+    return Gatherer(source, BatchSettings(**given), lambda r: len(r.value or b""), source.clock, observer)  # type: ignore[arg-type]  # whole numbers where they belong
 
 
 def offsets(batch: list[Record]) -> list[int]:
@@ -104,12 +105,12 @@ def test_without_a_wait_what_is_there_is_the_batch() -> None:
 
 
 def test_no_record_is_an_empty_batch_after_a_short_wait() -> None:
-    clock, told = ManualClock(), Told()
+    clock, reported = ManualClock(), RecordingObserver()
     source = Trickle(clock, [])
     start = clock.seconds
-    assert gatherer(source, told).gather() == []
+    assert gatherer(source, reported).gather() == []
     assert clock.seconds - start == pytest.approx(IDLE_WAIT_S)
-    assert told.named("batch_gathered") == []
+    assert reported.named("batch_gathered") == []
 
 
 def test_no_more_is_asked_for_than_fits() -> None:
@@ -119,7 +120,7 @@ def test_no_more_is_asked_for_than_fits() -> None:
 
 
 def test_the_observer_is_told_the_size_and_the_wait() -> None:
-    told = Told()
+    reported = RecordingObserver()
     source = Trickle(ManualClock(), [records(1)])
-    gatherer(source, told).gather()
-    assert told.named("batch_gathered") == [(1, pytest.approx(1.0))]
+    gatherer(source, reported).gather()
+    assert reported.named("batch_gathered") == [(1, pytest.approx(1.0))]

@@ -44,8 +44,8 @@ def folder(fresh: Head, tmp_path: Path) -> Path:
 
 def change(folder: Path, **facts: Any) -> None:
     """Write other facts into head.json; None removes one."""
-    told = json.loads((folder / FACTS).read_text(encoding="utf-8")) | facts
-    kept = {name: value for name, value in told.items() if value is not None}
+    reported = json.loads((folder / FACTS).read_text(encoding="utf-8")) | facts
+    kept = {name: value for name, value in reported.items() if value is not None}
     (folder / FACTS).write_text(json.dumps(kept), encoding="utf-8")
 
 

@@ -17,11 +17,11 @@ def test_a_dead_letter_is_logged_by_place_and_reason_without_a_word_of_the_recor
     bad = [record({WORDS: WORDS}, 7), record(event(priority=WORDS), 8), record(event(body=f"POISON {WORDS}"), 9)]
     with structlog.testing.capture_logs() as lines:
         parts.settle(*bad)
-    told = [line for line in lines if line["event"] == "dead-lettered"]
-    assert [(line["topic"], line["partition"], line["offset"]) for line in told] == [
+    reported = [line for line in lines if line["event"] == "dead-lettered"]
+    assert [(line["topic"], line["partition"], line["offset"]) for line in reported] == [
         ("tickets", 0, n) for n in (7, 8, 9)
     ]
-    assert [line["reason"] for line in told] == ["missing_field", "invalid_value", "model_failed"]
+    assert [line["reason"] for line in reported] == ["missing_field", "invalid_value", "model_failed"]
     assert WORDS not in repr(lines)
 
 
@@ -30,5 +30,10 @@ def test_json_logs_are_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> 
     get_logger("test").info("started", port=1)
     get_logger("test").debug("not written")
     (line,) = capsys.readouterr().err.splitlines()
-    told = json.loads(line)
-    assert (told["event"], told["component"], told["level"], told["port"]) == ("started", "test", "info", 1)
+    reported = json.loads(line)
+    assert (reported["event"], reported["component"], reported["level"], reported["port"]) == (
+        "started",
+        "test",
+        "info",
+        1,
+    )

@@ -65,7 +65,7 @@ def test_all_records_are_settled_and_committed_in_order() -> None:
 def test_the_worker_is_ready_while_it_runs_and_not_before_or_after() -> None:
     parts = assembly(*tickets(1))
     seen: list[dict[str, str]] = []
-    parts.told.when("settle_step_done", lambda: seen.append(parts.lifecycle.not_ready()))
+    parts.reported.when("settle_step_done", lambda: seen.append(parts.lifecycle.not_ready()))
     assert parts.lifecycle.not_ready() == {"worker": "starting"}
     parts.worker().run()
     assert seen[0] == {}
@@ -98,8 +98,8 @@ def test_an_outage_pauses_retries_the_same_batch_and_resumes(call: str) -> None:
     assert parts.effects.count("pause") == 1
     assert parts.effects.count("resume") == 1
     assert len(parts.results()) == 3
-    assert parts.told.named("paused") == [("store",)]
-    [(dependency, seconds)] = parts.told.named("resumed")
+    assert parts.reported.named("paused") == [("store",)]
+    [(dependency, seconds)] = parts.reported.named("resumed")
     assert dependency == "store"
     assert seconds == pytest.approx(sum(parts.clock.waits))
 
@@ -126,16 +126,16 @@ def test_each_dependency_in_turn_is_named() -> None:
     parts = assembly(*tickets(1), collection=Away("lookup", 1))
     parts.source.failures = [Unavailable("broker", "no commit")]
     seen: list[dict[str, str]] = []
-    parts.told.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
+    parts.reported.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
     parts.worker().run()
-    assert parts.told.named("paused") == [("store",), ("broker",)]
+    assert parts.reported.named("paused") == [("store",), ("broker",)]
     assert [list(reasons) for reasons in seen] == [["store"], ["broker"]]
     assert parts.source.committed != []
 
 
 def test_a_newer_schema_pauses_and_commits_nothing() -> None:
     parts = assembly(record(event(schema_version=2)))
-    parts.told.when("paused", parts.lifecycle.stop)
+    parts.reported.when("paused", parts.lifecycle.stop)
     parts.worker().run()
     assert parts.source.committed == []
     assert parts.sink.delivered == []
@@ -158,7 +158,7 @@ def test_a_stop_during_an_outage_ends_without_a_commit() -> None:
 
 def test_a_stop_finishes_the_batch_in_hand() -> None:
     parts = assembly(*tickets(2))
-    parts.told.when("inputs_embedded", parts.lifecycle.stop)
+    parts.reported.when("inputs_embedded", parts.lifecycle.stop)
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 1]
 
@@ -207,7 +207,7 @@ def test_records_of_a_lost_partition_are_dropped() -> None:
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 3]
     assert [result.ticket_id for result in parts.results()] == ["T-0", "T-3"]
-    assert parts.told.named("partitions_lost") == [(2,)]
+    assert parts.reported.named("partitions_lost") == [(2,)]
 
 
 def test_records_lost_during_an_outage_are_dropped_from_the_batch_in_hand() -> None:
@@ -252,33 +252,33 @@ def test_a_worker_is_not_held_up_by_a_newer_record_that_another_worker_took_over
     assert isinstance(source, Script)
     assert isinstance(clock, Impatient)
     source.expected, clock.at_end = 1, parts.lifecycle.stop
-    parts.told.when("paused", lambda: source.lost.add(7))  # the group moves the partition during the pause
+    parts.reported.when("paused", lambda: source.lost.add(7))  # the group moves the partition during the pause
     parts.worker().run()
-    assert parts.told.named("paused") == [("schema",)]
+    assert parts.reported.named("paused") == [("schema",)]
     assert [each.offset for each in parts.source.committed] == [0]
 
 
 def test_a_replay_that_fails_again_holds_nothing_up() -> None:
-    rubbish = [record({"nonsense": at}, at, topic="tickets.redo") for at in range(LEAST_DEAD)]
+    invalid = [record({"nonsense": at}, at, topic="tickets.redo") for at in range(LEAST_DEAD)]
     good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
-    parts = assembly(*rubbish, *good, batch=20)
+    parts = assembly(*invalid, *good, batch=20)
     parts.worker().run()
-    assert parts.told.named("paused") == []
+    assert parts.reported.named("paused") == []
     assert parts.source.committed[-1].offset == LEAST_DEAD + 19
 
 
 def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
-    rubbish = [record({"nonsense": at}, at) for at in range(LEAST_DEAD)]
+    invalid = [record({"nonsense": at}, at) for at in range(LEAST_DEAD)]
     good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
-    parts = assembly(*rubbish, *good, batch=20)
+    parts = assembly(*invalid, *good, batch=20)
     seen: list[dict[str, str]] = []
-    parts.told.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
+    parts.reported.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
     parts.worker().run()
-    assert parts.told.named("paused") == [("breaker",)]
-    assert parts.told.named("resumed") == [("breaker", PROBE_EVERY_S)]
+    assert parts.reported.named("paused") == [("breaker",)]
+    assert parts.reported.named("resumed") == [("breaker", PROBE_EVERY_S)]
     assert list(seen[0]) == ["breaker"]
     assert sum(parts.clock.waits) == pytest.approx(PROBE_EVERY_S)
-    settled = [outcomes for outcomes, _ in parts.told.named("batch_settled")]
+    settled = [outcomes for outcomes, _ in parts.reported.named("batch_settled")]
     assert settled[-1] == {Outcome.ROUTED: 20}
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
 
@@ -286,7 +286,7 @@ def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
 def test_consuming_that_fails_during_an_outage_ends_the_worker() -> None:
     collection = FakeCollection(failures=[Unavailable("store", "gone")] * 1_000)
     parts = assembly(*tickets(1), collection=collection)
-    parts.told.when("paused", lambda: setattr(parts.source, "failed", Fatal("consuming has failed")))
+    parts.reported.when("paused", lambda: setattr(parts.source, "failed", Fatal("consuming has failed")))
     with pytest.raises(Fatal, match="consuming has failed"):
         parts.worker().run()
     assert parts.source.committed == []

@@ -57,17 +57,17 @@ def test_a_batch_is_finished_and_committed_though_its_partition_is_revoked_while
     waiting = threading.Thread(target=wait)
 
     def revoke() -> None:
-        if parts.told.named("stage_done")[-1][0] == "embed" and not waiting.is_alive():
+        if parts.reported.named("stage_done")[-1][0] == "embed" and not waiting.is_alive():
             source.leases.begin_revoke({PLACE})
             waiting.start()
 
-    parts.told.when("stage_done", revoke)
+    parts.reported.when("stage_done", revoke)
     parts.worker().run()
     waiting.join()
     assert released == [True], "what is in hand was waited for, and let go"
     assert [each.offset for each in source.committed] == [0, 1]
     assert len(parts.results()) == 2
-    assert parts.told.named("partitions_lost") == []
+    assert parts.reported.named("partitions_lost") == []
 
 
 class Away(FakeCollection):
@@ -91,15 +91,15 @@ def stopping_after(parts: Assembly, records: int) -> Assembly:
         if len(parts.source.committed) >= records:
             parts.lifecycle.stop()
 
-    parts.told.when("batch_settled", stop)
+    parts.reported.when("batch_settled", stop)
     return parts
 
 
 def test_a_store_that_is_away_in_two_stages_is_one_outage_and_the_waits_go_on_growing() -> None:
     parts = Assembly(source=FakeSource(waiting=[record(event())]), collection=Away("lookup", "lookup", "upsert"))
     stopping_after(parts, 1).worker().run()
-    assert parts.told.named("paused") == [("store",)]
-    assert len(parts.told.named("resumed")) == 1
+    assert parts.reported.named("paused") == [("store",)]
+    assert len(parts.reported.named("resumed")) == 1
     assert len(parts.results()) == 1
 
 
@@ -115,7 +115,7 @@ def test_what_was_lost_unread_is_reported_while_the_batch_in_hand_waits_for_the_
         if hook == "batch_settled":
             parts.lifecycle.stop()
 
-    parts.told.watch = watch
+    parts.reported.watch = watch
     parts.worker().run()
     assert order == ["paused", "unread_lost", "resumed"]
-    assert parts.told.named("unread_lost") == [(5,)]
+    assert parts.reported.named("unread_lost") == [(5,)]

@@ -14,23 +14,23 @@ from shared.metrics import CATALOGUE, Metrics, Registry
 from shared.observers import Observer, SettleStep
 
 HOOKS: dict[str, Callable[[Observer], None]] = {
-    "batch_gathered": lambda told: told.batch_gathered(5, 0.02),
-    "stage_done": lambda told: told.stage_done("embed", 5, 0.2, 0.4),
-    "settle_step_done": lambda told: told.settle_step_done(SettleStep.COMMIT),
-    "batch_settled": lambda told: told.batch_settled({Outcome.ROUTED: 3}, 1_500),
-    "version_conflict": lambda told: told.version_conflict(2),
-    "inputs_embedded": lambda told: told.inputs_embedded(TEXT, 5, 40, 2),
-    "cache_read": lambda told: told.cache_read("redis", 7, 3),
-    "cache_rubbish": lambda told: told.cache_rubbish(2),
-    "cache_failed": lambda told: told.cache_failed("get", "timeout"),
-    "cache_up": lambda told: told.cache_up("get", True),
-    "dead_letters_measured": lambda told: told.dead_letters_measured(7, 90.0),
-    "alias_elsewhere": lambda told: told.alias_elsewhere(True),
-    "open_transactions_measured": lambda told: told.open_transactions_measured(60, 74.0),
-    "paused": lambda told: told.paused("store"),
-    "resumed": lambda told: told.resumed("store", 12.5),
-    "unread_lost": lambda told: told.unread_lost(6),
-    "partitions_lost": lambda told: told.partitions_lost(4),
+    "batch_gathered": lambda reported: reported.batch_gathered(5, 0.02),
+    "stage_done": lambda reported: reported.stage_done("embed", 5, 0.2, 0.4),
+    "settle_step_done": lambda reported: reported.settle_step_done(SettleStep.COMMIT),
+    "batch_settled": lambda reported: reported.batch_settled({Outcome.ROUTED: 3}, 1_500),
+    "version_conflict": lambda reported: reported.version_conflict(2),
+    "inputs_embedded": lambda reported: reported.inputs_embedded(TEXT, 5, 40, 2),
+    "cache_read": lambda reported: reported.cache_read("redis", 7, 3),
+    "cache_values_refused": lambda reported: reported.cache_values_refused(2),
+    "cache_failed": lambda reported: reported.cache_failed("get", "timeout"),
+    "cache_up": lambda reported: reported.cache_up("get", True),
+    "dead_letters_measured": lambda reported: reported.dead_letters_measured(7, 90.0),
+    "alias_elsewhere": lambda reported: reported.alias_elsewhere(True),
+    "open_transactions_measured": lambda reported: reported.open_transactions_measured(60, 74.0),
+    "paused": lambda reported: reported.paused("store"),
+    "resumed": lambda reported: reported.resumed("store", 12.5),
+    "unread_lost": lambda reported: reported.unread_lost(6),
+    "partitions_lost": lambda reported: reported.partitions_lost(4),
 }
 UNMETERED = {"settle_step_done"}
 """Steps are for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""
@@ -86,7 +86,7 @@ def test_the_values() -> None:
     assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4
     assert samples[f'millrace_cache_keys_total{{level="redis",result="hit",{stream}}}'] == 7
     assert samples[f'millrace_cache_keys_total{{level="redis",result="miss",{stream}}}'] == 3
-    assert samples[f"millrace_cache_rubbish_total{{{stream}}}"] == 2
+    assert samples[f"millrace_cache_refused_values_total{{{stream}}}"] == 2
     assert samples[f'millrace_cache_errors_total{{kind="timeout",operation="get",{stream}}}'] == 1
     assert samples[f'millrace_cache_up{{operation="get",{stream}}}'] == 1
     assert samples[f'millrace_paused{{dependency="store",{stream}}}'] == 0
@@ -102,10 +102,10 @@ def test_what_is_not_known_of_the_dead_letters_is_no_series() -> None:
     registry = Registry()
     metrics = Metrics("tickets", registry)
     metrics.dead_letters_measured(7, 90.0)
-    assert b'millrace_dlq_letters{stream="tickets"} 7.0' in registry.render()
+    assert b'millrace_dead_letters{stream="tickets"} 7.0' in registry.render()
     assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 90.0' in registry.render()
     metrics.dead_letters_measured(None, 0.0)
-    assert b"millrace_dlq_letters{" not in registry.render()
+    assert b"millrace_dead_letters{" not in registry.render()
     assert b"millrace_dlq_oldest_age_seconds{" not in registry.render()
     metrics.dead_letters_measured(0, 0.0)
     assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 0.0' in registry.render()
@@ -135,4 +135,4 @@ def test_two_workers_in_one_process_keep_their_own() -> None:
     assert [line for line in lines if line.startswith("millrace_version_conflicts_total{")] == [
         'millrace_version_conflicts_total{stream="tickets"} 1.0'
     ]
-    assert 'millrace_dlq_letters{stream="tickets"} 3.0' in lines, "what one does not know says nothing of the other's"
+    assert 'millrace_dead_letters{stream="tickets"} 3.0' in lines, "what one does not know says nothing of the other's"

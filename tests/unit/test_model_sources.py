@@ -101,8 +101,8 @@ def test_other_files_have_a_folder_of_their_own(tmp_path: Path, packages: Path) 
 
 def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path) -> None:
     wrong = made(parts=PARTS | {"model.safetensors": tuple(reversed(PARTS["model.safetensors"]))})
-    told = f"^model m: model.safetensors of .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
-    with pytest.raises(Fatal, match=told + f"its card says {FILES['model.safetensors']}"):
+    reported = f"^model m: model.safetensors of .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
+    with pytest.raises(Fatal, match=reported + f"its card says {FILES['model.safetensors']}"):
         wrong.locate(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -207,8 +207,8 @@ def test_a_snapshot_of_the_hub_is_found_by_its_revision(hub: Path) -> None:
 @pytest.mark.parametrize("where", ["org/other@" + REVISION, "org/name@" + "f" * 40])
 def test_a_snapshot_that_is_not_there_is_fatal_and_says_how_to_fetch_it(hub: Path, where: str) -> None:
     repository, _, revision = where.partition("@")
-    told = (
+    reported = (
         f"{where} is not in the hub's cache on this machine; fetch it with: hf download {repository} config.json b.json"
     )
-    with pytest.raises(Fatal, match=f"^{told} --revision {revision}$"):
+    with pytest.raises(Fatal, match=f"^{reported} --revision {revision}$"):
         locate(f"hub:{where}", {"config.json": "", "b.json": ""}, {})

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.outcomes import Outcome
 from shared.observers import Observer, Observers, SettleStep
-from tests.support.assembly import Told
+from tests.support.assembly import RecordingObserver
 
 HOOKS = [name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if not name.startswith("_")]
 
@@ -26,22 +26,22 @@ def test_a_hook_does_nothing_by_itself(hook: str) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_passed_on_to_each_in_order(hook: str) -> None:
-    told: list[tuple[int, tuple[object, ...]]] = []
+    reported: list[tuple[int, tuple[object, ...]]] = []
 
     def listener(number: int) -> Observer:
         made = Observer()
-        setattr(made, hook, lambda *values: told.append((number, values)))
+        setattr(made, hook, lambda *values: reported.append((number, values)))
         return made
 
     getattr(Observers([listener(1), listener(2)]), hook)(*values_for(hook))
-    assert told == [(1, values_for(hook)), (2, values_for(hook))]
+    assert reported == [(1, values_for(hook)), (2, values_for(hook))]
 
 
 def test_what_is_passed_on_arrives_unchanged() -> None:
-    told = Told()
-    Observers([told]).batch_settled({Outcome.ROUTED: 1}, 5)
-    Observers([told]).settle_step_done(SettleStep.FLUSH)
-    assert told.hooks == [("batch_settled", {Outcome.ROUTED: 1}, 5), ("settle_step_done", SettleStep.FLUSH)]
+    reported = RecordingObserver()
+    Observers([reported]).batch_settled({Outcome.ROUTED: 1}, 5)
+    Observers([reported]).settle_step_done(SettleStep.FLUSH)
+    assert reported.hooks == [("batch_settled", {Outcome.ROUTED: 1}, 5), ("settle_step_done", SettleStep.FLUSH)]
 
 
 def test_nobody_listening_is_no_error() -> None:

@@ -55,8 +55,8 @@ def test_another_id_than_that_of_its_ticket_is_foreign() -> None:
     ids=str,
 )  # fmt: skip
 def test_a_field_of_another_type_is_named(changes: dict[str, object]) -> None:
-    told = TICKETS.points.foreign_reason(ONE, payload() | changes)
-    assert told in (f"its field {next(iter(changes))} is not valid", "its payload is not valid JSON")
+    reported = TICKETS.points.foreign_reason(ONE, payload() | changes)
+    assert reported in (f"its field {next(iter(changes))} is not valid", "its payload is not valid JSON")
 
 
 @pytest.mark.parametrize(

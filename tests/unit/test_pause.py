@@ -57,7 +57,7 @@ def assembly(records: int = 6, batch: int = 2) -> tuple[Assembly, Looking]:
         if len(parts.source.committed) == records:
             parts.lifecycle.stop()
 
-    parts.told.when("batch_settled", stop_at_the_end)
+    parts.reported.when("batch_settled", stop_at_the_end)
     return parts, clock
 
 
@@ -75,7 +75,8 @@ def test_a_paused_worker_says_so_touches_nothing_and_stays_alive() -> None:
     parts.lifecycle.pause()
     parts.worker().run()
     assert len(seen) > 1
-    assert [told for told in seen if told != ("paused by hand since 2026-01-01T00:16:40Z", False, ["pause"])] == []
+    paused = ("paused by hand since 2026-01-01T00:16:40Z", False, ["pause"])
+    assert [each for each in seen if each != paused] == []
     assert [each.offset for each in parts.source.committed] == list(range(6)), "all is done once it goes on"
 
 
@@ -94,7 +95,7 @@ def test_the_batch_in_hand_is_committed_first_and_nothing_is_done_twice() -> Non
         if len(parts.source.committed) == 6:
             parts.lifecycle.stop()
 
-    clock.look, parts.told.watch = look, watch
+    clock.look, parts.reported.watch = look, watch
     parts.worker().run()
     assert set(committed) == {2}
     assert parts.effects.index("commit 2") < parts.effects.index("pause") < parts.effects.index("resume")
@@ -107,8 +108,8 @@ def test_the_length_of_a_pause_is_told() -> None:
     clock.look = lambda: parts.lifecycle.resume() if len(clock.waits) == 8 else None
     parts.lifecycle.pause()
     parts.worker().run()
-    assert parts.told.named("paused") == [("operator",)]
-    assert parts.told.named("resumed") == [("operator", pytest.approx(sum(clock.waits)))]
+    assert parts.reported.named("paused") == [("operator",)]
+    assert parts.reported.named("resumed") == [("operator", pytest.approx(sum(clock.waits)))]
 
 
 def test_a_stop_ends_a_pause_at_once_and_commits_nothing() -> None:
@@ -125,11 +126,11 @@ def test_a_pause_during_an_outage_waits_until_the_batch_is_committed() -> None:
     parts, clock = assembly()
     parts.collection.failures = [Unavailable("store", "away")] * 3
     order: list[str] = []
-    parts.told.watch = lambda hook: order.append(hook) if hook in ("paused", "resumed") else None
+    parts.reported.watch = lambda hook: order.append(hook) if hook in ("paused", "resumed") else None
     parts.lifecycle.pause_wanted = False
     clock.look = lambda: parts.lifecycle.pause() if not parts.source.committed else parts.lifecycle.stop()
     parts.worker().run()
-    assert parts.told.named("paused") == [("store",), ("operator",)]
+    assert parts.reported.named("paused") == [("store",), ("operator",)]
     assert order == ["paused", "resumed", "paused", "resumed"]
     assert len(parts.source.committed) == 2
 

@@ -75,21 +75,21 @@ def test_equal_versions_with_the_same_content_are_no_conflict() -> None:
     parts = Assembly()
     settled = parts.process(record(event(event_id="a"), 0), record(event(event_id="b"), 1))
     assert outcomes(settled) == [Outcome.ROUTED, Outcome.SUPERSEDED]
-    assert parts.told.named("version_conflict") == []
+    assert parts.reported.named("version_conflict") == []
 
 
 def test_of_equal_versions_in_a_batch_the_first_wins_and_the_conflict_is_counted() -> None:
     parts = Assembly()
     settled = parts.process(record(event(), 0), record(event(body="Another text."), 1))
     assert outcomes(settled) == [Outcome.ROUTED, Outcome.SUPERSEDED]
-    assert parts.told.named("version_conflict") == [(1,)]
+    assert parts.reported.named("version_conflict") == [(1,)]
 
 
 def test_a_stored_version_with_other_content_is_a_conflict_and_stays() -> None:
     parts = Assembly()
     parts.settle(record(event()))
     settled = parts.settle(record(event(body="Another text."), 1))
-    assert parts.told.named("version_conflict") == [(1,)]
+    assert parts.reported.named("version_conflict") == [(1,)]
     assert settled[0].point is None
     assert parts.collection.points[point_id("acme", "tickets", "T-1")].payload["body"] == event()["body"]
 
@@ -100,7 +100,7 @@ def test_a_stored_version_with_the_same_content_is_a_repeat_and_no_conflict() ->
     settled = parts.settle(record(event(), 1))
     assert outcomes(settled) == [Outcome.ROUTED]
     assert settled[0].point is None
-    assert parts.told.named("version_conflict") == []
+    assert parts.reported.named("version_conflict") == []
 
 
 def test_a_poison_text_falls_back_to_the_next_older_version() -> None:
@@ -156,7 +156,7 @@ def test_after_an_outage_nothing_is_embedded_twice_and_nothing_is_counted_twice(
     parts.pipeline.process(batch)
     assert outcomes(batch.settled) == [Outcome.ROUTED, Outcome.SUPERSEDED]
     assert [len(texts) for texts in parts.model.calls] == [2]
-    assert parts.told.named("version_conflict") == [(1,)]
+    assert parts.reported.named("version_conflict") == [(1,)]
 
 
 def test_a_store_that_cannot_be_read_is_no_record_s_fault() -> None:
@@ -189,7 +189,7 @@ def test_a_result_that_may_not_have_been_published_is_not_lost_to_a_newer_versio
 def test_stages_are_timed_by_name() -> None:
     parts = Assembly()
     parts.process(record(event()), record({"nonsense": 1}, 1))
-    assert parts.told.named("stage_done") == [
+    assert parts.reported.named("stage_done") == [
         ("decode", 2),
         ("prepare", 2),
         ("lookup", 1),

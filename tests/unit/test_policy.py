@@ -122,9 +122,9 @@ def test_each_field_comes_from_the_nearest_row_that_has_it(
     ],
 )
 def test_what_is_wrong_is_refused_with_its_line(rest: str, line: int, says: str, tmp_path: Path) -> None:
-    told = refused(tmp_path, DEFAULT + rest)
-    assert told.startswith(f", line {line}: ")
-    assert says in told
+    reported = refused(tmp_path, DEFAULT + rest)
+    assert reported.startswith(f", line {line}: ")
+    assert says in reported
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_where_no_line_is_known_none_is_named(text: str, says: str, tmp_path: Pa
 
 
 def test_the_first_of_several_faults_is_told(tmp_path: Path) -> None:
-    told = refused(tmp_path, DEFAULT + "[tenants.t.labels.x]\nqueue = 1\n[labels.y]\nqueue = 2\nauto_at = 3\n")
-    assert told.startswith(", line 5: ")
-    assert told.endswith("(and 2 more)")
+    reported = refused(tmp_path, DEFAULT + "[tenants.t.labels.x]\nqueue = 1\n[labels.y]\nqueue = 2\nauto_at = 3\n")
+    assert reported.startswith(", line 5: ")
+    assert reported.endswith("(and 2 more)")
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_the_first_of_several_faults_is_told(tmp_path: Path) -> None:
 def test_thresholds_that_contradict_each_other_once_inherited(
     rest: str, line: int, places: tuple[str, str], tmp_path: Path
 ) -> None:
-    told = refused(tmp_path, DEFAULT + rest)
-    assert told.startswith(f", line {line}: review_at is ")
-    above, below = told.split("above auto_at")
+    reported = refused(tmp_path, DEFAULT + rest)
+    assert reported.startswith(f", line {line}: review_at is ")
+    above, below = reported.split("above auto_at")
     assert places[0] in above
     assert places[1] in below
 

@@ -43,8 +43,8 @@ def found(folder: Path, rest: str = "", tenant_id: str | None = None) -> list[An
 
 
 def test_each_text_is_judged_and_compared(tmp_path: Path) -> None:
-    told = policy_report(found(tmp_path), by_label=False)
-    assert told == {
+    reported = policy_report(found(tmp_path), by_label=False)
+    assert reported == {
         "texts": 8,
         "actions": {
             "auto": {"texts": 3, "share": 3 / 8, "precision": 2 / 3},
@@ -65,9 +65,9 @@ def test_by_label_it_is_the_head_s_first_label_that_counts(tmp_path: Path) -> No
 
 
 def test_a_change_of_the_policy_shows(tmp_path: Path) -> None:
-    told = policy_report(found(tmp_path, "[tenants.t.labels.a]\nnever_auto = true\n", "t"), by_label=False)
-    assert told["actions"]["auto"]["texts"] == 1
-    assert told["reasons"]["never_auto"] == 2
+    reported = policy_report(found(tmp_path, "[tenants.t.labels.a]\nnever_auto = true\n", "t"), by_label=False)
+    assert reported["actions"]["auto"]["texts"] == 1
+    assert reported["reasons"]["never_auto"] == 2
 
 
 def test_what_makes_the_figures_mean_less_is_told(tmp_path: Path) -> None:

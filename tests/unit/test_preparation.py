@@ -118,7 +118,7 @@ def test_nothing_raw_is_stored_embedded_or_published() -> None:
     parts.settle(record(personal(ticket_id="T-2"), 1), record(personal(ticket_id="T-3", body=ALL), 2))
     stored = json.dumps([dict(point.payload) for point in parts.collection.points.values()], default=str)
     published = [(message.value or b"").decode() for message in parts.sink.delivered]
-    seen = [stored, json.dumps(parts.model.calls), *published, repr(parts.told.hooks)]
+    seen = [stored, json.dumps(parts.model.calls), *published, repr(parts.reported.hooks)]
     assert len(parts.results()) == 2
     assert parts.results()[0].similar[0].resolution == MASKED
     assert len(parts.delivered("tickets.outcomes")) > 0
@@ -145,7 +145,7 @@ def test_the_content_digest_is_of_the_event_as_it_came() -> None:
     parts = Assembly()
     parts.settle(record(event(body=f"a {MAIL}"), 0))
     parts.settle(record(event(body="a al@example.com"), 1))
-    assert len(parts.told.named("version_conflict")) == 1
+    assert len(parts.reported.named("version_conflict")) == 1
 
 
 def test_a_text_that_normalising_lengthens_is_stored_whole() -> None:

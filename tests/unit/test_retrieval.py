@@ -87,9 +87,9 @@ def test_each_text_is_embedded_once_and_progress_is_told(corpus_file: Path, tmp_
     queries = read_queries(written(tmp_path / "q.csv", "text,label\nparcel late,card\nnew,card\n"), corpus, same)
     texts = distinct_texts(corpus, queries)
     assert texts == [*corpus.texts, "new"]
-    model, told = FakeModel(), list[int]()
-    assert set(embed(model, texts, told.append)) == set(texts)
-    assert (sum(told), model.calls) == (5, [texts])
+    model, reported = FakeModel(), list[int]()
+    assert set(embed(model, texts, reported.append)) == set(texts)
+    assert (sum(reported), model.calls) == (5, [texts])
 
 
 def test_a_query_does_not_find_itself_and_scores_are_the_store_s(corpus_file: Path, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def millrace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        told = capsys.readouterr()
-        return Ended(ended.value.code if isinstance(ended.value.code, int) else 0, told.out, told.err)
+        reported = capsys.readouterr()
+        return Ended(ended.value.code if isinstance(ended.value.code, int) else 0, reported.out, reported.err)
 
     return run
 
@@ -191,12 +191,12 @@ def test_show_says_what_the_head_is(millrace: Millrace, head: Path) -> None:
 
 def test_explain_names_terms_and_texts(millrace: Millrace, head: Path) -> None:
     ended = millrace("explain", "--text", "pin card [bold]\nnow", "--model", head, "--json")
-    told: dict[str, Any] = json.loads(ended.out)
-    assert told.keys() == {"shares", "scope", "bias", "dense", "terms", "nearest"}
-    assert told["shares"][0][0] == "card"
-    assert len(told["shares"]) == 8
-    assert len(told["terms"]) == len(told["nearest"]) == 5
-    assert told["nearest"][0][1] == "card"
+    reported: dict[str, Any] = json.loads(ended.out)
+    assert reported.keys() == {"shares", "scope", "bias", "dense", "terms", "nearest"}
+    assert reported["shares"][0][0] == "card"
+    assert len(reported["shares"]) == 8
+    assert len(reported["terms"]) == len(reported["nearest"]) == 5
+    assert reported["nearest"][0][1] == "card"
     text = millrace("explain", "--text", "please help with my pin card", "--model", head, "--limit", "2").out
     assert "scope 0." in text
     assert "for card, against" in text

@@ -85,13 +85,13 @@ def test_the_order_of_effects() -> None:
 def test_each_step_is_told_once_and_in_the_order_of_its_number() -> None:
     parts = Assembly()
     parts.settle(*good_and_bad())
-    assert parts.told.named("settle_step_done") == [(step,) for step in SettleStep]
+    assert parts.reported.named("settle_step_done") == [(step,) for step in SettleStep]
 
 
 def test_the_observers_are_told_the_outcomes_and_the_oldest_time() -> None:
     parts = Assembly()
     parts.settle(record(event(), 0, timestamp_ms=5_000), record({"x": 1}, 1, timestamp_ms=4_000))
-    assert parts.told.named("batch_settled") == [({Outcome.ROUTED: 1, Outcome.DEAD_LETTERED: 1}, 4_000)]
+    assert parts.reported.named("batch_settled") == [({Outcome.ROUTED: 1, Outcome.DEAD_LETTERED: 1}, 4_000)]
 
 
 def test_what_was_overtaken_is_superseded_and_publishes_nothing() -> None:
@@ -109,8 +109,8 @@ def test_a_decision_that_another_worker_stored_first_is_published_by_both() -> N
     second = Assembly(collection=Preceded(first), moods=moods)
     [settled] = second.settle(record(event()))
     assert settled.outcome is Outcome.ROUTED
-    [told], [told_again] = first.results(), second.results()
-    assert told_again.decision == told.decision
+    [reported], [reported_again] = first.results(), second.results()
+    assert reported_again.decision == reported.decision
     assert second.effects.count("lookup") == 2, "it was processed again"
     assert [len(texts) for texts in second.model.calls] == [1], "and not embedded again"
 
@@ -121,7 +121,7 @@ def test_another_content_of_the_version_that_was_stored_first_wins() -> None:
     second = Assembly(collection=Preceded(first))
     second.settle(record(event(body="As it stands in redo.")))
     assert second.results()[0].occurred_at == first.results()[0].occurred_at
-    assert second.told.named("version_conflict") == [(1,)]
+    assert second.reported.named("version_conflict") == [(1,)]
 
 
 def test_what_was_decided_alike_is_not_processed_again() -> None:
@@ -155,7 +155,7 @@ def test_what_is_lost_between_processing_and_producing_is_not_published() -> Non
     parts = Assembly(source=Losing())
     parts.settle(record(event(), 0), record(event(ticket_id="T-2"), 1))
     assert [result.ticket_id for result in parts.results()] == ["T-2"]
-    assert parts.told.named("partitions_lost") == [(1,)]
+    assert parts.reported.named("partitions_lost") == [(1,)]
     assert [each.offset for each in parts.source.committed] == [1]
 
 
@@ -164,9 +164,9 @@ def test_what_was_lost_unread_is_reported_once_it_is_in_the_ledger() -> None:
     parts = Assembly(sink=FakeSink(undelivered=1))
     with pytest.raises(Unavailable, match="could not be reported"):
         parts.settler.report_unread([span])
-    assert parts.told.named("unread_lost") == []
+    assert parts.reported.named("unread_lost") == []
     parts.settler.report_unread([span])
-    assert parts.told.named("unread_lost") == [(5,)]
+    assert parts.reported.named("unread_lost") == [(5,)]
     assert [(each.first, each.last) for each in ledger(parts)[0].unread] == [(3, 7)]
 
 
@@ -272,12 +272,12 @@ def test_a_commit_that_failed_is_tried_again_and_nothing_else() -> None:
     with pytest.raises(Unavailable):
         parts.settler.settle(batch)
     written, delivered = parts.effects.count("upsert 2"), list(parts.sink.delivered)
-    assert parts.told.named("batch_settled") == []
+    assert parts.reported.named("batch_settled") == []
     parts.settler.settle(batch)
     assert parts.effects.count("upsert 2") == written
     assert parts.sink.delivered == delivered
     assert [each.offset for each in parts.source.committed] == [0, 1, 2]
-    assert len(parts.told.named("batch_settled")) == 1
+    assert len(parts.reported.named("batch_settled")) == 1
 
 
 def test_records_found_lost_at_the_commit_are_told() -> None:
@@ -287,7 +287,7 @@ def test_records_found_lost_at_the_commit_are_told() -> None:
 
     parts = Assembly(source=Losing())
     parts.settle(record(event()))
-    assert parts.told.named("partitions_lost") == [(1,)]
+    assert parts.reported.named("partitions_lost") == [(1,)]
 
 
 def ledger(parts: Assembly) -> list[LedgerEntry]:

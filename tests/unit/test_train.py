@@ -71,16 +71,16 @@ def test_the_combination_of_the_least_loss_is_chosen(trained: Trained) -> None:
 
 
 @pytest.mark.parametrize("telling", ["dense", "sparse"])
-def test_a_part_that_knows_nothing_does_not_spoil_the_other(telling: str) -> None:
+def test_a_part_that_knows_nothing_does_not_spoil_the_other(reporting: str) -> None:
     drawn = np.random.default_rng(11)
     truth = np.repeat(np.arange(3), 40)
     noise = drawn.normal(size=(120, DIM))
-    vectors = noise + 6 * np.eye(3, DIM)[truth] if telling == "dense" else noise
-    words = np.array(["alpha", "bravo", "charlie"])[truth if telling == "sparse" else drawn.integers(3, size=120)]
+    vectors = noise + 6 * np.eye(3, DIM)[truth] if reporting == "dense" else noise
+    words = np.array(["alpha", "bravo", "charlie"])[truth if reporting == "sparse" else drawn.integers(3, size=120)]
     texts = tuple(f"{word} {number:04d}" for number, word in zip(drawn.permutation(120), words, strict=True))
     unit = np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
     found = train(Examples(texts, unit, truth, ("a", "b", "c")), None, MODEL, nothing)
-    knowing, ignorant = ("blend 1.0", "blend 0.0") if telling == "dense" else ("blend 0.0", "blend 1.0")
+    knowing, ignorant = ("blend 1.0", "blend 0.0") if reporting == "dense" else ("blend 0.0", "blend 1.0")
     assert min(found.losses.values()) <= found.losses[knowing] < 0.5 * found.losses[ignorant]
     assert found.losses[ignorant] == pytest.approx(np.log(3), abs=0.1), "it is calibrated to saying nothing"
     assert (found.held_out.argmax(axis=1) == truth).mean() > 0.95
@@ -126,9 +126,9 @@ def test_where_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest
 def test_each_step_is_told_and_the_scope_is_learned_where_it_can_be(labels: int, strangers: list[str]) -> None:
     given = examples(support(labels=labels))
     beyond = outside(strangers, given) if strangers else None
-    told: list[int] = []
-    found = train(given, beyond, MODEL, lambda: told.append(1))
-    assert len(told) == steps(given, beyond)
+    reported: list[int] = []
+    found = train(given, beyond, MODEL, lambda: reported.append(1))
+    assert len(reported) == steps(given, beyond)
     assert found.scope_learned == (labels == 8 or bool(strangers))
     if not found.scope_learned:
         assert (found.head.scope.spread, found.head.scope.nearness) == (UNTRAINED.spread, UNTRAINED.nearness)

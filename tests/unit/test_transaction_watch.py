@@ -20,36 +20,36 @@ TIMEOUT_S = 10.0
 NOW_MS = int(ManualClock().now().timestamp() * 1000)
 
 
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps what was told."""
 
     def __init__(self, looks: int) -> None:
-        self.told: list[tuple[int | None, float]] = []
+        self.reported: list[tuple[int | None, float]] = []
         self.enough, self._looks = threading.Event(), looks
 
     def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
         """Note it."""
-        self.told.append((records, oldest_age_s))
-        if len(self.told) == self._looks:
+        self.reported.append((records, oldest_age_s))
+        if len(self.reported) == self._looks:
             self.enough.set()
 
 
 class StoppingClock(ManualClock):
     """Ends the watch's wait once the observer has heard enough."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, reported: RecordingObserver) -> None:
         super().__init__()
-        self._told = told
+        self._reported = reported
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Wait no time."""
-        return super().wait(event, timeout_s) or self._told.enough.is_set()
+        return super().wait(event, timeout_s) or self._reported.enough.is_set()
 
 
 def watched(*answers: list[Waiting] | Exception) -> tuple[list[tuple[int | None, float]], str | None]:
     """Return what was told of these answers, and the note after the last of them."""
-    waiting, told = list(answers), Told(len(answers))
-    clock = StoppingClock(told)
+    waiting, reported = list(answers), RecordingObserver(len(answers))
+    clock = StoppingClock(reported)
 
     def measure() -> Sequence[Waiting]:
         answer = waiting.pop(0)
@@ -57,17 +57,17 @@ def watched(*answers: list[Waiting] | Exception) -> tuple[list[tuple[int | None,
             raise answer
         return answer
 
-    watch = TransactionWatch(measure, clock, told)
-    assert told.enough.wait(TIMEOUT_S)
+    watch = TransactionWatch(measure, clock, reported)
+    assert reported.enough.wait(TIMEOUT_S)
     watch.close()
     assert set(clock.waits) == {EVERY_S}
     clock.seconds = ManualClock().seconds
-    return told.told, watch.note()
+    return reported.reported, watch.note()
 
 
 def test_all_topics_are_added_up_and_each_is_named() -> None:
-    told, note = watched([Waiting("tickets", 60, NOW_MS - 74_000), Waiting("tickets.redo", 1, NOW_MS - 5_000)])
-    assert told == [(61, 74.0)]
+    reported, note = watched([Waiting("tickets", 60, NOW_MS - 74_000), Waiting("tickets.redo", 1, NOW_MS - 5_000)])
+    assert reported == [(61, 74.0)]
     assert note == (
         "60 records of tickets wait behind an open transaction, the oldest for 74 s; "
         "1 record of tickets.redo waits behind an open transaction, the oldest for 5 s"
@@ -75,8 +75,8 @@ def test_all_topics_are_added_up_and_each_is_named() -> None:
 
 
 def test_what_was_not_counted_or_has_no_known_age_says_so() -> None:
-    told, note = watched([Waiting("tickets", 9000, None, is_counted=False)])
-    assert (told, note) == ([(9000, 0.0)], "about 9000 records of tickets wait behind an open transaction")
+    reported, note = watched([Waiting("tickets", 9000, None, is_counted=False)])
+    assert (reported, note) == ([(9000, 0.0)], "about 9000 records of tickets wait behind an open transaction")
 
 
 def test_nothing_that_waits_is_0_and_no_note() -> None:

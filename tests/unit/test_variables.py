@@ -69,7 +69,7 @@ def test_what_is_read_or_refused_elsewhere_is_left_alone(name: str) -> None:
 )
 def test_a_worker_does_not_run_with_a_variable_that_nobody_reads(tmp_path: Path, name: str, says: str) -> None:
     ended = millrace("run", "tickets", folder=tmp_path, **{name: "head"})
-    told = " ".join(ended.stderr.replace("│", " ").split())
+    reported = " ".join(ended.stderr.replace("│", " ").split())
     assert ended.returncode == 2
-    assert (name in told, says in told, "Traceback" in told) == (True, True, False), told
+    assert (name in reported, says in reported, "Traceback" in reported) == (True, True, False), reported
     assert list(tmp_path.iterdir()) == [], "nothing was started"

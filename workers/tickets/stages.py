@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from schemas.base import Frozen, Origin
 from schemas.tickets import (
     TICKET_EVENT,
@@ -16,7 +18,7 @@ from schemas.tickets import (
 )
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
-from shared.engine.stream import Content, Input, Resources, Stream
+from shared.engine.stream import Content, Input, Resources, Stages, Stream
 from shared.routing.decider import Decider
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
@@ -29,7 +31,7 @@ RESULT_TOPIC = "tickets.routed"
 
 
 @dataclass(frozen=True, slots=True)
-class TicketStages:
+class TicketStages(Stages[TicketItem]):
     """What the tickets stream supplies to the pipeline."""
 
     preparer: Preparer
@@ -49,18 +51,20 @@ class TicketStages:
             model=resources.model,
         )
 
+    @override
     def prepare(self, items: Sequence[TicketItem]) -> None:
         """Prepare the texts of every ticket."""
         for item in items:
             prepare(item, self.preparer, self.customers)
 
+    @override
     def decide(self, items: Sequence[TicketItem]) -> None:
         """Decide, and look for similar tickets."""
         decide(items, self.decider)
         find_similar(items, self.search)
 
+    @override
     def content(self, item: TicketItem) -> Content:
-        """Return what is stored of a ticket."""
         event = _snapshot(item)
         content = TicketContent(
             **event.model_dump(
@@ -76,6 +80,7 @@ class TicketStages:
         )  # fmt: skip
         return Content(content.model_dump(mode="json"), {TERMS_VECTOR: self.search.stored_terms(item.text)})
 
+    @override
     def results(self, item: TicketItem, origin: Origin) -> list[tuple[str, Frozen]]:
         """Return the result of a ticket that is routed."""
         if item.decision is None:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
+from typing_extensions import override
 
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
@@ -24,12 +25,14 @@ from shared.vectorstore.edge.query import find_candidates, older_than, to_filter
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Candidate,
+    Collection,
     CollectionSpec,
     Hit,
     HybridQuery,
     IndexKind,
     Query,
     Stored,
+    VectorStore,
     check_points,
     stored_version,
     with_uuid,
@@ -50,7 +53,7 @@ INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
 }
 
 
-class EdgeCollection:
+class EdgeCollection(Collection):
     """One collection in a folder of its own."""
 
     def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int], sparse: Sequence[str]) -> None:
@@ -58,8 +61,8 @@ class EdgeCollection:
         self._dimensions, self._sparse = dimensions, sparse
         self._unflushed = 0
 
+    @override
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
-        """Return what is stored of these ids."""
         found: dict[UUID, Stored] = {}
         for record in self._retrieve(ids, True, list(self._dimensions)):
             payload: dict[str, Any] = record.payload or {}
@@ -67,13 +70,13 @@ class EdgeCollection:
             found[to_id(record.id)] = Stored(stored_version(record.id, payload), payload, vectors)
         return found
 
+    @override
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
-        """Return the stored version of these ids."""
         records = self._retrieve(ids, [VERSION_FIELD], False)
         return {to_id(record.id): stored_version(record.id, record.payload) for record in records}
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write points, each only over an absent or an older one: new ids insert-only, known ids under a filter."""
         check_points(points, self._dimensions, self._sparse)
         known = self.versions([point.id for point in points])
         fresh = [point for point in points if point.id not in known]
@@ -86,35 +89,35 @@ class EdgeCollection:
         if self._unflushed >= FLUSH_POINTS:
             self._flush()
 
+    @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        """Answer several queries in one planned batch."""
         return search_ours(queries, self._search, has_uuid)
 
+    @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        """Answer several hybrid queries."""
         return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask), has_uuid)
 
+    @override
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Return these fields of the payloads of these ids."""
         return {to_id(record.id): record.payload or {} for record in self._retrieve(ids, list(fields), False)}
 
+    @override
     def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Return these fields of what is stored now."""
         return self.payloads(ids, fields)
 
+    @override
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
-        """Return the exact number of points that have these values."""
         try:
             return self._shard.count(edge.CountRequest(exact=True, filter=to_filter(equals, at_least)))
         except Exception as error:  # Edge raises plain exceptions
             raise Unavailable("store", str(error)) from error
 
+    @override
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
-        """Yield the id and payload fields of every point whose id is a UUID."""
         return with_uuid(self.scroll_all(payload))
 
+    @override
     def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
-        """Yield every point's id and payload fields."""
         offset = None
         while True:
             request = edge.ScrollRequest(offset=offset, limit=SCROLL_POINTS, with_payload=list(payload))
@@ -165,7 +168,7 @@ class EdgeCollection:
             raise Unavailable("store", str(error)) from error
 
 
-class EdgeStore:
+class EdgeStore(VectorStore):
     """A folder of collections, held by one process at a time.
 
     Args:
@@ -181,6 +184,7 @@ class EdgeStore:
         self._lock = _lock(folder)
         self._open: dict[str, EdgeCollection] = {}
 
+    @override
     def open(self, spec: CollectionSpec) -> EdgeCollection:
         """Open a collection, created if it is missing.
 
@@ -194,13 +198,14 @@ class EdgeStore:
             self._write(ALIASES, {**aliases, spec.alias: spec.name})
         return self._open[spec.name]
 
+    @override
     def open_alias(self, alias: str) -> EdgeCollection | None:
-        """Open the collection an alias stands for."""
         name = self._aliases().get(alias)
         if name is not None and name not in self._open:
             self._open[name] = self._load(name)
         return None if name is None else self._open[name]
 
+    @override
     def close(self) -> None:
         """Close every collection and release the folder."""
         for collection in self._open.values():

@@ -127,15 +127,15 @@ class AliasWatch:
     def __init__(self, look: Callable[[], str | None], opened: Opened, name: str) -> None:
         self._look, self._alias, self._name, self._clock = look, opened.spec.alias, name, opened.clock
         self._stood = opened.stands_for == name
-        self._tell: Callable[[bool], None] = lambda elsewhere: None
+        self._report: Callable[[bool], None] = lambda elsewhere: None
         self._looked_at_s = self._clock.monotonic_s()
         self._turn = threading.Lock()
         self.fault: str | None = None
 
-    def tell(self, tell: Callable[[bool], None]) -> None:
+    def notify(self, notify: Callable[[bool], None]) -> None:
         """Call this from now on with what is found."""
-        self._tell = tell
-        tell(self.fault is not None)
+        self._report = notify
+        notify(self.fault is not None)
 
     def look_by(self, pool: Executor) -> None:
         """Look on a thread of a pool, if it is time; nobody waits for it."""
@@ -156,7 +156,7 @@ class AliasWatch:
             target = self._look()
             self._stood = self._stood or target == self._name
             before, self.fault = self.fault, self._judged(target)
-            self._tell(self.fault is not None)
+            self._report(self.fault is not None)
             if self.fault != before:
                 log.warning("the alias has been moved" if self.fault else "the alias is back", alias=self._alias)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import numpy as np
 from qdrant_client import QdrantClient, models
+from typing_extensions import override
 
 from shared.clock import Clock, SystemClock
 from shared.errors import Fatal, Unavailable
@@ -22,12 +23,15 @@ from shared.records import Point
 from shared.settings import StoreSettings
 from shared.vectorstore.port import (
     VERSION_FIELD,
+    Aliased,
     Candidate,
+    Collection,
     CollectionSpec,
     Hit,
     HybridQuery,
     Query,
     Stored,
+    VectorStore,
     check_points,
     stored_version,
     with_uuid,
@@ -44,7 +48,7 @@ from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 log = get_logger("store")
 
 
-class QdrantCollection:
+class QdrantCollection(Collection, Aliased):
     """One collection on the server.
 
     Args:
@@ -70,8 +74,8 @@ class QdrantCollection:
         self._requests = Requests(link, name, limits or Limits(), None if opened is None else opened.spec)
         self._watch = None if opened is None else self._watched(opened)
 
+    @override
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
-        """Return what is stored of these ids."""
         self.alias_fault()
         found: dict[UUID, Stored] = {}
         for record in self._requests.retrieve("lookup", _texts(ids), True, list(self._dimensions)):
@@ -81,23 +85,24 @@ class QdrantCollection:
             found[_uuid(record)] = Stored(version, record.payload or {}, vectors)
         return found
 
+    @override
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
-        """Return the stored version of these ids."""
         found = self._versions("versions", ids)
         self._requests.kept.forget()  # as `read_back` does
         return found
 
+    @override
     def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Return these fields of what is stored now, after a batch was written."""
         found = self._requests.retrieve("read_back", _texts(ids), list(fields))
         self._requests.kept.forget()  # what was read before the batch was written is out of date
         return {_uuid(record): record.payload or {} for record in found}
 
+    @override
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Return these fields of the payloads of these ids."""
         found = self._requests.retrieve("payloads", _texts(ids), list(fields))
         return {_uuid(record): record.payload or {} for record in found}
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, each only over an absent or an older one; several calls are in flight at once.
 
@@ -115,22 +120,23 @@ class QdrantCollection:
             late = [point for point in fresh if stored.get(point.id, -1) < point.version]
             self._requests.fitting(lambda: self._run([], late))
 
+    @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        """Answer several queries in one batch."""
         return search_ours(queries, self._search, has_uuid)
 
+    @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        """Answer several hybrid queries."""
         return ask_for_ours(queries, lambda asked: find_candidates(asked, self._requests.ask), has_uuid)
 
+    @override
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
-        """Return the exact number of points that have these values."""
         return self._requests.count(to_filter(equals, at_least))
 
+    @override
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
-        """Yield the id and payload fields of every point whose id is a UUID."""
         return with_uuid(self.scroll_all(payload))
 
+    @override
     def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
         """Yield every point's id and payload fields; what a check at start left behind is left out."""
         for record in self._requests.pages(None, list(payload)):
@@ -138,17 +144,17 @@ class QdrantCollection:
             if not is_probe(which):
                 yield which, record.payload or {}
 
+    @override
     def alias_fault(self) -> str | None:
-        """Return where the alias stands now if it has been moved; where it is time, somebody looks meanwhile."""
         if self._watch is None:
             return None
         self._watch.look_by(self._link.pool)
         return self._watch.fault
 
-    def tell_alias(self, tell: Callable[[bool], None]) -> None:
-        """Call `tell` now and whenever the alias has been looked at."""
+    @override
+    def watch_alias(self, notify: Callable[[bool], None]) -> None:
         if self._watch is not None:
-            self._watch.tell(tell)
+            self._watch.notify(notify)
 
     def _run(self, fresh: Sequence[Point], newer: Sequence[Point]) -> None:
         """Write in chunks on the pool and wait for all of them; nothing is in flight when this returns or raises."""
@@ -193,7 +199,7 @@ class QdrantCollection:
         return AliasWatch(look, opened, self._name)
 
 
-class QdrantStore:
+class QdrantStore(VectorStore):
     """The collections of one server.
 
     Args:
@@ -207,6 +213,7 @@ class QdrantStore:
         self._link = Link(client, where, ThreadPoolExecutor(parallel_upserts, "store"))
         self._clock = clock or SystemClock()
 
+    @override
     def open(self, spec: CollectionSpec) -> QdrantCollection:
         """Open a collection for writing, created if it is missing.
 
@@ -222,13 +229,8 @@ class QdrantStore:
         opened = Opened(spec, ensure_alias(client, spec, where), self._clock)
         return QdrantCollection(self._link, spec.name, spec.vectors, spec.sparse, Limits.of(info), opened)
 
+    @override
     def open_alias(self, alias: str) -> QdrantCollection | None:
-        """Open the collection an alias stands for; a key that may only read is enough.
-
-        Raises:
-            Fatal: the key is scoped to other collections.
-            Unavailable: the server cannot be reached.
-        """
         client, where = self._link.client, self._link.where
         name = alias_target(client, alias, where)
         scope = f"scope it to {alias} and to the collection that this stands for"
@@ -246,6 +248,7 @@ class QdrantStore:
         """The way to the server, for who only looks at it."""
         return self._link
 
+    @override
     def close(self) -> None:
         """Let go; what was acknowledged is safe on the server."""
         self._link.pool.shutdown()

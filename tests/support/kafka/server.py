@@ -160,7 +160,7 @@ class KafkaServer:
                 start_new_session=True,
             )
         self._running[node.number] = process
-        self._tell_reaper(f"+{process.pid}")
+        self._notify_reaper(f"+{process.pid}")
 
     def _end(self, node: int | None, number: signal.Signals) -> None:
         ending = {n.number: self._running[n.number] for n in self._chosen(node) if n.number in self._running}
@@ -172,10 +172,10 @@ class KafkaServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            self._tell_reaper(f"-{process.pid}")
+            self._notify_reaper(f"-{process.pid}")
             del self._running[which]
 
-    def _tell_reaper(self, line: str) -> None:
+    def _notify_reaper(self, line: str) -> None:
         assert self._reaper.stdin is not None
         self._reaper.stdin.write(line + "\n")
         self._reaper.stdin.flush()

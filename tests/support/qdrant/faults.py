@@ -31,7 +31,7 @@ class Faults:
     full: bool = False
     fail_upsert: int = 0
     written: Literal["nothing", "half", "all"] = "nothing"
-    rubbish: Literal["", "html", "cut", "other"] = ""
+    invalid: Literal["", "html", "cut", "other"] = ""
     ignore: list[str] = field(default_factory=list)
     version: str = "1.19.0"
     status: int = 0

@@ -56,7 +56,7 @@ class StandinProcess:
             self._process.communicate()
             self._process = None
 
-    def tell(self, **faults: Any) -> None:
+    def notify(self, **faults: Any) -> None:
         """Put these faults of `tests.support.qdrant.faults` in force, and no others."""
         self._ask("PUT", faults)
 

@@ -32,7 +32,7 @@ from tests.support.qdrant.strict import Budgets, check_rights, check_size, check
 FULL = "Service internal error: No space left on device: WAL buffer size exceeds available disk space"
 """What a real server answers with status 500 when its disk is full: lib/collection/src/shards/local_shard/shard_ops.rs."""
 
-RUBBISH = {
+INVALID = {
     "html": (b"<html><body><h1>It works!</h1></body></html>", "text/html"),
     "cut": (b'{"result": [{"id": "', "application/json"),
     "other": (b'{"error": "no such service"}', "application/json"),
@@ -65,12 +65,12 @@ class Standin(ThreadingHTTPServer):
         try:
             if faults.full:
                 raise Refused(500, FULL)
-            told = {key: value for key, value in body.items() if key not in faults.ignore}
-            points = told["points"]
+            reported = {key: value for key, value in body.items() if key not in faults.ignore}
+            points = reported["points"]
             if fails:
                 points = {"nothing": [], "half": points[: len(points) // 2], "all": points}[faults.written]
             if points:
-                self.shards.get(name).upsert(points, told.get("update_filter"), told.get("update_mode"))
+                self.shards.get(name).upsert(points, reported.get("update_filter"), reported.get("update_mode"))
             if fails:
                 raise Refused(500, "Service internal error: told to fail")
             return {"operation_id": 0, "status": "acknowledged" if faults.acknowledge else "completed"}
@@ -187,8 +187,8 @@ class Handler(BaseHTTPRequestHandler):
         key = self.server.key
         if key is not None and self.headers.get("api-key") != key:
             self._send(401, b"Invalid API key or JWT", "text/plain")
-        elif faults.rubbish:
-            self._send(200, *RUBBISH[faults.rubbish])
+        elif faults.invalid:
+            self._send(200, *INVALID[faults.invalid])
         elif faults.status:
             self._answer(faults.status, {"status": {"error": f"told to answer {faults.status}"}, "time": 0.0})
         else:
@@ -243,8 +243,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--path", type=Path, required=True)
     parser.add_argument("--key", default=None)
-    told = parser.parse_args()
-    server = Standin(told.port, told.path, told.key)
+    reported = parser.parse_args()
+    server = Standin(reported.port, reported.path, reported.key)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)  # noqa: T201  (its parent waits for this)
     sys.stdin.read()

@@ -17,11 +17,11 @@ PATIENT_S = 10.0
 
 
 @dataclass
-class Told(Observer):
+class RecordingObserver(Observer):
     """Keeps what the caches told, in order."""
 
     reads: list[tuple[str, int, int]] = field(default_factory=list)
-    rubbish: int = 0
+    invalid: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     up: dict[str, bool] = field(default_factory=dict)
 
@@ -29,9 +29,9 @@ class Told(Observer):
         """Keep it."""
         self.reads.append((level, hits, misses))
 
-    def cache_rubbish(self, values: int) -> None:
+    def cache_values_refused(self, values: int) -> None:
         """Count them."""
-        self.rubbish += values
+        self.invalid += values
 
     def cache_failed(self, operation: str, kind: str) -> None:
         """Keep it."""
@@ -48,8 +48,8 @@ def wait_for_threads() -> None:
 
 
 def redis_cache(
-    url: str, dim: int, clock: Clock | None = None, told: Observer | None = None, **changes: Any
+    url: str, dim: int, clock: Clock | None = None, reported: Observer | None = None, **changes: Any
 ) -> RedisCache:
     """Return a cache in the Redis at an address; patient, unless a time-out is given."""
     settings = CacheSettings(redis_url=SecretStr(url), **({"timeout_s": PATIENT_S} | changes))
-    return RedisCache(settings, dim, clock or SystemClock(), told or Observer())
+    return RedisCache(settings, dim, clock or SystemClock(), reported or Observer())

@@ -72,7 +72,7 @@ class RedisServer:
                 stderr=log,
                 start_new_session=True,
             )
-        self._tell_reaper(f"+{self._process.pid}")
+        self._notify_reaper(f"+{self._process.pid}")
         wait_until(self._answers, START_TIMEOUT_S, f"Redis answers; its log: {self.folder / 'log'}")
 
     def empty(self) -> None:
@@ -97,7 +97,7 @@ class RedisServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._tell_reaper(f"-{self._process.pid}")
+            self._notify_reaper(f"-{self._process.pid}")
             self._process = None
 
     def __enter__(self) -> "RedisServer":
@@ -124,7 +124,7 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def _tell_reaper(self, line: str) -> None:
+    def _notify_reaper(self, line: str) -> None:
         assert self._reaper.stdin is not None
         self._reaper.stdin.write(line + "\n")
         self._reaper.stdin.flush()
