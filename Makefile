@@ -18,7 +18,7 @@ KAFKA_FETCHED := $(KAFKA_LIBS)/.fetched
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench kafka generate lock
+.PHONY: help demo test unit check format bench kafka generate lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,13 @@ demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it run
 
 test: $(INSTALLED) ## Run every test; those that need Kafka want `make kafka` first
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
+
+unit: $(INSTALLED) ## Run the tests that need no server and no model, in under a minute
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -q tests/unit
+
+format: $(INSTALLED) ## Format the code and fix what the linter can fix
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 
 check: $(INSTALLED) ## Formatting, lint, types, import contracts, house rules
 	$(BIN)/ruff format --check $(CODE)

@@ -4,13 +4,12 @@
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from typing_extensions import override
 
 from schemas.outcomes import Outcome
-from shared.embedding.port import Modality
 from shared.observers import Observer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -135,10 +134,10 @@ class Metrics(Observer):
         self._add("millrace_version_conflicts_total", records)
 
     @override
-    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
-        self._add("millrace_inputs_total", cached, modality.name, "cache")
-        self._add("millrace_inputs_total", inputs - cached, modality.name, "model")
-        self._add("millrace_input_cost_total", cost, modality.name, modality.unit)
+    def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
+        self._add("millrace_inputs_total", cached, modality, "cache")
+        self._add("millrace_inputs_total", inputs - cached, modality, "model")
+        self._add("millrace_input_cost_total", cost, modality, unit)
 
     @override
     def cache_read(self, level: str, hits: int, misses: int) -> None:

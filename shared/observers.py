@@ -5,12 +5,10 @@ A hook must be quick and must not raise: it runs on the thread that does the wor
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
 
 from typing_extensions import override
 
 from schemas.outcomes import Outcome
-from shared.embedding.port import Modality
 
 
 class SettleStep(IntEnum):
@@ -42,8 +40,8 @@ class Observer:
     def version_conflict(self, records: int) -> None:
         """So many records carried a known version with other content."""
 
-    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
-        """Vectors of N inputs were asked for; `cached` needed no model, the rest cost so much in the modality's unit."""
+    def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
+        """Vectors of N inputs were requested; `cached` of them needed no model, the others cost this much in `unit`."""
 
     def cache_read(self, level: str, hits: int, misses: int) -> None:
         """A level of the cache was asked for vectors: so many were there, so many not."""
@@ -111,9 +109,9 @@ class Observers(Observer):
             observer.version_conflict(records)
 
     @override
-    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+    def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
         for observer in self._observers:
-            observer.inputs_embedded(modality, inputs, cost, cached)
+            observer.inputs_embedded(modality, inputs, cost, unit, cached)
 
     @override
     def cache_read(self, level: str, hits: int, misses: int) -> None:

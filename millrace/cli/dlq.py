@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from millrace.cli.dead_letter_text import dead_letter_json, describe, histogram_json, histogram_lines, line
 from millrace.cli.options import (
     DEFAULT_STREAM,
     Bootstrap,
@@ -21,6 +20,7 @@ from millrace.cli.options import (
     require_bootstrap,
     require_stream,
 )
+from millrace.dead_letter_text import dead_letter_json, describe, histogram_json, histogram_lines, line
 from schemas.failures import FailureReason
 from schemas.topics import quarantine_topic, redo_topic
 from shared.broker.kafka import KafkaSink

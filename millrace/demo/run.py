@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from typing_extensions import override
 
-from millrace.cli.dead_letter_text import line
+from millrace.dead_letter_text import line
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import ImportProgress, send

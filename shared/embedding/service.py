@@ -53,7 +53,9 @@ class Embedder(Generic[InputT]):
         cost, answers = self._bisect(list(missing.values()))
         fresh = dict(zip(missing, answers, strict=True))
         self._cache.put_many({key: found for key, found in fresh.items() if isinstance(found, Embedded)})
-        self._observer.inputs_embedded(self._modality, len(inputs), cost, len(inputs) - len(missing))
+        self._observer.inputs_embedded(
+            self._modality.name, len(inputs), cost, self._modality.unit, len(inputs) - len(missing)
+        )
         known.update(fresh)
         return [known[key] for key in keys]
 

@@ -11,7 +11,7 @@ from schemas.decisions import Decision, LabelScore
 from schemas.outcomes import Outcome
 from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
-from shared.embedding.port import TEXT, Modality
+from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.gather import Gatherer
 from shared.engine.loop import Parts, Policies, Worker
@@ -66,9 +66,9 @@ class RecordingObserver(Observer):
         """Note it."""
         self._note("version_conflict", records)
 
-    def inputs_embedded(self, modality: Modality[Any], inputs: int, cost: float, cached: int) -> None:
+    def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
         """Note it."""
-        self._note("inputs_embedded", modality.name, inputs, cost, cached)
+        self._note("inputs_embedded", modality, inputs, cost, cached)
 
     def paused(self, dependency: str) -> None:
         """Note it."""

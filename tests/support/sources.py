@@ -46,7 +46,13 @@ def imported(source: Source) -> Iterator[tuple[str, int]]:
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield ("." * node.level or node.module or ""), node.lineno
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+    yield from imported_by_call(source)
+
+
+def imported_by_call(source: Source) -> Iterator[tuple[str, int]]:
+    """Yield each module that `source` imports by a call with a literal name, with its line."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
             yield from ((str(a.value), node.lineno) for a in node.args[:1] if isinstance(a, ast.Constant))
 
 

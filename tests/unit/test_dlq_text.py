@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from millrace.cli.dead_letter_text import (
+from millrace.dead_letter_text import (
     VALUE_CHARS,
     dead_letter_json,
     describe,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.embedding.port import TEXT
 from shared.metrics import CATALOGUE, Metrics, Registry
 from shared.observers import Observer, SettleStep
 
@@ -19,7 +18,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "settle_step_done": lambda reported: reported.settle_step_done(SettleStep.COMMIT),
     "batch_settled": lambda reported: reported.batch_settled({Outcome.ROUTED: 3}, 1_500),
     "version_conflict": lambda reported: reported.version_conflict(2),
-    "inputs_embedded": lambda reported: reported.inputs_embedded(TEXT, 5, 40, 2),
+    "inputs_embedded": lambda reported: reported.inputs_embedded("text", 5, 40, "tokens", 2),
     "cache_read": lambda reported: reported.cache_read("redis", 7, 3),
     "cache_values_refused": lambda reported: reported.cache_values_refused(2),
     "cache_failed": lambda reported: reported.cache_failed("get", "timeout"),
