@@ -146,9 +146,9 @@ def test_itself_does_not_take_a_candidate_s_place() -> None:
 
 def test_shared_rare_terms_win_over_a_slightly_nearer_vector() -> None:
     noise = [solved(f"n{n}", 0.1, f"word{n} thing{n}") for n in range(30)]
-    near, reporting = solved("near", 0.80, "something else"), solved("telling", 0.79, "zyxw code")
-    assert names(found(*noise, near, reporting, text="what about zyxw"))[:2] == ["telling", "near"]
-    assert names(found(*noise, near, reporting, text="what about zyxw", bm25_weight=0))[:2] == ["near", "telling"]
+    near, reporting = solved("near", 0.80, "something else"), solved("reporting", 0.79, "zyxw code")
+    assert names(found(*noise, near, reporting, text="what about zyxw"))[:2] == ["reporting", "near"]
+    assert names(found(*noise, near, reporting, text="what about zyxw", bm25_weight=0))[:2] == ["near", "reporting"]
 
 
 def test_what_is_found_by_its_terms_alone_is_offered() -> None:

@@ -70,7 +70,7 @@ def test_the_combination_of_the_least_loss_is_chosen(trained: Trained) -> None:
     assert all(np.isfinite(loss) and loss > 0 for loss in trained.losses.values())
 
 
-@pytest.mark.parametrize("telling", ["dense", "sparse"])
+@pytest.mark.parametrize("reporting", ["dense", "sparse"])
 def test_a_part_that_knows_nothing_does_not_spoil_the_other(reporting: str) -> None:
     drawn = np.random.default_rng(11)
     truth = np.repeat(np.arange(3), 40)
