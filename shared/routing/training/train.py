@@ -146,18 +146,18 @@ def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Reci
     truth, logits = _stacked(examples, held_out)
     some_truth, some_logits = _stacked(examples, tried)
     dense, sparse = (fit_temperature(logits[kind], truth) for kind in ("dense", "sparse"))
+    weights = {f"blend {weight:.1f}": weight for weight in BLENDS}
     losses: dict[str, float] = {}
-    for weight in BLENDS:
+    for name, weight in weights.items():
         blended = _blend(some_logits, weight, dense, sparse)
-        losses[f"blend {weight:.1f}"] = log_loss(softmax(blended, fit_temperature(blended, some_truth)), some_truth)
+        losses[name] = log_loss(softmax(blended, fit_temperature(blended, some_truth)), some_truth)
     joint = fit_temperature(some_logits["joint"], some_truth)
     losses["joint"] = log_loss(softmax(some_logits["joint"], joint), some_truth)
     best = min(losses, key=lambda name: losses[name])
     if best == "joint":
         return Recipe("joint", 0.0, dense, sparse, joint), losses
-    weight = float(best.removeprefix("blend "))
-    temperature = fit_temperature(_blend(logits, weight, dense, sparse), truth)
-    return Recipe("blend", weight, dense, sparse, temperature), losses
+    temperature = fit_temperature(_blend(logits, weights[best], dense, sparse), truth)
+    return Recipe("blend", weights[best], dense, sparse, temperature), losses
 
 
 def _kinds(number: int) -> tuple[str, ...]:
