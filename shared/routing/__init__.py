@@ -1,1 +1,1 @@
-"""Choosing a label, and knowing when not to."""
+"""Choosing a label for a text, or abstaining if none is certain enough."""

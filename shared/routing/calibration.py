@@ -1,7 +1,7 @@
-"""Whether a confidence is what it says: temperature, calibration error, and how much can be done at a wanted precision.
+"""Calibration of confidences: temperature, calibration error, and the coverage at a required precision.
 
-Knows arrays only. Probabilities are of shape (n, labels), float32 or float64, rows summing to 1; `truth` holds the index of
-each row's right label, shape (n,), integers.
+Works on arrays only. Probabilities have shape (n, labels), float32 or float64, and each row sums to 1; `truth` holds
+the index of each row's right label: shape (n,), integers.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
 
 BINS = 15
-"""Of equal width over [0, 1], as in Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 5."""
+"""The number of bins, of equal width over [0, 1]: Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 5."""
 
 WANTED_PRECISION = 0.95
 LEAST_PROBABILITY = 1e-12
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return probabilities: shape (n, labels), rows summing to 1."""
+    """Return the probabilities: shape (n, labels), each row sums to 1."""
     scaled = logits / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
@@ -35,10 +35,10 @@ def log_loss(probabilities: Floats, truth: Integers) -> float:
 
 
 def fit_temperature(logits: Floats, truth: Integers) -> float:
-    """Return the temperature that gives held-out logits the least log loss: Guo et al. 2017, section 4.2.
+    """Return the temperature that minimises the log loss of held-out logits: Guo et al. 2017, section 4.2.
 
-    One text more is assumed, which may have any label (as Platt 1999 corrects his targets): else a few texts that are all
-    answered rightly would make every answer certain.
+    The fit assumes one additional text that may have any label (like the target correction of Platt 1999). Without it,
+    a small set of texts that all get the right answer would make every answer certain.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
     right, mean = shifted[np.arange(len(truth)), truth].mean(), shifted.mean()
@@ -57,9 +57,9 @@ class Bin:
     """The decisions whose confidence lies in one interval.
 
     Attributes:
-        count: How many.
+        count: Number of decisions.
         confidence: Their mean confidence.
-        accuracy: The share of them that is right.
+        accuracy: Share of them that are right.
     """
 
     count: int
@@ -68,7 +68,7 @@ class Bin:
 
 
 def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[Bin]:
-    """Return the bins that hold anything, lowest confidence first."""
+    """Return the bins that are not empty, lowest confidence first."""
     index = np.minimum((confidence * BINS).astype(int), BINS - 1)
     chosen = [index == number for number in range(BINS) if (index == number).any()]
     return [Bin(int(m.sum()), float(confidence[m].mean()), float(right[m].mean())) for m in chosen]
@@ -83,11 +83,11 @@ def expected_calibration_error(confidence: Floats, right: NDArray[np.bool_]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much can be decided at a wanted precision, the most confident first.
+    """How many decisions can be taken at a required precision, the most confident first.
 
     Attributes:
         share: Share of all decisions.
-        threshold: The least confidence among them; 1.0 where none reach the precision.
+        threshold: Lowest confidence among them; 1.0 if no decisions reach the precision.
     """
 
     share: float
@@ -95,9 +95,9 @@ class Coverage:
 
 
 def coverage_curve(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """Return share, precision and least confidence when the most confident 1, 2, ... decisions are taken.
+    """Return the share, the precision and the lowest confidence if the most confident 1, 2, ... decisions are taken.
 
-    Decisions of equal confidence are taken together, so that each row can be had by a threshold.
+    Decisions of equal confidence are taken together, so that each row corresponds to a threshold.
     """
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence = confidence[order]
@@ -108,7 +108,7 @@ def coverage_curve(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Floats
 
 
 def coverage_at_precision(confidence: Floats, right: NDArray[np.bool_], wanted: float = WANTED_PRECISION) -> Coverage:
-    """Return the most that can be decided with at least this precision."""
+    """Return the largest coverage whose precision is at least `wanted`."""
     if not len(confidence):
         return Coverage(0.0, 1.0)
     share, precision, threshold = coverage_curve(confidence, right)

@@ -1,4 +1,4 @@
-"""Deciding: the trained head or, where there is none, the vote of labelled neighbours; and what the policy makes of it."""
+"""Decides events: a trained head or, without one, a vote of labelled neighbours, and then the policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from shared.routing.verdict import Judged, judge, ranked
 from shared.vectorstore.port import Collection, Hit, Query
 from shared.vectorstore.widening import search_ours
 
-if TYPE_CHECKING:  # what a head needs takes seconds to import, and the vote does without
+if TYPE_CHECKING:  # the libraries of a head take seconds to import, and the vote does not need them
     from shared.routing.head import Head
 
 TOP_LABELS = 3
@@ -25,42 +25,42 @@ TOP_LABELS = 3
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """By what events are decided.
+    """The policy and the head that decide events.
 
     Attributes:
-        policy: What is done with a label.
-        head: The trained head; None: the vote of labelled neighbours decides.
+        policy: The action and the queue for each label.
+        head: The trained head; if None, the vote of labelled neighbours decides.
 
     Raises:
-        Fatal: the policy says nothing of some of the head's labels.
+        Fatal: the policy has no row for some of the head's labels.
     """
 
     policy: Policy
     head: "Head | None" = None
 
     def __post_init__(self) -> None:
-        """Compare the policy with the head."""
+        """Check that the policy covers the head's labels."""
         if self.head is not None:
             self.policy.check_labels(self.head.labels)
 
     @property
     def fingerprint(self) -> str | None:
-        """The head's fingerprint; None where the vote decides."""
+        """The head's fingerprint; None if the vote decides."""
         return None if self.head is None else self.head.fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """An event that is to be decided.
+    """An event that needs a decision.
 
     Attributes:
-        point_id: Its point, which does not vote on itself.
-        tenant_id: Whose it is.
-        text: What was embedded.
+        point_id: Id of its point, which does not vote on itself.
+        tenant_id: Its tenant.
+        text: The text that was embedded.
         vector: Its vector, shape (dim,), unit length.
-        priority: Its own.
-        agent_decided: Whether a person has chosen a label already.
-        previous_queue: The queue of its earlier result, if it had one.
+        priority: The event's own priority.
+        agent_decided: Whether a person has already chosen a label.
+        previous_queue: The queue of its earlier result; None if it has no earlier result.
     """
 
     point_id: UUID
@@ -74,13 +74,13 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found out about an event's label.
+    """The labels that the head or the vote gave for one event.
 
     Attributes:
         shares: Labels with their share of the vote or probability, best first.
-        head: Fingerprint of the head that answered; None: a vote.
-        scope: The head's scope score; None of a vote.
-        in_scope: Whether the head has seen the like; always true of a vote.
+        head: Fingerprint of the head that answered; None for a vote.
+        scope: The head's scope score; None for a vote.
+        in_scope: Whether the text is similar to the head's training texts; always true for a vote.
     """
 
     shares: Sequence[tuple[str, float]]
@@ -91,14 +91,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Electorate:
-    """Who votes where there is no head: the labelled points of the tenant that are nearest.
+    """The voters if no head exists: the nearest labelled points of the same tenant.
 
     Attributes:
-        collection: Where they are.
-        using: The vector that is compared.
-        neighbours: How many vote.
+        collection: The collection of the points.
+        using: Name of the vector that is compared.
+        neighbours: Number of points that vote.
         id_field: The payload field of the source id.
-        is_ours: Whether a point is not another program's, by its id, its tenant and its source id.
+        is_ours: Returns whether Millrace wrote a point, judged by its id, its tenant and its source id.
     """
 
     collection: Collection
@@ -123,13 +123,13 @@ class Electorate:
         return Query(
             vector=event.vector,
             using=self.using,
-            limit=self.neighbours + 1,  # itself may be among them
+            limit=self.neighbours + 1,  # the event's own point may be among them
             equals={"tenant_id": event.tenant_id, "flags": "labelled"},
             payload=("tenant_id", self.id_field, "label"),
         )
 
     def _may_vote(self, _: Query, hit: Hit) -> bool:
-        """Return whether a hit is a labelled point of ours, and not what another program wrote into the collection."""
+        """Return whether a hit is a labelled point that Millrace wrote, and not another program's."""
         return isinstance(hit.payload.get("label"), str) and isfinite(hit.score) and self.is_ours(hit.id, hit.payload)
 
 
@@ -137,8 +137,8 @@ class Decider:
     """Decides events by a head, or by the vote of the tenant's labelled points.
 
     Args:
-        routing: The policy, and the head that decides instead of the vote.
-        electorate: Who votes.
+        routing: The policy, and the head, if one decides instead of the vote.
+        electorate: The labelled points that vote.
     """
 
     def __init__(self, routing: Routing, electorate: Electorate) -> None:
@@ -157,7 +157,7 @@ class Decider:
 
 
 def to_decision(event: Undecided, answer: Answer, policy: Policy) -> Decision:
-    """Turn an answer into a decision under the policy."""
+    """Apply the policy to an answer, and return the decision."""
     judged = Judged(
         shares=answer.shares,
         kind="vote" if answer.head is None else "head",

@@ -1,4 +1,4 @@
-"""A trained routing head: what it answers about a text, and why. How it is stored is in `head_files.py`."""
+"""A trained routing head: its predictions and their explanation. `head_files.py` reads and writes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ class Known:
     """Training texts that new ones are compared with.
 
     Attributes:
-        texts: As prepared for the model: personal data is masked.
-        labels: The label of each.
+        texts: The texts as prepared for the model, with personal data masked.
+        labels: The label of each text.
         vectors: Shape (n, dim), float32, unit rows.
     """
 
@@ -31,12 +31,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a head says of some texts.
+    """A head's predictions for some texts.
 
     Attributes:
-        probabilities: Shape (n, labels), float32, calibrated, rows summing to 1.
+        probabilities: Shape (n, labels), float32, calibrated, each row sums to 1.
         similarity: Cosine to the nearest training text: shape (n,), float32.
-        scope: Shape (n,), float32: 1 is surely in scope, below the head's threshold it is out of scope.
+        scope: Shape (n,), float32: 1 is certainly in scope, a score below the head's threshold is out of scope.
     """
 
     probabilities: NDArray[np.float32]
@@ -46,14 +46,14 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a head prefers one label to the next.
+    """Why a head prefers the first label to the second.
 
     Attributes:
         shares: All labels with their probability, best first.
         scope: See `Predictions`.
-        bias: How much the first label is preferred to the second whatever the text, in logits.
-        dense: How much the vector speaks for the first label against the second, in logits.
-        terms: The terms that speak loudest for the first label or against it, in logits, loudest first.
+        bias: How much the first label is preferred to the second independently of the text, in logits.
+        dense: How much the vector supports the first label over the second, in logits.
+        terms: The terms with the largest weight for or against the first label, in logits, largest first.
         nearest: The most similar training texts: cosine, label, text.
     """
 
@@ -67,13 +67,17 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Linear on the vector and on the terms of a text, calibrated, with a score of whether it belongs to any label.
+    """A calibrated linear classifier on the vector and the terms of a text, with a score of whether any label fits it.
 
     Attributes:
-        labels: In the order of the columns.
+        labels: The labels, in the order of the columns.
         model: Fingerprint of the embedding model whose vectors it was trained on.
-        facts: What training found, as it stands in `head.json`.
-        fingerprint: 8 hex digits over all that changes an answer.
+        linear: The classifier.
+        terms: The sparse features.
+        scope: The weights and the threshold of the scope score.
+        known: Training texts that new texts are compared with.
+        facts: The findings of training, as written to `head.json`.
+        fingerprint: 8 hex digits over everything that can change an answer.
     """
 
     labels: tuple[str, ...]
@@ -91,19 +95,22 @@ class Head:
         return self.scope.threshold
 
     def check_model(self, fingerprint: str) -> None:
-        """Refuse vectors of another model.
+        """Check that vectors come from the model that the head was trained on.
 
         Raises:
             Fatal: the head was trained on another model's vectors.
         """
         if fingerprint != self.model:
-            raise Fatal(f"the head was trained on model {self.model}, this is {fingerprint}: train it again")
+            raise Fatal(
+                f"the head was trained on model {self.model}, but the configured model is {fingerprint}: "
+                "train the head again"
+            )
 
     def predict(self, texts: Sequence[str], vectors: Matrix) -> Predictions:
-        """Answer for texts.
+        """Return the predictions for texts.
 
         Args:
-            texts: As prepared for the model.
+            texts: The texts as prepared for the model.
             vectors: Their vectors by the head's model: shape (n, dim), float32, unit rows.
         """
         if not texts:
@@ -114,15 +121,15 @@ class Head:
         return Predictions(probabilities, similarity, self.scope.score(probabilities, similarity))
 
     def explain(self, text: str, vector: NDArray[np.float32], limit: int) -> Explanation:
-        """Say why: terms and training texts, at most `limit` of each."""
+        """Return the reasons for an answer: terms and training texts, at most `limit` of each."""
         row = vector[None, :]
         answer = self.predict([text], row)
         shares = answer.probabilities[0]
         order = np.argsort(-shares, kind="stable")
         first, second = order[0], order[1]
         weighed = self.terms.weigh([text]).tocoo()
-        speaks = weighed.data * (self.linear.sparse[weighed.col, first] - self.linear.sparse[weighed.col, second])
-        loudest = np.argsort(-np.abs(speaks), kind="stable")[:limit]
+        weights = weighed.data * (self.linear.sparse[weighed.col, first] - self.linear.sparse[weighed.col, second])
+        largest = np.argsort(-np.abs(weights), kind="stable")[:limit]
         cosines = self.known.vectors @ vector
         near = np.argsort(-cosines, kind="stable")[:limit]
         return Explanation(
@@ -130,6 +137,6 @@ class Head:
             scope=float(answer.scope[0]),
             bias=float(self.linear.bias[first] - self.linear.bias[second]),
             dense=float(vector @ (self.linear.dense[:, first] - self.linear.dense[:, second])),
-            terms=tuple((self.terms[weighed.col[each]], float(speaks[each])) for each in loudest),
+            terms=tuple((self.terms[weighed.col[each]], float(weights[each])) for each in largest),
             nearest=tuple((float(cosines[n]), self.known.labels[n], self.known.texts[n]) for n in near),
         )

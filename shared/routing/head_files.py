@@ -1,4 +1,7 @@
-"""A head on disk: arrays in `head.safetensors`, facts in `head.json`, `terms.json`, `texts.jsonl`. Nothing is unpickled."""
+"""The files of a head: `head.safetensors`, `terms.json`, `texts.jsonl` and `head.json`. Nothing is unpickled.
+
+The arrays are in `head.safetensors`, the facts in `head.json`.
+"""
 
 import json
 from hashlib import sha256
@@ -20,7 +23,9 @@ ARRAYS, TERMS, TEXTS, FACTS = "head.safetensors", "terms.json", "texts.jsonl", "
 
 
 def save_head(head: Head, folder: Path) -> Head:
-    """Write a head; `head.json` last, so that a half-written folder is no head. Returns it with its fingerprint.
+    """Write a head and return it with its fingerprint.
+
+    `head.json` is written last, so that a half-written folder is not read as a head.
 
     Raises:
         Fatal: the folder cannot be written.
@@ -51,7 +56,7 @@ def save_head(head: Head, folder: Path) -> Head:
     files[FACTS] = json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"
     try:
         for name, content in files.items():
-            (folder / f"{name}.part").write_bytes(content)  # a full disk leaves the head that was there
+            (folder / f"{name}.part").write_bytes(content)  # if the disk is full, the earlier head stays
         (folder / FACTS).unlink(missing_ok=True)
         for name in files:
             (folder / f"{name}.part").replace(folder / name)
@@ -61,10 +66,10 @@ def save_head(head: Head, folder: Path) -> Head:
 
 
 def make_folder(folder: Path) -> None:
-    """Make sure that a head can be written here.
+    """Create a folder and check that a head can be written to it.
 
     Raises:
-        Fatal: it cannot.
+        Fatal: the folder cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,32 +80,38 @@ def make_folder(folder: Path) -> None:
 
 
 def load_head(folder: Path) -> Head:
-    """Read a head and compare its files with what `head.json` says of them.
+    """Read a head and compare its files with the checksums in `head.json`.
 
     Raises:
-        Fatal: there is none, or it is not what it says it is.
+        Fatal: the folder holds no head, or a file does not match its checksum or cannot be parsed.
     """
     try:
         reported = (folder / FACTS).read_bytes()
         contents = {name: (folder / name).read_bytes() for name in (ARRAYS, TERMS, TEXTS)}
     except OSError as error:
-        raise Fatal(f"{folder} holds no head: {error}; `millrace router train` makes one") from error
+        raise Fatal(f"{folder} holds no head: {error}; create one with `millrace router train`") from error
     try:
         facts: dict[str, Any] = json.loads(reported)
         if facts["format"] != FORMAT:
-            raise Fatal(f"{folder / FACTS} says format {facts['format']}, this version reads {FORMAT}")
+            raise Fatal(
+                f"{folder / FACTS} has format {facts['format']}, but this version reads format {FORMAT}: "
+                "train the head again"
+            )
         for name, content in contents.items():
             if sha256(content).hexdigest() != facts["files"][name]:
-                raise Fatal(f"{folder / name} is not the file that {FACTS} names: train the head again")
+                raise Fatal(f"{folder / name} does not match its checksum in {FACTS}: train the head again")
         identity = {name: facts[name] for name in ("format", "model", "labels", "files")}
         if facts["fingerprint"] != _fingerprint(identity):
-            raise Fatal(f"{folder / FACTS} was changed by hand: its fingerprint is another")
+            raise Fatal(
+                f"{folder / FACTS} was changed by hand: its fingerprint does not match its contents; "
+                "train the head again"
+            )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise Fatal(f"{folder / FACTS} is not what training writes: {error!r}; train the head again") from error
+        raise Fatal(f"{folder / FACTS} is not a valid head file: {error!r}; train the head again") from error
     try:
         return _assembled(facts, contents)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise Fatal(f"{folder} holds a broken head: {error}") from error
+        raise Fatal(f"the head in {folder} is damaged: {error}; train the head again") from error
 
 
 def _assembled(facts: dict[str, Any], contents: dict[str, bytes]) -> Head:

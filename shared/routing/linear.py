@@ -1,7 +1,7 @@
-"""Linear classifiers on the vector of a text, on its terms, or on both, and how two of them become one.
+"""Linear classifiers on the vector of a text, on its terms, or on both, and how two of them are combined into one.
 
-The sum of calibrated logits is the geometric mean of two classifiers' probabilities, and it is linear again: so a head is
-one matrix per kind of feature, whichever combination cross-validation chose.
+The sum of calibrated logits corresponds to the geometric mean of two classifiers' probabilities, and it is again
+linear. So a head is one matrix per kind of feature, whichever combination cross-validation chose.
 """
 
 import warnings
@@ -20,14 +20,15 @@ from sklearn.svm import LinearSVC
 from shared.embedding.port import Matrix
 
 DENSE_SCALE = 5.0
-"""Centred vectors are stretched by it before the fit: L-BFGS then needs a third of the steps for the same loss."""
+"""Centred vectors are multiplied by this factor before the fit: L-BFGS then reaches the same loss in a third of the
+steps."""
 
 DENSE_C = 10.0
 SPARSE_C = 1.0
 JOINT_DENSE_SCALE = 1.5
 JOINT_C = 0.5
 ABSENT_LOGIT = -30.0
-"""Of a label that a fold's training part does not have."""
+"""The logit of a label that does not occur in a fold's training part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Linear:
         return np.asarray(vectors @ self.dense + terms @ self.sparse + self.bias, np.float32)
 
     def times(self, factor: float) -> "Linear":
-        """Return the classifier whose logits are these, multiplied."""
+        """Return the classifier whose logits are these multiplied by a factor."""
         return Linear(*(np.asarray(part * factor, np.float32) for part in (self.dense, self.sparse, self.bias)))
 
     def plus(self, other: "Linear") -> "Linear":
@@ -82,9 +83,10 @@ def fit_joint(vectors: Matrix, terms: csr_matrix, truth: NDArray[np.intp], label
 
 @contextmanager
 def early_stops() -> Iterator[None]:
-    """Let fits stop early without a warning: their held-out loss judges them.
+    """Suppress the warnings of fits that stop before they converge: their held-out loss shows how good they are.
 
-    Around all fits, not in each: Python's warning filters belong to the process, and folds are fitted side by side.
+    Use it around all fits, not in each: Python's warning filters belong to the process, and folds are fitted in
+    parallel.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -94,9 +96,9 @@ def early_stops() -> Iterator[None]:
 def _fitted(
     model: Any, features: Any, truth: NDArray[np.intp], labels: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fit and return weights (features, labels) and bias (labels,); two classes share one row in scikit-learn.
+    """Fit and return weights (features, labels) and bias (labels,); scikit-learn gives two classes one shared row.
 
-    Where there is nothing to learn (no feature, or one label), each label that is present is as likely as the others.
+    If nothing can be learned (no features, or only one label), all labels that are present are equally likely.
     """
     present = np.unique(truth)
     weights = np.zeros((features.shape[1], labels), np.float32)

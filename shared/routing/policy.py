@@ -1,4 +1,4 @@
-"""The routing policy: what a routing.toml says of each label, resolved for a tenant (`docs/routing.md`)."""
+"""The routing policy: the rules of a routing.toml for each label, resolved for a tenant (`docs/routing.md`)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from shared.routing.policy_file import PolicyContent, read_policy_file
 from shared.routing.toml_lines import dotted
 
 POLICY_FILE = "routing.toml"
-"""Its name beside a head."""
+"""Name of the policy file in a head's folder."""
 
 NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What holds for one label of one tenant, with all that is inherited.
+    """The rule for one label of one tenant, with all inherited values.
 
     Attributes:
-        queue: Where its tickets go.
-        priority: What their priority is raised to, if to anything.
-        auto_at: Confidence from which they are routed unseen.
-        review_at: Confidence from which the queue is proposed to a person; below it nobody is told one.
-        never_auto: They are never routed unseen.
+        queue: The queue for tickets with this label.
+        priority: The priority that they are raised to; None leaves it unchanged.
+        auto_at: Confidence from which they are routed without review.
+        review_at: Confidence from which the queue is proposed to a person; below it, no queue is proposed.
+        never_auto: Whether they are never routed without review.
     """
 
     queue: str
@@ -38,11 +38,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A routing.toml that has been checked.
+    """The validated contents of a routing.toml.
 
     Attributes:
-        source: The file, as errors name it.
-        sha256: Of the file's bytes, in hex: which policy made a decision.
+        source: The file, as shown in errors.
+        sha256: SHA-256 of the file's bytes, in hex; it identifies the policy that made a decision.
     """
 
     source: str
@@ -51,10 +51,10 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path | None) -> "Policy":
-        """Read a file, or the packaged one for None.
+        """Read a file; None reads the packaged one.
 
         Raises:
-            Fatal: it cannot be read, or something in it is wrong; the error names the line.
+            Fatal: the file cannot be read or is not valid; the error names the line.
         """
         source = path or files("shared.config").joinpath("routing.toml")
         content, digest = read_policy_file(source)
@@ -62,7 +62,7 @@ class Policy:
 
     @property
     def labels(self) -> frozenset[str]:
-        """The labels that have a row which holds for every tenant."""
+        """The labels that have a row for all tenants."""
         return frozenset(self._content.labels)
 
     @property
@@ -71,17 +71,17 @@ class Policy:
         return frozenset(self._content.tenants)
 
     def rule(self, tenant_id: str | None, label: str) -> Rule:
-        """Return what holds for a label; None: for a tenant of whom nothing is said."""
+        """Return the rule for a label; `tenant_id` None stands for a tenant that has no section of its own."""
         found: dict[str, Any] = {"queue": label, "priority": None, "never_auto": False}
         for _, row in reversed(self._content.chain(tenant_id, label)):
             found |= row.model_dump(exclude_none=True)
         return Rule(**found)
 
     def check_labels(self, labels: Iterable[str]) -> None:
-        """Refuse a head's labels of which the policy says nothing: a typing error must not become a queue.
+        """Check that each of a head's labels has a row: a misspelled label must not become a queue.
 
         Raises:
-            Fatal: some have no row.
+            Fatal: some labels have no row.
         """
         missing = sorted(set(labels) - self.labels)
         if missing:
@@ -93,7 +93,7 @@ class Policy:
             )
 
     def rows_beyond(self, labels: Iterable[str]) -> list[str]:
-        """Return the tables of rows for labels other than these, as the file writes them."""
+        """Return the table headers of the rows for labels other than these, as written in the file."""
         known = set(labels)
         sections = [((), self._content), *((("tenants", t), s) for t, s in self._content.tenants.items())]
         return [

@@ -1,4 +1,4 @@
-"""What a routing.toml may hold, and the errors that say on which line it holds something else."""
+"""The format of a routing.toml, and errors that name the line of what is not valid."""
 
 import re
 import tomllib
@@ -24,7 +24,7 @@ SHOWN_CHARS = 40
 
 
 class LabelRow(Frozen):
-    """What is said of one label, or by default. A field left out is inherited."""
+    """The row of one label, or the default row. Fields that are left out are inherited."""
 
     queue: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     priority: Priority | None = None
@@ -34,7 +34,7 @@ class LabelRow(Frozen):
 
 
 class Section(Frozen):
-    """What is said for one tenant, or for all."""
+    """The rows for one tenant, or for all tenants."""
 
     default: LabelRow = LabelRow()
     labels: dict[Label, LabelRow] = Field(default_factory=dict)
@@ -46,9 +46,9 @@ class PolicyContent(Section):
     tenants: dict[TenantId, Section] = Field(default_factory=dict)
 
     def chain(self, tenant_id: str | None, label: str | None) -> list[tuple[toml_lines.Path, LabelRow]]:
-        """Return the rows that hold for a label with their places, nearest first: of each field the first one counts.
+        """Return the rows that apply to a label, with their paths; for each field, the first row that sets it wins.
 
-        What is said for the tenant goes before what is said for all, and a label's row before the default.
+        The tenant's rows come before the rows for all tenants, and in each section the label's row before the default.
         """
         sections: list[tuple[toml_lines.Path, Section]] = [((), self)]
         if tenant_id is not None and tenant_id in self.tenants:
@@ -71,10 +71,10 @@ EXPECTED = {
 
 
 def read_policy_file(source: Path | Traversable) -> tuple[PolicyContent, str]:
-    """Read a routing.toml; return what it holds and the SHA-256 of its bytes, in hex.
+    """Read a routing.toml; return its content and the SHA-256 of its bytes, in hex.
 
     Raises:
-        Fatal: it cannot be read, or something in it is wrong; the error names the line, the table and the key.
+        Fatal: the file cannot be read or is not valid; the error names the line, the table and the key.
     """
     try:
         raw = source.read_bytes()
@@ -84,7 +84,7 @@ def read_policy_file(source: Path | Traversable) -> tuple[PolicyContent, str]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + raw[: error.start].count(b"\n")
-        raise Fatal(f"{source}, line {line}: this is not UTF-8") from error
+        raise Fatal(f"{source}, line {line}: the text is not valid UTF-8; save the file as UTF-8") from error
     try:
         parsed = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -102,26 +102,26 @@ def read_policy_file(source: Path | Traversable) -> tuple[PolicyContent, str]:
 
 
 Fault = tuple[toml_lines.Path, str]
-"""Where something is wrong, and what."""
+"""The path of a table or key that is not valid, and the message."""
 
 
 def _syntax(source: str, error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return f"{source}: it is nested too deeply"
+        return f"{source}: the tables are nested too deeply"
     located = SYNTAX.fullmatch(str(error))
     return f"{source}: {error}" if located is None else f"{source}, line {located['line']}: {located['what']}"
 
 
 def _reported(source: str, faults: list[Fault], lines: Lines) -> str:
-    """Return the error for the fault that stands first in the file."""
-    numbered = [(lines.of(path), says) for path, says in faults]
-    line, says = min(numbered, key=lambda each: (each[0] is None, each[0] or 0))
+    """Return the error message for the first fault in the file."""
+    numbered = [(lines.of(path), message) for path, message in faults]
+    line, message = min(numbered, key=lambda each: (each[0] is None, each[0] or 0))
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{source}{'' if line is None else f', line {line}'}: {says}{more}"
+    return f"{source}{'' if line is None else f', line {line}'}: {message}{more}"
 
 
 def _fault(detail: ErrorDetails) -> Fault:
-    """Return one of pydantic's errors in the words of the file."""
+    """Translate one of pydantic's errors into the terms of the file."""
     path, kind, value = tuple(str(part) for part in detail["loc"]), detail["type"], detail["input"]
     if kind == "extra_forbidden":
         return path, _unknown(path, value)
@@ -129,27 +129,27 @@ def _fault(detail: ErrorDetails) -> Fault:
         return path, f"[{dotted(path)}] = {_shown(value)}: expected a table"
     if path[-1] == "[key]" and path[:-1] and kind.startswith("string_"):
         place = path[:-1]
-        what = "label is a text of 1 to 128 characters" if place[-2] == "labels" else f"tenant id matches {_pattern()}"
-        return place, f"[{dotted(place)}]: no such name can be: a {what}"
+        what = "label has 1 to 128 characters" if place[-2] == "labels" else f"tenant id {_pattern()}"
+        return place, f"[{dotted(place)}]: the name is not valid: a {what}"
     return path, f"[{dotted(path[:-1])}] {path[-1]} = {_shown(value)}: expected {EXPECTED[path[-1]]}"
 
 
 def _unknown(path: toml_lines.Path, value: object) -> str:
-    """Name what does not exist and what does."""
+    """Return the fault for a key that does not exist, with the keys that do."""
     table, key = path[:-1], path[-1]
     model = PolicyContent if not table else Section if table[0] == "tenants" and len(table) == 2 else LabelRow
     near = get_close_matches(key, model.model_fields, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.model_fields)}"
+    hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(model.model_fields)}"
     if isinstance(value, dict) and table[-2:-1] == ("labels",) and not near:
         hint += f'; a name with a dot needs quotes: "{table[-1]}.{key}"'
-    return f"{f'[{dotted(table)}]' if table else 'at the top'}: there is no key {dotted((key,))}; {hint}"
+    return f"{f'[{dotted(table)}]' if table else 'at the top level'}: unknown key {dotted((key,))}; {hint}"
 
 
 def _thresholds(content: PolicyContent, lines: Lines) -> Iterator[Fault]:
-    """Find thresholds that are missing, and those that contradict each other once they are inherited."""
+    """Find missing thresholds, and thresholds that contradict each other after inheritance."""
     for name in ("auto_at", "review_at"):
         if getattr(content.default, name) is None:
-            yield ("default",), f"[default]: {name} is missing; every label inherits it that does not say its own"
+            yield ("default",), f"[default]: {name} is missing; every label that does not set it inherits it from here"
             return
     reported: set[tuple[toml_lines.Path, toml_lines.Path]] = set()
     for tenant_id, label in _resolved(content):
@@ -160,12 +160,15 @@ def _thresholds(content: PolicyContent, lines: Lines) -> Iterator[Fault]:
             continue
         reported.add((auto_place, review_place))
         low, high = (*auto_place, "auto_at"), (*review_place, "review_at")
-        says = f"review_at is {review_at} ({_place(high, lines)}), above auto_at, {auto_at} ({_place(low, lines)})"
-        yield low if len(auto_place) > len(review_place) else high, says  # the nearer row, which is the longer path
+        message = (
+            f"review_at is {review_at} ({_place(high, lines)}), which is above auto_at, {auto_at} "
+            f"({_place(low, lines)}): lower review_at or raise auto_at"
+        )
+        yield low if len(auto_place) > len(review_place) else high, message  # the more specific row has the longer path
 
 
 def _resolved(content: PolicyContent) -> Iterator[tuple[str | None, str | None]]:
-    """Yield each tenant and label whose thresholds may come from other rows than those of the pairs before it."""
+    """Yield each pair of tenant and label whose thresholds may come from other rows than those of earlier pairs."""
     yield from ((None, label) for label in (None, *content.labels))
     for tenant_id, section in content.tenants.items():
         has_own = section.default.auto_at is not None or section.default.review_at is not None
@@ -182,4 +185,4 @@ def _shown(value: object) -> str:
 
 
 def _pattern() -> str:
-    return "letters, digits, dots, dashes and underscores, at most 64, and begins with a letter or digit"
+    return "has at most 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit"

@@ -1,7 +1,7 @@
-"""Whether a text belongs to any label at all: how spread its probabilities are, and how near the nearest training text is.
+"""The scope score: whether a text fits any label, by the entropy of its probabilities and its nearest training text.
 
-Either alone misses much: a head can be sure of a text that is like nothing it has seen, and a text near a known one can lie
-between two labels. Figures are in `docs/accuracy.md`.
+Either measure alone misses many texts: a head can be certain about a text that resembles none of its training texts,
+and a text near a known one can lie between two labels. Figures are in `docs/accuracy.md`.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ from shared.embedding.port import Matrix
 from shared.routing.calibration import LEAST_PROBABILITY, Floats
 
 REJECTED_IN_SCOPE = 0.02
-"""The share of in-scope texts that the default threshold gives up: the price of catching what belongs nowhere."""
+"""The share of in-scope texts that the default threshold rejects, as the cost of rejecting texts that fit no label."""
 
 BALANCES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
-"""What a standard deviation of similarity counts against one of the entropy, both of in-scope texts."""
+"""Candidate weights of one standard deviation of similarity, relative to one of entropy, both measured on in-scope
+texts."""
 
 ABOUT_AS_WELL = 0.001
 LEAST_WIDTH = 0.01
-"""Where nearly all in-scope texts are alike their spread says nothing, and a slope made of it would be a step."""
+"""The least standard deviation that is used: if nearly all in-scope texts are alike, their spread carries no
+information, and a slope derived from it would be a step."""
 
 LEAST_SLOPE = 1e-3
 ROWS_AT_ONCE = 1_024
@@ -30,7 +32,7 @@ ROWS_AT_ONCE = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """score = 1 / (1 + exp(-(spread * entropy + nearness * similarity + offset))): 1 is surely in scope.
+    """score = 1 / (1 + exp(-(spread * entropy + nearness * similarity + offset))): 1 is certainly in scope.
 
     Attributes:
         spread: Weight of the entropy of the label probabilities, in nats.
@@ -51,16 +53,16 @@ class Scope:
 
 
 UNTRAINED = Scope(spread=-2.1, nearness=12.5, offset=-9.2, threshold=0.0)
-"""Where there are too few labels to learn from leaving some out: about the weights that Banking77 gave."""
+"""Used if too few labels exist to learn the weights by leaving some out: about the weights that Banking77 gave."""
 
 
 def entropy(probabilities: Floats) -> NDArray[np.float32]:
-    """Return how spread each row of probabilities is, in nats: shape (n,), float32, from 0 (certain) to log(labels)."""
+    """Return the entropy of each row, in nats: shape (n,), float32, from 0 (certain) to log(labels)."""
     return np.asarray(-(probabilities * np.log(np.maximum(probabilities, LEAST_PROBABILITY))).sum(axis=1), np.float32)
 
 
 def nearest(vectors: Matrix, known: Matrix) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return for each vector the row of the nearest known one and their cosine: shapes (n,) and (n,), float32."""
+    """Return the row of the nearest known vector for each vector, and their cosine: shapes (n,) and (n,), float32."""
     rows, similarities = np.zeros(len(vectors), np.intp), np.zeros(len(vectors), np.float32)
     for start in range(0, len(vectors), ROWS_AT_ONCE):
         cosines = vectors[start : start + ROWS_AT_ONCE] @ known.T
@@ -71,15 +73,15 @@ def nearest(vectors: Matrix, known: Matrix) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def fit_scope(probabilities: Floats, similarity: Floats, inside: NDArray[np.bool_]) -> Scope:
-    """Learn the weights from texts that were held out, some of them of labels that were held out as a whole.
+    """Learn the weights from held-out texts, some of which have labels that were left out of training altogether.
 
-    The balance of the two is the one that relies most on the probabilities among those that part the texts about as well
-    as the best (by AUROC): left-out labels of the training file lie farther from the others than what really comes from
-    outside, so that the best balance there relies too much on similarity.
+    Among the balances that separate the texts about as well as the best one (by AUROC), the one that relies most on the
+    probabilities is chosen. The reason: left-out labels of the training file lie farther from the other labels than
+    real out-of-scope texts do, so the balance that is best on them relies too much on similarity.
 
     Args:
-        probabilities: One row per text, from a head that has seen none of them.
-        similarity: Cosine of each to its nearest training text.
+        probabilities: One row per text, from a head that has seen none of the texts.
+        similarity: Cosine of each text to its nearest training text.
         inside: Whether the head knew the text's label.
     """
     certainty = -entropy(probabilities).astype(np.float64)
@@ -94,5 +96,5 @@ def fit_scope(probabilities: Floats, similarity: Floats, inside: NDArray[np.bool
 
 
 def threshold_for(scores: Floats) -> float:
-    """Return the threshold that gives up `REJECTED_IN_SCOPE` of these in-scope texts."""
+    """Return the threshold that rejects a share of `REJECTED_IN_SCOPE` of these in-scope texts."""
     return float(np.quantile(scores, REJECTED_IN_SCOPE)) if len(scores) else 0.0

@@ -1,4 +1,4 @@
-"""Where in a TOML file each table and key stands, which tomllib does not tell. Knows nothing of routing."""
+"""The line number of each table and key in a TOML file, which tomllib does not report. Independent of routing."""
 
 import re
 import tomllib
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Path = tuple[str, ...]
-"""The keys that lead to a table or a value, the outermost first."""
+"""The keys that lead to a table or a value, outermost first."""
 
 CLOSING = re.compile(r"\"\"\"|'''|[]}]")
 BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -14,7 +14,7 @@ ESCAPED = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"':
 
 
 class Lines:
-    """The lines of a TOML text that tomllib has read without an error."""
+    """The line numbers in a TOML text that tomllib has parsed without an error."""
 
     def __init__(self, text: str) -> None:
         self._found: dict[Path, int] = {}
@@ -30,15 +30,15 @@ class Lines:
                 self._found.setdefault(path, number)
 
     def of(self, path: Path) -> int | None:
-        """Return the line, from 1, where a table or key is first named; None: it is not in the text.
+        """Return the line, counted from 1, where a table or key first occurs; None if it is not in the text.
 
-        Of a value that spans lines, all that is inside stands on the line where it begins.
+        If a value spans several lines, all keys inside it are reported on the line where it begins.
         """
         return self._found.get(path)
 
 
 def dotted(path: Path) -> str:
-    """Return a path as TOML writes it."""
+    """Return a path in TOML syntax."""
     return ".".join(key if BARE.fullmatch(key) else quoted(key) for key in path)
 
 
@@ -48,9 +48,9 @@ def quoted(text: str) -> str:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each header or assignment with the line it begins on.
+    """Yield each header or assignment with the line on which it begins.
 
-    An unfinished one never parses by itself, so the shortest run of lines that parses is a statement.
+    An unfinished statement never parses by itself, so the shortest run of lines that parses is a statement.
     """
     held: list[str] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
@@ -68,9 +68,9 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _paths(parsed: dict[str, Any]) -> list[Path]:
-    """Return the path of every key, the outer ones first; of an array of tables, those of its first table."""
+    """Return the path of every key, outer keys first; for an array of tables, only the keys of its first table."""
     waiting: list[tuple[Path, Any]] = [((), parsed)]
-    for path, value in waiting:  # grows while it is read
+    for path, value in waiting:  # the list grows during the loop
         inner = value[0] if isinstance(value, list) and value else value
         if isinstance(inner, dict):
             waiting.extend(((*path, key), each) for key, each in inner.items())

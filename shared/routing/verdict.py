@@ -1,4 +1,4 @@
-"""From shares of labels to an action: `auto`, `review`, or `abstain`, with the reason as a fixed word."""
+"""Turns the shares of labels into an action, `auto`, `review` or `abstain`, and a reason from a fixed list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from schemas.decisions import Action, Priority
 from shared.routing.policy import Policy
 
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
-"""From the lowest to the highest."""
+"""All priorities, lowest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known of one event when it is judged.
+    """The facts about one event that its verdict depends on.
 
     Attributes:
-        shares: Labels with their share of the vote or probability, best first; empty where nobody voted.
-        kind: What gave the shares.
-        in_scope: Whether the head has seen the like; always true of a vote.
-        has_text: Whether there was anything to go by.
-        agent_decided: Whether a person has chosen a label already.
-        priority: The event's own.
-        tenant_id: Whose event it is; None: a tenant of whom the policy says nothing.
+        shares: Labels with their share of the vote or probability, best first; empty if no point voted.
+        kind: Whether a vote or a head gave the shares.
+        in_scope: Whether the text is similar to the head's training texts; always true for a vote.
+        has_text: Whether the event had any text.
+        agent_decided: Whether a person has already chosen a label.
+        priority: The event's own priority.
+        tenant_id: The event's tenant; None stands for a tenant that has no section in the policy.
     """
 
     shares: Sequence[tuple[str, float]]
@@ -39,7 +39,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be done. `docs/routing.md` explains each `action_reason`."""
+    """The action for an event, with its details. `docs/routing.md` explains each `action_reason`."""
 
     action: Action
     action_reason: str
@@ -50,13 +50,14 @@ class Verdict:
 
 
 def judge(event: Judged, policy: Policy) -> Verdict:
-    """Decide what is done with an event.
+    """Return the verdict on an event.
 
-    Of several reasons the first in this list is told: `no_text`, `no_labelled_neighbours`, `out_of_scope`, `vote_split`
-    or `head_split` (these abstain), `agent_decided`, `vote_unsure` or `head_unsure`, `never_auto` (these are for review),
-    `vote_clear` or `head_clear` (auto). So `never_auto` always means: this would have gone unseen.
+    If several reasons apply, the first in this list is reported: `no_text`, `no_labelled_neighbours`, `out_of_scope`,
+    `vote_split` or `head_split` (these abstain), `agent_decided`, `vote_unsure` or `head_unsure`, `never_auto` (these
+    are for review), `vote_clear` or `head_clear` (auto). So `never_auto` always means that the event would otherwise
+    have been routed without review.
 
-    The priority is raised to the rule's, never lowered; an abstention, which trusts no label, leaves it as it was.
+    The priority is raised to the rule's, never lowered; an abstention, which trusts no label, leaves it unchanged.
     """
     if not event.has_text:
         return _abstention(event, "no_text", None)
@@ -91,10 +92,10 @@ def _abstention(event: Judged, reason: str, confidence: float | None) -> Verdict
 
 
 def ranked(labels: Sequence[str], probabilities: NDArray[np.float32]) -> list[tuple[str, float]]:
-    """Return a head's labels with their probabilities, best first; of equal ones the label that stands first.
+    """Return a head's labels with their probabilities, best first; labels of equal probability keep the head's order.
 
     Args:
-        labels: The head's, in its order.
-        probabilities: Of one text: shape (labels,), float32, summing to 1.
+        labels: The head's labels, in its order.
+        probabilities: The probabilities for one text: shape (labels,), float32, summing to 1.
     """
     return [(labels[at], float(probabilities[at])) for at in np.argsort(-probabilities, kind="stable")]

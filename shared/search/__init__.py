@@ -1,1 +1,1 @@
-"""Search: similar solved tickets ranked and explained, and the suggested reply. `tuning` measures and chooses weights."""
+"""Search for similar solved tickets: ranking, explanation and suggested reply. `tuning` chooses the weights."""

@@ -1,4 +1,4 @@
-"""Why a search found nothing: how many solved tickets there are, and which rule leaves how many of them out."""
+"""Explains why a search found nothing: the number of solved tickets, and how many of them each rule excludes."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ LOWEST_RATING = 1
 
 @dataclass(frozen=True, slots=True)
 class SolvedTickets:
-    """The solved tickets of one tenant, or of all.
+    """Counts of the solved tickets of one tenant, or of all tenants.
 
     Attributes:
-        total: How many there are.
-        left_out: How many of them are never offered, by rule.
+        total: Number of solved tickets.
+        left_out: Number of them that are never offered, for each rule.
     """
 
     total: int
@@ -24,23 +24,23 @@ class SolvedTickets:
 
     @property
     def offered(self) -> int:
-        """How many the search may offer."""
+        """Number of solved tickets that the search may offer."""
         return max(0, self.total - self.left_out.unrated - self.left_out.rated_too_low)
 
     def reasons(self, settings: SearchSettings, stream: str) -> list[str]:
-        """Return a line for each rule that leaves tickets out, with the setting of the stream that lets them in."""
+        """Return a line for each rule that excludes tickets, with the setting of the stream that includes them."""
         lines = []
         if self.left_out.unrated:
-            setting = f"{variable(stream, 'search', 'include_unrated')}=true lets them in"
-            lines.append(f"{self.left_out.unrated} without a rating (`satisfaction`): {setting}")
+            advice = f"set {variable(stream, 'search', 'include_unrated')}=true to include them"
+            lines.append(f"{self.left_out.unrated} without a rating (`satisfaction`): {advice}")
         if self.left_out.rated_too_low:
-            setting = f"a lower {variable(stream, 'search', 'min_satisfaction')} lets them in"
-            lines.append(f"{self.left_out.rated_too_low} rated below {settings.min_satisfaction}: {setting}")
+            advice = f"lower {variable(stream, 'search', 'min_satisfaction')} to include them"
+            lines.append(f"{self.left_out.rated_too_low} rated below {settings.min_satisfaction}: {advice}")
         return lines
 
 
 def count_solved(collection: Collection, settings: SearchSettings, tenant_id: str | None) -> SolvedTickets:
-    """Count solved tickets, those of one tenant or, with None, all: three exact counts of the store.
+    """Count the solved tickets of one tenant or, with `tenant_id` None, of all: three exact counts in the store.
 
     Raises:
         Unavailable: the store cannot be read.
@@ -53,5 +53,5 @@ def count_solved(collection: Collection, settings: SearchSettings, tenant_id: st
         return SolvedTickets(0, SimilarLeftOut(unrated=0, rated_too_low=0))
     rated = collection.count(equals, {"satisfaction": LOWEST_RATING})
     well_rated = collection.count(equals, {"satisfaction": settings.min_satisfaction})
-    unrated = 0 if settings.include_unrated else max(0, total - rated)  # others write between the counts
+    unrated = 0 if settings.include_unrated else max(0, total - rated)  # other writes may happen between the counts
     return SolvedTickets(total, SimilarLeftOut(unrated=unrated, rated_too_low=max(0, rated - well_rated)))

@@ -1,6 +1,6 @@
-"""One score out of cosine, BM25 and age, and the best hits by it. Knows no store and no stream.
+"""Combines cosine, BM25 and age into one score, and ranks hits by it. Independent of the store and the stream.
 
-Why the sum has this form: `docs/decisions/0009-hybrid-ranking.md`.
+`docs/decisions/0009-hybrid-ranking.md` explains why the sum has this form.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ RANKED_FIELDS = ("occurred_at", "text_digest")
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How the parts of a score are weighed.
+    """The weights of the parts of a score.
 
     Attributes:
-        bm25_weight: What one unit of BM25 over the root of the query's terms is worth in units of cosine; see `lexical`.
-        half_life_days: After so many days half of what age can take is taken.
-        age_floor: What is left of the score of an infinitely old hit, 0 to 1.
+        bm25_weight: Amount added to the cosine for each unit of BM25 / sqrt(number of query terms); see `lexical`.
+        half_life_days: Age in days at which a hit has lost half of what it can lose by age.
+        age_floor: Share of its score that an infinitely old hit keeps, 0 to 1.
     """
 
     bm25_weight: float
@@ -34,19 +34,20 @@ class Ranking:
     age_floor: float
 
     def decay(self, age_days: ArrayLike) -> NDArray[np.float64]:
-        """Return what is left of scores after so many days: 1 for today and for the future, never below the floor."""
+        """Return the share of the score that a hit keeps at each age: 1 up to age 0, and never below the floor."""
         halves = np.maximum(0.0, age_days) / self.half_life_days
         return np.asarray(self.age_floor + (1 - self.age_floor) * 0.5**halves, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What hits are ranked for.
+    """The query that hits are ranked for.
 
     Attributes:
-        terms: How many terms the query has.
-        occurred_at: When it happened; a hit's age is counted from there, so that a replay ranks alike.
-        itself: The point of the ticket asked about, which is no answer to itself.
+        terms: Number of terms in the query.
+        occurred_at: Time of the query's event; the age of a hit is counted from it, so that a replay gives the same
+            ranking.
+        itself: Id of the query ticket's own point, which must not be a hit; None if it has no point.
     """
 
     terms: int
@@ -56,7 +57,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit with its score and the parts: score = (dense + lexical) * decay."""
+    """A hit with its score and the parts of the score: score = (dense + lexical) * decay."""
 
     candidate: Candidate
     lexical: float
@@ -65,23 +66,25 @@ class Ranked:
 
 
 def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) -> NDArray[np.float64]:
-    """Return what BM25 adds to the cosine: weight * BM25 / sqrt(terms of the query, 8 at least).
+    """Return the amount that BM25 adds to the cosine: weight * BM25 / sqrt(max(8, number of query terms)).
 
-    BM25 is a sum over the query's terms, so its chance part grows with their root; divided by it, one weight holds for
-    short and long texts alike. A term or two of a very short text say too little to be divided by less than the root of 8.
+    BM25 is a sum over the query's terms, so its random part grows with the square root of their number. Divided by that
+    root, it can have one weight for short and long texts. The number is at least 8, because the one or two terms of a
+    very short text are too weak evidence for a smaller divisor.
 
     Args:
         bm25: Shape (queries, hits), 0 or more.
-        terms: Shape (queries,), how many terms each query has.
+        terms: Shape (queries,), the number of terms of each query.
         weight: See `Ranking.bm25_weight`.
     """
     return np.asarray(weight * bm25 / np.sqrt(np.maximum(LEAST_TERMS, terms))[:, None], np.float64)
 
 
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:
-    """Return the best candidates, best first; of several with the same text only the best, and never the one asked about.
+    """Return the best candidates, best first.
 
-    Candidates that are no tickets, without `occurred_at`, are left out. Ties go to the lower id.
+    Of several candidates with the same text, only the best is returned, and the query ticket itself never is.
+    Candidates without `occurred_at` are not tickets and are left out. On a tie, the lower id comes first.
     """
     tickets = [(each, when) for each in candidates if isinstance(when := each.payload.get("occurred_at"), str)]
     dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)

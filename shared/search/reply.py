@@ -1,8 +1,9 @@
-"""The suggested reply: sentences taken word for word from the resolutions of the best hits. Knows no store and no model.
+"""The suggested reply: sentences quoted from the resolutions of the best hits. Independent of the store and the model.
 
-A sentence is scored by its hit's score and by how much of it the other resolutions say too: what several tickets were
-solved by outweighs a detail of one. Agreement of sentences as centrality is that of Erkan & Radev 2004, LexRank
-(https://arxiv.org/abs/1109.2128), with overlap of words in place of their cosine and one step in place of a walk.
+A sentence is scored by its hit's score and by the share of its words that the other resolutions also contain, so that a
+solution of several tickets outweighs a detail of one. Agreement between sentences as a measure of centrality comes from
+LexRank, Erkan & Radev 2004 (https://arxiv.org/abs/1109.2128); here word overlap replaces the cosine, and one step
+replaces the random walk.
 """
 
 import re
@@ -15,23 +16,23 @@ from shared.text.sentences import sentences
 SENTENCES = 3
 REPLY_LIMIT_CHARS = 600
 SENTENCE_LIMIT_CHARS = 400
-"""A longer sentence is left out, never cut."""
+"""A longer sentence is left out, never truncated."""
 
 READ_LIMIT_CHARS = 2_000
-"""So much of each resolution is read."""
+"""Number of characters of each resolution that are read."""
 
 SAME = 0.6
-"""Two sentences that share so much of the words of both (Jaccard) say the same."""
+"""Two sentences whose words overlap by at least this share (Jaccard index) count as duplicates."""
 
 FAIR = 0.7
-"""A sentence below this share of the best one's score is left out: a short reply is better than a padded one."""
+"""A sentence below this share of the best sentence's score is left out: a short reply is better than a padded one."""
 
 WORD = re.compile(r"[^\W_]{3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What solved a similar ticket, and how similar that was."""
+    """The resolution of a similar ticket, with the score of that ticket."""
 
     ticket_id: str
     text: str
@@ -48,10 +49,10 @@ class _Sentence:
 
 
 def suggest(resolutions: Sequence[Resolution]) -> SuggestedReply | None:
-    """Return one to three sentences, each with its ticket; None where there is no sentence.
+    """Return one to three sentences, each with its ticket; None if the resolutions contain no sentence to quote.
 
     Args:
-        resolutions: Of the hits that are like enough, best first.
+        resolutions: The resolutions of the hits that are similar enough, best first.
     """
     chosen: list[_Sentence] = []
     room = REPLY_LIMIT_CHARS
@@ -69,13 +70,13 @@ def suggest(resolutions: Sequence[Resolution]) -> SuggestedReply | None:
 
 
 def _sentences(resolutions: Sequence[Resolution]) -> list[_Sentence]:
-    """Return every sentence with its score: the hit's score times 1 to 2, as the other resolutions agree."""
-    parted = [_part(resolution.text) for resolution in resolutions]
-    words = [[_words(text) for text in texts] for texts in parted]
-    said = [frozenset().union(*of_text) for of_text in words]
+    """Return every sentence with its score: the hit's score times 1 to 2, by how far the other resolutions agree."""
+    split = [_split(resolution.text) for resolution in resolutions]
+    words = [[_words(text) for text in texts] for texts in split]
+    vocabularies = [frozenset().union(*of_text) for of_text in words]
     found = []
-    for source, texts in enumerate(parted):
-        others = [each for number, each in enumerate(said) if number != source]
+    for source, texts in enumerate(split):
+        others = [each for number, each in enumerate(vocabularies) if number != source]
         for place, text in enumerate(texts):
             own = words[source][place]
             shares = [len(own & other) / len(own) for other in others] if own else []
@@ -86,10 +87,10 @@ def _sentences(resolutions: Sequence[Resolution]) -> list[_Sentence]:
     return found
 
 
-def _part(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     whole = list(sentences(text[:READ_LIMIT_CHARS]))
     if len(text) > READ_LIMIT_CHARS and len(whole) > 1:
-        whole.pop()  # cut off in the middle
+        whole.pop()  # the last sentence is cut off in the middle
     return [part for part in whole if len(part) <= SENTENCE_LIMIT_CHARS]
 
 

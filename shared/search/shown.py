@@ -1,6 +1,7 @@
-"""What a found ticket has to hold to be ranked and shown: other programs write into the collection, and over our fields.
+"""The fields that a stored ticket needs to be ranked and shown.
 
-What does not hold it is no answer; `schemas/points.py` says whose a point is.
+Other programs may write into the collection and overwrite Millrace's fields. Points without valid fields are left out;
+`schemas/points.py` decides whether Millrace wrote a point.
 """
 
 from collections.abc import Mapping
@@ -17,11 +18,11 @@ from shared.vectorstore.port import Candidate
 
 
 class ShownTicket(Frozen):
-    """The fields of a stored ticket that a result shows, or quotes from."""
+    """The fields of a stored ticket that a result shows or quotes."""
 
     model_config = ConfigDict(extra="ignore")
 
-    tenant_id: str = Field(description="With `ticket_id`, what the point's id is derived from.")
+    tenant_id: str = Field(description="The point's id is derived from this and `ticket_id`.")
     ticket_id: SourceId
     label: str | None
     subject: str
@@ -34,12 +35,12 @@ class ShownTicket(Frozen):
 
     @property
     def embedded_text(self) -> str:
-        """What was embedded of subject and body: all of it, unless something was cut."""
+        """The embedded text of subject and body: all of it, unless a part was cut."""
         return f"{self.subject}\n\n{self.body if self.body_embedded is None else self.body_embedded}"
 
     @property
     def embedded_resolution(self) -> str:
-        """What was embedded of the resolution; empty if there is none."""
+        """The embedded text of the resolution; empty if the ticket has no resolution."""
         return (self.resolution if self.resolution_embedded is None else self.resolution_embedded) or ""
 
 
@@ -47,7 +48,7 @@ SHOWN_FIELDS = tuple(ShownTicket.model_fields)
 
 
 def read_shown(which: UUID, payload: Mapping[str, object], is_ours: IsOurs) -> ShownTicket | None:
-    """Return what is shown of a point; None if it is not ours, or if a field that is shown is not valid."""
+    """Return the shown fields of a point; None if Millrace did not write it, or if a shown field is not valid."""
     if not is_ours(which, payload):
         return None
     try:
@@ -57,7 +58,7 @@ def read_shown(which: UUID, payload: Mapping[str, object], is_ours: IsOurs) -> S
 
 
 def is_rankable(candidate: Candidate) -> bool:
-    """Return whether a candidate has what ranking needs: a time with its zone, the digest of its text, finite scores."""
+    """Return whether a candidate can be ranked: it needs a time with a zone, a text digest, and finite scores."""
     when = candidate.payload.get("occurred_at")
     if not (isinstance(when, str) and isinstance(candidate.payload.get("text_digest"), str)):
         return False

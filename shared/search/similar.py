@@ -1,6 +1,6 @@
 """Similar solved tickets: one hybrid query for each question of a batch, ranked, explained, with a suggested reply.
 
-Used by the worker and by the commands, so that both answer alike.
+The worker and the commands both use it, so that they give the same answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,27 +27,28 @@ TERMS_VECTOR = "terms"
 
 SHOWN_TERMS = 12
 COUNTS_HOLD_S = 30.0
-"""A tenant's solved tickets are not counted again for this time: Qdrant Edge takes 0.5 ms for a thousand of them."""
+"""A tenant's solved tickets are not counted again for this time, in seconds: counting a thousand takes Qdrant Edge 0.5
+ms."""
 
 NOTHING_HOLDS_S = 2.0
-"""That a tenant has no solved ticket is counted in a moment, and may have changed in the next."""
+"""The same for a tenant that has no solved tickets, in seconds: that count is fast, and may soon change."""
 
 COUNTED_AT_ONCE = 16
-"""The tenants counted for one batch; the others have their turn in a later one."""
+"""The maximum number of tenants that are counted for one batch; the others are counted for a later batch."""
 
 NOT_COUNTED = (0.0, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What similar tickets are looked for.
+    """A text to find similar tickets for.
 
     Attributes:
         tenant_id: Only this tenant's tickets are offered.
         text: The prepared text.
         vector: Its vector, shape (dim,), unit length.
-        occurred_at: When it was asked; the age of a hit is counted from there.
-        itself: The point of the ticket that asks, if it has one.
+        occurred_at: Time of the question; the age of a hit is counted from it.
+        itself: Id of the asking ticket's own point; None if it has no point.
     """
 
     tenant_id: str
@@ -59,12 +60,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a question found.
+    """The answer to a question.
 
     Attributes:
         similar: The similar tickets, best first.
-        reply: What may be replied.
-        solved: If nothing is similar, the tenant's solved tickets; None if something is, or if they were not counted.
+        reply: The suggested reply; None if no resolution can be quoted.
+        solved: If no ticket is similar, the counts of the tenant's solved tickets; None if a ticket is similar, or if
+            they were not counted.
     """
 
     similar: tuple[SimilarTicket, ...] = ()
@@ -76,11 +78,11 @@ class SimilarSearch:
     """Finds similar solved tickets in one collection.
 
     Args:
-        collection: Where they are looked for.
-        using: The vector that texts are compared by.
-        settings: How many, which, and how they are ranked.
-        is_ours: Whether a point is not another program's.
-        clock: For how long a count of what was left out holds; None is the system's.
+        collection: The collection that is searched.
+        using: Name of the vector that is compared.
+        settings: The number of tickets, the filters and the ranking.
+        is_ours: Returns whether Millrace wrote a point.
+        clock: Measures how long counts of solved tickets are kept; None uses the system's clock.
     """
 
     def __init__(
@@ -98,14 +100,16 @@ class SimilarSearch:
         self._ranking = Ranking(settings.bm25_weight, settings.half_life_days, settings.age_floor)
 
     def stored_terms(self, text: str) -> SparseVector:
-        """Return the terms under which a text is found; they are stored beside its vector."""
+        """Return the terms that a text can be found by; they are stored beside its vector."""
         return self._terms.of_document(text)
 
     def find(self, questions: Sequence[Question]) -> list[Found]:
-        """Answer a batch of questions in two calls of the store: one finds, one reads what is shown of the best.
+        """Answer a batch of questions.
 
-        A question whose best hits are not all ours is asked again alone, and each of its candidates is checked. For tenants
-        with a question that nothing was found for, up to three more calls count what the rules left out.
+        This takes two calls to the store: one finds hits, one reads the shown fields of the best. If Millrace did not
+        write all of a question's best hits, that question is asked again alone, and each of its candidates is checked.
+        For each tenant with a question that found nothing, up to three more calls count the tickets that the rules
+        exclude.
 
         Raises:
             Unavailable: the store cannot be read.
@@ -124,7 +128,10 @@ class SimilarSearch:
         return self._explain_nothing(questions, found)
 
     def _find_checked(self, question: Question) -> Found:
-        """Answer one question from candidates that are all ours; it reads what is shown of each, not of the best alone."""
+        """Answer one question from candidates that Millrace wrote.
+
+        This reads the shown fields of every candidate, not only of the best.
+        """
         query = self._query(question, (*RANKED_FIELDS, *SHOWN_FIELDS))
         [candidates] = ask_for_ours(
             [query], self._collection.candidates, lambda _, candidate: self._may_be_shown(candidate)
@@ -142,7 +149,10 @@ class SimilarSearch:
         ]
 
     def _count_solved(self, tenants: Sequence[str]) -> None:
-        """Count the solved tickets of some tenants, unless that was done lately. It only explains, so it stops nothing."""
+        """Count the solved tickets of some tenants, unless a recent count exists.
+
+        The counts only explain an empty result, so a store that is unavailable does not raise an error here.
+        """
         now_s = self._clock.monotonic_s()
         self._solved = {tenant: held for tenant, held in self._solved.items() if held[0] > now_s}
         for tenant in [tenant for tenant in tenants if tenant not in self._solved][:COUNTED_AT_ONCE]:
@@ -158,7 +168,7 @@ class SimilarSearch:
         nearest = Query(
             vector=question.vector,
             using=self._using,
-            limit=settings.candidates + 1,  # itself may be among them
+            limit=settings.candidates + 1,  # the question's own point may be among them
             equals={"tenant_id": question.tenant_id, "flags": "solved"},
             at_least={"satisfaction": settings.min_satisfaction},
             may_lack=("satisfaction",) if settings.include_unrated else (),
@@ -173,8 +183,8 @@ class SimilarSearch:
     def _show(
         self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
     ) -> Found | None:
-        """Return what is shown of the hits that are still there; None if one of them is not ours."""
-        hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # ranked by it a moment ago
+        """Return the answer with the hits that still exist; None if Millrace did not write one of them."""
+        hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # else deleted meanwhile
         shown: list[ShownTicket] = []
         for hit in hits:
             ticket = read_shown(hit.candidate.id, payloads[hit.candidate.id], self._is_ours)

@@ -163,7 +163,7 @@ def test_a_planted_key_is_named_with_its_line(made: Written, newline: str, data:
     piece, table, cell = data.draw(st.sampled_from(made.cells))
     old, cell.key = cell.key, f"{cell.key}s"
     reported = refusal(made.raw(newline))
-    says = f"[{dotted(table)}]: there is no key {old}s; did you mean {old}?"
+    says = f"[{dotted(table)}]: unknown key {old}s; did you mean {old}?"
     assert reported == f", line {made.line(piece)}: {says}"
 
 
@@ -175,7 +175,7 @@ def test_a_planted_contradiction_is_named_with_its_line(made: Written, newline: 
     piece, table, planted = data.draw(st.sampled_from([each for each in made.cells if each[2].key == "review_at"]))
     planted.value = "0.8"
     reported = refusal(made.raw(newline))
-    assert f"review_at is 0.8 ([{dotted(table)}], line {made.line(piece)}), above auto_at, 0.75 " in reported
+    assert f"review_at is 0.8 ([{dotted(table)}], line {made.line(piece)}), which is above auto_at, 0.75 " in reported
 
 
 @SOME

@@ -112,7 +112,7 @@ def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.
     assert ended.exit_code == 0, ended.output
     assert "no solved ticket: of 3 of tenant acme none is offered" in ended.stdout
     assert (
-        "3 without a rating (`satisfaction`): MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true lets them in"
+        "3 without a rating (`satisfaction`): set MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true to include them"
         in ended.stdout
     )
     found = json.loads(run("--text", QUESTION, "--json").stdout)

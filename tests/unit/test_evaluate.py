@@ -87,7 +87,7 @@ def test_the_threshold_itself_is_in_scope() -> None:
 
 
 def test_not_one_known_label_is_refused() -> None:
-    with pytest.raises(ValueError, match="not one text has a label of the head"):
+    with pytest.raises(ValueError, match="no text has a label that the head knows"):
         evaluate_predictions(HEAD, INSIDE, ["x", "y", "z", "x"])
 
 

@@ -165,7 +165,7 @@ def test_a_picture_of_no_confusion_says_so(learned: Trained, tmp_path: Path) -> 
     answers, given = held_out(learned)
     perfect = replace(answers, held_out=np.eye(3, dtype=np.float32)[TRUTH])
     draw(perfect, given, tmp_path)
-    assert "none was" in (tmp_path / "confusion.svg").read_text(encoding="utf-8")
+    assert "no labels were confused" in (tmp_path / "confusion.svg").read_text(encoding="utf-8")
 
 
 def test_a_picture_that_cannot_be_written_is_told(learned: Trained, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_damaged_file_is_refused_by_name(name: str, damage: str, folder: Path)
 @pytest.mark.parametrize("name", ["format", "fingerprint", "model", "labels", "files"])
 def test_facts_that_lack_a_part_are_refused(name: str, folder: Path) -> None:
     change(folder, **{name: None})
-    with pytest.raises(Fatal, match=rf"{FACTS} is not what training writes: KeyError\('{name}'\)"):
+    with pytest.raises(Fatal, match=rf"{FACTS} is not a valid head file: KeyError\('{name}'\)"):
         load_head(folder)
 
 
@@ -143,7 +143,7 @@ def test_facts_changed_by_hand_are_refused(facts: dict[str, Any], folder: Path) 
 
 def test_another_format_is_refused(folder: Path) -> None:
     change(folder, format=2)
-    with pytest.raises(Fatal, match="says format 2, this version reads 1"):
+    with pytest.raises(Fatal, match="has format 2, but this version reads format 1"):
         load_head(folder)
 
 
@@ -188,7 +188,7 @@ def failing_at(name: str, whole: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_nowhere_holds_no_head(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match=r"holds no head.*`millrace router train` makes one"):
+    with pytest.raises(Fatal, match=r"holds no head.*create one with `millrace router train`"):
         load_head(tmp_path / "gone")
 
 
@@ -207,5 +207,6 @@ def test_a_folder_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> Non
 def test_another_models_vectors_are_refused(folder: Path) -> None:
     head = load_head(folder)
     head.check_model(WordModel.fingerprint)
-    with pytest.raises(Fatal, match=f"trained on model {WordModel.fingerprint}, this is 12345678: train it again"):
+    reason = f"trained on model {WordModel.fingerprint}, but the configured model is 12345678: train the head again"
+    with pytest.raises(Fatal, match=reason):
         head.check_model("12345678")

@@ -270,7 +270,7 @@ def test_a_folder_without_a_head_is_told(command: str, millrace: Millrace, histo
     }
     ended = millrace(command, *options[command])
     assert ended.code == 1
-    assert "`millrace router train` makes one" in ended.error
+    assert "create one with `millrace router train`" in ended.error
 
 
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
@@ -281,12 +281,13 @@ def test_another_model_is_told(
     asked: dict[str, tuple[str | Path, ...]] = {"evaluate": (history,), "explain": ("--text", "x")}
     ended = millrace(command, *asked[command], "--model", head)
     assert ended.code == 1
-    assert "the head was trained on model 30bde1f0, this is 0ther000" in ended.error
+    assert "the head was trained on model 30bde1f0, but the configured model is 0ther000" in ended.error
 
 
 def test_a_file_of_other_labels_is_told(millrace: Millrace, head: Path, tmp_path: Path) -> None:
     new = write_csv(tmp_path / "new.csv", [("a text", "weather")])
     ended = millrace("evaluate", new, "--model", head)
     assert (
-        "not one text has a label of the head; it has account, card, delivery, fees, orders and 3 more" in ended.error
+        "no text has a label that the head knows; the head has account, card, delivery, fees, orders and 3 more"
+        in ended.error
     )

@@ -188,8 +188,9 @@ def test_each_reason_names_the_setting_that_lets_them_in() -> None:
     answer = found(solved("a", 0.9, satisfaction=None), solved("b", 0.9, satisfaction=2))
     assert answer.solved is not None
     unrated, too_low = answer.solved.reasons(SETTINGS, "tickets")
-    assert unrated == "1 without a rating (`satisfaction`): MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true lets them in"
-    assert too_low == "1 rated below 4: a lower MILLRACE_TICKETS__SEARCH__MIN_SATISFACTION lets them in"
+    include_unrated = "set MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true to include them"
+    assert unrated == f"1 without a rating (`satisfaction`): {include_unrated}"
+    assert too_low == "1 rated below 4: lower MILLRACE_TICKETS__SEARCH__MIN_SATISFACTION to include them"
     assert (answer.solved.total, answer.solved.offered) == (2, 0)
 
 

@@ -190,7 +190,7 @@ def test_four_texts_do_not_make_a_head_certain() -> None:
 )
 def test_too_little_is_refused_with_what_is_needed(texts: dict[str, list[str]]) -> None:
     count = sum(len(each) for each in texts.values())
-    with pytest.raises(Fatal, match=f"at least two labels with two different texts each; there are {count} texts"):
+    with pytest.raises(Fatal, match=f"two labels with two different texts each, but there are only {count} texts"):
         train(examples(texts), None, MODEL, nothing)
 
 

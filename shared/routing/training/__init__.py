@@ -1,1 +1,1 @@
-"""What learns a routing head from labelled texts. Nothing that decides at run time imports it."""
+"""Training of a routing head on labelled texts. No code that decides at run time imports this package."""

@@ -1,4 +1,4 @@
-"""How good a head is on labelled texts it has not seen."""
+"""Measures how good a head is on labelled texts that it has not seen."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,20 +13,21 @@ from shared.routing.head import Head, Predictions
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures. All but `accuracy` and the last four are over the in-scope rows, whatever their scope score.
+    """The metrics. All but `accuracy` and the last five cover the in-scope rows only, whatever their scope score.
 
     Attributes:
-        rows: How many texts.
-        accuracy: Share of right answers. With out-of-scope rows: of right decisions, where rejecting is the right one for
-            them and a wrong one for the others.
+        rows: Number of texts.
+        accuracy: Share of right answers. With out-of-scope rows: share of right decisions, where rejecting is right for
+            out-of-scope rows and wrong for in-scope rows.
         macro_f1: Mean over labels of the harmonic mean of precision and recall.
         ece: Expected calibration error, 15 bins.
         coverage_at_95_precision: Share that can be decided at 95 % precision, the most confident first.
-        out_of_scope: How many rows belong to no label of the head.
-        in_scope_accuracy: Share of right labels over the in-scope rows; None where all rows are.
-        oos_auroc: Chance that an in-scope text has a higher scope score than an out-of-scope one; None as above.
-        oos_auroc_confidence: The same of the confidence alone.
-        oos_auroc_nearest: The same of the similarity to the nearest training text alone.
+        out_of_scope: Number of rows that belong to no label of the head.
+        in_scope_accuracy: Share of right labels over the in-scope rows; None if all rows are in scope.
+        oos_auroc: Probability that an in-scope text has a higher scope score than an out-of-scope one; None if all rows
+            are in scope.
+        oos_auroc_confidence: The same for the confidence alone.
+        oos_auroc_nearest: The same for the similarity to the nearest training text alone.
     """
 
     rows: int
@@ -41,21 +42,21 @@ class Evaluation:
     oos_auroc_nearest: float | None = None
 
     def as_dict(self) -> dict[str, float | int]:
-        """Return the figures there are, by name."""
+        """Return the metrics that are not None, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def evaluate_predictions(head: Head, predictions: Predictions, truth: Sequence[str]) -> Evaluation:
-    """Compare a head's answers with the right labels; a label the head does not have is out of scope.
+    """Compare a head's answers with the right labels; rows with a label that the head does not have are out of scope.
 
     Raises:
-        ValueError: there is no in-scope row.
+        ValueError: no row is in scope.
     """
     columns = {label: column for column, label in enumerate(head.labels)}
     right_columns = np.array([columns.get(label, -1) for label in truth])
     inside = right_columns >= 0
     if not inside.any():
-        raise ValueError("not one text has a label of the head")
+        raise ValueError("no text has a label that the head knows")
     confidence, answers = predictions.probabilities.max(axis=1), predictions.probabilities.argmax(axis=1)
     right = answers == right_columns
     figures = Evaluation(

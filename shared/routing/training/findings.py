@@ -1,4 +1,4 @@
-"""What training has to say about its data: metrics on held-out texts, labels too rare to learn, probable mislabels."""
+"""The findings of training: metrics on held-out texts, labels with too few texts, and probable mislabels."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,8 +12,8 @@ from shared.routing.training.folds import Examples
 from shared.routing.training.train import Trained
 
 FEW_EXAMPLES = 10
-"""Below this many texts a label is warned of: on Banking77 ten a label gave an accuracy 9 points lower than all
-(`docs/accuracy.md`)."""
+"""Labels with fewer texts than this cause a warning: on Banking77, ten texts per label gave an accuracy 9 points lower
+than all texts (`docs/accuracy.md`)."""
 
 MISLABELS_LISTED = 50
 PAIRS_LISTED = 15
@@ -21,7 +21,7 @@ PAIRS_LISTED = 15
 
 @dataclass(frozen=True, slots=True)
 class Mislabel:
-    """A text whose label the held-out answer contradicts with more than usual certainty."""
+    """A text whose label contradicts the held-out answer, which is more certain than usual."""
 
     text: str
     label: str
@@ -32,7 +32,14 @@ class Mislabel:
 
 @dataclass(frozen=True, slots=True)
 class Confused:
-    """Two labels that are taken for each other: how often, and how many texts the first one has."""
+    """Two labels that the head confuses.
+
+    Attributes:
+        label: The right label.
+        taken_for: The label that the head answered instead.
+        count: How often this happened.
+        texts: Number of texts with the right label.
+    """
 
     label: str
     taken_for: str
@@ -41,7 +48,7 @@ class Confused:
 
 
 def facts_of(trained: Trained, examples: Examples) -> dict[str, object]:
-    """Return what stands in `head.json` beside the head's identity."""
+    """Return the facts that `head.json` holds beside the head's identity."""
     known = trained.known
     confidence = trained.held_out.max(axis=1)[known]
     answers, truth = trained.held_out.argmax(axis=1)[known], examples.truth[known]
@@ -71,7 +78,7 @@ def facts_of(trained: Trained, examples: Examples) -> dict[str, object]:
 
 
 def label_counts(examples: Examples) -> dict[str, int]:
-    """Return how many texts each label has."""
+    """Return the number of texts of each label."""
     counts = np.bincount(examples.truth, minlength=len(examples.labels))
     return dict(zip(examples.labels, counts.tolist(), strict=True))
 
@@ -82,7 +89,7 @@ def rare_labels(examples: Examples) -> list[str]:
 
 
 def data_digest(examples: Examples) -> str:
-    """Return SHA-256 over the texts and their labels, whatever their order."""
+    """Return a SHA-256 over the texts and their labels that does not depend on their order."""
     pairs = sorted(zip((examples.labels[label] for label in examples.truth), examples.texts, strict=True))
     digest = sha256()
     for field in (field for pair in pairs for field in pair):
@@ -94,8 +101,8 @@ def data_digest(examples: Examples) -> str:
 def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
     """Return the probable mislabels, the clearest first.
 
-    A text is suspected of belonging to another label if its held-out probability for that one is the highest, and at least
-    the mean such probability of the texts that bear it: confident learning, Northcutt et al. 2021,
+    A text is suspected of belonging to another label if its held-out probability for that label is the highest, and is
+    at least the mean probability that texts with that label have for it: confident learning, Northcutt et al. 2021,
     https://arxiv.org/abs/1911.00068.
     """
     shares, truth = trained.held_out, examples.truth
@@ -103,9 +110,9 @@ def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
     own, best = shares[rows, truth], shares.argmax(axis=1)
     size = len(examples.labels)
     counts = np.bincount(truth[trained.known], minlength=size)
-    usual = np.bincount(truth[trained.known], own[trained.known], size) / np.maximum(counts, 1)
-    usual[counts == 0] = np.inf
-    suspected = np.flatnonzero((best != truth) & (shares[rows, best] >= usual[best]) & trained.known)
+    means = np.bincount(truth[trained.known], own[trained.known], size) / np.maximum(counts, 1)
+    means[counts == 0] = np.inf
+    suspected = np.flatnonzero((best != truth) & (shares[rows, best] >= means[best]) & trained.known)
     order = suspected[np.argsort(own[suspected] - shares[suspected, best[suspected]], kind="stable")]
     return [
         Mislabel(
@@ -120,7 +127,7 @@ def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
 
 
 def confused(trained: Trained, examples: Examples) -> list[Confused]:
-    """Return the pairs of labels that were taken for each other most often, held out."""
+    """Return the pairs of labels that were confused most often on held-out texts."""
     matrix = confusion(trained, examples)
     np.fill_diagonal(matrix, 0)
     counts = label_counts(examples)
@@ -137,7 +144,7 @@ def confused(trained: Trained, examples: Examples) -> list[Confused]:
 
 
 def confusion(trained: Trained, examples: Examples) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return how often each label (row) was answered by each (column), held out: shape (labels, labels)."""
+    """Return the held-out confusion matrix: shape (labels, labels), right labels in rows, answers in columns."""
     size = len(examples.labels)
     answers = trained.held_out.argmax(axis=1)[trained.known]
     pairs = examples.truth[trained.known] * size + answers

@@ -1,4 +1,4 @@
-"""Cross-validation: what each classifier says of texts it has not seen, with the same folds each time."""
+"""Cross-validation: the answers of each classifier on texts it has not seen, with the same folds each time."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ SCOPE_GROUPS = 3
 SEED = 0
 
 KNOWN_TEXTS = 10_000
-"""Training texts a head carries to compare with: 8 MB in half precision at 384 dimensions, 0.1 ms a text on two cores."""
+"""Number of training texts that a head stores for comparison: 8 MB in half precision at 384 dimensions, 0.1 ms per text
+on two cores."""
 
 Rows = NDArray[np.intp]
 
@@ -33,9 +34,9 @@ class Examples:
     """Labelled texts.
 
     Attributes:
-        texts: As prepared for the model.
+        texts: The texts as prepared for the model.
         vectors: Shape (n, dim), float32, unit rows.
-        truth: Index of each text's label in `labels`, shape (n,); -1 where it belongs to none.
+        truth: Index of each text's label in `labels`, shape (n,); -1 if the text belongs to no label.
         labels: The labels, sorted.
     """
 
@@ -46,17 +47,17 @@ class Examples:
 
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[str], vectors: Matrix) -> "Examples":
-        """Return texts, each with its label by name, as training takes them."""
+        """Return examples from texts and the names of their labels."""
         names = tuple(sorted(set(labels)))
         columns = {name: column for column, name in enumerate(names)}
         return cls(tuple(texts), vectors, np.array([columns[label] for label in labels], np.intp), names)
 
     def part(self, rows: Rows) -> "Examples":
-        """Return some of them; the labels stay."""
+        """Return the examples of some rows; the list of labels stays the same."""
         return Examples(tuple(self.texts[row] for row in rows), self.vectors[rows], self.truth[rows], self.labels)
 
     def joined(self, outside: "Examples") -> "Examples":
-        """Return these and, after them, texts that belong to no label."""
+        """Return these examples followed by texts that belong to no label."""
         truth = np.concatenate([self.truth, np.full(len(outside.texts), -1)])
         vectors = np.concatenate([self.vectors, outside.vectors])
         return Examples(self.texts + outside.texts, vectors, truth, self.labels)
@@ -64,7 +65,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Training and held-out rows, and which classifiers to fit: of `dense`, `sparse` and `joint`."""
+    """Training and held-out rows, and the classifiers to fit: some of `dense`, `sparse` and `joint`."""
 
     training: Rows
     held_out: Rows
@@ -73,13 +74,13 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What the classifiers of a fold said of its held-out rows.
+    """The answers of a fold's classifiers for its held-out rows.
 
     Attributes:
-        rows: Which examples those are.
+        rows: Indices of the held-out examples.
         known: Whether the training part had the row's label.
         logits: By kind of classifier: shape (rows, labels), float32.
-        similarity: Cosine of each to the nearest training text that a head would carry: shape (rows,), float32.
+        similarity: Cosine of each row to the nearest training text that a head would store: shape (rows,), float32.
     """
 
     rows: Rows
@@ -89,12 +90,15 @@ class HeldOut:
 
 
 def stratified(examples: Examples) -> list[tuple[Rows, Rows]]:
-    """Return training and held-out rows of each fold, every label spread evenly; a text is held out with all its labels."""
+    """Return training and held-out rows of each fold, with every label spread evenly over the folds.
+
+    A text that has several labels is held out with all of them.
+    """
     folds = max(2, min(FOLDS, int(np.bincount(examples.truth).max())))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=SEED)
     fold_of = np.zeros(len(examples.texts), np.intp)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of labels rarer than the folds, which training warns of itself
+        warnings.simplefilter("ignore", UserWarning)  # about labels with fewer texts than folds, which training reports
         for number, (_, held_out) in enumerate(splitter.split(examples.vectors, examples.truth)):
             fold_of[held_out] = number
     first: dict[str, int] = {}
@@ -103,7 +107,11 @@ def stratified(examples: Examples) -> list[tuple[Rows, Rows]]:
 
 
 def without_labels(examples: Examples) -> list[tuple[Rows, Rows]]:
-    """Return folds whose held-out part has the texts of every third label or of none, and a fifth of the others'."""
+    """Return folds for the scope score, each without a third of the labels.
+
+    A fold's held-out part has all texts of its third of the labels, all texts that belong to no label, and a fifth of
+    the other texts.
+    """
     drawn = np.random.default_rng(SEED)
     order = drawn.permutation(len(examples.labels))
     folds = []
@@ -116,13 +124,13 @@ def without_labels(examples: Examples) -> list[tuple[Rows, Rows]]:
 
 
 def unseen(examples: Examples, training: Rows, held_out: Rows) -> tuple[Rows, Rows]:
-    """Return the rows of a fold, less the held-out ones whose text is learned under another label."""
+    """Return the rows of a fold without the held-out ones whose text also occurs in training under another label."""
     learned = {examples.texts[row] for row in training}
     return training, np.array([row for row in held_out if examples.texts[row] not in learned], np.intp)
 
 
 def carried(count: int) -> Rows:
-    """Return which of so many training texts a head carries: all, or `KNOWN_TEXTS` drawn at random."""
+    """Return the rows of the training texts that a head stores: all, or `KNOWN_TEXTS` drawn at random."""
     rows = np.arange(count)
     return (
         rows if count <= KNOWN_TEXTS else np.sort(np.random.default_rng(SEED).choice(rows, KNOWN_TEXTS, replace=False))
@@ -131,9 +139,9 @@ def carried(count: int) -> Rows:
 
 def hold_out(examples: Examples, folds: Sequence[Fold], done: Callable[[], None]) -> list[HeldOut]:
     """Fit and apply the classifiers of every fold, on all cores; `done` is called after each fold."""
-    # liblinear draws from one generator a process: side by side, two fits would disturb each other's draws.
+    # liblinear has one random generator per process: two fits in parallel would disturb each other's draws.
     alone = Lock()
-    # A core per fold beats two cores on one.
+    # One core per fold is faster than two cores on one fold.
     with early_stops(), threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
         results = []
         for result in pool.map(lambda fold: _held_out(examples, fold, alone), folds):

@@ -1,4 +1,4 @@
-"""Pictures of a trained head, drawn by matplotlib from what was held out: SVG files beside `head.json`."""
+"""Plots of a trained head's held-out answers, drawn with matplotlib: SVG files beside `head.json`."""
 
 import warnings
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from shared.routing.training.folds import Examples
 from shared.routing.training.train import Trained
 
 PAIRS = 10
-"""The matrix shows the labels of the ten worst pairs: all of 77 labels would show nothing."""
+"""Number of worst pairs whose labels the matrix shows; a matrix of 77 labels would be unreadable."""
 
 NAME_CHARS = 28
 
 
 def require_matplotlib() -> None:
-    """Make sure that pictures can be drawn.
+    """Check that matplotlib is installed.
 
     Raises:
         Fatal: matplotlib is not installed.
@@ -30,7 +30,7 @@ def require_matplotlib() -> None:
 
 
 def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
-    """Draw `confusion.svg`, `reliability.svg` and `coverage.svg`; return what was drawn.
+    """Draw `confusion.svg`, `reliability.svg` and `coverage.svg`, and return their paths.
 
     Raises:
         Fatal: matplotlib is not installed, or a picture cannot be written.
@@ -65,9 +65,9 @@ def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
 def _confusion(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     pairs = confused(trained, examples)[:PAIRS]
     names = sorted({name for pair in pairs for name in (pair.label, pair.taken_for)})
-    axes.set_title("Labels most often taken for each other, held out")
+    axes.set_title("Labels most often confused on held-out texts")
     if not names:
-        axes.text(0.5, 0.5, "none was", ha="center")
+        axes.text(0.5, 0.5, "no labels were confused", ha="center")
         return
     rows = [examples.labels.index(name) for name in names]
     part = confusion(trained, examples)[np.ix_(rows, rows)]
@@ -83,15 +83,15 @@ def _confusion(axes, trained: Trained, examples: Examples) -> None:  # type: ign
 
 
 def _short(name: str) -> str:
-    """Return a label as a picture can hold it: not too long, and no character that XML refuses."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in name)
+    """Return a label that fits in a plot: not too long, and without characters that XML does not allow."""
+    shown = "".join(char if char.isprintable() else " " for char in name)
     return shown if len(shown) <= NAME_CHARS else shown[: NAME_CHARS - 1] + "…"
 
 
 def _reliability(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     confidence, right = _answers(trained, examples)
     bins = reliability(confidence, right)
-    axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="as sure as right")
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect calibration")
     axes.plot([each.confidence for each in bins], [each.accuracy for each in bins], marker="o", label="held out")
     axes.set(title="Reliability", xlabel="confidence", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
     axes.legend()

@@ -1,17 +1,17 @@
-"""The routing.toml that is proposed beside a new head: a row for each label, and thresholds to start from."""
+"""The proposed routing.toml for a new head: a row for each label, and initial thresholds."""
 
 from collections.abc import Iterable
 
 from shared.routing.toml_lines import dotted, quoted
 
 HEADING = """\
-# A proposal: which queue each label of the head goes to, and how sure it must be. `docs/routing.md` explains the file.
-# Try a change before it is used: millrace policy check FILE --model DIR --routing THIS_FILE
+# A proposal: the queue of each label of the head, and the confidence it needs. `docs/routing.md` explains the file.
+# Test a change before you use it: millrace policy check FILE --model DIR --routing THIS_FILE
 
 [default]
-# From this confidence a ticket is routed unseen.
+# At this confidence or above, a ticket is routed without review.
 auto_at = {auto_at}
-# From this confidence a queue is proposed to a person; below it none is.
+# At this confidence or above, a queue is proposed to a person; below it, no queue is proposed.
 review_at = {review_at}
 
 # A label may also have: priority = "high" (raises it, never lowers it), auto_at, review_at, never_auto = true.
@@ -19,11 +19,11 @@ review_at = {review_at}
 
 
 def propose(labels: Iterable[str], auto_at: float, review_at: float) -> str:
-    """Return the text of a routing.toml with a row for each label, whose queue is the label itself.
+    """Return the text of a routing.toml with a row for each label; the queue has the name of the label.
 
     Args:
         labels: Any texts of 1 to 128 characters.
-        auto_at: Default confidence, 0 to 1, from which a ticket is routed unseen.
+        auto_at: Default confidence, 0 to 1, from which a ticket is routed without review.
         review_at: Default confidence, at most `auto_at`, from which a queue is proposed.
     """
     rows = (f"\n[{dotted(('labels', label))}]\nqueue = {quoted(label)}\n" for label in labels)

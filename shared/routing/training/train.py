@@ -1,9 +1,12 @@
-"""Training a routing head: what is held out decides how its parts are combined, how sure it is, and what it rejects.
+"""Training of a routing head: held-out texts decide how its parts are combined, its calibration, and what it rejects.
 
-1. Five folds: logistic regression on vectors, support vector machines on terms, and on two of the folds on both together.
-2. Each is calibrated; blends of the first two and the joint one are compared by held-out log loss.
-3. The winner is fitted on everything; its held-out answers give the metrics, the thresholds and the probable mislabels.
-4. Three folds without a third of the labels teach the scope score what an unknown label looks like.
+1. Five folds: logistic regression on vectors, support vector machines on terms, and, on two of the folds, support
+vector
+   machines on both together.
+2. Each classifier is calibrated; blends of the first two and the joint one are compared by held-out log loss.
+3. The best combination is fitted on all texts; its held-out answers give the metrics, the thresholds and the probable
+   mislabels.
+4. Three folds that each leave out a third of the labels teach the scope score how texts of an unknown label look.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,14 +36,15 @@ from shared.routing.training.folds import (
 Logits = NDArray[np.float32]
 
 JOINT_FOLDS = 2
-"""Folds on which the joint classifier is tried; it takes five times as long as the others."""
+"""Number of folds on which the joint classifier is tried; it takes five times as long as the others."""
 
 BLENDS = tuple(tenth / 10 for tenth in range(11))
-"""Weights of the dense part that are compared; 0 and 1 are either part alone."""
+"""Candidate weights of the dense part; 0 is the sparse part alone, 1 the dense part alone."""
 
 LEAST_SCOPE_LABELS = 6
 LEAST_AUTO, REVIEW_AT = 0.5, 0.4
-"""What is right less often than not is never routed unseen; below the second a proposal wastes the reviewer's time."""
+"""No ticket is routed without review if it is right less than half of the time; below the second value, a proposal
+wastes the reviewer's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Recipe:
     """How the parts are combined: `blend` (a weighted sum of calibrated logits) or `joint`, and their temperatures.
 
     Attributes:
-        weight: Of the dense part of a blend; the sparse part has the rest.
+        kind: `blend` or `joint`.
+        weight: Weight of the dense part of a blend, 0 to 1; the sparse part has the rest.
         dense_temperature: Calibrates the dense part by itself.
         sparse_temperature: Calibrates the sparse part by itself.
         temperature: Calibrates the combination.
@@ -69,23 +74,23 @@ class Recipe:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The classifiers it needs."""
+        """The classifiers that the recipe needs."""
         return ("joint",) if self.kind == "joint" else ("dense", "sparse")
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A head and what was seen while it was trained.
+    """A head and the results of its training.
 
     Attributes:
-        head: Not saved yet.
-        recipe: What was chosen.
+        head: The head, not saved yet.
+        recipe: The chosen combination.
         losses: Held-out log loss of each candidate on the folds where all were tried, in nats.
-        held_out: Probabilities of every example by a head that has not seen it: shape (n, labels), float32.
-        known: Which examples' labels that head knew.
-        auto_at: Least confidence at which 95 % of the held-out texts are right.
-        review_at: Least confidence worth a proposal.
-        scope_learned: Whether the scope score was learned, not assumed.
+        held_out: Probabilities for every example from a head that has not seen it: shape (n, labels), float32.
+        known: Whether that head knew the example's label.
+        auto_at: Lowest confidence at which 95 % of the held-out texts are right.
+        review_at: Lowest confidence at which a proposal is useful.
+        scope_learned: Whether the weights of the scope score were learned; if not, defaults are used.
     """
 
     head: Head
@@ -102,9 +107,9 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
     """Train a head.
 
     Args:
-        examples: Labelled texts, no text twice under one label.
-        outside: Texts known to belong to no label, if there are any; their `truth` is ignored.
-        model: Fingerprint of the model whose vectors these are.
+        examples: Labelled texts; no text occurs twice under one label.
+        outside: Texts known to belong to no label, or None; their `truth` is ignored.
+        model: Fingerprint of the model that computed the vectors.
         done: Called after each of the steps that `steps` counts.
 
     Raises:
@@ -130,7 +135,7 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
 
 
 def steps(examples: Examples, outside: Examples | None) -> int:
-    """Return how often `train` calls `done` for these.
+    """Return how often `train` calls `done` for these examples.
 
     Raises:
         Fatal: there are too few labels or texts to learn from.
@@ -141,7 +146,7 @@ def steps(examples: Examples, outside: Examples | None) -> int:
 
 
 def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Recipe, dict[str, float]]:
-    """Compare the combinations by held-out log loss; return the best and the losses of all, in nats."""
+    """Compare the combinations by held-out log loss; return the best one and all losses, in nats."""
     tried = [part for part in held_out if "joint" in part.logits]
     truth, logits = _stacked(examples, held_out)
     some_truth, some_logits = _stacked(examples, tried)
@@ -169,7 +174,7 @@ def _blend(logits: dict[str, Logits], weight: float, dense: float, sparse: float
 
 
 def _stacked(examples: Examples, parts: Sequence[HeldOut]) -> tuple[Rows, dict[str, Logits]]:
-    """Return the truth and the logits of all rows whose label their fold knew, by the kinds that all parts have."""
+    """Return truth and logits of the rows whose label their fold knew, for the kinds that all parts have."""
     kinds = set.intersection(*(set(part.logits) for part in parts))
     truth = np.concatenate([examples.truth[part.rows[part.known]] for part in parts])
     return truth, {kind: np.concatenate([part.logits[kind][part.known] for part in parts]) for kind in kinds}
@@ -178,7 +183,7 @@ def _stacked(examples: Examples, parts: Sequence[HeldOut]) -> tuple[Rows, dict[s
 def _gathered(
     examples: Examples, parts: Sequence[HeldOut], recipe: Recipe
 ) -> tuple[Logits, NDArray[np.bool_], NDArray[np.float32]]:
-    """Return probabilities, whether the label was known, and similarity, in the order of the examples."""
+    """Return the probabilities, whether each label was known, and the similarity, in the order of the examples."""
     probabilities = np.zeros((len(examples.texts), len(examples.labels)), np.float32)
     known, similarity = np.zeros(len(examples.texts), bool), np.zeros(len(examples.texts), np.float32)
     for part in parts:
@@ -188,20 +193,20 @@ def _gathered(
 
 
 def _scope_folds(everything: Examples) -> list[tuple[Rows, Rows]]:
-    """Return the folds that the scope score is learned from; none where there are few labels and no text without one."""
+    """Return the folds that the scope score is learned from; empty with few labels and no out-of-scope texts."""
     if len(everything.labels) >= LEAST_SCOPE_LABELS:
         return without_labels(everything)
-    strangers = np.flatnonzero(everything.truth < 0)
-    if not len(strangers):
+    outside = np.flatnonzero(everything.truth < 0)
+    if not len(outside):
         return []
     training, held_out = stratified(everything.part(np.flatnonzero(everything.truth >= 0)))[0]
-    return [unseen(everything, training, np.concatenate([held_out, strangers]))]
+    return [unseen(everything, training, np.concatenate([held_out, outside]))]
 
 
 def _learn_scope(
     everything: Examples, folds: Sequence[tuple[Rows, Rows]], recipe: Recipe, done: Callable[[], None]
 ) -> Scope | None:
-    """Learn the scope score's weights; None where there is nothing to learn them from."""
+    """Learn the scope score's weights; return None if the folds lack in-scope or out-of-scope texts."""
     parts = hold_out(everything, [Fold(*rows, recipe.kinds) for rows in folds], done)
     inside = np.concatenate([np.zeros(0, bool), *(part.known for part in parts)])
     if inside.all() or not inside.any():
@@ -211,7 +216,7 @@ def _learn_scope(
 
 
 def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Head:
-    """Fit the chosen combination on all examples, its temperature folded into the weights."""
+    """Fit the chosen combination on all examples, with its temperature multiplied into the weights."""
     terms = TfIdf.fit(examples.texts)
     weighed = terms.weigh(examples.texts)
     labels, dim = len(examples.labels), examples.vectors.shape[1]
@@ -233,6 +238,6 @@ def _check(examples: Examples) -> None:
     counts = np.bincount(examples.truth, minlength=len(examples.labels))
     if (counts >= 2).sum() < 2:
         raise Fatal(
-            f"a head needs at least two labels with two different texts each; there are {len(examples.texts)} texts "
-            f"under {len(examples.labels)} labels"
+            "training needs at least two labels with two different texts each, but there are only "
+            f"{len(examples.texts)} texts under {len(examples.labels)} labels: add labelled texts"
         )

@@ -1,1 +1,1 @@
-"""What measures rankings on labelled queries and chooses the weights. No search imports it."""
+"""Measures rankings on labelled queries and chooses the weights. No code that searches imports this package."""

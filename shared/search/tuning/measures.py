@@ -1,4 +1,4 @@
-"""How good a ranking is, query by query, and how sure that is: MRR, recall, nDCG, and bootstrap intervals."""
+"""The quality of a ranking for each query, and its uncertainty: MRR, recall, nDCG and bootstrap intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ Flags = NDArray[np.bool_]
 
 METRICS = ("mrr", "recall_at_1", "recall_at_5", "ndcg_at_10")
 DEPTH = 10
-"""Ranks that are looked at, also by MRR."""
+"""Number of ranks that all metrics consider, including MRR."""
 
 RESAMPLES = 1_000
 RESAMPLED_AT_ONCE = 20
@@ -24,13 +24,14 @@ COVERAGE = 0.95
 def measure_rankings(relevant: Flags, wanted: NDArray[np.int64]) -> dict[str, Values]:
     """Return each metric for each query.
 
-    MRR is 1 / rank of the first relevant one among the first ten, else 0. Recall is capped as in BEIR (Thakur et al. 2021,
-    https://arxiv.org/abs/2104.08663, appendix): the relevant ones among the first k over min(k, all relevant ones), so that
-    1 can be reached. nDCG is that of Järvelin & Kekäläinen 2002 with gains 0 and 1.
+    MRR is 1 / rank of the first relevant hit among the first ten, or 0 without one. Recall is capped as in BEIR (Thakur
+    et al. 2021, https://arxiv.org/abs/2104.08663, appendix): the number of relevant hits among the first k divided by
+    min(k, number of relevant texts), so that 1 can be reached. nDCG is that of Järvelin & Kekäläinen 2002 with gains 0
+    and 1.
 
     Args:
         relevant: Shape (queries, hits): whether the hit at each rank is relevant; ranks without a hit are False.
-        wanted: Shape (queries,): how many relevant ones there are, 1 or more.
+        wanted: Shape (queries,): the number of relevant texts for each query, 1 or more.
     """
     top = np.zeros((len(relevant), DEPTH), np.bool_)
     top[:, : relevant.shape[1]] = relevant[:, :DEPTH]
@@ -56,7 +57,7 @@ def summarise(values: Mapping[str, Values]) -> dict[str, Any]:
 
 
 def intervals(table: NDArray[np.float64]) -> tuple[Values, Values]:
-    """Return the ends of the percentile bootstrap interval of each column's mean, over 1,000 resamples of the queries.
+    """Return the bounds of the percentile bootstrap interval of each column's mean, from 1,000 resamples.
 
     Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
 

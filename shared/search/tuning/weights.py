@@ -1,6 +1,6 @@
-"""Choosing the weight of BM25 on labelled data, never below the better of cosine and BM25 alone. Knows no store.
+"""Chooses the weight of BM25 on labelled data, so that no metric falls below the better of cosine and BM25 alone.
 
-A table holds what the store found for each query with both scores; every ranking and every weight is computed from it.
+A table holds the hits of each query with both scores. All rankings and weights are computed from it, without the store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from shared.search.tuning.measures import METRICS, Flags, Values, measure_rankin
 
 How = Literal["dense", "bm25"]
 BM25_ALONE = 1_000_000.0
-"""So large a weight is the order by BM25, with cosine for its ties."""
+"""A weight so large that BM25 alone decides the order, and cosine only breaks ties."""
 
 WEIGHTS: tuple[float, ...] = (0.0, *(float(f"{w:.2g}") for w in np.geomspace(0.001, 1, 46)), BM25_ALONE)
 OBJECTIVE = "ndcg_at_10"
-"""The mean that the chosen weight makes highest: of the four metrics the one that sees most of the ranking."""
+"""The metric whose mean is maximised: of the four metrics, it considers the largest part of the ranking."""
 
 SLICE_LEAST_QUERIES = 50
-"""A smaller slice forbids no weight: one query in it moves a metric by 2 % and more."""
+"""A slice with fewer queries cannot exclude a weight: one query in it changes a metric by more than 2 %."""
 
 SEED = 7
 ROUNDING = 1e-9
@@ -30,16 +30,16 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
-    """What was found for each query. Hits stand in the order of their ids; rows are filled up with hits that are none.
+    """The hits of each query. Hits are in the order of their ids; shorter rows are padded.
 
     Attributes:
         dense: Shape (queries, hits), float64: cosines.
-        bm25: Shape (queries, hits), float64.
-        relevant: Shape (queries, hits).
-        is_hit: Shape (queries, hits); False where a row is only filled up.
-        wanted: Shape (queries,): how many relevant ones the corpus has, found or not, 1 or more.
-        terms: Shape (queries,): how many terms each query has.
-        slices: Name of a slice -> which queries are in it, shape (queries,).
+        bm25: Shape (queries, hits), float64: BM25 scores.
+        relevant: Shape (queries, hits): whether each hit is relevant.
+        is_hit: Shape (queries, hits): False for padding.
+        wanted: Shape (queries,): number of relevant texts in the corpus, found or not, 1 or more.
+        terms: Shape (queries,): number of terms of each query.
+        slices: Name of a slice -> whether each query is in it, shape (queries,).
     """
 
     dense: NDArray[np.float64]
@@ -66,28 +66,34 @@ class ScoreTable:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A chosen weight, and whether it is below neither cosine nor BM25 alone on any metric, overall and on each slice."""
+    """A chosen weight.
+
+    Attributes:
+        weight: The weight of BM25.
+        never_below: Whether no metric falls below cosine alone or BM25 alone, overall and on each slice.
+    """
 
     weight: float
     never_below: bool
 
 
 def measure_fused(table: ScoreTable, weight: float) -> dict[str, Values]:
-    """Return each metric of the fused ranking for each query; neither age nor duplicates play a part."""
+    """Return each metric of the fused ranking for each query; age and duplicates are ignored."""
     return _measure(table, table.dense + lexical(table.bm25, table.terms, weight), table.is_hit)
 
 
 def measure_alone(table: ScoreTable, how: How) -> dict[str, Values]:
-    """Return each metric of the ranking by cosine or by BM25 alone; BM25 finds only what shares a term."""
+    """Return each metric of the ranking by cosine or by BM25 alone; BM25 finds only texts that share a term."""
     if how == "dense":
         return _measure(table, table.dense, table.is_hit)
     return _measure(table, table.bm25, table.is_hit & (table.bm25 > 0))
 
 
 def choose_weight(table: ScoreTable, weights: Sequence[float] = WEIGHTS) -> Choice:
-    """Return the weight with the best mean nDCG among those that are never below; the least of equals.
+    """Return the weight with the best mean nDCG among those that never fall below cosine or BM25 alone.
 
-    Where every weight is below on something, it is the one that is below by the least.
+    Of equally good weights, the smallest is chosen. If every weight falls below on some metric, the one with the
+    smallest shortfall is chosen.
     """
     floors = _floors(table)
     best: tuple[float, float, float] | None = None
@@ -97,7 +103,7 @@ def choose_weight(table: ScoreTable, weights: Sequence[float] = WEIGHTS) -> Choi
         key = (-(shortfall if shortfall > ROUNDING else 0.0), float(means[0, METRICS.index(OBJECTIVE)]), -weight)
         best = key if best is None else max(best, key)
     if best is None:
-        raise ValueError("no weight to choose from")
+        raise ValueError("weights is empty: give at least one weight")
     return Choice(-best[2], best[0] == 0)
 
 
@@ -125,12 +131,12 @@ def tuning_report(table: ScoreTable, weight: float) -> dict[str, Any]:
 
 
 def _floors(table: ScoreTable) -> NDArray[np.float64]:
-    """Return the better of cosine and BM25 alone for each part of the table and each metric."""
+    """Return the higher mean of cosine alone and BM25 alone, for all queries and each large slice, and each metric."""
     return np.maximum(*(_means(table, measure_alone(table, how)) for how in ("dense", "bm25")))
 
 
 def _means(table: ScoreTable, values: Mapping[str, Values]) -> NDArray[np.float64]:
-    """Return means of shape (1 + slices that are large enough, metrics); the first row is over all queries."""
+    """Return means of shape (1 + number of large slices, metrics); the first row covers all queries."""
     rows = np.stack([values[name] for name in METRICS], axis=1)
     large = [inside for inside in table.slices.values() if inside.sum() >= SLICE_LEAST_QUERIES]
     return np.stack([rows.mean(0), *(rows[inside].mean(0) for inside in large)])
