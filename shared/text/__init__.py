@@ -1,1 +1,1 @@
-"""What a text goes through before anything sees it: normalisation, mail's trimmings, masking of personal data."""
+"""Preparation of texts before any other use: normalisation, HTML to text, masking of personal data, cutting."""

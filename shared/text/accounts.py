@@ -1,4 +1,4 @@
-"""Finding account and card numbers in a shadow: IBANs by their checksum, cards by issuer and Luhn's digit."""
+"""Finds account and card numbers in a shadow: IBANs by their checksum, cards by their issuer and the Luhn checksum."""
 
 import re
 
@@ -11,12 +11,12 @@ IBAN_START = re.compile(
     rf"(?:(?<![A-Za-z0-9])|(?<=IBAN))(?=([A-Z]{GAP}[A-Z]{GAP}\d{GAP}\d(?:{GAP}[A-Z0-9]){{11,30}}))", re.IGNORECASE
 )
 IBAN_MIN_CHARS = 15
-"""Norway's, the shortest (ISO 13616 registry)."""
+"""The length of Norway's IBANs, the shortest ones (ISO 13616 registry)."""
 
 DIGITS = re.compile(rf"(?<!\d)\d(?:{GAP}\d){{12,}}+")
 GROUP = re.compile(r"\d+")
 CARD_LENGTHS = range(13, 20)
-"""ISO/IEC 7812-1 allows up to 19 digits; the shortest in use has 13."""
+"""ISO/IEC 7812-1 allows up to 19 digits; the shortest card numbers in use have 13."""
 
 ISSUER = re.compile(
     r"(?:4(?:.{12}|.{15}|.{18})"  # Visa
@@ -29,18 +29,20 @@ ISSUER = re.compile(
     r"|(?:50[0-9]{2}|5[6-8]..|63..|67..|60..).{12,15}"  # Maestro, RuPay
     r"|220[0-4].{12,15})"  # Mir
 )
-"""Prefixes and lengths that issuers use, so that few order numbers pass for cards."""
+"""Prefixes and lengths that issuers use, so that few order numbers are mistaken for card numbers."""
 
 AMEX_GROUPS = ([4, 6, 5], [4, 6, 4])
-"""Groups that are not of one size; numbers with more than a sign between them must be grouped as cards are."""
+"""Card groupings with groups of different sizes. If more than one character separates the digits of a number, it counts
+as a card number only if it is grouped like one."""
 
 FIRST_DIGITS = "23456"
 STARTS = 5_000
-"""So many places of a text are looked at for a card; beyond them, any long enough run of digits is masked unchecked."""
+"""Maximum number of positions in a text that are checked for a card number; after that, every long enough run of digits
+is masked without a check."""
 
 
 def find_ibans(shadow: str) -> list[Span]:
-    """Return the IBANs in a shadow, in any grouping and case."""
+    """Return the IBANs in a shadow, in any grouping and in upper or lower case."""
     spans: list[Span] = []
     for found in IBAN_START.finditer(shadow):
         start = found.start()
@@ -52,9 +54,10 @@ def find_ibans(shadow: str) -> list[Span]:
 
 
 def _iban_length(candidate: str) -> int:
-    """Return how much of a candidate is an IBAN, its gaps included.
+    """Return the length of the IBAN at the start of a candidate, including its gaps; 0 without an IBAN.
 
-    The remainder of ISO 7064 (mod 97-10) is carried along, so that the library judges only lengths whose checksum holds.
+    The ISO 7064 remainder (mod 97-10) is updated with each character, so that the library checks only lengths whose
+    checksum is right.
     """
     compact, ends = "", []
     for at, char in enumerate(candidate):
@@ -75,7 +78,7 @@ def _iban_length(candidate: str) -> int:
 
 
 def find_cards(shadow: str) -> list[Span]:
-    """Return the card numbers in a shadow; each begins and ends with a group of digits as it is written."""
+    """Return the card numbers in a shadow; each begins and ends at the edge of a written group of digits."""
     spans: list[Span] = []
     shadow = without_dates(shadow)
     starts = STARTS
@@ -86,7 +89,7 @@ def find_cards(shadow: str) -> list[Span]:
                 continue
             starts -= 1
             end = run.end() if starts < 0 else _card_end(shadow, groups, first)
-            if spans and start < spans[-1][1]:  # what went before may have been no part of the card
+            if spans and start < spans[-1][1]:  # the earlier digits may not belong to the card
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]), CARD)
             elif end:
                 spans.append((start, end, CARD))
@@ -94,7 +97,7 @@ def find_cards(shadow: str) -> list[Span]:
 
 
 def _card_end(shadow: str, groups: list[tuple[int, int]], first: int) -> int:
-    """Return where the longest card that begins with a group ends, 0 if none does."""
+    """Return the end of the longest card number that begins with a group; 0 without one."""
     digits, found, wide = "", 0, False
     sizes: list[int] = []
     before = groups[first][0]

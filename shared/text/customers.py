@@ -1,4 +1,4 @@
-"""Customer ids that are personal data, replaced by keyed digests: one customer stays one, and nobody can be read back."""
+"""Replaces customer ids that are personal data by keyed digests: one id per customer, which cannot be reversed."""
 
 import hmac
 import re
@@ -13,30 +13,30 @@ from shared.text.shadow import MAIL, PHONE, Span, shadow_of
 
 PREFIX = "customer-"
 DIGEST_HEX_DIGITS = 32
-"""128 bits: among a million million customers the chance that any two share a digest is below 10^-14."""
+"""128 bits: among 10^12 customers, the probability that any two share a digest is below 10^-14."""
 
 
 SCHEME = re.compile(r"(?:mailto|tel|sms|whatsapp|callto|sip):(?://)?", re.IGNORECASE)
 
 
 class CustomerIds:
-    """Replaces a customer's id that is, or holds, an address or a number; every other id stays as it is.
+    """Replaces customer ids that are or contain a mail address or a number; all other ids stay unchanged.
 
-    Bare digits stay, since an id of a source system has no other form, unless they begin with the 0 of a phone number or
-    are a card's.
+    Ids that are only digits stay unchanged, because source systems use such ids, unless they begin with 0 like a phone
+    number or are a card number.
 
     Args:
-        key: Of the digests (HMAC-SHA-256, RFC 2104). Whoever has it can test a guess; without it no one can.
-        region: Where a phone number without a country's code is dialled, ISO 3166-1 alpha-2.
+        key: Key of the digests (HMAC-SHA-256, RFC 2104). Anyone who has it can test a guess; without it nobody can.
+        region: Region of phone numbers without a country code, ISO 3166-1 alpha-2.
     """
 
     def __init__(self, key: bytes, region: str) -> None:
         self._key, self._region = key, region
 
     def stored(self, tenant_id: str, customer_id: str) -> str:
-        """Return the id as it may be stored: itself, or a digest that differs between tenants and between customers.
+        """Return the id to store: the id itself, or a digest that differs between tenants and between customers.
 
-        The usual writings of one address or number have one digest.
+        The usual spellings of one address or number give the same digest.
         """
         text = normalise(customer_id)
         text = shadow_of(decode_characters(text).text if has_codes(text) else text)
@@ -48,7 +48,7 @@ class CustomerIds:
         return PREFIX + hmac.digest(of_tenant, self._canonical(text, spans).encode(), sha256).hex()[:DIGEST_HEX_DIGITS]
 
     def _canonical(self, text: str, spans: list[Span]) -> str:
-        """Return one writing for the usual ones of an id: addresses and numbers in one form, the rest in small letters."""
+        """Return one form for the usual spellings of an id: addresses and numbers normalised, the rest lower-case."""
         parts: list[str] = []
         at = 0
         for start, end, mask in spans:

@@ -1,4 +1,4 @@
-"""What of a message is kept and not embedded: the mail it quotes, its signature, what a page hides."""
+"""The parts of a message that are kept but not embedded: the mail that it quotes, its signature, and hidden text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ Reason = Literal["quotation", "signature", "hidden"]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A piece of a message that is kept and not embedded.
+    """A piece of a message that is kept but not embedded.
 
     Attributes:
         reason: `quotation` of the mail that is answered, `signature`, or `hidden` from the readers of an HTML mail.
-        text: The piece, personal data masked.
+        text: The piece, with personal data masked.
     """
 
     reason: Reason
@@ -26,11 +26,11 @@ class Cut:
 
 
 def cut(text: str, subject: str, quotes: bool, signatures: bool) -> tuple[str, tuple[Cut, ...]]:
-    """Return what of a message is embedded, and the pieces that are not.
+    """Return the part of a message that is embedded, and the pieces that are not.
 
     Args:
-        text: The message, personal data masked.
-        subject: Of the message; one such as `Fwd: lamp` says that it forwards another mail, so nothing is cut.
+        text: The message, with personal data masked.
+        subject: Subject of the message; a subject such as `Fwd: lamp` marks a forwarded mail, of which nothing is cut.
         quotes: Whether the mail that is answered is cut.
         signatures: Whether the signature is cut.
     """

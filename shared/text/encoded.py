@@ -1,4 +1,4 @@
-"""Characters written as codes, in addresses of pages, HTML and JSON: what they stand for, and where they stand."""
+"""Decodes characters that are written as codes in URLs, HTML and JSON, and records where each code was."""
 
 import re
 from dataclasses import dataclass
@@ -21,17 +21,18 @@ CODE = re.compile(
     rf"|&({'|'.join(NAMED)});"
     r"|\\{1,4}(?:u00|x)([2-7][0-9A-Fa-f])|\\([nrt])"
 )
-"""A code of a character; the groups are its number in hex, a run of UTF-8 beyond ASCII, its number in hex and in decimal,
-its name, its number in hex, and a letter for a blank."""
+"""A character code. The groups are: a percent-encoded ASCII code in hex, a percent-encoded run of UTF-8 beyond ASCII,
+an HTML code in hex, an HTML code in decimal, an HTML name, a backslash escape in hex, and an escaped line break or
+tab."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A text without codes.
+    """A decoded text.
 
     Attributes:
-        text: The text.
-        starts: For each character, and the end, where it began in the text with codes.
+        text: The text without codes.
+        starts: For each character, and for the end of the text, its start in the text with codes.
     """
 
     text: str
@@ -39,12 +40,12 @@ class Decoded:
 
 
 def has_codes(text: str) -> bool:
-    """Whether a text holds such codes; next to no cost for one that holds none."""
+    """Return whether a text contains such codes; this takes almost no time for a text without them."""
     return ("%" in text or "&" in text or "\\" in text) and CODE.search(text) is not None
 
 
 def decode_characters(text: str) -> Decoded:
-    """Return a text with codes replaced by what they stand for."""
+    """Return a text with its codes replaced by the characters that they stand for."""
     parts: list[str] = []
     starts: list[int] = []
     at = 0

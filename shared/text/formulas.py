@@ -1,4 +1,4 @@
-"""The formulas of mails in many languages: how they begin, how they close, and what devices write by themselves."""
+"""The set phrases of mails in many languages: salutations, closings, and lines that devices add automatically."""
 
 import re
 from collections.abc import Sequence
@@ -62,14 +62,14 @@ THANKS = frozenset(
         "|på forhånd tak|tack|tack på förhand|takk|dzięki|dziękuję|kiitos|děkuji"
     ).split("|")
 )
-"""Words that close a mail and open one too, so that only a name may follow them."""
+"""Words that both close and open mails; they count as a closing only if nothing but a name follows them."""
 
 SHORT = frozenset(("mfg", "lg", "vg", "tak", "best", "yours"))
-"""Closings that are also an answer to a question, such as the name of a maker: they close only above a name."""
+"""Closings that can also answer a question, such as the name of a manufacturer: they count only above a name."""
 
 
 def says_something(lines: Sequence[str]) -> bool:
-    """Whether some line above the signature is more than blank, a salutation, or what a device writes by itself."""
+    """Return whether any line above the signature has content: it is not blank, a salutation or a device's line."""
     for line in (line.strip("> \t") for line in lines):
         if line == "--" or is_regards(closing_words(line)):
             return False
@@ -79,12 +79,12 @@ def says_something(lines: Sequence[str]) -> bool:
 
 
 def is_device_line(line: str) -> bool:
-    """Whether a line is what a device or a mail program adds by itself."""
+    """Return whether a line is one that a device or a mail program adds automatically."""
     return len(line) <= FORMULA_CHARS and DEVICE.fullmatch(line) is not None
 
 
 def is_regards(words: str) -> bool:
-    """Whether words close a mail, also as in `vielen dank und liebe grüße`."""
+    """Return whether words close a mail, including combinations such as `vielen dank und liebe grüße`."""
     if words in REGARDS or ENGLISH_REGARDS.fullmatch(words):
         return True
     thanks, _, regards = words.replace(" et ", " und ").replace(" y ", " und ").partition(" und ")
@@ -92,5 +92,5 @@ def is_regards(words: str) -> bool:
 
 
 def closing_words(line: str) -> str:
-    """Return a line as the lists of closings have it."""
+    """Return a line in the form that the lists of closings use."""
     return line.lower().rstrip(",.! ")

@@ -1,6 +1,6 @@
-"""What mail programs write above a mail that is answered or forwarded: header blocks and marker lines, in many languages.
+"""The header blocks and marker lines that mail programs write above a quoted or forwarded mail, in many languages.
 
-A header is recognised by its lines, in any order; a customer's own `From: Berlin` and `To: Paris` are none.
+A header is recognised by its lines, in any order; a customer's own `From: Berlin` and `To: Paris` are not a header.
 """
 
 import re
@@ -27,7 +27,7 @@ _EVERY_NAME = "|".join(sorted((re.escape(name) for name in _FIELD_OF), key=len, 
 
 LINE = re.compile(rf" {{0,4}}[*_]{{0,2}}({_EVERY_NAME})[*_]{{0,2}} ?[:\uff1a][*_]{{0,2}}(?!//)(.*)", re.IGNORECASE)
 HOLDS_ADDRESS = re.compile(r"[<(\[](?:mailto:)?(?:\[mail\]|\S+@)|[:\uff1a][*_ ]*(?:\[mail\]|\S+@\S+)\s*$")
-"""An address as mail programs write it: in brackets behind a name, or alone."""
+"""A mail address as mail programs write it: in brackets after a name, or alone."""
 
 OF_MAIL = re.compile(
     r" {0,4}[*_]{0,2}(?:(?:cc|bcc|sent|gesendet|envoyé|enviad[oa]|inviato|verzonden|verstuurd|sendt|skickat|wysłan[oe]"
@@ -37,19 +37,20 @@ OF_MAIL = re.compile(
     r"(?:re|aw|sv|antw|odp|r|rv|res|vs|ynt) ?:)",
     re.IGNORECASE,
 )
-"""A line that is not found beside a customer's own `From: Berlin` and `Subject: two tickets`; a date needs its year."""
+"""A line that occurs only in mail headers, not beside a customer's own `From: Berlin` and `Subject: two tickets`; a
+date needs its year."""
 
 HEADER_LINES = 24
-"""A header has no more lines, those of a long list of recipients included."""
+"""The maximum number of lines of a header, including a long list of recipients."""
 
 MARKER_CHARS = 120
 RULES = ("-", "_", "=", "*", "#")
-"""What lines are drawn with."""
+"""Characters that separator lines are made of."""
 
 FORWARD_PREFIX = re.compile(
     r"\s*(?:\[[^\]]{1,30}\]\s*)?(?:fwd?|wg|tr|rv|i|enc|doorst|vs|vb|pd|i̇lt|转发|轉寄|転送) ?[:\uff1a]", re.IGNORECASE
 )
-"""What mail programs set before the subject of a forwarded mail."""
+"""The prefix that mail programs put before the subject of a forwarded mail."""
 
 _FORWARDED = (
     r"(?:forward(?:ed|ing)|weitergeleitet\w*|transf[ée]r[ée]\w*|réexpédi\w+|reenviad\w+|inoltrat\w+|doorgestuurd\w*"
@@ -60,7 +61,7 @@ FORWARD_MARKER = re.compile(
     rf"[-_=*]{{2,}}.{{0,40}}(?<![^\W_]){_FORWARDED}.{{0,100}}|.{{0,40}}(?<![^\W_]){_FORWARDED}.{{0,40}}[:\uff1a]",
     re.IGNORECASE,
 )
-"""A line above a forwarded mail: what follows is what its sender wants to show."""
+"""A line above a forwarded mail: its sender wants the reader to see the mail below it."""
 
 ORIGINAL_MARKER = re.compile(
     r"[-_=*]{2,} ?(?:original[ -](?:message|nachricht|mail|e-mail|meddelelse|appointment)|originalnachricht"
@@ -73,20 +74,21 @@ ORIGINAL_MARKER = re.compile(
     r" (?:above|oberhalb|über) (?:this|the|dieser|diese|der) (?:line|linie|zeile).{0,20}",
     re.IGNORECASE,
 )
-"""A line above a mail that is answered, and what help desks set where a reply ends."""
+"""A line above the mail that is answered, or the line with which help desks mark the end of a reply."""
 
 
 def header_field_of(line: str) -> Field | None:
-    """Return which field of a mail's header a line is; None: it is no line of a header."""
+    """Return the header field of a line; None if it is not a header line."""
     found = LINE.match(line) if ":" in line or "\uff1a" in line else None
     return _FIELD_OF[found[1].casefold()] if found else None
 
 
 def header_end(lines: Sequence[str], start: int) -> int | None:
-    """Return where the header of a quoted mail that begins at a line ends (the first line after it); None: none begins.
+    """Return the first line after the header of a quoted mail that begins at a line; None if no header begins there.
 
-    A header names a sender and two of date, recipient and subject, each once, and holds an address, or a subject and what
-    only mails have. Its lines may wrap behind a comma or a semicolon; a single blank line may stand between two of them.
+    A header names a sender and two of date, recipient and subject, each once. It also contains a mail address, or a
+    subject and a line that occurs only in mail headers. Its lines may wrap after a comma or a semicolon, and a single
+    blank line may separate two of them.
     """
     if header_field_of(lines[start]) is None:
         return None
@@ -110,14 +112,14 @@ def header_end(lines: Sequence[str], start: int) -> int | None:
 
 
 def _continues(lines: Sequence[str], at: int) -> bool:
-    """Whether a line goes on with the recipients of the line above it."""
+    """Return whether a line continues the list of recipients of the line above it."""
     return bool(lines[at].strip()) and (
         lines[at - 1].rstrip().endswith((",", ";")) or lines[at].startswith(("<", "[mail]"))
     )
 
 
 def is_forwarded_header(lines: Sequence[str]) -> bool:
-    """Whether the subject of a header says that the mail was forwarded."""
+    """Return whether the subject of a header marks a forwarded mail."""
     return any(
         found is not None and _FIELD_OF[found[1].casefold()] == "subject" and FORWARD_PREFIX.match(found[2])
         for found in map(LINE.match, lines)
@@ -125,14 +127,14 @@ def is_forwarded_header(lines: Sequence[str]) -> bool:
 
 
 def is_forward_marker(line: str) -> bool:
-    """Whether a line announces a forwarded mail."""
+    """Return whether a line announces a forwarded mail."""
     line = line.strip()
     framed = line.startswith(RULES) or line.endswith((":", "\uff1a"))
     return framed and len(line) <= MARKER_CHARS and FORWARD_MARKER.fullmatch(line) is not None
 
 
 def is_original_marker(line: str) -> bool:
-    """Whether a line announces the mail that is answered."""
+    """Return whether a line announces the mail that is answered."""
     line = line.strip()
     framed = line.startswith(RULES) or any(word in line.lower() for word in ("line", "linie", "zeile"))
     return framed and len(line) <= MARKER_CHARS and ORIGINAL_MARKER.fullmatch(line) is not None

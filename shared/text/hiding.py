@@ -1,4 +1,4 @@
-"""Which elements of an HTML mail are not shown: by their attributes, their style, or a rule of the mail's style sheets."""
+"""Finds hidden elements of an HTML mail: by their attributes, their style, or a rule of the mail's style sheets."""
 
 import re
 from collections.abc import Mapping
@@ -11,32 +11,33 @@ HIDES = re.compile(
     rf"|text-indent:-{FAR}|(?:left|top|right):-{FAR}"
     rf"|margin(?:-left|-top):-\d{{4,}}(?:px|pt|em)|clip:rect\((?:0(?:px)?[, ]?){{4}}\)|transform:scale\(0\))(?=[;}}]|$)"
 )
-"""A declaration, blanks removed, that leaves nothing of an element to see."""
+"""A declaration, with blanks removed, that makes an element invisible."""
 
 TYPE_SIZE = re.compile(rf"(?:^|[;{{])font-size:(?:({NOTHING}|\.\d+px|1px)|[^;}}]+)(?=[;}}]|$)")
-"""The size of an element's type; the group is one that leaves nothing to see, until an element in it has another."""
+"""The font size of an element. The group matches a size that makes text invisible, unless an inner element sets another
+size."""
 
 NO_ROOM = re.compile(rf"(?:^|[;{{])(?:max-)?(?:height|width):{NOTHING}(?=[;}}]|$)")
 CUT_OFF = re.compile(r"(?:^|[;{])overflow(?:-[xy])?:hidden(?=[;}]|$)")
-"""An element without room is seen all the same, unless what juts out is cut off."""
+"""An element of zero size is still visible, unless its overflow is hidden."""
 
 BLANKS = re.compile(r"\s+|!important|/\*.{0,500}?\*/", re.DOTALL)
 SHEET_ENDS = re.compile(r"<(/?)style\b[^<>]*>", re.IGNORECASE)
 PRINTED = re.compile(r"media=[\"']?print\b", re.IGNORECASE)
 SELECTOR = re.compile(r"[a-z0-9]*([.#])([\w-]+)", re.IGNORECASE)
 SHEET_CHARS = 50_000
-"""As much of a mail's style sheets is read; real ones have a few thousand characters."""
+"""Number of characters of a mail's style sheets that are read; real style sheets have a few thousand."""
 
 STYLE_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Hiding:
-    """What hides elements in one mail.
+    """The style sheet rules that hide elements in one mail.
 
     Attributes:
-        classes: Classes that a style sheet does not show.
-        ids: Ids that a style sheet does not show.
+        classes: Classes that a style sheet hides.
+        ids: Ids that a style sheet hides.
     """
 
     classes: frozenset[str] = frozenset()
@@ -44,7 +45,7 @@ class Hiding:
 
     @classmethod
     def of(cls, page: str) -> "Hiding":
-        """Read the style sheets of a page; rules for one kind of screen alone are passed over."""
+        """Read the style sheets of a page; rules that apply only to some screens are ignored."""
         if "<style" not in page and "<STYLE" not in page:
             return cls()
         sheets = _sheets(page)[:SHEET_CHARS].replace("<!--", "").replace("-->", "")
@@ -59,7 +60,7 @@ class Hiding:
         return cls(frozenset(names["."]), frozenset(names["#"]))
 
     def hides(self, attributes: Mapping[str, str]) -> bool:
-        """Whether an element with these attributes is not shown."""
+        """Return whether an element with these attributes is hidden."""
         if not attributes:
             return False
         if "display" in attributes.get("style", "") and not hides_by_style(attributes["style"]):
@@ -73,7 +74,7 @@ class Hiding:
 
 
 def type_shows(attributes: Mapping[str, str], inherited: bool) -> bool:
-    """Whether the type of an element has a size: its own or, where none is given, that of the element around it."""
+    """Return whether an element's text is visible by its font size, its own or else that of the element around it."""
     style = attributes.get("style", "")
     if "font-size" not in style:
         return inherited
@@ -82,7 +83,7 @@ def type_shows(attributes: Mapping[str, str], inherited: bool) -> bool:
 
 
 def hides_by_style(style: str) -> bool:
-    """Whether declarations, as in an attribute `style`, leave nothing to see."""
+    """Return whether declarations, as in a `style` attribute, make an element invisible."""
     if ":" not in style:
         return False
     written = BLANKS.sub("", style[:STYLE_CHARS].lower())
@@ -92,7 +93,7 @@ def hides_by_style(style: str) -> bool:
 
 
 def _sheets(page: str) -> str:
-    """Return the style sheets of a page, one after the other."""
+    """Return the style sheets of a page, concatenated."""
     found: list[str] = []
     start: int | None = None
     for tag in SHEET_ENDS.finditer(page):
@@ -105,7 +106,7 @@ def _sheets(page: str) -> str:
 
 
 def _rules(sheet: str) -> list[tuple[str, str]]:
-    """Return selectors and declarations; what stands in `@media` and its like is left out."""
+    """Return selectors and declarations; the content of at-rules such as `@media` is left out."""
     rules: list[tuple[str, str]] = []
     selectors, start, depth = "", 0, 0
     for found in re.finditer(r"[{}]", sheet):

@@ -1,7 +1,8 @@
-"""HTML mail to text, by lxml's parser as a stream of tags: no layout, so that the text only gets shorter.
+"""Converts HTML mails to text, with lxml's parser as a stream of tags.
 
-What a reader sees and what is hidden from him are two texts; only markup, scripts and style sheets are in neither. A parser
-that lays pages out makes 80 million characters of a table of 100,000 (decision 0008).
+No layout is computed, so that a text can only get shorter. The visible and the hidden text are returned separately;
+only markup, scripts and style sheets are dropped from both. A converter that computes the layout turns a table of
+100,000 characters into 80 million characters (decision 0008).
 """
 
 import re
@@ -21,7 +22,8 @@ LINES = frozenset(
     ("address", "article", "center", "dd", "div", "dl", "dt", "footer", "form", "header", "hr", "li", "main", "tr")
 )
 TAGS = 10_000
-"""More tags than a mail of people has; the parser compares each end tag with all that is open."""
+"""Maximum number of tags for the parser, more than a mail written by a person has; the parser compares each end tag
+with all open elements."""
 
 PARAGRAPHS = frozenset(("blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"))
 CELLS = frozenset(("td", "th"))
@@ -39,17 +41,17 @@ INLINE = frozenset(
     " noframes noscript object optgroup option output param picture progress q rp rt ruby s samp section select"
     " small source span strike strong sub summary sup svg tbody textarea tfoot thead time track tt u var video wbr".split()
 )
-"""Elements that end no line here."""
+"""Elements that do not end a line here."""
 
 KNOWN = LINES | PARAGRAPHS | CELLS | CODE | HIDDEN | VOID | INLINE | {"!doctype", "!--", "![if", "![endif", "?xml"}
 START = re.compile(r"<(?!/?[a-z][a-z0-9]*:[a-z])(/?(?:!--|!\[?[a-z]+|\?xml|[a-z][a-z0-9]*(?=[\s/>]))?)", re.IGNORECASE)
-"""What may begin a tag, but for those with a prefix, such as Word's `<o:p>`."""
+"""The start of a possible tag, except for tags with a prefix, such as Word's `<o:p>`."""
 
 NEVER_SHOWN = [(re.compile("<!--"), re.compile("-->"))] + [
     (re.compile(rf"<{name}\b[^<>]*>", re.IGNORECASE), re.compile(rf"</{name}\b", re.IGNORECASE))
     for name in ("script", "style", "title", "textarea", "template")
 ]
-"""Where what the parser keeps from a reader begins and ends."""
+"""The beginning and the end of elements whose content the parser never shows."""
 
 MAY_HIDE = re.compile(r"<(?:!--|s[ct]|t[ie])", re.IGNORECASE)
 
@@ -57,7 +59,7 @@ QUOTE_MARK = "> "
 
 
 def looks_like_html(text: str) -> bool:
-    """Tell a mail in HTML from a text that speaks of `<name>`, `a < b` or `<3`, or quotes a little XML."""
+    """Return whether a text is an HTML mail, and not a text that contains `<name>`, `a < b`, `<3` or quoted XML."""
     if ">" not in text or "<" not in text or (text.startswith("<?xml") and "<html" not in text[:1_000].lower()):
         return False
     if "</" in text and PAGE.search(text):
@@ -68,7 +70,7 @@ def looks_like_html(text: str) -> bool:
 
 
 class PageText(NamedTuple):
-    """The text of a page: what a reader sees, and what is hidden from him."""
+    """The visible and the hidden text of a page."""
 
     visible: str
     hidden: str = ""
@@ -77,8 +79,8 @@ class PageText(NamedTuple):
 def html_to_text(text: str) -> PageText:
     """Return the text of a mail; quoted mail is marked as in plain text.
 
-    Where the parser keeps nothing, as after a script that never ends, and where there are too many tags for it, only the
-    tags are taken out.
+    If the parser returns no text, as after a script that never ends, or if the mail has too many tags, only the tags
+    are removed.
     """
     text = _without_strange_tags(text)
     found = _parsed(text) if text.count("<") <= TAGS else PageText("")
@@ -97,10 +99,10 @@ def _parsed(text: str) -> PageText:
 
 
 class _Reader:
-    """Takes the parser's events and keeps what shows apart from what is hidden.
+    """Takes the parser's events and separates visible from hidden text.
 
     Args:
-        hiding: Tells which elements are not shown.
+        hiding: Decides which elements are hidden.
     """
 
     def __init__(self, hiding: Hiding) -> None:
@@ -114,7 +116,7 @@ class _Reader:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Open an element."""
-        if tag == "body":  # whatever was left open in the head
+        if tag == "body":  # discard elements that were left open in the head
             self._open, self._hiders, self._code = [], 0, 0
             self._type_shows = True
         if tag not in VOID:
@@ -133,7 +135,7 @@ class _Reader:
         self._break(tag)
 
     def end(self, tag: str) -> None:
-        """Close an element, and what was left open in it."""
+        """Close an element and the elements that were left open in it."""
         self._code = max(0, self._code - (tag in CODE))
         self._verbatim = max(0, self._verbatim - (tag == "pre"))
         if tag == "blockquote" and self._cited:
@@ -147,7 +149,7 @@ class _Reader:
                 self._hiders -= hides
 
     def data(self, data: str) -> None:
-        """Keep text, its blanks folded."""
+        """Keep text, with runs of blanks reduced to one."""
         if self._code:
             return
         if self._verbatim:
@@ -157,10 +159,10 @@ class _Reader:
             self._parts().append(" " * data[:1].isspace() + folded + " " * (bool(folded) and data[-1:].isspace()))
 
     def close(self) -> None:
-        """Do nothing: the parser wants it."""
+        """Do nothing; the parser requires this method."""
 
     def text(self) -> PageText:
-        """Return what was kept."""
+        """Return the visible and the hidden text."""
         return PageText(_lines("".join(self._visible)), _lines("".join(self._hidden)))
 
     def _shows(self) -> bool:
@@ -183,7 +185,7 @@ class _Reader:
 
 
 def _without_strange_tags(text: str) -> str:
-    """Write `<` as an entity where it begins no tag of HTML: `<name>` and `a < b` are words of people."""
+    """Replace each `<` that does not begin an HTML tag by an entity: people write `<name>` and `a < b`."""
     strange = {found for found in set(START.findall(text)) if found.lower().lstrip("/") not in KNOWN}
     if not strange:
         return text
@@ -191,7 +193,7 @@ def _without_strange_tags(text: str) -> str:
 
 
 def _opened_up(text: str) -> str:
-    """Take out the start of a comment, script or style sheet that never ends, so that the rest is not lost with it."""
+    """Remove the start of a comment, script or style sheet that never ends, so that the text after it is not lost."""
     for opening, end in NEVER_SHOWN if MAY_HIDE.search(text) else ():
         last = max((found.end() for found in end.finditer(text)), default=0)
         text = text[:last] + opening.sub("", text[last:])
@@ -199,7 +201,7 @@ def _opened_up(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """Return the lines without blanks around them, and at most one empty line between two."""
+    """Return the lines without blanks around them, and with at most one empty line between two."""
     kept: list[str] = []
     for line in (each.strip() for each in text.split("\n")):
         if line.strip("> ") or (kept and kept[-1]):

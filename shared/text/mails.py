@@ -1,15 +1,16 @@
-"""Finding mail addresses in a shadow: plain, quoted, in other scripts, and spelled out as `name (at) domain (dot) com`."""
+"""Finds mail addresses in a shadow: plain, quoted, in other scripts, or spelled out as `name (at) domain (dot) com`."""
 
 import re
 
 from shared.text.shadow import MAIL, Span
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
-"""Scripts that set no blanks between words, where the neighbours of an address are no part of it."""
+"""Scripts without blanks between words, in which the characters next to an address do not belong to it."""
 
 PUNCTUATION = r".+'\-"
-"""What an address holds before its `@` beside letters, digits and `_`. RFC 5322 allows more, such as `/`, `=` and `&`, but
-in mails of people those part an address from what stands before it: `https://x.example/u?e=jo@example.com`."""
+"""The punctuation that is accepted before the `@` of an address, besides word characters. RFC 5322 allows more, such as
+`/`, `=` and `&`, but in real mails these separate an address from the text before it:
+`https://x.example/u?e=jo@example.com`."""
 
 AT_SIGN = r" ?@ ?"
 
@@ -17,12 +18,13 @@ AT_SIGN = r" ?@ ?"
 def _address(word: str, joiners: str, other: str) -> re.Pattern[str]:
     """Return the pattern of an address: RFC 5322, section 3.4.1, without comments, and RFC 6531.
 
-    Possessive, so that no part is read twice; a full stop at the end is no part of it.
+    The quantifiers are possessive, so that no part is read twice. A full stop at the end does not belong to the
+    address.
 
     Args:
-        word: What matches one letter or digit.
-        joiners: What may stand between letters beside `PUNCTUATION`.
-        other: A class of the letters of scripts without blanks.
+        word: A pattern that matches one letter or digit.
+        joiners: Characters allowed inside a name, in addition to `PUNCTUATION`.
+        other: A character class for scripts without blanks.
     """
     label = rf"(?:{word}++(?:-++{word}++)*+|{other}++(?:-++{other}++)*+)"
     top = rf"(?:(?![\d_]){word}(?:{word}|-(?={word}))++|{other}{{2,3}})"
@@ -36,7 +38,7 @@ def _address(word: str, joiners: str, other: str) -> re.Pattern[str]:
 
 
 ASCII_ADDRESS = _address("[A-Za-z0-9_]", "", "[^\\x00-\\U0010ffff]")
-ADDRESS = _address(rf"[^\W{UNSPACED}]", "\u200c\u200d", f"[{UNSPACED}]")  # these two characters join letters
+ADDRESS = _address(rf"[^\W{UNSPACED}]", "\u200c\u200d", f"[{UNSPACED}]")  # these two join characters
 
 NO_TOP = frozenset(
     "png jpg jpeg gif svg webp bmp tif tiff ico heic avif css scss less js mjs cjs jsx ts tsx json xml yml yaml toml ini"
@@ -44,12 +46,12 @@ NO_TOP = frozenset(
     " apk iso jar war tgz tar gz bz2 rar mp3 mp4 wav ogg avi mkv webm woff woff2 ttf otf eot psd eps rb pyc java kt cpp"
     " service socket timer target mount slice scope lock bak tmp".split()
 )
-"""Endings of files and of a machine's services; none is a top-level domain (IANA's list of 2026)."""
+"""File extensions and suffixes of systemd units that are not top-level domains (IANA's list of 2026)."""
 
 VERSION = re.compile(r"v?\d+\.\d+\.\d+-.*")
 NO_DOMAIN = re.compile(r"[0-9A-F]{8}\.[0-9A-F]{8}")
 CIPHER = re.compile(r"(?:zlib|[a-z0-9]+-[a-z0-9-]+)@(?:openssh\.com|libssh\.org)")
-"""The parts of a mail in Outlook's `image001.png@01DBA1B2.C3D4E5F0`, and names of ciphers."""
+"""Outlook's content ids, such as `image001.png@01DBA1B2.C3D4E5F0` (`NO_DOMAIN`), and names of ciphers (`CIPHER`)."""
 
 BRACKETED = re.compile(r"[(\[{] ?(?:at|@|dot|\.) ?[)\]}]", re.IGNORECASE)
 AT = r"(?: ?[(\[{] ?(?:at|@) ?[)\]}] ?| at |@)"
@@ -62,11 +64,11 @@ COMMON_TOP = re.compile(
     r"(?:com|org|net|edu|gov|info|io|eu|co|uk|us|ca|au|de|at|ch|fr|be|nl|es|it|pt|pl|se|no|dk|fi|in|br)", re.IGNORECASE
 )
 MIN_CHARS, MAX_CHARS = len(MAIL), 320
-"""RFC 5321, section 4.5.3.1, allows 64 octets before the `@` and 255 behind it."""
+"""RFC 5321, section 4.5.3.1, allows 64 octets before the `@` and 255 after it."""
 
 
 def has_mail_sign(text: str) -> bool:
-    """Tell at next to no cost whether a text may hold an address."""
+    """Return whether a text may contain an address; this takes almost no time."""
     if "@" in text or "\uff20" in text or "\ufe6b" in text:
         return True
     return _may_be_spelled(text)
@@ -85,7 +87,7 @@ def find_mails(shadow: str) -> list[Span]:
 
 
 def _addresses(text: str) -> list[Span]:
-    """Return the addresses of a text, looked for around each `@` alone."""
+    """Return the addresses of a text; only the surroundings of each `@` are searched."""
     address = ASCII_ADDRESS if text.isascii() else ADDRESS
     spans: list[Span] = []
     done = 0
@@ -104,13 +106,13 @@ def _addresses(text: str) -> list[Span]:
 
 
 def _is_mention(found: re.Match[str], at: int) -> bool:
-    """Whether a name is mentioned, as in `ask us @acme.official`, and no address is split by a blank."""
+    """Return whether a match is a mention, as in `ask us @acme.official`, and not an address split by a blank."""
     is_split = found.string[at - 1] == " " and found.string[at + 1] != " "
     return is_split and not COMMON_TOP.fullmatch(found["top"] or "")
 
 
 def _is_of_machines(found: re.Match[str]) -> bool:
-    """Whether this is the name of a file, a version, a cipher, or another thing that no mail is sent to."""
+    """Return whether a match is a file name, a version, a cipher or another name that is not a mail address."""
     domain, top = found["domain"], found["top"] or ""
     is_version = VERSION.fullmatch(domain) is not None and not COMMON_TOP.fullmatch(top)
     is_named = NO_DOMAIN.fullmatch(domain) is not None or CIPHER.fullmatch(found[0].strip()) is not None
@@ -124,7 +126,10 @@ def _may_be_spelled(text: str) -> bool:
 
 
 def _is_spelled(found: re.Match[str]) -> bool:
-    """Tell an address from `look at example.com`: one of its signs is in brackets, or both are words."""
+    """Return whether a match is a spelled-out address: one sign is in brackets, or both are words.
+
+    So `look at example.com` is not an address.
+    """
     domain = found["domain"]
     top = re.split(r"[^\w-]+", domain)[-1]
     spelled_dot = re.search(r" dot |[(\[{]", domain, re.IGNORECASE) is not None

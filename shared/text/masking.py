@@ -1,7 +1,7 @@
-"""Masking of mail addresses, phone numbers, IBANs and card numbers, gated so that a text without them costs microseconds.
+"""Masks mail addresses, phone numbers, IBANs and card numbers; fast checks skip texts without them in microseconds.
 
-What is not masked: names, postal addresses, dates of birth, ids. What is ambiguous, and how it is decided, is told in
-`shared/text/phones.py` and `docs/privacy.md`.
+Names, postal addresses, dates of birth and ids are not masked. `shared/text/phones.py` and `docs/privacy.md` explain
+the ambiguous cases and how they are decided.
 """
 
 import re
@@ -17,12 +17,12 @@ from shared.text.shadow import Span, apply, cover, shadow_of
 
 DIGITS = "0123456789"
 ENOUGH_DIGITS = re.compile(r"\d(?:\D*\d){6}")
-"""No number that is masked has fewer than seven digits."""
+"""Every number that is masked has at least seven digits."""
 
 NO_MASKS: Mapping[str, int] = MappingProxyType({})
 PASSES = 8
-"""A mask can lay bare what its neighbour hid. What is found in the first passes is all there is in texts of people; in
-others every run of digits that is left is masked."""
+"""Maximum number of passes. A mask can expose a number that the replaced text had hidden. In texts that people write,
+the first passes find everything; in other texts, every run of digits that is left after the last pass is masked."""
 
 
 def mask(text: str, region: str) -> str:
@@ -31,13 +31,13 @@ def mask(text: str, region: str) -> str:
 
 
 def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
-    """Return a text with masks in place of personal data, and how often each mask was set.
+    """Return a text with masks in place of personal data, and the number of times each mask was used.
 
-    Masking twice changes nothing, and no mask is longer than what it stands for.
+    Masking is idempotent, and a mask is never longer than the text it replaces.
 
     Args:
         text: A normalised text.
-        region: Where a phone number without a country's code is dialled, ISO 3166-1 alpha-2.
+        region: Region of phone numbers without a country code, ISO 3166-1 alpha-2.
     """
     counts: Counter[str] | None = None
     for _ in range(PASSES):
@@ -47,13 +47,13 @@ def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
         counts = Counter() if counts is None else counts
         counts.update(mask for _, _, mask in spans)
         text = apply(text, spans)
-    else:  # made to need more passes
+    else:  # only a text constructed for it needs more passes
         text = apply(text, all_that_may_be_phones(shadow_of(text)))
     return text, NO_MASKS if counts is None else counts
 
 
 def find_personal_data(text: str, region: str) -> list[Span]:
-    """Return what one pass masks, in order and without overlaps; also where characters are written as codes."""
+    """Return the spans that one pass masks, in order and without overlaps, including characters written as codes."""
     if not has_codes(text):
         return _find(text, region)
     decoded = decode_characters(text)
@@ -76,7 +76,7 @@ def _find(text: str, region: str) -> list[Span]:
 
 
 def _has_enough_digits(text: str) -> bool:
-    """Tell whether a text may hold a number; ten searches for a character are faster than one for any of ten."""
+    """Return whether a text may contain a number; ten searches for one character are faster than one for any of ten."""
     return (
         not (text.isascii() and not any(digit in text for digit in DIGITS)) and ENOUGH_DIGITS.search(text) is not None
     )

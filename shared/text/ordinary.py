@@ -1,7 +1,7 @@
-"""Numbers that are no phone numbers wherever they stand: dates, amounts, decimals, coordinates, versions, ids, scales.
+"""Numbers that are never phone numbers: dates, amounts, decimals, coordinates, versions, ids, scales.
 
-Patterns for a shadow (`shared/text/shadow.py`) in small letters: matching without regard to case is several times slower.
-What is ambiguous, such as ten bare digits, is not decided here.
+The patterns are for a lower-case shadow (`shared/text/shadow.py`): case-insensitive matching is several times slower.
+Ambiguous numbers, such as ten bare digits, are not decided here.
 """
 
 import re
@@ -13,10 +13,10 @@ TEL = (
     r"(?:tel|telephone|téléphone|telefon|telefono|telefoon|teléfono|phone|mobile|mobil|mob|cell|handy|portable|móvil|celular|fax"
     r"|call|ring|dial|whatsapp|sms|text)"
 )
-"""Words that stand before a phone number."""
+"""Words that announce a phone number."""
 
 SHAPED = r"\+|00[1-9]|\(?\d{3}[)\-. ]{1,2}\d{3}[-. ]\d{4}(?!\d)|0[1-9](?:[ ./-]\d\d){4}(?!\d)"
-"""What looks like a phone number also behind `order` or `A-`."""
+"""Shapes that count as a phone number even after `order` or `A-`."""
 
 _THINGS = (
     "order|purchase|po|p\\.o\\.|invoice|inv\\.?|receipt|ref\\.?|reference|ticket|case|incident|request|sr|rma|claim|policy|contract|agreement"
@@ -29,7 +29,7 @@ _THINGS = (
 )
 _NUMBER = r"1[03](?=:)|no|nr|num|number|numbers|nummer|numéro|numero|número|id|ids|code|ref|is|was|are|n°|nº|#"
 IDENTIFIED = rf"(?<![^\W\d_])(?:{_THINGS})s?(?:[ ._-]{{0,2}}(?:{_NUMBER})\b\.?)*[ :#=\"'\[-]{{0,4}}(?:[a-z]{{1,4}}-?)?"
-"""A word for what has a number, and what may stand between them."""
+"""A word for a thing that has a number, such as `order`, and the characters allowed between the word and the number."""
 
 _COUNTED = r"(?:\d{4}(?: \d{4}){2,}(?: \d{1,4})?|\d[\d/-]*+(?:,? (?:and|und|et|y|or|&) \d[\d/-]*+)?)(?![a-z]|\.\d)"
 CURRENCY = (
@@ -40,10 +40,10 @@ GROUPED = r"\d{1,3}(?:[ .,']\d{3})*+(?:[.,]\d{1,2})?"
 PRICE = rf"{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
 KEY = rf"(?![\w-]{{0,20}}?(?:{TEL}|number|contact|caller|msisdn))[a-z_][\w-]{{0,30}}"
-"""A name before `=`, or in quotation marks before a colon, that does not speak of phones."""
+"""A key before `=`, or in quotation marks before a colon, that does not refer to phones."""
 
 NOT_WITHIN = r"(?<![\w.+])(?<!\d[-/)])(?<!\d[-/)] )(?<!\)[-/])"
-"""What follows is no later part of a number."""
+"""The text after this position is not a later part of a number."""
 
 UNIT = rf"(?:%|{CURRENCY}|(?:bytes|kb|mb|ms|ns|rows|lines|views|hits|steps|points)\b)"
 _NUMBERS = (
@@ -81,23 +81,23 @@ _SIGNS = (
     rf"|{PRICE}"
 )
 ORDINARY = re.compile(rf"(?=\d)(?:{_NUMBERS})|(?=[^\W\d_])(?:{_WORDS})|(?=[^\w\s])(?:{_SIGNS})")
-"""Dates, times, addresses of machines, amounts, decimals, ISBNs, versions, parcels and ids, in small letters."""
+"""Dates, times, IP addresses, amounts, decimals, ISBNs, versions, parcel numbers and ids, in lower case."""
 
 
 def ordinary(shadow: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Return the spans of what is no phone number, scales aside, in a shadow in small letters."""
+    """Return the spans of numbers that are not phone numbers, except scales, in a lower-case shadow."""
     return [found.span() for found in ORDINARY.finditer(shadow, start, end)]
 
 
 SCALE = re.compile(r"(?<![\d.,/-])\d{1,4}(?:([ /,-]) ?\d{1,4}(?:\1 ?\d{1,4}){3,})(?!\d)")
 STEPS = frozenset((1, 2, 5, 10, 20, 25, 50, 100))
-"""By how much the numbers of a scale, of sizes or of years grow or fall."""
+"""Differences between neighbouring numbers of a scale, of sizes or of years."""
 
 _DIGITS = re.compile(r"\d+")
 
 
 def scales(shadow: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Return the spans of scales, such as `1 2 3 4 5 6 7`: five numbers or more, one step between each two."""
+    """Return the spans of scales, such as `1 2 3 4 5 6 7`: at least five numbers with equal differences."""
     return [found.span() for found in SCALE.finditer(shadow, start, end) if _is_scale(found[0])]
 
 

@@ -1,7 +1,8 @@
-"""Finding phone numbers in a shadow: what is a phone number anywhere by rules, what is one in a region by Google's library.
+"""Finds phone numbers in a shadow: universal formats by rules, numbers of a region by Google's library.
 
-Ambiguous, and decided here: a bare number that is a valid number of the region is masked (ten digits in the US), unless a
-word such as `order` stands before it; a local number without area code is masked only behind a word such as `tel`.
+Ambiguous cases are decided as follows. A bare number that is valid in the region (ten digits in the US) is masked,
+unless a word such as `order` precedes it. A local number without an area code is masked only after a word such as
+`tel`.
 """
 
 import re
@@ -14,13 +15,15 @@ from shared.text.ordinary import TEL, ordinary, scales
 from shared.text.shadow import PHONE, Span
 
 MIN_DIGITS, MAX_DIGITS = 7, 15
-"""Of a phone number; ITU-T E.164 allows 15."""
+"""Number of digits of a phone number; ITU-T E.164 allows up to 15."""
 
 WINDOW_DIGITS, OVERLAP_DIGITS = 60, 15
-"""How much is handed to the library at once; a number on the edge of a window is whole in the next."""
+"""Size of the windows that are passed to the library, and their overlap: a number cut by one window is whole in the
+next."""
 
 WINDOWS = 16
-"""So many windows of a text are handed to the library; beyond them, all that may be a number is masked unasked."""
+"""Maximum number of windows of a text that are passed to the library; after that, everything that may be a number is
+masked without a check."""
 
 GAP_CHARS = 4
 GAP = rf"[ ./()\-]{{0,{GAP_CHARS}}}"
@@ -30,11 +33,12 @@ GAPS = re.compile(r"[^\d]+")
 PART_BEFORE = re.compile(r"\d([^\d]*)$")
 PART_AFTER = re.compile(r"([^\d]*)\d")
 ODDLY_GROUPED = re.compile(r"[1-9](?:.*\d\d[ ./()-]+\d|.*\d{4}[ ./()-]+\d(?!\d).*|\d{4,} - \d{5,})")
-"""No phone number is written with a single digit at its end or behind a long group; two long groups are a range."""
+"""Groupings that phone numbers do not have: a single digit at the end or after a long group; two long groups are a
+range."""
 
 PLUS = re.compile(r"\+ ?$")
 TRUNK_DIGIT = re.compile(r"\+ ?$|(?<![\d.,])[0178][ -]{1,3}$")
-"""What is dialled before an area code in brackets, as in `8 (301) 123-45-67`."""
+"""The prefix that is dialled before an area code in brackets, as in `8 (301) 123-45-67`."""
 
 CUE = re.compile(rf"\b{TEL}(?:[ .:#-]+(?:me|us|at|on|under|is|no|nr|number|nummer|numéro))*[ .:#-]*\(?$")
 CUE_CHARS = 40
@@ -46,7 +50,7 @@ TRUNK = re.compile(
 BRACKETED = re.compile(r"\(\d{2,5}\) ?\d{1,5}(?:[ -]?\d{2,5}){1,4}(?!\d)")
 NORTH_AMERICAN = re.compile(r"(?<!\d)(?<!\d[-.])(?:1[-. ])?\d{3}([-.])\d{3}\1\d{4}(?!\d|[-.]\d)")
 DIALS_00 = "FR"
-"""Any region where `00` leads abroad; a number so dialled is one wherever it is written."""
+"""A region in which `00` is the international prefix; a number with this prefix is a phone number in every region."""
 
 PREFIXED = re.compile(rf"(?<!\d)00 ?[1-9](?:{GAP}\d){{6,13}}(?!\d)")
 RULES = (INTERNATIONAL, BRACKETED, NORTH_AMERICAN, TRUNK)
@@ -57,15 +61,16 @@ EXTENSION = re.compile(
 )
 WORD_BEFORE = re.compile(r"(?:[A-Za-z]?[a-z]{2,}|[^\W\d_a-zA-Z])$")
 WORD_AFTER = re.compile(r"(?:[A-Za-z]?[a-z]{2,}|[^\W\d_a-zA-Z])(?!\d)")
-"""What a number may be glued to; before an upper-case code, or a letter alone, it is part of an id."""
+"""Words that may directly follow or precede a number (see also `WORD_BEFORE`). A number directly before an upper-case
+code or a single letter is part of an id."""
 
 LIMITS = {BRACKETED: (8, 13), TRUNK: (9, 12)}
-"""How many digits a match may have, where it is not `MIN_DIGITS` to `MAX_DIGITS`."""
+"""Minimum and maximum number of digits of a match, for patterns that differ from `MIN_DIGITS` and `MAX_DIGITS`."""
 
 
 @dataclass(slots=True)
 class _Search:
-    """One text's search: what is found, and how often the library may still be asked."""
+    """The search in one text: the spans that were found, and the number of windows the library may still check."""
 
     shadow: str
     region: str
@@ -73,7 +78,7 @@ class _Search:
     spans: list[Span] = field(default_factory=list)
 
     def run(self, start: int, end: int) -> None:
-        """Search a run of digits and what may stand between those of one number."""
+        """Search a run of digits and of characters that may separate the digits of one number."""
         start, cued = self._begin(start, end)
         digits = _count(self.shadow, start, end)
         if digits < MIN_DIGITS:
@@ -100,7 +105,7 @@ class _Search:
             self.spans[before:] = [span for span in self.spans[before:] if not self._is_part(span, start, end)]
 
     def _begin(self, start: int, end: int) -> tuple[int, bool]:
-        """Return where a run begins, past digits that belong to an id, and whether `tel` or the like stands before it."""
+        """Return the start of a run, after the digits of an id, and whether a word such as `tel` precedes it."""
         before = self.shadow[max(0, start - CUE_CHARS) : start]
         if CUE.search(before.lower()):
             return start, True
@@ -115,7 +120,11 @@ class _Search:
         return start, False
 
     def _ask(self, start: int, end: int, region: str) -> None:
-        """Ask the library; it is shown the characters around a window, except those of a word that a number is glued to."""
+        """Search a window with the library.
+
+        The library also sees the character on each side of the window, unless it belongs to a word that touches a
+        number.
+        """
         self.windows -= 1
         first = start - (start > 0 and not WORD_BEFORE.search(self.shadow, max(0, start - CUE_CHARS), start))
         last = end + (not WORD_AFTER.match(self.shadow, end))
@@ -131,7 +140,7 @@ class _Search:
                     self._add(*found.span())
 
     def _is_part(self, span: Span, start: int, end: int) -> bool:
-        """Whether what was found in a long run goes on, on either side, with the sign that parts its own digits."""
+        """Return whether a span in a long run continues, on either side, with a separator that it also contains."""
         first, last, _ = span
         signs = set(GAPS.findall(self.shadow[first:last]))
         before = PART_BEFORE.search(self.shadow, max(start, first - GAP_CHARS - 1), first)
@@ -144,7 +153,7 @@ class _Search:
         return any(start <= at < end for start, end, _ in self.spans)
 
     def _add(self, start: int, end: int) -> None:
-        """Keep a span unless it overlaps another, with its `+`, both brackets of a pair, and its extension."""
+        """Keep a span, unless it overlaps another, together with its `+`, both brackets of a pair and its extension."""
         shadow = self.shadow
         if shadow[start] == "(" and shadow.count("(", start, end) > shadow.count(")", start, end):
             start += 1
@@ -160,7 +169,7 @@ class _Search:
 
 
 def all_that_may_be_phones(shadow: str) -> list[Span]:
-    """Return every run of digits that is long enough, unasked."""
+    """Return every run of digits that is long enough, without a check by the library."""
     return [(start, end, PHONE) for start, end in _runs(shadow)]
 
 
@@ -168,8 +177,8 @@ def find_phones(shadow: str, region: str) -> list[Span]:
     """Return the phone numbers in a shadow.
 
     Args:
-        shadow: What is searched; mails, IBANs and cards are covered already.
-        region: Where a number without a country's code is dialled, ISO 3166-1 alpha-2.
+        shadow: The shadow to search, in which mail addresses, IBANs and cards are already covered.
+        region: Region of numbers without a country code, ISO 3166-1 alpha-2.
     """
     if "[" in shadow:
         shadow = SQUARE.sub(r"(\1)", shadow)
@@ -190,7 +199,7 @@ def _runs(shadow: str) -> list[tuple[int, int]]:
 
 
 def _without_ordinary(shadow: str, runs: list[tuple[int, int]]) -> str:
-    """Blank what is no phone number, in and around runs of digits: the rest of a text is not looked at."""
+    """Blank out numbers that are not phone numbers, in and near runs of digits; the other text is not searched."""
     near: list[tuple[int, int]] = []
     for start, end in runs:
         if near and start - CUE_CHARS <= near[-1][1]:
@@ -199,7 +208,7 @@ def _without_ordinary(shadow: str, runs: list[tuple[int, int]]) -> str:
             near.append((max(0, start - CUE_CHARS), end + CUE_CHARS))
     for find in (scales, ordinary):
         small = shadow.lower()
-        if len(small) != len(shadow):  # some capital letters are two small ones
+        if len(small) != len(shadow):  # some capital letters become two lower-case characters
             small = "".join(each if len(each) == 1 else "x" for each in map(str.lower, shadow))
         shadow = _blanked(shadow, [span for first, last in near for span in find(small, first, last)])
     return shadow
@@ -219,7 +228,7 @@ def _count(shadow: str, start: int, end: int) -> int:
 
 
 def _windows(shadow: str, start: int, end: int, digits: int) -> Iterator[tuple[int, int]]:
-    """Yield a run in windows that overlap, so that a number that one of them cuts is whole in the next."""
+    """Yield a run in overlapping windows, so that a number cut by one window is whole in the next."""
     if digits <= WINDOW_DIGITS:
         yield start, end
         return
@@ -230,7 +239,7 @@ def _windows(shadow: str, start: int, end: int, digits: int) -> Iterator[tuple[i
 
 
 def _is_valid(number: str) -> bool:
-    """Tell whether all that follows `00` is a number of some country."""
+    """Return whether the digits after `00` are a valid number of some country."""
     try:
         return is_valid_number(parse("+" + "".join(filter(str.isdigit, number))[2:], None))
     except NumberParseException:

@@ -1,4 +1,4 @@
-"""The preparation of texts: which steps, in which order, under which version. It is part of the model's fingerprint."""
+"""The preparation of texts: its steps, their order and its version. It is part of the model's fingerprint."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,36 +17,34 @@ Value = str | int | float | bool | None
 
 
 class Preparation(BaseModel):
-    """What is done to texts before anything else sees them. A change is a new fingerprint, so a new collection."""
+    """The steps that prepare texts before any other use. A change gives a new fingerprint, and so a new collection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[3] = Field(description="Raised with every change of code that changes a prepared text.")
-    html: bool = Field(default=True, description="Whether a mail in HTML becomes plain text.")
-    quotes: bool = Field(
-        default=True, description="Whether the mail that a text quotes is left out of what is embedded."
-    )
-    signatures: bool = Field(default=True, description="Whether signatures are left out of what is embedded.")
+    version: Literal[3] = Field(description="Increased with every code change that changes a prepared text.")
+    html: bool = Field(default=True, description="Whether HTML mails are converted to plain text.")
+    quotes: bool = Field(default=True, description="Whether quoted mails are left out of the embedded text.")
+    signatures: bool = Field(default=True, description="Whether signatures are left out of the embedded text.")
     phone_region: str = Field(
-        default="US", description="Where numbers without a country's code are dialled; ISO 3166-1."
+        default="US", description="Region of phone numbers without a country code; ISO 3166-1 alpha-2."
     )
 
     @field_validator("phone_region")
     @classmethod
     def _is_known(cls, region: str) -> str:
         if region not in SUPPORTED_REGIONS:
-            raise ValueError(f"{region} is no region with phone numbers; an example is US")
+            raise ValueError(f"{region} is not a region with phone numbers; give an ISO 3166-1 code such as US")
         return region
 
 
 class Prepared(NamedTuple):
-    """A message, prepared.
+    """A prepared message.
 
     Attributes:
-        kept: The whole message, personal data masked: what is stored and shown.
-        embedded: What of it the model and the head read, and terms are taken from.
-        cut: What is kept and not embedded.
-        masked: How often each mask was set.
+        kept: The whole message with personal data masked; it is stored and shown.
+        embedded: The part that the model and the head read, and that terms are taken from.
+        cut: The pieces that are kept but not embedded.
+        masked: The number of times each mask was used.
     """
 
     kept: str
@@ -56,25 +54,25 @@ class Prepared(NamedTuple):
 
 
 class Preparer:
-    """Prepares texts. It has no state and may be shared by threads."""
+    """Prepares texts. It has no mutable state, so threads may share it."""
 
     def __init__(self, preparation: Preparation) -> None:
         self._html, self._region = preparation.html, preparation.phone_region
         self._quotes, self._signatures = preparation.quotes, preparation.signatures
 
     def message(self, text: str, subject: str = "") -> Prepared:
-        """Prepare what a person has written as a mail or a note: every step.
+        """Prepare a mail or a note that a person has written, with all steps.
 
-        Masking comes before cutting, so that what is embedded is masked as it is kept.
+        Masking comes before cutting, so that the embedded text has the same masks as the kept text.
 
         Args:
             text: The message.
-            subject: Its subject, which may say that it forwards another mail.
+            subject: Its subject, which may mark a forwarded mail.
         """
         text, hidden = normalise(text), ""
         if self._html and looks_like_html(text):
             text, hidden = map(normalise, html_to_text(text))
-            text, hidden = (text, hidden) if text else (hidden, "")  # where nothing shows, nothing is hidden
+            text, hidden = (text, hidden) if text else (hidden, "")  # if nothing is visible, nothing counts as hidden
         kept, counts = masked(text, self._region)
         embedded, pieces = cut(kept, subject, self._quotes, self._signatures) if "\n" in kept else (kept, ())
         if hidden:
@@ -84,15 +82,15 @@ class Preparer:
         return Prepared(kept, embedded, pieces, counts)
 
     def embedded(self, subject: str, body: str) -> str:
-        """Return what is embedded of a bare subject and body, as a worker embeds it."""
+        """Return the text to embed for an unprepared subject and body, as a worker embeds it."""
         return joined(self.field(subject), self.message(body, subject).embedded)
 
     def field(self, text: str) -> str:
-        """Prepare a short text of one field: normalised and masked."""
+        """Prepare the short text of one field: normalise and mask it."""
         return mask(normalise(text), self._region)
 
     def attributes(self, given: Mapping[str, Value]) -> dict[str, Value]:
-        """Prepare names and values; names that become the same are told apart by a count, so that no value is lost."""
+        """Prepare names and values; names that become equal get a number appended, so that no value is lost."""
         prepared: dict[str, Value] = {}
         for name, value in given.items():
             wanted = unique = self.field(name)
@@ -113,5 +111,5 @@ class Preparer:
 
 
 def joined(subject: str, body: str) -> str:
-    """Join a prepared subject and body to the text that is embedded; what is empty is left out."""
+    """Join a prepared subject and body into the text that is embedded; an empty part is left out."""
     return "\n\n".join(part for part in (subject, body) if part)

@@ -1,7 +1,7 @@
-"""Finding the mail that a text answers: by its header, by the line that introduces it, or by its marks.
+"""Finds the mail that a text answers: by its header, by the line that introduces it, or by its `>` marks.
 
-All is found by whole lines, and in doubt a line is no quotation. Forwarded mails are what their sender wants to show: where
-one begins, nothing more is found. Rules of our own in place of a library: decision 0008.
+Only whole lines are quotations, and a doubtful line is not one. A sender forwards a mail to show it, so nothing is
+found from the start of a forwarded mail on. Decision 0008 explains why these rules replace a library.
 """
 
 import re
@@ -15,10 +15,10 @@ GATE = re.compile(
     r"^>|[:\uff1a][ \t]*$|^[*_ ]{0,4}[^\W\d_][^\n:\uff1a]{0,20}[:\uff1a]|^[-#=_*]{2}|写道|above this|oberhalb|über dieser",
     re.MULTILINE,
 )
-"""A text without such a line holds no quotation."""
+"""A text in which this pattern does not match contains no quotation."""
 
 QUOTED_LINES = 3
-"""As many lines in a row that begin with `>` are a quotation also without a line that introduces them."""
+"""Number of consecutive lines beginning with `>` that are a quotation even without an introducing line."""
 
 INTRODUCTION_LINES, INTRODUCTION_CHARS = 3, 300
 """Mail programs wrap the line that introduces a quotation at about 76 characters."""
@@ -41,15 +41,15 @@ WEEKDAY = re.compile(
     r"|sex|ma|wo|vr|za|zo|man|tir|ons|tor|fre|lør|søn|mån|tis|lör|sön|pon|pn|wt|śr|czw|pt|sob|sb|ndz)[a-z]{0,6}[.,]",
     re.IGNORECASE,
 )
-"""A day of the week as programs write it, with a sign behind it."""
+"""A day of the week as mail programs write it, followed by a full stop or a comma."""
 
 TIME = re.compile(r"\b\d{1,2} ?[:.h] ?\d\d(?!\d)|\b\d{1,2} ?(?:a\.?m|p\.?m|uhr|h)\b|\d[時时点]|오[전후]", re.IGNORECASE)
 ADDRESS = re.compile(r"@|\[mail\]")
 MACHINE = re.compile(r"[<(](?:mailto:)?(?:\[mail\]|\S+@)")
-"""An address in brackets behind a name, as mail programs write it and people do not."""
+"""An address in brackets, as mail programs write it after a name; people do not write it so."""
 
 ENDS_IN_ADDRESS = re.compile(r"[<(]?(?:mailto:)?(?:\[mail\]|\S+@\S+?)[>)]* ?[:\uff1a]$")
-"""The end of an introduction without a verb, as old Gmail has it."""
+"""The end of an introduction without a verb, as old versions of Gmail write it."""
 
 OPENER = re.compile(
     r"(?:on|am|le|el|il|em|op|den|dnia|w dniu|på|dne|vào|în data|la|στις|the|"
@@ -58,19 +58,19 @@ OPENER = re.compile(
     r"[^\W\d_]{0,8}[.,]*) .*\d|\d",
     re.IGNORECASE,
 )
-"""How an introduction begins that goes on in the next line, unless it begins with an address."""
+"""The beginning of an introduction that continues on the next line, unless it begins with an address."""
 
 OWN = re.compile(
     r"\b(?:I|[Ww]e|[Ii]ch|[Ww]ir|[Jj]e|[Jj]['\u2019]ai|[Nn]ous|[Yy]o|[Nn]osotros|[Ii]k|[Jj]eg|[Jj]ag)\b(?!\.)"
 )
-"""The writer speaks of a mail of his own."""
+"""Words that show that the writer refers to a mail of their own."""
 
 REPORTING = re.compile(
     r"\b(?:your|you|our|my|the|this|that|who|ihre?[mnrs]?|euer|eure?[mnrs]?|mein\w*|unser\w*|votre|vos|vous|mon|ma|notre|su"
     r"|sus|usted|mi|tu|tuo|vostr[oiae]|seu|sua|uw|jullie|mijn|din|deres)\b",
     re.IGNORECASE,
 )
-"""Words of a sentence of one's own, which no mail program sets before a quotation."""
+"""Words of a sentence by the writer, which no mail program puts before a quotation."""
 
 RULED = re.compile(r"[-_=*]{2,}.*[-_=*]{2,}")
 OPENING_QUOTE = ('"', "'", "“", "„", "«", "‘", "‚", "»", "‹", "「", "*")
@@ -85,15 +85,15 @@ POINTS_BELOW = re.compile(
     r"|vidarebefordr\w+|videresend\w+|encaminh\w+|poniżej|przekaz\w+)\b",
     re.IGNORECASE,
 )
-"""Words that send the reader to what follows: then that is part of the message."""
+"""Words that refer the reader to the text below, which is then part of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quotations:
-    """What was found in a message.
+    """The quotations in a message.
 
     Attributes:
-        quoted: The numbers of the lines that quote the mail which is answered.
+        quoted: The numbers of the lines that quote the mail that is answered.
         forwards: Whether the message shows another mail on purpose.
     """
 
@@ -102,10 +102,12 @@ class Quotations:
 
 
 def find_quotations(lines: Sequence[str]) -> Quotations:
-    """Return what a message quotes; nothing where that is all it says, and nothing from a forwarded mail on.
+    """Return the quotations of a message.
+
+    Nothing is returned if the message has no other content, and nothing from the start of a forwarded mail on.
 
     Args:
-        lines: Of a message, personal data masked.
+        lines: The lines of a message, with personal data masked.
     """
     found: set[int] = set()
     forwards = introduced = False
@@ -134,12 +136,12 @@ def find_quotations(lines: Sequence[str]) -> Quotations:
 
 
 def _answers(lines: Sequence[str], at: int) -> bool:
-    """Whether a line is a marker or the first of a header, as they stand above a mail that is answered."""
+    """Return whether a line is a marker or the first line of a header, as found above a mail that is answered."""
     return is_original_marker(lines[at]) or header_end(lines, at) is not None
 
 
 def _is_shown(lines: Sequence[str], at: int) -> bool:
-    """Whether the mail whose marker or header begins at a line is shown on purpose."""
+    """Return whether the mail whose marker or header begins at a line is shown on purpose."""
     top = at + is_original_marker(lines[at])
     header = lines[top : (header_end(lines, top) or top) if top < len(lines) else top]
     return (
@@ -150,19 +152,19 @@ def _is_shown(lines: Sequence[str], at: int) -> bool:
 
 
 def _above(lines: Sequence[str], at: int) -> int:
-    """Return where the lines drawn above a header begin."""
+    """Return the first of the separator lines above a header."""
     while at and (not lines[at - 1].strip("-_=* \t") or RULED.fullmatch(lines[at - 1].strip())):
         at -= 1
     return at
 
 
 def _line_above(lines: Sequence[str], at: int) -> str:
-    """Return the last line before one that is not blank, without blanks around it."""
+    """Return the last non-blank line before a line, without leading and trailing blanks."""
     return next((lines[number].strip() for number in range(at - 1, -1, -1) if lines[number].strip()), "")
 
 
 def _begins_forward(lines: Sequence[str], at: int) -> bool:
-    """Whether a line announces a forwarded mail: it is drawn as a rule, or a header or marked lines follow."""
+    """Return whether a line announces a forwarded mail: it is a ruled line, or a header or marked lines follow it."""
     if not is_forward_marker(lines[at]):
         return False
     below = _past_blank(lines, at + 1)
@@ -171,7 +173,7 @@ def _begins_forward(lines: Sequence[str], at: int) -> bool:
 
 
 def _introduction_end(lines: Sequence[str], at: int) -> int | None:
-    """Return where an introduction that begins at a line ends; None: none begins."""
+    """Return the end of an introduction that begins at a line; None if no introduction begins there."""
     joined = ""
     for end in range(at, min(at + INTRODUCTION_LINES, len(lines))):
         line = lines[end].strip("> \t*")
@@ -192,7 +194,7 @@ def _is_introduction(text: str) -> bool:
 
 
 def _marked_end(lines: Sequence[str], at: int) -> int:
-    """Return where the block of marked lines ends that begins at a line or below blank ones; `at` where none begins."""
+    """Return the end of the block of marked lines that begins at `at` or after blank lines; `at` without a block."""
     end = first = _past_blank(lines, at)
     while end < len(lines) and lines[end].startswith(">"):
         end += 1
@@ -209,13 +211,13 @@ def _past_blank(lines: Sequence[str], at: int) -> int:
 
 
 def _forwards(block: Sequence[str]) -> bool:
-    """Whether a marked block is a mail that is forwarded: the marker is quoted too, by some programs."""
+    """Return whether a marked block is a forwarded mail; some mail programs quote the forward marker too."""
     first = next((line.lstrip("> ") for line in block if line.strip("> ")), "")
     return is_forward_marker(first)
 
 
 def _is_quotation(lines: Sequence[str], at: int, end: int, block: int) -> bool:
-    """Whether marked lines are the mail that is answered: a mail program introduces them, or they are many."""
+    """Return whether marked lines quote the mail that is answered: a program introduces them, or they are many."""
     marked = sum(line.startswith(">") for line in lines[end:block])
     shown = end == at and _line_above(lines, at).endswith(":")
     return (
@@ -238,7 +240,7 @@ def _is_written_by_program(introduction: Sequence[str]) -> bool:
 
 
 def _introduces_unmarked(lines: Sequence[str], at: int, end: int) -> bool:
-    """Whether all below an introduction is the mail that is answered, though nothing marks it."""
+    """Return whether all lines below an introduction are the mail that is answered, although they are not marked."""
     text = " ".join(lines[at:end])
     dated = WEEKDAY.search(text) is not None and DATE.search(text) is not None and TIME.search(text) is not None
     below = _past_blank(lines, end)

@@ -1,6 +1,7 @@
-"""Sentences of a text. In doubt two stay together: a full stop behind an abbreviation or before a small letter ends none.
+"""Splits a text into sentences. In case of doubt, two sentences stay together.
 
-The libraries looked at part `max. 40` and `am 4. Mai` (decision 0013).
+A full stop after an abbreviation or before a lower-case word does not end a sentence. The libraries that were evaluated
+split `max. 40` and `am 4. Mai` (decision 0013).
 """
 
 import re
@@ -19,12 +20,12 @@ ABBREVIATIONS = frozenset(
     " bl.a f.eks dvs"
     " np itd itp tzn ul wg".split()
 )
-"""Words that end in a full stop within a sentence, without it: English, German, French, Spanish, Italian, Dutch, Danish,
-Polish. `etc.` and its like may end one too; the sentence is then longer than it need be."""
+"""Words that end in a full stop within a sentence, listed without the full stop: English, German, French, Spanish,
+Italian, Dutch, Danish, Polish. Words such as `etc.` may also end a sentence, which is then longer than necessary."""
 
 LOOKED_BACK_CHARS = 80
 SHORT_WORD = 4
-"""A word of up to this many letters before a full stop and a digit is taken for an abbreviation."""
+"""A word of up to this many characters before a full stop and a digit counts as an abbreviation."""
 
 LAST = re.compile(r"([^\W_][^\s(\[]*?|[^\W_])\.+[\"'”’»)\]]*\s*$")
 ORDINAL = re.compile(r"(?<![\d.,])\d{1,4}$")
@@ -35,7 +36,7 @@ GERMAN_MONTHS = frozenset("januar februar märz april mai juni juli august septe
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text with the blanks in them folded; a line's end is a sentence's."""
+    """Yield the sentences of a text, with runs of blanks reduced to one; the end of a line ends a sentence."""
     start = 0
     for found in END.finditer(text):
         if (
@@ -57,11 +58,11 @@ def _whole(text: str) -> Iterator[str]:
 
 
 def _ends(before: str, after: str) -> bool:
-    """Whether a sentence ends between two pieces of a line."""
+    """Return whether a sentence ends between two pieces of a line."""
     if after[:1].islower() or after[:1] in "%°,;:/+=<>–-":
         return False
     last = LAST.search(before)
-    if last is None:  # it ends in ! or ?
+    if last is None:  # the piece ends in ! or ?
         return True
     word = last[1].casefold()
     if word in ABBREVIATIONS or "." in word or before.strip() == f"{word}." or (len(word) == 1 and word.isalpha()):

@@ -1,20 +1,21 @@
-"""The shadow of a text: the same number of characters, written so that one pattern finds what many hands write.
+"""The shadow of a text: a copy of equal length in which look-alike characters are replaced by their ASCII twins.
 
-Spans found in the shadow apply to the text.
+So one pattern matches many spellings. Spans that are found in the shadow also apply to the text.
 """
 
 import re
 import unicodedata
 
 Span = tuple[int, int, str]
-"""Start, end and the mask that is to stand there."""
+"""Start, end and the mask that replaces the text between them."""
 
 MAIL, PHONE, IBAN, CARD = "[mail]", "[phone]", "[iban]", "[card]"
 BLOCKS = (
     range(0x80, 0x3400), range(0xA600, 0xAC00), range(0xFE00, 0x10000), range(0x10400, 0x12000),
     range(0x1D400, 0x1D800), range(0x1E000, 0x1FC00),
 )  # fmt: skip
-"""Where Unicode 16 has digits, dashes, spaces and look-alikes; the rest is ideographs, syllables and pictures."""
+"""The blocks in which Unicode 16 has digits, dashes, spaces and look-alikes; the others hold ideographs, syllables and
+pictures."""
 
 DOTS = "\u00b7\u2022\u2024\u2027\u2219\u22c5\u3002\uff61"
 
@@ -25,14 +26,15 @@ DATES = "|".join(
 COMPACT = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 TIME = r"\d{1,2}[:.h]\d\d(?:[:.]\d\d)?(?:[.,]\d{1,9})?"
 DATE = rf"(?<![\w.+])(?<!\d[-./])(?:(?:{DATES})(?: ?[-/] ?(?:{DATES}))?|{COMPACT})(?:(?:T|,? ){TIME})?(?!\d|[-./]\d)"
-"""A pattern of a date or a span of two, in the orders and with the signs that are in use, with a time or without."""
+"""A pattern of a date or a range of two dates, in the usual orders and with the usual separators, with or without a
+time."""
 
 OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 IPV4 = rf"(?<![\w.]){OCTET}(?:\.{OCTET}){{3}}(?!\w|\.\d)"
 
 
 def _twin(char: str) -> str | None:
-    """Return the ASCII character that stands for one in the shadow."""
+    """Return the ASCII character that replaces a character in the shadow; None if it has no replacement."""
     kind = unicodedata.category(char)
     if kind == "Nd":
         return str(unicodedata.digit(char))
@@ -47,24 +49,24 @@ def _twin(char: str) -> str | None:
 
 
 TWINS = {ord("\t"): " "} | {code: twin for block in BLOCKS for code in block if (twin := _twin(chr(code))) is not None}
-"""Every digit, dash, space and ASCII look-alike by compatibility (full-width, mathematical) and its twin."""
+"""Every digit, dash, space and compatibility look-alike of ASCII (full-width, mathematical), with its ASCII twin."""
 
 
 NO_ACCOUNT = re.compile(rf"(?=\d)(?:{DATE}|{IPV4})")
 
 
 def shadow_of(text: str) -> str:
-    """Return the shadow; for ASCII without tabs that is the text itself."""
+    """Return the shadow of a text; for ASCII without tabs, this is the text itself."""
     return text if text.isascii() and "\t" not in text else text.translate(TWINS)
 
 
 def without_dates(shadow: str) -> str:
-    """Return a shadow in which dates and IPv4 addresses hold no digits, so that none becomes part of a longer number."""
+    """Return a shadow in which dates and IPv4 addresses have no digits, so that they do not become part of a number."""
     return NO_ACCOUNT.sub(lambda found: "x" * len(found[0]), shadow)
 
 
 def cover(shadow: str, spans: list[Span]) -> str:
-    """Return a shadow in which spans that do not overlap look from outside as their masks will, and hold nothing."""
+    """Return a shadow in which spans that do not overlap are replaced by brackets around `x` characters, like masks."""
     parts: list[str] = []
     at = 0
     for start, end, _ in sorted(spans):
@@ -74,7 +76,7 @@ def cover(shadow: str, spans: list[Span]) -> str:
 
 
 def apply(text: str, spans: list[Span]) -> str:
-    """Return a text with its masks."""
+    """Return a text with its spans replaced by their masks."""
     parts: list[str] = []
     at = 0
     for start, end, mask in sorted(spans):

@@ -1,6 +1,7 @@
-"""Finding the signature of a message: what follows its delimiter, a device's line, a closing formula and a name.
+"""Finds the signature of a message: the lines after its delimiter, a device's line, a closing phrase and a name.
 
-All is found by whole lines, and in doubt a line is no signature: a divider or a closing formula may stand above more text.
+Only whole lines are signatures, and a doubtful line is not one: a divider or a closing phrase may be followed by more
+text.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from shared.text.formulas import SHORT, THANKS, closing_words, is_device_line, is_regards, says_something
 
 DELIMITER = re.compile(r"--[ \t]?")
-"""The signature's delimiter (RFC 3676, section 4.3); its blank is often lost on the way."""
+"""The signature delimiter (RFC 3676, section 4.3); its trailing blank is often lost in transit."""
 
 DELIMITED_LINES, CLOSED_LINES, TAIL_LINES = 12, 4, 8
 CLOSING_CHARS, NAME_CHARS, NAME_WORDS = 40, 60, 6
@@ -17,14 +18,15 @@ PARTICLES = frozenset(
     "von van vom der den de del della di da dos das do la le el al bin ibn zu zur und and et y e of for the af"
     " och og from at in im bei chez gmbh co kg ltd inc".split()
 )
-"""Words of names, titles and companies that are written small."""
+"""Words in names, titles and companies that are written in lower case."""
 
 WORD = re.compile(r"[^\W\d_]+")
 UNCASED_LETTERS = 8
-"""Longer lines of scripts without small letters are sentences, not names."""
+"""Lines with more characters of scripts without upper and lower case are sentences, not names."""
 
 ENDS = (".", "!", "?", ",", ";", ")")
-"""How a line ends above words of thanks that close a mail; else they are one more item of a list."""
+"""Endings of a line above words of thanks that close a mail; after other endings, the thanks are another item of a
+list."""
 
 CONTACT = re.compile(
     r"(?:(?:tel|phone|telefon|téléphone|teléfono|mobile?|mobil|cell|fax|e-?mail|mail|web|www|t|m|f|e|p|w)\b[.: ]*)?"
@@ -34,10 +36,10 @@ CONTACT = re.compile(
 
 
 def find_signature(lines: Sequence[str]) -> frozenset[int]:
-    """Return the numbers of the lines that sign a message; none where they are all that is said.
+    """Return the numbers of a message's signature lines; the result is empty if the message has no other content.
 
     Args:
-        lines: Of a message without what it quotes, personal data masked.
+        lines: The lines of a message without its quotations, with personal data masked.
     """
     end = len(lines)
     for search in (_delimited_from, _device_from, _closing_from):
@@ -48,7 +50,7 @@ def find_signature(lines: Sequence[str]) -> frozenset[int]:
 
 
 def _delimited_from(lines: Sequence[str]) -> int:
-    """Return where the last delimiter stands, if what follows it reads as a signature."""
+    """Return the line of the last delimiter if the lines after it look like a signature, else the number of lines."""
     for at in range(len(lines) - 1, max(-1, len(lines) - DELIMITED_LINES - 2), -1):
         if DELIMITER.fullmatch(lines[at]):
             below = [line for line in lines[at + 1 :] if line.strip()]
@@ -69,7 +71,7 @@ def _delimited_from(lines: Sequence[str]) -> int:
 
 
 def _device_from(lines: Sequence[str]) -> int:
-    """Return where the lines of devices and programs at the end begin."""
+    """Return the first of the lines at the end that devices and mail programs added."""
     start = len(lines)
     for at in range(len(lines) - 1, -1, -1):
         line = lines[at].strip()
@@ -80,7 +82,7 @@ def _device_from(lines: Sequence[str]) -> int:
 
 
 def _closing_from(lines: Sequence[str]) -> int:
-    """Return where the last closing formula stands, if nothing but a name and how to reach it follows."""
+    """Return the line of the last closing phrase if only a name and contacts follow, else the number of lines."""
     for at in range(len(lines) - 1, max(-1, len(lines) - TAIL_LINES - 2), -1):
         line = lines[at].strip()
         if len(line) > CLOSING_CHARS or _line_above(lines[:at]).endswith(":"):
@@ -98,7 +100,7 @@ def _closing_from(lines: Sequence[str]) -> int:
 
 
 def _is_regards_and_name(line: str) -> bool:
-    """Whether a line closes a mail and names its writer, as in `Viele Grüße Jo`."""
+    """Return whether a line closes a mail and names its writer, as in `Viele Grüße Jo`."""
     words = line.split()
     return any(
         is_regards(closing_words(" ".join(words[:count]))) and _is_name(" ".join(words[count:]))
@@ -107,7 +109,7 @@ def _is_regards_and_name(line: str) -> bool:
 
 
 def _is_name(line: str) -> bool:
-    """Whether a line may name a person, a title or a company: few words, none but particles written small, no digits."""
+    """Return whether a line may be a name, a title or a company: few words, no digits, only particles in lower case."""
     words = WORD.findall(line)
     if not words or len(line) > NAME_CHARS or len(words) > NAME_WORDS or re.search(r"[\d?!:@#]", line):
         return False
@@ -117,7 +119,7 @@ def _is_name(line: str) -> bool:
 
 
 def _is_contact(line: str) -> bool:
-    """Whether a line holds nothing but numbers, addresses and pages by which a person is reached."""
+    """Return whether a line contains only contact details: phone numbers, mail addresses and web pages."""
     return (
         CONTACT.sub("", line.strip()).strip(" ,;|/-") == "" if "[" in line or "www" in line or "://" in line else False
     )
