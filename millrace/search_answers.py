@@ -1,4 +1,4 @@
-"""Asking the configured store for similar solved tickets, and showing them to a person."""
+"""Searches the configured store for similar solved tickets, and prints them."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def searching(stream: Stream[Any, Any], collection: Collection, settings: Search
 
 
 def ask(search: SimilarSearch, model: TextModel, tenant_id: str, text: str) -> Found:
-    """Return what is similar to a prepared text, as of now.
+    """Return the tickets similar to a prepared text, with the current time as the time of the question.
 
     Raises:
         Unavailable: the store cannot be read.
@@ -36,10 +36,10 @@ def ask(search: SimilarSearch, model: TextModel, tenant_id: str, text: str) -> F
 
 
 def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
-    """Return the tenant of a store that holds one tenant alone.
+    """Return the tenant of a store that contains items of only one tenant.
 
     Raises:
-        Fatal: it holds none, or several; the error names some.
+        Fatal: the store has no items, or items of several tenants; the error names some tenants.
     """
     tenants: set[str] = set()
     for which, payload in collection.scroll(("tenant_id", stream.id_field)):
@@ -48,14 +48,17 @@ def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
         if len(tenants) > TENANTS_NAMED:
             break
     if not tenants:
-        raise Fatal(f"the store holds no {stream.name} yet")
+        raise Fatal(f"the store contains no {stream.name} yet")
     if len(tenants) > 1:
-        raise Fatal(f"whose {stream.name}? give --tenant; the store holds {', '.join(sorted(tenants))}")
+        raise Fatal(
+            f"the store contains {stream.name} of several tenants, such as {', '.join(sorted(tenants))}: choose one "
+            "with --tenant"
+        )
     return tenants.pop()
 
 
 def print_found(console: Console, found: Found, settings: SearchSettings, tenant_id: str) -> None:
-    """Print the hits, best first, with what their scores are made of, and the suggested reply; or why there are none."""
+    """Print the hits, best first, with the parts of their scores, and the suggested reply; without hits, the reason."""
     if not found.similar:
         console.print(f"  {escape(why_nothing(found, settings, tenant_id))}", soft_wrap=True)
         return
@@ -71,18 +74,21 @@ def print_found(console: Console, found: Found, settings: SearchSettings, tenant
 
 
 def why_nothing(found: Found, settings: SearchSettings, tenant_id: str) -> str:
-    """Return why nothing was found: nothing was looked for, no ticket of the tenant is solved, or rules leave them out."""
+    """Return why nothing was found: the search is off, the tenant has no solved tickets, or rules exclude them all."""
     if not settings.limit:
-        return f"no similar tickets are looked for: {variable(DEFAULT.name, 'search', 'limit')} is 0"
+        return f"the search for similar tickets is off, because {variable(DEFAULT.name, 'search', 'limit')} is 0"
     if found.solved is None:
-        return "no solved ticket, and why could not be counted: the store does not answer"
+        return "no solved ticket was found, and the store did not answer when asked for the reason: try again"
     if not found.solved.total:
-        return f"no solved ticket: the store holds none of tenant {tenant_id}"
+        return f"no solved ticket was found: the store has no solved ticket of tenant {tenant_id}"
     if found.solved.offered:
-        offered = f"although {found.solved.offered} of tenant {tenant_id} may be offered"
-        return f"no solved ticket, {offered}: try again, or see what `millrace doctor` says of foreign points"
+        return (
+            f"no solved ticket was found, although {found.solved.offered} of tenant {tenant_id} may be offered: "
+            "try again, or run `millrace doctor` to look for points of other programs"
+        )
     reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings, DEFAULT.name))
-    return f"no solved ticket: of {found.solved.total} of tenant {tenant_id} none is offered{reasons}"
+    total = found.solved.total
+    return f"no solved ticket was found: tenant {tenant_id} has {total}, but all are excluded{reasons}"
 
 
 def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:

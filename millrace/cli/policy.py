@@ -21,30 +21,33 @@ app = typer.Typer(help="The routing policy.", no_args_is_help=True)
 
 @app.callback()
 def policy() -> None:
-    """The routing policy: try it before it is used."""
+    """The routing policy: test it before you use it."""
 
 
 @app.command("check")
 def check(
     file: Annotated[Path, typer.Argument(help="Labelled texts: a .csv file with a header, or a .jsonl file.")],
-    model: Annotated[Path, typer.Option("--model", help="Folder of the head, as `router train` wrote it.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of the head that `router train` wrote.")],
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
     label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     routing: Annotated[
-        Path | None, typer.Option(help="The routing.toml to try; default: the one beside the head.")
+        Path | None, typer.Option(help="The routing.toml to test; default: the one beside the head.")
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose rules to try; default: those for all.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Tenant whose rules to test; default: the rules for all tenants.")
+    ] = None,
     by_label: Annotated[
-        bool, typer.Option("--by-label", help="Also by the head's first label, whose row of the policy decides.")
+        bool, typer.Option("--by-label", help="Also show the figures for each first label of the head.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Say what share of a labelled file would go auto, review and abstain, and how much of each is right.
+    """Show the share of auto, review and abstain on a labelled file, and how often each is right.
 
-    The file must not be what the head was trained on, or everything looks sure. Precision is the share of texts whose
-    first label is the file's; for abstain it says how often the label that was not trusted would have been right.
+    Use texts that the head was not trained on; on its training texts, it is too certain. Precision is the share of
+    texts whose first label is the label in the file. For abstain, this is how often the label that was not trusted
+    would have been right.
     """
-    from millrace.learning.policy_check import (  # what a head needs takes seconds to import
+    from millrace.learning.policy_check import (  # the libraries of a head take seconds to import
         answers,
         check_known,
         policy_report,
@@ -70,7 +73,7 @@ def check(
         return
     typer.echo(f"{reported['texts']} texts, head {head.fingerprint}, policy {tried.source} {tried.sha256[:8]}")
     if labelled.skipped:
-        typer.echo(f"{labelled.skipped} rows without text or label left out")
+        typer.echo(f"left out: {labelled.skipped} rows without text or label")
     _report(reported["actions"])
     typer.echo("reasons: " + ", ".join(f"{reason} {texts}" for reason, texts in reported["reasons"].items()))
     if by_label:

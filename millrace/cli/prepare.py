@@ -18,20 +18,20 @@ from shared.text.preparation import Prepared, Preparer
 
 STANDARD_INPUT = "-"
 LIMIT_BYTES = 4 * TEXT_LIMIT_CHARS
-"""No character of UTF-8 takes more than four bytes."""
+"""A character takes at most four bytes in UTF-8."""
 
 
 def prepare(
-    file: Annotated[str, typer.Argument(help="A message in UTF-8, plain or HTML; - reads standard input.")],
+    file: Annotated[str, typer.Argument(help="File with a message in UTF-8, plain or HTML; - reads standard input.")],
     subject: Annotated[
-        str, typer.Option(help="Its subject. One such as `Fwd: ...` says that it forwards another mail.")
+        str, typer.Option(help="Subject of the message; a subject such as `Fwd: ...` marks a forwarded mail.")
     ] = "",
     json: Json = False,
 ) -> None:
-    """Show what becomes of a message: what is kept, what is embedded, what is cut and why, and how much is masked.
+    """Show how a message is prepared: the kept text, the embedded text, the cut pieces with reasons, and the masks.
 
-    It does what a worker does to the body of a ticket, with the preparation of the configured model. `kept` is stored and
-    shown to agents; `embedded` is what the model and the routing head read. It needs no broker, no store and no model.
+    The message is prepared like the body of a ticket, with the settings of the configured model. `kept` is stored and
+    shown to agents; the model and the routing head read `embedded`. The command needs no broker, no store and no model.
     """
     quiet()
     text = _read(file, "standard input" if file == STANDARD_INPUT else file)
@@ -46,7 +46,7 @@ def _read(file: str, name: str) -> str:
     """Return the text of a file or of standard input.
 
     Raises:
-        Fatal: it cannot be read, is not UTF-8, is longer than a text of an event may be, or holds nothing.
+        Fatal: the file cannot be read, is not UTF-8, is empty, or exceeds the length limit for the text of an event.
     """
     try:
         if file == STANDARD_INPUT:
@@ -64,9 +64,9 @@ def _read(file: str, name: str) -> str:
             raise Fatal(f"{name} is not UTF-8: byte {error.start}, in line {line}; convert it with iconv") from error
         text = content.decode(errors="ignore")
     if len(text) > TEXT_LIMIT_CHARS:
-        raise Fatal(f"{name} is longer than a text of an event may be, {TEXT_LIMIT_CHARS:,} characters")
+        raise Fatal(f"{name} is too long: the text of an event may have at most {TEXT_LIMIT_CHARS:,} characters")
     if not text.strip():
-        raise Fatal(f"{name} holds no text")
+        raise Fatal(f"{name} contains no text")
     return text
 
 

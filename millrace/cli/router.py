@@ -1,6 +1,6 @@
 """`millrace router train | evaluate | show | explain`.
 
-What a head needs takes seconds to import, so each command imports it itself.
+The libraries of a head take seconds to import, so each command imports them itself.
 """
 
 import json as jsonlib
@@ -23,15 +23,13 @@ from shared.routing.policy import POLICY_FILE
 if TYPE_CHECKING:
     from millrace.learning.heads import TrainingResult
 
-app = typer.Typer(help="The routing head: train it, measure it, look into it.", no_args_is_help=True)
+app = typer.Typer(help="The routing head: train, evaluate, show or explain it.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A .csv file with a header, or a .jsonl file.")]
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of the labels.")]
-Model = Annotated[Path, typer.Option("--model", help="Folder of the head, as `router train` wrote it.")]
-Outside = Annotated[
-    str | None, typer.Option("--out-of-scope-label", help="Label of the rows that belong to no queue at all.")
-]
+Model = Annotated[Path, typer.Option("--model", help="Folder of the head that `router train` wrote.")]
+Outside = Annotated[str | None, typer.Option("--out-of-scope-label", help="Label of the rows that belong to no queue.")]
 LISTED = 10
 SHOWN_CHARS = 200
 
@@ -39,7 +37,7 @@ SHOWN_CHARS = 200
 @app.command("train")
 def train(
     file: File,
-    out: Annotated[Path, typer.Option(help="Folder for the head; a head that is there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Folder for the head; an existing head is replaced.")],
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
     out_of_scope_label: Outside = None,
@@ -48,11 +46,12 @@ def train(
     ] = True,
     json: Json = False,
 ) -> None:
-    """Train a head on labelled texts, and say what it is worth on texts it has not seen.
+    """Train a head on labelled texts, and report its quality on texts it has not seen.
 
-    Needs two labels with two texts each; ten texts a label are few, fifty are good. Ten thousand short texts take half a
-    minute beyond their embedding. Beside the head lies a proposed routing.toml: a row per label, thresholds from 95 %
-    precision. Use both with MILLRACE_<STREAM>__DECISION__HEAD=DIR.
+    Training needs at least two labels with two texts each; ten texts per label are few, fifty are good. Ten thousand
+    short texts take half a minute in addition to their embedding. Training also writes a proposed routing.toml beside
+    the head, with a row per label and thresholds for 95 % precision. Use both with
+    MILLRACE_<STREAM>__DECISION__HEAD=DIR.
     """
     from millrace.learning.heads import train_head
     from shared.routing.training.pictures import draw, require_matplotlib
@@ -81,11 +80,12 @@ def evaluate(
     out_of_scope_label: Outside = None,
     json: Json = False,
 ) -> None:
-    """Measure a head on labelled texts it was not trained on.
+    """Measure a head on labelled texts that it was not trained on.
 
-    Rows whose label the head does not have count as out of scope, with or without --out-of-scope-label. With such rows,
-    accuracy is that of the decisions (rejecting is right for them and wrong for the others), in_scope_accuracy that of the
-    labels alone; macro_f1, ece (15 bins) and coverage_at_95_precision are over the in-scope rows in any case.
+    Rows whose label the head does not know count as out of scope, with or without --out-of-scope-label. With such rows,
+    accuracy is the share of right decisions (rejecting is right for out-of-scope rows and wrong for the others), and
+    in_scope_accuracy is the share of right labels over the in-scope rows. macro_f1, ece (15 bins) and
+    coverage_at_95_precision always cover the in-scope rows only.
     """
     from millrace.learning.heads import evaluate_head
     from shared.routing.head_files import load_head
@@ -101,7 +101,7 @@ def evaluate(
             typer.echo(f"{name:<26} {value if isinstance(value, int) else f'{value:.4f}'}")
     if unknown:
         named = ", ".join(f"{label} ({rows})" for label, rows in list(unknown.items())[:LISTED])
-        sys.stderr.write(f"warning: {len(unknown)} labels are not the head's; out of scope: {named}\n")
+        sys.stderr.write(f"warning: the head does not know {len(unknown)} labels; out of scope: {named}\n")
 
 
 @app.command("show")
@@ -109,7 +109,7 @@ def show(
     folder: Annotated[Path, typer.Argument(help="Folder of the head.", metavar="DIR")],
     json: Json = False,
 ) -> None:
-    """Say what a head is: its model, labels, how it was put together, what it was worth, what training warned of."""
+    """Show a head: its model, labels, recipe, held-out quality and thresholds, and the warnings of its training."""
     from shared.routing.head_files import load_head
 
     quiet()
@@ -118,15 +118,15 @@ def show(
         typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
         return
     recipe, held_out = facts["recipe"], facts["held_out"]
-    made = f"blend, {recipe['weight']:.1f} vectors" if recipe["kind"] == "blend" else "vectors and terms jointly"
+    parts = f"blend, {recipe['weight']:.1f} vectors" if recipe["kind"] == "blend" else "vectors and terms jointly"
     rows = {
         "fingerprint": facts["fingerprint"],
-        "model": f"{facts['model']} (its vectors alone will do)",
+        "model": f"{facts['model']} (the head works only with vectors of this model)",
         "labels": f"{len(facts['labels'])}, {facts['texts']} texts, data SHA-256 {facts['data_sha256'][:16]}...",
-        "made of": made,
+        "recipe": parts,
         "held out": _figures(held_out),
         "thresholds": ", ".join(f"{name} {value:.3f}" for name, value in facts["thresholds"].items()),
-        "scope": "learned by leaving labels out" if facts["scope_learned"] else "assumed: too few labels to learn it",
+        "scope": "learned by leaving labels out" if facts["scope_learned"] else "default: too few labels to learn it",
     }
     for name, value in rows.items():
         typer.echo(f"{name:<12} {value}")
@@ -139,12 +139,13 @@ def show(
 def explain(
     text: Annotated[str, typer.Option("--text", help="The text to decide on.")],
     model: Model,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many labels, terms and training texts.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Number of labels, terms and training texts to show.")] = 5,
     json: Json = False,
 ) -> None:
-    """Say why a head answers as it does.
+    """Explain a head's answer for a text.
 
-    Shows its shares, the terms that speak for the first label against the second, and the most similar training texts.
+    This shows the probabilities of the labels, the terms that support the first label over the second, and the most
+    similar training texts.
     """
     from shared.routing.head_files import load_head
 
@@ -161,27 +162,27 @@ def explain(
     typer.echo(f"scope {reported.scope:.3f}: {verdict} (threshold {head.scope_at:.3f})")
     _table("labels", ("share", "label"), [(f"{share:.3f}", label) for label, share in reported.shares[:limit]])
     first, second = reported.shares[0][0], reported.shares[1][0]
-    speaks = [
+    weights = [
         ("the meaning (vector)", f"{reported.dense:+.2f}"),
         *((term, f"{weight:+.2f}") for term, weight in reported.terms),
     ]
-    _table(f"for {first}, against {second}", ("term", "logits"), speaks)
+    _table(f"for {first}, against {second}", ("term", "logits"), weights)
     near = [(f"{cosine:.3f}", label, _shortened(known)) for cosine, label, known in reported.nearest]
     _table("nearest training texts", ("cosine", "label", "text"), near)
 
 
 def _report(outcome: "TrainingResult", skipped: int, out: Path) -> None:
     facts: Any = outcome.head.facts
-    left_out = f", {outcome.repeated} repeated and {skipped} incomplete left out" if outcome.repeated or skipped else ""
+    left_out = f"; left out: {outcome.repeated} repeated, {skipped} incomplete" if outcome.repeated or skipped else ""
     typer.echo(f"{facts['texts']} texts, {len(facts['labels'])} labels{left_out}")
     typer.echo(f"held out: {_figures(facts['held_out'])}")
     thresholds = facts["thresholds"]
     typer.echo(f"thresholds: auto_at {thresholds['auto_at']:.3f}, review_at {thresholds['review_at']:.3f}")
-    worst = [(str(p["count"]), f"{p['label']} taken for {p['taken_for']}") for p in facts["confused"][:LISTED]]
-    _table("most often taken for each other, held out", ("texts", "labels"), worst)
-    typer.echo(f"head {outcome.head.fingerprint} in {out}; policy proposed in {outcome.policy}")
+    worst = [(str(p["count"]), f"{p['label']} mistaken for {p['taken_for']}") for p in facts["confused"][:LISTED]]
+    _table("most often confused on held-out texts", ("texts", "labels"), worst)
+    typer.echo(f"wrote head {outcome.head.fingerprint} to {out} and a proposed policy to {outcome.policy}")
     if outcome.policy.name != POLICY_FILE:
-        typer.echo(f"the {POLICY_FILE} that was there stays in force: compare the two")
+        typer.echo(f"the existing {POLICY_FILE} was kept and stays in force: compare the two files")
 
 
 def _figures(held_out: dict[str, Any]) -> str:
@@ -193,17 +194,17 @@ def _figures(held_out: dict[str, Any]) -> str:
 
 def _warn(outcome: "TrainingResult") -> None:
     if outcome.contested:
-        sys.stderr.write(f"warning: {outcome.contested} texts stand under more than one label\n")
+        sys.stderr.write(f"warning: {outcome.contested} texts occur under more than one label\n")
     _warn_of(dict(outcome.head.facts))
 
 
 def _warn_of(facts: dict[str, Any]) -> None:
     if facts["rare_labels"]:
-        sys.stderr.write(f"warning: fewer than 10 texts: {', '.join(facts['rare_labels'])}\n")
+        sys.stderr.write(f"warning: labels with fewer than 10 texts: {', '.join(facts['rare_labels'])}\n")
     if facts["mislabels"]:
         sys.stderr.write(f"warning: {facts['mislabels_found']} probable mislabels, the clearest first:\n")
     for each in facts["mislabels"][:LISTED]:
-        sys.stderr.write(f"  {each['label']}, rather {each['suggested']}: {_shortened(each['text'])}\n")
+        sys.stderr.write(f"  {each['label']}, probably {each['suggested']}: {_shortened(each['text'])}\n")
     if len(facts["mislabels"]) > LISTED:
         sys.stderr.write("  ... (more with `router show DIR --json`)\n")
 

@@ -33,23 +33,23 @@ from shared.text.preparation import Preparer
 PIPED_COLUMNS = 140
 
 CorpusFile = Annotated[
-    Path, typer.Option("--corpus", help="What is searched: id,text and optionally label; .csv or .jsonl.")
+    Path, typer.Option("--corpus", help="File to search, .csv or .jsonl: columns id and text, optionally label.")
 ]
 QueriesFile = Annotated[
     Path,
     typer.Option(
         "--queries",
-        help="What is asked: text and either relevant (ids parted by blanks) or label; optionally language, and id: "
-        "a text that has an id of the corpus does not find itself.",
+        help="File of queries: columns text and either relevant (ids separated by blanks) or label; optionally "
+        "language, and id, the query's own id in the corpus, which is not counted as a hit.",
     ),
 ]
 
-app = typer.Typer(help="Similar solved tickets: ask the store, or evaluate and tune the ranking on labelled files.")
+app = typer.Typer(help="Similar solved tickets: search the store, or evaluate and tune the ranking on labelled files.")
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Two files, read, and what the store found in one for the other."""
+    """The corpus and the queries from two files, and the hits of the queries in the corpus."""
 
     own: StreamSettings
     corpus: Corpus
@@ -60,19 +60,19 @@ class Labelled:
 @app.callback(invoke_without_command=True)
 def similar(
     context: typer.Context,
-    text: Annotated[str | None, typer.Option("--text", help="The text to find similar solved tickets to.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Text to find similar solved tickets for.")] = None,
     tenant: Annotated[
-        str | None, typer.Option("--tenant", help="Whose tickets; not needed where the store holds one tenant's alone.")
+        str | None, typer.Option("--tenant", help="Tenant whose tickets to search; optional if the store has only one.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, max=5, help="How many at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=5, help="Maximum number of tickets.")] = None,
     json: Json = False,
 ) -> None:
-    """Find solved tickets similar to a text, each with its score's parts, and a reply quoted from their resolutions."""
+    """Find solved tickets similar to a text, with the parts of their scores and a reply quoted from resolutions."""
     quiet()
     if context.invoked_subcommand is not None:
         return
     if text is None:
-        raise typer.BadParameter("give --text, or one of the commands evaluate and tune")
+        raise typer.BadParameter("give --text, or use one of the commands evaluate and tune")
     settings, own = load_settings(), load_stream_settings(DEFAULT)
     wanted = own.search if limit is None else own.search.model_copy(update={"limit": limit})
     with open_collection(settings, DEFAULT.name) as collection:
@@ -91,9 +91,9 @@ def similar(
 
 @app.command("evaluate")
 def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
-    """Measure the configured ranking beside cosine alone and BM25 alone, with 95 % intervals, per length and language.
+    """Compare the configured ranking with cosine alone and BM25 alone, with 95 % intervals, by length and language.
 
-    Neither age nor the folding of duplicates plays a part. Recall is capped: min(k, all relevant ones) is all there is.
+    Age is ignored, and duplicates are not merged. Recall is capped: it is divided by min(k, number of relevant texts).
     """
     labelled = _read(corpus, queries)
     found = evaluate_search(labelled.table, labelled.corpus, labelled.queries, labelled.own.search.bm25_weight)
@@ -104,16 +104,18 @@ def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -
 def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
     """Find the weight of BM25 with the best nDCG among those never below cosine or BM25 alone on any metric or slice.
 
-    It is chosen on one half of the queries and reported on the other, then chosen on all.
+    First, a weight is chosen on one half of the queries and measured on the other half; then one is chosen on all
+    queries.
     """
     labelled = _read(corpus, queries)
     found = tune_search(labelled.table, labelled.corpus, labelled.queries)
     _print(found, json)
     if not json:
         held_out = found["held_out"]
-        print_metrics(_console(), held_out, f"chosen on one half: {held_out['bm25_weight']:g}; on the other half")
+        title = f"weight {held_out['bm25_weight']:g}, chosen on one half of the queries, on the other half"
+        print_metrics(_console(), held_out, title)
         if not found["never_below"]:
-            typer.echo("no weight is never below: this one is below by the least")
+            typer.echo("every weight falls below cosine or BM25 alone on some metric; this one by the least")
         typer.echo(f"{variable(DEFAULT.name, 'search', 'bm25_weight')}={found['bm25_weight']:g}")
 
 
@@ -131,7 +133,7 @@ def _read(corpus_file: Path, queries_file: Path) -> Labelled:
 
 
 def _prepare(own: StreamSettings) -> Callable[[str], str]:
-    """Return what prepares a text as the worker does."""
+    """Return a function that prepares a text as the worker does."""
     preparer = Preparer(model_card(own).preparation)
     return lambda text: preparer.embedded("", text)
 
@@ -141,7 +143,7 @@ def _print(found: dict[str, Any], json: bool) -> None:
         names = ", ".join(found["unknown_examples"])
         typer.echo(f"{found['unknown_relevant']} relevant ids are not in the corpus: {names}", err=True)
     if found["unanswerable"]:
-        typer.echo(f"{found['unanswerable']} queries left out: nothing in the corpus is relevant to them", err=True)
+        typer.echo(f"left out {found['unanswerable']} queries: nothing in the corpus is relevant to them", err=True)
     if json:
         typer.echo(jsonlib.dumps(found))
     else:
@@ -150,6 +152,6 @@ def _print(found: dict[str, Any], json: bool) -> None:
 
 
 def _console() -> Console:
-    """Return a console that is wide enough for the table also where the output is piped."""
+    """Return a console that is wide enough for the table even if the output is piped."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)

@@ -1,1 +1,1 @@
-"""What trains and evaluates on files: heads, policies, and the weights of the search. No worker imports it."""
+"""Training and evaluation on files: heads, policies and the weights of the search. No worker imports this package."""

@@ -1,4 +1,4 @@
-"""Training, evaluating and explaining routing heads, from files: what `millrace router` does, without its options."""
+"""Trains and evaluates routing heads on files, for `millrace router`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -27,15 +27,15 @@ LABEL: TypeAdapter[str] = TypeAdapter(Label)
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What training made.
+    """The result of a training.
 
     Attributes:
-        head: As it was written and read back.
-        policy: Where the proposed routing.toml was written.
-        trained: What was held out, for the pictures.
-        examples: What it was trained on.
-        repeated: How many rows repeated a text and label and were left out.
-        contested: How many texts stand under more than one label.
+        head: The head as written to disk and read back.
+        policy: Path of the proposed routing.toml.
+        trained: The held-out answers, for the plots.
+        examples: The examples that the head was trained on.
+        repeated: Number of rows that were left out because they repeat a text and label or have no text to embed.
+        contested: Number of times a text occurs under a further label.
     """
 
     head: Head
@@ -50,30 +50,30 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     """Train a head on a file and write it, with a proposed routing.toml.
 
     Args:
-        reading: Prepares and embeds.
-        file: Labelled texts.
-        outside_label: The label of rows that belong nowhere: they teach the scope score alone.
-        folder: Where the head goes.
+        reading: Prepares and embeds the texts.
+        file: The labelled texts.
+        outside_label: The label of rows that belong to no queue; they are used only for the scope score.
+        folder: The folder to write the head to.
 
     Raises:
-        Fatal: there is too little to learn from, or the folder cannot be written.
+        Fatal: there are too few texts or labels, a label is not valid, or the folder cannot be written.
     """
     _check_labels(dict.fromkeys(file.labels))
-    make_folder(folder)  # what cannot be written shows before the work, not after it
+    make_folder(folder)  # a folder that cannot be written is reported before the training
     prepared = reading.prepare_file(file)
     pairs = list(dict.fromkeys(pair for pair in zip(prepared, file.labels, strict=True) if pair[0]))
     inside = [pair for pair in pairs if pair[1] != outside_label]
     outside = [pair for pair in pairs if pair[1] == outside_label]
     if outside_label is not None and not outside:
-        raise Fatal(f"no row has the label {outside_label}")
+        raise Fatal(f"no row has the out-of-scope label {outside_label}: check --out-of-scope-label")
     vectors = reading.embed([text for text, _ in inside + outside])
     examples = Examples.of([text for text, _ in inside], [label for _, label in inside], vectors[: len(inside)])
-    strangers = None
+    unlabelled = None
     if outside:
-        nowhere = np.full(len(outside), -1)
-        strangers = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], nowhere, examples.labels)
-    with bar("training", steps(examples, strangers)) as advance:
-        trained = train(examples, strangers, reading.fingerprint, lambda: advance(1))
+        no_label = np.full(len(outside), -1)
+        unlabelled = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], no_label, examples.labels)
+    with bar("training", steps(examples, unlabelled)) as advance:
+        trained = train(examples, unlabelled, reading.fingerprint, lambda: advance(1))
     policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
     contested = len(inside) - len({text for text, _ in inside})
@@ -83,14 +83,15 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
 def evaluate_head(
     reading: Reading, head: Head, file: LabelledFile, outside_label: str | None
 ) -> tuple[Evaluation, dict[str, int]]:
-    """Return a head's figures on a file, and the labels it does not know with their number of rows.
+    """Return a head's metrics on a file, and the number of rows of each label that it does not know.
 
     Raises:
-        Fatal: the head is another model's, knows the out-of-scope label, or not one row has a label of the head.
+        Fatal: the head was trained on another model, the head knows the out-of-scope label, or no row has a label of
+            the head.
     """
     if outside_label in head.labels:
         raise Fatal(
-            f"the head was trained with {outside_label} as a label like any other; train it with "
+            f"the head was trained with {outside_label} as an ordinary label; train it again with "
             f"--out-of-scope-label {outside_label}"
         )
     counts = Counter(file.labels)
@@ -98,12 +99,12 @@ def evaluate_head(
     try:
         figures = evaluate_predictions(head, reading.predict(head, file), file.labels)
     except ValueError as error:
-        raise Fatal(f"{error}; it has {some(head.labels)}") from error
+        raise Fatal(f"{error}; the head has {some(head.labels)}") from error
     return figures, unknown
 
 
 def _write_policy(folder: Path, proposal: str) -> Path:
-    """Write the proposed policy; one that is there may have been edited, so it stays and the proposal lies beside it."""
+    """Write the proposed policy, under another name if a different policy exists, which may have been edited."""
     path = folder / POLICY_FILE
     try:
         if path.exists() and path.read_text(encoding="utf-8") != proposal:
@@ -119,4 +120,4 @@ def _check_labels(labels: Iterable[str]) -> None:
         try:
             LABEL.validate_python(label)
         except ValidationError as error:
-            raise Fatal(f"the label {label[:40]!r} cannot be: {error.errors()[0]['msg']}") from error
+            raise Fatal(f"the label {label[:40]!r} is not valid: {error.errors()[0]['msg']}") from error

@@ -1,4 +1,4 @@
-"""Files of labelled texts, as training and evaluation read them: prepared like tickets and embedded with a progress bar."""
+"""Reads files of labelled texts for training and evaluation: the texts are prepared like tickets and embedded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shared.records import Vector
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
 
-if TYPE_CHECKING:  # what a head needs takes seconds to import
+if TYPE_CHECKING:  # the libraries of a head take seconds to import
     from shared.routing.head import Head, Predictions
 
 TEXTS_AT_ONCE = 256
@@ -27,7 +27,7 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """The rows of a file that have a text and a label, in order; `skipped` counts those that lack one."""
+    """The rows of a file that have a text and a label, in order; `skipped` counts the rows that lack one."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
@@ -38,7 +38,7 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
     """Read a .csv or .jsonl file.
 
     Raises:
-        Fatal: it cannot be read, a column is missing, or no row has both.
+        Fatal: the file cannot be read, a column is missing, or no row has both a text and a label.
     """
     texts: list[str] = []
     labels: list[str] = []
@@ -52,19 +52,19 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
         else:
             skipped += 1
     if not texts:
-        raise Fatal(f"{path}: not one row has both {text_column} and {label_column}")
+        raise Fatal(f"{path}: no row has both {text_column} and {label_column}")
     return LabelledFile(tuple(texts), tuple(labels), skipped)
 
 
 def _column(path: Path, row: Row, name: str) -> str:
     column = find_column(tuple(row.cells), name)
     if column is None:
-        raise Fatal(f"{path}, row {row.number + 1}: there is no column {name}; there are: {', '.join(row.cells)}")
+        raise Fatal(f"{path}, row {row.number + 1}: column {name} is missing; the columns are {', '.join(row.cells)}")
     return column
 
 
 def embed(model: TextModel, texts: Sequence[str], advance: Callable[[int], None]) -> dict[str, Vector]:
-    """Return the vector of each text; `advance` is told how many more are done."""
+    """Return the vector of each text; `advance` is called with the number of texts of each finished batch."""
     vectors: dict[str, Vector] = {}
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         part = texts[start : start + TEXTS_AT_ONCE]
@@ -74,7 +74,7 @@ def embed(model: TextModel, texts: Sequence[str], advance: Callable[[int], None]
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the first names in words, and how many more there are."""
+    """Return the first names, and the number of the others, as text for a message."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -83,8 +83,8 @@ class Reading:
     """Prepares and embeds texts as the worker does.
 
     Args:
-        own: Which model, and how texts are prepared for it.
-        model: The model, where it is loaded already.
+        own: The stream's settings, which name the model.
+        model: The model if it is already loaded; None loads it.
 
     Raises:
         Fatal: the model cannot be loaded.
@@ -100,30 +100,32 @@ class Reading:
         return self._model.fingerprint
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
-        """Return texts as the model reads them, personal data masked."""
+        """Return texts in the form that the model reads, with personal data masked."""
         return [self._preparer.message(text).embedded for text in texts]
 
     def prepare_file(self, file: LabelledFile) -> list[str]:
-        """Return the texts of a file as the model reads them.
+        """Return the texts of a file in the form that the model reads.
 
         Raises:
-            Fatal: in none of them is anything left to embed.
+            Fatal: preparation left no text to embed in any row.
         """
         prepared = self.prepare(file.texts)
         if not any(prepared):
-            what = f"in none of the {len(prepared)} texts is anything left to embed"
-            raise Fatal(f"{what}: `millrace prepare` shows what is cut")
+            raise Fatal(
+                f"preparation removed all content from all {len(prepared)} texts, so none can be embedded; "
+                "`millrace prepare` shows what is cut from a text"
+            )
         return prepared
 
     def embed(self, prepared: Sequence[str]) -> Matrix:
-        """Embed prepared texts, each different one once: shape (n, dim), float32, unit rows."""
-        different = list(dict.fromkeys(prepared))
-        with bar("embedding", len(different)) as advance:
-            vectors = embed(self._model, different, advance)
+        """Embed prepared texts, equal texts only once: shape (n, dim), float32, unit rows."""
+        distinct = list(dict.fromkeys(prepared))
+        with bar("embedding", len(distinct)) as advance:
+            vectors = embed(self._model, distinct, advance)
         return np.array([vectors[text] for text in prepared], np.float32).reshape(-1, self._model.dim)
 
     def predict(self, head: "Head", file: LabelledFile) -> "Predictions":
-        """Return what a head says of the texts of a file.
+        """Return a head's predictions for the texts of a file.
 
         Raises:
             Fatal: the head was trained on another model's vectors, or no text is left to embed.

@@ -1,4 +1,4 @@
-"""What a routing policy would do with texts whose label is known: how much goes where, and how much of it is right."""
+"""Tests a routing policy on labelled texts: the share of texts for each action, and how many of them are right."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +17,12 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the policy would do with one text.
+    """The policy's verdict on one text.
 
     Attributes:
-        verdict: What would be done.
-        first: The head's first label, also where the verdict trusts none.
-        right: Whether that is the label the file gives.
+        verdict: The verdict.
+        first: The head's first label, even if the verdict abstains.
+        right: Whether the first label is the label in the file.
     """
 
     verdict: Verdict
@@ -32,13 +32,13 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Some of the texts: how many there are, and of how many the first label is right."""
+    """The number of texts in a group, and the number of them whose first label is right."""
 
     texts: int
     right: int
 
     def as_dict(self, total: int) -> dict[str, float | int | None]:
-        """Return the count, the share of `total`, and the precision: None where there is no text."""
+        """Return the number of texts, their share of `total`, and the precision, which is None without texts."""
         precision = self.right / self.texts if self.texts else None
         return {"texts": self.texts, "share": self.texts / total if total else 0.0, "precision": precision}
 
@@ -54,12 +54,12 @@ def answers(
     """Judge each text as the worker would judge a new ticket of normal priority that no agent has touched.
 
     Args:
-        predictions: The head's, of the prepared texts.
-        prepared: The texts as the head read them; an empty one abstains.
-        truth: The label of each, by the file.
-        head: Whose labels and threshold of scope hold.
-        policy: The policy tried.
-        tenant_id: Whose rules hold; None: those for all.
+        predictions: The head's predictions for the prepared texts.
+        prepared: The texts as the head read them; an empty text abstains.
+        truth: The label of each text in the file.
+        head: The head, with its labels and its scope threshold.
+        policy: The policy to test.
+        tenant_id: The tenant whose rules apply; None applies the rules for all tenants.
     """
     found = []
     for row, (text, label) in enumerate(zip(prepared, truth, strict=True)):
@@ -78,17 +78,17 @@ def answers(
 
 
 def check_known(head: Head, truth: Sequence[str]) -> None:
-    """Refuse texts of which none can be judged.
+    """Check that at least one text has a label that the head knows.
 
     Raises:
-        Fatal: not one of them has a label of the head.
+        Fatal: no text has one.
     """
     if not set(truth) & set(head.labels):
-        raise Fatal(f"not one text has a label of the head; it has {some(head.labels)}")
+        raise Fatal(f"no text has a label that the head knows; the head has {some(head.labels)}")
 
 
 def tallies(found: Iterable[Answered]) -> dict[Action, Tally]:
-    """Count by action."""
+    """Count the texts by action."""
     by_action: dict[Action, list[bool]] = {action: [] for action in ACTIONS}
     for each in found:
         by_action[each.verdict.action].append(each.right)
@@ -96,12 +96,12 @@ def tallies(found: Iterable[Answered]) -> dict[Action, Tally]:
 
 
 def by_first_label(found: Sequence[Answered]) -> dict[str, list[Answered]]:
-    """Group by the head's first label, whose row of the policy decided; in order of the labels' names."""
+    """Group the answers by the head's first label, whose row of the policy decided; labels are sorted by name."""
     return {label: [each for each in found if each.first == label] for label in sorted({each.first for each in found})}
 
 
 def policy_report(found: Sequence[Answered], by_label: bool) -> dict[str, Any]:
-    """Return all figures as plain values."""
+    """Return all figures as plain values for JSON."""
     reported: dict[str, Any] = {
         "texts": len(found),
         "actions": _figures(found),
@@ -113,15 +113,15 @@ def policy_report(found: Sequence[Answered], by_label: bool) -> dict[str, Any]:
 
 
 def warnings(head: Head, policy: Policy, truth: Sequence[str], tenant_id: str | None) -> Iterator[str]:
-    """Yield what makes the figures mean less than they seem to."""
-    strange = Counter(label for label in truth if label not in head.labels)
-    if strange:
-        named = [f"{label} ({texts})" for label, texts in sorted(strange.items())]
-        yield f"the head does not have {len(strange)} labels of the file, so it is wrong about them: {some(named)}"
+    """Yield warnings about conditions that make the figures less meaningful."""
+    unknown = Counter(label for label in truth if label not in head.labels)
+    if unknown:
+        named = [f"{label} ({texts})" for label, texts in sorted(unknown.items())]
+        yield f"the head does not have {len(unknown)} labels of the file, so it is wrong about them: {some(named)}"
     if beyond := policy.rows_beyond(head.labels):
         yield f"{policy.source} has rows for labels that the head does not have: {some(beyond)}"
     if tenant_id is not None and tenant_id not in policy.tenants:
-        yield f"{policy.source} says nothing of tenant {tenant_id}: what it says for all was tried"
+        yield f"{policy.source} has no section for tenant {tenant_id}: the rules for all tenants were tested"
 
 
 def _figures(found: Sequence[Answered]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Evaluating and tuning the search for similar tickets on files, over the real store in a temporary folder."""
+"""Evaluates and tunes the search for similar tickets on files, with the real store in a temporary folder."""
 
 import tempfile
 from collections import Counter
@@ -22,18 +22,18 @@ from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, Collec
 from shared.vectorstore.terms import Terms
 
 Row = dict[str, Any]
-"""Normal name of a column -> value."""
+"""Normalised name of a column -> value."""
 
 TEXT = "text"
 ASKED_AT_ONCE = 64
 UPSERTED_AT_ONCE = 512
 SHORT_WORDS, MEDIUM_WORDS = 6, 15
-"""Up to so many words a query is short, up to so many medium: about a sixth of Banking77's questions are short, and a sixth
-long."""
+"""Maximum number of words of a short and of a medium query: about a sixth of Banking77's questions are short, and a
+sixth long."""
 
 SHOWN_UNKNOWN = 5
 COLUMNS = ("id", "text", "label", "relevant", "language")
-"""What the two files may name."""
+"""The columns that the two files may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """The texts that are asked about, each with what is relevant to it.
+    """The query texts, each with its relevant corpus texts.
 
     Attributes:
-        texts: What is asked.
-        ids: The corpus ids of the texts themselves, which do not find themselves; None for a text from elsewhere.
-        relevant: The places in the corpus of what is relevant.
-        languages: As the file says.
-        unknown: Relevant ids that the corpus does not hold.
-        unanswerable: Queries that were left out because nothing in the corpus is relevant to them.
+        texts: The query texts.
+        ids: The id of each query's own text in the corpus, which is not counted as a hit; None if it has no id.
+        relevant: The positions in the corpus of each query's relevant texts.
+        languages: The language of each query, from the file.
+        unknown: Relevant ids that the corpus does not contain.
+        unanswerable: Number of queries that were left out because nothing in the corpus is relevant to them.
     """
 
     texts: Sequence[str]
@@ -67,21 +67,21 @@ class Queries:
 
 
 def read_corpus(path: Path, prepare: Callable[[str], str]) -> Corpus:
-    """Read `id,text` and optionally `label`.
+    """Read a corpus file with the columns `id` and `text`, and optionally `label`.
 
     Raises:
-        Fatal: the file cannot be read, a column is missing, or an id stands twice.
+        Fatal: the file cannot be read, a column is missing, or an id occurs twice.
     """
     rows = _rows(path, ("id", "text"))
     ids = [str(row["id"]) for row in rows]
     twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
-        raise Fatal(f"{path}: id {twice[0]} stands more than once")
+        raise Fatal(f"{path}: id {twice[0]} occurs more than once; give each text its own id")
     return Corpus(ids, _prepared(path, rows, prepare), [_cell(row, "label") for row in rows])
 
 
 def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Queries:
-    """Read `text` and either `relevant` (ids parted by blanks) or `label`, and optionally `id` and `language`.
+    """Read a query file: `text`, either `relevant` (ids separated by blanks) or `label`, optionally `id`, `language`.
 
     Raises:
         Fatal: the file cannot be read, a column is missing, or no query has anything relevant in the corpus.
@@ -92,9 +92,9 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Q
     for place, label in enumerate(corpus.labels):
         by_label.setdefault(label or "", set()).add(place)
     if "relevant" not in rows[0] and "label" not in rows[0]:
-        raise Fatal(f"{path}: expected a column relevant or label; it has {', '.join(rows[0])}")
+        raise Fatal(f"{path}: column relevant or label is missing; the columns are {', '.join(rows[0])}")
     if "relevant" not in rows[0] and set(by_label) == {""}:
-        raise Fatal(f"{path} names labels, and the corpus has no column label")
+        raise Fatal(f"{path} names labels, but the corpus has no labels: add a column label to the corpus")
     named = [_names(row.get("relevant")) for row in rows]
     unknown = tuple(dict.fromkeys(name for names in named for name in names if name not in by_id))
     relevant = []
@@ -116,18 +116,18 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Q
 
 
 def distinct_texts(corpus: Corpus, queries: Queries) -> list[str]:
-    """Return every text once, for the progress bar and the model."""
+    """Return every distinct text once, for the progress bar and the model."""
     return list(dict.fromkeys([*corpus.texts, *queries.texts]))
 
 
 def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], candidates: int) -> ScoreTable:
-    """Index the corpus, ask every query, and return what was found with both scores.
+    """Index the corpus, run every query, and return the hits with both scores.
 
     Args:
-        corpus: What is indexed.
-        queries: What is asked.
+        corpus: The texts to index.
+        queries: The queries to run.
         vectors: Text -> vector.
-        candidates: How many hits of each kind.
+        candidates: Number of hits by cosine, and number of hits by BM25.
     """
     terms = Terms()
     dim = next(iter(vectors.values())).shape[0]
@@ -151,7 +151,7 @@ def evaluate_search(table: ScoreTable, corpus: Corpus, queries: Queries, weight:
 
 
 def tune_search(table: ScoreTable, corpus: Corpus, queries: Queries) -> dict[str, Any]:
-    """Choose the weight on one half of the queries and report on the other; then choose on all, for use."""
+    """Choose a weight on one half of the queries and measure it on the other; then choose one on all, for use."""
     one, other = split_queries(table)
     chosen = choose_weight(one)
     held_out = {"bm25_weight": chosen.weight, "queries": len(other.wanted), **tuning_report(other, chosen.weight)}
@@ -173,19 +173,22 @@ def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
         if missing and missing[0] in named:
             raise Fatal(f"{path}, {row.name}: the column {missing[0]} is empty")
         if missing:
-            raise Fatal(f"{path}, {row.name}: expected a column {missing[0]}; it has {', '.join(row.cells)}")
+            raise Fatal(f"{path}, {row.name}: column {missing[0]} is missing; the columns are {', '.join(row.cells)}")
     return rows
 
 
 def _prepared(path: Path, rows: Sequence[Row], prepare: Callable[[str], str]) -> list[str]:
     texts = [prepare(str(row["text"])) for row in rows]
     if not any(texts):
-        raise Fatal(f"{path}: in none of its {len(texts)} texts is anything left to embed")
+        raise Fatal(
+            f"{path}: preparation removed all content from all {len(texts)} texts, so none can be embedded; "
+            "`millrace prepare` shows what is cut from a text"
+        )
     return texts
 
 
 def _names(value: object) -> list[str]:
-    """Return ids parted by blanks, or a JSON list of them."""
+    """Return the ids of a cell: separated by blanks, or a JSON list."""
     return [str(each) for each in value] if isinstance(value, list) else str(value or "").split()
 
 

@@ -110,14 +110,14 @@ def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.
     fill(tmp_path / "unrated", *[replace(p, payload={**p.payload, "satisfaction": None}) for p in unrated])
     ended = run("--text", QUESTION)
     assert ended.exit_code == 0, ended.output
-    assert "no solved ticket: of 3 of tenant acme none is offered" in ended.stdout
+    assert "no solved ticket was found: tenant acme has 3, but all are excluded" in ended.stdout
     assert (
         "3 without a rating (`satisfaction`): set MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true to include them"
         in ended.stdout
     )
     found = json.loads(run("--text", QUESTION, "--json").stdout)
     assert (found["similar"], found["similar_left_out"]) == ([], {"unrated": 3, "rated_too_low": 0})
-    assert "the store holds none of tenant none" in run("--text", QUESTION, "--tenant", "none").stdout
+    assert "the store has no solved ticket of tenant none" in run("--text", QUESTION, "--tenant", "none").stdout
     monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED", "true")
     assert len(json.loads(run("--text", QUESTION, "--json").stdout)["similar"]) == 3
     monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__LIMIT", "0")
@@ -175,5 +175,5 @@ def test_relevant_ids_that_are_unknown_are_counted_and_named(store: Path, files:
     (tmp_path / "q.csv").write_text("text,relevant\nx,1 77\ny,88\n", encoding="utf-8")
     ended = run("evaluate", *files[:2], "--queries", str(tmp_path / "q.csv"), "--json")
     assert "2 relevant ids are not in the corpus: 77, 88" in ended.stderr
-    assert "1 queries left out" in ended.stderr
+    assert "left out 1 queries" in ended.stderr
     assert json.loads(ended.stdout)["queries"] == 1

@@ -358,7 +358,7 @@ def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_p
     settings = StreamSettings(decision=DecisionSettings(head=folder))
     found = findings_of(Check("head", lambda: check_head(settings)))
     assert states(found) == [("head", "ok"), ("head", "wrong")]
-    assert "train it again" in found[1].detail
+    assert "train the head again" in found[1].detail
     reported = findings_of(Check("policy", lambda: check_policy(settings)))
     assert states(reported) == [("policy", "ok"), ("policy", "wrong")]
     (folder / "routing.toml").write_text(

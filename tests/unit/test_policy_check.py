@@ -76,7 +76,7 @@ def test_what_makes_the_figures_mean_less_is_told(tmp_path: Path) -> None:
     strange, rows, tenant = warnings(HEAD, tried, truth, "nobody")
     assert strange.endswith("does not have 2 labels of the file, so it is wrong about them: x (2), y (1)")
     assert rows.endswith('that the head does not have: [labels.d], [tenants.t.labels."e f"]')
-    assert "says nothing of tenant nobody" in tenant
+    assert "has no section for tenant nobody" in tenant
     assert list(warnings(HEAD, policy(tmp_path), ["a"], None)) == []
     assert list(warnings(HEAD, policy(tmp_path, "[tenants.t.default]\n"), ["a"], "t")) == []
 

@@ -52,10 +52,10 @@ def test_what_is_hidden_in_a_page_and_a_forwarding_subject() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "standard input holds no text"),
-        (b" \n\t", "holds no text"),
+        (b"", "standard input contains no text"),
+        (b" \n\t", "contains no text"),
         (b"a\nb\xff", "is not UTF-8: byte 3, in line 2"),
-        (b"x" * (TEXT_LIMIT_CHARS + 1), "is longer than a text of an event may be, 100,000 characters"),
+        (b"x" * (TEXT_LIMIT_CHARS + 1), "is too long: the text of an event may have at most 100,000 characters"),
     ],
 )
 def test_what_cannot_be_a_message_is_refused(content: bytes, said: str) -> None:

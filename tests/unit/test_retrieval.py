@@ -66,14 +66,14 @@ def test_relevant_ids_win_over_labels(corpus_file: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("corpus", "queries", "says"),
     [
-        ("id,body\na,x\n", "text,label\nx,card\n", "expected a column text; it has id, body"),
-        ("text\nx\n", "text,label\nx,card\n", "expected a column id; it has text"),
-        ("id,text\na,x\na,y\n", "text,label\nx,card\n", "id a stands more than once"),
+        ("id,body\na,x\n", "text,label\nx,card\n", "column text is missing; the columns are id, body"),
+        ("text\nx\n", "text,label\nx,card\n", "column id is missing; the columns are text"),
+        ("id,text\na,x\na,y\n", "text,label\nx,card\n", "id a occurs more than once"),
         ("id,text\n", "text,label\nx,card\n", "holds no rows"),
-        (CORPUS, "question\nx\n", "expected a column text; it has question"),
-        (CORPUS, "text,intent\nx,card\n", "expected a column relevant or label; it has text, intent"),
+        (CORPUS, "question\nx\n", "column text is missing; the columns are question"),
+        (CORPUS, "text,intent\nx,card\n", "column relevant or label is missing; the columns are text, intent"),
         (CORPUS, "text,relevant\nx,zz\n", "nothing in the corpus is relevant"),
-        ("id,text\na,x\n", "text,label\nx,card\n", "the corpus has no column label"),
+        ("id,text\na,x\n", "text,label\nx,card\n", "the corpus has no labels: add a column label"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(corpus: str, queries: str, says: str, tmp_path: Path) -> None:

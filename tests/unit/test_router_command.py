@@ -97,9 +97,9 @@ def test_training_writes_the_head_its_policy_and_its_pictures(
         assert ElementTree.parse(folder / name).getroot().tag.endswith("svg")  # noqa: S314
     assert set(tomllib.loads((folder / "routing.toml").read_text(encoding="utf-8"))["labels"]) == set(support())
     fingerprint = json.loads((folder / "head.json").read_text(encoding="utf-8"))["fingerprint"]
-    assert f"head {fingerprint} in {folder}" in ended.out
+    assert f"head {fingerprint} to {folder}" in ended.out
     assert "48 texts, 8 labels\n" in ended.out
-    assert "warning: fewer than 10 texts: account, card" in ended.err
+    assert "warning: labels with fewer than 10 texts: account, card" in ended.err
     assert "warning" not in ended.out
 
 
@@ -109,15 +109,15 @@ def test_training_answers_with_one_object(millrace: Millrace, history: Path, tmp
     assert facts == json.loads((tmp_path / "head" / "head.json").read_text(encoding="utf-8"))
     assert facts["label_counts"]["card"] == 6
     assert not list((tmp_path / "head").glob("*.svg"))
-    assert "warning: fewer than 10" in ended.err
+    assert "warning: labels with fewer than 10" in ended.err
 
 
 def test_rows_left_out_are_told(millrace: Millrace, tmp_path: Path) -> None:
     rows = [*pairs(labels=2), *pairs(labels=2)[:3], ("", "card"), ("no label", "")]
     contested = (pairs(labels=2)[0][0], "card")
     ended = millrace("train", write_csv(tmp_path / "a.csv", [*rows, contested]), "--out", tmp_path / "head")
-    assert "21 texts, 2 labels, 3 repeated and 2 incomplete left out\n" in ended.out
-    assert "warning: 1 texts stand under more than one label" in ended.err
+    assert "21 texts, 2 labels; left out: 3 repeated, 2 incomplete\n" in ended.out
+    assert "warning: 1 texts occur under more than one label" in ended.err
 
 
 def test_other_columns_and_json_lines_are_read(millrace: Millrace, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_rows_that_belong_nowhere_add_their_figures(millrace: Millrace, head: Pa
     assert figures.keys() == FIGURES | OUTER_FIGURES
     assert (figures["rows"], figures["out_of_scope"]) == (88, 8)
     assert figures["oos_auroc"] > 0.9
-    assert ended.err == "warning: 1 labels are not the head's; out of scope: weather (8)\n"
+    assert ended.err == "warning: the head does not know 1 labels; out of scope: weather (8)\n"
     named = millrace("evaluate", new, "--model", head, "--json", "--out-of-scope-label", "weather")
     assert (json.loads(named.out), named.err) == (figures, "")
 
@@ -172,9 +172,9 @@ def test_an_out_of_scope_label_is_no_label(millrace: Millrace, tmp_path: Path) -
     facts = json.loads(millrace("train", file, *options, "none of these").out)
     assert facts["labels"] == ["account", "card", "delivery"]
     assert facts["scope_learned"]
-    assert "error: no row has the label nothing" in millrace("train", file, *options, "nothing").error
+    assert "error: no row has the out-of-scope label nothing" in millrace("train", file, *options, "nothing").error
     plain = millrace("evaluate", file, "--model", tmp_path / "head", "--out-of-scope-label", "card")
-    assert plain.error.startswith("error: the head was trained with card as a label like any other")
+    assert plain.error.startswith("error: the head was trained with card as an ordinary label")
 
 
 def test_show_says_what_the_head_is(millrace: Millrace, head: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_missing_column_is_told_with_those_there_are(
     where = ("--out", tmp_path / "other") if command == "train" else ("--model", head)
     ended = millrace(command, history, *where, "--label-column", "category")
     assert ended.code == 1
-    assert ended.error == f"error: {history}, row 1: there is no column category; there are: text, label"
+    assert ended.error == f"error: {history}, row 1: column category is missing; the columns are text, label"
     assert not (tmp_path / "other").exists()
 
 
@@ -230,7 +230,7 @@ def test_files_that_are_no_labelled_texts_are_refused(millrace: Millrace, tmp_pa
 
     assert "expected a file that ends in .csv or .jsonl" in error("a.txt", "text,label\n")
     assert "cannot be read: No such file" in error("gone.csv", None)
-    assert "not one row has both text and label" in error("empty.csv", "text,label\n,\n")
+    assert "no row has both text and label" in error("empty.csv", "text,label\n,\n")
     assert "line 1: expected an object" in error("a.jsonl", "[]\n")
     assert "at least two labels with two different texts each" in error("few.csv", "text,label\nx y,a\n")
     assert "the label 'xxxx" in error("long.csv", f"text,label\nsome text,{'x' * 129}\n")
@@ -239,7 +239,7 @@ def test_files_that_are_no_labelled_texts_are_refused(millrace: Millrace, tmp_pa
 def test_a_label_that_is_no_text_is_refused(millrace: Millrace, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "x", "label": "\\ud800"}\n', encoding="utf-8")
     ended = millrace("train", tmp_path / "a.jsonl", "--out", tmp_path / "head")
-    assert (ended.code, "cannot be" in ended.error) == (1, True)
+    assert (ended.code, "is not valid" in ended.error) == (1, True)
 
 
 def test_a_folder_that_cannot_be_is_told_before_the_work(
