@@ -38,7 +38,7 @@ class Tally:
     right: int
 
     def as_dict(self, total: int) -> dict[str, float | int | None]:
-        """Return the number of texts, their share of `total`, and the precision, which is None without texts."""
+        """Return the number of texts, their share of `total`, and the precision (None without texts)."""
         precision = self.right / self.texts if self.texts else None
         return {"texts": self.texts, "share": self.texts / total if total else 0.0, "precision": precision}
 

@@ -1,1 +1,1 @@
-"""Choosing a label for a text, or abstaining if none is certain enough."""
+"""Choosing a label for a text, or abstaining if no label is certain enough."""

@@ -25,7 +25,7 @@ class Ranking:
 
     Attributes:
         bm25_weight: Amount added to the cosine for each unit of BM25 / sqrt(number of query terms); see `lexical`.
-        half_life_days: Age in days at which a hit has lost half of what it can lose by age.
+        half_life_days: Age in days at which half of the part of a score above `age_floor` is lost.
         age_floor: Share of its score that an infinitely old hit keeps, 0 to 1.
     """
 

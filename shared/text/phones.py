@@ -62,7 +62,7 @@ EXTENSION = re.compile(
 WORD_BEFORE = re.compile(r"(?:[A-Za-z]?[a-z]{2,}|[^\W\d_a-zA-Z])$")
 WORD_AFTER = re.compile(r"(?:[A-Za-z]?[a-z]{2,}|[^\W\d_a-zA-Z])(?!\d)")
 """`WORD_BEFORE` and `WORD_AFTER` match a word that may touch a number without a blank. A number that touches an
-upper-case code or a single letter is part of an id."""
+upper-case code or a single character of A to Z is part of an id."""
 
 LIMITS = {BRACKETED: (8, 13), TRUNK: (9, 12)}
 """Minimum and maximum number of digits of a match, for patterns that differ from `MIN_DIGITS` and `MAX_DIGITS`."""

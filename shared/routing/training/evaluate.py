@@ -13,7 +13,10 @@ from shared.routing.head import Head, Predictions
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The metrics. All but `accuracy` and the last five cover the in-scope rows only, whatever their scope score.
+    """The metrics of a head on labelled texts.
+
+    `macro_f1`, `ece`, `coverage_at_95_precision` and `in_scope_accuracy` cover the in-scope rows only, whatever their
+    scope score.
 
     Attributes:
         rows: Number of texts.

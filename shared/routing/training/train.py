@@ -1,4 +1,4 @@
-"""Training of a routing head: held-out texts decide how its parts are combined, its calibration, and what it rejects.
+"""Training of a routing head: held-out texts decide the combination of its parts, its calibration and its thresholds.
 
 1. Five folds: logistic regression on vectors, support vector machines on terms, and, on two of the folds, support
 vector
