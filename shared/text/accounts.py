@@ -32,8 +32,8 @@ ISSUER = re.compile(
 """Prefixes and lengths that issuers use, so that few order numbers are mistaken for card numbers."""
 
 AMEX_GROUPS = ([4, 6, 5], [4, 6, 4])
-"""Card groupings with groups of different sizes. If more than one character separates the digits of a number, it counts
-as a card number only if it is grouped like one."""
+"""Card groupings with groups of different sizes. If more than one character separates two groups, a number counts as
+a card number only if it is grouped like one."""
 
 FIRST_DIGITS = "23456"
 STARTS = 5_000

@@ -23,7 +23,7 @@ CODE = re.compile(
 )
 """A character code. The groups are: a percent-encoded ASCII code in hex, a percent-encoded run of UTF-8 beyond ASCII,
 an HTML code in hex, an HTML code in decimal, an HTML name, a backslash escape in hex, and an escaped line break or
-tab."""
+tab (`\\n`, `\\r`, `\\t`)."""
 
 
 @dataclass(frozen=True, slots=True)

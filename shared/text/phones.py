@@ -50,7 +50,8 @@ TRUNK = re.compile(
 BRACKETED = re.compile(r"\(\d{2,5}\) ?\d{1,5}(?:[ -]?\d{2,5}){1,4}(?!\d)")
 NORTH_AMERICAN = re.compile(r"(?<!\d)(?<!\d[-.])(?:1[-. ])?\d{3}([-.])\d{3}\1\d{4}(?!\d|[-.]\d)")
 DIALS_00 = "FR"
-"""A region in which `00` is the international prefix; a number with this prefix is a phone number in every region."""
+"""Any region in which `00` is the international prefix serves; a number with this prefix is a phone number in every
+region."""
 
 PREFIXED = re.compile(rf"(?<!\d)00 ?[1-9](?:{GAP}\d){{6,13}}(?!\d)")
 RULES = (INTERNATIONAL, BRACKETED, NORTH_AMERICAN, TRUNK)

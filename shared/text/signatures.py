@@ -1,4 +1,4 @@
-"""Finds the signature of a message: the lines after its delimiter, a device's line, a closing phrase and a name.
+"""Finds the signature of a message: text after a delimiter, a device's line, or a closing phrase with a name.
 
 Only whole lines are signatures, and a doubtful line is not one: a divider or a closing phrase may be followed by more
 text.
