@@ -37,7 +37,10 @@ def check(
         str | None, typer.Option(help="Tenant whose rules to test; default: the rules for all tenants.")
     ] = None,
     by_label: Annotated[
-        bool, typer.Option("--by-label", help="Also show the figures for each first label of the head.")
+        bool,
+        typer.Option(
+            "--by-label", help="Also show the figures by the head's first label, whose row of the policy decides."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:

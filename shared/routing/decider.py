@@ -80,7 +80,7 @@ class Answer:
         shares: Labels with their share of the vote or probability, best first.
         head: Fingerprint of the head that answered; None for a vote.
         scope: The head's scope score; None for a vote.
-        in_scope: Whether the text is similar to the head's training texts; always true for a vote.
+        in_scope: Whether the scope score reaches the head's threshold; always true for a vote.
     """
 
     shares: Sequence[tuple[str, float]]

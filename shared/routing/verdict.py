@@ -21,8 +21,8 @@ class Judged:
     Attributes:
         shares: Labels with their share of the vote or probability, best first; empty if no point voted.
         kind: Whether a vote or a head gave the shares.
-        in_scope: Whether the text is similar to the head's training texts; always true for a vote.
-        has_text: Whether the event had any text.
+        in_scope: Whether the scope score reaches the head's threshold; always true for a vote.
+        has_text: Whether the event has any text to decide by.
         agent_decided: Whether a person has already chosen a label.
         priority: The event's own priority.
         tenant_id: The event's tenant; None stands for a tenant that has no section in the policy.

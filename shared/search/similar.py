@@ -106,8 +106,8 @@ class SimilarSearch:
     def find(self, questions: Sequence[Question]) -> list[Found]:
         """Answer a batch of questions.
 
-        This takes two calls to the store: one finds hits, one reads the shown fields of the best. If Millrace did not
-        write all of a question's best hits, that question is asked again alone, and each of its candidates is checked.
+        This takes two calls to the store: one finds hits, one reads the shown fields of the best. If a best hit has
+        invalid fields or another program wrote it, its question is asked again alone, and each candidate is checked.
         For each tenant with a question that found nothing, up to three more calls count the tickets that the rules
         exclude.
 
@@ -183,7 +183,7 @@ class SimilarSearch:
     def _show(
         self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
     ) -> Found | None:
-        """Return the answer with the hits that still exist; None if Millrace did not write one of them."""
+        """Return the answer with the hits that still exist; None if one has invalid fields or another program wrote it."""
         hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # else deleted meanwhile
         shown: list[ShownTicket] = []
         for hit in hits:

@@ -1,8 +1,7 @@
 """Training of a routing head: held-out texts decide the combination of its parts, its calibration and its thresholds.
 
 1. Five folds: logistic regression on vectors, support vector machines on terms, and, on two of the folds, support
-vector
-   machines on both together.
+   vector machines on both together.
 2. Each classifier is calibrated; blends of the first two and the joint one are compared by held-out log loss.
 3. The best combination is fitted on all texts; its held-out answers give the metrics, the thresholds and the probable
    mislabels.
@@ -43,8 +42,8 @@ BLENDS = tuple(tenth / 10 for tenth in range(11))
 
 LEAST_SCOPE_LABELS = 6
 LEAST_AUTO, REVIEW_AT = 0.5, 0.4
-"""No ticket is routed without review if it is right less than half of the time; below the second value, a proposal
-wastes the reviewer's time."""
+"""Answers that are right less than half of the time are never routed without review (`LEAST_AUTO`). Below `REVIEW_AT`,
+a proposal wastes the reviewer's time."""
 
 
 @dataclass(frozen=True, slots=True)
