@@ -183,7 +183,7 @@ class SimilarSearch:
     def _show(
         self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
     ) -> Found | None:
-        """Return the answer with the hits that still exist; None if one has invalid fields or another program wrote it."""
+        """Return the answer with the hits that still exist; None if one has invalid fields or is another program's."""
         hits = [hit for hit in hits if "occurred_at" in payloads.get(hit.candidate.id, {})]  # else deleted meanwhile
         shown: list[ShownTicket] = []
         for hit in hits:
