@@ -194,7 +194,7 @@ def _figures(held_out: dict[str, Any]) -> str:
 
 def _warn(outcome: "TrainingResult") -> None:
     if outcome.contested:
-        sys.stderr.write(f"warning: {outcome.contested} texts occur under more than one label\n")
+        sys.stderr.write(f"warning: texts that occur under more than one label: {outcome.contested}\n")
     _warn_of(dict(outcome.head.facts))
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class TrainingResult:
         trained: The held-out answers, for the plots.
         examples: The examples that the head was trained on.
         repeated: Number of rows that were left out because they repeat a text and label or have no text to embed.
-        contested: Number of times a text occurs under a further label.
+        contested: Number of texts that occur under more than one label.
     """
 
     head: Head
@@ -76,7 +77,7 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
         trained = train(examples, unlabelled, reading.fingerprint, lambda: advance(1))
     policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
-    contested = len(inside) - len({text for text, _ in inside})
+    contested = sum(labels > 1 for labels in Counter(text for text, _ in inside).values())
     return TrainingResult(head, policy, trained, examples, len(file.texts) - len(pairs), contested)
 
 

@@ -117,7 +117,14 @@ def test_rows_left_out_are_told(millrace: Millrace, tmp_path: Path) -> None:
     contested = (pairs(labels=2)[0][0], "card")
     ended = millrace("train", write_csv(tmp_path / "a.csv", [*rows, contested]), "--out", tmp_path / "head")
     assert "21 texts, 2 labels; left out: 3 repeated, 2 incomplete\n" in ended.out
-    assert "warning: 1 texts occur under more than one label" in ended.err
+    assert "warning: texts that occur under more than one label: 1\n" in ended.err
+
+
+def test_a_text_under_three_labels_is_one_text(millrace: Millrace, tmp_path: Path) -> None:
+    rows = pairs(labels=3)
+    further = [(rows[0][0], label) for label in sorted({label for _, label in rows})]
+    ended = millrace("train", write_csv(tmp_path / "a.csv", [*rows, *further]), "--out", tmp_path / "head")
+    assert "warning: texts that occur under more than one label: 1\n" in ended.err
 
 
 def test_other_columns_and_json_lines_are_read(millrace: Millrace, tmp_path: Path) -> None:
