@@ -48,8 +48,8 @@ class Source(Protocol):
     def hold(self, records: Sequence[Record]) -> list[Record]:
         """Mark these records as in hand and return those whose partition this worker still owns.
 
-        While records are in hand, the revocation of their partitions waits, up to its deadline, for `commit` or
-        `release`. The engine's working thread calls it; it does not wait for the broker.
+        While records are in hand, the revocation of their partitions waits, up to its deadline, for `commit` or `release`.
+        The engine's working thread calls it; it does not wait for the broker.
 
         Raises:
             Fatal: consuming has failed for good.
@@ -69,8 +69,8 @@ class Source(Protocol):
     def unread(self) -> list[UnreadOffsets]:
         """Return the spans of offsets that the log lost before they were read and that are not `reported` yet.
 
-        A span is returned before any record after it is handed out. The engine's working thread calls it; it does not
-        wait for the broker.
+        A span is returned before any record after it is handed out.
+        The engine's working thread calls it; it does not wait for the broker.
         """
         ...
 

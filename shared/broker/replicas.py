@@ -59,7 +59,7 @@ class TopicState:
         )
 
     def shortage(self) -> str:
-        """Return the reasons why writes may not be confirmed, in words; empty if there are none."""
+        """Return, in words, what can prevent writes from being confirmed; empty if nothing does."""
         needed = self.min_in_sync
         short = [found for found in self.in_sync if found < (needed or 1)]
         reasons = []
@@ -103,7 +103,7 @@ class ReplicaSurvey:
     is_embedded: bool
 
     def with_silent(self, found: Iterable[str]) -> str:
-        """Return the findings about topics as one text, with the brokers that do not answer; empty if none."""
+        """Return the findings about topics as one text, with the brokers that do not answer; empty without findings."""
         texts = [text for text in found if text]
         if texts and self.silent:
             one, ids = len(self.silent) == 1, ", ".join(map(str, self.silent))
@@ -111,7 +111,7 @@ class ReplicaSurvey:
         return "; ".join(texts)
 
     def shortage(self) -> str:
-        """Return the reasons why writes may not be confirmed, in words; empty if there are none."""
+        """Return, in words, what can prevent writes from being confirmed; empty if nothing does."""
         return self.with_silent(topic.shortage() for topic in self.topics)
 
 
