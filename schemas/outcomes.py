@@ -58,7 +58,7 @@ class LedgerEntry(Frozen):
     settled_at: UtcDatetime
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _is_not_empty(self) -> Self:
         if not self.ranges and not self.unread:
             raise ValueError("a ledger entry must have ranges or unread offsets")
         return self

@@ -83,9 +83,9 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
+        repeated = next(name for name, count in counts.items() if count > 1)
         raise Rejected(
-            FailureReason.DUPLICATE_KEY, printable(twice) or "value", "the key occurs more than once in one object"
+            FailureReason.DUPLICATE_KEY, printable(repeated) or "value", "the key occurs more than once in one object"
         )
     return found
 

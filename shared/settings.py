@@ -102,7 +102,7 @@ class BrokerSettings(Part):
     )
 
     @model_validator(mode="after")
-    def _can_work(self) -> "BrokerSettings":
+    def _check_combinations(self) -> "BrokerSettings":
         """Refuse combinations of settings that cannot work or would be silently ignored."""
         sasl = self.security_protocol.startswith("sasl_")
         for name in ("sasl_mechanism", "username", "password"):
@@ -170,7 +170,7 @@ class CacheSettings(Part):
         return url
 
     @model_validator(mode="after")
-    def _can_work(self) -> "CacheSettings":
+    def _check_combinations(self) -> "CacheSettings":
         tls = self.redis_url is not None and RedisAddress.parse(self.redis_url.get_secret_value()).tls
         for name in ("ca_file", "cert_file", "key_file"):
             _require(tls or getattr(self, name) is None, "CACHE", name, "REDIS_URL that begins with rediss://")
@@ -244,7 +244,7 @@ class StoreSettings(Part):
         return proxy
 
     @model_validator(mode="after")
-    def _can_work(self) -> "StoreSettings":
+    def _check_combinations(self) -> "StoreSettings":
         proxy = "" if self.proxy is None else self.proxy.get_secret_value()
         _require(self.url is not None or self.proxy is None, "STORE", "proxy", "URL")
         _require(not self.grpc or proxy[:7] in ("", "http://"), "STORE", "grpc", "PROXY that begins with http://")

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.kafka import client_config
-from shared.broker.reader import NO_MATTER, marks_of
+from shared.broker.reader import IGNORED_CODES, marks_of
 from shared.broker.security import Address, failure, opened
 from shared.broker.unreadable import UNREADABLE_CODES
 from shared.errors import Unavailable
@@ -73,7 +73,7 @@ def _first_timestamps(consumer: Consumer, topic: str, lows: dict[int, int]) -> l
             raise Unavailable("broker", f"topic {topic}: no data arrived for {TIMEOUT_S:.0f} s")
         for message in messages:
             error, partition = message.error(), message.partition()
-            if error is not None and error.code() not in (KafkaError._PARTITION_EOF, *UNREADABLE_CODES, *NO_MATTER):
+            if error is not None and error.code() not in (KafkaError._PARTITION_EOF, *UNREADABLE_CODES, *IGNORED_CODES):
                 raise failure(error, f"topic {topic}", f"Read on topic {topic}")
             if partition not in waiting:
                 continue

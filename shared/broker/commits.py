@@ -82,7 +82,7 @@ class Commits:
             except queue.Empty:
                 return
             wait_s = 0
-            offsets = self._ours(commit.wanted)
+            offsets = self._still_owned(commit.wanted)
             if not offsets:  # the partitions were revoked while the commit waited: their new owner commits
                 commit.future.set_result(None)
                 continue
@@ -98,7 +98,7 @@ class Commits:
             commit = self._asked.get_nowait()
         except queue.Empty:
             return
-        offsets = self._ours(commit.wanted)
+        offsets = self._still_owned(commit.wanted)
         try:
             if offsets:
                 consumer.commit(offsets=offsets, asynchronous=False)
@@ -132,7 +132,7 @@ class Commits:
             else:
                 pending.commit.future.set_exception(KafkaException(failure))
 
-    def _ours(self, wanted: Wanted) -> list[KafkaPartition]:
+    def _still_owned(self, wanted: Wanted) -> list[KafkaPartition]:
         """Return the offsets that may still be committed, in the client's type."""
         held = {where: self._leases.lease_of(where) for where in wanted}
         return [

@@ -2,7 +2,7 @@
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from shared.broker.security import Heard
+from shared.broker.security import ClientErrors
 from shared.broker.topic_ids import TopicIds
 
 LOOK_EVERY_S = 5.0
@@ -17,19 +17,19 @@ class Faults:
         now_s: The current time of the poll thread's monotonic clock, in seconds.
 
     Attributes:
-        heard: The errors that the client has reported.
+        client_errors: The errors that the client has reported.
     """
 
     def __init__(self, ids: TopicIds, now_s: float) -> None:
-        self._ids, self.heard = ids, Heard()
+        self._ids, self.client_errors = ids, ClientErrors()
         self._brokers: str | None = None
         self._next_look_s = now_s + LOOK_EVERY_S
 
     def on_error(self, error: KafkaError) -> None:
         """Record an error that the client reports; the client calls this."""
-        self.heard(error)
+        self.client_errors(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._brokers = self.heard.reason or error.str()
+            self._brokers = self.client_errors.reason or error.str()
 
     def look(self, consumer: Consumer, topic: str, assigned: int, now_s: float) -> None:
         """Check whether the brokers can be reached, if a check is due and there is doubt. Called on the poll thread."""
@@ -39,9 +39,9 @@ class Faults:
         try:
             consumer.list_topics(topic, timeout=LOOK_TIMEOUT_S)
         except KafkaException as error:
-            self._brokers = self.heard.reason or error.args[0].str()
+            self._brokers = self.client_errors.reason or error.args[0].str()
             return
-        self.heard.forget()
+        self.client_errors.forget()
         self._brokers = None
 
     @property

@@ -17,7 +17,7 @@ from typing_extensions import override
 from shared.broker.leases import NO_LEASE, Lease
 from shared.broker.port import Sink
 from shared.broker.replicas import survey_replicas
-from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, security_config
+from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened, security_config
 from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
 from shared.records import Headers, Message, Record
@@ -42,7 +42,7 @@ ANSWER_TIMEOUT_MS = 15_000
 connection that a router has dropped would keep a worker from reading for that long
 (`tests/faults/test_broker_outage.py`)."""
 
-ASK_HEADERS, ASK_CODE = methodcaller("headers"), methodcaller("code")
+GET_HEADERS, GET_CODE = methodcaller("headers"), methodcaller("code")
 """For calls that may return normally with an exception set: after a plain call, the interpreter may notice it only
 later."""
 
@@ -64,12 +64,12 @@ REPLICAS_TIMEOUT_S = 1.5
 log = get_logger("broker")
 
 
-def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, Any]:
-    """Return the configuration that all clients share; `heard` receives the client's errors."""
+def client_config(bootstrap: Address, client_errors: ClientErrors | None = None) -> dict[str, Any]:
+    """Return the configuration that all clients share; `client_errors` receives the client's errors."""
     return security_config(bootstrap) | {
         "client.id": "millrace",
-        "error_cb": heard or Heard(),
-        "logger": _Quiet(),
+        "error_cb": client_errors or ClientErrors(),
+        "logger": _NullLogger(),
         "reconnect.backoff.max.ms": 2_000,
         "socket.timeout.ms": ANSWER_TIMEOUT_MS,
         "socket.keepalive.enable": True,
@@ -103,7 +103,7 @@ def _headers(message: KafkaMessage) -> Headers | None:
     process.
     """
     try:
-        found: Any = ASK_HEADERS(message)
+        found: Any = GET_HEADERS(message)
     except (SystemError, UnicodeDecodeError):  # the client wraps the second in the first
         return None
     return tuple(found) if found else ()
@@ -124,8 +124,8 @@ class KafkaSink(Sink):
         self._too_large: list[Message] = []
         self._fatal: MillraceError | None = None
         self.last_error = ""
-        self._heard = Heard()
-        config = client_config(bootstrap, self._heard) | {
+        self._client_errors = ClientErrors()
+        config = client_config(bootstrap, self._client_errors) | {
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 5,
@@ -141,7 +141,7 @@ class KafkaSink(Sink):
     def produce(self, messages: Sequence[Message]) -> None:
         for message in messages:
             try:
-                self._hand_over(message)
+                self._enqueue(message)
             except BufferError:  # the local queue is full because the broker is slow: this message is retried later
                 self._failed.append(message)
                 self.last_error = f"{message.topic}: the client's local queue is full because the broker is slow"
@@ -163,7 +163,7 @@ class KafkaSink(Sink):
             self._renew()
         failed, self._failed = self._failed, []
         if not failed:
-            self._heard.forget()
+            self._client_errors.forget()
         return failed
 
     @override
@@ -171,7 +171,7 @@ class KafkaSink(Sink):
         """Flush within the delivery timeout."""
         self._wait(self._flush_timeout_s)
 
-    def _hand_over(self, message: Message) -> None:
+    def _enqueue(self, message: Message) -> None:
         headers: Any = list(message.headers)
         self._producer.produce(
             message.topic,
@@ -213,16 +213,16 @@ class KafkaSink(Sink):
         try:
             return self._producer.flush(seconds)
         except (KafkaException, SystemError) as error:
-            self._end(error)
+            self._keep_failure(error)
             return 0
 
     def _delivered(self, message: Message, error: KafkaError | None, _: KafkaMessage | None) -> None:
         if error is None:
             return
         try:
-            code = ASK_CODE(error)
+            code = GET_CODE(error)
         except SystemError as ended:
-            self._end(ended)
+            self._keep_failure(ended)
             return
         if code == KafkaError.MSG_SIZE_TOO_LARGE:
             self._too_large.append(message)
@@ -231,10 +231,10 @@ class KafkaSink(Sink):
         self._failed.append(message)
         if code in TIMEOUT_CODES:
             self._timed_out.add(message.topic)
-        behind = f" ({self._heard.reason})" if self._heard.reason else ""
-        self.last_error = f"{message.topic}: {error.str()}{behind}"
+        cause = f" ({self._client_errors.reason})" if self._client_errors.reason else ""
+        self.last_error = f"{message.topic}: {error.str()}{cause}"
         if self._fatal is None and (code in REFUSED_CODES or code == KafkaError._FATAL or error.fatal()):
-            self._fatal = _failed_for_good(error, f"topic {message.topic}")
+            self._fatal = _permanent_failure(error, f"topic {message.topic}")
 
     def _renew(self) -> None:
         """Replace the client: the old one keeps outdated metadata of a re-created topic and cannot write to it."""
@@ -257,18 +257,18 @@ class KafkaSink(Sink):
             log.warning("topics lack in-sync copies", found=shortage)
             self.last_error = f"{shortage} ({self.last_error})"
 
-    def _end(self, error: KafkaException | SystemError) -> None:
+    def _keep_failure(self, error: KafkaException | SystemError) -> None:
         """Keep the reason why the client has failed for good; the client only raises it, even inside a callback."""
         cause: BaseException | None = error
         while isinstance(cause, SystemError):
             cause = cause.__cause__
         if self._fatal is None and isinstance(cause, KafkaException):
-            self._fatal = _failed_for_good(cause.args[0], "the topics that it writes to")
+            self._fatal = _permanent_failure(cause.args[0], "the topics that it writes to")
         self._fatal = self._fatal or Fatal("the Kafka producer has failed for good; restart the worker")
 
     def _raise_if_fatal(self) -> None:
-        if self._heard.refusal is not None:
-            raise self._heard.refusal
+        if self._client_errors.refusal is not None:
+            raise self._client_errors.refusal
         if self._fatal is not None:
             raise self._fatal
 
@@ -278,13 +278,13 @@ def _size_bytes(message: Message) -> int:
     return len(message.key or b"") + len(message.value or b"") + headers
 
 
-def _failed_for_good(error: KafkaError, what: str) -> MillraceError:
+def _permanent_failure(error: KafkaError, what: str) -> MillraceError:
     if error.code() in REFUSED_CODES:
         return failure(error, what, f"Write on {what}")
     return Fatal(f"the Kafka producer has failed for good: {error.str()}; restart the worker")
 
 
-class _Quiet:
+class _NullLogger:
     """Drops the client's own log lines: the relevant ones reach `error_cb` too."""
 
     def log(self, *_: object) -> None:

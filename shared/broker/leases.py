@@ -67,7 +67,7 @@ class Leases:
         """
         with self._changed:
             self.check()
-            held = [record for record in records if self._is_ours(record) and not self._is_leaving(record)]
+            held = [record for record in records if self._is_owned(record) and not self._is_being_revoked(record)]
             self._in_hand = {record.topic_partition for record in held}
             return held
 
@@ -79,7 +79,7 @@ class Leases:
         """
         with self._changed:
             self.check()
-            return [record for record in records if self._is_ours(record)]
+            return [record for record in records if self._is_owned(record)]
 
     def check(self) -> None:
         """Raise if the poll thread has failed.
@@ -169,9 +169,9 @@ class Leases:
             self._failure = error
             self._changed.notify_all()
 
-    def _is_ours(self, record: Record) -> bool:
+    def _is_owned(self, record: Record) -> bool:
         lease = self._leases.get(record.topic_partition)
         return lease is not None and lease.number == record.lease
 
-    def _is_leaving(self, record: Record) -> bool:
+    def _is_being_revoked(self, record: Record) -> bool:
         return record.topic_partition in self._revoking

@@ -77,7 +77,7 @@ class GroupOffsets(Offsets):
         until_s = self._clock.monotonic_s() + TIMEOUT_S
         wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
         while wanted:
-            error = self._answer_to(wanted, until_s)
+            error = self._commit_once(wanted, until_s)
             if error is None:
                 return
             self._wait_or_raise(error, until_s)
@@ -86,7 +86,7 @@ class GroupOffsets(Offsets):
     def close(self) -> None:
         self._consumer.close()
 
-    def _answer_to(self, wanted: list[KafkaPartition], until_s: float) -> KafkaError | None:
+    def _commit_once(self, wanted: list[KafkaPartition], until_s: float) -> KafkaError | None:
         self._answers.clear()
         self._consumer.commit(offsets=wanted, asynchronous=True)
         while not self._answers:

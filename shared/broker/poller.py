@@ -114,7 +114,7 @@ class Poller:
         self._consumer.subscribe(
             list(self._member.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
-        while not closing.is_set() and not self._is_made_again():
+        while not closing.is_set() and not self._has_recreated_topic():
             self._turn()
         self._commits.send(self._consumer, 0)
         self._consumer.close()
@@ -122,22 +122,22 @@ class Poller:
             self._seen_ids = {}
             self._consumer = opened(Consumer, self._config)
 
-    def _is_made_again(self) -> bool:
+    def _has_recreated_topic(self) -> bool:
         known = self._ids.known
-        again = [topic for topic, seen in self._seen_ids.items() if known.get(topic, seen) != seen]
-        for topic in again:
+        recreated = [topic for topic, seen in self._seen_ids.items() if known.get(topic, seen) != seen]
+        for topic in recreated:
             log.error(
                 "the topic was deleted and created again: reading it from its beginning",
                 topic=topic,
                 topic_id=known[topic],
             )
-        return bool(again)
+        return bool(recreated)
 
     def _turn(self) -> None:
         """Poll once, or wait for room in the buffer, but for at most `PAUSE_AFTER_S` without polling."""
         self.last_poll_s = self._clock.monotonic_s()
-        if self._faults.heard.refusal is not None:
-            raise self._faults.heard.refusal
+        if self._faults.client_errors.refusal is not None:
+            raise self._faults.client_errors.refusal
         self._faults.look(self._consumer, self._member.topics[0], self._leases.count(), self.last_poll_s)
         self._ends.commit()
         full = self._room.full_for_s(self._paused)
@@ -176,28 +176,28 @@ class Poller:
         ):  # reading continues at another offset: the rest of this partition's messages will come again
             return []
         if error is None:
-            return [] if lease is None else self._taken(place, [to_record(message, lease)])
+            return [] if lease is None else self._note_read(place, [to_record(message, lease)])
         if lease is not None and error.code() == KafkaError._PARTITION_EOF:
             self._ends.reached(place, message.offset() or 0)
         elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._go_on_after_reset(place, lease, message.offset())
+            self._continue_after_reset(place, lease, message.offset())
         elif error.code() != KafkaError._PARTITION_EOF:
             log.warning("the consumer reported an error", code=error.name(), error=error.str())
             if lease is not None and error.code() in UNREADABLE_CODES:
-                return self._pass_over(place, lease, message.offset() or 0)
+                return self._skip_unreadable(place, lease, message.offset() or 0)
             if error.code() in REFUSED_CODES:
                 raise failure(error, needs=NEEDS)
             if error.code() in FATAL_CODES or error.fatal():
                 raise Fatal(error.str())
         return []
 
-    def _taken(self, place: TopicPartition, records: list[Record]) -> list[Record]:
+    def _note_read(self, place: TopicPartition, records: list[Record]) -> list[Record]:
         """Note how far a partition was read, and return the records."""
         if records:
             self._ends.read(place, records[-1].offset + 1)
         return records
 
-    def _go_on_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
+    def _continue_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
         """Continue at the beginning of the log and note the lost offsets; a repeated client report is ignored."""
         if wanted is not None and wanted < self._ends.position(place):
             return
@@ -207,7 +207,7 @@ class Poller:
             self._ends.reached(place, found.offset)
         self._read_from(place, found.offset)
 
-    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
+    def _skip_unreadable(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
         """Return the records of an unreadable batch, without their bytes, and continue after it."""
         first = max(batch, self._ends.position(place))
         try:
@@ -216,7 +216,7 @@ class Poller:
             log.warning("could not find the end of an unreadable batch", detail=outage.detail)
             return []  # the client reports the batch again
         self._read_from(place, first + len(records))
-        return self._taken(place, records)
+        return self._note_read(place, records)
 
     def _read_from(self, place: TopicPartition, offset: int) -> None:
         """Continue a partition at an offset, by assigning it again: the client cannot seek while it is not fetching."""
@@ -239,8 +239,8 @@ class Poller:
         }
         self._seen_ids = known | self._seen_ids
         set_starts(consumer, partitions, known)
-        self._leases.grant(_in_order(partitions), known)
-        for place, partition in zip(_in_order(partitions), partitions, strict=True):
+        self._leases.grant(_topic_partitions(partitions), known)
+        for place, partition in zip(_topic_partitions(partitions), partitions, strict=True):
             self._ends.begin(place, partition.offset)
         consumer.incremental_assign(partitions)
         if self._paused:
@@ -277,12 +277,12 @@ class Poller:
         consumer.incremental_unassign(partitions)
 
 
-def _in_order(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
+def _topic_partitions(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
     return [TopicPartition(partition.topic, partition.partition) for partition in partitions]
 
 
 def _places(partitions: list[KafkaPartition]) -> set[TopicPartition]:
-    return set(_in_order(partitions))
+    return set(_topic_partitions(partitions))
 
 
 def _names(partitions: list[KafkaPartition]) -> list[str]:

@@ -8,7 +8,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import Topic
 from shared.broker.kafka import client_config
-from shared.broker.security import Address, Heard, failure, opened, reach
+from shared.broker.security import Address, ClientErrors, failure, opened, reach
 
 TIMEOUT_S = 20.0
 SAFE_COPIES = 3
@@ -22,9 +22,9 @@ def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int)
         Unavailable: the broker did not answer.
         Fatal: the brokers refuse this user, or there are fewer brokers than requested copies.
     """
-    heard = Heard()
-    admin = opened(AdminClient, client_config(bootstrap, heard))
-    reach(admin, heard, None, TIMEOUT_S)
+    client_errors = ClientErrors()
+    admin = opened(AdminClient, client_config(bootstrap, client_errors))
+    reach(admin, client_errors, None, TIMEOUT_S)
     in_sync = {"min.insync.replicas": "2"} if replication >= SAFE_COPIES else {}
     wanted = [
         NewTopic(

@@ -11,7 +11,7 @@ from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.port import Reader
 from shared.broker.positions import is_of_another
-from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
+from shared.broker.security import Address, ClientErrors, failure, group_failure, opened, reach
 from shared.broker.topic_ids import TopicIds
 from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.errors import Unavailable
@@ -31,7 +31,7 @@ COORDINATOR_MOVES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 )
 
-NO_MATTER = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
+IGNORED_CODES = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
 """Errors to ignore: the client looks up its group even if partitions are assigned manually, which needs no group
 rights."""
 
@@ -56,8 +56,8 @@ class TopicReader(Reader):
         ahead_bytes: int = READ_AHEAD_BYTES,
     ) -> None:
         self._bootstrap, self._at_once = bootstrap, at_once
-        self._heard = Heard()
-        self._config = client_config(bootstrap, self._heard) | {
+        self._client_errors = ClientErrors()
+        self._config = client_config(bootstrap, self._client_errors) | {
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -130,13 +130,13 @@ class TopicReader(Reader):
                             ends.pop(record.topic_partition, None)
                     elif error.code() in UNREADABLE_CODES:
                         moved.add(place)
-                        yield from self._pass_over(consumer, message, lows, ends)
+                        yield from self._skip_unreadable(consumer, message, lows, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(place, None)
-                    elif error.code() not in NO_MATTER:
+                    elif error.code() not in IGNORED_CODES:
                         raise failure(error, f"topic {topic}", f"Read on topic {topic}")
 
-    def _pass_over(
+    def _skip_unreadable(
         self, consumer: Consumer, message: Message, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
     ) -> list[Record]:
         """Return the records of an unreadable batch, without their bytes, and continue after it."""
@@ -169,7 +169,7 @@ class TopicReader(Reader):
 
     def _watermarks(self, consumer: Consumer, topic: str) -> dict[TopicPartition, Watermarks]:
         try:
-            found = reach(consumer, self._heard, topic, TIMEOUT_S).topics[topic]
+            found = reach(consumer, self._client_errors, topic, TIMEOUT_S).topics[topic]
             if found.error is not None:
                 hint = " (create it with `millrace topics create`)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
                 raise failure(found.error, f"topic {topic}{hint}", f"Read on topic {topic}")

@@ -76,5 +76,5 @@ class Remover:
             try:
                 future.result()  # limited by the client's own timeouts
             except KafkaException as error:
-                doing = f"{where.topic}/{where.partition} was not purged"
-                raise failure(error.args[0], doing, f"Delete on topic {where.topic}") from error
+                context = f"{where.topic}/{where.partition} was not purged"
+                raise failure(error.args[0], context, f"Delete on topic {where.topic}") from error

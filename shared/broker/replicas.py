@@ -130,16 +130,16 @@ def survey_replicas(admin: AdminClient, topics: Sequence[str], timeout_s: float)
     """
     cluster = admin.list_topics(timeout=timeout_s)
     found = {name: cluster.topics[name] for name in topics if name in cluster.topics}
-    there = {name: topic.partitions.values() for name, topic in found.items() if topic.error is None}
-    if not there or str(cluster.cluster_id).startswith(CLUSTER):
-        return ReplicaSurvey((), (), (), is_embedded=bool(there))
-    holders = {each for partitions in there.values() for p in partitions for each in p.isrs} & set(cluster.brokers)
-    asked = {holder: _ask(admin, holder, list(there), timeout_s) for holder in sorted(holders)}
+    existing = {name: topic.partitions.values() for name, topic in found.items() if topic.error is None}
+    if not existing or str(cluster.cluster_id).startswith(CLUSTER):
+        return ReplicaSurvey((), (), (), is_embedded=bool(existing))
+    holders = {each for partitions in existing.values() for p in partitions for each in p.isrs} & set(cluster.brokers)
+    asked = {holder: _ask(admin, holder, list(existing), timeout_s) for holder in sorted(holders)}
     silent = [holder for holder, answers in asked.items() if _is_silent(answers[str(holder)], timeout_s)]
     answering = set(cluster.brokers) - {*silent}
     answers = next((asked[holder] for holder in asked if holder not in silent), {})
     states, refused = [], []
-    for name, partitions in there.items():
+    for name, partitions in existing.items():
         values, own = None, frozenset[str]()
         try:
             entries = answers[name].result(timeout_s + 1) if answers else None

@@ -81,16 +81,16 @@ def opened(make: Callable[[dict[str, Any]], ClientT], config: dict[str, Any]) ->
         raise Fatal(f"the broker settings cannot be used: {reported}; see docs/security.md") from error
 
 
-def failure(error: KafkaError, doing: str = "", needs: str = "") -> MillraceError:
+def failure(error: KafkaError, context: str = "", needs: str = "") -> MillraceError:
     """Return the exception for a broker's error: `Fatal` if only an operator can fix it, otherwise `Unavailable`.
 
     Args:
         error: The broker's error.
-        doing: The failed operation or its object; put in front of the error's text.
+        context: The failed operation or its object; put in front of the error's text.
         needs: The access rule that the user lacks if the error is a refusal, such as `Write on topic tickets.routed`.
     """
     answer = _one_line(error).rstrip(".")
-    reported = f"{doing}: {answer}" if doing else answer
+    reported = f"{context}: {answer}" if context else answer
     if error.code() in REFUSED_CODES:
         return Fatal(
             f"the brokers refuse this user: {reported}; it needs {needs or 'more rights'}, see docs/security.md"
@@ -111,7 +111,7 @@ def group_failure(consumer: Consumer, error: KafkaError, group: str) -> Millrace
     return failure(refusal, f"group {group}", f"Describe on group {group}")
 
 
-class Heard:
+class ClientErrors:
     """A client's `error_cb`: logs the reported errors, and keeps the reason why the brokers cannot be reached.
 
     Attributes:
@@ -153,7 +153,7 @@ class Heard:
         return self.refusal or failure(error)
 
 
-def reach(client: Consumer | AdminClient, heard: Heard, topic: str | None, timeout_s: float) -> Any:
+def reach(client: Consumer | AdminClient, client_errors: ClientErrors, topic: str | None, timeout_s: float) -> Any:
     """Return the metadata of one topic, or of all topics; a refusal ends the wait at once.
 
     Raises:
@@ -166,8 +166,8 @@ def reach(client: Consumer | AdminClient, heard: Heard, topic: str | None, timeo
             return client.list_topics(topic, timeout=STEP_S) if topic else client.list_topics(timeout=STEP_S)
         except KafkaException as error:
             client.poll(0)  # serves the callbacks
-            if heard.refusal or step == steps - 1:
-                raise heard.failure(error.args[0]) from error
+            if client_errors.refusal or step == steps - 1:
+                raise client_errors.failure(error.args[0]) from error
     raise AssertionError("unreachable")
 
 

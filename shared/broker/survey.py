@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from shared.broker.kafka import client_config
 from shared.broker.reader import COORDINATOR_MOVES, COORDINATOR_WAIT_S
 from shared.broker.replicas import ReplicaSurvey, survey_replicas
-from shared.broker.security import Address, Heard, group_failure, opened, reach
+from shared.broker.security import Address, ClientErrors, group_failure, opened, reach
 from shared.broker.transactions import COUNTED_OFFSETS, Span, count_records
 from shared.records import TopicPartition
 
@@ -51,11 +51,13 @@ def survey_cluster(bootstrap: Address, topics: Sequence[str], timeout_s: float) 
         Unavailable: the brokers did not answer in time.
         Fatal: the settings cannot be used, or the brokers refuse this user.
     """
-    heard = Heard()
-    client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
-    found = reach(client, heard, None, timeout_s)
-    there = {name: found.topics[name] for name in topics if name in found.topics}
-    return ClusterSurvey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
+    client_errors = ClientErrors()
+    client = opened(AdminClient, client_config(bootstrap, client_errors) | {"allow.auto.create.topics": False})
+    found = reach(client, client_errors, None, timeout_s)
+    existing = {name: found.topics[name] for name in topics if name in found.topics}
+    return ClusterSurvey(
+        len(found.brokers), {name: len(t.partitions) for name, t in existing.items() if t.error is None}
+    )
 
 
 def survey_topics(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> ReplicaSurvey:
@@ -65,8 +67,8 @@ def survey_topics(bootstrap: Address, topics: Sequence[str], timeout_s: float) -
         Unavailable: the brokers do not answer.
         Fatal: the settings cannot be used.
     """
-    heard = Heard()
-    client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
+    client_errors = ClientErrors()
+    client = opened(AdminClient, client_config(bootstrap, client_errors) | {"allow.auto.create.topics": False})
     try:
         found = survey_replicas(client, topics, timeout_s)
         for _ in range(int(timeout_s / COORDINATOR_WAIT_S)):
@@ -75,7 +77,7 @@ def survey_topics(bootstrap: Address, topics: Sequence[str], timeout_s: float) -
             client.poll(COORDINATOR_WAIT_S)  # only waits: leaders are being elected, as after creation
             found = survey_replicas(client, topics, timeout_s)
     except KafkaException as error:
-        raise heard.failure(error.args[0]) from error
+        raise client_errors.failure(error.args[0]) from error
     return found
 
 

@@ -15,7 +15,7 @@ from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
-from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, reach
+from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened, reach
 from shared.errors import Unavailable
 from shared.records import TopicPartition
 
@@ -103,8 +103,10 @@ class OpenTransactions:
 
     def __init__(self, bootstrap: Address, topics: Sequence[str], timeout_s: float) -> None:
         self._bootstrap, self._topics, self._timeout_s = bootstrap, topics, timeout_s
-        self._heard = Heard()
-        self._admin = opened(AdminClient, client_config(bootstrap, self._heard) | {"allow.auto.create.topics": False})
+        self._client_errors = ClientErrors()
+        self._admin = opened(
+            AdminClient, client_config(bootstrap, self._client_errors) | {"allow.auto.create.topics": False}
+        )
 
     def measure(self) -> list[Waiting]:
         """Return the waiting records of each topic that exists.
@@ -115,21 +117,23 @@ class OpenTransactions:
         """
         found = []
         for topic in self._topics:
-            there = reach(self._admin, self._heard, topic, self._timeout_s).topics.get(topic)
-            if there is None or there.error is not None:
+            metadata = reach(self._admin, self._client_errors, topic, self._timeout_s).topics.get(topic)
+            if metadata is None or metadata.error is not None:
                 continue
-            spans = _unstable(self._admin, topic, list(there.partitions), self._timeout_s)
+            spans = _unstable_spans(self._admin, topic, list(metadata.partitions), self._timeout_s)
             found.append(_waiting(self._bootstrap, topic, spans, self._timeout_s))
         return found
 
 
-def _unstable(admin: AdminClient, topic: str, partitions: list[int], timeout_s: float) -> dict[TopicPartition, Span]:
+def _unstable_spans(
+    admin: AdminClient, topic: str, partitions: list[int], timeout_s: float
+) -> dict[TopicPartition, Span]:
     """Return, for each partition with waiting records, the span from the last stable offset to the end."""
     wanted = {KafkaPartition(topic, number): library.OffsetSpec.latest() for number in partitions}
     # The end is requested first: records written between the two requests must not be counted as waiting.
     levels = (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
     try:
-        high, stable = (_latest(admin, wanted, level, timeout_s) for level in levels)
+        high, stable = (_end_offsets(admin, wanted, level, timeout_s) for level in levels)
     except KafkaException as error:
         raise failure(error.args[0], f"topic {topic}", f"Describe on topic {topic}") from error
     except TimeoutError as error:
@@ -137,7 +141,7 @@ def _unstable(admin: AdminClient, topic: str, partitions: list[int], timeout_s: 
     return {TopicPartition(topic, each): (stable[each], high[each]) for each in high if high[each] > stable[each]}
 
 
-def _latest(admin: AdminClient, wanted: dict[Any, Any], level: IsolationLevel, timeout_s: float) -> dict[int, int]:
+def _end_offsets(admin: AdminClient, wanted: dict[Any, Any], level: IsolationLevel, timeout_s: float) -> dict[int, int]:
     """Return the end offset of each partition; retry while leaders are being elected, as after a topic's creation."""
     attempts = max(1, int(timeout_s / LEADER_WAIT_S))
     for attempt in range(attempts):

@@ -10,7 +10,7 @@ from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.settings import OperationSettings
 
-EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (nothing is bound here: these are values that a setting may have)
+ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104  (nothing is bound here: these are values that a setting may have)
 LOOPBACK = "127.0.0.1"
 ANSWER_TIMEOUT_S = 5.0
 LOOK_EVERY_S = 0.1
@@ -48,7 +48,7 @@ class WorkerControl:
                 "port 0 lets the worker choose a free port: pass its port with --port; "
                 "the worker's first log line contains it"
             )
-        return cls(LOOPBACK if settings.host in EVERYWHERE else settings.host, wanted, stream)
+        return cls(LOOPBACK if settings.host in ALL_INTERFACES else settings.host, wanted, stream)
 
     def faults(self) -> dict[str, str]:
         """Return the reasons why the worker is not ready, by part; empty means ready.
@@ -57,10 +57,10 @@ class WorkerControl:
             Unavailable: no program answers at the port.
             NotAWorker: another program answers at the port.
         """
-        _, reported = self._ask("GET", "/readyz")
+        _, reported = self._request("GET", "/readyz")
         faults = reported.get("faults")
         if not isinstance(faults, dict):
-            raise self._other()
+            raise self._not_a_worker()
         return {str(part): str(reason) for part, reason in faults.items()}
 
     def reasons(self) -> str:
@@ -74,7 +74,7 @@ class WorkerControl:
             Unavailable: no program answers, or the worker has not paused in time; it will still pause later.
             Fatal: the worker refuses, or the program that answers is not a worker.
         """
-        reported = self._steer("POST", "/pause")
+        reported = self._control("POST", "/pause")
         until_s = clock.monotonic_s() + wait_s
         while reported.get("paused") is None:
             if not reported.get("wanted"):
@@ -82,9 +82,9 @@ class WorkerControl:
                     "worker", "it was resumed by someone else in the meantime; run the command again to pause it"
                 )
             if clock.monotonic_s() >= until_s:
-                raise Unavailable("worker", self._late(wait_s))
+                raise Unavailable("worker", self._not_paused_yet(wait_s))
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            reported = self._steer("GET", "/pause")
+            reported = self._control("GET", "/pause")
         return str(reported["paused"])
 
     def resume(self, clock: Clock, wait_s: float) -> None:
@@ -94,32 +94,32 @@ class WorkerControl:
             Unavailable: no program answers, or the worker is still paused.
             Fatal: the worker refuses, or the program that answers is not a worker.
         """
-        reported = self._steer("POST", "/resume")
+        reported = self._control("POST", "/resume")
         until_s = clock.monotonic_s() + wait_s
         while reported.get("paused") is not None:
             if reported.get("wanted") or clock.monotonic_s() >= until_s:
                 raise Unavailable("worker", f"it is still paused: {reported['paused']}")
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            reported = self._steer("GET", "/pause")
+            reported = self._control("GET", "/pause")
 
-    def _late(self, wait_s: float) -> str:
+    def _not_paused_yet(self, wait_s: float) -> str:
         reasons = self.reasons()
         still = f" and is not ready ({reasons})" if reasons else ""
         return f"after {wait_s:g} s it still has a batch in hand{still}; it pauses when that batch is committed"
 
-    def _steer(self, method: str, path: str) -> dict[str, Any]:
+    def _control(self, method: str, path: str) -> dict[str, Any]:
         """Send a pause or resume request and return the answer; an answer in another form is not from a worker."""
-        status, reported = self._ask(method, path)
+        status, reported = self._request(method, path)
         if status != OK or "wanted" not in reported:
-            raise self._other()
+            raise self._not_a_worker()
         return reported
 
-    def _other(self) -> NotAWorker:
+    def _not_a_worker(self) -> NotAWorker:
         return NotAWorker(
             f"the program that answers at {self.host}:{self.port} is not a Millrace worker; check the host and the port"
         )
 
-    def _ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+    def _request(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         """Send a request and return the status and the JSON object of the answer."""
         connection = HTTPConnection(self.host, self.port, timeout=ANSWER_TIMEOUT_S)
         try:
@@ -130,7 +130,7 @@ class WorkerControl:
             why = error.strerror or type(error).__name__
             raise Unavailable("worker", f"nothing answers at {self.host}:{self.port} ({why})") from error
         except HTTPException as error:
-            raise self._other() from error
+            raise self._not_a_worker() from error
         finally:
             connection.close()
         if response.status == NOT_FOUND and self.stream is not None:
@@ -143,7 +143,7 @@ class WorkerControl:
         try:
             reported = json.loads(body)
         except ValueError as error:
-            raise self._other() from error
+            raise self._not_a_worker() from error
         if not isinstance(reported, dict):
-            raise self._other()
+            raise self._not_a_worker()
         return response.status, reported

@@ -63,36 +63,36 @@ class ProbeServer:
         path, _, stream = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
         asked = {stream: self._workers[stream]} if stream in self._workers else {} if stream else self._workers
         control = environ.get("REQUEST_METHOD") == "POST"
-        answer = self._steered(path, asked, environ) if control else self._looked(path, asked)
+        answer = self._answer_post(path, asked, environ) if control else self._answer_get(path, asked)
         start(answer.status, [("Content-Type", answer.kind)])
         return [answer.body]
 
-    def _looked(self, path: str, asked: Mapping[str, Lifecycle]) -> _Answer:
+    def _answer_get(self, path: str, asked: Mapping[str, Lifecycle]) -> _Answer:
         if path == "metrics" and asked is self._workers:
             return _Answer("200 OK", CONTENT_TYPE, self._registry.render())
         if not asked or path not in ("healthz", "readyz", "pause", "resume"):
             return _text("404 Not Found", "try /metrics, /healthz or /readyz")
         if path in ("pause", "resume"):
-            return _pause(asked)
+            return _pause_state(asked)
         if path == "healthz":
-            faults = _named(asked, lambda worker: dict.fromkeys(worker.stuck(), "stuck"))
+            faults = _by_part(asked, lambda worker: dict.fromkeys(worker.stuck(), "stuck"))
         else:
-            faults = _named(asked, Lifecycle.not_ready)
+            faults = _by_part(asked, Lifecycle.not_ready)
         content: dict[str, Any] = {"ok": not faults, "faults": faults}
-        if path == "readyz" and (notes := _named(asked, Lifecycle.notes)):
+        if path == "readyz" and (notes := _by_part(asked, Lifecycle.notes)):
             content["notes"] = notes
         return _json("503 Service Unavailable" if faults else "200 OK", content)
 
-    def _steered(self, path: str, asked: Mapping[str, Lifecycle], environ: dict[str, Any]) -> _Answer:
+    def _answer_post(self, path: str, asked: Mapping[str, Lifecycle], environ: dict[str, Any]) -> _Answer:
         if not asked or path not in ("pause", "resume"):
             return _text("404 Not Found", "POST is only possible to /pause and /resume")
-        if not self._is_from_here(environ):
+        if not self._is_local(environ):
             return _text("403 Forbidden", "a worker can only be paused and resumed from its own machine")
         for worker in asked.values():
             (worker.pause if path == "pause" else worker.resume)()
-        return _pause(asked)
+        return _pause_state(asked)
 
-    def _is_from_here(self, environ: dict[str, Any]) -> bool:
+    def _is_local(self, environ: dict[str, Any]) -> bool:
         """Return whether a request comes from this machine, but not from a browser or a proxy on it."""
         own_addresses = {LOOPBACK, str(self._server.server_address[0])}
         named = environ.get("HTTP_HOST", "").rpartition(":")[0]
@@ -103,14 +103,14 @@ class ProbeServer:
         )
 
 
-def _named(asked: Mapping[str, Lifecycle], of: Callable[[Lifecycle], Mapping[str, str]]) -> dict[str, str]:
+def _by_part(asked: Mapping[str, Lifecycle], of: Callable[[Lifecycle], Mapping[str, str]]) -> dict[str, str]:
     """Return the texts of workers, by part; for several workers, by stream and part."""
     if len(asked) == 1:
         return dict(of(next(iter(asked.values()))))
     return {f"{stream}.{part}": text for stream, worker in asked.items() for part, text in of(worker).items()}
 
 
-def _pause(asked: Mapping[str, Lifecycle]) -> _Answer:
+def _pause_state(asked: Mapping[str, Lifecycle]) -> _Answer:
     """Return whether a pause is requested, and since when it holds; of several workers, once all of them are paused."""
     pauses = [worker.paused for worker in asked.values()]
     whole = None if None in pauses else pauses[0]
