@@ -93,7 +93,7 @@ def failure(error: KafkaError, context: str = "", needs: str = "") -> MillraceEr
     reported = f"{context}: {answer}" if context else answer
     if error.code() in REFUSED_CODES:
         return Fatal(
-            f"the brokers refuse this user: {reported}; it needs {needs or 'more rights'}, see docs/security.md"
+            f"the brokers refuse this user: {reported}; the user needs {needs or 'more rights'}, see docs/security.md"
         )
     if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
         return Fatal(reported)
