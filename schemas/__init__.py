@@ -1,1 +1,1 @@
-"""What travels on topics and into the vector store: pydantic models and names, nothing that runs."""
+"""The data on topics and in the vector store: pydantic models and names, but no behaviour."""

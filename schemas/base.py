@@ -1,6 +1,6 @@
-"""The fields that every input event carries, and the limits on them.
+"""The fields that every input event carries, and their limits.
 
-Holds the base model alone; it must not know any stream.
+This module contains only the base models; it must not depend on any stream.
 """
 
 import re
@@ -11,26 +11,28 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticKnownError
 
 SCHEMA_VERSION = 1
-"""The newest `schema_version` this code understands; a newer one pauses the worker instead of being dead-lettered."""
+"""The newest `schema_version` that this code supports; a record with a newer one is not dead-lettered but pauses the
+worker."""
 
 EVENT_VERSION_LIMIT = 2**53
-"""Event versions lie in [1, 2**53): Qdrant compares them as float64, which is exact only below this bound."""
+"""Event versions are in [1, 2**53): Qdrant compares them as float64, which is exact only below this limit."""
 
 TEXT_LIMIT_CHARS = 100_000
-"""The longest text of an event."""
+"""The maximum length of a text in an event, in characters."""
 
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""No colon in a tenant id, so that the record key `tenant_id:source_id` can be taken apart again."""
+"""A tenant id has no colon, so that the record key `tenant_id:source_id` can be split."""
 
 SOURCE_ID_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$"
 """An id given by the source system: any text of 1 to 128 characters without control characters."""
 
 DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.IGNORECASE)
-"""How an RFC 3339 time begins. Pydantic alone also reads digits as seconds since 1970: `20260904` as a day in that year."""
+"""The beginning of an RFC 3339 time. Without this check, pydantic reads digits as seconds since 1970: `20260904`
+becomes a day in 1970."""
 
 
 def date_and_time(value: object) -> object:
-    """Refuse what is neither a `datetime` nor a text that begins as one; the rest of the text is checked by pydantic."""
+    """Refuse values that are neither a `datetime` nor text that begins like one; pydantic checks the rest of it."""
     if isinstance(value, str):
         if DATE_AND_TIME.match(value) is None:
             raise ValueError("expected a date, a time and a UTC offset, such as 2026-05-01T12:00:00+02:00")
@@ -44,34 +46,34 @@ def to_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("in UTC the time lies outside the years 1 to 9999") from None
+        raise ValueError("the time, converted to UTC, is outside the years 1 to 9999") from None
 
 
 UtcDatetime = Annotated[AwareDatetime, Strict(False), BeforeValidator(date_and_time), AfterValidator(to_utc)]
-"""Not strict: what a function hands on counts as Python's, and a strict time of Python's is a `datetime` alone."""
+"""Not strict: pydantic treats a validator's output as Python input, and strict Python input must be a `datetime`."""
 EventVersion = Annotated[int, Field(ge=1, lt=EVENT_VERSION_LIMIT)]
 TenantId = Annotated[str, Field(pattern=TENANT_PATTERN)]
 SourceId = Annotated[str, Field(pattern=SOURCE_ID_PATTERN)]
 
 
 class Frozen(BaseModel):
-    """Base of everything that travels: immutable, strictly typed, unknown fields refused, numbers finite."""
+    """Base class of all data on topics and in the store: immutable, strictly typed, without unknown fields, finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Event(Frozen):
-    """What every input event carries, whatever its stream."""
+    """The fields of every input event of every stream."""
 
-    schema_version: Literal[1] = Field(description="Version of this schema; 1 today.")
+    schema_version: Literal[1] = Field(description="Version of this schema; currently 1.")
     event_id: str = Field(min_length=1, max_length=128, description="Unique id of this message at its source.")
-    tenant_id: TenantId = Field(description="Whose event this is; similar items are never taken from another tenant.")
-    event_version: EventVersion = Field(description="Counted up per source id by the source; the highest wins.")
+    tenant_id: TenantId = Field(description="The owner of the event; similar items never come from another tenant.")
+    event_version: EventVersion = Field(description="Counted up by the source for each source id; the highest wins.")
     occurred_at: UtcDatetime = Field(description="When the event happened at the source, with a UTC offset.")
 
 
 class Deletion(Event):
-    """The item is gone at its source; its stream adds the source id, and nothing else remains."""
+    """The item was deleted at its source; its stream adds only the source id."""
 
     reason: Literal["deleted"]
 
@@ -81,7 +83,8 @@ class Origin(Frozen):
 
     topic: str
     topic_id: str | None = Field(
-        default=None, description="The broker's id of the topic: one made later under the same name has another."
+        default=None,
+        description="The broker's id of the topic; a topic created later under the same name has another id.",
     )
     partition: int = Field(ge=0)
     offset: int = Field(ge=0)

@@ -1,4 +1,4 @@
-"""What every stream's result says about where an event should go, and how sure that is."""
+"""The decision in every stream's result: where an event should go, and how certain that is."""
 
 from typing import Annotated, Literal
 
@@ -7,11 +7,12 @@ from pydantic import AfterValidator, Field, model_validator
 from schemas.base import Frozen
 
 SCORE_DIGITS = 9
-"""A store may give a number of 17 digits back with its last bit changed; a decision told again has to be the same."""
+"""Scores are rounded because a store may change the last bit of a 17-digit number, and a decision published again must
+be identical."""
 
 
 def rounded(value: float) -> float:
-    """Return a score as it is published and stored."""
+    """Return a score rounded as it is published and stored."""
     return round(value, SCORE_DIGITS)
 
 
@@ -23,20 +24,22 @@ Action = Literal["auto", "review", "abstain"]
 
 
 class LabelScore(Frozen):
-    """A label with its share of the vote, or the head's probability."""
+    """A label with its share of the vote, or with the head's probability."""
 
     label: str
     share: Share
 
 
 class Decision(Frozen):
-    """Where an event should go, and how sure that is."""
+    """Where an event should go, and how certain that is."""
 
     action: Action
-    action_reason: str = Field(description="Why this action, as a fixed word such as `no_labelled_neighbours`.")
+    action_reason: str = Field(description="Reason for the action, as a fixed word such as `no_labelled_neighbours`.")
     label: str | None = None
     queue: str | None = None
-    priority: Priority = Field(description="The ticket's own, or the higher one that the policy gives this label.")
+    priority: Priority = Field(
+        description="The ticket's own priority, or a higher one that the policy gives this label."
+    )
     confidence: Share | None = Field(
         default=None, description="Share of the vote for the first label, or the head's probability."
     )
@@ -44,14 +47,17 @@ class Decision(Frozen):
     previous_queue: str | None = Field(
         default=None, description="The queue of the ticket's earlier result, if it had one."
     )
-    policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was followed.")
-    head: str | None = Field(default=None, description="Fingerprint of the trained head; null: labelled tickets voted.")
+    policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was used.")
+    head: str | None = Field(
+        default=None, description="Fingerprint of the trained head; null: no head, labelled tickets voted."
+    )
     scope: Score | None = Field(
-        default=None, description="How like the head's training texts this one is; below the head's limit: abstain."
+        default=None,
+        description="Similarity of this text to the head's training texts; below the head's limit, the head abstains.",
     )
 
     @model_validator(mode="after")
     def _abstention_names_no_queue(self) -> "Decision":
         if (self.action == "abstain") != (self.queue is None):
-            raise ValueError("a decision has a queue unless it abstains")
+            raise ValueError("a decision must have a queue, except if it abstains; then it must not have one")
         return self

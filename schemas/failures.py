@@ -26,13 +26,13 @@ class FailureReason(StrEnum):
 
 
 HEADER_PREFIX = "millrace-"
-"""What the names of our own headers begin with; the source's headers never keep such a name."""
+"""The prefix of the headers that Millrace adds; headers of the source never keep a name with this prefix."""
 
 COUNT_DIGITS = 9
 
 
 def count_of(text: str | None) -> int:
-    """Return the count that a header tells; 0 where it tells none, whoever wrote it."""
+    """Return the count in a header; 0 if the header is absent or is not a valid count."""
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= COUNT_DIGITS else 0
 
 
@@ -56,7 +56,7 @@ class FailureHeader(StrEnum):
 
 
 class CutHeader(StrEnum):
-    """Header names that a dead letter has besides where it does not hold the whole record, which stands at its origin."""
+    """Additional headers of a dead letter that does not hold the whole record; the whole record is at its origin."""
 
     VALUE_BYTES = "millrace-cut-value-bytes"
     VALUE_SHA256 = "millrace-cut-value-sha256"

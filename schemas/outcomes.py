@@ -1,4 +1,4 @@
-"""The outcome of a record and the ledger message that says it: one message per settled batch and partition."""
+"""The outcome of a record, and the ledger message that reports it: one message per settled batch and partition."""
 
 from enum import StrEnum
 from typing import Literal, Self
@@ -28,7 +28,7 @@ class OffsetSpan(Frozen):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError("last lies before first")
+            raise ValueError("last is lower than first")
         return self
 
 
@@ -39,32 +39,33 @@ class OffsetRange(OffsetSpan):
 
 
 class LedgerEntry(Frozen):
-    """What became of the records of one partition in one settled batch."""
+    """The outcomes of the records of one partition in one settled batch."""
 
     schema_version: Literal[1] = 1
     stream: str
     topic: str
     topic_id: str | None = Field(
-        default=None, description="The broker's id of the topic: one made later under the same name has another."
+        default=None,
+        description="The broker's id of the topic; a topic created later under the same name has another id.",
     )
     partition: int = Field(ge=0)
     ranges: tuple[OffsetRange, ...] = ()
-    unread: tuple[OffsetSpan, ...] = Field(
-        default=(), description="Offsets that the log no longer held when their turn came: nobody has read them."
-    )
+    unread: tuple[OffsetSpan, ...] = Field(default=(), description="Offsets that the log lost before they were read.")
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
-    head: str | None = Field(default=None, description="Fingerprint of the trained head; null: the vote decided.")
+    head: str | None = Field(
+        default=None, description="Fingerprint of the trained head; null: no head, the vote decided."
+    )
     settled_at: UtcDatetime
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _is_not_empty(self) -> Self:
         if not self.ranges and not self.unread:
-            raise ValueError("neither ranges nor unread offsets")
+            raise ValueError("a ledger entry must have ranges or unread offsets")
         return self
 
 
 def to_ranges(outcomes: list[tuple[int, Outcome]]) -> tuple[OffsetRange, ...]:
-    """Fold (offset, outcome) pairs, ascending by offset, into ranges of neighbouring offsets with one outcome."""
+    """Merge (offset, outcome) pairs, ascending by offset, into ranges of adjacent offsets with the same outcome."""
     ranges: list[OffsetRange] = []
     for offset, outcome in outcomes:
         if ranges and ranges[-1].last == offset - 1 and ranges[-1].outcome == outcome:

@@ -1,8 +1,8 @@
-"""Point ids, what every point holds whatever its stream, and which points are ours.
+"""Point ids, the fields that the points of every stream have, and the check whether Millrace wrote a point.
 
-Other programs may write into a collection, and over fields of our points. A point is ours if its id is the one that
-`point_id` gives for the tenant and the source id that its own payload names, and if the payload has the types of its
-stream's schema. Fields that other programs add are let be.
+Other programs may write into a collection and overwrite fields of Millrace's points. A point is Millrace's if its id is
+the one that `point_id` returns for the tenant and the source id in its payload, and if the payload has the types of its
+stream's schema. Fields that other programs add are left unchanged.
 """
 
 import json
@@ -23,40 +23,44 @@ POINT_NAMESPACE = UUID("6f1d2f0c-6f0b-5a53-9a55-0f1f3a0c8a2e")
 def point_id(tenant_id: str, stream: str, source_id: str) -> UUID:
     """Return the id of an item's point: uuid5 of its tenant, stream and source id.
 
-    Tenants hold no colon and streams are fixed words, so that no two items share a name.
+    Tenant ids have no colon and streams are fixed words, so no two items have the same name.
     """
     return uuid5(POINT_NAMESPACE, f"{tenant_id}:{stream}:{source_id}")
 
 
 class StoredItem(Frozen):
-    """What the engine stores of every snapshot, beside what its stream stores."""
+    """The fields that the engine stores for every snapshot, in addition to those of its stream."""
 
     tenant_id: TenantId
     event_version: EventVersion
     deleted: Literal[False] = False
-    content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
+    content_digest: str = Field(
+        description="SHA-256 of this version's content; distinguishes a repeat from a conflict."
+    )
     decided_version: EventVersion | None = Field(description="The version whose result was last published.")
 
 
 class Tombstone(Frozen):
-    """What the engine stores of a deleted item; its stream adds the source id."""
+    """The fields that the engine stores for a deleted item; its stream adds the source id."""
 
     tenant_id: TenantId
     event_version: EventVersion
     deleted: Literal[True] = True
-    content_digest: str = Field(description="SHA-256 of all that this version says; tells a repeat from a conflict.")
+    content_digest: str = Field(
+        description="SHA-256 of this version's content; distinguishes a repeat from a conflict."
+    )
 
 
 IsOurs = Callable[[UUID | int, Mapping[str, object]], bool]
-"""Whether a point is ours, by its id and its payload: see `PointSchema.is_ours`."""
+"""A check whether Millrace wrote a point, given its id and its payload; see `PointSchema.is_ours`."""
 
 
 @dataclass(frozen=True)
 class PointSchema:
-    """What the points of a stream hold.
+    """The content of a stream's points.
 
     Attributes:
-        stream: The name of the stream, as it stands in the ids of its points.
+        stream: The name of the stream, as it is used in the ids of its points.
         id_field: The payload field that holds the source id, such as `ticket_id`.
         payload: The schema of a stored snapshot.
         tombstone: The schema of a deleted item.
@@ -69,13 +73,13 @@ class PointSchema:
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        """The fields that `foreign_reason` looks at; a tombstone has some of them."""
+        """The fields that `foreign_reason` checks; a tombstone has only some of them."""
         return tuple(self.payload.model_fields)
 
     def is_ours(self, which: UUID | int, payload: Mapping[str, object]) -> bool:
-        """Return whether a point's id is that of the item its payload names.
+        """Return whether a point's id is the one of the item that its payload names.
 
-        It takes two microseconds, and looks at `tenant_id` and the source id alone.
+        It takes two microseconds, and reads only `tenant_id` and the source id.
         """
         tenant, source_id = payload.get("tenant_id"), payload.get(self.id_field)
         if not (isinstance(tenant, str) and isinstance(source_id, str)):
@@ -83,20 +87,22 @@ class PointSchema:
         return which == point_id(tenant, self.stream, source_id)
 
     def foreign_reason(self, which: UUID | int, payload: Mapping[str, object]) -> str | None:
-        """Return why a point is not ours, or None if it is ours; no value of the payload is quoted.
+        """Return why Millrace did not write a point, or None if it did; no value of the payload is quoted.
 
         Args:
             which: The point's id.
-            payload: All of `fields` that it has.
+            payload: All the `fields` that the point has.
         """
         if isinstance(which, int):
             return "its id is an integer"
         if not self.is_ours(which, payload):
-            return f"its id is not that of the tenant and the {self.id_field.removesuffix('_id')} it names"
+            return f"its id does not match the tenant and the {self.id_field.removesuffix('_id')} in its payload"
         schema = self._lenient_tombstone if payload.get("deleted") is True else self._lenient_payload
         held = {name: payload[name] for name in schema.model_fields if name in payload}
         try:
-            schema.model_validate_json(json.dumps(held))  # as JSON: strict about numbers, but a list stands for a tuple
+            schema.model_validate_json(
+                json.dumps(held)
+            )  # as JSON: strict for numbers, but a list is accepted as a tuple
         except ValidationError as error:
             return _in_words(error)
         except (ValueError, RecursionError):
@@ -113,7 +119,7 @@ class PointSchema:
 
 
 def _ignoring_others(schema: type[Frozen]) -> type[Frozen]:
-    """Return the same schema for payloads to which other programs have added fields."""
+    """Return the same schema, but without refusing fields that other programs have added."""
 
     class Lenient(schema):  # type: ignore[misc, valid-type]  # the base is chosen at run time
         model_config = ConfigDict(extra="ignore")

@@ -1,4 +1,4 @@
-"""What a result, and the search for them, say of similar solved tickets, and the reply that is quoted from those."""
+"""Similar solved tickets as results and searches show them, and the suggested reply that quotes them."""
 
 from pydantic import Field
 
@@ -6,41 +6,43 @@ from schemas.base import Frozen, SourceId, UtcDatetime
 
 
 class ScoreParts(Frozen):
-    """What a score is made of: score = (dense + lexical) * decay."""
+    """The parts of a score: score = (dense + lexical) * decay."""
 
     dense: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
-    bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0: none.")
+    bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0 if they share none.")
     lexical: float = Field(
-        ge=0, description="What the shared terms add: weight * bm25 / sqrt(terms asked about, 8 at least)."
+        ge=0, description="Contribution of the shared terms: weight * bm25 / sqrt(max(number of query terms, 8))."
     )
-    decay: float = Field(ge=0, le=1, description="What the age of the hit, as of the ticket asked about, leaves.")
+    decay: float = Field(ge=0, le=1, description="Factor for the age of the hit at the time of the query ticket.")
 
 
 class SimilarTicket(Frozen):
-    """A solved ticket of the same tenant that resembles the routed one."""
+    """A solved ticket of the same tenant that is similar to the routed ticket."""
 
     ticket_id: SourceId
-    score: float = Field(description="What hits are ordered by; see `parts`. It may exceed 1.")
+    score: float = Field(description="Hits are ordered by this score; see `parts`. It may exceed 1.")
     parts: ScoreParts
     shared_terms: tuple[str, ...] = Field(
-        default=(), description="Words of the ticket asked about that this one has too, up to their endings."
+        default=(), description="Words of the query ticket that this ticket contains too, ignoring word endings."
     )
     label: str | None = None
     subject: str
     resolution: str | None = None
     satisfaction: int | None = Field(
-        default=None, description="Null: not rated; offered only where that is configured."
+        default=None, description="The customer's rating; null: not rated, which is offered only if that is configured."
     )
     occurred_at: UtcDatetime
 
 
 class SimilarLeftOut(Frozen):
-    """How many solved tickets of the tenant are never offered, each counted under the rule that leaves it out."""
+    """The number of the tenant's solved tickets that are never offered, by the rule that leaves them out."""
 
     unrated: int = Field(
-        ge=0, description="Without a rating; the stream's setting SEARCH__INCLUDE_UNRATED lets them in."
+        ge=0, description="Tickets without a rating; the stream's setting SEARCH__INCLUDE_UNRATED includes them."
     )
-    rated_too_low: int = Field(ge=0, description="Rated below the stream's setting SEARCH__MIN_SATISFACTION.")
+    rated_too_low: int = Field(
+        ge=0, description="Tickets with a rating below the stream's setting SEARCH__MIN_SATISFACTION."
+    )
 
 
 class QuotedSentence(Frozen):
@@ -51,7 +53,7 @@ class QuotedSentence(Frozen):
 
 
 class SuggestedReply(Frozen):
-    """Sentences of the best resolutions, for an agent to start from; nothing in it is invented, and nothing is checked."""
+    """Sentences of the best resolutions, as a draft for an agent; they are quoted, never invented, and not checked."""
 
     text: str = Field(description="The sentences, one after the other.")
     sentences: tuple[QuotedSentence, ...] = Field(min_length=1, max_length=3)

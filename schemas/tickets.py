@@ -1,6 +1,6 @@
-"""The tickets stream: the input event, what is stored of it, and the result that is published for a routed ticket.
+"""The tickets stream: the input event, the stored payload, and the result that is published for a routed ticket.
 
-A ticket event is a snapshot of the whole ticket as of its `event_version`; `reason` says why it was sent.
+A ticket event is a snapshot of the whole ticket as of its `event_version`; `reason` states why it was sent.
 """
 
 from typing import Annotated, Literal
@@ -28,9 +28,9 @@ ATTRIBUTES_LIMIT = 64
 
 
 def no_integer(value: object) -> object:
-    """Keep integers beyond 64 bits from becoming rounded floats."""
+    """Refuse integers, so that integers beyond 64 bits do not become rounded floats."""
     if type(value) is int:
-        raise ValueError("an integer is no float")
+        raise ValueError("expected a float, found an integer")
     return value
 
 
@@ -44,7 +44,7 @@ AttributeValue = AttributeText | AttributeInteger | AttributeFloat | bool | None
 
 
 Rating = Annotated[int, Field(ge=1, le=5)]
-"""A customer's rating, 5 is best."""
+"""A customer's rating; 5 is best."""
 
 
 class TicketSnapshot(Event):
@@ -55,26 +55,32 @@ class TicketSnapshot(Event):
     subject: str = Field(default="", max_length=SUBJECT_LIMIT_CHARS)
     body: str = Field(default="", max_length=TEXT_LIMIT_CHARS)
     language: str | None = Field(
-        default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", description="A hint, BCP 47."
+        default=None,
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$",
+        description="The language as a BCP 47 tag; only a hint.",
     )
     channel: Channel | None = None
     customer_id: SourceId | None = None
     priority: Priority = "normal"
     attributes: dict[AttributeName, AttributeValue] = Field(
-        default_factory=dict, max_length=ATTRIBUTES_LIMIT, description="Free, flat fields of the source system."
+        default_factory=dict,
+        max_length=ATTRIBUTES_LIMIT,
+        description="Any additional fields of the source system, without nesting.",
     )
-    resolution: str | None = Field(default=None, max_length=RESOLUTION_LIMIT_CHARS, description="What solved it.")
-    satisfaction: Rating | None = Field(default=None, description="The customer's rating, 5 is best.")
-    agent_label: Label | None = Field(default=None, description="The label a person gave this ticket, if one did.")
+    resolution: str | None = Field(
+        default=None, max_length=RESOLUTION_LIMIT_CHARS, description="The text that describes the solution."
+    )
+    satisfaction: Rating | None = Field(default=None, description="The customer's rating; 5 is best.")
+    agent_label: Label | None = Field(default=None, description="The label that a person gave this ticket, if any.")
 
     @property
     def solved(self) -> bool:
-        """Whether this snapshot shows a solved ticket: it says so, or was updated while it holds a resolution."""
+        """Whether this snapshot is of a solved ticket: by its reason, or updated and with a resolution."""
         return self.reason in ("solved", "rated") or (self.reason == "updated" and self.resolution is not None)
 
 
 class TicketDeleted(Deletion):
-    """The ticket is gone at its source; only ids and the version remain."""
+    """The ticket was deleted at its source; only ids and the version remain."""
 
     ticket_id: SourceId
 
@@ -84,50 +90,53 @@ TICKET_EVENT: TypeAdapter[TicketSnapshot | TicketDeleted] = TypeAdapter(TicketEv
 
 
 Flag = Literal["solved", "labelled"]
-"""A ticket that may be offered as an answer, and one that may vote. Words, not booleans: Qdrant Edge 0.9 takes a boolean in
-a filter for an integer and finds nothing."""
+"""`solved`: the ticket may be offered as an answer. `labelled`: it may vote. These are words, not booleans, because
+Qdrant Edge 0.9 treats a boolean in a filter as an integer and finds nothing."""
 
 StoredValue = str | AttributeInteger | AttributeFloat | bool | None
-"""An attribute as it is stored. No limit on a text's length here: Unicode's composed form can be longer than what came."""
+"""An attribute as it is stored. Text has no length limit here, because its composed Unicode form can be longer than the
+input."""
 
 
 class TicketContent(Frozen):
-    """What the tickets stream itself stores of a snapshot: what searches filter on, and what hits show."""
+    """The fields that the tickets stream stores for a snapshot, for the filters of searches and to show in hits."""
 
     occurred_at: UtcDatetime
     subject: str
-    body: str = Field(description="The whole message, personal data masked.")
+    body: str = Field(description="The whole message, with personal data masked.")
     body_embedded: str | None = Field(
-        default=None, description="What of the body was embedded, where a quotation or a signature was left out."
+        default=None,
+        description="The embedded part of the body, if a quotation or a signature was left out; otherwise null.",
     )
     language: str | None
     channel: Channel | None
     customer_id: SourceId | None
     priority: Priority
     attributes: dict[str, StoredValue]
-    resolution: str | None = Field(description="The whole resolution, personal data masked.")
+    resolution: str | None = Field(description="The whole resolution, with personal data masked.")
     resolution_embedded: str | None = Field(
-        default=None, description="What of the resolution was embedded, where it is not all; replies quote it."
+        default=None,
+        description="The embedded part of the resolution, if it was not embedded whole; suggested replies quote it.",
     )
     satisfaction: Rating | None
-    label: str | None = Field(description="The agent's label: what the vote of neighbours counts.")
-    flags: tuple[Flag, ...] = Field(description="What searches filter on; see `Flag`.")
+    label: str | None = Field(description="The agent's label, which the vote of neighbours counts.")
+    flags: tuple[Flag, ...] = Field(description="Flags that searches filter on; see `Flag`.")
 
 
 class TicketPayload(TicketContent, StoredItem):
-    """Payload of a ticket's point: the ticket's own fields, and those by which the engine judges the next version."""
+    """Payload of a ticket's point: the ticket's fields, and those that the engine compares with the next version."""
 
     ticket_id: SourceId
     text_digest: str = Field(description="SHA-256 of the embedded text; unchanged text is not embedded again.")
-    text_windows: int = Field(ge=1, description="How many model windows the text filled.")
+    text_windows: int = Field(ge=1, description="Number of model windows that the text filled.")
     resolution_digest: str | None
     decision: Decision | None = Field(
-        description="What was last published; a repeat of that version publishes it again."
+        description="The decision that was last published; a repeat of that version publishes it again."
     )
 
 
 class TicketTombstone(Tombstone):
-    """Payload of a deleted ticket: ids and version, no text and no vector. No older event can undo it."""
+    """Payload of a deleted ticket: ids and version, without text and without a vector. No older event can undo it."""
 
     ticket_id: SourceId
 
@@ -143,11 +152,13 @@ class TicketRouted(Frozen):
     decision: Decision
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
     similar_left_out: SimilarLeftOut | None = Field(
-        default=None, description="Why `similar` is empty; null: it is not, or that was not counted."
+        default=None, description="Why `similar` is empty; null: it is not empty, or the reasons were not counted."
     )
     suggested_reply: SuggestedReply | None = Field(
-        default=None, description="Null: no hit is like enough, or none has a resolution."
+        default=None, description="Null: no hit is similar enough, or no such hit has a resolution."
     )
-    text_windows: int = Field(ge=1, description="How many model windows the text filled; more than 1: it was split.")
+    text_windows: int = Field(
+        ge=1, description="Number of model windows that the text filled; more than 1: the text was split."
+    )
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     source: Origin

@@ -1,4 +1,4 @@
-"""Addresses that are configured and may hold a password: no error and no `repr` shows one."""
+"""Configured addresses that may contain a password: no error message and no `repr` shows the password."""
 
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -12,7 +12,7 @@ PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """The parts of a URL; `tls` says that it began with `rediss`."""
+    """The parts of a Redis URL; `tls` is True if its scheme is `rediss`."""
 
     host: str
     port: int
@@ -23,22 +23,22 @@ class RedisAddress:
 
     @classmethod
     def parse(cls, url: str) -> "RedisAddress":
-        """Take a URL apart; user and password are percent-encoded in it.
+        """Parse a URL; user and password in it are percent-encoded.
 
         Raises:
-            ValueError: it is none; the message quotes nothing of it.
+            ValueError: the text is not a valid Redis URL; the message quotes no part of it.
         """
         try:
             parts = urlsplit(url)
             port = parts.port or REDIS_PORT
         except ValueError:
             raise ValueError(
-                f"is not a URL like {REDIS_EXAMPLE}; / # ? @ : % in a password are percent-encoded"
+                f"is not a URL like {REDIS_EXAMPLE}; the characters / # ? @ : % in a password must be percent-encoded"
             ) from None
         if parts.scheme not in ("redis", "rediss") or not parts.hostname:
             raise ValueError(f"is not a URL like {REDIS_EXAMPLE}")
         if parts.query or parts.fragment:
-            raise ValueError("takes no options behind ? or #: what there is to choose has settings of its own")
+            raise ValueError("must not contain options after ? or #: options have their own settings")
         return cls(
             host=parts.hostname,
             port=port,
@@ -54,12 +54,12 @@ def _database(parts: SplitResult) -> int:
     if not number:
         return 0
     if not (number.isascii() and number.isdigit()):
-        raise ValueError("ends with the database's number or with nothing: redis://host:6379/0")
+        raise ValueError("must end with a database number, or without a path: redis://host:6379/0 or redis://host:6379")
     return int(number)
 
 
 class ProxyUrl(SecretStr):
-    """The address of a proxy, which may hold a user and a password; what is shown of it holds neither."""
+    """The address of a proxy, which may contain a user and a password; `str` and `repr` show neither."""
 
     def __str__(self) -> str:
         """Return scheme, host and port."""
@@ -67,14 +67,14 @@ class ProxyUrl(SecretStr):
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def __repr__(self) -> str:
-        """Return the same, marked as what it is."""
+        """Return the same text with the class name."""
         return f"ProxyUrl('{self}')"
 
     def check(self) -> None:
-        """Check that it is an address.
+        """Check that it is a valid proxy address.
 
         Raises:
-            ValueError: it is none; the message does not quote it.
+            ValueError: it is not valid; the message does not quote it.
         """
         try:
             parts = urlsplit(self.get_secret_value())
@@ -82,4 +82,6 @@ class ProxyUrl(SecretStr):
         except ValueError:
             known = False
         if not known or parts.query or parts.fragment or parts.path not in ("", "/"):
-            raise ValueError(f"is not a URL like http://host:3128; it begins with one of {', '.join(PROXY_SCHEMES)}")
+            raise ValueError(
+                f"is not a URL like http://host:3128; its scheme must be one of {', '.join(PROXY_SCHEMES)}"
+            )

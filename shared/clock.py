@@ -1,4 +1,4 @@
-"""The only place that reads the time or sleeps, so that tests can put a manual clock in its stead."""
+"""The only module that reads the time or sleeps, so that tests can use a manual clock instead."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""From bytes to a validated event, or to a clear reason why not. Never a traceback, whatever the bytes are."""
+"""Decoding of bytes to a validated event, or to a clear reason for rejection; no input causes an unhandled error."""
 
 import json
 from collections import Counter
@@ -23,7 +23,8 @@ REASONS = {
     "too_long": FailureReason.TOO_LARGE,
     "string_too_long": FailureReason.TOO_LARGE,
 }
-"""Pydantic's error types that have a reason of their own; `*_type` is a wrong type, the rest an invalid value."""
+"""Pydantic's error types with a specific reason; of the others, `*_type` means wrong type and the rest invalid
+value."""
 
 
 def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
@@ -31,12 +32,14 @@ def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
 
     Raises:
         Rejected: the value does not follow the schema; the error names the field and the reason.
-        NewerSchema: the value declares a `schema_version` beyond ours, so that it may be good.
+        NewerSchema: the value declares a `schema_version` that is newer than this code's, so it may be valid.
     """
     if value is None:
         raise Rejected(FailureReason.EMPTY_VALUE, "value", "the record has no value")
     if len(value) > MESSAGE_LIMIT_BYTES:
-        raise Rejected(FailureReason.TOO_LARGE, "value", f"{len(value)} bytes, at most {MESSAGE_LIMIT_BYTES}")
+        raise Rejected(
+            FailureReason.TOO_LARGE, "value", f"{len(value)} bytes; the limit is {MESSAGE_LIMIT_BYTES} bytes"
+        )
     parsed = _parse(value)
     try:
         return schema.validate_json(value)
@@ -45,11 +48,11 @@ def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
 
 
 def _parse(value: bytes) -> dict[str, Any]:
-    """Parse, and look at the version."""
+    """Parse a value and check its schema version."""
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Rejected(FailureReason.INVALID_UTF8, "value", f"byte {error.start} is not UTF-8") from None
+        raise Rejected(FailureReason.INVALID_UTF8, "value", f"byte {error.start} is not valid UTF-8") from None
     parsed = parse_object(text)
     version = parsed.get("schema_version")
     if type(version) is int and version > SCHEMA_VERSION:
@@ -58,7 +61,7 @@ def _parse(value: bytes) -> dict[str, Any]:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Parse a JSON object strictly: duplicate keys, NaN and bombs of nesting, which lenient parsers let pass, are refused.
+    """Parse a JSON object strictly: duplicate keys, NaN and extreme nesting, which lenient parsers accept, are refused.
 
     Raises:
         Rejected: the text is not such an object.
@@ -68,8 +71,8 @@ def parse_object(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise Rejected(FailureReason.INVALID_JSON, "value", f"{error.msg} (character {error.pos})") from None
     except RecursionError:
-        raise Rejected(FailureReason.TOO_DEEP, "value", "nested too deep") from None
-    except ValueError:  # an integer of more digits than the interpreter is willing to convert
+        raise Rejected(FailureReason.TOO_DEEP, "value", "the JSON is nested too deeply") from None
+    except ValueError:  # an integer with more digits than the interpreter's limit
         raise Rejected(FailureReason.INVALID_VALUE, "value", "a number has too many digits") from None
     if not isinstance(parsed, dict):
         raise Rejected(FailureReason.NOT_AN_OBJECT, "value", f"expected an object, found {type(parsed).__name__}")
@@ -80,27 +83,31 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise Rejected(FailureReason.DUPLICATE_KEY, printable(twice) or "value", "the key stands twice in one object")
+        repeated = next(name for name, count in counts.items() if count > 1)
+        raise Rejected(
+            FailureReason.DUPLICATE_KEY, printable(repeated) or "value", "the key occurs more than once in one object"
+        )
     return found
 
 
 def _constant(name: str) -> NoReturn:
-    raise Rejected(FailureReason.NOT_FINITE, "value", f"{name} is not JSON")
+    raise Rejected(FailureReason.NOT_FINITE, "value", f"{name} is not allowed in JSON")
 
 
 def _rejection(errors: list[ErrorDetails], parsed: dict[str, Any]) -> Rejected:
-    """Turn the first of pydantic's errors into ours; among the branches of a union, prefer one that is not about type."""
+    """Return pydantic's first error as a `Rejected`; among union branches, prefer one that is not about the type."""
     field = _field(errors[0], parsed)
     siblings = [error for error in errors if _field(error, parsed) == field]
     error = next((e for e in siblings if not e["type"].endswith("_type")), errors[0])
     kind, message = error["type"], error["msg"]
-    if kind == "json_invalid":  # the stricter parse let it pass: what is left is nesting or a lone surrogate
+    if kind == "json_invalid":  # the strict parse accepted it, so only depth, digits or a lone surrogate remain
         if "recursion" in message:
-            return Rejected(FailureReason.TOO_DEEP, "value", "nested too deep")
+            return Rejected(FailureReason.TOO_DEEP, "value", "the JSON is nested too deeply")
         if "number" in message:
             return Rejected(FailureReason.INVALID_VALUE, "value", "a number has too many digits")
-        return Rejected(FailureReason.LONE_SURROGATE, _surrogate_field(parsed), "half of a surrogate pair is no text")
+        return Rejected(
+            FailureReason.LONE_SURROGATE, _surrogate_field(parsed), "half of a surrogate pair is not valid text"
+        )
     if kind.startswith("union_tag"):
         expected = error.get("ctx", {}).get("expected_tags")
         message = f"expected one of {expected}" if expected else "the field is missing"
@@ -109,9 +116,9 @@ def _rejection(errors: list[ErrorDetails], parsed: dict[str, Any]) -> Rejected:
 
 
 def _field(error: ErrorDetails, parsed: dict[str, Any]) -> str:
-    """Return the dotted name of the field an error is about.
+    """Return the dotted name of the field that an error is about.
 
-    Pydantic's path also holds the names of union branches: a part that the parsed value does not have is left out,
+    Pydantic's path also contains the names of union branches: a part that the parsed value does not have is left out,
     unless it is the missing field itself.
     """
     if error["type"].startswith("union_tag"):
@@ -127,7 +134,7 @@ def _field(error: ErrorDetails, parsed: dict[str, Any]) -> str:
 
 
 def _surrogate_field(parsed: dict[str, Any]) -> str:
-    """Return the dotted name of the first field whose name or text holds a lone surrogate."""
+    """Return the dotted name of the first field whose name or text contains a lone surrogate."""
     waiting: list[tuple[str, Any]] = list(parsed.items())[::-1]
     while waiting:
         name, node = waiting.pop()

@@ -1,15 +1,15 @@
-"""The error tree. What an error is decides what the loop does with it.
+"""The error tree. The class of an error decides how the loop handles it.
 
 MillraceError
-├── Rejected        this record is bad for ever: dead letter at once, commit
+├── Rejected        this record can never be processed: write a dead letter at once, commit
 ├── Unavailable     a dependency is down or refuses for now: pause, back off, settle the same items again
-│   └── NewerSchema a producer is ahead of this worker: the same, until the worker is upgraded
-└── Fatal           nothing that waiting could mend: not ready, stop, exit non-zero, blame no record
-    ├── DeviceLost  the device or its context is dead
+│   └── NewerSchema a producer uses a newer schema than this worker: the same, until the worker is upgraded
+└── Fatal           waiting does not fix this: not ready, stop, exit with a non-zero code, blame no record
+    ├── DeviceLost  the device or its context has failed
     └── StoreInUse  another process holds the embedded store's folder
 
-Partitions given to another worker are no error: `Source.hold` and `Source.commit` say what is no longer ours.
-Adapters translate foreign errors into these; anything else that escapes a stage is a bug and is Fatal.
+It is not an error if partitions move to another worker: `Source.hold` and `Source.commit` report them.
+Adapters translate foreign errors into these classes; any other error that escapes a stage is a bug and is Fatal.
 """
 
 from schemas.failures import FailureReason
@@ -23,10 +23,10 @@ class Rejected(MillraceError):
     """This record can never be processed.
 
     Args:
-        reason: The problem, from the closed list.
-        field: Where it is: a dotted field name, `key`, `value` or `headers`.
+        reason: The reason, from the closed list.
+        field: Where the problem is: a dotted field name, `key`, `value` or `headers`.
         detail: What was found and what was expected, without the record's content.
-        stage: The pipeline stage that refused it.
+        stage: The pipeline stage that refused the record.
     """
 
     def __init__(self, reason: FailureReason, field: str, detail: str, stage: str = "decode") -> None:
@@ -38,8 +38,8 @@ class Unavailable(MillraceError):
     """A dependency cannot be used for now.
 
     Args:
-        dependency: `store`, `broker` or `schema`: what the logs and metrics call it.
-        detail: What the dependency answered.
+        dependency: Its name in logs and metrics: `store`, `broker` or `schema`.
+        detail: The dependency's answer.
     """
 
     def __init__(self, dependency: str, detail: str) -> None:
@@ -48,20 +48,21 @@ class Unavailable(MillraceError):
 
 
 class NewerSchema(Unavailable):
-    """A record declares a `schema_version` newer than this code; upgrading the worker mends it."""
+    """A record declares a `schema_version` newer than this code; upgrading the worker fixes it."""
 
     def __init__(self, found: int, newest: int) -> None:
         super().__init__(
-            "schema", f"a record has schema_version {found}, this worker understands up to {newest}: upgrade it"
+            "schema",
+            f"a record has schema_version {found}, but this worker supports only up to {newest}: upgrade the worker",
         )
 
 
 class Fatal(MillraceError):
-    """Waiting cannot mend this; the message says what would."""
+    """An error that waiting does not fix; the message states what does."""
 
 
 class DeviceLost(Fatal):
-    """The compute device, or the process's context on it, is dead."""
+    """The compute device, or the process's context on it, has failed."""
 
 
 class StoreInUse(Fatal):

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error. Topic, partition and offset, never a payload."""
+"""Structured logs: one JSON object per line on standard error, with topic, partition and offset, without payloads."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ def configure(level: str, json_lines: bool) -> None:
 
     Args:
         level: The lowest level that is written: debug, info, warning or error.
-        json_lines: One JSON object a line; otherwise text for a person, coloured on a terminal only.
+        json_lines: True for one JSON object per line; False for human-readable text, coloured only on a terminal.
     """
     renderer: Any = (
         structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

@@ -1,6 +1,6 @@
-"""The catalogue of Millrace's own metrics, and the observer that fills it. The only file that knows prometheus_client.
+"""The catalogue of Millrace's metrics, and the observer that updates them. Only this file imports prometheus_client.
 
-`docs/metrics.md` is generated from `CATALOGUE`. No label ever holds a tenant, a text or an id.
+`docs/metrics.md` is generated from `CATALOGUE`. No label ever contains a tenant, a text or an id.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ RECORDS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: what it is called, what it counts, and its labels beside `stream`."""
+    """One metric: its name, kind and help text, and its labels in addition to `stream`."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -31,38 +31,56 @@ class Metric:
 CATALOGUE = (
     Metric("millrace_records_total", "counter", "Records settled, by outcome.", ("outcome",)),
     Metric("millrace_batch_records", "histogram", "Records in a poll batch.", (), RECORDS),
-    Metric("millrace_gather_wait_seconds", "histogram", "Time waited for a poll batch to fill."),
+    Metric("millrace_gather_wait_seconds", "histogram", "Time spent waiting for a poll batch to fill."),
     Metric("millrace_stage_seconds", "histogram", "Wall time of a stage per poll batch.", ("stage",)),
-    Metric("millrace_stage_records_total", "counter", "Records a stage worked through.", ("stage",)),
+    Metric("millrace_stage_records_total", "counter", "Records processed by a stage.", ("stage",)),
     Metric("millrace_stage_cpu_seconds_total", "counter", "CPU time of a stage, all threads.", ("stage",)),
     Metric("millrace_inputs_total", "counter", "Inputs that needed a vector.", ("modality", "source")),
-    Metric("millrace_cache_keys_total", "counter", "Vectors looked for, by level: hit or miss.", ("level", "result")),
-    Metric("millrace_cache_refused_values_total", "counter", "Values in Redis that were refused; each is a miss too."),
+    Metric("millrace_cache_keys_total", "counter", "Vectors looked up in the cache.", ("level", "result")),
+    Metric("millrace_cache_refused_values_total", "counter", "Invalid values in Redis; each also counts as a miss."),
     Metric("millrace_cache_errors_total", "counter", "Calls to Redis that failed.", ("operation", "kind")),
     Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
-    Metric("millrace_input_cost_total", "counter", "What the model encoded, by its unit.", ("modality", "unit")),
-    Metric("millrace_version_conflicts_total", "counter", "Records with a known version and other content."),
+    Metric("millrace_input_cost_total", "counter", "Amount of input that the model encoded.", ("modality", "unit")),
+    Metric("millrace_version_conflicts_total", "counter", "Records with a known version but different content."),
     Metric(
         "millrace_unread_lost_records_total",
         "counter",
-        "Records that the log lost, by retention for example, before they were read; gaps between them count too.",
+        "Records that the log lost before they were read, for example by retention; gaps between them are counted too.",
     ),
-    Metric("millrace_abandoned_records_total", "counter", "Records given up because their partition was lost."),
-    Metric("millrace_dead_letters", "gauge", "Letters in the dead-letter queue; absent while the broker is away."),
-    Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, looked up once a minute."),
-    Metric("millrace_alias_elsewhere", "gauge", "1 while readers' alias has been moved from what is written."),
+    Metric("millrace_abandoned_records_total", "counter", "Records abandoned because their partition was lost."),
+    Metric(
+        "millrace_dead_letters",
+        "gauge",
+        "Dead letters in the dead-letter queue; absent while the broker is unavailable.",
+    ),
+    Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, measured once a minute."),
+    Metric(
+        "millrace_alias_elsewhere",
+        "gauge",
+        "1 while the readers' alias does not point to the collection that the worker writes.",
+    ),
     Metric(
         "millrace_open_transaction_records",
         "gauge",
-        "Input records that wait behind an open transaction; absent while the broker is away.",
+        "Input records that wait behind an open transaction; absent while the broker is unavailable.",
     ),
     Metric(
         "millrace_open_transaction_oldest_age_seconds",
         "gauge",
-        "Age of the oldest input record that waits behind an open transaction; 0 if none waits.",
+        "Age of the oldest input record that waits behind an open transaction; 0 if no record waits.",
     ),
-    Metric("millrace_paused", "gauge", "1 while a dependency is away; `operator`: paused by hand.", ("dependency",)),
-    Metric("millrace_paused_seconds_total", "counter", "Time spent paused, counted when it ends.", ("dependency",)),
+    Metric(
+        "millrace_paused",
+        "gauge",
+        "1 while the worker is paused because a dependency is unavailable; `operator`: paused by an operator.",
+        ("dependency",),
+    ),
+    Metric(
+        "millrace_paused_seconds_total",
+        "counter",
+        "Time spent paused, added when the pause ends.",
+        ("dependency",),
+    ),
     Metric(
         "millrace_last_batch_oldest_timestamp_seconds",
         "gauge",
@@ -72,7 +90,7 @@ CATALOGUE = (
 
 
 class Registry:
-    """The catalogue's metrics of one process; each stream has its own series in them."""
+    """The metrics of one process; each stream has its own series in each metric."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -96,11 +114,11 @@ class Registry:
 
 
 class Metrics(Observer):
-    """Keeps the series of one stream's worker.
+    """Updates the series of one stream's worker.
 
     Args:
-        stream: What its series are labelled with.
-        registry: The metrics that they belong to.
+        stream: The value of the series' `stream` label.
+        registry: The metrics that the series belong to.
     """
 
     def __init__(self, stream: str, registry: Registry) -> None:
@@ -157,9 +175,9 @@ class Metrics(Observer):
         self._gauges["millrace_cache_up"].labels(self._stream, operation).set(up)
 
     @override
-    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
-        self._set_or_clear("millrace_dead_letters", letters)
-        self._set_or_clear("millrace_dlq_oldest_age_seconds", None if letters is None else oldest_age_s)
+    def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
+        self._set_or_clear("millrace_dead_letters", dead_letters)
+        self._set_or_clear("millrace_dlq_oldest_age_seconds", None if dead_letters is None else oldest_age_s)
 
     @override
     def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:

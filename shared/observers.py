@@ -1,6 +1,6 @@
-"""What the engine reports about itself: a class of hooks that do nothing; metrics and tests override what they need.
+"""Hooks through which the engine reports its work. They do nothing by default; metrics and tests override some of them.
 
-A hook must be quick and must not raise: it runs on the thread that does the work.
+A hook must be fast and must not raise, because it runs on the thread that does the work.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from schemas.outcomes import Outcome
 
 
 class SettleStep(IntEnum):
-    """The steps of settling a batch, in their only order."""
+    """The steps of settling a batch, in their fixed order."""
 
     UPSERT = 1
     LOOK_AGAIN = 2
@@ -26,59 +26,59 @@ class Observer:
     """Hooks that do nothing."""
 
     def batch_gathered(self, records: int, waited_s: float) -> None:
-        """A poll batch of so many records was gathered after waiting so long."""
+        """A poll batch of `records` records was gathered after waiting for `waited_s` seconds."""
 
     def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
-        """A stage worked through so many records; `cpu_s` counts all threads of the process."""
+        """A stage processed `records` records; `cpu_s` is the CPU time of all threads of the process."""
 
     def settle_step_done(self, step: SettleStep) -> None:
-        """A settle step of the batch in hand took effect."""
+        """A settle step of the batch in hand was completed."""
 
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
-        """A batch was committed; so many records ended as each outcome."""
+        """A batch was committed; `outcomes` holds the number of its records by outcome."""
 
     def version_conflict(self, records: int) -> None:
-        """So many records carried a known version with other content."""
+        """This many records had a known version but different content."""
 
     def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
-        """Vectors of N inputs were requested; `cached` of them needed no model, the others cost this much in `unit`."""
+        """Vectors of `inputs` inputs were requested; `cached` came from the cache, the others cost `cost` in `unit`."""
 
     def cache_read(self, level: str, hits: int, misses: int) -> None:
-        """A level of the cache was asked for vectors: so many were there, so many not."""
+        """Vectors were looked up in a level of the cache, with this many hits and misses."""
 
     def cache_values_refused(self, values: int) -> None:
-        """The shared cache held so many values that were refused; each was taken for a miss."""
+        """The shared cache returned this many invalid values, which were refused; each was counted as a miss."""
 
     def cache_failed(self, operation: str, kind: str) -> None:
         """A call to the shared cache, `get` or `put`, failed: `timeout`, `connection`, `refused` or `protocol`."""
 
     def cache_up(self, operation: str, up: bool) -> None:
-        """The shared cache is from now on asked, or skipped for a while."""
+        """The shared cache is used again (`up`), or skipped for a while."""
 
-    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
-        """So many letters stand in the dead-letter queue, the oldest of that age, 0 if there is none; None: unknown."""
+    def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
+        """Dead letters in the queue were counted; the age is 0 if the queue is empty. None: the number is not known."""
 
     def alias_elsewhere(self, elsewhere: bool) -> None:
-        """The alias of the collection that is written was looked at: somebody has moved or removed it, or not."""
+        """The alias of the written collection was checked; `elsewhere`: someone has moved or removed it."""
 
     def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
-        """So many input records wait behind open transactions, the oldest of that age, 0 if none waits; None: unknown."""
+        """Input records behind open transactions were counted; the age is 0 if no record waits. None: not known."""
 
     def paused(self, dependency: str) -> None:
         """Work stopped because a dependency is unavailable."""
 
     def resumed(self, dependency: str, paused_s: float) -> None:
-        """The dependency answered again after so many seconds."""
+        """The dependency answered again after a pause of `paused_s` seconds."""
 
     def unread_lost(self, offsets: int) -> None:
-        """So many offsets were gone from the log before anybody had read them."""
+        """The log lost this many offsets before they were read."""
 
     def partitions_lost(self, records: int) -> None:
-        """So many records in hand were abandoned because another worker owns their partitions."""
+        """This many records in hand were abandoned because another worker owns their partitions."""
 
 
 class Observers(Observer):
-    """Passes every hook on to several observers, in their order."""
+    """Calls every hook of several observers, in the given order."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
@@ -134,9 +134,9 @@ class Observers(Observer):
             observer.cache_up(operation, up)
 
     @override
-    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+    def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
         for observer in self._observers:
-            observer.dead_letters_measured(letters, oldest_age_s)
+            observer.dead_letters_measured(dead_letters, oldest_age_s)
 
     @override
     def alias_elsewhere(self, elsewhere: bool) -> None:

@@ -1,4 +1,4 @@
-"""Records as the broker gave them, messages as it takes them, and what the pipeline hands to settle."""
+"""Records as the broker delivers them, messages as it accepts them, and the pipeline's results to settle."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ Vector = NDArray[np.float32]
 
 
 Headers = tuple[tuple[str, bytes | None], ...]
-"""The headers of a record in their order; a name may stand twice, and a value may be null, which is not empty."""
+"""The headers of a record, in order; a name may occur twice, and a value may be null, which differs from empty."""
 
 
 def header_texts(headers: Headers) -> dict[str, str]:
-    """Return headers as text, whoever wrote them: of a name that stands twice the last, and of a null nothing."""
+    """Return headers as text, even if not valid UTF-8; the last of a repeated name counts, and null becomes empty."""
     return {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
 
 
@@ -29,8 +29,8 @@ class SparseVector:
     """A vector that is zero almost everywhere.
 
     Attributes:
-        indices: Shape (n,), uint32: where it is not zero, ascending, none twice.
-        values: Shape (n,), float32: what stands there, finite; any length, no norm.
+        indices: Shape (n,), uint32: the positions of the non-zero elements, ascending, without duplicates.
+        values: Shape (n,), float32: the values at these positions, finite; not normalised.
     """
 
     indices: NDArray[np.uint32]
@@ -45,14 +45,14 @@ class TopicPartition(NamedTuple):
 
 
 class RecordPosition(NamedTuple):
-    """Where one record stands."""
+    """The position of one record."""
 
     topic: str
     partition: int
     offset: int
 
     def __str__(self) -> str:
-        """Return it as commands take it, such as `tickets/3@41`."""
+        """Return the position in the form that commands accept, such as `tickets/3@41`."""
         return f"{self.topic}/{self.partition}@{self.offset}"
 
     @property
@@ -62,7 +62,7 @@ class RecordPosition(NamedTuple):
 
 
 class Watermarks(NamedTuple):
-    """The offsets of a partition: that of its oldest record, and the one that its next record will get."""
+    """Two offsets of a partition: `low` of its oldest record, and `high`, which its next record will get."""
 
     low: int
     high: int
@@ -70,16 +70,17 @@ class Watermarks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Bytes as the broker gave them.
+    """Bytes as the broker delivered them.
 
-    `timestamp_ms` counts from the Unix epoch; -1 where the broker had none. `lease` numbers the assignment of the
-    partition under which the record was read: once the partition is taken away, the number is never valid again.
+    `timestamp_ms` counts from the Unix epoch; it is -1 if the broker has no timestamp. `lease` is the number of the
+    partition assignment under which the record was read: once the partition is revoked, the number is never valid
+    again.
 
     Attributes:
-        topic_id: The broker's id of the topic, which a topic of the same name that is made later does not share; None if
-            the broker gave none.
-        unreadable: The part that the client could not read and left out: `headers` (a name is not UTF-8, and it gives none
-            of them) or `value` (with key and headers; the compressed bytes cannot be expanded).
+        topic_id: The broker's id of the topic; a topic created later under the same name has another id. None if the
+            broker has no topic ids.
+        unreadable: The part that the client could not read and left out: `headers` (a name is not UTF-8, so all headers
+            are missing) or `value` (key and headers are missing too; the batch could not be decompressed).
     """
 
     topic: str
@@ -100,19 +101,19 @@ class Record:
 
     @property
     def position(self) -> RecordPosition:
-        """Where this record stands in its topic."""
+        """The position of this record."""
         return RecordPosition(self.topic, self.partition, self.offset)
 
     @property
     def size_bytes(self) -> int:
-        """What key, value and headers take."""
+        """The size of key, value and headers, in bytes."""
         size = len(self.key or b"") + len(self.value or b"")
         return size + sum(len(name) + len(value or b"") for name, value in self.headers) if self.headers else size
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadOffsets:
-    """Offsets `first` to `last`, both included, that the log of a partition no longer held when their turn came."""
+    """Offsets `first` to `last`, both included, that a partition's log lost before they were read."""
 
     topic_partition: TopicPartition
     topic_id: str | None
@@ -121,15 +122,15 @@ class UnreadOffsets:
 
     @property
     def count(self) -> int:
-        """How many offsets they are; markers of transactions and gaps count too, since nobody can tell any more."""
+        """Number of offsets; transaction markers and gaps count too, because they can no longer be distinguished."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Bytes to produce. The broker's partitioner places it by key.
+    """Bytes to produce. The producer's partitioner chooses the partition by key.
 
-    `instead` is what is sent where the topic refuses this message as too large.
+    `instead` is the message to send if the topic refuses this one as too large.
     """
 
     topic: str
@@ -141,7 +142,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who wrote a dead letter or a ledger message: the stream, and the fingerprints of its model and its head, if any."""
+    """The writer of a dead letter or a ledger message: stream, and fingerprints of its model and its head, if any."""
 
     stream: str
     model: str
@@ -150,7 +151,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A text's vector, and how many windows of the model the text filled (more than 1: it was split and pooled)."""
+    """A text's vector, and the number of model windows that the text filled (more than 1: it was split and pooled)."""
 
     vector: Vector
     windows: int
@@ -158,10 +159,10 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What is written to the vector store: named vectors (unit length, none for a tombstone) and a JSON payload.
+    """A point to write to the vector store: named vectors (unit length, no vectors for a tombstone) and a JSON payload.
 
-    The write is guarded by `version`: it takes effect only over an absent or an older point. It replaces the point whole:
-    a vector that is not named here is gone.
+    The write is guarded by `version`: it takes effect only if the stored point is absent or older. It replaces the
+    whole point: vectors that are not named here are removed.
     """
 
     id: UUID
@@ -173,10 +174,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one record, and what settling has to write for it.
+    """The outcome of one record, and the data that settling has to write for it.
 
-    `point_id` and `version` are set where a point of that id and version must be stored once this is settled; `point` is
-    None where it is stored already. `results` are published, in their order.
+    `point_id` and `version` are set if a point with that id and version must be stored after settling; `point` is
+    absent if that point is stored already. `results` are published in order.
     """
 
     record: Record
@@ -189,7 +190,7 @@ class Settled:
 
 
 def next_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:
-    """Return what to commit for these records: for each partition the highest offset, plus one."""
+    """Return the offsets to commit for these records: for each partition the highest offset, plus one."""
     offsets: dict[TopicPartition, int] = {}
     for record in records:
         offsets[record.topic_partition] = max(offsets.get(record.topic_partition, 0), record.offset + 1)

@@ -1,7 +1,7 @@
-"""The settings that a process shares. Each comes from `MILLRACE_<PART>__<FIELD>`, or from its default.
+"""The settings that all streams of a process share. Each comes from `MILLRACE_<PART>__<FIELD>`, or from its default.
 
-Each says how to choose it. Durations are in seconds unless the name says otherwise. Secrets are read from the environment
-and never printed.
+Each description explains how to choose the value. Durations are in seconds unless the name states another unit. Secrets
+are read from the environment and never printed.
 """
 
 import re
@@ -15,13 +15,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.addresses import ProxyUrl, RedisAddress
 
 PREFIX = "MILLRACE_"
-"""What the names of all variables begin with."""
+"""The prefix of the names of all variables."""
 
 DELIMITER = "__"
-"""What stands in them between a part and its field."""
+"""The text between a part and its field in these names."""
 
 KEY_LEAST_CHARS = 32
-"""128 bits in hex: a key that nobody finds by trying."""
+"""128 bits in hexadecimal: a key that cannot be found by trying all values."""
 
 
 def variable(*place: object) -> str:
@@ -30,65 +30,80 @@ def variable(*place: object) -> str:
 
 
 class Part(BaseModel):
-    """Base of the branches of the tree."""
+    """Base class of the branches of the settings tree."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _require(holds: bool, part: str, name: str, other: str) -> None:
-    """Refuse a setting without the other that it goes with."""
+    """Raise if a setting and another one that it must be used with do not fit together."""
     if not holds:
-        raise ValueError(f"MILLRACE_{part}__{name.upper()} goes with MILLRACE_{part}__{other}, and not without it")
+        raise ValueError(
+            f"MILLRACE_{part}__{name.upper()} must be used together with MILLRACE_{part}__{other}; set both or neither"
+        )
 
 
 class BrokerSettings(Part):
     """The broker."""
 
-    bootstrap: str | None = Field(default=None, description="host:port,... of the brokers; empty: the embedded broker.")
+    bootstrap: str | None = Field(default=None, description="Brokers, as host:port,...; empty: the embedded broker.")
     group_protocol: Literal["consumer", "classic"] = Field(
-        default="consumer", description="`consumer` (KIP-848) from Kafka 4 on; `classic` for older brokers."
+        default="consumer", description="`consumer` (KIP-848) for Kafka 4 and later; `classic` for older brokers."
     )
     session_timeout_s: float = Field(
         default=45,
         ge=1,
-        description="How soon a killed worker is noticed, `classic` only; else a setting of the broker.",
+        description="Time until the broker detects a killed worker; only for `classic`. For `consumer`, the broker's "
+        "own setting applies.",
     )
     max_poll_interval_s: float = Field(
-        default=300, ge=10, description="The broker evicts a worker that has not polled for so long."
+        default=300, ge=10, description="The broker removes a worker from the group if it has not polled for this long."
     )
     delivery_timeout_s: float = Field(
         default=15, ge=1, description="How long a produced message may take to be confirmed."
     )
     commit_timeout_s: float = Field(default=10, ge=0.1, description="How long a commit may take to be confirmed.")
     buffered_records: int = Field(
-        default=2_000, ge=1, description="Records read ahead; more costs memory, less stalls."
+        default=2_000,
+        ge=1,
+        description="Number of records read ahead. A higher number needs more memory, but the worker waits less often.",
     )
     buffered_mib: int = Field(
         default=64,
         ge=1,
-        description="What they may take together; the first limit reached holds reading up. The client keeps some 16 more.",
+        description="Size of the records read ahead; reading stops at the limit that is reached first. The client holds "
+        "about 16 MiB more.",
     )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         default="plaintext",
-        description="As the brokers' listener has it: `sasl_ssl` for a password, `ssl` for a client certificate; the "
-        "others encrypt nothing and are for a trusted network.",
+        description="The protocol of the brokers' listener: `sasl_ssl` for a password, `ssl` for a client certificate; "
+        "the other two do not encrypt and are only for a trusted network.",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None,
-        description="As the brokers have it; SCRAM never sends the password, `PLAIN` does, so only with `sasl_ssl`.",
+        description="The mechanism that the brokers use. SCRAM never sends the password; `PLAIN` does, so it is only "
+        "allowed with `sasl_ssl`.",
     )
-    username: str | None = Field(default=None, description="The SASL user; give each worker's group its own.")
-    password: SecretStr | None = Field(default=None, description="Its password; a secret.")
+    username: str | None = Field(
+        default=None, description="The SASL user; use a separate user for each worker's group."
+    )
+    password: SecretStr | None = Field(default=None, description="The SASL user's password; a secret.")
     ca_file: FilePath | None = Field(
-        default=None, description="PEM of the authority that signed the brokers' certificates; empty: the system's."
+        default=None,
+        description="PEM file of the certificate authority (CA) that signed the brokers' certificates; empty: the "
+        "system's CAs.",
     )
-    cert_file: FilePath | None = Field(default=None, description="PEM of this client's certificate, for mutual TLS.")
-    key_file: FilePath | None = Field(default=None, description="PEM of its private key.")
-    key_password: SecretStr | None = Field(default=None, description="What the key is encrypted with; a secret.")
+    cert_file: FilePath | None = Field(
+        default=None, description="PEM file of this client's certificate, for mutual TLS."
+    )
+    key_file: FilePath | None = Field(default=None, description="PEM file of the client certificate's private key.")
+    key_password: SecretStr | None = Field(
+        default=None, description="The password that the private key is encrypted with; a secret."
+    )
 
     @model_validator(mode="after")
-    def _can_work(self) -> "BrokerSettings":
-        """Refuse what could not work, or would be ignored in silence."""
+    def _check_combinations(self) -> "BrokerSettings":
+        """Refuse combinations of settings that cannot work or would be silently ignored."""
         sasl = self.security_protocol.startswith("sasl_")
         for name in ("sasl_mechanism", "username", "password"):
             _require((getattr(self, name) is not None) == sasl, "BROKER", name, "SECURITY_PROTOCOL=sasl_ssl")
@@ -97,7 +112,10 @@ class BrokerSettings(Part):
             _require(tls or getattr(self, name) is None, "BROKER", name, "SECURITY_PROTOCOL=ssl or sasl_ssl")
         plain = self.sasl_mechanism == "PLAIN" and self.security_protocol == "sasl_plaintext"
         _require(
-            not plain, "BROKER", "sasl_mechanism", "SECURITY_PROTOCOL=sasl_ssl: PLAIN would send the password open"
+            not plain,
+            "BROKER",
+            "sasl_mechanism",
+            "SECURITY_PROTOCOL=sasl_ssl, because PLAIN would send the password unencrypted",
         )
         _require((self.cert_file is None) == (self.key_file is None), "BROKER", "cert_file", "KEY_FILE")
         _require(self.key_password is None or self.key_file is not None, "BROKER", "key_password", "KEY_FILE")
@@ -105,33 +123,44 @@ class BrokerSettings(Part):
 
 
 class CacheSettings(Part):
-    """The cache of vectors: a first level in the process and, where there is one, Redis."""
+    """The cache of vectors: a first level in the process and, if configured, a second level in Redis."""
 
     memory_mib: int = Field(
-        default=64, ge=0, description="The first level; about 550 vectors of 384 dimensions a MiB; 0 switches it off."
+        default=64,
+        ge=0,
+        description="Size of the first level; 1 MiB holds about 550 vectors of 384 dimensions; 0 switches it off.",
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="`redis://` or, encrypted, `rediss://USER:PASSWORD@host:port/db`; a secret; empty: no second level.",
+        description="`redis://USER:PASSWORD@host:port/db`, or `rediss://...` with encryption; a secret; empty: no "
+        "second level.",
     )
     ttl_s: int = Field(
-        default=604_800, gt=0, description="How long Redis keeps a vector; longer than texts take to come again."
+        default=604_800,
+        gt=0,
+        description="How long Redis keeps a vector; choose a time longer than it usually takes until a text repeats.",
     )
     timeout_s: float = Field(
         default=0.25,
         gt=0,
         le=10,
-        description="The most a call to Redis may take, connecting included; then it is skipped for a while.",
+        description="Time limit of a call to Redis, including connecting; after a timeout, Redis is skipped for a while.",
     )
     dtype: Literal["float32", "float16"] = Field(
         default="float32",
-        description="`float16` halves what Redis keeps, but vectors come back rounded: scores differ in the fifth digit.",
+        description="`float16` halves the memory that Redis needs but rounds vectors: scores differ in the fifth digit.",
     )
     ca_file: FilePath | None = Field(
-        default=None, description="PEM of the authority that signed Redis's certificate; empty: the system's."
+        default=None,
+        description="PEM file of the certificate authority (CA) that signed Redis's certificate; empty: the system's "
+        "CAs.",
     )
-    cert_file: FilePath | None = Field(default=None, description="PEM of this client's certificate, for mutual TLS.")
-    key_file: FilePath | None = Field(default=None, description="PEM of its private key, not encrypted.")
+    cert_file: FilePath | None = Field(
+        default=None, description="PEM file of this client's certificate, for mutual TLS."
+    )
+    key_file: FilePath | None = Field(
+        default=None, description="PEM file of the client certificate's private key; it must not be encrypted."
+    )
 
     @field_validator("redis_url")
     @classmethod
@@ -141,7 +170,7 @@ class CacheSettings(Part):
         return url
 
     @model_validator(mode="after")
-    def _can_work(self) -> "CacheSettings":
+    def _check_combinations(self) -> "CacheSettings":
         tls = self.redis_url is not None and RedisAddress.parse(self.redis_url.get_secret_value()).tls
         for name in ("ca_file", "cert_file", "key_file"):
             _require(tls or getattr(self, name) is None, "CACHE", name, "REDIS_URL that begins with rediss://")
@@ -152,29 +181,37 @@ class CacheSettings(Part):
 class StoreSettings(Part):
     """The vector store."""
 
-    path: Path = Field(default=Path(".millrace/store"), description="Folder of the embedded store, for one process.")
+    path: Path = Field(
+        default=Path(".millrace/store"), description="Folder of the embedded store; one process can use it."
+    )
     url: str | None = Field(
-        default=None, description="`http(s)://host:6333` of Qdrant's server; empty: the embedded store in `path`."
+        default=None, description="`http(s)://host:6333` of the Qdrant server; empty: the embedded store in `path`."
     )
     api_key: SecretStr | None = Field(
-        default=None, description="The server's key or token; a secret. Readers may have one that only reads."
+        default=None,
+        description="The server's API key or token; a secret. Commands that only read need only read access.",
     )
-    grpc: bool = Field(default=False, description="Whether to talk gRPC, which takes less CPU, on `grpc_port`.")
+    grpc: bool = Field(default=False, description="Whether to use gRPC, on `grpc_port`; it needs less CPU.")
     grpc_port: int = Field(default=6334, ge=1, le=65535, description="The server's port for gRPC.")
     timeout_s: int = Field(
-        default=4, ge=1, description="The longest a call may wait for the server; then it counts as unavailable."
+        default=4, ge=1, description="How long a call may wait for the server before it counts as unavailable."
     )
     parallel_upserts: int = Field(
-        default=4, ge=1, le=64, description="Writes of 200 points in flight at once; 1 is enough for a server near by."
+        default=4,
+        ge=1,
+        le=64,
+        description="Number of concurrent writes, of 200 points each; 1 is enough for a server near by.",
     )
     proxy: ProxyUrl | None = Field(
         default=None,
-        description="`http://host:3128` or `http://USER:PASSWORD@host:3128` of a proxy on the way to the server; the "
-        "password is a secret. For REST also `https://`, and `socks5://` with the package socksio. Empty: none.",
+        description="The proxy for connections to the server: `http://host:3128` or `http://USER:PASSWORD@host:3128`; "
+        "the password is a secret. REST also accepts `https://`, and `socks5://` with the package socksio. Empty: no "
+        "proxy.",
     )
     ca_file: FilePath | None = Field(
         default=None,
-        description="PEM of the authority that signed the server's certificate; empty: `SSL_CERT_FILE`, else the client's.",
+        description="PEM file of the certificate authority (CA) that signed the server's certificate; empty: the CAs "
+        "in `SSL_CERT_FILE`, or else the client's.",
     )
 
     @field_validator("url")
@@ -187,14 +224,16 @@ class StoreSettings(Part):
             except ValueError:
                 known = False
             if not known or parts.query or parts.fragment or parts.username is not None or parts.password is not None:
-                raise ValueError("is not a URL like https://host:6333; the key has a setting of its own, API_KEY")
+                raise ValueError("is not a URL like https://host:6333; the key has its own setting, API_KEY")
         return url
 
     @field_validator("api_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not re.fullmatch(r"[!-~]+", key.get_secret_value()):
-            raise ValueError("holds a space, a line break or a character beyond ASCII, which no header may")
+            raise ValueError(
+                "contains a space, a line break or a non-ASCII character, which an HTTP header must not contain"
+            )
         return key
 
     @field_validator("proxy")
@@ -205,7 +244,7 @@ class StoreSettings(Part):
         return proxy
 
     @model_validator(mode="after")
-    def _can_work(self) -> "StoreSettings":
+    def _check_combinations(self) -> "StoreSettings":
         proxy = "" if self.proxy is None else self.proxy.get_secret_value()
         _require(self.url is not None or self.proxy is None, "STORE", "proxy", "URL")
         _require(not self.grpc or proxy[:7] in ("", "http://"), "STORE", "grpc", "PROXY that begins with http://")
@@ -215,20 +254,20 @@ class StoreSettings(Part):
 
 
 class PrivacySettings(Part):
-    """What stands in the place of personal data."""
+    """The digests that replace personal data."""
 
     customer_key: SecretStr | None = Field(
         default=None,
-        description="Key of the digests that take the place of customers' ids which are addresses or phone numbers; a "
-        "secret, the same for all workers, made by `openssl rand -hex 32`. Empty: one is made beside an embedded store; "
-        "a server needs it set.",
+        description="Key of the digests that replace customer ids that are addresses or phone numbers; a secret; all "
+        "workers need the same key; create one with `openssl rand -hex 32`. Empty: a key is created beside an embedded "
+        "store; with a server, a key must be set.",
     )
 
     @field_validator("customer_key")
     @classmethod
     def _is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and len(key.get_secret_value().strip()) < KEY_LEAST_CHARS:
-            raise ValueError(f"is shorter than {KEY_LEAST_CHARS} characters; `openssl rand -hex 32` makes a good one")
+            raise ValueError(f"is shorter than {KEY_LEAST_CHARS} characters; create a key with `openssl rand -hex 32`")
         return key
 
 
@@ -236,20 +275,20 @@ class OperationSettings(Part):
     """Probes, shutdown and logs."""
 
     port: int = Field(
-        default=9400, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0 picks a free one."
+        default=9400, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0 selects a free port."
     )
-    host: str = Field(default="127.0.0.1", description="Address the port is bound to; 0.0.0.0 inside a container.")
+    host: str = Field(default="127.0.0.1", description="Address that the port is bound to; 0.0.0.0 inside a container.")
     drain_timeout_s: float = Field(default=25, gt=0, description="Time to finish the batch in hand after SIGTERM.")
     stuck_after_s: float = Field(
-        default=120, gt=0, description="A thread without a heartbeat for so long is not alive."
+        default=120, gt=0, description="A thread without a heartbeat for this long counts as not alive."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
-    state_dir: Path = Field(default=Path(".millrace"), description="Where ingest keeps its progress.")
+    state_dir: Path = Field(default=Path(".millrace"), description="Folder in which ingest keeps its progress.")
 
 
 class Variables(BaseSettings):
-    """How settings are read from the environment."""
+    """Base class that reads settings from the environment."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -262,7 +301,7 @@ class Variables(BaseSettings):
 
 
 class Settings(Variables):
-    """What all streams of a process share. Each stream has settings of its own beside it (`stream_settings.py`)."""
+    """The settings that all streams of a process share. Each stream also has its own (`stream_settings.py`)."""
 
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)

@@ -1,6 +1,6 @@
 """The settings of one stream. Each comes from `MILLRACE_<STREAM>__<PART>__<FIELD>`, or from its default.
 
-So one process can run several streams, each with its own batches, model, head and search.
+Therefore one process can run several streams, each with its own batches, model, head and search.
 """
 
 from pathlib import Path
@@ -15,30 +15,33 @@ class ConsumerSettings(Part):
     """The consumer group."""
 
     group: str | None = Field(
-        default=None, description="Consumer group; default millrace-<stream>. Another group replays."
+        default=None, description="Consumer group; empty: millrace-<stream>. A new group reads all records again."
     )
 
 
 class BatchSettings(Part):
-    """When a poll batch is full. The first limit reached ends it."""
+    """The limits of a poll batch. The first limit that is reached ends the batch."""
 
     max_records: int = Field(
-        default=256, ge=1, description="More: fewer round trips. Fewer: less repeated after a crash."
+        default=256,
+        ge=1,
+        description="Maximum number of records. A higher limit means fewer round trips; a lower limit means less "
+        "repeated work after a crash.",
     )
     max_tokens: int = Field(
-        default=65_536, ge=1, description="Estimated from bytes; bounds the time a batch is in hand."
+        default=65_536,
+        ge=1,
+        description="Maximum number of tokens, estimated from the bytes; it limits how long a batch is in hand.",
     )
-    max_wait_s: float = Field(default=0.05, ge=0, description="The longest a first record waits for others.")
+    max_wait_s: float = Field(default=0.05, ge=0, description="How long the first record waits for others at most.")
 
 
 class EmbeddingSettings(Part):
     """The model and the device it runs on."""
 
     model: str = Field(default="minilm-l6-v2", description="A row of models.toml.")
-    models_file: Path | None = Field(
-        default=None, description="A models.toml of your own in place of the packaged one."
-    )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto takes the first GPU there is.")
+    models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto uses the first GPU, if any.")
     micro_batch_tokens: int = Field(
         default=1_024,
         ge=1,
@@ -47,45 +50,57 @@ class EmbeddingSettings(Part):
 
 
 class DecisionSettings(Part):
-    """What chooses a queue."""
+    """How a queue is chosen."""
 
     routing: Path | None = Field(
         default=None,
-        description="A routing.toml of your own: queues and thresholds; empty: the one beside the head, or the packaged.",
+        description="Your own routing.toml with queues and thresholds; empty: the one in the head's folder, or the "
+        "packaged one.",
     )
     head: Path | None = Field(
-        default=None, description="Folder of a trained head; empty: the vote of labelled neighbours."
+        default=None, description="Folder of a trained head; empty: the labelled neighbours vote."
     )
-    neighbours: int = Field(default=10, ge=1, description="How many labelled neighbours vote.")
+    neighbours: int = Field(default=10, ge=1, description="Number of labelled neighbours that vote.")
 
 
 class SearchSettings(Part):
     """The similar solved tickets and the suggested reply."""
 
-    limit: int = Field(default=5, ge=0, le=5, description="How many similar solved tickets a result carries.")
+    limit: int = Field(default=5, ge=0, le=5, description="Maximum number of similar solved tickets in a result.")
     candidates: int = Field(
-        default=20, ge=5, le=500, description="How many are found by vector and how many by terms; more is slower."
+        default=20,
+        ge=5,
+        le=500,
+        description="Number of hits to find by vector, and the same number by terms; more is slower.",
     )
     bm25_weight: float = Field(
-        default=0.018, ge=0, le=1_000_000, description="What shared terms count; `millrace similar tune` finds it."
+        default=0.018,
+        ge=0,
+        le=1_000_000,
+        description="Weight of shared terms in the score; `millrace similar tune` finds a good value.",
     )
     half_life_days: float = Field(
-        default=365, gt=0, description="Age at which a hit has lost half of what age can take."
+        default=365,
+        gt=0,
+        description="Age at which a hit has lost half of the score that it can lose by age.",
     )
     age_floor: float = Field(
-        default=0.9, ge=0, le=1, description="What is left of the score of a very old hit; 1 switches ageing off."
+        default=0.9, ge=0, le=1, description="Share of its score that a very old hit keeps; 1 switches ageing off."
     )
     min_satisfaction: int = Field(
-        default=4, ge=1, le=5, description="The rating from which a solved ticket is offered."
+        default=4, ge=1, le=5, description="Lowest rating with which a solved ticket is offered."
     )
     include_unrated: bool = Field(default=False, description="Whether solved tickets without a rating are offered.")
     reply_at: float = Field(
-        default=0.5, ge=0, le=1, description="Cosine from which a hit's resolution may be quoted in a suggested reply."
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Lowest cosine similarity at which a hit's resolution may be quoted in a suggested reply.",
     )
 
 
 class StreamSettings(Part):
-    """What one stream has of its own."""
+    """The settings of one stream."""
 
     consumer: ConsumerSettings = Field(default_factory=ConsumerSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
@@ -98,7 +113,7 @@ def read_stream_settings(stream: str) -> StreamSettings:
     """Return the settings of a stream.
 
     Raises:
-        pydantic.ValidationError: a value is wrong; the place of the error begins with the stream.
+        pydantic.ValidationError: a value is not valid; the location in the error begins with the stream.
         pydantic_settings.SettingsError: a variable cannot be read.
     """
     fields: dict[str, Any] = {stream: (StreamSettings, StreamSettings())}

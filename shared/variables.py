@@ -1,6 +1,6 @@
-"""The variables that settings are read from: which there are, and which are set although nobody reads them.
+"""The environment variables of the settings: which exist, and which are set although no setting reads them.
 
-A variable that nobody reads is a mistake: with a name that was right once, a worker would run without its head, in silence.
+A variable that no setting reads is a mistake. If its name was valid once, a worker could silently run without its head.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from shared.settings import PREFIX, Settings, variable
 from shared.stream_settings import StreamSettings
 
 OF_THE_TESTS = ("MILLRACE_DATA", "MILLRACE_FORBID_SKIPS", "MILLRACE_TEST_")
-"""How the names begin that only the checkout's tests and benchmarks read."""
+"""Prefixes of the variables that only the tests and benchmarks of the checkout read."""
 
 MOVED = {
     ("broker", "group"): ("consumer", "group"),
@@ -22,17 +22,17 @@ MOVED = {
     ("decision",): ("decision",),
     ("similar",): ("search",),
 }
-"""What was a setting of the process, and the part of a stream's settings that it became."""
+"""Former settings of the process, each with the part of a stream's settings that replaced it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadVariable:
-    """A variable that is set and read by nobody.
+    """A variable that is set but that no setting reads.
 
     Attributes:
-        name: As it is set.
-        instead: The variables that took its place, or that may be meant; empty if there are none.
-        is_replaced: Whether they took its place.
+        name: The name as it is set.
+        instead: The variables that replaced it, or that may be meant; empty if not known.
+        is_replaced: Whether `instead` holds the variables that replaced it.
     """
 
     name: str
@@ -40,10 +40,10 @@ class UnreadVariable:
     is_replaced: bool
 
     def __str__(self) -> str:
-        """Return what is wrong with it."""
+        """Return a description of the problem."""
         if self.is_replaced:
             return f"{self.name} is not read any more; set {' or '.join(self.instead)}"
-        return f"{self.name} is set and read by nobody"
+        return f"{self.name} is set, but no setting has this name"
 
 
 def branches(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
@@ -53,20 +53,20 @@ def branches(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def places(streams: Sequence[str]) -> dict[tuple[str, ...], type[BaseModel]]:
-    """Return where each part of the settings stands: those of the process, then those of each stream."""
+    """Return each part of the settings by its place: the parts of the process, then those of each stream."""
     shared: dict[tuple[str, ...], type[BaseModel]] = {(name,): part for name, part in branches(Settings).items()}
     return shared | {(stream, name): part for stream in streams for name, part in branches(StreamSettings).items()}
 
 
 def known_variables(streams: Sequence[str]) -> set[str]:
-    """Return every variable that is read: each field's, and those of whole parts, which take a JSON object."""
+    """Return every variable that is read: those of the fields, and those of whole parts, which accept a JSON object."""
     parts = places(streams)
     fields = {variable(*place, name) for place, part in parts.items() for name in part.model_fields}
     return fields | {variable(*place) for place in parts} | {variable(stream) for stream in streams}
 
 
 def replacements(name: str, streams: Sequence[str]) -> tuple[str, ...]:
-    """Return the variables that took the place of one that is not read any more; none if it never was read."""
+    """Return the variables that replaced a variable that is not read any more; empty if no setting ever read it."""
     for old, new in MOVED.items():
         before = variable(*old)
         if name == before or name.startswith(f"{before}__"):
@@ -75,13 +75,13 @@ def replacements(name: str, streams: Sequence[str]) -> tuple[str, ...]:
 
 
 def unread(environ: Iterable[str], streams: Sequence[str]) -> list[UnreadVariable]:
-    """Return the variables that look like settings and are read by nobody.
+    """Return the variables that look like settings but that no setting reads.
 
-    A wrong field of a part that there is counts as read: reading the settings refuses it.
+    An unknown field of an existing part counts as read, because reading the settings refuses it.
 
     Args:
-        environ: The names of all variables.
-        streams: The streams that there are.
+        environ: The names of all environment variables.
+        streams: The names of all streams.
     """
     known = known_variables(streams)
     parts = {variable(*place) for place in places(streams)}

@@ -1,4 +1,4 @@
-"""What stands in a topic: how many records, and since when. It reads one record per partition, whatever their number."""
+"""The backlog of a topic: its number of records and the age of the oldest. Only one record per partition is read."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from shared.broker.kafka import client_config
-from shared.broker.reader import NO_MATTER, marks_of
+from shared.broker.reader import IGNORED_CODES, marks_of
 from shared.broker.security import Address, failure, opened
 from shared.broker.unreadable import UNREADABLE_CODES
 from shared.errors import Unavailable
@@ -16,16 +16,17 @@ from shared.records import TopicPartition
 TIMEOUT_S = 10.0
 CONSUME_S = 0.05
 FETCH_BYTES = 65_536
-"""The least that is worth asking for: a broker sends one whole record all the same."""
+"""A small fetch size, because only the first record is needed; a broker sends that record whole even if it is
+larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What stands in a topic.
+    """The records that a topic holds.
 
     Attributes:
-        records: By the watermarks; gaps in the offsets count too.
-        oldest_ms: When the oldest record was written, ms since the epoch; None where the topic is empty.
+        records: Number of records, computed from the watermarks, so gaps in the offsets are counted too.
+        oldest_ms: When the oldest record was written, in ms since the epoch; None if the topic is empty.
     """
 
     records: int
@@ -33,11 +34,11 @@ class Backlog:
 
 
 def measure_backlog(bootstrap: Address, topic: str) -> Backlog:
-    """Return what stands in a topic now.
+    """Return the current backlog of a topic.
 
     Raises:
-        Unavailable: the broker does not answer or has no such topic.
-        Fatal: it refuses this user, or the settings cannot be used.
+        Unavailable: the broker does not answer, or the topic does not exist.
+        Fatal: the broker refuses this user, or the settings cannot be used.
     """
     config = client_config(bootstrap) | {
         "group.id": "millrace-reader",
@@ -62,17 +63,17 @@ def measure_backlog(bootstrap: Address, topic: str) -> Backlog:
 
 
 def _first_timestamps(consumer: Consumer, topic: str, lows: dict[int, int]) -> list[int]:
-    """Return when the first record of each partition was written; one that was removed meanwhile has none."""
+    """Return the write time of the first record of each partition; partitions emptied meanwhile are left out."""
     waiting, found, silent_s = set(lows), list[int](), 0.0
     consumer.assign([KafkaPartition(topic, partition, low) for partition, low in lows.items()])
     while waiting:
         messages = consumer.consume(len(waiting), CONSUME_S)
         silent_s = 0.0 if messages else silent_s + CONSUME_S
         if silent_s > TIMEOUT_S:
-            raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
+            raise Unavailable("broker", f"topic {topic}: no data arrived for {TIMEOUT_S:.0f} s")
         for message in messages:
             error, partition = message.error(), message.partition()
-            if error is not None and error.code() not in (KafkaError._PARTITION_EOF, *UNREADABLE_CODES, *NO_MATTER):
+            if error is not None and error.code() not in (KafkaError._PARTITION_EOF, *UNREADABLE_CODES, *IGNORED_CODES):
                 raise failure(error, f"topic {topic}", f"Read on topic {topic}")
             if partition not in waiting:
                 continue

@@ -1,6 +1,6 @@
-"""Commits on their way: asked for by the engine, sent and confirmed on the poll thread.
+"""Pending commits: the engine requests them; the poll thread sends them and receives the confirmations.
 
-Why they are asynchronous, and when not: `docs/decisions/0004-one-thread-owns-the-consumer.md`.
+`docs/decisions/0004-one-thread-owns-the-consumer.md` explains why they are asynchronous, and when they are not.
 """
 
 import queue
@@ -18,7 +18,7 @@ from shared.records import TopicPartition
 
 
 class Reached(NamedTuple):
-    """How far a partition is settled: the offset to commit, and the number of the lease under which it was reached."""
+    """How far a partition is settled: the offset to commit, and the number of the lease that was valid at that time."""
 
     offset: int
     lease: int
@@ -37,7 +37,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """A commit on its way to the brokers; `offsets` are what they will confirm."""
+    """A commit that was sent and is not confirmed yet; `offsets` are the offsets that the brokers will confirm."""
 
     offsets: dict[TopicPartition, int]
     commit: Commit
@@ -46,11 +46,11 @@ class Unconfirmed:
 class Commits:
     """The commits of one consumer.
 
-    Each carries the topic's id as its metadata: an offset that was committed for a topic of the same name that is gone says
-    nothing about the one that is there (`positions.py`).
+    Each commit carries the topic's id as its metadata. An offset that was committed for a deleted topic is not valid
+    for a new topic with the same name (`positions.py`).
 
     Args:
-        leases: What is ours: an offset reached under a lease that has ended is not sent.
+        leases: This worker's partitions. An offset that was reached under a lease that has ended is not sent.
     """
 
     def __init__(self, leases: Leases) -> None:
@@ -62,7 +62,7 @@ class Commits:
     # --- from any thread ---
 
     def ask(self, wanted: Wanted) -> "Future[None]":
-        """Have the poll thread commit; the future fails with `KafkaException` where the brokers refuse. It never blocks."""
+        """Request a commit from the poll thread; the future fails with `KafkaException` on refusal. Never blocks."""
         future: Future[None] = Future()
         self._asked.put(Commit(wanted, future))
         return future
@@ -71,19 +71,19 @@ class Commits:
 
     @property
     def await_confirmation(self) -> bool:
-        """Whether some are sent and not confirmed yet: confirmations arrive by polling."""
+        """Whether any commit was sent and is not confirmed yet; confirmations arrive by polling."""
         return bool(self._unconfirmed)
 
     def send(self, consumer: Consumer, wait_s: float) -> None:
-        """Send those that wait, asynchronously; wait a while for a first one."""
+        """Send all requested commits asynchronously; wait up to `wait_s` for the first one."""
         while True:
             try:
                 commit = self._asked.get(timeout=wait_s) if wait_s else self._asked.get_nowait()
             except queue.Empty:
                 return
             wait_s = 0
-            offsets = self._ours(commit.wanted)
-            if not offsets:  # given up while the commit waited: its offsets are the new owner's to say
+            offsets = self._still_owned(commit.wanted)
+            if not offsets:  # the partitions were revoked while the commit waited: their new owner commits
                 commit.future.set_result(None)
                 continue
             try:
@@ -93,12 +93,12 @@ class Commits:
                 commit.future.set_exception(error)
 
     def send_now(self, consumer: Consumer) -> None:
-        """Send one while a rebalance waits: synchronously, since no poll will run to confirm it."""
+        """Send one commit synchronously while a rebalance waits: no poll runs that could receive its confirmation."""
         try:
             commit = self._asked.get_nowait()
         except queue.Empty:
             return
-        offsets = self._ours(commit.wanted)
+        offsets = self._still_owned(commit.wanted)
         try:
             if offsets:
                 consumer.commit(offsets=offsets, asynchronous=False)
@@ -107,7 +107,7 @@ class Commits:
             commit.future.set_exception(error)
 
     def send_again(self) -> None:
-        """Queue those that are on their way once more: no poll will run to hear that they arrived."""
+        """Queue the unconfirmed commits again: no poll will run that could receive their confirmations."""
         waiting, self._unconfirmed = [pending.commit for pending in self._unconfirmed], []
         while not self._asked.empty():
             waiting.append(self._asked.get())
@@ -115,13 +115,13 @@ class Commits:
             self._asked.put(commit)
 
     def fail(self, error: BaseException) -> None:
-        """Fail all of them: the poll thread has ended by an error."""
+        """Fail all pending commits because the poll thread ended with an error."""
         self.send_again()
         while not self._asked.empty():
             self._asked.get().future.set_exception(Fatal(f"consuming has failed: {error}"))
 
     def on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
-        """Take the brokers' answer: the client's callback."""
+        """Handle the brokers' answer to a commit; the client calls this."""
         offsets = _offsets(partitions)
         failure = error or next((p.error for p in partitions if p.error is not None), None)
         for pending in [pending for pending in self._unconfirmed if pending.offsets == offsets]:
@@ -132,8 +132,8 @@ class Commits:
             else:
                 pending.commit.future.set_exception(KafkaException(failure))
 
-    def _ours(self, wanted: Wanted) -> list[KafkaPartition]:
-        """Return what may be committed, as the client takes it."""
+    def _still_owned(self, wanted: Wanted) -> list[KafkaPartition]:
+        """Return the offsets that may still be committed, in the client's type."""
         held = {where: self._leases.lease_of(where) for where in wanted}
         return [
             _to_kafka(where, reached.offset, lease)

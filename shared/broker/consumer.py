@@ -1,4 +1,4 @@
-"""How a group's consumer is configured, and what its errors mean."""
+"""The configuration of a consumer that is a member of a group, and the meaning of its error codes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ LOST_CODES = frozenset(
         KafkaError._ASSIGNMENT_LOST,
     }
 )
-"""A commit refused with one of these says that the group has moved on: the partitions may be another's by now."""
+"""If a commit is refused with one of these, the group has rebalanced: another worker may own the partitions now."""
 
 UNKNOWN_TOPIC_CODES = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
 
@@ -27,16 +27,16 @@ FATAL_CODES = frozenset({KafkaError._FATAL, KafkaError._FENCED, KafkaError._AUTH
 
 
 NEEDS = "Read on its topics and its group"
-"""The access rule that a member's user must have."""
+"""The access rule that a group member's user needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Which group a consumer joins, and for what.
+    """The group that a consumer joins, and the topics that it reads.
 
     Attributes:
         bootstrap: Addresses of the brokers.
-        topics: What to subscribe to.
+        topics: The topics to subscribe to.
         group: The consumer group.
         settings: The broker's settings.
     """
@@ -48,15 +48,15 @@ class Membership:
 
 
 def consumer_config(member: Membership) -> dict[str, Any]:
-    """Return what a member of a consumer group is configured with."""
+    """Return the client configuration of a consumer group member."""
     settings = member.settings
     config = client_config(member.bootstrap) | {
         "group.id": member.group,
         "group.protocol": settings.group_protocol,
-        "auto.offset.reset": "error",  # `positions.py` says where to go on, and counts what is gone
+        "auto.offset.reset": "error",  # `positions.py` chooses where to continue, and counts lost records
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "enable.partition.eof": True,  # says how far a partition reaches, behind markers that are no records
+        "enable.partition.eof": True,  # reports a partition's end, past transaction markers, which are not records
         "fetch.message.max.bytes": FETCH_LIMIT_BYTES,
         "fetch.max.bytes": FETCH_LIMIT_BYTES,
         "queued.max.messages.kbytes": 16_384,
@@ -64,7 +64,7 @@ def consumer_config(member: Membership) -> dict[str, Any]:
         "topic.metadata.refresh.interval.ms": 5_000,
     }
     if settings.group_protocol == "consumer":
-        # The broker's default, `uniform`, was seen to give one worker all of `tickets` and the other all of `tickets.redo`.
+        # The broker's default, `uniform`, can give one worker all of `tickets` and another all of `tickets.redo`.
         config |= {"group.remote.assignor": "range"}
     else:
         config |= {

@@ -1,4 +1,4 @@
-"""Producing until every record is confirmed: for commands that send, and that the user runs again where it fails."""
+"""Producing with retries until every record is confirmed; for commands that the user runs again if they fail."""
 
 import threading
 
@@ -15,7 +15,7 @@ def deliver(messages: list[Message], sink: Sink, clock: Clock) -> None:
     """Produce until every message is confirmed.
 
     Raises:
-        Unavailable: some were not, in `ATTEMPTS` attempts.
+        Unavailable: some messages were not confirmed within `ATTEMPTS` attempts.
     """
     for _ in range(ATTEMPTS):
         sink.produce(messages)
@@ -24,4 +24,4 @@ def deliver(messages: list[Message], sink: Sink, clock: Clock) -> None:
             return
         clock.wait(threading.Event(), RETRY_WAIT_S)
     what = f"{len(messages)} records were not confirmed ({sink.last_error})"
-    raise Unavailable("broker", f"{what}; run the same command again to go on")
+    raise Unavailable("broker", f"{what}; run the same command again to continue")

@@ -1,7 +1,8 @@
 """The embedded broker: librdkafka's own mock cluster, over TCP, for demos and tests. It is not Kafka.
 
-Four partitions a topic whatever is asked, 5 MiB a partition and older records vanish, no admin calls, transactions in name
-only; everything is gone when the process that holds it ends.
+Its limits: every topic has four partitions, whatever number is requested; a partition keeps the newest 5 MiB and drops
+older records; admin calls are not supported; transactions have no effect; all data is lost when the process that runs
+it ends.
 """
 
 from collections.abc import Iterable
@@ -9,15 +10,15 @@ from collections.abc import Iterable
 from confluent_kafka import Producer
 
 CLUSTER = "mockCluster"
-"""What librdkafka calls its mock cluster. It gives topics no ids, leaves most questions of an admin client unanswered, and
-answers every question for a time with "the end"."""
+"""The cluster id of librdkafka's mock cluster. The mock gives topics no ids, does not answer most requests of an admin
+client, and answers every lookup of an offset by time with the end of the partition."""
 
 PARTITIONS = 4
 START_TIMEOUT_S = 10.0
 
 
 class EmbeddedBroker:
-    """Holds a mock cluster for as long as it is open. Connect to `bootstrap` from any process."""
+    """Runs a mock cluster until it is closed. Any process can connect to `bootstrap`."""
 
     def __init__(self) -> None:
         self._holder = Producer({"test.mock.num.brokers": 1, "log_level": 0})
@@ -25,12 +26,12 @@ class EmbeddedBroker:
         self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 
     def create(self, topics: Iterable[str]) -> None:
-        """Create topics: a producer's question for their metadata makes them."""
+        """Create topics; a producer's request for their metadata creates them."""
         for topic in topics:
             self._holder.list_topics(topic, timeout=START_TIMEOUT_S)
 
     def close(self) -> None:
-        """End the cluster; everything in it is gone."""
+        """Stop the cluster; all its data is lost."""
         self._holder.close()
 
     def __enter__(self) -> "EmbeddedBroker":

@@ -1,7 +1,8 @@
-"""How far each partition was read, and commits past what holds no record: markers of transactions, gaps, and losses.
+"""Progress of each partition, and commits past offsets without a record: transaction markers, gaps and lost records.
 
-Without them an idle partition that ends in markers would stand committed before its end for ever, and look like a loss once
-retention has removed them; and a partition that had nothing yet would have no offset that a loss could show against.
+Without these commits, the committed offset of an idle partition that ends in markers would stay before its end for
+ever, and once retention had deleted the markers this would look like lost records. A partition that never had a record
+would have no committed offset at all, so a later loss could not be detected.
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ NOTHING = -1
 
 @dataclass(slots=True)
 class PartitionProgress:
-    """How far one partition was read under its running lease.
+    """How far one partition was read under its current lease.
 
     Attributes:
         position: The next offset to be read.
-        handed_out: The offset behind the last record that was handed out; `NOTHING`: none was.
-        end: The log holds no record between the position and this offset, which is not committed yet; `NOTHING`: unknown.
-        committed: What was committed at the beginning, or was asked to be committed here; `NOTHING`: nothing.
+        handed_out: The offset after the last record that was handed out; `NOTHING` if no record was handed out.
+        end: No record exists from the position up to this offset, which is not committed yet; `NOTHING` if not known.
+        committed: The offset committed at the start of the lease, or requested here since; `NOTHING` if there is no
+            commit.
     """
 
     position: int
@@ -31,11 +33,11 @@ class PartitionProgress:
 
 
 class Ends:
-    """Used by the poll thread alone.
+    """Tracks the progress of all assigned partitions. Only the poll thread uses it.
 
     Args:
-        leases: What is ours, and what was found lost and is not reported yet.
-        commits: Where commits are asked for, and were confirmed.
+        leases: This worker's partitions, and the lost offsets that are not reported yet.
+        commits: Takes the commit requests, and holds the confirmed commits.
     """
 
     def __init__(self, leases: Leases, commits: Commits) -> None:
@@ -43,7 +45,7 @@ class Ends:
         self._progress: dict[TopicPartition, PartitionProgress] = {}
 
     def begin(self, place: TopicPartition, offset: int) -> None:
-        """Begin a partition at a committed offset, or at one of the client's negative words for where to begin."""
+        """Start tracking a partition at a committed offset, or at one of the client's special negative offsets."""
         self._progress[place] = PartitionProgress(max(0, offset), committed=offset if offset >= 0 else NOTHING)
 
     def position(self, place: TopicPartition) -> int:
@@ -54,20 +56,21 @@ class Ends:
         """Note that the records before an offset were handed out."""
         progress = self._progress.setdefault(place, PartitionProgress(0))
         progress.position = progress.handed_out = offset
-        progress.end = NOTHING  # what was known of it lies before these records
+        progress.end = NOTHING  # the end known so far lies before these records
 
     def moved(self, place: TopicPartition, offset: int) -> None:
-        """Note that a partition is read from an offset on, or from where one of the client's negative words says."""
+        """Note that reading continues at an offset, which may be one of the client's special negative offsets."""
         self._progress.setdefault(place, PartitionProgress(0)).position = max(0, offset)
 
     def reached(self, place: TopicPartition, offset: int) -> None:
-        """Note that no record stands between the last one read and this offset."""
+        """Note that no record exists between the last one read and this offset."""
         self._progress.setdefault(place, PartitionProgress(0)).end = offset
 
     def commit(self) -> None:
-        """Ask for commits up to the ends of partitions of which every record that was handed out is committed.
+        """Request commits up to the ends of the partitions whose handed-out records are all committed.
 
-        What was lost is committed past only once it is reported: until then the committed offset is what shows it.
+        A commit passes lost offsets only after they were reported. Until then, the committed offset is what shows the
+        loss.
         """
         lost = {span.topic_partition for span in self._leases.unread()}
         for place, progress in self._progress.items():

@@ -1,6 +1,7 @@
-"""The producing side of confluent-kafka, and what both sides share. The consuming side is in `source.py` and `poller.py`.
+"""The producer, and code that producer and consumer share. The consumer is in `source.py` and `poller.py`.
 
-What the client was seen to do, and why it is driven as it is: `docs/decisions/0004-one-thread-owns-the-consumer.md`.
+`docs/decisions/0004-one-thread-owns-the-consumer.md` records the client's observed behaviour and the reasons for this
+design.
 """
 
 from collections.abc import Sequence
@@ -16,31 +17,34 @@ from typing_extensions import override
 from shared.broker.leases import NO_LEASE, Lease
 from shared.broker.port import Sink
 from shared.broker.replicas import survey_replicas
-from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, security_config
+from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened, security_config
 from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
 from shared.records import Headers, Message, Record
 from shared.settings import BrokerSettings
 
 CLIENT_MESSAGE_LIMIT_BYTES = 45_000_000
-"""The client bounds a message before compression, a broker after: a value of many megabytes may have fitted the input, and
-its dead letter must go out again. So this is far above any input, and below half of what a reading client is sure to
-decompress: it doubles its buffer, up to 100 MB (`receive.message.max.bytes`)."""
+"""The client limits a message before compression, a broker after it: a value of many megabytes may have fitted into the
+input topic, and its dead letter must be writable too. So this limit is far above any input. It is also below half of
+what a reading client can always decompress: that client doubles its buffer up to 100 MB
+(`receive.message.max.bytes`)."""
 
 COMPRESSION = "zstd"
-"""A topic's limit counts compressed bytes. What a producer compressed into the input has to fit the dead-letter queue too,
-and lz4 leaves base64 as large as it is: 1.4 MB of it take 1.06 MB under zstd."""
+"""A topic's size limit counts compressed bytes. A record that fitted into the input topic when compressed must fit into
+the dead-letter queue too. lz4 does not shrink base64; zstd compresses 1.4 MB of it to 1.06 MB."""
 
 FETCH_LIMIT_BYTES = 2 << 20
-"""Of one answer, whatever it holds beside its first record: it has to arrive whole within `ANSWER_TIMEOUT_MS`, else it is
-asked for again. With the client's own 50 MiB, a slow way was seen to deliver nothing at all."""
+"""Size limit of one fetch response; its first record may exceed it. A response that does not arrive completely within
+`ANSWER_TIMEOUT_MS` is requested again. With the client's default of 50 MiB, a slow network delivered nothing at all."""
 
 ANSWER_TIMEOUT_MS = 15_000
-"""A request without an answer for so long ends its connection. The client's own minute is how long a connection that a
-router has forgotten would otherwise keep a worker from reading (`tests/faults/test_broker_outage.py`)."""
+"""A connection is closed if a request on it has no answer for this long. With the client's default of one minute, a
+connection that a router has dropped would keep a worker from reading for that long
+(`tests/faults/test_broker_outage.py`)."""
 
-ASK_HEADERS, ASK_CODE = methodcaller("headers"), methodcaller("code")
-"""For calls that may return and leave an error behind: in a plain call the interpreter may overlook it for a while."""
+GET_HEADERS, GET_CODE = methodcaller("headers"), methodcaller("code")
+"""For calls that may return normally with an exception set: after a plain call, the interpreter may notice it only
+later."""
 
 TIMEOUT_CODES = frozenset(
     {
@@ -52,20 +56,20 @@ TIMEOUT_CODES = frozenset(
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     }
 )
-"""A write ends with one of these, among other causes, where the brokers refuse it for want of in-sync copies."""
+"""Error codes of a write that the brokers refused because too few copies are in sync; they have other causes too."""
 
 REPLICAS_TIMEOUT_S = 1.5
-"""For each of two questions about copies, after a time-out alone."""
+"""Timeout of each of the two requests about replicas, which are sent only after a write timed out."""
 
 log = get_logger("broker")
 
 
-def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, Any]:
-    """Return what every client is configured with; `heard` is told of its errors."""
+def client_config(bootstrap: Address, client_errors: ClientErrors | None = None) -> dict[str, Any]:
+    """Return the configuration that all clients share; `client_errors` receives the client's errors."""
     return security_config(bootstrap) | {
         "client.id": "millrace",
-        "error_cb": heard or Heard(),
-        "logger": _Quiet(),
+        "error_cb": client_errors or ClientErrors(),
+        "logger": _NullLogger(),
         "reconnect.backoff.max.ms": 2_000,
         "socket.timeout.ms": ANSWER_TIMEOUT_MS,
         "socket.keepalive.enable": True,
@@ -73,10 +77,10 @@ def client_config(bootstrap: Address, heard: Heard | None = None) -> dict[str, A
 
 
 def to_record(message: KafkaMessage, lease: Lease = NO_LEASE) -> Record:
-    """Return a consumed message as a record, whatever its headers are."""
+    """Return a consumed message as a record, even if its headers cannot be read."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
-        raise ValueError("an event of the client, not a message")
+        raise ValueError("this is an event of the Kafka client, not a message: it has no topic, partition or offset")
     headers = _headers(message)
     return Record(
         topic=topic,
@@ -93,13 +97,14 @@ def to_record(message: KafkaMessage, lease: Lease = NO_LEASE) -> Record:
 
 
 def _headers(message: KafkaMessage) -> Headers | None:
-    """Return a message's headers; None where the name of one is not UTF-8, for which the client has no room.
+    """Return a message's headers; None if a header name is not UTF-8, which the client cannot represent.
 
-    They are asked for once: after the error the client returns a list with holes, and looking at it ends the process.
+    They are read only once: after the error, the client returns an incomplete list, and reading that list crashes the
+    process.
     """
     try:
-        found: Any = ASK_HEADERS(message)
-    except (SystemError, UnicodeDecodeError):  # the first is how the client raises the second
+        found: Any = GET_HEADERS(message)
+    except (SystemError, UnicodeDecodeError):  # the client wraps the second in the first
         return None
     return tuple(found) if found else ()
 
@@ -108,7 +113,7 @@ class KafkaSink(Sink):
     """An idempotent producer. It is used by one thread at a time.
 
     Attributes:
-        last_error: Why the last message that was given up could not be delivered; empty where none was.
+        last_error: Why the last failed message could not be delivered; empty if no message has failed.
     """
 
     def __init__(self, bootstrap: Address, settings: BrokerSettings) -> None:
@@ -119,8 +124,8 @@ class KafkaSink(Sink):
         self._too_large: list[Message] = []
         self._fatal: MillraceError | None = None
         self.last_error = ""
-        self._heard = Heard()
-        config = client_config(bootstrap, self._heard) | {
+        self._client_errors = ClientErrors()
+        config = client_config(bootstrap, self._client_errors) | {
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 5,
@@ -136,19 +141,19 @@ class KafkaSink(Sink):
     def produce(self, messages: Sequence[Message]) -> None:
         for message in messages:
             try:
-                self._hand_over(message)
-            except BufferError:  # the local queue is full, so the broker is slow: this one is tried again later
+                self._enqueue(message)
+            except BufferError:  # the local queue is full because the broker is slow: this message is retried later
                 self._failed.append(message)
-                self.last_error = f"{message.topic}: the client's own queue is full"
-            except KafkaException as error:  # refused by the client itself, as beyond its size limit
+                self.last_error = f"{message.topic}: the client's local queue is full because the broker is slow"
+            except KafkaException as error:  # refused by the client itself, for example because of its size
                 if error.args[0].code() == KafkaError._FATAL:
-                    self._wait(0)  # which tells why
+                    self._wait(0)  # this reports the reason
                 self._delivered(message, error.args[0], None)
         self._raise_if_fatal()
 
     @override
     def flush(self) -> list[Message]:
-        """Wait until every message is delivered or given up; return those given up."""
+        """Wait until every message is delivered or has failed; return the failed ones."""
         self._wait_or_purge()
         while self._too_large:
             self._send_alone(self._too_large.pop(0))
@@ -158,7 +163,7 @@ class KafkaSink(Sink):
             self._renew()
         failed, self._failed = self._failed, []
         if not failed:
-            self._heard.forget()
+            self._client_errors.forget()
         return failed
 
     @override
@@ -166,7 +171,7 @@ class KafkaSink(Sink):
         """Flush within the delivery timeout."""
         self._wait(self._flush_timeout_s)
 
-    def _hand_over(self, message: Message) -> None:
+    def _enqueue(self, message: Message) -> None:
         headers: Any = list(message.headers)
         self._producer.produce(
             message.topic,
@@ -177,15 +182,15 @@ class KafkaSink(Sink):
         )
 
     def _wait_or_purge(self) -> None:
-        """Wait for every delivery, and give up those that do not come."""
+        """Wait for all deliveries, and drop the messages that are not delivered in time."""
         if self._wait(self._flush_timeout_s):
             self._producer.purge()
             self._wait(1)
 
     def _send_alone(self, message: Message) -> None:
-        """Send by itself what was refused as too large; what is refused again is sent in its smaller form, or given up.
+        """Send one message that was refused as too large alone; if refused again, use its smaller form, or let it fail.
 
-        The client sends messages together, and the broker refuses a whole batch because of one of them.
+        The client sends messages in batches, and the broker refuses a whole batch because of one message.
         """
         others, self._too_large = self._too_large, []
         self.produce([message])
@@ -196,27 +201,28 @@ class KafkaSink(Sink):
         if message.instead is None:
             self._failed.append(message)
             self.last_error = (
-                f"{message.topic}: {_size_bytes(message)} bytes are more than it takes; raise its max.message.bytes"
+                f"topic {message.topic} does not accept a message of {_size_bytes(message)} bytes; "
+                "raise the topic's max.message.bytes"
             )
             return
-        log.warning("too large: sent in a smaller form", topic=message.topic, bytes=_size_bytes(message))
+        log.warning("message is too large: sending its smaller form", topic=message.topic, bytes=_size_bytes(message))
         self._too_large.insert(0, message.instead)
 
     def _wait(self, seconds: float) -> int:
-        """Let deliveries come in and return how many are still out."""
+        """Wait for deliveries and return how many are still outstanding."""
         try:
             return self._producer.flush(seconds)
         except (KafkaException, SystemError) as error:
-            self._end(error)
+            self._keep_failure(error)
             return 0
 
     def _delivered(self, message: Message, error: KafkaError | None, _: KafkaMessage | None) -> None:
         if error is None:
             return
         try:
-            code = ASK_CODE(error)
+            code = GET_CODE(error)
         except SystemError as ended:
-            self._end(ended)
+            self._keep_failure(ended)
             return
         if code == KafkaError.MSG_SIZE_TOO_LARGE:
             self._too_large.append(message)
@@ -225,44 +231,44 @@ class KafkaSink(Sink):
         self._failed.append(message)
         if code in TIMEOUT_CODES:
             self._timed_out.add(message.topic)
-        behind = f" ({self._heard.reason})" if self._heard.reason else ""
-        self.last_error = f"{message.topic}: {error.str()}{behind}"
+        cause = f" ({self._client_errors.reason})" if self._client_errors.reason else ""
+        self.last_error = f"{message.topic}: {error.str()}{cause}"
         if self._fatal is None and (code in REFUSED_CODES or code == KafkaError._FATAL or error.fatal()):
-            self._fatal = _failed_for_good(error, f"topic {message.topic}")
+            self._fatal = _permanent_failure(error, f"topic {message.topic}")
 
     def _renew(self) -> None:
-        """Take a new client: the old one keeps what it knew of a topic that was made again, and writes nothing to it."""
+        """Replace the client: the old one keeps outdated metadata of a re-created topic and cannot write to it."""
         try:
             self._producer = opened(Producer, self._config)
         except MillraceError as error:  # a key file may be missing while secrets rotate
-            log.debug("no new client could be made", why=type(error).__name__)
+            log.debug("could not create a new producer", why=type(error).__name__)
 
     def _explain_timeouts(self) -> None:
-        """Look whether the topics whose messages timed out lack in-sync copies: the client does not report that."""
+        """Check whether the topics whose messages timed out lack in-sync copies; the client does not report that."""
         topics, self._timed_out = sorted(self._timed_out), set()
         try:
             if self._admin is None:
                 self._admin = opened(AdminClient, client_config(self._bootstrap) | {"allow.auto.create.topics": False})
             shortage = survey_replicas(self._admin, topics, REPLICAS_TIMEOUT_S).shortage()
-        except (KafkaException, MillraceError) as error:  # no broker answers, which is what the time-out itself says
-            log.debug("copies could not be looked at", why=type(error).__name__)
+        except (KafkaException, MillraceError) as error:  # no broker answers, which explains the time-out
+            log.debug("could not check the in-sync copies", why=type(error).__name__)
             return
         if shortage:
             log.warning("topics lack in-sync copies", found=shortage)
             self.last_error = f"{shortage} ({self.last_error})"
 
-    def _end(self, error: KafkaException | SystemError) -> None:
-        """Keep why the client has failed for good: it does not tell then but raises, also right into a callback."""
+    def _keep_failure(self, error: KafkaException | SystemError) -> None:
+        """Keep the reason why the client has failed for good; the client only raises it, even inside a callback."""
         cause: BaseException | None = error
         while isinstance(cause, SystemError):
             cause = cause.__cause__
         if self._fatal is None and isinstance(cause, KafkaException):
-            self._fatal = _failed_for_good(cause.args[0], "the topics that it writes to")
-        self._fatal = self._fatal or Fatal("the producer has failed; restart the worker")
+            self._fatal = _permanent_failure(cause.args[0], "the topics that it writes to")
+        self._fatal = self._fatal or Fatal("the Kafka producer has failed for good; restart the worker")
 
     def _raise_if_fatal(self) -> None:
-        if self._heard.refusal is not None:
-            raise self._heard.refusal
+        if self._client_errors.refusal is not None:
+            raise self._client_errors.refusal
         if self._fatal is not None:
             raise self._fatal
 
@@ -272,14 +278,14 @@ def _size_bytes(message: Message) -> int:
     return len(message.key or b"") + len(message.value or b"") + headers
 
 
-def _failed_for_good(error: KafkaError, what: str) -> MillraceError:
+def _permanent_failure(error: KafkaError, what: str) -> MillraceError:
     if error.code() in REFUSED_CODES:
         return failure(error, what, f"Write on {what}")
-    return Fatal(f"the producer has failed: {error.str()}; restart the worker")
+    return Fatal(f"the Kafka producer has failed for good: {error.str()}; restart the worker")
 
 
-class _Quiet:
-    """Swallows the client's own log lines: what matters of them arrives at `error_cb` as well."""
+class _NullLogger:
+    """Drops the client's own log lines: the relevant ones reach `error_cb` too."""
 
     def log(self, *_: object) -> None:
-        """Drop a line."""
+        """Drop a log line."""

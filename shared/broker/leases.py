@@ -1,4 +1,4 @@
-"""What the poll thread and the engine share: records read ahead, who owns which partition, and what is in hand.
+"""The state that the poll thread and the engine share: records read ahead, owned partitions, and the records in hand.
 
 A *lease* numbers one assignment of one partition to this worker. A record is *in hand* from `hold` to `release`.
 """
@@ -15,11 +15,11 @@ Partitions = set[TopicPartition]
 
 
 class Lease(NamedTuple):
-    """One assignment of one partition; the number is never given again.
+    """One assignment of one partition; its number is never used again.
 
     Attributes:
         number: Counted up from 1 within this process.
-        topic_id: The broker's id of the topic at that time; None if it gave none.
+        topic_id: The broker's id of the topic at that time; None if the broker has no topic ids.
     """
 
     number: int
@@ -27,11 +27,11 @@ class Lease(NamedTuple):
 
 
 NO_LEASE = Lease(0, None)
-"""What records have that are read outside any group."""
+"""The lease of records that are read outside any group."""
 
 
 class Leases:
-    """Thread-safe; knows no client."""
+    """The leases of one worker, the buffer of records read ahead, and the records in hand. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -47,7 +47,7 @@ class Leases:
     # --- for the engine ---
 
     def take(self, limit: int, wait_s: float) -> list[Record]:
-        """Return up to `limit` records read ahead, empty when none came in time.
+        """Return up to `limit` records that were read ahead; empty if none arrives within `wait_s`.
 
         Raises:
             Fatal: the poll thread has failed.
@@ -60,29 +60,29 @@ class Leases:
             return taken
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Declare records to be in hand and return those whose partition is neither gone nor about to go.
+        """Mark records as in hand and return those whose partition is neither revoked nor being revoked.
 
         Raises:
             Fatal: the poll thread has failed.
         """
         with self._changed:
             self.check()
-            held = [record for record in records if self._is_ours(record) and not self._is_leaving(record)]
+            held = [record for record in records if self._is_owned(record) and not self._is_being_revoked(record)]
             self._in_hand = {record.topic_partition for record in held}
             return held
 
     def ours(self, records: Sequence[Record]) -> list[Record]:
-        """Return the records whose partition is still this worker's; one about to go still is.
+        """Return the records whose partition this worker still owns; a partition being revoked still counts.
 
         Raises:
             Fatal: the poll thread has failed.
         """
         with self._changed:
             self.check()
-            return [record for record in records if self._is_ours(record)]
+            return [record for record in records if self._is_owned(record)]
 
     def check(self) -> None:
-        """Do nothing, unless the poll thread has failed.
+        """Raise if the poll thread has failed.
 
         Raises:
             Fatal: the poll thread has failed.
@@ -91,70 +91,70 @@ class Leases:
             raise Fatal(f"consuming has failed: {self._failure}") from self._failure
 
     def release(self) -> None:
-        """Let go of what is in hand."""
+        """Release the records in hand."""
         with self._changed:
             self._in_hand = set()
             self._changed.notify_all()
 
     def unread(self) -> list[UnreadOffsets]:
-        """Return what was found lost and is not forgotten yet."""
+        """Return the spans of lost offsets that were found and are not forgotten yet."""
         with self._changed:
             return list(self._unread)
 
     def forget_unread(self, spans: Sequence[UnreadOffsets]) -> None:
-        """Forget these spans: they are reported."""
+        """Forget these spans because they were reported."""
         with self._changed:
             self._unread = [span for span in self._unread if span not in spans]
 
     # --- for the poll thread ---
 
     def grant(self, partitions: Iterable[TopicPartition], topic_ids: Mapping[str, str]) -> None:
-        """Begin a lease for each partition; a topic without an id is left out of `topic_ids`."""
+        """Start a lease for each partition; topics without an id are missing from `topic_ids`."""
         with self._changed:
             for partition in partitions:
                 self._given += 1
                 self._leases[partition] = Lease(self._given, topic_ids.get(partition.topic))
 
     def lease_of(self, partition: TopicPartition) -> Lease | None:
-        """Return the running lease; None where the partition is not ours."""
+        """Return the current lease of a partition; None if this worker does not own it."""
         return self._leases.get(partition)
 
     def put_unread(self, unread: UnreadOffsets) -> None:
-        """Add what the log has lost before it was read."""
+        """Add offsets that the log lost before they were read."""
         with self._changed:
             self._unread.append(unread)
 
     def put(self, records: Sequence[Record]) -> None:
-        """Add records read."""
+        """Add records to the buffer."""
         with self._changed:
             self._buffer.extend(records)
             self._buffered_bytes += sum(record.size_bytes for record in records)
             self._changed.notify_all()
 
     def waiting(self) -> int:
-        """Return how many records are read ahead."""
+        """Return the number of records read ahead."""
         return len(self._buffer)
 
     def waiting_bytes(self) -> int:
-        """Return what the records read ahead take."""
+        """Return the size in bytes of the records read ahead."""
         return self._buffered_bytes
 
     def count(self) -> int:
-        """Return how many partitions are this worker's."""
+        """Return the number of partitions that this worker owns."""
         return len(self._leases)
 
     def begin_revoke(self, leaving: Partitions) -> None:
-        """From now on take nothing of these partitions in hand."""
+        """Stop accepting records of these partitions as in hand."""
         with self._changed:
             self._revoking = set(leaving)
 
     def wait_released(self, leaving: Partitions, wait_s: float) -> bool:
-        """Return whether nothing of these partitions is in hand, waiting for it a while."""
+        """Wait up to `wait_s` until no record of these partitions is in hand; return whether that is so."""
         with self._changed:
             return bool(self._changed.wait_for(lambda: not self._in_hand & leaving, timeout=wait_s))
 
     def give_up(self, leaving: Partitions) -> None:
-        """End the leases, and drop what was read ahead or found lost under them: the next owner finds it again."""
+        """End these leases and drop their buffered records and lost offsets; the next owner will find both again."""
         with self._changed:
             self._revoking = set()
             for partition in leaving:
@@ -164,14 +164,14 @@ class Leases:
             self._buffered_bytes = sum(record.size_bytes for record in self._buffer)
 
     def fail(self, error: BaseException) -> None:
-        """Say that the poll thread has ended by an error, so that nobody waits for it."""
+        """Record that the poll thread ended with an error, so that no thread waits for it."""
         with self._changed:
             self._failure = error
             self._changed.notify_all()
 
-    def _is_ours(self, record: Record) -> bool:
+    def _is_owned(self, record: Record) -> bool:
         lease = self._leases.get(record.topic_partition)
         return lease is not None and lease.number == record.lease
 
-    def _is_leaving(self, record: Record) -> bool:
+    def _is_being_revoked(self, record: Record) -> bool:
         return record.topic_partition in self._revoking

@@ -1,4 +1,4 @@
-"""How far a group has come, for a command that reads by itself: asked and committed without joining the group."""
+"""Reading and committing a group's offsets without joining the group, for commands that read topics themselves."""
 
 import threading
 from collections.abc import Mapping
@@ -20,18 +20,18 @@ POLL_S = 0.05
 RETRY_WAIT_S = 0.5
 
 MEMBERS_CODES = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.STALE_MEMBER_EPOCH, KafkaError.ILLEGAL_GENERATION})
-"""A commit from outside is refused with one of these while the group has members."""
+"""While the group has members, a commit from outside the group is refused with one of these."""
 
 
 class Offsets(Protocol):
-    """What a command that resumes asks of a group."""
+    """The group operations that a resumable command needs."""
 
     def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the committed offset of each partition that has one."""
         ...
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit, confirmed.
+        """Commit offsets and wait for the confirmation.
 
         Raises:
             Unavailable: the broker did not confirm in time.
@@ -40,12 +40,12 @@ class Offsets(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go."""
+        """Close the connection."""
         ...
 
 
 class GroupOffsets(Offsets):
-    """The committed offsets of a group that nobody is a member of. Used by one thread.
+    """The committed offsets of a group that has no members. Used by one thread.
 
     Args:
         bootstrap: Addresses of the brokers.
@@ -73,11 +73,11 @@ class GroupOffsets(Offsets):
 
     @override
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit, confirmed within our own deadline: a synchronous commit would block a whole outage."""
+        """Commit and wait for the confirmation, up to `TIMEOUT_S`: a synchronous commit would block a whole outage."""
         until_s = self._clock.monotonic_s() + TIMEOUT_S
         wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
         while wanted:
-            error = self._answer_to(wanted, until_s)
+            error = self._commit_once(wanted, until_s)
             if error is None:
                 return
             self._wait_or_raise(error, until_s)
@@ -86,25 +86,29 @@ class GroupOffsets(Offsets):
     def close(self) -> None:
         self._consumer.close()
 
-    def _answer_to(self, wanted: list[KafkaPartition], until_s: float) -> KafkaError | None:
+    def _commit_once(self, wanted: list[KafkaPartition], until_s: float) -> KafkaError | None:
         self._answers.clear()
         self._consumer.commit(offsets=wanted, asynchronous=True)
         while not self._answers:
-            event = self._consumer.poll(POLL_S)  # nothing is assigned: this serves the answer, or tells of a refusal
+            event = self._consumer.poll(POLL_S)  # nothing is assigned: this only receives the answer or a refusal
             error = None if event is None else event.error()
             if error is not None and error.code() in REFUSED_CODES:
                 return error
             if self._clock.monotonic_s() > until_s:
-                raise Unavailable("broker", f"no commit of group {self._group} confirmed in {TIMEOUT_S:.0f} s")
+                raise Unavailable(
+                    "broker", f"group {self._group}: the commit was not confirmed within {TIMEOUT_S:.0f} s"
+                )
         return self._answers[0]
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         self._answers.append(error or next((p.error for p in partitions if p.error is not None), None))
 
     def _wait_or_raise(self, error: KafkaError, until_s: float) -> None:
-        """Wait while the group's coordinator is being found or moved, within the deadline."""
+        """Wait while the group's coordinator is being found or moved, until the deadline; raise other errors."""
         if error.code() in MEMBERS_CODES:
-            raise Fatal(f"group {self._group} has members: stop what uses it, or choose another group")
+            raise Fatal(
+                f"group {self._group} has active members: stop the programs that use it, or choose another group"
+            )
         if error.code() not in COORDINATOR_MOVES or self._clock.monotonic_s() > until_s:
             raise failure(error, f"group {self._group}", f"Read on group {self._group} and its topics")
         self._clock.wait(threading.Event(), RETRY_WAIT_S)

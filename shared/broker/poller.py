@@ -1,6 +1,6 @@
-"""Owning the consumer: one thread polls without end, and all that touches the consumer happens on it.
+"""The poll thread, which owns the consumer: it polls all the time, and only this thread calls the consumer.
 
-Other threads reach it through what they share with it: flags, `Leases` and `Commits`. Why it is driven as it is:
+Other threads communicate with it through flags, `Leases` and `Commits`. The reasons for this design are in
 `docs/decisions/0004-one-thread-owns-the-consumer.md`.
 """
 
@@ -28,13 +28,15 @@ from shared.logs import get_logger
 from shared.records import Record, TopicPartition
 
 POLL_S = 0.02
-"""How long one poll blocks; a commit waits at most so long to be sent."""
+"""How long one poll blocks, and so the longest time before a requested commit is sent."""
 
 READ_AT_ONCE = 500
-"""Beyond a full buffer lies one read at most: what the client has prefetched (`consumer_config`), 16 MiB and a fetch."""
+"""The buffer exceeds its limits by at most one read: what the client has prefetched (`consumer_config`), 16 MiB and a
+fetch."""
 
 PAUSE_AFTER_S = 2.0
-"""A full buffer holds the poll thread up for so long before it pauses the partitions: pausing discards the prefetch."""
+"""How long the poll thread waits for a full buffer before it pauses the partitions; pausing discards prefetched
+records."""
 
 REVOKE_SHARE = 0.2
 """Share of `max.poll.interval` within which the records in hand of a revoked partition must be settled."""
@@ -43,17 +45,17 @@ log = get_logger("source")
 
 
 class Poller:
-    """Polls for one member of a group. It starts no thread: the poll thread is the one that calls `run`.
+    """Polls for one member of a group. It starts no thread: the thread that calls `run` becomes the poll thread.
 
     Args:
-        member: The group and what it reads.
-        leases: Where records are put, and whose partitions are kept; shared with the engine.
-        commits: Where commits are asked for; shared with the engine.
-        ids: Know when a topic was made again; shared with the thread that watches the topics.
+        member: The group and the topics that it reads.
+        leases: Takes the records that were read, and tracks the owned partitions; shared with the engine.
+        commits: Takes commit requests; shared with the engine.
+        ids: Knows when a topic was re-created; shared with the thread that watches the topics.
         clock: For the deadlines.
 
     Attributes:
-        last_poll_s: When the last turn began, in seconds of the monotonic clock. Any thread may ask.
+        last_poll_s: When the last turn began, in seconds of the monotonic clock. Any thread may read it.
 
     Raises:
         Fatal: the settings cannot be used.
@@ -77,42 +79,42 @@ class Poller:
 
     @property
     def fault(self) -> str | None:
-        """What keeps this worker from consuming: the brokers cannot be reached, or a topic does not exist."""
+        """The reason why this worker cannot consume: unreachable brokers or a missing topic; None if it can."""
         return self._faults.text
 
     def pause(self) -> None:
-        """Have the poll thread stop fetching, and not wait for what is in hand; it keeps polling."""
+        """Make the poll thread stop fetching and not wait for records in hand; it keeps polling."""
         self._outage = True
 
     def resume(self) -> None:
-        """Have the poll thread fetch again."""
+        """Make the poll thread fetch again."""
         self._outage = False
 
     # --- on the poll thread: from here on, everything ---
 
     def run(self, closing: threading.Event) -> None:
-        """Be a member of the group until closing. The poll thread calls this once; it returns when the group is left.
+        """Stay a member of the group until closing. The poll thread calls this once; it leaves the group and returns.
 
-        It raises nothing: whoever takes records or waits for a commit is told of a failure instead.
+        It raises nothing: a failure is raised in the threads that take records or wait for a commit instead.
         """
         try:
             while not closing.is_set():
                 self._consume(closing)
-        except BaseException as error:  # whatever it is, the waiting threads must learn of it
-            log.error("poll thread failed", error=str(error), exc_info=not isinstance(error, Fatal))
+        except BaseException as error:  # whatever the error is, the waiting threads must get it
+            log.error("the poll thread has failed", error=str(error), exc_info=not isinstance(error, Fatal))
             self._leases.fail(error)
             self._commits.fail(error)
 
     def _consume(self, closing: threading.Event) -> None:
-        """Be a member of the group until closing, or until a topic has been made again.
+        """Stay a member of the group until closing, or until a topic was deleted and created again.
 
-        A client goes on with what it knew of the old topic, its leader's epoch above all, and then reads nothing: only
-        another client is sure to read the new one.
+        A client keeps its metadata of the old topic, especially the leader epoch, and then reads nothing: only a new
+        client reads the new topic reliably.
         """
         self._consumer.subscribe(
             list(self._member.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
-        while not closing.is_set() and not self._is_made_again():
+        while not closing.is_set() and not self._has_recreated_topic():
             self._turn()
         self._commits.send(self._consumer, 0)
         self._consumer.close()
@@ -120,18 +122,22 @@ class Poller:
             self._seen_ids = {}
             self._consumer = opened(Consumer, self._config)
 
-    def _is_made_again(self) -> bool:
+    def _has_recreated_topic(self) -> bool:
         known = self._ids.known
-        again = [topic for topic, seen in self._seen_ids.items() if known.get(topic, seen) != seen]
-        for topic in again:
-            log.error("the topic was made again: it is read from its beginning", topic=topic, topic_id=known[topic])
-        return bool(again)
+        recreated = [topic for topic, seen in self._seen_ids.items() if known.get(topic, seen) != seen]
+        for topic in recreated:
+            log.error(
+                "the topic was deleted and created again: reading it from its beginning",
+                topic=topic,
+                topic_id=known[topic],
+            )
+        return bool(recreated)
 
     def _turn(self) -> None:
-        """Poll once, or wait for room in the buffer; never for longer than `PAUSE_AFTER_S` without polling."""
+        """Poll once, or wait for room in the buffer, but for at most `PAUSE_AFTER_S` without polling."""
         self.last_poll_s = self._clock.monotonic_s()
-        if self._faults.heard.refusal is not None:
-            raise self._faults.heard.refusal
+        if self._faults.client_errors.refusal is not None:
+            raise self._faults.client_errors.refusal
         self._faults.look(self._consumer, self._member.topics[0], self._leases.count(), self.last_poll_s)
         self._ends.commit()
         full = self._room.full_for_s(self._paused)
@@ -142,7 +148,7 @@ class Poller:
         else:
             self._commits.send(self._consumer, POLL_S)
             if self._commits.await_confirmation:
-                self._read(1, 0)  # confirmations arrive by polling; a poll may bring a record, never to be dropped
+                self._read(1, 0)  # confirmations arrive by polling; a record that the poll returns must be kept
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         self._commits.on_commit(error, partitions)
@@ -161,36 +167,38 @@ class Poller:
         self._leases.put([record for message in messages for record in self._accept(message)])
 
     def _accept(self, message: KafkaMessage) -> list[Record]:
-        """Return the record that a message is, or those that an error of the client stands for."""
+        """Return the record of a message, or the records that a client error represents."""
         error = message.error()
         place = TopicPartition(message.topic() or "", message.partition() or 0)
         lease = self._leases.lease_of(place)
-        if place in self._moved:  # it is read again from elsewhere: what came with the reason for that comes again
+        if (
+            place in self._moved
+        ):  # reading continues at another offset: the rest of this partition's messages will come again
             return []
         if error is None:
-            return [] if lease is None else self._taken(place, [to_record(message, lease)])
+            return [] if lease is None else self._note_read(place, [to_record(message, lease)])
         if lease is not None and error.code() == KafkaError._PARTITION_EOF:
             self._ends.reached(place, message.offset() or 0)
         elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._go_on_after_reset(place, lease, message.offset())
+            self._continue_after_reset(place, lease, message.offset())
         elif error.code() != KafkaError._PARTITION_EOF:
-            log.warning("consumer error", code=error.name(), error=error.str())
+            log.warning("the consumer reported an error", code=error.name(), error=error.str())
             if lease is not None and error.code() in UNREADABLE_CODES:
-                return self._pass_over(place, lease, message.offset() or 0)
+                return self._skip_unreadable(place, lease, message.offset() or 0)
             if error.code() in REFUSED_CODES:
                 raise failure(error, needs=NEEDS)
             if error.code() in FATAL_CODES or error.fatal():
                 raise Fatal(error.str())
         return []
 
-    def _taken(self, place: TopicPartition, records: list[Record]) -> list[Record]:
-        """Note how far a partition was read."""
+    def _note_read(self, place: TopicPartition, records: list[Record]) -> list[Record]:
+        """Note how far a partition was read, and return the records."""
         if records:
             self._ends.read(place, records[-1].offset + 1)
         return records
 
-    def _go_on_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
-        """Read on where the log begins, and remember what it has lost; what was reported before is reported once."""
+    def _continue_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
+        """Continue at the beginning of the log and note the lost offsets; a repeated client report is ignored."""
         if wanted is not None and wanted < self._ends.position(place):
             return
         found = reset(self._consumer, place, lease, wanted)
@@ -199,19 +207,19 @@ class Poller:
             self._ends.reached(place, found.offset)
         self._read_from(place, found.offset)
 
-    def _pass_over(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
-        """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
+    def _skip_unreadable(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
+        """Return the records of an unreadable batch, without their bytes, and continue after it."""
         first = max(batch, self._ends.position(place))
         try:
             records = unreadable_records(self._member.bootstrap, place, first, lease)
         except Unavailable as outage:
-            log.warning("the end of an unreadable batch was not found", detail=outage.detail)
+            log.warning("could not find the end of an unreadable batch", detail=outage.detail)
             return []  # the client reports the batch again
         self._read_from(place, first + len(records))
-        return self._taken(place, records)
+        return self._note_read(place, records)
 
     def _read_from(self, place: TopicPartition, offset: int) -> None:
-        """Read a partition from an offset on; the client knows no way to seek while it does not fetch."""
+        """Continue a partition at an offset, by assigning it again: the client cannot seek while it is not fetching."""
         partition = KafkaPartition(place.topic, place.partition, offset)
         self._consumer.incremental_unassign([partition])
         self._consumer.incremental_assign([partition])
@@ -231,17 +239,17 @@ class Poller:
         }
         self._seen_ids = known | self._seen_ids
         set_starts(consumer, partitions, known)
-        self._leases.grant(_in_order(partitions), known)
-        for place, partition in zip(_in_order(partitions), partitions, strict=True):
+        self._leases.grant(_topic_partitions(partitions), known)
+        for place, partition in zip(_topic_partitions(partitions), partitions, strict=True):
             self._ends.begin(place, partition.offset)
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
-        self._set_paused(self._paused or self._outage)  # it may have begun while the questions above were asked
+        self._set_paused(self._paused or self._outage)  # an outage may have begun during the requests above
         log.info("partitions assigned", partitions=_names(partitions), assigned=self._leases.count())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        """Let the records in hand be settled and committed, within a deadline; then give the partitions up."""
+        """Wait, up to a deadline, until the records in hand are settled and committed; then release the partitions."""
         leaving = _places(partitions)
         self._leases.begin_revoke(leaving)
         self._commits.send_again()
@@ -257,24 +265,24 @@ class Poller:
         )
 
     def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        """Another worker may own them already: commit nothing."""
+        """Release the partitions without committing: another worker may own them already."""
         self._leases.give_up(_places(partitions))
         self._unassign(consumer, partitions)
         log.warning("partitions lost", partitions=_names(partitions), assigned=self._leases.count())
 
     def _unassign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        """Give partitions up, and not as paused: the client would keep that, and read nothing when they come back."""
+        """Unassign partitions, and resume them first: the client keeps a pause and would read nothing later."""
         if self._paused:
             consumer.resume(partitions)
         consumer.incremental_unassign(partitions)
 
 
-def _in_order(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
+def _topic_partitions(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
     return [TopicPartition(partition.topic, partition.partition) for partition in partitions]
 
 
 def _places(partitions: list[KafkaPartition]) -> set[TopicPartition]:
-    return set(_in_order(partitions))
+    return set(_topic_partitions(partitions))
 
 
 def _names(partitions: list[KafkaPartition]) -> list[str]:

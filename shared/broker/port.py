@@ -1,7 +1,7 @@
-"""What is asked of a broker: consuming, producing and reading. The contract suite runs on the embedded broker and on Kafka.
+"""The broker ports: consuming, producing and reading. The contract suite runs on the embedded broker and on Kafka.
 
-Each method of a source says which thread calls it and whether it may block. The engine has two threads: the *gathering* one
-prepares the next batch, the *working* one settles the batch in hand.
+The docstring of each method of a source states which thread calls it and whether it may block. The engine has two
+threads: the *gathering* thread prepares the next batch, and the *working* thread settles the batch in hand.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,32 +11,32 @@ from shared.records import Message, Record, TopicPartition, UnreadOffsets, Water
 
 
 class Source(Protocol):
-    """The consuming side: a member of a consumer group that never stops polling, also while paused."""
+    """The consuming side: a member of a consumer group that never stops polling, even while paused."""
 
     @property
     def last_poll_s(self) -> float:
-        """When the consumer was last polled, in seconds of the monotonic clock. Any thread asks; it never blocks.
+        """When the consumer was last polled, in seconds of the monotonic clock. Any thread may read it; never blocks.
 
-        It moves on also while the source is paused. Where it stands still, the group will soon take the partitions away.
+        It keeps advancing while the source is paused. If it stops, the group will soon revoke the partitions.
         """
         ...
 
     @property
     def fault(self) -> str | None:
-        """What keeps this worker from consuming now, in words; None if nothing does. Any thread asks; it never blocks.
+        """Why this worker cannot consume now, in words; None if it can. Any thread may read it; it never blocks.
 
-        A fault may go away by itself, as when brokers come back or a missing topic is made. What does not go away is
-        raised by `check`.
+        A fault may end by itself, for example when brokers answer again or a missing topic is created. `check` raises
+        the errors that waiting does not fix.
         """
         ...
 
     @property
     def assigned(self) -> int:
-        """How many partitions this worker owns now. Any thread asks; it never blocks."""
+        """Number of partitions that this worker owns now. Any thread may read it; it never blocks."""
         ...
 
     def take(self, limit: int, wait_s: float) -> list[Record]:
-        """Return up to `limit` records in the order they were read; empty when none came within `wait_s`.
+        """Return up to `limit` records in the order they were read; empty if none arrives within `wait_s`.
 
         The engine's gathering thread calls it; it blocks for `wait_s` at most.
 
@@ -46,9 +46,9 @@ class Source(Protocol):
         ...
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Declare these records to be in hand and return those whose partition is still this worker's.
+        """Mark these records as in hand and return those whose partition this worker still owns.
 
-        While records are in hand, giving up their partitions waits, within its deadline, for `commit` or `release`.
+        While records are in hand, the revocation of their partitions waits, up to its deadline, for `commit` or `release`.
         The engine's working thread calls it; it does not wait for the broker.
 
         Raises:
@@ -57,7 +57,7 @@ class Source(Protocol):
         ...
 
     def ours(self, records: Sequence[Record]) -> list[Record]:
-        """Return the records whose partition is still this worker's; one that is about to go still is.
+        """Return the records whose partition this worker still owns; a partition being revoked still counts.
 
         The engine's working thread calls it; it does not wait for the broker.
 
@@ -67,24 +67,24 @@ class Source(Protocol):
         ...
 
     def unread(self) -> list[UnreadOffsets]:
-        """Return what the log was found to have lost before it was read, until it is `reported`.
+        """Return the spans of offsets that the log lost before they were read and that are not `reported` yet.
 
-        It is there before any record behind it is handed out. The engine's working thread calls it; it does not wait for
-        the broker.
+        A span is returned before any record after it is handed out.
+        The engine's working thread calls it; it does not wait for the broker.
         """
         ...
 
     def reported(self, spans: Sequence[UnreadOffsets]) -> None:
-        """Forget these spans: they are in the ledger.
+        """Forget these spans because they are in the ledger now.
 
         The engine's working thread calls it; it does not wait for the broker.
         """
         ...
 
     def commit(self, records: Sequence[Record]) -> int:
-        """Commit past these records, confirmed, and let go of them; return how many were lost to another worker.
+        """Commit past these records and release them; return the number of records that another worker owns by now.
 
-        The engine's working thread calls it; it blocks until the broker confirms, within the time-out of a commit.
+        The engine's working thread calls it; it blocks until the broker confirms, at most for the commit timeout.
 
         Raises:
             Unavailable: the broker did not confirm in time; the records stay in hand, and the commit can be repeated.
@@ -93,14 +93,14 @@ class Source(Protocol):
         ...
 
     def release(self) -> None:
-        """Let go of the records in hand without committing.
+        """Release the records in hand without committing.
 
         The engine's working thread calls it; it does not wait for the broker.
         """
         ...
 
     def check(self) -> None:
-        """Do nothing while records can still come: for who waits for something else.
+        """Raise if consuming has failed for good; called while the engine waits for something else.
 
         The engine's working thread calls it; it never blocks.
 
@@ -110,7 +110,7 @@ class Source(Protocol):
         ...
 
     def pause(self) -> None:
-        """Stop fetching, keep polling; what is in hand will not be waited for.
+        """Stop fetching but keep polling; a revocation then does not wait for the records in hand.
 
         The engine's working thread calls it; it never blocks: the poll thread follows at its next turn.
         """
@@ -124,25 +124,25 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave the group, and let go of the records in hand without committing.
+        """Leave the group, and release the records in hand without committing.
 
-        Whoever made the source calls it, last and from any thread; it blocks until the group is left, within the time-out
-        of a commit.
+        The creator of the source makes this its last call, from any thread; it blocks until the group is left, at most
+        for the commit timeout.
         """
         ...
 
 
 class Sink(Protocol):
-    """The producing side. Used by one thread at a time: of the engine, the working one.
+    """The producing side. One thread at a time uses it; in the engine, that is the working thread.
 
     Attributes:
-        last_error: Why the last message that was given up could not be delivered; empty where none was.
+        last_error: Why the last failed message could not be delivered; empty if no message has failed.
     """
 
     last_error: str
 
     def produce(self, messages: Sequence[Message]) -> None:
-        """Hand messages over for delivery; it does not wait for the broker.
+        """Queue messages for delivery; it does not wait for the broker.
 
         Raises:
             Fatal: the producer has failed for good.
@@ -150,9 +150,9 @@ class Sink(Protocol):
         ...
 
     def flush(self) -> list[Message]:
-        """Return the messages that were given up, to be produced again, once every other one is delivered.
+        """Wait until every message is delivered or has failed; return the failed ones, to be produced again.
 
-        It blocks until then; the time-out of a delivery bounds it.
+        It blocks at most for about the delivery timeout.
 
         Raises:
             Fatal: the producer has failed for good.
@@ -160,55 +160,56 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Flush and let go; it blocks as `flush` does."""
+        """Flush and close; it blocks as `flush` does."""
         ...
 
 
 class Reader(Protocol):
-    """Reads what topics hold at the moment of asking; it joins no group and commits nothing.
+    """Reads the records that topics hold at the time of the call; it joins no group and commits nothing.
 
-    Each call stands for itself, so any thread may call, also several at once. Each asks the brokers and blocks until they
-    answer, within a time-out of some seconds a question.
+    The calls are independent, so several threads may call at the same time. Each call blocks until the brokers answer,
+    with a timeout of some seconds per request.
     """
 
     def read(self, topic: str, start: Mapping[TopicPartition, int] | None = None) -> Iterator[Record]:
         """Yield every record that the topic holds now, in order within each partition.
 
-        Nothing is asked before the first record is; each step may block. One thread uses one iterator.
+        The brokers are not contacted before the first record is requested; each step may block. An iterator belongs to
+        one thread.
 
         Args:
-            topic: What to read.
-            start: Read these partitions only, each from this offset on; None reads all of them from their beginnings.
+            topic: The topic to read.
+            start: Read only these partitions, each from its offset on; None reads all partitions from the beginning.
 
         Raises:
-            Unavailable: the broker does not answer or has no such topic.
-            Fatal: it refuses this user.
+            Unavailable: the broker does not answer, or the topic does not exist.
+            Fatal: the broker refuses this user.
         """
         ...
 
     def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
-        """Return for each partition its lowest offset and the offset that the next record will get.
+        """Return each partition's watermarks: its lowest offset and the offset that the next record will get.
 
         Raises:
-            Unavailable: the broker does not answer or has no such topic.
-            Fatal: it refuses this user.
+            Unavailable: the broker does not answer, or the topic does not exist.
+            Fatal: the broker refuses this user.
         """
         ...
 
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Return the committed offset of each partition of these topics that has one, in the reader's own group.
+        """Return the offsets that the reader's group has committed, for each partition of these topics that has one.
 
-        An offset that was committed for an earlier topic of the same name counts as none.
+        An offset that was committed for an earlier topic with the same name is ignored.
 
         Raises:
-            Unavailable: the broker does not answer or has no such topic.
-            Fatal: it refuses this user.
+            Unavailable: the broker does not answer, or a topic does not exist.
+            Fatal: the broker refuses this user.
         """
         ...
 
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
-        """Return the broker's ids of these topics; one that has none, or is not there, is left out.
+        """Return the broker's ids of these topics; topics that have no id or do not exist are left out.
 
-        Where the broker does not answer, nothing is known and nothing is returned.
+        If the broker does not answer, the result is empty.
         """
         ...

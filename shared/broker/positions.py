@@ -1,7 +1,7 @@
-"""Where a partition is read from: what was committed for this very topic, or the beginning; and what the log has lost.
+"""Where to start reading a partition: at the offset committed for this topic, or at its beginning; and what is lost.
 
-The client's own reset is switched off (`auto.offset.reset=error`): it would pass over records that nobody has read and say
-nothing.
+The client's own offset reset is switched off (`auto.offset.reset=error`): it would skip unread records without
+reporting them.
 """
 
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from shared.logs import get_logger
 from shared.records import TopicPartition, UnreadOffsets
 
 TIMEOUT_S = 4.0
-"""With the look at the topics before it, less than the shortest `max_poll_interval_s`, 10 s."""
+"""Together with the topic lookup before it, this is less than the shortest allowed `max_poll_interval_s`, 10 s."""
 
 log = get_logger("source")
 
 
 def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: Mapping[str, str]) -> None:
-    """Set the offset that each partition is to be read from.
+    """Set the offset at which reading of each partition starts.
 
-    An offset that was committed for another topic of that name counts as none. Where the group cannot be asked now, the
-    partitions are left as they are: the client asks itself then, as long as it takes.
+    An offset that was committed for another topic with the same name is ignored. If the committed offsets cannot be
+    read now, the partitions are left unchanged: the client then looks them up itself, retrying as long as necessary.
     """
     try:
         found = consumer.committed(partitions, timeout=TIMEOUT_S)
     except KafkaException as error:
-        log.warning("committed offsets could not be read at once", error=error.args[0].str())
+        log.warning("could not read the committed offsets; the client will retry", error=error.args[0].str())
         return
     committed = {TopicPartition(p.topic, p.partition): p for p in found}
     for partition in partitions:
@@ -39,23 +39,27 @@ def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: 
         partition.offset = OFFSET_BEGINNING
         if at.offset >= 0 and is_of_another(at.metadata, topic_ids.get(partition.topic)):
             where = f"{partition.topic}/{partition.partition}"
-            log.error("what is committed is of an earlier topic of that name", partition=where, offset=at.offset)
+            log.error(
+                "ignoring an offset that was committed for an earlier topic with the same name",
+                partition=where,
+                offset=at.offset,
+            )
         elif at.offset >= 0:
             partition.offset = at.offset
 
 
 def is_of_another(metadata: str | None, topic_id: str | None) -> bool:
-    """Whether a commit's metadata names another topic than the one that is there; commits of other tools name none."""
+    """Return whether a commit's metadata names another topic id; commits of other tools name none."""
     return bool(metadata) and topic_id is not None and metadata != topic_id
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Where to go on in a partition whose wanted offset is not in the log.
+    """Where to continue in a partition whose requested offset is not in the log.
 
     Attributes:
-        offset: From there.
-        unread: What the log no longer has, and nobody has read; None if nothing was lost.
+        offset: The offset to continue at.
+        unread: The offsets that the log lost before they were read; None if nothing was lost.
     """
 
     offset: int
@@ -63,13 +67,13 @@ class Reset:
 
 
 def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int | None) -> Reset:
-    """Find where to go on: at the beginning of the log, which has moved past what was wanted, or ends before it.
+    """Return where to continue: at the beginning of the log, if it starts after the requested offset or ends before it.
 
     Args:
-        consumer: Asks for the watermarks.
+        consumer: Queries the watermarks.
         place: The partition.
         lease: Its lease.
-        wanted: The offset that is not in the log; None: none was committed.
+        wanted: The requested offset, which is not in the log; None if no offset was committed.
     """
     if wanted is None:
         return Reset(OFFSET_BEGINNING)
@@ -77,15 +81,21 @@ def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int |
     try:
         low, high = consumer.get_watermark_offsets(KafkaPartition(*place), timeout=TIMEOUT_S, cached=False)
     except KafkaException as error:
-        log.warning("watermarks could not be read", partition=name, error=error.args[0].str())
-        return Reset(wanted)  # which fails again, and is looked at again
+        log.warning("could not read the watermarks; retrying", partition=name, error=error.args[0].str())
+        return Reset(wanted)  # this fails again, and then this function runs again
     if wanted < low:
         unread = UnreadOffsets(place, lease.topic_id, wanted, low - 1)
         log.error(
-            "records are gone that nobody has read", partition=name, first=wanted, last=low - 1, offsets=unread.count
+            "records were deleted before they were read",
+            partition=name,
+            first=wanted,
+            last=low - 1,
+            offsets=unread.count,
         )
         return Reset(low, unread)
     if wanted > high:
-        log.error("the log ends before what was read: it is read again from its beginning", partition=name, end=high)
+        log.error(
+            "the log ends before the read position: reading it again from its beginning", partition=name, end=high
+        )
         return Reset(low)
     return Reset(wanted)

@@ -8,23 +8,23 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import Topic
 from shared.broker.kafka import client_config
-from shared.broker.security import Address, Heard, failure, opened, reach
+from shared.broker.security import Address, ClientErrors, failure, opened, reach
 
 TIMEOUT_S = 20.0
 SAFE_COPIES = 3
-"""From so many on a write is confirmed by two copies at least, and one broker may still be down."""
+"""From this number of copies on, a write needs the confirmation of at least two copies, and one broker may be down."""
 
 
 def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int) -> list[str]:
-    """Create the topics that are missing and return their names; existing ones are left as they are.
+    """Create the missing topics and return their names; existing topics are not changed.
 
     Raises:
         Unavailable: the broker did not answer.
-        Fatal: the brokers refuse this user, or are fewer than the copies asked for.
+        Fatal: the brokers refuse this user, or there are fewer brokers than requested copies.
     """
-    heard = Heard()
-    admin = opened(AdminClient, client_config(bootstrap, heard))
-    reach(admin, heard, None, TIMEOUT_S)
+    client_errors = ClientErrors()
+    admin = opened(AdminClient, client_config(bootstrap, client_errors))
+    reach(admin, client_errors, None, TIMEOUT_S)
     in_sync = {"min.insync.replicas": "2"} if replication >= SAFE_COPIES else {}
     wanted = [
         NewTopic(
@@ -42,7 +42,7 @@ def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int)
     created: list[str] = []
     for name, future in admin.create_topics(wanted, request_timeout=TIMEOUT_S, operation_timeout=TIMEOUT_S).items():
         try:
-            future.result()  # bounded by the client's own time-outs
+            future.result()  # limited by the client's own timeouts
             created.append(name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:

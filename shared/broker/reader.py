@@ -1,4 +1,4 @@
-"""Reading topics from end to end, outside any group: for the audit, the demo and tests."""
+"""Reading whole topics without a consumer group, for the audit, the demo and tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,7 +11,7 @@ from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.port import Reader
 from shared.broker.positions import is_of_another
-from shared.broker.security import Address, Heard, failure, group_failure, opened, reach
+from shared.broker.security import Address, ClientErrors, failure, group_failure, opened, reach
 from shared.broker.topic_ids import TopicIds
 from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.errors import Unavailable
@@ -21,7 +21,8 @@ TIMEOUT_S = 15.0
 READ_AT_ONCE = 1_000
 READ_AHEAD_BYTES = 16 << 20
 FETCHED_PARTITIONS = 8
-"""One answer holds so many partitions' worth before the client sees that it has read far enough ahead."""
+"""One fetch response may hold the data of this many partitions before the client notices that it has read far enough
+ahead."""
 
 CONSUME_S = 0.05
 COORDINATOR_ATTEMPTS = 20
@@ -30,20 +31,21 @@ COORDINATOR_MOVES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
 )
 
-NO_MATTER = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
-"""The client looks for its group all the same, where partitions are read by hand: it needs no right to one."""
+IGNORED_CODES = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
+"""Errors to ignore: the client looks up its group even if partitions are assigned manually, which needs no group
+rights."""
 
 LEADER_MOVES = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class TopicReader(Reader):
-    """Reads what a topic holds at the moment of asking; joins no group and commits nothing.
+    """Reads the records that a topic holds at the time of the call; joins no group and commits nothing.
 
     Args:
         bootstrap: Addresses of the brokers.
-        group: The group whose committed offsets `committed` tells.
-        at_once: Records taken from the client together.
-        ahead_bytes: What the client reads ahead, about; less takes less memory and more requests.
+        group: The group whose committed offsets `committed` returns.
+        at_once: Maximum number of records to take from the client in one call.
+        ahead_bytes: Approximate size of the client's read-ahead; a smaller value needs less memory but more requests.
     """
 
     def __init__(
@@ -54,16 +56,16 @@ class TopicReader(Reader):
         ahead_bytes: int = READ_AHEAD_BYTES,
     ) -> None:
         self._bootstrap, self._at_once = bootstrap, at_once
-        self._heard = Heard()
-        self._config = client_config(bootstrap, self._heard) | {
+        self._client_errors = ClientErrors()
+        self._config = client_config(bootstrap, self._client_errors) | {
             "group.id": group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",  # what is deleted while it is read is passed over, and nothing else
+            "auto.offset.reset": "earliest",  # only records deleted during the read are skipped
             "fetch.max.bytes": FETCH_LIMIT_BYTES,
             "fetch.message.max.bytes": min(FETCH_LIMIT_BYTES, ahead_bytes // FETCHED_PARTITIONS),
             "queued.max.messages.kbytes": ahead_bytes >> 10,
-            "fetch.queue.backoff.ms": 10,  # of the default second nearly all would be spent waiting with an empty queue
+            "fetch.queue.backoff.ms": 10,  # with the default, 1 s, the queue would be empty for most of the wait
         }
 
     @override
@@ -96,12 +98,12 @@ class TopicReader(Reader):
         """Yield every record that the topic holds now, in order within each partition.
 
         Args:
-            topic: What to read.
-            start: Read these partitions only, each from this offset on.
+            topic: The topic to read.
+            start: Read only these partitions, each from its offset on.
 
         Raises:
-            Unavailable: the broker does not answer or has no such topic.
-            Fatal: it refuses this user.
+            Unavailable: the broker does not answer, or the topic does not exist.
+            Fatal: the broker refuses this user.
         """
         with closing(self._open()) as consumer:
             marks = self._watermarks(consumer, topic)
@@ -114,12 +116,12 @@ class TopicReader(Reader):
                 messages = consumer.consume(self._at_once, CONSUME_S)
                 silent_s = 0.0 if messages else silent_s + CONSUME_S
                 if silent_s > TIMEOUT_S:
-                    raise Unavailable("broker", f"topic {topic}: nothing came for {TIMEOUT_S:.0f} s")
+                    raise Unavailable("broker", f"topic {topic}: no data arrived for {TIMEOUT_S:.0f} s")
                 moved: set[TopicPartition] = set()
                 for message in messages:
                     error, place = message.error(), TopicPartition(message.topic() or "", message.partition() or 0)
                     if place in moved:
-                        continue  # it is read again from elsewhere
+                        continue  # reading of this partition continues at another offset
                     if error is None:
                         record = to_record(message)
                         if record.offset < ends.get(record.topic_partition, 0):
@@ -128,16 +130,16 @@ class TopicReader(Reader):
                             ends.pop(record.topic_partition, None)
                     elif error.code() in UNREADABLE_CODES:
                         moved.add(place)
-                        yield from self._pass_over(consumer, message, lows, ends)
+                        yield from self._skip_unreadable(consumer, message, lows, ends)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         ends.pop(place, None)
-                    elif error.code() not in NO_MATTER:
+                    elif error.code() not in IGNORED_CODES:
                         raise failure(error, f"topic {topic}", f"Read on topic {topic}")
 
-    def _pass_over(
+    def _skip_unreadable(
         self, consumer: Consumer, message: Message, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
     ) -> list[Record]:
-        """Return the records of a batch that cannot be read, without their bytes, and read on behind it."""
+        """Return the records of an unreadable batch, without their bytes, and continue after it."""
         place = TopicPartition(message.topic() or "", message.partition() or 0)
         if place not in ends:
             return []
@@ -155,7 +157,7 @@ class TopicReader(Reader):
         return opened(Consumer, self._config)
 
     def _committed(self, consumer: Consumer, partitions: list[KafkaPartition]) -> list[KafkaPartition]:
-        """Ask, and ask again while the group's coordinator is being found or moved."""
+        """Return the committed offsets; retry while the group's coordinator is being found or moved."""
         for attempt in range(COORDINATOR_ATTEMPTS):
             try:
                 return consumer.committed(partitions, timeout=TIMEOUT_S)
@@ -167,9 +169,9 @@ class TopicReader(Reader):
 
     def _watermarks(self, consumer: Consumer, topic: str) -> dict[TopicPartition, Watermarks]:
         try:
-            found = reach(consumer, self._heard, topic, TIMEOUT_S).topics[topic]
+            found = reach(consumer, self._client_errors, topic, TIMEOUT_S).topics[topic]
             if found.error is not None:
-                hint = " (`millrace topics create` makes it)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
+                hint = " (create it with `millrace topics create`)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
                 raise failure(found.error, f"topic {topic}{hint}", f"Read on topic {topic}")
             places = [TopicPartition(topic, number) for number in found.partitions]
             return {place: marks_of(consumer, place) for place in places}
@@ -178,7 +180,7 @@ class TopicReader(Reader):
 
 
 def marks_of(consumer: Consumer, place: TopicPartition) -> Watermarks:
-    """Ask for a partition's watermarks, and ask again while its leader is being chosen: a new topic has none at first."""
+    """Return a partition's watermarks; retry while its leader is being elected: a new topic has none at first."""
     asked = KafkaPartition(*place)
     for _ in range(COORDINATOR_ATTEMPTS):
         try:

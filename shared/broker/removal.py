@@ -1,4 +1,4 @@
-"""Removing the oldest records of a topic. Kafka removes whole beginnings of partitions, nothing in between."""
+"""Removing the oldest records of a topic. Kafka can only remove the records before an offset, not single records."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -29,14 +29,14 @@ class Remover:
         self._bootstrap = bootstrap
 
     def beginning(self, topic: str, until: datetime | None) -> dict[TopicPartition, Watermarks]:
-        """Return for each partition its lowest offset, and as `high` that of the first record at `until`, which stays.
+        """Return each partition's lowest offset and, as `high`, the offset of the first record to keep.
 
         Args:
             topic: The topic.
-            until: None means everything that the topic holds now.
+            until: Records written before this time are to be removed; None means all records that the topic holds now.
 
         Raises:
-            Unavailable: the broker does not answer or has no such topic.
+            Unavailable: the broker does not answer, or the topic does not exist.
             Fatal: this broker cannot remove records, or refuses this user.
         """
         marks = TopicReader(self._bootstrap).watermarks(topic)
@@ -44,7 +44,7 @@ class Remover:
         with closing(opened(Consumer, config)) as consumer:
             try:
                 if str(consumer.list_topics(topic, timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER):
-                    raise Fatal("the embedded broker cannot delete records; all of it is gone when its process ends")
+                    raise Fatal("the embedded broker cannot delete records; stopping its process deletes all of them")
                 if until is None:
                     return marks
                 wanted = int(until.timestamp() * 1000)
@@ -53,7 +53,7 @@ class Remover:
             except KafkaException as error:
                 raise failure(error.args[0], f"topic {topic}", f"Describe on topic {topic}") from error
         for each in found:
-            if each.error is not None:  # no answer must never read as "all of it"
+            if each.error is not None:  # a missing answer must never be treated as "all records"
                 raise failure(each.error, f"{topic}/{each.partition}", f"Describe on topic {topic}")
         firsts = {TopicPartition(each.topic, each.partition): each.offset for each in found}
         return {
@@ -62,11 +62,11 @@ class Remover:
         }
 
     def remove(self, before: Mapping[TopicPartition, int]) -> None:
-        """Remove what lies before these offsets.
+        """Remove all records before these offsets.
 
         Raises:
             Unavailable: the broker did not answer.
-            Fatal: it refuses this user.
+            Fatal: the broker refuses this user.
         """
         if not before:
             return
@@ -74,7 +74,7 @@ class Remover:
         wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in before.items()]
         for where, future in admin.delete_records(wanted, request_timeout=TIMEOUT_S).items():
             try:
-                future.result()  # bounded by the client's own time-outs
+                future.result()  # limited by the client's own timeouts
             except KafkaException as error:
-                doing = f"{where.topic}/{where.partition} was not purged"
-                raise failure(error.args[0], doing, f"Delete on topic {where.topic}") from error
+                context = f"{where.topic}/{where.partition} was not purged"
+                raise failure(error.args[0], context, f"Delete on topic {where.topic}") from error

@@ -1,7 +1,7 @@
-"""How a stream's topics are replicated and configured: in-sync copies, leaders, and the settings that decide on writes.
+"""Replication and configuration of a stream's topics: in-sync copies, leaders, and the settings that affect writes.
 
-`doctor` asks this of every topic, and a producer asks it of the topics whose messages timed out: the client repeats a write
-that the brokers refuse for want of in-sync copies until its time is over, and then reports the time alone.
+`doctor` checks every topic, and a producer checks the topics whose messages timed out. If the brokers refuse a write
+because too few copies are in sync, the client retries it until the delivery timeout and then reports only that timeout.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from shared.broker.embedded import CLUSTER
 from shared.broker.security import REFUSED_CODES
 
-library: Any = kafka_admin  # whose types leave out the names of settings
+library: Any = kafka_admin  # its type stubs leave out the names of settings
 
 MIN_IN_SYNC, MESSAGE_LIMIT, RETENTION = "min.insync.replicas", "max.message.bytes", "retention.ms"
 SET_ON_TOPIC = library.ConfigSource.DYNAMIC_TOPIC_CONFIG.value
@@ -24,15 +24,15 @@ SET_ON_TOPIC = library.ConfigSource.DYNAMIC_TOPIC_CONFIG.value
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """What was found of a topic.
+    """The state of a topic.
 
     Attributes:
         name: The topic.
-        copies: Of each partition, how many replicas it has.
-        in_sync: Of each partition, how many replicas are in sync, on brokers that answer.
-        without_leader: How many partitions have no leader that answers.
-        settings: The settings in force; None: they could not be read.
-        own: The names of those that were set on the topic itself.
+        copies: For each partition, the number of its replicas.
+        in_sync: For each partition, the number of its in-sync replicas on brokers that answer.
+        without_leader: Number of partitions that have no leader, or whose leader does not answer.
+        settings: The settings in force; None if they could not be read.
+        own: The names of the settings that were set on the topic itself.
     """
 
     name: str
@@ -44,14 +44,14 @@ class TopicState:
 
     @property
     def min_in_sync(self) -> int | None:
-        """How many in-sync copies a confirmed write needs, as configured; None: unknown."""
+        """The configured number of in-sync copies that a confirmed write needs; None if not known."""
         return None if self.settings is None else int(self.settings[MIN_IN_SYNC])
 
     @property
     def refuses_writes(self) -> bool:
-        """Whether a partition has no leader, or fewer in-sync copies than are wanted and than it has replicas.
+        """Whether a partition has no leader, or has fewer in-sync copies than required and fewer than it has replicas.
 
-        Brokers of today want no more copies than there are replicas; older ones refuse every write then.
+        Current brokers never require more copies than replicas exist; older brokers refuse every write in that case.
         """
         wanted = self.min_in_sync or 1
         return self.without_leader > 0 or any(
@@ -59,20 +59,20 @@ class TopicState:
         )
 
     def shortage(self) -> str:
-        """Return what may keep writes from being confirmed, in words; empty if nothing does."""
-        wanted = self.min_in_sync
-        short = [found for found in self.in_sync if found < (wanted or 1)]
-        said = []
-        if wanted is not None and short:
-            said.append(f"{self._have(short)}, {MIN_IN_SYNC} wants {wanted}")
-        if wanted is None and self._behind:
-            said.append(f"{self._have(self._behind)} of {max(self.copies)}, and {MIN_IN_SYNC} could not be read")
+        """Return, in words, what can prevent writes from being confirmed; empty if nothing does."""
+        needed = self.min_in_sync
+        short = [found for found in self.in_sync if found < (needed or 1)]
+        reasons = []
+        if needed is not None and short:
+            reasons.append(f"{self._have(short)}, {MIN_IN_SYNC} requires {needed}")
+        if needed is None and self._behind:
+            reasons.append(f"{self._have(self._behind)} of {max(self.copies)}, and {MIN_IN_SYNC} could not be read")
         if self.without_leader:
-            said.append(f"{self.without_leader} of {len(self.copies)} partitions have no leader")
-        return f"{self.name}: {'; '.join(said)}" if said else ""
+            reasons.append(f"{self.without_leader} of {len(self.copies)} partitions have no leader")
+        return f"{self.name}: {'; '.join(reasons)}" if reasons else ""
 
     def lag(self) -> str:
-        """Return how many partitions have fewer in-sync copies than replicas, in words; empty if none has."""
+        """Return, in words, how many partitions have fewer in-sync copies than replicas; empty if no partition has."""
         return f"{self.name}: {self._have(self._behind)} of {max(self.copies)}" if self._behind else ""
 
     @property
@@ -88,11 +88,11 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSurvey:
-    """What was found of all topics asked about that are there.
+    """The state of the requested topics that exist.
 
     Attributes:
-        topics: In the order asked for.
-        silent: The ids of brokers that hold in-sync copies, by the cluster's metadata, and do not answer.
+        topics: In the requested order.
+        silent: The ids of brokers that do not answer although, by the cluster's metadata, they hold in-sync copies.
         refused: The topics whose settings this user may not read.
         is_embedded: Whether this is librdkafka's mock cluster.
     """
@@ -103,43 +103,43 @@ class ReplicaSurvey:
     is_embedded: bool
 
     def with_silent(self, found: Iterable[str]) -> str:
-        """Return what was found of some topics as one text, with the brokers that do not answer; empty if nothing was."""
-        said = [text for text in found if text]
-        if said and self.silent:
+        """Return the findings about topics as one text, with the brokers that do not answer; empty without findings."""
+        texts = [text for text in found if text]
+        if texts and self.silent:
             one, ids = len(self.silent) == 1, ", ".join(map(str, self.silent))
-            said.append(f"broker {ids} does not answer" if one else f"brokers {ids} do not answer")
-        return "; ".join(said)
+            texts.append(f"broker {ids} does not answer" if one else f"brokers {ids} do not answer")
+        return "; ".join(texts)
 
     def shortage(self) -> str:
-        """Return what may keep writes from being confirmed, in words; empty if nothing does."""
+        """Return, in words, what can prevent writes from being confirmed; empty if nothing does."""
         return self.with_silent(topic.shortage() for topic in self.topics)
 
 
 def survey_replicas(admin: AdminClient, topics: Sequence[str], timeout_s: float) -> ReplicaSurvey:
-    """Ask for the topics' partitions and settings, and every broker that holds a copy whether it answers.
+    """Query the topics' partitions and settings, and check whether every broker that holds a copy answers.
 
-    The metadata alone do not show a copy that is gone while the controllers have no majority: nobody notes it then.
+    The metadata alone does not show a lost copy while the controllers have no majority: then nothing updates it.
 
     Args:
-        admin: Asks; it should not create topics by asking.
-        topics: A topic that is missing is left out.
-        timeout_s: For each of the two questions.
+        admin: Sends the requests; it must be configured not to create topics when it asks for them.
+        topics: The topics; a missing topic is left out.
+        timeout_s: For each of the two requests.
 
     Raises:
         KafkaException: no broker answers.
     """
     cluster = admin.list_topics(timeout=timeout_s)
     found = {name: cluster.topics[name] for name in topics if name in cluster.topics}
-    there = {name: topic.partitions.values() for name, topic in found.items() if topic.error is None}
-    if not there or str(cluster.cluster_id).startswith(CLUSTER):
-        return ReplicaSurvey((), (), (), is_embedded=bool(there))
-    holders = {each for partitions in there.values() for p in partitions for each in p.isrs} & set(cluster.brokers)
-    asked = {holder: _ask(admin, holder, list(there), timeout_s) for holder in sorted(holders)}
+    existing = {name: topic.partitions.values() for name, topic in found.items() if topic.error is None}
+    if not existing or str(cluster.cluster_id).startswith(CLUSTER):
+        return ReplicaSurvey((), (), (), is_embedded=bool(existing))
+    holders = {each for partitions in existing.values() for p in partitions for each in p.isrs} & set(cluster.brokers)
+    asked = {holder: _ask(admin, holder, list(existing), timeout_s) for holder in sorted(holders)}
     silent = [holder for holder, answers in asked.items() if _is_silent(answers[str(holder)], timeout_s)]
     answering = set(cluster.brokers) - {*silent}
     answers = next((asked[holder] for holder in asked if holder not in silent), {})
     states, refused = [], []
-    for name, partitions in there.items():
+    for name, partitions in existing.items():
         values, own = None, frozenset[str]()
         try:
             entries = answers[name].result(timeout_s + 1) if answers else None
@@ -164,10 +164,10 @@ def survey_replicas(admin: AdminClient, topics: Sequence[str], timeout_s: float)
 
 
 def _ask(admin: AdminClient, broker: int, topics: list[str], timeout_s: float) -> "dict[str, Future[Any]]":
-    """Ask a broker for its settings and those of topics, and return the answers by name; nothing is waited for.
+    """Request the settings of a broker and of topics, and return the pending answers by name, without waiting.
 
-    Naming the broker makes the client turn to it. Topics alone are asked of what the metadata call the controller, which is
-    any broker, and perhaps one that does not answer.
+    Because the request names the broker, the client sends it to that broker. A request about topics alone would go to
+    the controller named in the metadata, which can be any broker, even one that does not answer.
     """
     kinds = library.ResourceType
     wanted = [library.ConfigResource(kinds.BROKER, str(broker))]
@@ -177,7 +177,7 @@ def _ask(admin: AdminClient, broker: int, topics: list[str], timeout_s: float) -
 
 
 def _is_silent(answer: "Future[Any]", timeout_s: float) -> bool:
-    """Whether nothing came from a broker; that it refuses this user is an answer."""
+    """Return whether a broker did not answer; refusing this user counts as an answer."""
     try:
         answer.result(timeout_s + 1)
     except KafkaException as error:

@@ -1,4 +1,4 @@
-"""How long the records read ahead have been as many, or as large, as they may be."""
+"""How long the buffer of records read ahead has been full, by number or by size."""
 
 from shared.broker.leases import Leases
 from shared.clock import Clock
@@ -9,9 +9,9 @@ class Room:
     """Watches the buffer of records read ahead.
 
     Args:
-        leases: Hold the buffer.
-        settings: Its limits.
-        clock: Counts how long it is full.
+        leases: Holds the buffer.
+        settings: The buffer's limits.
+        clock: Measures how long the buffer is full.
     """
 
     def __init__(self, leases: Leases, settings: BrokerSettings, clock: Clock) -> None:
@@ -19,7 +19,7 @@ class Room:
         self._full_since_s: float | None = None
 
     def full_for_s(self, paused: bool) -> float:
-        """Return for how many seconds the buffer has been full; while paused for that, until it is half empty."""
+        """Return for how many seconds the buffer has been full; while paused, it counts as full until half empty."""
         parts = 2 if paused else 1
         records, size_bytes = self._settings.buffered_records // parts, (self._settings.buffered_mib << 20) // parts
         if self._leases.waiting() < max(1, records) and self._leases.waiting_bytes() < size_bytes:

@@ -1,6 +1,7 @@
-"""Who we are to the brokers and how we know them, and what is said when they refuse us.
+"""Authentication with the brokers, TLS, and the errors that are raised when the brokers refuse Millrace.
 
-Passwords are handed to the client and to nobody else; its own words never hold them, and a broker's are those of Kafka.
+Passwords are passed only to the client. The client's own messages never contain them, and a broker's messages are
+Kafka's own.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from shared.logs import get_logger
 from shared.settings import BrokerSettings
 
 STEP_S = 3.0
-"""How long one question for metadata waits; between two of them a refusal is heard, which no waiting would mend."""
+"""How long one metadata request waits; between two requests, a refusal is noticed, which waiting does not fix."""
 
 REFUSED_CODES = frozenset(
     {
@@ -25,7 +26,7 @@ REFUSED_CODES = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
-"""The user is known and may not do this: nothing that waiting mends."""
+"""The user is authenticated but lacks a permission; waiting does not fix this."""
 
 log = get_logger("broker")
 ClientT = TypeVar("ClientT")
@@ -33,7 +34,7 @@ ClientT = TypeVar("ClientT")
 
 @dataclass(frozen=True, slots=True)
 class Brokers:
-    """Addresses of brokers, host:port,..., and how to speak to them."""
+    """Addresses of brokers, as host:port,..., and the settings for connecting to them."""
 
     addresses: str
     settings: BrokerSettings
@@ -44,11 +45,11 @@ class Brokers:
 
 
 Address = str | Brokers
-"""A bare string is spoken to in the open, as the embedded broker and most tests are."""
+"""A plain string means a connection without TLS and SASL, as for the embedded broker and most tests."""
 
 
 def security_config(address: Address) -> dict[str, Any]:
-    """Return what every client is configured with to reach these brokers and be let in."""
+    """Return the client configuration for connecting to these brokers and authenticating with them."""
     if isinstance(address, str):
         return {"bootstrap.servers": address}
     settings = address.settings
@@ -68,31 +69,31 @@ def security_config(address: Address) -> dict[str, Any]:
 
 
 def opened(make: Callable[[dict[str, Any]], ClientT], config: dict[str, Any]) -> ClientT:
-    """Return a client.
+    """Create a client and return it.
 
     Raises:
-        Fatal: it cannot even be made: a file that cannot be read, a key that stays locked.
+        Fatal: the client cannot be created, for example because a file is not readable or a key's password is wrong.
     """
     try:
         return make(config)
     except KafkaException as error:
         reported = _one_line(error.args[0])
-        raise Fatal(f"the broker's settings cannot be used: {reported}; see docs/security.md") from error
+        raise Fatal(f"the broker settings cannot be used: {reported}; see docs/security.md") from error
 
 
-def failure(error: KafkaError, doing: str = "", needs: str = "") -> MillraceError:
-    """Return what a broker's answer is raised as: `Fatal` where only an operator can mend it, else `Unavailable`.
+def failure(error: KafkaError, context: str = "", needs: str = "") -> MillraceError:
+    """Return the exception for a broker's error: `Fatal` if only an operator can fix it, otherwise `Unavailable`.
 
     Args:
-        error: The answer.
-        doing: What was asked for, said in front of the answer.
-        needs: The access rule that the user lacks if the answer is a refusal, as `Write on topic tickets.routed`.
+        error: The broker's error.
+        context: The failed operation or its object; put in front of the error's text.
+        needs: The access rule that the user lacks if the error is a refusal, such as `Write on topic tickets.routed`.
     """
     answer = _one_line(error).rstrip(".")
-    reported = f"{doing}: {answer}" if doing else answer
+    reported = f"{context}: {answer}" if context else answer
     if error.code() in REFUSED_CODES:
         return Fatal(
-            f"the brokers refuse this user: {reported}; it needs {needs or 'more rights'}, see docs/security.md"
+            f"the brokers refuse this user: {reported}; the user needs {needs or 'more rights'}, see docs/security.md"
         )
     if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
         return Fatal(reported)
@@ -100,9 +101,9 @@ def failure(error: KafkaError, doing: str = "", needs: str = "") -> MillraceErro
 
 
 def group_failure(consumer: Consumer, error: KafkaError, group: str) -> MillraceError:
-    """Return what an unanswered question for a group's offsets is raised as.
+    """Return the exception for a failed request for a group's offsets.
 
-    That the group is refused is told by polling alone; the question itself only times out.
+    If the brokers refuse access to the group, only a poll reports it; the request itself just times out.
     """
     event = consumer.poll(0)  # nothing is assigned: this brings errors and no records
     reported = None if event is None else event.error()
@@ -110,11 +111,11 @@ def group_failure(consumer: Consumer, error: KafkaError, group: str) -> Millrace
     return failure(refusal, f"group {group}", f"Describe on group {group}")
 
 
-class Heard:
-    """A client's `error_cb`: logs what it reports, and keeps what tells why the brokers cannot be reached.
+class ClientErrors:
+    """A client's `error_cb`: logs the reported errors, and keeps the reason why the brokers cannot be reached.
 
     Attributes:
-        reason: The latest such report; None where there was none.
+        reason: The text of the latest such error; None if none was reported.
     """
 
     def __init__(self) -> None:
@@ -123,7 +124,7 @@ class Heard:
         self._last_code: int | None = None
 
     def __call__(self, error: KafkaError) -> None:
-        """Log it; a lost connection and a refusal come several times a second for as long as they last."""
+        """Log an error; while a connection is lost or refused, its error is reported several times a second."""
         code = error.code()
         notify = log.debug if code in (KafkaError._TRANSPORT, self._last_code) else log.warning
         notify("client error", code=error.name(), error=_one_line(error))
@@ -132,32 +133,32 @@ class Heard:
             self._refused |= code == KafkaError._AUTHENTICATION
 
     def forget(self) -> None:
-        """The brokers have answered."""
+        """Clear the reason because the brokers have answered."""
         self.reason = self._last_code = None
 
     @property
     def refusal(self) -> Fatal | None:
-        """What to raise once the brokers have refused us: other credentials need another process."""
+        """The exception to raise if the brokers refused the credentials, else None; new credentials need a restart."""
         if not self._refused:
             return None
         return Fatal(
-            f"the brokers refuse this user: {self.reason}; it comes from MILLRACE_BROKER__USERNAME, "
+            f"the brokers refuse this user: {self.reason}; check MILLRACE_BROKER__USERNAME, "
             "MILLRACE_BROKER__PASSWORD and MILLRACE_BROKER__SASL_MECHANISM"
         )
 
     def failure(self, error: KafkaError) -> MillraceError:
-        """Return what an answer that did not come is raised as, with the reason behind it where there is one."""
+        """Return the exception for a request without an answer, with the underlying reason if it is known."""
         if self.refusal is None and self.reason is not None and error.code() not in REFUSED_CODES:
             return Unavailable("broker", self.reason)
         return self.refusal or failure(error)
 
 
-def reach(client: Consumer | AdminClient, heard: Heard, topic: str | None, timeout_s: float) -> Any:
-    """Return the metadata of a topic, or of all; a refusal is not waited out.
+def reach(client: Consumer | AdminClient, client_errors: ClientErrors, topic: str | None, timeout_s: float) -> Any:
+    """Return the metadata of one topic, or of all topics; a refusal ends the wait at once.
 
     Raises:
-        Unavailable: no answer in time.
-        Fatal: the brokers refuse us.
+        Unavailable: the brokers did not answer in time.
+        Fatal: the brokers refuse this user.
     """
     steps = max(1, round(timeout_s / STEP_S))
     for step in range(steps):
@@ -165,8 +166,8 @@ def reach(client: Consumer | AdminClient, heard: Heard, topic: str | None, timeo
             return client.list_topics(topic, timeout=STEP_S) if topic else client.list_topics(timeout=STEP_S)
         except KafkaException as error:
             client.poll(0)  # serves the callbacks
-            if heard.refusal or step == steps - 1:
-                raise heard.failure(error.args[0]) from error
+            if client_errors.refusal or step == steps - 1:
+                raise client_errors.failure(error.args[0]) from error
     raise AssertionError("unreachable")
 
 

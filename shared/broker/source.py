@@ -1,7 +1,7 @@
-"""The consuming side as the engine sees it. What one thread does with the consumer without end is in `poller.py`.
+"""The consuming side as the engine sees it. The poll thread, which owns the consumer, is in `poller.py`.
 
-The two share `Leases` (records read ahead, and whose partitions are) and `Commits` (asked for here, sent and confirmed
-there); both are thread-safe. Nothing here touches the consumer.
+Both share `Leases` (records read ahead, and owned partitions) and `Commits` (requested here, sent and confirmed by the
+poll thread); these two are thread-safe. Nothing in this module calls the consumer.
 """
 
 import threading
@@ -26,15 +26,16 @@ from shared.settings import BrokerSettings
 
 REFUSED_ATTEMPTS = 10
 REFUSED_WAIT_S = 0.1
-"""A refused commit is tried again for a second, as long as the leases hold: a cooperative rebalance takes not all."""
+"""A refused commit is retried for 1 s while the leases are valid: a cooperative rebalance does not revoke all
+partitions."""
 
 
 class KafkaSource(Source):
-    """A member of a consumer group. `port.Source` says which thread calls what, and what may block.
+    """A member of a consumer group. `port.Source` states which thread calls which method, and which methods may block.
 
     Args:
         bootstrap: Addresses of the brokers.
-        topics: What to subscribe to.
+        topics: The topics to subscribe to.
         group: The consumer group.
         settings: The broker's settings.
         clock: For the deadlines.
@@ -104,7 +105,7 @@ class KafkaSource(Source):
             ours = self._leases.ours(records)
             if not ours or self._confirmed(ours):
                 break
-            # A refusal may only mean that the group has moved on a step.
+            # A refusal may only mean that the group has rebalanced; this worker may still own the partitions.
             self._clock.wait(self._closing, REFUSED_WAIT_S)
         else:
             ours = []
@@ -112,7 +113,7 @@ class KafkaSource(Source):
         return len(records) - len(ours)
 
     def _confirmed(self, ours: Sequence[Record]) -> bool:
-        """Have the poll thread commit; return False where the group refuses because the partitions are another's."""
+        """Commit on the poll thread; return False if the group refuses because the partitions may have a new owner."""
         leases = {record.topic_partition: record.lease for record in ours}
         future = self._commits.ask(
             {where: Reached(offset, leases[where]) for where, offset in next_offsets(ours).items()}
@@ -120,12 +121,14 @@ class KafkaSource(Source):
         try:
             future.result(self._settings.commit_timeout_s)
         except FutureTimeoutError:
-            raise Unavailable("broker", f"no commit confirmed in {self._settings.commit_timeout_s} s") from None
+            raise Unavailable(
+                "broker", f"the commit was not confirmed within {self._settings.commit_timeout_s} s"
+            ) from None
         except KafkaException as error:
             code = error.args[0].code()
             if code in LOST_CODES:
                 return False
-            raise failure(error.args[0], "commit failed", NEEDS) from error
+            raise failure(error.args[0], "the commit failed", NEEDS) from error
         return True
 
     @override
@@ -134,7 +137,7 @@ class KafkaSource(Source):
 
     @override
     def check(self) -> None:
-        """Raise what the poll thread has failed with, if it has."""
+        """Raise the error with which the poll thread has failed, if it has failed."""
         self._leases.check()
 
     @override
@@ -145,7 +148,7 @@ class KafkaSource(Source):
     def resume(self) -> None:
         self._poller.resume()
 
-    # --- from whoever made it, in the end ---
+    # --- from the creator of the source, as the last call ---
 
     @override
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a cluster has of ours, looked at without changing anything: topics, the group, and how far behind it is."""
+"""The state of a cluster, read without changing anything: Millrace's topics, its consumer group and the group's lag."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,18 +11,18 @@ from confluent_kafka.admin import AdminClient
 from shared.broker.kafka import client_config
 from shared.broker.reader import COORDINATOR_MOVES, COORDINATOR_WAIT_S
 from shared.broker.replicas import ReplicaSurvey, survey_replicas
-from shared.broker.security import Address, Heard, group_failure, opened, reach
+from shared.broker.security import Address, ClientErrors, group_failure, opened, reach
 from shared.broker.transactions import COUNTED_OFFSETS, Span, count_records
 from shared.records import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSurvey:
-    """What was found.
+    """The brokers and topics of a cluster.
 
     Attributes:
-        brokers: How many brokers the cluster has.
-        partitions: Of each topic asked about that is there.
+        brokers: Number of brokers in the cluster.
+        partitions: Number of partitions of each requested topic that exists.
     """
 
     brokers: int
@@ -31,12 +31,12 @@ class ClusterSurvey:
 
 @dataclass(frozen=True, slots=True)
 class GroupSurvey:
-    """What was found of a consumer group.
+    """The state of a consumer group.
 
     Attributes:
-        state: In the broker's words, `stable` or `empty` for example; None where there is no such group yet.
-        behind: Records between what is committed and what may be read: the end of the log, or an open transaction.
-        is_counted: Whether records were counted, and not offsets, among which markers of transactions may be.
+        state: The broker's name for it, such as `stable` or `empty`; None if the group does not exist yet.
+        behind: Lag in records: from the committed offset to the end of the log, or to an open transaction before it.
+        is_counted: True if `behind` counts records; False if it counts offsets, which may include transaction markers.
     """
 
     state: str | None
@@ -45,51 +45,53 @@ class GroupSurvey:
 
 
 def survey_cluster(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> ClusterSurvey:
-    """Ask for the cluster's metadata; a topic that is missing is not created by asking.
+    """Return the cluster's brokers and partitions; the request does not create missing topics.
 
     Raises:
-        Unavailable: no answer in time.
+        Unavailable: the brokers did not answer in time.
         Fatal: the settings cannot be used, or the brokers refuse this user.
     """
-    heard = Heard()
-    client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
-    found = reach(client, heard, None, timeout_s)
-    there = {name: found.topics[name] for name in topics if name in found.topics}
-    return ClusterSurvey(len(found.brokers), {name: len(t.partitions) for name, t in there.items() if t.error is None})
+    client_errors = ClientErrors()
+    client = opened(AdminClient, client_config(bootstrap, client_errors) | {"allow.auto.create.topics": False})
+    found = reach(client, client_errors, None, timeout_s)
+    existing = {name: found.topics[name] for name in topics if name in found.topics}
+    return ClusterSurvey(
+        len(found.brokers), {name: len(t.partitions) for name, t in existing.items() if t.error is None}
+    )
 
 
 def survey_topics(bootstrap: Address, topics: Sequence[str], timeout_s: float) -> ReplicaSurvey:
-    """Ask for the replicas and settings of the topics that are there.
+    """Return the replicas and settings of the topics that exist.
 
     Raises:
         Unavailable: the brokers do not answer.
         Fatal: the settings cannot be used.
     """
-    heard = Heard()
-    client = opened(AdminClient, client_config(bootstrap, heard) | {"allow.auto.create.topics": False})
+    client_errors = ClientErrors()
+    client = opened(AdminClient, client_config(bootstrap, client_errors) | {"allow.auto.create.topics": False})
     try:
         found = survey_replicas(client, topics, timeout_s)
         for _ in range(int(timeout_s / COORDINATOR_WAIT_S)):
             if found.silent or not any(topic.without_leader for topic in found.topics):
                 break
-            client.poll(COORDINATOR_WAIT_S)  # leaders are being chosen, as of topics just made: this only waits
+            client.poll(COORDINATOR_WAIT_S)  # only waits: leaders are being elected, as after creation
             found = survey_replicas(client, topics, timeout_s)
     except KafkaException as error:
-        raise heard.failure(error.args[0]) from error
+        raise client_errors.failure(error.args[0]) from error
     return found
 
 
 def survey_group(bootstrap: Address, group: str, topics: Sequence[str], timeout_s: float) -> GroupSurvey:
-    """Ask for a group's state and offsets, without joining it.
+    """Return a group's state and lag, without joining the group.
 
     Args:
         bootstrap: Addresses of the brokers.
         group: The consumer group.
-        topics: What it reads; they must be there.
-        timeout_s: For each question.
+        topics: The topics that the group reads; they must exist.
+        timeout_s: For each request.
 
     Raises:
-        Unavailable: no answer in time.
+        Unavailable: the brokers did not answer in time.
         Fatal: the settings cannot be used, or the brokers refuse this user.
     """
     config = client_config(bootstrap)
@@ -124,7 +126,7 @@ def _spans_behind(consumer: Consumer, topics: Sequence[str], timeout_s: float) -
 
 
 def _committed(consumer: Consumer, places: list[KafkaPartition], timeout_s: float) -> list[KafkaPartition]:
-    """Ask, and for as long as one question may take again while the group's coordinator is being found or moved."""
+    """Return the committed offsets; retry, up to `timeout_s`, while the group's coordinator is being found or moved."""
     for _ in range(int(timeout_s / COORDINATOR_WAIT_S)):
         try:
             return consumer.committed(places, timeout=timeout_s)

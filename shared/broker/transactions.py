@@ -1,7 +1,6 @@
-"""What waits behind an open transaction: readers of committed records get nothing past it until it ends.
+"""Records that wait behind an open transaction: readers of committed records get nothing after its start until it ends.
 
-The offset up to which they may read is the last stable offset. Behind it stand the records of the transaction and all that
-anybody has written since.
+They may read up to the last stable offset. After it come the records of the transaction and everything written since.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +15,14 @@ from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
 from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
-from shared.broker.security import REFUSED_CODES, Address, Heard, failure, opened, reach
+from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened, reach
 from shared.errors import Unavailable
 from shared.records import TopicPartition
 
-library: Any = kafka_admin  # whose types leave out how offsets are specified
+library: Any = kafka_admin  # its type stubs leave out `OffsetSpec`
 
 COUNTED_OFFSETS = 500
-"""Up to so many offsets are read to count the records among them; the others are markers of transactions."""
+"""Up to this many offsets are read to count their records; offsets without a record are transaction markers."""
 
 CONSUME_S = 0.05
 LEADER_WAIT_S = 0.5
@@ -32,23 +31,23 @@ LEADER_MOVES = frozenset(
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._NOENT,  # the metadata name no leader
+        KafkaError._NOENT,  # the metadata names no leader
     }
 )
 
 Span = tuple[int, int]
-"""A first offset, and the offset behind the last one."""
+"""A first offset, and the offset after the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits in a topic behind an open transaction.
+    """The records of a topic that wait behind an open transaction.
 
     Attributes:
-        topic: The topic; empty: several.
-        records: How many; 0 where no transaction is open.
-        oldest_ms: When the first of them was written, ms since the epoch; None: nothing waits, or it could not be read.
-        is_counted: Whether records were counted, and not offsets, of which some are markers of transactions.
+        topic: The topic; empty if this is the sum over several topics.
+        records: Number of waiting records; 0 if no transaction is open.
+        oldest_ms: When the oldest was written, in ms since the epoch; None if no record waits or it could not be read.
+        is_counted: True if `records` counts records; False if it counts offsets, which may include transaction markers.
     """
 
     topic: str
@@ -57,11 +56,11 @@ class Waiting:
     is_counted: bool = True
 
     def age_s(self, now: datetime) -> float:
-        """Return the age of the oldest in seconds; 0 where it is not known, or clocks disagree."""
+        """Return the age of the oldest record in seconds; 0 if it is not known or lies in the future."""
         return 0.0 if self.oldest_ms is None else max(0.0, now.timestamp() - self.oldest_ms / 1000)
 
     def describe(self, now: datetime) -> str:
-        """Return how many records wait and for how long, in words."""
+        """Return the number of waiting records and the age of the oldest, in words."""
         about, plural = "" if self.is_counted else "about ", "" if self.records == 1 else "s"
         age = "" if self.oldest_ms is None else f", the oldest for {self.age_s(now):.0f} s"
         of = f" of {self.topic}" if self.topic else ""
@@ -70,14 +69,20 @@ class Waiting:
 
 
 def total(waiting: Sequence[Waiting]) -> Waiting:
-    """Return what waits in all of these topics together."""
+    """Return the sum over several topics."""
     oldest_ms = min((each.oldest_ms for each in waiting if each.oldest_ms is not None), default=None)
     return Waiting("", sum(each.records for each in waiting), oldest_ms, all(each.is_counted for each in waiting))
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The records in a span of offsets, and when the oldest was written, ms since the epoch; `is_whole`: all was read."""
+    """The records in spans of offsets.
+
+    Attributes:
+        records: Number of records that were read.
+        oldest_ms: When the oldest was written, in ms since the epoch; None if not known.
+        is_whole: Whether all spans were read to their ends.
+    """
 
     records: int
     oldest_ms: int | None
@@ -85,12 +90,12 @@ class Count:
 
 
 class OpenTransactions:
-    """Looks for what waits behind open transactions, as often as wanted over one connection.
+    """Measures how many records wait behind open transactions; repeated measurements use one connection.
 
     Args:
         bootstrap: Addresses of the brokers.
-        topics: Which topics; none is created by asking.
-        timeout_s: For each question, and for reading what waits.
+        topics: The topics; the requests do not create missing ones.
+        timeout_s: For each request, and for reading the waiting records.
 
     Raises:
         Fatal: the settings cannot be used.
@@ -98,33 +103,37 @@ class OpenTransactions:
 
     def __init__(self, bootstrap: Address, topics: Sequence[str], timeout_s: float) -> None:
         self._bootstrap, self._topics, self._timeout_s = bootstrap, topics, timeout_s
-        self._heard = Heard()
-        self._admin = opened(AdminClient, client_config(bootstrap, self._heard) | {"allow.auto.create.topics": False})
+        self._client_errors = ClientErrors()
+        self._admin = opened(
+            AdminClient, client_config(bootstrap, self._client_errors) | {"allow.auto.create.topics": False}
+        )
 
     def measure(self) -> list[Waiting]:
-        """Return what waits in each topic that is there.
+        """Return the waiting records of each topic that exists.
 
         Raises:
             Unavailable: the brokers do not answer.
-            Fatal: they refuse this user.
+            Fatal: the brokers refuse this user.
         """
         found = []
         for topic in self._topics:
-            there = reach(self._admin, self._heard, topic, self._timeout_s).topics.get(topic)
-            if there is None or there.error is not None:
+            metadata = reach(self._admin, self._client_errors, topic, self._timeout_s).topics.get(topic)
+            if metadata is None or metadata.error is not None:
                 continue
-            spans = _unstable(self._admin, topic, list(there.partitions), self._timeout_s)
+            spans = _unstable_spans(self._admin, topic, list(metadata.partitions), self._timeout_s)
             found.append(_waiting(self._bootstrap, topic, spans, self._timeout_s))
         return found
 
 
-def _unstable(admin: AdminClient, topic: str, partitions: list[int], timeout_s: float) -> dict[TopicPartition, Span]:
-    """Return of each partition where something waits the span from the last stable offset to the end."""
+def _unstable_spans(
+    admin: AdminClient, topic: str, partitions: list[int], timeout_s: float
+) -> dict[TopicPartition, Span]:
+    """Return, for each partition with waiting records, the span from the last stable offset to the end."""
     wanted = {KafkaPartition(topic, number): library.OffsetSpec.latest() for number in partitions}
-    # The end first: what is written between the two questions must not look as if it waited.
+    # The end is requested first: records written between the two requests must not be counted as waiting.
     levels = (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
     try:
-        high, stable = (_latest(admin, wanted, level, timeout_s) for level in levels)
+        high, stable = (_end_offsets(admin, wanted, level, timeout_s) for level in levels)
     except KafkaException as error:
         raise failure(error.args[0], f"topic {topic}", f"Describe on topic {topic}") from error
     except TimeoutError as error:
@@ -132,8 +141,8 @@ def _unstable(admin: AdminClient, topic: str, partitions: list[int], timeout_s: 
     return {TopicPartition(topic, each): (stable[each], high[each]) for each in high if high[each] > stable[each]}
 
 
-def _latest(admin: AdminClient, wanted: dict[Any, Any], level: IsolationLevel, timeout_s: float) -> dict[int, int]:
-    """Return the last offset of each partition; ask again while leaders are being chosen, as of topics just made."""
+def _end_offsets(admin: AdminClient, wanted: dict[Any, Any], level: IsolationLevel, timeout_s: float) -> dict[int, int]:
+    """Return the end offset of each partition; retry while leaders are being elected, as after a topic's creation."""
     attempts = max(1, int(timeout_s / LEADER_WAIT_S))
     for attempt in range(attempts):
         asked = admin.list_offsets(wanted, isolation_level=level, request_timeout=timeout_s)
@@ -162,7 +171,7 @@ def _waiting(bootstrap: Address, topic: str, spans: Mapping[TopicPartition, Span
 def count_records(
     bootstrap: Address, spans: Mapping[TopicPartition, Span], timeout_s: float, committed_only: bool
 ) -> Count:
-    """Read spans of offsets and count the records; a user who may not read them gets a count that is not whole."""
+    """Read spans of offsets and count the records; if this user may not read them, the count is not whole."""
     level = "read_committed" if committed_only else "read_uncommitted"
     config = client_config(bootstrap) | {
         "group.id": "millrace-reader",
@@ -190,7 +199,7 @@ def count_records(
 
 
 def _messages(consumer: Consumer, timeout_s: float) -> Iterator[tuple[TopicPartition, int, int | None]]:
-    """Yield place, offset and timestamp of what comes, None at a partition's end; stop with the time, or at a refusal."""
+    """Yield partition, offset and timestamp of each message, None at a partition's end; stop at timeout or refusal."""
     waits = 0
     while waits * CONSUME_S < timeout_s:
         messages = consumer.consume(COUNTED_OFFSETS, CONSUME_S)

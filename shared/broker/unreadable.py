@@ -1,6 +1,6 @@
-"""Batches of records that the client cannot decompress: damaged, or larger than it is willing to hold.
+"""Batches of records that the client cannot decompress, because they are damaged or exceed its size limit.
 
-Whoever reads has to pass over such a batch, record by record, and has to find out where it ends.
+A reader must skip such a batch, account for each of its records, and find out where it ends.
 """
 
 from contextlib import closing
@@ -15,18 +15,18 @@ from shared.errors import Unavailable
 from shared.records import Record, TopicPartition
 
 UNREADABLE_CODES = frozenset({KafkaError._BAD_COMPRESSION})
-"""The client asks for such a batch again and again."""
+"""Errors after which the client requests the same batch again and again."""
 
 TIMEOUT_S = 5.0
 POLL_S = 0.1
 
 
 def unreadable_records(bootstrap: Address, place: TopicPartition, first: int, lease: Lease = NO_LEASE) -> list[Record]:
-    """Return a record without bytes for each offset from `first` to the end of the batch that it lies in.
+    """Return a record without bytes for each offset from `first` to the end of the batch that contains it.
 
-    There is none if what lies at `first` can be read: the report was an old one. A compressed batch is sent whole, so reads
-    from a later offset within it fail alike. The end is found by doubling steps and halving them again: two probes
-    for a batch of one record, about twenty for one of a thousand.
+    The list is empty if the record at `first` can be read, because the error report was outdated. A compressed batch is
+    sent whole, so reads from any offset inside it fail in the same way. The end is found with steps that double,
+    followed by a binary search: two probes for a batch of one record, about twenty for a batch of a thousand.
 
     Raises:
         Unavailable: the broker does not answer.
@@ -67,7 +67,7 @@ def _record(place: TopicPartition, offset: int, lease: Lease) -> Record:
 
 
 def _unreadable_at(consumer: Consumer, place: TopicPartition, offset: int) -> int | None:
-    """Return where the batch begins that cannot be read at an offset; None if reading brings a record, or the end."""
+    """Return the first offset of the unreadable batch at an offset; None if a record or the end can be read there."""
     consumer.assign([KafkaPartition(place.topic, place.partition, offset)])
     for _ in range(round(TIMEOUT_S / POLL_S)):
         message = consumer.poll(POLL_S)
@@ -78,7 +78,7 @@ def _unreadable_at(consumer: Consumer, place: TopicPartition, offset: int) -> in
             return None
         if error.code() in UNREADABLE_CODES:
             return message.offset()
-    raise Unavailable("broker", f"{place.topic}/{place.partition}: nothing came for {TIMEOUT_S:.0f} s")
+    raise Unavailable("broker", f"{place.topic}/{place.partition}: no data arrived for {TIMEOUT_S:.0f} s")
 
 
 def _open(bootstrap: Address) -> Consumer:

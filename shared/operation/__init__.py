@@ -1,1 +1,1 @@
-"""Operating a worker: its life cycle, its probes, what they watch, and asking a running worker."""
+"""Operating a worker: its life cycle, its probes, the values that it watches, and commands to a running worker."""

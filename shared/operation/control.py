@@ -1,4 +1,4 @@
-"""A worker that runs on this machine, spoken to through the port of its probes."""
+"""Controlling a worker on this machine through the port of its probes."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from shared.clock import Clock
 from shared.errors import Fatal, Unavailable
 from shared.settings import OperationSettings
 
-EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  (nothing is bound here: it is what a setting may say)
+ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104  (nothing is bound here: these are values that a setting may have)
 LOOPBACK = "127.0.0.1"
 ANSWER_TIMEOUT_S = 5.0
 LOOK_EVERY_S = 0.1
@@ -18,17 +18,17 @@ OK, FORBIDDEN, NOT_FOUND = 200, 403, 404
 
 
 class NotAWorker(Fatal):
-    """What answers at the port is something else."""
+    """The program that answers at the port is not a Millrace worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerControl:
-    """The port of a worker.
+    """A connection to a worker's port.
 
     Attributes:
         host: An address of this machine.
-        port: Where the worker answers probes.
-        stream: Which of the streams of its process is meant; None stands for all of them.
+        port: The port on which the worker answers probes.
+        stream: The stream of the worker's process to control; None means all its streams.
     """
 
     host: str
@@ -37,83 +37,90 @@ class WorkerControl:
 
     @classmethod
     def of(cls, settings: OperationSettings, port: int | None = None, stream: str | None = None) -> "WorkerControl":
-        """Return the worker that these settings describe; `port` stands in for theirs.
+        """Return the control of the worker that these settings describe; `port` overrides the port in the settings.
 
         Raises:
-            Fatal: the settings let the worker pick its port.
+            Fatal: the settings let the worker choose a free port.
         """
         wanted = settings.port if port is None else port
         if wanted == 0:
-            raise Fatal("port 0 lets a worker pick a free one: give --port, its first log line says which it took")
-        return cls(LOOPBACK if settings.host in EVERYWHERE else settings.host, wanted, stream)
+            raise Fatal(
+                "port 0 lets the worker choose a free port: pass its port with --port; "
+                "the worker's first log line contains it"
+            )
+        return cls(LOOPBACK if settings.host in ALL_INTERFACES else settings.host, wanted, stream)
 
     def faults(self) -> dict[str, str]:
-        """Return what keeps the worker from being ready, by part; empty means ready.
+        """Return the reasons why the worker is not ready, by part; empty means ready.
 
         Raises:
-            Unavailable: nothing answers.
-            NotAWorker: something else does.
+            Unavailable: no program answers at the port.
+            NotAWorker: another program answers at the port.
         """
-        _, reported = self._ask("GET", "/readyz")
+        _, reported = self._request("GET", "/readyz")
         faults = reported.get("faults")
         if not isinstance(faults, dict):
-            raise self._other()
+            raise self._not_a_worker()
         return {str(part): str(reason) for part, reason in faults.items()}
 
     def reasons(self) -> str:
-        """Return what speaks against the worker's readiness in one line, empty when it is ready; raises as `faults`."""
+        """Return the reasons why the worker is not ready as one line, empty if it is ready; raises as `faults` does."""
         return "; ".join(f"{part}: {reason}" for part, reason in self.faults().items())
 
     def pause(self, clock: Clock, wait_s: float) -> str:
-        """Ask the worker to pause, wait until it has, and return what it says of it.
+        """Ask the worker to pause, wait until it has paused, and return its description of the pause.
 
         Raises:
-            Unavailable: nothing answers, or it has not paused in time; it still will.
-            Fatal: it refuses, or is no worker.
+            Unavailable: no program answers, or the worker has not paused in time; it will still pause later.
+            Fatal: the worker refuses, or the program that answers is not a worker.
         """
-        reported = self._steer("POST", "/pause")
+        reported = self._control("POST", "/pause")
         until_s = clock.monotonic_s() + wait_s
         while reported.get("paused") is None:
             if not reported.get("wanted"):
-                raise Unavailable("worker", "somebody else has resumed it meanwhile")
+                raise Unavailable(
+                    "worker", "it was resumed by someone else in the meantime; run the command again to pause it"
+                )
             if clock.monotonic_s() >= until_s:
-                raise Unavailable("worker", self._late(wait_s))
+                raise Unavailable("worker", self._not_paused_yet(wait_s))
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            reported = self._steer("GET", "/pause")
+            reported = self._control("GET", "/pause")
         return str(reported["paused"])
 
     def resume(self, clock: Clock, wait_s: float) -> None:
-        """Ask the worker to go on, and wait until it does.
+        """Ask the worker to resume, and wait until it has resumed.
 
         Raises:
-            Unavailable: nothing answers, or it still pauses.
-            Fatal: it refuses, or is no worker.
+            Unavailable: no program answers, or the worker is still paused.
+            Fatal: the worker refuses, or the program that answers is not a worker.
         """
-        reported = self._steer("POST", "/resume")
+        reported = self._control("POST", "/resume")
         until_s = clock.monotonic_s() + wait_s
         while reported.get("paused") is not None:
             if reported.get("wanted") or clock.monotonic_s() >= until_s:
-                raise Unavailable("worker", f"it still pauses: {reported['paused']}")
+                raise Unavailable("worker", f"it is still paused: {reported['paused']}")
             clock.wait(threading.Event(), LOOK_EVERY_S)
-            reported = self._steer("GET", "/pause")
+            reported = self._control("GET", "/pause")
 
-    def _late(self, wait_s: float) -> str:
+    def _not_paused_yet(self, wait_s: float) -> str:
         reasons = self.reasons()
-        still = f", it waits for {reasons}" if reasons else ""
-        return f"after {wait_s:g} s it still has a batch in hand{still}; it pauses when that is committed"
+        still = f" and is not ready ({reasons})" if reasons else ""
+        return f"after {wait_s:g} s it still has a batch in hand{still}; it pauses when that batch is committed"
 
-    def _steer(self, method: str, path: str) -> dict[str, Any]:
-        """Return what the worker says of pausing: an answer of any other form is somebody else's."""
-        status, reported = self._ask(method, path)
+    def _control(self, method: str, path: str) -> dict[str, Any]:
+        """Send a pause or resume request and return the answer; an answer in another form is not from a worker."""
+        status, reported = self._request(method, path)
         if status != OK or "wanted" not in reported:
-            raise self._other()
+            raise self._not_a_worker()
         return reported
 
-    def _other(self) -> NotAWorker:
-        return NotAWorker(f"{self.host}:{self.port} answers, but is no worker")
+    def _not_a_worker(self) -> NotAWorker:
+        return NotAWorker(
+            f"the program that answers at {self.host}:{self.port} is not a Millrace worker; check the host and the port"
+        )
 
-    def _ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
-        """Return the status and the JSON object of an answer."""
+    def _request(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        """Send a request and return the status and the JSON object of the answer."""
         connection = HTTPConnection(self.host, self.port, timeout=ANSWER_TIMEOUT_S)
         try:
             connection.request(method, path if self.stream is None else f"{path}/{self.stream}")
@@ -123,19 +130,20 @@ class WorkerControl:
             why = error.strerror or type(error).__name__
             raise Unavailable("worker", f"nothing answers at {self.host}:{self.port} ({why})") from error
         except HTTPException as error:
-            raise self._other() from error
+            raise self._not_a_worker() from error
         finally:
             connection.close()
         if response.status == NOT_FOUND and self.stream is not None:
             raise Fatal(f"the process at {self.host}:{self.port} runs no worker of {self.stream}")
         if response.status == FORBIDDEN:
             raise Fatal(
-                f"the worker at {self.host}:{self.port} refuses: run the command on its machine, in its container"
+                f"the worker at {self.host}:{self.port} refuses the request: "
+                "run the command on the worker's machine, inside its container"
             )
         try:
             reported = json.loads(body)
         except ValueError as error:
-            raise self._other() from error
+            raise self._not_a_worker() from error
         if not isinstance(reported, dict):
-            raise self._other()
+            raise self._not_a_worker()
         return response.status, reported

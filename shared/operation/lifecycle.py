@@ -1,4 +1,4 @@
-"""Whether the worker is alive, ready, or asked to pause or stop. Written by the threads that work, read by the probes."""
+"""The worker's state: alive, ready, asked to pause or to stop. The working threads write it; the probes read it."""
 
 import threading
 from collections.abc import Callable
@@ -6,19 +6,19 @@ from collections.abc import Callable
 from shared.clock import Clock
 
 OPERATOR = "operator"
-"""The part that speaks against readiness while a person has paused the worker."""
+"""The part that is not ready while an operator has paused the worker."""
 
 
 class Lifecycle:
-    """Heartbeats, reasons not to be ready, notes, and the wishes to pause and to stop.
+    """Heartbeats, reasons for not being ready, notes, and requests to pause and to stop.
 
     Args:
         clock: For the age of heartbeats.
-        stuck_after_s: A thread whose last heartbeat is older is stuck.
+        stuck_after_s: A thread is stuck if its last heartbeat is older than this, in seconds.
 
     Attributes:
-        pause_wanted: Whether an operator wants the worker to pause.
-        stopping: Set once the worker is to end.
+        pause_wanted: Whether an operator has asked the worker to pause.
+        stopping: Set when the worker has been asked to stop.
     """
 
     def __init__(self, clock: Clock, stuck_after_s: float) -> None:
@@ -32,44 +32,44 @@ class Lifecycle:
         self.stopping = threading.Event()
 
     def beat(self, thread: str) -> None:
-        """Say that a thread has made a turn; a turn that finds itself paused counts."""
+        """Record a heartbeat of a thread: it has completed a turn; a turn while paused counts too."""
         self._last_s[thread] = self._clock.monotonic_s()
 
     def watch(self, thread: str, last_s: Callable[[], float]) -> None:
-        """Watch a thread that keeps its own time of its last turn."""
+        """Watch a thread that records the time of its last turn itself; `last_s` returns it."""
         self._beats[thread] = last_s
 
     def ask(self, part: str, fault: Callable[[], str | None]) -> None:
-        """Ask a part, whenever somebody looks, what keeps it from working; None says nothing does."""
+        """Register a function that returns why a part cannot work, or None if it can; readiness checks call it."""
         self._faults[part] = fault
 
     def ask_note(self, part: str, note: Callable[[], str | None]) -> None:
-        """Ask a part, whenever somebody looks, what is worth knowing though it is ready; None says nothing is."""
+        """Register a function that returns a note about a part that is ready, or None; readiness checks call it."""
         self._notes[part] = note
 
     def set_ready(self, part: str) -> None:
-        """Say that nothing speaks against readiness from this part any more."""
+        """Record that this part no longer keeps the worker from being ready."""
         self._not_ready.pop(part, None)
 
     def set_not_ready(self, part: str, reason: str) -> None:
-        """Say why the worker is not ready."""
+        """Record why this part keeps the worker from being ready."""
         self._not_ready[part] = reason
 
     def pause(self) -> None:
-        """Ask the worker to pause once the batch in hand is committed; a restarted worker knows nothing of it."""
+        """Ask the worker to pause once the batch in hand is committed; a restart cancels the pause."""
         self.pause_wanted = True
 
     def resume(self) -> None:
-        """Ask the worker to go on."""
+        """Ask the worker to resume."""
         self.pause_wanted = False
 
     @property
     def paused(self) -> str | None:
-        """Since when an operator's pause holds, in words; None while the worker works or still finishes a batch."""
+        """When an operator's pause began, in words; None while the worker works or still finishes a batch."""
         return self._not_ready.get(OPERATOR)
 
     def stop(self) -> None:
-        """Ask the worker to finish what is in hand and end."""
+        """Ask the worker to finish the batch in hand and end."""
         self._not_ready["worker"] = "stopping"
         self.stopping.set()
 
@@ -81,10 +81,10 @@ class Lifecycle:
         return sorted(thread for thread, age_s in ages.items() if age_s > self._stuck_after_s)
 
     def not_ready(self) -> dict[str, str]:
-        """Return what speaks against readiness, by part; empty means ready."""
+        """Return the reasons why the worker is not ready, by part; empty means ready."""
         faults = {part: found for part, fault in self._faults.items() if (found := fault()) is not None}
         return dict(self._not_ready) | faults | dict.fromkeys(self.stuck(), "stuck")
 
     def notes(self) -> dict[str, str]:
-        """Return what is worth knowing beside readiness, by part."""
+        """Return the notes, by part; they do not affect readiness."""
         return {part: found for part, note in self._notes.items() if (found := note()) is not None}

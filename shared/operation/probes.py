@@ -1,7 +1,7 @@
-"""The HTTP port of a worker: /metrics, /healthz, /readyz; and from this machine alone, POST to /pause and /resume.
+"""The HTTP port of a worker: /metrics, /healthz, /readyz; and, only from this machine, POST to /pause and /resume.
 
-There is no password, for whoever can run a command beside a worker can end it as well. Others are refused: the port may be
-open to a network, for the probes.
+/pause and /resume need no password, because anyone who can run a command on the worker's machine can also stop the
+worker. Requests from other machines are refused, because the port may be open to a network for the probes.
 """
 
 import json
@@ -17,7 +17,7 @@ from shared.operation.lifecycle import Lifecycle
 
 LOOPBACK = "127.0.0.1"
 FORWARDED = ("HTTP_ORIGIN", "HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_VIA")
-"""Headers of a request that a web page or a proxy on this machine makes for somebody else."""
+"""Request headers that show that a web page or a proxy on this machine forwards a request for someone else."""
 
 
 class _Answer(NamedTuple):
@@ -27,16 +27,16 @@ class _Answer(NamedTuple):
 
 
 class ProbeServer:
-    """Answers probes on a thread of its own for as long as the process lives.
+    """Answers probes on its own thread for as long as the process runs.
 
-    Each path but /metrics speaks of all streams of the process, and with `/<stream>` behind it of one. Where a process runs
-    several, an answer about all of them names each part `<stream>.<part>`.
+    Each path except /metrics covers all streams of the process; with `/<stream>` appended, it covers one. If a process
+    runs several streams, an answer about all of them names each part `<stream>.<part>`.
 
     Args:
         host: Address to bind.
-        port: Port to bind; 0 picks a free one; the attribute `port` has it.
-        workers: What health and readiness are read from, by stream.
-        registry: What /metrics shows.
+        port: Port to bind; 0 selects a free port, which the attribute `port` then holds.
+        workers: The life cycles from which health and readiness are read, by stream.
+        registry: The metrics that /metrics returns.
 
     Raises:
         Fatal: the port cannot be bound.
@@ -48,8 +48,8 @@ class ProbeServer:
             self._server: WSGIServer = make_server(host, port, self._answer, _Server, _Silent)
         except OSError as error:
             raise Fatal(
-                f"the probes' port {port} on {host} cannot be bound ({error.strerror}); "
-                "choose another with MILLRACE_OPERATION__PORT, 0 picks a free one"
+                f"cannot bind port {port} on {host} for the probes ({error.strerror}); "
+                "choose another port with MILLRACE_OPERATION__PORT; 0 selects a free port"
             ) from error
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()
@@ -63,55 +63,55 @@ class ProbeServer:
         path, _, stream = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
         asked = {stream: self._workers[stream]} if stream in self._workers else {} if stream else self._workers
         control = environ.get("REQUEST_METHOD") == "POST"
-        answer = self._steered(path, asked, environ) if control else self._looked(path, asked)
+        answer = self._answer_post(path, asked, environ) if control else self._answer_get(path, asked)
         start(answer.status, [("Content-Type", answer.kind)])
         return [answer.body]
 
-    def _looked(self, path: str, asked: Mapping[str, Lifecycle]) -> _Answer:
+    def _answer_get(self, path: str, asked: Mapping[str, Lifecycle]) -> _Answer:
         if path == "metrics" and asked is self._workers:
             return _Answer("200 OK", CONTENT_TYPE, self._registry.render())
         if not asked or path not in ("healthz", "readyz", "pause", "resume"):
             return _text("404 Not Found", "try /metrics, /healthz or /readyz")
         if path in ("pause", "resume"):
-            return _pause(asked)
+            return _pause_state(asked)
         if path == "healthz":
-            faults = _named(asked, lambda worker: dict.fromkeys(worker.stuck(), "stuck"))
+            faults = _by_part(asked, lambda worker: dict.fromkeys(worker.stuck(), "stuck"))
         else:
-            faults = _named(asked, Lifecycle.not_ready)
+            faults = _by_part(asked, Lifecycle.not_ready)
         content: dict[str, Any] = {"ok": not faults, "faults": faults}
-        if path == "readyz" and (notes := _named(asked, Lifecycle.notes)):
+        if path == "readyz" and (notes := _by_part(asked, Lifecycle.notes)):
             content["notes"] = notes
         return _json("503 Service Unavailable" if faults else "200 OK", content)
 
-    def _steered(self, path: str, asked: Mapping[str, Lifecycle], environ: dict[str, Any]) -> _Answer:
+    def _answer_post(self, path: str, asked: Mapping[str, Lifecycle], environ: dict[str, Any]) -> _Answer:
         if not asked or path not in ("pause", "resume"):
-            return _text("404 Not Found", "what can be posted to is /pause and /resume")
-        if not self._is_from_here(environ):
-            return _text("403 Forbidden", "a worker is paused and resumed from its own machine alone")
+            return _text("404 Not Found", "POST is only possible to /pause and /resume")
+        if not self._is_local(environ):
+            return _text("403 Forbidden", "a worker can only be paused and resumed from its own machine")
         for worker in asked.values():
             (worker.pause if path == "pause" else worker.resume)()
-        return _pause(asked)
+        return _pause_state(asked)
 
-    def _is_from_here(self, environ: dict[str, Any]) -> bool:
-        """Whether a request comes from this machine, and from no browser or proxy on it."""
-        ours = {LOOPBACK, str(self._server.server_address[0])}
+    def _is_local(self, environ: dict[str, Any]) -> bool:
+        """Return whether a request comes from this machine, but not from a browser or a proxy on it."""
+        own_addresses = {LOOPBACK, str(self._server.server_address[0])}
         named = environ.get("HTTP_HOST", "").rpartition(":")[0]
         return (
-            environ.get("REMOTE_ADDR") in ours
-            and named in ours | {"localhost"}
+            environ.get("REMOTE_ADDR") in own_addresses
+            and named in own_addresses | {"localhost"}
             and not any(header in environ for header in FORWARDED)
         )
 
 
-def _named(asked: Mapping[str, Lifecycle], of: Callable[[Lifecycle], Mapping[str, str]]) -> dict[str, str]:
-    """Return what workers say, by part; where there are several, by stream and part."""
+def _by_part(asked: Mapping[str, Lifecycle], of: Callable[[Lifecycle], Mapping[str, str]]) -> dict[str, str]:
+    """Return the texts of workers, by part; for several workers, by stream and part."""
     if len(asked) == 1:
         return dict(of(next(iter(asked.values()))))
     return {f"{stream}.{part}": text for stream, worker in asked.items() for part, text in of(worker).items()}
 
 
-def _pause(asked: Mapping[str, Lifecycle]) -> _Answer:
-    """Tell whether a pause is wanted, and since when it holds: of several workers, once it holds for all of them."""
+def _pause_state(asked: Mapping[str, Lifecycle]) -> _Answer:
+    """Return whether a pause is requested, and since when it holds; of several workers, once all of them are paused."""
     pauses = [worker.paused for worker in asked.values()]
     whole = None if None in pauses else pauses[0]
     return _json("200 OK", {"wanted": all(worker.pause_wanted for worker in asked.values()), "paused": whole})
@@ -133,9 +133,9 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Silent(WSGIRequestHandler):
-    """Writes no access log: probes come every few seconds. Gives up on a client that says nothing."""
+    """Writes no access log, because probes come every few seconds. Disconnects a client that sends nothing for 5 s."""
 
     timeout = 5
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name is the base class's)
-        """Drop the line."""
+        """Drop the log line."""

@@ -1,6 +1,6 @@
-"""What waits in the input behind an open transaction, measured every few seconds.
+"""Measures every few seconds how many input records wait behind an open transaction.
 
-A worker reads committed records alone: behind a transaction that stays open nothing comes, as if it had caught up.
+A worker reads only committed records. While a transaction stays open it gets none after it, as if it had no lag.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +21,9 @@ class TransactionWatch(Watch[Sequence[Waiting]]):
     """Reports how many records wait, and how old the oldest is.
 
     Args:
-        measure: Returns what waits in each topic.
-        clock: For the pauses and the age.
-        observer: Is given the number and the age after each look.
+        measure: Returns the waiting records of each topic.
+        clock: For the intervals and the age.
+        observer: Receives the number and the age after each measurement.
     """
 
     def __init__(self, measure: Callable[[], Sequence[Waiting]], clock: Clock, observer: Observer) -> None:
@@ -32,7 +32,7 @@ class TransactionWatch(Watch[Sequence[Waiting]]):
         super().__init__("transactions", measure, EVERY_S, clock)
 
     def note(self) -> str | None:
-        """Return what waits, in words; None where nothing waits, or nothing is known."""
+        """Return the number and age of the waiting records, in words; None if no record waits or it is not known."""
         now = self._clock.now()
         return "; ".join(each.describe(now) for each in self._waiting if each.records) or None
 
@@ -43,5 +43,5 @@ class TransactionWatch(Watch[Sequence[Waiting]]):
 
     def _unknown(self, why: str) -> None:
         self._waiting = ()
-        log.debug("open transactions cannot be looked for", why=why)  # louder: those who need the brokers
+        log.debug("could not check for open transactions", why=why)  # parts that need the brokers log outages louder
         self._observer.open_transactions_measured(None, 0.0)

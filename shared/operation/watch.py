@@ -1,4 +1,4 @@
-"""Measuring something again and again on a thread of its own: what the watches of a worker have in common."""
+"""Repeated measurement on a thread of its own: the base class of a worker's watches."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -14,13 +14,13 @@ AnswerT = TypeVar("AnswerT")
 
 
 class Watch(ABC, Generic[AnswerT]):
-    """Measures until it is closed; what cannot be measured is unknown, never 0.
+    """Measures until it is closed; a failed measurement is reported as unknown, never as 0.
 
     Args:
-        name: Of the thread.
-        measure: Returns what is there now.
-        every_s: The pause between two looks.
-        clock: For the pauses.
+        name: The thread's name.
+        measure: Returns the current measurement.
+        every_s: The interval between two measurements, in seconds.
+        clock: For the intervals.
     """
 
     def __init__(self, name: str, measure: Callable[[], AnswerT], every_s: float, clock: Clock) -> None:
@@ -30,28 +30,28 @@ class Watch(ABC, Generic[AnswerT]):
         self._thread.start()
 
     def close(self) -> None:
-        """Stop measuring; a question that the broker does not answer is not waited for."""
+        """Stop measuring; a request that the broker does not answer is not waited for longer than `CLOSE_TIMEOUT_S`."""
         self._closing.set()
         self._thread.join(CLOSE_TIMEOUT_S)
 
     def look(self) -> None:
-        """Measure once and report; whatever prevents it, the next look may succeed."""
+        """Measure once and report; after any failure, the next measurement may succeed."""
         try:
             answer = self._measure()
         except MillraceError as error:
             self._unknown(str(error))
-        except Exception as error:  # noqa: BLE001  (the Kafka client's too; were the thread to end, the last number would stand)
-            self._unknown(type(error).__name__)  # a foreign message may quote a secret
+        except Exception as error:  # noqa: BLE001  (if the thread ended, the last value would stay reported for ever)
+            self._unknown(type(error).__name__)  # the message of a foreign error may quote a secret
         else:
             self._known(answer)
 
     @abstractmethod
     def _known(self, answer: AnswerT) -> None:
-        """Report what was measured."""
+        """Report a measurement."""
 
     @abstractmethod
     def _unknown(self, why: str) -> None:
-        """Report that nothing is known now."""
+        """Report that the current value is not known."""
 
     def _run(self) -> None:
         while True:

@@ -266,7 +266,9 @@ def test_a_message_over_the_topics_limit_comes_back_and_the_others_are_delivered
     too_large = Message(topic, b"k", os.urandom(MESSAGE_LIMIT_BYTES + 1_000))  # noise: compression is no help
     sink.produce([*messages(topic, 5), too_large, *messages(topic, 5, first=5)])
     assert sink.flush() == [too_large]
-    assert sink.last_error == f"{topic}: 1049577 bytes are more than it takes; raise its max.message.bytes"
+    assert sink.last_error == (
+        f"topic {topic} does not accept a message of 1049577 bytes; raise the topic's max.message.bytes"
+    )
     assert numbers(TopicReader(broker.bootstrap).read(topic)) == list(range(10))
     assert sink.flush() == []
 

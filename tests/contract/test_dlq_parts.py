@@ -71,7 +71,7 @@ def test_a_group_that_has_members_is_refused(broker: Broker, topic: str) -> None
     source = broker.join(topic)
     take(source, 1)
     offsets = GroupOffsets(broker.bootstrap, topic, SystemClock())
-    with pytest.raises(Fatal, match="has members"):
+    with pytest.raises(Fatal, match="has active members"):
         offsets.commit({TopicPartition(topic, 0): 1})
     offsets.close()
 

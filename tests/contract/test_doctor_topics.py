@@ -83,7 +83,7 @@ def test_more_in_sync_copies_than_replicas_are_a_warning(bootstrap: str) -> None
     create_topics(bootstrap, TOPICS, 1)
     ok, found = look(bootstrap)
     assert (ok.state, found.state) == ("ok", "warning")
-    assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync copy, min.insync.replicas wants 2"
+    assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync copy, min.insync.replicas requires 2"
 
 
 def test_all_is_well_with_what_our_command_makes(bootstrap: str) -> None:

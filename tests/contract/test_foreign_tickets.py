@@ -176,6 +176,6 @@ def test_doctor_counts_them_and_names_the_first_with_the_reason(parts: Assembly)
     assert (found.part, found.state) == ("foreign points", "warning")
     assert found.detail.startswith("3 of the 5 points looked at are not ours")
     assert "7 (its id is an integer)" in found.detail
-    assert f"{UUID(int=8)} (its id is not that of the tenant and the ticket it names)" in found.detail
+    assert f"{UUID(int=8)} (its id does not match the tenant and the ticket in its payload)" in found.detail
     assert f"{ONE} (its field label is not valid)" in found.detail
     assert "remove these points" in found.fix

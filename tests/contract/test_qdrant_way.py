@@ -134,11 +134,11 @@ def test_what_is_no_proxy_is_refused(proxy: str) -> None:
 def test_a_proxy_and_certificates_that_could_not_be_used_are_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("", encoding="utf-8")
-    with pytest.raises(ValidationError, match=r"MILLRACE_STORE__PROXY goes with .*URL"):
+    with pytest.raises(ValidationError, match=r"MILLRACE_STORE__PROXY must be used together with .*URL"):
         StoreSettings(proxy=ProxyUrl("http://host:3128"))
-    with pytest.raises(ValidationError, match=r"MILLRACE_STORE__GRPC goes with .*PROXY"):
+    with pytest.raises(ValidationError, match=r"MILLRACE_STORE__GRPC must be used together with .*PROXY"):
         StoreSettings(url=NOWHERE, grpc=True, proxy=ProxyUrl("https://host:3128"))
-    with pytest.raises(ValidationError, match=r"MILLRACE_STORE__CA_FILE goes with .*URL"):
+    with pytest.raises(ValidationError, match=r"MILLRACE_STORE__CA_FILE must be used together with .*URL"):
         StoreSettings(url=NOWHERE, ca_file=file)
 
 

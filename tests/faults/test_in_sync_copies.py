@@ -68,14 +68,16 @@ def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three: 
     assert [found.state for found in look(three)] == ["ok"]
     three.kill(2)
     wait_until(lambda: in_sync(three, STRICT, 2) and in_sync(three, "tickets", 2), TIMEOUT_S, "the copy out of sync")
-    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync copies, min.insync.replicas wants 3" in refused(three, STRICT)
+    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync copies, min.insync.replicas requires 3" in refused(
+        three, STRICT
+    )
     ok, lagging = look(three)
     assert (ok.state, lagging.state) == ("ok", "warning")
     assert "tickets.redo: 12 of 12 partitions have 2 in-sync copies of 3" in lagging.detail
 
     # The controllers have lost their majority with the second one, and the metadata show its copies as in sync for ever.
     three.kill(3)
-    reason = "12 of 12 partitions have 1 in-sync copy, min.insync.replicas wants 2"
+    reason = "12 of 12 partitions have 1 in-sync copy, min.insync.replicas requires 2"
     assert f"tickets.routed: {reason}" in refused(three, "tickets.routed")
     [wrong] = [found for found in look(three) if found.state == "wrong"]
     assert wrong.detail.startswith("writes are refused: ")

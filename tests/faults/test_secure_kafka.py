@@ -127,7 +127,7 @@ def test_a_worker_that_may_not_write_one_topic_ends_and_names_it(
     rules = without(rules_of("worker"), "topic", "tickets.")
     others = [Rule("worker", "topic", name, "literal", ("Write",)) for name in ("tickets.outcomes", "tickets.dlq")]
     refusal = refused_worker(secure_kafka, certificates, tmp_path, rules + others)
-    assert "it needs Write on topic tickets.routed, see docs/security.md" in str(refusal)
+    assert "the user needs Write on topic tickets.routed, see docs/security.md" in str(refusal)
 
 
 def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path, rules: list[Rule]) -> Fatal:

@@ -108,7 +108,7 @@ def test_deleted_it_is_named_and_the_worker_is_not_ready_until_it_is_back(
         wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready")
         delete(own_kafka)
         wait_until(lambda: "consumer" in running.lifecycle.not_ready(), TIMEOUT_S, "not ready")
-        assert "there is no topic tickets:" in running.lifecycle.not_ready()["consumer"]
+        assert "there is no topic tickets;" in running.lifecycle.not_ready()["consumer"]
         create_topics(own_kafka.bootstrap, TOPICS, 1)
         wait_until(lambda: running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready again")
         send(own_kafka, "new", 40)

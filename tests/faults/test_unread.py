@@ -89,7 +89,7 @@ def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaS
     with capture_logs() as logs, working(own_kafka, tmp_path, seen) as running:
         seen.wait_settled(70)
         wait_until(lambda: lost(running) == 30, TIMEOUT_S, "the loss counted")
-    [line] = [each for each in logs if each["event"].startswith("records are gone")]
+    [line] = [each for each in logs if each["event"].startswith("records were deleted")]
     assert (line["partition"], line["first"], line["last"], line["offsets"]) == ("tickets/0", 40, 69, 30)
     entries = [
         LedgerEntry.model_validate_json(r.value or b"")

@@ -24,9 +24,9 @@ class RecordingObserver(Observer):
         self.reported: list[tuple[int | None, float]] = []
         self.enough, self._looks = threading.Event(), looks
 
-    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+    def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
         """Note it."""
-        self.reported.append((letters, oldest_age_s))
+        self.reported.append((dead_letters, oldest_age_s))
         if len(self.reported) == self._looks:
             self.enough.set()
 

@@ -36,7 +36,10 @@ def test_another_id_than_that_of_its_ticket_is_foreign() -> None:
     held = payload()
     assert TICKETS.points.foreign_reason(7, held) == "its id is an integer"
     for which in (uuid4(), UUID(int=7), point_id("other", "tickets", "T-1"), point_id("acme", "calls", "T-1")):
-        assert TICKETS.points.foreign_reason(which, held) == "its id is not that of the tenant and the ticket it names"
+        assert (
+            TICKETS.points.foreign_reason(which, held)
+            == "its id does not match the tenant and the ticket in its payload"
+        )
     for tenant in (7, None, ["acme"], {"a": "acme"}, True):
         assert not TICKETS.points.is_ours(ONE, held | {"tenant_id": tenant})
         assert not TICKETS.points.is_ours(ONE, held | {"ticket_id": tenant})

@@ -143,12 +143,12 @@ def test_one_of_several_is_paused_by_its_own_path_and_all_by_the_common_one(
     both: tuple[ProbeServer, dict[str, Lifecycle]],
 ) -> None:
     server, workers = both
-    with pytest.raises(Unavailable, match="it pauses when that is committed"):
+    with pytest.raises(Unavailable, match="it pauses when that batch is committed"):
         WorkerControl(HOST, server.port, "calls").pause(ManualClock(), 0)
     assert [workers[stream].pause_wanted for stream in ("tickets", "calls")] == [False, True]
     workers["calls"].set_not_ready("operator", "paused by hand since noon")
     assert WorkerControl(HOST, server.port, "calls").pause(ManualClock(), 0) == "paused by hand since noon"
-    with pytest.raises(Unavailable, match="it pauses when that is committed"):
+    with pytest.raises(Unavailable, match="it pauses when that batch is committed"):
         WorkerControl(HOST, server.port).pause(ManualClock(), 0)
     assert workers["tickets"].pause_wanted
     workers["tickets"].set_not_ready("operator", "paused by hand since one")

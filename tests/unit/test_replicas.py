@@ -23,20 +23,20 @@ def topic(in_sync: tuple[int, ...], wanted: int | None = 2, copies: int = 3, wit
         (
             topic((1, 1)),
             True,
-            "tickets: 2 of 2 partitions have 1 in-sync copy, min.insync.replicas wants 2",
+            "tickets: 2 of 2 partitions have 1 in-sync copy, min.insync.replicas requires 2",
             "tickets: 2 of 2 partitions have 1 in-sync copy of 3",
         ),
         (
             topic((0, 1, 2), without_leader=1),
             True,
-            "tickets: 2 of 3 partitions have 0 to 1 in-sync copies, min.insync.replicas wants 2; "
+            "tickets: 2 of 3 partitions have 0 to 1 in-sync copies, min.insync.replicas requires 2; "
             "1 of 3 partitions have no leader",
             "tickets: 3 of 3 partitions have 0 to 2 in-sync copies of 3",
         ),
         (
             topic((1,), copies=1),
             False,
-            "tickets: 1 of 1 partitions have 1 in-sync copy, min.insync.replicas wants 2",
+            "tickets: 1 of 1 partitions have 1 in-sync copy, min.insync.replicas requires 2",
             "",
         ),
         (

@@ -96,7 +96,9 @@ def test_a_wrong_address_of_redis_is_named_and_not_quoted(monkeypatch: pytest.Mo
     ],
 )
 def test_what_cannot_work_with_kafka_is_refused_by_name(given: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValidationError, match=f"MILLRACE_BROKER__{named} goes with MILLRACE_BROKER__") as caught:
+    with pytest.raises(
+        ValidationError, match=f"MILLRACE_BROKER__{named} must be used together with MILLRACE_BROKER__"
+    ) as caught:
         BrokerSettings.model_validate(given)
     assert SECRET not in str(caught.value)
 
@@ -110,7 +112,7 @@ def test_what_cannot_work_with_kafka_is_refused_by_name(given: dict[str, Any], n
     ],
 )
 def test_what_cannot_work_with_redis_is_refused_by_name(given: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValidationError, match=f"MILLRACE_CACHE__{named} goes with MILLRACE_CACHE__"):
+    with pytest.raises(ValidationError, match=f"MILLRACE_CACHE__{named} must be used together with MILLRACE_CACHE__"):
         CacheSettings.model_validate(given)
 
 
