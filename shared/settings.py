@@ -38,9 +38,7 @@ class Part(BaseModel):
 def _require(holds: bool, part: str, name: str, other: str) -> None:
     """Raise if a setting and another one that it must be used with do not fit together."""
     if not holds:
-        raise ValueError(
-            f"MILLRACE_{part}__{name.upper()} must be used together with MILLRACE_{part}__{other}; set both or neither"
-        )
+        raise ValueError(f"MILLRACE_{part}__{name.upper()} must be used together with MILLRACE_{part}__{other}")
 
 
 class BrokerSettings(Part):

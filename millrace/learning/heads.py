@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
