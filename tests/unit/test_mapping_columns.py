@@ -64,7 +64,7 @@ def test_a_mapped_column_is_found_in_any_case() -> None:
 @pytest.mark.parametrize("wanted", [{"columns": {"subjct": "subject"}}, {"id_column": "subjct"}])
 def test_a_mapped_column_that_is_not_there_is_an_error_that_names_near_ones(wanted: dict[str, Any]) -> None:
     message = refusal(TEXT, **wanted)
-    assert "subjct: there is no such column; perhaps subject?" in message
+    assert "subjct: the file has no such column; perhaps subject?" in message
     assert "columns: subject, body" in message
 
 
@@ -78,7 +78,7 @@ def test_a_field_that_does_not_exist_is_an_error(wanted: dict[str, Any]) -> None
 
 def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit() -> None:
     message = refusal(["Titel", "Nachricht", "Farbe"])
-    assert "none of its columns is a field" in message
+    assert "none of its columns maps to a field" in message
     assert "columns: Titel, Nachricht, Farbe" in message
     assert "fields: event_id, " in message
     assert "--map 'Titel=subject' --map 'Nachricht=body'" in message
@@ -96,25 +96,25 @@ def test_a_missing_header_is_noticed() -> None:
 
 
 def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
-    assert "no column is the body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
+    assert "no column maps to body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
     assert mapped(["ticket_id", "subject", "Description"], columns={"Description": ""}) == {
         "ticket_id": "ticket_id",
         "subject": "subject",
     }
-    assert "no column is the subject or the body" in refusal(["ticket_id", "priority"])
+    assert "no column maps to subject or body" in refusal(["ticket_id", "priority"])
     assert mapped(["ticket_id", "priority"], constants={"reason": "deleted"})
-    assert "no column is the subject or the body" in refusal(["ticket_id", "event_version", "reason"])
+    assert "no column maps to subject or body" in refusal(["ticket_id", "event_version", "reason"])
     zendesk = ["Id", "Subject", "Requester", "Message"]
-    assert "no column is the body, but one looks like it" in refusal(zendesk), "a known export is no exception"
+    assert "no column maps to body, but one looks like it" in refusal(zendesk), "a known export is no exception"
     assert mapped(zendesk, columns={"Message": "body"})["Message"] == "body"
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"constants": {"priority": ""}}, "a value is missing"),
-        ({"values": {"priority": {"x": "high"}}}, "no column is priority"),
-        ({"columns": {"subject": ""}}, "no column is the subject"),
+        ({"constants": {"priority": ""}}, "the value is missing"),
+        ({"values": {"priority": {"x": "high"}}}, "no column maps to priority"),
+        ({"columns": {"subject": ""}}, "no column maps to subject"),
         ({"columns": {"subject": "body", "Subject": "body"}}, "mapped twice"),
         ({"id_column": "subject", "columns": {"subject": "body"}}, "mapped twice"),
     ],
