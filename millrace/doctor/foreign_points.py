@@ -12,7 +12,7 @@ MOST_POINTS = 200_000
 LIMIT_S = 20.0
 NAMED = 5
 REMEDY = (
-    "give the other program a collection of its own and delete these points; "
+    "give the other program a collection of its own and remove these points; "
     "an item whose point was overwritten is restored when its source sends it again"
 )
 

@@ -44,8 +44,9 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
     if why is None:
         yield Finding("state", "ok", f"{state} can be written")
     else:
-        fix = "set MILLRACE_OPERATION__STATE_DIR, or change the folder's owner or permissions"
-        yield Finding("state", "wrong", f"{state}, where ingest keeps its progress, cannot be written: {why}", fix)
+        rights = "change the folder's owner or permissions"
+        fix = f"ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or {rights}"
+        yield Finding("state", "wrong", f"{state} cannot be written: {why}", fix)
     folders = [state] if settings.store.url else [state, settings.store.path]
     disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
     for nearest in disks.values():

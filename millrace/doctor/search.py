@@ -18,7 +18,7 @@ def check_similar(collection: Collection, settings: SearchSettings, stream: str)
     """
     solved = count_solved(collection, settings, None)
     if not solved.total:
-        yield Finding(PART, "ok", "the store holds no solved tickets yet, so results list none")
+        yield Finding(PART, "ok", "the store holds no solved ticket yet, so results list none")
     elif solved.offered:
         yield Finding(PART, "ok", f"{solved.offered} of {solved.total} solved tickets may be offered")
     else:

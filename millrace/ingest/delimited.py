@@ -112,7 +112,7 @@ class DelimitedFile:
 
     def _broken(self, error: csv.Error, begun: int, line: int) -> str:
         where = f"{self._path}, line {line + self._skipped_lines}"
-        rule = "write a quote within a quoted cell twice"
+        rule = "a quote within a quoted cell is written twice"
         if str(error).startswith("field larger"):
             return f"{where}: a cell is longer than {CELL_LIMIT_CHARS} characters, or a quote is never closed"
         if str(error).startswith("unexpected end"):

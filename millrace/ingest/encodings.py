@@ -72,4 +72,4 @@ def _wrong_byte(path: Path, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 wrong = f"0x{error.object[error.start]:02X}"
                 return f"{path}, line {number}, byte {error.start + 1}: {wrong} is not {name}; {advice}"
-    return f"{path}: the last character is incomplete, or the file is not {name}; {advice}"
+    return f"{path}: the last character is cut off, or the file is not {name}; {advice}"

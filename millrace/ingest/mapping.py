@@ -62,7 +62,7 @@ class MappingOptions:
             if not value:
                 raise Fatal(f"--set {name}=: the value is missing; to leave a column out, use --map COLUMN=")
         if re.fullmatch(TENANT_PATTERN, self.tenant_id) is None:
-            what = "a tenant is 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit"
+            what = "a tenant is 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
             raise Fatal(f"--tenant {printable(self.tenant_id)}: {what}")
 
 
@@ -255,7 +255,9 @@ def _refuse_textless(path: Path, columns: Sequence[str], match: ColumnMatch, is_
     if is_header and len(columns) == 1:
         lines.append("  it has only one column: if another character separates its cells, give it with --delimiter")
     if is_header and looks_like_data(columns):
-        lines.append("  the first line looks like data: add a first line with the names of the columns")
+        lines.append(
+            "  the first line looks like data: the file needs a header, so add a first line with the column names"
+        )
     raise Fatal("\n".join(lines))
 
 

@@ -56,7 +56,7 @@ class ImportProgress:
             return cls(path, int(kept["rows"]), Counts.of(kept["counts"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             what = f"the progress kept in {path} cannot be read ({error})"
-            raise Fatal(f"{what}; delete this file: then every row is sent again, which does no harm") from error
+            raise Fatal(f"{what}; remove the file: then every row is sent again, which does no harm") from error
 
     def restart(self) -> None:
         """Reset the progress to the first row."""

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="contains no key"):
         customer_key(settings(tmp_path))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(Fatal, match="cannot be read or made"):
+    with pytest.raises(Fatal, match="cannot be read or created"):
         customer_key(settings(tmp_path / "file"))
 
 

@@ -134,9 +134,9 @@ def test_a_tenant_that_is_none_is_refused_before_the_file_is_read(tenant: str) -
 
 
 def test_a_column_that_is_there_twice_is_named() -> None:
-    assert "the column body is there 2 times" in refusal(["subject", "body", "body"])
+    assert "the column body appears 2 times" in refusal(["subject", "body", "body"])
     message = refusal([*TEXT, "Notes", "Notes", "Notes"])
-    assert "Notes is there 3 times" in message
+    assert "Notes appears 3 times" in message
     assert "--map 'Notes='" in message
     assert mapped([*TEXT, "Notes", "Notes"], columns={"Notes": ""})
     assert mapped([*TEXT, "", ""]), "columns without a name hide nothing"
@@ -144,12 +144,12 @@ def test_a_column_that_is_there_twice_is_named() -> None:
 
 def test_two_columns_are_not_one_field() -> None:
     message = refusal(["subject", "Subject", "body"])
-    assert "is there" not in message
-    assert "subject and Subject are both subject" in message
+    assert "appears" not in message
+    assert "subject and Subject both map to subject" in message
     assert mapped(["subject", "Subject", "body"], columns={"Subject": ""}) == {"subject": "subject", "body": "body"}
     both = fitted(["Subject", "subject"], is_header=False).mapped.columns
     assert set(both) == {"Subject", "subject"}, "of different lines of JSON"
-    assert "are both body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
+    assert "both map to body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
 
 
 # --- exports ---
@@ -206,7 +206,7 @@ def test_of_two_columns_for_one_field_the_first_of_the_export_s_list_wins() -> N
 def test_an_export_s_repeated_columns_are_left_out_unless_they_are_used() -> None:
     columns = ["Summary", "Issue key", "Comment", "Comment"]
     assert "Comment" in fitted(columns).unused
-    assert "Comment is there 2 times" in refusal(columns, columns={"Comment": "resolution"})
+    assert "Comment appears 2 times" in refusal(columns, columns={"Comment": "resolution"})
 
 
 def test_values_that_were_asked_for_win_over_the_export_s() -> None:

@@ -391,8 +391,8 @@ def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
     [
         ("t.csv", "a,b\n", "has no rows, only a header"),
         ("t.jsonl", "\n\n", "has no rows"),
-        ("t.csv", "a,b\n1,2,3\n4,5,6\n", "not one of its 2 rows can be used; row 1 (line 2): 3 cells"),
-        ("t.jsonl", "a\nb\n", "not one of its 2 rows can be used; row 1 (line 1)"),
+        ("t.csv", "a,b\n1,2,3\n4,5,6\n", "none of its 2 rows can be used; the first: row 1 (line 2): 3 cells"),
+        ("t.jsonl", "a\nb\n", "none of its 2 rows can be used; the first: row 1 (line 1)"),
     ],
 )
 def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: str, content: str, says: str) -> None:
