@@ -37,8 +37,8 @@ def doctor(
 ) -> None:
     """Show what is configured, what can be reached, what is wrong and how to fix it.
 
-    Exit code 0: nothing is wrong, though there may be warnings; 1: something is wrong; 3: something cannot be reached for
-    now. Secrets are never shown.
+    Exit code 0: nothing is wrong, though there may be warnings; 1: something is
+    wrong; 3: something cannot be reached for now. Secrets are never shown.
     """
     quiet()
     report = examine(os.environ, require_stream(stream), timeout_s, SystemClock(), bootstrap)

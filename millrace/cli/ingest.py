@@ -63,8 +63,8 @@ Values = Annotated[
     typer.Option(
         "--value",
         metavar="FIELD:FOUND=VALUE",
-        help="Replace a value in the file by one that the field allows: priority:Critical=urgent. `priority:Critical=` "
-        "leaves the value out. Repeatable.",
+        help="Replace a value in the file by one that the field allows: priority:Critical=urgent. `body:NULL=` leaves the "
+        "value out. Repeatable.",
     ),
 ]
 IdColumn = Annotated[
@@ -142,14 +142,18 @@ def ingest(
 ) -> None:
     """Send a file of tickets to the input topic.
 
-    Try it with --dry-run first: it shows which column maps to which field, and how three tickets would be sent. Columns
-    with the name of a field (subject, body, ticket_id, ...) need no --map, nor do exports of Zendesk, Freshdesk and Jira.
-    After an interruption, run the same command again: it continues where it stopped.
+    Try it with --dry-run first: it shows which column maps to which field, and
+    how three tickets would be sent. Columns with the name of a field (subject,
+    body, ticket_id, ...) need no --map, nor do exports of Zendesk, Freshdesk and
+    Jira. After an interruption, run the same command again: it continues where it
+    stopped.
 
-    Ids depend only on the file's content and the row, so sending again does no harm. Rows without occurred_at get the
-    file's modification time; if you send copies of a file, give --set occurred_at=2026-05-01T12:00:00Z.
+    Ids depend only on the file's content and the row, so sending again does no
+    harm. Rows without occurred_at get the file's modification time; if you send
+    copies of a file, give --set occurred_at=2026-05-01T12:00:00Z.
 
-    Exit code 1: a row was refused (but see --skip-bad), or no ticket with a text was sent; 3: a broker is unavailable.
+    Exit code 1: a row was refused (but see --skip-bad), or no ticket with a text
+    was sent; 3: a broker is unavailable.
     """
     quiet()
     settings = load_settings(bootstrap)

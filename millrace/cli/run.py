@@ -28,10 +28,13 @@ def run(
 ) -> None:
     """Run the workers of one or more streams until SIGTERM or Ctrl-C; they finish and commit the current batch first.
 
-    If no brokers are configured, an embedded broker runs in this process and its address is printed; if no server is
-    configured, the store is in .millrace/store. Settings are read from MILLRACE_<PART>__<FIELD>, and the settings of a
-    stream from MILLRACE_<STREAM>__<PART>__<FIELD>; docs/settings.md lists them all. A variable with the prefix MILLRACE_
-    that nothing reads is refused.
+    If no brokers are configured, an embedded broker runs in this process and its
+    address is printed. If no Qdrant server is configured, the store is in
+    .millrace/store.
+
+    Settings are read from MILLRACE_<PART>__<FIELD>, and those of a stream from
+    MILLRACE_<STREAM>__<PART>__<FIELD>; docs/settings.md lists them all. A variable
+    with the prefix MILLRACE_ that nothing reads is refused.
     """
     wanted = [require_stream(name) for name in dict.fromkeys(streams)]
     refuse_unread()
