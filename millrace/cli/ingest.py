@@ -55,7 +55,7 @@ Constants = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Give a field the same value in every row, such as channel=email. Repeatable.",
+        help="Give a field the same value in every row, such as channel=email; it wins over a column. Repeatable.",
     ),
 ]
 Values = Annotated[

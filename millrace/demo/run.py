@@ -183,7 +183,7 @@ def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
     def work() -> None:
         try:
             running.worker.run()
-        except BaseException as error:  # noqa: BLE001  (raised again by `wait_until`)
+        except BaseException as error:  # noqa: BLE001  (reported by `wait_until`)
             failure.append(error)
 
     worker = threading.Thread(target=work, name="worker", daemon=True)
@@ -274,10 +274,10 @@ def _judgement(results: list[Any], intended: dict[str, str | None]) -> str:
     queued = [result for result in known if result.decision.queue is not None]
     right = sum(result.decision.queue == intended[result.ticket_id] for result in queued)
     unfit = [result for result in results if intended[result.ticket_id] is None]
-    unseen = sum(result.decision.action == "auto" for result in unfit)
+    automatic = sum(result.decision.action == "auto" for result in unfit)
     return (
         f"as intended: {right} of the {len(queued)} tickets given a queue; {len(known) - len(queued)} left to a person; "
-        f"of {len(unfit)} that fit no queue, {unseen} routed without a person"
+        f"of {len(unfit)} that fit no queue, {automatic} routed without a person"
     )
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import packages_distributions
 
 from millrace.doctor.finding import Finding
 
-OURS = ("millrace", "schemas", "shared", "workers")
+PACKAGES = ("millrace", "schemas", "shared", "workers")
 DISTRIBUTION = "millrace"
 PART = "packages"
 
@@ -20,7 +20,7 @@ def check_owners(owners: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
     Args:
         owners: The distributions of each importable name, as `importlib.metadata.packages_distributions` returns them.
     """
-    for package in OURS:
+    for package in PACKAGES:
         found = sorted(set(owners.get(package, ())))
         if found != [DISTRIBUTION]:
             named = ", ".join(found) or "no distribution"
@@ -31,7 +31,7 @@ def check_owners(owners: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
 def check_packages() -> Iterator[Finding]:
     """Check the installed packages."""
     faults = list(check_owners(packages_distributions()))
-    yield from faults or [Finding(PART, "ok", f"{', '.join(OURS)} belong only to {DISTRIBUTION}")]
+    yield from faults or [Finding(PART, "ok", f"{', '.join(PACKAGES)} belong only to {DISTRIBUTION}")]
 
 
 def main() -> int:

@@ -306,7 +306,7 @@ def test_our_packages_are_ours_alone(capsys: pytest.CaptureFixture[str]) -> None
     [({"shared": ["millrace", "other"]}, "belongs to millrace, other"), ({"shared": []}, "belongs to no distribution")],
 )
 def test_a_package_of_two_owners_or_none_is_found(owners: dict[str, list[str]], says: str) -> None:
-    found = only(packages.check_owners({name: ["millrace"] for name in packages.OURS} | owners))
+    found = only(packages.check_owners({name: ["millrace"] for name in packages.PACKAGES} | owners))
     assert found.state == "wrong"
     assert says in found.detail
 
@@ -315,7 +315,7 @@ def test_the_build_of_the_image_fails_on_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(packages, "packages_distributions", dict)
-    assert packages.main() == len(packages.OURS)
+    assert packages.main() == len(packages.PACKAGES)
     assert "package shared belongs to no distribution" in capsys.readouterr().err
 
 
