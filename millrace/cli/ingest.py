@@ -46,8 +46,8 @@ Maps = Annotated[
     typer.Option(
         "--map",
         metavar="COLUMN=FIELD",
-        help="Map a column to a field, or to an attribute with `attributes.NAME`; `COLUMN=` leaves the column out. Needed "
-        "only if --dry-run shows a wrong mapping. Repeatable.",
+        help="Map a column to a field, or to an attribute with `attributes.NAME`; `COLUMN=` leaves the column out. "
+        "Needed only if --dry-run shows a wrong mapping. Repeatable.",
     ),
 ]
 Constants = Annotated[
@@ -63,29 +63,29 @@ Values = Annotated[
     typer.Option(
         "--value",
         metavar="FIELD:FOUND=VALUE",
-        help="Replace a value in the file by one that the field allows: priority:Critical=urgent. `body:NULL=` leaves the "
-        "value out. Repeatable.",
+        help="Replace a value in the file by one that the field allows: priority:Critical=urgent. `body:NULL=` leaves "
+        "the value out. Repeatable.",
     ),
 ]
 IdColumn = Annotated[
     str | None,
     typer.Option(
-        help="Column with the ticket's id. Default: the column ticket_id or that of a known export; without one, ids are "
-        "digests of file and row."
+        help="Column with the ticket's id. Default: the column ticket_id or that of a known export; without one, ids "
+        "are digests of file and row."
     ),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(
-        help="Encoding of a text file: cp1252 for most files written on Windows that are not UTF-8. Default: shown by the "
-        "byte order mark, else UTF-8."
+        help="Encoding of a text file: cp1252 for most files written on Windows that are not UTF-8. Default: shown by "
+        "the byte order mark, else UTF-8."
     ),
 ]
 Delimiter = Annotated[
     str | None,
     typer.Option(
-        help=f"Delimiter between cells: {', '.join(DELIMITERS)}, or any single character. Default: detected; give it if "
-        "--dry-run shows only one column."
+        help=f"Delimiter between cells: {', '.join(DELIMITERS)}, or any single character. Default: detected; give it "
+        "if --dry-run shows only one column."
     ),
 ]
 Sheet = Annotated[
@@ -101,8 +101,8 @@ Zone = Annotated[
 TimeFormats = Annotated[
     list[str] | None,
     typer.Option(
-        help="Format of times in the file, for Python's strptime, such as '%d/%m/%Y %H:%M'. Needed for times that are not "
-        "ISO 8601. If repeated, the formats are tried in order."
+        help="Format of times in the file, for Python's strptime, such as '%d/%m/%Y %H:%M'. Needed for times that are "
+        "not ISO 8601. If repeated, the formats are tried in order."
     ),
 ]
 SkipBad = Annotated[
