@@ -48,7 +48,7 @@ def check_topics(
         yield Finding(
             "topics",
             "skipped",
-            f"the brokers do not let this user read the settings (such as {MIN_IN_SYNC}) of {', '.join(survey.refused)}",
+            f"the brokers do not let this user read the settings of {', '.join(survey.refused)}; one is {MIN_IN_SYNC}",
             "grant the user DescribeConfigs on these topics to have the settings checked: docs/security.md",
         )
 

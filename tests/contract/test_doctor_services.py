@@ -85,7 +85,9 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
     found = look_at_broker(broker.bootstrap)
     assert states(found) == [("broker", "ok"), ("topics", "wrong"), ("topics", "warning"), ("group", "ok")]
     assert found[1].fix == CREATE
-    assert [topic for topic in TOPICS if topic in found[1].detail.split("no topic ")[1].split(", ")] == TOPICS[2:]
+    assert [topic for topic in TOPICS if topic in found[1].detail.split("missing topics: ")[1].split(", ")] == TOPICS[
+        2:
+    ]
     assert "tickets 4, tickets.redo 4" in found[2].detail
     assert "list no group millrace-tickets; 0 records wait" in found[3].detail
     assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "asking has created nothing"
@@ -127,7 +129,7 @@ def test_an_embedded_store_that_is_free_in_use_or_not_to_be_written(tmp_path: Pa
     store.close()
     assert states(found) == [("store", "ok"), ("alias", "ok")]
     assert "in use by process" in found[0].detail
-    assert found[1].detail == f"tickets stands for {SPEC.name}"
+    assert found[1].detail == f"tickets points to {SPEC.name}"
     found = look_at_store(settings)
     assert "is free" in found[0].detail
     assert (found[2].part, found[2].state, "no solved ticket yet" in found[2].detail) == ("similar tickets", "ok", True)
