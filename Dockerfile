@@ -1,9 +1,9 @@
-# The image of every Millrace command; by itself it runs the worker of the tickets stream. See docs/deployment.md.
+# The image for every Millrace command; by default it runs the worker of the tickets stream. See docs/deployment.md.
 #
 #   docker build -t millrace:0.1.0 .                                  torch from PyPI: the CUDA build, some gigabytes
 #   docker build -t millrace:0.1.0 --build-arg TORCH_INDEX=URL .      torch from another index, such as PyTorch's own for CPUs
 #
-# Pinned by version. A digest pins harder: docker build --build-arg PYTHON_IMAGE=python@sha256:... .
+# The base image is pinned by version. A digest is stricter: docker build --build-arg PYTHON_IMAGE=python@sha256:... .
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS wheel
@@ -21,16 +21,16 @@ ARG TORCH_INDEX=
 WORKDIR /build
 RUN python -m pip install --quiet --no-cache-dir uv==${UV_VERSION} && python -m venv --without-pip /opt/millrace
 COPY requirements.lock ./
-# Another index's torch has the version of the lock and other hashes: here that index is what is trusted.
+# torch from another index has the lock's version but other hashes, so it is not verified: that index is trusted.
 RUN if [ -n "${TORCH_INDEX}" ]; then \
       uv pip install --python /opt/millrace/bin/python --no-cache --no-deps --index-url "${TORCH_INDEX}" \
         "torch==$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' requirements.lock)"; \
     fi
 COPY --from=wheel /wheels /wheels
-# uv compares every package with the lock's hash of it, as in the Makefile.
+# uv compares every package with its hash in the lock, as in the Makefile.
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
       "millrace[text,excel] @ file://$(echo /wheels/*.whl)"
-# `shared` and `schemas` are names that another package may bring too: then this fails, and with it the build.
+# The names `shared` and `schemas` are common: if another package has one of them, this step and so the build fails.
 RUN /opt/millrace/bin/python -m millrace.doctor.packages
 
 FROM ${PYTHON_IMAGE}
@@ -39,7 +39,7 @@ RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools w
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin millrace \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/millrace
 COPY --from=environment /opt/millrace /opt/millrace
-# What is written goes to the volume or, for the libraries' scratch files, to /tmp: run it with a read-only root.
+# Millrace writes only to the volume, libraries only scratch files in /tmp: run the image with a read-only root.
 ENV PATH=/opt/millrace/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -53,7 +53,7 @@ VOLUME /var/lib/millrace
 USER 10001:10001
 EXPOSE 9400
 STOPSIGNAL SIGTERM
-# Liveness: whoever restarts on it must not restart a worker that only waits for its broker.
+# This checks liveness, not readiness, so that a worker that only waits for its broker is not restarted.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
   CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('MILLRACE_OPERATION__PORT', '9400')), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["millrace"]

@@ -1,7 +1,7 @@
 # Millrace: set-up, checks and runs. `make` alone lists the targets.
 
 PYTHON ?= python3
-# The range of Python stands in pyproject.toml alone: the first minor version that will do, and the first that will not.
+# Only pyproject.toml states the range of Python: the first minor version that is supported, and the first that is not.
 PYTHON_RANGE := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)"/\1 \2/p' pyproject.toml)
 PYTHON_FIRST := $(word 1,$(PYTHON_RANGE))
 PYTHON_END := $(word 2,$(PYTHON_RANGE))
@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Most tests wait for a server, so two files run at a time also on one core.
+# Most tests wait for a server, so two test files run in parallel even on one core.
 TEST_JOBS ?= 2
 CODE := schemas shared workers millrace tests $(wildcard benchmarks)
 
@@ -26,7 +26,7 @@ help: ## List the targets
 demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it running
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
 
-test: $(INSTALLED) ## Run every test; those that need Kafka want `make kafka` first
+test: $(INSTALLED) ## Run every test; for those that need Kafka, run `make kafka` first
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 unit: $(INSTALLED) ## Run the tests that need no server and no model, in under a minute
@@ -36,32 +36,32 @@ format: $(INSTALLED) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-check: $(INSTALLED) ## Formatting, lint, types, import contracts, house rules
+check: $(INSTALLED) ## Check formatting, lint, types, import contracts and the rules of this repository
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy --strict $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/repo
 
-bench: $(INSTALLED) ## Measure rates and the cost of each stage on this machine; QUICK=1 takes less
+bench: $(INSTALLED) ## Measure rates and the cost of each stage on this machine; QUICK=1 is shorter
 	$(BIN)/python -m benchmarks.run $(if $(filter 1,$(QUICK)),--quick)
 
-kafka: $(KAFKA_FETCHED) ## Fetch Kafka's jars for the tests, unless they are there (needs mvn and java)
+kafka: $(KAFKA_FETCHED) ## Fetch Kafka's jars for the tests, if they are missing (needs mvn and java)
 
-generate: $(INSTALLED) ## Write the JSON Schemas and the pages made from the code
+generate: $(INSTALLED) ## Write the JSON Schemas and the pages that are generated from the code
 	$(BIN)/python -m tests.repo.generated
 
 lock: $(INSTALLED) ## Resolve the dependencies again into requirements.lock
 	$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
 
-# uv verifies the hashes of a constraints file for what the file names; tests/repo/test_lock.py finds what it does not name.
-# Not so verified: uv itself, which pip fetches by version, and the build backend.
+# uv verifies the hash of each package that the constraints file names; tests/repo/test_lock.py finds packages that it
+# does not name. Two are not verified: uv itself, which pip fetches by version, and the build backend.
 $(INSTALLED): pyproject.toml requirements.lock
 	@found=$$($(PYTHON) --version 2>&1) || found=; \
 	minor=$$(echo "$$found" | sed -n 's/^Python 3\.\([0-9]*\).*/\1/p'); \
 	[ "$${minor:-0}" -ge $(PYTHON_FIRST) ] && [ "$${minor:-0}" -lt $(PYTHON_END) ] || { \
 		echo "Millrace needs Python 3.$(PYTHON_FIRST) to 3.$$(($(PYTHON_END) - 1)); $(PYTHON) is $${found:-missing}." \
-			"Choose another, such as: make PYTHON=python3.12" >&2; exit 1; }
+			"Choose another Python, such as: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,train,excel,dev]'

@@ -1,1 +1,1 @@
-"""Millrace: from Kafka to audited results. Commands, wiring, and what people run by hand."""
+"""Millrace: from Kafka to audited results. This package holds the commands, the wiring, and the tools run by hand."""

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, where somebody looks."""
+"""Progress bars on standard error, shown only in a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ from rich.progress import Progress
 
 @contextmanager
 def bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar while the block runs, and nothing where no terminal is; yield what moves it on by some steps.
+    """Show a progress bar while the block runs, if standard error is a terminal; yield a function that advances it.
 
-    Without a total it only shows that something goes on.
+    Without a total the bar shows only that work is going on.
     """
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_interactive) as shown:

@@ -1,6 +1,6 @@
-"""What settings stand for: the store, the model, the broker, the cache, head and policy. It knows no worker.
+"""What the settings configure: store, model, broker, cache, head and policy. This module knows nothing of workers.
 
-Adapters of slow libraries are imported where they are configured, so that commands without them start at once.
+Adapters of slow libraries are imported only if they are configured, so that commands without them start at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,11 +35,11 @@ class Process:
     """What the streams of one process share.
 
     Attributes:
-        settings: Those of the process.
-        address: Of the brokers.
-        store: Where points are written.
-        registry: Where metrics are kept.
-        policies: How workers behave where things go wrong.
+        settings: The settings of the process.
+        address: The address of the brokers.
+        store: The store that points are written to.
+        registry: The registry that holds the metrics.
+        policies: How workers behave when something fails.
     """
 
     settings: Settings
@@ -58,13 +58,13 @@ def model_card(own: StreamSettings) -> TextCard:
     """Return the card of the configured text model.
 
     Raises:
-        Fatal: there is no such model, or its row is not valid.
+        Fatal: the model does not exist, or its row is not valid.
     """
     return load_text_card(own.embedding.model, own.embedding.models_file)
 
 
 def collection_spec(own: StreamSettings, stream: Stream[Any, Any]) -> CollectionSpec:
-    """Return the collection of a stream under the configured model."""
+    """Return the specification of a stream's collection for the configured model."""
     card = model_card(own)
     return stream.collection([card], {card.modality: card.dim})
 
@@ -73,7 +73,7 @@ def load_text_model(own: StreamSettings) -> TextModel:
     """Load the configured text model.
 
     Raises:
-        Fatal: the model or what it needs is not installed, or it is not what its card says.
+        Fatal: the model or a library that it needs is not installed, or the model does not match its card.
     """
     card = model_card(own)
     try:
@@ -87,11 +87,11 @@ def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, M
     """Load the models of a stream, by modality.
 
     Raises:
-        Fatal: one cannot be loaded.
+        Fatal: a model cannot be loaded.
     """
     modalities = {each.modality.name for each in stream.inputs}
     if modalities != {TEXT.name}:
-        raise Fatal(f"stream {stream.name} needs models of {', '.join(sorted(modalities))}; there are text models only")
+        raise Fatal(f"stream {stream.name} needs models for {', '.join(sorted(modalities))}; only text models exist")
     return {TEXT.name: load_text_model(own)}
 
 
@@ -99,18 +99,18 @@ def load_policy(own: StreamSettings) -> Policy:
     """Return the configured policy, else the one beside the configured head, else the packaged one.
 
     Raises:
-        Fatal: it cannot be read, or something in it is wrong.
+        Fatal: the policy cannot be read, or something in it is wrong.
     """
     beside = own.decision.head / POLICY_FILE if own.decision.head is not None else None
     return Policy.load(own.decision.routing or (beside if beside is not None and beside.exists() else None))
 
 
 def load_routing(own: StreamSettings, model_fingerprint: str) -> Routing:
-    """Return by what events are decided: the configured head under its policy, or the vote under the policy.
+    """Return the routing of events: the policy, with the configured head if there is one (else neighbours vote).
 
     Args:
-        own: Which head and policy.
-        model_fingerprint: Of the model whose vectors will be decided on.
+        own: The settings that name head and policy.
+        model_fingerprint: Fingerprint of the model whose vectors the head receives.
 
     Raises:
         Fatal: the head or the policy cannot be used, or they do not fit the model or each other.
@@ -133,7 +133,7 @@ def open_store(settings: Settings) -> Iterator[VectorStore]:
 
 
 def connected_store(settings: Settings) -> VectorStore:
-    """Return the configured vector store; whoever asks closes it."""
+    """Return the configured vector store; the caller closes it."""
     if settings.store.url is None:
         return EdgeStore(settings.store.path)
     from shared.vectorstore.qdrant.store import connect
@@ -143,13 +143,13 @@ def connected_store(settings: Settings) -> VectorStore:
 
 @contextmanager
 def open_cache(settings: Settings, dim: int, clock: Clock, observer: Observer) -> Iterator[VectorCache]:
-    """Open the cache of vectors: in the process and, where an address is configured, Redis behind it.
+    """Open the cache of vectors: in memory and, if an address is configured, Redis behind it.
 
     Args:
-        settings: Of the cache.
+        settings: The settings, of which those of the cache are used.
         dim: Length of the model's vectors.
-        clock: For how long Redis is left alone after a failure.
-        observer: Told of hits, misses and failures.
+        clock: Measures how long Redis is not used after a failure.
+        observer: Is notified of hits, misses and failures.
     """
     memory: tuple[str, VectorCache] = ("memory", MemoryCache(settings.cache.memory_mib << 20))
     if settings.cache.redis_url is None:
@@ -163,38 +163,44 @@ def open_cache(settings: Settings, dim: int, clock: Clock, observer: Observer) -
 
 @contextmanager
 def open_collection(settings: Settings, stream: str) -> Iterator[Collection]:
-    """Open what a stream's readers use, in the configured store; nothing is created.
+    """Open the collection that a stream's readers use, in the configured store; nothing is created.
 
     Raises:
-        Fatal: there is no store, or it holds nothing of the stream.
+        Fatal: the store does not exist, or holds no collection of the stream.
     """
     where = settings.store.url or str(settings.store.path)
     if settings.store.url is None and not settings.store.path.exists():
-        raise Fatal(f"there is no store at {where}; set MILLRACE_STORE__PATH, or MILLRACE_STORE__URL")
+        raise Fatal(f"there is no store at {where}; set MILLRACE_STORE__PATH or MILLRACE_STORE__URL")
     with open_store(settings) as store:
         collection = store.open_alias(stream)
         if collection is None:
-            raise Fatal(f"{where} holds no collection of {stream}")
+            raise Fatal(
+                f"the store at {where} has no collection of the stream {stream}: its first worker creates it; "
+                "or set MILLRACE_STORE__PATH or MILLRACE_STORE__URL to another store"
+            )
         yield collection
 
 
 @contextmanager
 def open_broker(settings: Settings, topics: Sequence[str]) -> Iterator[Address]:
-    """Yield the brokers' addresses; where none are configured, hold an embedded broker with these topics.
+    """Yield the brokers' addresses; if none are configured, run an embedded broker with these topics.
 
     Raises:
-        Fatal: the embedded broker is to be spoken to in secret.
+        Fatal: TLS or SASL is configured, but no brokers to use it with.
     """
     if settings.broker.bootstrap is not None:
         yield Brokers(settings.broker.bootstrap, settings.broker)
         return
     if settings.broker.security_protocol != "plaintext":
-        raise Fatal("MILLRACE_BROKER__SECURITY_PROTOCOL is set, but no MILLRACE_BROKER__BOOTSTRAP that it could be for")
+        raise Fatal(
+            "MILLRACE_BROKER__SECURITY_PROTOCOL is set, but the embedded broker has no TLS or SASL: "
+            "set MILLRACE_BROKER__BOOTSTRAP too"
+        )
     with EmbeddedBroker() as broker:
         broker.create(topics)
         yield broker.bootstrap
 
 
 def opened_collection(settings: Settings, store: VectorStore, spec: CollectionSpec) -> Collection:
-    """Open a server's collection when it is first asked, the embedded one now: that may take long and stops all threads."""
+    """Open a server's collection at its first use, an embedded one now, as that may take long and stops all threads."""
     return store.open(spec) if settings.store.url is None else LateCollection(store, spec)

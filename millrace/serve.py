@@ -1,7 +1,7 @@
-"""Serving: the workers of one process, side by side, with their probes, their watches and what signals do to them.
+"""Serving: the workers of one process, side by side, with their probes, their watches and the handling of signals.
 
-Each stream has its own consumer, group, readiness and metric labels: what holds one up does not hold the others. A failure
-that waiting cannot mend ends the process, for whoever supervises it starts it anew.
+Each stream has its own consumer, group, readiness and metric labels: a stream that is held up does not hold up the
+others. A failure that waiting cannot fix ends the process, because its supervisor restarts it.
 """
 
 import os
@@ -37,14 +37,14 @@ def serve(streams: Sequence[Stream[Any, Any]], settings: Settings, own: Mapping[
     """Run the workers of some streams until a signal ends them.
 
     Args:
-        streams: Which.
-        settings: Those of the process.
-        own: Those of each stream, by its name.
+        streams: The streams to run.
+        settings: The settings of the process.
+        own: The settings of each stream, by its name.
 
     Raises:
-        Fatal: something that waiting cannot mend.
+        Fatal: something failed that waiting cannot fix.
     """
-    for stream in streams:  # what is wrong shows before anything is started
+    for stream in streams:  # errors in the configuration show before anything is started
         load_routing(own[stream.name], model_card(own[stream.name]).fingerprint)
     customer_key(settings)
     names = [topic.name for stream in streams for topic in stream.topics()]
@@ -52,7 +52,7 @@ def serve(streams: Sequence[Stream[Any, Any]], settings: Settings, own: Mapping[
         store = held.enter_context(open_store(settings))
         address = held.enter_context(open_broker(settings, names))
         if settings.broker.bootstrap is None:
-            sys.stderr.write(f"embedded broker (not Kafka; gone when this ends): --bootstrap {address}\n")
+            sys.stderr.write(f"embedded broker (not Kafka; its data is lost at exit): --bootstrap {address}\n")
         process = Process(settings, address, store, Registry())
         workers = [held.enter_context(_watched(stream, own[stream.name], process)) for stream in streams]
         lifecycles = {each.stream.name: each.lifecycle for each in workers}
@@ -68,12 +68,12 @@ def serve(streams: Sequence[Stream[Any, Any]], settings: Settings, own: Mapping[
 def run_together(workers: Sequence[Running]) -> None:
     """Run workers side by side until all have ended; one that fails ends the others.
 
-    The first one runs on the calling thread: where torch is called from a second thread, OpenMP counts more threads than
+    The first one runs on the calling thread: if torch is called from a second thread, OpenMP counts more threads than
     cores, which was measured to cost the encoder a quarter of its rate (`benchmarks/throughput.py`).
 
     Raises:
-        Fatal: one has failed; the first failure counts.
-        Exception: so too an error that nobody planned for.
+        Fatal: a worker failed; the first failure is raised.
+        Exception: a worker failed with an unexpected error.
     """
     failures: list[BaseException] = []
 
@@ -100,7 +100,7 @@ def run_together(workers: Sequence[Running]) -> None:
 
 @contextmanager
 def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) -> Iterator[Running]:
-    """Build a worker, and watch what it cannot know by itself: its dead letters, and open transactions in its input."""
+    """Build a worker, and watch what it does not see itself: its dead letters, and open transactions in its input."""
     models, clock = load_models(stream, own), SystemClock()
     with stream_worker(stream, own, process, models) as running:
         fingerprints = {name: model.fingerprint for name, model in models.items()}
@@ -120,17 +120,17 @@ def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) ->
 
 
 def stop_on_signals(lifecycles: Sequence[Lifecycle], drain_timeout_s: float) -> None:
-    """Drain on the first signal; end without further ado when the drain's deadline passes or a second one comes."""
+    """Drain on the first signal; exit at once at a second signal, or when the deadline of the drain passes."""
     asked: list[int] = []
 
     def stop(signum: int, _: object) -> None:
         if asked:
             os._exit(128 + signum)
         asked.append(signum)
-        deadline = threading.Timer(drain_timeout_s, _give_up)
+        deadline = threading.Timer(drain_timeout_s, _exit_undrained)
         deadline.daemon = True
         deadline.start()
-        # Not on this thread: the signal may have come while it held the very lock that setting the event takes.
+        # Not on this thread: when the signal came, it may have held the lock that setting the event needs.
         threading.Thread(target=_stop_all, args=(lifecycles,), daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
@@ -142,6 +142,6 @@ def _stop_all(lifecycles: Sequence[Lifecycle]) -> None:
         each.stop()
 
 
-def _give_up() -> None:
-    log.error("drain deadline passed: what is in hand stays uncommitted and will be read again")
+def _exit_undrained() -> None:
+    log.error("drain deadline passed: the current batch stays uncommitted and will be read again")
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The streams that exist: the only file outside `workers` that names them."""
+"""The list of streams: the only file outside `workers` that names them."""
 
 from typing import Any
 
@@ -9,4 +9,4 @@ STREAMS: dict[str, Stream[Any, Any]] = {stream.name: stream for stream in (TICKE
 """Every stream by its name."""
 
 DEFAULT: Stream[Any, Any] = TICKETS
-"""The stream that commands mean where none is named, and the one whose events come as rows of files."""
+"""The stream that commands use by default, and the one that `millrace ingest` sends rows of files to."""

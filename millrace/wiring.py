@@ -36,7 +36,7 @@ from shared.vectorstore.port import Aliased, Collection
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A worker and what is known about it from outside."""
+    """A worker, and the parts of it that its surroundings use."""
 
     stream: Stream[Any, Any]
     worker: Worker[Any]
@@ -54,17 +54,17 @@ def stream_worker(
     models: Mapping[str, Model[Any]],
     observers: Sequence[Observer] = (),
 ) -> Iterator[Running]:
-    """Build the worker of a stream; what it holds is let go in reverse order.
+    """Build the worker of a stream; at the end, close its resources in reverse order.
 
     Args:
-        stream: Which.
+        stream: The stream.
         own: The settings of the stream.
         process: What it shares with other streams.
         models: Its models by modality.
-        observers: Are given what the worker's metrics are given.
+        observers: Observers that receive the same events as the worker's metrics.
 
     Raises:
-        Fatal: something that is configured cannot be used.
+        Fatal: a configured part cannot be used.
     """
     settings, clock = process.settings, SystemClock()
     metrics = Metrics(stream.name, process.registry)
@@ -107,7 +107,7 @@ def stream_worker(
 
 
 def decider_of(stream: Stream[Any, Any], own: StreamSettings, routing: Routing, collection: Collection) -> Decider:
-    """Return what decides events of a stream; where there is no head, the points of its collection vote."""
+    """Return the decider of a stream; without a head, the points of its collection vote."""
     using, points = stream.rules.deciding[0], stream.points
     electorate = Electorate(collection, using, own.decision.neighbours, points.id_field, points.is_ours)
     return Decider(routing, electorate)

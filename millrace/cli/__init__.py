@@ -1,6 +1,6 @@
 """The `millrace` command: parse, load settings, call.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unavailable for now.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a service is unavailable for now.
 """
 
 import sys
@@ -14,7 +14,8 @@ UNAVAILABLE = 3
 
 app = typer.Typer(
     name="millrace",
-    help="Tickets from Kafka, embedded, routed, indexed in Qdrant, and audited. Settings: `millrace run --help`.",
+    help="Read tickets from Kafka, embed and route them, index them in Qdrant, and audit the results. "
+    "For settings, see `millrace run --help`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,7 +36,7 @@ app.command("demo")(demo.demo)
 
 
 def main() -> None:
-    """Run the command line; errors are one line on standard error, never a traceback."""
+    """Run the command line; an error is written to standard error as a message, never as a traceback."""
     try:
         app()
     except (Unavailable, StoreInUse) as error:

@@ -8,10 +8,16 @@ from millrace.cli.options import quiet
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the worker and the broker running until Ctrl-C.")] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave the worker and the broker running until Ctrl-C, to try other commands."),
+    ] = False,
 ) -> None:
-    """Show the whole path on sample tickets: no server, nothing downloaded; a temporary folder holds the store."""
-    from millrace.demo.run import run_demo  # it trains a head, and what that needs takes seconds to import
+    """Show the whole path on sample tickets, without servers or downloads; the store is in a temporary folder.
+
+    Exit code 0: the audit at the end is clean; 1: it is not.
+    """
+    from millrace.demo.run import run_demo  # it trains a head, and the libraries for that take seconds to import
 
     quiet()
     clean = run_demo(keep)

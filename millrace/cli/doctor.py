@@ -24,14 +24,21 @@ def doctor(
     bootstrap: Bootstrap = None,
     stream: StreamName = DEFAULT_STREAM,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=0.5, max=60, metavar="SECONDS", help="How long to wait for an answer.")
+        float,
+        typer.Option(
+            "--timeout",
+            min=0.5,
+            max=60,
+            metavar="SECONDS",
+            help="How long to wait for each answer of a server; raise it if a slow server is shown as unreachable.",
+        ),
     ] = 6.0,
     json: Json = False,
 ) -> None:
-    """Tell what is configured, what can be reached, what is wrong and how to mend it.
+    """Show what is configured, what can be reached, what is wrong and how to fix it.
 
-    Exit 0: nothing is wrong, though there may be warnings; 1: something is; 3: something cannot be reached for now. Secrets
-    are never shown.
+    Exit code 0: nothing is wrong, though there may be warnings; 1: something is
+    wrong; 3: something cannot be reached for now. Secrets are never shown.
     """
     quiet()
     report = examine(os.environ, require_stream(stream), timeout_s, SystemClock(), bootstrap)
@@ -43,8 +50,8 @@ def doctor(
 
 
 def _report(report: Examination) -> None:
-    """Write the report; colours are left out where the output is no terminal."""
-    typer.echo("configured" if report.configured else "configured: nothing, all defaults hold")
+    """Write the report; colours are left out if the output is not a terminal."""
+    typer.echo("configured" if report.configured else "configured: nothing, all settings have their defaults")
     width = max(map(len, report.configured), default=0)
     for name, value in report.configured.items():
         typer.echo(f"  {name:<{width}}  {value}")

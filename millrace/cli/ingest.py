@@ -34,53 +34,92 @@ from shared.stream_settings import StreamSettings
 SHOWN_TICKETS = 3
 
 File = Annotated[Path, typer.Argument(help="A .csv or .tsv file with a header, a .jsonl file, or an .xlsx workbook.")]
-Tenant = Annotated[str, typer.Option(help="The tenant of rows that name none.")]
+Tenant = Annotated[
+    str,
+    typer.Option(
+        help="Tenant of all rows without a tenant_id of their own: the name of your organisation or customer, 1 to 64 "
+        "letters, digits, dots, dashes or underscores. Searches never mix tenants."
+    ),
+]
 Maps = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
         metavar="COLUMN=FIELD",
-        help="Which field a column is; `attributes.NAME` works, and nothing after = leaves it out. Repeatable.",
+        help="Map a column to a field, or to an attribute with `attributes.NAME`; `COLUMN=` leaves the column out. "
+        "Needed only if --dry-run shows a wrong mapping. Repeatable.",
     ),
 ]
 Constants = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field's value for every row. Repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Give a field the same value in every row, such as channel=email; it wins over a column. Repeatable.",
+    ),
 ]
 Values = Annotated[
     list[str] | None,
     typer.Option(
         "--value",
         metavar="FIELD:FOUND=VALUE",
-        help="What a value in the file means: priority:Critical=urgent. Nothing after = leaves it out. Repeatable.",
+        help="Replace a value in the file by one that the field allows: priority:Critical=urgent. `body:NULL=` leaves "
+        "the value out. Repeatable.",
     ),
 ]
 IdColumn = Annotated[
-    str | None, typer.Option(help="Column with the ticket's id; default: ticket_id, else a digest of file and row.")
+    str | None,
+    typer.Option(
+        help="Column with the ticket's id. Default: the column ticket_id or that of a known export; without one, ids "
+        "are digests of file and row."
+    ),
 ]
 Encoding = Annotated[
-    str | None, typer.Option(help="Of the file, such as cp1252; default: what its byte order mark says, else UTF-8.")
+    str | None,
+    typer.Option(
+        help="Encoding of a text file: cp1252 for most files written on Windows that are not UTF-8. Default: shown by "
+        "the byte order mark, else UTF-8."
+    ),
 ]
 Delimiter = Annotated[
-    str | None, typer.Option(help=f"Between cells: {', '.join(DELIMITERS)}, or the character; default: recognised.")
+    str | None,
+    typer.Option(
+        help=f"Delimiter between cells: {', '.join(DELIMITERS)}, or any single character. Default: detected; give it "
+        "if --dry-run shows only one column."
+    ),
 ]
-Sheet = Annotated[str | None, typer.Option(help="Of a workbook; default: the only one that is not empty.")]
+Sheet = Annotated[
+    str | None, typer.Option(help="Name of a workbook's sheet. Default: the only visible one that is not empty.")
+]
 Zone = Annotated[
     str | None,
     typer.Option(
-        help="Of times without a UTC offset: UTC, Europe/Berlin, +02:00. Default: UTC in a known export, else such times "
-        "are refused."
+        help="Time zone of times without a UTC offset: UTC, a name such as Europe/Berlin, or an offset such as +02:00. "
+        "Default: UTC in a known export; in other files such times are refused."
     ),
 ]
 TimeFormats = Annotated[
     list[str] | None,
-    typer.Option(help="How times are written, as for Python's strptime: '%d/%m/%Y %H:%M'. Repeatable."),
+    typer.Option(
+        help="Format of times in the file, for Python's strptime, such as '%d/%m/%Y %H:%M'. Needed for times that are "
+        "not ISO 8601. If repeated, the formats are tried in order."
+    ),
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although rows were refused, if any was sent.")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Exit with 0 even if rows were refused, as long as at least one was sent.")
+]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Check the whole file and show three tickets; nothing is sent, no broker needed."),
+    typer.Option(
+        "--dry-run", help="Check the whole file and show three tickets; nothing is sent, no broker is needed."
+    ),
 ]
-Restart = Annotated[bool, typer.Option("--restart", help="Send from the first row, whatever was sent before.")]
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart", help="Send from the first row, even if rows were sent before; sending again does no harm."
+    ),
+]
 
 
 def ingest(
@@ -103,14 +142,18 @@ def ingest(
 ) -> None:
     """Send a file of tickets to the input topic.
 
-    Try it with --dry-run first: it shows which column is taken for which field, and what three tickets would look like.
-    Columns named like a field (subject, body, ticket_id, ...) need no --map, nor do exports of Zendesk, Freshdesk and Jira.
-    An interrupted run goes on with the same command.
+    Try it with --dry-run first: it shows which column maps to which field, and
+    how three tickets would be sent. Columns with the name of a field (subject,
+    body, ticket_id, ...) need no --map, nor do exports of Zendesk, Freshdesk and
+    Jira. After an interruption, run the same command again: it continues where it
+    stopped.
 
-    Ids depend on the file's content and the row alone, so sending again does no harm. Rows without occurred_at take the
-    file's modification time; where copies of a file are sent, give --set occurred_at=2026-05-01T12:00:00Z.
+    Ids depend only on the file's content and the row, so sending again does no
+    harm. Rows without occurred_at get the file's modification time; if you send
+    copies of a file, give --set occurred_at=2026-05-01T12:00:00Z.
 
-    Exit code 1: a row was refused (but see --skip-bad), or nothing was sent that has a text.
+    Exit code 1: a row was refused (but see --skip-bad), or no ticket with a text
+    was sent; 3: a broker is unavailable.
     """
     quiet()
     settings = load_settings(bootstrap)
@@ -121,12 +164,12 @@ def ingest(
     constants = _pairs(set, "--set")
     options = MappingOptions(tenant, _pairs(map, "--map"), constants, _values(value), id_column, times)
     source = TableFile.open(file, FileOptions(encoding, _delimiter(delimiter), sheet))
-    held = 0 if address is None else _records_ever(address)  # a missing broker or topic shows before a long look
+    held = 0 if address is None else _records_ever(address)  # a missing broker or topic shows before the long check
     with bar(f"check {file.name}", None) as advance:
-        looked = survey_file(source, advance)
-    match = match_columns(file, looked.columns, options, source.table.columns is not None)
+        survey = survey_file(source, advance)
+    match = match_columns(file, survey.columns, options, source.table.columns is not None)
     if not json:
-        typer.echo("\n".join(mapping_lines(source, match, looked.rows)))
+        typer.echo("\n".join(mapping_lines(source, match, survey.rows)))
     for warning in match_warnings(match):
         sys.stderr.write(f"warning: {warning}\n")
     if dry_run and not json:
@@ -135,8 +178,8 @@ def ingest(
         progress = ImportProgress()
         if address is not None:
             progress = ImportProgress.load(settings.operation.state_dir, source, match.mapped, str(address))
-            _forget_if_needed(progress, held, restart)
-        report = _send(Job(source, match, looked.rows, dry_run, skip_bad), deliver, progress)
+            _restart_if_needed(progress, held, restart)
+        report = _send(Job(source, match, survey.rows, dry_run, skip_bad), deliver, progress)
     _print(report, load_stream_settings(DEFAULT), json)
     raise typer.Exit(0 if report.failure is None else 1)
 
@@ -153,7 +196,7 @@ def _send(job: Job, deliver: Deliver, progress: ImportProgress) -> ImportReport:
 
 @contextmanager
 def _destination(address: Brokers | None, settings: Settings) -> Iterator[Deliver]:
-    """Yield what takes the records; without an address they go nowhere."""
+    """Yield the function that sends records; without an address it drops them."""
     if address is None:
         yield lambda messages: None
         return
@@ -162,17 +205,17 @@ def _destination(address: Brokers | None, settings: Settings) -> Iterator[Delive
 
 
 def _records_ever(address: Brokers) -> int:
-    """Return how many records the input topic has ever held, at most."""
+    """Return the largest number of records that the input topic can ever have held."""
     return sum(marks.high for marks in TopicReader(address).watermarks(input_topic(DEFAULT.name)).values())
 
 
-def _forget_if_needed(progress: ImportProgress, held: int, restart: bool) -> None:
-    """Begin anew if that is wanted, or if the topic never held as many records as were sent: then it is another one."""
+def _restart_if_needed(progress: ImportProgress, held: int, restart: bool) -> None:
+    """Start again at row 0 if requested, or if the topic is a new one: it never held as many records as were sent."""
     is_other = progress.counts.sent > held
     if is_other and not restart:
         topic = input_topic(DEFAULT.name)
         what = f"{progress.counts.sent} rows were sent before, but {topic} never held more than {held} records"
-        sys.stderr.write(f"warning: {what}: it is another topic now, and every row is sent\n")
+        sys.stderr.write(f"warning: {what}: it is a different topic now, so every row is sent\n")
     if is_other or restart:
         progress.restart()
 
@@ -235,5 +278,5 @@ def _delimiter(given: str | None) -> str | None:
         return None
     character = DELIMITERS.get(given.lower(), "\t" if given == "\\t" else given)
     if len(character) != 1 or character in '\r\n"':
-        raise typer.BadParameter(f"--delimiter {given}: expected {', '.join(DELIMITERS)}, or one character")
+        raise typer.BadParameter(f"--delimiter {given}: expected {', '.join(DELIMITERS)}, or a single character")
     return character

@@ -21,21 +21,24 @@ ReadT = TypeVar("ReadT")
 Bootstrap = Annotated[
     str | None,
     typer.Option(
-        "--bootstrap", help="host:port,... of the brokers; default MILLRACE_BROKER__BOOTSTRAP.", show_default=False
+        "--bootstrap",
+        metavar="HOST:PORT,...",
+        help="Addresses of one or more Kafka brokers, separated by commas. Default: MILLRACE_BROKER__BOOTSTRAP.",
+        show_default=False,
     ),
 ]
-StreamName = Annotated[str, typer.Option("--stream", help=f"Which stream: {', '.join(STREAMS)}.")]
+StreamName = Annotated[str, typer.Option("--stream", help=f"The stream to use: {', '.join(STREAMS)}.")]
 DEFAULT_STREAM = next(iter(STREAMS))
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output instead of text.")]
 
 
 def quiet() -> None:
-    """Configure logs for a command that answers a person: only errors, as text."""
+    """Configure logs for a command that a person runs: only errors, as text."""
     configure("error", json_lines=False)
 
 
 def load_settings(bootstrap: str | None = None) -> Settings:
-    """Read the settings of the process; an address given on the command line wins over the environment.
+    """Read the settings of the process; an address on the command line wins over the one in the environment.
 
     Raises:
         typer.BadParameter: a setting is wrong; the error names its variable.
@@ -56,10 +59,10 @@ def load_stream_settings(stream: Stream[Any, Any]) -> StreamSettings:
 
 
 def refuse_unread() -> None:
-    """Refuse variables that look like settings and are read by nobody: a worker must not run without what they say.
+    """Refuse variables that look like settings but that nothing reads: a worker must not ignore an intended setting.
 
     Raises:
-        typer.BadParameter: there is one; the error says what took its place, or what may be meant.
+        typer.BadParameter: such a variable is set; the error names its replacement, or a variable that may be meant.
     """
     for each in unread(os.environ, list(STREAMS)):
         meant = "" if each.is_replaced or not each.instead else f"; did you mean {each.instead[0]}?"
@@ -76,26 +79,28 @@ def _read(read: Callable[[], ReadT]) -> ReadT:
         why = f"is not read any more; set {' or '.join(instead)}" if instead else first["msg"]
         raise typer.BadParameter(f"setting {name}: {why}") from error
     except SettingsError as error:
-        raise typer.BadParameter(f"settings: {error}; parts are set by MILLRACE_<PART>__<FIELD>") from error
+        raise typer.BadParameter(f"settings: {error}; set each field by MILLRACE_<PART>__<FIELD>") from error
 
 
 def require_bootstrap(settings: Settings) -> Brokers:
-    """Return the brokers' addresses and how to speak to them.
+    """Return the brokers' addresses and how to connect to them.
 
     Raises:
-        typer.BadParameter: none are configured.
+        typer.BadParameter: no brokers are configured.
     """
     if settings.broker.bootstrap is None:
-        raise typer.BadParameter("which brokers? give --bootstrap host:port or set MILLRACE_BROKER__BOOTSTRAP")
+        raise typer.BadParameter(
+            "no brokers are configured: give --bootstrap host:port or set MILLRACE_BROKER__BOOTSTRAP"
+        )
     return Brokers(settings.broker.bootstrap, settings.broker)
 
 
 def require_stream(name: str) -> Stream[Any, Any]:
-    """Return the stream of a name.
+    """Return the stream with a name.
 
     Raises:
-        typer.BadParameter: there is no such stream.
+        typer.BadParameter: the stream does not exist.
     """
     if name not in STREAMS:
-        raise typer.BadParameter(f"there is no stream {name}; there is: {', '.join(STREAMS)}")
+        raise typer.BadParameter(f"there is no stream {name}; expected one of: {', '.join(STREAMS)}")
     return STREAMS[name]

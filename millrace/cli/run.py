@@ -12,18 +12,29 @@ from shared.logs import configure
 
 def run(
     streams: Annotated[
-        list[str], typer.Argument(help=f"Which streams to work on, side by side: {', '.join(STREAMS)}.")
+        list[str],
+        typer.Argument(help=f"One or more streams to run side by side in this process: {', '.join(STREAMS)}."),
     ],
     bootstrap: Bootstrap = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port of /metrics, /healthz, /readyz; 0 picks a free one.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of /metrics, /healthz and /readyz: a different one for each worker on a machine; 0 picks a free "
+            "port. Default: MILLRACE_OPERATION__PORT.",
+        ),
     ] = None,
 ) -> None:
-    """Run the workers of one or more streams until SIGTERM or Ctrl-C; they commit the batch in hand before they leave.
+    """Run the workers of one or more streams until SIGTERM or Ctrl-C; they finish and commit the current batch first.
 
-    Without brokers it holds an embedded broker, whose address it prints, and a store in .millrace/store. Settings are read
-    from MILLRACE_<PART>__<FIELD>, those of a stream from MILLRACE_<STREAM>__<PART>__<FIELD>; docs/settings.md lists them
-    all, and a variable that nobody reads is refused.
+    If no brokers are configured, an embedded broker runs in this process and its
+    address is printed. If no Qdrant server is configured, the store is in
+    .millrace/store.
+
+    Settings are read from MILLRACE_<PART>__<FIELD>, and those of a stream from
+    MILLRACE_<STREAM>__<PART>__<FIELD>; docs/settings.md lists them all. A variable
+    with the prefix MILLRACE_ that nothing reads is refused.
     """
     wanted = [require_stream(name) for name in dict.fromkeys(streams)]
     refuse_unread()

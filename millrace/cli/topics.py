@@ -13,14 +13,15 @@ from millrace.cli.options import (
     require_bootstrap,
     require_stream,
 )
+from schemas.topics import PARTITIONS
 from shared.broker.provision import create_topics
 
-app = typer.Typer(help="The topics of a stream.", no_args_is_help=True)
+app = typer.Typer(help="Create the topics of a stream.", no_args_is_help=True)
 
 
 @app.callback()
 def topics() -> None:
-    """The topics of a stream."""
+    """Create the topics of a stream."""
 
 
 @app.command("create")
@@ -28,13 +29,19 @@ def create(
     bootstrap: Bootstrap = None,
     stream: StreamName = DEFAULT_STREAM,
     replication: Annotated[
-        int, typer.Option(min=1, help="Copies of each partition: 3 in production, 1 on a single broker.")
+        int, typer.Option(min=1, help="Replicas of each partition: 3 in production, 1 for a single broker.")
     ] = 1,
     partitions: Annotated[
-        int | None, typer.Option(min=1, help="Partitions of every topic; the most workers that can share the stream.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Partitions of every topic: the largest number of workers that can share the stream. Choose enough for "
+            f"later, as partitions cannot be added without moving keys. Default: {PARTITIONS}.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Create the topics that are missing; existing ones are left as they are."""
+    """Create the topics that are missing; topics that exist are not changed."""
     quiet()
     address = require_bootstrap(load_settings(bootstrap))
     wanted = require_stream(stream).topics(partitions)

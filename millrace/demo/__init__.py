@@ -1,1 +1,1 @@
-"""The demo: the real worker on embedded parts, over sample tickets of our own."""
+"""The demo: the real worker on embedded parts, with sample tickets that were written for Millrace."""

@@ -1,4 +1,4 @@
-"""The demo: the real worker on the embedded broker and the embedded store, over sample tickets of our own.
+"""The demo: the real worker on the embedded broker and store, with sample tickets that were written for Millrace.
 
 A head is trained on the solved tickets, which are then ingested; open ones arrive live and are routed by the head.
 """
@@ -63,12 +63,12 @@ RATIOS = {"ticket": 3, "subject": 10, "queue": 8, "action": 3, "reason": 4, "sur
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Our own sample tickets.
+    """The packaged sample tickets.
 
     Attributes:
         solved: Solved tickets, labelled by agents.
-        opened: Open ones.
-        intended: The label that the author of an open ticket had in mind; None stands for no label of ours.
+        opened: Open tickets.
+        intended: The label that the author of an open ticket intended; None if no label of the samples fits.
     """
 
     solved: list[dict[str, Any]]
@@ -86,7 +86,7 @@ class Samples:
 
 
 class Counting(Observer):
-    """Counts what was settled, for the demo's waits and its throughput."""
+    """Counts settled records; the demo waits for them, and computes its throughput from them."""
 
     def __init__(self) -> None:
         self.settled = 0
@@ -100,7 +100,7 @@ class Counting(Observer):
 
 @dataclass(slots=True)
 class Stage:
-    """What the acts of the demo share."""
+    """What the steps of the demo share."""
 
     console: Console
     settings: Settings
@@ -112,7 +112,7 @@ class Stage:
     failure: list[BaseException]
 
     def wait_until(self, done: Callable[[], bool]) -> None:
-        """Wait, but neither for a dead worker nor for ever.
+        """Wait until something is done, or the worker fails, or the deadline passes.
 
         Raises:
             MillraceError: the worker failed.
@@ -131,7 +131,7 @@ def run_demo(keep: bool) -> bool:
     """Run the demo; return whether its audit is clean.
 
     Args:
-        keep: Leave everything running until Ctrl-C after the audit.
+        keep: Whether to leave everything running after the audit until Ctrl-C.
     """
     console = _console()
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
@@ -163,7 +163,7 @@ def run_demo(keep: bool) -> bool:
 
 
 def _console() -> Console:
-    """Return a console that is wide enough for the table also where the output is piped."""
+    """Return a console that is wide enough for the table even if the output is piped."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
 
@@ -177,13 +177,13 @@ def _settings(folder: Path) -> Settings:
 
 
 def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
-    """Start the worker; the list will hold what it fails with."""
+    """Start the worker; if it fails, the list will hold its error."""
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
             running.worker.run()
-        except BaseException as error:  # noqa: BLE001  (shown by whoever waits)
+        except BaseException as error:  # noqa: BLE001  (reported by `wait_until`)
             failure.append(error)
 
     worker = threading.Thread(target=work, name="worker", daemon=True)
@@ -192,9 +192,9 @@ def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
 
 
 def _train(console: Console, own: StreamSettings, model: TextModel, samples: Samples, folder: Path) -> StreamSettings:
-    """Train a head on the solved samples; return the settings that decide by it."""
+    """Train a head on the solved samples; return settings that use it."""
     labels = tuple(str(row["agent_label"]) for row in samples.solved)
-    console.print(f"Training a routing head on {len(labels)} solved tickets of {len(set(labels))} labels ...")
+    console.print(f"Training a routing head on {len(labels)} solved tickets with {len(set(labels))} labels ...")
     texts = tuple(f"{row['subject']}\n\n{row['body']}" for row in samples.solved)
     outcome = train_head(Reading(own, model), LabelledFile(texts, labels, skipped=0), None, folder)
     held_out: Any = outcome.head.facts["held_out"]
@@ -235,14 +235,14 @@ def _part(path: Path, rows: list[dict[str, object]]) -> TableFile:
 
 
 def _ingest(stage: Stage, source: TableFile, sink: KafkaSink) -> int:
-    looked, progress = survey_file(source, lambda _: None), ImportProgress()
-    mapped = match_columns(source.path, looked.columns, MappingOptions(TENANT), is_header=False).mapped
+    survey, progress = survey_file(source, lambda _: None), ImportProgress()
+    mapped = match_columns(source.path, survey.columns, MappingOptions(TENANT), is_header=False).mapped
     send(source, mapped, partial(deliver, sink=sink, clock=stage.clock), progress, lambda _: None)
     return progress.counts.sent
 
 
 def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[Any]:
-    """Fill a table with results as they are published; piped, each is a line of its own."""
+    """Fill a table with results as they are published, until the wanted number is shown; return the results."""
     source = KafkaSource(stage.bootstrap, [DEFAULT.result_topic], "millrace-demo", BrokerSettings(), stage.clock)
     results: list[Any] = []
     with closing(source), Live(console=stage.console, refresh_per_second=8) as live:
@@ -258,7 +258,7 @@ def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[An
 
 
 def _show_actions(console: Console, results: list[Any], subjects: dict[str, str]) -> None:
-    """Tell how often each action was chosen for which reason, with an example."""
+    """Show how often each action was chosen for each reason, with an example."""
     console.print(f"\n{len(results)} routed by the head:")
     for action in get_args(Action):
         chosen = [result for result in results if result.decision.action == action]
@@ -269,20 +269,21 @@ def _show_actions(console: Console, results: list[Any], subjects: dict[str, str]
 
 
 def _judgement(results: list[Any], intended: dict[str, str | None]) -> str:
-    """Compare the queues with those the samples' author had in mind; null stands for no queue of ours."""
+    """Compare the queues with those that the author of the samples intended; null if no queue fits."""
     known = [result for result in results if intended[result.ticket_id] is not None]
     queued = [result for result in known if result.decision.queue is not None]
     right = sum(result.decision.queue == intended[result.ticket_id] for result in queued)
-    strange = [result for result in results if intended[result.ticket_id] is None]
-    unseen = sum(result.decision.action == "auto" for result in strange)
+    unfit = [result for result in results if intended[result.ticket_id] is None]
+    automatic = sum(result.decision.action == "auto" for result in unfit)
     return (
-        f"as intended: {right} of the {len(queued)} given a queue, {len(known) - len(queued)} left to a person; "
-        f"of {len(strange)} that fit no queue, {unseen} went through unseen"
+        f"as intended: {right} of the {len(queued)} tickets given a queue; {len(known) - len(queued)} left to a person; "
+        f"of {len(unfit)} that fit no queue, {automatic} routed without a person"
     )
 
 
 def _table(results: list[Any], subjects: dict[str, str], total: int) -> Table:
-    table = Table(title=f"{DEFAULT.result_topic} ({total}, the latest shown)", title_justify="left", expand=True)
+    title = f"{DEFAULT.result_topic} ({total}; the newest {ROWS_SHOWN} are shown)"
+    table = Table(title=title, title_justify="left", expand=True)
     for column in RATIOS:
         table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=RATIOS[column])
     for result in results:
@@ -326,8 +327,8 @@ def _audit(stage: Stage, store: VectorStore) -> bool:
 
 
 def _keep(stage: Stage) -> None:
-    stage.console.print(f"still running; embedded broker at {stage.bootstrap}; Ctrl-C ends it")
+    stage.console.print(f"still running; embedded broker at {stage.bootstrap}; stop it with Ctrl-C")
     try:
         stage.clock.wait(threading.Event(), float(threading.TIMEOUT_MAX))
     except KeyboardInterrupt:
-        stage.console.print("ending")
+        stage.console.print("stopping")

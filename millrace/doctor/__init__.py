@@ -1,4 +1,5 @@
 """The checks of `millrace doctor`, one module for each part of a set-up.
 
-None changes anything, but for the probe that shows whether Qdrant's server honours guarded writes: it is removed again.
+The checks change nothing, with one exception: a probe point shows whether the Qdrant server honours guarded writes, and
+is removed afterwards.
 """

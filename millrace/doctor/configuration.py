@@ -1,4 +1,4 @@
-"""Checks of the settings themselves: what the environment says, what it says in vain, and what must not be shown."""
+"""Checks of the settings themselves: those in the environment, variables that nothing reads, and secrets to hide."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,12 +17,12 @@ from shared.stream_settings import StreamSettings, read_stream_settings
 from shared.variables import branches, places, replacements, unread
 
 ReadT = TypeVar("ReadT")
-SECRET_SHOWN = "set"  # noqa: S105  (what stands in a secret's place)
+SECRET_SHOWN = "set"  # noqa: S105  (shown instead of a secret)
 PART = "settings"
 
 
 def read_settings(stream: str) -> tuple[Settings | None, StreamSettings | None, list[Finding]]:
-    """Read the settings of the process and of a stream; None stands for those that are wrong. No value is reported."""
+    """Read the settings of the process and of a stream; return None for those that are wrong. No value is reported."""
     findings: list[Finding] = []
     settings, own = _read(Settings, findings), _read(lambda: read_stream_settings(stream), findings)
     return settings, own, findings
@@ -41,14 +41,14 @@ def _read(read: Callable[[], ReadT], findings: list[Finding]) -> ReadT | None:
 
 
 def in_vain(environ: Iterable[str]) -> Iterator[Finding]:
-    """Find variables that look like settings and are read by nobody: `millrace run` refuses them."""
+    """Find variables that look like settings but that nothing reads: `millrace run` refuses them."""
     for each in unread(environ, list(STREAMS)):
         meant = f"did you mean {each.instead[0]}? " if each.instead and not each.is_replaced else ""
-        yield Finding(PART, "wrong", str(each), f"{meant}docs/settings.md lists them all")
+        yield Finding(PART, "wrong", str(each), f"{meant}docs/settings.md lists all settings")
 
 
 def changed(settings: Settings, own: Mapping[str, StreamSettings]) -> dict[str, str]:
-    """Return what differs from the defaults, by variable; of a secret only that it is set."""
+    """Return the settings that differ from their defaults, by variable; a secret is shown only as "set"."""
     reported = {}
     for place, model in places(list(own)).items():
         branch = _branch(settings, own, place)
@@ -67,9 +67,9 @@ def _branch(settings: Settings, own: Mapping[str, StreamSettings], place: tuple[
 
 
 def secrets_of(settings: Settings | None, environ: Mapping[str, str]) -> list[str]:
-    """Return every secret that is configured, and the parts of one that is an address; the longest first.
+    """Return every configured secret, and the password inside a secret that is an address; the longest first.
 
-    Where the settings cannot be read, what their variables hold counts.
+    If the settings cannot be read, the values of their variables are returned.
     """
     parts = places(list(STREAMS))
     wanted = {
@@ -90,7 +90,7 @@ def secrets_of(settings: Settings | None, environ: Mapping[str, str]) -> list[st
 
 
 def _proxies(settings: Settings | None, environ: Mapping[str, str]) -> list[str]:
-    """Return the addresses of proxies: they are shown, but for the password that one may hold."""
+    """Return the addresses of proxies: they are shown, but without the password that an address may contain."""
     named = [value for name, value in environ.items() if name.upper() == "MILLRACE_STORE__PROXY"]
     held = None if settings is None else settings.store.proxy
     return named if held is None else [*named, held.get_secret_value()]

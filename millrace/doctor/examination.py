@@ -1,4 +1,4 @@
-"""`millrace doctor`: runs the checks side by side within a bounded time, and judges the set-up by what they find."""
+"""`millrace doctor`: runs the checks in parallel within a bounded time, and judges the set-up by their findings."""
 
 import json
 import threading
@@ -20,18 +20,18 @@ from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 
 LIMIT_S = 60.0
-"""No check is waited for any longer; those that ask a server have time-outs of their own."""
+"""Longest wait for all checks together; those that ask a server have timeouts of their own."""
 
 HIDDEN = "***"
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What is configured and what was found. No secret is in it.
+    """The configuration and the findings, without secrets.
 
     Attributes:
-        configured: What differs from the defaults, by variable.
-        findings: In the order of the checks.
+        configured: The settings that differ from their defaults, by variable.
+        findings: The findings, in the order of the checks.
     """
 
     configured: dict[str, str]
@@ -39,7 +39,7 @@ class Examination:
 
     @property
     def exit_code(self) -> int:
-        """1 where something is wrong, 3 where something could not be reached, else 0."""
+        """1 if something is wrong, else 3 if something could not be reached, else 0."""
         return exit_code(self.findings)
 
     def as_json(self) -> str:
@@ -55,19 +55,19 @@ def examine(
     clock: Clock,
     bootstrap: str | None = None,
 ) -> Examination:
-    """Look at everything.
+    """Run all checks.
 
     Args:
-        environ: The environment, for variables that nobody reads.
-        stream: The stream whose topics and collection are looked at.
-        timeout_s: How long to wait for an answer.
-        clock: For the limit.
-        bootstrap: Brokers in place of the configured ones.
+        environ: The environment, to find variables that nothing reads.
+        stream: The stream whose topics and collection are checked.
+        timeout_s: How long to wait for each answer of a server.
+        clock: Measures the limit of all checks together.
+        bootstrap: Brokers to use instead of the configured ones.
     """
     settings, own, findings = read_settings(stream.name)
     findings += in_vain(environ)
     if settings is None or own is None:
-        findings.append(Finding("all else", "skipped", "what cannot be read cannot be checked"))
+        findings.append(Finding("all else", "skipped", "the other checks need settings that can be read"))
         return _report({}, findings, secrets_of(None, environ))
     if bootstrap is not None:
         settings = settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
@@ -96,7 +96,7 @@ def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], ti
 
 
 def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:
-    """Run checks side by side; one that does not end in time is left behind and found unreachable."""
+    """Run checks in parallel; a check that does not end in time is abandoned and reported as unreachable."""
     found: list[list[Finding] | None] = [None] * len(wanted)
     ended = [threading.Event() for _ in wanted]
 
@@ -118,7 +118,7 @@ def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:
 
 
 def _report(configured: dict[str, str], findings: Sequence[Finding], secrets: Sequence[str]) -> Examination:
-    """Make the report; a secret that found its way into a message of a server or a library is taken out."""
+    """Build the report; remove secrets that messages of a server or a library contain."""
 
     def hide(text: str) -> str:
         for secret in secrets:

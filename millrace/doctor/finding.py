@@ -1,4 +1,4 @@
-"""What a check finds, how a set-up as a whole is judged, and the checks' common way of failing."""
+"""The finding of a check, the exit code for all findings, and how a check that raises becomes a finding."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ WRONG, UNREACHABLE = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
-        part: Of the set-up: `settings`, `broker`, `store` and so on.
-        state: `warning`: works, but perhaps not as meant. `unreachable`: may be right, and could not be asked now.
+        part: The part of the set-up: `settings`, `broker`, `store` and so on.
+        state: `warning`: works, but perhaps not as intended. `unreachable`: may be right, but did not answer now.
         detail: What was found.
-        mend: What to do about it; empty where nothing needs to be done.
+        fix: What to do about it; empty if nothing needs to be done.
     """
 
     part: str
@@ -29,14 +29,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: the part it is about, and what looks."""
+    """One check: the part that it is about, and the function that checks it."""
 
     part: str
     look: Callable[[], Iterable[Finding]]
 
 
 def findings_of(check: Check) -> list[Finding]:
-    """Run a check; what it finds before it raises counts, and what it raises is a finding too."""
+    """Run a check; an error that it raises becomes a finding, after those that it yielded before."""
     found: list[Finding] = []
     try:
         for finding in check.look():
@@ -54,7 +54,7 @@ def findings_of(check: Check) -> list[Finding]:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return 1 where something is wrong, 3 where something could not be reached, else 0."""
+    """Return 1 if something is wrong, else 3 if something could not be reached, else 0."""
     states = {finding.state for finding in findings}
     if "wrong" in states:
         return WRONG

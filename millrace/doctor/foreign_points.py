@@ -1,4 +1,4 @@
-"""The check of what other programs have written into the collection of a stream."""
+"""The check for points that other programs have written into the collection of a stream."""
 
 from collections.abc import Iterator
 
@@ -13,33 +13,33 @@ LIMIT_S = 20.0
 NAMED = 5
 REMEDY = (
     "give the other program a collection of its own and remove these points; "
-    "an item whose point was written over comes back when its source sends it again"
+    "an item whose point was overwritten is restored when its source sends it again"
 )
 
 
 def check_foreign(collection: Collection, points: PointSchema, clock: Clock) -> Iterator[Finding]:
-    """Read the points, 200,000 or 20 seconds of them at most, count those that are not ours, and name the first.
+    """Read up to 200,000 points for up to 20 seconds, count those that Millrace did not write, and name the first.
 
     Raises:
         Unavailable: the store cannot be read.
     """
     until_s = clock.monotonic_s() + LIMIT_S
-    looked = foreign = 0
+    checked = foreign = 0
     named: list[str] = []
     cut = ""
     for which, payload in collection.scroll_all(points.fields):
-        if looked == MOST_POINTS or clock.monotonic_s() > until_s:
-            cut = f"; {collection.count({}, {}) - looked} others were not looked at"
+        if checked == MOST_POINTS or clock.monotonic_s() > until_s:
+            cut = f"; {collection.count({}, {}) - checked} others were not checked"
             break
-        looked += 1
+        checked += 1
         reason = points.foreign_reason(which, payload)
         if reason is not None:
             foreign += 1
             named += [f"{which} ({reason})"] if len(named) < NAMED else []
     if foreign:
         more = ", and more" if foreign > len(named) else ""
-        what = f"{foreign} of the {looked} points looked at are not ours, or another program has written over them"
-        examples = f"searches, votes and the audit leave out what they cannot use: {', '.join(named)}{more}"
+        what = f"{foreign} of the {checked} points checked were written or overwritten by another program"
+        examples = f"searches, votes and the audit skip those that they cannot use: {', '.join(named)}{more}"
         yield Finding(PART, "warning", f"{what}; {examples}{cut}", REMEDY)
-    elif looked:
-        yield Finding(PART, "ok", f"none among the {looked} points looked at{cut}")
+    elif checked:
+        yield Finding(PART, "ok", f"none among the {checked} points checked{cut}")

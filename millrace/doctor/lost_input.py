@@ -1,4 +1,4 @@
-"""The check of what the input has lost before the group read it."""
+"""The check for input records that were deleted before the consumer group read them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,15 +9,15 @@ from shared.broker.security import Address
 PART = "unread"
 NAMED = 3
 REMEDY = (
-    "have the source send these records again; then let workers keep up (more of them, or a device), "
-    "or lengthen the topic's retention.ms"
+    "send these records again from their source; so that it does not happen again, run more workers or use a GPU, "
+    "or increase the topic's retention.ms"
 )
 
 
 def check_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> Iterator[Finding]:
-    """Compare what is committed with the beginnings of the logs: what lies between was removed and never read.
+    """Compare the committed offsets with the low watermarks: records between the two were deleted and never read.
 
-    Compaction takes records out of the middle of a log and leaves its beginning where it is, so it is no loss here.
+    Compaction deletes records from the middle of a log and does not move its low watermark, so it is not counted here.
 
     Raises:
         Unavailable: the brokers do not answer.
@@ -30,5 +30,5 @@ def check_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> Itera
     if lost:
         places = [f"{where.topic}/{where.partition} from {committed[where]} on" for where in list(lost)[:NAMED]]
         more = ", and more" if len(lost) > NAMED else ""
-        what = f"{sum(lost.values())} records were removed before {group} read them: {', '.join(places)}{more}"
+        what = f"{sum(lost.values())} records were deleted before {group} read them: {', '.join(places)}{more}"
         yield Finding(PART, "wrong", what, REMEDY)

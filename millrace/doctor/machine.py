@@ -1,4 +1,4 @@
-"""Checks of this machine: folders that can be written, room on their disks, and the port of the probes."""
+"""Checks of this machine: whether folders can be written, free space on their disks, and the port of the probes."""
 
 import os
 import shutil
@@ -17,34 +17,35 @@ RIGHTS = ((os.W_OK, "write"), (os.X_OK, "enter"))
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that there is, as far as this user can see."""
-    return next((each for each in (folder, *folder.absolute().parents) if _is_there(each)), Path())
+    """Return the folder, or the nearest parent that exists, as far as this user can see."""
+    return next((each for each in (folder, *folder.absolute().parents) if _exists(each)), Path())
 
 
-def _is_there(folder: Path) -> bool:
+def _exists(folder: Path) -> bool:
     try:
         return folder.exists()
-    except OSError:  # this user may not look into a folder above it
+    except OSError:  # this user may not enter a folder above it
         return False
 
 
 def why_unusable(folder: Path) -> str | None:
-    """Return what keeps this user from writing a folder, or from making it; None where nothing does."""
+    """Return why this user cannot write to a folder or create it; None if the user can."""
     nearest = existing(folder)
     if not nearest.is_dir():
-        return f"{nearest} is no folder"
+        return f"{nearest} is not a folder"
     missing = [word for right, word in RIGHTS if not os.access(nearest, right)]
     return f"user {os.getuid()} may not {' or '.join(missing)} {nearest}" if missing else None
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
-    """Look at the folder of the commands' progress, and at the room for it and for the embedded store."""
+    """Check the folder in which commands keep their progress, and the disk space for it and for the embedded store."""
     state = settings.operation.state_dir
     why = why_unusable(state)
     if why is None:
         yield Finding("state", "ok", f"{state} can be written")
     else:
-        fix = "ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or change the owner or the rights"
+        rights = "change the folder's owner or permissions"
+        fix = f"ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or {rights}"
         yield Finding("state", "wrong", f"{state} cannot be written: {why}", fix)
     folders = [state] if settings.store.url else [state, settings.store.path]
     disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
@@ -53,28 +54,28 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 
 
 def room(folder: Path, free_bytes: int) -> Finding:
-    """Judge the room on a disk."""
+    """Return the finding for the free space on a folder's disk."""
     reported = f"{free_bytes / (1 << 30):.1f} GiB free on the disk of {folder}"
     if free_bytes < TOO_LITTLE_BYTES:
-        return Finding("disk", "wrong", reported, "make room: what cannot be written stops the worker")
+        return Finding("disk", "wrong", reported, "free some disk space: a write that fails stops the worker")
     return (
-        Finding("disk", "warning", reported, "make room")
+        Finding("disk", "warning", reported, "free some disk space")
         if free_bytes < LITTLE_BYTES
         else Finding("disk", "ok", reported)
     )
 
 
 def check_port(settings: OperationSettings) -> Iterator[Finding]:
-    """Find whether the probes' port is free, or who answers there."""
+    """Check whether the port of the probes is free, and if not, what answers there."""
     if settings.port == 0:
-        yield Finding("port", "skipped", "the worker picks a free one")
+        yield Finding("port", "skipped", "configured as 0: the worker picks a free port")
         return
     where = f"port {settings.port} on {settings.host}"
     fix = "set MILLRACE_OPERATION__PORT to another"
     try:
         faults = WorkerControl.of(settings).faults()
     except NotAWorker:
-        yield Finding("port", "wrong", f"{where} is used by something that is no worker", fix)
+        yield Finding("port", "wrong", f"{where} is used by a program that is not a worker", fix)
     except Unavailable:
         error = _bind(settings)
         yield (
@@ -85,14 +86,14 @@ def check_port(settings: OperationSettings) -> Iterator[Finding]:
     else:
         if faults:
             reasons = "; ".join(f"{part}: {reason}" for part, reason in faults.items())
-            fix = "docs/operations.md, When it pauses"
+            fix = "see docs/operations.md, When it pauses"
             yield Finding("port", "warning", f"a worker answers on {where} and is not ready: {reasons}", fix)
         else:
             yield Finding("port", "ok", f"a worker answers on {where} and is ready")
 
 
 def _bind(settings: OperationSettings) -> str | None:
-    """Return why the port cannot be bound; None where it can."""
+    """Return why the port cannot be bound; None if it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

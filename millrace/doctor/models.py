@@ -1,4 +1,4 @@
-"""Checks of what vectors and decisions are made by: the model and its weights, the device, the head, the policy."""
+"""Checks of what produces vectors and decisions: the model and its weights, the device, the head, the policy."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ SMALL_FOR_A_GPU_TOKENS = 16_384
 
 
 def check_model(own: StreamSettings) -> Iterator[Finding]:
-    """Read the model's card, and compare its files with it."""
+    """Read the model's card, and compare the model's files with it."""
     card = model_card(own)
     yield Finding("model", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions")
     folder = card.check_files()
-    yield Finding("model", "ok", f"the files in {folder} are those of the card")
+    yield Finding("model", "ok", f"the files in {folder} match the card")
 
 
 def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
-    """Find the device, and whether it is given enough to do at once."""
+    """Find the device, and check whether micro-batches are large enough for it."""
     wanted, tokens = own.embedding.device, own.embedding.micro_batch_tokens
     try:
         from shared.embedding.device import choose_device
@@ -37,9 +37,9 @@ def check_head(own: StreamSettings) -> Iterator[Finding]:
     """Load the head, and compare it with the model."""
     folder = own.decision.head
     if folder is None:
-        yield Finding("head", "skipped", "none is configured: the vote of labelled neighbours decides")
+        yield Finding("head", "skipped", "no head is configured: the vote of labelled neighbours decides")
         return
-    from shared.routing.head_files import load_head  # takes seconds, for those alone who have a head
+    from shared.routing.head_files import load_head  # takes seconds, so imported only if a head is configured
 
     head = load_head(folder)
     yield Finding("head", "ok", f"{head.fingerprint}, {len(head.labels)} labels, in {folder}")

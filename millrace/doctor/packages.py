@@ -1,6 +1,6 @@
-"""Whether our packages are ours alone: `schemas`, `shared` and `workers` are names that another distribution may have too.
+"""The check that only Millrace owns its packages: other distributions may also have `schemas`, `shared` or `workers`.
 
-`python -m millrace.doctor.packages` says so by its exit code; the image's build runs it.
+`python -m millrace.doctor.packages` shows the result by its exit code; the build of the image runs it.
 """
 
 import sys
@@ -9,29 +9,29 @@ from importlib.metadata import packages_distributions
 
 from millrace.doctor.finding import Finding
 
-OURS = ("millrace", "schemas", "shared", "workers")
+PACKAGES = ("millrace", "schemas", "shared", "workers")
 DISTRIBUTION = "millrace"
 PART = "packages"
 
 
 def check_owners(owners: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
-    """Compare each package's distributions with the only one that it should have.
+    """Compare the distributions that own each package with the only one that should own it.
 
     Args:
-        owners: The distributions of each importable name, as `importlib.metadata.packages_distributions` tells them.
+        owners: The distributions of each importable name, as `importlib.metadata.packages_distributions` returns them.
     """
-    for package in OURS:
+    for package in PACKAGES:
         found = sorted(set(owners.get(package, ())))
         if found != [DISTRIBUTION]:
-            said = ", ".join(found) or "nobody"
+            named = ", ".join(found) or "no distribution"
             fix = "install millrace into an environment of its own"
-            yield Finding(PART, "wrong", f"package {package} belongs to {said}, not to {DISTRIBUTION} alone", fix)
+            yield Finding(PART, "wrong", f"package {package} belongs to {named}, not only to {DISTRIBUTION}", fix)
 
 
 def check_packages() -> Iterator[Finding]:
-    """Check what is installed."""
+    """Check the installed packages."""
     faults = list(check_owners(packages_distributions()))
-    yield from faults or [Finding(PART, "ok", f"{', '.join(OURS)} belong to {DISTRIBUTION} alone")]
+    yield from faults or [Finding(PART, "ok", f"{', '.join(PACKAGES)} belong only to {DISTRIBUTION}")]
 
 
 def main() -> int:

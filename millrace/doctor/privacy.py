@@ -1,4 +1,4 @@
-"""The check of the key by which customers' ids are digested."""
+"""The check of the key of the digests that replace customers' ids."""
 
 from collections.abc import Iterator
 
@@ -8,27 +8,29 @@ from shared.settings import Settings
 
 PART = "customer key"
 OTHERS_MAY_READ = 0o077
-FIX = f"set {SETTING} to the same value for all workers; `openssl rand -hex 32` makes one"
+FIX = f"set {SETTING} to the same value for all workers; create one with `openssl rand -hex 32`"
 
 
 def check_customer_key(settings: Settings) -> Iterator[Finding]:
-    """Find where the key comes from, and whether others may read it. A key is not made here, and never shown."""
+    """Find where the key comes from, and whether other users may read it. No key is created here, or ever shown."""
     if settings.privacy.customer_key is not None:
         yield Finding(PART, "ok", f"{SETTING} is set; the same value must be set for every worker")
         return
     if settings.store.url is not None:
-        yield Finding(PART, "wrong", f"{SETTING} is not set, and no worker starts on a server without it", FIX)
+        yield Finding(
+            PART, "wrong", f"{SETTING} is not set; with a store on a server, workers do not start without it", FIX
+        )
         return
     path = key_file(settings)
     if not path.exists() and settings.store.path.exists():
-        lost = f"there is a store, and no {path}: the next worker makes another key, so all customers become others"
-        yield Finding(PART, "warning", lost, "restore it, unless the store is older than its key")
+        lost = f"the store exists, but {path} is missing: the next worker creates a new key, so all customer ids change"
+        yield Finding(PART, "warning", lost, "restore the file, unless the store never had a key")
         return
     if not path.exists():
-        yield Finding(PART, "ok", f"the first worker makes {path}; keep it with the store")
+        yield Finding(PART, "ok", f"the first worker creates {path}; keep it with the store")
         return
     read_key(path)
     if path.stat().st_mode & OTHERS_MAY_READ:
         yield Finding(PART, "warning", f"other users may read {path}", f"chmod 600 {path}")
     else:
-        yield Finding(PART, "ok", f"{path} holds it; keep it with the store")
+        yield Finding(PART, "ok", f"{path} contains the key; keep it with the store")

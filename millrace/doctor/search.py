@@ -1,4 +1,4 @@
-"""The check of what a search for similar tickets may offer."""
+"""The check of which solved tickets a search for similar ones may offer."""
 
 from collections.abc import Iterator
 
@@ -11,17 +11,17 @@ PART = "similar tickets"
 
 
 def check_similar(collection: Collection, settings: SearchSettings, stream: str) -> Iterator[Finding]:
-    """Count the solved tickets of all tenants, and warn where rules leave all of them out.
+    """Count the solved tickets of all tenants, and warn if the settings exclude all of them.
 
     Raises:
         Unavailable: the store cannot be read.
     """
     solved = count_solved(collection, settings, None)
     if not solved.total:
-        yield Finding(PART, "ok", "the store holds no solved ticket yet, so results carry none")
+        yield Finding(PART, "ok", "the store holds no solved ticket yet, so results list none")
     elif solved.offered:
         yield Finding(PART, "ok", f"{solved.offered} of {solved.total} solved tickets may be offered")
     else:
         reasons = "; ".join(solved.reasons(settings, stream))
-        what = f"none of the {solved.total} solved tickets is ever offered: {reasons}"
+        what = f"none of the {solved.total} solved tickets can be offered: {reasons}"
         yield Finding(PART, "warning", what, "change the setting, or send the tickets again with their ratings")

@@ -1,4 +1,4 @@
-"""Checks of what a worker speaks to: the brokers and its group, the vector store, the cache."""
+"""Checks of the services that a worker connects to: the brokers and its group, the vector store, the cache."""
 
 import os
 from collections.abc import Iterator
@@ -32,22 +32,24 @@ if TYPE_CHECKING:
 
 END_TRANSACTION = (
     "end or abort it in its producer; the broker aborts it after the producer's transaction.timeout.ms, and "
-    "`kafka-transactions.sh find-hanging --topic T` lists what stays even then, for its command `abort`"
+    "`kafka-transactions.sh find-hanging --topic T` lists those that stay open even then, for its command `abort`"
 )
 WAITING_KINDS = ("timeout", "connection")
-"""Failures of Redis that may pass; others do not."""
+"""Failures of Redis that may be temporary; others are not."""
 
 
 def check_broker(
     settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float
 ) -> Iterator[Finding]:
-    """Reach the brokers, and compare the topics with the schema; then look at the consumer group."""
+    """Connect to the brokers, and compare the topics with the schema; then check the consumer group."""
     if settings.broker.bootstrap is None:
         if settings.broker.security_protocol != "plaintext":
             fix = "set MILLRACE_BROKER__BOOTSTRAP"
-            yield Finding("broker", "wrong", "how to speak to the brokers is set, but not where they are", fix)
+            what = "MILLRACE_BROKER__SECURITY_PROTOCOL is set, but no address of the brokers"
+            yield Finding("broker", "wrong", what, fix)
         else:
-            yield Finding("broker", "skipped", "none is configured: a worker holds an embedded one, which is not Kafka")
+            what = "no brokers are configured: a worker runs an embedded broker, which is not Kafka"
+            yield Finding("broker", "skipped", what)
         return
     address = Brokers(settings.broker.bootstrap, settings.broker)
     topics, group = stream.topics(), group_of(own, stream.name)
@@ -62,7 +64,7 @@ def check_broker(
 
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Iterator[Finding]:
     waits, fix = "", ""
-    with suppress(Unavailable):  # the group's survey asks the same brokers, and says why they do not answer
+    with suppress(Unavailable):  # the survey of the group asks the same brokers, and reports why they do not answer
         waiting = total(OpenTransactions(address, topics, timeout_s).measure())
         if waiting.records:
             waits, fix = waiting.describe(SystemClock().now()), END_TRANSACTION
@@ -70,12 +72,15 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
         found = survey_group(address, group, topics, timeout_s)
     except Unavailable as outage:
         yield Finding(
-            "group", "unreachable", f"{group}: {outage.detail}", "try again, or give the user the right to read it"
+            "group",
+            "unreachable",
+            f"{group}: {outage.detail}",
+            "try again, or grant the user the right to read the group",
         )
         if waits:
             yield Finding("group", "warning", waits, fix)
         return
-    doubt = "" if found.is_counted else " (offsets, among which markers of transactions may be)"
+    doubt = "" if found.is_counted else " (counted in offsets, which may include transaction markers)"
     if found.state is None:
         reported = f"the brokers list no group {group}; {found.behind} records wait for it{doubt}"
     else:
@@ -86,12 +91,12 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
 def check_store(
     settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float
 ) -> Iterator[Finding]:
-    """Look at the store, and at the collection that readers are sent to."""
+    """Check the store, and the collection that the readers' alias points to."""
     spec = collection_spec(own, stream)
     if settings.store.url is None:
         yield from _embedded(settings, own, stream)
         return
-    from shared.vectorstore.qdrant.store import connect  # a second, for those alone who have a server
+    from shared.vectorstore.qdrant.store import connect  # takes a second, so imported only if a server is configured
     from shared.vectorstore.qdrant.survey import survey_server as survey_server
 
     yield from _proxy(settings)
@@ -105,13 +110,13 @@ def check_store(
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:
-    """Say by which proxy the store is asked, and which variables of the environment have no say in it."""
+    """Report which proxy is used for the store, and which variables of the environment are not used for it."""
     from shared.vectorstore.qdrant.client import proxy_of, unused_proxies
 
     used, unused = proxy_of(settings.store), unused_proxies(os.environ)
-    reported = [f"the store is asked by the proxy {used}" if used else "no proxy is used for the store"]
+    reported = [f"the store is reached through the proxy {used}" if used else "no proxy is used for the store"]
     if unused:
-        reported.append(f"{', '.join(unused)} of the environment: not used for it, MILLRACE_STORE__PROXY is")
+        reported.append(f"{', '.join(unused)} is set, but not used for it; MILLRACE_STORE__PROXY is")
     if used or unused:
         yield Finding("proxy", "ok", "; ".join(reported))
 
@@ -120,17 +125,17 @@ def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[F
     yield Finding("store", "ok", f"Qdrant {found.version} at {url}")
     for fault in found.faults:
         fix = "move the collection aside and index again"
-        yield Finding("store", "wrong", f"collection {spec.name} was made with other parameters: {fault}", fix)
+        yield Finding("store", "wrong", f"collection {spec.name} was created with other parameters: {fault}", fix)
     for limit in found.limits:
-        fix = "raise it, or switch strict mode off"
-        yield Finding("store", "wrong", f"the strict mode of collection {spec.name} allows too little: {limit}", fix)
+        fix = "raise the limit, or switch strict mode off"
+        yield Finding("store", "wrong", f"the strict mode of collection {spec.name} sets a limit too low: {limit}", fix)
     if found.exists and not found.faults and not found.limits:
-        yield Finding("store", "ok", f"collection {spec.name} is there, and guarded writes are honoured")
+        yield Finding("store", "ok", f"collection {spec.name} exists, and guarded writes are honoured")
     if found.target is None and not found.sees_alias:
         reported = (
-            f"the key is not shown where {spec.alias} stands: a worker starts, but does not notice when it is moved"
+            f"the API key may not read the alias {spec.alias}: a worker starts, but does not notice if it is moved"
         )
-        yield Finding("alias", "warning", reported, f"scope the key to {spec.alias} too")
+        yield Finding("alias", "warning", reported, f"extend the key's access to {spec.alias}")
     else:
         yield _alias(spec, found.target)
 
@@ -142,7 +147,7 @@ def _points(collection: Collection, own: StreamSettings, stream: Stream[Any, Any
 
 def _embedded(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
     folder, spec = settings.store.path, collection_spec(own, stream)
-    fix = "set MILLRACE_STORE__PATH, or change the owner or the rights"
+    fix = "set MILLRACE_STORE__PATH, or change the folder's owner or permissions"
     why = why_unusable(folder)
     if why is not None:
         yield Finding("store", "wrong", f"{folder} cannot be written: {why}", fix)
@@ -151,7 +156,7 @@ def _embedded(settings: Settings, own: StreamSettings, stream: Stream[Any, Any])
         owner = owner_of(folder)
     except OSError as error:
         why = f"user {os.getuid()} cannot read {error.filename}: {error.strerror}"
-        yield Finding("store", "wrong", f"who holds {folder} cannot be seen: {why}", fix)
+        yield Finding("store", "wrong", f"the process that uses {folder} cannot be determined: {why}", fix)
         return
     if owner is None:
         yield Finding("store", "ok", f"{folder} is free (embedded, for one process at a time)")
@@ -171,34 +176,34 @@ def _embedded(settings: Settings, own: StreamSettings, stream: Stream[Any, Any])
 def _alias(spec: CollectionSpec, target: str | None) -> Finding:
     alias, wanted = spec.alias, spec.name
     if target is None:
-        return Finding("alias", "ok", f"there is no alias {alias} yet: the first worker makes {wanted}")
+        return Finding("alias", "ok", f"there is no alias {alias} yet: the first worker creates {wanted}")
     if target == wanted:
-        return Finding("alias", "ok", f"{alias} stands for {target}")
+        return Finding("alias", "ok", f"{alias} points to {target}")
     return Finding(
         "alias",
         "warning",
-        f"{alias} stands for {target}, but the configured model writes {wanted}: readers and the audit see the old one",
-        "configure the model of that collection again, or index all of it under the new one and switch the alias",
+        f"{alias} points to {target}, but the configured model writes {wanted}: readers and the audit see the old one",
+        f"configure the model of {target} again, or index all items into {wanted} and switch the alias",
     )
 
 
 class _Failures(Observer):
-    """Keeps what the cache tells of a failed call."""
+    """Keeps the kinds of the cache's failures."""
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
 
     def cache_failed(self, operation: str, kind: str) -> None:
-        """Keep the kind."""
+        """Keep the kind of the failure."""
         self.kinds.append(kind)
 
 
 def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
-    """Ask Redis for a vector that nobody has."""
+    """Ask Redis for a vector under a key that is not in use."""
     if settings.cache.redis_url is None:
         yield Finding("cache", "skipped", f"no Redis is configured; {settings.cache.memory_mib} MiB in the process")
         return
-    from shared.cache.redis import RedisCache  # half a second, for those alone who have a Redis
+    from shared.cache.redis import RedisCache  # takes half a second, so imported only if Redis is configured
 
     failures = _Failures()
     with closing(RedisCache(settings.cache, model_card(own).dim, SystemClock(), failures)) as cache:
@@ -207,8 +212,10 @@ def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
         yield Finding("cache", "ok", f"Redis answers within {settings.cache.timeout_s:g} s")
         return
     kind = failures.kinds[0]
-    reported = f"Redis fails ({kind}): workers go on without it, and embed what it would have known"
+    reported = (
+        f"Redis fails ({kind}): workers continue without it, and compute again the vectors that it would have held"
+    )
     if kind in WAITING_KINDS:
         yield Finding("cache", "unreachable", reported, "start it, or correct MILLRACE_CACHE__REDIS_URL")
     else:
-        yield Finding("cache", "wrong", reported, "correct the user, the password or the rights: docs/security.md")
+        yield Finding("cache", "wrong", reported, "correct the user, the password or the permissions: docs/security.md")

@@ -1,1 +1,1 @@
-"""From a file of tickets to events on the input topic: reading, mapping, checking, sending, reporting."""
+"""The import of a file of tickets as events on the input topic: reading, mapping, checking, sending, reporting."""

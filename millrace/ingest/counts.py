@@ -1,4 +1,4 @@
-"""What became of the rows of a file: counted while it is sent, kept beside the progress, reported at the end."""
+"""Counts of what became of a file's rows: updated while it is sent, kept beside the progress, reported at the end."""
 
 from array import array
 from dataclasses import asdict, dataclass, field
@@ -12,10 +12,10 @@ from schemas.base import Deletion, Event
 from shared.errors import Rejected
 
 EXAMPLES = 3
-"""Rows named for each reason."""
+"""Number of rows named for each reason."""
 
 REASONS_KEPT = 50
-"""Reasons counted apart; a file of rubbish may bring any number of them."""
+"""Largest number of reasons that are counted separately; a file of invalid rows may have any number of them."""
 
 OTHER_REASONS = "other reasons"
 
@@ -25,7 +25,7 @@ class Refused:
     """The rows refused for one reason.
 
     Attributes:
-        rows: How many.
+        rows: Number of rows.
         examples: The first of them, with the reason in full.
     """
 
@@ -35,10 +35,10 @@ class Refused:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the rows.
+    """Counts of what became of the rows.
 
     Attributes:
-        sent: Rows sent; in a dry run rows that would be.
+        sent: Rows sent; in a dry run, rows that would be sent.
         refused: Field and reason -> rows.
         textless: Tickets with neither subject nor body.
         deletions: Events that delete a ticket.
@@ -57,11 +57,11 @@ class Counts:
 
     @property
     def rows_refused(self) -> int:
-        """How many rows were refused for any reason."""
+        """Number of rows that were refused for any reason."""
         return sum(each.rows for each in self.refused.values())
 
     def take(self, row: Row, event: Any) -> None:
-        """Count a row that becomes an event."""
+        """Count a row that became an event."""
         self.sent += 1
         self.short += bool(row.missing)
         if isinstance(event, Deletion):
@@ -73,7 +73,7 @@ class Counts:
             self.unrated += event.satisfaction is None
 
     def refuse(self, row: Row, why: Rejected) -> None:
-        """Count a row that does not."""
+        """Count a row that was refused."""
         name = f"{why.field}: {why.reason.value}"
         if name not in self.refused and len(self.refused) >= REASONS_KEPT:
             name = OTHER_REASONS
@@ -83,12 +83,12 @@ class Counts:
             refused.examples.append(f"{row.name}: {why.detail}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for a file or for JSON."""
+        """Return the counts as plain values, for a file or for JSON."""
         return asdict(self)
 
     @classmethod
     def of(cls, kept: dict[str, Any]) -> "Counts":
-        """Return what `as_dict` gave."""
+        """Return the counts that `as_dict` wrote."""
         refused = {name: Refused(**each) for name, each in kept.get("refused", {}).items()}
         return cls(**{**kept, "refused": refused})
 
@@ -96,21 +96,21 @@ class Counts:
 class Identities:
     """Counts events that share tenant, id and version with an earlier one: hashes of 8 bytes each, compared at the end.
 
-    Of a million rows two differing ones have the same hash once in forty million files.
+    Among a million rows, two different ones have the same hash in one of forty million files.
     """
 
     def __init__(self) -> None:
         self._hashes = array("q")
 
     def add(self, event: Event) -> None:
-        """Take an event that is sent, or was."""
+        """Add an event that is sent now or was sent before."""
         self._hashes.append(hash((event.tenant_id, DEFAULT.source_id(event), event.event_version)))
 
     @property
     def shared(self) -> int:
-        """How many events have the identity of an earlier one."""
+        """Number of events that have the identity of an earlier one."""
         if not self._hashes:
             return 0
         hashes = np.frombuffer(self._hashes, np.int64)
-        hashes.sort()  # in place: a copy of the hashes of a large file is as large as all else that an import needs
+        hashes.sort()  # in place: for a large file, a copy would double the memory that an import needs
         return int(np.count_nonzero(hashes[1:] == hashes[:-1]))

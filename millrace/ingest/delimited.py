@@ -1,4 +1,4 @@
-"""Reading a delimited file: comma, semicolon, tab or pipe, under a header."""
+"""Reading a delimited file with a header: comma, semicolon, tab or pipe."""
 
 import csv
 import io
@@ -18,13 +18,13 @@ EXCEL_HINT = re.compile(r'"?sep=(.)"?\s*\Z', re.IGNORECASE)
 
 TAB_ENDINGS = (".tsv", ".tab")
 MARK = "\ufeff"
-"""A byte order mark: in the middle of a file where marked files were joined."""
+"""A byte order mark: it appears in the middle of a file if files with marks were joined."""
 
 CELL_LIMIT_CHARS = 64 << 20
-"""No cell is that long. A quote that is never closed would otherwise read the rest of the file into one cell."""
+"""Longest cell. Without a limit, a quote that is never closed would put the rest of the file into one cell."""
 
 LEAST_COLUMNS = 3
-SWALLOWED = "a line within a quoted cell looks like a row of its own; perhaps a quote is not closed where it should be"
+SWALLOWED = "a line within a quoted cell looks like a row of its own; perhaps a closing quote is missing before it"
 SAMPLE_CHARS = 64 << 10
 SAMPLE_ROWS = 50
 
@@ -33,12 +33,12 @@ class DelimitedFile:
     """A table in a text file.
 
     Args:
-        path: Where it is.
-        encoding: How it is written, unless a byte order mark says so; None is UTF-8.
-        delimiter: What parts its cells; None recognises it.
+        path: Path of the file.
+        encoding: Its encoding, unless a byte order mark shows it; None stands for UTF-8.
+        delimiter: The character between its cells; with None it is detected.
 
     Raises:
-        Fatal: it is empty, it cannot be read as text, or the encoding does not exist.
+        Fatal: the file is empty, it cannot be read as text, or the encoding does not exist.
     """
 
     def __init__(self, path: Path, encoding: str | None, delimiter: str | None) -> None:
@@ -52,14 +52,14 @@ class DelimitedFile:
         self._blanks = False
         header = next(self._records(), None)
         if header is None:
-            raise Fatal(f"{path} is empty: it has not even a header")
+            raise Fatal(f"{path} is empty: it needs a header and at least one row")
         self._blanks = any(cell.startswith(" ") for cell in header[1])
         self._width = len(header[1])
         self.columns = trimmed(header[1])
 
     @property
     def described(self) -> str:
-        """How the file is written, in words."""
+        """The format of the file, in words."""
         name = NAMES.get(self._delimiter, repr(self._delimiter))
         return f"{name}-separated, {self._encoding.removesuffix('-sig').upper()}"
 
@@ -67,7 +67,7 @@ class DelimitedFile:
         """Yield the rows below the header.
 
         Raises:
-            Fatal: a byte is wrong, or quotes are, so that it is not known where a row ends.
+            Fatal: a byte does not fit the encoding, or quotes do not match, so that the end of a row is unknown.
         """
         records = self._records()
         next(records, None)
@@ -84,16 +84,16 @@ class DelimitedFile:
             yield Row(number, line, dict(zip(columns, cells, strict=False)), fault, missing)
 
     def _recognised(self, likely: str | None) -> str:
-        """Return the delimiter: the likely one, if the header has it, else the one that fits."""
+        """Return the delimiter: the likely one if the header contains it, else the one that fits best."""
         sample = _sample(self._path, self._encoding, self._skipped_lines)
         header = sample.lstrip().partition("\n")[0]
         found = recognise(sample)
         return likely if likely is not None and (likely in header or found not in header) else found
 
     def _records(self) -> Iterator[tuple[int, list[str], bool]]:
-        """Yield the header and each row, with the line it begins on and whether it has others.
+        """Yield the header and each row, with the line on which it begins and whether it has more lines.
 
-        Records of empty cells are left out, and so is the header where it comes again because files were joined.
+        Records of empty cells are skipped, and so are repetitions of the header, which appear if files were joined.
         """
         with opened_text(self._path, self._encoding) as opened:
             for _ in range(self._skipped_lines):
@@ -121,7 +121,7 @@ class DelimitedFile:
 
 
 def _holds_a_row(cells: list[str], delimiter: str) -> bool:
-    """Return whether a line within a cell looks like a row: as many cells, the first of the same form as the row's own."""
+    """Return whether a line in a cell looks like a row: it has as many cells, and its first cell has the row's form."""
     form = _form(cells[0])
     if "9" not in form or len(cells) < LEAST_COLUMNS:
         return False
@@ -132,17 +132,17 @@ def _holds_a_row(cells: list[str], delimiter: str) -> bool:
 
 
 def _form(text: str) -> str:
-    """Return a text with 9 for each run of digits and a for each run of letters: `T-17` is `a-9`."""
+    """Return a text with 9 for each sequence of digits and "a" for each word: the form of `T-17` is `a-9`."""
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text.strip()))
 
 
 def recognise(sample: str) -> str:
-    """Return the delimiter under which most rows are as wide as the header; among equals the most cells, least blanks."""
+    """Return the delimiter for which most rows have the header's width; in a tie, more cells win, then fewer blanks."""
     return max(DELIMITERS.values(), key=lambda delimiter: _fit(sample, delimiter))
 
 
 def _sample(path: Path, encoding: str, skipped_lines: int) -> str:
-    """Return the beginning of a file, from a line on, up to the end of a line."""
+    """Return the beginning of a file without the skipped lines, up to the end of a line."""
     with path.open(encoding=encoding, newline="", errors="replace") as opened:
         for _ in range(skipped_lines):
             opened.readline()
@@ -152,9 +152,9 @@ def _sample(path: Path, encoding: str, skipped_lines: int) -> str:
 
 
 def _fit(sample: str, delimiter: str) -> tuple[float, int, int]:
-    """Return the share of rows as wide as the header, that width, and less for blanks after delimiters, as in prose.
+    """Return the share of rows with the header's width, that width, and minus the number of blanks after delimiters.
 
-    A width of 1 speaks for no delimiter.
+    Blanks count against a delimiter because prose has blanks after commas. A width of 1 scores 0.
     """
     widths: list[int] = []
     blanks = 0

@@ -1,4 +1,4 @@
-"""In which encoding a file is written, and where a byte does not fit it."""
+"""Finding the encoding of a file, and the place of a byte that does not fit it."""
 
 import codecs
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ BYTE_ORDER_MARKS = (
 )
 DEFAULT = "utf-8"
 ADVICE = "save the file as UTF-8, or give its encoding: --encoding cp1252 for most files written on Windows"
-OTHER_ADVICE = "it is written in another encoding"
+OTHER_ADVICE = "the file has another encoding: give it with --encoding"
 
 
 def encoding_of(path: Path, given: str | None) -> str:
-    """Return what a file's byte order mark says, else what was given, else UTF-8.
+    """Return the encoding that a file's byte order mark shows, else the given one, else UTF-8.
 
     Raises:
-        Fatal: there is no encoding of the given name.
+        Fatal: the given encoding does not exist, or the file looks like UTF-16 without a byte order mark.
     """
     with path.open("rb") as opened:
         head = opened.read(64)
@@ -35,7 +35,7 @@ def encoding_of(path: Path, given: str | None) -> str:
         name = "utf-16-be" if head[0] == 0 else "utf-16-le"
         raise Fatal(f"{path} looks like UTF-16 without a byte order mark: try --encoding {name}")
     try:
-        "".encode(given or DEFAULT)  # refuses codecs that are not encodings of text, too
+        "".encode(given or DEFAULT)  # also refuses codecs that do not encode text
     except (LookupError, UnicodeError) as error:
         raise Fatal(f"--encoding {given}: {error}; common ones are utf-8, cp1252, latin-1 and utf-16") from error
     return given or DEFAULT
@@ -43,24 +43,25 @@ def encoding_of(path: Path, given: str | None) -> str:
 
 @contextmanager
 def opened_text(path: Path, encoding: str) -> Iterator[TextIO]:
-    """Open a file for reading, with its line ends as they are.
+    """Open a file for reading, without changing its line ends.
 
     Raises:
-        Fatal: a byte does not fit the encoding; the error names its line and place.
+        Fatal: a byte does not fit the encoding; the error names its line and its place in the line.
     """
     with path.open(encoding=encoding, newline="") as opened:
         try:
             yield opened
         except UnicodeDecodeError as error:
             raise Fatal(_wrong_byte(path, encoding)) from error
-        except UnicodeError as error:  # UTF-16 without a byte order mark, for one
+        except UnicodeError as error:  # for example UTF-16 without a byte order mark
             raise Fatal(
-                f"{path} is not {encoding.upper()}: {error}; without a byte order mark it is utf-16-le or utf-16-be"
+                f"{path} is not {encoding.upper()}: {error}; if it is UTF-16 without a byte order mark, give "
+                "--encoding utf-16-le or utf-16-be"
             ) from error
 
 
 def _wrong_byte(path: Path, encoding: str) -> str:
-    """Find the first wrong byte again: the error of a text file counts from where its buffer began."""
+    """Describe the first byte that does not fit; it is searched again, as Python's error counts only from its buffer."""
     name = encoding.removesuffix("-sig").upper()
     advice = ADVICE if name == "UTF-8" else OTHER_ADVICE
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -71,4 +72,4 @@ def _wrong_byte(path: Path, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 wrong = f"0x{error.object[error.start]:02X}"
                 return f"{path}, line {number}, byte {error.start + 1}: {wrong} is not {name}; {advice}"
-    return f"{path}: the last character is cut off in the middle, or the file is not {name}; {advice}"
+    return f"{path}: the last character is cut off, or the file is not {name}; {advice}"

@@ -1,4 +1,4 @@
-"""From a row to the event that is sent; the same row gives the same event on every run."""
+"""Making the event that is sent for a row; the same row gives the same event on every run."""
 
 import json
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A row's event, and the record that carries it."""
+    """The event of a row, and the record that carries it."""
 
     event: Event
     message: Message
 
 
 class Maker:
-    """Makes events of a file's rows.
+    """Makes events from a file's rows.
 
     Args:
-        source: The file; its digest and the row's number make the ids of rows that have none.
+        source: The file; rows without an id get one from its digest and the row's number.
         mapped: How columns become fields.
 
     Raises:
@@ -70,12 +70,12 @@ class Maker:
         """Return the event of a row.
 
         Raises:
-            Rejected: the row does not make one; the error names the field.
+            Rejected: the row does not give a valid event; the error names the field.
         """
         if row.fault is not None:
             raise row.fault
         if row.missing and self._is_cut_off(row):
-            what = f"{len(row.cells) - len(row.missing)} of {len(row.cells)} cells, and no text is among them"
+            what = f"only {len(row.cells) - len(row.missing)} of {len(row.cells)} cells, and no text among them"
             what += "; perhaps a line break in a text is not quoted"
             raise Rejected(FailureReason.MISSING_FIELD, "row", what)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")
@@ -83,7 +83,7 @@ class Maker:
         return Made(event, Message(input_topic(DEFAULT.name), DEFAULT.key(event), value))
 
     def _is_cut_off(self, row: Row) -> bool:
-        """Return whether a row ends before its text: mostly it is the end of the row above."""
+        """Return whether a row ends before its text: such a row is mostly the end of the row above it."""
         texts = [row.cells.get(column) for column in self._texts]
         return not self._texts.isdisjoint(row.missing) and not any(str(text or "").strip() for text in texts)
 
@@ -109,14 +109,14 @@ class Maker:
         return event
 
     def _id_of(self, row: Row) -> str:
-        """Return the id of a row that gives none; where a column holds the ids, a row has to give one."""
+        """Return an id for a row without one; if a column holds the ids, such a row is refused."""
         if self._id_column is not None:
             what = f"the cell of {printable(self._id_column)} is empty"
             raise Rejected(FailureReason.MISSING_FIELD, DEFAULT.id_field, what)
         return row_id(self._source, row.number)
 
     def _put_attributes(self, event: dict[str, Any], cells: Mapping[str, Any]) -> None:
-        """Add the columns and constants that are attributes to those of the row."""
+        """Add the columns and constants that are attributes to the row's own attributes."""
         own = event.get("attributes", {})
         if not isinstance(own, Mapping):
             return
@@ -128,10 +128,10 @@ class Maker:
 
 
 def row_id(source: TableFile, number: int) -> str:
-    """Return the source id of a row that has none of its own: a digest of the file and the row's number."""
+    """Return the source id of a row without an id of its own: a digest of the file and the row's number."""
     return sha256(f"{source.digest}:{number}".encode()).hexdigest()[:16]
 
 
 def _bare(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes under their own names."""
+    """Return attributes under their names without the prefix."""
     return {name.removeprefix(ATTRIBUTE): value for name, value in attributes.items()}

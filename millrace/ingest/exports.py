@@ -1,4 +1,4 @@
-"""The exports of other systems whose headers are known: `exports.toml`."""
+"""Exports of other systems that Millrace recognises by their headers: `exports.toml`."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from millrace.ingest.fields import normal
 
 OTHERS = "*"
-"""In the values of a field: whatever has no row of its own."""
+"""In the values of a field: any value that is not listed."""
 
 
 class Export(BaseModel):
-    """What is known of an export: see the head of `exports.toml`. Names of columns and values are normal ones."""
+    """The description of an export: see the head of `exports.toml`. Names of columns and values are normalised."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,15 +29,15 @@ class Export(BaseModel):
 
 @cache
 def known_exports() -> tuple[Export, ...]:
-    """Return the exports known, in the order in which they are tried."""
+    """Return the known exports, in the order in which they are tried."""
     text = files("millrace.ingest").joinpath("exports.toml").read_text(encoding="utf-8")
     return tuple(Export.model_validate(_normal(each)) for each in tomllib.loads(text).values())
 
 
 def recognise_export(columns: Sequence[str]) -> Export | None:
-    """Return the export that has such a header, if it is known."""
-    there = {normal(column) for column in columns}
-    return next((each for each in known_exports() if any(marks <= there for marks in each.signatures)), None)
+    """Return the known export that has this header, or None."""
+    present = {normal(column) for column in columns}
+    return next((each for each in known_exports() if any(marks <= present for marks in each.signatures)), None)
 
 
 def _normal(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The fields of an event that a column can be, how column names are compared, and which field a strange one may mean."""
+"""The fields of an event that columns map to, how column names are compared, and suggestions for unknown columns."""
 
 import re
 import string
@@ -16,7 +16,7 @@ TEXT_FIELDS = frozenset({"subject", "body"})
 
 
 def _choices(name: str) -> tuple[str, ...]:
-    """Return the values that a field of the schema allows, where it names them."""
+    """Return the values that the schema allows for a field with fixed values."""
     allowed = DEFAULT.snapshot.model_fields[name].annotation
     literals = [allowed, *get_args(allowed)] if get_origin(allowed) is not Literal else [allowed]
     return next(get_args(each) for each in literals if get_origin(each) is Literal)
@@ -25,25 +25,25 @@ def _choices(name: str) -> tuple[str, ...]:
 CHOICES: Mapping[str, tuple[str, ...]] = {name: _choices(name) for name in ("priority", "channel", "reason")} | {
     "reason": (*_choices("reason"), "deleted")
 }
-"""Fields that know a few values; they are compared without regard to case and surrounding blanks."""
+"""Fields with fixed values, which are compared without regard to case and surrounding blanks."""
 
 BLANKS = string.whitespace + "\ufeff\u200b"
-"""What is left out at both ends of a name; among it a second byte order mark, which some programs write."""
+"""Characters that are removed from both ends of a name; some programs write a second byte order mark there."""
 
 NEAR = 0.8
-"""How alike a column and a known name must be to be suggested: the ratio of `difflib`, 1 for equal names."""
+"""How similar a column and a known name must be for a suggestion: the ratio of `difflib`, 1 for equal names."""
 
 NEVER_SUGGESTED = frozenset({"tenant_id", "event_id", "event_version", "attributes"})
-"""Fields of which a wrong one does more harm than a missing one."""
+"""Fields for which a wrong column does more harm than a missing one."""
 
 MEANT = 0.95
-"""How alike a name is that another system gives to the field: only the field's own name is nearer."""
+"""Similarity of a name that another system uses for the field: only the field's own name is more similar."""
 
 TEXT_WORDS = frozenset({"description", "message", "body", "text", "content", "beschreibung", "nachricht", "mensaje"})
 OTHER_WORDS = frozenset(
     {"id", "ids", "count", "date", "time", "at", "by", "type", "status", "length", "language", "short"}
 )
-"""A name of several words with one of the former and none of the latter may be the body: `first_message`."""
+"""A column may be the body if its name has one of `TEXT_WORDS` and none of `OTHER_WORDS`: `first_message`."""
 
 MEANINGS: Mapping[str, str] = {
     "ticket_id": "id, number, case number, issue key, key, reference, nr, ticketnummer, numero",
@@ -63,21 +63,21 @@ MEANINGS: Mapping[str, str] = {
     "agent_label": "label, category, intent, class, topic, queue, kategorie, categorie, categoria",
     "language": "lang, locale, sprache, idioma, langue",
 }
-"""Names that other systems give to a field: a suggestion for a person, never a mapping."""
+"""Names that other systems use for a field: they are only suggested to a person, never mapped."""
 
 
 def normal(column: str) -> str:
-    """Return a column's name as names are compared: without regard to case, and to blanks around it."""
+    """Return a column's name in the form that is compared: case-folded and without blanks around it."""
     return normalize("NFKC", column).strip(BLANKS).casefold()
 
 
 def is_field(name: str) -> bool:
-    """Return whether an event has such a field."""
+    """Return whether an event has a field of this name."""
     return name in FIELDS or (name.startswith(ATTRIBUTE) and name != ATTRIBUTE)
 
 
 def event_field_of(column: str) -> str | None:
-    """Return the field a column is called like; the name of an attribute keeps its case."""
+    """Return the field that has the column's name, or None; the name of an attribute keeps its case."""
     name = normal(column)
     if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:
         return ATTRIBUTE + column.strip()[len(ATTRIBUTE) :]
@@ -85,11 +85,11 @@ def event_field_of(column: str) -> str | None:
 
 
 def suggestions(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
-    """Return which field each column may mean; a field that is taken, or better meant by another column, is left out.
+    """Return the field that each column may mean, without fields that are taken or that another column fits better.
 
     Args:
-        columns: Names that no field has.
-        taken: Fields that other columns are already.
+        columns: Names of columns that are not names of fields.
+        taken: Fields that other columns are mapped to already.
     """
     found: dict[str, tuple[float, str]] = {}
     for column in columns:
@@ -100,7 +100,7 @@ def suggestions(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
 
 
 def _likeness(column: str, field: str) -> float:
-    """Return how alike a column's name and the names of a field are, in [0, 1]."""
+    """Return how similar a column's name and the names of a field are, in [0, 1]."""
     words = _words(column)
     if not words:
         return 0.0

@@ -1,4 +1,4 @@
-"""Looking at the whole file before anything is sent: how many rows it has, which columns, and whether it can be read."""
+"""Reading the whole file before anything is sent, to find its rows and columns and whether it can be read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ STEP_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class FileSurvey:
-    """What a file holds.
+    """The size and the columns of a file.
 
     Attributes:
-        rows: How many rows, those that cannot be used too.
-        columns: The header, or the names that rows of JSON Lines have, in the order in which they come up.
+        rows: Number of rows, including those that cannot be used.
+        columns: The header or, in JSON Lines, the names in all rows, in the order of their first appearance.
     """
 
     rows: int
@@ -28,11 +28,11 @@ def survey_file(source: TableFile, advance: Callable[[int], None]) -> FileSurvey
 
     Args:
         source: The file.
-        advance: Called with a number of rows now and then.
+        advance: Called from time to time with the number of rows read since the last call.
 
     Raises:
-        Fatal: it holds no row, or none that can be used; a byte is wrong, or a quote is never closed; it has too many
-            columns.
+        Fatal: the file has no rows, or none that can be used; a byte does not fit the encoding, or a quote is never
+            closed; it has too many columns.
     """
     header = source.table.columns
     named: dict[str, None] = {}
@@ -50,7 +50,7 @@ def survey_file(source: TableFile, advance: Callable[[int], None]) -> FileSurvey
         if rows % STEP_ROWS == 0:
             advance(STEP_ROWS)
     if not rows:
-        raise Fatal(f"{source.path} holds no rows{'' if header is None else ', only a header'}")
+        raise Fatal(f"{source.path} has no rows{'' if header is None else ', only a header'}")
     if not usable:
-        raise Fatal(f"{source.path}: not one of its {rows} rows can be used; {first_fault}")
+        raise Fatal(f"{source.path}: none of its {rows} rows can be used; the first: {first_fault}")
     return FileSurvey(rows, tuple(named) if header is None else header)

@@ -1,4 +1,4 @@
-"""Whether the first line of a table names its columns, or is already a row."""
+"""The check whether the first line of a table is a header, or is already a row of data."""
 
 import re
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ DATA = re.compile(
 
 
 def looks_like_data(columns: Sequence[str]) -> bool:
-    """Return whether a cell of the first line is a number, a date, an address or a sentence, as no column is called.
+    """Return whether a cell of the first line is a number, date, address or sentence, which column names are not.
 
-    Questions are columns: those of a form.
+    Questions are accepted as column names: exports of forms have them.
     """
     cells = [column.strip() for column in columns if not column.rstrip().endswith("?")]
     return any(DATA.fullmatch(cell) or len(cell.split()) > 5 for cell in cells)

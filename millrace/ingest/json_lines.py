@@ -1,4 +1,4 @@
-"""Reading JSON Lines: one object a line."""
+"""Reading JSON Lines: one object per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,18 +11,18 @@ from shared.errors import Fatal, Rejected
 
 
 class JsonLinesFile:
-    """A file of one JSON object a line. A line that is not one costs its row alone.
+    """A file with one JSON object per line. If a line is not an object, only its row is refused.
 
     Args:
-        path: Where it is.
-        encoding: How it is written, unless a byte order mark says so; None is UTF-8.
+        path: Path of the file.
+        encoding: Its encoding, unless a byte order mark shows it; None stands for UTF-8.
 
     Raises:
-        Fatal: the file holds one JSON document over several lines, or the encoding does not exist.
+        Fatal: the file is one JSON document over several lines, or the encoding does not exist.
     """
 
     columns = None
-    """Each line names its own: they are known when all are read."""
+    """Each line names its own columns, so all are known only when the whole file has been read."""
 
     def __init__(self, path: Path, encoding: str | None) -> None:
         self._path, self._encoding = path, encoding_of(path, encoding)
@@ -31,19 +31,19 @@ class JsonLinesFile:
             line, first = next(lines, (0, ""))
         if first.startswith("[") or first == "{":
             each = "." if first == "{" else ".[]"
-            advice = f"`jq -c '{each}' {path.name} > tickets.jsonl` makes lines of it"
+            advice = f"convert it with `jq -c '{each}' {path.name} > tickets.jsonl`"
             raise Fatal(f"{path}, line {line}: expected an object on each line, found one JSON document; {advice}")
 
     @property
     def described(self) -> str:
-        """How the file is written, in words."""
+        """The format of the file, in words."""
         return f"JSON Lines, {self._encoding.removesuffix('-sig').upper()}"
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each line that is not blank.
 
         Raises:
-            Fatal: a byte is wrong.
+            Fatal: a byte does not fit the encoding.
         """
         number = 0
         with opened_text(self._path, self._encoding) as opened:
@@ -58,7 +58,7 @@ class JsonLinesFile:
 
 
 def _flat(cells: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with what its objects hold beside them, under dotted names: `via.channel`."""
+    """Return an object and, beside them, the values of the objects in it under dotted names: `via.channel`."""
     nested = [(name, value) for name, value in cells.items() if isinstance(value, dict) and name != "attributes"]
     return (
         cells | {f"{name}.{inner}": value for name, held in nested for inner, value in held.items()}

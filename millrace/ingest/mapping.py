@@ -1,4 +1,4 @@
-"""Which column is which field: what was asked for, what the names say, and what is refused rather than guessed."""
+"""Mapping columns to fields: by the user's options, by the columns' names, and refusing what would need guessing."""
 
 import re
 from collections import Counter
@@ -31,14 +31,14 @@ SHOWN_COLUMNS = 40
 
 @dataclass(frozen=True, slots=True)
 class MappingOptions:
-    """How rows are to become events, as the user says.
+    """How rows become events, by the user's options.
 
     Attributes:
-        tenant_id: The tenant of rows that name none.
-        columns: Column -> field, "" for a column that is left out; they win over what the names say.
-        constants: Field -> value, for every row; they win over columns.
-        values: Field -> value in the file -> value of the field, "" for one that is left out.
-        id_column: The column that holds the ticket's id, the same as a column mapped to `ticket_id`.
+        tenant_id: The tenant of rows that name no tenant.
+        columns: Column -> field, "" for a column that is left out; these win over the columns' names.
+        constants: Field -> value, for every row; these win over columns.
+        values: Field -> value in the file -> value of the field, "" for a value that is left out.
+        id_column: The column with the ticket's id; the same as mapping that column to `ticket_id`.
         times: How times are read.
     """
 
@@ -50,19 +50,19 @@ class MappingOptions:
     times: TimeReading = STRICT
 
     def __post_init__(self) -> None:
-        """Refuse what no file can make right.
+        """Refuse options that are wrong for every file.
 
         Raises:
-            Fatal: a field does not exist, a value is empty, or the tenant is not one.
+            Fatal: a field does not exist, a value is empty, or the tenant is not valid.
         """
         for name in (*self.columns.values(), *self.constants, *self.values):
             if name and not is_field(name):
                 raise Fatal(f"a ticket has no field {name}; it has {', '.join(sorted(FIELDS))} and attributes.NAME")
         for name, value in self.constants.items():
             if not value:
-                raise Fatal(f"--set {name}=: a value is missing; --map COLUMN= leaves a column out")
+                raise Fatal(f"--set {name}=: the value is missing; to leave a column out, use --map COLUMN=")
         if re.fullmatch(TENANT_PATTERN, self.tenant_id) is None:
-            what = "a tenant is 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit"
+            what = "a tenant is 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
             raise Fatal(f"--tenant {printable(self.tenant_id)}: {what}")
 
 
@@ -71,10 +71,10 @@ class RowMapping:
     """How rows become events.
 
     Attributes:
-        tenant_id: The tenant of rows that name none.
+        tenant_id: The tenant of rows that name no tenant.
         columns: Column -> field, for each column that is used.
         constants: Field -> value, for every row.
-        values: Field -> normal value in the file -> value of the field; "*" stands for any other value.
+        values: Field -> normalised value in the file -> value of the field; "*" stands for any other value.
         times: How times are read.
     """
 
@@ -87,13 +87,13 @@ class RowMapping:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMatch:
-    """A file's columns and what they are.
+    """A file's columns and the fields that they map to.
 
     Attributes:
         mapped: How rows become events.
-        unused: Columns that are no field, in order.
+        unused: Columns that map to no field, in order.
         suggested: Unused column -> field that it may mean.
-        export: The export that was recognised.
+        export: The export that was recognised; None if none was.
     """
 
     mapped: RowMapping
@@ -103,17 +103,17 @@ class ColumnMatch:
 
 
 def match_columns(path: Path, columns: Sequence[str], options: MappingOptions, is_header: bool) -> ColumnMatch:
-    """Decide which column is which field.
+    """Decide which column maps to which field.
 
     Args:
         path: The file, for messages.
-        columns: Their names, in order.
-        options: What the user says.
-        is_header: Whether the names come from one header, so that two equal ones hide each other.
+        columns: The names of its columns, in order.
+        options: The user's options.
+        is_header: Whether the names come from one header, so that the cells of one of two equal names would be lost.
 
     Raises:
-        Fatal: a column that was mapped is not there, one is there twice, or two are one field; no column is a field, or
-            none is the subject or the body though one looks like it.
+        Fatal: a mapped column does not exist, a column appears twice, or two columns map to one field; or no column maps
+            to a field, or none to the subject or the body although one looks like it.
     """
     export = recognise_export(columns)
     given = _given(path, columns, options)
@@ -125,7 +125,7 @@ def match_columns(path: Path, columns: Sequence[str], options: MappingOptions, i
         _refuse_repeated(path, {column: times for column, times in repeated.items() if column not in harmless}, used)
     _refuse_shared(path, used, is_header)
     fields = {*used.values(), *options.constants}
-    _refuse_values_in_vain(options, fields)
+    _refuse_unused_values(options, fields)
     unused = tuple(column for column in dict.fromkeys(columns) if column not in used)
     suggested = suggestions([c for c in unused if c not in chosen and c not in repeated and c.strip()], fields)
     times = options.times
@@ -138,7 +138,7 @@ def match_columns(path: Path, columns: Sequence[str], options: MappingOptions, i
 
 
 def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[str, str]:
-    """Return column -> field as the user says, each column under its name in the file."""
+    """Return column -> field by the user's options, each column under its name in the file."""
     asked = [("--map", *pair) for pair in options.columns.items()]
     if options.id_column is not None:
         asked.append(("--id-column", options.id_column, DEFAULT.id_field))
@@ -148,7 +148,7 @@ def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[
         if column is None:
             near = suggest_column(columns, name)
             perhaps = f"; perhaps {printable(near)}?" if near else ""
-            raise Fatal(f"{path}: {option} {printable(name)}: there is no such column{perhaps}\n{_listed(columns)}")
+            raise Fatal(f"{path}: {option} {printable(name)}: the file has no such column{perhaps}\n{_listed(columns)}")
         if column in given:
             raise Fatal(f"{path}: {option} {printable(name)}: the column is mapped twice")
         given[column] = target
@@ -156,9 +156,9 @@ def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[
 
 
 def _by_name(columns: Sequence[str], given: Mapping[str, str], export: Export | None) -> dict[str, str]:
-    """Return column -> field by the names alone: those of a known export first, then the fields' own.
+    """Return column -> field by the names alone: the names of a known export first, then the fields' own names.
 
-    A column that the export has for something else, or for a field that another column is, gives "".
+    A column that the export does not use, or maps to a field that another column already has, gives "".
     """
     taken = set(given.values())
     found: dict[str, str] = {}
@@ -178,15 +178,15 @@ def _by_name(columns: Sequence[str], given: Mapping[str, str], export: Export | 
 
 
 def find_column(columns: Sequence[str], name: str) -> str | None:
-    """Return the column of a name: the very same, else the only one that is equal but for case and blanks."""
+    """Return the column with exactly this name, else the only one that is equal apart from case and blanks."""
     if name in columns:
         return name
-    alike = {column for column in columns if normal(column) == normal(name)}
-    return alike.pop() if len(alike) == 1 else None
+    similar = {column for column in columns if normal(column) == normal(name)}
+    return similar.pop() if len(similar) == 1 else None
 
 
 def suggest_column(columns: Sequence[str], name: str) -> str | None:
-    """Return the column whose name is most like a mistyped one, if any is."""
+    """Return the column whose name is most similar to a mistyped one; None if no name is similar enough."""
     by_name = {normal(column): column for column in columns}
     near = get_close_matches(normal(name), by_name, n=1, cutoff=0.6)
     return by_name[near[0]] if near else None
@@ -204,14 +204,14 @@ def _values(options: MappingOptions, export: Export | None) -> dict[str, dict[st
 def _refuse_repeated(path: Path, repeated: Mapping[str, int], used: Mapping[str, str]) -> None:
     for column, times in repeated.items():
         more = "" if column in used else f", or leave them out with --map '{printable(column)}='"
-        what = f"the column {printable(column)} is there {times} times; rename one of them in the file"
+        what = f"the column {printable(column)} appears {times} times; rename all but one of them in the file"
         raise Fatal(f"{path}: {what}{more}")
 
 
-def _refuse_values_in_vain(options: MappingOptions, fields: Set[str]) -> None:
+def _refuse_unused_values(options: MappingOptions, fields: Set[str]) -> None:
     for name, values in options.values.items():
         if name not in fields:
-            raise Fatal(f"--value {name}:...: no column is {name}")
+            raise Fatal(f"--value {name}:...: no column maps to {name}; map one with --map COLUMN={name}")
         for value, target in values.items():
             if target and name in CHOICES and normal(target) not in CHOICES[name]:
                 raise Fatal(
@@ -220,28 +220,30 @@ def _refuse_values_in_vain(options: MappingOptions, fields: Set[str]) -> None:
 
 
 def _refuse_shared(path: Path, used: Mapping[str, str], is_header: bool) -> None:
-    """Refuse two columns for one field; in JSON Lines two spellings of one name are the columns of different rows."""
+    """Refuse two columns for one field; in JSON Lines, two spellings of one name may be columns of different rows."""
     first: dict[str, str] = {}
     for column, name in used.items():
         if name in first and (is_header or normal(first[name]) != normal(column)):
             both = f"{printable(first[name])} and {printable(column)}"
-            raise Fatal(f"{path}: the columns {both} are both {name}; leave one out with --map '{printable(column)}='")
+            raise Fatal(
+                f"{path}: the columns {both} both map to {name}; leave one out with --map '{printable(column)}='"
+            )
         first[name] = column
 
 
 def _refuse_textless(path: Path, columns: Sequence[str], match: ColumnMatch, is_header: bool) -> None:
-    """Refuse a file of which nothing, or no text, would be sent."""
+    """Refuse a file from which nothing, or no text, would be sent."""
     mapped = match.mapped
     fields = {*mapped.columns.values(), *mapped.constants}
     missing = {name for name in match.suggested.values() if name in TEXT_FIELDS}
     if mapped.constants.get("reason") == "deleted":
         return
     if not mapped.columns:
-        problem = "none of its columns is a field of a ticket"
+        problem = "none of its columns maps to a field of a ticket"
     elif missing:
-        problem = f"no column is the {' or the '.join(sorted(missing))}, but one looks like it"
+        problem = f"no column maps to {' or '.join(sorted(missing))}, but one looks like it"
     elif not fields & TEXT_FIELDS:
-        problem = "no column is the subject or the body"
+        problem = "no column maps to subject or body"
     else:
         return
     known = f"  fields: {', '.join(FIELDS)}, {ATTRIBUTE}NAME"
@@ -249,11 +251,13 @@ def _refuse_textless(path: Path, columns: Sequence[str], match: ColumnMatch, is_
     if match.suggested:
         fitting = " ".join(f"--map '{printable(column)}={name}'" for column, name in match.suggested.items())
         lines.append(f"  these would fit: {fitting}")
-        lines.append("  a column that is not meant is left out by --map 'COLUMN='")
+        lines.append("  to leave a column out, use --map 'COLUMN='")
     if is_header and len(columns) == 1:
-        lines.append("  it has one column only: if its cells are parted by something else, give --delimiter")
+        lines.append("  it has only one column: if another character separates its cells, give it with --delimiter")
     if is_header and looks_like_data(columns):
-        lines.append("  the first line looks like data: the file needs a header, a first line that names the columns")
+        lines.append(
+            "  the first line looks like data: the file needs a header, so add a first line with the column names"
+        )
     raise Fatal("\n".join(lines))
 
 

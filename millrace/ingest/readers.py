@@ -1,4 +1,4 @@
-"""From the cell of a column to the value of a field: translated, then read as the field's type."""
+"""Turning a column's cell into the value of a field: first translated, then read as the field's type."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,25 +13,26 @@ from shared.decoding import printable
 from shared.errors import Rejected
 
 Reader = Callable[[Any], Any]
-"""From a cell to the value of a field, "" for a cell that is left out; it raises `Rejected`."""
+"""Returns the value of a field for a cell, "" for a cell that is left out; raises `Rejected`."""
 
 IDS = frozenset({"event_id", "tenant_id", DEFAULT.id_field, "customer_id"})
-"""Fields whose blanks at both ends are left out, and for which a number becomes text: ids are often numbers in JSON."""
+"""Fields that lose blanks at both ends, and for which a number becomes text: ids are often numbers in JSON."""
 
 TEXTS = frozenset({"subject", "body", "resolution", "agent_label"})
 """Fields for which a number becomes text."""
 
 WHOLE = re.compile(r"[+-]?\d{1,20}(?:\.0+)?", re.ASCII)
 REMEMBERED = 1_000
-"""Different values of a field that are remembered with their meaning."""
+"""Largest number of different values of a field whose translations are cached."""
 
 
 def reader_of(name: str, values: Mapping[str, str], times: TimeReading) -> Reader | None:
-    """Return what reads the cells of a field; None where a cell is taken as it is.
+    """Return the function that reads the cells of a field; None if cells are used as they are.
 
     Args:
         name: The field.
-        values: Normal value in the file -> value of the field; "*" stands for any other value, "" leaves the cell out.
+        values: Normalised value in the file -> value of the field; "*" stands for any other value, "" leaves the cell
+            out.
         times: How times are read.
     """
     typed = _typed(name, times)
@@ -56,7 +57,7 @@ def _typed(name: str, times: TimeReading) -> Reader | None:
 
 
 class Translation:
-    """What the values of a field mean, where they are mapped or the field knows only a few.
+    """The meaning of a field's values, if they are mapped or if only fixed values are allowed.
 
     Args:
         name: The field.
@@ -68,10 +69,10 @@ class Translation:
         self._known: dict[str, Any] = {}
 
     def __call__(self, cell: Any) -> Any:
-        """Return the meaning of a cell; what was looked up once is remembered.
+        """Return the meaning of a cell; results are cached.
 
         Raises:
-            Rejected: the field does not know the value.
+            Rejected: the field does not allow the value.
         """
         if not isinstance(cell, str):
             return self._meaning(cell)
@@ -95,7 +96,7 @@ class Translation:
 
 
 def as_integer(cell: Any) -> Any:
-    """Return a whole number that is written as text, or with a point as spreadsheets do; anything else as it is."""
+    """Return the integer for text such as `12`, or such as `12.0` from a spreadsheet; return anything else as it is."""
     if isinstance(cell, str):
         text = cell.strip()
         return int(text.partition(".")[0]) if WHOLE.fullmatch(text) else text and cell
@@ -103,17 +104,17 @@ def as_integer(cell: Any) -> Any:
 
 
 def as_id(cell: Any) -> Any:
-    """Return an id without blanks at its ends, a number as text."""
+    """Return an id without blanks at its ends; a number becomes text."""
     return cell.strip() if isinstance(cell, str) else as_text(cell)
 
 
 def as_language(cell: Any) -> Any:
-    """Return a language as BCP 47 writes it: `en-US` for `en_US`."""
+    """Return a language in the form of BCP 47: `en-US` for `en_US`."""
     return cell.strip().replace("_", "-") if isinstance(cell, str) else cell
 
 
 def as_text(cell: Any) -> Any:
-    """Return a number as text, a whole one without a point, and anything else as it is."""
+    """Return a number as text, without a decimal point if it is whole; return anything else as it is."""
     if isinstance(cell, (str, bool)) or not isinstance(cell, int | float):
         return cell
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

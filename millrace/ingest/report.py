@@ -1,4 +1,4 @@
-"""What is printed of an import: before it, the mapping taken; after it, what became of every row."""
+"""The printed report of an import: before it, the mapping; after it, what became of every row."""
 
 import json
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ VALUES_SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done with a file.
+    """An import to be done.
 
     Attributes:
         source: The file.
-        match: Its columns, and what they are.
-        rows: How many rows it has.
-        dry_run: Whether nothing is sent.
-        skip_bad: Whether refused rows are no failure.
+        match: Its columns, and the fields that they map to.
+        rows: Number of its rows.
+        dry_run: Whether to check only, and send nothing.
+        skip_bad: Whether an import with refused rows still succeeds.
     """
 
     source: TableFile
@@ -40,14 +40,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """An import that came to its end.
+    """The result of an import that has ended.
 
     Attributes:
-        job: What was to be done.
-        sent_before: How many rows earlier runs sent.
-        counts: What became of all rows, those sent before too.
-        shared: Rows that share id and version with an earlier one.
-        seconds: How long it took.
+        job: The import.
+        sent_before: Number of rows that earlier runs sent.
+        counts: What became of all rows, including those sent before.
+        shared: Number of rows that share id and version with an earlier one.
+        seconds: Duration of the import.
     """
 
     job: Job
@@ -58,18 +58,18 @@ class ImportReport:
 
     @property
     def failure(self) -> str | None:
-        """Why the import failed; None where it did what was asked."""
+        """Why the import failed; None if it succeeded."""
         counts = self.counts
         if not counts.sent:
-            return "not one row could be used"
+            return "no row could be used"
         if counts.textless == counts.sent:
-            return "not one ticket has a subject or a body"
+            return "no ticket has a subject or a body"
         if counts.rows_refused and not self.job.skip_bad:
-            return f"refused {_of(counts.rows_refused, 'row')}; with --skip-bad that is not a failure"
+            return f"refused {_of(counts.rows_refused, 'row')}; correct the file, or accept this with --skip-bad"
         return None
 
     def lines(self) -> Iterator[str]:
-        """Yield what became of the rows."""
+        """Yield the lines of the report on the rows."""
         counts, now = self.counts, self.counts.sent - self.sent_before
         verb = "would send" if self.job.dry_run else "sent"
         again = f"; {self.sent_before} were sent before (--restart sends them again)" if self.sent_before else ""
@@ -86,10 +86,10 @@ class ImportReport:
         if self.shared:
             yield f"  {self.shared} shared id and version with an earlier row: only the first of each is kept"
         if counts.short:
-            yield f"  {counts.short} had fewer cells than the header: those missing were taken as empty"
+            yield f"  {counts.short} had fewer cells than the header: the missing cells were read as empty"
 
     def warning(self, settings: SearchSettings) -> str | None:
-        """Return what keeps solved tickets from ever being offered as similar; None where nothing does."""
+        """Return a warning if solved tickets can never be offered as similar, else None."""
         counts = self.counts
         if not counts.unrated or settings.include_unrated:
             return None
@@ -127,7 +127,7 @@ class ImportReport:
 
 
 def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[str]:
-    """Yield how a file is read and which column is which field."""
+    """Yield lines that show how a file is read and which column maps to which field."""
     mapped, export = match.mapped, match.export
     known = "" if export is None else f"; recognised as {export.title}"
     yield f"{source.path.name}: {source.table.described}, {_of(rows, 'row')}{known}"
@@ -145,25 +145,25 @@ def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[
 
 
 def match_warnings(match: ColumnMatch) -> Iterator[str]:
-    """Yield what is made up for rows although a column seems to have it."""
-    made_up = {
+    """Yield a warning for each field that is filled in for rows although a column seems to contain it."""
+    filled_in = {
         DEFAULT.id_field: "ids are digests of file and row",
-        "occurred_at": "the file's modification time is taken",
+        "occurred_at": "the file's modification time is used",
     }
     for column, name in match.suggested.items():
-        if name in made_up:
+        if name in filled_in:
             shown = printable(column, 40)
-            yield f"{shown} looks like {name} and is not used: {made_up[name]}, unless you --map '{shown}={name}'"
+            yield f"{shown} looks like {name} but is not used: {filled_in[name]}; to use it, --map '{shown}={name}'"
 
 
 def ticket_lines(made: Made) -> list[str]:
-    """Return a ticket as it would be sent, in JSON without anything a terminal would obey."""
+    """Return a ticket as it would be sent, in JSON without control characters for the terminal."""
     shown = json.dumps(json.loads(made.message.value or b""), ensure_ascii=False, indent=2)
     return [printable(line, 2_000) for line in shown.splitlines()]
 
 
 def _how(match: ColumnMatch, name: str) -> str:
-    """Return how the values of a field are read, where not as they are."""
+    """Return how the values of a field are read, "" if they are used as they are."""
     values = match.mapped.values.get(name, {})
     if values:
         pairs = [

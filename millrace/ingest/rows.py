@@ -1,4 +1,4 @@
-"""A row of a file, however the file is written."""
+"""A row of a file, whatever the format of the file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class Row:
 
     Attributes:
         number: Its number, from 0; blank lines are not counted.
-        line: The line it begins on, from 1; in a workbook the number of the sheet's row.
+        line: The line on which it begins, from 1; in a workbook the number of the sheet's row.
         cells: Column -> value.
-        fault: Why the row as a whole cannot be used; None for a sound row.
-        missing: The columns at the end for which it has no cell: they are read as empty.
+        fault: Why the row as a whole cannot be used; None if it can.
+        missing: The last columns, for which the row has no cells: they are read as empty.
     """
 
     number: int
@@ -28,15 +28,17 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the row is called in messages."""
+        """The name of the row in messages."""
         return f"row {self.number + 1} (line {self.line})"
 
 
 def extra_cells(count: int, width: int) -> Rejected:
-    """Return the fault of a row with more cells than the header, empty ones too: they show that cells have shifted."""
-    what = f"{count} cells, but the header names {width} columns; perhaps a text with the delimiter is not quoted"
+    """Return the fault of a row with more cells than the header; even empty ones show that cells have shifted."""
+    what = (
+        f"{count} cells, but the header names {width} columns; perhaps a text that contains the delimiter is not quoted"
+    )
     if width == 1:
-        what = f"{count} cells, but the first line has one; if that is a title, delete what stands above the header"
+        what = f"{count} cells, but the first line has one; if that is a title, delete all lines above the header"
     return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)
 
 

@@ -1,4 +1,4 @@
-"""Sending a file of tickets: in chunks that are confirmed before the next, resumable after any interruption."""
+"""Sending a file of tickets: in chunks, each confirmed before the next is sent, resumable after any interruption."""
 
 import json
 import os
@@ -18,19 +18,19 @@ from shared.errors import Fatal, Rejected
 from shared.records import Message
 
 CHUNK_ROWS = 1_000
-"""Rows confirmed together: what is sent twice at most when the sender is killed, and the back pressure."""
+"""Rows that are confirmed together: at most this many are in flight, and are sent twice if the sender is killed."""
 
 Deliver = Callable[[list[Message]], None]
-"""Hands records over and returns when all are confirmed."""
+"""Sends records and returns when all are confirmed."""
 
 
 @dataclass(slots=True)
 class ImportProgress:
-    """How far a file has been sent, kept in a small file so that the same command goes on where it stopped.
+    """How far a file has been sent, kept in a small file so that the same command continues where it stopped.
 
     Attributes:
-        path: Where it is kept; None keeps nothing, for a dry run.
-        rows: Rows done with.
+        path: The file that keeps the progress; with None nothing is kept, for a dry run.
+        rows: Number of rows that are done: sent or refused.
         counts: What became of them.
     """
 
@@ -40,10 +40,10 @@ class ImportProgress:
 
     @classmethod
     def load(cls, state_dir: Path, source: TableFile, mapped: RowMapping, bootstrap: str) -> "ImportProgress":
-        """Find the progress of this very file, read and mapped this way, to these brokers; without any it is row 0.
+        """Load the progress of this file, with this format and mapping, to these brokers; without any, start at row 0.
 
         Raises:
-            Fatal: it is kept in a file that cannot be read.
+            Fatal: the file that keeps the progress cannot be read.
         """
         what = json.dumps(
             [source.digest, source.table.described, asdict(mapped), bootstrap], sort_keys=True, default=str
@@ -59,17 +59,17 @@ class ImportProgress:
             raise Fatal(f"{what}; remove the file: then every row is sent again, which does no harm") from error
 
     def restart(self) -> None:
-        """Forget what was sent."""
+        """Reset the progress to the first row."""
         self.counts = Counts()
         self.save(0)
 
     def save(self, rows: int) -> None:
-        """Keep the number of rows that are done with, and what became of them."""
+        """Store the number of rows that are done, and what became of them."""
         self.rows = rows
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(f".{os.getpid()}.part")  # of this process: two may import one file
+        part = self.path.with_suffix(f".{os.getpid()}.part")  # a name per process: two may import the same file
         part.write_text(json.dumps({"rows": rows, "counts": self.counts.as_dict()}))
         part.replace(self.path)  # not synchronised: it would take a third of the time, and a loss of power is rare
 
@@ -82,15 +82,15 @@ def send(
     Args:
         source: The file.
         mapped: How rows become events.
-        deliver: Hands the records of a chunk over.
+        deliver: Sends the records of a chunk.
         progress: How far it was sent before, and the counts; updated after each chunk that is confirmed.
-        advance: Called with the number of rows after each chunk.
+        advance: Called after each chunk with its number of rows.
 
     Returns:
-        The identities of all rows of the file, those sent before too.
+        The identities of all rows of the file, including those sent before.
 
     Raises:
-        Unavailable: the broker does not confirm; the same command goes on where this one stopped.
+        Unavailable: the broker does not confirm; the same command continues where this one stopped.
     """
     maker, identities = Maker(source, mapped), Identities()
     rows = iter(source.rows())
@@ -98,7 +98,7 @@ def send(
         if maker.has_ids:
             _identify(row, maker, identities)
     while chunk := list(islice(rows, CHUNK_ROWS)):
-        counts = deepcopy(progress.counts)  # not the progress's own: the chunk may not be confirmed
+        counts = deepcopy(progress.counts)  # a copy, because the chunk may not be confirmed
         deliver(list(_messages(chunk, maker, identities, counts)))
         progress.counts = counts
         progress.save(progress.rows + len(chunk))
@@ -107,7 +107,7 @@ def send(
 
 
 def _identify(row: Row, maker: Maker, identities: Identities) -> None:
-    """Take the identity of a row that an earlier run is done with; one that it refused has none."""
+    """Add the identity of a row that an earlier run sent; a row that it refused has no identity."""
     try:
         identities.add(maker.make(row).event)
     except Rejected:

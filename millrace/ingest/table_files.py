@@ -1,4 +1,4 @@
-"""Opening a file of rows, whatever its format. Its digest, not its name, stands in ids: a renamed file is the same one."""
+"""Opening a file of rows in any format. Ids use its digest, not its name, so a renamed file counts as the same file."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from shared.errors import Fatal
 DELIMITED, LINES, WORKBOOKS = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson"), (".xlsx", ".xlsm")
 EXPECTED = "expected a file that ends in .csv or .jsonl (or in .tsv, .ndjson, .xlsx)"
 ADVICE = {
-    ".json": "; one object a line in a .jsonl file is read: `jq -c '.[]'` makes it of a list",
+    ".json": "; a .jsonl file has one object per line: convert a list with `jq -c '.[]'`",
     ".xls": "; save the sheet as .xlsx, or as CSV UTF-8",
     ".gz": "; decompress it first",
     ".zip": "; unpack it first",
@@ -32,17 +32,17 @@ DISGUISES = {
     b"<html": "a web page",
     b"{\\rtf": "an RTF document",
 }
-"""How files of other kinds begin, in small letters."""
+"""The first bytes of files of other kinds, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """How a file is to be read, where that cannot be seen from the file.
+    """How to read a file, for properties that the file does not show.
 
     Attributes:
-        encoding: Of a text file; None is UTF-8, unless a byte order mark says otherwise.
-        delimiter: Of a delimited file; None recognises it.
-        sheet: Of a workbook; None takes the only one that is not empty.
+        encoding: Encoding of a text file; None stands for UTF-8, unless a byte order mark shows another one.
+        delimiter: Delimiter of a delimited file; with None it is detected.
+        sheet: Sheet of a workbook; None stands for the only one that is not empty.
     """
 
     encoding: str | None = None
@@ -51,16 +51,16 @@ class FileOptions:
 
 
 class TableFormat(Protocol):
-    """What each format brings."""
+    """The content of a file, in any format."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The header, in order; None where each row names its own columns."""
+        """The header, in order; None if each row names its own columns."""
         ...
 
     @property
     def described(self) -> str:
-        """How the file is written, in words."""
+        """The format of the file, in words."""
         ...
 
     def rows(self) -> Iterator[Row]:
@@ -73,7 +73,7 @@ class TableFile:
     """A file of rows.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         digest: SHA-256 of its bytes, in hex.
         modified_at: When it was last changed.
         table: Its content.
@@ -86,10 +86,10 @@ class TableFile:
 
     @classmethod
     def open(cls, path: Path, options: FileOptions | None = None) -> "TableFile":
-        """Look at a file.
+        """Open a file, and compute its digest.
 
         Raises:
-            Fatal: it cannot be read, or its format is not known.
+            Fatal: the file cannot be read, or its format is not known.
         """
         try:
             table = _table(path, options or FileOptions())
@@ -103,27 +103,27 @@ class TableFile:
         return cls(path, digest.hexdigest(), modified_at, table)
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows in order, those that cannot be used too.
+        """Yield the rows in order, including those that cannot be used.
 
         Raises:
-            Fatal: the file is not what its name says; the error names the line.
+            Fatal: the content does not match the file's format; the error names the line.
         """
         return self.table.rows()
 
     def sound_rows(self, used: Sequence[str]) -> Iterator[Row]:
-        """Yield the rows in order, for those who can do nothing with half a file.
+        """Yield the rows in order, for callers that need every row to be usable.
 
         Args:
-            used: The columns that matter.
+            used: The columns that the caller uses.
 
         Raises:
-            Fatal: a row cannot be used, a column that matters is there twice, or the file is not what its name says.
+            Fatal: a row cannot be used, a used column appears twice, or the content does not match the file's format.
         """
         names = Counter(normal(column) for column in self.table.columns or ())
         for column in used:
             if names[normal(column)] > 1:
                 raise Fatal(
-                    f"{self.path}: the column {column} is there {names[normal(column)]} times; rename one of them"
+                    f"{self.path}: the column {column} appears {names[normal(column)]} times; rename all but one of them"
                 )
         for row in self.table.rows():
             if row.fault is not None:
@@ -133,7 +133,7 @@ class TableFile:
 
 def _table(path: Path, options: FileOptions) -> TableFormat:
     ending = path.suffix.lower()
-    _refuse_in_vain(path, ending, options)
+    _refuse_unused_options(path, ending, options)
     if path.exists() and not path.is_file():
         raise Fatal(f"{path} cannot be read: it is not a file")
     if ending in DELIMITED + LINES:
@@ -148,16 +148,16 @@ def _table(path: Path, options: FileOptions) -> TableFormat:
 
 
 def _refuse_disguised(path: Path) -> None:
-    """Refuse a file whose name says that it is text, and whose first bytes say something else."""
+    """Refuse a file that has the name of a text file, but the first bytes of another kind of file."""
     with path.open("rb") as opened:
         head = opened.read(64).lstrip()
     for beginning, what in DISGUISES.items():
         if head[: len(beginning)].lower() == beginning:
-            raise Fatal(f"{path} is {what}, whatever its name says")
+            raise Fatal(f"{path} is {what}, although its name ends in {path.suffix}; export it in that format")
 
 
-def _refuse_in_vain(path: Path, ending: str, options: FileOptions) -> None:
-    """Refuse an option that says nothing about this kind of file."""
+def _refuse_unused_options(path: Path, ending: str, options: FileOptions) -> None:
+    """Refuse an option that does not apply to this kind of file."""
     kinds = {"--encoding": (options.encoding, DELIMITED + LINES), "--delimiter": (options.delimiter, DELIMITED)}
     kinds["--sheet"] = (options.sheet, WORKBOOKS)
     for option, (value, endings) in kinds.items():

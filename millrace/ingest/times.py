@@ -1,4 +1,4 @@
-"""Times as other systems write them: read only where there is no doubt what they mean."""
+"""Reading times as other systems write them, but only if their meaning is not in doubt."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ISO = re.compile(
     r"\s?(?:(Z|UTC|GMT)|([+-]\d{2}(?::?\d{2})?)(?: UTC| GMT)?)?",
     re.IGNORECASE | re.ASCII,
 )
-"""The year first, so that day and month are not mixed up; the time and the offset may be missing."""
+"""Dates with the year first, so that day and month cannot be confused; the time and the offset may be missing."""
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
 
@@ -24,8 +24,8 @@ class TimeReading:
     """How times are read.
 
     Attributes:
-        zone: Of times without a UTC offset; None refuses them.
-        formats: Tried first, in order: those of Python's `strptime`.
+        zone: Time zone of times without a UTC offset; with None they are refused.
+        formats: Formats of Python's `strptime`, tried first, in order.
     """
 
     zone: tzinfo | None = None
@@ -35,19 +35,21 @@ class TimeReading:
         """Return a time in RFC 3339, "" for a blank cell.
 
         Raises:
-            Rejected: it cannot be read without guessing.
+            Rejected: the time cannot be read without guessing.
         """
         if RFC_3339.fullmatch(text) and not self.formats:
-            return text  # as it is: whether there is such a day is checked with the event
+            return text  # as it is: whether the day exists is checked with the event
         text = text.strip()
         if not text:
             return ""
         moment = self._by_format(text) or _by_iso(text)
         if moment is None:
-            example = "--time-format '%d/%m/%Y %H:%M' says how times are written"
-            raise _refused(f"{printable(text, 40)!r} is not a date and time that is read without a format; {example}")
+            advice = "give the file's format, such as --time-format '%d/%m/%Y %H:%M'"
+            raise _refused(
+                f"{printable(text, 40)!r} is not a date and time that can be read without a format; {advice}"
+            )
         if moment.tzinfo is None and self.zone is None:
-            raise _refused(f"{printable(text, 40)!r} has no UTC offset; --timezone UTC, for example, says which holds")
+            raise _refused(f"{printable(text, 40)!r} has no UTC offset; give its time zone, such as --timezone UTC")
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=self.zone)).isoformat()
 
     def _by_format(self, text: str) -> datetime | None:
@@ -61,21 +63,21 @@ class TimeReading:
 
 SOME_DAY = datetime(2025, 3, 17, 14, 5, 6, tzinfo=UTC)
 STRICT = TimeReading()
-"""Takes times with a UTC offset alone."""
+"""Accepts only times with a UTC offset."""
 
 
 def check_format(text: str) -> str:
     """Return a format of `strptime`.
 
     Raises:
-        Fatal: it is not one, or it leaves a part of the date out.
+        Fatal: the format is not valid, or it leaves out a part of the date.
     """
     try:
         read = datetime.strptime(SOME_DAY.strftime(text), text)  # noqa: DTZ007  (its date is compared)
     except (ValueError, re.error) as error:
         raise Fatal(f"--time-format {text}: {error}") from error
     if read.date() != SOME_DAY.date():
-        raise Fatal(f"--time-format {text}: it does not say day, month and year, as '%d/%m/%Y %H:%M' does")
+        raise Fatal(f"--time-format {text}: expected a format with day, month and year, such as '%d/%m/%Y %H:%M'")
     return text
 
 
@@ -83,7 +85,7 @@ def zone_of(name: str) -> tzinfo:
     """Return a time zone: `UTC`, a name such as `Europe/Berlin`, or an offset such as `+02:00`.
 
     Raises:
-        Fatal: there is no such zone.
+        Fatal: the zone does not exist.
     """
     if name.upper() in ("UTC", "Z"):
         return UTC

@@ -1,4 +1,4 @@
-"""Reading a sheet of an Excel workbook (.xlsx), by openpyxl, row by row. Cells become text, as in a CSV."""
+"""Reading a sheet of an Excel workbook (.xlsx) row by row with openpyxl. Cells become text, as in a CSV file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class WorkbookFile:
-    """A sheet under a header.
+    """A sheet with a header.
 
     Args:
-        path: Where the workbook is.
-        sheet: Which sheet; None takes the only one that is not empty.
+        path: Path of the workbook.
+        sheet: Name of the sheet; None stands for the only one that is not empty.
 
     Raises:
-        Fatal: openpyxl is not installed, the file is not a workbook, or it is not clear which sheet is meant.
+        Fatal: openpyxl is not installed, the file is not a workbook, or several sheets could be meant.
     """
 
     def __init__(self, path: Path, sheet: str | None) -> None:
@@ -37,12 +37,12 @@ class WorkbookFile:
             self._sheet = sheet or (filled or names)[0]
             header = next(_records(book, self._sheet), None)
         if header is None:
-            raise Fatal(f"{path}: the sheet {self._sheet} is empty: it has not even a header")
+            raise Fatal(f"{path}: the sheet {self._sheet} is empty: it needs a header and at least one row")
         self.columns = trimmed(header[1])
 
     @property
     def described(self) -> str:
-        """How the file is written, in words."""
+        """The format of the file, in words."""
         return f"Excel workbook, sheet {self._sheet}"
 
     def rows(self) -> Iterator[Row]:
@@ -67,7 +67,7 @@ def _load(path: Path) -> "Workbook":
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn what openpyxl raises on a broken file, which is anything, into a message; an `OSError` is left as it is."""
+    """Turn any error of openpyxl on a broken file into a `Fatal`; an `OSError` is passed on as it is."""
     try:
         yield
     except (OSError, Fatal, GeneratorExit):
@@ -82,7 +82,7 @@ def _records(book: "Workbook", sheet: str) -> Iterator[tuple[int, list[str]]]:
     from openpyxl.utils.escape import unescape
 
     opened: Any = book[sheet]
-    opened.reset_dimensions()  # what the file says of its own size may be wrong
+    opened.reset_dimensions()  # the size of the sheet that the file states may be wrong
     for line, values in enumerate(opened.iter_rows(values_only=True), 1):
         cells = [_text(value, unescape) for value in values]
         if any(cells):
@@ -90,7 +90,7 @@ def _records(book: "Workbook", sheet: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text(value: object, unescape: Callable[[str], str]) -> str:
-    """Return a cell as text: whole numbers without a point, times in ISO 8601."""
+    """Return a cell as text: whole numbers without a decimal point, times in ISO 8601."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -85,7 +85,9 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
     found = look_at_broker(broker.bootstrap)
     assert states(found) == [("broker", "ok"), ("topics", "wrong"), ("topics", "warning"), ("group", "ok")]
     assert found[1].fix == CREATE
-    assert [topic for topic in TOPICS if topic in found[1].detail.split("no topic ")[1].split(", ")] == TOPICS[2:]
+    assert [topic for topic in TOPICS if topic in found[1].detail.split("missing topics: ")[1].split(", ")] == TOPICS[
+        2:
+    ]
     assert "tickets 4, tickets.redo 4" in found[2].detail
     assert "list no group millrace-tickets; 0 records wait" in found[3].detail
     assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "asking has created nothing"
@@ -127,7 +129,7 @@ def test_an_embedded_store_that_is_free_in_use_or_not_to_be_written(tmp_path: Pa
     store.close()
     assert states(found) == [("store", "ok"), ("alias", "ok")]
     assert "in use by process" in found[0].detail
-    assert found[1].detail == f"tickets stands for {SPEC.name}"
+    assert found[1].detail == f"tickets points to {SPEC.name}"
     found = look_at_store(settings)
     assert "is free" in found[0].detail
     assert (found[2].part, found[2].state, "no solved ticket yet" in found[2].detail) == ("similar tickets", "ok", True)
@@ -149,7 +151,7 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         settings = StoreSettings(url=server.url, api_key=SecretStr("a-key"))
         found = look_at_store(settings)
         assert states(found) == [("store", "ok"), ("alias", "ok")]
-        assert "the first worker makes" in found[1].detail
+        assert "the first worker creates" in found[1].detail
         [refused] = look_at_store(StoreSettings(url=server.url))
         assert (refused.state, "refuses the key" in refused.detail) == ("wrong", True)
         store = connect(settings)
@@ -172,12 +174,13 @@ def test_what_a_server_does_not_allow_is_named() -> None:
         server.notify(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
         [limit] = [found for found in look_at_store(settings) if found.state == "wrong"]
         assert (
-            f"the strict mode of collection {SPEC.name} allows too little: filter_max_conditions is 1" in limit.detail
+            f"the strict mode of collection {SPEC.name} sets a limit too low: filter_max_conditions is 1"
+            in limit.detail
         )
         server.notify(scope={SPEC.name: "rw"})
         found = look_at_store(settings)
         assert states(found) == [("store", "ok"), ("store", "ok"), ("alias", "warning")]
-        assert "not shown where tickets stands" in found[-1].detail
+        assert "may not read the alias tickets" in found[-1].detail
         server.notify(scope={SPEC.name: "r", "tickets": "r"})
         assert "may not write points into collection" in look_at_store(settings)[-1].detail
 
@@ -189,14 +192,14 @@ def test_the_proxy_is_shown_without_its_password_and_those_of_the_environment_as
     with StandinProcess() as server, ForwardProxy() as proxy:
         found = look_at_store(StoreSettings(url=server.url))
         assert states(found) == [("proxy", "ok"), ("store", "ok"), ("alias", "ok")]
-        assert "no proxy is used for the store; ALL_PROXY of the environment: not used for it" in found[0].detail
+        assert "no proxy is used for the store; ALL_PROXY is set, but not used for it" in found[0].detail
         for name, value in {"URL": server.url, "PROXY": f"http://someone:hunter2@{proxy.place}"}.items():
             monkeypatch.setenv(f"MILLRACE_STORE__{name}", value)
         report = examine(os.environ, TICKETS, 5, SystemClock())
     assert "hunter2" not in report.as_json()
     assert report.configured["MILLRACE_STORE__PROXY"] == f"http://{proxy.place}"
     [used] = [found for found in report.findings if found.part == "proxy"]
-    assert f"the store is asked by the proxy http://{proxy.place}; ALL_PROXY" in used.detail
+    assert f"the store is reached through the proxy http://{proxy.place}; ALL_PROXY" in used.detail
 
 
 def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
@@ -208,7 +211,7 @@ def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_se
             store.close()
             found = look_at_store(settings)[-1]
             assert (found.part, found.state) == ("similar tickets", "warning")
-            assert "none of the 3 solved tickets is ever offered: 2 without a rating" in found.detail
+            assert "none of the 3 solved tickets can be offered: 2 without a rating" in found.detail
             assert "MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED" in found.detail
             assert "1 rated below 4" in found.detail
             store = EdgeStore(settings.path) if settings.url is None else connect(settings)
@@ -225,7 +228,7 @@ def test_points_of_other_programs_are_counted_and_named(tmp_path: Path) -> None:
             store.close()
             found = look_at_store(settings)[-2]
             assert (found.part, found.state) == ("foreign points", "warning")
-            assert "1 of the 1 points looked at" in found.detail
+            assert "1 of the 1 points checked" in found.detail
             assert "7 (its id is an integer)" in found.detail
             assert "a collection of its own" in found.fix
 

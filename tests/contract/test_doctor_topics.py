@@ -54,7 +54,7 @@ def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_reme
     create_topics(bootstrap, TICKETS.topics(), 1)
     [found] = look(bootstrap)
     assert found.state == "wrong"
-    assert re.search(r"tickets, tickets\.redo: one partition in place of 12, made by the broker itself", found.detail)
+    assert re.search(r"tickets, tickets\.redo: one partition instead of 12, created by the broker itself", found.detail)
     assert "tickets.dlq" not in found.detail
     assert "kafka-topics.sh --delete" in found.fix
     assert "millrace topics create" in found.fix
@@ -74,7 +74,8 @@ def test_topics_that_take_less_than_the_schema_are_a_warning(bootstrap: str) -> 
     ok, found = look(bootstrap)
     assert (ok.state, found.state) == ("ok", "warning")
     assert found.part == "topic limits"
-    assert f"tickets.dlq takes messages of 1048576 bytes, and {small[0].message_limit_bytes} are wanted" in found.detail
+    needed = small[0].message_limit_bytes
+    assert f"tickets.dlq accepts messages of up to 1048576 bytes, but needs {needed}" in found.detail
     assert f"--entity-name tickets.dlq --add-config max.message.bytes={small[0].message_limit_bytes}" in found.fix
 
 

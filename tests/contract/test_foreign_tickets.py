@@ -167,14 +167,14 @@ def test_what_has_no_version_under_our_id_ends_the_worker_with_a_message(parts: 
 
 def test_doctor_counts_them_and_names_the_first_with_the_reason(parts: Assembly) -> None:
     [fine] = check_foreign(parts.collection, TICKETS.points, ManualClock())
-    assert (fine.part, fine.state, fine.detail) == ("foreign points", "ok", "none among the 3 points looked at")
+    assert (fine.part, fine.state, fine.detail) == ("foreign points", "ok", "none among the 3 points checked")
     held = dict(parts.collection.lookup([ONE])[ONE].payload)
     write_foreign(parts.collection, ONE, held | {"label": 7}, {"text": vector_of(parts)})
     write_foreign(parts.collection, 7, fields_of(7), {"text": vector_of(parts)})
     write_foreign(parts.collection, UUID(int=8), fields_of(8), {"text": vector_of(parts)})
     [found] = check_foreign(parts.collection, TICKETS.points, ManualClock())
     assert (found.part, found.state) == ("foreign points", "warning")
-    assert found.detail.startswith("3 of the 5 points looked at are not ours")
+    assert found.detail.startswith("3 of the 5 points checked were written or overwritten by another program")
     assert "7 (its id is an integer)" in found.detail
     assert f"{UUID(int=8)} (its id does not match the tenant and the ticket in its payload)" in found.detail
     assert f"{ONE} (its field label is not valid)" in found.detail

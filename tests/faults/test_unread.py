@@ -84,7 +84,7 @@ def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaS
     [said] = [each for each in doctor(own_kafka) if each.part == "unread"]
     assert (said.state, said.detail) == (
         "wrong",
-        "30 records were removed before millrace-tickets read them: tickets/0 from 40 on",
+        "30 records were deleted before millrace-tickets read them: tickets/0 from 40 on",
     )
     with capture_logs() as logs, working(own_kafka, tmp_path, seen) as running:
         seen.wait_settled(70)

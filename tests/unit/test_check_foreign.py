@@ -44,7 +44,7 @@ def test_an_empty_store_is_not_worth_a_line() -> None:
 def test_the_first_five_are_named() -> None:
     [found] = look(Large())
     assert found.state == "warning"
-    assert found.detail.startswith("50 of the 50 points looked at are not ours")
+    assert found.detail.startswith("50 of the 50 points checked were written or overwritten by another program")
     assert found.detail.count("its id is an integer") == 5
     assert found.detail.endswith("4 (its id is an integer), and more")
 
@@ -52,12 +52,12 @@ def test_the_first_five_are_named() -> None:
 def test_it_reads_so_many_points_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "MOST_POINTS", 20)
     [found] = look(Large())
-    assert found.detail.startswith("20 of the 20 points looked at")
-    assert found.detail.endswith("; 30 others were not looked at")
+    assert found.detail.startswith("20 of the 20 points checked")
+    assert found.detail.endswith("; 30 others were not checked")
 
 
 def test_it_reads_no_longer_than_its_time() -> None:
     store = Large()
     store.takes_s = 6.0
     [found] = look(store)
-    assert found.detail.startswith("3 of the 3 points looked at")
+    assert found.detail.startswith("3 of the 3 points checked")

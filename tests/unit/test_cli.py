@@ -36,7 +36,7 @@ def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["audit"], 2, "which brokers?"),
+        (["audit"], 2, "no brokers are configured"),
         (["run", "calls"], 2, "there is no stream calls"),
         (["nonsense"], 2, "No such command"),
         (["audit", "--bootstrap", NOWHERE], 1, "there is no store"),

@@ -108,10 +108,10 @@ def test_a_server_needs_the_setting(tmp_path: Path) -> None:
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     key_file(settings(tmp_path)).write_text("short")
-    with pytest.raises(Fatal, match="holds no key"):
+    with pytest.raises(Fatal, match="contains no key"):
         customer_key(settings(tmp_path))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(Fatal, match="cannot be read or made"):
+    with pytest.raises(Fatal, match="cannot be read or created"):
         customer_key(settings(tmp_path / "file"))
 
 

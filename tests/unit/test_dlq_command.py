@@ -36,7 +36,7 @@ def test_every_command_explains_itself(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["list"], "which brokers?"),
+        (["list"], "no brokers are configured"),
         (["list", "--reason", "nonsense"], "'nonsense' is not one of"),
         (["list", "--since", "soon"], "expected a time as"),
         (["list", "--bootstrap", NOWHERE, "--stream", "calls"], "there is no stream calls"),

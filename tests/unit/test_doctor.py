@@ -303,10 +303,10 @@ def test_our_packages_are_ours_alone(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize(
     ("owners", "says"),
-    [({"shared": ["millrace", "other"]}, "belongs to millrace, other"), ({"shared": []}, "belongs to nobody")],
+    [({"shared": ["millrace", "other"]}, "belongs to millrace, other"), ({"shared": []}, "belongs to no distribution")],
 )
 def test_a_package_of_two_owners_or_none_is_found(owners: dict[str, list[str]], says: str) -> None:
-    found = only(packages.check_owners({name: ["millrace"] for name in packages.OURS} | owners))
+    found = only(packages.check_owners({name: ["millrace"] for name in packages.PACKAGES} | owners))
     assert found.state == "wrong"
     assert says in found.detail
 
@@ -315,8 +315,8 @@ def test_the_build_of_the_image_fails_on_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(packages, "packages_distributions", dict)
-    assert packages.main() == len(packages.OURS)
-    assert "package shared belongs to nobody" in capsys.readouterr().err
+    assert packages.main() == len(packages.PACKAGES)
+    assert "package shared belongs to no distribution" in capsys.readouterr().err
 
 
 # --- what decides ---
@@ -438,7 +438,7 @@ def test_a_folder_that_may_not_be_looked_into_is_told_with_who_may_not_what(clos
         state, detail, fix = found[part]
         assert state == "wrong"
         assert detail == f"{closed / folder} cannot be written: user {user} may not write or enter {closed}"
-        assert f"MILLRACE_{name}, or change the owner or the rights" in fix
+        assert f"MILLRACE_{name}, or change the folder's owner or permissions" in fix
     assert found["disk"][0] in ("ok", "warning", "wrong"), "its room is that of the nearest folder that can be seen"
 
 
@@ -449,7 +449,7 @@ def test_a_store_whose_owner_cannot_be_read_is_told(closed: Path) -> None:
     owner.chmod(0o000)
     state, detail, fix = as_somebody_else(closed / "state", closed / "inside")["store"]
     assert (state, "cannot read" in detail, str(owner) in detail) == ("wrong", True, True)
-    assert "change the owner or the rights" in fix
+    assert "change the folder's owner or permissions" in fix
 
 
 def test_a_disk_is_told_once(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_mapped_column_is_found_in_any_case() -> None:
 @pytest.mark.parametrize("wanted", [{"columns": {"subjct": "subject"}}, {"id_column": "subjct"}])
 def test_a_mapped_column_that_is_not_there_is_an_error_that_names_near_ones(wanted: dict[str, Any]) -> None:
     message = refusal(TEXT, **wanted)
-    assert "subjct: there is no such column; perhaps subject?" in message
+    assert "subjct: the file has no such column; perhaps subject?" in message
     assert "columns: subject, body" in message
 
 
@@ -78,7 +78,7 @@ def test_a_field_that_does_not_exist_is_an_error(wanted: dict[str, Any]) -> None
 
 def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit() -> None:
     message = refusal(["Titel", "Nachricht", "Farbe"])
-    assert "none of its columns is a field" in message
+    assert "none of its columns maps to a field" in message
     assert "columns: Titel, Nachricht, Farbe" in message
     assert "fields: event_id, " in message
     assert "--map 'Titel=subject' --map 'Nachricht=body'" in message
@@ -96,25 +96,25 @@ def test_a_missing_header_is_noticed() -> None:
 
 
 def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
-    assert "no column is the body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
+    assert "no column maps to body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
     assert mapped(["ticket_id", "subject", "Description"], columns={"Description": ""}) == {
         "ticket_id": "ticket_id",
         "subject": "subject",
     }
-    assert "no column is the subject or the body" in refusal(["ticket_id", "priority"])
+    assert "no column maps to subject or body" in refusal(["ticket_id", "priority"])
     assert mapped(["ticket_id", "priority"], constants={"reason": "deleted"})
-    assert "no column is the subject or the body" in refusal(["ticket_id", "event_version", "reason"])
+    assert "no column maps to subject or body" in refusal(["ticket_id", "event_version", "reason"])
     zendesk = ["Id", "Subject", "Requester", "Message"]
-    assert "no column is the body, but one looks like it" in refusal(zendesk), "a known export is no exception"
+    assert "no column maps to body, but one looks like it" in refusal(zendesk), "a known export is no exception"
     assert mapped(zendesk, columns={"Message": "body"})["Message"] == "body"
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"constants": {"priority": ""}}, "a value is missing"),
-        ({"values": {"priority": {"x": "high"}}}, "no column is priority"),
-        ({"columns": {"subject": ""}}, "no column is the subject"),
+        ({"constants": {"priority": ""}}, "the value is missing"),
+        ({"values": {"priority": {"x": "high"}}}, "no column maps to priority"),
+        ({"columns": {"subject": ""}}, "no column maps to subject"),
         ({"columns": {"subject": "body", "Subject": "body"}}, "mapped twice"),
         ({"id_column": "subject", "columns": {"subject": "body"}}, "mapped twice"),
     ],
@@ -134,9 +134,9 @@ def test_a_tenant_that_is_none_is_refused_before_the_file_is_read(tenant: str) -
 
 
 def test_a_column_that_is_there_twice_is_named() -> None:
-    assert "the column body is there 2 times" in refusal(["subject", "body", "body"])
+    assert "the column body appears 2 times" in refusal(["subject", "body", "body"])
     message = refusal([*TEXT, "Notes", "Notes", "Notes"])
-    assert "Notes is there 3 times" in message
+    assert "Notes appears 3 times" in message
     assert "--map 'Notes='" in message
     assert mapped([*TEXT, "Notes", "Notes"], columns={"Notes": ""})
     assert mapped([*TEXT, "", ""]), "columns without a name hide nothing"
@@ -144,12 +144,12 @@ def test_a_column_that_is_there_twice_is_named() -> None:
 
 def test_two_columns_are_not_one_field() -> None:
     message = refusal(["subject", "Subject", "body"])
-    assert "is there" not in message
-    assert "subject and Subject are both subject" in message
+    assert "appears" not in message
+    assert "subject and Subject both map to subject" in message
     assert mapped(["subject", "Subject", "body"], columns={"Subject": ""}) == {"subject": "subject", "body": "body"}
     both = fitted(["Subject", "subject"], is_header=False).mapped.columns
     assert set(both) == {"Subject", "subject"}, "of different lines of JSON"
-    assert "are both body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
+    assert "both map to body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
 
 
 # --- exports ---
@@ -206,7 +206,7 @@ def test_of_two_columns_for_one_field_the_first_of_the_export_s_list_wins() -> N
 def test_an_export_s_repeated_columns_are_left_out_unless_they_are_used() -> None:
     columns = ["Summary", "Issue key", "Comment", "Comment"]
     assert "Comment" in fitted(columns).unused
-    assert "Comment is there 2 times" in refusal(columns, columns={"Comment": "resolution"})
+    assert "Comment appears 2 times" in refusal(columns, columns={"Comment": "resolution"})
 
 
 def test_values_that_were_asked_for_win_over_the_export_s() -> None:

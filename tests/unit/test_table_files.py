@@ -148,7 +148,7 @@ def test_rows_swallowed_by_a_quote_cost_the_row(tmp_path: Path) -> None:
     swallowed = 'id,subject,body\n1,Login,"Hello I cannot\n2,Refund,Please\n3,Screen,Mine is 19"\n4,X,Y\n'
     bad, good = rows(tmp_path, swallowed)
     assert (bad.fault is not None, good.fault) == (True, None)
-    assert "a quote is not closed" in str(bad.fault)
+    assert "a closing quote is missing" in str(bad.fault)
     mail = 'id,subject,body\n1,Login,"Dear Ann, dear Bo, hello\nI, you, we wait\nT-7, T-8, T-9"\n'
     assert [row.fault for row in rows(tmp_path, mail)] == [None]
 
@@ -352,7 +352,7 @@ def test_an_option_that_says_nothing_about_a_file_is_refused(tmp_path: Path, nam
 @pytest.mark.parametrize("head", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF-1.7", b"\n<!DOCTYPE html>"])
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
 def test_a_file_that_is_called_what_it_is_not_is_fatal(tmp_path: Path, head: bytes, name: str) -> None:
-    assert "whatever its name says" in fatal(tmp_path, head + b"rest", name)
+    assert f"although its name ends in {name[1:]}" in fatal(tmp_path, head + b"rest", name)
 
 
 def test_what_is_no_file_is_fatal(tmp_path: Path) -> None:
@@ -389,10 +389,10 @@ def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("t.csv", "a,b\n", "holds no rows, only a header"),
-        ("t.jsonl", "\n\n", "holds no rows"),
-        ("t.csv", "a,b\n1,2,3\n4,5,6\n", "not one of its 2 rows can be used; row 1 (line 2): 3 cells"),
-        ("t.jsonl", "a\nb\n", "not one of its 2 rows can be used; row 1 (line 1)"),
+        ("t.csv", "a,b\n", "has no rows, only a header"),
+        ("t.jsonl", "\n\n", "has no rows"),
+        ("t.csv", "a,b\n1,2,3\n4,5,6\n", "none of its 2 rows can be used; the first: row 1 (line 2): 3 cells"),
+        ("t.jsonl", "a\nb\n", "none of its 2 rows can be used; the first: row 1 (line 1)"),
     ],
 )
 def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: str, content: str, says: str) -> None:
