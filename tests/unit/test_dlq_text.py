@@ -1,6 +1,6 @@
-"""Dead letters as text and JSON: complete, and harmless to a terminal whatever they hold.
+"""Dead letters as text and JSON: complete, and harmless to a terminal whatever they contain.
 
-A green run does not prove that every terminal shows what Python calls printable as one plain character.
+A green run does not prove that every terminal shows each character that Python calls printable as one plain character.
 """
 
 import json
@@ -33,7 +33,7 @@ def hostile() -> DeadLetter:
     return letter(3, field=HOSTILE, key=raw + b":1", value=raw + b"\xff", headers=((HOSTILE, raw + b"\xfe"),))
 
 
-def test_a_line_says_when_which_record_why_where_whose_and_what() -> None:
+def test_a_line_shows_when_which_record_why_where_whose_and_what() -> None:
     assert line(letter(3)).split() == [
         "2026-05-01T12:00:00Z",
         "tickets/0@3",
@@ -45,11 +45,11 @@ def test_a_line_says_when_which_record_why_where_whose_and_what() -> None:
     ]
 
 
-def test_a_line_says_how_often_it_was_replayed() -> None:
+def test_a_line_shows_how_often_it_was_replayed() -> None:
     assert line(letter(headers=(("millrace-replays", b"2"),))).endswith("(replayed 2 times)")
 
 
-def test_what_has_no_envelope_is_listed_as_unreadable() -> None:
+def test_a_message_without_an_envelope_is_listed_as_unreadable() -> None:
     assert "tickets.dlq/0@0" in line(FOREIGN)
     assert "unreadable  no millrace-origin-topic" in line(FOREIGN)
     assert json.loads(dead_letter_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
@@ -57,34 +57,34 @@ def test_what_has_no_envelope_is_listed_as_unreadable() -> None:
 
 
 @pytest.mark.parametrize("show", [line, dead_letter_json])
-def test_a_line_is_one_plain_line_whatever_it_holds(show: object) -> None:
+def test_a_line_is_one_plain_line_whatever_it_contains(show: object) -> None:
     assert callable(show)
     assert show(hostile()).isprintable()
 
 
-def test_all_that_is_shown_is_plain_whatever_it_holds() -> None:
+def test_all_output_is_plain_text_whatever_the_dead_letter_contains() -> None:
     shown = describe(hostile())
     assert shown.replace("\n", "").isprintable()
     assert "\\x1b[2Ja" in shown
-    assert "\\xfe" in shown, "bytes that are no text show as escapes"
+    assert "\\xfe" in shown, "bytes that are not text are shown as escapes"
 
 
-def test_a_value_keeps_its_lines_and_tabs_and_letters() -> None:
+def test_a_value_keeps_its_newlines_tabs_and_accented_letters() -> None:
     assert describe(letter(value="a\tb\nü €".encode())).endswith("value, 10 bytes:\na\tb\nü €")
 
 
-def test_a_long_value_is_cut_and_says_so() -> None:
+def test_a_long_value_is_truncated_and_the_output_states_it() -> None:
     shown = describe(letter(value=b"x" * (VALUE_CHARS + 7)))
     assert shown.endswith("x... (7 bytes more; --raw writes all)")
 
 
-def test_no_value_and_no_key_are_told() -> None:
+def test_a_missing_value_and_a_missing_key_are_shown() -> None:
     shown = describe(letter(value=None, key=None))
     assert shown.endswith("no value")
     assert "key                           none" in shown
 
 
-def test_a_letter_as_json_has_all_but_the_value() -> None:
+def test_a_dead_letter_as_json_has_everything_but_the_value() -> None:
     fields = json.loads(dead_letter_json(letter(3)))
     assert fields.pop("value_bytes") > 100
     assert fields == {
@@ -103,7 +103,7 @@ def test_a_letter_as_json_has_all_but_the_value() -> None:
     }
 
 
-def test_the_histogram_tells_the_age_of_the_oldest() -> None:
+def test_the_histogram_shows_the_age_of_the_oldest() -> None:
     histogram, now = Histogram(), NOON + timedelta(hours=2, minutes=5)
     assert histogram_lines(histogram, "tickets.dlq", now) == ["tickets.dlq: no dead letters"]
     assert json.loads(histogram_json(histogram, "tickets.dlq", now))["oldest_age_s"] is None
@@ -117,7 +117,7 @@ def test_the_histogram_tells_the_age_of_the_oldest() -> None:
     assert sum(kind["count"] for kind in reported["kinds"]) == 2
 
 
-def test_clocks_that_disagree_make_no_negative_age() -> None:
+def test_clocks_that_disagree_give_no_negative_age() -> None:
     histogram = Histogram()
     histogram.add(letter(minutes=5))
     assert json.loads(histogram_json(histogram, "tickets.dlq", NOON))["oldest_age_s"] == 0
@@ -126,8 +126,8 @@ def test_clocks_that_disagree_make_no_negative_age() -> None:
 @pytest.mark.parametrize(
     ("timestamp_ms", "text"), [(-1, "-"), (0, "1970-01-01T00:00:00Z"), (2**61, "-"), (2**63 - 1, "-")]
 )
-def test_a_time_that_no_calendar_has_is_a_dash(timestamp_ms: int, text: str) -> None:
-    """Whoever writes to the queue chooses the time: a letter past the year 9999 hides no other."""
+def test_a_time_outside_the_calendar_is_shown_as_a_dash(timestamp_ms: int, text: str) -> None:
+    """The writer of a message chooses its time: a dead letter past the year 9999 must not hide the others."""
     found = replace(stood(message()), timestamp_ms=timestamp_ms)
     histogram = Histogram()
     for each in (read_dead_letter(found), read_dead_letter(replace(found, headers=()))):
@@ -146,7 +146,7 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_letters_of_all_scripts_are_kept() -> None:
+def test_characters_of_all_scripts_are_kept() -> None:
     text = "Ünï 漢字 हिन्दी عربى 😀 \\"
     assert escaped(text) == text
     assert escaped("\ud800") == "\\ud800"
