@@ -1,7 +1,7 @@
-"""Each outside library has one adapter, the arrows between packages hold, and the packages are this checkout's.
+"""Each outside library has one adapter, imports go one way between packages, and the packages are this checkout's.
 
-A green run does not prove that an adapter hides its library well, nor anything of an import whose name is computed;
-longer chains between packages are import-linter's to find.
+A green run does not prove that an adapter hides its library well, nor anything about an import whose name is computed;
+longer chains between packages are found by import-linter.
 """
 
 import json
@@ -34,7 +34,7 @@ FORBIDDEN = {
 
 
 def strays(modules: list[Source]) -> list[str]:
-    """Return each import of an outside library away from its adapter, and each relative import."""
+    """Return each import of an outside library outside its adapter, and each relative import."""
     found = []
     for source in modules:
         for name, line in imported(source):
@@ -47,7 +47,7 @@ def strays(modules: list[Source]) -> list[str]:
 
 
 def upward(modules: list[Source]) -> list[str]:
-    """Return each import against the arrows."""
+    """Return each import that goes against the allowed direction."""
     return [
         f"{source.name}:{line} imports {name}"
         for source in modules
@@ -67,7 +67,7 @@ def test_no_package_imports_one_above_it() -> None:
 
 
 def test_the_installed_packages_are_this_checkout() -> None:
-    # Isolated and from elsewhere: from here the folder of the checkout would win whatever is installed.
+    # Isolated and from another folder: in the checkout its own packages would win over the installed ones.
     script = f"import importlib, json; print(json.dumps([importlib.import_module(p).__file__ for p in {PACKAGES!r}]))"
     done = subprocess.run([sys.executable, "-I", "-c", script], cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"not installed: run make\n{done.stderr}"
