@@ -295,7 +295,7 @@ def test_a_newer_version_of_an_optimised_point_keeps_no_vector_of_the_older(tmp_
 
 
 def test_the_log_is_flushed_after_a_number_of_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise it grows during the life of the process, and a process that opens the folder after a kill replays it."""
+    """Otherwise it grows while the process lives, and a process that opens the folder after a kill replays it."""
     monkeypatch.setattr("shared.vectorstore.edge.store.FLUSH_POINTS", 100)
     flushed: list[int] = []
 

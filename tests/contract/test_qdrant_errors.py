@@ -1,4 +1,4 @@
-"""Each error of Qdrant's client becomes `Unavailable` or `Fatal`, none is left out, and none shows a secret.
+"""Each error of Qdrant's client becomes `Unavailable` or `Fatal`, without exception, and no message shows a secret.
 
 A green run does not prove that a real server chooses its statuses and words as its public source does, nor that an
 error which the client does not raise yet would be understood.

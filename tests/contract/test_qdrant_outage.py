@@ -48,7 +48,7 @@ def test_a_full_disk_is_an_outage_and_reads_continue(server: StandinProcess, rem
     assert remote.versions([point_id(1), point_id(2)]) == {point_id(1): 2, point_id(2): 1}
 
 
-@pytest.mark.parametrize("rubbish", ["html", "cut", "other"])
+@pytest.mark.parametrize("invalid", ["html", "cut", "other"])
 def test_an_answer_that_is_not_from_qdrant_is_an_outage(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, invalid: str
 ) -> None:

@@ -1,7 +1,7 @@
-"""Three Kafka brokers of which one or two are killed, so that writes are refused for want of in-sync copies.
+"""Three Kafka brokers of which one or two are killed, so that writes are refused for lack of in-sync replicas.
 
-The reason has to be in the text of the pause and in `doctor`. Green does not show brokers and controllers on machines of
-their own, nor a copy that merely lags.
+The reason must be in the text of the pause and in `doctor`. Green does not show brokers and controllers on separate
+machines, nor a replica that merely lags.
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0
 STRICT = "strict"
-"""A topic that wants all three copies."""
+"""A topic that requires all three copies."""
 
 
 @pytest.fixture
 def three() -> Iterator[KafkaServer]:
-    """Give three brokers with the topics, three copies each."""
+    """Yield three brokers with the topics, three copies each."""
     if reason := why_unavailable():
         missing(reason)
     with KafkaServer(nodes=3) as server:
@@ -73,7 +73,7 @@ def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three: 
     assert (ok.state, lagging.state) == ("ok", "warning")
     assert "tickets.redo: 12 of 12 partitions have 2 in-sync copies of 3" in lagging.detail
 
-    # The controllers have lost their majority with the second one, and the metadata show its copies as in sync for ever.
+    # The controllers lost their majority with the second broker, and the metadata shows its copies as in sync forever.
     three.kill(3)
     reason = "12 of 12 partitions have 1 in-sync copy, min.insync.replicas wants 2"
     assert f"tickets.routed: {reason}" in refused(three, "tickets.routed")

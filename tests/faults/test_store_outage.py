@@ -1,8 +1,8 @@
-"""A worker whose vector store is gone, slow, failing, full or replaced by something else for a while, under load.
+"""A worker whose vector store is unavailable, slow, failing, full or replaced for a while, under load.
 
 Green shows on the stand-in for Qdrant's server and the embedded broker: nothing is dead-lettered, missing or embedded
-twice, and the worker pauses and goes on by itself. It does not show how soon (`benchmarks/faults/store_outage.py` measures
-that), what a real server does while it restarts (the stand-in's docstring lists more), nor a broker that fails too.
+twice, and the worker pauses and continues by itself. It does not show how soon (`benchmarks/faults/store_outage.py`
+measures that), how a real server restarts (the stand-in's docstring lists more), nor a broker that fails too.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from shared.stream_settings import BatchSettings
 from tests.support.qdrant.trial import Trial, trial
 
 PART = 120
-"""Records sent before the fault, while it lasts, and after it."""
+"""Numbers of records sent before the fault, during it and after it."""
 
 
 @dataclass(frozen=True)
 class Outage:
-    """How the store is made to fail, and mended; and how often the worker pauses before that."""
+    """How the store is made to fail, and restored; and how often the worker pauses before that."""
 
     begin: Callable[[Trial], None]
     end: Callable[[Trial], None]
@@ -49,7 +49,7 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES.keys())
-def test_an_outage_of_the_store_costs_nothing_but_time(outage: Outage) -> None:
+def test_an_outage_of_the_store_costs_only_time(outage: Outage) -> None:
     with trial(StoreSettings(timeout_s=1, parallel_upserts=2), BatchSettings(max_records=40)) as on:
         on.send(PART)
         on.watch.wait_settled(1)
@@ -69,7 +69,7 @@ def test_an_outage_of_the_store_costs_nothing_but_time(outage: Outage) -> None:
         assert on.server.report()["unknown"] == []
 
 
-def test_a_store_that_is_gone_at_start_is_waited_for() -> None:
+def test_a_store_that_is_unavailable_at_start_is_waited_for() -> None:
     with trial(StoreSettings(timeout_s=1), BatchSettings(max_records=40), way="cut") as on:
         on.send(PART)
         on.wait_paused()

@@ -24,9 +24,9 @@ class RecordingObserver(Observer):
         self.reported: list[tuple[int | None, float]] = []
         self.enough, self._looks = threading.Event(), looks
 
-    def dead_letters_measured(self, letters: int | None, oldest_age_s: float) -> None:
+    def dead_letters_measured(self, depth: int | None, oldest_age_s: float) -> None:
         """Keep the reported measure."""
-        self.reported.append((letters, oldest_age_s))
+        self.reported.append((depth, oldest_age_s))
         if len(self.reported) == self._looks:
             self.enough.set()
 
@@ -60,10 +60,10 @@ def watched(*answers: Backlog | Exception) -> tuple[list[tuple[int | None, float
     return reported.reported, clock
 
 
-def test_the_age_counts_from_the_oldest_letter() -> None:
+def test_the_age_counts_from_the_oldest_dead_letter() -> None:
     now_ms = int(ManualClock().now().timestamp() * 1000)
     reported, clock = watched(Backlog(7, now_ms - 90_000), Backlog(8, now_ms - 90_000))
-    assert [letters for letters, _ in reported] == [7, 8]
+    assert [depth for depth, _ in reported] == [7, 8]
     assert [age_s for _, age_s in reported] == pytest.approx([90.0, 90.0 + EVERY_S])
     assert clock.waits == [EVERY_S] * 2
 

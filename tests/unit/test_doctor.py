@@ -305,7 +305,7 @@ def test_the_packages_of_millrace_belong_to_millrace_alone(capsys: pytest.Captur
     ("owners", "says"),
     [({"shared": ["millrace", "other"]}, "belongs to millrace, other"), ({"shared": []}, "belongs to nobody")],
 )
-def test_a_package_with_two_owners_or_none_is_found(owners: dict[str, list[str]], says: str) -> None:
+def test_a_package_with_two_owners_or_without_an_owner_is_found(owners: dict[str, list[str]], says: str) -> None:
     found = only(packages.check_owners({name: ["millrace"] for name in packages.OURS} | owners))
     assert found.state == "wrong"
     assert says in found.detail

@@ -136,7 +136,7 @@ def test_an_invalid_file_is_refused_with_its_line(rest: str, line: int, says: st
         ("auto_at = " + "[" * 5_000, ": "),
     ],
 )
-def test_if_no_line_is_known_none_is_named(text: str, says: str, tmp_path: Path) -> None:
+def test_without_a_known_line_the_error_names_no_line(text: str, says: str, tmp_path: Path) -> None:
     assert refused(tmp_path, text).startswith(says)
 
 
