@@ -33,7 +33,7 @@ from shared.vectorstore.edge.store import EdgeStore
 from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, process_of, produce, running_worker
 from tests.support.kafka.server import KafkaServer
-from tests.support.dead_letters import message
+from tests.support.letters import message
 from tests.support.sources import ROOT
 from tests.support.streams import KINDS, Kind
 from tests.support.waiting import wait_until
