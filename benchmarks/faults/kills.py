@@ -9,7 +9,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from tests.support.fleet import Campaign, RecordingObserver, run_campaign
+from tests.support.fleet import Campaign, CampaignResult, run_campaign
 from tests.support.kafka.server import KafkaServer, why_unavailable
 
 MOST_REPEATED = 0.05
@@ -38,7 +38,7 @@ def _run(campaign: Campaign) -> bool:
     return found.clean and whole and found.repeated < MOST_REPEATED * campaign.records
 
 
-def _line(reported: RecordingObserver) -> str:
+def _line(reported: CampaignResult) -> str:
     found = reported.findings
     share = found.repeated / max(1, found.settled)
     counts = f"{reported.killed:>8}{found.settled:>10,}{found.missing:>9}{found.stale:>7}{found.conflicting:>13}"

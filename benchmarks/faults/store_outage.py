@@ -20,13 +20,13 @@ EVERY_S = 0.5
 Step = Callable[[Trial], None]
 FAULTS: dict[str, tuple[Step, Step]] = {
     "killed (SIGKILL)": (lambda on: on.server.kill(), lambda on: on.server.start()),
-    "cut off": (lambda on: on.proxy.turn("cut"), lambda on: on.proxy.turn("open")),
-    "silent": (lambda on: on.proxy.turn("silent"), lambda on: on.proxy.turn("open")),
-    "10 s late": (lambda on: on.server.notify(delay_s=10), lambda on: on.server.notify()),
-    "full": (lambda on: on.server.notify(full=True), lambda on: on.server.notify()),
+    "cut off": (lambda on: on.proxy.set_mode("cut"), lambda on: on.proxy.set_mode("open")),
+    "silent": (lambda on: on.proxy.set_mode("silent"), lambda on: on.proxy.set_mode("open")),
+    "10 s late": (lambda on: on.server.set_faults(delay_s=10), lambda on: on.server.set_faults()),
+    "full": (lambda on: on.server.set_faults(full=True), lambda on: on.server.set_faults()),
     "every 2nd upsert fails half-way": (
-        lambda on: on.server.notify(fail_upsert=2, written="half"),
-        lambda on: on.server.notify(),
+        lambda on: on.server.set_faults(fail_upsert=2, written="half"),
+        lambda on: on.server.set_faults(),
     ),
 }
 

@@ -51,7 +51,7 @@ def server(standin: StandinProcess) -> Iterator[StandinProcess]:
     """Yield the stand-in without faults, and check that no call was unknown to it."""
     standin.report()
     yield standin
-    standin.notify()
+    standin.set_faults()
     assert standin.report()["unknown"] == []
 
 

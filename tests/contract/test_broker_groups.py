@@ -26,7 +26,7 @@ from tests.support.brokers import (
     PARTITIONS,
     Broker,
     by_partition,
-    held_up,
+    wait_until_blocked,
     messages,
     next_offsets,
     numbers,
@@ -51,7 +51,7 @@ def test_records_in_hand_are_committed_before_their_partition_moves(broker: Brok
     first = broker.join(topic)
     records = first.hold(take(first, 200))
     second = broker.join(topic)
-    held_up(first)
+    wait_until_blocked(first)
     assert second.assigned == 0
     assert first.commit(records) == 0
     until(lambda: shared_by(first, second), "partitions on both")

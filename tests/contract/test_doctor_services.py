@@ -158,7 +158,7 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         found = look_at_store(settings)
         assert states(found) == [("store", "ok")] * 2 + [("alias", "ok"), ("similar tickets", "ok")]
         assert "guarded writes are honoured" in found[1].detail
-        server.notify(ignore=["update_filter", "update_mode"])
+        server.set_faults(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
         assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
 
@@ -169,16 +169,16 @@ def test_missing_permissions_on_a_server_are_named() -> None:
         store = connect(settings)
         store.open(SPEC)
         store.close()
-        server.notify(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
+        server.set_faults(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
         [limit] = [found for found in look_at_store(settings) if found.state == "wrong"]
         assert (
             f"the strict mode of collection {SPEC.name} allows too little: filter_max_conditions is 1" in limit.detail
         )
-        server.notify(scope={SPEC.name: "rw"})
+        server.set_faults(scope={SPEC.name: "rw"})
         found = look_at_store(settings)
         assert states(found) == [("store", "ok"), ("store", "ok"), ("alias", "warning")]
         assert "not shown where tickets stands" in found[-1].detail
-        server.notify(scope={SPEC.name: "r", "tickets": "r"})
+        server.set_faults(scope={SPEC.name: "r", "tickets": "r"})
         assert "may not write points into collection" in look_at_store(settings)[-1].detail
 
 

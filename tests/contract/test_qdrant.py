@@ -36,10 +36,10 @@ KEY = "a-key-that-nobody-should-read"
 def test_a_server_that_ignores_the_guard_is_refused(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, ignored: list[str]
 ) -> None:
-    server.notify(ignore=ignored)
+    server.set_faults(ignore=ignored)
     with pytest.raises(Fatal, match="does not honour guarded writes"):
         opener().open(spec)
-    server.notify()
+    server.set_faults()
     assert list(opener().open(spec).scroll(())) == []
 
 
@@ -47,7 +47,7 @@ def test_a_server_that_ignores_the_guard_is_refused(
 def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
-    server.notify(version=version)
+    server.set_faults(version=version)
     with pytest.raises(Fatal, match=rf"is Qdrant {version}: 1\.19 or newer is needed"):
         opener().open(spec)
     assert opener().open_alias(spec.alias) is None
@@ -57,7 +57,7 @@ def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
 def test_a_newer_server_is_not_refused(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
-    server.notify(version=version)
+    server.set_faults(version=version)
     opener().open(spec)
 
 
@@ -168,7 +168,7 @@ def test_the_key_is_sent_and_never_shown(
         assert KEY not in repr(settings) + str(settings.model_dump())
         store = connect(settings)
         store.open(spec).upsert([point(1)])
-        server.notify(full=True)
+        server.set_faults(full=True)
         with pytest.raises(Unavailable) as outage:
             store.open(spec).upsert([point(2)])
         store.close()

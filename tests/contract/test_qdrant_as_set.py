@@ -110,7 +110,7 @@ def test_a_key_for_the_collection_alone_starts_a_worker_if_everything_exists(
     for hide in (False, True):
         for scope in ({spec.name: "rw"}, {spec.name: "rw", spec.alias: "r"}):
             server.report()
-            server.notify(scope=scope, hide_aliases=hide)
+            server.set_faults(scope=scope, hide_aliases=hide)
             collection = opener().open(spec)
             collection.upsert([point(1)])
             assert collection.versions([point_id(1)]) == {point_id(1): 1}
@@ -145,7 +145,7 @@ def test_a_missing_right_of_a_key_is_named(
     if made_before == "no alias":
         move(operator, spec.alias, None)
     names = {"name": spec.name, "alias": spec.alias}
-    server.notify(scope={key.format(**names): right for key, right in scope.items()})
+    server.set_faults(scope={key.format(**names): right for key, right in scope.items()})
     with pytest.raises(Fatal, match=rf"MILLRACE_STORE__API_KEY {words.format(**names)}.*\(.* is required\)"):
         opener(api_key=SecretStr("a-token")).open(spec)
 
@@ -156,11 +156,11 @@ def test_a_reader_s_key_may_be_scoped_to_the_alias_the_collection_or_both(
 ) -> None:
     opener().open(spec).upsert([point(1)])
     for scope in ({spec.alias: "r"}, {spec.name: "r", spec.alias: "r"}):
-        server.notify(scope=scope, hide_aliases=hide)
+        server.set_faults(scope=scope, hide_aliases=hide)
         readers = opener().open_alias(spec.alias)
         assert readers is not None
         assert readers.versions([point_id(1)]) == {point_id(1): 1}
-    server.notify(scope={spec.name: "r"}, hide_aliases=hide)
+    server.set_faults(scope={spec.name: "r"}, hide_aliases=hide)
     with pytest.raises(Fatal, match=f"may not look at {spec.alias} .*scope it to {spec.alias}"):
         opener().open_alias(spec.alias)
 
@@ -250,7 +250,7 @@ def test_a_limit_that_nothing_fits_is_refused_by_name(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, name: str, value: int
 ) -> None:
     collection = opener().open(spec)
-    server.notify(strict={name: value})
+    server.set_faults(strict={name: value})
     with pytest.raises(Fatal, match=f"strict mode of collection {spec.name}.*{name} is {value}"):
         opener().open(spec)
     if not name.endswith("rate_limit"):
@@ -261,7 +261,7 @@ def test_a_limit_that_nothing_fits_is_refused_by_name(
 def test_a_read_limit_that_is_smaller_than_a_batch_is_met_in_several_tries(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
-    server.notify(strict={"read_rate_limit": 60}, minute_s=0.2)
+    server.set_faults(strict={"read_rate_limit": 60}, minute_s=0.2)
     collection = opener().open(spec)
     points = [point(number) for number in range(POINTS)]
 
@@ -285,7 +285,7 @@ def test_a_read_limit_that_is_smaller_than_a_batch_is_met_in_several_tries(
 def test_requests_that_are_too_large_are_split_and_the_smaller_size_is_remembered(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
-    server.notify(most_bytes=20_000)
+    server.set_faults(most_bytes=20_000)
     collection = opener().open(spec)
     first = [point(number, text="x" * 500) for number in range(POINTS)]
     collection.upsert(first)
@@ -302,7 +302,7 @@ def test_requests_that_are_too_large_are_split_and_the_smaller_size_is_remembere
 def test_a_single_point_that_is_too_large_is_named_with_the_setting(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
-    server.notify(most_bytes=20_000)
+    server.set_faults(most_bytes=20_000)
     collection = opener().open(spec)
     with pytest.raises(Fatal, match=rf"point {point_id(2)} takes up to .*max_request_size_mb"):
         collection.upsert([point(1), point(2, text="x" * 30_000), point(3)])

@@ -173,10 +173,10 @@ def test_a_connection_that_is_cut_or_silent_is_an_outage_until_it_is_restored(
     proxy: Proxy, collection: QdrantCollection, mode: Any
 ) -> None:
     collection.upsert([point(1)])
-    proxy.turn(mode)
+    proxy.set_mode(mode)
     with pytest.raises(Unavailable, match=r"UNAVAILABLE|DEADLINE_EXCEEDED"):
         collection.upsert([point(2)])
-    proxy.turn("open")
+    proxy.set_mode("open")
 
     def works() -> bool:
         try:

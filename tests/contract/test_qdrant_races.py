@@ -111,13 +111,13 @@ def test_several_writes_are_in_flight_and_all_are_acknowledged(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     collection = opener(parallel_upserts=4).open(spec)
-    server.notify(delay_s=0.1)
+    server.set_faults(delay_s=0.1)
     server.report()
     collection.upsert([point(number) for number in range(8 * POINTS_PER_CALL)])
     report = server.report()
     assert report["calls"]["PUT /collections/*/points"] == 8
     assert 2 <= report["most_at_once"] <= 4
-    server.notify()
+    server.set_faults()
     assert len(collection.versions([point_id(number) for number in range(8 * POINTS_PER_CALL)])) == 8 * POINTS_PER_CALL
 
 
@@ -127,10 +127,10 @@ def test_a_write_that_failed_in_part_is_unavailable_and_the_next_completes_it(
 ) -> None:
     remote.upsert([point(number) for number in range(0, 1_000, 2)])
     points = [point(number, 2, says="again") for number in range(1_000)]
-    server.notify(fail_upsert=3, written=written)
+    server.set_faults(fail_upsert=3, written=written)
     with pytest.raises(Unavailable, match="told to fail"):
         remote.upsert(points)
-    server.notify()
+    server.set_faults()
     remote.upsert(points)
     stored = remote.lookup(ids(points))
     assert {(found.version, found.payload["says"]) for found in stored.values()} == {(2, "again")}
@@ -138,7 +138,7 @@ def test_a_write_that_failed_in_part_is_unavailable_and_the_next_completes_it(
 
 
 def test_a_write_that_is_only_queued_is_not_acknowledged(server: StandinProcess, remote: QdrantCollection) -> None:
-    server.notify(acknowledge=True)
+    server.set_faults(acknowledge=True)
     with pytest.raises(Unavailable, match="has not made it"):
         remote.upsert([point(1)])
 

@@ -12,7 +12,7 @@ import pytest
 
 from shared.broker.provision import create_topics
 from shared.observers import SettleStep
-from tests.support.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_go_on
+from tests.support.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_resume
 from tests.support.kafka.server import KafkaServer
 from tests.support.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
@@ -45,6 +45,6 @@ def test_killed_after_each_settle_step_in_turn(plan: Plan) -> None:
 
 
 def test_sigterm_repeats_nothing(plan: Plan) -> None:
-    findings = stop_and_go_on(plan)
+    findings = stop_and_resume(plan)
     assert_whole(plan, findings)
     assert findings.repeated == 0

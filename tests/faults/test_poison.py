@@ -22,7 +22,7 @@ def test_one_poison_record_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_p
         on.send([number % 100 == 50 for number in range(2_000)])
         on.wait_settled(TIMEOUT_S)
         judged = on.judge()
-        on.assert_as_it_should(judged)
+        on.assert_expected(judged)
         assert judged.reasons == REASONS
         assert on.watch.paused_at_s == []
 
@@ -40,5 +40,5 @@ def test_poison_alone_opens_the_breaker_and_healthy_records_close_it(tmp_path: P
         pauses = len(on.watch.paused_at_s)
         on.send([False] * LEAST_DEAD)
         on.wait_settled(TIMEOUT_S)
-        on.assert_as_it_should(on.judge())
+        on.assert_expected(on.judge())
         assert len(on.watch.paused_at_s) == len(on.watch.resumed_at_s) == pauses, "it did not close and stay closed"

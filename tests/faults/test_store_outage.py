@@ -29,19 +29,19 @@ class Outage:
 
 
 def _reported(**faults: object) -> Outage:
-    return Outage(lambda on: on.server.notify(**faults), lambda on: on.server.notify())
+    return Outage(lambda on: on.server.set_faults(**faults), lambda on: on.server.set_faults())
 
 
 OUTAGES = {
     "killed": Outage(lambda on: on.server.kill(), lambda on: on.server.start()),
-    "cut off": Outage(lambda on: on.proxy.turn("cut"), lambda on: on.proxy.turn("open")),
-    "silent": Outage(lambda on: on.proxy.turn("silent"), lambda on: on.proxy.turn("open")),
+    "cut off": Outage(lambda on: on.proxy.set_mode("cut"), lambda on: on.proxy.set_mode("open")),
+    "silent": Outage(lambda on: on.proxy.set_mode("silent"), lambda on: on.proxy.set_mode("open")),
     "10 s late": _reported(delay_s=10),
     "failing after half of the points": Outage(
-        lambda on: on.server.notify(fail_upsert=2, written="half"), lambda on: on.server.notify(), pauses=2
+        lambda on: on.server.set_faults(fail_upsert=2, written="half"), lambda on: on.server.set_faults(), pauses=2
     ),
     "failing after all of the points": Outage(
-        lambda on: on.server.notify(fail_upsert=1, written="all"), lambda on: on.server.notify(), pauses=2
+        lambda on: on.server.set_faults(fail_upsert=1, written="all"), lambda on: on.server.set_faults(), pauses=2
     ),
     "full": _reported(full=True),
     "a proxy's page instead": _reported(invalid="html"),
@@ -70,11 +70,11 @@ def test_an_outage_of_the_store_costs_only_time(outage: Outage) -> None:
 
 
 def test_a_store_that_is_unavailable_at_start_is_waited_for() -> None:
-    with trial(StoreSettings(timeout_s=1), BatchSettings(max_records=40), way="cut") as on:
+    with trial(StoreSettings(timeout_s=1), BatchSettings(max_records=40), mode="cut") as on:
         on.send(PART)
         on.wait_paused()
         assert "store" in on.running.lifecycle.not_ready()
-        on.proxy.turn("open")
+        on.proxy.set_mode("open")
         findings = on.finish()
         assert findings.clean, findings
         assert (findings.settled, findings.repeated, on.watch.dependencies) == (on.sent, 0, {"store"})

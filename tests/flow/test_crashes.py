@@ -18,7 +18,7 @@ from tests.support.crashes import (
     kill_and_recover,
     message_of_second_owner,
     produce_versions,
-    stop_and_go_on,
+    stop_and_resume,
 )
 from tests.support.streams import KINDS, Kind, kind_of_name, on_each_stream
 from tests.support.waiting import wait_until
@@ -62,7 +62,7 @@ def test_killed_after_each_settle_step(kind: Kind, tmp_path: Path) -> None:
 def test_sigterm_repeats_nothing(embedded_plan: Plan) -> None:
     """After SIGTERM the batch in hand is committed, the next worker continues, and no result is repeated."""
     produce_versions(embedded_plan.bootstrap, kind_of_name(embedded_plan.stream))
-    findings = stop_and_go_on(embedded_plan)
+    findings = stop_and_resume(embedded_plan)
     assert_whole(embedded_plan, findings)
     assert findings.repeated == 0
 

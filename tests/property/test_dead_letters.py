@@ -19,7 +19,7 @@ from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_position, r
 from shared.deadletters.resend import resend
 from shared.errors import Rejected
 from shared.records import Headers, Message, Record
-from tests.support.letters import BY, NOON, stood
+from tests.support.letters import BY, NOON, record_of
 
 YEARS = (datetime(2, 1, 1), datetime(9998, 1, 1))  # noqa: DTZ001  (the zone is drawn)
 COUNT = st.integers(0, 10**9 - 2)
@@ -75,7 +75,7 @@ def forms(letter: Message) -> Iterator[Message]:
 
 
 def read(sent: Message) -> DeadLetter:
-    found = read_dead_letter(stood(sent))
+    found = read_dead_letter(record_of(sent))
     assert isinstance(found, DeadLetter)
     return found
 
@@ -134,7 +134,7 @@ def test_after_any_failures_and_replays_the_record_is_unchanged_and_the_count_is
     for failure in failures:
         letter = read(write_dead_letter(last, failure, BY, NOON))
         counts.append(letter.replays)
-        last = stood(resend(letter, "tickets", max_replays=10**9))
+        last = record_of(resend(letter, "tickets", max_replays=10**9))
         assert (last.topic, last.key, last.value) == ("tickets.redo", record.key, record.value)
         assert own(last.headers) == own(record.headers)
         ours = [name for name, _ in last.headers if name.startswith(HEADER_PREFIX)]
@@ -157,7 +157,7 @@ def test_a_dead_letter_is_quarantined_only_above_the_ceiling(
 
 @given(st.lists(HEADER, max_size=12).map(tuple), st.none() | st.binary(max_size=20))
 def test_any_headers_are_read_without_an_error(headers: tuple[tuple[str, bytes], ...], key: bytes | None) -> None:
-    found = read_dead_letter(stood(Message("tickets.dlq", key, b"", headers)))
+    found = read_dead_letter(record_of(Message("tickets.dlq", key, b"", headers)))
     assert found.position.topic == "tickets.dlq"
     if isinstance(found, DeadLetter):
         assert found.tenant is None or b":" in (key or b"")

@@ -14,13 +14,13 @@ from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogra
 from shared.deadletters.resend import resend
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.records import Message, RecordPosition
-from tests.support.letters import NOON, NOON_MS, letter, message, stood
+from tests.support.letters import NOON, NOON_MS, dead_letter, message, record_of
 
-FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
+FOREIGN = Unreadable(record_of(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
 
 
 def test_the_envelope_is_read_back() -> None:
-    found = letter(7)
+    found = dead_letter(7)
     assert found.origin == RecordPosition("tickets", 0, 7)
     assert str(found.position) == "tickets.dlq/0@7"
     assert (found.reason, found.field, found.detail, found.stage) == ("model_failed", "body", "found x", "embed")
@@ -29,9 +29,9 @@ def test_the_envelope_is_read_back() -> None:
 
 
 def test_a_key_of_another_form_gives_no_tenant() -> None:
-    assert letter(key=None).tenant is None
-    assert letter(key=b"no colon").tenant is None
-    assert letter(key=b"\xff:1").tenant == "\ufffd"
+    assert dead_letter(key=None).tenant is None
+    assert dead_letter(key=b"no colon").tenant is None
+    assert dead_letter(key=b"\xff:1").tenant == "\ufffd"
 
 
 @pytest.mark.parametrize("missing", [Header.ORIGIN_TOPIC, Header.ORIGIN_PARTITION, Header.ORIGIN_OFFSET, Header.REASON])
@@ -40,7 +40,7 @@ def test_without_an_envelope_it_is_unreadable_and_the_reason_is_given(missing: H
     sent = message()
     headers = tuple((name, value or b"") for name, _ in [(missing.value, value)] if value is not None)
     others = tuple(each for each in sent.headers if each[0] != missing)
-    found = read_dead_letter(stood(Message(sent.topic, sent.key, sent.value, others + headers)))
+    found = read_dead_letter(record_of(Message(sent.topic, sent.key, sent.value, others + headers)))
     if missing in (Header.REASON, Header.ORIGIN_TOPIC) and value == b"\xff":
         assert isinstance(found, DeadLetter)
     else:
@@ -52,7 +52,7 @@ def test_without_an_envelope_it_is_unreadable_and_the_reason_is_given(missing: H
 def test_an_invalid_time_is_read_as_none(time: bytes) -> None:
     sent = message()
     headers = tuple((name, time if name == Header.LAST_FAILED_AT else value) for name, value in sent.headers)
-    found = read_dead_letter(stood(Message(sent.topic, sent.key, sent.value, headers)))
+    found = read_dead_letter(record_of(Message(sent.topic, sent.key, sent.value, headers)))
     assert isinstance(found, DeadLetter)
     assert found.last_failed_at is None
 
@@ -100,7 +100,7 @@ def test_a_text_that_is_no_position_is_read_as_none(text: str) -> None:
 )
 def test_criteria_select_dead_letters(criteria: Criteria, matches: bool) -> None:
     selection = Selection(criteria, NOON + timedelta(hours=1))
-    assert selection.matches(letter(field="attributes.size")) is matches
+    assert selection.matches(dead_letter(field="attributes.size")) is matches
 
 
 def test_a_message_without_an_envelope_is_selected_by_time_alone() -> None:
@@ -141,8 +141,8 @@ def test_an_invalid_time_is_an_error(text: str) -> None:
 def test_dead_letters_are_counted_by_kind_the_most_frequent_first() -> None:
     histogram = Histogram()
     for number in range(3):
-        histogram.add(letter(number, minutes=10 - number))
-    histogram.add(letter(reason=FailureReason.TOO_DEEP, field="value"))
+        histogram.add(dead_letter(number, minutes=10 - number))
+    histogram.add(dead_letter(reason=FailureReason.TOO_DEEP, field="value"))
     histogram.add(FOREIGN)
     rows = [(reason, name, kind.count) for reason, name, kind in histogram.rows()]
     assert rows == [("model_failed", "body", 3), ("too_deep", "value", 1), (UNREADABLE, "millrace-origin-topic", 1)]
@@ -158,14 +158,14 @@ def test_an_empty_histogram_has_no_oldest() -> None:
 def test_the_number_of_kinds_is_bounded_and_every_dead_letter_is_counted() -> None:
     histogram = Histogram()
     for number in range(KINDS_MAX + 50):
-        histogram.add(letter(number, field=f"made.up.{number}"))
+        histogram.add(dead_letter(number, field=f"made.up.{number}"))
     assert len(histogram.kinds) == KINDS_MAX + 1
     assert histogram.count == KINDS_MAX + 50
     assert histogram.kinds["model_failed", OTHERS].count == 50
 
 
 def test_a_replay_is_the_original_record_with_its_envelope_and_a_replay_count_one_higher() -> None:
-    found = letter(3, headers=(("trace", b"\xff"),))
+    found = dead_letter(3, headers=(("trace", b"\xff"),))
     again = resend(found, "tickets", max_replays=3)
     assert (again.topic, again.key, again.value) == ("tickets.redo", found.record.key, found.record.value)
     before = [each for each in found.record.headers if each[0] != Header.REPLAYS]
@@ -176,7 +176,7 @@ def test_a_replay_is_the_original_record_with_its_envelope_and_a_replay_count_on
     ("replays", "topic"), [(2, "tickets.redo"), (3, "tickets.quarantine"), (9, "tickets.quarantine")]
 )
 def test_a_dead_letter_replayed_too_often_goes_to_quarantine_unchanged(replays: int, topic: str) -> None:
-    found = letter(headers=((Header.REPLAYS.value, str(replays).encode()),))
+    found = dead_letter(headers=((Header.REPLAYS.value, str(replays).encode()),))
     assert found.replays == replays
     again = resend(found, "tickets", max_replays=3)
     assert again.topic == topic

@@ -28,7 +28,7 @@ from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, RecordPosition, TopicPartition, Watermarks
 from tests.support.fakes import FakeSink, ManualClock
-from tests.support.letters import NOON, message, stood
+from tests.support.letters import NOON, message, record_of
 
 DLQ = "tickets.dlq"
 ZERO, ONE = TopicPartition(DLQ, 0), TopicPartition(DLQ, 1)
@@ -45,7 +45,7 @@ class MemoryQueue:
 
     def put(self, sent: Message, partition: int = 0, minutes: float = 0) -> None:
         held = self.partitions[TopicPartition(sent.topic, partition)]
-        held.append(stood(sent, len(held), partition, minutes))
+        held.append(record_of(sent, len(held), partition, minutes))
 
     def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
         return {where: Watermarks(self.lows[where], len(held)) for where, held in self.partitions.items()}
@@ -95,7 +95,7 @@ class World:
         return replaying.run(plan, replaying.begin(plan, restart), lambda records: None)
 
     def sent(self, topic: str = "tickets.redo") -> list[int]:
-        found = [read_dead_letter(stood(sent)) for sent in self.sink.delivered if sent.topic == topic]
+        found = [read_dead_letter(record_of(sent)) for sent in self.sink.delivered if sent.topic == topic]
         return sorted(letter.origin.offset for letter in found if isinstance(letter, DeadLetter))
 
 

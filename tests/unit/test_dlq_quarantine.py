@@ -15,7 +15,7 @@ from shared.deadletters.replay import Plan, Replay, Replayed, Span, dead_letter_
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, RecordPosition, TopicPartition
-from tests.support.letters import BY, NOON, letter, message, stood
+from tests.support.letters import BY, NOON, dead_letter, message, record_of
 from tests.unit.test_dlq import DLQ, ONE, ZERO, World
 
 QUARANTINE = "tickets.quarantine"
@@ -24,7 +24,7 @@ FAILURE = Rejected(FailureReason.MODEL_FAILED, "body", "found x", "embed")
 
 def quarantined(number: int, replays: int = 3, **changes: Any) -> Message:
     """Return a dead letter as a replay wrote it to the quarantine."""
-    sent = letter(number, headers=((Header.REPLAYS.value, str(replays).encode()),), **changes).record
+    sent = dead_letter(number, headers=((Header.REPLAYS.value, str(replays).encode()),), **changes).record
     return Message(QUARANTINE, sent.key, sent.value, sent.headers)
 
 
@@ -32,12 +32,12 @@ def fail_again(world: World, seen: int) -> int:
     """Let a worker fail on the records sent to redo since `seen`; return the number of records sent so far."""
     for offset, sent in enumerate(world.sink.delivered[seen:], seen):
         if sent.topic == "tickets.redo":
-            world.queue.put(write_dead_letter(stood(sent, offset), FAILURE, BY, NOON))
+            world.queue.put(write_dead_letter(record_of(sent, offset), FAILURE, BY, NOON))
     return len(world.sink.delivered)
 
 
 def replays_in_redo(world: World) -> list[int]:
-    found = [read_dead_letter(stood(sent)) for sent in world.sink.delivered if sent.topic == "tickets.redo"]
+    found = [read_dead_letter(record_of(sent)) for sent in world.sink.delivered if sent.topic == "tickets.redo"]
     return [each.replays for each in found if isinstance(each, DeadLetter)]
 
 
@@ -144,12 +144,13 @@ def test_a_record_is_identified_by_its_key_and_its_bytes(
 ) -> None:
     met = Repeats()
     reported = [
-        met.meet(letter(number, key=key, value=value)) for number, (key, value) in enumerate((first, second, first))
+        met.meet(dead_letter(number, key=key, value=value))
+        for number, (key, value) in enumerate((first, second, first))
     ]
     assert reported == [False, False, True]
 
 
 def test_the_number_of_remembered_records_is_bounded() -> None:
     met = Repeats(most=2)
-    reported = [met.meet(letter(number)) for number in (1, 2, 1, 3, 2, 1)]
+    reported = [met.meet(dead_letter(number)) for number in (1, 2, 1, 3, 2, 1)]
     assert reported == [False, False, True, False, True, False], "the oldest is forgotten first"
