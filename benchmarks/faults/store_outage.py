@@ -1,7 +1,7 @@
-"""`python -m benchmarks.faults.store_outage`: how soon a worker pauses when its store is gone, and goes on when it is back.
+"""`python -m benchmarks.faults.store_outage`: how soon a worker pauses when its store fails, and then resumes.
 
 On the stand-in for Qdrant's server and the embedded broker, with a model that costs nothing. The times are those of the
-worker's own back-off and time-outs; a real server takes longer to come up, and loads its collections first.
+worker's own back-off and time-outs; a real server takes longer to start, and loads its collections first.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def _load(on: Trial, records_per_s: int, clock: SystemClock, stop: threading.Eve
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--outage-s", type=float, default=30.0)
     parser.add_argument("--records-per-s", type=int, default=100)

@@ -26,13 +26,13 @@ from tests.support.brokers import (
     PARTITIONS,
     Broker,
     by_partition,
-    wait_until_blocked,
     messages,
     next_offsets,
     numbers,
     offsets,
     take,
     until,
+    wait_until_blocked,
 )
 
 LEAVE_S = 5.0

@@ -82,7 +82,7 @@ IBANS = {
     "DE": "18n", "FR": "10n11c2n", "GB": "4a14n", "ES": "20n", "NL": "4a10n", "NO": "11n", "CH": "5n12c",
     "MT": "4a5n18c", "PL": "24n", "IT": "1a10n12c",
 }  # fmt: skip
-"""Fields of digits, letters and both, from the ISO 13616 registry."""
+"""Fields of digits, of alphabetic characters and of both, from the ISO 13616 registry."""
 
 LETTERS = {"n": string.digits, "a": string.ascii_uppercase, "c": string.digits + string.ascii_uppercase}
 

@@ -44,7 +44,8 @@ class Campaign:
     Attributes:
         records: Events, two versions of each ticket one after the other.
         kills: SIGKILLs, spread evenly over the records; 0: undisturbed.
-        freezes: SIGSTOPs after the kills: others take over the partitions, and SIGCONT follows after the session has expired.
+        freezes: SIGSTOPs after the kills: others take over the partitions, and SIGCONT follows after the
+            session has expired.
         slow_s: The longest time that a batch takes in the model.
         votes: Every other ticket is labelled, so that the vote of neighbours changes all the time; and every third version
             is in the redo topic too.

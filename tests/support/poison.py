@@ -91,12 +91,12 @@ class Judged:
 
     Attributes:
         results: Number of results of each ticket.
-        letters: Number of dead letters of each record, by the position of its origin.
+        dead_letters: Number of dead letters of each record, by the position of its origin.
     """
 
     findings: AuditReport
     results: Counter[str]
-    letters: Counter[tuple[str, str]]
+    dead_letters: Counter[tuple[str, str]]
     reasons: set[str]
 
 
@@ -151,8 +151,8 @@ class Stream:
         assert judged.findings.clean, judged.findings
         assert (judged.findings.repeated, judged.findings.pending) == (0, 0)
         assert judged.results == dict.fromkeys(self.healthy, 1)
-        assert len(judged.letters) == self.poisonous
-        assert set(judged.letters.values()) <= {1}
+        assert len(judged.dead_letters) == self.poisonous
+        assert set(judged.dead_letters.values()) <= {1}
         assert judged.reasons <= REASONS
 
 
