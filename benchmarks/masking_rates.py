@@ -76,7 +76,7 @@ def missed() -> dict[str, list[str]]:
     return found
 
 
-def masked_in_vain() -> dict[str, list[str]]:
+def needlessly_masked() -> dict[str, list[str]]:
     """Return, by kind, the texts in which something was masked."""
     return {
         kind: [text for text in texts if mask(normalise(text), "US") != normalise(text)]
@@ -101,7 +101,7 @@ def report() -> None:
         print(f"{writing:<34}{len(bad):>6} of {counts[writing]}")
     print("Ordinary numbers, region US: masked needlessly")
     lists = ordinary()
-    for kind, bad in masked_in_vain().items():
+    for kind, bad in needlessly_masked().items():
         print(f"{kind + (', separately' if kind == APART else ''):<34}{len(bad):>6} of {len(lists[kind])}")
     print(f"{'random decimals':<34}{masked_decimals():>6} of {DECIMALS}")
 

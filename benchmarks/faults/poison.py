@@ -37,7 +37,7 @@ def nothing_but_poison(poisonous: int, healthy: int) -> bool:
         held_s = sum(watch.resumed_at_s) - sum(watch.paused_at_s)
         closed = pauses > 0 and pauses == len(watch.resumed_at_s)
         print(
-            f"  the breaker paused it {pauses} times, {held_s:.0f} s in all; batches per probe: {set(watch.probes())}"
+            f"  the breaker paused work {pauses} times, {held_s:.0f} s in all; batches per probe: {set(watch.probes())}"
         )
         print(f"  it {'closed by itself' if closed else 'DID NOT OPEN AND CLOSE'}")
     return good and closed

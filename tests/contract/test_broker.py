@@ -53,7 +53,7 @@ def test_records_come_in_order_within_a_partition(broker: Broker) -> None:
     assert len(by_partition(records)) == PARTITIONS
 
 
-def test_a_record_is_what_was_produced(broker: Broker) -> None:
+def test_a_record_equals_the_produced_message(broker: Broker) -> None:
     topic, before_ms = broker.topic(), time.time() * 1000
     produced = [
         Message(topic, b"k", b"v", (("a", b"1"), ("a", b"2"), ("empty", b""), ("bytes", bytes(range(256))))),

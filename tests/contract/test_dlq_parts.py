@@ -82,7 +82,7 @@ def test_depth_and_age_of_the_oldest(broker: Broker, topic: str) -> None:
     assert measure_backlog(broker.bootstrap, broker.topic()) == Backlog(0, None)
 
 
-def test_what_cannot_be_measured_is_unavailable(broker: Broker) -> None:
+def test_a_backlog_that_cannot_be_measured_is_unavailable(broker: Broker) -> None:
     with pytest.raises(Unavailable):
         measure_backlog(broker.bootstrap, "there-is-no-such-topic")
 

@@ -283,10 +283,10 @@ def test_a_coordinator_that_is_not_found_yet_is_asked_again_for_a_while() -> Non
 
 
 def test_a_group_that_cannot_be_asked_leaves_the_other_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> NoReturn:
+    def unavailable(*_: object) -> NoReturn:
         raise Unavailable("broker", "not allowed")
 
-    monkeypatch.setattr("millrace.doctor.services.survey_group", away)
+    monkeypatch.setattr("millrace.doctor.services.survey_group", unavailable)
     with EmbeddedBroker() as held:
         held.create(TOPICS)
         last = look_at_broker(held.bootstrap)[-1]

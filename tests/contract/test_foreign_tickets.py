@@ -123,10 +123,10 @@ SPOILT: list[Mapping[str, object]] = [
 
 def test_an_invalid_stored_point_of_the_record_in_hand_is_treated_as_missing(parts: Assembly) -> None:
     for number, changes in enumerate(SPOILT):
-        work_on_spoilt(parts, f"R-{number}", changes)
+        settle_corrupted(parts, f"R-{number}", changes)
 
 
-def work_on_spoilt(parts: Assembly, ticket: str, changes: Mapping[str, object]) -> None:
+def settle_corrupted(parts: Assembly, ticket: str, changes: Mapping[str, object]) -> None:
     """Settle a ticket, corrupt its point, and send what may follow: a repeat, a conflict, an update, a deletion."""
     first = event(ticket_id=ticket, subject="Where?", body="Here.")
     own = point_id("acme", "tickets", ticket)

@@ -16,7 +16,7 @@ from tests.support.services import missing
 
 
 @pytest.fixture
-def three() -> Iterator[KafkaServer]:
+def three_brokers() -> Iterator[KafkaServer]:
     """Yield three brokers."""
     if reason := why_unavailable():
         missing(reason)
@@ -24,8 +24,8 @@ def three() -> Iterator[KafkaServer]:
         yield server
 
 
-def test_a_moved_leader_costs_only_time(three: KafkaServer, tmp_path: Path) -> None:
-    with trial(three, tmp_path, partitions=3, records_per_s=50) as on:
+def test_a_moved_leader_costs_only_time(three_brokers: KafkaServer, tmp_path: Path) -> None:
+    with trial(three_brokers, tmp_path, partitions=3, records_per_s=50) as on:
         on.move_leader(partition=0)
         findings = on.finish()
         assert findings.clean, findings

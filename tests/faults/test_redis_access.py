@@ -41,7 +41,7 @@ def mutual(certificates: Certificates, _redis_can_run: None) -> Iterator[RedisSe
         yield server
 
 
-def works(cache: RedisCache) -> bool:
+def is_usable(cache: RedisCache) -> bool:
     """Return whether a stored vector comes back."""
     with closing(cache):
         cache.put_many({KEY: Embedded(VECTOR, 1)})
@@ -59,7 +59,7 @@ def test_the_documented_rule_is_the_one_tested_here() -> None:
 
 def test_tls_a_user_and_the_least_rights_are_enough(guarded: RedisServer, certificates: Certificates) -> None:
     reported = RecordingObserver()
-    assert works(redis_cache(url(guarded), DIM, reported=reported, ca_file=certificates.authority))
+    assert is_usable(redis_cache(url(guarded), DIM, reported=reported, ca_file=certificates.authority))
     assert reported.failures == []
 
 
@@ -67,7 +67,7 @@ def refusal(server: RedisServer, address: str, **changes: Any) -> tuple[str, str
     """Return kind and wording of the one line that is logged if a cache cannot be used."""
     reported = RecordingObserver()
     with capture_logs() as lines:
-        assert not works(redis_cache(address, DIM, reported=reported, **changes))
+        assert not is_usable(redis_cache(address, DIM, reported=reported, **changes))
     assert lines
     assert reported.failures
     assert PASSWORD not in repr(lines)
@@ -99,7 +99,7 @@ def test_wrong_credentials_are_refused(guarded: RedisServer, certificates: Certi
 
 def test_a_server_that_requires_client_certificates(mutual: RedisServer, certificates: Certificates) -> None:
     own: dict[str, Any] = {"cert_file": certificates.client, "key_file": certificates.client_key}
-    assert works(redis_cache(url(mutual, ""), DIM, ca_file=certificates.authority, **own))
+    assert is_usable(redis_cache(url(mutual, ""), DIM, ca_file=certificates.authority, **own))
     kind, _ = refusal(mutual, url(mutual, ""), ca_file=certificates.authority)
     assert kind == "connection"
 

@@ -100,7 +100,7 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     assert "millrace-tickets is empty, 1 records behind" in run("doctor", "doctor")
 
 
-def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
+def rules_without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
     """Return the rules except one."""
     left = [rule for rule in rules if (rule.kind, rule.name) != (kind, name)]
     assert len(left) == len(rules) - 1
@@ -118,14 +118,14 @@ def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
 def test_a_worker_that_lacks_a_right_ends_and_names_it(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, lacks: tuple[str, str], reported: str
 ) -> None:
-    rules = without(rules_of("worker"), *lacks)
+    rules = rules_without(rules_of("worker"), *lacks)
     assert reported in str(refused_worker(secure_kafka, certificates, tmp_path, rules))
 
 
 def test_a_worker_that_may_not_write_one_topic_ends_and_names_it(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
-    rules = without(rules_of("worker"), "topic", "tickets.")
+    rules = rules_without(rules_of("worker"), "topic", "tickets.")
     others = [Rule("worker", "topic", name, "literal", ("Write",)) for name in ("tickets.outcomes", "tickets.dlq")]
     refusal = refused_worker(secure_kafka, certificates, tmp_path, rules + others)
     assert "it needs Write on topic tickets.routed, see docs/security.md" in str(refusal)

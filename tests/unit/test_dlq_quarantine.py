@@ -112,7 +112,7 @@ def test_each_topic_has_its_own_group_for_the_same_criteria() -> None:
     assert [dead_letter_topic("tickets", quarantine) for quarantine in (False, True)] == [DLQ, QUARANTINE]
 
 
-def test_it_is_known_where_the_group_has_a_position() -> None:
+def test_a_replay_knows_which_partitions_have_a_committed_position() -> None:
     world, plan = World(3), Plan("tickets", Selection(Criteria(), NOON))
     replaying = Replay(world.reader, world.sink, world, world.clock)
     assert replaying.begin(plan, False) == {ZERO: Span(0, 2, False), ONE: Span(0, 1, False)}

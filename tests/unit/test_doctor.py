@@ -411,7 +411,7 @@ for check in (lambda: machine.check_disk(settings), lambda: services._embedded(s
 """
 
 
-def as_somebody_else(state: Path, store: Path) -> dict[str, list[str]]:
+def findings_of_another_user(state: Path, store: Path) -> dict[str, list[str]]:
     """Return what a user who is not root finds, by part: state, detail and what to do."""
     command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(state), str(store)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -432,7 +432,7 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_folder_that_may_not_be_read_is_reported_with_user_path_and_remedy(closed: Path) -> None:
-    found = as_somebody_else(closed / "inside" / "state", closed / "inside")
+    found = findings_of_another_user(closed / "inside" / "state", closed / "inside")
     user = 65534 if os.getuid() == 0 else os.getuid()
     for part, folder, name in (("state", "inside/state", "OPERATION__STATE_DIR"), ("store", "inside", "STORE__PATH")):
         state, detail, fix = found[part]
@@ -449,7 +449,7 @@ def test_a_store_whose_owner_cannot_be_read_is_reported(closed: Path) -> None:
     (closed / "inside").chmod(0o777)
     owner = closed / "inside" / "owner.pid"
     owner.chmod(0o000)
-    state, detail, fix = as_somebody_else(closed / "state", closed / "inside")["store"]
+    state, detail, fix = findings_of_another_user(closed / "state", closed / "inside")["store"]
     assert (state, "cannot read" in detail, str(owner) in detail) == ("wrong", True, True)
     assert "change the owner or the rights" in fix
 

@@ -40,7 +40,7 @@ class Counting:
             return self.changed.wait_for(lambda: self.made >= made, PATIENCE_S)
 
 
-def test_exactly_one_thing_is_made_ahead() -> None:
+def test_exactly_one_item_is_prepared_ahead() -> None:
     counting = Counting()
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()
@@ -53,7 +53,7 @@ def test_exactly_one_thing_is_made_ahead() -> None:
     overlap.stop()
 
 
-def test_things_come_in_order() -> None:
+def test_items_come_in_order() -> None:
     counting = Counting(limit=50)
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()
@@ -84,7 +84,7 @@ def test_an_exception_is_raised_by_take_and_again() -> None:
     overlap.stop()
 
 
-def test_things_made_before_the_exception_are_handed_over_first() -> None:
+def test_items_made_before_the_exception_are_handed_over_first() -> None:
     pending = iter([1])
     overlap: Overlap[int] = Overlap(lambda: next(pending), lambda: None)
     overlap.start()
@@ -104,7 +104,7 @@ def test_a_stop_ends_the_thread_and_drops_what_it_made() -> None:
     assert not overlap._thread.is_alive()
 
 
-def test_each_thing_made_gives_a_heartbeat() -> None:
+def test_each_item_made_gives_a_heartbeat() -> None:
     counting = Counting(limit=3)
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()
