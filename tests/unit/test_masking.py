@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.masking_rates import APART, DECIMALS, masked_decimals, masked_in_vain, missed, ordinary, phones
+from benchmarks.masking_rates import APART, DECIMALS, masked_decimals, missed, needlessly_masked, ordinary, phones
 from shared.text.masking import find_personal_data, mask
 from shared.text.shadow import shadow_of
 
@@ -246,7 +246,7 @@ def test_the_error_rates_on_the_lists() -> None:
     bad = [text for texts in missed().values() for text in texts]
     assert len(bad) <= 0.02 * len(list(phones())), bad
     lists = ordinary()
-    apart = masked_in_vain()
+    apart = needlessly_masked()
     assert len(apart.pop(APART)) > 0, "a number that cannot be distinguished from a phone number is masked"
     vain = [text for texts in apart.values() for text in texts]
     assert len(vain) <= 0.02 * sum(len(texts) for kind, texts in lists.items() if kind != APART), vain
