@@ -1,1 +1,1 @@
-"""Speed, measured. Alternatives are interleaved in one run and reported as ratios with their spread."""
+"""Speed measurements. Alternatives are interleaved in one run and reported as ratios with their spread."""

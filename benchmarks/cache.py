@@ -1,6 +1,6 @@
-"""Microseconds a vector costs to remember and to find again: in memory, in Redis, in both; beside embedding it.
+"""Microseconds to store a vector and to find it again: in memory, in Redis, in both; and to embed it, for comparison.
 
-Redis is one of our own on loopback, so what is shown is the work of both processes and no network.
+Redis runs on loopback, so the figures include the work of both processes and no network.
 """
 
 import shutil
@@ -34,18 +34,18 @@ Batches = list[dict[bytes, Embedded]]
 
 
 class Hits(Observer):
-    """Counts what was found, and where."""
+    """Counts the vectors found, by level."""
 
     def __init__(self) -> None:
         self.asked = self.found = 0
 
     def cache_read(self, level: str, hits: int, misses: int) -> None:
-        """Count; what the nearest level was asked for is all there was to find."""
+        """Count the hits; the requests to the nearest level are the total."""
         self.found += hits
         self.asked += hits + misses if level == "memory" else 0
 
     def cache_failed(self, operation: str, kind: str) -> None:
-        """Stop: a figure of a cache that is skipped would be a lie."""
+        """Stop: a figure for a cache that is skipped would be wrong."""
         raise RuntimeError(f"{operation}: {kind}")
 
 
@@ -56,7 +56,7 @@ def redis_cache(server: RedisServer, dim: int, numbers: NumberFormat = "float32"
 
 @contextmanager
 def caches(server: RedisServer, dim: int) -> Iterator[dict[str, Callable[[], VectorCache]]]:
-    """Yield what is compared; each call of one gives it with an empty first level."""
+    """Yield functions that each return a cache with an empty first level, by name."""
     with closing(redis_cache(server, dim)) as plain, closing(redis_cache(server, dim, "float16")) as halved:
         yield {
             "memory": lambda: MemoryCache(ROOMY_BYTES),
@@ -69,14 +69,14 @@ def caches(server: RedisServer, dim: int) -> Iterator[dict[str, Callable[[], Vec
 
 
 def microseconds(work: Callable[[], object], vectors: int) -> float:
-    """Return what a vector takes."""
+    """Return the microseconds per vector."""
     start_s = CLOCK.monotonic_s()
     work()
     return (CLOCK.monotonic_s() - start_s) / vectors * 1e6
 
 
 def costs(server: RedisServer, make: Callable[[], VectorCache], batches: Batches) -> tuple[float, float, float]:
-    """Return the microseconds of a vector put, of one found and of one missed."""
+    """Return the microseconds per vector stored, found and missed."""
     server.empty()
     cache, vectors = make(), sum(map(len, batches))
     missed = microseconds(lambda: [cache.get_many(list(batch)) for batch in batches], vectors)
@@ -88,7 +88,7 @@ def costs(server: RedisServer, make: Callable[[], VectorCache], batches: Batches
 
 
 def hit_ratio(server: RedisServer, batches: Batches, dim: int, with_redis: bool) -> float:
-    """Return the share found when the same texts come a second time, with a memory that holds a third of them."""
+    """Return the share of hits when the same texts come a second time, with memory for a third of them."""
     server.empty()
     hits = Hits()
     third = sum(map(len, batches)) * (4 * dim + ENTRY_OVERHEAD_BYTES) // 3
@@ -103,9 +103,9 @@ def hit_ratio(server: RedisServer, batches: Batches, dim: int, with_redis: bool)
 
 
 def report(texts_wanted: int, rounds: int) -> None:
-    """Measure and print; without a redis-server there is nothing to compare."""
+    """Measure and print; without a redis-server nothing is measured."""
     if shutil.which("redis-server") is None:
-        print("\nCache: no redis-server on the PATH, nothing measured")
+        print("\nCache: no redis-server on the PATH, nothing is measured")
         return
     where, texts = load_texts(texts_wanted)
     model = load_text_model(StreamSettings())
@@ -119,7 +119,7 @@ def report(texts_wanted: int, rounds: int) -> None:
     with RedisServer() as server, caches(server, model.dim) as compared:
         rows = {name: [costs(server, make, batches) for _ in range(rounds)] for name, make in compared.items()}
         ratios = [hit_ratio(server, batches, model.dim, with_redis) for with_redis in (False, True)]
-    print(f"\nMicroseconds a vector of {model.dim} dimensions, {len(keys)} texts of {where}, batches of {BATCH},")
+    print(f"\nMicroseconds per vector of {model.dim} dimensions, {len(keys)} texts of {where}, batches of {BATCH},")
     print(f"median of {rounds} rounds; embedding one of these texts takes {embedding_us:.0f}")
     print(f"{'':<20}{'put':>8}{'found':>8}{'missed':>8}")
     for name, measured in rows.items():

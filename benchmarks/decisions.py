@@ -1,4 +1,4 @@
-"""`python -m benchmarks.decisions [PART ...]`: how well heads decide; the figures of `docs/accuracy.md`.
+"""`python -m benchmarks.decisions [PART ...]`: the quality of heads' decisions; the figures of `docs/accuracy.md`.
 
 Needs `MILLRACE_DATA`. Each text is embedded once; a run takes about five minutes on two cores.
 """
@@ -45,12 +45,12 @@ class Texts:
     vectors: Matrix
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Texts":
-        """Return some of them."""
+        """Return the chosen texts."""
         rows = np.arange(len(self.texts))[chosen]
         return Texts(tuple(self.texts[n] for n in rows), tuple(self.labels[n] for n in rows), self.vectors[rows])
 
     def examples(self) -> Examples:
-        """Return them as training takes them."""
+        """Return the texts as examples for training."""
         return Examples.of(self.texts, self.labels, self.vectors)
 
 
@@ -89,7 +89,7 @@ def parts_alone(known: Texts, asked: Texts) -> dict[str, float]:
 
 
 def voted(known: Texts, asked: Texts) -> list[str]:
-    """Return what the nearest labelled texts vote for."""
+    """Return the votes of the nearest labelled texts."""
     cosines = asked.vectors @ known.vectors.T
     nearest = np.argsort(-cosines, axis=1)[:, :NEIGHBOURS]
     return [
@@ -113,7 +113,7 @@ def report_banking77(train_part: Texts, test_part: Texts) -> None:
 
 
 def report_scope(train_part: Texts, test_part: Texts) -> None:
-    """Sixty of the labels known, the others out of scope; drawn anew for each seed, and the first sixty by name."""
+    """Sixty of the labels known, the others out of scope; drawn again for each seed, and the first sixty by name."""
     print(
         f"\nOut of scope: {IN_SCOPE} of 77 labels known; AUROC of the score, of confidence alone, of the nearest text alone"
     )
@@ -130,8 +130,8 @@ def report_scope(train_part: Texts, test_part: Texts) -> None:
 
 
 def report_few(train_part: Texts, test_part: Texts) -> None:
-    """Ten texts a label."""
-    print(f"\nFew labels: {FEW} texts a label, seeds {list(SEEDS)}")
+    """Ten texts per label."""
+    print(f"\nFew labels: {FEW} texts per label, seeds {list(SEEDS)}")
     seen: dict[str, list[float]] = {}
     labels = np.array(train_part.labels)
     for seed in SEEDS:
@@ -161,7 +161,7 @@ def report_bitext(reading: Reading, folder: Path) -> None:
 
 
 def report_samples(reading: Reading) -> None:
-    """Our own samples, English, French and mixed: held out by cross-validation, then the open tickets."""
+    """Millrace's own samples, English, French and mixed: held out by cross-validation, then the open tickets."""
     folder = files("millrace.demo").joinpath("samples")
     rows = [json.loads(line) for line in folder.joinpath("tickets.jsonl").read_text(encoding="utf-8").splitlines()]
     intended = json.loads(folder.joinpath("expected.json").read_text(encoding="utf-8"))
@@ -199,10 +199,12 @@ def _by_language(
 
 
 def main() -> None:
-    """Measure what is named, or everything."""
+    """Measure the named parts, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parts = ("banking77", "scope", "few", "bitext", "samples")
-    parser.add_argument("part", nargs="*", default=parts, help=f"of {', '.join(parts)}; all by default")
+    parser.add_argument(
+        "part", nargs="*", default=parts, help=f"parts to measure, of {', '.join(parts)}; all by default"
+    )
     wanted = parser.parse_args().part
     configure("error", json_lines=False)
     texts = Path(os.environ["MILLRACE_DATA"]) / "text"

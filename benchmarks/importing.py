@@ -1,7 +1,7 @@
-"""Rows a second of an import, and the memory it takes: the file is checked, mapped and validated; nothing is sent.
+"""Rows per second of an import, and its memory: the file is checked, mapped and validated; nothing is sent.
 
 Each format is read in a process of its own, once with a number of rows and once with four times as many: the memory of
-the two differs by 8 bytes a row (the ids that are compared), unless something is kept that should not be.
+the two differs by 8 bytes a row (the ids that are compared), unless data is kept that should not be.
 """
 
 import csv
@@ -29,7 +29,7 @@ WORKBOOK_SHARE = 10
 
 
 def rows(count: int) -> Iterator[list[str]]:
-    """Yield made tickets, the same ones each time: some 500 bytes each."""
+    """Yield made-up tickets, the same ones each time: some 500 bytes each."""
     draw = random.Random(1)  # noqa: S311  (texts, no secrets)
     for number in range(count):
         yield [
@@ -39,7 +39,7 @@ def rows(count: int) -> Iterator[list[str]]:
 
 
 def write(path: Path, count: int) -> None:
-    """Write a file of made tickets in the format of its ending."""
+    """Write a file of made-up tickets in the format of its extension."""
     if path.suffix == ".xlsx":
         book = Workbook(write_only=True)
         sheet = book.create_sheet()
@@ -55,7 +55,7 @@ def write(path: Path, count: int) -> None:
 
 
 def measure(path: Path) -> dict[str, float]:
-    """Import a file in this process to nowhere; return seconds, rows and the peak of memory in MiB."""
+    """Import a file in this process without sending; return seconds, rows and the peak of memory in MiB."""
     clock = SystemClock()
     start_s = clock.monotonic_s()
     source = TableFile.open(path)
@@ -67,7 +67,7 @@ def measure(path: Path) -> dict[str, float]:
 
 
 def peak_mib() -> float:
-    """Return the most memory this process has held; `ru_maxrss` would be that of the process that started it, too."""
+    """Return the peak memory of this process; `ru_maxrss` would include that of the process that started it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
 
@@ -76,9 +76,9 @@ def report(count: int) -> None:
     """Print the figures of each format.
 
     Args:
-        count: Rows of the smaller file.
+        count: Number of rows of the smaller file.
     """
-    print(f"\nimport: rows a second and peak memory, {count} and {4 * count} rows (a workbook: a tenth of that)")
+    print(f"\nimport: rows per second and peak memory, {count} and {4 * count} rows (a workbook: a tenth of that)")
     with tempfile.TemporaryDirectory() as folder:
         for ending in ("csv", "jsonl", "xlsx"):
             fewer = WORKBOOK_SHARE if ending == "xlsx" else 1

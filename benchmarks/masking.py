@@ -1,6 +1,6 @@
-"""CPU microseconds per text of preparation and masking: next to nothing for a text without digits or `@`.
+"""CPU microseconds per text of preparation and masking: almost nothing for a text without digits or `@`.
 
-`prepare` is every step of a message; `mask` is the masking alone. The made texts have about 300 characters.
+`prepare` is every step of a message; `mask` is the masking alone. The made-up texts have about 300 characters.
 """
 
 from collections.abc import Callable, Sequence

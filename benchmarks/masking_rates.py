@@ -1,7 +1,8 @@
-"""How much the masking misses and how much it masks in vain, on the phone library's example numbers and on our own lists.
+"""Rates of missed and needless masking, on the phone library's example numbers and on Millrace's own lists.
 
-What must be masked: an example number of each kind of 20 regions, in five writings, under its own `phone_region`. What must
-stay: `ordinary_numbers.toml`, whose last list holds bare digits that are valid numbers of the region and is counted apart.
+Numbers that must be masked: an example number of each kind of 20 regions, in five spellings, under its own
+`phone_region`. Numbers that must stay: `ordinary_numbers.toml`, whose last list holds bare digits that are valid
+numbers of the region and is counted separately.
 """
 
 import random
@@ -45,7 +46,7 @@ GROUP = re.compile(r"^\(?(\d{1,5})\)?(?=[ .-])")
 
 
 def phones() -> Iterator[tuple[str, str, str]]:
-    """Yield region, writing and a sentence with one number."""
+    """Yield region, spelling and a sentence with one number."""
     for region in REGIONS:
         for kind in KINDS:
             number = example_number_for_type(region, kind)
@@ -61,12 +62,12 @@ def phones() -> Iterator[tuple[str, str, str]]:
 
 
 def ordinary() -> dict[str, list[str]]:
-    """Return texts whose numbers are to stay, by kind; `bare_valid` holds what no rule can tell from a phone number."""
+    """Return texts whose numbers must stay, by kind; no rule can distinguish `bare_valid`."""
     return tomllib.loads(LISTS.read_text(encoding="utf-8"))
 
 
 def missed() -> dict[str, list[str]]:
-    """Return by writing the sentences in which some digit of the number was left."""
+    """Return, by spelling, the sentences in which some digit of the number was left."""
     found: dict[str, list[str]] = {}
     for region, writing, text in phones():
         masked = mask(text, region)
@@ -75,8 +76,8 @@ def missed() -> dict[str, list[str]]:
     return found
 
 
-def masked_in_vain() -> dict[str, list[str]]:
-    """Return by kind the texts in which something was masked."""
+def needlessly_masked() -> dict[str, list[str]]:
+    """Return, by kind, the texts in which something was masked."""
     return {
         kind: [text for text in texts if mask(normalise(text), "US") != normalise(text)]
         for kind, texts in ordinary().items()
@@ -84,7 +85,7 @@ def masked_in_vain() -> dict[str, list[str]]:
 
 
 def masked_decimals() -> int:
-    """Return how many of 8,000 random decimals are masked, seed 0."""
+    """Return how many of 8,000 random decimals are masked, with seed 0."""
     draw = random.Random(0)  # noqa: S311  (not for secrets)
     return sum(
         "[" in mask(f"{draw.random() * 10 ** draw.randrange(-2, 4):.{draw.randrange(4, 12)}f}", "US")
@@ -98,10 +99,10 @@ def report() -> None:
     print(f"\nMasking of {len(REGIONS)} regions' example numbers: missed")
     for writing, bad in missed().items():
         print(f"{writing:<34}{len(bad):>6} of {counts[writing]}")
-    print("Ordinary numbers, region US: masked in vain")
+    print("Ordinary numbers, region US: masked needlessly")
     lists = ordinary()
-    for kind, bad in masked_in_vain().items():
-        print(f"{kind + (', apart' if kind == APART else ''):<34}{len(bad):>6} of {len(lists[kind])}")
+    for kind, bad in needlessly_masked().items():
+        print(f"{kind + (', separately' if kind == APART else ''):<34}{len(bad):>6} of {len(lists[kind])}")
     print(f"{'random decimals':<34}{masked_decimals():>6} of {DECIMALS}")
 
 

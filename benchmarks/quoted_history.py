@@ -1,7 +1,7 @@
-"""Whether terms are better taken from all that is kept or from what is embedded: MRR where 200 tickets quote one macro.
+"""Whether terms are better taken from the kept or from the embedded text: MRR where 200 tickets quote one macro.
 
-Needs `MILLRACE_DATA`: 1,400 of Banking77's training questions are searched by 400 others; relevant are those of one intent.
-200 of each quote one mail of the help desk. The vectors are those of what is embedded, in every row.
+Needs `MILLRACE_DATA`: 1,400 of Banking77's training questions are searched by 400 others; those of the same intent are
+relevant. 200 of each quote one mail of the help desk. The vectors are those of the embedded text, in every row.
 """
 
 import csv
@@ -45,7 +45,7 @@ def quoting(texts: Sequence[str]) -> list[str]:
 def report() -> None:
     """Measure and print."""
     if "MILLRACE_DATA" not in os.environ:
-        print("\nQuoted history: left out, MILLRACE_DATA names no data")
+        print("\nQuoted history: skipped, MILLRACE_DATA names no data")
         return
     found = rows()
     texts, labels = [row["text"] for row in found], [row["category"] for row in found]

@@ -1,6 +1,6 @@
-"""What a hybrid query costs beside a dense one, and what the terms, the ranking and the reply cost beside both.
+"""The cost of a hybrid query compared with a dense one, and the additional cost of terms, ranking and reply.
 
-Texts are Banking77's where `MILLRACE_DATA` names them; vectors are drawn at random, since only the cost is measured.
+Texts are Banking77's if `MILLRACE_DATA` names them; vectors are drawn at random, since only the cost is measured.
 """
 
 import tempfile
@@ -46,7 +46,7 @@ def fill(collection: Collection, texts: Sequence[str], terms: Terms) -> None:
 
 
 def report(tickets: int, rounds: int) -> None:
-    """Measure and print microseconds for each query, the ways interleaved."""
+    """Measure and print microseconds per query, with the alternatives interleaved."""
     where, texts = load_texts(tickets)
     terms, settings = Terms(), SearchSettings()
     asked = texts[:BATCH]

@@ -1,4 +1,7 @@
-"""`python -m benchmarks.run`: every benchmark, printed. `--quick` takes fewer texts and rounds, for a look or for CI."""
+"""`python -m benchmarks.run`: every benchmark, printed. `--quick` takes fewer texts and rounds.
+
+The quick run is for a first look or for CI.
+"""
 
 import argparse
 
@@ -7,7 +10,7 @@ from shared.logs import configure
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer texts and rounds: figures with more spread")
     quick = parser.parse_args().quick

@@ -1,7 +1,7 @@
-"""CPU microseconds per ticket of each stage, with a stand-in encoder: nothing of ours may cost more than a GPU does.
+"""CPU microseconds per ticket of each stage, with a stand-in encoder: no stage may cost more than a GPU does.
 
-One thread runs the stages one after the other, so that the CPU time of the whole process, the libraries' own threads
-included, belongs to the stage that is running. The broker is the embedded one, in another process.
+One thread runs the stages one after the other, so that the CPU time of the whole process, including the libraries' own
+threads, belongs to the running stage. The broker is the embedded one, in another process.
 """
 
 import multiprocessing
@@ -40,7 +40,9 @@ from workers.tickets.stages import TICKETS
 
 STAGES = ("decode", "prepare", "lookup", "embed", "decide", "build", "store", "produce")
 SEARCHES = ("vote", "candidates", "payloads")
-"""The store's own parts of `decide`, our objects for its answers included: on a server the search runs elsewhere."""
+"""The store's own parts of `decide`, including Millrace's objects for its answers: with a server the search runs
+elsewhere.
+"""
 
 BATCH_RECORDS = 256
 
@@ -58,14 +60,14 @@ class StageTimes(Observer):
 
 
 class TimedSearch(EdgeCollection):
-    """A collection that tells how much of a stage was spent in asking it."""
+    """A collection that reports how much of a stage was spent in calls to it."""
 
     def __init__(self, inner: EdgeCollection, stopwatch: Stopwatch) -> None:
         self.__dict__.update(inner.__dict__)
         self._stopwatch, self._asked = stopwatch, 0
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        """Find who votes."""
+        """Find the voters."""
         with self._stopwatch.time("vote", len(queries)):
             return super().search(queries)
 
@@ -76,13 +78,13 @@ class TimedSearch(EdgeCollection):
             return super().candidates(queries)
 
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Read what is shown of the best candidates."""
+        """Read the displayed fields of the best candidates."""
         with self._stopwatch.time("payloads", self._asked):
             return super().payloads(ids, fields)
 
 
 class NoSource:
-    """Takes commits and does nothing: reading and committing are the client's own threads' work, not a stage."""
+    """Accepts commits and does nothing: reading and committing are done by the client's own threads, not by a stage."""
 
     last_poll_s: float = 0.0
     fault: str | None = None
@@ -93,11 +95,11 @@ class NoSource:
         return []
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Return all."""
+        """Return all records."""
         return list(records)
 
     def ours(self, records: Sequence[Record]) -> list[Record]:
-        """Return all."""
+        """Return all records."""
         return list(records)
 
     def unread(self) -> list[UnreadOffsets]:
@@ -149,7 +151,7 @@ def broker_process() -> Iterator[str]:
 
 
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
-    """Settle a labelled history, then tickets to be routed by it; return the stages' times of both."""
+    """Settle a labelled history, then tickets that are routed by it; return the stages' times for both."""
     times = {"indexing": StageTimes(), "routing": StageTimes()}
     clock, model = SystemClock(), StandInModel()
     with (

@@ -1,4 +1,4 @@
-"""A stand-in for the encoder, as fast as a GPU would be: what is left is the cost of everything else."""
+"""A stand-in for the encoder, as fast as a GPU would be: the cost of everything else remains."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ class StandInModel:
         self._rng = np.random.default_rng(7)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Draw vectors."""
+        """Return random vectors."""
         drawn = self._rng.standard_normal((len(texts), DIM), np.float32)
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
         return Embeddings(drawn, (1,) * len(texts), len(texts))

@@ -1,4 +1,4 @@
-"""The tickets that benchmarks run on: Banking77's questions where `MILLRACE_DATA` names them, else our own samples."""
+"""The tickets that benchmarks use: Banking77's questions if `MILLRACE_DATA` names them, else Millrace's own samples."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ TENANT = "bench"
 
 
 def load_texts(limit: int) -> tuple[str, list[str]]:
-    """Return where the texts come from, and up to `limit` of them."""
+    """Return the source of the texts, and up to `limit` of them."""
     named = os.environ.get("MILLRACE_DATA")
     if named:
         with (Path(named) / "text" / "banking77" / "train.csv").open(encoding="utf-8", newline="") as opened:

@@ -1,4 +1,4 @@
-"""Tickets a second of the whole worker beside the bare encoder on the same texts, interleaved."""
+"""Tickets per second of the whole worker compared with the bare encoder on the same texts, interleaved."""
 
 import tempfile
 import threading
@@ -27,7 +27,7 @@ CLOCK = SystemClock()
 
 
 class Phases(Observer):
-    """Runs one phase after the other: each is begun by a call, and over when so many records were settled."""
+    """Runs one phase after the other: a call begins each, and it ends when its number of records is settled."""
 
     def __init__(self, records: int, *begin: Callable[[], object]) -> None:
         self._records, self._begin = records, list(begin)
@@ -42,7 +42,7 @@ class Phases(Observer):
         self._begin.pop(0)()
 
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
-        """Count down, and go on with the next phase."""
+        """Count down, and start the next phase."""
         self._left -= sum(outcomes.values())
         if self._left <= 0:
             self.seconds.append(CLOCK.monotonic_s() - self._start_s)
@@ -57,7 +57,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def encode_s(model: TextModel, texts: list[str]) -> float:
-    """Return the seconds the bare encoder takes, by poll batches as the worker would hand them over."""
+    """Return the seconds that the bare encoder takes, by poll batches as the worker would hand them over."""
     parts = [texts[start : start + BATCH_TEXTS] for start in range(0, len(texts), BATCH_TEXTS)]
     return seconds_of(lambda: [model.embed(part) for part in parts])
 
@@ -103,7 +103,7 @@ def report(texts_wanted: int, rounds: int) -> None:
         rates["bare encoder"].append(len(texts) / encode_s(model, texts))
         for name, seconds in zip(("worker, indexing", "worker, routing"), work_s(model, texts), strict=True):
             rates[name].append(len(texts) / seconds)
-    print(f"\nTickets a second, real model, {len(texts)} texts of {where}, {rounds} rounds interleaved")
+    print(f"\nTickets per second, real model, {len(texts)} texts of {where}, {rounds} rounds interleaved")
     print(f"{'':<20}{'min':>8}{'median':>8}{'max':>8}{'ratio to the encoder, by round':>36}")
     for name, found in rates.items():
         ratios = ", ".join(f"{rate / bare:.2f}" for rate, bare in zip(found, rates["bare encoder"], strict=True))

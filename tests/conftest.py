@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: brokers, Redis, outside data. What a test needs is started on loopback for it."""
+"""Fixtures shared by all tests: brokers, Redis, outside data. Required services are started on loopback."""
 
 import os
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ DATA_VARIABLE = "MILLRACE_DATA"
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
-    """Undo what a command that ran in this process set for its logs: lines of the next test would go unseen."""
+    """Undo the log settings of a command that ran in this process: log lines of the next test would be suppressed."""
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
 def kafka_server() -> Iterator[KafkaServer]:
-    """Give one real broker for the whole run: use topics and groups of your own, and leave it running."""
+    """Yield one real broker for the whole run: use your own topics and groups, and leave it running."""
     reason = why_unavailable()
     if reason:
         missing(reason)
@@ -38,7 +38,7 @@ def kafka_server() -> Iterator[KafkaServer]:
 
 @pytest.fixture
 def own_kafka() -> Iterator[KafkaServer]:
-    """Give one test a real broker of its own, without topics, to kill and to fill as it likes."""
+    """Yield a real broker for one test, without topics, which the test may kill and fill."""
     reason = why_unavailable()
     if reason:
         missing(reason)
@@ -48,7 +48,7 @@ def own_kafka() -> Iterator[KafkaServer]:
 
 @pytest.fixture(scope="session")
 def secure_kafka(certificates: Certificates) -> Iterator[KafkaServer]:
-    """Give one real broker that wants passwords, certificates and access rules: leave it without rules of yours."""
+    """Yield one real broker that requires passwords, certificates and access rules: remove your rules afterwards."""
     reason = why_unavailable()
     if reason:
         missing(reason)
@@ -58,14 +58,14 @@ def secure_kafka(certificates: Certificates) -> Iterator[KafkaServer]:
 
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
-    """Give librdkafka's mock cluster, held by this process for the whole run: use topics and groups of your own."""
+    """Yield librdkafka's mock cluster, held by this process for the whole run: use your own topics and groups."""
     with EmbeddedBroker() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Give certificates for servers on loopback and their clients, made for this run."""
+    """Return certificates for servers on loopback and their clients, created for this run."""
     if reason := certificates_module.why_unavailable():
         missing(reason)
     return certificates_module.make(tmp_path_factory.mktemp("certificates"))
@@ -79,21 +79,21 @@ def _redis_can_run() -> None:
 
 @pytest.fixture(scope="session")
 def redis_server(_redis_can_run: None) -> Iterator[RedisServer]:
-    """Give one Redis for the whole run: empty it before use, and leave it running."""
+    """Yield one Redis for the whole run: empty it before use, and leave it running."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture
 def own_redis(_redis_can_run: None) -> Iterator[RedisServer]:
-    """Give one test a Redis of its own, to freeze and to kill."""
+    """Yield a Redis for one test, which may freeze and kill it."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Give the folder of outside data, which only `MILLRACE_DATA` names."""
+    """Return the folder of outside data, which only `MILLRACE_DATA` names."""
     named = os.environ.get(DATA_VARIABLE)
     if not named:
         missing(f"{DATA_VARIABLE} does not name the folder of development data")

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.faults.brokers`: how soon a worker goes on after its broker was away, or the way to it disturbed.
+"""`python -m benchmarks.faults.brokers`: how soon a worker continues after its broker or its connection fails.
 
 On a real Kafka and Qdrant Edge, with a model that costs nothing, under a steady load that waits for the brokers as a
-patient producer does. A recovery is counted from the moment that the restarted broker answers, from the leader's kill, or
-from the moment that the way to the broker is mended.
+patient producer does. A recovery is measured from the moment when the restarted broker answers, from the leader's kill,
+or from the moment when the connection to the broker is restored.
 """
 
 import argparse
@@ -19,14 +19,14 @@ PARTITIONS = 6
 
 
 def report(times: int, outage_s: float, way_outage_s: float, records_per_s: int) -> bool:
-    """Run the parts, print their lines, and return whether all is clean and every recovery quick enough."""
-    print(f"{records_per_s} records/s; seconds until a batch is settled, until the producer has delivered to every")
-    print("partition again, and until that is settled")
+    """Run the parts, print their lines, and return whether all audits are clean and every recovery is quick enough."""
+    print(f"{records_per_s} records/s; seconds until a batch is settled, until a record is delivered to every")
+    print("partition again, and until those records are settled")
     return all(
         (
             _part("one broker killed and restarted", 1, times, outage_s, records_per_s),
             _part("three brokers, the leader killed", 3, times, outage_s, records_per_s),
-            _way(way_outage_s, records_per_s),
+            _connection(way_outage_s, records_per_s),
         )
     )
 
@@ -41,8 +41,8 @@ def _part(name: str, nodes: int, times: int, outage_s: float, records_per_s: int
         return _judge(on, [_once(on, number, outage_s) for number in range(times)])
 
 
-def _way(outage_s: float, records_per_s: int) -> bool:
-    print(f"the way to the broker disturbed, {outage_s:.0f} s each")
+def _connection(outage_s: float, records_per_s: int) -> bool:
+    print(f"the connection to the broker is disturbed, {outage_s:.0f} s each")
     with (
         proxied_kafka() as (server, proxy),
         tempfile.TemporaryDirectory(prefix="millrace-brokers-") as folder,
@@ -74,11 +74,11 @@ def _reported(name: str, recovery: Recovery) -> float:
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--outage-s", type=float, default=10.0, help="how long the single broker is away")
-    parser.add_argument("--way-outage-s", type=float, default=30.0, help="how long the way to it is disturbed")
+    parser.add_argument("--outage-s", type=float, default=10.0, help="seconds for which the single broker is down")
+    parser.add_argument("--way-outage-s", type=float, default=30.0, help="seconds of each connection fault")
     parser.add_argument("--records-per-s", type=int, default=100)
     reported = parser.parse_args()
     if reason := why_unavailable():

@@ -1,7 +1,7 @@
 """Peak memory and time of the dead-letter commands, over a short and a long queue.
 
-`python -m benchmarks.faults.dlq_memory`. Each command is the real one, in a process of its own, on a Kafka started for it
-(`make kafka`). The letters are made up, each of the size given; their bytes are random hexadecimal digits.
+`python -m benchmarks.faults.dlq_memory`. Each command is the real one, in a process of its own, on a Kafka started for
+it (`make kafka`). The dead letters are made up, each of the given size; their bytes are random hexadecimal digits.
 """
 
 import argparse
@@ -34,7 +34,7 @@ COMMANDS = (
 )
 
 
-def letter(number: int, size_bytes: int) -> Message:
+def dead_letter(number: int, size_bytes: int) -> Message:
     reason = (FailureReason.MODEL_FAILED, FailureReason.TOO_DEEP)[number % 2]
     key = f"tenant-{number % 7}:T-{number}".encode()
     value = os.urandom(size_bytes // 2).hex().encode()
@@ -44,10 +44,10 @@ def letter(number: int, size_bytes: int) -> Message:
     )
 
 
-def fill(bootstrap: str, letters: int, size_bytes: int) -> None:
+def fill(bootstrap: str, count: int, size_bytes: int) -> None:
     sink = KafkaSink(bootstrap, BrokerSettings(delivery_timeout_s=60))
-    for first in range(0, letters, 1_000):
-        sink.produce([letter(number, size_bytes) for number in range(first, min(first + 1_000, letters))])
+    for first in range(0, count, 1_000):
+        sink.produce([dead_letter(number, size_bytes) for number in range(first, min(first + 1_000, count))])
         assert sink.flush() == []
     sink.close()
 
@@ -65,21 +65,21 @@ def peak(arguments: list[str], folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--letters", type=int, nargs="+", default=[10_000, 50_000])
-    parser.add_argument("--bytes", type=int, default=2_000, help="Size of a letter's value.")
+    parser.add_argument("--dead-letters", type=int, nargs="+", default=[10_000, 50_000])
+    parser.add_argument("--bytes", type=int, default=2_000, help="Size of a dead letter's value in bytes.")
     chosen = parser.parse_args()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name, _ in COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
         idle = peak(["dlq", "--help"], Path(folder))
-        for letters in chosen.letters:
+        for letters in chosen.dead_letters:
             with KafkaServer() as server:
                 create_topics(server.bootstrap, TICKETS.topics(12), replication=1)
                 fill(server.bootstrap, letters, chosen.bytes)
                 for name, arguments in COMMANDS:
                     command = ["dlq", *arguments, "--bootstrap", server.bootstrap]
                     found[name].append(peak(command, Path(folder)))
-    print(f"\nPeak resident memory and wall time; letters of {chosen.bytes} bytes, 12 partitions")
-    print(f"{'letters':<28}" + "".join(f"{letters:>20}" for letters in chosen.letters))
+    print(f"\nPeak resident memory and wall time; dead letters of {chosen.bytes} bytes, 12 partitions")
+    print(f"{'dead letters':<28}" + "".join(f"{letters:>20}" for letters in chosen.dead_letters))
     print(f"{'--help (no broker)':<28}{idle[0]:>9.0f} MiB {idle[1]:>5.1f} s")
     for name, measured in found.items():
         print(f"{name:<28}" + "".join(f"{mib:>9.0f} MiB {seconds:>5.1f} s" for mib, seconds in measured))

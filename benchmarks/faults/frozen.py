@@ -1,8 +1,9 @@
 """`python -m benchmarks.faults.frozen`: workers frozen past their sessions while the votes change all the time.
 
-On a real Kafka and the stand-in for Qdrant's server. A round is one SIGSTOP of nine seconds, in which the others take over
-what the worker had in hand, and decide on it with other votes; after SIGCONT it goes on where it stood. No version may have
-two decisions afterwards. A model that takes up to a second a batch makes most of the moments fall into a batch.
+On a real Kafka and the stand-in for Qdrant's server. A round is one SIGSTOP of nine seconds, in which the others take
+over the batch that the worker had in hand, and decide on it with other votes; after SIGCONT it resumes where it
+stopped. No version may have two decisions afterwards. The model takes up to a second per batch, so that most of the
+moments are within a batch.
 """
 
 import argparse
@@ -15,10 +16,12 @@ RECORDS_A_ROUND = 700
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--kills", type=int, default=2, help="SIGKILLs before the rounds: rebalances at other moments")
+    parser.add_argument(
+        "--kills", type=int, default=2, help="number of SIGKILLs before the rounds, which cause rebalances"
+    )
     parser.add_argument("--seed", type=int, default=1)
     reported = parser.parse_args()
     if reason := why_unavailable():

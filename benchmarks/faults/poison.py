@@ -1,7 +1,7 @@
-"""`python -m benchmarks.faults.poison`: one poisonous record in a hundred, then nothing but poison until it ends.
+"""`python -m benchmarks.faults.poison`: one poison record in a hundred, then nothing but poison until it ends.
 
-On the embedded broker and Qdrant Edge, with a model that costs nothing and fails on the texts it is told to. The breaker's
-minute between two probes is waited for in full: the second part takes a minute for each batch of poison behind the first.
+On the embedded broker and Qdrant Edge, with a model that costs nothing and fails on marked texts. The breaker's minute
+between two probes is waited for in full: the second part takes a minute for each batch of poison after the first.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from tests.support.poison import Stream, stream
 
 
 def one_in_a_hundred(records: int) -> bool:
-    """Send records of which one in a hundred is poisonous, and print what came of them."""
-    print(f"1 % of {records:,} records poisonous")
+    """Send records of which one in a hundred is poison, and print their outcomes."""
+    print(f"1 % of {records:,} records are poison")
     with _fresh() as folder, stream(Path(folder), BatchSettings()) as on:
         return _send_and_judge(on, [number % 100 == 50 for number in range(records)], 600.0)
 
 
 def nothing_but_poison(poisonous: int, healthy: int) -> bool:
-    """Send poison, then healthy records, and print what came of them and what the breaker did."""
+    """Send poison, then healthy records, and print their outcomes and the breaker's actions."""
     print(f"{poisonous:,} records of nothing but poison, then {healthy:,} healthy ones")
     batch = BatchSettings()
     most_s = 120.0 + BreakerLimits().probe_every_s * (2 + poisonous / batch.max_records * 2)
@@ -36,7 +36,9 @@ def nothing_but_poison(poisonous: int, healthy: int) -> bool:
         pauses = len(watch.paused_at_s)
         held_s = sum(watch.resumed_at_s) - sum(watch.paused_at_s)
         closed = pauses > 0 and pauses == len(watch.resumed_at_s)
-        print(f"  the breaker held back {pauses} times, {held_s:.0f} s in all; batches a probe: {set(watch.probes())}")
+        print(
+            f"  the breaker paused work {pauses} times, {held_s:.0f} s in all; batches per probe: {set(watch.probes())}"
+        )
         print(f"  it {'closed by itself' if closed else 'DID NOT OPEN AND CLOSE'}")
     return good and closed
 
@@ -52,18 +54,20 @@ def _send_and_judge(on: Stream, poisonous: Sequence[bool], timeout_s: float) -> 
     findings = judged.findings
     print(f"  settled {findings.settled:,}; {findings.line()}")
     print(f"  healthy {len(on.healthy):,}: with a result {len(judged.results):,}")
-    once = sum(times == 1 for times in judged.letters.values())
-    print(f"  poisonous {on.poisonous:,}: dead-lettered once {once:,}, more often {len(judged.letters) - once}")
+    once = sum(times == 1 for times in judged.dead_letters.values())
+    print(f"  poison {on.poisonous:,}: dead-lettered once {once:,}, more often {len(judged.dead_letters) - once}")
     print(f"  pauses of the breaker: {len(on.watch.paused_at_s)}", flush=True)
-    return findings.clean and len(judged.results) == len(on.healthy) and once == len(judged.letters) == on.poisonous
+    return (
+        findings.clean and len(judged.results) == len(on.healthy) and once == len(judged.dead_letters) == on.poisonous
+    )
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=10_000, help="of the first part")
-    parser.add_argument("--poisonous", type=int, default=1_000, help="of the second part")
-    parser.add_argument("--healthy", type=int, default=1_000, help="behind the poison of the second part")
+    parser.add_argument("--records", type=int, default=10_000, help="number of records of the first part")
+    parser.add_argument("--poisonous", type=int, default=1_000, help="number of poison records of the second part")
+    parser.add_argument("--healthy", type=int, default=1_000, help="number of healthy records after the poison")
     reported = parser.parse_args()
     configure("critical", json_lines=False)
     good = [one_in_a_hundred(reported.records), nothing_but_poison(reported.poisonous, reported.healthy)]

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.faults.store_outage`: how soon a worker pauses when its store is gone, and goes on when it is back.
+"""`python -m benchmarks.faults.store_outage`: how soon a worker pauses when its store fails, and then resumes.
 
 On the stand-in for Qdrant's server and the embedded broker, with a model that costs nothing. The times are those of the
-worker's own back-off and time-outs; a real server takes longer to come up, and loads its collections first.
+worker's own back-off and time-outs; a real server takes longer to start, and loads its collections first.
 """
 
 import argparse
@@ -20,13 +20,13 @@ EVERY_S = 0.5
 Step = Callable[[Trial], None]
 FAULTS: dict[str, tuple[Step, Step]] = {
     "killed (SIGKILL)": (lambda on: on.server.kill(), lambda on: on.server.start()),
-    "cut off": (lambda on: on.proxy.turn("cut"), lambda on: on.proxy.turn("open")),
-    "silent": (lambda on: on.proxy.turn("silent"), lambda on: on.proxy.turn("open")),
-    "10 s late": (lambda on: on.server.notify(delay_s=10), lambda on: on.server.notify()),
-    "full": (lambda on: on.server.notify(full=True), lambda on: on.server.notify()),
+    "cut off": (lambda on: on.proxy.set_mode("cut"), lambda on: on.proxy.set_mode("open")),
+    "silent": (lambda on: on.proxy.set_mode("silent"), lambda on: on.proxy.set_mode("open")),
+    "10 s late": (lambda on: on.server.set_faults(delay_s=10), lambda on: on.server.set_faults()),
+    "full": (lambda on: on.server.set_faults(full=True), lambda on: on.server.set_faults()),
     "every 2nd upsert fails half-way": (
-        lambda on: on.server.notify(fail_upsert=2, written="half"),
-        lambda on: on.server.notify(),
+        lambda on: on.server.set_faults(fail_upsert=2, written="half"),
+        lambda on: on.server.set_faults(),
     ),
 }
 
@@ -73,7 +73,7 @@ def _load(on: Trial, records_per_s: int, clock: SystemClock, stop: threading.Eve
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--outage-s", type=float, default=30.0)
     parser.add_argument("--records-per-s", type=int, default=100)

@@ -1,1 +1,1 @@
-"""One suite per port, run on the fake or embedded adapter and the real thing; what a fake cannot do is a strict xfail."""
+"""One suite per port, run on the fake or embedded adapter and on the real one; a known gap of a fake is a strict xfail."""

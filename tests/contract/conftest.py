@@ -1,4 +1,4 @@
-"""What the suites run on: `broker` is the embedded one and real Kafka in turn, `server` is the stand-in for Qdrant's."""
+"""Fixtures of the suites: `broker` is the embedded one and real Kafka in turn, `server` the stand-in for Qdrant's."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.stores import unique_spec
 
 @pytest.fixture(params=["embedded", "kafka"])
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """Give a broker; `kafka-classic` as an indirect parameter is Kafka with the group protocol of older brokers."""
+    """Yield a broker; `kafka-classic` as an indirect parameter is Kafka with the group protocol of older brokers."""
     if request.param == "embedded":
         embedded: EmbeddedBroker = request.getfixturevalue("embedded_broker")
         opened = Broker(embedded.bootstrap, embedded)
@@ -30,7 +30,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def qdrant_standin() -> Iterator[StandinProcess]:
-    """Give one stand-in for Qdrant's server for the whole run: use collections of your own, and tell it no faults.
+    """Yield one stand-in for Qdrant's server for the whole run: use your own collections, and give it no faults.
 
     A call that it does not know fails the run.
     """
@@ -41,29 +41,29 @@ def qdrant_standin() -> Iterator[StandinProcess]:
 
 @pytest.fixture(scope="module")
 def standin() -> Iterator[StandinProcess]:
-    """Give a stand-in of this module's own, which tests tell their faults."""
+    """Yield a stand-in of this module's own, which tests may give faults."""
     with StandinProcess() as running:
         yield running
 
 
 @pytest.fixture
 def server(standin: StandinProcess) -> Iterator[StandinProcess]:
-    """Give the stand-in without faults, and check that no call was unknown to it."""
+    """Yield the stand-in without faults, and check that no call was unknown to it."""
     standin.report()
     yield standin
-    standin.notify()
+    standin.set_faults()
     assert standin.report()["unknown"] == []
 
 
 @pytest.fixture
 def spec() -> CollectionSpec:
-    """Give a spec under a name and an alias that no other test has."""
+    """Return a spec under a name and an alias that no other test has."""
     return unique_spec()
 
 
 @pytest.fixture
 def opener(server: StandinProcess) -> Iterator[Callable[..., QdrantStore]]:
-    """Give a function that opens stores, which are closed in the end."""
+    """Yield a function that opens stores, which are closed at the end."""
     stores: list[QdrantStore] = []
 
     def new(url: str | None = None, **settings: Any) -> QdrantStore:
@@ -77,5 +77,5 @@ def opener(server: StandinProcess) -> Iterator[Callable[..., QdrantStore]]:
 
 @pytest.fixture
 def remote(opener: Callable[..., QdrantStore], spec: CollectionSpec) -> QdrantCollection:
-    """Give a new collection on the stand-in."""
+    """Return a new collection on the stand-in."""
     return opener().open(spec)

@@ -31,7 +31,7 @@ from tests.support.brokers import (
 )
 
 QUIET_S = 1.5
-"""How long nothing must come before we believe that nothing will; a record usually takes some 20 ms."""
+"""Time without a record after which the tests conclude that none will arrive; a record usually takes some 20 ms."""
 
 
 def embedded_cannot(reason: str, raises: type[BaseException] = AssertionError) -> pytest.MarkDecorator:
@@ -53,7 +53,7 @@ def test_records_come_in_order_within_a_partition(broker: Broker) -> None:
     assert len(by_partition(records)) == PARTITIONS
 
 
-def test_a_record_is_what_was_produced(broker: Broker) -> None:
+def test_a_record_equals_the_produced_message(broker: Broker) -> None:
     topic, before_ms = broker.topic(), time.time() * 1000
     produced = [
         Message(topic, b"k", b"v", (("a", b"1"), ("a", b"2"), ("empty", b""), ("bytes", bytes(range(256))))),
@@ -70,13 +70,13 @@ def test_a_record_is_what_was_produced(broker: Broker) -> None:
     assert all(before_ms - 1 <= record.timestamp_ms <= time.time() * 1000 + 1 for record in records)
 
 
-def test_a_record_without_a_key_comes_without_one(broker: Broker) -> None:
+def test_a_record_without_a_key_arrives_without_one(broker: Broker) -> None:
     topic = broker.topic()
     broker.produce([Message(topic, None, b"no key")])
     assert [(r.key, r.value) for r in take(broker.join(topic), 1)] == [(None, b"no key")]
 
 
-def test_take_gives_no_more_than_asked_and_nothing_when_nothing_comes(broker: Broker) -> None:
+def test_take_returns_no_more_than_requested_and_nothing_when_nothing_arrives(broker: Broker) -> None:
     topic = broker.filled(10)
     source = broker.join(topic)
     assert len(take(source, 3)) == 3
@@ -87,7 +87,7 @@ def test_take_gives_no_more_than_asked_and_nothing_when_nothing_comes(broker: Br
 # --- commits ---
 
 
-def test_a_restart_continues_after_what_was_committed(broker: Broker) -> None:
+def test_a_restart_continues_after_the_committed_records(broker: Broker) -> None:
     topic = broker.filled(300)
     first = broker.join(topic)
     done = take(first, 120)
@@ -101,7 +101,7 @@ def test_a_restart_continues_after_what_was_committed(broker: Broker) -> None:
         assert [record.offset for record in found] == list(range(len(found))), place
 
 
-def test_what_was_not_committed_comes_again(broker: Broker) -> None:
+def test_uncommitted_records_are_delivered_again(broker: Broker) -> None:
     topic = broker.filled(100)
     first = broker.join(topic)
     records = take(first, 100)
@@ -112,7 +112,7 @@ def test_what_was_not_committed_comes_again(broker: Broker) -> None:
     assert offsets(again) == offsets(records)
 
 
-def test_the_highest_offset_counts_whatever_the_order_of_the_records(broker: Broker) -> None:
+def test_the_highest_offset_is_committed_whatever_the_order_of_the_records(broker: Broker) -> None:
     topic = broker.filled(50)
     source = broker.join(topic)
     records = take(source, 50)
@@ -166,7 +166,7 @@ def test_a_member_that_is_paused_when_it_joins_gets_nothing_until_it_resumes(bro
     assert numbers(take(source, 20)) == list(range(20))
 
 
-def test_a_source_that_is_paused_says_that_it_polls_and_has_no_fault(broker: Broker) -> None:
+def test_a_paused_source_reports_that_it_polls_and_has_no_fault(broker: Broker) -> None:
     source = broker.join(broker.filled(20))
     take(source, 20)
     assert source.fault is None
@@ -180,7 +180,7 @@ def test_a_source_that_is_paused_says_that_it_polls_and_has_no_fault(broker: Bro
     source.check()
 
 
-def test_a_source_without_its_topic_says_so(broker: Broker) -> None:
+def test_a_source_without_its_topic_reports_it(broker: Broker) -> None:
     name = f"absent-{uuid4().hex[:12]}"
     source = broker.join(name)
     until(lambda: source.fault is not None, "a fault")
@@ -203,25 +203,25 @@ def test_a_full_buffer_neither_loses_nor_reorders(broker: Broker) -> None:
     source = broker.join(topic, buffered_records=10)
     records = take(source, 1)
     full_s = source.last_poll_s
-    while source.last_poll_s < full_s + 4:  # past PAUSE_AFTER_S, so that the partitions are paused by now
+    while source.last_poll_s < full_s + 4:  # later than PAUSE_AFTER_S, so that the partitions are paused by now
         polled(source, 1)
     ahead = source.take(3_000, 0)
-    assert len(ahead) <= 10 + 500, "more was read ahead than the buffer and one read"
+    assert len(ahead) <= 10 + 500, "more was read ahead than the buffer and one poll hold"
     records += ahead
     records += take(source, 3_000 - len(records))
     assert offsets(records) == {place: list(range(len(found))) for place, found in by_partition(records).items()}
     assert numbers(records) == list(range(3_000))
 
 
-@pytest.mark.parametrize("broker", ["kafka"], indirect=True)  # the embedded broker holds too little
-def test_a_buffer_is_full_by_bytes_too(broker: Broker) -> None:
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)  # the embedded broker's limit is too small for this
+def test_a_buffer_is_full_by_its_bytes_too(broker: Broker) -> None:
     topic, count, size_bytes = broker.topic(), 48, 1_000_000
-    noise = os.urandom(size_bytes - 2)  # compression is no help
+    noise = os.urandom(size_bytes - 2)  # random bytes, which compression does not shrink
     broker.produce([Message(topic, str(n).encode(), b"%02d" % n + noise) for n in range(count)])
     source = broker.join(topic, buffered_mib=1)
     records = take(source, 1)
     full_s = source.last_poll_s
-    while source.last_poll_s < full_s + 4:  # past PAUSE_AFTER_S, so that the partitions are paused by now
+    while source.last_poll_s < full_s + 4:  # later than PAUSE_AFTER_S, so that the partitions are paused by now
         polled(source, 1)
     ahead = source.take(count, 0)
     prefetched_bytes = (16 << 20) + PARTITIONS * FETCH_LIMIT_BYTES
@@ -253,7 +253,7 @@ def test_flushing_nothing_is_no_error(broker: Broker) -> None:
     assert broker.sink().flush() == []
 
 
-def test_the_largest_record_that_is_promised_goes_through(broker: Broker) -> None:
+def test_the_largest_promised_record_is_delivered(broker: Broker) -> None:
     topic = broker.topic(limit_bytes=MESSAGE_LIMIT_BYTES + 65_536)
     broker.produce([Message(topic, b"k", b"x" * MESSAGE_LIMIT_BYTES)])
     assert [len(r.value or b"") for r in take(broker.join(topic), 1)] == [MESSAGE_LIMIT_BYTES]
@@ -261,9 +261,11 @@ def test_the_largest_record_that_is_promised_goes_through(broker: Broker) -> Non
 
 
 @embedded_cannot("knows no max.message.bytes, so nothing is too large for it")
-def test_a_message_over_the_topics_limit_comes_back_and_the_others_are_delivered(broker: Broker) -> None:
+def test_a_message_over_the_topic_s_limit_comes_back_and_the_others_are_delivered(broker: Broker) -> None:
     topic, sink = broker.topic(), broker.sink()
-    too_large = Message(topic, b"k", os.urandom(MESSAGE_LIMIT_BYTES + 1_000))  # noise: compression is no help
+    too_large = Message(
+        topic, b"k", os.urandom(MESSAGE_LIMIT_BYTES + 1_000)
+    )  # random bytes, which compression does not shrink
     sink.produce([*messages(topic, 5), too_large, *messages(topic, 5, first=5)])
     assert sink.flush() == [too_large]
     assert sink.last_error == (
@@ -273,7 +275,7 @@ def test_a_message_over_the_topics_limit_comes_back_and_the_others_are_delivered
     assert sink.flush() == []
 
 
-def test_a_message_over_the_clients_own_limit_comes_back_and_the_others_are_delivered(broker: Broker) -> None:
+def test_a_message_over_the_client_s_own_limit_comes_back_and_the_others_are_delivered(broker: Broker) -> None:
     topic, sink = broker.topic(), broker.sink()
     too_large = Message(topic, b"k", b"x" * (CLIENT_MESSAGE_LIMIT_BYTES + 1))
     sink.produce([*messages(topic, 5), too_large, *messages(topic, 5, first=5)])
@@ -292,19 +294,19 @@ def test_a_message_to_a_topic_that_does_not_exist_comes_back(broker: Broker) -> 
 # --- reading from end to end ---
 
 
-def test_the_reader_yields_what_there_is_and_stops(broker: Broker) -> None:
+def test_the_reader_yields_the_existing_records_and_stops(broker: Broker) -> None:
     topic = broker.filled(1_500)
     records: list[Record] = []
     for record in TopicReader(broker.bootstrap).read(topic):
         if not records:
-            broker.produce(messages(topic, 100, first=1_500))  # after the watermark was asked for
+            broker.produce(messages(topic, 100, first=1_500))  # produced after the reader asked for the watermark
         records.append(record)
     assert numbers(records) == list(range(1_500))
     assert offsets(records) == {place: list(range(len(found))) for place, found in by_partition(records).items()}
     assert numbers(TopicReader(broker.bootstrap).read(topic)) == list(range(1_600))
 
 
-def test_the_reader_stops_at_once_where_there_is_nothing(broker: Broker) -> None:
+def test_the_reader_stops_at_once_if_the_topic_is_empty(broker: Broker) -> None:
     topic = broker.topic()
     reader = TopicReader(broker.bootstrap)
     assert list(reader.read(topic)) == []
@@ -312,13 +314,13 @@ def test_the_reader_stops_at_once_where_there_is_nothing(broker: Broker) -> None
     assert reader.committed([topic]) == {}
 
 
-def test_the_reader_stops_where_some_partitions_are_empty(broker: Broker) -> None:
+def test_the_reader_stops_if_some_partitions_are_empty(broker: Broker) -> None:
     topic = broker.topic()
     broker.produce([Message(topic, b"one key", str(n).encode()) for n in range(30)])
     assert numbers(TopicReader(broker.bootstrap).read(topic)) == list(range(30))
 
 
-def test_watermarks_count_what_was_produced(broker: Broker) -> None:
+def test_watermarks_count_the_produced_records(broker: Broker) -> None:
     topic = broker.filled(100)
     marks = TopicReader(broker.bootstrap).watermarks(topic)
     assert set(marks) == set(places(topic))
@@ -354,7 +356,9 @@ def test_a_topic_that_does_not_exist_is_unavailable(broker: Broker) -> None:
 
 
 @embedded_cannot("has no admin calls", raises=Unavailable)
-def test_topics_are_made_as_wanted_and_existing_ones_left(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_topics_are_created_as_requested_and_existing_ones_are_left_alone(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(provision, "TIMEOUT_S", 5.0)
     name = broker.topic()
     wanted = [Topic(f"{name}-{count}", "key", count, DAY_MS) for count in (1, 3)]
@@ -366,7 +370,7 @@ def test_topics_are_made_as_wanted_and_existing_ones_left(broker: Broker, monkey
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-def test_more_copies_than_brokers_are_refused_for_good_and_the_topic_is_named(broker: Broker) -> None:
+def test_more_copies_than_brokers_are_a_fatal_error_that_names_the_topic(broker: Broker) -> None:
     with pytest.raises(Fatal, match="bad-copies"):
         provision.create_topics(broker.bootstrap, [Topic("bad-copies", "key", 1, DAY_MS)], 3)
 

@@ -1,9 +1,9 @@
-"""Members of one group share partitions and hand them over without a gap: embedded broker and Kafka, both group protocols.
+"""Members of one group share partitions and hand them over without a gap: embedded and Kafka, both protocols.
 
-What it shows: what is in hand is committed before a partition moves, within a deadline; what was not is read again by the
-next owner; nothing read under an ended lease is held or committed.
-A green run does not prove anything about many members, about a member that dies (its session time is the broker's affair),
-or how long a partition stands still during a hand-over on a busy cluster.
+What it shows: records in hand are committed before a partition moves, within a deadline; the others are read again by
+the next owner; no record read under an ended lease is held or committed. A green run does not prove anything about many
+members, about a member that dies (the broker's session time decides then), or how long a partition stands still during
+a hand-over on a busy cluster.
 """
 
 import threading
@@ -26,32 +26,32 @@ from tests.support.brokers import (
     PARTITIONS,
     Broker,
     by_partition,
-    held_up,
     messages,
     next_offsets,
     numbers,
     offsets,
     take,
     until,
+    wait_until_blocked,
 )
 
 LEAVE_S = 5.0
-"""The least session time of the brokers under test is six seconds: sooner, a member must have said good-bye."""
+"""The shortest session time of the brokers under test is 6 s; a partition that moves sooner was released by its member."""
 
 pytestmark = pytest.mark.parametrize("broker", ["embedded", "kafka", "kafka-classic"], indirect=True)
 
 
 def shared_by(*members: Source) -> bool:
-    """Whether the partitions are spread over all members."""
+    """Return whether the partitions are spread over all members."""
     return all(member.assigned for member in members) and sum(member.assigned for member in members) == PARTITIONS
 
 
-def test_what_is_in_hand_is_committed_before_its_partition_moves(broker: Broker) -> None:
+def test_records_in_hand_are_committed_before_their_partition_moves(broker: Broker) -> None:
     topic = broker.filled(200)
     first = broker.join(topic)
     records = first.hold(take(first, 200))
     second = broker.join(topic)
-    held_up(first)
+    wait_until_blocked(first)
     assert second.assigned == 0
     assert first.commit(records) == 0
     until(lambda: shared_by(first, second), "partitions on both")
@@ -79,9 +79,9 @@ def test_records_read_ahead_of_a_partition_that_moved_are_not_held(broker: Broke
     assert TopicReader(broker.bootstrap, topic).committed([topic]) == next_offsets(records)
 
 
-def test_records_that_are_not_settled_in_time_are_lost_without_error_and_come_again(broker: Broker) -> None:
+def test_records_that_are_not_settled_in_time_are_lost_without_error_and_delivered_again(broker: Broker) -> None:
     topic = broker.filled(200)
-    first = broker.join(topic, max_poll_interval_s=10)  # so the deadline is two seconds
+    first = broker.join(topic, max_poll_interval_s=10)  # the deadline is therefore two seconds
     records = first.hold(take(first, 200))
     second = broker.join(topic)
     until(lambda: shared_by(first, second), "partitions on both")
@@ -94,7 +94,7 @@ def test_records_that_are_not_settled_in_time_are_lost_without_error_and_come_ag
     assert TopicReader(broker.bootstrap, topic).committed([topic]) == next_offsets(records)
 
 
-def test_a_paused_member_gives_its_partitions_up_at_once(broker: Broker) -> None:
+def test_a_paused_member_releases_its_partitions_at_once(broker: Broker) -> None:
     topic = broker.filled(100)
     first = broker.join(topic)
     records = first.hold(take(first, 100))
@@ -105,7 +105,7 @@ def test_a_paused_member_gives_its_partitions_up_at_once(broker: Broker) -> None
     assert numbers(first.hold(records) + moved) == list(range(100))
 
 
-def test_a_partition_that_comes_back_has_a_new_lease(broker: Broker) -> None:
+def test_a_partition_that_is_assigned_again_has_a_new_lease(broker: Broker) -> None:
     topic = broker.filled(100)
     first = broker.join(topic)
     old = take(first, 100)
@@ -123,7 +123,7 @@ def test_a_partition_that_comes_back_has_a_new_lease(broker: Broker) -> None:
     assert TopicReader(broker.bootstrap, topic).committed([topic]) == next_offsets(old)
 
 
-def test_a_member_that_is_closed_leaves_at_once(broker: Broker) -> None:
+def test_a_closed_member_leaves_at_once(broker: Broker) -> None:
     topic = broker.filled(10)
     first, second = broker.join(topic), broker.join(topic)
     until(lambda: shared_by(first, second), "partitions on both")
@@ -133,7 +133,7 @@ def test_a_member_that_is_closed_leaves_at_once(broker: Broker) -> None:
     assert time.monotonic() - begun_s < LEAVE_S
 
 
-def test_closing_does_not_wait_for_what_is_in_hand(broker: Broker) -> None:
+def test_closing_does_not_wait_for_records_in_hand(broker: Broker) -> None:
     topic = broker.filled(10)
     source = broker.join(topic)
     records = source.hold(take(source, 10))
@@ -145,13 +145,13 @@ def test_closing_does_not_wait_for_what_is_in_hand(broker: Broker) -> None:
     assert numbers(take(broker.join(topic), 10)) == list(range(10))
 
 
-def test_a_commit_not_yet_confirmed_when_its_partition_moves_is_no_outage(
+def test_a_commit_that_is_unconfirmed_when_its_partition_moves_is_no_outage(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Confirmations arrive by polling, and no poll runs inside a rebalance callback."""
     topic, sent = broker.filled(100), threading.Event()
     with monkeypatch.context() as patched:
-        patched.setattr("shared.broker.source.Poller", partial(HearsLate, sent))
+        patched.setattr("shared.broker.source.Poller", partial(LateConfirmation, sent))
         source = KafkaSource(broker.bootstrap, [topic], topic, broker.settings(), SystemClock())
     try:
         records = source.hold(take(source, 100))
@@ -166,8 +166,8 @@ def test_a_commit_not_yet_confirmed_when_its_partition_moves_is_no_outage(
         source.close()
 
 
-class HearsLate(Poller):
-    """Hears that a commit was confirmed only after the next rebalance callback, as when both wait and that one is first."""
+class LateConfirmation(Poller):
+    """Receives the confirmation of a commit only after the next rebalance callback, as if that one came first."""
 
     def __init__(self, sent: threading.Event, *args: Any) -> None:
         self._sent = sent
@@ -189,7 +189,7 @@ class HearsLate(Poller):
 
 
 def shares(first: Source, second: Source, count: int) -> tuple[list[Record], list[Record]]:
-    """Take so many records from two members together."""
+    """Take N records from two members together."""
     ours: list[Record] = []
     theirs: list[Record] = []
 

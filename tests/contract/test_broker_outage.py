@@ -1,9 +1,9 @@
-"""What the broker adapters do while Kafka is dead and after it came back, and after an eviction from the group.
+"""The broker adapters while Kafka is down and after it has come back, and after an eviction from the group.
 
-What it shows: time-outs are kept, what was not delivered is handed back, and both sides work on when the broker is there
-again, without being made anew. The broker is a process of this module's own, killed by SIGKILL.
-A green run does not prove anything about a network that loses packets in silence, about a broker that is slow, about losing
-one broker of several, nor about data: one node that comes back has lost none of it.
+What it shows: time-outs are kept, undelivered messages are returned, and both sides continue when the broker is
+available again, without being created again. The broker is a process of this module's own, killed by SIGKILL. A green
+run does not prove anything about a network that drops packets silently, about a broker that is slow, about losing one
+broker of several, nor about data: one node that comes back has lost none of it.
 """
 
 import os
@@ -30,7 +30,7 @@ from tests.support.ports import free_ports
 from tests.support.services import missing
 
 SLACK_S = 8.0
-"""What a busy machine may add to a time-out."""
+"""Time that a busy machine may add to a time-out."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def broker(server: KafkaServer) -> Iterator[Broker]:
 
 @contextmanager
 def outage(server: KafkaServer) -> Iterator[None]:
-    """Kill the broker, and have it back afterwards."""
+    """Kill the broker, and start it again afterwards."""
     server.kill()
     try:
         yield
@@ -60,15 +60,13 @@ def outage(server: KafkaServer) -> Iterator[None]:
 
 @contextmanager
 def within(limit_s: float) -> Iterator[None]:
-    """Assert that the body keeps to a time-out."""
+    """Assert that the body ends within a time-out."""
     begun_s = time.monotonic()
     yield
     assert time.monotonic() - begun_s < limit_s + SLACK_S
 
 
-def test_flush_hands_back_what_was_not_delivered_and_it_can_be_produced_again(
-    server: KafkaServer, broker: Broker
-) -> None:
+def test_flush_returns_undelivered_messages_and_they_can_be_produced_again(server: KafkaServer, broker: Broker) -> None:
     topic, sink = broker.topic(), broker.sink(delivery_timeout_s=2)
     sink.produce(messages(topic, 50))
     assert sink.flush() == []
@@ -103,7 +101,7 @@ def test_a_commit_that_is_not_confirmed_is_unavailable_and_can_be_repeated(serve
     assert TopicReader(broker.bootstrap, topic).committed([topic]) == next_offsets(seen)
 
 
-def test_records_in_hand_stay_in_hand_when_a_commit_failed(server: KafkaServer, broker: Broker) -> None:
+def test_records_in_hand_stay_in_hand_after_a_failed_commit(server: KafkaServer, broker: Broker) -> None:
     topic = broker.filled(100)
     source = broker.join(topic, commit_timeout_s=1)
     records = source.hold(take(source, 100))
@@ -113,7 +111,7 @@ def test_records_in_hand_stay_in_hand_when_a_commit_failed(server: KafkaServer, 
                 source.commit(source.hold(records))
 
 
-def test_closing_keeps_to_its_time_out_while_the_broker_is_dead(server: KafkaServer, broker: Broker) -> None:
+def test_closing_ends_within_its_time_out_while_the_broker_is_dead(server: KafkaServer, broker: Broker) -> None:
     topic = broker.filled(10)
     source, sink = broker.join(topic, commit_timeout_s=2), broker.sink(delivery_timeout_s=2)
     source.hold(take(source, 10))
@@ -125,13 +123,13 @@ def test_closing_keeps_to_its_time_out_while_the_broker_is_dead(server: KafkaSer
             sink.close()
 
 
-def test_a_reader_whose_broker_dies_under_it_is_unavailable(
+def test_a_reader_whose_broker_dies_while_it_reads_is_unavailable(
     server: KafkaServer, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "TIMEOUT_S", 3.0)
     topic = broker.topic()
     broker.produce([Message(topic, str(n).encode(), os.urandom(900_000)) for n in range(50)])
-    # So that neither the first call nor the client takes all there is before the broker dies.
+    # So that neither the first call nor the client reads all records before the broker dies.
     reading = TopicReader(broker.bootstrap, at_once=1, ahead_bytes=1 << 20).read(topic)
     next(reading)
     failures: list[Unavailable] = []
@@ -169,7 +167,7 @@ def test_asking_a_dead_broker_is_unavailable(
                 ask(topic)
 
 
-def test_a_member_evicted_for_not_polling_loses_what_it_holds_without_error_and_joins_again(broker: Broker) -> None:
+def test_a_member_evicted_for_not_polling_loses_its_records_without_error_and_joins_again(broker: Broker) -> None:
     topic, clock = broker.filled(100), StuckClock()
     stuck = broker.join(topic, clock=clock, max_poll_interval_s=10)
     records = stuck.hold(take(stuck, 100))
@@ -187,21 +185,21 @@ def test_a_member_evicted_for_not_polling_loses_what_it_holds_without_error_and_
 
 
 class StuckClock(SystemClock):
-    """The machine's clock, which can keep the poll thread waiting: as a stopped process or a stuck callback would."""
+    """The machine's clock, which can block the poll thread, as a stopped process or a stuck callback would."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.go_on.set()
 
     def monotonic_s(self) -> float:
-        """Return the seconds, after a while."""
+        """Return the seconds, after waiting if this is the poll thread."""
         if threading.current_thread().name == "poll":
             self.go_on.wait(120)
         return super().monotonic_s()
 
 
 def settle(source: Source, first: list[Record], count: int) -> list[Record]:
-    """Commit what is in hand and all that comes, as the engine does, until so many different records are committed."""
+    """Commit the records in hand and all that arrive, as the engine does, until `count` records are committed."""
     seen, batch = list(first), list(first)
     committed: set[int] = set()
 
@@ -222,8 +220,8 @@ def settle(source: Source, first: list[Record], count: int) -> list[Record]:
 
 
 @pytest.mark.parametrize("error", [Fatal("no key file"), Unavailable("broker", "away")])
-def test_a_look_at_copies_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """It is asked after a time-out, when a key file may be missing while secrets rotate."""
+def test_a_failed_look_at_the_copies_changes_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The sink looks after a time-out, when a key file may be missing while secrets rotate."""
 
     def fail(*_: object) -> NoReturn:
         raise error

@@ -1,8 +1,8 @@
-"""Every cache of vectors keeps the port's promises; a new one joins by a row in `CACHES`.
+"""Every cache of vectors keeps the port's promises; a new one joins with a row in `CACHES`.
 
-What it shows: what comes back is what was put, read-only, under its own key, and forgetting is harmless.
-A green run does not prove anything about the hit rate, the memory really taken, or a Redis that is slow, gone or lies:
-`tests/faults/test_redis_faults.py` does.
+What it shows: a cache returns exactly the stored vectors, read-only, under their own keys, and forgetting is harmless.
+A green run does not prove anything about the hit rate, the memory really used, or a Redis that is slow, unavailable or
+returns wrong data: `tests/faults/test_redis_faults.py` does.
 """
 
 import threading
@@ -28,10 +28,10 @@ CACHES: dict[str, Callable[[], VectorCache]] = {
     "memory, off": lambda: MemoryCache(0),
 }
 BEFORE_REDIS: dict[str, list[int]] = {"redis": [], "memory, redis": [ROOMY_BYTES], "small memory, redis": [20_000]}
-"""What stands before Redis: the bytes of a cache in memory, or nothing."""
+"""Size of the cache in front of Redis: the bytes of a cache in memory, or none."""
 
 ROOMY = ["memory", *BEFORE_REDIS]
-"""Those that must not have forgotten a few vectors just put."""
+"""Caches that must not have forgotten a few vectors that were just stored."""
 
 
 @pytest.fixture(params=[*CACHES, *BEFORE_REDIS])
@@ -63,12 +63,12 @@ def key(number: int) -> bytes:
 
 
 def put(cache: VectorCache, *seeds: int) -> None:
-    """Remember numbered vectors."""
+    """Store numbered vectors."""
     cache.put_many({key(seed): Embedded(vector(seed), 1 + seed % 5) for seed in seeds})
 
 
 @remembers
-def test_what_was_put_comes_back_equal(cache: VectorCache) -> None:
+def test_stored_vectors_come_back_equal(cache: VectorCache) -> None:
     put(cache, *range(10))
     found = cache.get_many([key(number) for number in range(10)])
     assert list(found) == [key(number) for number in range(10)]
@@ -84,19 +84,19 @@ def test_unknown_keys_are_left_out(cache: VectorCache) -> None:
     assert cache.get_many([key(3)]) == {}
 
 
-def test_nothing_is_answered_with_nothing(cache: VectorCache) -> None:
+def test_no_keys_give_no_vectors(cache: VectorCache) -> None:
     cache.put_many({})
     assert cache.get_many([]) == {}
 
 
 @remembers
-def test_a_key_asked_for_twice_is_answered_once(cache: VectorCache) -> None:
+def test_a_key_requested_twice_is_answered_once(cache: VectorCache) -> None:
     put(cache, 1)
     assert list(cache.get_many([key(1), key(1), key(2)])) == [key(1)]
 
 
 @remembers
-def test_what_comes_back_cannot_be_written_to(cache: VectorCache) -> None:
+def test_returned_vectors_are_read_only(cache: VectorCache) -> None:
     put(cache, 1)
     found = cache.get_many([key(1)])[key(1)].vector
     with pytest.raises(ValueError, match="read-only"):
@@ -106,7 +106,7 @@ def test_what_comes_back_cannot_be_written_to(cache: VectorCache) -> None:
 
 
 @remembers
-def test_what_becomes_of_the_original_changes_nothing(cache: VectorCache) -> None:
+def test_later_changes_of_the_original_have_no_effect(cache: VectorCache) -> None:
     batch = np.stack([vector(1), vector(2)])
     given = {key(1): Embedded(batch[0], 1), key(2): Embedded(batch[1], 2)}
     cache.put_many(given)
@@ -117,7 +117,7 @@ def test_what_becomes_of_the_original_changes_nothing(cache: VectorCache) -> Non
     np.testing.assert_array_equal(found[key(2)].vector, vector(2))
 
 
-def test_putting_leaves_the_original_writable(cache: VectorCache) -> None:
+def test_storing_leaves_the_original_writable(cache: VectorCache) -> None:
     mine = vector(1)
     cache.put_many({key(1): Embedded(mine, 1)})
     mine[0] = 0.5
@@ -125,7 +125,7 @@ def test_putting_leaves_the_original_writable(cache: VectorCache) -> None:
 
 
 @remembers
-def test_putting_again_replaces(cache: VectorCache) -> None:
+def test_storing_again_replaces_the_vector(cache: VectorCache) -> None:
     put(cache, 1)
     cache.put_many({key(1): Embedded(vector(9), 7)})
     found = cache.get_many([key(1)])[key(1)]
@@ -133,7 +133,7 @@ def test_putting_again_replaces(cache: VectorCache) -> None:
     np.testing.assert_array_equal(found.vector, vector(9))
 
 
-def test_it_may_forget_but_never_answers_with_another_keys_vector(cache: VectorCache) -> None:
+def test_it_may_forget_but_never_answers_with_the_vector_of_another_key(cache: VectorCache) -> None:
     for first in range(0, 2_000, 40):
         put(cache, *range(first, first + 40))
         asked = range(max(0, first - 100), first + 80)
@@ -165,7 +165,7 @@ def test_two_threads_get_their_own_vectors(cache: VectorCache) -> None:
     assert wrong == []
 
 
-def test_keys_differ_wherever_a_boundary_could_be_mistaken() -> None:
+def test_keys_differ_even_if_their_parts_join_to_the_same_text() -> None:
     asked = [
         ("text", b"ab", "c"),
         ("text", b"a", "bc"),

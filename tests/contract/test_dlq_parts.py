@@ -1,4 +1,4 @@
-"""What the dead-letter commands ask of a broker: reading from an offset, a group's offsets, depth, removal.
+"""Broker functions of the dead-letter commands: reading from an offset, a group's offsets, depth, removal.
 
 Green does not show the commands themselves; `tests/faults/test_dlq_on_kafka.py` runs them.
 """
@@ -22,19 +22,19 @@ from tests.support.brokers import Broker, by_partition, messages, numbers, take,
 
 @pytest.fixture
 def topic(broker: Broker) -> str:
-    """Give a topic of 200 numbered records in four partitions."""
+    """Yield a topic of 200 numbered records in four partitions."""
     return broker.filled(200)
 
 
 @pytest.fixture
 def offsets(broker: Broker, topic: str) -> Iterator[GroupOffsets]:
-    """Give the offsets of a group of the topic's own."""
+    """Yield the offsets of a group of the topic's own."""
     opened = GroupOffsets(broker.bootstrap, f"replay-{topic}", SystemClock())
     yield opened
     opened.close()
 
 
-def test_reading_begins_where_it_is_told_in_the_partitions_it_is_told(broker: Broker, topic: str) -> None:
+def test_reading_begins_at_the_given_offsets_in_the_given_partitions(broker: Broker, topic: str) -> None:
     reader = TopicReader(broker.bootstrap, at_once=7)
     whole = by_partition(reader.read(topic))
     first, second, *_ = sorted(whole)
@@ -42,14 +42,14 @@ def test_reading_begins_where_it_is_told_in_the_partitions_it_is_told(broker: Br
     assert by_partition(reader.read(topic, start)) == {first: whole[first][3:], second: whole[second]}
 
 
-def test_reading_from_the_end_or_of_nothing_gives_nothing(broker: Broker, topic: str) -> None:
+def test_reading_from_the_end_or_without_partitions_gives_nothing(broker: Broker, topic: str) -> None:
     reader = TopicReader(broker.bootstrap)
     ends = {where: high for where, (_, high) in reader.watermarks(topic).items()}
     assert list(reader.read(topic, ends)) == []
     assert list(reader.read(topic, {})) == []
 
 
-def test_a_reading_that_is_given_up_lets_go(broker: Broker, topic: str) -> None:
+def test_a_reading_that_is_abandoned_releases_the_reader(broker: Broker, topic: str) -> None:
     reading = TopicReader(broker.bootstrap, at_once=5).read(topic)
     next(reading)
     assert isinstance(reading, Iterator)
@@ -57,7 +57,7 @@ def test_a_reading_that_is_given_up_lets_go(broker: Broker, topic: str) -> None:
     assert numbers(TopicReader(broker.bootstrap).read(topic)) == list(range(200))
 
 
-def test_what_is_committed_is_told_to_a_second_life(broker: Broker, topic: str, offsets: GroupOffsets) -> None:
+def test_committed_offsets_are_known_to_a_second_client(broker: Broker, topic: str, offsets: GroupOffsets) -> None:
     places = list(TopicReader(broker.bootstrap).watermarks(topic))
     assert offsets.committed(places) == {}
     offsets.commit({places[0]: 5, places[2]: 0})
@@ -82,19 +82,19 @@ def test_depth_and_age_of_the_oldest(broker: Broker, topic: str) -> None:
     assert measure_backlog(broker.bootstrap, broker.topic()) == Backlog(0, None)
 
 
-def test_what_cannot_be_measured_is_unavailable(broker: Broker) -> None:
+def test_a_backlog_that_cannot_be_measured_is_unavailable(broker: Broker) -> None:
     with pytest.raises(Unavailable):
         measure_backlog(broker.bootstrap, "there-is-no-such-topic")
 
 
-def test_the_embedded_broker_says_that_it_cannot_remove(embedded_broker: EmbeddedBroker) -> None:
+def test_the_embedded_broker_reports_that_it_cannot_remove(embedded_broker: EmbeddedBroker) -> None:
     embedded_broker.create(["removal"])
     with pytest.raises(Fatal, match="the embedded broker cannot delete"):
         Remover(embedded_broker.bootstrap).beginning("removal", None)
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-def test_the_beginning_up_to_a_time_is_removed_and_no_more(broker: Broker, topic: str) -> None:
+def test_only_the_beginning_up_to_a_time_is_removed(broker: Broker, topic: str) -> None:
     remover, reader = Remover(broker.bootstrap), TopicReader(broker.bootstrap)
     newest_ms = max(record.timestamp_ms for record in reader.read(topic))
     between = datetime.fromtimestamp((newest_ms + 1) / 1000, UTC)
@@ -110,9 +110,9 @@ def test_the_beginning_up_to_a_time_is_removed_and_no_more(broker: Broker, topic
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-def test_what_is_removed_while_it_is_read_is_passed_over_and_nothing_else(broker: Broker) -> None:
+def test_only_records_removed_during_the_reading_are_skipped(broker: Broker) -> None:
     topic = broker.topic()
-    big = os.urandom(100_000)  # together more than the client reads ahead, and nothing to compress
+    big = os.urandom(100_000)  # more in total than the client reads ahead, and not compressible
     broker.produce([Message(topic, b"one key", big) for _ in range(600)])
     reader, remover = TopicReader(broker.bootstrap, at_once=10), Remover(broker.bootstrap)
     reading = reader.read(topic)
@@ -121,4 +121,4 @@ def test_what_is_removed_while_it_is_read_is_passed_over_and_nothing_else(broker
     read = [record.offset for record in reading]
     assert read == sorted(set(read))
     assert set(range(500, 600)) <= set(read)
-    assert len(read) < 599, "all was read ahead: nothing was removed under the reader's feet"
+    assert len(read) < 599, "all records were read ahead: none was removed during the reading"

@@ -1,7 +1,7 @@
-"""What `millrace doctor` finds of brokers, of a store and of Redis.
+"""The findings of `millrace doctor` about brokers, a store and Redis.
 
-They are the embedded broker, Edge, the stand-in of Qdrant's server, and a real Redis. A green run does not prove what
-Kafka answers to a user who may read metadata and nothing else.
+The services are the embedded broker, Edge, the stand-in of Qdrant's server, and a real Redis. A green run does not
+prove what Kafka answers to a user who may only read metadata.
 """
 
 import json
@@ -70,13 +70,13 @@ def states(findings: list[Finding]) -> list[tuple[str, State]]:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[EmbeddedBroker]:
-    """Give a broker with some of the topics."""
+    """Yield a broker with some of the topics."""
     with EmbeddedBroker() as held:
         held.create(TOPICS[:2])
         yield held
 
 
-def test_no_broker_is_no_fault_unless_it_was_to_be_spoken_to_in_secret() -> None:
+def test_no_broker_is_no_fault_unless_tls_or_sasl_is_configured() -> None:
     assert states(look_at_broker(None)) == [("broker", "skipped")]
     assert states(look_at_broker(None, security_protocol="ssl")) == [("broker", "wrong")]
 
@@ -90,10 +90,10 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
     ]
     assert "tickets 4, tickets.redo 4" in found[2].detail
     assert "list no group millrace-tickets; 0 records wait" in found[3].detail
-    assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "asking has created nothing"
+    assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "the check has created nothing"
 
 
-def test_all_is_well_on_kafka(own_kafka: KafkaServer) -> None:
+def test_a_correct_kafka_gives_no_fault(own_kafka: KafkaServer) -> None:
     assert CREATE == "millrace topics create"
     create_topics(own_kafka.bootstrap, TICKETS.topics(), 1)
     assert states(look_at_broker(own_kafka.bootstrap)) == [("broker", "ok"), ("topics", "ok"), ("group", "ok")]
@@ -113,16 +113,16 @@ def test_records_that_wait_are_counted() -> None:
         assert "4 records wait" in look_at_broker(held.bootstrap)[-1].detail
 
 
-def test_brokers_that_are_away_are_unreachable_and_say_why() -> None:
+def test_unavailable_brokers_are_unreachable_with_the_reason() -> None:
     [found] = look_at_broker(NOWHERE)
     assert (found.part, found.state) == ("broker", "unreachable")
     assert "refused" in found.detail
 
 
-def test_an_embedded_store_that_is_free_in_use_or_not_to_be_written(tmp_path: Path) -> None:
+def test_an_embedded_store_that_is_free_in_use_or_not_writable(tmp_path: Path) -> None:
     settings = StoreSettings(path=tmp_path / "store")
     assert "is free" in look_at_store(settings)[0].detail
-    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    assert list(tmp_path.iterdir()) == [], "the check creates nothing"
     store = EdgeStore(settings.path)
     store.open(SPEC)
     found = look_at_store(settings)
@@ -137,7 +137,7 @@ def test_an_embedded_store_that_is_free_in_use_or_not_to_be_written(tmp_path: Pa
     assert states(look_at_store(StoreSettings(path=tmp_path / "file" / "store"))) == [("store", "wrong")]
 
 
-def test_an_alias_of_another_model_is_a_warning_and_a_broken_file_wrong(tmp_path: Path) -> None:
+def test_an_alias_of_another_model_is_a_warning_and_a_broken_file_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "aliases.json").write_text(json.dumps({"tickets": "tickets__other__00000000"}))
     found = look_at_store(StoreSettings(path=tmp_path))
     assert states(found) == [("store", "ok"), ("alias", "warning")]
@@ -160,32 +160,32 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         found = look_at_store(settings)
         assert states(found) == [("store", "ok")] * 2 + [("alias", "ok"), ("similar tickets", "ok")]
         assert "guarded writes are honoured" in found[1].detail
-        server.notify(ignore=["update_filter", "update_mode"])
+        server.set_faults(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
         assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
 
 
-def test_what_a_server_does_not_allow_is_named() -> None:
+def test_missing_permissions_on_a_server_are_named() -> None:
     with StandinProcess() as server:
         settings = StoreSettings(url=server.url)
         store = connect(settings)
         store.open(SPEC)
         store.close()
-        server.notify(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
+        server.set_faults(strict={"filter_max_conditions": 1, "upsert_max_batchsize": 10})
         [limit] = [found for found in look_at_store(settings) if found.state == "wrong"]
         assert (
             f"the strict mode of collection {SPEC.name} sets a limit too low: filter_max_conditions is 1"
             in limit.detail
         )
-        server.notify(scope={SPEC.name: "rw"})
+        server.set_faults(scope={SPEC.name: "rw"})
         found = look_at_store(settings)
         assert states(found) == [("store", "ok"), ("store", "ok"), ("alias", "warning")]
         assert "may not read the alias tickets" in found[-1].detail
-        server.notify(scope={SPEC.name: "r", "tickets": "r"})
+        server.set_faults(scope={SPEC.name: "r", "tickets": "r"})
         assert "may not write points into collection" in look_at_store(settings)[-1].detail
 
 
-def test_the_proxy_is_shown_without_its_password_and_those_of_the_environment_as_unused(
+def test_the_proxy_is_shown_without_its_password_and_proxies_of_the_environment_as_unused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://someone:hunter2@127.0.0.1:1080")
@@ -202,7 +202,7 @@ def test_the_proxy_is_shown_without_its_password_and_those_of_the_environment_as
     assert f"the store is reached through the proxy http://{proxy.place}; ALL_PROXY" in used.detail
 
 
-def test_solved_tickets_of_which_none_is_offered_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
+def test_solved_tickets_none_of_which_is_offered_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
     with StandinProcess() as server:
         for settings in (StoreSettings(path=tmp_path / "store"), StoreSettings(url=server.url)):
             store = EdgeStore(settings.path) if settings.url is None else connect(settings)
@@ -240,11 +240,11 @@ def solved(number: int, satisfaction: int | None) -> Point:
     return Point(UUID(int=number), 1, {TEXT: vector}, payload)
 
 
-def test_a_server_that_is_away_is_unreachable() -> None:
+def test_an_unavailable_server_is_unreachable() -> None:
     assert states(look_at_store(StoreSettings(url=f"http://{NOWHERE}"))) == [("store", "unreachable")]
 
 
-def test_redis_that_is_away_answers_or_refuses(redis_server: RedisServer) -> None:
+def test_a_redis_that_is_unavailable_answers_or_refuses(redis_server: RedisServer) -> None:
     def with_url(url: str) -> CacheSettings:
         return CacheSettings(redis_url=SecretStr(url), timeout_s=5)
 
@@ -256,7 +256,7 @@ def test_redis_that_is_away_answers_or_refuses(redis_server: RedisServer) -> Non
 
 
 class Moving:
-    """A consumer whose group's coordinator is not found at once."""
+    """A consumer whose group coordinator is not found at once."""
 
     def __init__(self, times: int, code: int) -> None:
         self.times, self.code, self.polls = times, code, 0
@@ -271,7 +271,7 @@ class Moving:
         self.polls += 1
 
 
-def test_a_coordinator_that_is_being_found_is_asked_again_for_a_while() -> None:
+def test_a_coordinator_that_is_not_found_yet_is_asked_again_for_a_while() -> None:
     moving: Any = Moving(3, KafkaError.NOT_COORDINATOR)
     assert committed_of(moving, [], 5) == []
     assert moving.polls == 3
@@ -286,10 +286,10 @@ def test_a_coordinator_that_is_being_found_is_asked_again_for_a_while() -> None:
 
 
 def test_a_group_that_cannot_be_asked_leaves_the_other_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> NoReturn:
+    def unavailable(*_: object) -> NoReturn:
         raise Unavailable("broker", "not allowed")
 
-    monkeypatch.setattr("millrace.doctor.services.survey_group", away)
+    monkeypatch.setattr("millrace.doctor.services.survey_group", unavailable)
     with EmbeddedBroker() as held:
         held.create(TOPICS)
         last = look_at_broker(held.bootstrap)[-1]

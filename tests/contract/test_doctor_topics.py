@@ -1,7 +1,7 @@
-"""What `millrace doctor` finds of the topics of a real Kafka: who made them, their limits, and their copies.
+"""The findings of `millrace doctor` about the topics of a real Kafka: who created them, their limits, and their copies.
 
-A green run does not prove how older brokers answer, nor what a broker that makes topics by itself sets beside partitions:
-here they are made as it makes them, with one partition and without settings.
+A green run does not prove how older brokers answer, nor which settings besides partitions a broker gives to topics that
+it creates by itself: here such topics are created in the same way, with one partition and without settings.
 """
 
 import re
@@ -25,7 +25,7 @@ TIMEOUT_S = 30.0
 
 
 def look(bootstrap: str) -> list[Finding]:
-    """Return what the doctor finds of the topics, once the broker shows all that were created."""
+    """Return the doctor's findings about the topics, once the broker shows all that were created."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     names = {topic.name for topic in TOPICS}
     wait_until(lambda: names <= set(admin.list_topics(timeout=5).topics), TIMEOUT_S, "all topics shown")
@@ -35,7 +35,7 @@ def look(bootstrap: str) -> list[Finding]:
 
 
 def bare(bootstrap: str, topics: list[Topic], partitions: int, **config: str) -> None:
-    """Create topics with these settings alone."""
+    """Create topics with these settings only."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for future in admin.create_topics(
         [NewTopic(topic.name, partitions, 1, config=config) for topic in topics]
@@ -45,11 +45,11 @@ def bare(bootstrap: str, topics: list[Topic], partitions: int, **config: str) ->
 
 @pytest.fixture
 def bootstrap(own_kafka: KafkaServer) -> str:
-    """Give the address of a broker without topics."""
+    """Return the address of a broker without topics."""
     return own_kafka.bootstrap
 
 
-def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_remedy(bootstrap: str) -> None:
+def test_topics_that_the_broker_created_by_itself_are_wrong_and_named_with_the_remedy(bootstrap: str) -> None:
     bare(bootstrap, list(TOPICS[:2]), partitions=1)
     create_topics(bootstrap, TICKETS.topics(), 1)
     [found] = look(bootstrap)
@@ -60,14 +60,14 @@ def test_topics_that_the_broker_made_by_itself_are_wrong_and_named_with_the_reme
     assert "millrace topics create" in found.fix
 
 
-def test_topics_that_a_person_made_with_fewer_partitions_are_a_warning(bootstrap: str) -> None:
+def test_topics_that_a_person_created_with_fewer_partitions_are_a_warning(bootstrap: str) -> None:
     create_topics(bootstrap, TICKETS.topics(1), 1)
     [found] = look(bootstrap)
     assert found.state == "warning"
     assert "fewer partitions than the 12 of the schema: tickets 1" in found.detail
 
 
-def test_topics_that_take_less_than_the_schema_are_a_warning(bootstrap: str) -> None:
+def test_topics_that_accept_smaller_records_than_the_schema_are_a_warning(bootstrap: str) -> None:
     small = [topic for topic in TOPICS if topic.name == "tickets.dlq"]
     bare(bootstrap, small, partitions=12, **{"retention.ms": "1000000", "max.message.bytes": "1048576"})
     create_topics(bootstrap, TOPICS, 1)
@@ -87,6 +87,6 @@ def test_more_in_sync_copies_than_replicas_are_a_warning(bootstrap: str) -> None
     assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync copy, min.insync.replicas requires 2"
 
 
-def test_all_is_well_with_what_our_command_makes(bootstrap: str) -> None:
+def test_topics_created_by_millrace_give_no_fault(bootstrap: str) -> None:
     create_topics(bootstrap, TOPICS, 1)
     assert [found.state for found in look(bootstrap)] == ["ok"]

@@ -1,8 +1,8 @@
-"""What only the store on disk has: reopening, crashes, one process per folder, aliases, and two models side by side.
+"""Properties of the store on disk alone: reopening, crashes, one process per folder, aliases, and two models.
 
-What it shows: an acknowledged write outlives SIGKILL of its process, and a folder belongs to one process at a time.
-A green run does not prove that a write outlives the machine's loss of power (the operating system keeps what a killed
-process wrote), nor anything about a full disk, a network file system, or a folder copied while it was open.
+What it shows: an acknowledged write survives SIGKILL of its process, and a folder belongs to one process at a time.
+A green run does not prove that a write survives a power cut (the operating system keeps the writes of a
+killed process), nor anything about a full disk, a network file system, or a folder copied while it was open.
 """
 
 import math
@@ -45,7 +45,7 @@ sys.stdin.read()
 
 @contextmanager
 def child(folder: Path, script: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a script in a process of its own until it is ready; killed by SIGKILL at the end, whatever happened."""
+    """Run a script in a process of its own until it is ready; kill it by SIGKILL at the end in any case."""
     source = PREAMBLE + textwrap.dedent(script) + AND_WAIT
     process = subprocess.Popen(
         [sys.executable, "-c", source, str(folder)],
@@ -95,7 +95,7 @@ def test_reopening_finds_everything(folder: Path) -> None:
         assert collection.versions([point_id(5), point_id(6)]) == {point_id(5): 6, point_id(6): 100}
 
 
-def test_what_upsert_acknowledged_outlives_a_kill(folder: Path) -> None:
+def test_acknowledged_writes_survive_a_kill(folder: Path) -> None:
     script = """
         collection = store.open(SPEC)
         for first in range(0, 2_000, 250):
@@ -134,7 +134,7 @@ def test_a_process_killed_while_it_writes_leaves_a_folder_that_opens(folder: Pat
     assert len(versions) == 200
 
 
-def test_a_collection_that_was_not_finished_is_made_anew(folder: Path) -> None:
+def test_an_unfinished_collection_is_created_again(folder: Path) -> None:
     with opened(folder) as store:
         store.open(SPEC).upsert([point(1)])
     (folder / f"{SPEC.name}.json").unlink()
@@ -145,7 +145,7 @@ def test_a_collection_that_was_not_finished_is_made_anew(folder: Path) -> None:
         assert len(collection.search([Query(unit(1), "text", 10)])[0]) == 2
 
 
-def test_rubbish_where_a_collection_was_begun_is_cleared(folder: Path) -> None:
+def test_invalid_files_of_an_unfinished_collection_are_removed(folder: Path) -> None:
     (folder / SPEC.name / "segments" / "half").mkdir(parents=True)
     (folder / SPEC.name / "edge_config.json").write_text("{")
     with opened(folder) as store:
@@ -162,7 +162,7 @@ def test_a_broken_collection_is_fatal_and_named(folder: Path) -> None:
         store.open(SPEC)
 
 
-def test_terms_outlive_a_kill_and_a_tombstone_s_stay_gone(folder: Path) -> None:
+def test_terms_survive_a_kill_and_those_of_a_tombstone_stay_deleted(folder: Path) -> None:
     script = """
         from tests.support.vectors import worded
         collection = store.open(SPEC)
@@ -192,7 +192,7 @@ def test_a_collection_of_other_vectors_under_the_same_name_is_refused(folder: Pa
 # --- one process per folder ---
 
 
-def test_another_process_is_told_who_holds_the_folder_until_that_one_is_dead(folder: Path) -> None:
+def test_another_process_is_refused_with_the_owner_s_name_until_that_one_is_dead(folder: Path) -> None:
     with child(folder, "store.open(SPEC).upsert([point(1)])") as process:
         with pytest.raises(StoreInUse, match=str(process.pid)) as refused:
             EdgeStore(folder)
@@ -204,7 +204,7 @@ def test_another_process_is_told_who_holds_the_folder_until_that_one_is_dead(fol
             assert store.open(SPEC).versions([point_id(1)]) == {point_id(1): 1}
 
 
-def test_being_refused_harms_neither_the_owner_nor_its_name(folder: Path) -> None:
+def test_a_refused_process_changes_neither_the_owner_nor_its_name(folder: Path) -> None:
     with opened(folder) as store:
         for _ in range(2):
             with pytest.raises(StoreInUse, match="in use by process"):
@@ -215,7 +215,7 @@ def test_being_refused_harms_neither_the_owner_nor_its_name(folder: Path) -> Non
         assert store.open(SPEC).versions([point_id(1)]) == {point_id(1): 1}
 
 
-def test_folders_of_two_processes_are_apart(folder: Path, tmp_path: Path) -> None:
+def test_folders_of_two_processes_are_independent(folder: Path, tmp_path: Path) -> None:
     with child(folder, "store.open(SPEC).upsert([point(1)])"), opened(tmp_path / "other") as store:
         assert store.open(SPEC).versions([point_id(1)]) == {}
 
@@ -223,7 +223,7 @@ def test_folders_of_two_processes_are_apart(folder: Path, tmp_path: Path) -> Non
 # --- aliases and models ---
 
 
-def test_an_alias_nobody_set_stands_for_nothing(folder: Path) -> None:
+def test_an_alias_that_was_never_set_points_to_nothing(folder: Path) -> None:
     with opened(folder) as store:
         assert store.open_alias("tickets") is None
 
@@ -250,7 +250,7 @@ def test_each_stream_has_its_own_alias(folder: Path) -> None:
         assert store.open_alias("calls") is store.open(calls)
 
 
-def test_two_models_collections_stay_apart(folder: Path) -> None:
+def test_collections_of_two_models_stay_separate(folder: Path) -> None:
     short = np.array([1, 0, 0, 0], np.float32)
     with opened(folder) as store:
         ours, theirs = store.open(SPEC), store.open(OTHER_MODEL)
@@ -267,7 +267,7 @@ def test_two_models_collections_stay_apart(folder: Path) -> None:
             store.open(OTHER_MODEL).upsert([point(3)])
 
 
-def test_many_points_written_over_and_over_stay_one_each(folder: Path) -> None:
+def test_points_that_are_overwritten_many_times_stay_one_each(folder: Path) -> None:
     with opened(folder) as store:
         collection = store.open(SPEC)
         for version in range(1, 21):
@@ -277,14 +277,14 @@ def test_many_points_written_over_and_over_stay_one_each(folder: Path) -> None:
 
 
 def test_a_newer_version_of_an_optimised_point_keeps_no_vector_of_the_older(tmp_path: Path) -> None:
-    """Older engines did, so that a deleted ticket was found; see docs/decisions/0010-qdrant-server.md."""
+    """Older engines kept one, so that a deleted ticket was found; see docs/decisions/0010-qdrant-server.md."""
     dense = {name: edge.EdgeVectorParams(size=DIM, distance=edge.Distance.Cosine) for name in SPEC.vectors}
     sparse = {"terms": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
     tiny = edge.EdgeOptimizersConfig(indexing_threshold=1)
     shard = edge.EdgeShard.create(str(tmp_path), edge.EdgeConfig(vectors=dense, sparse_vectors=sparse, optimizers=tiny))
     with closing(EdgeCollection(shard, SPEC.vectors, SPEC.sparse)) as collection:
         collection.upsert([worded(number, {5: 1.0}) for number in range(1_000)])
-        assert shard.optimize(), "there was something to optimise"
+        assert shard.optimize(), "there was nothing to optimise"
         collection.upsert([tombstone(7, 2), point(8, 2, unit(1))])
         stored = collection.lookup([point_id(7), point_id(8), point_id(9)])
         assert [sorted(stored[point_id(number)].vectors) for number in (7, 8, 9)] == [[], ["text"], ["text"]]
@@ -294,8 +294,8 @@ def test_a_newer_version_of_an_optimised_point_keeps_no_vector_of_the_older(tmp_
         assert point_id(7) not in {hit.id for hit in by_terms}
 
 
-def test_the_log_is_flushed_every_so_many_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else it grows for as long as the process lives, and whoever opens the folder after a kill replays all of it."""
+def test_the_log_is_flushed_after_a_number_of_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it grows while the process lives, and a process that opens the folder after a kill replays it."""
     monkeypatch.setattr("shared.vectorstore.edge.store.FLUSH_POINTS", 100)
     flushed: list[int] = []
 

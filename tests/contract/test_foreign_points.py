@@ -1,7 +1,7 @@
-"""Points that another program wrote into the collection, on every vector store: they stop nothing and crowd nothing out.
+"""Points that another program wrote, on every vector store: they stop nothing and displace no point.
 
-A green run does not prove what a stream makes of rubbish in a payload (`test_foreign_tickets.py`), nor, without
-`MILLRACE_TEST_QDRANT_URL`, that a real server gives integer ids in this form.
+A green run does not prove how a stream handles invalid payloads (`test_foreign_tickets.py`), nor, without
+`MILLRACE_TEST_QDRANT_URL`, that a real server returns integer ids in this form.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def test_integer_ids_are_left_out_of_every_answer(collection: Collection) -> Non
     assert collection.count({"tenant_id": "acme"}, {}) == 5
 
 
-def test_who_asks_for_all_points_sees_integer_ids_too(collection: Collection) -> None:
+def test_a_caller_that_asks_for_all_points_sees_integer_ids_too(collection: Collection) -> None:
     for odd in ODD_IDS:
         write_foreign(collection, odd, {"number": odd % 5, "more": 1}, {"text": unit(1)})
     collection.upsert([point(1)])
@@ -52,14 +52,14 @@ def test_who_asks_for_all_points_sees_integer_ids_too(collection: Collection) ->
     assert found == {0: {"number": 0}, 7: {"number": 2}, 2**64 - 1: {"number": 0}, point_id(1): {"number": 1}}
 
 
-def test_an_integer_is_another_id_than_the_uuid_of_its_value(collection: Collection) -> None:
+def test_an_integer_id_differs_from_the_uuid_of_its_value(collection: Collection) -> None:
     write_foreign(collection, 1, {"tenant_id": "acme"}, {"text": unit(1)})
     write_foreign(collection, UUID(int=1), {"tenant_id": "acme", VERSION_FIELD: 3}, {"text": unit(1)})
     assert [hit.id for hit in collection.search([nearest()])[0]] == [UUID(int=1)]
     assert [hit.id for hit in collection.candidates([hybrid()])[0]] == [UUID(int=1)]
 
 
-def test_nearer_integer_ids_do_not_take_the_places_of_ours(collection: Collection) -> None:
+def test_nearer_integer_ids_do_not_take_the_places_of_valid_points(collection: Collection) -> None:
     for odd in range(60):
         write_foreign(collection, odd, {"tenant_id": "acme"}, {"text": unit(1)})
     collection.upsert([point(number, vector=unit(1, number)) for number in range(1, 9)])
@@ -73,7 +73,7 @@ def test_nearer_integer_ids_do_not_take_the_places_of_ours(collection: Collectio
     assert {hit.id for hit in collection.candidates([hybrid(3)])[0]} >= {point_id(1), point_id(2), point_id(3)}
 
 
-def test_rubbish_in_payloads_stops_no_search_scroll_or_count(collection: Collection) -> None:
+def test_invalid_payloads_stop_no_search_scroll_or_count(collection: Collection) -> None:
     invalid: list[object] = [7, 1.5, True, None, "x", [], {}, [[1]], {"a": {"b": [None]}}]
     for number, each in enumerate(invalid):
         fields = dict.fromkeys(("number", "satisfaction", "flags", "occurred_at", VERSION_FIELD), each)
@@ -88,7 +88,9 @@ def test_rubbish_in_payloads_stops_no_search_scroll_or_count(collection: Collect
 
 @pytest.mark.parametrize("version", [..., None, 1.5, 1.0, True, False, "1", -1, 0, 2**53, [1], {"a": 1}])
 @all_but(fake="keeps the version beside the payload")
-def test_what_has_no_version_under_our_id_is_an_error_that_names_it(collection: Collection, version: object) -> None:
+def test_a_point_of_millrace_without_a_version_is_an_error_that_names_it(
+    collection: Collection, version: object
+) -> None:
     fields: dict[str, object] = {} if version is ... else {VERSION_FIELD: version}
     write_foreign(collection, point_id(1), fields, {"text": unit(1)})
     collection.upsert([point(2)])

@@ -1,7 +1,7 @@
-"""A worker of tickets over every vector store, with points of other programs and rubbish in our own points.
+"""A worker of tickets over every vector store, with points of other programs and invalid data in Millrace's own points.
 
-A green run does not prove that other kinds of rubbish are survived (`tests/property/test_foreign.py` draws them at random,
-over a store in memory), nor that hits are good ones.
+A green run does not prove that other kinds of invalid data are handled (`tests/property/test_foreign.py` draws them at
+random, over a store in memory), nor that hits are good.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,9 +32,9 @@ FLAGS = ["solved", "labelled"]
 
 @pytest.fixture(params=params())
 def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Assembly]:
-    """Give a worker with a labelled and solved ticket, T-1, and two others that are less near."""
+    """Yield a worker with a labelled and solved ticket, T-1, and two others that are less near."""
     with opened(request, tmp_path) as collection:
-        # Its list of effects is the one thing of the fake that the assembly uses, and any object takes it.
+        # The assembly uses one thing of the fake, its list of effects, and any object can have that.
         made = Assembly(collection=cast(FakeCollection, collection), decision=DecisionSettings(neighbours=3))
         for number in (1, 2, 3):
             teach(made, number)
@@ -52,7 +52,7 @@ def vector_of(parts: Assembly, text: str = "Where is my parcel?") -> Vector:
 
 
 def fields_of(number: object, **changes: object) -> dict[str, object]:
-    """Return the payload of a ticket that would be found, voted with and shown, with changes; `...` leaves a field out."""
+    """Return the payload of a ticket that would be found, vote and be shown, with changes; `...` leaves a field out."""
     held: dict[str, object] = {
         "tenant_id": "acme", "ticket_id": f"F-{number}", VERSION_FIELD: 1, "occurred_at": "2026-01-01T00:00:00Z",
         "subject": "s", "body": "b", "resolution": "r", "satisfaction": 5, "label": "foreign", "flags": FLAGS,
@@ -77,7 +77,7 @@ def routed(parts: Assembly, **changes: Any) -> Any:
     return parts.results()[-1]
 
 
-def test_points_of_other_programs_neither_vote_nor_are_shown_nor_crowd_ours_out(parts: Assembly) -> None:
+def test_points_of_other_programs_neither_vote_nor_are_shown_nor_displace_valid_tickets(parts: Assembly) -> None:
     before = routed(parts)
     near = {"text": vector_of(parts)}
     for number in range(45):
@@ -92,11 +92,13 @@ def test_points_of_other_programs_neither_vote_nor_are_shown_nor_crowd_ours_out(
     assert (after.decision.label, len(after.decision.top)) == ("delivery", 1)
     shown = {ticket.ticket_id for ticket in after.similar}
     assert shown >= {"T-1", "T-2", "T-3"}
-    assert shown - {"T-1", "T-2", "T-3"} <= {"F-1"}, "a ticket of ours without a label is shown, but does not vote"
+    assert shown - {"T-1", "T-2", "T-3"} <= {"F-1"}, (
+        "a ticket without a label that Millrace wrote is shown, but does not vote"
+    )
 
 
 @pytest.mark.parametrize("changes", INVALID, ids=str)
-def test_rubbish_in_a_point_of_ours_leaves_it_out_and_the_others_in(
+def test_a_point_of_millrace_with_invalid_data_is_left_out_and_the_others_are_not(
     parts: Assembly, changes: Mapping[str, object]
 ) -> None:
     held = parts.collection.lookup([ONE])[ONE]
@@ -105,7 +107,7 @@ def test_rubbish_in_a_point_of_ours_leaves_it_out_and_the_others_in(
     result = routed(parts)
     shown = [ticket.ticket_id for ticket in result.similar]
     assert {"T-2", "T-3"} <= set(shown)
-    assert ("T-1" in shown) == (dict(changes) == {"label": None}), "a ticket without a label is none the worse"
+    assert ("T-1" in shown) == (dict(changes) == {"label": None}), "a ticket without a label is shown like any other"
     assert result.decision.label == "delivery"
 
 
@@ -119,13 +121,13 @@ SPOILT: list[Mapping[str, object]] = [
 ]  # fmt: skip
 
 
-def test_rubbish_under_the_record_in_hand_is_as_good_as_nothing(parts: Assembly) -> None:
+def test_an_invalid_stored_point_of_the_record_in_hand_is_treated_as_missing(parts: Assembly) -> None:
     for number, changes in enumerate(SPOILT):
-        work_on_spoilt(parts, f"R-{number}", changes)
+        settle_corrupted(parts, f"R-{number}", changes)
 
 
-def work_on_spoilt(parts: Assembly, ticket: str, changes: Mapping[str, object]) -> None:
-    """Settle a ticket, spoil its point, and send what may follow: a repeat, a conflict, an update, a deletion."""
+def settle_corrupted(parts: Assembly, ticket: str, changes: Mapping[str, object]) -> None:
+    """Settle a ticket, corrupt its point, and send what may follow: a repeat, a conflict, an update, a deletion."""
     first = event(ticket_id=ticket, subject="Where?", body="Here.")
     own = point_id("acme", "tickets", ticket)
     parts.settle(record(first, 60))
@@ -138,14 +140,14 @@ def work_on_spoilt(parts: Assembly, ticket: str, changes: Mapping[str, object]) 
     newer = first | {"event_version": 2, "reason": "updated"}
     assert parts.settle(record(newer, 63))[0].outcome in (Outcome.ROUTED, Outcome.INDEXED), changes
     found = parts.collection.lookup([own])[own]
-    assert TICKETS.points.foreign_reason(own, found.payload) is None, ("the next write has not replaced it", changes)
+    assert TICKETS.points.foreign_reason(own, found.payload) is None, ("the next write did not replace it", changes)
     assert set(found.vectors) == {"text"}
     gone = deleted(ticket_id=ticket, event_version=3)
     assert parts.settle(record(gone, 64))[0].outcome is Outcome.DELETED, changes
 
 
 @pytest.mark.parametrize("named", [{}, {"resolution": True}, {"text": False}], ids=["none", "another", "zero"])
-def test_vectors_that_are_missing_or_spoilt_are_made_again(parts: Assembly, named: dict[str, bool]) -> None:
+def test_vectors_that_are_missing_or_corrupted_are_computed_again(parts: Assembly, named: dict[str, bool]) -> None:
     first = event(ticket_id="R", subject="Where?", body="Here.")
     own = point_id("acme", "tickets", "R")
     parts.settle(record(first, 60))
@@ -159,13 +161,13 @@ def test_vectors_that_are_missing_or_spoilt_are_made_again(parts: Assembly, name
 
 
 @pytest.mark.parametrize("parts", params(fake="keeps the version beside the payload"), indirect=True)
-def test_what_has_no_version_under_our_id_ends_the_worker_with_a_message(parts: Assembly) -> None:
+def test_a_point_of_millrace_without_a_version_ends_the_worker_with_a_message(parts: Assembly) -> None:
     write_foreign(parts.collection, ONE, fields_of(1, event_version=1.5), {"text": vector_of(parts)})
     with pytest.raises(Fatal, match=f"point {ONE} was written by something else"):
         parts.settle(record(event(event_version=2), 70))
 
 
-def test_doctor_counts_them_and_names_the_first_with_the_reason(parts: Assembly) -> None:
+def test_doctor_counts_foreign_points_and_names_the_first_with_the_reason(parts: Assembly) -> None:
     [fine] = check_foreign(parts.collection, TICKETS.points, ManualClock())
     assert (fine.part, fine.state, fine.detail) == ("foreign points", "ok", "none among the 3 points checked")
     held = dict(parts.collection.lookup([ONE])[ONE].payload)

@@ -1,8 +1,8 @@
-"""A text model in every layout that a card can name: one file, shards, a snapshot in the hub's cache, parts of packages.
+"""A text model in every layout of a card: one file, shards, a snapshot in the Hugging Face cache, parts of packages.
 
-What it shows: the same weights give the same vectors wherever they lie, each file is compared with the card before the
-model is loaded, and code that lies in a model's folder is not run.
-A green run does not prove that a model of a real hub loads, nor anything of formats other than safetensors.
+What it shows: the same weights give the same vectors in every layout, each file is compared with the card before the
+model is loaded, and code in a model's folder is not run.
+A green run does not prove that a model of a real hub loads, nor anything about formats other than safetensors.
 """
 
 import json
@@ -52,7 +52,7 @@ def copied(card: TextCard, folder: Path) -> Path:
 
 @pytest.fixture
 def sharded(card: TextCard, tmp_path: Path) -> TextCard:
-    """The same weights in several files and their index."""
+    """Yield the same weights in several files and their index."""
     folder = copied(card, tmp_path / "sharded")
     whole = AutoModel.from_pretrained(folder, local_files_only=True)
     (folder / "model.safetensors").unlink()
@@ -60,7 +60,7 @@ def sharded(card: TextCard, tmp_path: Path) -> TextCard:
     return card_of(card, folder, f"path:{folder}")
 
 
-def test_the_card_lists_what_changes_a_vector(card: TextCard) -> None:
+def test_the_card_lists_everything_that_changes_a_vector(card: TextCard) -> None:
     named = {"model.safetensors", "tokenizer.json", "config.json", "modules.json", "1_Pooling/config.json"}
     assert named <= set(card.files)
     assert "README.md" not in card.files
@@ -83,7 +83,7 @@ def test_every_shard_is_compared_with_the_card(sharded: TextCard) -> None:
         vectors(sharded)
 
 
-def test_a_shard_beyond_the_card_is_refused(sharded: TextCard) -> None:
+def test_a_shard_that_the_card_does_not_list_is_refused(sharded: TextCard) -> None:
     files = dict(sharded.files)
     last = sorted(name for name in files if name.endswith(".safetensors"))[-1]
     del files[last]
@@ -102,7 +102,7 @@ def test_a_changed_file_beside_the_weights_is_refused_before_loading(card: TextC
 
 @pytest.fixture
 def hub(card: TextCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A snapshot of the model in a cache of the hub, as a download leaves it: links to blobs; its README is there too."""
+    """Yield a snapshot of the model in a Hugging Face cache, as a download leaves it: links to blobs, and its README."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--org--small"
     snapshot = repository / "snapshots" / REVISION

@@ -1,7 +1,8 @@
-"""Opening a store on Qdrant's server: the check at start, collections made or refused, aliases, the key, sizes of calls.
+"""Opening a store on Qdrant's server: the check at start, created or refused collections, aliases, key, call sizes.
 
-All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring says what a green run does not prove:
-nothing here shows how a real server lists a collection's parameters, nor what a key with limited rights may do.
+All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring states what a green run does not prove:
+nothing here shows how a real server lists a collection's parameters, nor which calls it allows a key with limited
+rights.
 """
 
 from collections.abc import Callable
@@ -35,10 +36,10 @@ KEY = "a-key-that-nobody-should-read"
 def test_a_server_that_ignores_the_guard_is_refused(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, ignored: list[str]
 ) -> None:
-    server.notify(ignore=ignored)
+    server.set_faults(ignore=ignored)
     with pytest.raises(Fatal, match="does not honour guarded writes"):
         opener().open(spec)
-    server.notify()
+    server.set_faults()
     assert list(opener().open(spec).scroll(())) == []
 
 
@@ -46,7 +47,7 @@ def test_a_server_that_ignores_the_guard_is_refused(
 def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
-    server.notify(version=version)
+    server.set_faults(version=version)
     with pytest.raises(Fatal, match=rf"is Qdrant {version}: 1\.19 or newer is needed"):
         opener().open(spec)
     assert opener().open_alias(spec.alias) is None
@@ -56,7 +57,7 @@ def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
 def test_a_newer_server_is_not_refused(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
-    server.notify(version=version)
+    server.set_faults(version=version)
     opener().open(spec)
 
 
@@ -79,7 +80,7 @@ def test_a_server_that_drops_guarded_writes_is_refused(
         store.open(spec)
 
 
-def test_the_check_leaves_nothing_and_a_probe_of_a_killed_worker_is_not_seen(
+def test_the_check_leaves_nothing_and_a_probe_of_a_killed_worker_is_not_visible(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     collection = opener().open(spec)
@@ -92,7 +93,7 @@ def test_the_check_leaves_nothing_and_a_probe_of_a_killed_worker_is_not_seen(
     assert [which for which, _ in collection.scroll(())] == [point_id(1)]
 
 
-def test_workers_that_start_at_once_all_start(opener: Callable[..., QdrantStore]) -> None:
+def test_workers_that_start_at_the_same_time_all_start(opener: Callable[..., QdrantStore]) -> None:
     for _ in range(3):
         spec = unique_spec()
         in_parallel([lambda spec=spec: opener().open(spec) for _ in range(6)])  # type: ignore[misc]  # a bound default
@@ -112,7 +113,7 @@ def test_workers_that_start_at_once_all_start(opener: Callable[..., QdrantStore]
         ({"indexes": {"satisfaction": "keyword"}}, "satisfaction is indexed as integer, not keyword"),
     ],
 )
-def test_a_collection_with_other_parameters_is_refused_and_the_difference_named(
+def test_a_collection_with_other_parameters_is_refused_and_the_difference_is_named(
     opener: Callable[..., QdrantStore], spec: CollectionSpec, other: dict[str, Any], words: str
 ) -> None:
     opener().open(spec)
@@ -121,7 +122,7 @@ def test_a_collection_with_other_parameters_is_refused_and_the_difference_named(
     assert spec.name in str(raised.value)
 
 
-def test_a_field_that_is_not_indexed_yet_becomes_so(
+def test_a_field_without_an_index_gets_one(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     opener().open(replace(spec, indexes={}))
@@ -148,9 +149,7 @@ def test_the_alias_is_set_once_and_a_second_model_does_not_move_it(
         readers.upsert([point(2, vector=unit(1)[:4])])
 
 
-def test_a_collection_that_is_gone_is_fatal(
-    server: StandinProcess, remote: QdrantCollection, spec: CollectionSpec
-) -> None:
+def test_a_deleted_collection_is_fatal(server: StandinProcess, remote: QdrantCollection, spec: CollectionSpec) -> None:
     client = QdrantClient(url=server.url, check_compatibility=False)
     client.delete_collection(spec.name)
     client.close()
@@ -161,7 +160,7 @@ def test_a_collection_that_is_gone_is_fatal(
 # --- the key ---
 
 
-def test_the_key_is_sent_and_never_told(
+def test_the_key_is_sent_and_never_shown(
     spec: CollectionSpec, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with StandinProcess(key=KEY) as server:
@@ -169,7 +168,7 @@ def test_the_key_is_sent_and_never_told(
         assert KEY not in repr(settings) + str(settings.model_dump())
         store = connect(settings)
         store.open(spec).upsert([point(1)])
-        server.notify(full=True)
+        server.set_faults(full=True)
         with pytest.raises(Unavailable) as outage:
             store.open(spec).upsert([point(2)])
         store.close()
@@ -184,10 +183,10 @@ def test_the_key_is_sent_and_never_told(
     assert "travels unencrypted" in said
 
 
-# --- what is not ours ---
+# --- points of other programs ---
 
 
-def test_a_point_of_somebody_else_is_fatal_and_named(
+def test_a_point_of_another_program_is_fatal_and_named(
     server: StandinProcess, remote: QdrantCollection, spec: CollectionSpec
 ) -> None:
     client = QdrantClient(url=server.url, check_compatibility=False)

@@ -1,8 +1,8 @@
-"""Servers as operators set them: kinds of storage, tokens with few rights, strict mode, small requests, moved aliases.
+"""Servers as operators configure them: storage kinds, limited tokens, strict mode, small requests, moved aliases.
 
-All of it runs on the stand-in, whose rules follow the public source of Qdrant's server, and work within limits also on a
-real one where `MILLRACE_TEST_QDRANT_URL` names one. A green run on the stand-in alone does not prove that a real server
-counts alike, refuses in the same words, or finds as much with smaller requests of an approximate index.
+All of it runs on the stand-in, whose rules follow the public source of Qdrant's server; the tests of work within limits
+also run on a real server if `MILLRACE_TEST_QDRANT_URL` names one. A green run on the stand-in alone does not prove that
+a real server counts alike, refuses in the same words, or finds as much with smaller requests of an approximate index.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,21 +31,21 @@ MIB = 1 << 20
 
 @pytest.fixture
 def operator(server: StandinProcess) -> Iterator[QdrantClient]:
-    """Give the client of somebody who may do everything."""
+    """Yield a client with full rights."""
     client = QdrantClient(url=server.url, check_compatibility=False)
     yield client
     client.close()
 
 
-def made(operator: QdrantClient, spec: CollectionSpec, **vectors: models.VectorParams) -> None:
-    """Make a collection beforehand; vectors that are not named here are as wanted."""
+def created(operator: QdrantClient, spec: CollectionSpec, **vectors: models.VectorParams) -> None:
+    """Create a collection beforehand; vectors that are not named here are as Millrace requests them."""
     wanted = {name: models.VectorParams(size=DIM, distance=models.Distance.COSINE) for name in spec.vectors}
     sparse = {name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in spec.sparse}
     operator.create_collection(spec.name, vectors_config=wanted | vectors, sparse_vectors_config=sparse)
 
 
 def move(operator: QdrantClient, alias: str, name: str | None) -> None:
-    """Set an alias, wherever it stood; None removes it."""
+    """Point an alias to a collection, wherever it pointed before; None removes it."""
     change: Any = (
         models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
         if name is None
@@ -68,15 +68,15 @@ def move(operator: QdrantClient, alias: str, name: str | None) -> None:
         ),
     ],
 )
-def test_storage_that_cannot_hold_our_vectors_is_refused_at_start(
+def test_storage_that_cannot_hold_millrace_s_vectors_is_refused_at_start(
     operator: QdrantClient, opener: Callable[..., QdrantStore], spec: CollectionSpec, how: dict[str, Any], words: str
 ) -> None:
-    made(operator, spec, resolution=models.VectorParams(size=DIM, distance=models.Distance.COSINE, **how))
+    created(operator, spec, resolution=models.VectorParams(size=DIM, distance=models.Distance.COSINE, **how))
     with pytest.raises(Fatal, match=f"vector resolution is {DIM} dimensions by Cosine.*{words}"):
         opener().open(spec)
 
 
-def test_terms_that_are_kept_coarsely_are_refused_and_halves_are_not(
+def test_terms_stored_with_low_precision_are_refused_and_float16_is_accepted(
     operator: QdrantClient, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     def make(datatype: models.Datatype) -> CollectionSpec:
@@ -103,19 +103,19 @@ def test_terms_that_are_kept_coarsely_are_refused_and_halves_are_not(
 # --- keys that are scoped to the collection ---
 
 
-def test_a_key_for_the_collection_alone_starts_a_worker_where_everything_is_there(
+def test_a_key_for_the_collection_alone_starts_a_worker_if_everything_exists(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     opener().open(spec)
     for hide in (False, True):
         for scope in ({spec.name: "rw"}, {spec.name: "rw", spec.alias: "r"}):
             server.report()
-            server.notify(scope=scope, hide_aliases=hide)
+            server.set_faults(scope=scope, hide_aliases=hide)
             collection = opener().open(spec)
             collection.upsert([point(1)])
             assert collection.versions([point_id(1)]) == {point_id(1): 1}
             calls = server.report()["calls"]
-            assert "PUT /collections/*" not in calls, "it is there already"
+            assert "PUT /collections/*" not in calls, "it exists already"
             assert "PUT /collections/*/index" not in calls
 
 
@@ -129,7 +129,7 @@ def test_a_key_for_the_collection_alone_starts_a_worker_where_everything_is_ther
         ("no alias", {"{name}": "rw", "{alias}": "rw"}, "may not set the alias {alias}"),
     ],
 )
-def test_a_key_that_lacks_a_right_is_told_which(
+def test_a_missing_right_of_a_key_is_named(
     server: StandinProcess,
     operator: QdrantClient,
     opener: Callable[..., QdrantStore],
@@ -139,13 +139,13 @@ def test_a_key_that_lacks_a_right_is_told_which(
     words: str,
 ) -> None:
     if made_before is not None:
-        made(operator, spec)
+        created(operator, spec)
     if made_before in ("all", "no alias"):
         opener().open(spec)
     if made_before == "no alias":
         move(operator, spec.alias, None)
     names = {"name": spec.name, "alias": spec.alias}
-    server.notify(scope={key.format(**names): right for key, right in scope.items()})
+    server.set_faults(scope={key.format(**names): right for key, right in scope.items()})
     with pytest.raises(Fatal, match=rf"MILLRACE_STORE__API_KEY {words.format(**names)}.*\(.* is required\)"):
         opener(api_key=SecretStr("a-token")).open(spec)
 
@@ -156,11 +156,11 @@ def test_a_reader_s_key_may_be_scoped_to_the_alias_the_collection_or_both(
 ) -> None:
     opener().open(spec).upsert([point(1)])
     for scope in ({spec.alias: "r"}, {spec.name: "r", spec.alias: "r"}):
-        server.notify(scope=scope, hide_aliases=hide)
+        server.set_faults(scope=scope, hide_aliases=hide)
         readers = opener().open_alias(spec.alias)
         assert readers is not None
         assert readers.versions([point_id(1)]) == {point_id(1): 1}
-    server.notify(scope={spec.name: "r"}, hide_aliases=hide)
+    server.set_faults(scope={spec.name: "r"}, hide_aliases=hide)
     with pytest.raises(Fatal, match=f"may not look at {spec.alias} .*scope it to {spec.alias}"):
         opener().open_alias(spec.alias)
 
@@ -184,7 +184,7 @@ STRICT = [
 
 
 def work(collection: QdrantCollection) -> list[Any]:
-    """Do all that a worker and its readers do, and return what was seen of it."""
+    """Make every call of a worker and its readers, and return the results."""
     first = [
         worded(number, {1: 1 + number / 50, 2 + number: 0.5}, tenant_id="acme", satisfaction=5) for number in range(30)
     ]
@@ -207,12 +207,12 @@ def work(collection: QdrantCollection) -> list[Any]:
 
 @pytest.fixture(params=[kind for kind in KINDS if kind in ("standin", "rest", "grpc")])
 def settings(request: pytest.FixtureRequest) -> StoreSettings:
-    """Give a server whose collections may be set narrowly: the stand-in, and a real one where there is one."""
+    """Yield a server whose collections can be given strict limits: the stand-in, and a real one if it is configured."""
     return settings_of(request.param, request)
 
 
 @pytest.mark.parametrize("strict", STRICT, ids=str)
-def test_work_goes_on_within_limits_set_before_or_under_a_worker_and_finds_the_same(
+def test_work_continues_within_limits_set_before_or_during_it_and_finds_the_same(
     settings: StoreSettings, strict: dict[str, Any]
 ) -> None:
     specs = [unique_spec() for _ in range(3)]
@@ -250,7 +250,7 @@ def test_a_limit_that_nothing_fits_is_refused_by_name(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, name: str, value: int
 ) -> None:
     collection = opener().open(spec)
-    server.notify(strict={name: value})
+    server.set_faults(strict={name: value})
     with pytest.raises(Fatal, match=f"strict mode of collection {spec.name}.*{name} is {value}"):
         opener().open(spec)
     if not name.endswith("rate_limit"):
@@ -258,10 +258,10 @@ def test_a_limit_that_nothing_fits_is_refused_by_name(
             work(collection)
 
 
-def test_a_budget_of_reads_that_is_smaller_than_a_batch_is_got_over_in_several_tries(
+def test_a_read_limit_that_is_smaller_than_a_batch_is_met_in_several_tries(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
-    server.notify(strict={"read_rate_limit": 60}, minute_s=0.2)
+    server.set_faults(strict={"read_rate_limit": 60}, minute_s=0.2)
     collection = opener().open(spec)
     points = [point(number) for number in range(POINTS)]
 
@@ -282,10 +282,10 @@ def test_a_budget_of_reads_that_is_smaller_than_a_batch_is_got_over_in_several_t
 # --- the size of a request ---
 
 
-def test_requests_that_are_too_large_are_cut_and_smaller_ones_remembered(
+def test_requests_that_are_too_large_are_split_and_the_smaller_size_is_remembered(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
-    server.notify(most_bytes=20_000)
+    server.set_faults(most_bytes=20_000)
     collection = opener().open(spec)
     first = [point(number, text="x" * 500) for number in range(POINTS)]
     collection.upsert(first)
@@ -296,13 +296,13 @@ def test_requests_that_are_too_large_are_cut_and_smaller_ones_remembered(
     server.report()
     collection.upsert([point(number, 3, text="x" * 500) for number in range(POINTS)])
     calls = server.report()["calls"]["PUT /collections/*/points"]
-    assert calls < POINTS, "what was learned is not learned again for each point"
+    assert calls < POINTS, "the size that was learned is not learned again for each point"
 
 
-def test_one_point_that_is_too_large_is_named_with_the_setting(
+def test_a_single_point_that_is_too_large_is_named_with_the_setting(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
-    server.notify(most_bytes=20_000)
+    server.set_faults(most_bytes=20_000)
     collection = opener().open(spec)
     with pytest.raises(Fatal, match=rf"point {point_id(2)} takes up to .*max_request_size_mb"):
         collection.upsert([point(1), point(2, text="x" * 30_000), point(3)])
@@ -336,7 +336,7 @@ def test_an_alias_that_is_moved_removed_or_moved_back_is_noticed_and_never_set(
     assert spec.alias not in {each.alias_name for each in operator.get_aliases().aliases}
 
 
-def test_a_collection_beside_the_one_that_readers_use_is_no_fault(
+def test_a_collection_other_than_the_one_that_readers_use_is_no_fault(
     opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     opener().open(spec)

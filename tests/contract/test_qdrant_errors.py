@@ -1,7 +1,7 @@
-"""Each error of Qdrant's client becomes `Unavailable` or `Fatal`, none is left out, and none tells a secret.
+"""Each error of Qdrant's client becomes `Unavailable` or `Fatal`, without exception, and no message shows a secret.
 
-A green run does not prove that a real server chooses its statuses and words as its public source says, nor that an error
-which the client does not raise yet would be understood.
+A green run does not prove that a real server chooses its statuses and words as its public source does, nor that an
+error which the client does not raise yet would be understood.
 """
 
 import ast
@@ -43,13 +43,13 @@ PASSING = {408, 425, 429, *range(500, 600)}
 
 
 def answered(status: int, body: bytes | None = None) -> UnexpectedResponse:
-    """Return what the client raises for a status."""
+    """Return the exception that the client raises for a status."""
     content = json.dumps({"status": {"error": "Wrong input: why"}}).encode() if body is None else body
     return UnexpectedResponse(status, "reason", content, httpx.Headers())
 
 
 def rpc(code: grpc.StatusCode, details: str = "why") -> grpc.RpcError:
-    """Return what gRPC raises for a code."""
+    """Return the exception that gRPC raises for a code."""
 
     class Failed(grpc.RpcError):  # type: ignore[misc]  # the library has no types
         def code(self) -> grpc.StatusCode:
@@ -62,7 +62,7 @@ def rpc(code: grpc.StatusCode, details: str = "why") -> grpc.RpcError:
 
 
 def invalid() -> ValidationError:
-    """Return what the client finds wrong with an answer; its text quotes the answer."""
+    """Return the client's error about an invalid answer; its text quotes the answer."""
 
     class Model(BaseModel):
         field: int
@@ -74,7 +74,7 @@ def invalid() -> ValidationError:
 
 
 def exceptions_in(folder: Path) -> set[str]:
-    """Return every class in a package's source whose bases, or theirs, look like an exception's."""
+    """Return every class in a package's source that has, directly or not, a base that looks like an exception."""
     bases: dict[str, set[str]] = {}
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -95,13 +95,13 @@ def exceptions_in(folder: Path) -> set[str]:
 
 
 def subclasses(base: type[Exception]) -> set[type[Exception]]:
-    """Return a class of a library and those that the same library derives from it: others derive from httpx's too."""
+    """Return a class and its subclasses in the same library: other libraries derive from httpx's classes too."""
     library = base.__module__.split(".")[0]
     own = [each for each in base.__subclasses__() if each.__module__.split(".")[0] == library]
     return {base} | {deeper for each in own for deeper in subclasses(each)}
 
 
-def test_the_client_has_no_exception_that_nobody_mapped() -> None:
+def test_every_exception_of_the_client_is_mapped_by_somebody() -> None:
     found = exceptions_in(Path(qdrant_client.__file__).parent)
     assert found == {each.__name__ for each in KNOWN}
     assert all(issubclass(each, CLIENT_ERRORS) for each in KNOWN)
@@ -144,7 +144,7 @@ def test_every_status_is_mapped(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 405, 413, 422, 500, 502, 503, 504])
-def test_what_is_not_qdrant_s_answer_is_a_matter_of_waiting(status: int) -> None:
+def test_an_answer_that_is_not_from_qdrant_is_unavailable(status: int) -> None:
     for body in (b"<html>" + CONFIDENTIAL.encode(), b"", b"[]", b'{"status": "ok"}', b"\xff\xfe"):
         error = translate(answered(status, body), WHERE)
         assert isinstance(error, Unavailable), body
@@ -178,7 +178,7 @@ def test_a_refused_key_is_fatal_whatever_the_words(status: int) -> None:
         (answered(407, b"who are you?"), Fatal),
     ],
 )
-def test_what_smaller_requests_a_wait_or_a_right_would_mend_is_told_apart(
+def test_refusals_that_smaller_requests_a_wait_or_a_right_would_fix_are_distinguished(
     error: Exception, expected: type[Exception]
 ) -> None:
     with pytest.raises(expected) as raised, translated(WHERE):
@@ -194,7 +194,7 @@ def test_what_smaller_requests_a_wait_or_a_right_would_mend_is_told_apart(
         "Bad request: Max payload storage size limit of 20MB reached!",
     ],
 )
-def test_a_collection_that_is_full_is_a_matter_of_waiting(said: str) -> None:
+def test_a_full_collection_is_unavailable(said: str) -> None:
     body = json.dumps({"status": {"error": said}}).encode()
     for error in (answered(400, body), rpc(grpc.StatusCode.INVALID_ARGUMENT, said)):
         assert isinstance(translate(error, WHERE), Unavailable)
@@ -203,7 +203,7 @@ def test_a_collection_that_is_full_is_a_matter_of_waiting(said: str) -> None:
     assert isinstance(translate(answered(400, refused), WHERE), Fatal)
 
 
-def test_a_locked_storage_is_a_matter_of_waiting() -> None:
+def test_a_locked_storage_is_unavailable() -> None:
     body = b'{"status": {"error": "Storage locked: write operations are forbidden"}}'
     assert isinstance(translate(answered(403, body), WHERE), Unavailable)
 
@@ -220,7 +220,7 @@ def test_every_transport_error_is_mapped_and_quotes_no_header(source: type[httpx
     assert CONFIDENTIAL not in str(mapped)
 
 
-def test_an_answer_that_is_no_answer_is_quoted_nowhere() -> None:
+def test_an_invalid_answer_is_never_quoted() -> None:
     for error in (
         ResponseHandlingException(invalid()),
         json.JSONDecodeError("Expecting value", CONFIDENTIAL, 0),
@@ -234,24 +234,24 @@ def test_an_answer_that_is_no_answer_is_quoted_nowhere() -> None:
         assert raised.value.__suppress_context__
 
 
-def test_a_bug_in_between_is_no_outage() -> None:
+def test_a_bug_in_the_adapter_is_no_outage() -> None:
     assert isinstance(translate(ResponseHandlingException(TypeError("oops")), WHERE), Fatal)
     with pytest.raises(TypeError), translated(WHERE):
         raise TypeError("oops")
 
 
-def test_the_wait_that_was_asked_for_is_told() -> None:
+def test_the_requested_wait_is_shown() -> None:
     assert "wait 17 s" in str(translate(ResourceExhaustedResponse("slow down", 17), WHERE))
 
 
-def test_a_long_answer_is_cut_and_on_one_line() -> None:
+def test_a_long_answer_is_truncated_to_one_line() -> None:
     body = json.dumps({"status": {"error": "a\nb " * 1_000}}).encode()
     said = str(translate(answered(500, body), WHERE))
     assert len(said) < 500
     assert "\n" not in said
 
 
-def test_who_came_second_is_told_from_other_refusals() -> None:
+def test_a_lost_race_to_create_is_distinguished_from_other_refusals() -> None:
     body = b'{"status": {"error": "Wrong input: Collection `tickets` already exists!"}}'
     assert already_exists(answered(409, body))
     assert not already_exists(answered(400, body)), "an alias has the name"

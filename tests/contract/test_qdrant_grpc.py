@@ -1,7 +1,7 @@
-"""What the adapter says over gRPC: the guard and the key are on the wire, and each kind of refusal is understood.
+"""The adapter over gRPC: the guard and the key are in the requests, and each kind of refusal is understood.
 
-The other end only writes down what it is told and answers as it is told. A green run proves nothing of what a server makes
-of it: for that the contract suite runs over gRPC where `MILLRACE_TEST_QDRANT_URL` names a real one.
+The other end only records the requests and gives prepared answers. A green run proves nothing about how a server
+handles them: the contract suite runs over gRPC against a real one if `MILLRACE_TEST_QDRANT_URL` names it.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ KEY = "a-key-of-the-test"
 
 @dataclass
 class Recorder(PointsServicer):
-    """Keeps every request; holds the versions that it is given, and fails with a code where one is set."""
+    """Records every request; holds given versions, and fails with a code if one is set."""
 
     held: dict[str, int] = field(default_factory=dict)
     upserts: list[Any] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Recorder(PointsServicer):
     most_bytes: int = 0
 
     def Upsert(self, request: Any, context: Any) -> Any:
-        """Keep it, and what it says is stored."""
+        """Record the request, and answer that it is stored."""
         self._begin(context)
         if self.most_bytes and request.ByteSize() > self.most_bytes:
             context.abort(grpc.StatusCode.OUT_OF_RANGE, "Error, decoded message length too large: found 9 bytes")
@@ -74,8 +74,8 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def way(recorder: Recorder) -> Iterator[Proxy]:
-    """Give the way to the recorder."""
+def proxy(recorder: Recorder) -> Iterator[Proxy]:
+    """Yield a proxy in front of the recorder."""
     server = grpc.server(ThreadPoolExecutor(4))
     add_PointsServicer_to_server(recorder, server)  # type: ignore[no-untyped-call]  # generated code
     port = server.add_insecure_port("127.0.0.1:0")
@@ -86,17 +86,17 @@ def way(recorder: Recorder) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def collection(way: Proxy) -> Iterator[QdrantCollection]:
-    """Give a collection whose server is the recorder."""
+def collection(proxy: Proxy) -> Iterator[QdrantCollection]:
+    """Yield a collection whose server is the recorder."""
     settings = StoreSettings(
-        url="http://127.0.0.1:1", grpc=True, grpc_port=way.port, api_key=SecretStr(KEY), timeout_s=2
+        url="http://127.0.0.1:1", grpc=True, grpc_port=proxy.port, api_key=SecretStr(KEY), timeout_s=2
     )
     store = connect(settings)
     yield QdrantCollection(store._link, SPEC.name, SPEC.vectors, SPEC.sparse)
     store.close()
 
 
-def test_new_ids_are_insert_only_in_one_order_and_known_ones_guarded(
+def test_new_ids_are_insert_only_in_one_ordering_and_known_ones_guarded(
     recorder: Recorder, collection: QdrantCollection
 ) -> None:
     recorder.held = {str(point_id(1)): 4, str(point_id(2)): 9}
@@ -117,7 +117,7 @@ def test_new_ids_are_insert_only_in_one_order_and_known_ones_guarded(
     assert recorder.keys == {KEY}
 
 
-def test_versions_come_back_whole(recorder: Recorder, collection: QdrantCollection) -> None:
+def test_versions_are_read_back_whole(recorder: Recorder, collection: QdrantCollection) -> None:
     points = [point(number, 2**53 - number) for number in range(1, 500)]
     collection.upsert(points)
     assert collection.versions(ids(points)) == {each.id: each.version for each in points}
@@ -136,7 +136,7 @@ def test_versions_come_back_whole(recorder: Recorder, collection: QdrantCollecti
         (grpc.StatusCode.PERMISSION_DENIED, Fatal),
     ],
 )
-def test_refusals_are_understood_and_tell_no_key(
+def test_refusals_are_understood_and_show_no_key(
     recorder: Recorder, collection: QdrantCollection, code: grpc.StatusCode, expected: type[Exception]
 ) -> None:
     recorder.code = code
@@ -145,7 +145,7 @@ def test_refusals_are_understood_and_tell_no_key(
     assert KEY not in str(raised.value)
 
 
-def test_a_message_that_is_too_long_is_cut_and_one_point_that_is_named(
+def test_a_message_that_is_too_long_is_split_and_a_single_point_that_is_too_long_is_named(
     recorder: Recorder, collection: QdrantCollection
 ) -> None:
     recorder.most_bytes = 4_000
@@ -156,29 +156,27 @@ def test_a_message_that_is_too_long_is_cut_and_one_point_that_is_named(
         collection.upsert([point(200, text="x" * 5_000)])
 
 
-def test_a_right_that_is_missing_is_told_in_the_server_s_words(
-    recorder: Recorder, collection: QdrantCollection
-) -> None:
+def test_a_missing_right_is_reported_in_the_server_s_words(recorder: Recorder, collection: QdrantCollection) -> None:
     recorder.code = grpc.StatusCode.PERMISSION_DENIED
     with pytest.raises(Fatal, match=r"PERMISSION_DENIED: told to fail.*MILLRACE_STORE__API_KEY"):
         collection.upsert([point(1)])
 
 
-def test_the_wait_that_was_asked_for_is_told(recorder: Recorder, collection: QdrantCollection) -> None:
+def test_the_requested_wait_is_shown(recorder: Recorder, collection: QdrantCollection) -> None:
     recorder.code, recorder.retry_after_s = grpc.StatusCode.RESOURCE_EXHAUSTED, 7
     with pytest.raises(Unavailable, match="wait 7 s"):
         collection.versions([point_id(1)])
 
 
 @pytest.mark.parametrize("mode", ["cut", "silent"])
-def test_a_way_that_is_cut_or_silent_is_an_outage_until_it_is_mended(
-    way: Proxy, collection: QdrantCollection, mode: Any
+def test_a_connection_that_is_cut_or_silent_is_an_outage_until_it_is_restored(
+    proxy: Proxy, collection: QdrantCollection, mode: Any
 ) -> None:
     collection.upsert([point(1)])
-    way.turn(mode)
+    proxy.set_mode(mode)
     with pytest.raises(Unavailable, match=r"UNAVAILABLE|DEADLINE_EXCEEDED"):
         collection.upsert([point(2)])
-    way.turn("open")
+    proxy.set_mode("open")
 
     def works() -> bool:
         try:
@@ -191,7 +189,7 @@ def test_a_way_that_is_cut_or_silent_is_an_outage_until_it_is_mended(
     assert collection.versions([point_id(2)]) == {point_id(2): 1}
 
 
-def test_nobody_there_is_an_outage() -> None:
+def test_a_port_where_nothing_listens_is_an_outage() -> None:
     store = connect(StoreSettings(url="http://127.0.0.1:1", grpc=True, grpc_port=1, timeout_s=1))
     with pytest.raises(Unavailable, match=r"UNAVAILABLE|DEADLINE_EXCEEDED"):
         store.open_alias("tickets")

@@ -1,6 +1,6 @@
-"""Several workers and several writes on Qdrant's server at once: races for an id, calls in flight, calls that fail in part.
+"""Concurrent workers and writes on Qdrant's server: races for an id, calls in flight, calls that fail in part.
 
-All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring says what a green run does not prove:
+All of it runs on the stand-in of `tests.support.qdrant.server`, whose docstring states what a green run does not prove:
 above all nothing about replicas, which may apply writes in another order.
 """
 
@@ -51,7 +51,7 @@ def test_a_race_for_a_known_id_is_won_by_the_newer_version(
     assert other.versions([point_id(2)]) == {point_id(2): 2}
 
 
-def test_an_id_that_is_gone_by_now_is_written_all_the_same(
+def test_an_id_that_was_deleted_during_the_write_is_written_anyway(
     opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     collection, meddler = meddled(opener(), spec)
@@ -63,7 +63,7 @@ def test_an_id_that_is_gone_by_now_is_written_all_the_same(
     assert collection.versions([point_id(1)]) == {point_id(1): 2}
 
 
-def test_a_collection_that_goes_while_it_is_written_is_fatal(
+def test_a_collection_that_is_deleted_during_a_write_is_fatal(
     opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     collection, meddler = meddled(opener(), spec)
@@ -72,7 +72,7 @@ def test_a_collection_that_goes_while_it_is_written_is_fatal(
         collection.upsert([point(number) for number in range(500)])
 
 
-def test_of_several_refusals_the_one_that_waiting_does_not_mend_is_told(
+def test_of_several_refusals_the_one_that_waiting_does_not_fix_is_raised(
     opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     def refuse(status: int) -> None:
@@ -93,7 +93,7 @@ def test_of_several_refusals_the_one_that_waiting_does_not_mend_is_told(
         collection.upsert([point(number) for number in range(3 * POINTS_PER_CALL)])
 
 
-def test_of_workers_that_write_the_same_ids_the_newest_version_wins(
+def test_if_several_workers_write_the_same_ids_the_newest_version_wins(
     opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     workers = [opener().open(spec) for _ in range(4)]
@@ -111,13 +111,13 @@ def test_several_writes_are_in_flight_and_all_are_acknowledged(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
 ) -> None:
     collection = opener(parallel_upserts=4).open(spec)
-    server.notify(delay_s=0.1)
+    server.set_faults(delay_s=0.1)
     server.report()
     collection.upsert([point(number) for number in range(8 * POINTS_PER_CALL)])
     report = server.report()
     assert report["calls"]["PUT /collections/*/points"] == 8
     assert 2 <= report["most_at_once"] <= 4
-    server.notify()
+    server.set_faults()
     assert len(collection.versions([point_id(number) for number in range(8 * POINTS_PER_CALL)])) == 8 * POINTS_PER_CALL
 
 
@@ -127,23 +127,23 @@ def test_a_write_that_failed_in_part_is_unavailable_and_the_next_completes_it(
 ) -> None:
     remote.upsert([point(number) for number in range(0, 1_000, 2)])
     points = [point(number, 2, says="again") for number in range(1_000)]
-    server.notify(fail_upsert=3, written=written)
+    server.set_faults(fail_upsert=3, written=written)
     with pytest.raises(Unavailable, match="told to fail"):
         remote.upsert(points)
-    server.notify()
+    server.set_faults()
     remote.upsert(points)
     stored = remote.lookup(ids(points))
     assert {(found.version, found.payload["says"]) for found in stored.values()} == {(2, "again")}
     assert len(stored) == 1_000
 
 
-def test_what_is_only_in_a_queue_is_not_acknowledged(server: StandinProcess, remote: QdrantCollection) -> None:
-    server.notify(acknowledge=True)
+def test_a_write_that_is_only_queued_is_not_acknowledged(server: StandinProcess, remote: QdrantCollection) -> None:
+    server.set_faults(acknowledge=True)
     with pytest.raises(Unavailable, match="has not made it"):
         remote.upsert([point(1)])
 
 
-def test_points_are_cut_into_calls_by_number_and_by_size() -> None:
+def test_points_are_split_into_calls_by_number_and_by_size() -> None:
     small = [point(number) for number in range(2 * POINTS_PER_CALL + 1)]
     assert [len(chunk) for chunk in chunks(small)] == [POINTS_PER_CALL, POINTS_PER_CALL, 1]
     big = [point(number, text="x" * (BYTES_PER_CALL // 3)) for number in range(5)]
@@ -154,7 +154,7 @@ def test_points_are_cut_into_calls_by_number_and_by_size() -> None:
     assert list(chunks([])) == []
 
 
-def test_a_call_of_big_points_gets_through(remote: QdrantCollection) -> None:
+def test_a_call_with_large_points_succeeds(remote: QdrantCollection) -> None:
     points = [point(number, text="x" * 900_000) for number in range(20)]
     remote.upsert(points)
     assert len(remote.versions(ids(points))) == 20

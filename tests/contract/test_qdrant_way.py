@@ -1,6 +1,7 @@
-"""The way to Qdrant's server: proxies, which the settings alone can name, and the certificates that are trusted.
+"""The network path to Qdrant's server: proxies, which only the settings can name, and trusted certificates.
 
-A green run does not prove that every company's proxy lets gRPC through, nor that SOCKS works: its package is not installed.
+A green run does not prove that every company's proxy lets gRPC through, nor that SOCKS works: its package is not
+installed.
 """
 
 import json
@@ -44,7 +45,7 @@ ODD = [
 
 
 class Root(QdrantServicer):
-    """Says that it is Qdrant, and nothing else."""
+    """Answers the health check as Qdrant does, and nothing else."""
 
     def HealthCheck(self, request: Any, context: Any) -> Any:
         """Return a version."""
@@ -53,7 +54,7 @@ class Root(QdrantServicer):
 
 @pytest.fixture
 def grpc_port() -> Iterator[int]:
-    """Give the port of a server that says over gRPC that it is Qdrant."""
+    """Yield the port of a gRPC server that answers the health check as Qdrant does."""
     server = grpc.server(ThreadPoolExecutor(2))
     add_QdrantServicer_to_server(Root(), server)  # type: ignore[no-untyped-call]  # generated code
     port = server.add_insecure_port("127.0.0.1:0")
@@ -67,7 +68,7 @@ def store_of(**settings: Any) -> QdrantStore:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
-def test_proxies_of_the_environment_are_not_asked(
+def test_proxies_of_the_environment_are_not_used(
     monkeypatch: pytest.MonkeyPatch, server: StandinProcess, spec: CollectionSpec, grpc_port: int, odd: dict[str, str]
 ) -> None:
     for name in VARIABLES:
@@ -103,7 +104,7 @@ def test_a_proxy_of_the_settings_is_used_for_both_protocols(
         assert f"CONNECT 127.0.0.1:{grpc_port}" in proxy.passed
 
 
-def test_a_proxy_that_refuses_or_is_away_is_named_without_its_password(
+def test_a_proxy_that_refuses_or_is_unavailable_is_named_without_its_password(
     server: StandinProcess, spec: CollectionSpec
 ) -> None:
     with ForwardProxy("someone:else") as proxy:
@@ -120,18 +121,18 @@ def test_a_proxy_that_refuses_or_is_away_is_named_without_its_password(
     store.close()
 
 
-def test_a_socks_proxy_without_its_package_is_refused_with_what_to_do() -> None:
+def test_a_socks_proxy_without_its_package_is_refused_with_the_remedy() -> None:
     with pytest.raises(Fatal, match=r"MILLRACE_STORE__PROXY .*socksio"):
         store_of(url=NOWHERE, proxy=ProxyUrl("socks5://127.0.0.1:1080"))
 
 
 @pytest.mark.parametrize("proxy", ["", "proxy:3128", "socks4://host:1080", "ftp://host", "http://", "http://host:port"])
-def test_what_is_no_proxy_is_refused(proxy: str) -> None:
+def test_an_invalid_proxy_is_refused(proxy: str) -> None:
     with pytest.raises(ValidationError, match="http://host:3128"):
         StoreSettings(url=NOWHERE, proxy=ProxyUrl(proxy))
 
 
-def test_a_proxy_and_certificates_that_could_not_be_used_are_refused_by_name(tmp_path: Path) -> None:
+def test_a_proxy_and_certificates_that_would_have_no_effect_are_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("", encoding="utf-8")
     with pytest.raises(ValidationError, match=r"MILLRACE_STORE__PROXY must be used together with .*URL"):
@@ -142,7 +143,7 @@ def test_a_proxy_and_certificates_that_could_not_be_used_are_refused_by_name(tmp
         StoreSettings(url=NOWHERE, ca_file=file)
 
 
-def test_a_proxy_s_password_is_shown_nowhere() -> None:
+def test_the_password_of_a_proxy_is_never_shown() -> None:
     settings = StoreSettings(url=NOWHERE, proxy=ProxyUrl(f"http://someone:{PASSWORD}@host:3128"))
     shown = f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
     assert PASSWORD not in shown
@@ -153,7 +154,7 @@ def test_a_proxy_s_password_is_shown_nowhere() -> None:
 
 
 class _Versioned(BaseHTTPRequestHandler):
-    """Says that it is Qdrant, and nothing else."""
+    """Answers as Qdrant does when asked for its version, and nothing else."""
 
     def do_GET(self) -> None:
         content = json.dumps({"title": "qdrant", "version": "1.19.0"}).encode()
@@ -163,12 +164,12 @@ class _Versioned(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def secured(certificates: Certificates) -> Iterator[str]:
-    """Give the address of a server with a certificate of an authority that nobody knows."""
+    """Yield the address of a server with a certificate of an authority that is not trusted by default."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Versioned)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.server, certificates.server_key)
@@ -180,7 +181,7 @@ def secured(certificates: Certificates) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("by", ["CA_FILE", "SSL_CERT_FILE"])
-def test_an_authority_is_trusted_that_the_settings_or_the_environment_name(
+def test_an_authority_named_by_the_settings_or_the_environment_is_trusted(
     monkeypatch: pytest.MonkeyPatch, secured: str, certificates: Certificates, by: str
 ) -> None:
     if by == "SSL_CERT_FILE":
@@ -190,7 +191,7 @@ def test_an_authority_is_trusted_that_the_settings_or_the_environment_name(
     store.close()
 
 
-def test_a_stranger_is_not_trusted(secured: str, certificates: Certificates) -> None:
+def test_an_unknown_authority_is_not_trusted(secured: str, certificates: Certificates) -> None:
     store = store_of(url=secured, ca_file=certificates.stranger)
     with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
         check_version(store.link.client, secured)
@@ -212,7 +213,7 @@ def test_certificates_that_cannot_be_read_are_named_with_their_variable(
         store_of(url="https://127.0.0.1:1", grpc=grpc_too)
 
 
-def test_a_missing_certificate_file_of_the_environment_is_no_matter_without_tls(
+def test_a_missing_certificate_file_of_the_environment_does_not_matter_without_tls(
     monkeypatch: pytest.MonkeyPatch, server: StandinProcess, spec: CollectionSpec
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
@@ -221,7 +222,7 @@ def test_a_missing_certificate_file_of_the_environment_is_no_matter_without_tls(
     store.close()
 
 
-def test_the_key_is_kept_out_of_a_message_about_certificates(tmp_path: Path) -> None:
+def test_the_key_is_not_in_a_message_about_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("x", encoding="utf-8")
     with pytest.raises(Fatal) as raised:
         store_of(url="https://127.0.0.1:1", ca_file=tmp_path / "ca.pem", api_key=SecretStr(PASSWORD))

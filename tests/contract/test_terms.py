@@ -1,6 +1,6 @@
-"""The terms of a text: Qdrant's tokenizer, stop words, stemmer and hashing, as far as stored vectors rest on them.
+"""The terms of a text: Qdrant's tokenizer, stop words, stemmer and hashing, as far as stored vectors depend on them.
 
-A green run does not prove that another release of the library gives the same terms for texts that are not here; where
+A green run does not prove that another release of the library gives the same terms for texts that are not here; if
 it does not, raise `VERSION` in `shared/vectorstore/terms.py`.
 """
 
@@ -28,13 +28,13 @@ def test_another_process_gives_the_same_terms() -> None:
 
 
 def test_known_words_have_known_indices() -> None:
-    """These stand in stored vectors: when one changes, every collection has to be built again under a new version."""
+    """They are part of stored vectors: if one changes, every collection has to be built again under a new version."""
     assert indices("card") == [245350191]
     assert indices("password") == [indices("passwords")[0]]
     assert terms_digest() == "a9fa"
 
 
-def test_a_document_s_weight_is_the_saturated_frequency() -> None:
+def test_the_weight_in_a_document_is_the_saturated_frequency() -> None:
     for times in (1, 2, 5):
         vector = TERMS.of_document(" ".join(["card"] * times + ["zebra"] * 2))
         length = K * (1 - B + B * (times + 2) / AVERAGE_TERMS)
@@ -42,19 +42,19 @@ def test_a_document_s_weight_is_the_saturated_frequency() -> None:
         assert weights[245350191] == pytest.approx(times * (K + 1) / (times + length), rel=1e-5)
 
 
-def test_a_query_s_weights_are_one() -> None:
+def test_the_weights_in_a_query_are_one() -> None:
     assert set(TERMS.of_query("card card card arrived").values.tolist()) == {1.0}
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("delivery", "deliveries"), ("CARD", "card"), ("commandé", "commande"), ("Große", "grosse")]
 )
-def test_forms_of_a_word_are_one_term(one: str, other: str) -> None:
+def test_inflections_of_a_word_are_one_term(one: str, other: str) -> None:
     assert indices(one) == indices(other) != []
 
 
 @pytest.mark.parametrize("words", ["the and where is my", "où est la ma des", "", "   ", "!? …"])
-def test_stop_words_and_nothing_have_no_terms(words: str) -> None:
+def test_stop_words_and_an_empty_text_have_no_terms(words: str) -> None:
     assert indices(words) == []
     assert TERMS.of_document(words).values.shape == (0,)
 
@@ -73,7 +73,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_terms_are_ascending_and_finite_whatever_the_text(text: str) -> None:
+def test_terms_are_ascending_and_finite_for_any_text(text: str) -> None:
     for vector in (TERMS.of_document(text), TERMS.of_query(text)):
         assert vector.indices.dtype == np.uint32
         assert vector.values.dtype == np.float32
@@ -82,7 +82,7 @@ def test_terms_are_ascending_and_finite_whatever_the_text(text: str) -> None:
     TERMS.shared(text, [text, "card"])
 
 
-def test_shared_words_are_named_as_asked_in_order_and_once() -> None:
+def test_shared_words_are_listed_once_in_the_spelling_and_order_of_the_query() -> None:
     shared = TERMS.shared("Cards: my CARD was blocked, INV-2024/33!", ["block the card", "inv 2023", "", "invoice 33"])
     assert shared == [("cards", "blocked"), ("inv",), (), ("33",)]
 

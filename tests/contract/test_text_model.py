@@ -2,8 +2,8 @@
 
 What it shows: shape, length and order of vectors, independence of neighbours and micro-batches, splitting of long texts
 against an independent computation, and that a card which does not fit its model is refused.
-A green run does not prove that a vector means anything (`tests/golden` holds MiniLM to its own past; quality is measured
-elsewhere), nor anything about a GPU, half precision, models with other tokenizers than WordPiece, or speed.
+A green run does not prove that a vector means anything (`tests/golden` compares MiniLM with earlier results; quality is
+measured elsewhere), nor anything about a GPU, half precision, models with other tokenizers than WordPiece, or speed.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ on_real_ones = pytest.mark.parametrize("tested", REAL, indirect=True)
 
 
 def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the cosine of each row of one with the same row of the other."""
+    """Return the cosine of each row of one array with the same row of the other."""
     return np.asarray(
         (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1), np.float32
     )
@@ -74,14 +74,14 @@ def test_one_unit_vector_for_each_text(tested: Subject) -> None:
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
 
 
-def test_no_texts_no_vectors(tested: Subject) -> None:
+def test_no_texts_give_no_vectors(tested: Subject) -> None:
     found = tested.model.embed([])
     assert found.vectors.shape == (0, tested.model.dim)
     assert found.vectors.dtype == np.float32
     assert (found.windows, found.cost) == ((), 0)
 
 
-def test_a_probe_is_silent_where_all_is_well(tested: Subject) -> None:
+def test_a_probe_is_silent_if_the_device_works(tested: Subject) -> None:
     tested.model.probe()
 
 
@@ -93,7 +93,7 @@ def test_the_fingerprint_is_eight_hex_digits(tested: Subject) -> None:
 # --- a text's vector is its own ---
 
 
-def test_alone_and_in_a_batch_are_the_same(tested: Subject) -> None:
+def test_a_text_has_the_same_vector_alone_and_in_a_batch(tested: Subject) -> None:
     texts = [*TEXTS, LONG]
     alone = np.stack([tested.vector(text) for text in texts])
     assert cosines(tested.model.embed(texts).vectors, alone).min() > SAME
@@ -106,7 +106,7 @@ def test_the_order_of_texts_is_the_order_of_vectors(tested: Subject) -> None:
     assert cosines(shuffled, tested.model.embed(texts).vectors[order]).min() > SAME
 
 
-def test_what_was_embedded_before_leaves_no_trace(tested: Subject) -> None:
+def test_texts_embedded_before_have_no_influence(tested: Subject) -> None:
     before = tested.model.embed(TEXTS).vectors
     tested.model.embed([LONG, "something else", ""])
     tested.model.probe()
@@ -119,8 +119,8 @@ def test_the_same_text_twice_has_the_same_vector(tested: Subject) -> None:
     assert cosines(vectors[[0, 0, 1]], vectors[[3, 5, 4]]).min() > SAME
 
 
-def test_other_texts_have_other_vectors(tested: Subject) -> None:
-    """Were they alike, no other test here would show anything."""
+def test_different_texts_have_different_vectors(tested: Subject) -> None:
+    """If they were alike, no other test here would show anything."""
     vectors = tested.model.embed(["where is my order", "refund the money please", "je ne", ""]).vectors
     assert (vectors @ vectors.T - np.eye(4)).max() < 0.95
 
@@ -140,7 +140,7 @@ def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
 
 
 def failing(model: Any, monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> None:
-    """Let the forward passes of a model fail as told, the next ones first."""
+    """Let the next forward passes of a model fail with the given exceptions."""
     forward = model._model.forward
 
     def fail_first(*given: Any, **named: Any) -> Any:
@@ -164,7 +164,7 @@ def test_out_of_memory_makes_passes_smaller_and_changes_no_vector(
 
 
 @on_real_ones
-def test_a_dead_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tested.card is not None
     model = SentenceModel(tested.card, "cpu", 1_024)
     failing(model, monkeypatch, [RuntimeError("CUDA error: device-side assert triggered"), RuntimeError("any")])
@@ -178,13 +178,13 @@ def test_a_dead_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch: 
 
 
 def split_by(model: str) -> Any:
-    """Mark the fake, which knows no windows."""
+    """Return an xfail mark for the fake, which has no windows."""
     mark = pytest.mark.xfail(reason="fake: knows no windows, every text fills one", strict=True, raises=AssertionError)
     return pytest.param(model, marks=mark) if model == "fake" else model
 
 
 @pytest.mark.parametrize("tested", [split_by(name) for name in NAMES], indirect=True)
-def test_a_long_text_fills_several_windows(tested: Subject) -> None:
+def test_a_long_text_is_split_into_several_windows(tested: Subject) -> None:
     found = tested.model.embed(["a", LONG, "b"])
     assert (found.windows[0], found.windows[2]) == (1, 1)
     assert found.windows[1] > 1
@@ -194,7 +194,7 @@ def test_a_long_text_fills_several_windows(tested: Subject) -> None:
 
 @on_real_ones
 @pytest.mark.parametrize("text", [*dict.fromkeys(TEXTS), LONG, LONG * 3, "order " * 1_000])
-def test_a_vector_is_what_an_independent_computation_gives(tested: Subject, text: str) -> None:
+def test_a_vector_equals_an_independent_computation(tested: Subject, text: str) -> None:
     vector, windows = tested.reference.embed(text)
     found = tested.model.embed([text])
     assert found.windows == (windows,)
@@ -203,7 +203,7 @@ def test_a_vector_is_what_an_independent_computation_gives(tested: Subject, text
 
 
 @on_real_ones
-def test_a_text_that_just_fits_is_one_window_and_one_token_more_is_two(tested: Subject) -> None:
+def test_a_text_that_just_fits_is_one_window_and_one_more_token_makes_two(tested: Subject) -> None:
     assert tested.card is not None
     room = tested.card.window_tokens - 2
     texts = ["order " * room, "order " * (room + 1), "order " * (2 * room), "order " * (2 * room + 1)]
@@ -218,7 +218,7 @@ def test_the_end_of_a_long_text_counts(tested: Subject) -> None:
 
 
 @on_real_ones
-def test_a_smaller_window_than_the_models_is_allowed_and_splits_sooner(tested: Subject) -> None:
+def test_a_smaller_window_than_the_model_s_is_allowed_and_splits_sooner(tested: Subject) -> None:
     assert tested.card is not None
     card = tested.card.model_copy(update={"window_tokens": 12})
     found = SentenceModel(card, "cpu", 1_024).embed(["order " * 10, "order " * 11])
@@ -230,7 +230,7 @@ def test_a_smaller_window_than_the_models_is_allowed_and_splits_sooner(tested: S
 
 
 @on_real_ones
-def test_a_prompt_is_set_before_every_text(tested: Subject) -> None:
+def test_a_prompt_is_put_before_every_text(tested: Subject) -> None:
     assert tested.card is not None
     card = tested.card.model_copy(update={"prompt": "where is "})
     prompted = SentenceModel(card, "cpu", 1_024)
@@ -259,7 +259,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> TextCard:
         ({"source": "package:not_installed_at_all"}, "small-mean.*not_installed_at_all.*not installed"),
     ],
 )
-def test_a_card_that_does_not_fit_is_fatal_and_says_why(
+def test_a_card_that_does_not_fit_is_fatal_with_the_reason(
     card: TextCard, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(Fatal, match=message):
@@ -282,6 +282,6 @@ def test_a_folder_without_weights_is_fatal(card: TextCard, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "", "hpu", "meta"])
-def test_a_device_that_is_not_there_is_fatal_and_named(card: TextCard, device: str) -> None:
+def test_a_device_that_does_not_exist_is_fatal_and_named(card: TextCard, device: str) -> None:
     with pytest.raises(Fatal, match=f"device {device}"):
         SentenceModel(card, device, 1_024)

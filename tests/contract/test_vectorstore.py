@@ -1,8 +1,8 @@
-"""Every vector store keeps the port's promises: the fake, Edge on disk, and the server's adapter (see `stores.py` on what).
+"""Every vector store keeps the port's promises: the fake, Edge, and the server's adapter (servers: `stores.py`).
 
-What it shows: what is written is found, the guard by version, refusals that write nothing, filters and searches.
-A green run does not prove anything about durability (`test_edge.py`), speed, recall at sizes where an index is built (all
-searches here are exact), two threads at once, or, without `MILLRACE_TEST_QDRANT_URL`, a real server.
+What it shows: written points are found, the guard by version, refusals that write nothing, filters and searches. A
+green run does not prove anything about durability (`test_edge.py`), speed, recall at sizes for which an index is built
+(all searches here are exact), two threads at once, or, without `MILLRACE_TEST_QDRANT_URL`, a real server.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.support.stores import all_but, opened, params
 from tests.support.vectors import drawn, ids, point, point_id, tombstone, unit
 
 TOP = 2**53 - 1
-"""The highest version an event may have."""
+"""The highest version that an event may have."""
 
 
 @pytest.fixture(params=params())
@@ -30,14 +30,14 @@ def collection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Colle
 
 
 def nearest(limit: int = 10, **equals: str) -> Query:
-    """Return a query for what lies near the first axis."""
+    """Return a query for points near the first axis."""
     return Query(unit(1), "text", limit, equals=equals, payload=("number",))
 
 
 # --- writing and reading back ---
 
 
-def test_what_was_written_is_found(collection: Collection) -> None:
+def test_written_points_are_found(collection: Collection) -> None:
     points = [point(number, number + 1, satisfaction=5) for number in range(20)]
     collection.upsert(points)
     stored = collection.lookup(ids(points))
@@ -57,7 +57,7 @@ def test_unknown_ids_are_left_out(collection: Collection) -> None:
     assert collection.versions([point_id(2), point_id(1)]) == {point_id(1): 1}
 
 
-def test_two_named_vectors_are_kept_apart(collection: Collection) -> None:
+def test_two_named_vectors_are_kept_separate(collection: Collection) -> None:
     both = Point(point_id(1), 1, {"text": unit(1), "resolution": unit(0, 1)}, {"tenant_id": "acme", VERSION_FIELD: 1})
     collection.upsert([both, point(2, vector=unit(1))])
     found = collection.lookup([both.id])[both.id].vectors
@@ -77,7 +77,7 @@ def test_a_newer_version_replaces_vectors_and_payload_whole(collection: Collecti
 
 
 @all_but(fake="keeps the caller's own objects")
-def test_what_the_caller_does_to_its_objects_later_changes_nothing(collection: Collection) -> None:
+def test_later_changes_to_the_caller_s_objects_have_no_effect(collection: Collection) -> None:
     vector, payload = unit(1), {VERSION_FIELD: 1, "label": "billing"}
     collection.upsert([Point(point_id(1), 1, {"text": vector}, payload)])
     vector[:] = unit(0, 1)
@@ -87,7 +87,7 @@ def test_what_the_caller_does_to_its_objects_later_changes_nothing(collection: C
     assert int(found.vectors["text"].argmax()) == 0
 
 
-def test_scroll_gives_every_point_once_and_the_fields_wanted(collection: Collection) -> None:
+def test_scroll_returns_every_point_once_with_the_requested_fields(collection: Collection) -> None:
     collection.upsert([point(number) for number in range(1_000)])
     collection.upsert([point(number) for number in range(1_000, 2_300)])
     found = list(collection.scroll(("number",)))
@@ -101,7 +101,7 @@ def test_scroll_leaves_out_fields_that_a_point_lacks(collection: Collection) -> 
     assert found == {point_id(1): {"label": "billing", VERSION_FIELD: 1}, point_id(2): {VERSION_FIELD: 1}}
 
 
-def test_nothing_is_answered_with_nothing(collection: Collection) -> None:
+def test_empty_calls_return_nothing(collection: Collection) -> None:
     collection.upsert([])
     assert collection.lookup([]) == {}
     assert collection.versions([]) == {}
@@ -208,7 +208,7 @@ def test_hits_come_best_first_with_their_cosine(collection: Collection) -> None:
     np.testing.assert_allclose([hit.score for hit in hits], [1, 3 / 10**0.5, 0.5**0.5, 0, -1], atol=1e-5)
 
 
-def test_the_limit_is_honoured(collection: Collection) -> None:
+def test_the_limit_is_respected(collection: Collection) -> None:
     collection.upsert([point(number) for number in range(300)])
     found = collection.search([nearest(limit) for limit in (1, 7, 299, 300, 1_000)])
     assert [len(hits) for hits in found] == [1, 7, 299, 300, 300]
@@ -225,7 +225,7 @@ def test_several_queries_are_answered_in_order(collection: Collection) -> None:
     assert [len(hits) for hits in answers] == [query.limit for query in queries]
 
 
-def test_one_answer_is_the_same_alone_and_among_others(collection: Collection) -> None:
+def test_an_answer_is_the_same_alone_and_among_others(collection: Collection) -> None:
     collection.upsert([point(number) for number in range(100)])
     queries = [Query(drawn(number + 1_000), "text", 5, payload=("number",)) for number in range(10)]
     alone = [collection.search([query])[0] for query in queries]
@@ -244,14 +244,14 @@ def test_a_tenant_sees_only_its_own(collection: Collection) -> None:
     assert collection.search([nearest(100, tenant_id="nobody")]) == [[]]
 
 
-def test_a_list_matches_when_it_holds_the_word(collection: Collection) -> None:
+def test_a_list_matches_if_it_contains_the_word(collection: Collection) -> None:
     kept: list[object] = [["solved"], ["labelled", "solved"], [], ["solvedish"], None]
     collection.upsert([point(number, 1, unit(1), flags=flags) for number, flags in enumerate(kept)])
     assert {hit.payload["number"] for hit in collection.search([nearest(flags="solved")])[0]} == {0, 1}
     assert {hit.payload["number"] for hit in collection.search([nearest(flags="labelled")])[0]} == {1}
 
 
-def test_at_least_counts_integers_and_skips_what_has_none(collection: Collection) -> None:
+def test_at_least_compares_integers_and_skips_points_without_one(collection: Collection) -> None:
     ratings: list[object] = [1, 3, 4, 5, None, -4]
     collection.upsert([point(number, 1, unit(1), satisfaction=rating) for number, rating in enumerate(ratings)])
     collection.upsert([point(9, 1, unit(1))])
@@ -269,14 +269,14 @@ def test_all_conditions_must_hold(collection: Collection) -> None:
     assert [hit.payload["number"] for hit in collection.search([query])[0]] == [0]
 
 
-def test_a_whole_number_can_be_asked_for(collection: Collection) -> None:
+def test_a_whole_number_can_be_requested(collection: Collection) -> None:
     collection.upsert([point(number, 1, unit(1), satisfaction=number) for number in range(5)])
     hits = collection.search([Query(unit(1), "text", 10, equals={"satisfaction": 3}, payload=("number",))])[0]
     assert [hit.payload["number"] for hit in hits] == [3]
 
 
 @all_but(fake="gives the whole payload with every hit")
-def test_a_hit_carries_the_fields_wanted_and_no_others(collection: Collection) -> None:
+def test_a_hit_carries_only_the_requested_fields(collection: Collection) -> None:
     collection.upsert([point(1, 1, unit(1), label="billing")])
     for wanted in ((), ("label",), ("label", "number"), ("absent",)):
         hit = collection.search([Query(unit(1), "text", 1, payload=wanted)])[0][0]
@@ -304,15 +304,15 @@ ODD: dict[str, object] = {
 
 
 @pytest.mark.parametrize("name", list(ODD))
-def test_an_odd_payload_survives(collection: Collection, name: str) -> None:
+def test_an_unusual_payload_is_stored_unchanged(collection: Collection, name: str) -> None:
     collection.upsert([point(1, 1, unit(1), **{name: ODD[name]})])
     found = collection.lookup([point_id(1)])[point_id(1)].payload[name]
     assert found == ODD[name]
-    # Also tells 3.0 from 3 and True from 1; over gRPC a map comes back in no particular order.
+    # Also distinguishes 3.0 from 3 and True from 1; over gRPC a map is returned in no particular order.
     assert json.dumps(found, sort_keys=True) == json.dumps(ODD[name], sort_keys=True)
 
 
-def test_odd_ids_are_ids_like_others(collection: Collection) -> None:
+def test_unusual_ids_are_ids_like_others(collection: Collection) -> None:
     odd = [UUID(int=0), UUID(int=2**128 - 1), UUID(int=1)]
     collection.upsert([Point(each, 1, {"text": unit(1)}, {VERSION_FIELD: 1}) for each in odd])
     assert collection.versions(odd) == dict.fromkeys(odd, 1)

@@ -1,7 +1,7 @@
 """Every vector store answers hybrid queries alike: the union of the best by cosine and by BM25, each with both scores.
 
-What it shows: Qdrant's inverse document frequency, exact scores for what was found in one way alone, filters,
-and that a point's terms go when it is rewritten or deleted. A green run does not prove that the terms are good ones
+What it shows: Qdrant's inverse document frequency, exact scores for points found by one of the two alone, filters,
+and that a point's terms are removed when it is rewritten or deleted. A green run does not prove that the terms are good
 (`test_terms.py`, `millrace similar evaluate`), nor anything about speed, a server, or two threads at once.
 """
 
@@ -55,13 +55,13 @@ def test_points_without_terms_do_not_count_for_the_frequency(collection: Collect
     assert bm25(collection, 5)[1] == pytest.approx(idf(2, 1), abs=1e-5)
 
 
-def test_an_unknown_term_finds_nothing_and_harms_nothing(collection: Collection) -> None:
+def test_an_unknown_term_finds_nothing_and_causes_no_error(collection: Collection) -> None:
     collection.upsert([worded(1, {5: 1.0})])
     assert bm25(collection, 77) == {1: 0.0}
     assert bm25(collection, 77, 5)[1] == pytest.approx(idf(1, 1), abs=1e-5)
 
 
-def test_what_was_found_in_one_way_alone_has_both_scores(collection: Collection) -> None:
+def test_points_found_by_one_of_the_two_alone_have_both_scores(collection: Collection) -> None:
     near = [replace(worded(n, {5: 1.0}), vectors={"text": unit(1, n / 100)}) for n in range(3)]
     far = [replace(worded(n, {8: 1.0}), vectors={"text": unit(0.1, n)}) for n in range(10, 13)]
     collection.upsert([*near, *far])
@@ -87,7 +87,7 @@ def test_a_term_shared_beyond_the_best_by_terms_still_counts(collection: Collect
     assert {each.payload["number"]: each.bm25 for each in found}[1] == pytest.approx(0.1 * idf(5, 5), abs=1e-5)
 
 
-def test_candidates_agree_with_a_search_and_come_in_the_order_of_ids(collection: Collection) -> None:
+def test_candidates_agree_with_a_search_and_are_ordered_by_id(collection: Collection) -> None:
     collection.upsert([worded(n, {n % 7: 1.0}) for n in range(200)])
     queries = [HybridQuery(Query(drawn(n + 900), "text", 5), terms({n % 7: 1.0}), "terms") for n in range(20)]
     hits = collection.search([query.nearest for query in queries])
@@ -99,7 +99,7 @@ def test_candidates_agree_with_a_search_and_come_in_the_order_of_ids(collection:
         assert [each.id for each in found] == sorted(each.id for each in found)
 
 
-def test_one_answer_is_the_same_alone_and_among_others(collection: Collection) -> None:
+def test_an_answer_is_the_same_alone_and_among_others(collection: Collection) -> None:
     collection.upsert([worded(n, {n % 7: 1.0, 50 + n % 3: 0.5}) for n in range(100)])
     queries = [
         asked(1, 51),
@@ -116,7 +116,7 @@ def test_one_answer_is_the_same_alone_and_among_others(collection: Collection) -
     ]
 
 
-def test_filters_hold_for_both_ways(collection: Collection) -> None:
+def test_filters_apply_to_vector_and_terms(collection: Collection) -> None:
     collection.upsert([worded(n, {5: 1.0}, tenant_id=("acme", "other")[n % 2]) for n in range(20)])
     [found] = collection.candidates([asked(5, limit=30, tenant_id="other")])
     assert numbers(found) == list(range(1, 20, 2))
@@ -142,7 +142,7 @@ def test_a_newer_version_replaces_the_terms(collection: Collection) -> None:
     assert bm25(collection, 7)[1] == pytest.approx(idf(2, 1), abs=1e-5)
 
 
-def test_an_older_version_leaves_the_terms_alone(collection: Collection) -> None:
+def test_an_older_version_does_not_change_the_terms(collection: Collection) -> None:
     collection.upsert([worded(1, {5: 1.0}, version=3)])
     collection.upsert([worded(1, {7: 1.0}, version=2)])
     assert bm25(collection, 5)[1] == pytest.approx(idf(1, 1), abs=1e-5)
@@ -154,13 +154,13 @@ def test_a_tombstone_loses_its_terms(collection: Collection) -> None:
     assert bm25(collection, 5) == pytest.approx({2: idf(2, 1), 3: 0.0}, abs=1e-5)
 
 
-def test_many_rewrites_leave_the_frequencies_as_they_were(collection: Collection) -> None:
+def test_many_rewrites_do_not_change_the_frequencies(collection: Collection) -> None:
     for version in range(1, 12):
         collection.upsert([worded(1, {5: 1.0}, version), worded(2, {5: 1.0, 6: 1.0}, version)])
     assert bm25(collection, 6)[2] == pytest.approx(idf(2, 1), abs=1e-5)
 
 
-def test_a_field_may_be_lacking_only_where_that_is_said(collection: Collection) -> None:
+def test_a_field_may_be_missing_only_if_the_query_allows_it(collection: Collection) -> None:
     ratings: list[object] = [1, 3, 4, 5, None]
     collection.upsert([worded(number, {5: 1.0}, satisfaction=rating) for number, rating in enumerate(ratings)])
     collection.upsert([worded(9, {5: 1.0})])
@@ -173,13 +173,13 @@ def test_a_field_may_be_lacking_only_where_that_is_said(collection: Collection) 
         ]
 
 
-def test_nothing_is_answered_with_nothing(collection: Collection) -> None:
+def test_empty_calls_return_nothing(collection: Collection) -> None:
     assert collection.candidates([]) == []
     assert collection.candidates([asked(5)]) == [[]]
     assert collection.payloads([], ("number",)) == {}
 
 
-def test_payloads_are_read_by_id_with_the_fields_wanted(collection: Collection) -> None:
+def test_payloads_are_read_by_id_with_the_requested_fields(collection: Collection) -> None:
     collection.upsert([worded(1, {5: 1.0}, label="billing"), point(2)])
     found = collection.payloads([point_id(1), point_id(2), point_id(3)], ("label", "number"))
     assert {which: dict(fields) for which, fields in found.items()} == {
@@ -188,7 +188,7 @@ def test_payloads_are_read_by_id_with_the_fields_wanted(collection: Collection) 
     }
 
 
-def test_lookup_gives_the_vectors_without_the_terms(collection: Collection) -> None:
+def test_lookup_returns_the_vectors_without_the_terms(collection: Collection) -> None:
     collection.upsert([worded(1, {5: 1.0})])
     assert list(collection.lookup([point_id(1)])[point_id(1)].vectors) == ["text"]
 

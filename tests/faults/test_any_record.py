@@ -1,7 +1,7 @@
-"""Whatever one record is, the others go on: on a real Kafka, with topics as `millrace topics create` makes them.
+"""Whatever one record is, the others are settled: on a real Kafka, with topics created by `millrace topics create`.
 
-Green shows that records at the edge of what topic and client take (by size, codec, key and headers) end as one outcome
-each, and that what stands around them is settled. It does not show what other clients may write into a batch.
+Green shows that records at the limits of topic and client (in size, codec, key and headers) have one outcome each, and
+that the records around them are settled. It does not show what other clients may write into a batch.
 """
 
 import base64
@@ -39,13 +39,13 @@ GROUP = "millrace-tickets"
 ONLY = TopicPartition("tickets", 0)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 NO_LINGER_ENDS_MS = 60_000
-"""A batch ends by its count of records or by the flush, and never by time, however slow the machine is."""
+"""A batch ends by its number of records or by the flush, never by time, however slow the machine is."""
 
 BATCH_HEAD_BYTES, RECORDS_AT = 12, 61
-"""Of a batch on disk: base offset and length, and where its records begin."""
+"""Header of a batch on disk: base offset and length, and the offset of its records."""
 
 CLIENT_EXPANDS_BYTES = 100_000_000
-"""What the client is willing to decompress at once: `receive.message.max.bytes`, its default."""
+"""Size that the client is willing to decompress at once: the default of `receive.message.max.bytes`."""
 
 
 class Odd(NamedTuple):
@@ -64,7 +64,7 @@ def base64_ticket(size_bytes: int, seed: int = 1) -> bytes:
 
 
 def send(bootstrap: str, odd: Odd) -> bool:
-    """Send a record by itself; return whether the topic took it."""
+    """Send a record by itself; return whether the topic accepted it."""
     settings = {"message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000, "linger.ms": 0}
     producer = Producer({"bootstrap.servers": bootstrap, "compression.type": odd.codec, "log_level": 0, **settings})
     delivered: list[bool] = []
@@ -93,12 +93,12 @@ class Stream:
         self.good += count
 
     def send(self, odd: Odd) -> bool:
-        """Send an odd record; what the topic refuses counts for nothing."""
+        """Send an unusual record, and count it if the topic accepts it."""
         taken = send(self.bootstrap, odd)
         self.odd += taken
         return taken
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         """Wait until all is settled, check that nothing is lost, and return the dead letters."""
         self.seen.wait_settled(self.good + self.odd)
         reader = TopicReader(self.bootstrap, GROUP)
@@ -109,9 +109,9 @@ class Stream:
         assert {each: n for each, n in results.items() if each.startswith("good-")} == {
             f"good-{at}": 1 for at in range(self.good)
         }
-        letters = [read_dead_letter(record) for record in reader.read("tickets.dlq")]
-        assert len(letters) == self.seen.outcomes.count(Outcome.DEAD_LETTERED)
-        return [letter for letter in letters if isinstance(letter, DeadLetter)]
+        dead_letters = [read_dead_letter(record) for record in reader.read("tickets.dlq")]
+        assert len(dead_letters) == self.seen.outcomes.count(Outcome.DEAD_LETTERED)
+        return [letter for letter in dead_letters if isinstance(letter, DeadLetter)]
 
 
 @contextmanager
@@ -136,13 +136,15 @@ def test_a_mail_with_base64_is_one_dead_letter_with_all_its_bytes(
         stream.neighbours(20)
         assert stream.send(Odd(codec, b"acme:odd", value))
         stream.neighbours(20)
-        [letter] = stream.letters()
+        [letter] = stream.dead_letters()
     assert (letter.reason, letter.record.key, letter.record.value) == (FailureReason.TOO_LARGE, b"acme:odd", value)
     assert not letter.is_cut
 
 
-def test_what_the_queue_does_not_take_is_cut_and_says_of_what(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    """The topics are those of an earlier version, or an operator's own: the queue takes less than the input."""
+def test_a_dead_letter_that_the_queue_does_not_accept_is_cut_and_states_the_original_size(
+    own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    """The topics are from an earlier version, or an operator's own: the queue accepts smaller messages than the input."""
     small = tuple(
         Topic(
             t.name, t.key, t.partitions, t.retention_ms, 600_000 if t.name == "tickets.dlq" else t.message_limit_bytes
@@ -156,17 +158,17 @@ def test_what_the_queue_does_not_take_is_cut_and_says_of_what(own_kafka: KafkaSe
         assert stream.send(Odd("none", b"acme:headers", b"{}", (("h", random.Random(2).randbytes(700_000)),)))  # noqa: S311
         assert stream.send(Odd("gzip", name + random.Random(3).randbytes(650_000), b"{}"))  # noqa: S311
         stream.neighbours(20)
-        letters = sorted(stream.letters(), key=lambda each: each.record.key or b"")
-    reported = [header_texts(letter.record.headers) for letter in letters]
-    assert all(letter.is_cut for letter in letters)
+        dead_letters = sorted(stream.dead_letters(), key=lambda each: each.record.key or b"")
+    reported = [header_texts(letter.record.headers) for letter in dead_letters]
+    assert all(letter.is_cut for letter in dead_letters)
     no_key, headers, valued = reported
     assert CutHeader.KEY_SHA256 in no_key
     assert (headers[CutHeader.HEADERS], headers[CutHeader.VALUE_BYTES]) == ("1", "2")
     assert valued[CutHeader.VALUE_BYTES] == str(len(value))
-    assert value.startswith(letters[2].record.value or b"nothing")
+    assert value.startswith(dead_letters[2].record.value or b"nothing")
 
 
-def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_batch(
+def test_a_batch_that_the_client_cannot_decompress_is_skipped_with_all_its_records(
     own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
     with working(own_kafka, tmp_path) as stream:
@@ -178,16 +180,18 @@ def test_what_the_client_cannot_expand_is_passed_over_with_all_records_of_its_ba
         batch = _one_batch(stream.bootstrap, 150, 1_000_000)
         stream.odd += batch
         stream.neighbours(20)
-        letters = stream.letters()
-    assert Counter(letter.reason for letter in letters) == {
+        dead_letters = stream.dead_letters()
+    assert Counter(letter.reason for letter in dead_letters) == {
         FailureReason.UNREADABLE: 3 + batch,
         FailureReason.TOO_LARGE: 1,
     }
-    assert len({letter.origin for letter in letters}) == len(letters), "each offset has a letter of its own"
+    assert len({letter.origin for letter in dead_letters}) == len(dead_letters), (
+        "each offset has a dead letter of its own"
+    )
 
 
-def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: KafkaServer) -> None:
-    """A commit says that all before it is settled."""
+def test_records_around_one_that_cannot_be_decompressed_keep_their_order(own_kafka: KafkaServer) -> None:
+    """A commit states that all records before it are settled."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     for number in range(3):
         produce(own_kafka.bootstrap, *(event(ticket_id=f"T-{number}-{at}") for at in range(4)))
@@ -208,7 +212,7 @@ def test_records_around_one_that_cannot_be_expanded_keep_their_order(own_kafka: 
     )
 
 
-def test_a_batch_that_was_damaged_on_disk_is_dead_letters_and_the_others_go_on(
+def test_a_batch_damaged_on_disk_becomes_dead_letters_and_the_stream_continues(
     own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
@@ -217,16 +221,16 @@ def test_a_batch_that_was_damaged_on_disk_is_dead_letters_and_the_others_go_on(
     own_kafka.stop()
     [log] = own_kafka.folder.glob("node-1/data/tickets-0/*.log")
     content, second = bytearray(log.read_bytes()), 0
-    second = BATCH_HEAD_BYTES + int.from_bytes(content[8:12])  # base offset and length come first, of each batch
+    second = BATCH_HEAD_BYTES + int.from_bytes(content[8:12])  # each batch starts with its base offset and its length
     end = second + BATCH_HEAD_BYTES + int.from_bytes(content[second + 8 : second + 12])
     content[second + RECORDS_AT : end] = random.Random(3).randbytes(end - second - RECORDS_AT)  # noqa: S311
     log.write_bytes(content)
     own_kafka.start()
     with working(own_kafka, tmp_path, TICKETS.topics(1)) as stream:
         stream.odd = 15
-        letters = stream.letters()
-    assert [letter.origin.offset for letter in letters] == list(range(5, 10))
-    assert {letter.reason for letter in letters} == {FailureReason.UNREADABLE}
+        dead_letters = stream.dead_letters()
+    assert [letter.origin.offset for letter in dead_letters] == list(range(5, 10))
+    assert {letter.reason for letter in dead_letters} == {FailureReason.UNREADABLE}
 
 
 def _events_in_one_batch(bootstrap: str, prefix: str, count: int) -> None:
@@ -239,7 +243,7 @@ def _events_in_one_batch(bootstrap: str, prefix: str, count: int) -> None:
 
 
 def _one_batch(bootstrap: str, records: int, size_bytes: int) -> int:
-    """Send records that the client puts into one batch, of more bytes than a client expands at once."""
+    """Send records that the client puts into one batch, larger than what a client decompresses at once."""
     settings = {"linger.ms": NO_LINGER_ENDS_MS, "batch.size": 2_000_000_000, "message.max.bytes": 1_000_000_000}
     producer = Producer(
         {"bootstrap.servers": bootstrap, "compression.type": "zstd", "batch.num.messages": records, "log_level": 0}
@@ -251,12 +255,14 @@ def _one_batch(bootstrap: str, records: int, size_bytes: int) -> int:
     return records
 
 
-def test_headers_survive_as_they_are_and_none_of_ours_is_believed(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_headers_survive_unchanged_and_those_under_millrace_s_names_are_not_trusted(
+    own_kafka: KafkaServer, tmp_path: Path
+) -> None:
     headers: Headers = (("null", None), ("empty", b""), ("millrace-replays", b"99"), ("twice", b"1"), ("twice", None))
     with working(own_kafka, tmp_path) as stream:
         assert stream.send(Odd("none", b"acme:x", b"no JSON", headers))
         stream.neighbours(5)
-        [letter] = stream.letters()
+        [letter] = stream.dead_letters()
     kept = tuple(each for each in letter.record.headers if not each[0].startswith("millrace-"))
     assert kept == (("null", None), ("empty", b""), ("twice", b"1"), ("twice", None))
     assert (letter.replays, letter.attempts) == (0, 1)
@@ -289,15 +295,15 @@ def any_record(rng: random.Random, number: int) -> Odd:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_of_a_thousand_records_of_which_half_are_random_none_stops_the_others(
+def test_a_thousand_records_half_of_them_random_are_all_settled(
     seed: int, own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
     rng = random.Random(seed)  # noqa: S311  (records, not secrets)
     with working(own_kafka, tmp_path) as stream:
         taken = 0
         for number in range(500):
-            if number % 10 == 0:  # more of them than of dead letters, else the breaker holds all of them up
+            if number % 10 == 0:  # more neighbours than dead letters, otherwise the breaker delays all of them
                 stream.neighbours(10)
             taken += stream.send(any_record(rng, number))
-        stream.letters()
-    assert taken > 400, "the topic refused nearly all"
+        stream.dead_letters()
+    assert taken > 400, "the topic refused nearly all of them"

@@ -1,8 +1,8 @@
-"""The whole product as a user runs it, on a real Kafka with the real model: a head is trained, a worker routes, audit.
+"""The whole product as a user runs it, on a real Kafka with the real model: train a head, route with a worker, audit.
 
-13,083 real questions (Banking77): 10,003 to train on and to be solved tickets, then 3,080 to be routed. Green shows the
-audit clean, and the worker's results as right and as sure of themselves as `router evaluate` says the head is. It says
-nothing about speed (`benchmarks/`), nor about tickets longer than one sentence.
+13,083 real questions (Banking77): 10,003 for training and as solved tickets, then 3,080 to route. Green shows that the
+audit is clean, and that the accuracy and calibration of the worker's results match those that `router evaluate` gives
+for the head. It does not show anything about speed (`benchmarks/`), nor about tickets longer than one sentence.
 """
 
 import csv
@@ -30,7 +30,7 @@ from tests.support.waiting import wait_until
 TRAIN, TEST = 10_003, 3_080
 LEAST_ACCURACY, MOST_CALIBRATION_ERROR = 0.94, 0.02
 SAME = 0.0005
-"""A vector depends on the texts beside it within rounding: one question in 3,080 may fall otherwise."""
+"""A vector depends on the texts beside it within rounding: one question in 3,080 may have another result."""
 
 COLUMNS = ("--text-column", "text", "--label-column", "category")
 TIMEOUT_S = 280.0
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)
-class Shop:
+class Product:
     """A Kafka and the environment that the commands run in."""
 
     bootstrap: str
@@ -54,7 +54,7 @@ class Shop:
 
     @contextmanager
     def worker(self) -> Iterator[None]:
-        """Run the worker for a while; it must end well when asked to."""
+        """Run the worker for a while; it must exit with 0 when stopped."""
         command = [sys.executable, "-m", "millrace", "run", "tickets", "--port", "0"]
         process = subprocess.Popen(command, env=self.environment, stderr=subprocess.DEVNULL)
         try:
@@ -67,40 +67,40 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, own_kafka: KafkaServer) -> Shop:
-    """Give a Kafka with the topics, by the commands of the README."""
+def product(tmp_path: Path, own_kafka: KafkaServer) -> Product:
+    """Return a Kafka with the topics, created by the commands of the README."""
     settings = {
         "MILLRACE_BROKER__BOOTSTRAP": own_kafka.bootstrap,
         "MILLRACE_STORE__PATH": str(tmp_path / "store"),
         "MILLRACE_OPERATION__STATE_DIR": str(tmp_path / "state"),
     }
-    shop = Shop(own_kafka.bootstrap, os.environ | settings)
-    shop.millrace("topics", "create")
-    return shop
+    product = Product(own_kafka.bootstrap, os.environ | settings)
+    product.millrace("topics", "create")
+    return product
 
 
-def test_banking77_is_routed_and_audited(shop: Shop, data_dir: Path, tmp_path: Path) -> None:
+def test_banking77_is_routed_and_the_audit_is_clean(product: Product, data_dir: Path, tmp_path: Path) -> None:
     questions = data_dir / "text" / "banking77"
     head = tmp_path / "head"
-    shop.millrace("router", "train", str(questions / "train.csv"), *COLUMNS, "--out", str(head))
+    product.millrace("router", "train", str(questions / "train.csv"), *COLUMNS, "--out", str(head))
     reported = json.loads(
-        shop.millrace("router", "evaluate", str(questions / "test.csv"), *COLUMNS, "--model", str(head), "--json")
+        product.millrace("router", "evaluate", str(questions / "test.csv"), *COLUMNS, "--model", str(head), "--json")
     )
     assert reported["accuracy"] >= LEAST_ACCURACY
     assert reported["ece"] <= MOST_CALIBRATION_ERROR
-    shop.environment["MILLRACE_TICKETS__DECISION__HEAD"] = str(head)
-    reader = TopicReader(shop.bootstrap, "millrace-tickets")
+    product.environment["MILLRACE_TICKETS__DECISION__HEAD"] = str(head)
+    reader = TopicReader(product.bootstrap, "millrace-tickets")
 
     def committed() -> int:
         return sum(reader.committed(["tickets"]).values())
 
-    with shop.worker():
+    with product.worker():
         solved = ["--set", "reason=solved", "--set", "satisfaction=5", "--map", "category=agent_label"]
-        shop.millrace("ingest", str(questions / "train.csv"), "--tenant", "bank", "--map", "text=body", *solved)
+        product.millrace("ingest", str(questions / "train.csv"), "--tenant", "bank", "--map", "text=body", *solved)
         wait_until(lambda: committed() == TRAIN, TIMEOUT_S, "the history settled")
-        shop.millrace("ingest", str(questions / "test.csv"), "--tenant", "bank", "--map", "text=body")
+        product.millrace("ingest", str(questions / "test.csv"), "--tenant", "bank", "--map", "text=body")
         wait_until(lambda: committed() == TRAIN + TEST, TIMEOUT_S, "the questions settled")
-    findings = json.loads(shop.millrace("audit", "--json"))
+    findings = json.loads(product.millrace("audit", "--json"))
     assert findings["outcomes"] == {"indexed": TRAIN, "routed": TEST}
     counts = ("settled", "points", "missing", "stale", "conflicting", "repeated", "pending", "below_retention")
     assert [findings[name] for name in counts] == [TRAIN + TEST, TRAIN + TEST, 0, 0, 0, 0, 0, 0]

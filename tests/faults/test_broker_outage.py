@@ -1,7 +1,7 @@
-"""The way between a worker and its Kafka cut, silent, forgotten, slow, and answering something else, under load.
+"""A worker's connection to Kafka cut, silent, lost by a proxy, slow, or answered by something else, under load.
 
-Green shows that the worker goes on by itself and that nothing is missing, stale or dead-lettered. It does not show how soon
-(`benchmarks/faults/brokers.py` measures that), nor brokers that cannot reach each other.
+Green shows that the worker continues by itself and that nothing is missing, stale or dead-lettered. It does not show
+how soon (`benchmarks/faults/brokers.py` measures that), nor brokers that cannot reach each other.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from tests.support.services import missing
 
 OUTAGE_S = 4.0
 WITHIN_S = 50.0
-"""Less than the minute after which the client by itself gives up a connection that says nothing."""
+"""Less than the minute after which the client by itself gives up a silent connection."""
 
 
-def test_a_disturbed_way_to_the_broker_costs_nothing_but_time(tmp_path: Path) -> None:
+def test_a_disturbed_connection_to_the_broker_costs_only_time(tmp_path: Path) -> None:
     if reason := why_unavailable():
         missing(reason)
     with proxied_kafka() as (server, proxy), trial(server, tmp_path, 3, 50, proxy.address) as on:

@@ -1,7 +1,8 @@
-"""The checks of the kill tests are themselves tested: a worker that commits before it settles turns them red.
+"""The checks of the kill tests are themselves tested: a worker that commits before it settles makes them fail.
 
-Green shows that the audit, its exit code and `assert_whole` notice records lost in this one way, on the embedded broker
-and Qdrant Edge. It does not show that they notice every other mistake; `tests/unit/test_audit.py` lists what they compare.
+Green shows that the audit, its exit code and `assert_whole` detect records lost in this one way, on the embedded broker
+and Qdrant Edge. It does not show that they detect every other mistake; `tests/unit/test_audit.py` lists what they
+compare.
 """
 
 import os
@@ -26,7 +27,7 @@ MAX_RECORDS = 20
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Iterator[Plan]:
-    """Give a worker's plan on an embedded broker, with the tickets produced."""
+    """Return a worker's plan on an embedded broker, with the tickets produced."""
     with EmbeddedBroker() as broker:
         broker.create(TICKET_KIND.topics)
         produce_versions(broker.bootstrap)
@@ -34,7 +35,7 @@ def plan(tmp_path: Path) -> Iterator[Plan]:
 
 
 def audit_command(plan: Plan) -> tuple[int, str]:
-    """Run `millrace audit` on what a plan's workers left; return its exit code and what it printed."""
+    """Run `millrace audit` after a plan's workers have ended; return its exit code and its output."""
     command = [sys.executable, "-m", "millrace", "audit", "--bootstrap", plan.bootstrap]
     environment = os.environ | {"MILLRACE_STORE__PATH": plan.store}
     done = subprocess.run(
@@ -43,7 +44,7 @@ def audit_command(plan: Plan) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_commit_before_settle_turns_audit_and_kill_tests_red(plan: Plan) -> None:
+def test_a_commit_before_the_settle_makes_audit_and_kill_tests_fail(plan: Plan) -> None:
     early_commit_of_second = (3, int(SettleStep.COMMIT))  # each batch is committed twice: before and after settling
     with worker_process(replace(plan, commit_first=True, kill_at=early_commit_of_second)) as doomed:
         assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
@@ -59,7 +60,7 @@ def test_commit_before_settle_turns_audit_and_kill_tests_red(plan: Plan) -> None
     assert f"audit: missing {findings.missing}, " in printed
 
 
-def test_settle_before_commit_stays_green_under_the_same_kill(plan: Plan) -> None:
+def test_a_settle_before_the_commit_passes_under_the_same_kill(plan: Plan) -> None:
     with worker_process(replace(plan, kill_at=(2, int(SettleStep.FLUSH)))) as doomed:
         assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
     finish(plan)

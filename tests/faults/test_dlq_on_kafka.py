@@ -1,7 +1,8 @@
-"""The dead-letter commands as they are run, on Kafka and on the embedded broker: looked at, replayed, killed, purged.
+"""The dead-letter commands as they are run, on Kafka and on the embedded broker: listed, replayed, killed, purged.
 
-Green shows: a replay killed by SIGKILL goes on, sends every chosen letter and repeats at most one chunk, and the audit is
-clean once a worker has settled what came back. Not shown: two replays of one choice at the same time; both send.
+Green shows: a replay killed by SIGKILL resumes, sends every selected dead letter and repeats at most one chunk, and the
+audit is clean once a worker has settled the replayed records. Not shown: two replays of the same selection at the same
+time; both send.
 """
 
 import json
@@ -43,7 +44,7 @@ RATE, CHUNK = "40/s", 40
 
 
 class Queue:
-    """A broker with the stream's topics, and the commands on it: in this process, or in one of its own to be killed."""
+    """A broker with the stream's topics, and the commands on it, in this process or in one that can be killed."""
 
     def __init__(self, kind: Kind, bootstrap: str, main: Callable[[Sequence[str]], tuple[int, str, str]]) -> None:
         self.kind, self.bootstrap, self._main = kind, bootstrap, main
@@ -53,13 +54,13 @@ class Queue:
         return [*arguments, "--stream", self.kind.name, "--bootstrap", self.bootstrap]
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command to its end and return what it printed, or what it said of its failure."""
+        """Run a command to its end and return its output, or its error text if it failed."""
         ended, out, err = self._main(["millrace", "dlq", *self._given(arguments)])
         assert (ended, "Traceback" in err) == (code, False), err
         return out if code == 0 else " ".join(err.replace("│", " ").split())
 
     def warned(self, *arguments: str) -> bool:
-        """Run a replay, and return whether it said that its group has no position."""
+        """Run a replay, and return whether it warned that its group has no position."""
         ended, _, err = self._main(["millrace", "dlq", *self._given(arguments)])
         assert ended == 0, err
         return "has no position: from the oldest letter" in err
@@ -70,7 +71,7 @@ class Queue:
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a command beside the test; it is killed at the end."""
+        """Run a command in a process beside the test; it is killed at the end."""
         command = [sys.executable, "-m", "tests.support.streams", "dlq", *self._given(arguments)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -108,8 +109,8 @@ class Queue:
     def depth(self, topic: str) -> int:
         return sum(high - low for low, high in self.reader.watermarks(topic).values())
 
-    def holds(self, topic: str, letters: int) -> bool:
-        return self.depth(topic) >= letters
+    def holds(self, topic: str, dead_letters: int) -> bool:
+        return self.depth(topic) >= dead_letters
 
     def positions(self, group: str) -> dict[TopicPartition, int]:
         return TopicReader(self.bootstrap, group).committed([self.kind.dlq])
@@ -119,7 +120,7 @@ class Queue:
 def main(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[[Sequence[str]], tuple[int, str, str]]:
-    """Give the command line in this process, which takes three seconds less than in one of its own."""
+    """Return the command line in this process, which is three seconds faster than a process of its own."""
     monkeypatch.setattr(dlq, "quiet", lambda: None)
     monkeypatch.chdir(tmp_path)
 
@@ -136,7 +137,7 @@ def main(
 
 @pytest.fixture(params=["embedded", "kafka"])
 def broker(request: pytest.FixtureRequest) -> str:
-    """Name the kind of broker."""
+    """Return the kind of broker."""
     return str(request.param)
 
 
@@ -147,7 +148,7 @@ def queue(
     main: Callable[[Sequence[str]], tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Queue]:
-    """Give each stream an empty queue on a broker of its own."""
+    """Yield an empty queue for each stream, on a broker of its own."""
     kind: Kind = request.param
     monkeypatch.setitem(STREAMS, kind.name, kind.stream)
     if broker == "kafka":
@@ -161,7 +162,7 @@ def queue(
 
 
 def mixed(kind: Kind, count: int) -> list[Message]:
-    """Return letters of two reasons in turn, of two tenants."""
+    """Return dead letters with two reasons in turn, of two tenants."""
     reasons = (FailureReason.MODEL_FAILED, FailureReason.TOO_DEEP)
     return [message(n, reasons[n % 2], kind, tenant="acme" if n % 3 else "other") for n in range(count)]
 
@@ -170,13 +171,13 @@ def contents(records: list[Record]) -> Counter[tuple[bytes | None, bytes | None]
     return Counter((record.key, record.value) for record in records)
 
 
-def test_looked_at_and_counted(queue: Queue) -> None:
+def test_dead_letters_are_listed_and_counted(queue: Queue) -> None:
     queue.put(*mixed(queue.kind, 30), Message(queue.kind.dlq, b"k", b"foreign"))
     lines = queue.run("list", "--limit", "5").splitlines()
     assert [len(lines), lines[5].split(",")[0]] == [9, f"{queue.kind.dlq}: 31 dead letters"]
-    letters = [json.loads(line) for line in queue.run("list", "--json", "--limit", "0").splitlines()]
-    assert len({letter["place"] for letter in letters}) == 31
-    assert sum("unreadable" in letter for letter in letters) == 1
+    dead_letters = [json.loads(line) for line in queue.run("list", "--json", "--limit", "0").splitlines()]
+    assert len({letter["place"] for letter in dead_letters}) == 31
+    assert sum("unreadable" in letter for letter in dead_letters) == 1
     chosen = queue.run("list", "--json", "--reason", "too_deep", "--tenant", "acme", "--field", "body").splitlines()
     assert {json.loads(line)["origin"] for line in chosen} == {
         f"{queue.kind.name}/0@{n}" for n in range(30) if n % 2 and n % 3
@@ -192,7 +193,7 @@ def test_looked_at_and_counted(queue: Queue) -> None:
     assert "no dead letters" in queue.run("list", "--quarantine")
 
 
-def test_one_letter_shown_and_its_bytes_written_exactly(queue: Queue, tmp_path: Path) -> None:
+def test_one_dead_letter_is_shown_and_its_bytes_are_written_exactly(queue: Queue, tmp_path: Path) -> None:
     value = bytes(range(256))
     queue.put(message(4, kind=queue.kind, value=value, headers=(("trace", b"\xff"),)))
     [held] = queue.held(queue.kind.dlq)
@@ -218,18 +219,18 @@ def test_a_dry_run_writes_nothing_and_commits_nothing(queue: Queue) -> None:
     assert [queue.reader.watermarks(topic) for topic in topics] == before
     assert queue.positions("dry") == {}
     reported = queue.reported("replay", "--json", "--group", "dry", "--reason", "too_deep")
-    assert reported["replayed"] == 15, "the very same is done once it is meant"
+    assert reported["replayed"] == 15, "the replay itself did something else"
     assert sum(queue.positions("dry").values()) == 30
 
 
-def test_choices_do_not_hide_letters_from_each_other(queue: Queue) -> None:
+def test_selections_do_not_hide_dead_letters_from_each_other(queue: Queue) -> None:
     queue.put(*mixed(queue.kind, 30))
     for reason in ("too_deep", "model_failed", "too_deep"):
         queue.run("replay", "--reason", reason)
     assert contents(queue.held(queue.kind.redo)) == contents(queue.held(queue.kind.dlq))
 
 
-def test_killed_in_the_middle_it_goes_on_and_repeats_at_most_one_chunk(queue: Queue) -> None:
+def test_a_replay_killed_in_the_middle_resumes_and_repeats_at_most_one_chunk(queue: Queue) -> None:
     queue.put(*mixed(queue.kind, 600))
     arguments = ("replay", "--reason", "model_failed", "--rate", RATE)
     for wanted in (80, 160):
@@ -239,17 +240,17 @@ def test_killed_in_the_middle_it_goes_on_and_repeats_at_most_one_chunk(queue: Qu
             doomed.wait()
         assert queue.depth(queue.kind.redo) < 300, "the kill came too late to show anything"
     queue.run("replay", "--reason", "model_failed")
-    letters = queue.held(queue.kind.dlq)
-    chosen = contents([each for each in letters if dict(each.headers)["millrace-reason"] == b"model_failed"])
+    dead_letters = queue.held(queue.kind.dlq)
+    chosen = contents([each for each in dead_letters if dict(each.headers)["millrace-reason"] == b"model_failed"])
     redo = contents(queue.held(queue.kind.redo))
     assert redo.keys() == chosen.keys()
     assert redo.total() - chosen.total() <= 2 * CHUNK
 
 
-def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays_clean(
+def test_records_that_fail_again_return_until_they_are_quarantined_and_the_audit_stays_clean(
     queue: Queue, tmp_path: Path
 ) -> None:
-    """40 tickets fail in the model; a replay under a mended model saves all but 5, which end in quarantine."""
+    """40 tickets fail in the model; a replay after the model is fixed saves all but 5, which end in quarantine."""
     seen, store = Seen(), EdgeStore(tmp_path / "store")
     words = ["HOPELESS" if n < 5 else "POISON" if n < 40 else "fine" for n in range(120)]
     queue.send([f"{word} {n}" for n, word in enumerate(words)])
@@ -273,16 +274,18 @@ def test_what_fails_again_comes_back_until_it_is_quarantined_and_the_audit_stays
     assert (findings.settled, findings.repeated, findings.pending) == (165, 0, 0)
 
 
-def test_what_was_quarantined_is_replayed_after_a_mend_once_each_and_counts_anew(queue: Queue, tmp_path: Path) -> None:
-    """Ten letters and ten older ones of the same records stand in quarantine; the queue itself is empty."""
+def test_quarantined_dead_letters_are_replayed_once_each_after_a_fix_and_their_count_starts_again(
+    queue: Queue, tmp_path: Path
+) -> None:
+    """Ten dead letters and ten older ones of the same records are in quarantine; the queue itself is empty."""
     seen, store = Seen(), EdgeStore(tmp_path / "store")
     for count in (b"3", b"5"):
-        letters = [message(n, kind=queue.kind, headers=(("millrace-replays", count),)) for n in range(10)]
-        queue.put(*[Message(queue.kind.quarantine, each.key, each.value, each.headers) for each in letters])
+        dead_letters = [message(n, kind=queue.kind, headers=(("millrace-replays", count),)) for n in range(10)]
+        queue.put(*[Message(queue.kind.quarantine, each.key, each.value, each.headers) for each in dead_letters])
     reported = queue.reported("replay", "--quarantine", "--json")
     assert (reported["replayed"], reported["repeated"], reported["quarantined"]) == (10, 10, 0)
     assert {dict(record.headers)["millrace-replays"] for record in queue.held(queue.kind.redo)} == {b"1"}
-    assert queue.reported("replay", "--quarantine", "--json")["replayed"] == 0, "it goes on where it stopped"
+    assert queue.reported("replay", "--quarantine", "--json")["replayed"] == 0, "it resumes where it stopped"
     with queue.working(tmp_path, store, FakeModel(), seen):
         seen.wait_settled(10)
     assert Counter(seen.outcomes) == {Outcome.ROUTED: 10}
@@ -291,7 +294,7 @@ def test_what_was_quarantined_is_replayed_after_a_mend_once_each_and_counts_anew
     assert (findings.clean, findings.settled, findings.points) == (True, 10, 10), findings
 
 
-def test_a_replay_that_cannot_know_what_it_has_sent_says_so(queue: Queue) -> None:
+def test_a_replay_without_a_position_warns_that_it_starts_from_the_oldest(queue: Queue) -> None:
     queue.put(*mixed(queue.kind, 30))
     assert queue.warned("replay", "--dry-run")
     assert queue.warned("replay")
@@ -300,7 +303,7 @@ def test_a_replay_that_cannot_know_what_it_has_sent_says_so(queue: Queue) -> Non
 
 
 def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) -> None:
-    """The same letters twice in redo: each record has its outcome, and there is one point per ticket."""
+    """The same dead letters are in redo twice: each record has its outcome, and there is one point per ticket."""
     seen, store = Seen(), EdgeStore(tmp_path / "store")
     queue.put(*[message(n, kind=queue.kind) for n in range(50)])
     queue.run("replay")
@@ -313,7 +316,7 @@ def test_a_killed_replay_is_absorbed_by_the_guard(queue: Queue, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Path) -> None:
+def test_purged_dead_letters_are_deleted_and_the_audit_knows(queue: Queue, tmp_path: Path) -> None:
     seen, store = Seen(), EdgeStore(tmp_path / "store")
     queue.send(["POISON" if n < 20 else "fine" for n in range(60)])
     with queue.working(tmp_path, store, FakeModel(), seen):
@@ -332,20 +335,20 @@ def test_purged_letters_are_gone_and_the_audit_knows(queue: Queue, tmp_path: Pat
 
 
 @pytest.mark.parametrize("broker", ["embedded"], indirect=True)
-def test_the_embedded_broker_says_that_it_cannot_purge(queue: Queue) -> None:
+def test_the_embedded_broker_reports_that_it_cannot_purge(queue: Queue) -> None:
     queue.put(message(kind=queue.kind))
     assert "the embedded broker cannot delete records" in queue.run("purge", "--all", "--yes", code=1)
 
 
 class Failing(FakeModel):
-    """Fails on texts that hold any of several words."""
+    """Fails on texts that contain any of several words."""
 
     def __init__(self, *words: str) -> None:
         super().__init__(poison=words[0])
         self._words = words
 
     def embed(self, texts: Any) -> Any:
-        """Embed, or fail."""
+        """Embed the texts, or fail."""
         for word in self._words:
             self._poison = word
             if any(word in text for text in texts):

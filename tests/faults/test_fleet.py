@@ -1,9 +1,9 @@
-"""Three workers of one group on one store and a real Kafka, killed or frozen at moments nobody chose.
+"""Three workers of one group on one store and a real Kafka, killed or frozen at random moments.
 
-Green shows that nothing is missing, stale or contradicted, and that little is repeated; and that a version has one decision
-though two workers meet it while the votes change. It does not show a real Qdrant
-server (the stand-in's docstring says what it is not), nor the full figures: `benchmarks/faults/kills.py` and
-`frozen.py` do those.
+Green shows that nothing is missing, stale or contradicted, and that little is repeated; and that a version has one
+decision even if two workers process it while the votes change. It does not show a real Qdrant server (the docstring of
+the stand-in states what it does not show), nor the full figures: `benchmarks/faults/kills.py` and `frozen.py` give
+those.
 """
 
 from schemas.outcomes import Outcome
@@ -27,7 +27,7 @@ def test_killed_at_random_moments_nothing_is_lost(own_kafka: KafkaServer) -> Non
 VOTES = Campaign(records=1_000, partitions=3, freezes=2, slow_s=0.8, votes=True, max_records=12)
 
 
-def test_frozen_past_its_session_a_worker_publishes_no_decision_of_its_own(own_kafka: KafkaServer) -> None:
+def test_a_worker_frozen_past_its_session_publishes_no_decision_of_its_own(own_kafka: KafkaServer) -> None:
     reported = run_campaign(VOTES, own_kafka)
     assert reported.frozen == VOTES.freezes
     assert reported.findings.clean, reported.findings

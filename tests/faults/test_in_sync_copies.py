@@ -1,7 +1,7 @@
-"""Three Kafka brokers of which one or two are killed, so that writes are refused for want of in-sync copies.
+"""Three Kafka brokers of which one or two are killed, so that writes are refused for lack of in-sync replicas.
 
-The reason has to be in the text of the pause and in `doctor`. Green does not show brokers and controllers on machines of
-their own, nor a copy that merely lags.
+The reason must be in the text of the pause and in `doctor`. Green does not show brokers and controllers on separate
+machines, nor a replica that merely lags.
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0
 STRICT = "strict"
-"""A topic that wants all three copies."""
+"""A topic that requires all three copies."""
 
 
 @pytest.fixture
-def three() -> Iterator[KafkaServer]:
-    """Give three brokers with the topics, three copies each."""
+def three_brokers() -> Iterator[KafkaServer]:
+    """Yield three brokers with the topics, three copies each."""
     if reason := why_unavailable():
         missing(reason)
     with KafkaServer(nodes=3) as server:
@@ -64,22 +64,26 @@ def refused(server: KafkaServer, topic: str) -> str:
     return sink.last_error
 
 
-def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three: KafkaServer) -> None:
-    assert [found.state for found in look(three)] == ["ok"]
-    three.kill(2)
-    wait_until(lambda: in_sync(three, STRICT, 2) and in_sync(three, "tickets", 2), TIMEOUT_S, "the copy out of sync")
-    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync copies, min.insync.replicas requires 3" in refused(
-        three, STRICT
+def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three_brokers: KafkaServer) -> None:
+    assert [found.state for found in look(three_brokers)] == ["ok"]
+    three_brokers.kill(2)
+    wait_until(
+        lambda: in_sync(three_brokers, STRICT, 2) and in_sync(three_brokers, "tickets", 2),
+        TIMEOUT_S,
+        "the copy out of sync",
     )
-    ok, lagging = look(three)
+    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync copies, min.insync.replicas requires 3" in refused(
+        three_brokers, STRICT
+    )
+    ok, lagging = look(three_brokers)
     assert (ok.state, lagging.state) == ("ok", "warning")
     assert "tickets.redo: 12 of 12 partitions have 2 in-sync copies of 3" in lagging.detail
 
-    # The controllers have lost their majority with the second one, and the metadata show its copies as in sync for ever.
-    three.kill(3)
+    # The controllers lost their majority with the second broker, and the metadata shows its copies as in sync forever.
+    three_brokers.kill(3)
     reason = "12 of 12 partitions have 1 in-sync copy, min.insync.replicas requires 2"
-    assert f"tickets.routed: {reason}" in refused(three, "tickets.routed")
-    [wrong] = [found for found in look(three) if found.state == "wrong"]
+    assert f"tickets.routed: {reason}" in refused(three_brokers, "tickets.routed")
+    [wrong] = [found for found in look(three_brokers) if found.state == "wrong"]
     assert wrong.detail.startswith("writes are refused: ")
     for topic in TICKETS.topics():
         assert f"{topic.name}: {reason}" in wrong.detail

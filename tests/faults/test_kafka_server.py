@@ -1,7 +1,7 @@
 """The Kafka fixture is a real broker: records survive its death, and it leaves no process behind.
 
-A green run does not prove anything of Millrace, nor that data survives the loss of the machine: a killed process leaves
-its writes with the operating system.
+A green run does not prove anything about Millrace, nor that data survives the loss of the machine: the operating system
+keeps the writes of a killed process.
 """
 
 import os
@@ -63,13 +63,13 @@ def consume(bootstrap: str, topic: str, group: str) -> list[bytes]:
     return sorted(values)
 
 
-def test_records_go_in_and_come_out(kafka_server: KafkaServer) -> None:
+def test_records_are_produced_and_consumed(kafka_server: KafkaServer) -> None:
     create(kafka_server.bootstrap, "ten", partitions=3)
     produce(kafka_server.bootstrap, "ten")
     assert consume(kafka_server.bootstrap, "ten", "readers") == VALUES
 
 
-def test_topics_are_not_made_by_asking(kafka_server: KafkaServer) -> None:
+def test_asking_for_a_topic_does_not_create_it(kafka_server: KafkaServer) -> None:
     admin = AdminClient({"bootstrap.servers": kafka_server.bootstrap})
     admin.list_topics("never-created", timeout=10)
     assert "never-created" not in admin.list_topics(timeout=10).topics
@@ -85,7 +85,7 @@ def test_data_survives_a_kill_and_a_restart(own_server: KafkaServer) -> None:
     assert consume(own_server.bootstrap, "kept", "after-restart") == VALUES
 
 
-def test_three_nodes_go_on_without_one() -> None:
+def test_three_nodes_continue_without_one() -> None:
     with KafkaServer(nodes=3) as cluster:
         create(cluster.bootstrap, "copied", partitions=3, copies=3)
         produce(cluster.bootstrap, "copied")
@@ -94,7 +94,7 @@ def test_three_nodes_go_on_without_one() -> None:
         cluster.start(node=2)
 
 
-def test_nothing_is_left_when_the_run_itself_is_killed() -> None:
+def test_no_process_is_left_when_the_test_run_itself_is_killed() -> None:
     script = """
         import os, signal
         from tests.support.kafka.server import KafkaServer
@@ -117,7 +117,7 @@ def _wait_for_end(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        # Soon: a broker whose folder is gone ends by itself too, some twenty seconds later.
+        # Soon: a broker whose folder was deleted also ends by itself, some twenty seconds later.
         readable, _, _ = select.select([handle], [], [], 5)
         assert readable, f"process {pid} still runs"
     finally:

@@ -1,4 +1,4 @@
-"""Three Kafka brokers, of which the leader of a partition is killed while records keep coming.
+"""Three Kafka brokers, of which the leader of a partition is killed while records keep arriving.
 
 Green shows that the worker follows the leader by itself and that nothing is missing. It does not show how soon
 (`benchmarks/faults/brokers.py` measures that), nor brokers that cannot reach each other.
@@ -16,16 +16,16 @@ from tests.support.services import missing
 
 
 @pytest.fixture
-def three() -> Iterator[KafkaServer]:
-    """Give three brokers."""
+def three_brokers() -> Iterator[KafkaServer]:
+    """Yield three brokers."""
     if reason := why_unavailable():
         missing(reason)
     with KafkaServer(nodes=3) as server:
         yield server
 
 
-def test_a_moved_leader_costs_nothing_but_time(three: KafkaServer, tmp_path: Path) -> None:
-    with trial(three, tmp_path, partitions=3, records_per_s=50) as on:
+def test_a_moved_leader_costs_only_time(three_brokers: KafkaServer, tmp_path: Path) -> None:
+    with trial(three_brokers, tmp_path, partitions=3, records_per_s=50) as on:
         on.move_leader(partition=0)
         findings = on.finish()
         assert findings.clean, findings

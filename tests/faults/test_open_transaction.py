@@ -1,7 +1,7 @@
-"""A transaction that a producer leaves open on a real Kafka: what waits behind it is shown by doctor, audit and the worker.
+"""An open transaction on a real Kafka: doctor, audit and the worker show the records that wait behind it.
 
-Green does not show a hanging transaction, whose producer the coordinator has forgotten; and the worker decides with the
-model that is installed, since only what it says of itself is looked at.
+Green does not show a hanging transaction, whose producer the coordinator has forgotten; and the worker runs with the
+installed model, since only its status is checked.
 """
 
 import json
@@ -55,7 +55,7 @@ def fill(producer: Producer, records: int, topic: str = "tickets") -> None:
 
 @contextmanager
 def left_open(server: KafkaServer, topic: str = "tickets") -> Iterator[Producer]:
-    """Commit a transaction, whose markers stay, and leave another open."""
+    """Commit one transaction, whose markers stay in the log, and leave another open."""
     producer = transactional(server)
     producer.begin_transaction()
     fill(producer, 2 * PARTITIONS, topic)
@@ -69,7 +69,7 @@ def left_open(server: KafkaServer, topic: str = "tickets") -> Iterator[Producer]
 
 
 def commit_all_records(server: KafkaServer) -> None:
-    """Commit behind each partition's last record, and before the marker of its transaction."""
+    """Commit offsets after each partition's last record, and before the marker of its transaction."""
     config = {"bootstrap.servers": server.bootstrap, "group.id": GROUP, "log_level": 0}
     with closing(Consumer(config)) as consumer:
         places = [TopicPartition("tickets", number, 2) for number in range(PARTITIONS)]
@@ -77,14 +77,14 @@ def commit_all_records(server: KafkaServer) -> None:
 
 
 def look(server: KafkaServer) -> Finding:
-    """Return what the doctor finds of the group."""
+    """Return the doctor's finding about the group."""
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
     return findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))[-1]
 
 
 @pytest.fixture
 def kafka(own_kafka: KafkaServer) -> KafkaServer:
-    """Give a broker with the topics."""
+    """Return a broker with the topics."""
     names = [topic.name for topic in TICKETS.topics()]
     create_topics(own_kafka.bootstrap, TICKETS.topics(PARTITIONS), 1)
     wait_until(lambda: len(survey_cluster(own_kafka.bootstrap, names, 5).partitions) == len(names), TIMEOUT_S, "topics")
@@ -93,14 +93,14 @@ def kafka(own_kafka: KafkaServer) -> KafkaServer:
 
 @pytest.fixture
 def own_secure(certificates: Certificates) -> Iterator[KafkaServer]:
-    """Give a broker with access rules that no other test uses."""
+    """Return a broker with access rules that no other test uses."""
     if reason := why_unavailable():
         missing(reason)
     with KafkaServer(certificates=certificates) as server:
         yield server
 
 
-def test_the_doctor_counts_what_waits_and_no_marker(kafka: KafkaServer) -> None:
+def test_the_doctor_counts_waiting_records_and_no_markers(kafka: KafkaServer) -> None:
     with left_open(kafka):
         commit_all_records(kafka)
         found = look(kafka)
@@ -109,10 +109,10 @@ def test_the_doctor_counts_what_waits_and_no_marker(kafka: KafkaServer) -> None:
         assert re.fullmatch(rf"{GROUP} is empty, 0 records behind; {waits}", found.detail), found.detail
         assert "kafka-transactions.sh" in found.fix
     found = look(kafka)
-    assert (found.state, found.detail) == ("ok", f"{GROUP} is empty, 0 records behind"), "what was aborted is no record"
+    assert (found.state, found.detail) == ("ok", f"{GROUP} is empty, 0 records behind"), "aborted records do not count"
 
 
-def test_the_audit_counts_what_waits_apart_from_what_is_pending(kafka: KafkaServer) -> None:
+def test_the_audit_counts_waiting_records_separately_from_pending_ones(kafka: KafkaServer) -> None:
     environment = {"MILLRACE_BROKER__BOOTSTRAP": kafka.bootstrap}
     with left_open(kafka):
         as_text = millrace(environment, "audit", "--no-points")
@@ -127,13 +127,13 @@ def test_the_audit_counts_what_waits_apart_from_what_is_pending(kafka: KafkaServ
     assert "open transaction" not in after.stdout
 
 
-def test_the_audit_says_that_results_are_not_read(kafka: KafkaServer) -> None:
+def test_the_audit_reports_results_that_it_could_not_read(kafka: KafkaServer) -> None:
     with left_open(kafka, "tickets.outcomes"):
         done = millrace({"MILLRACE_BROKER__BOOTSTRAP": kafka.bootstrap}, "audit", "--no-points")
     assert f"{WAITING} records of tickets.outcomes wait behind an open transaction" in done.stdout
 
 
-def test_a_running_worker_is_ready_and_notes_what_waits(kafka: KafkaServer, tmp_path: Path) -> None:
+def test_a_running_worker_is_ready_and_notes_the_waiting_records(kafka: KafkaServer, tmp_path: Path) -> None:
     environment = {
         "MILLRACE_BROKER__BOOTSTRAP": kafka.bootstrap,
         "MILLRACE_STORE__PATH": str(tmp_path / "store"),
@@ -151,7 +151,7 @@ def test_a_running_worker_is_ready_and_notes_what_waits(kafka: KafkaServer, tmp_
         assert 'millrace_open_transaction_records{stream="tickets"} 0.0' in worker.served()
 
 
-def test_a_user_who_may_only_describe_learns_the_number_and_what_is_hidden(
+def test_a_user_who_may_only_describe_sees_the_number_and_what_is_hidden(
     own_secure: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
     create_topics(own_secure.bootstrap, TICKETS.topics(PARTITIONS), 1)
@@ -169,5 +169,5 @@ def test_a_user_who_may_only_describe_learns_the_number_and_what_is_hidden(
     assert "Traceback" not in done.stdout + done.stderr
     assert "DescribeConfigs" not in with_settings.stdout
     assert "writes are refused" not in with_settings.stdout, (
-        "a broker that refuses this user is no broker that is silent"
+        "a broker that refuses this user was reported as one that does not answer"
     )

@@ -1,7 +1,8 @@
-"""A partition that leaves a paused worker and comes back when it works again: it must be read.
+"""A partition that leaves a paused worker and comes back after the pause must be read.
 
-The client keeps the pause of a partition that is given up. Green shows it on the embedded broker under the classic
-protocol; under the new one, `benchmarks/faults/kills.py` fills buffers and moves partitions at moments nobody chose.
+The client keeps the pause of a partition that was revoked. Green shows it on the embedded broker under the classic
+protocol; it does not show the new one: `benchmarks/faults/kills.py` fills buffers and moves partitions at random
+moments.
 """
 
 from contextlib import closing
@@ -19,7 +20,7 @@ TIMEOUT_S = 60.0
 RECORDS = 80
 
 
-def test_what_left_during_a_pause_and_came_back_is_read() -> None:
+def test_a_partition_that_left_during_a_pause_and_came_back_is_read() -> None:
     settings = BrokerSettings(group_protocol="classic", session_timeout_s=6)
     with EmbeddedBroker() as broker:
         broker.create([topic.name for topic in TICKETS.topics()])

@@ -1,7 +1,7 @@
-"""Two workers of one group on a real Kafka: one joins in the middle, the other leaves, and nothing is told twice.
+"""Two workers of one group on a real Kafka: one joins in the middle, one leaves, and no result is published twice.
 
-Both write to one Qdrant Edge, each from its own thread, so that their writes really meet. Green does not show a member that
-is evicted: that is a lost partition, shown by the kill tests and by the contract suite of the broker.
+Both write to one Qdrant Edge, each from its own thread, so that their writes really overlap. Green does not show a
+member that is evicted: that is a lost partition, which the kill tests and the contract suite of the broker show.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ TIMEOUT_S = 60.0
 
 @pytest.fixture
 def bootstrap(own_kafka: KafkaServer) -> str:
-    """Give a Kafka of its own with topics of four partitions."""
+    """Return a Kafka of its own with topics of four partitions."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(PARTITIONS), replication=1)
     return own_kafka.bootstrap
 

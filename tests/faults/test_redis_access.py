@@ -1,6 +1,7 @@
-"""Redis with TLS, a password and access rules: only who should comes in, with no more rights than the docs say.
+"""Redis with TLS, a password and access rules: only permitted clients get in, with no more rights than the docs list.
 
-A green run does not prove anything about an attacker who owns the authority, nor about other users of the same Redis.
+A green run does not prove anything about an attacker who controls the certificate authority, nor about other users of
+Redis.
 """
 
 from collections.abc import Iterator
@@ -40,8 +41,8 @@ def mutual(certificates: Certificates, _redis_can_run: None) -> Iterator[RedisSe
         yield server
 
 
-def works(cache: RedisCache) -> bool:
-    """Whether a vector that is put comes back."""
+def is_usable(cache: RedisCache) -> bool:
+    """Return whether a stored vector comes back."""
     with closing(cache):
         cache.put_many({KEY: Embedded(VECTOR, 1)})
         return KEY in cache.get_many([KEY])
@@ -51,54 +52,54 @@ def url(server: RedisServer, who: str = f"{USER}:{ENCODED}@", scheme: str = "red
     return f"{scheme}://{who}127.0.0.1:{server.port}"
 
 
-def test_the_documented_rule_is_the_one_tried_here() -> None:
+def test_the_documented_rule_is_the_one_tested_here() -> None:
     page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     assert RULE.replace(PASSWORD, "PASSWORD") in page
 
 
 def test_tls_a_user_and_the_least_rights_are_enough(guarded: RedisServer, certificates: Certificates) -> None:
     reported = RecordingObserver()
-    assert works(redis_cache(url(guarded), DIM, reported=reported, ca_file=certificates.authority))
+    assert is_usable(redis_cache(url(guarded), DIM, reported=reported, ca_file=certificates.authority))
     assert reported.failures == []
 
 
 def refusal(server: RedisServer, address: str, **changes: Any) -> tuple[str, str]:
-    """Return kind and wording of the one line that is logged when a cache cannot be used."""
+    """Return kind and wording of the one line that is logged if a cache cannot be used."""
     reported = RecordingObserver()
     with capture_logs() as lines:
-        assert not works(redis_cache(address, DIM, reported=reported, **changes))
+        assert not is_usable(redis_cache(address, DIM, reported=reported, **changes))
     assert lines
     assert reported.failures
     assert PASSWORD not in repr(lines)
     return reported.failures[0][1], str(lines[0]["error"])
 
 
-def test_a_stranger_s_authority_is_not_believed(guarded: RedisServer, certificates: Certificates) -> None:
+def test_an_unknown_authority_is_not_trusted(guarded: RedisServer, certificates: Certificates) -> None:
     kind, said = refusal(guarded, url(guarded), ca_file=certificates.stranger)
     assert (kind, said) == ("connection", "CERTIFICATE_VERIFY_FAILED")
 
 
-def test_a_server_of_another_name_is_not_believed(guarded: RedisServer, certificates: Certificates) -> None:
-    address = url(guarded).replace("127.0.0.1", "localhost")  # the certificate has the address alone
+def test_a_server_with_another_name_is_not_trusted(guarded: RedisServer, certificates: Certificates) -> None:
+    address = url(guarded).replace("127.0.0.1", "localhost")  # the certificate contains the address only
     kind, said = refusal(guarded, address, ca_file=certificates.authority)
     assert (kind, said) == ("connection", "CERTIFICATE_VERIFY_FAILED")
 
 
-def test_without_tls_there_is_no_way_in(guarded: RedisServer) -> None:
+def test_a_connection_without_tls_is_refused(guarded: RedisServer) -> None:
     kind, _ = refusal(guarded, url(guarded, scheme="redis"))
     assert kind in ("connection", "protocol", "timeout")
 
 
 @pytest.mark.parametrize(("who", "said"), [("millrace:wrong@", "WRONGPASS"), ("", "NOAUTH"), (":secret@", "WRONGPASS")])
-def test_who_is_not_the_user_is_refused(guarded: RedisServer, certificates: Certificates, who: str, said: str) -> None:
+def test_wrong_credentials_are_refused(guarded: RedisServer, certificates: Certificates, who: str, said: str) -> None:
     kind, reported = refusal(guarded, url(guarded, who), ca_file=certificates.authority)
     assert kind == "refused"
     assert said in reported or "Authentication" in reported
 
 
-def test_where_clients_must_show_a_certificate(mutual: RedisServer, certificates: Certificates) -> None:
+def test_a_server_that_requires_client_certificates(mutual: RedisServer, certificates: Certificates) -> None:
     own: dict[str, Any] = {"cert_file": certificates.client, "key_file": certificates.client_key}
-    assert works(redis_cache(url(mutual, ""), DIM, ca_file=certificates.authority, **own))
+    assert is_usable(redis_cache(url(mutual, ""), DIM, ca_file=certificates.authority, **own))
     kind, _ = refusal(mutual, url(mutual, ""), ca_file=certificates.authority)
     assert kind == "connection"
 
@@ -111,7 +112,7 @@ def test_where_clients_must_show_a_certificate(mutual: RedisServer, certificates
         ({"cert_file": "client", "key_file": "locked_key"}, "CERT_FILE"),
     ],
 )
-def test_files_that_do_not_fit_stop_the_start(certificates: Certificates, files: dict[str, str], named: str) -> None:
+def test_wrong_certificate_files_stop_the_start(certificates: Certificates, files: dict[str, str], named: str) -> None:
     chosen = {setting: getattr(certificates, file) for setting, file in files.items()}
     with pytest.raises(Fatal, match=f"MILLRACE_CACHE__{named}"):
         redis_cache("rediss://127.0.0.1", DIM, **chosen)

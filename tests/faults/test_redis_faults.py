@@ -1,6 +1,7 @@
-"""Redis frozen, killed, started again or refusing: the cache forgets, counts, is left alone for a while, and comes back.
+"""Redis frozen, killed, restarted or refusing: the cache counts misses, leaves it alone for a while, and returns.
 
-Waits are a manual clock's; only a time-out is real time. A green run does not prove how long a real outage slows a worker.
+Waits use a manual clock; only a time-out is real time. A green run does not prove how long a real outage slows a
+worker.
 """
 
 from collections.abc import Iterator
@@ -29,14 +30,14 @@ LONG_S = 60.0
 
 
 class Watched:
-    """A cache in a Redis of its own, a manual clock, and what was told."""
+    """A cache in a Redis of its own, a manual clock, and the reports."""
 
     def __init__(self, server: RedisServer, timeout_s: float) -> None:
         self.server, self.clock, self.reported = server, ManualClock(), RecordingObserver()
         self.cache: RedisCache = redis_cache(server.url, DIM, self.clock, self.reported, timeout_s=timeout_s)
 
     def put(self) -> None:
-        """Write the one vector."""
+        """Store the one vector."""
         self.cache.put_many({KEY: Embedded(VECTOR, 1)})
 
     def later(self) -> None:
@@ -45,13 +46,13 @@ class Watched:
         self.clock.seconds += LONG_S
 
     def knows(self) -> bool:
-        """Read it."""
+        """Return whether the cache has the vector."""
         return KEY in self.cache.get_many([KEY])
 
 
 @pytest.fixture
 def watched(own_redis: RedisServer) -> Iterator[Watched]:
-    """Give a patient cache, for what answers at once."""
+    """Yield a cache with a long time-out, for a server that answers at once."""
     watched = Watched(own_redis, timeout_s=10)
     with closing(watched.cache):
         yield watched
@@ -59,13 +60,13 @@ def watched(own_redis: RedisServer) -> Iterator[Watched]:
 
 @pytest.fixture
 def impatient(own_redis: RedisServer) -> Iterator[Watched]:
-    """Give a cache for a server that will not answer."""
+    """Yield a cache with a short time-out, for a server that will not answer."""
     watched = Watched(own_redis, timeout_s=0.5)
     with closing(watched.cache):
         yield watched
 
 
-def test_a_frozen_server_costs_one_time_out_and_not_one_a_batch(impatient: Watched) -> None:
+def test_a_frozen_server_costs_one_time_out_and_not_one_per_batch(impatient: Watched) -> None:
     impatient.put()
     impatient.server.freeze()
     for _ in range(50):
@@ -75,12 +76,12 @@ def test_a_frozen_server_costs_one_time_out_and_not_one_a_batch(impatient: Watch
     impatient.server.thaw()
 
 
-def test_it_is_used_again_when_it_runs_again(impatient: Watched) -> None:
+def test_the_server_is_used_again_once_it_runs_again(impatient: Watched) -> None:
     impatient.put()
     impatient.server.freeze()
     assert not impatient.knows()
     impatient.server.thaw()
-    assert not impatient.knows(), "not before the wait is over"
+    assert not impatient.knows(), "it was used before the wait was over"
     impatient.later()
     assert impatient.knows()
     assert impatient.reported.up == {"get": True, "put": False}
@@ -97,7 +98,7 @@ def test_each_further_try_costs_one_time_out(impatient: Watched) -> None:
     impatient.server.thaw()
 
 
-def test_a_killed_server_is_a_miss_and_comes_back_empty(watched: Watched) -> None:
+def test_a_killed_server_causes_misses_and_is_empty_after_its_restart(watched: Watched) -> None:
     watched.put()
     assert watched.knows()
     watched.server.kill()
@@ -113,7 +114,7 @@ def test_a_killed_server_is_a_miss_and_comes_back_empty(watched: Watched) -> Non
     assert watched.reported.up == {"get": True, "put": True}
 
 
-def test_a_connection_lost_between_two_calls_costs_at_most_a_miss(watched: Watched) -> None:
+def test_a_connection_lost_between_two_calls_costs_at_most_one_miss(watched: Watched) -> None:
     watched.put()
     watched.server.kill()
     watched.server.start()
@@ -141,7 +142,7 @@ def test_each_change_of_state_is_logged_once(impatient: Watched) -> None:
     ]
 
 
-def test_a_server_that_is_full_is_still_read(watched: Watched) -> None:
+def test_a_full_server_is_still_read(watched: Watched) -> None:
     watched.put()
     watched.server.command("CONFIG", "SET", "maxmemory", "1")
     watched.cache.put_many({cache_key("text", b"two", "00000001"): Embedded(VECTOR, 1)})
@@ -150,7 +151,7 @@ def test_a_server_that_is_full_is_still_read(watched: Watched) -> None:
     assert watched.knows()
 
 
-def test_nobody_listens_at_all() -> None:
+def test_a_port_where_nothing_listens_causes_misses() -> None:
     reported = RecordingObserver()
     with closing(redis_cache("redis://127.0.0.1:1", DIM, ManualClock(), reported)) as cache:
         assert cache.get_many([KEY]) == {}
@@ -158,14 +159,14 @@ def test_nobody_listens_at_all() -> None:
     assert reported.failures == [("get", "connection")]
 
 
-def test_a_name_that_is_not_found_is_a_miss() -> None:
+def test_a_host_name_that_is_not_found_causes_misses() -> None:
     reported = RecordingObserver()
     with closing(redis_cache("redis://name.invalid", DIM, ManualClock(), reported)) as cache:
         assert cache.get_many([KEY]) == {}
     assert [operation for operation, _ in reported.failures] == ["get"]
 
 
-def test_waits_grow_and_are_never_shorter_than_the_least(watched: Watched) -> None:
+def test_waits_grow_and_are_never_shorter_than_the_minimum(watched: Watched) -> None:
     watched.server.kill()
     tries = []
     for _ in range(4_000):
@@ -177,10 +178,10 @@ def test_waits_grow_and_are_never_shorter_than_the_least(watched: Watched) -> No
     waits = np.diff(tries)
     assert waits.min() >= LEAST_S - 1e-6
     assert waits.max() <= 31.2
-    assert len(tries) < 70, "with a mean wait of some 16 s there are about 30 tries in 400 s"
+    assert len(tries) < 70, "a mean wait of some 16 s gives about 30 tries in 400 s"
 
 
-def test_texts_are_embedded_once_whatever_level_knows_them(watched: Watched) -> None:
+def test_texts_are_embedded_once_whichever_level_has_them(watched: Watched) -> None:
     def embedder(memory_bytes: int) -> tuple[FakeModel, Embedder[str]]:
         model = FakeModel()
         levels: list[tuple[str, VectorCache]] = [("memory", MemoryCache(memory_bytes)), ("redis", watched.cache)]

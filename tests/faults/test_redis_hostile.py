@@ -1,6 +1,7 @@
-"""Whatever stands in Redis or answers in its place, the cache gives the right vector or none, and raises nothing.
+"""Whatever is stored in Redis or answers in its place, the cache gives the right vector or none, and raises nothing.
 
-A green run does not prove that a value made on purpose is refused: whoever may write to Redis can compute a checksum.
+A green run does not prove that a deliberately forged value is refused: anybody who may write to Redis can compute a
+checksum.
 """
 
 import struct
@@ -38,7 +39,7 @@ def value(key: bytes = KEY, dim: int = DIM, numbers: NumberFormat = "float32", w
 
 
 def forged(numbers: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bytes:
-    """Return a value whose checksum is right and whose numbers are no vector of ours."""
+    """Return a value whose checksum is right and whose numbers are no valid vector."""
     unit = np.zeros(len(numbers), np.float32)
     unit[0] = 1
     genuine = encode_vector(KEY, Embedded(unit, 1), "float32")
@@ -76,11 +77,11 @@ INVALID: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", list(INVALID))
-def test_what_is_not_exactly_right_is_a_miss(name: str) -> None:
+def test_a_value_that_is_not_exactly_right_is_a_miss(name: str) -> None:
     assert decode_vector(KEY, INVALID[name], DIM, "float32") is None
 
 
-def test_every_flipped_bit_is_noticed() -> None:
+def test_every_flipped_bit_is_detected() -> None:
     for place in range(len(GOOD)):
         flipped = bytearray(GOOD)
         flipped[place] ^= 1 << (place % 8)
@@ -88,11 +89,11 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("other", [None, 5, "text", [GOOD], bytearray(GOOD)])
-def test_what_is_no_bytes_is_a_miss(other: object) -> None:
+def test_a_value_that_is_not_bytes_is_a_miss(other: object) -> None:
     assert decode_vector(KEY, other, DIM, "float32") is None
 
 
-def test_float32_comes_back_bit_by_bit_and_float16_nearly() -> None:
+def test_float32_is_read_back_exactly_and_float16_approximately() -> None:
     exact, rounded = (
         decode_vector(KEY, value(numbers=numbers, windows=3), DIM, numbers) for numbers in ("float32", "float16")
     )
@@ -124,7 +125,9 @@ def name_of(key: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", [*INVALID, "a list"])
-def test_rubbish_in_redis_is_counted_and_written_over(redis_server: RedisServer, raw: "redis.Redis", name: str) -> None:
+def test_invalid_values_in_redis_are_counted_and_overwritten(
+    redis_server: RedisServer, raw: "redis.Redis", name: str
+) -> None:
     reported = RecordingObserver()
     with closing(redis_cache(redis_server.url, DIM, reported=reported)) as cache:
         cache.put_many({OTHER: Embedded(vector(2), 1)})
@@ -133,20 +136,20 @@ def test_rubbish_in_redis_is_counted_and_written_over(redis_server: RedisServer,
         else:
             raw.set(name_of(KEY), INVALID[name])
         assert list(cache.get_many([KEY, OTHER])) == [OTHER]
-        assert reported.invalid == (0 if name == "a list" else 1)  # MGET says nothing of what is no string
+        assert reported.invalid == (0 if name == "a list" else 1)  # MGET returns nothing for a value that is no string
         assert reported.failures == []
         cache.put_many({KEY: Embedded(vector(1), 1)})
         assert cache.get_many([KEY])[KEY].vector.tobytes() == vector(1).tobytes()
 
 
-def test_what_is_written_expires_and_has_our_prefix(redis_server: RedisServer, raw: "redis.Redis") -> None:
+def test_written_values_expire_and_have_the_prefix(redis_server: RedisServer, raw: "redis.Redis") -> None:
     with closing(redis_cache(redis_server.url, DIM, ttl_s=77)) as cache:
         cache.put_many({KEY: Embedded(vector(1), 1)})
     assert raw.keys() == [name_of(KEY).encode()]
     assert 0 < int(raw.ttl(name_of(KEY))) <= 77
 
 
-def test_many_keys_are_read_by_few_commands(redis_server: RedisServer, raw: "redis.Redis") -> None:
+def test_many_keys_are_read_with_few_commands(redis_server: RedisServer, raw: "redis.Redis") -> None:
     keys = [cache_key("text", str(number).encode(), "00000001") for number in range(1_000)]
     raw.config_resetstat()
     with closing(redis_cache(redis_server.url, DIM)) as cache:
@@ -175,7 +178,7 @@ LIES: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("lie", list(LIES))
-def test_a_server_that_lies_costs_one_failed_call(lie: str) -> None:
+def test_a_server_with_false_answers_costs_one_failed_call(lie: str) -> None:
     answer, kind = LIES[lie]
     reported = RecordingObserver()
     with Liar(answer) as liar, closing(redis_cache(liar.url, DIM, reported=reported, timeout_s=IMPATIENT_S)) as cache:
@@ -187,7 +190,7 @@ def test_a_server_that_lies_costs_one_failed_call(lie: str) -> None:
 
 
 @pytest.mark.parametrize("values", [b"*1\r\n:5\r\n", b"*1\r\n*0\r\n", b"*1\r\n$5\r\nhello\r\n", b"*1\r\n+OK\r\n"])
-def test_values_of_the_wrong_kind_are_rubbish(values: bytes) -> None:
+def test_values_of_the_wrong_type_are_invalid(values: bytes) -> None:
     reported = RecordingObserver()
     with Liar(says(values)) as liar, closing(redis_cache(liar.url, DIM, reported=reported)) as cache:
         assert cache.get_many([KEY]) == {}
@@ -195,12 +198,14 @@ def test_values_of_the_wrong_kind_are_rubbish(values: bytes) -> None:
 
 
 @pytest.mark.parametrize("call", [lambda c: c.get_many([KEY]), lambda c: c.put_many({KEY: Embedded(vector(1), 1)})])
-def test_a_server_that_quotes_the_password_does_not_bring_it_into_the_log(call: Callable[[RedisCache], object]) -> None:
+def test_the_password_is_not_logged_even_if_the_server_quotes_it(call: Callable[[RedisCache], object]) -> None:
     with Liar(quotes) as liar, capture_logs() as lines:
         url = liar.url.replace("redis://", f"redis://someone:{SECRET}@")
         with closing(redis_cache(url, DIM, timeout_s=IMPATIENT_S)) as cache:
             call(cache)
-        assert any(SECRET.encode() in request for request in liar.requests), "it was sent, so it could be quoted"
+        assert any(SECRET.encode() in request for request in liar.requests), (
+            "the password was not sent, so it could not be quoted"
+        )
     assert [line["kind"] for line in lines] == ["refused"]
     assert SECRET not in repr(lines)
     assert "someone" not in repr(lines)

@@ -1,4 +1,4 @@
-"""A whole worker with Redis well, frozen, killed, started again or full of rubbish: results and points are the same bytes.
+"""A whole worker with Redis well, frozen, killed, restarted or full of invalid values: the output bytes are equal.
 
 A green run does not prove anything about the time it takes, nor about a broker or a store other than the embedded ones.
 """
@@ -35,7 +35,7 @@ AGAIN = [event(ticket_id=f"U-{n}", body=f"question {n % 12}") for n in range(24)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker left behind, and what it took."""
+    """The results and points of a worker, and its cost."""
 
     results: list[bytes]
     vectors: list[bytes]
@@ -72,13 +72,13 @@ def work(folder: Path, cache: CacheSettings, trouble: Callable[[], None]) -> Out
 
 
 @pytest.fixture(scope="module")
-def without(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """Give what a worker leaves behind that has no cache at all."""
-    return work(tmp_path_factory.mktemp("without"), CacheSettings(memory_mib=0), lambda: None)
+def without_cache(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Return the outcome of a worker that has no cache at all."""
+    return work(tmp_path_factory.mktemp("without_cache"), CacheSettings(memory_mib=0), lambda: None)
 
 
 def invalid(server: RedisServer) -> None:
-    """Put under every key the value of another, and under every third something else."""
+    """Store under every key the value of another, and under every third something else."""
     with closing(redis.Redis(port=server.port)) as client:
         keys = sorted(client.keys())
         values = client.mget(keys)
@@ -87,7 +87,7 @@ def invalid(server: RedisServer) -> None:
 
 
 def restart(server: RedisServer) -> None:
-    """Kill it and start it again, empty."""
+    """Kill the server and start it again, empty."""
     server.kill()
     server.start()
 
@@ -103,21 +103,21 @@ TROUBLES: dict[str, Callable[[RedisServer], None]] = {
 
 @pytest.fixture(params=list(TROUBLES))
 def troubled(request: pytest.FixtureRequest, own_redis: RedisServer, tmp_path: Path) -> tuple[str, Outcome]:
-    """Give the name of a trouble and what a worker leaves behind that has Redis alone for a cache."""
+    """Return the name of a trouble and the outcome of a worker whose only cache is Redis."""
     timeout_s = 0.3 if request.param == "frozen" else PATIENT_S
     cache = CacheSettings(memory_mib=0, redis_url=SecretStr(own_redis.url), timeout_s=timeout_s)
     return request.param, work(tmp_path, cache, lambda: TROUBLES[request.param](own_redis))
 
 
-def test_results_and_points_are_the_same(without: Outcome, troubled: tuple[str, Outcome]) -> None:
+def test_results_and_points_are_the_same(without_cache: Outcome, troubled: tuple[str, Outcome]) -> None:
     trouble, found = troubled
-    assert len(without.results) == len(ARRIVING) + len(AGAIN)
-    assert found.results == without.results
-    assert found.vectors == without.vectors
+    assert len(without_cache.results) == len(ARRIVING) + len(AGAIN)
+    assert found.results == without_cache.results
+    assert found.vectors == without_cache.vectors
     kinds = {kind for _, kind in found.reported.failures}
     if trouble == "none":
         assert kinds == set()
-        assert found.embedded < without.embedded / 2
+        assert found.embedded < without_cache.embedded / 2
     elif trouble == "rubbish":
         assert found.reported.invalid > 0
         assert kinds == set()

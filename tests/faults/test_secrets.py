@@ -1,7 +1,7 @@
-"""No byte that a worker, a command or `doctor` prints or serves holds a secret, whoever refuses it, however much is logged.
+"""No output of a worker, a command or `doctor` contains a secret, whichever server refuses it, however much is logged.
 
-A green run does not prove anything about a core dump, another user's look at the process's environment, or what a server
-is sent.
+A green run does not prove anything about a core dump, another user who reads the process's environment, or the data
+sent to a server.
 """
 
 import os
@@ -46,7 +46,7 @@ def assert_no_secret(shown: str) -> None:
 
 
 class Running:
-    """A worker process; what it printed is read from a file."""
+    """A worker process; its output is read from a file."""
 
     def __init__(self, environment: dict[str, str], output: Path) -> None:
         self._output = output
@@ -65,7 +65,7 @@ class Running:
         return self._output.read_text(encoding="utf-8")
 
     def served(self) -> str:
-        """Return what the probes and the metrics answer."""
+        """Return the answers of the probes and the metrics."""
         wait_until(lambda: PORT.search(self.printed()) is not None, TIMEOUT_S, "running")
         found = PORT.search(self.printed())
         assert found is not None
@@ -79,7 +79,7 @@ def _get(port: int, page: str) -> str:
 
 
 @pytest.mark.parametrize("form", [["doctor"], ["doctor", "--json"]], ids=["text", "json"])
-def test_the_doctor_names_what_refuses_and_shows_no_secret(
+def test_the_doctor_names_the_refusing_server_and_shows_no_secret(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, form: list[str]
 ) -> None:
     with Liar(quotes) as liar:
@@ -100,7 +100,7 @@ def test_the_doctor_names_what_refuses_and_shows_no_secret(
 
 @contextmanager
 def running(environment: dict[str, str], folder: Path) -> Iterator[Running]:
-    """Run a worker, and end it by SIGTERM if it has not ended by itself."""
+    """Run a worker, and stop it by SIGTERM if it has not ended by itself."""
     worker = Running(environment, folder / "printed")
     try:
         yield worker
@@ -121,7 +121,7 @@ def running(environment: dict[str, str], folder: Path) -> Iterator[Running]:
         ["dlq", "replay"],
     ],
 )
-def test_a_command_with_a_wrong_password_says_so_in_one_line(
+def test_a_command_with_a_wrong_password_reports_it_in_one_line(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, command: list[str]
 ) -> None:
     file = tmp_path / "tickets.jsonl"
@@ -136,7 +136,7 @@ def test_a_command_with_a_wrong_password_says_so_in_one_line(
     assert_no_secret(done.stderr)
 
 
-def test_a_worker_with_a_wrong_password_ends_without_telling_it(
+def test_a_worker_with_a_wrong_password_ends_without_showing_it(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
     settings = user_environment(secure_kafka, certificates, tmp_path) | AS_TEXT | {"MILLRACE_BROKER__PASSWORD": WRONG}
@@ -147,7 +147,7 @@ def test_a_worker_with_a_wrong_password_ends_without_telling_it(
     assert_no_secret(worker.printed())
 
 
-def test_a_worker_that_does_not_believe_the_brokers_waits_and_says_why(
+def test_a_worker_that_does_not_trust_the_brokers_waits_and_reports_why(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
     own = {
@@ -165,7 +165,7 @@ def test_a_worker_that_does_not_believe_the_brokers_waits_and_says_why(
     assert_no_secret(worker.printed())
 
 
-def test_a_redis_that_quotes_the_password_is_not_quoted(tmp_path: Path) -> None:
+def test_the_password_is_not_shown_even_if_redis_quotes_it(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker, Liar(quotes) as liar:
         broker.create(["tickets", "tickets.redo"])
         settings = AS_JSON | {

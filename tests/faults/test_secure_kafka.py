@@ -1,6 +1,7 @@
-"""A real Kafka with SASL over TLS and access rules: who should gets in, with no more rights than the docs list.
+"""A real Kafka with SASL over TLS and access rules: permitted clients get in, with no more rights than the docs list.
 
-A green run does not prove anything about other mechanisms (OAuth, Kerberos), nor that a certificate in use is a good one.
+A green run does not prove anything about other mechanisms (OAuth, Kerberos), nor that a certificate in use is a good
+one.
 """
 
 from contextlib import closing
@@ -37,7 +38,7 @@ FILE = '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"tic
 
 
 def by_password(server: KafkaServer, certificates: Certificates, **changes: Any) -> Brokers:
-    """Return the brokers as a user with a password sees them."""
+    """Return the broker settings of a user with a password."""
     settings = {
         "security_protocol": "sasl_ssl",
         "sasl_mechanism": "SCRAM-SHA-512",
@@ -49,7 +50,7 @@ def by_password(server: KafkaServer, certificates: Certificates, **changes: Any)
 
 
 def by_certificate(server: KafkaServer, certificates: Certificates, **changes: Any) -> Brokers:
-    """Return the brokers as a client with a certificate sees them."""
+    """Return the broker settings of a client with a certificate."""
     settings = {
         "security_protocol": "ssl",
         "ca_file": certificates.authority,
@@ -99,8 +100,8 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     assert "millrace-tickets is empty, 1 records behind" in run("doctor", "doctor")
 
 
-def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
-    """Return the rules but for one."""
+def rules_without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
+    """Return the rules except one."""
     left = [rule for rule in rules if (rule.kind, rule.name) != (kind, name)]
     assert len(left) == len(rules) - 1
     return left
@@ -114,17 +115,17 @@ def without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
         (("topic", "tickets."), "Write on "),
     ],
 )
-def test_a_worker_that_lacks_a_right_ends_and_says_which(
+def test_a_worker_that_lacks_a_right_ends_and_names_it(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path, lacks: tuple[str, str], reported: str
 ) -> None:
-    rules = without(rules_of("worker"), *lacks)
+    rules = rules_without(rules_of("worker"), *lacks)
     assert reported in str(refused_worker(secure_kafka, certificates, tmp_path, rules))
 
 
 def test_a_worker_that_may_not_write_one_topic_ends_and_names_it(
     secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
 ) -> None:
-    rules = without(rules_of("worker"), "topic", "tickets.")
+    rules = rules_without(rules_of("worker"), "topic", "tickets.")
     others = [Rule("worker", "topic", name, "literal", ("Write",)) for name in ("tickets.outcomes", "tickets.dlq")]
     refusal = refused_worker(secure_kafka, certificates, tmp_path, rules + others)
     assert "the user needs Write on topic tickets.routed, see docs/security.md" in str(refusal)
@@ -133,7 +134,7 @@ def test_a_worker_that_may_not_write_one_topic_ends_and_names_it(
 def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path, rules: list[Rule]) -> Fatal:
     """Return how a worker with these rules ends that has a ticket to settle.
 
-    It has a group of its own: the client of one that is refused stays a member for as long as this process lives.
+    It has a group of its own: the client of a refused worker stays a member for as long as this process lives.
     """
     group = f"refused-{folder.name}"
     rules = [rule._replace(name=group) if rule.kind == "group" else rule for rule in rules]
@@ -153,33 +154,33 @@ def refused_worker(server: KafkaServer, certificates: Certificates, folder: Path
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-def test_every_mechanism_lets_the_user_in(
-    secure_kafka: KafkaServer, certificates: Certificates, mechanism: str
-) -> None:
+def test_every_mechanism_admits_the_user(secure_kafka: KafkaServer, certificates: Certificates, mechanism: str) -> None:
     brokers = by_password(secure_kafka, certificates, sasl_mechanism=mechanism)
-    with pytest.raises(Fatal, match="authorization failed"):  # in, and without rights
+    with pytest.raises(Fatal, match="authorization failed"):  # admitted, but without rights
         TopicReader(brokers).watermarks("anything")
 
 
-def test_a_certificate_lets_the_client_in(secure_kafka: KafkaServer, certificates: Certificates) -> None:
+def test_a_certificate_admits_the_client(secure_kafka: KafkaServer, certificates: Certificates) -> None:
     with pytest.raises(Fatal, match="authorization failed"):
         TopicReader(by_certificate(secure_kafka, certificates)).watermarks("anything")
 
 
-def test_the_brokers_of_a_stranger_are_not_believed(secure_kafka: KafkaServer, certificates: Certificates) -> None:
+def test_brokers_of_an_unknown_authority_are_not_trusted(secure_kafka: KafkaServer, certificates: Certificates) -> None:
     brokers = by_password(secure_kafka, certificates, ca_file=certificates.stranger)
     with pytest.raises(Unavailable, match="certificate verify failed"):
         TopicReader(brokers).watermarks("anything")
 
 
-def test_brokers_under_another_name_are_not_believed(secure_kafka: KafkaServer, certificates: Certificates) -> None:
-    elsewhere = secure_kafka.secure_bootstrap.replace("127.0.0.1", "localhost")  # the certificate has the address alone
+def test_brokers_with_another_name_are_not_trusted(secure_kafka: KafkaServer, certificates: Certificates) -> None:
+    elsewhere = secure_kafka.secure_bootstrap.replace(
+        "127.0.0.1", "localhost"
+    )  # the certificate contains the address only
     brokers = Brokers(elsewhere, by_password(secure_kafka, certificates).settings)
     with pytest.raises(Unavailable, match="certificate verify failed"):
         TopicReader(brokers).watermarks("anything")
 
 
-def test_in_the_open_there_is_no_way_in(secure_kafka: KafkaServer) -> None:
+def test_a_connection_without_encryption_is_refused(secure_kafka: KafkaServer) -> None:
     with pytest.raises(Unavailable, match="broker"):
         TopicReader(secure_kafka.secure_bootstrap).watermarks("anything")
 
@@ -195,9 +196,7 @@ def test_in_the_open_there_is_no_way_in(secure_kafka: KafkaServer) -> None:
         lambda b: survey_group(b, "any", ["any"], 1),
     ],
 )
-def test_a_key_that_stays_locked_is_told_at_once(
-    secure_kafka: KafkaServer, certificates: Certificates, client: Any
-) -> None:
+def test_a_locked_key_is_reported_at_once(secure_kafka: KafkaServer, certificates: Certificates, client: Any) -> None:
     brokers = by_certificate(secure_kafka, certificates, key_password=SecretStr("wrong-" + PASSWORD))
     with pytest.raises(Fatal, match=r"ssl\.key\.location") as caught:
         client(brokers)

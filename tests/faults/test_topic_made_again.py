@@ -1,4 +1,4 @@
-"""A topic that is deleted, and one that is made again under the same name: said, read whole, and not mixed up by the audit.
+"""A topic that is deleted or created again under the same name: reported, read whole, and not confused by the audit.
 
 Green shows it on one real Kafka node under both group protocols. It does not show a topic that comes back with fewer
 partitions, nor brokers older than topic ids (before Kafka 2.8).
@@ -55,13 +55,13 @@ def send(server: KafkaServer, prefix: str, count: int) -> None:
 
 
 def delete(server: KafkaServer) -> None:
-    """Delete the input topic, and wait until it is gone."""
+    """Delete the input topic, and wait until the deletion is complete."""
     admin = AdminClient({"bootstrap.servers": server.bootstrap})
     admin.delete_topics(["tickets"])["tickets"].result()
-    wait_until(lambda: _is_gone(server), TIMEOUT_S, "the topic gone")
+    wait_until(lambda: _is_deleted(server), TIMEOUT_S, "the topic gone")
 
 
-def _is_gone(server: KafkaServer) -> bool:
+def _is_deleted(server: KafkaServer) -> bool:
     try:
         TopicReader(server.bootstrap).watermarks("tickets")
     except Unavailable:
@@ -70,10 +70,10 @@ def _is_gone(server: KafkaServer) -> bool:
 
 
 @both_protocols
-def test_made_again_within_seconds_it_is_read_from_its_beginning(
+def test_a_topic_created_again_within_seconds_is_read_from_its_beginning(
     protocol: Protocol, own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    """The broker was restarted before: its epoch is then above that of a new topic, which a client takes for an old one."""
+    """The broker was restarted before: its epoch is above that of a new topic, which a client takes for an old one."""
     create_topics(own_kafka.bootstrap, TOPICS, 1)
     own_kafka.restart()
     seen = Seen()
@@ -97,7 +97,7 @@ def _routed(server: KafkaServer, prefix: str) -> int:
 
 
 @both_protocols
-def test_deleted_it_is_named_and_the_worker_is_not_ready_until_it_is_back(
+def test_a_deleted_topic_is_named_and_the_worker_is_not_ready_until_it_exists_again(
     protocol: Protocol, own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
     create_topics(own_kafka.bootstrap, TOPICS, 1)
@@ -115,7 +115,7 @@ def test_deleted_it_is_named_and_the_worker_is_not_ready_until_it_is_back(
         wait_until(lambda: _routed(own_kafka, "new") == 40, TIMEOUT_S, "every record of the new topic routed")
 
 
-def test_results_go_to_a_result_topic_that_was_made_again(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_results_go_to_a_result_topic_that_was_created_again(own_kafka: KafkaServer, tmp_path: Path) -> None:
     create_topics(own_kafka.bootstrap, TOPICS, 1)
     own_kafka.restart()
     seen = Seen()
@@ -135,10 +135,10 @@ def test_results_go_to_a_result_topic_that_was_made_again(own_kafka: KafkaServer
     assert _routed(own_kafka, "new") == 40
 
 
-def test_what_was_committed_for_the_old_topic_says_nothing_of_the_new_one(
+def test_offsets_committed_for_the_old_topic_do_not_apply_to_the_new_one(
     own_kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    """A worker that had not heard of the deletion commits an offset of the old topic, and ends."""
+    """A worker that has not yet learned of the deletion commits an offset of the old topic, and ends."""
     create_topics(own_kafka.bootstrap, TOPICS, 1)
     old_id = topic_id(own_kafka.bootstrap, "tickets")
     assert old_id is not None
@@ -154,7 +154,7 @@ def test_what_was_committed_for_the_old_topic_says_nothing_of_the_new_one(
     assert _routed(own_kafka, "new") == 60
 
 
-def test_an_offset_that_an_operator_has_set_is_believed(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_an_offset_set_by_an_operator_is_accepted(own_kafka: KafkaServer, tmp_path: Path) -> None:
     """Kafka's own tools commit without the topic's id."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     send(own_kafka, "new", 60)

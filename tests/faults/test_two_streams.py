@@ -1,7 +1,8 @@
-"""Two streams in one process on real Kafka: what holds one up does not hold the other.
+"""Two streams in one process on real Kafka: a fault of one stream does not delay the other.
 
-Green shows a store outage, a flood of poison and a pause of one stream while the other settles everything, and both audits
-clean in the end. It does not show that two streams share a device fairly, nor what a lack of memory does to both.
+Green shows a store outage, a flood of poison and a pause of one stream while the other settles everything, and both
+audits clean at the end. It does not show that two streams share a device fairly, nor the effect of a lack of memory on
+both.
 """
 
 import threading
@@ -51,7 +52,7 @@ class Gate:
         self._inner, self._away = inner, away
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the collection has, unless it is away."""
+        """Return the collection's attribute, unless it is unavailable."""
         if self._away.is_set():
             raise Unavailable("store", "away")
         return getattr(self._inner, name)
@@ -59,7 +60,7 @@ class Gate:
 
 @dataclass
 class Gated:
-    """A store of which the collection of notes can be taken away."""
+    """A store whose collection of notes can be made unavailable."""
 
     inner: EdgeStore
     away: threading.Event = field(default_factory=threading.Event)
@@ -70,7 +71,7 @@ class Gated:
         return Gate(opened, self.away) if spec.alias == NOTE_KIND.name else opened
 
     def open_alias(self, alias: str) -> Collection | None:
-        """Open what an alias stands for."""
+        """Open the collection that an alias points to."""
         return self.inner.open_alias(alias)
 
     def close(self) -> None:
@@ -79,7 +80,7 @@ class Gated:
 
 
 @dataclass
-class House:
+class BothStreams:
     """One process with both streams at work."""
 
     bootstrap: str
@@ -91,22 +92,22 @@ class House:
     sent: dict[str, int] = field(default_factory=dict)
 
     def send(self, kind: Kind, count: int, body: str = "text") -> None:
-        """Send so many new items."""
+        """Send N new items."""
         first = self.sent.get(kind.name, 0)
         self.sent[kind.name] = first + count
         events = (kind.event(f"T-{number}", body=f"{body} {number}") for number in range(first, first + count))
         produce(self.bootstrap, *events, stream=kind.stream)
 
     def is_settled(self, kind: Kind) -> bool:
-        """Whether all that was sent is settled."""
+        """Return whether all items sent are settled."""
         return len(self.seen[kind.name].outcomes) >= self.sent[kind.name]
 
     def wait_settled(self, kind: Kind) -> None:
-        """Wait until all that was sent is settled."""
+        """Wait until all items sent are settled."""
         wait_until(lambda: self.is_settled(kind), TIMEOUT_S, f"all {kind.name} settled")
 
     def faults(self, kind: Kind | None = None) -> dict[str, str]:
-        """Return what the probes say of one stream, or of both."""
+        """Return the reasons that the probes give for one stream, or for both."""
         return WorkerControl(HOST, self.port, None if kind is None else kind.name).faults()
 
     def wait_fault(self, kind: Kind, part: str) -> None:
@@ -114,7 +115,7 @@ class House:
         wait_until(lambda: part in self.faults(kind), TIMEOUT_S, f"{kind.name} not ready because of {part}")
 
     def wait_ready(self) -> None:
-        """Wait until both are ready."""
+        """Wait until both streams are ready."""
         wait_until(lambda: self.faults() == {}, TIMEOUT_S, "both ready")
 
     def audit(self, kind: Kind) -> AuditReport:
@@ -130,7 +131,7 @@ class House:
 
 
 @contextmanager
-def house_of(server: KafkaServer, folder: Path) -> Iterator[House]:
+def both_streams_of(server: KafkaServer, folder: Path) -> Iterator[BothStreams]:
     """Run both streams in this process, as `millrace run tickets notes` does."""
     for kind in KINDS:
         create_topics(server.bootstrap, kind.stream.topics(3), 1)
@@ -158,9 +159,9 @@ def house_of(server: KafkaServer, folder: Path) -> Iterator[House]:
         thread = threading.Thread(target=work)
         thread.start()
         try:
-            house = House(server.bootstrap, store, process.registry, seen, workers, probes.port)
-            house.wait_ready()
-            yield house
+            both = BothStreams(server.bootstrap, store, process.registry, seen, workers, probes.port)
+            both.wait_ready()
+            yield both
         finally:
             workers[TICKET_KIND.name].lifecycle.stop()
             workers[NOTE_KIND.name].lifecycle.stop()
@@ -170,9 +171,9 @@ def house_of(server: KafkaServer, folder: Path) -> Iterator[House]:
 
 
 @pytest.fixture
-def house(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[House]:
-    """Give both streams at work, each with a few records settled."""
-    with house_of(own_kafka, tmp_path) as made:
+def both(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[BothStreams]:
+    """Yield both streams at work, each with a few records settled."""
+    with both_streams_of(own_kafka, tmp_path) as made:
         for kind in KINDS:
             made.send(kind, 20)
         for kind in KINDS:
@@ -180,69 +181,69 @@ def house(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[House]:
         yield made
 
 
-def store_outage(house: House) -> Callable[[], object]:
-    """Take the store of notes away, and send them something; return what ends it."""
-    house.store.away.set()
-    house.send(NOTE_KIND, 50)
-    house.wait_fault(NOTE_KIND, "store")
-    return house.store.away.clear
+def store_outage(both: BothStreams) -> Callable[[], object]:
+    """Make the store of notes unavailable, and send notes; return the function that ends the outage."""
+    both.store.away.set()
+    both.send(NOTE_KIND, 50)
+    both.wait_fault(NOTE_KIND, "store")
+    return both.store.away.clear
 
 
-def flood(house: House) -> Callable[[], object]:
-    """Send notes of which the model fails on each, until the breaker opens; return what ends it."""
-    house.send(NOTE_KIND, 2 * BreakerLimits().least_dead, "POISON")
-    house.wait_fault(NOTE_KIND, "breaker")
-    return lambda: house.send(NOTE_KIND, 200)
+def flood(both: BothStreams) -> Callable[[], object]:
+    """Send notes on each of which the model fails, until the breaker opens; return the function that ends it."""
+    both.send(NOTE_KIND, 2 * BreakerLimits().least_dead, "POISON")
+    both.wait_fault(NOTE_KIND, "breaker")
+    return lambda: both.send(NOTE_KIND, 200)
 
 
-def pause(house: House) -> Callable[[], object]:
-    """Pause notes by their own path, and send them something; return what ends it."""
-    control, clock = WorkerControl(HOST, house.port, NOTE_KIND.name), SystemClock()
+def pause(both: BothStreams) -> Callable[[], object]:
+    """Pause notes by their own path, and send notes; return the function that ends the pause."""
+    control, clock = WorkerControl(HOST, both.port, NOTE_KIND.name), SystemClock()
     control.pause(clock, TIMEOUT_S)
-    house.send(NOTE_KIND, 50)
-    assert "operator" in house.faults(NOTE_KIND)
+    both.send(NOTE_KIND, 50)
+    assert "operator" in both.faults(NOTE_KIND)
     return lambda: control.resume(clock, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("trouble", [store_outage, flood, pause])
-def test_what_holds_one_stream_up_does_not_hold_the_other(
-    house: House, trouble: Callable[[House], Callable[[], object]]
+def test_a_fault_of_one_stream_does_not_delay_the_other(
+    both: BothStreams, trouble: Callable[[BothStreams], Callable[[], object]]
 ) -> None:
-    end = trouble(house)
+    end = trouble(both)
     for _ in range(3):
-        house.send(TICKET_KIND, 100)
-        house.wait_settled(TICKET_KIND)
-        assert house.faults(TICKET_KIND) == {}
-    assert not house.is_settled(NOTE_KIND), "it is still held up"
-    assert all(part.startswith("notes.") for part in house.faults()), "the process says which stream it is"
+        both.send(TICKET_KIND, 100)
+        both.wait_settled(TICKET_KIND)
+        assert both.faults(TICKET_KIND) == {}
+    assert not both.is_settled(NOTE_KIND), "it is no longer delayed"
+    assert all(part.startswith("notes.") for part in both.faults()), "the process does not name the stream"
     end()
-    house.wait_settled(NOTE_KIND)
-    house.wait_ready()
-    assert set(house.seen[TICKET_KIND.name].outcomes) == {Outcome.ROUTED}
-    house.assert_clean()
+    both.wait_settled(NOTE_KIND)
+    both.wait_ready()
+    assert set(both.seen[TICKET_KIND.name].outcomes) == {Outcome.ROUTED}
+    both.assert_clean()
 
 
-def test_each_has_its_own_group_and_its_own_series(house: House) -> None:
-    lines = house.registry.render().decode().splitlines()
+def test_each_stream_has_its_own_group_and_its_own_series(both: BothStreams) -> None:
+    lines = both.registry.render().decode().splitlines()
     for kind in KINDS:
-        assert sum(TopicReader(house.bootstrap, kind.group).committed([kind.name]).values()) == 20
+        assert sum(TopicReader(both.bootstrap, kind.group).committed([kind.name]).values()) == 20
         assert f'millrace_records_total{{outcome="routed",stream="{kind.name}"}} 20.0' in lines
 
 
 def end_by_a_bug(server: KafkaServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one stream fail with an error that nobody planned for, and wait until both are asked to stop."""
+    """Let one stream fail with an unexpected error, and wait until both are asked to stop."""
 
     def process(*_: object) -> None:
         raise ZeroDivisionError
 
-    with house_of(server, folder) as house:
+    with both_streams_of(server, folder) as both:
         monkeypatch.setattr(Pipeline, "process", process)
-        house.send(NOTE_KIND, 1)
-        for running in house.workers.values():
+        both.send(NOTE_KIND, 1)
+        for running in both.workers.values():
             assert running.lifecycle.stopping.wait(TIMEOUT_S)
 
 
-def test_a_failure_that_waiting_cannot_mend_ends_both(
+def test_a_failure_that_waiting_cannot_fix_ends_both_streams(
     own_kafka: KafkaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ZeroDivisionError):

@@ -1,7 +1,7 @@
-"""What Kafka removes before it was read is counted, logged, written to the ledger, and turns the audit red.
+"""Records that Kafka removes before they are read are counted, logged, written to the ledger, and make the audit fail.
 
-Green shows it for records deleted by hand, before a worker starts and under a worker that stands still. It does not wait
-for retention itself to run: for the client both are a log that begins later.
+Green shows it for records deleted by hand, before a worker starts and under a worker that is stopped by a fault. It
+does not wait for retention itself to run: for the client both are a log that begins later.
 """
 
 import json
@@ -58,19 +58,19 @@ def audited(server: KafkaServer) -> AuditReport:
 
 
 def doctor(server: KafkaServer) -> list[Finding]:
-    """Return what `millrace doctor` finds of the brokers."""
+    """Return the findings of `millrace doctor` about the brokers."""
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
     return findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))
 
 
 def lost(running: Running) -> float:
-    """Return what the metric says."""
+    """Return the value of the metric."""
     lines = running.registry.render().decode().splitlines()
     [line] = [each for each in lines if each.startswith("millrace_unread_lost_records_total{")]
     return float(line.rsplit(" ", 1)[1])
 
 
-def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_records_removed_while_no_worker_ran_are_lost_and_reported(own_kafka: KafkaServer, tmp_path: Path) -> None:
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen = Seen()
     send(own_kafka, 0, 40)
@@ -80,7 +80,7 @@ def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaS
     send(own_kafka, 40, 60)
     Remover(own_kafka.bootstrap).remove({ONLY: 70})
     before = audited(own_kafka)
-    assert (before.unread_lost, before.clean, before.missing) == (30, False, 0), "the offsets alone show it"
+    assert (before.unread_lost, before.clean, before.missing) == (30, False, 0), "the offsets alone must show it"
     [said] = [each for each in doctor(own_kafka) if each.part == "unread"]
     assert (said.state, said.detail) == (
         "wrong",
@@ -101,9 +101,7 @@ def test_what_was_removed_while_no_worker_ran_is_lost_and_said(own_kafka: KafkaS
     assert after.examples["unread_lost"] == ["tickets/0: 30 offsets from 40 on were gone before anybody had read them"]
 
 
-def test_what_is_removed_under_a_worker_that_stands_still_is_lost_and_said(
-    own_kafka: KafkaServer, tmp_path: Path
-) -> None:
+def test_records_removed_while_a_worker_waits_are_lost_and_reported(own_kafka: KafkaServer, tmp_path: Path) -> None:
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen = Seen()
     with working(own_kafka, tmp_path, seen) as running:
@@ -122,8 +120,8 @@ def test_what_is_removed_under_a_worker_that_stands_still_is_lost_and_said(
     assert (found.unread_lost, found.settled, found.missing) == (50, 10, 0)
 
 
-def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    """A group that begins with a topic whose beginning is gone has lost nothing."""
+def test_records_that_a_group_never_had_to_read_are_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    """A group that begins with a topic whose beginning was deleted has lost nothing."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     send(own_kafka, 0, 30)
     Remover(own_kafka.bootstrap).remove({ONLY: 20})
@@ -136,7 +134,7 @@ def test_what_a_group_never_owed_is_no_loss(own_kafka: KafkaServer, tmp_path: Pa
 
 
 def test_markers_of_transactions_and_aborted_records_are_no_loss(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    """The last that a partition holds are a marker, and records that nobody may read; then retention removes all of it."""
+    """A partition ends with a marker, and with records that nobody may read; then retention removes all of it."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     producer = Producer({"bootstrap.servers": own_kafka.bootstrap, "transactional.id": "t", "log_level": 0})
     producer.init_transactions()
@@ -161,11 +159,11 @@ def test_markers_of_transactions_and_aborted_records_are_no_loss(own_kafka: Kafk
 
 
 def counted(findings: AuditReport) -> tuple[int, bool]:
-    """Return what was lost, and whether the audit is clean."""
+    """Return the number of lost records, and whether the audit is clean."""
     return findings.unread_lost, findings.clean
 
 
-def test_what_is_removed_from_a_partition_that_had_nothing_yet_is_lost(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_records_removed_from_a_partition_without_a_commit_are_lost(own_kafka: KafkaServer, tmp_path: Path) -> None:
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
     with working(own_kafka, tmp_path, seen):
@@ -180,7 +178,7 @@ def test_what_is_removed_from_a_partition_that_had_nothing_yet_is_lost(own_kafka
 
 
 def test_a_loss_is_counted_once_although_the_partition_stays_empty(own_kafka: KafkaServer, tmp_path: Path) -> None:
-    """Once it is reported it is committed past: who is assigned the partition next does not find it again."""
+    """Once reported, it is committed past: the next worker that is assigned the partition does not report it again."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
     seen, reader = Seen(), TopicReader(own_kafka.bootstrap, GROUP)
     with working(own_kafka, tmp_path, seen):

@@ -1,6 +1,6 @@
-"""A worker on a real Kafka: a value far over our limit that fitted compressed, and brokers that go away and come back.
+"""A worker on a real Kafka: a compressed value far above Millrace's limit, and brokers that stop and come back.
 
-Green does not show several brokers, nor an outage in the middle of a settle (that is the loop's unit test).
+Green does not show several brokers, nor an outage in the middle of a settle (the loop's unit test shows that).
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ TIMEOUT_S = 60.0
 
 @pytest.fixture
 def server(own_kafka: KafkaServer) -> KafkaServer:
-    """Give a Kafka of its own."""
+    """Return a Kafka of its own."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(2), replication=1)
     return own_kafka
 
@@ -38,7 +38,7 @@ def settings_for(server: KafkaServer, folder: Path) -> Settings:
     return Settings(broker=BrokerSettings(bootstrap=server.bootstrap), store=StoreSettings(path=folder))
 
 
-def test_a_value_that_fitted_only_compressed_is_one_dead_letter_and_holds_up_nothing(
+def test_a_value_that_fits_only_compressed_is_one_dead_letter_and_delays_nothing(
     server: KafkaServer, tmp_path: Path
 ) -> None:
     settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
@@ -60,7 +60,9 @@ def test_a_value_that_fitted_only_compressed_is_one_dead_letter_and_holds_up_not
     store.close()
 
 
-def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer, tmp_path: Path) -> None:
+def test_the_worker_is_not_ready_without_a_broker_and_ready_once_it_is_back(
+    server: KafkaServer, tmp_path: Path
+) -> None:
     settings, store, seen = settings_for(server, tmp_path), EdgeStore(tmp_path), Seen()
     with running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]) as running:
         wait_until(lambda: running.source.assigned == 4, TIMEOUT_S, "all partitions")
@@ -76,7 +78,7 @@ def test_without_a_broker_it_is_not_ready_and_with_it_again(server: KafkaServer,
     assert seen.outcomes == [Outcome.ROUTED]
 
 
-def test_without_its_topics_it_is_not_ready_and_says_which(own_kafka: KafkaServer, tmp_path: Path) -> None:
+def test_without_its_topics_the_worker_is_not_ready_and_names_them(own_kafka: KafkaServer, tmp_path: Path) -> None:
     settings, store, seen = settings_for(own_kafka, tmp_path), EdgeStore(tmp_path), Seen()
     with running_worker(process_of(settings, own_kafka.bootstrap, store), FakeModel(), [seen]) as running:
         wait_until(lambda: "tickets.redo" in running.lifecycle.not_ready().get("consumer", ""), TIMEOUT_S, "reported")

@@ -1,6 +1,6 @@
-"""No command that reads a file ends with 0 where it has used no row of it.
+"""No command that reads a file exits with 0 if it has used no row of it.
 
-The model is one of digests and the head a small one. A green run does not show what the commands say of good files: the
+The model is a fake and the head a small one. A green run does not show the output of the commands for good files: the
 tests of each command do.
 """
 
@@ -41,7 +41,7 @@ INVISIBLE_TEXTS = b"id,text,label\n" + b"".join(f"{n},\u200b\u200b,delivery\n".e
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder with labelled texts and a head trained on them, and let every command load a fast model."""
+    """Yield a folder with labelled texts and a head trained on them, and let every command load a fast model."""
     for module in ("millrace.learning.labelled_files", "millrace.cli.similar"):
         monkeypatch.setattr(f"{module}.load_text_model", lambda _: FakeModel())
     (tmp_path / "good.csv").write_bytes(LABELLED)
@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands(name: str) -> list[list[str]]:
-    """Return every command that reads a file, with this file; of two files each in turn."""
+    """Return every command that reads a file, with this file; commands that read two get it in each place in turn."""
     return [
         ["ingest", name, "--tenant", "acme", "--dry-run"],
         ["ingest", name, "--tenant", "acme", "--dry-run", "--skip-bad"],
@@ -70,7 +70,7 @@ def commands(name: str) -> list[list[str]]:
     ]
 
 
-def test_with_a_good_file_they_all_end_with_0(folder: Path) -> None:
+def test_with_a_good_file_all_commands_exit_with_0(folder: Path) -> None:
     for command in commands("good.csv"):
         more = (
             ["--map", "text=body", "--map", "label=agent_label", "--id-column", "id"] if command[0] == "ingest" else []
@@ -79,17 +79,17 @@ def test_with_a_good_file_they_all_end_with_0(folder: Path) -> None:
         assert code == 0, (command, printed)
 
 
-def test_without_a_row_of_use_none_ends_with_0(folder: Path) -> None:
+def test_without_a_usable_row_no_command_exits_with_0(folder: Path) -> None:
     for name in USELESS:
         for command in commands(name):
             code, printed = millrace(command, folder, {})
             assert code == 1, (command, printed)
             assert "error: " in printed, (command, printed)
             assert "Traceback" not in printed
-    assert not (folder / "other").exists(), "no head is made of nothing"
+    assert not (folder / "other").exists(), "no head is created from an empty file"
 
 
-def test_with_labels_or_texts_that_are_of_no_use_none_ends_with_0(folder: Path) -> None:
+def test_with_unusable_labels_or_texts_no_command_exits_with_0(folder: Path) -> None:
     for command in commands("unknown labels.csv"):
         if command[0] in ("policy", "similar") or command[:2] == ["router", "evaluate"]:
             code, printed = millrace(command, folder, {})

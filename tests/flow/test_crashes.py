@@ -1,7 +1,7 @@
-"""A worker process killed (SIGKILL) after each settle step on the embedded broker, and one that is asked to stop (SIGTERM).
+"""A worker process killed (SIGKILL) after each settle step on the embedded broker, and one that is stopped by SIGTERM.
 
 Green shows: nothing missing, nothing stale, points == distinct ids after a restart. It does not show how Kafka behaves
-(`tests/faults` does) nor that a machine's power cut keeps what the operating system had not yet written.
+(`tests/faults` does) nor that the operating system's unwritten data survives a power cut.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.support.crashes import (
     kill_and_recover,
     message_of_second_owner,
     produce_versions,
-    stop_and_go_on,
+    stop_and_resume,
 )
 from tests.support.streams import KINDS, Kind, kind_of_name, on_each_stream
 from tests.support.waiting import wait_until
@@ -27,7 +27,7 @@ from tests.support.worker_process import Plan, worker_process
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def embedded_plan(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Plan]:
-    """Give a worker's plan on an embedded broker of its own, for each stream."""
+    """Yield a worker's plan on an embedded broker of its own, for each stream."""
     kind: Kind = request.param
     with EmbeddedBroker() as broker:
         broker.create(kind.topics)
@@ -44,28 +44,30 @@ def _killed_after(step: SettleStep, folder: Path, kind: Kind) -> None:
         before_publishing = step < SettleStep.PRODUCE
         after_committing = step >= SettleStep.COMMIT
         if before_publishing or after_committing:
-            assert findings.repeated == 0, "only what was published and not committed may be told again"
+            assert findings.repeated == 0, "only results that were published and not committed may be published again"
         else:
             assert 0 <= findings.repeated <= plan.max_records
 
 
 @on_each_stream
 def test_killed_after_each_settle_step(kind: Kind, tmp_path: Path) -> None:
-    with ThreadPoolExecutor(len(SettleStep)) as pool:  # each waits mostly for the group to notice the death
+    with ThreadPoolExecutor(
+        len(SettleStep)
+    ) as pool:  # each spends most of its time waiting for the group to notice the death
         runs = {step: pool.submit(_killed_after, step, tmp_path / step.name, kind) for step in SettleStep}
         failed = {step.name: error for step, run in runs.items() if (error := run.exception()) is not None}
     assert not failed
 
 
-def test_asked_to_stop_repeats_nothing(embedded_plan: Plan) -> None:
-    """SIGTERM in the middle: the batch in hand is committed, the successor goes on, nothing is told twice."""
+def test_sigterm_repeats_nothing(embedded_plan: Plan) -> None:
+    """After SIGTERM the batch in hand is committed, the next worker continues, and no result is repeated."""
     produce_versions(embedded_plan.bootstrap, kind_of_name(embedded_plan.stream))
-    findings = stop_and_go_on(embedded_plan)
+    findings = stop_and_resume(embedded_plan)
     assert_whole(embedded_plan, findings)
     assert findings.repeated == 0
 
 
-def test_second_process_on_the_store_is_told_who_holds_it(embedded_plan: Plan) -> None:
+def test_a_second_process_on_the_store_is_refused_with_the_owner_s_name(embedded_plan: Plan) -> None:
     with worker_process(embedded_plan) as owner:
         held = f"in use by process {owner.pid}"
         folder = Path(embedded_plan.store)

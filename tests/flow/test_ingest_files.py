@@ -20,7 +20,7 @@ TOPIC = input_topic("tickets")
 
 @pytest.fixture
 def broker() -> Iterator[EmbeddedBroker]:
-    """Give a broker with the input topic."""
+    """Yield a broker with the input topic."""
     with EmbeddedBroker() as held:
         held.create([TOPIC])
         yield held
@@ -35,7 +35,7 @@ def events(broker: EmbeddedBroker) -> list[TicketSnapshot | TicketDeleted]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_a_file_ends_as_it_should_and_sends_what_it_should(case: Case, broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_a_file_gives_the_expected_exit_code_and_events(case: Case, broker: EmbeddedBroker, tmp_path: Path) -> None:
     code, printed = run(case, tmp_path, environment(broker))
     assert code == case.exit_code, printed
     assert "Traceback" not in printed
@@ -44,7 +44,7 @@ def test_a_file_ends_as_it_should_and_sends_what_it_should(case: Case, broker: E
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_without_a_broker_it_ends_the_same_and_sends_nothing(case: Case, tmp_path: Path) -> None:
+def test_without_a_broker_the_exit_code_is_the_same_and_nothing_is_sent(case: Case, tmp_path: Path) -> None:
     code, printed = run(case, tmp_path, {}, "--dry-run")
     assert code == case.exit_code, printed
     assert ("would send" in printed) == bool(case.sent)
@@ -71,7 +71,7 @@ def imported(name: str, broker: EmbeddedBroker, folder: Path) -> dict[str, Ticke
     return by_id(broker)
 
 
-def test_what_zendesk_s_columns_become(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_columns_of_zendesk_are_mapped(broker: EmbeddedBroker, tmp_path: Path) -> None:
     made = imported("zendesk.csv", broker, tmp_path)
     one, two = made["4711"], made["4712"]
     assert (one.subject, one.body, one.reason, one.priority, one.channel, one.satisfaction) == (
@@ -84,7 +84,7 @@ def test_what_zendesk_s_columns_become(broker: EmbeddedBroker, tmp_path: Path) -
     )  # fmt: skip
 
 
-def test_what_freshdesk_s_columns_become(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_columns_of_freshdesk_are_mapped(broker: EmbeddedBroker, tmp_path: Path) -> None:
     made = imported("freshdesk.csv", broker, tmp_path)
     assert (made["71"].reason, made["71"].priority, made["71"].channel, made["71"].satisfaction) == (
         "solved", "normal", "web", 5,
@@ -92,7 +92,7 @@ def test_what_freshdesk_s_columns_become(broker: EmbeddedBroker, tmp_path: Path)
     assert (made["72"].reason, made["72"].priority, made["72"].satisfaction) == ("created", "urgent", None)
 
 
-def test_what_jira_s_columns_become(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_columns_of_jira_are_mapped(broker: EmbeddedBroker, tmp_path: Path) -> None:
     made = imported("jira.csv", broker, tmp_path)
     one, two = made["SUP-1"], made["SUP-2"]
     assert (one.subject, one.body, one.reason, one.priority, one.resolution) == (
@@ -102,14 +102,14 @@ def test_what_jira_s_columns_become(broker: EmbeddedBroker, tmp_path: Path) -> N
     assert (two.reason, two.priority) == ("created", "normal")
 
 
-def test_what_the_support_set_s_columns_become(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_columns_of_the_support_data_set_are_mapped(broker: EmbeddedBroker, tmp_path: Path) -> None:
     made = imported("customer_support_tickets.csv", broker, tmp_path)
     one, two = made["1"], made["2"]
     assert (one.priority, one.channel, one.satisfaction, one.resolution) == ("urgent", "social", 4, "It was sent.")
     assert (two.priority, two.reason, two.satisfaction) == ("normal", "created", None)
 
 
-def test_what_a_workbook_s_cells_become(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_cells_of_a_workbook_are_mapped(broker: EmbeddedBroker, tmp_path: Path) -> None:
     made = imported("tickets.xlsx", broker, tmp_path)
     one, two = made["1001"], made["1002"]
     assert (one.body, one.satisfaction, two.satisfaction) == ("Where is it?\nIt is late.", 5, 4)
@@ -117,7 +117,7 @@ def test_what_a_workbook_s_cells_become(broker: EmbeddedBroker, tmp_path: Path) 
     assert two.occurred_at.isoformat() == "2026-03-05T23:00:00+00:00"
 
 
-def test_a_dry_run_shows_the_first_three_as_they_would_be_sent(tmp_path: Path) -> None:
+def test_a_dry_run_shows_the_first_three_events_as_they_would_be_sent(tmp_path: Path) -> None:
     rows = "".join(f"T-{n},Parcel {n},\x1b[31mWhere is \u202eit?\n" for n in range(5))
     case = Case("", "many.csv", f"ticket_id,subject,body\n{rows}".encode())
     _, printed = run(case, tmp_path, {}, "--dry-run")
@@ -127,7 +127,7 @@ def test_a_dry_run_shows_the_first_three_as_they_would_be_sent(tmp_path: Path) -
     assert "\u202e" not in printed
 
 
-def test_run_again_it_sends_nothing_and_says_so(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_a_second_run_sends_nothing_and_states_it(broker: EmbeddedBroker, tmp_path: Path) -> None:
     case = CASES[0]
     run(case, tmp_path, environment(broker))
     code, printed = run(case, tmp_path, environment(broker))
@@ -139,7 +139,7 @@ def test_run_again_it_sends_nothing_and_says_so(broker: EmbeddedBroker, tmp_path
     assert len(events(broker)) == 4
 
 
-def test_rows_refused_before_fail_a_run_that_goes_on_too(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_rows_refused_before_make_a_resumed_run_fail_too(broker: EmbeddedBroker, tmp_path: Path) -> None:
     [case] = [each for each in CASES if each.name == "extra.csv" and each.exit_code]
     run(case, tmp_path, environment(broker))
     code, printed = run(case, tmp_path, environment(broker))
@@ -147,10 +147,10 @@ def test_rows_refused_before_fail_a_run_that_goes_on_too(broker: EmbeddedBroker,
     assert "1 refused, row: unknown_field" in printed
 
 
-def test_a_topic_that_was_made_anew_is_sent_all_again(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_all_rows_are_sent_again_to_a_topic_that_was_created_again(broker: EmbeddedBroker, tmp_path: Path) -> None:
     run(CASES[0], tmp_path, environment(broker))
     [progress] = (tmp_path / "state" / "ingest").iterdir()
-    progress.write_text(progress.read_text().replace('"sent": 2', '"sent": 2000'))  # of a topic that is gone
+    progress.write_text(progress.read_text().replace('"sent": 2', '"sent": 2000'))  # the id of a deleted topic
     code, printed = run(CASES[0], tmp_path, environment(broker))
     assert code == 0
     assert "it is a different topic now, so every row is sent" in printed
@@ -176,7 +176,7 @@ def test_tickets_none_of_which_has_a_text_are_a_failure(tmp_path: Path) -> None:
     assert "no ticket has a subject or a body" in printed
 
 
-def test_a_file_of_bad_rows_fails_also_where_they_are_skipped(tmp_path: Path) -> None:
+def test_a_file_of_bad_rows_fails_even_if_bad_rows_are_skipped(tmp_path: Path) -> None:
     case = Case("", "bad.csv", b"ticket_id,subject,priority\nT-1,a,asap\nT-2,b,asap\n")
     code, printed = run(case, tmp_path, {}, "--dry-run", "--skip-bad")
     assert code == 1

@@ -1,4 +1,4 @@
-"""A worker whose readers are sent elsewhere: it works on, and says so in `/readyz` and in its metrics until they are back.
+"""A worker whose readers' alias was moved: it works on, and reports it in `/readyz` and in its metrics.
 
 The server is the stand-in, the broker the embedded one. A green run does not prove that an operator's alert fires.
 """
@@ -23,7 +23,7 @@ ALIAS = "tickets"
 GAUGE = 'millrace_alias_elsewhere{stream="tickets"}'
 
 
-def test_a_moved_alias_is_said_and_the_worker_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_moved_alias_is_reported_and_the_worker_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdrant_alias, "LOOK_EVERY_S", 0.1)
     with StandinProcess() as server, EmbeddedBroker() as broker:
         broker.create([topic.name for topic in TICKETS.topics()])
@@ -52,8 +52,10 @@ def test_a_moved_alias_is_said_and_the_worker_works_on(monkeypatch: pytest.Monke
                 assert shown(1.0)
                 produce(broker.bootstrap, event(ticket_id=f"T-{words}"))
             seen.wait_settled(2)
-            assert ours in running.lifecycle.not_ready()["alias"], "the collection that is written is named"
-            assert operator.get_aliases().aliases == [], "the worker sets nothing"
+            assert ours in running.lifecycle.not_ready()["alias"], (
+                "the collection that the worker writes to is not named"
+            )
+            assert operator.get_aliases().aliases == [], "the worker must not set the alias"
             _set(operator, ours)
             wait_until(lambda: running.lifecycle.not_ready() == {} and shown(0.0), 60, "ready again")
         store.close()

@@ -1,8 +1,8 @@
 """A worker process paused by hand while records arrive, on the embedded broker and Qdrant Edge.
 
-Green shows: nothing is settled while it pauses, everything after it goes on, nothing twice, and that SIGTERM ends a paused
-worker well. It does not show how long Kafka leaves a paused worker its partitions: polling goes on as in an outage, which
-`tests/contract/test_broker_outage.py` covers.
+Green shows: no record is settled during the pause, every record after it, none twice, and SIGTERM ends a paused worker
+properly. It does not show how long Kafka leaves a paused worker its partitions: polling continues as in an outage,
+which `tests/contract/test_broker_outage.py` covers.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ def counts(findings: AuditReport) -> tuple[int, int]:
     return findings.settled, findings.pending
 
 
-def test_paused_while_records_arrive(tmp_path: Path) -> None:
+def test_records_that_arrive_during_a_pause_are_settled_after_it(tmp_path: Path) -> None:
     clock, total = SystemClock(), ITEMS * VERSIONS
     with EmbeddedBroker() as broker:
         broker.create(TICKET_KIND.topics)
@@ -62,7 +62,7 @@ def test_paused_while_records_arrive(tmp_path: Path) -> None:
             assert sum(standing[0]) == total
             process.terminate()
             assert process.wait(TIMEOUT_S) == 0
-        finish(plan)  # a new worker knows nothing of the pause
+        finish(plan)  # a new worker does not know of the pause
         findings = findings_of(plan)
         assert_whole(plan, findings)
         assert findings.repeated == 0

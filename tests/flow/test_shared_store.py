@@ -1,8 +1,8 @@
 """Several worker processes of one group on one store: the stand-in for Qdrant's server, over the embedded broker.
 
-Green shows: a worker killed in the middle of settling leaves its work to two others at once, and nothing is missing, stale
-or double. It does not show what only a real server does (`tests/support/qdrant/server.py` says what that is), nor a
-rebalance of Kafka (`tests/faults`).
+Green shows: the work of a worker killed in the middle of settling is taken over by two others at once, and nothing is
+missing, stale or double. It does not show what only a real server does (listed in `tests/support/qdrant/server.py`),
+nor a rebalance of Kafka (`tests/faults`).
 """
 
 import signal
@@ -24,7 +24,7 @@ from workers.tickets.stages import TICKETS
 
 
 @pytest.mark.parametrize("step", [SettleStep.UPSERT, SettleStep.FLUSH])
-def test_what_a_killed_worker_had_in_hand_is_done_by_others(step: SettleStep) -> None:
+def test_the_batch_in_hand_of_a_killed_worker_is_settled_by_others(step: SettleStep) -> None:
     with StandinProcess() as server, EmbeddedBroker() as broker:
         broker.create(TICKET_KIND.topics)
         plan = Plan(broker.bootstrap, server.url, max_records=20, classic=True)

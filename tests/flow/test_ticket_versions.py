@@ -1,6 +1,6 @@
-"""Versions of a ticket through a whole worker: what only tickets have, decisions by vote and similar tickets.
+"""Versions of a ticket through a whole worker: decisions by vote and similar tickets, which only tickets have.
 
-Green shows that what is published again says what it said at first. It does not show that it is right.
+Green shows that a repeated result equals the first one. It does not show that the result is right.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from tests.support.tickets import event
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """Give a fresh broker and store."""
+    """Return a fresh broker and store."""
     with desk_of(TICKET_KIND, tmp_path) as made:
         yield made
 
 
-def test_read_again_every_decision_is_told_as_it_was(desk: Desk) -> None:
-    """Also one with shares of a vote in it, whose last bits a store may change."""
+def test_a_repeated_record_publishes_the_same_decision(desk: Desk) -> None:
+    """Also decisions with shares of a vote, whose last bits a store may change."""
     desk.work(
         *[event(ticket_id=f"L-{n}", reason="solved", agent_label=f"label {n % 4}", body=f"{n}") for n in range(30)]
     )
@@ -31,11 +31,13 @@ def test_read_again_every_decision_is_told_as_it_was(desk: Desk) -> None:
     desk.work(*fresh)
     reported = [result.decision for result in results_of(desk.bootstrap)]
     assert len(reported) == 80
-    assert all(decision.confidence not in (None, 0.0, 1.0) for decision in reported), "there is something to be changed"
+    assert all(decision.confidence not in (None, 0.0, 1.0) for decision in reported), (
+        "each share has bits that a store may change"
+    )
     desk.assert_clean()
 
 
-def test_told_again_after_the_text_has_changed_it_is_compared_by_its_own(desk: Desk) -> None:
+def test_a_repeat_after_the_text_has_changed_is_compared_by_its_own_text(desk: Desk) -> None:
     solved = [event(ticket_id=f"L-{word}", reason="solved", satisfaction=5, body=word) for word in ("alpha", "beta")]
     desk.work(*solved)
     first = event(ticket_id="N", body="alpha")

@@ -1,7 +1,7 @@
 """Versions of an item through a whole worker, on the embedded broker and Qdrant Edge: section 4 of the design.
 
-Green shows what is stored, published and entered in the ledger for each order of events. It does not show a race between
-two workers for one id: that is the store's guard, shown by its contract suite.
+Green shows what is stored, published and written to the ledger for each order of events. It does not show a race
+between two workers for one id: the store's guard covers that, and its contract suite tests it.
 """
 
 import json
@@ -72,7 +72,7 @@ class Desk:
         return self.seen.outcomes[-len(events) :]
 
     def stored(self) -> Stored:
-        """Return what is stored of the item."""
+        """Return the stored point of the item."""
         collection = self.store.open_alias(self.kind.name)
         assert collection is not None
         wanted = self.kind.point_id()
@@ -83,7 +83,7 @@ class Desk:
         return self.kind.published(list(TopicReader(self.bootstrap).read(self.kind.stream.result_topic)))
 
     def assert_clean(self) -> None:
-        """Audit."""
+        """Assert that the audit is clean."""
         findings = audit(
             TopicReader(self.bootstrap, self.kind.group), self.kind.stream, self.store.open_alias(self.kind.name)
         )
@@ -93,7 +93,7 @@ class Desk:
 
 @contextmanager
 def desk_of(kind: Kind, folder: Path) -> Iterator[Desk]:
-    """Give a stream a fresh broker and store."""
+    """Return a fresh broker and store for a stream."""
     with EmbeddedBroker() as broker, closing(EdgeStore(folder)) as store:
         broker.create(kind.topics)
         settings = Settings(broker=BrokerSettings(bootstrap=broker.bootstrap), store=StoreSettings(path=folder))
@@ -102,12 +102,12 @@ def desk_of(kind: Kind, folder: Path) -> Iterator[Desk]:
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    """Give each stream in turn."""
+    """Return a fresh broker and store for each stream in turn."""
     with desk_of(request.param, tmp_path) as made:
         yield made
 
 
-def test_out_of_order_the_newest_stays(desk: Desk) -> None:
+def test_of_versions_out_of_order_the_newest_stays(desk: Desk) -> None:
     newer, older = desk.kind.event(version=2, body="new"), desk.kind.event(version=1, body="old")
     assert desk.one_by_one(newer, older) == [Outcome.ROUTED, Outcome.SUPERSEDED]
     assert desk.stored().payload["body"] == "new"
@@ -115,7 +115,7 @@ def test_out_of_order_the_newest_stays(desk: Desk) -> None:
     desk.assert_clean()
 
 
-def test_sent_twice_is_told_again_with_the_same_decision(desk: Desk) -> None:
+def test_an_event_sent_twice_publishes_the_same_decision_again(desk: Desk) -> None:
     assert desk.one_by_one(desk.kind.event(), desk.kind.event()) == [Outcome.ROUTED, Outcome.ROUTED]
     first, second = desk.results()
     assert first.says == second.says
@@ -124,7 +124,7 @@ def test_sent_twice_is_told_again_with_the_same_decision(desk: Desk) -> None:
     desk.assert_clean()
 
 
-def test_same_version_with_other_content_the_first_wins(desk: Desk) -> None:
+def test_of_two_contents_of_one_version_the_first_wins(desk: Desk) -> None:
     assert desk.one_by_one(desk.kind.event(body="first"), desk.kind.event(body="second")) == [
         Outcome.ROUTED,
         Outcome.ROUTED,
@@ -134,7 +134,7 @@ def test_same_version_with_other_content_the_first_wins(desk: Desk) -> None:
     desk.assert_clean()
 
 
-def test_nothing_older_undoes_a_deletion(desk: Desk) -> None:
+def test_an_older_event_does_not_undo_a_deletion(desk: Desk) -> None:
     late = desk.kind.event(version=2, reason="updated", body="late")
     outcomes = desk.one_by_one(desk.kind.event(), desk.kind.deleted(version=3), late)
     assert outcomes == [Outcome.ROUTED, Outcome.DELETED, Outcome.SUPERSEDED]
@@ -144,7 +144,7 @@ def test_nothing_older_undoes_a_deletion(desk: Desk) -> None:
     desk.assert_clean()
 
 
-def test_deleted_then_updated_comes_back(desk: Desk) -> None:
+def test_an_update_after_a_deletion_brings_the_item_back(desk: Desk) -> None:
     back = desk.kind.event(version=3, reason="updated", body="back")
     assert desk.one_by_one(desk.kind.event(), desk.kind.deleted(version=2), back) == [
         Outcome.ROUTED,
@@ -157,7 +157,7 @@ def test_deleted_then_updated_comes_back(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("order", [sorted, lambda events: sorted(events, reverse=True)], ids=["rising", "falling"])
-def test_two_versions_in_one_batch_only_the_newest_is_written(
+def test_of_two_versions_in_one_batch_only_the_newest_is_written(
     desk: Desk, order: Callable[[list[int]], list[int]]
 ) -> None:
     events = [desk.kind.event(version=version, body=f"version {version}") for version in order([1, 2])]
@@ -167,8 +167,8 @@ def test_two_versions_in_one_batch_only_the_newest_is_written(
     desk.assert_clean()
 
 
-def test_newer_schema_version_waits_and_loses_nothing(desk: Desk) -> None:
-    """The worker pauses, says why it is not ready, dead-letters nothing; the batch is still there for an upgraded one."""
+def test_a_newer_schema_version_waits_and_loses_nothing(desk: Desk) -> None:
+    """The worker pauses, reports why it is not ready, and dead-letters nothing; the batch waits for an upgraded worker."""
     desk.produce(desk.kind.event("T-2"))
     desk.produce(desk.kind.event(schema_version=2, a_field_of_the_future=True))
     reader = TopicReader(desk.bootstrap, desk.kind.group)

@@ -1,1 +1,1 @@
-"""Vectors and results recorded once, to be given again by every later version."""
+"""Vectors and results recorded once, which every later version must give again."""

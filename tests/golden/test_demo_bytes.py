@@ -1,11 +1,11 @@
-"""What the worker writes for the demo's records, byte by byte: results, ledger, dead letters and points.
+"""The worker's output for the demo's records, byte by byte: results, ledger, dead letters and points.
 
-The fingerprint of the policy is left out. The batches, the clock and the model are fixed: vectors have four components of
-a half, so that every cosine is exact on every machine. `python -m tests.golden.test_demo_bytes` writes the expected digests
-anew, where a change is wanted.
+The fingerprint of the policy is left out. The batches, the clock and the model are fixed: vectors have four components
+of a half, so that every cosine is exact on every machine. `python -m tests.golden.test_demo_bytes` writes the expected
+digests again, if a change is intended.
 
-A green run does not prove that the real model or the real store behave as before: `tests/golden/test_minilm.py` compares
-vectors, and the contract suites the stores.
+A green run does not prove that the real model or the real store behave as before: `tests/golden/test_minilm.py`
+compares vectors, and the contract suites test the stores.
 """
 
 import json
@@ -60,7 +60,7 @@ def demo_records(topic: str) -> list[Record]:
 
 
 def written() -> list[str]:
-    """Settle the records, and all of them again from the redo topic; return a line for each thing that was written."""
+    """Settle the records, then all of them again from the redo topic; return one line for each thing written."""
     parts = Assembly(
         collection=FakeCollection(dimensions={"text": DIM, "resolution": DIM}), model=HalvesModel(), cache_bytes=1 << 20
     )
@@ -95,7 +95,7 @@ def _digest_of(point: Point, policy: bytes) -> str:
     return digest.hexdigest()
 
 
-def test_the_demos_records_are_written_as_they_were() -> None:
+def test_the_output_for_the_demo_s_records_is_unchanged() -> None:
     expected = EXPECTED.read_text().splitlines()
     assert len(demo_records("tickets")) == 365
     assert written() == expected

@@ -1,10 +1,10 @@
-"""The packaged MiniLM gives the vectors it gave when `minilm.json` was recorded, and those of the library's own `encode`.
+"""The packaged MiniLM gives the vectors recorded in `minilm.json`, and those of the library's own `encode`.
 
 What it shows: no change of code, library or machine has moved a vector by more than rounding, so that stored
-vectors and new ones can be compared. Compared by cosine, never by digits, which differ between processors.
-A green run does not prove that the vectors are good for anything, and covers float32 on a CPU only.
+vectors and new ones can be compared. They are compared by cosine, never by digits, which differ between processors.
+A green run does not prove that the vectors are useful, and covers float32 on a CPU only.
 
-A moved vector means that every stored one is stale. If that is wanted, give the model another row in `models.toml`
+A moved vector means that every stored one is stale. If that is intended, give the model another row in `models.toml`
 (so another fingerprint and collection), and record again with `python -m tests.golden.test_minilm`.
 """
 
@@ -61,7 +61,7 @@ def embed() -> Embeddings:
 
 
 def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the cosine of each row of one with the same row of the other."""
+    """Return the cosine of each row of one array with the same row of the other."""
     return np.asarray(
         (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1), np.float32
     )
@@ -85,11 +85,11 @@ def test_the_first_dimensions_are_as_recorded(embedded: Embeddings, recorded: di
     np.testing.assert_allclose(embedded.vectors[:, :DIMENSIONS_KEPT], kept, atol=1e-3)
 
 
-def test_the_texts_are_as_alike_as_recorded(embedded: Embeddings, recorded: dict[str, Any]) -> None:
+def test_the_similarities_of_the_texts_are_as_recorded(embedded: Embeddings, recorded: dict[str, Any]) -> None:
     np.testing.assert_allclose(embedded.vectors @ embedded.vectors.T, np.array(recorded["cosines"]), atol=1e-3)
 
 
-def test_the_librarys_own_encode_gives_the_same_for_texts_of_one_window(embedded: Embeddings) -> None:
+def test_the_library_s_own_encode_gives_the_same_for_texts_of_one_window(embedded: Embeddings) -> None:
     short = [index for index, windows in enumerate(embedded.windows) if windows == 1]
     model: Any = SentenceTransformer(str(load_text_card(MODEL).folder), device="cpu", local_files_only=True)
     expected = model.encode([TEXTS[index] for index in short], normalize_embeddings=True, show_progress_bar=False)
@@ -98,7 +98,7 @@ def test_the_librarys_own_encode_gives_the_same_for_texts_of_one_window(embedded
 
 
 def record() -> None:
-    """Write what the model gives now as what it shall give."""
+    """Record the model's present vectors as the expected ones."""
     found = embed()
     content = {
         "fingerprint": load_text_card(MODEL).fingerprint,
@@ -113,12 +113,12 @@ def record() -> None:
 
 
 def rounded(matrix: NDArray[np.float32]) -> list[list[float]]:
-    """Return a matrix as rounded numbers."""
+    """Return a matrix with its numbers rounded."""
     return [[round(float(value), DIGITS) for value in row] for row in matrix]
 
 
 def by_row(value: object) -> str:
-    """Return a value as JSON, a list with one element a line."""
+    """Return a value as JSON, a list with one element per line."""
     if not isinstance(value, list):
         return json.dumps(value)
     return "[\n" + ",\n".join(f"  {json.dumps(each, ensure_ascii=False)}" for each in value) + "\n]"

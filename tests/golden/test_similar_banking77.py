@@ -1,8 +1,9 @@
 """The default ranking on Banking77's test questions with the packaged model: never below cosine alone or BM25 alone.
 
-3,080 questions, each asked of all others, relevant is the same intent. What it shows: neither code nor library has moved
-the ranking to where it harms. A green run does not prove it for other collections (`millrace similar evaluate` does), nor
-anything about age and duplicates, which play no part. All 13,083: `docs/decisions/0009-hybrid-ranking.md`.
+Each of 3,080 questions is searched among all others; a question of the same intent is relevant. What it shows: neither
+code nor library has made the ranking harmful. A green run does not prove it for other collections (`millrace similar
+evaluate` does), nor anything about age and duplicates, which are not used. All 13,083:
+`docs/decisions/0009-hybrid-ranking.md`.
 """
 
 from pathlib import Path
@@ -18,13 +19,13 @@ from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
 
 GAIN = 0.003
-"""What the terms add to every metric overall: half of what was measured."""
+"""The gain of every metric overall by the terms: half of the measured one."""
 
 pytestmark = pytest.mark.timeout(600)
 
 
 def read(data_dir: Path) -> tuple[Corpus, Queries]:
-    """Return the test questions as both what is searched and what is asked."""
+    """Return the test questions as both the corpus and the queries."""
     rows = [row.cells for row in TableFile.open(data_dir / "text" / "banking77" / "test.csv").rows()]
     preparer = Preparer(model_card(StreamSettings()).preparation)
     texts = [preparer.embedded("", row["text"]) for row in rows]

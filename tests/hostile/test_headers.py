@@ -1,7 +1,7 @@
-"""A header whose name is not UTF-8: Kafka carries it and the client cannot read it. Librdkafka itself sends it here.
+"""A header whose name is not UTF-8: Kafka transports it and the client cannot read it. Librdkafka itself sends it here.
 
-Green shows: such a record is one dead letter with its bytes, the stream goes on, and one in the dead-letter queue hinders
-nobody. It does not show what other clients make of such a name.
+Green shows: such a record is one dead letter with its bytes, the stream continues, and one in the dead-letter queue
+stops no command. It does not show how other clients handle such a name.
 """
 
 import ctypes
@@ -26,14 +26,14 @@ from tests.support.streams import Kind, on_each_stream
 
 TIMEOUT_MS = 10_000
 END, TOPIC, VALUE, KEY, HEADER = 0, 1, 4, 5, 9
-"""What librdkafka calls the parts of a message."""
+"""Librdkafka's numbers of the parts of a message."""
 
 NO_UTF8 = b"na\xefve"
 
 
 def produce_with_header(bootstrap: str, topic: str, key: bytes, value: bytes, name: bytes) -> None:
-    """Send one record with a header; confluent-kafka itself takes only names that are text."""
-    library = ctypes.CDLL(cimpl.__file__)  # which brings librdkafka along
+    """Send one record with a header; confluent-kafka itself accepts only names that are text."""
+    library = ctypes.CDLL(cimpl.__file__)  # importing it also loads librdkafka
     library.rd_kafka_conf_new.restype = library.rd_kafka_new.restype = ctypes.c_void_p
     for function in (library.rd_kafka_producev, library.rd_kafka_flush, library.rd_kafka_destroy):
         function.argtypes = [ctypes.c_void_p]
@@ -55,7 +55,7 @@ def produce_with_header(bootstrap: str, topic: str, key: bytes, value: bytes, na
 
 
 @on_each_stream
-def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(kind: Kind, tmp_path: Path) -> None:
+def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_continues(kind: Kind, tmp_path: Path) -> None:
     key, value = b"acme:T-1", json.dumps(kind.event()).encode()
     settings, seen = Settings(broker=BrokerSettings(), store=StoreSettings(path=tmp_path)), Seen()
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)) as store:
@@ -79,7 +79,7 @@ def test_the_record_is_one_dead_letter_with_its_bytes_and_the_stream_goes_on(kin
 
 
 @on_each_stream
-def test_in_the_dead_letter_queue_it_is_an_unreadable_letter_and_hinders_nobody(kind: Kind, tmp_path: Path) -> None:
+def test_in_the_dead_letter_queue_it_is_unreadable_and_stops_nothing(kind: Kind, tmp_path: Path) -> None:
     with EmbeddedBroker() as broker, closing(EdgeStore(tmp_path)):
         broker.create(kind.topics)
         produce_with_header(broker.bootstrap, kind.dlq, b"k", b"v", NO_UTF8)

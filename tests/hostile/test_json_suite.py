@@ -22,14 +22,14 @@ PLACE = "@@@"
 
 @pytest.fixture(scope="module")
 def suite(data_dir: Path) -> dict[str, bytes]:
-    """Give every file of the suite as bytes: some of them are not text."""
+    """Return every file of the suite as bytes: some of them are not text."""
     files = {path.name: path.read_bytes() for path in sorted((data_dir / "faults" / "json_test_suite").glob("*.json"))}
     assert {name[:2] for name in files} == {"y_", "n_", "i_"}
     return files
 
 
 def verdict(kind: Kind, value: bytes) -> Rejected | Event:
-    """Return what becomes of a value; any other exception is the test's failure."""
+    """Return the outcome of a value; any other exception fails the test."""
     try:
         decoded: Event = decode_event(value, kind.stream.events)
     except Rejected as rejected:
@@ -55,7 +55,7 @@ def test_every_file_alone_is_refused_with_a_reason(kind: Kind, suite: dict[str, 
 
 
 @on_each_stream
-def test_what_is_not_json_is_refused_as_such(kind: Kind, suite: dict[str, bytes]) -> None:
+def test_invalid_json_is_refused_as_such(kind: Kind, suite: dict[str, bytes]) -> None:
     for name, content in suite.items():
         found = verdict(kind, content)
         if name.startswith("n_"):
@@ -64,7 +64,7 @@ def test_what_is_not_json_is_refused_as_such(kind: Kind, suite: dict[str, bytes]
 
 
 @on_each_stream
-def test_what_is_json_is_refused_for_what_it_says(kind: Kind, suite: dict[str, bytes]) -> None:
+def test_valid_json_is_refused_for_its_content(kind: Kind, suite: dict[str, bytes]) -> None:
     for name, content in suite.items():
         found = verdict(kind, content)
         if name.startswith("y_"):
@@ -74,7 +74,7 @@ def test_what_is_json_is_refused_for_what_it_says(kind: Kind, suite: dict[str, b
 
 @on_each_stream
 @pytest.mark.parametrize("field", ["body", "occurred_at", "event_version"])
-def test_inside_an_event_what_is_not_json_spoils_the_whole(kind: Kind, suite: dict[str, bytes], field: str) -> None:
+def test_invalid_json_in_a_field_invalidates_the_whole_event(kind: Kind, suite: dict[str, bytes], field: str) -> None:
     for name, content in suite.items():
         if name.startswith("n_"):
             found = verdict(kind, inside(kind, field, content))
@@ -85,7 +85,7 @@ def test_inside_an_event_what_is_not_json_spoils_the_whole(kind: Kind, suite: di
 
 @on_each_stream
 @pytest.mark.parametrize("field", ["body", "occurred_at", "event_version"])
-def test_inside_an_event_everything_else_is_accepted_or_refused_by_its_field(
+def test_valid_json_in_a_field_is_accepted_or_refused_by_that_field(
     kind: Kind, suite: dict[str, bytes], field: str
 ) -> None:
     for name, content in suite.items():
@@ -97,7 +97,7 @@ def test_inside_an_event_everything_else_is_accepted_or_refused_by_its_field(
 
 
 def scalar(content: bytes) -> bytes:
-    """Return what stands in a file's outer array; the suite wraps most of its numbers and strings in one."""
+    """Return the single element of a file's outer array; the suite wraps most of its numbers and strings in one."""
     stripped = content.strip()
     return stripped[1:-1] if stripped[:1] == b"[" and stripped[-1:] == b"]" else stripped
 

@@ -1,6 +1,7 @@
-"""Texts that were made to keep the masker busy: the library is asked a bounded number of times, whatever the text.
+"""Texts made to keep the masker busy: the library is called a bounded number of times, whatever the text.
 
-A green run does not prove a bound on time; it counts what is handed to the library that is slow, and holds the caps.
+A green run does not prove a limit on time; it counts the text that is handed to the slow library, and checks the
+limits.
 """
 
 from collections.abc import Iterator
@@ -60,8 +61,8 @@ BOMBS = {
 }
 
 
-class Asked:
-    """Stands for the library's matcher and counts the characters it is given."""
+class CountingMatcher:
+    """Replaces the library's matcher and counts the characters it is given."""
 
     calls: list[int]
 
@@ -69,14 +70,14 @@ class Asked:
         self.calls, self._real = [], real
 
     def __call__(self, text: str, region: str) -> Iterator[object]:
-        """Count, and pass on."""
+        """Count the characters, and call the library."""
         self.calls.append(len(text))
         return iter(self._real(text, region))
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    counting = Asked(PhoneNumberMatcher)
+def asked(monkeypatch: pytest.MonkeyPatch) -> CountingMatcher:
+    counting = CountingMatcher(PhoneNumberMatcher)
     monkeypatch.setattr(phones, "PhoneNumberMatcher", counting)
     return counting
 
@@ -86,31 +87,31 @@ def bomb(unit: str) -> str:
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_the_library_is_asked_a_bounded_number_of_times(name: str, asked: Asked) -> None:
+def test_the_library_is_called_a_bounded_number_of_times(name: str, asked: CountingMatcher) -> None:
     phones.find_phones(bomb(BOMBS[name]), "US")
     assert len(asked.calls) <= phones.WINDOWS
     assert sum(asked.calls) <= phones.WINDOWS * phones.WINDOW_DIGITS * 4 + 2 * phones.WINDOWS
 
 
-def test_what_is_beyond_the_bound_is_masked_unasked(asked: Asked) -> None:
+def test_text_beyond_the_bound_is_masked_without_calling_the_library(asked: CountingMatcher) -> None:
     masked = mask("212-555-0123 x\n" * 1_000, "US")
     assert masked == "[phone] x\n" * 1_000
     assert len(asked.calls) <= phones.WINDOWS
 
 
-def test_a_number_behind_the_last_window_is_masked_too() -> None:
+def test_a_number_after_the_last_window_is_masked_too() -> None:
     numbers = "\n".join(f"650 253 1{number}" for number in range(100, 116))
     assert mask(f"{numbers}\n0033612345678", "US").endswith("[phone]")
 
 
 @pytest.mark.parametrize("times", [3, 9, 40, 400])
-def test_numbers_that_hide_each_other_are_all_masked(times: int) -> None:
+def test_overlapping_numbers_are_all_masked(times: int) -> None:
     masked = mask("+6502530000(" * times, "US")
     assert not any(char.isdigit() for char in masked)
     assert mask(masked, "US") == masked
 
 
-def test_beyond_the_bound_ordinary_text_stays() -> None:
+def test_ordinary_text_beyond_the_bound_stays() -> None:
     text = "Order ORD-2026-004411 of 2026-05-01, 1,249.00 EUR, #41155.\n"
     assert mask(text * 1_000, "US") == text * 1_000
 
@@ -143,7 +144,7 @@ def test_text_below_very_deep_tags_is_kept(opening: str, times: int) -> None:
     assert html_to_text(opening * times + "TAIL").visible.endswith("TAIL")
 
 
-def test_too_many_tags_for_the_parser_are_taken_out_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_tags_for_the_parser_are_removed_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "_parsed", lambda text: pytest.fail("asked the parser"))
     assert html_to_text("<b>" * html.TAGS + "</p>jo&#64;example.com").visible == "jo@example.com"
 

@@ -1,7 +1,8 @@
-"""Every hostile value and text as a record among good ones, through a whole worker on the embedded broker and Qdrant Edge.
+"""Every hostile value and text as a record among good ones, through a whole worker on the embedded broker and Edge.
 
-Green shows: what is invalid is one dead letter with its reason and field, odd texts are results, and every batch is settled
-whole and in order, so that a good record waits for no later batch. It does not show what the real model makes of the texts.
+Green shows: an invalid record is one dead letter with its reason and field, an unusual text gives a result, and every
+batch is settled whole and in order, so that a good record waits for no later batch. It does not show how the real model
+handles the texts.
 """
 
 import json
@@ -35,18 +36,18 @@ SHORT_CHARS = 1_000
 
 @dataclass
 class Pauses(Seen):
-    """What the worker told, and for what it paused."""
+    """Keeps the worker's reports, and the dependencies for which it paused."""
 
     pauses: list[str] = field(default_factory=list)
 
     def paused(self, dependency: str) -> None:
-        """Keep it."""
+        """Keep the dependency."""
         self.pauses.append(dependency)
 
 
 @pytest.fixture(scope="module")
 def files(data_dir: Path) -> dict[str, bytes]:
-    """Give every file of the suite as bytes."""
+    """Return every file of the suite as bytes."""
     files = {path.name: path.read_bytes() for path in sorted((data_dir / "faults" / "json_test_suite").glob("*.json"))}
     assert len(files) > 50
     return files
@@ -54,22 +55,22 @@ def files(data_dir: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def texts(data_dir: Path) -> list[str]:
-    """Give the strings that are allowed as text."""
+    """Return the strings that are allowed as text."""
     found: list[str] = json.loads((data_dir / "faults" / "blns.json").read_text(encoding="utf-8"))
     return [text for text in found if len(text) <= SHORT_CHARS]
 
 
 def no_events(kind: Kind, files: dict[str, bytes]) -> list[bytes]:
-    """Return values that are no events: every file, and in a body every one that is not JSON."""
+    """Return values that are no valid events: every file alone, and as the body of an event each one that is not JSON."""
     return [*files.values(), *(inside(kind, "body", file) for name, file in files.items() if name.startswith("n_"))]
 
 
 def mixed(kind: Kind, invalid: list[bytes], texts: list[str]) -> Iterator[Message]:
-    """Yield every invalid value and every text in turn with a good record behind each."""
+    """Yield every invalid value and every text in turn, each followed by a good record."""
     odd = [json.dumps(kind.event(f"odd-{at}", body=text)).encode() for at, text in enumerate(texts)]
     keys = [b"acme:any", *(f"acme:odd-{at}".encode() for at in range(len(odd)))]
     pairs = [(keys[0], value) for value in invalid] + list(zip(keys[1:], odd, strict=True))
-    spread = [pair for first in range(7) for pair in pairs[first::7]]  # all kinds in every batch
+    spread = [pair for first in range(7) for pair in pairs[first::7]]  # every batch holds all kinds
     for at, (key, value) in enumerate(spread):
         good = kind.event(f"good-{at}", body=f"text {at}")
         yield Message(kind.name, key, value)
@@ -77,7 +78,7 @@ def mixed(kind: Kind, invalid: list[bytes], texts: list[str]) -> Iterator[Messag
 
 
 def gaps(ledger: list[Record]) -> list[str]:
-    """Return where a batch does not go on where the one before ended, by partition; none: all whole and in order."""
+    """Return the places where a batch does not start where the one before ended, by partition; empty if none."""
     following: dict[tuple[str, int], int] = defaultdict(int)
     found = []
     for entry in (LedgerEntry.model_validate_json(record.value or b"") for record in ledger):
@@ -104,7 +105,7 @@ def test_among_good_records_each_hostile_one_has_its_outcome(
         assert sink.flush() == []
         sink.close()
         process, own = process_of(settings, broker.bootstrap, store), StreamSettings(batch=BATCH)
-        with running_worker(process, FakeModel(), [seen], own, kind.stream):  # raises if the worker ended
+        with running_worker(process, FakeModel(), [seen], own, kind.stream):  # raises if the worker has ended
             seen.wait_settled(len(messages))
         reader = TopicReader(broker.bootstrap, kind.group)
         findings = audit(reader, kind.stream, store.open_alias(kind.name))

@@ -1,6 +1,7 @@
-"""Strings that tend to break software, in every field: each ends as an event or is refused with the field named.
+"""Strings that tend to break software, in every field: each gives an event or is refused with the field named.
 
-A green run does not prove that they are shown safely by whoever reads results, nor that the real model likes them.
+A green run does not prove that programs that read the results show them safely, nor that the real model handles them
+well.
 """
 
 import json
@@ -21,14 +22,14 @@ FIELDS = (*FREE_TEXT, "ticket_id", "customer_id", "agent_label", "language", "ev
 
 @pytest.fixture(scope="module")
 def strings(data_dir: Path) -> list[str]:
-    """Give the strings."""
+    """Return the strings."""
     found: list[str] = json.loads((data_dir / "faults" / "blns.json").read_text(encoding="utf-8"))
     assert len(found) > 500
     return found
 
 
 def verdict(given: Record) -> Rejected | TicketItem:
-    """Return what becomes of a record; any other exception is the test's failure."""
+    """Return the outcome of a record; any other exception fails the test."""
     try:
         item: TicketItem = prepared_item(given)
     except Rejected as rejected:
@@ -48,7 +49,7 @@ def test_in_a_field_each_is_accepted_or_refused_by_that_field(strings: list[str]
 
 
 @pytest.mark.parametrize("field", FREE_TEXT)
-def test_as_free_text_each_that_is_short_enough_is_accepted(strings: list[str], field: str) -> None:
+def test_as_free_text_each_short_enough_one_is_accepted(strings: list[str], field: str) -> None:
     limit = 1_000
     for text in strings:
         if len(text) <= limit:
@@ -83,7 +84,7 @@ def test_as_raw_values_each_is_refused(strings: list[str]) -> None:
         assert found.field, repr(text)
 
 
-def test_every_odd_text_goes_through_to_a_result(strings: list[str]) -> None:
+def test_every_unusual_text_gives_a_result(strings: list[str]) -> None:
     parts = Assembly()
     short = [text for text in strings if len(text) <= 1_000]
     fields = [event(ticket_id=f"T-{at}", subject=text, body=text) for at, text in enumerate(short)]
@@ -94,7 +95,7 @@ def test_every_odd_text_goes_through_to_a_result(strings: list[str]) -> None:
     assert stored == {each["ticket_id"]: PREPARER.field(each["subject"]) for each in fields}
 
 
-def test_every_odd_id_that_is_accepted_is_an_id_of_its_own(strings: list[str]) -> None:
+def test_every_unusual_id_that_is_accepted_is_distinct(strings: list[str]) -> None:
     items = [verdict(record(event(ticket_id=text))) for text in strings]
     accepted = [item for item in items if isinstance(item, TicketItem)]
     assert len(accepted) > 100

@@ -17,7 +17,7 @@ __all__ = ["suite"]
 
 
 @pytest.mark.parametrize("field", OWN_FIELDS)
-def test_inside_an_event_what_is_not_json_spoils_the_whole(suite: dict[str, bytes], field: str) -> None:
+def test_invalid_json_in_a_field_invalidates_the_whole_event(suite: dict[str, bytes], field: str) -> None:
     for name, content in suite.items():
         if name.startswith("n_"):
             found = verdict(TICKET_KIND, inside(TICKET_KIND, field, content))
@@ -27,9 +27,7 @@ def test_inside_an_event_what_is_not_json_spoils_the_whole(suite: dict[str, byte
 
 
 @pytest.mark.parametrize("field", OWN_FIELDS)
-def test_inside_an_event_everything_else_is_accepted_or_refused_by_its_field(
-    suite: dict[str, bytes], field: str
-) -> None:
+def test_valid_json_in_a_field_is_accepted_or_refused_by_that_field(suite: dict[str, bytes], field: str) -> None:
     for name, content in suite.items():
         found = verdict(TICKET_KIND, inside(TICKET_KIND, field, content))
         if name.startswith("y_"):

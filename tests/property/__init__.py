@@ -1,1 +1,1 @@
-"""Laws that hold for arbitrary input, looked for by hypothesis."""
+"""Properties that hold for arbitrary input, tested by hypothesis."""

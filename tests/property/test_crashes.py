@@ -1,9 +1,9 @@
-"""Workers that die after any settle step, and workers that overtake each other between two steps: the audit stays clean.
+"""Workers that die after any settle step, and overtake each other between two steps: the audit stays clean.
 
 Two workers share a store, each with a partition of its own that holds versions of the same tickets, as `tickets` and
-`tickets.redo` do; the same version may stand in both, with other content too, and no worker decides twice alike. Whenever
-one has decided, or has written its points, the other may come in between and settle its next batch, or die in it. A green
-run does not show the interleaving inside one call of the store: the guard's contract suite is for that.
+`tickets.redo` do; the same version may be in both, also with different content, and no worker makes the same decision
+twice. Whenever one has decided, or has written its points, the other may settle its next batch in between, or die in
+it. A green run does not show the interleaving inside one call of the store: the guard's contract suite tests that.
 """
 
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ MANY = settings(max_examples=300, deadline=None)
 
 
 class CrashError(Exception):
-    """The worker's process ends here."""
+    """The end of the worker's process."""
 
 
 @dataclass
 class Fate:
-    """What happens to one batch.
+    """The course of one batch.
 
     Attributes:
-        size: How many records it has.
+        size: Number of its records.
         dies_after: The settle step after which its worker dies; 0: it lives.
         delivered: Which of its messages had arrived by then, as bits: partitions do not wait for each other.
-        overtaken: When the other worker comes in: between deciding and writing, or between writing and looking again.
+        overtaken: When the other worker runs: between deciding and writing, or between writing and reading back.
     """
 
     size: int
@@ -48,7 +48,7 @@ class Fate:
 
 @dataclass
 class Stage:
-    """A store and a broker that outlive every worker."""
+    """A store and a broker that survive every worker."""
 
     kind: Kind
     records: dict[str, list[Record]]
@@ -57,12 +57,12 @@ class Stage:
     moods: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        """Give the stream its topics."""
+        """Create the topics of the stream."""
         self.reader = MemoryReader(self.kind)
         self.topics = topics_of(self.kind)
 
     def run(self) -> AuditReport:
-        """Let two workers settle everything, turn by turn, then audit."""
+        """Let two workers settle all records, in turns, then audit."""
         for topic, records in self.records.items():
             self.reader.topics[topic] = records
         while any(self._waiting(topic) for topic in self.topics):
@@ -107,7 +107,7 @@ class Stage:
             self.reader.offsets[TopicPartition(topic, 0)] = batch[-1].offset + 1
 
     def _keep_delivered(self, worker: Assembly, fate: Fate) -> None:
-        """After the flush all is delivered; before it, any part of what was handed over."""
+        """Keep the delivered messages: after the flush all of them; before it, any part of those handed over."""
         if fate.dies_after >= SettleStep.FLUSH:
             self._deliver(worker.sink.delivered)
         elif fate.dies_after == SettleStep.PRODUCE:
@@ -121,7 +121,7 @@ class Stage:
 reasons = st.sampled_from(["created", "updated", "solved", "rated", "reopened", "deleted"])
 bodies = st.sampled_from(["One text.", "Another text."])
 POISONOUS_VERSION = 3
-"""Poison in each of its records: one that another record of that version saves would have two outcomes after a crash."""
+"""Poison in every record of a version: if another record saved it, the version would have two outcomes after a crash."""
 
 moments = st.sampled_from(["never", "before writing", "after writing"])
 fates = st.builds(Fate, st.integers(1, 4), st.integers(0, 6), st.integers(0, 255), moments)
@@ -149,7 +149,7 @@ def placed(kind: Kind, fields: list[dict[str, Any]], topic: str) -> list[Record]
 @on_each_stream
 @MANY
 @given(st.lists(versions, max_size=8), st.data())
-def test_nothing_is_lost_whoever_dies_or_overtakes(
+def test_nothing_is_lost_whichever_worker_dies_or_overtakes(
     kind: Kind, drawn: list[tuple[str, int, str, str]], data: st.DataObject
 ) -> None:
     mix = [version_of(kind, *each) for each in drawn]

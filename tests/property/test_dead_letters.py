@@ -1,8 +1,8 @@
-"""Whatever a record holds, its dead letter is read back as it was written.
+"""Any dead letter is read back as it was written, whatever its record contains.
 
 Its bytes, its key and its source's own headers survive any number of failures and replays.
 
-Green does not show that a broker keeps them; the tests on brokers are for that.
+Green does not show that a broker keeps them; the tests on brokers check that.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_position, r
 from shared.deadletters.resend import resend
 from shared.errors import Rejected
 from shared.records import Headers, Message, Record
-from tests.support.letters import BY, NOON, stood
+from tests.support.letters import BY, NOON, record_of
 
 YEARS = (datetime(2, 1, 1), datetime(9998, 1, 1))  # noqa: DTZ001  (the zone is drawn)
 COUNT = st.integers(0, 10**9 - 2)
@@ -42,14 +42,14 @@ ZONE = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(min
 
 
 class Earlier(NamedTuple):
-    """What redo says of earlier failures."""
+    """The earlier failures that the headers of a redo record state."""
 
     attempts: int
     replays: int
     first_failed_at: datetime
 
     def headers(self) -> Headers:
-        """Return it as a dead letter has it."""
+        """Return the headers as a dead letter has them."""
         texts = {
             Header.ATTEMPTS: str(self.attempts),
             Header.REPLAYS: str(self.replays),
@@ -67,7 +67,7 @@ def own(headers: Headers) -> list[tuple[str, bytes | None]]:
 
 
 def forms(letter: Message) -> Iterator[Message]:
-    """Yield a dead letter and, in turn, what is sent instead where the queue refuses it."""
+    """Yield a dead letter and then the smaller messages that are sent if the queue refuses it."""
     sent: Message | None = letter
     while sent is not None:
         yield sent
@@ -75,7 +75,7 @@ def forms(letter: Message) -> Iterator[Message]:
 
 
 def read(sent: Message) -> DeadLetter:
-    found = read_dead_letter(stood(sent))
+    found = read_dead_letter(record_of(sent))
     assert isinstance(found, DeadLetter)
     return found
 
@@ -87,7 +87,7 @@ def test_a_dead_letter_is_read_back_as_it_was_written(
     if earlier:
         record = replace(record, topic="tickets.redo", headers=record.headers + earlier.headers())
     else:
-        record = replace(record, topic="tickets")  # where nothing that a header says of a failure is believed
+        record = replace(record, topic="tickets")  # a topic in which no header about earlier failures is trusted
     for sent in forms(write_dead_letter(record, failure, BY, NOON)):
         found = read(sent)
         assert (found.origin, found.topic_id) == ((record.topic, record.partition, record.offset), record.topic_id)
@@ -104,7 +104,7 @@ def test_a_dead_letter_is_read_back_as_it_was_written(
 
 
 @given(RECORD, FAILURE)
-def test_the_whole_letter_holds_the_record_and_the_smaller_ones_say_that_they_are_cut(
+def test_the_whole_dead_letter_holds_the_record_and_the_smaller_ones_state_that_they_are_cut(
     record: Record, failure: Rejected
 ) -> None:
     whole, cut, bare = (read(sent) for sent in forms(write_dead_letter(record, failure, BY, NOON)))
@@ -117,7 +117,9 @@ def test_the_whole_letter_holds_the_record_and_the_smaller_ones_say_that_they_ar
 
 
 @given(RECORD, FAILURE)
-def test_of_a_record_that_cannot_be_expanded_the_envelope_alone_is_read_back(record: Record, failure: Rejected) -> None:
+def test_of_a_record_that_cannot_be_decompressed_only_the_envelope_is_read_back(
+    record: Record, failure: Rejected
+) -> None:
     sent = write_dead_letter(replace(record, key=None, value=None, headers=(), unreadable="value"), failure, BY, NOON)
     found = read(sent)
     assert (sent.instead, found.is_cut, found.reason) == (None, True, failure.reason)
@@ -125,14 +127,14 @@ def test_of_a_record_that_cannot_be_expanded_the_envelope_alone_is_read_back(rec
 
 
 @given(RECORD, st.lists(FAILURE, min_size=1, max_size=5))
-def test_failing_and_replayed_again_and_again_the_record_stays_and_the_count_rises(
+def test_after_any_failures_and_replays_the_record_is_unchanged_and_the_count_is_right(
     record: Record, failures: list[Rejected]
 ) -> None:
     counts, last = [], record
     for failure in failures:
         letter = read(write_dead_letter(last, failure, BY, NOON))
         counts.append(letter.replays)
-        last = stood(resend(letter, "tickets", max_replays=10**9))
+        last = record_of(resend(letter, "tickets", max_replays=10**9))
         assert (last.topic, last.key, last.value) == ("tickets.redo", record.key, record.value)
         assert own(last.headers) == own(record.headers)
         ours = [name for name, _ in last.headers if name.startswith(HEADER_PREFIX)]
@@ -142,7 +144,7 @@ def test_failing_and_replayed_again_and_again_the_record_stays_and_the_count_ris
 
 
 @given(RECORD, FAILURE, COUNT, st.integers(0, 10))
-def test_past_the_ceiling_and_only_then_it_is_quarantined(
+def test_a_dead_letter_is_quarantined_only_above_the_ceiling(
     record: Record, failure: Rejected, replays: int, ceiling: int
 ) -> None:
     before = write_dead_letter(record, failure, BY, NOON)
@@ -155,7 +157,7 @@ def test_past_the_ceiling_and_only_then_it_is_quarantined(
 
 @given(st.lists(HEADER, max_size=12).map(tuple), st.none() | st.binary(max_size=20))
 def test_any_headers_are_read_without_an_error(headers: tuple[tuple[str, bytes], ...], key: bytes | None) -> None:
-    found = read_dead_letter(stood(Message("tickets.dlq", key, b"", headers)))
+    found = read_dead_letter(record_of(Message("tickets.dlq", key, b"", headers)))
     assert found.position.topic == "tickets.dlq"
     if isinstance(found, DeadLetter):
         assert found.tenant is None or b":" in (key or b"")

@@ -1,6 +1,7 @@
-"""Every record has exactly one fate, order is kept, and the newest version is what stays, for any mix and any batching.
+"""Every record has exactly one outcome, order is kept, and the newest version stays, for any mix and any batching.
 
-A green run does not prove this for the real store, whose guard the contract suite tries, nor for two workers at once.
+A green run does not prove this for the real store, whose guard the contract suite tests, nor for two concurrent
+workers.
 """
 
 from typing import Any
@@ -29,7 +30,7 @@ mixes = st.lists(st.one_of(snapshots, deletions, invalid), max_size=25)
 
 
 def events_of(kind: Kind, mix: list[Drawn]) -> list[dict[str, Any]]:
-    """Return what was drawn as events of a stream."""
+    """Return the drawn reasons and texts as events of a stream."""
     return [kind.event(source_id, version, reason, **changes) for source_id, version, reason, changes in mix]
 
 
@@ -38,7 +39,7 @@ def numbered(kind: Kind, events: list[dict[str, Any]]) -> list[Record]:
 
 
 def batches(records: list[Record], cuts: list[int]) -> list[list[Record]]:
-    """Cut records into batches of the given sizes, again and again."""
+    """Split records into batches of the given sizes, which are used in a cycle."""
     found: list[list[Record]] = []
     start, turn = 0, 0
     while start < len(records):
@@ -54,7 +55,7 @@ sizes = st.lists(st.integers(1, 8), min_size=1, max_size=4)
 @on_each_stream
 @FEW
 @given(mixes, sizes)
-def test_every_record_has_one_fate_and_order_is_kept(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
+def test_every_record_has_one_outcome_and_order_is_kept(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
     parts, records = Assembly(stream=kind.stream), numbered(kind, events_of(kind, mix))
     settled = [each for batch in batches(records, cuts) for each in parts.settle(*batch)]
     assert [each.record for each in settled] == records
@@ -83,7 +84,7 @@ def test_the_ledger_gives_each_offset_one_outcome(kind: Kind, mix: list[Drawn], 
 @on_each_stream
 @FEW
 @given(mixes, sizes)
-def test_what_is_stored_is_the_newest_that_is_not_poison(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
+def test_the_stored_version_is_the_newest_that_is_not_poison(kind: Kind, mix: list[Drawn], cuts: list[int]) -> None:
     parts, events, name = Assembly(stream=kind.stream), events_of(kind, mix), kind.stream.id_field
     settled = [each for batch in batches(numbered(kind, events), cuts) for each in parts.settle(*batch)]
     newest: dict[str, int] = {}
@@ -111,7 +112,7 @@ KEPT = ("event_version", "deleted", "content_digest", "text_digest", "flags", "b
 
 
 def kept(kind: Kind, parts: Assembly) -> dict[str, object]:
-    """Return what is stored of the ticket, the decision left out: it may depend on what was seen before."""
+    """Return the stored point of the ticket without its decision, which may depend on the records processed before."""
     payload = parts.collection.points[kind.point_id()].payload
     return {name: payload.get(name) for name in KEPT}
 
@@ -119,7 +120,7 @@ def kept(kind: Kind, parts: Assembly) -> dict[str, object]:
 @on_each_stream
 @FEW
 @given(histories, st.data(), sizes)
-def test_any_order_in_any_batching_leaves_the_newest(
+def test_any_order_in_any_batching_leaves_the_newest_version(
     kind: Kind, drawn: tuple[list[str], list[int]], data: st.DataObject, cuts: list[int]
 ) -> None:
     alone, events = Assembly(stream=kind.stream), history(kind, *drawn)
@@ -142,7 +143,7 @@ def vectors(kind: Kind, parts: Assembly) -> dict[str, Any]:
 @on_each_stream
 @FEW
 @given(histories, st.integers(0, 5), sizes)
-def test_a_replay_from_any_point_changes_nothing_stored(
+def test_a_replay_from_any_offset_changes_no_stored_point(
     kind: Kind, drawn: tuple[list[str], list[int]], start: int, cuts: list[int]
 ) -> None:
     parts, records = Assembly(stream=kind.stream), numbered(kind, history(kind, *drawn))
@@ -160,7 +161,7 @@ def test_a_replay_from_any_point_changes_nothing_stored(
 def test_the_last_result_of_an_open_item_is_always_for_its_newest_text(
     kind: Kind, texts: list[int], data: st.DataObject
 ) -> None:
-    """The worker dies between the write and the publication of any batch, once, and reads again from there."""
+    """The worker dies once, between the write and the publication of any batch, and reads again from there."""
     records = numbered(kind, history(kind, ["created", *["updated"] * (len(texts) - 1)], texts))
     crash_at = data.draw(st.integers(0, len(records) - 1))
     parts = Assembly(stream=kind.stream)

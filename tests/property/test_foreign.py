@@ -1,7 +1,7 @@
-"""Any JSON in any payload field of any point: the worker, the search, the audit and the doctor go on.
+"""Any JSON in any payload field of any point: the worker, the search, the audit and the doctor continue.
 
-A green run does not prove this for a version that is missing or odd, which is an error (`tests/contract`), nor for stores
-that give other things back than they were given.
+A green run does not prove this for a version that is missing or invalid, which is an error (`tests/contract`), nor for
+stores that return other data than was written.
 """
 
 from contextlib import suppress
@@ -46,7 +46,7 @@ foreign = st.lists(st.tuples(st.integers(0, 9) | st.uuids(), changes), max_size=
 
 @FEW
 @given(spoilt, foreign)
-def test_nothing_stops_and_nothing_is_lost(
+def test_no_payload_stops_the_worker_or_loses_a_record(
     ours: dict[str, dict[str, Any]], theirs: list[tuple[int | UUID, dict[str, Any]]]
 ) -> None:
     world = World()
@@ -64,15 +64,15 @@ def test_nothing_stops_and_nothing_is_lost(
     question = Question("acme", "parcel", pattern.vectors["text"], datetime(2026, 1, 1, tzinfo=UTC))
     SimilarSearch(world.parts.collection, "text", SearchSettings(), TICKETS.points.is_ours).find([question])
     findings = world.audit()
-    # A decision that is gone is made again, and may be another one now: the audit says so as `conflicting`.
+    # A lost decision is made again, and may differ this time: the audit then reports it as `conflicting`.
     assert (findings.missing, findings.stale, findings.unreadable) == (0, 0, 0), findings
     list(check_foreign(world.parts.collection, TICKETS.points, ManualClock()))
-    with suppress(Fatal):  # the points of all tickets may be spoilt
+    with suppress(Fatal):  # the points of all tickets may be corrupted
         assert only_tenant(TICKETS, world.parts.collection) == "acme"
 
 
 def work(world: World) -> None:
-    """Settle a repeat, an update with the same and with other words, a deletion and a new ticket."""
+    """Settle a repeat, an update with the same and one with other words, a deletion and a new ticket."""
     again = [
         event(ticket_id="T-1", body="Parcel 0."),
         event(ticket_id="T-1", body="Parcel 0.", event_version=2, reason="updated"),

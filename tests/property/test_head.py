@@ -1,6 +1,6 @@
-"""Laws of a head: a text is answered alike alone and in company, and any text at all gets shares that sum to 1.
+"""Properties of a head: a text gets the same answer alone and among others, and any text gets shares that sum to 1.
 
-A green run does not prove that the embedding model keeps these laws: a stand-in gives the vectors.
+A green run does not prove that the embedding model has these properties: a stand-in gives the vectors.
 """
 
 from functools import cache
@@ -25,13 +25,13 @@ texts = (
 
 @cache
 def head() -> Head:
-    """Return a head on made-up texts of six labels."""
+    """Return a head trained on made-up texts of six labels."""
     return train(examples(support(labels=6, per_label=6)), None, WordModel.fingerprint, lambda: None).head
 
 
 @FEW
 @given(st.lists(texts, min_size=1, max_size=8))
-def test_a_text_is_answered_alike_alone_and_in_company(company: list[str]) -> None:
+def test_a_text_gets_the_same_answer_alone_and_among_others(company: list[str]) -> None:
     vectors = WordModel().embed(company).vectors
     together = head().predict(company, vectors)
     for row, text in enumerate(company):
@@ -54,7 +54,7 @@ def test_any_text_gets_shares_that_sum_to_one(text: str) -> None:
 
 @FEW
 @given(texts, st.integers(1, 20))
-def test_an_explanation_names_what_the_answer_was(text: str, limit: int) -> None:
+def test_an_explanation_names_the_answer(text: str, limit: int) -> None:
     vectors = WordModel().embed([text]).vectors
     answers = head().predict([text], vectors)
     reported = head().explain(text, vectors[0], limit)

@@ -1,6 +1,6 @@
-"""Nothing that a customer wrote is thrown away: every word that is not masked is in what is kept, whatever is cut.
+"""No text of a customer is lost: every word that is not masked is in the kept text, whatever is cut.
 
-A green run does not prove that what is embedded is the best part of a message.
+A green run does not prove that the embedded part is the best part of a message.
 """
 
 import html
@@ -81,7 +81,7 @@ def words_of(text: str) -> set[str]:
 
 
 def lost(message: str, shown: str) -> set[str]:
-    """Return the words that are neither kept nor part of what was masked."""
+    """Return the words that are neither kept nor part of the masked text."""
     prepared = PREPARER.message(message)
     missing = words_of(shown) - words_of(prepared.kept)
     return {word for word in missing if not any(word in personal for personal in MASKED)}
@@ -106,7 +106,7 @@ def test_every_word_of_a_page_is_kept(page: str) -> None:
 
 @MANY
 @given(messages)
-def test_what_is_embedded_is_part_of_what_is_kept_and_the_pieces_are_the_rest(message: str) -> None:
+def test_the_embedded_text_is_part_of_the_kept_text_and_the_cut_pieces_are_the_rest(message: str) -> None:
     prepared = PREPARER.message(message)
     lines = {line.strip() for line in prepared.kept.split("\n")}
     assert {line.strip() for line in prepared.embedded.split("\n")} <= lines

@@ -1,6 +1,6 @@
-"""Laws of the small parts: back-off, ranges, windows, micro-batches, the cache, and the schemas' round trip.
+"""Properties of the small parts: back-off, ranges, windows, micro-batches, the cache, and the schemas' round trip.
 
-A green run does not prove the laws beyond the sizes that are drawn here.
+A green run does not prove the properties beyond the sizes that are drawn here.
 """
 
 import random
@@ -26,7 +26,7 @@ FEW = settings(max_examples=60, deadline=None)
 
 
 @given(st.integers(0, 10_000), st.floats(0.001, 10), st.floats(0.001, 100), st.integers())
-def test_a_back_off_stays_between_nothing_and_its_limit(attempt: int, base: float, ceiling: float, seed: int) -> None:
+def test_a_back_off_stays_between_0_and_its_limit(attempt: int, base: float, ceiling: float, seed: int) -> None:
     backoff = Backoff(base, ceiling)
     assert 0 <= backoff.delay_s(attempt, random.Random(seed)) <= backoff.limit_s(attempt) <= ceiling  # noqa: S311  (no secret)
     assert backoff.limit_s(attempt) <= backoff.limit_s(attempt + 1)
@@ -36,7 +36,7 @@ outcomes = st.sampled_from(list(Outcome))
 
 
 @given(st.dictionaries(st.integers(0, 60), outcomes, max_size=40))
-def test_ranges_say_what_the_pairs_said(reported: dict[int, Outcome]) -> None:
+def test_ranges_hold_the_same_pairs(reported: dict[int, Outcome]) -> None:
     ranges = to_ranges(sorted(reported.items()))
     assert {at: span.outcome for span in ranges for at in range(span.first, span.last + 1)} == reported
     assert sum(span.last - span.first + 1 for span in ranges) == len(reported)
@@ -65,7 +65,7 @@ def test_summed_micro_batches_hold_every_index_once_within_the_limit(costs: list
     for group in groups:
         assert sum(costs[index] for index in group) <= limit or len(group) == 1
     for group, after in pairwise(groups):
-        assert sum(costs[index] for index in [*group, after[0]]) > limit, "a group ends only where it is full"
+        assert sum(costs[index] for index in [*group, after[0]]) > limit, "a group ends only if it is full"
 
 
 @given(costs_of_any_unit, st.floats(0.01, 1_000))
@@ -102,9 +102,7 @@ def test_the_cache_never_holds_more_than_its_limit(given_puts: list[tuple[int, i
 
 
 @given(st.tuples(st.text(), st.binary(), st.text()), st.tuples(st.text(), st.binary(), st.text()))
-def test_two_keys_are_equal_only_when_every_field_is(
-    one: tuple[str, bytes, str], other: tuple[str, bytes, str]
-) -> None:
+def test_two_keys_are_equal_only_if_every_field_is(one: tuple[str, bytes, str], other: tuple[str, bytes, str]) -> None:
     assert (cache_key(*one) == cache_key(*other)) == (one == other)
 
 

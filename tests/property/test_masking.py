@@ -1,7 +1,7 @@
 """No IBAN, card, phone number or mail address survives in any formatting that is drawn here; ordinary numbers do.
 
-A green run does not prove that nothing survives in a formatting that nobody thought of, nor anything of names and postal
-addresses, which are not masked.
+A green run does not prove it for a formatting that is not drawn here, nor anything about names and postal addresses,
+which are not masked.
 """
 
 import re
@@ -54,9 +54,9 @@ def digits_of(text: str) -> str:
 
 @st.composite
 def grouped(draw: st.DrawFn, compact: str) -> str:
-    """Draw one way to write a number: in fours, in ones, mixed, or whole, in the digits of some script."""
+    """Draw a spelling of a number: in fours, single digits, mixed groups or whole, in the digits of some script."""
     gap = draw(gaps)
-    even = [[4], [1], [2], [3], [len(compact)]]  # with more than one sign between them, groups are even
+    even = [[4], [1], [2], [3], [len(compact)]]  # with more than one separator between them, groups are of equal size
     sizes = draw(st.sampled_from(even if len(gap) > 1 else [*even, [4, 6, 5]]))
     parts, at, turn = [], 0, 0
     while at < len(compact):
@@ -82,7 +82,7 @@ IBANS = {
     "DE": "18n", "FR": "10n11c2n", "GB": "4a14n", "ES": "20n", "NL": "4a10n", "NO": "11n", "CH": "5n12c",
     "MT": "4a5n18c", "PL": "24n", "IT": "1a10n12c",
 }  # fmt: skip
-"""Fields of digits, letters and both, from the ISO 13616 registry."""
+"""Fields of digits, of alphabetic characters and of both, from the ISO 13616 registry."""
 
 LETTERS = {"n": string.digits, "a": string.ascii_uppercase, "c": string.digits + string.ascii_uppercase}
 
@@ -122,7 +122,7 @@ labels = st.text(string.ascii_lowercase + string.digits + "-éüж", min_size=1,
 
 @st.composite
 def mails(draw: st.DrawFn) -> str:
-    """Draw an address as it is written."""
+    """Draw a spelling of an address."""
     local = ".".join(draw(st.lists(atoms, min_size=1, max_size=3)))
     domain = ".".join(
         [*draw(st.lists(labels, min_size=1, max_size=3)), draw(st.sampled_from(["com", "fr", "co.uk", "museum", "рф"]))]
@@ -257,7 +257,7 @@ texts = st.lists(pieces, max_size=8).map("".join)
 
 @MANY
 @given(texts)
-def test_masking_twice_changes_nothing_and_no_mask_is_longer_than_what_it_replaces(text: str) -> None:
+def test_masking_twice_changes_nothing_and_no_mask_is_longer_than_the_text_it_replaces(text: str) -> None:
     masked = mask(text, REGION)
     assert mask(masked, REGION) == masked
     assert len(masked) <= len(text)
@@ -276,7 +276,7 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
         ["<p>{}</p>", "{}\n-- \nJo", "{}\n> a\n> b\n> c", "<div>{}<br>x<br></div>", "{}\r\n\r\nBest regards,\nJo"]
     ),
 )
-def test_a_prepared_message_holds_nothing_that_is_masked(text: str, frame: str) -> None:
+def test_a_prepared_message_contains_nothing_that_would_be_masked(text: str, frame: str) -> None:
     prepared = Preparer(Preparation(version=3)).message(frame.format(text))
     assert mask(prepared.kept, REGION) == prepared.kept
     assert mask(prepared.embedded, REGION) == prepared.embedded

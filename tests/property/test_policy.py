@@ -1,6 +1,6 @@
-"""Laws of the routing policy: a planted fault is found on its line, a proposal reads back, a verdict follows its rule.
+"""Properties of the routing policy: planted faults are named by line, proposals are read back, verdicts follow rules.
 
-A green run does not prove the laws for spellings of TOML that are not drawn here.
+A green run does not prove the properties for spellings of TOML that are not drawn here.
 """
 
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Piece:
 
 @dataclass
 class Written:
-    """A file, and of each assignment in it its piece and its table."""
+    """A file, and the piece and the table of each assignment in it."""
 
     pieces: list[Piece] = field(default_factory=list)
     cells: list[tuple[Piece, Table, Cell]] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Written:
         return text.replace("\n", newline).encode()
 
     def line(self, wanted: Piece) -> int:
-        """Return the line, from 1, that a piece begins on."""
+        """Return the line, from 1, on which a piece begins."""
         before = self.pieces[: next(at for at, piece in enumerate(self.pieces) if piece is wanted)]
         return 1 + sum(piece.text.count("\n") + 1 for piece in before)
 
@@ -94,7 +94,7 @@ WRONG = {
 
 @st.composite
 def cells(draw: st.DrawFn, table: Table) -> list[Cell]:
-    """Return what a row holds; [default] holds the thresholds."""
+    """Draw the contents of a row; [default] holds the thresholds."""
     keys = draw(st.lists(st.sampled_from(sorted(right)), unique=True, min_size=1))
     if table == ("default",):
         keys = list(dict.fromkeys([*keys, "auto_at", "review_at"]))
@@ -103,7 +103,7 @@ def cells(draw: st.DrawFn, table: Table) -> list[Cell]:
 
 @st.composite
 def policies(draw: st.DrawFn) -> Written:
-    """Return a right policy in the spellings that TOML has for it: dotted keys, inline tables, headers."""
+    """Draw a valid policy in the spellings that TOML allows for it: dotted keys, inline tables, headers."""
     tables: list[Table] = [("default",)]
     tables += [("labels", label) for label in draw(st.lists(labels, max_size=3, unique=True))]
     for tenant in draw(st.lists(tenants, max_size=2, unique=True)):
@@ -118,7 +118,7 @@ def policies(draw: st.DrawFn) -> Written:
                 made.pieces += draw(comments)
                 made.add(table, Piece(f"{dotted(table)}.", [cell]))
         else:
-            headed.append(table)  # after the first header the others would belong to it
+            headed.append(table)  # after the first header the others would belong to its table
     for table in headed:
         made.pieces += [*draw(comments), Piece(f"[{dotted(table)}] {draw(st.sampled_from(['', '# [x]']))}")]
         for cell in draw(cells(table)):
@@ -128,7 +128,7 @@ def policies(draw: st.DrawFn) -> Written:
 
 
 def refusal(raw: bytes) -> str:
-    """Return what the error says after the file's name."""
+    """Return the error text after the file's name."""
     with pytest.raises(Fatal, match=r"/routing\.toml") as caught:
         load(raw)
     return str(caught.value).partition("routing.toml")[2]
@@ -139,7 +139,7 @@ newlines = st.sampled_from(["\n", "\r\n"])
 
 @SOME
 @given(policies(), newlines)
-def test_a_right_policy_is_read(made: Written, newline: str) -> None:
+def test_a_valid_policy_is_read(made: Written, newline: str) -> None:
     policy = load(made.raw(newline))
     assert policy.labels == {table[1] for _, table, _ in made.cells if table[0] == "labels"}
     assert policy.tenants == {table[1] for _, table, _ in made.cells if table[0] == "tenants"}
@@ -180,7 +180,7 @@ def test_a_planted_contradiction_is_named_with_its_line(made: Written, newline: 
 
 @SOME
 @given(st.lists(labels, max_size=8, unique=True), st.floats(0, 1), st.floats(0, 1))
-def test_a_proposal_reads_back_as_it_was_meant(names: list[str], one: float, other: float) -> None:
+def test_a_proposal_is_read_back_with_the_same_rules(names: list[str], one: float, other: float) -> None:
     policy = load(propose(names, max(one, other), min(one, other)).encode())
     policy.check_labels(names)
     assert policy.labels == set(names)
@@ -215,8 +215,8 @@ fragments = st.lists(st.sampled_from([*WORDS, *LabelRow.model_fields])).map("".j
 
 @SOME
 @given(st.binary(max_size=100) | (st.text(max_size=100) | fragments).map(str.encode))
-def test_any_bytes_but_a_policy_are_refused_with_an_error_that_names_the_file(raw: bytes) -> None:
-    assert refusal(raw).startswith((":", ", line "))  # chance does not write a table with both thresholds
+def test_any_bytes_that_are_no_policy_are_refused_with_an_error_that_names_the_file(raw: bytes) -> None:
+    assert refusal(raw).startswith((":", ", line "))  # random bytes do not make a table with both thresholds
 
 
 events = st.builds(

@@ -1,6 +1,6 @@
-"""Laws of the ranking and of the suggested reply, over drawn candidates and texts.
+"""Properties of the ranking and of the suggested reply, over drawn candidates and texts.
 
-A green run does not prove that the ranking is a good one; that is measured.
+A green run does not prove that the ranking is good; that is measured.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ asked = st.builds(Asked, st.integers(0, 200), st.just(NOW))
 
 @FEW
 @given(candidates, asked, rankings, st.randoms())
-def test_the_order_they_came_in_does_not_matter(
+def test_the_order_of_the_candidates_does_not_matter(
     given_: list[Candidate], question: Asked, ranking: Ranking, random: object
 ) -> None:
     shuffled = list(given_)
@@ -48,7 +48,7 @@ def test_the_order_they_came_in_does_not_matter(
 
 @FEW
 @given(candidates, asked, rankings, st.integers(0, 5))
-def test_hits_are_ordered_distinct_and_few(
+def test_hits_are_ordered_distinct_and_at_most_the_limit(
     given_: list[Candidate], question: Asked, ranking: Ranking, limit: int
 ) -> None:
     hits = rank(given_, question, ranking, limit)
@@ -61,7 +61,7 @@ def test_hits_are_ordered_distinct_and_few(
 
 @FEW
 @given(candidates, asked)
-def test_with_weight_zero_and_no_ageing_the_order_is_that_of_the_cosine(
+def test_with_weight_zero_and_no_decay_the_order_is_that_of_the_cosine(
     given_: list[Candidate], question: Asked
 ) -> None:
     distinct = [Candidate(c.id, c.dense, c.bm25, {**c.payload, "text_digest": str(c.id)}) for c in given_]
@@ -71,7 +71,7 @@ def test_with_weight_zero_and_no_ageing_the_order_is_that_of_the_cosine(
 
 @FEW
 @given(found, st.floats(0, 1), st.floats(0, 100), asked, rankings)
-def test_more_of_either_part_never_lowers_a_score(
+def test_a_higher_cosine_or_bm25_never_lowers_a_score(
     hit: Candidate, nearer: float, more: float, question: Asked, ranking: Ranking
 ) -> None:
     better = Candidate(hit.id, hit.dense + nearer, hit.bm25 + more, hit.payload)
@@ -87,7 +87,7 @@ def test_age_never_raises_a_score(age: int, later: int, ranking: Ranking) -> Non
 
 @FEW
 @given(st.lists(st.lists(st.booleans(), min_size=15, max_size=15), min_size=1, max_size=20), st.integers(0, 50))
-def test_metrics_lie_between_0_and_1_and_a_better_order_never_lowers_them(rows: list[list[bool]], missed: int) -> None:
+def test_metrics_are_between_0_and_1_and_a_better_order_never_lowers_them(rows: list[list[bool]], missed: int) -> None:
     drawn = np.array(rows, np.bool_)
     wanted = np.maximum(1, drawn.sum(1) + missed)
     worse, better = (
@@ -101,7 +101,7 @@ def test_metrics_lie_between_0_and_1_and_a_better_order_never_lowers_them(rows: 
 
 @FEW
 @given(st.lists(st.tuples(st.text(max_size=300), st.floats(0, 2)), max_size=5))
-def test_a_reply_is_short_and_invents_nothing(drawn: list[tuple[str, float]]) -> None:
+def test_a_reply_is_short_and_contains_only_quotations(drawn: list[tuple[str, float]]) -> None:
     resolutions = [Resolution(str(place), text, score) for place, (text, score) in enumerate(drawn)]
     reply = suggest(resolutions)
     if reply is None:

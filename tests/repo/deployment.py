@@ -1,4 +1,4 @@
-"""Holds Dockerfile and docker-compose.yml against the code: each function returns what is wrong, empty for nothing."""
+"""Checks of Dockerfile and docker-compose.yml against the code: each function returns the faults it finds."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|API_KEY|CUSTOMER_KEY
 WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 PROBES = ("/healthz", "/readyz")
 WRITABLE_ROOT = {"kafka"}
-"""Its own start script writes beside its programs."""
+"""Its own start script writes next to its programs."""
 
 ONCE = {"topics"}
 OURS = "millrace:"
@@ -43,7 +43,7 @@ def project() -> dict[str, Any]:
 
 
 def settings_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """Check that every variable of ours is known and its value is taken."""
+    """Check that every variable of Millrace is known and its value is valid."""
     ours = {name: value for name, value in environment.items() if name.startswith("MILLRACE_")}
     yield from (f"{where}: {name} is no setting" for name in sorted(ours.keys() - known_variables(list(STREAMS))))
     given = {name: FROM_OUTSIDE.sub(PLACEHOLDER, value) for name, value in ours.items()}
@@ -57,7 +57,7 @@ def settings_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]
 
 
 def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
-    """Check that a command line of ours names commands and streams that there are."""
+    """Check that a command line of Millrace names commands and streams that exist."""
     group: Any = typer.main.get_command(app)
     left = list(words)
     while left and hasattr(group, "commands"):
@@ -72,7 +72,7 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
 
 
 def secret_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """Check that what looks like a secret comes from outside."""
+    """Check that a value that looks like a secret comes from outside the file."""
     secrets = {
         variable(*place, name)
         for place, model in places(list(STREAMS)).items()
@@ -90,7 +90,7 @@ def secret_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def compose_faults(compose: Compose) -> list[str]:
-    """Return everything that is wrong with a compose file."""
+    """Return all faults of a compose file."""
     services: dict[str, Any] = compose["services"]
     found = [fault for name, service in services.items() for fault in _service_faults(name, service)]
     found += [
@@ -144,7 +144,7 @@ def _health_faults(name: str, service: Mapping[str, Any]) -> Iterator[str]:
 
 
 def probe_faults(where: str, command: str) -> Iterator[str]:
-    """Check that a health check of ours asks a probe that there is, at the port that there is."""
+    """Check that a health check of Millrace uses a probe that exists, at the port that exists."""
     if not any(f"'{probe}'" in command for probe in PROBES):
         yield f"{where}: the health check asks none of {', '.join(PROBES)}"
     if str(OPERATION.port) not in command:
@@ -185,7 +185,7 @@ def _volume_faults(name: str, service: Mapping[str, Any], declared: Mapping[str,
 
 
 def _address_faults(name: str, service: Mapping[str, Any], services: Mapping[str, Any]) -> Iterator[str]:
-    """Check that each address of ours names a service, at a port on which it answers inside."""
+    """Check that each address of Millrace names a service, at a port on which it listens inside the network."""
     environment = service.get("environment") or {}
     advertised = services.get("kafka", {}).get("environment", {}).get("KAFKA_ADVERTISED_LISTENERS", "")
     answers = {f"qdrant:{6333}", f"redis:{6379}", *re.findall(r"//([\w.-]+:\d+)", advertised)}
@@ -196,7 +196,7 @@ def _address_faults(name: str, service: Mapping[str, Any], services: Mapping[str
 
 
 def _topic_faults(services: Mapping[str, Any]) -> Iterator[str]:
-    """Check that our own command makes the topics, before the worker starts, and nothing else does."""
+    """Check that Millrace's own command creates the topics, before the worker starts, and nothing else does."""
     makers = [name for name in _ours(services) if services[name].get("command") == ["topics", "create"]]
     if not makers or makers[0] not in (services.get("ticket-worker", {}).get("depends_on") or {}):
         yield "nobody makes the topics before the worker starts"
@@ -216,7 +216,7 @@ def instructions(dockerfile: str) -> list[Instruction]:
 
 
 def environment_of(dockerfile: str) -> dict[str, str]:
-    """Return what the last stage sets in the environment."""
+    """Return the environment variables that the last stage sets."""
     return {
         name: value
         for instruction, arguments in _last_stage(instructions(dockerfile))
@@ -233,7 +233,7 @@ def health_command(dockerfile: str) -> list[str]:
 
 
 def dockerfile_faults(dockerfile: str, makefile: str, ignored: str) -> list[str]:
-    """Return everything that is wrong with a Dockerfile, given the Makefile and the .dockerignore beside it."""
+    """Return all faults of a Dockerfile, given the Makefile and the .dockerignore beside it."""
     steps = instructions(dockerfile)
     last = dict(_last_stage(steps))
     runs = [arguments for name, arguments in steps if name == "RUN"]

@@ -1,7 +1,7 @@
-"""Dockerfile, docker-compose.yml and the wheel, held against the code.
+"""Dockerfile, docker-compose.yml and the wheel, checked against the code.
 
-A green run does not prove that the image builds or that the services start: there is no container engine here. What a
-foreign image does with its variables is its documentation's word.
+A green run does not prove that the image builds or that the services start: no container engine is available here. How
+a foreign image uses its variables is known from its documentation only.
 """
 
 import copy
@@ -42,7 +42,7 @@ def test_the_dockerfile_fits_the_code() -> None:
     assert dockerfile_faults(DOCKERFILE, MAKEFILE, IGNORED) == []
 
 
-def test_what_is_deployed_is_what_is_tested_against() -> None:
+def test_the_deployed_versions_are_the_tested_ones() -> None:
     pom = (ROOT / "tests" / "support" / "kafka" / "pom.xml").read_text(encoding="utf-8")
     kafka = re.search(r"<kafka.version>(.+)</kafka.version>", pom)
     assert kafka is not None
@@ -61,7 +61,7 @@ def test_the_image_and_the_compose_file_name_one_version() -> None:
 
 @pytest.fixture(scope="module")
 def probed() -> Any:
-    """Give a probe server and its lifecycle."""
+    """Yield a probe server and its lifecycle."""
     lifecycle = Lifecycle(ManualClock(), 120)
     server = ProbeServer("127.0.0.1", 0, {"tickets": lifecycle}, Registry())
     yield server, lifecycle
@@ -75,7 +75,7 @@ def healthy(command: list[str], port: int) -> bool:
     return ended.returncode == 0
 
 
-def test_liveness_and_readiness_are_told_apart(probed: tuple[ProbeServer, Lifecycle]) -> None:
+def test_liveness_and_readiness_are_distinguished(probed: tuple[ProbeServer, Lifecycle]) -> None:
     server, lifecycle = probed
     image = health_command(DOCKERFILE)
     compose = COMPOSE["services"]["ticket-worker"]["healthcheck"]["test"]
@@ -87,7 +87,7 @@ def test_liveness_and_readiness_are_told_apart(probed: tuple[ProbeServer, Lifecy
     assert not healthy(compose, server.port)
 
 
-def test_nobody_at_the_port_is_not_healthy(probed: tuple[ProbeServer, Lifecycle]) -> None:
+def test_a_port_where_nothing_listens_is_not_healthy(probed: tuple[ProbeServer, Lifecycle]) -> None:
     assert not healthy(health_command(DOCKERFILE), 1)
 
 
@@ -95,7 +95,7 @@ def test_nobody_at_the_port_is_not_healthy(probed: tuple[ProbeServer, Lifecycle]
 
 
 def broken(*place: str, to: object) -> Callable[[dict[str, Any]], None]:
-    """Return what sets one place of a compose file to another value; None removes it."""
+    """Return a function that sets one place of a compose file to another value; None removes it."""
 
     def change(compose: dict[str, Any]) -> None:
         held = compose["services"]
@@ -194,12 +194,12 @@ def test_a_planted_fault_in_the_dockerfile_is_found(old: str, new: str, says: st
     assert [fault for fault in faults if says in fault] != []
 
 
-def test_a_dockerignore_that_lets_everything_in_is_found() -> None:
+def test_a_dockerignore_that_admits_everything_is_found() -> None:
     faults = dockerfile_faults(DOCKERFILE, MAKEFILE, IGNORED.replace("\n*\n", "\n"))
     assert faults == [".dockerignore lets in what it does not name"]
 
 
-def test_an_option_is_no_stream() -> None:
+def test_an_option_is_not_mistaken_for_a_stream() -> None:
     assert list(command_faults("here", ["doctor"])) == []
     assert list(command_faults("here", [])) == ["here: the command is not complete"]
 
@@ -209,7 +209,7 @@ def test_an_option_is_no_stream() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """Give the wheel, built from a copy: a build leaves folders beside its sources."""
+    """Yield the wheel, built from a copy: a build leaves folders beside its sources."""
     folder = tmp_path_factory.mktemp("wheel")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -232,7 +232,7 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: zipfile.ZipFi
     ]  # fmt: skip
 
 
-def test_the_wheel_holds_every_file_that_is_no_code(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_every_file_that_is_not_code(wheel: zipfile.ZipFile) -> None:
     data = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES

@@ -1,4 +1,4 @@
-"""The pages name files and tests that exist. Green does not show that a sentence is true: the test it names does."""
+"""The pages name files and tests that exist. Green does not show that a sentence is true: the named test does."""
 
 import ast
 import re
@@ -29,7 +29,7 @@ def test_files_and_tests_named_in_a_page_exist(page: Path) -> None:
     assert not gone
 
 
-def test_delivery_names_a_test_for_every_promise() -> None:
+def test_every_promise_of_delivery_names_a_test() -> None:
     page = (ROOT / "docs" / "delivery.md").read_text(encoding="utf-8")
     promised = page.split("## Promised")[1].split("## Not promised")[0]
     rows = [

@@ -1,4 +1,4 @@
-"""Generated files say what the code says. Green does not show that anybody can use a schema, only that it is ours."""
+"""Generated files match the code. Green does not show that a schema is useful, only that it comes from this code."""
 
 from tests.repo.generated import generated
 from tests.support.sources import ROOT
@@ -13,6 +13,6 @@ def test_generated_files_are_up_to_date() -> None:
     assert not stale, "run `make generate`"
 
 
-def test_no_schema_is_left_over() -> None:
+def test_no_schema_is_left_from_an_earlier_version() -> None:
     committed = set((ROOT / "schemas" / "json").glob("*.json"))
     assert committed <= generated().keys()

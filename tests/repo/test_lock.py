@@ -1,4 +1,4 @@
-"""The lock file names no index, pins every package by version and content, and knows every dependency we declare.
+"""The lock file names no index, pins every package by version and hash, and covers every declared dependency.
 
 A green run does not prove that the pinned packages are sound, nor that the lock was resolved from today's
 pyproject.toml beyond its direct dependencies; `make lock` does that.
@@ -21,7 +21,7 @@ INDEX = re.compile(r"^\s*(-i|-f|--(extra-)?index-url|--find-links|--no-index|--t
 
 
 def normal(name: str) -> str:
-    """Return a package's name as indexes compare it."""
+    """Return a package's name in the normal form that indexes compare."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -32,7 +32,7 @@ def requirements(lock: str) -> Iterator[str]:
 
 
 def faults(lock: str) -> list[str]:
-    """Return what is wrong with the text of a lock file."""
+    """Return the faults in the text of a lock file."""
     found = [f"names an address: {line}" for line in lock.splitlines() if ADDRESS.search(line)]
     found += [f"names an index: {line}" for line in lock.splitlines() if INDEX.search(line)]
     for requirement in requirements(lock):
@@ -46,19 +46,19 @@ def faults(lock: str) -> list[str]:
 
 
 def declared(pyproject: str) -> set[str]:
-    """Return the normal names of all dependencies in the text of a pyproject.toml, those of extras too."""
+    """Return the normal names of all dependencies in the text of a pyproject.toml, including those of extras."""
     project = tomllib.loads(pyproject)["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     return {normal(found[0]) for each in lists for line in each if (found := NAME.match(line))}
 
 
 def pins(lock: str) -> set[tuple[str, str]]:
-    """Return the normal names of what a lock file pins, with the versions: several where the platform decides."""
+    """Return the normal names that a lock file pins, with the versions: several if the platform decides."""
     return {(normal(found[1]), found[2]) for line in requirements(lock) if (found := PIN.match(line))}
 
 
 def locked(lock: str) -> set[str]:
-    """Return the normal names of what a lock file pins."""
+    """Return the normal names that a lock file pins."""
     return {name for name, _ in pins(lock)}
 
 
@@ -74,7 +74,7 @@ def test_every_declared_dependency_is_locked() -> None:
 
 
 def test_everything_installed_is_locked() -> None:
-    # uv verifies the hash of what the lock names and installs in silence what it does not.
+    # uv verifies the hash of each package in the lock and installs any other package without a message.
     pinned = pins((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     installed = {(normal(each.name), each.version) for each in distributions()}
     assert {each for each in installed - pinned if each[0] not in UNLOCKED} == set()
@@ -98,6 +98,6 @@ def test_a_planted_fault_is_found(lock: str) -> None:
     assert len(faults(lock)) == 1
 
 
-def test_a_dependency_left_out_is_found() -> None:
+def test_a_missing_dependency_is_found() -> None:
     pyproject = '[project]\ndependencies = ["Rich_Text>=1"]\n[project.optional-dependencies]\nx = ["b[extra]>=2"]\n'
     assert declared(pyproject) - locked(f"rich-text==1 {HASH}") == {"b"}

@@ -1,4 +1,4 @@
-"""The range of Python stands in pyproject.toml; the Makefile refuses any other before it installs anything.
+"""The range of Python versions is in pyproject.toml; the Makefile refuses any other before it installs anything.
 
 A green run does not prove that each dependency has a wheel for each version of the range: no index is asked.
 """
@@ -21,7 +21,7 @@ WORDS = f"Python 3.{FIRST} to 3.{END - 1}"
 
 
 def make(folder: Path, version: str) -> tuple[int, str, str]:
-    """Run `make demo` with a Python that reports a version; return the exit code, the errors and what it was asked for."""
+    """Run `make demo` with a Python that reports a version; return exit code, errors and the requested arguments."""
     asked, python = folder / "asked", folder / "python3"
     asked.touch()
     python.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{version}" || echo "$@" >> {asked}\n')
@@ -31,7 +31,7 @@ def make(folder: Path, version: str) -> tuple[int, str, str]:
 
 def run_make(folder: Path, python: Path) -> int:
     """Run `make demo` with a virtual environment in `folder`, keeping its errors; return its exit code."""
-    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of the make that runs the tests
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # variables of the make that runs the tests
     environment = {name: value for name, value in os.environ.items() if name not in outer}
     command = ["make", "demo", f"PYTHON={python}", f"VENV={folder / 'venv'}"]
     with (folder / "errors").open("w") as errors:
@@ -51,7 +51,7 @@ def test_another_python_is_refused_in_one_line_before_anything_is_installed(tmp_
     assert (asked, (tmp_path / "venv").exists()) == ("", False)
 
 
-def test_a_python_that_is_not_there_is_called_missing(tmp_path: Path) -> None:
+def test_a_python_that_does_not_exist_is_reported_as_missing(tmp_path: Path) -> None:
     assert run_make(tmp_path, tmp_path / "none") != 0
     [line] = [line for line in (tmp_path / "errors").read_text().splitlines() if not line.startswith("make")]
     assert f"{tmp_path / 'none'} is missing." in line
@@ -64,7 +64,7 @@ def test_a_python_of_the_range_is_used(tmp_path: Path, version: str) -> None:
     assert asked.startswith(f"-m venv {tmp_path / 'venv'}")
 
 
-def test_what_else_names_a_version_of_python_agrees() -> None:
+def test_other_files_that_name_a_python_version_agree() -> None:
     readme, makefile = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
     assert f"With {WORDS} on Linux:" in readme
     suggested = [int(minor) for minor in re.findall(r"PYTHON=python3\.(\d+)", makefile)]

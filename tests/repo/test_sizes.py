@@ -1,6 +1,7 @@
 """The house rules that can be counted: sizes, parameters, module docstrings, and one place that reads the clock.
 
-A green run does not prove that the code is clear: a short function can still be bad, and a docstring can say nothing.
+A green run does not prove that the code is clear: a short function can still be bad, and a docstring can be empty of
+meaning.
 """
 
 import ast
@@ -24,13 +25,13 @@ def function_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return how many parameters a caller may have to know."""
+    """Return the number of parameters that a caller may have to know."""
     names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     return len([name for name in names if name not in ("self", "cls")])
 
 
 def clock_reads(source: Source) -> list[int]:
-    """Return the lines that name a function of `time` which reads the clock or waits, called or handed on."""
+    """Return the lines that name a function of `time` which reads the clock or waits, whether called or passed on."""
     nodes = list(ast.walk(source.tree))
     aliases = {a.asname or a.name for n in nodes if isinstance(n, ast.Import) for a in n.names if a.name == "time"}
     named = [n for n in nodes if isinstance(n, ast.Attribute) and n.attr in CLOCK_NAMES]
@@ -58,7 +59,7 @@ def breaches(source: Source) -> list[str]:
 
 
 def median_file_lines(modules: list[Source]) -> float:
-    """Return the median length of the modules that hold anything."""
+    """Return the median length of the modules that are not empty."""
     return statistics.median(source.lines for source in modules if source.text)
 
 
@@ -98,13 +99,13 @@ def test_a_planted_breach_is_found(name: str, text: str) -> None:
     assert len(breaches(Source(name, text))) == 1
 
 
-def test_what_is_allowed_is_not_a_breach() -> None:
+def test_allowed_code_is_not_a_breach() -> None:
     assert breaches(Source(CLOCK, DOCUMENTED + "import time\ntime.sleep(1)\n")) == []
     assert breaches(Source(COMMANDS + "a.py", DOCUMENTED + "def f(a, b, c, d, e, f, g): ...\n")) == []
     assert breaches(Source("shared/a.py", "")) == []
 
 
-def test_long_files_and_functions_in_number_are_found() -> None:
+def test_too_many_long_files_and_functions_are_found() -> None:
     long_function = "def f():\n" + "    x = 1\n" * FUNCTION_NINTH_LINES
     modules = [Source(f"shared/{n}.py", DOCUMENTED + long_function * 4) for n in range(5)]
     assert median_file_lines(modules) > FILE_MEDIAN_LINES

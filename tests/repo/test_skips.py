@@ -1,6 +1,6 @@
-"""A missing service is a skip with its reason, and a failure where skips are forbidden; other skips and xfails stay.
+"""A missing service is a skip with its reason, or a failure if skips are forbidden; other skips and xfails stay.
 
-A green run does not prove that every fixture says `missing`: one that calls `pytest.skip` itself is not caught.
+A green run does not prove that every fixture calls `missing`: one that calls `pytest.skip` itself is not caught.
 """
 
 import pytest

@@ -1,6 +1,6 @@
-"""Streams are named in one file alone: what runs them asks their descriptors.
+"""Streams are named in one file only: the code that runs them asks their descriptors.
 
-A green run does not prove that nothing is shaped for one stream: a field of its payload may still be spelled somewhere.
+A green run does not prove that no code is shaped for one stream: a field of its payload may still be named somewhere.
 """
 
 import ast
@@ -13,11 +13,11 @@ from tests.support.sources import ROOT, Source, imported, sources
 
 LIST = "millrace/streams.py"
 NAMED = re.compile(rf"({'|'.join(STREAMS)})(\.\w+)*")
-"""A stream, or one of its topics or collections."""
+"""The name of a stream, or of one of its topics or collections."""
 
 
 def strays(modules: list[Source]) -> list[str]:
-    """Return each place of `shared` and `millrace`, the list aside, that imports a stream or spells its name."""
+    """Return each place of `shared` and `millrace`, except the list, that imports a stream or contains its name."""
     looked = [each for each in modules if each.name.startswith(("shared/", "millrace/")) and each.name != LIST]
     found = [
         f"{source.name}:{line} imports {name}"

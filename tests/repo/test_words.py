@@ -1,7 +1,7 @@
-"""Words that are not used, each with the one that stands in its place (`CONTRIBUTING.md`).
+"""Words that are not used, each with its replacement (`CONTRIBUTING.md`).
 
-Docstrings, comments, messages, names and pages are read; the data of tests and the word lists of `shared/text` are not.
-A green run does not prove that a sentence is clear.
+Docstrings, comments, messages, names and pages are checked; the data of tests and the word lists of `shared/text` are
+not. A green run does not prove that a sentence is clear.
 """
 
 import ast
@@ -34,29 +34,29 @@ PATTERNS = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): instead for words, i
 CODE = ("schemas", "shared", "workers", "millrace", "tests", "benchmarks")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 DATA = ("tests/", "shared/text/")
-"""Where strings that are no docstrings are data: mails, word lists, what a customer may write."""
+"""Folders in which strings other than docstrings are data: mails, word lists, text that a customer may write."""
 
 ALPHABET = ("letters, digits", "letter or digit", "small letter", "four letters", "capital letter", "accented letter")
-"""Letters of the alphabet are letters."""
+"""Phrases that mean letters of the alphabet."""
 
 LEXICON = ("CONTRIBUTING.md", "tests/repo/test_words.py")
-"""What lists the words."""
+"""Files that list the words."""
 
 
 def found(text: str) -> list[str]:
-    """Return the words in a text that are not used."""
+    """Return the words of a text that are not to be used."""
     for phrase in ALPHABET:
         text = text.replace(phrase, "")
     return [match.group(0) for pattern in PATTERNS for match in pattern.finditer(" ".join(text.split()))]
 
 
 def named(name: str) -> str:
-    """Return a name as the words it is made of."""
+    """Return a name split into its words."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ")
 
 
 def passages(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield what is prose in a module, each with its line: docstrings, comments, messages, and the names it defines."""
+    """Yield the prose of a module, each with its line: docstrings, comments, messages, and the names it defines."""
     tree = ast.parse(text, name)
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -73,7 +73,7 @@ def passages(name: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def strays() -> Iterator[str]:
-    """Yield each place at which a word stands that is not used."""
+    """Yield each place that contains a word that is not to be used."""
     for path in sorted(each for package in CODE for each in (ROOT / package).rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
         if name not in LEXICON:
@@ -105,12 +105,12 @@ def test_a_planted_word_is_found(text: str) -> None:
     assert any(found(passage) for _, passage in passages("shared/a.py", text))
 
 
-def test_the_data_of_a_test_is_not_read() -> None:
+def test_the_data_of_a_test_is_not_checked() -> None:
     mail = 'MAIL = "Please tell me"'
     assert [found(passage) for _, passage in passages("tests/unit/a.py", mail) if found(passage)] == []
     assert not Path(ROOT / "tests" / "unit" / "a.py").exists()
 
 
-def test_letters_of_the_alphabet_are_letters() -> None:
+def test_letters_of_the_alphabet_are_allowed() -> None:
     assert found("letters, digits and dashes") == []
     assert found("the letter was replayed") == ["letter"]

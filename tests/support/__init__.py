@@ -1,1 +1,1 @@
-"""What the suites share: fakes, builders of events, servers on loopback, and workers in processes of their own."""
+"""Helpers shared by the suites: fakes, builders of events, servers on loopback, and workers in processes of their own."""

@@ -1,4 +1,4 @@
-"""A whole worker of a stream over the stand-ins of `tests.support.fakes`, taken apart so that a test can turn each part.
+"""A whole worker of a stream over the stand-ins of `tests.support.fakes`, in parts that a test can change one by one.
 
 All effects go to one list, so that a test can assert their order across store, producer and consumer.
 """
@@ -38,56 +38,56 @@ CUSTOMERS = CustomerIds(CUSTOMER_KEY, "US")
 
 @dataclass
 class RecordingObserver(Observer):
-    """Remembers what the engine tells, and calls `watch` at each hook; the settle steps go to the effects when wanted."""
+    """Records the engine's reports, and calls `watch` at each hook; the settle steps go to the effects if requested."""
 
     effects: list[str] | None = None
     watch: Callable[[str], None] | None = None
     hooks: list[tuple[object, ...]] = field(default_factory=list)
 
     def settle_step_done(self, step: SettleStep) -> None:
-        """Note it."""
+        """Record the step."""
         self._note("settle_step_done", step)
         if self.effects is not None:
             self.effects.append(f"[{step.name.lower()}]")
 
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
-        """Note it."""
+        """Record the outcomes."""
         self._note("batch_settled", dict(outcomes), oldest_timestamp_ms)
 
     def batch_gathered(self, records: int, waited_s: float) -> None:
-        """Note it."""
+        """Record the batch."""
         self._note("batch_gathered", records, waited_s)
 
     def stage_done(self, stage: str, records: int, wall_s: float, cpu_s: float) -> None:
-        """Note the stage; how long it took is left out."""
+        """Record the stage without its duration."""
         self._note("stage_done", stage, records)
 
     def version_conflict(self, records: int) -> None:
-        """Note it."""
+        """Record the number."""
         self._note("version_conflict", records)
 
     def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
-        """Note it."""
+        """Record the inputs."""
         self._note("inputs_embedded", modality, inputs, cost, cached)
 
     def paused(self, dependency: str) -> None:
-        """Note it."""
+        """Record the dependency."""
         self._note("paused", dependency)
 
     def resumed(self, dependency: str, paused_s: float) -> None:
-        """Note it."""
+        """Record the dependency and the duration."""
         self._note("resumed", dependency, paused_s)
 
     def unread_lost(self, offsets: int) -> None:
-        """Note it."""
+        """Record the number."""
         self._note("unread_lost", offsets)
 
     def partitions_lost(self, records: int) -> None:
-        """Note it."""
+        """Record the number."""
         self._note("partitions_lost", records)
 
     def when(self, hook: str, do: Callable[[], object]) -> None:
-        """Do something each time one hook is called."""
+        """Call a function at each call of one hook."""
 
         def watch(called: str) -> None:
             if called == hook:
@@ -101,16 +101,16 @@ class RecordingObserver(Observer):
             self.watch(hook)
 
     def named(self, hook: str) -> list[tuple[object, ...]]:
-        """Return what one hook was told, call by call."""
+        """Return the arguments of one hook, call by call."""
         return [tuple(values) for name, *values in self.hooks if name == hook]
 
 
 class Moody(Decider):
-    """Decides nothing twice alike, as the vote does while tickets are labelled all the time.
+    """Never makes the same decision twice, like the vote while tickets are labelled all the time.
 
     Args:
-        routing: As of any decider.
-        electorate: As of any decider.
+        routing: As for any decider.
+        electorate: As for any decider.
         moods: Numbers that make one decision differ from the next.
     """
 
@@ -119,7 +119,7 @@ class Moody(Decider):
         self._moods = moods
 
     def decide(self, events: Sequence[Undecided]) -> list[Decision]:
-        """Return for each event a decision of its own."""
+        """Return a distinct decision for each event."""
         return [decision.model_copy(update={"top": self._mood()}) for decision in super().decide(events)]
 
     def _mood(self) -> tuple[LabelScore, ...]:
@@ -128,7 +128,7 @@ class Moody(Decider):
 
 @dataclass
 class Assembly:
-    """The parts of a worker. `steps` puts the settle steps into the list of effects; `moods` makes it decide as `Moody`."""
+    """The parts of a worker. `steps` adds the settle steps to the effects; `moods` makes it decide as `Moody`."""
 
     collection: FakeCollection = field(default_factory=FakeCollection)
     source: FakeSource = field(default_factory=FakeSource)
@@ -175,7 +175,7 @@ class Assembly:
         return Worker(parts, Policies(), self.clock, self.reported)
 
     def process(self, *records: Record) -> list[Settled]:
-        """Return what the pipeline makes of a batch; nothing is written."""
+        """Return the processed batch; nothing is written."""
         return self.processed(*records).settled
 
     def processed(self, *records: Record) -> Batch[Any]:
@@ -185,7 +185,7 @@ class Assembly:
         return batch
 
     def settle(self, *records: Record) -> list[Settled]:
-        """Process and settle a batch; return what became of its records in the end."""
+        """Process and settle a batch; return the final items of its records."""
         batch = self.processed(*records)
         while not self.settler.settle(batch):
             self.pipeline.process(batch)

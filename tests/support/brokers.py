@@ -1,4 +1,4 @@
-"""What the broker suites share: a broker with topics of one's own, members of a group, and waiting with a deadline."""
+"""Helpers of the broker suites: a broker with topics of its own, members of a group, and waiting with a deadline."""
 
 import time
 from collections import defaultdict
@@ -22,7 +22,7 @@ TICK_S = 0.02
 
 
 def until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait until a condition holds, and fail with what was awaited once the deadline has passed."""
+    """Wait until a condition holds, and fail with its description once the deadline has passed."""
     end_s = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end_s, f"{what}: not within {deadline_s} s"
@@ -35,12 +35,12 @@ def messages(topic: str, count: int, first: int = 0) -> list[Message]:
 
 
 def numbers(records: Iterable[Record]) -> list[int]:
-    """Return what `messages` numbered, sorted."""
+    """Return the numbers that `messages` gave, sorted."""
     return sorted(int(record.value or b"-1") for record in records)
 
 
 def by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:
-    """Return the records of each partition in the order they came."""
+    """Return the records of each partition in the order of arrival."""
     places: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         places[record.partition].append(record)
@@ -48,17 +48,17 @@ def by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:
 
 
 def offsets(records: Iterable[Record]) -> dict[int, list[int]]:
-    """Return the offsets of each partition in the order they came."""
+    """Return the offsets of each partition in the order of arrival."""
     return {partition: [r.offset for r in found] for partition, found in by_partition(records).items()}
 
 
 def next_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:
-    """Return what must stand committed once these records, taken from the start, have been committed."""
+    """Return the offsets that must be committed once these records, taken from the start, have been committed."""
     return {found[0].topic_partition: found[-1].offset + 1 for found in by_partition(records).values()}
 
 
 def take(source: Source, count: int, deadline_s: float = DEADLINE_S) -> list[Record]:
-    """Take exactly so many records."""
+    """Take exactly `count` records."""
     taken: list[Record] = []
 
     def enough() -> bool:
@@ -70,7 +70,7 @@ def take(source: Source, count: int, deadline_s: float = DEADLINE_S) -> list[Rec
 
 
 def polled(source: Source, times: int = 3) -> None:
-    """Wait until the poll thread has begun so many more turns."""
+    """Wait until the poll thread has begun `times` more turns."""
     turns = {source.last_poll_s}
 
     def turned() -> bool:
@@ -80,8 +80,8 @@ def polled(source: Source, times: int = 3) -> None:
     until(turned, f"{times} polls")
 
 
-def held_up(source: Source, still_s: float = 1.0) -> None:
-    """Wait until the poll thread has begun no turn for a while: it sits in a rebalance callback."""
+def wait_until_blocked(source: Source, still_s: float = 1.0) -> None:
+    """Wait until the poll thread has begun no turn for a while: it is blocked in a rebalance callback."""
     until(lambda: time.monotonic() - source.last_poll_s > still_s, "the poll thread waiting in its callback")
 
 
@@ -90,7 +90,7 @@ class Broker:
 
     Args:
         bootstrap: The address.
-        embedded: The mock cluster's holder, which is the only one to make topics in it.
+        embedded: The holder of the mock cluster, which alone can create topics in it.
         protocol: The group protocol of the members that join.
     """
 
@@ -100,7 +100,7 @@ class Broker:
         self._sinks: list[KafkaSink] = []
 
     def topic(self, limit_bytes: int = 1_048_576) -> str:
-        """Make a topic of four partitions under a new name."""
+        """Create a topic of four partitions under a new name."""
         name = f"contract-{uuid4().hex[:12]}"
         if self._embedded is not None:
             self._embedded.create([name])
@@ -109,13 +109,13 @@ class Broker:
         return name
 
     def join(self, topic: str, group: str = "", clock: Clock | None = None, **changes: Any) -> Source:
-        """Start a member of a group, by default of the topic's own one."""
+        """Start a member of a group, by default the topic's own group."""
         source = KafkaSource(self.bootstrap, [topic], group or topic, self.settings(**changes), clock or SystemClock())
         self._sources.append(source)
         return source
 
     def settings(self, **changes: Any) -> BrokerSettings:
-        """Return what a member is set to."""
+        """Return the settings of a member."""
         return BrokerSettings(**{"group_protocol": self._protocol, **changes})
 
     def sink(self, **changes: Any) -> KafkaSink:
@@ -131,13 +131,13 @@ class Broker:
         assert sink.flush() == []
 
     def filled(self, count: int) -> str:
-        """Make a topic that holds so many numbered messages."""
+        """Create a topic that holds `count` numbered messages."""
         topic = self.topic()
         self.produce(messages(topic, count))
         return topic
 
     def close(self) -> None:
-        """Close everything opened."""
+        """Close everything that was opened."""
         for source in self._sources:
             source.close()
         for sink in self._sinks:

@@ -1,4 +1,4 @@
-"""Certificates made on the spot by `openssl`: an authority, a server on loopback, a client, and a stranger's authority."""
+"""Certificates created by `openssl`: an authority, a server on loopback, a client, and an unknown authority."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ class Certificates:
         authority: The certificate that the others are signed with.
         server: The server's certificate, for 127.0.0.1 and not for localhost.
         server_key: Its key.
-        server_both: Key and certificate in one file, as Kafka wants them.
+        server_both: Key and certificate in one file, as Kafka requires them.
         client: The client's certificate; its name is `CN=millrace`.
         client_key: Its key.
         locked_key: The same key, encrypted with `KEY_PASSWORD`.
@@ -36,12 +36,12 @@ class Certificates:
 
 
 def why_unavailable() -> str:
-    """Return why no certificates can be made here; empty when they can."""
+    """Return why no certificates can be created here; empty if they can."""
     return "" if shutil.which("openssl") else "no openssl on the PATH"
 
 
 def make(folder: Path) -> Certificates:
-    """Make them in an empty folder."""
+    """Create the certificates in an empty folder."""
     _authority(folder, "authority")
     _authority(folder, "stranger")
     _signed(folder, "server", "subjectAltName=IP:127.0.0.1")

@@ -1,4 +1,4 @@
-"""Killing a worker after a settle step and looking at what its successor leaves: shared by flow and fault tests."""
+"""Killing a worker after a settle step and checking the result of its successor: shared by flow and fault tests."""
 
 import json
 import signal
@@ -40,15 +40,15 @@ def kind_of(plan: Plan) -> Kind:
 
 
 def kill_and_recover(plan: Plan, batch: int, step: int) -> AuditReport:
-    """Run a worker that is killed after a step, then another until all is settled; return what the audit finds."""
+    """Run a worker that is killed after a step, then another until all is settled; return the audit's findings."""
     with worker_process(replace(plan, kill_at=(batch, step))) as doomed:
         assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
     finish(plan)
     return findings_of(plan)
 
 
-def stop_and_go_on(plan: Plan) -> AuditReport:
-    """Ask a worker to stop (SIGTERM) in the middle, let another finish; return what the audit finds."""
+def stop_and_resume(plan: Plan) -> AuditReport:
+    """Stop a worker by SIGTERM in the middle, let another finish; return the audit's findings."""
     reader = TopicReader(plan.bootstrap, plan.group)
     with worker_process(plan) as first:
         wait_until(lambda: sum(reader.committed([plan.stream]).values()) > 0, TIMEOUT_S, "something committed")
@@ -61,7 +61,7 @@ def stop_and_go_on(plan: Plan) -> AuditReport:
 
 
 def finish(plan: Plan) -> None:
-    """Run a worker until all is settled, then ask it to stop."""
+    """Run a worker until all is settled, then stop it."""
     with worker_process(plan) as last:
         wait_settled(plan)
         last.terminate()
@@ -76,7 +76,7 @@ def wait_settled(plan: Plan) -> None:
 
 
 def findings_of(plan: Plan) -> AuditReport:
-    """Audit what a plan's workers left."""
+    """Audit the topics and the store after a plan's workers have ended."""
     store = EdgeStore(Path(plan.store))
     try:
         return audit(TopicReader(plan.bootstrap, plan.group), kind_of(plan).stream, store.open_alias(plan.stream))
@@ -96,7 +96,7 @@ def stored_versions(plan: Plan) -> dict[UUID, int]:
 
 
 def assert_whole(plan: Plan, findings: AuditReport) -> None:
-    """Assert that nothing is missing, stale or conflicting, and that the points are exactly the items, at the newest."""
+    """Assert that nothing is missing, stale or conflicting, and that the points are exactly the newest items."""
     assert findings.clean, findings
     assert findings.settled == ITEMS * VERSIONS
     assert findings.pending == 0

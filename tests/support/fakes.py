@@ -1,7 +1,7 @@
-"""Stand-ins for the ports, for tests without I/O. Effects are appended to one list, so that their order can be asserted.
+"""Stand-ins for the ports, for tests without I/O. Effects go to one list, so that their order can be asserted.
 
-What they do not show: anything about threads, networks, disks or the libraries behind the ports; the contract suite runs
-on the real adapters for that.
+What they do not show: anything about threads, networks, disks or the libraries behind the ports; the contract suite
+runs on the real adapters for that.
 """
 
 import math
@@ -37,7 +37,7 @@ PRIVACY = PrivacySettings(customer_key=SecretStr("a key that only the tests have
 
 
 class ManualClock:
-    """A clock that moves only when told, or when somebody waits."""
+    """A clock that moves only if it is set or if something waits."""
 
     def __init__(self) -> None:
         self.seconds = 1_000.0
@@ -56,7 +56,7 @@ class ManualClock:
         return self.seconds
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        """Move on by the whole wait unless the event is set."""
+        """Advance by the whole wait unless the event is set."""
         if not event.is_set():
             self.waits.append(timeout_s)
             self.seconds += timeout_s
@@ -65,7 +65,7 @@ class ManualClock:
 
 @dataclass
 class FakeSource:
-    """Hands out records given beforehand; everything it is asked is an effect."""
+    """Hands out prepared records; every call is an effect."""
 
     effects: list[str] = field(default_factory=list)
     waiting: list[Record] = field(default_factory=list)
@@ -92,15 +92,15 @@ class FakeSource:
         return self.hold(records)
 
     def unread(self) -> list[UnreadOffsets]:
-        """Return what was lost."""
+        """Return the lost offsets."""
         return list(self.gone)
 
     def reported(self, spans: Sequence[UnreadOffsets]) -> None:
-        """Forget it."""
+        """Forget the reported spans."""
         self.gone = [span for span in self.gone if span not in spans]
 
     def commit(self, records: Sequence[Record]) -> int:
-        """Commit, or fail as told."""
+        """Commit, or raise the prepared error."""
         if self.failures:
             raise self.failures.pop(0)
         self.effects.append(f"commit {len(records)}")
@@ -111,16 +111,16 @@ class FakeSource:
         """Do nothing."""
 
     def check(self) -> None:
-        """Fail as told."""
+        """Raise the prepared error, if any."""
         if self.failed is not None:
             raise self.failed
 
     def pause(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.effects.append("pause")
 
     def resume(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.effects.append("resume")
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class FakeSource:
 
 @dataclass
 class FakeSink:
-    """Keeps what is produced; `undelivered` flushes give everything back."""
+    """Keeps the produced messages; the first `undelivered` flushes return all of them as undelivered."""
 
     effects: list[str] = field(default_factory=list)
     delivered: list[Message] = field(default_factory=list)
@@ -138,12 +138,12 @@ class FakeSink:
     last_error: str = "away"
 
     def produce(self, messages: Sequence[Message]) -> None:
-        """Note it."""
+        """Record the messages."""
         self.effects.append("produce " + " ".join(message.topic for message in messages))
         self.handed = list(messages)
 
     def flush(self) -> list[Message]:
-        """Deliver all, or give all back."""
+        """Deliver all, or return all as undelivered."""
         self.effects.append("flush")
         if self.undelivered:
             self.undelivered -= 1
@@ -157,9 +157,9 @@ class FakeSink:
 
 @dataclass
 class FakeCollection:
-    """A collection in memory that keeps the guard. `failures` are raised by the calls to come, in order.
+    """A collection in memory that keeps the guard. The next calls raise `failures`, in order.
 
-    Points of other programs are put into `points` by a test; their id may be an integer.
+    Tests put points of other programs into `points`; their id may be an integer.
     """
 
     effects: list[str] = field(default_factory=list)
@@ -169,19 +169,19 @@ class FakeCollection:
     sparse: tuple[str, ...] = ("terms",)
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
-        """Return what is stored."""
+        """Return the stored points."""
         self._fail("lookup")
         found = {wanted: self.points[wanted] for wanted in ids if wanted in self.points}
         return {wanted: Stored(point.version, point.payload, point.vectors) for wanted, point in found.items()}
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
-        """Return the versions stored; without ids nothing is asked, as in every adapter."""
+        """Return the stored versions; without ids no call is made, as in every adapter."""
         if ids:
             self._fail("versions")
         return {wanted: self.points[wanted].version for wanted in ids if wanted in self.points}
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write what is newer."""
+        """Write points that are newer."""
         check_points(points, self.dimensions, self.sparse)
         self._fail(f"upsert {len(points)}")
         for point in points:
@@ -199,7 +199,7 @@ class FakeCollection:
         return ask_for_ours(queries, lambda asked: [self._candidates(query) for query in asked], has_uuid)
 
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Return what is wanted of the payloads."""
+        """Return the requested fields of the payloads."""
         self._fail("payloads")
         return self._wanted(ids, fields)
 
@@ -310,12 +310,12 @@ class FakeStore:
 
 
 class FakeModel:
-    """Vectors drawn from a text's digest: the same text, the same vector. Fails on texts that hold a poison word.
+    """Vectors derived from a text's digest: equal texts get equal vectors. Fails on texts that contain a poison word.
 
     Args:
         dim: Length of a vector.
-        poison: Texts that hold it make the whole call fail, as a model does.
-        nan: Texts that hold it get a vector of NaN.
+        poison: Texts that contain it make the whole call fail, as a model does.
+        nan: Texts that contain it get a vector of NaN.
     """
 
     fingerprint = "fa4e0000"
@@ -326,7 +326,7 @@ class FakeModel:
         self.dead: Exception | None = None
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Embed, or fail."""
+        """Embed the texts, or fail."""
         self.calls.append(list(texts))
         if self.dead is not None:
             raise self.dead
@@ -337,7 +337,7 @@ class FakeModel:
         return Embeddings(vectors, (1,) * len(texts), sum(len(text.split()) for text in texts))
 
     def probe(self) -> None:
-        """Fail only when dead."""
+        """Fail only if the device is dead."""
         if self.dead is not None:
             raise self.dead
 

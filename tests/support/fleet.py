@@ -30,26 +30,27 @@ from workers.tickets.stages import TICKETS
 TIMEOUT_S = 1_800.0
 AT_ONCE = 1_000
 FROZEN_S = 9.0
-"""Longer than the brokers under test keep a silent member: six seconds."""
+"""Longer than the time after which the brokers under test evict a silent member: six seconds."""
 
 LABELS = 7
 KILL_WITHIN_S = 0.5
-"""About the time of a batch. A kill at the moment that a count of commits is reached would always fall after a commit."""
+"""About the duration of a batch. A kill at the moment when a number of commits is reached would always follow a commit."""
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """How much is done, by how many, and how it is disturbed.
+    """The size of a campaign, its number of workers, and its disturbances.
 
     Attributes:
         records: Events, two versions of each ticket one after the other.
         kills: SIGKILLs, spread evenly over the records; 0: undisturbed.
-        freezes: SIGSTOPs after the kills: others take over the partitions, and SIGCONT comes past the session's time.
-        slow_s: The most that a batch takes in the model.
+        freezes: SIGSTOPs after the kills: others take over the partitions, and SIGCONT follows after the
+            session has expired.
+        slow_s: The longest time that a batch takes in the model.
         votes: Every other ticket is labelled, so that the vote of neighbours changes all the time; and every third version
-            stands in the redo topic too.
-        commit_first: Workers make the mistake that the audit must notice.
-        seed: Of the choice of victims and moments.
+            is in the redo topic too.
+        commit_first: Workers make the mistake that the audit must detect.
+        seed: Seed for the choice of victims and moments.
     """
 
     records: int
@@ -65,12 +66,12 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class RecordingObserver:
-    """What came of a campaign.
+class CampaignResult:
+    """The result of a campaign.
 
     Attributes:
-        records: How many there were in all.
-        wall_s: From the first settled record to the last.
+        records: Number of records in all.
+        wall_s: Seconds from the first settled record to the last.
     """
 
     findings: AuditReport
@@ -81,7 +82,7 @@ class RecordingObserver:
 
 
 class Fleet:
-    """Workers that run; whoever is killed is replaced at once."""
+    """Running workers; a killed one is replaced at once."""
 
     def __init__(self, plan: Plan, seed: int) -> None:
         self._plan, self._held = plan, ExitStack()
@@ -96,14 +97,14 @@ class Fleet:
         self._running.append((process, WorkerControl("127.0.0.1", port)))
 
     def all_ready(self) -> bool:
-        """Whether every worker runs and says that it is ready."""
+        """Return whether every worker runs and reports that it is ready."""
         for process, _ in self._running:
             if process.poll() is not None:
                 raise AssertionError(f"a worker ended by itself: {process.communicate()[1][-2_000:]}")
         return all(_is_ready(worker) for _, worker in self._running)
 
     def kill_one(self) -> bool:
-        """Kill a worker that is ready by SIGKILL, soon, and start another; return False if none is ready yet."""
+        """Kill a ready worker by SIGKILL, soon, and start another; return False if no worker is ready yet."""
         victim = self._victim()
         if victim is None:
             return False
@@ -115,7 +116,7 @@ class Fleet:
         return True
 
     def freeze_one(self) -> bool:
-        """Stop a ready worker by SIGSTOP, soon, and let it go on once others own its partitions; False if none is ready."""
+        """Stop a ready worker by SIGSTOP, and resume it once others own its partitions; False if no worker is ready."""
         victim = self._victim()
         if victim is None:
             return False
@@ -126,14 +127,14 @@ class Fleet:
         return True
 
     def _victim(self) -> tuple[subprocess.Popen[str], WorkerControl] | None:
-        """Choose a worker that is ready, and a moment."""
+        """Choose a ready worker, after a random wait."""
         ready = [each for each in self._running if _is_ready(each[1])]
         if ready:
             time.sleep(self._rng.uniform(0, KILL_WITHIN_S))
         return self._rng.choice(ready) if ready else None
 
     def stop(self) -> list[int]:
-        """Ask all to stop and return how they ended."""
+        """Stop all workers and return their exit codes."""
         for process, _ in self._running:
             process.terminate()
         return [process.wait(TIMEOUT_S) for process, _ in self._running]
@@ -143,12 +144,12 @@ class Fleet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill what still runs."""
+        """Kill all workers that still run."""
         self._held.close()
 
 
-def run_campaign(campaign: Campaign, server: KafkaServer) -> RecordingObserver:
-    """Produce the records, have them settled by workers that are killed, and audit what they leave."""
+def run_campaign(campaign: Campaign, server: KafkaServer) -> CampaignResult:
+    """Produce the records, have them settled by workers that are killed, and audit the result."""
     create_topics(server.bootstrap, TICKETS.topics(campaign.partitions), replication=1)
     wanted = produce_pairs(server.bootstrap, campaign.records, campaign.votes)
     with StandinProcess() as standin:
@@ -161,15 +162,15 @@ def run_campaign(campaign: Campaign, server: KafkaServer) -> RecordingObserver:
         )
         with Fleet(plan, campaign.seed) as fleet:
             wall_s = _work(fleet, replace(campaign, records=wanted), TopicReader(plan.bootstrap, plan.group))
-            assert set(fleet.stop()) == {0}, "a worker did not stop well"
+            assert set(fleet.stop()) == {0}, "a worker did not exit with 0"
         store = connect(StoreSettings(url=standin.url))
         findings = audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
         store.close()
-    return RecordingObserver(findings, wanted, fleet.killed, fleet.frozen, wall_s)
+    return CampaignResult(findings, wanted, fleet.killed, fleet.frozen, wall_s)
 
 
 def produce_pairs(bootstrap: str, records: int, votes: bool = False) -> int:
-    """Produce two versions of every ticket, the second with another text; return how many records there are."""
+    """Produce two versions of every ticket, the second with another text; return the number of records."""
     sink = KafkaSink(bootstrap, BrokerSettings())
     sent = 0
     for first in range(0, records, AT_ONCE):
@@ -191,7 +192,7 @@ def _message(number: int, votes: bool) -> Message:
 
 
 def _work(fleet: Fleet, campaign: Campaign, reader: TopicReader) -> float:
-    """Kill at every so many records until the kills are done; return the seconds from the first record to the last."""
+    """Kill a worker after every N records until the kills are done; return the seconds from first to last record."""
     clock = SystemClock()
 
     def reached(records: int) -> bool:
@@ -208,7 +209,7 @@ def _work(fleet: Fleet, campaign: Campaign, reader: TopicReader) -> float:
         wait_until(disturb, TIMEOUT_S, "a worker to disturb")
     wait_until(lambda: reached(campaign.records), TIMEOUT_S, "all settled")
     wall_s = clock.monotonic_s() - began_s
-    wait_until(fleet.all_ready, TIMEOUT_S, "all workers ready")  # one that is still starting cannot stop well
+    wait_until(fleet.all_ready, TIMEOUT_S, "all workers ready")  # a worker that is still starting cannot stop properly
     return wall_s
 
 

@@ -1,4 +1,4 @@
-"""A worker in this process, on a thread, over a broker and a store that the test holds."""
+"""A worker in this process, on a thread, over a broker and a store of the test."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ TIMEOUT_S = 120.0
 
 @dataclass
 class Seen(Observer):
-    """What workers told."""
+    """Keeps the workers' reports."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     conflicts: int = 0
@@ -42,16 +42,16 @@ class Seen(Observer):
             self.outcomes += [outcome] * count
 
     def version_conflict(self, records: int) -> None:
-        """Count."""
+        """Count the conflicts."""
         self.conflicts += records
 
     def wait_settled(self, records: int) -> None:
-        """Wait until so many records are settled in all."""
+        """Wait until `records` records are settled in all."""
         wait_until(lambda: len(self.outcomes) >= records, TIMEOUT_S, f"{records} settled")
 
 
 def process_of(settings: Settings, bootstrap: Address, store: VectorStore, policies: Policies | None = None) -> Process:
-    """Return what the workers of a test share."""
+    """Return the parts that the workers of a test share."""
     return Process(settings, bootstrap, store, Registry(), policies or Policies())
 
 
@@ -63,7 +63,7 @@ def running_worker(
     own: StreamSettings | None = None,
     stream: Stream[Any, Any] = TICKETS,
 ) -> Iterator[Running]:
-    """Run a worker on a thread; an error of its own is raised at the end."""
+    """Run a worker on a thread; an error that it raised is raised at the end."""
     failures: list[BaseException] = []
     with stream_worker(stream, own or StreamSettings(), process, {"text": model}, observers) as running:
 

@@ -1,6 +1,6 @@
-"""Files as other systems write them, each with what `millrace ingest` is asked, and how that ends.
+"""Files as other systems write them, each with the options of `millrace ingest` and the expected result.
 
-What it prints is compared in `tests/flow/test_ingest_files.py` and stands in `docs/ingest.md`.
+`tests/flow/test_ingest_files.py` compares the output, and `docs/ingest.md` shows it.
 """
 
 import io
@@ -25,15 +25,15 @@ SECONDS = re.compile(r"in \d+\.\d s")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file, the options it is imported with, and how that must end.
+    """A file, the options it is imported with, and the expected result.
 
     Attributes:
-        title: What is special about it.
-        name: Of the file.
+        title: The special feature of the file.
+        name: Name of the file.
         content: Its bytes.
-        options: Beside the file and --tenant.
-        exit_code: Of the command.
-        sent: The ids of the tickets that reach the topic; None where each is a digest.
+        options: Options besides the file and --tenant.
+        exit_code: Exit code of the command.
+        sent: The ids of the tickets that reach the topic; None if each is a digest.
     """
 
     title: str
@@ -45,12 +45,12 @@ class Case:
 
     @property
     def command(self) -> str:
-        """The command as a person types it."""
+        """The command as a user types it."""
         return shlex.join(["millrace", "ingest", self.name, "--tenant", "acme", *self.options])
 
 
 def workbook() -> bytes:
-    """Return a workbook as a spreadsheet program writes it: numbers and times are no text."""
+    """Return a workbook as a spreadsheet program writes it: numbers and times are not stored as text."""
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.title = "Tickets"
@@ -217,14 +217,14 @@ CASES = (
 
 
 def run(case: Case, folder: Path, environment: Mapping[str, str], *more: str) -> tuple[int, str]:
-    """Write the file, import it in this process, and return the exit code and all that is printed."""
+    """Write the file, import it in this process, and return the exit code and the whole output."""
     (folder / case.name).write_bytes(case.content)
     os.utime(folder / case.name, (MODIFIED_AT_S, MODIFIED_AT_S))
     return millrace(["ingest", case.name, "--tenant", "acme", *case.options, *more], folder, environment)
 
 
 def millrace(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command in this process; durations in what it prints are always 0.0 s."""
+    """Run a command in this process; durations in its output are always 0.0 s."""
     printed = io.StringIO()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
     settings = {**clean, "MILLRACE_OPERATION__STATE_DIR": str(folder / "state"), **environment}

@@ -33,13 +33,13 @@ OPENINGS = (
 
 
 class WordModel:
-    """Vectors that are the sum of their words' drawn vectors: shape (n, DIM), float32, unit rows."""
+    """Vectors that are the sum of their words' random vectors: shape (n, DIM), float32, unit rows."""
 
     fingerprint = "30bde1f0"
     dim = DIM
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Embed; a text without a word gets the vector of the empty word."""
+        """Embed the texts; a text without a word gets the vector of the empty word."""
         rows = np.array([np.sum([_drawn(word) for word in text.split() or [""]], axis=0) for text in texts])
         vectors = rows.reshape(len(texts), DIM)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -51,7 +51,7 @@ class WordModel:
 
 
 def sentences(label: str, count: int, seed: int = 0) -> list[str]:
-    """Return so many different made-up texts about a label of `SUBJECTS`."""
+    """Return `count` different made-up texts about a label of `SUBJECTS`."""
     drawn = np.random.default_rng([seed, sorted(SUBJECTS).index(label)])
     words = SUBJECTS[label]
     return [
@@ -61,12 +61,12 @@ def sentences(label: str, count: int, seed: int = 0) -> list[str]:
 
 
 def support(labels: int = len(SUBJECTS), per_label: int = 10, seed: int = 0) -> dict[str, list[str]]:
-    """Return made-up texts by label, for the first so many labels."""
+    """Return made-up texts by label, for the first `labels` labels."""
     return {label: sentences(label, per_label, seed) for label in sorted(SUBJECTS)[:labels]}
 
 
 def examples(texts: Mapping[str, Sequence[str]], vectors: Matrix | None = None) -> Examples:
-    """Return labelled texts with the stand-in's vectors, or with these."""
+    """Return labelled texts with the stand-in's vectors, or with the given ones."""
     labels = tuple(sorted(texts))
     rows = [(text, label) for label in labels for text in texts[label]]
     flat = tuple(text for text, _ in rows)
@@ -75,7 +75,7 @@ def examples(texts: Mapping[str, Sequence[str]], vectors: Matrix | None = None) 
 
 
 def outside(texts: Sequence[str], inside: Examples) -> Examples:
-    """Return texts that belong to no label of the others."""
+    """Return texts that do not belong to any of the labels."""
     return Examples(tuple(texts), WordModel().embed(texts).vectors, np.full(len(texts), -1, np.intp), inside.labels)
 
 

@@ -25,19 +25,19 @@ def message(
     failure = Rejected(reason, str(changes.pop("field", "body")), "found x", str(changes.pop("stage", "embed")))
     tenant = str(changes.pop("tenant", "acme"))
     if any(name == FailureHeader.REPLAYS for name, _ in changes.get("headers", ())):
-        changes.setdefault("topic", kind.redo)  # what another topic's header says of it is not believed
+        changes.setdefault("topic", kind.redo)  # headers of this kind are trusted in the redo topic only
     failed = kind.record(kind.event(f"T-{number}", tenant_id=tenant), number, **changes)
     return write_dead_letter(failed, failure, Provenance(kind.name, MODEL), NOON)
 
 
-def stood(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:
-    """Return a message as it stands in its topic, written so many minutes after noon."""
+def record_of(sent: Message, offset: int = 0, partition: int = 0, minutes: float = 0) -> Record:
+    """Return a message as a record of its topic, written the given number of minutes after noon."""
     written = NOON + timedelta(minutes=minutes)
     return Record(sent.topic, partition, offset, int(written.timestamp() * 1000), sent.key, sent.value, sent.headers)
 
 
-def letter(number: int = 0, minutes: float = 0, **changes: Any) -> DeadLetter:
+def dead_letter(number: int = 0, minutes: float = 0, **changes: Any) -> DeadLetter:
     """Return a dead letter that was read back."""
-    found = read_dead_letter(stood(message(number, **changes), number, minutes=minutes))
+    found = read_dead_letter(record_of(message(number, **changes), number, minutes=minutes))
     assert isinstance(found, DeadLetter)
     return found

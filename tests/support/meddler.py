@@ -1,4 +1,4 @@
-"""What a test of races needs: a client to which something happens just before a write, and several things at once."""
+"""Helpers for tests of races: a client that lets something happen just before a write, and concurrent calls."""
 
 import threading
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore
 
 
 class Meddler:
-    """A client to which something happens just before the next write of one kind."""
+    """A client that runs a function just before the next write of one kind."""
 
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
         self._before: tuple[str, Callable[[], object]] | None = None
 
     def before(self, kind: str, do: Callable[[], object]) -> None:
-        """Do something once, before the next upsert that has this argument."""
+        """Run a function once, before the next upsert that has this argument."""
         self._before = (kind, do)
 
     def upsert(self, *values: Any, **named: Any) -> models.UpdateResult:
-        """Write, after what another worker did."""
+        """Write, after the other worker's change."""
         if self._before and self._before[0] in named:
             _, do = self._before
             self._before = None
@@ -33,16 +33,16 @@ class Meddler:
 
     @property
     def waits(self) -> bool:
-        """Whether nothing has happened yet."""
+        """Return whether the function has not run yet."""
         return self._before is not None
 
     def __getattr__(self, name: str) -> Any:
-        """Do everything else as the client does."""
+        """Forward everything else to the client."""
         return getattr(self._client, name)
 
 
 def meddled(store: QdrantStore, spec: CollectionSpec) -> tuple[QdrantCollection, Meddler]:
-    """Return a collection whose writes another worker can come before."""
+    """Return a collection and its meddler, which can let another worker write first."""
     store.open(spec)
     meddler: Any = Meddler(store._link.client)
     link = replace(store._link, client=meddler)
@@ -50,7 +50,7 @@ def meddled(store: QdrantStore, spec: CollectionSpec) -> tuple[QdrantCollection,
 
 
 def in_parallel(work: list[Callable[[], object]]) -> None:
-    """Do all at the same moment; raise the first error."""
+    """Call all functions at the same moment; raise the first error."""
     barrier = threading.Barrier(len(work))
 
     def begin(each: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""Text models for the suites: the fake, the packaged MiniLM, and small BERTs with random weights made on the spot."""
+"""Text models for the suites: the fake, the packaged MiniLM, and small BERTs with random weights."""
 
 import math
 from dataclasses import dataclass
@@ -43,15 +43,15 @@ WORDS = (
 
 
 def small_card(folder: Path, pooling: Pooling) -> TextCard:
-    """Make a BERT of two layers with weights drawn from a fixed seed, and return its card."""
+    """Create a BERT of two layers with weights drawn from a fixed seed, and return its card."""
     folder.mkdir(parents=True)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{each}" for each in LETTERS), *WORDS]
     sizes: dict[str, Any] = {"hidden_size": SMALL_DIM, "intermediate_size": 64, "max_position_embeddings": 64}
     sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4}
-    # Weights drawn as narrowly as usual would give all texts nearly the same vector, and comparisons would show nothing.
+    # With weights as small as usual all texts would have nearly the same vector, and comparisons would show nothing.
     config = BertConfig(vocab_size=len(pieces), initializer_range=0.5, **sizes)
     torch.manual_seed(20)
-    make: Any = BertModel  # untyped there
+    make: Any = BertModel  # the library has no types for it
     make(config).save_pretrained(folder / "made")
     BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}).save_pretrained(folder / "made")
     transformer = modules.Transformer(str(folder / "made"), max_seq_length=SMALL_WINDOW)
@@ -75,7 +75,7 @@ def small_card(folder: Path, pooling: Pooling) -> TextCard:
 
 @dataclass
 class Subject:
-    """A model under test, its card where it has one, and what is known of it independently."""
+    """A model under test, its card if it has one, and independent facts about it."""
 
     name: str
     model: TextModel
@@ -87,7 +87,7 @@ class Subject:
 
     @cached_property
     def reference(self) -> "Reference":
-        """The same weights without our code."""
+        """The same weights without Millrace's code."""
         assert self.card is not None
         return Reference(self.card)
 

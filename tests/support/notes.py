@@ -1,4 +1,4 @@
-"""A stream that lives in the tests: notes, which have a text and no decision. It is all that a new stream has to bring."""
+"""A stream that exists in the tests only: notes, which have a text and no decision. A complete new stream."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""A worker under a steady load on a real Kafka whose brokers are killed and come back: shared by tests and campaign."""
+"""A worker under a steady load on a real Kafka whose brokers are killed and restarted: shared by tests and campaign."""
 
 import json
 import threading
@@ -34,11 +34,11 @@ GROUP = "millrace-tickets"
 TIMEOUT_S = 120.0
 EVERY_S = 0.1
 QUIET_S = 0.5
-"""So long after a kill, whatever the dead broker had confirmed has reached the producer's callback."""
+"""Seconds after a kill by which every confirmation of the dead broker has reached the producer's callback."""
 
 DELIVERY_TIMEOUT_MS = 600_000
 LATE_S = 1.0
-"""Each piece that a slow way passes on is held back for so long: an answer is two seconds late."""
+"""Delay of each piece that a slow proxy forwards: an answer is two seconds late."""
 
 
 def _slow(proxy: Proxy, delay_s: float) -> None:
@@ -47,24 +47,26 @@ def _slow(proxy: Proxy, delay_s: float) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """How the way to the brokers is disturbed, and mended; and whether anything gets through meanwhile."""
+    """How the connection to the brokers is disturbed, and restored; and whether any data gets through meanwhile."""
 
     begin: Callable[[Proxy], None]
-    end: Callable[[Proxy], None] = lambda way: way.turn("open")
+    end: Callable[[Proxy], None] = lambda proxy: proxy.set_mode("open")
     lets_through: bool = False
 
 
 FAULTS = {
-    "cut": Fault(lambda way: way.turn("cut")),
-    "silent": Fault(lambda way: way.turn("silent")),
-    "forgotten": Fault(lambda way: way.turn("silent"), lambda way: way.forget()),  # those of before stay silent
-    "slow": Fault(lambda way: _slow(way, LATE_S), lambda way: _slow(way, 0.0), lets_through=True),
-    "answering rubbish": Fault(lambda way: way.turn("rubbish")),
+    "cut": Fault(lambda proxy: proxy.set_mode("cut")),
+    "silent": Fault(lambda proxy: proxy.set_mode("silent")),
+    "forgotten": Fault(
+        lambda proxy: proxy.set_mode("silent"), lambda proxy: proxy.forget()
+    ),  # connections from before the fault stay silent
+    "slow": Fault(lambda proxy: _slow(proxy, LATE_S), lambda proxy: _slow(proxy, 0.0), lets_through=True),
+    "answering rubbish": Fault(lambda proxy: proxy.set_mode("invalid")),
 }
 
 
 class Load:
-    """Produces two versions of each ticket at a steady rate, and waits for as long as the brokers are away."""
+    """Produces two versions of each ticket at a steady rate, and waits as long as the brokers are unavailable."""
 
     def __init__(self, bootstrap: str, records_per_s: int) -> None:
         self.sent = 0
@@ -77,7 +79,7 @@ class Load:
         self._thread.start()
 
     def mark(self) -> None:
-        """Forget what was delivered: from now on the first record of each partition is kept."""
+        """Forget the delivered records: from now on the first record of each partition is kept."""
         self._fresh = {}
 
     def fresh(self) -> dict[TopicPartition, int]:
@@ -85,12 +87,12 @@ class Load:
         return dict(self._fresh)
 
     def end(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._stop.set()
         self._thread.join()
 
     def deliver(self) -> None:
-        """Send no more, and wait until all that was sent is delivered."""
+        """Stop sending, and wait until all records sent are delivered."""
         self.end()
         assert self._producer.flush(TIMEOUT_S) == 0
         assert self.lost == []
@@ -120,7 +122,7 @@ class Load:
 
 @dataclass
 class Times(Seen):
-    """What the worker told, and when it settled a batch last."""
+    """Keeps the worker's reports, and the time of the last settled batch."""
 
     clock: SystemClock = field(default_factory=SystemClock)
     settled_at_s: float = 0.0
@@ -133,12 +135,12 @@ class Times(Seen):
 
 @dataclass(frozen=True)
 class Recovery:
-    """How long it took to go on.
+    """The duration of a recovery.
 
     Attributes:
-        first_s: Until the next settled batch.
-        delivered_s: Until the producer of the load had delivered a record to every partition again.
-        whole_s: Until those were settled.
+        first_s: Seconds until the next settled batch.
+        delivered_s: Seconds until the producer of the load had delivered a record to every partition again.
+        whole_s: Seconds until those records were settled.
     """
 
     first_s: float
@@ -148,7 +150,7 @@ class Recovery:
 
 @dataclass
 class Trial:
-    """A worker that runs under load."""
+    """A worker under load."""
 
     server: KafkaServer
     partitions: int
@@ -159,7 +161,7 @@ class Trial:
     reader: TopicReader
 
     def restart(self, outage_s: float) -> Recovery:
-        """Kill every broker, start them again after so long; return the recovery from the moment that they answer."""
+        """Kill every broker, start them again after `outage_s`; return the recovery, measured from their first answer."""
         clock = self.watch.clock
         self.server.kill()
         clock.wait(threading.Event(), outage_s)
@@ -168,25 +170,25 @@ class Trial:
         self.server.start()
         return self._recovery(launched_s, clock.monotonic_s())
 
-    def disturb(self, fault: Fault, way: Proxy, outage_s: float, within_s: float = TIMEOUT_S) -> Recovery:
-        """Have the way to the brokers disturbed for so long; return the recovery from the moment that it is mended.
+    def disturb(self, fault: Fault, proxy: Proxy, outage_s: float, within_s: float = TIMEOUT_S) -> Recovery:
+        """Disturb the connection to the brokers for `outage_s`; return the recovery, measured from the fault's end.
 
         Raises:
-            AssertionError: nothing was disturbed, or it has not recovered within so long.
+            AssertionError: nothing was disturbed, or the worker has not recovered within `within_s`.
         """
         clock = self.watch.clock
-        fault.begin(way)
+        fault.begin(proxy)
         clock.wait(threading.Event(), outage_s)
         assert fault.lets_through or self.watch.settled_at_s < clock.monotonic_s() - outage_s / 2, (
             "it was not disturbed"
         )
         self.load.mark()
-        fault.end(way)
+        fault.end(proxy)
         repaired_s = clock.monotonic_s()
         return self._recovery(repaired_s, repaired_s, within_s)
 
     def move_leader(self, partition: int) -> Recovery:
-        """Kill the leader of a partition, wait for the recovery, counted from the kill, and start the broker again."""
+        """Kill the leader of a partition, wait for the recovery, measured from the kill, and start the broker again."""
         clock, admin = self.watch.clock, AdminClient({"bootstrap.servers": self.server.bootstrap, "log_level": 0})
         leader = admin.list_topics("tickets", timeout=TIMEOUT_S).topics["tickets"].partitions[partition].leader
         self.server.kill(leader)
@@ -227,7 +229,7 @@ class Trial:
 
 @contextmanager
 def proxied_kafka() -> Iterator[tuple[KafkaServer, Proxy]]:
-    """Run one broker, and the proxy to which it sends those who come by it."""
+    """Run one broker, and the proxy that it announces to the clients of its proxied listener."""
     (port,) = free_ports(1)
     with KafkaServer(proxy_port=port) as server, Proxy(server.proxied_port, port) as proxy:
         yield server, proxy
@@ -240,26 +242,28 @@ def _in_sync(admin: AdminClient) -> bool:
 
 @contextmanager
 def trial(
-    server: KafkaServer, folder: Path, partitions: int, records_per_s: int, way: str | None = None
+    server: KafkaServer, folder: Path, partitions: int, records_per_s: int, worker_bootstrap: str | None = None
 ) -> Iterator[Trial]:
     """Run a worker on Kafka and a store in `folder`, under load; begins when it has settled something.
 
     Args:
         server: The brokers.
-        folder: Of the store.
-        partitions: Of the topics.
-        records_per_s: How many records are sent.
-        way: The address by which the worker alone reaches the brokers; None: theirs.
+        folder: Folder of the store.
+        partitions: Number of partitions of each topic.
+        records_per_s: Number of records sent per second.
+        worker_bootstrap: The address by which the worker alone reaches the brokers; None: the brokers' own.
     """
     create_topics(server.bootstrap, TICKETS.topics(partitions), replication=len(server.nodes))
     settings = Settings(
-        broker=BrokerSettings(bootstrap=way or server.bootstrap),
+        broker=BrokerSettings(bootstrap=worker_bootstrap or server.bootstrap),
         store=StoreSettings(path=folder),
     )
     watch, own = Times(), StreamSettings(batch=BatchSettings(max_records=40))
     with (
         closing(EdgeStore(folder)) as store,
-        running_worker(process_of(settings, way or server.bootstrap, store), FakeModel(), [watch], own) as running,
+        running_worker(
+            process_of(settings, worker_bootstrap or server.bootstrap, store), FakeModel(), [watch], own
+        ) as running,
     ):
         load = Load(server.bootstrap, records_per_s)
         reader = TopicReader(server.bootstrap, GROUP)

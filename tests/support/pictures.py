@@ -1,6 +1,6 @@
 """A second modality for the tests: pictures as arrays, and a small model of them that really computes.
 
-Its vectors mean nothing; they depend on the pixels alone, and a picture that is black has none.
+Its vectors mean nothing; they depend on the pixels alone, and a black picture has none.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ CELLS = 4
 
 
 def picture_bytes(picture: Picture) -> bytes:
-    """Return the shape and the pixels: what tells a picture from every other one."""
+    """Return the shape and the pixels, which identify a picture."""
     return f"{picture.shape} {picture.dtype} ".encode() + picture.tobytes()
 
 
@@ -38,7 +38,7 @@ class PictureModel:
     """Averages a picture over a grid of cells and projects the averages; a picture without colours makes it fail.
 
     Args:
-        limit_pixels: The most pixels in one forward pass.
+        limit_pixels: Largest number of pixels in one forward pass.
     """
 
     fingerprint = "91c70000"

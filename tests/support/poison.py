@@ -1,4 +1,4 @@
-"""Streams with poison in them, and a judge of what a worker makes of them: shared by test and campaign."""
+"""Streams that contain poison, and a judge of the worker's results: shared by test and campaign."""
 
 import json
 from collections import Counter
@@ -41,18 +41,20 @@ KINDS: tuple[Callable[[int], bytes], ...] = (
     lambda number: _event(number, body=f"POISON {number}"),
     lambda number: _event(number, body=f"NANVECTOR {number}"),
 )
-"""Not JSON, not UTF-8, a field missing, another's key; a text on which the model fails, one that gets no finite vector."""
+"""Not JSON, not UTF-8, a missing field, another record's key; a text on which the model fails, one without a finite
+vector.
+"""
 
 REASONS = {"invalid_json", "invalid_utf8", "missing_field", "key_mismatch", "model_failed", "vector_not_finite"}
 
 
 @dataclass
 class Watch(Seen):
-    """What the worker told of its breaker, and when.
+    """The worker's reports about its breaker, and their times.
 
     Attributes:
-        steps: "settled", "paused" and "resumed" in their order; pauses are the breaker's alone.
-        paused_at_s, resumed_at_s: The times of the breaker, by one clock.
+        steps: "settled", "paused" and "resumed" in their order; only pauses of the breaker count.
+        paused_at_s, resumed_at_s: The times of the breaker's pauses, by one clock.
     """
 
     clock: SystemClock = field(default_factory=SystemClock)
@@ -66,41 +68,41 @@ class Watch(Seen):
         super().batch_settled(outcomes, oldest_timestamp_ms)
 
     def paused(self, dependency: str) -> None:
-        """Keep the breaker's."""
+        """Keep a pause of the breaker."""
         if dependency == "breaker":
             self.steps.append("paused")
             self.paused_at_s.append(self.clock.monotonic_s())
 
     def resumed(self, dependency: str, paused_s: float) -> None:
-        """Keep the breaker's."""
+        """Keep the end of a pause of the breaker."""
         if dependency == "breaker":
             self.steps.append("resumed")
             self.resumed_at_s.append(self.clock.monotonic_s())
 
     def probes(self) -> list[int]:
-        """Return how many batches were settled between one pause of the breaker and the next."""
+        """Return the number of batches settled between each two pauses of the breaker."""
         between = "".join({"settled": "s", "paused": "p", "resumed": "r"}[step] for step in self.steps)
         return [len(part) for part in between.partition("p")[2].rpartition("p")[0].replace("r", "").split("p") if part]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What came of a stream.
+    """The results of a stream.
 
     Attributes:
-        results: How often each ticket has a result.
-        letters: How often each record is a dead letter, by its origin's place.
+        results: Number of results of each ticket.
+        dead_letters: Number of dead letters of each record, by the position of its origin.
     """
 
     findings: AuditReport
     results: Counter[str]
-    letters: Counter[tuple[str, str]]
+    dead_letters: Counter[tuple[str, str]]
     reasons: set[str]
 
 
 @dataclass
 class Stream:
-    """A worker that runs on what is sent."""
+    """A worker that processes the records sent to it."""
 
     bootstrap: str
     store: EdgeStore
@@ -110,7 +112,7 @@ class Stream:
     poisonous: int = 0
 
     def send(self, poisonous: Sequence[bool]) -> None:
-        """Send records in this order, each poisonous or not."""
+        """Send records in this order, each poison or healthy."""
         sink = KafkaSink(self.bootstrap, BrokerSettings())
         first = len(self.healthy) + self.poisonous
         for number, is_poison in enumerate(poisonous, first):
@@ -124,17 +126,17 @@ class Stream:
         sink.close()
 
     def wait_outcomes(self, timeout_s: float) -> None:
-        """Wait until all that was sent is settled; the breaker may still hold back."""
+        """Wait until all records sent have an outcome; the breaker may still be open."""
         sent = len(self.healthy) + self.poisonous
         wait_until(lambda: len(self.watch.outcomes) >= sent, timeout_s, f"{sent} settled")
 
     def wait_settled(self, timeout_s: float) -> None:
-        """Wait until all that was sent is settled and the worker is ready."""
+        """Wait until all records sent are settled and the worker is ready."""
         self.wait_outcomes(timeout_s)
         wait_until(lambda: self.running.lifecycle.not_ready() == {}, timeout_s, "ready again")
 
     def judge(self) -> Judged:
-        """Read what the worker left."""
+        """Read the worker's results."""
         reader, headers = TopicReader(self.bootstrap, GROUP), FailureHeader
         letters = [header_texts(record.headers) for record in reader.read("tickets.dlq")]
         return Judged(
@@ -144,13 +146,13 @@ class Stream:
             {each[headers.REASON] for each in letters},
         )
 
-    def assert_as_it_should(self, judged: Judged) -> None:
-        """Assert that every healthy record has one result and every poisonous one is one dead letter."""
+    def assert_expected(self, judged: Judged) -> None:
+        """Assert that every healthy record has one result and every poison record is one dead letter."""
         assert judged.findings.clean, judged.findings
         assert (judged.findings.repeated, judged.findings.pending) == (0, 0)
         assert judged.results == dict.fromkeys(self.healthy, 1)
-        assert len(judged.letters) == self.poisonous
-        assert set(judged.letters.values()) <= {1}
+        assert len(judged.dead_letters) == self.poisonous
+        assert set(judged.dead_letters.values()) <= {1}
         assert judged.reasons <= REASONS
 
 

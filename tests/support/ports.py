@@ -3,15 +3,15 @@
 import random
 import socket
 
-# Below the range from which Linux takes outgoing ports: a client that dials a stopped server must not meet itself.
+# Below the range that Linux uses for outgoing ports: a client that dials a stopped server must not connect to itself.
 PORTS = range(20_000, 30_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now.
+    """Return ports on which nothing listens now.
 
     Raises:
-        RuntimeError: there are not so many.
+        RuntimeError: not enough ports are free.
     """
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):

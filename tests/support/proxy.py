@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback between a client and a server, which a test can cut, leave silent, slow down, or have lie."""
+"""A TCP proxy on loopback between a client and a server, which a test can cut, silence, slow or let answer wrongly."""
 
 import contextlib
 import socket
@@ -7,18 +7,18 @@ from typing import Literal
 
 from tests.support.ports import free_ports
 
-Mode = Literal["open", "cut", "silent", "rubbish"]
+Mode = Literal["open", "cut", "silent", "invalid"]
 INVALID = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body><h1>It works!</h1></body></html>"
 CHUNK_BYTES = 65_536
 HOLD_S = 0.05
 
 
 class Proxy:
-    """Passes bytes on to a port of this machine.
+    """Forwards bytes to a port of this machine.
 
-    `open` passes them on, each piece held back for `delay_s`. `cut` ends every connection and refuses new ones. `silent` is
-    half open: connections are taken and kept, and nothing is ever passed on, as when a machine on the way has died.
-    `rubbish` answers every connection with a web page, whatever it asks.
+    `open` forwards them, each piece delayed by `delay_s`. `cut` ends every connection and refuses new ones. `silent` is
+    half open: connections are accepted and kept, but nothing is forwarded, as when a machine on the path has died.
+    `invalid` answers every connection with a web page, whatever it asks.
     """
 
     def __init__(self, target_port: int, port: int | None = None) -> None:
@@ -32,44 +32,44 @@ class Proxy:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
-        self.turn("open")
+        self.set_mode("open")
 
     @property
     def address(self) -> str:
-        """The host and port that stand for the target."""
+        """The host and port to use in place of the target's."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """The address that stands for a target that talks HTTP."""
+        """The address to use in place of an HTTP target's."""
         return f"http://{self.address}"
 
-    def turn(self, mode: Mode) -> None:
-        """Change the mode; connections that are there are ended, or kept in silence."""
+    def set_mode(self, mode: Mode) -> None:
+        """Change the mode; existing connections are ended, or kept in silence."""
         self._mode = mode
         if mode == "cut":
             self._end_all()
         elif self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
             self._start(self._accept, self._listener)
-        elif mode in ("open", "rubbish"):
-            self._drop_live()  # what was silent has missed bytes
+        elif mode in ("open", "invalid"):
+            self._drop_live()  # silent connections have missed bytes
 
     def forget(self) -> None:
-        """Open for new connections; those that are there stay silent for ever, as when a router has lost its table."""
+        """Open for new connections; existing ones stay silent forever, as when a router has lost its table."""
         with self._lock:
             self._forgotten |= self._live
         self._mode = "open"
 
     def close(self) -> None:
-        """End everything."""
+        """Close everything."""
         self._closing.set()
-        self.turn("cut")
+        self.set_mode("cut")
         for thread in self._threads:
             thread.join()
 
     def __enter__(self) -> "Proxy":
-        """It is open already."""
+        """Return the proxy, which is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +101,7 @@ class Proxy:
             except OSError:
                 return
             self._keep(client)
-            if self._mode == "rubbish":
+            if self._mode == "invalid":
                 self._start(self._lie, client)
                 continue
             try:

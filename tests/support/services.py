@@ -1,6 +1,6 @@
-"""What a test may need from outside: how its absence is said, and the hook by which CI forbids such a skip.
+"""Services that a test may need: how a missing one is reported, and the hook by which CI forbids such a skip.
 
-A fixture that cannot have its service calls `missing(reason)`. On a developer's machine that is a skip with the reason;
+A fixture whose service is missing calls `missing(reason)`. On a developer's machine that is a skip with the reason;
 with `MILLRACE_FORBID_SKIPS=1` it is a failure. Other skips and strict xfails are left as they are.
 """
 
@@ -15,12 +15,12 @@ PREFIX = "missing service: "
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test for want of a service it must have; under CI's switch the hook below makes this a failure."""
+    """Skip the test because a required service is missing; with CI's switch the hook below makes this a failure."""
     pytest.skip(PREFIX + reason)
 
 
 def skips_are_forbidden() -> bool:
-    """Whether the absence of a service must fail the run."""
+    """Return whether the absence of a service must fail the run."""
     return os.environ.get(FORBID_SKIPS, "") == "1"
 
 
@@ -28,7 +28,7 @@ def skips_are_forbidden() -> bool:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip for a missing service into a failure when skips are forbidden."""
+    """Turn a skip for a missing service into a failure if skips are forbidden."""
     report = yield
     raised = call.excinfo.value if call.excinfo else None
     if skips_are_forbidden() and isinstance(raised, pytest.skip.Exception) and str(raised.msg).startswith(PREFIX):

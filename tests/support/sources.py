@@ -1,4 +1,4 @@
-"""Reads the four packages as text and syntax trees; what the tests of the checkout share."""
+"""Reads the four packages as text and syntax trees; shared by the tests of the checkout."""
 
 import ast
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Source:
 
     @property
     def lines(self) -> int:
-        """How many lines the file has."""
+        """The number of lines of the file."""
         return len(self.text.splitlines())
 
     @property
@@ -34,7 +34,7 @@ class Source:
 
 
 def sources(root: Path = ROOT) -> list[Source]:
-    """Return every module of the four packages below `root`, in order of name."""
+    """Return every module of the four packages below `root`, sorted by name."""
     paths = sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
     return [Source(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
 

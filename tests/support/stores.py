@@ -1,8 +1,8 @@
 """The vector stores under test: the fake, Edge, Qdrant's client in its memory mode, the stand-in, and a real server.
 
-A real server is tried where `MILLRACE_TEST_QDRANT_URL` names one (its key in `MILLRACE_TEST_QDRANT_API_KEY`), over REST and
-over gRPC (port 6334, or `MILLRACE_TEST_QDRANT_GRPC_PORT`). There and on the stand-in each test has a collection and an
-alias of its own, removed afterwards.
+A real server is tested if `MILLRACE_TEST_QDRANT_URL` names one (its key in `MILLRACE_TEST_QDRANT_API_KEY`), over REST
+and over gRPC (port 6334, or `MILLRACE_TEST_QDRANT_GRPC_PORT`). There and on the stand-in each test has a collection and
+an alias of its own, removed afterwards.
 """
 
 import os
@@ -31,23 +31,23 @@ URL_VARIABLE = "MILLRACE_TEST_QDRANT_URL"
 KEY_VARIABLE = "MILLRACE_TEST_QDRANT_API_KEY"
 GRPC_PORT_VARIABLE = "MILLRACE_TEST_QDRANT_GRPC_PORT"
 REAL_TIMEOUT_S = 30
-"""Making and removing collections by the hundred takes a server's disk longer than a call of a worker."""
+"""Creating and removing hundreds of collections takes a server's disk longer than a call of a worker."""
 
 KINDS = ["fake", "edge", "memory", "standin"] + (["rest", "grpc"] if os.environ.get(URL_VARIABLE) else [])
 MEMORY_WARNINGS = [
     pytest.mark.filterwarnings(f"ignore:{said}")
     for said in ("Payload indexes have no effect in the local", "Local mode performs exact")
 ]
-"""What the client says once about its memory mode, and what the two mean is no surprise here."""
+"""The client's one-time warning about its memory mode, whose two limits are expected here."""
 
 
 def params(**cannot: str) -> list[object]:
-    """Return the kinds of store as parameters; those named here are expected to fail, for the reason given."""
+    """Return the kinds of store as parameters; the named ones are expected to fail, for the given reason."""
     return [pytest.param(kind, marks=_marks(kind, cannot.get(kind))) for kind in KINDS]
 
 
 def all_but(**cannot: str) -> pytest.MarkDecorator:
-    """Run on all stores, and expect those named to fail."""
+    """Run on all stores, and expect the named ones to fail."""
     return pytest.mark.parametrize("collection", params(**cannot), indirect=True)
 
 
@@ -77,7 +77,7 @@ def unique_spec() -> CollectionSpec:
 
 
 def settings_of(kind: str, request: pytest.FixtureRequest) -> StoreSettings:
-    """Return how to reach a server."""
+    """Return the settings for connecting to a server."""
     if kind == "standin":
         standin: StandinProcess = request.getfixturevalue("qdrant_standin")
         return StoreSettings(url=standin.url)
@@ -106,7 +106,7 @@ def write_foreign(
     payload: Mapping[str, object],
     vectors: Mapping[str, Vector] | None = None,
 ) -> None:
-    """Write a point as another program does: any id and payload, past our checks and the guard."""
+    """Write a point as another program does: any id and payload, bypassing Millrace's checks and the guard."""
     named: dict[str, Any] = {name: vector.tolist() for name, vector in (vectors or {}).items()}
     if isinstance(collection, EdgeCollection):
         foreign = edge.Point(which, named, dict(payload))

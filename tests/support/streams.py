@@ -1,4 +1,4 @@
-"""The streams that suites run on: tickets, and the notes that live in the tests. No suite asks which one it has."""
+"""The streams that suites run on: tickets, and the notes that exist in the tests only. No suite asks which one it has."""
 
 import json
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ TENANT = "acme"
 
 @dataclass(frozen=True)
 class Kind:
-    """A stream, and how its events are made.
+    """A stream, and functions that make its events.
 
     Attributes:
         stream: The stream.
-        claim: Where in a result stands what two results of one version must agree on.
+        claim: The field of a result that must be equal in two results of one version.
     """
 
     stream: Stream[Any, Any]
@@ -37,7 +37,7 @@ class Kind:
 
     @property
     def redo(self) -> str:
-        """The topic of what comes back."""
+        """The topic of records to be processed again."""
         return f"{self.name}.redo"
 
     @property
@@ -47,7 +47,7 @@ class Kind:
 
     @property
     def quarantine(self) -> str:
-        """The topic of letters that were replayed too often."""
+        """The topic of dead letters that were replayed too often."""
         return f"{self.name}.quarantine"
 
     @property
@@ -67,7 +67,7 @@ class Kind:
 
     @property
     def group(self) -> str:
-        """Its workers' group."""
+        """The consumer group of its workers."""
         return f"millrace-{self.name}"
 
     def event(
@@ -106,7 +106,7 @@ class Kind:
         return self.stream.point_id(TENANT, source_id)
 
     def contradicted(self, value: bytes | None) -> bytes:
-        """Return a result that says something else of the same version."""
+        """Return a result that contradicts the given one about the same version."""
         result = json.loads(value or b"")
         *outer, last = self.claim
         held = result

@@ -1,4 +1,4 @@
-"""What the vector store suites share: a spec, points, unit vectors."""
+"""Helpers of the vector store suites: a spec, points, unit vectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,14 +21,14 @@ SPEC = CollectionSpec(
 
 
 def unit(*values: float) -> Vector:
-    """Return the direction of these first coordinates, of unit length."""
+    """Return the unit vector in the direction of these first coordinates."""
     vector = np.zeros(DIM, np.float32)
     vector[: len(values)] = values
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
 def drawn(seed: int) -> Vector:
-    """Return a unit vector drawn at random."""
+    """Return a random unit vector."""
     return unit(*np.random.default_rng(seed).normal(size=DIM).tolist())
 
 

@@ -7,7 +7,7 @@ POLL_S = 0.1
 
 
 def wait_until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Return as soon as `done` says so.
+    """Return as soon as `done` returns true.
 
     Raises:
         TimeoutError: it did not in time.

@@ -1,7 +1,7 @@
-"""A ticket worker in a process of its own, which can be told to kill itself after a settle step.
+"""A ticket worker in a process of its own, which can kill itself after a settle step.
 
 Run as `python -m tests.support.worker_process`; the arguments are one JSON object. The model is a stand-in unless
-`real_model` is set: what these tests show is delivery, not vectors.
+`real_model` is set: these tests show delivery, not vectors.
 """
 
 import json
@@ -39,17 +39,17 @@ SESSION_TIMEOUT_S = 6.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a worker process is to do.
+    """The instructions for a worker process.
 
     Attributes:
         store: Folder of the embedded store, or the address of a server.
-        classic: The classic group protocol, whose session time is the worker's to choose; the embedded broker takes half a
-            minute to notice a killed member of the new one.
-        port: Where to answer probes; None: nowhere.
+        classic: Use the classic group protocol, whose session time the worker chooses; with the new one the embedded broker
+            takes half a minute to evict a killed member.
+        port: Port of the probes; None: no probes.
         kill_at: (batch, step): SIGKILL itself when that step of that batch, counted from 1, has taken effect.
-        commit_first: Commit before settling, which is wrong: shows that the checks notice. Each batch then has two
+        commit_first: Commit before settling, which is wrong: shows that the checks detect it. Each batch then has two
             commits to be counted by `kill_at`.
-        slow_s: The most that the model takes for a batch, drawn anew for each: others decide meanwhile.
+        slow_s: The longest time that the model takes for a batch, drawn at random for each: others decide meanwhile.
     """
 
     bootstrap: str
@@ -70,7 +70,7 @@ class Plan:
 
 
 class SlowModel(FakeModel):
-    """A model that takes a while, a different one each time."""
+    """A model that takes a while, a different time for each batch."""
 
     def __init__(self, most_s: float) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class SlowModel(FakeModel):
 
 
 class CommitsFirst(Settler):
-    """Commits a batch before anything of it is durable: the mistake that the order of effects is there to prevent."""
+    """Commits a batch before any of its effects is durable: the mistake that the order of effects prevents."""
 
     def settle(self, batch: Batch[ItemT]) -> bool:
         """Commit, then settle."""
@@ -100,14 +100,14 @@ class Killer(Observer):
         self._seen = 0
 
     def settle_step_done(self, step: SettleStep) -> None:
-        """Count batches by their step, and kill at the one wanted."""
+        """Count batches by their step, and kill at the chosen one."""
         self._seen += step is self._step
         if self._seen == self._batch:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def settings_of(plan: Plan) -> Settings:
-    """Return the settings a plan runs under."""
+    """Return the settings of a plan's workers."""
     protocol: Literal["consumer", "classic"] = "classic" if plan.classic else "consumer"
     return Settings(
         broker=BrokerSettings(bootstrap=plan.bootstrap, group_protocol=protocol, session_timeout_s=SESSION_TIMEOUT_S),

@@ -1,1 +1,1 @@
-"""Single modules by themselves: no input or output, a clock that is moved by hand."""
+"""Single modules in isolation: no input or output, and a clock that the test moves by hand."""

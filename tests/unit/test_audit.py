@@ -1,7 +1,7 @@
-"""The audit over topics held in memory: clean after a clean run, and turned by each single kind of loss.
+"""The audit over topics held in memory: clean after a clean run, and not clean after each single kind of loss.
 
-What it reads was written by the real settling code, then damaged. A green run does not prove that the real reader gives
-every record: the tests on brokers are for that.
+The topics were written by the real settling code and then damaged. A green run does not prove that the real reader
+returns every record: the tests on brokers check that.
 """
 
 import json
@@ -21,11 +21,11 @@ from tests.support.assembly import Assembly
 from tests.support.streams import KINDS, TICKET_KIND, Kind
 
 LEDGER, RESULTS, DLQ = "ledger", "results", "dlq"
-"""Names of a stream's topics as `Kind` has them."""
+"""Topic names of a stream, named as the fields of `Kind`."""
 
 
 class MemoryReader:
-    """Topics in memory, as `TopicReader` gives them."""
+    """Topics in memory, read as a `TopicReader` reads them."""
 
     def __init__(self, kind: Kind = TICKET_KIND) -> None:
         self.topics: dict[str, list[Record]] = {topic: [] for topic in kind.topics}
@@ -54,7 +54,7 @@ class MemoryReader:
 
 
 class World:
-    """A stream that was worked through without a fault, and the audit over it."""
+    """A stream that was processed without a fault, and the audit over it."""
 
     def __init__(self, kind: Kind = TICKET_KIND) -> None:
         self.kind, self.parts, self.reader = kind, Assembly(stream=kind.stream), MemoryReader(kind)
@@ -94,13 +94,13 @@ class World:
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def empty(request: pytest.FixtureRequest) -> World:
-    """Give each stream in turn, without a record."""
+    """Yield each stream in turn, without a record."""
     return World(request.param)
 
 
 @pytest.fixture
 def world(empty: World) -> World:
-    """Give a stream of four records: routed, dead-lettered, deleted, indexed."""
+    """Yield a stream of four records: routed, dead-lettered, deleted, indexed."""
     kind = empty.kind
     empty.settle(kind.record(kind.event(), 0), kind.record({"nonsense": 1}, 1), kind.record(kind.deleted("T-2"), 2))
     empty.settle(kind.record(kind.event(version=2, reason="solved"), 3))
@@ -152,7 +152,7 @@ def test_a_missing_result_is_missing(world: World) -> None:
     assert findings.examples["missing"] == [f"{world.kind.name}/0@0 was routed but has no result"]
 
 
-def test_a_result_for_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
+def test_a_result_for_another_record_does_not_replace_a_missing_one(world: World) -> None:
     [result] = world.held(RESULTS)
     fields = json.loads(result.value or b"")
     fields["source"]["offset"] = 3
@@ -167,7 +167,7 @@ def test_a_missing_dead_letter_is_missing(world: World) -> None:
     assert findings.examples["missing"] == [f"{world.kind.name}/0@1 was dead-lettered but is not in the queue"]
 
 
-def test_a_result_that_fell_between_two_versions_is_missing(empty: World) -> None:
+def test_a_result_lost_between_two_versions_is_missing(empty: World) -> None:
     """Version 1 was stored and superseded before its result was published; version 2 had nothing to publish."""
     world = empty
     world.settle(world.kind.record(world.kind.event(), 0))
@@ -181,7 +181,7 @@ def test_a_result_that_fell_between_two_versions_is_missing(empty: World) -> Non
     assert "result of version 1 was not published" in world.audit().examples["missing"][0]
 
 
-def test_a_dead_letter_of_another_record_does_not_make_up_for_a_missing_one(world: World) -> None:
+def test_a_dead_letter_of_another_record_does_not_replace_a_missing_one(world: World) -> None:
     [letter] = world.held(DLQ)
     headers = dict(letter.headers) | {FailureHeader.ORIGIN_OFFSET.value: b"3"}
     world.held(DLQ)[:] = [replace(letter, headers=tuple(headers.items()))]
@@ -189,7 +189,7 @@ def test_a_dead_letter_of_another_record_does_not_make_up_for_a_missing_one(worl
 
 
 @pytest.mark.parametrize("source_id", ["T-1", "T-2"])
-def test_a_missing_point_is_missing_and_so_is_a_tombstone(world: World, source_id: str) -> None:
+def test_a_missing_point_and_a_missing_tombstone_are_missing(world: World, source_id: str) -> None:
     point = world.kind.point_id(source_id)
     del world.parts.collection.points[point]
     findings = world.audit()
@@ -208,14 +208,14 @@ def test_a_stale_point_is_stale(world: World) -> None:
     assert findings.examples["stale"] == [f"point {one} holds version 1, 2 was settled"]
 
 
-def test_a_point_newer_than_what_was_settled_is_no_finding(world: World) -> None:
+def test_a_point_newer_than_the_settled_version_is_no_finding(world: World) -> None:
     one = world.kind.point_id()
     stored = world.parts.collection.points[one]
     world.parts.collection.points[one] = Point(one, 9, {}, {**stored.payload, "event_version": 9})
     assert counts(world.audit()) == {}
 
 
-def test_a_superseded_version_too_must_be_covered_by_its_point(empty: World) -> None:
+def test_a_superseded_version_must_be_covered_by_its_point_too(empty: World) -> None:
     world = empty
     world.settle(world.kind.record(world.kind.event(version=2), 0), world.kind.record(world.kind.event(version=1), 1))
     assert counts(world.audit()) == {}
@@ -224,7 +224,7 @@ def test_a_superseded_version_too_must_be_covered_by_its_point(empty: World) -> 
 
 
 @pytest.mark.parametrize("other", [Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED])
-def test_an_outcome_beside_dead_lettered_conflicts(world: World, other: Outcome) -> None:
+def test_another_outcome_beside_dead_lettered_is_a_conflict(world: World, other: Outcome) -> None:
     world.entry(other, 1)
     findings = world.audit(points=False)
     assert not findings.clean
@@ -232,20 +232,20 @@ def test_an_outcome_beside_dead_lettered_conflicts(world: World, other: Outcome)
     assert "dead_lettered" in findings.examples["conflicting"][0]
 
 
-def test_routed_and_deleted_conflict(world: World) -> None:
+def test_routed_and_deleted_is_a_conflict(world: World) -> None:
     world.entry(Outcome.DELETED, 0)
     assert counts(world.audit()) == {"conflicting": 1, "repeated": 1}
 
 
 @pytest.mark.parametrize("offset", [0, 1], ids=["routed", "dead-lettered"])
-def test_superseded_on_a_second_reading_is_no_conflict(world: World, offset: int) -> None:
+def test_superseded_when_read_again_is_no_conflict(world: World, offset: int) -> None:
     world.entry(Outcome.SUPERSEDED, offset)
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"repeated": 1}
 
 
-def test_two_results_of_one_version_that_differ_conflict(world: World) -> None:
+def test_two_different_results_of_one_version_are_a_conflict(world: World) -> None:
     [result] = world.held(RESULTS)
     world.held(RESULTS).append(replace(result, offset=1, value=world.kind.contradicted(result.value)))
     findings = world.audit()
@@ -254,7 +254,7 @@ def test_two_results_of_one_version_that_differ_conflict(world: World) -> None:
     assert findings.examples["conflicting"] == ["two results of acme:T-1 version 1 differ"]
 
 
-def test_what_was_settled_again_after_a_crash_is_repeated_and_clean(empty: World) -> None:
+def test_records_settled_again_after_a_crash_are_repeated_and_clean(empty: World) -> None:
     world = empty
     batch = [world.kind.record(world.kind.event(), 0), world.kind.record({"nonsense": 1}, 1)]
     world.settle(*batch)
@@ -270,7 +270,7 @@ def test_what_was_settled_again_after_a_crash_is_repeated_and_clean(empty: World
 
 
 @pytest.mark.parametrize(("topic", "reported"), [(RESULTS, "/0@0 has 3 results"), (DLQ, "/0@1 has 3 dead letters")])
-def test_a_message_that_stands_more_than_once_is_repeated_and_named(world: World, topic: str, reported: str) -> None:
+def test_a_message_that_occurs_more_than_once_is_repeated_and_named(world: World, topic: str, reported: str) -> None:
     world.held(topic).extend(world.held(topic) * 2)
     findings = world.audit()
     assert findings.clean
@@ -278,19 +278,19 @@ def test_a_message_that_stands_more_than_once_is_repeated_and_named(world: World
     assert findings.examples["repeated"] == [f"{world.kind.name}{reported}"]
 
 
-def test_an_entry_of_the_ledger_that_stands_twice_says_settled(world: World) -> None:
+def test_a_record_that_is_in_the_ledger_twice_was_settled_2_times(world: World) -> None:
     world.entry(Outcome.ROUTED, 0)
     assert world.audit().examples["repeated"] == [f"{world.kind.name}/0@0 was settled 2 times"]
 
 
-def test_what_is_not_committed_yet_is_pending(world: World) -> None:
+def test_a_record_that_is_not_committed_yet_is_pending(world: World) -> None:
     world.reader.topics[world.kind.name].append(world.kind.record(world.kind.event("T-9"), 4))
     findings = world.audit()
     assert findings.clean
     assert counts(findings) == {"pending": 1}
 
 
-def test_what_was_settled_but_not_committed_is_pending_and_not_missing(world: World) -> None:
+def test_a_record_settled_but_not_committed_is_pending_and_not_missing(world: World) -> None:
     world.reader.offsets[TopicPartition(world.kind.name, 0)] = 3
     findings = world.audit()
     assert findings.clean
@@ -303,7 +303,7 @@ def test_without_any_commit_everything_is_pending(world: World) -> None:
     assert (findings.pending, findings.settled, findings.clean) == (4, 0, True)
 
 
-def test_what_the_input_no_longer_holds_is_below_retention(world: World) -> None:
+def test_records_that_the_input_no_longer_holds_are_below_retention(world: World) -> None:
     del world.reader.topics[world.kind.name][:2]
     findings = world.audit()
     assert findings.clean
@@ -311,7 +311,7 @@ def test_what_the_input_no_longer_holds_is_below_retention(world: World) -> None
 
 
 @pytest.mark.parametrize(("topic", "changes"), [(DLQ, {"nonsense": 1}), (RESULTS, {})])
-def test_letters_and_results_that_were_removed_stand_apart_and_no_more_than_were_removed(
+def test_removed_dead_letters_and_results_are_purged_up_to_the_number_that_was_removed(
     empty: World, topic: str, changes: dict[str, Any]
 ) -> None:
     world = empty
@@ -325,8 +325,8 @@ def test_letters_and_results_that_were_removed_stand_apart_and_no_more_than_were
     assert world.audit().clean
 
 
-def test_a_letter_that_was_replayed_is_a_record_of_its_own(world: World) -> None:
-    """It is settled once in the input, as a dead letter, and once in redo, as whatever becomes of it there."""
+def test_a_dead_letter_that_was_replayed_is_a_record_of_its_own(world: World) -> None:
+    """It is settled once in the input, as a dead letter, and once in redo, with the outcome that it has there."""
     letter = read_dead_letter(world.held(DLQ)[0])
     assert isinstance(letter, DeadLetter)
     again = resend(letter, world.kind.name, 3)
@@ -369,7 +369,7 @@ def test_a_good_record_settled_under_another_schema_is_no_finding(world: World) 
     assert counts(world.audit()) == {}
 
 
-def test_the_json_form_says_the_same(world: World) -> None:
+def test_the_json_form_holds_the_same_findings(world: World) -> None:
     world.held(RESULTS).clear()
     reported: dict[str, Any] = json.loads(audit_json(world.audit()))
     assert (reported["clean"], reported["missing"], reported["settled"], reported["points"]) == (False, 1, 4, 2)
@@ -386,7 +386,7 @@ def test_only_a_few_examples_are_kept() -> None:
 
 
 @pytest.mark.parametrize("damage", ["ledger", "result", "dead letter", "point"])
-def test_each_loss_by_itself_turns_the_audit(world: World, damage: str) -> None:
+def test_each_single_loss_makes_the_audit_fail(world: World, damage: str) -> None:
     losses: dict[str, Callable[[], object]] = {
         "ledger": world.held(LEDGER).pop,
         "result": world.held(RESULTS).pop,
@@ -411,7 +411,7 @@ def test_a_dead_letter_without_a_valid_envelope_is_unreadable_and_names_the_head
 
 
 @pytest.mark.parametrize("topic", [LEDGER, RESULTS, DLQ])
-def test_a_message_that_is_none_of_ours_is_unreadable_and_not_clean(world: World, topic: str) -> None:
+def test_a_message_that_millrace_did_not_write_is_unreadable_and_not_clean(world: World, topic: str) -> None:
     world.reader.write(Message(getattr(world.kind, topic), b"k", b"foreign"))
     findings = world.audit()
     assert (findings.clean, findings.unreadable) == (False, 1)

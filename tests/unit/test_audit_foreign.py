@@ -1,6 +1,6 @@
 """The audit over a store that other programs write into: their points are counted and not compared.
 
-A green run does not prove that the adapters give such points back (`tests/contract/test_foreign_points.py`).
+A green run does not prove that the adapters return such points (`tests/contract/test_foreign_points.py`).
 """
 
 import json
@@ -25,7 +25,7 @@ ONE = TICKET_KIND.point_id()
 
 @pytest.fixture
 def world() -> World:
-    """Give a stream of two tickets, one of them routed."""
+    """Yield a stream of two tickets, one of them routed."""
     built = World()
     built.settle(record(event(), 0), record(event(ticket_id="T-2", reason="solved"), 1))
     return built
@@ -37,7 +37,7 @@ def put(world: World, which: UUID | int, payload: Mapping[str, object]) -> None:
     world.parts.collection.points[held.id] = held
 
 
-def test_points_of_others_are_counted_named_and_no_loss(world: World) -> None:
+def test_points_of_other_programs_are_counted_and_named_and_are_no_loss(world: World) -> None:
     held = dict(world.parts.collection.points[ONE].payload)
     put(world, 7, held)
     put(world, 8, {"tenant_id": "other", VERSION_FIELD: "x"})
@@ -64,7 +64,7 @@ def test_points_of_others_are_counted_named_and_no_loss(world: World) -> None:
     ],
     ids=str,
 )
-def test_a_point_of_ours_that_was_written_over_is_counted_and_its_version_compared(
+def test_a_point_of_millrace_that_was_overwritten_is_counted_and_its_version_compared(
     world: World, changes: dict[str, object]
 ) -> None:
     held = dict(world.parts.collection.points[ONE].payload)
@@ -76,7 +76,7 @@ def test_a_point_of_ours_that_was_written_over_is_counted_and_its_version_compar
 
 
 @pytest.mark.parametrize("changes", [{"tenant_id": ["acme"]}, {"ticket_id": {}}], ids=str)
-def test_whose_result_was_published_is_known_by_the_id_of_the_point(world: World, changes: dict[str, object]) -> None:
+def test_the_point_id_shows_whose_result_was_published(world: World, changes: dict[str, object]) -> None:
     world.settle(record(event(event_version=2, reason="solved"), 2))
     held = dict(world.parts.collection.points[ONE].payload)
     put(world, ONE, held | changes | {"decided_version": 1})
@@ -86,7 +86,7 @@ def test_whose_result_was_published_is_known_by_the_id_of_the_point(world: World
 
 
 @pytest.mark.parametrize("version", [..., None, True, 1.5, "1", -1, {}])
-def test_a_point_of_ours_without_a_version_is_a_loss_that_is_named(world: World, version: object) -> None:
+def test_a_point_of_millrace_without_a_version_is_a_loss_that_is_named(world: World, version: object) -> None:
     held = dict(world.parts.collection.points[ONE].payload)
     del held[VERSION_FIELD]
     put(world, ONE, held if version is ... else held | {VERSION_FIELD: version})
@@ -97,7 +97,7 @@ def test_a_point_of_ours_without_a_version_is_a_loss_that_is_named(world: World,
     assert "remove it and send the item again" in reported
 
 
-def test_the_command_shows_how_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_shows_the_number_of_foreign_points(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     put(world, 7, {})
     monkeypatch.setattr("millrace.cli.audit.run_audit", lambda *_: world.audit())
     monkeypatch.setattr("millrace.cli.audit.TopicReader", lambda *_: None)

@@ -1,6 +1,6 @@
-"""The audit over what was lost unread, and over topics that were deleted and made again, in memory.
+"""The audit over records that were lost unread, and over topics that were deleted and created again, in memory.
 
-A green run does not prove that workers find a loss: `tests/faults/test_unread.py` shows that on Kafka.
+A green run does not prove that workers detect a loss: `tests/faults/test_unread.py` shows that on Kafka.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ ONLY = TopicPartition("tickets", 0)
 
 
 def tickets(numbers: Sequence[int], topic_id: str | None = None) -> list[Record]:
-    """Return records of as many tickets, at these offsets."""
+    """Return one ticket record for each number, at that offset."""
     return [record(event(ticket_id=f"T-{at}"), at, topic_id=topic_id) for at in numbers]
 
 
 def report(world: World, first: int, last: int, topic_id: str | None = None) -> None:
-    """Let a worker report that these offsets were gone."""
+    """Let a worker report that these offsets were deleted before they were read."""
     known = len(world.parts.sink.delivered)
     world.parts.settler.report_unread([UnreadOffsets(ONLY, topic_id, first, last)])
     for message in world.parts.sink.delivered[known:]:
@@ -31,13 +31,13 @@ def report(world: World, first: int, last: int, topic_id: str | None = None) -> 
 
 @pytest.fixture
 def world() -> World:
-    """Give a stream of which the first three records are settled, and three more were removed unread."""
+    """Yield a stream whose first three records are settled and whose next three were removed unread."""
     built = World()
     built.settle(*tickets(range(3)))
     return built
 
 
-def test_what_a_worker_reported_is_lost_and_not_clean(world: World) -> None:
+def test_records_that_a_worker_reported_as_unread_are_lost_and_not_clean(world: World) -> None:
     report(world, 3, 5)
     world.settle(*tickets([6]))
     findings = world.audit()
@@ -53,25 +53,25 @@ def test_the_same_loss_reported_again_is_one_loss(world: World) -> None:
     assert counts(world.audit()) == {"unread_lost": 6}
 
 
-def test_what_another_group_had_settled_is_not_lost(world: World) -> None:
+def test_records_that_another_group_had_settled_are_not_lost(world: World) -> None:
     report(world, 1, 4)
     assert counts(world.audit()) == {"unread_lost": 2}
 
 
-def test_a_committed_offset_below_the_log_is_a_loss_before_any_worker_says_so(world: World) -> None:
+def test_a_committed_offset_below_the_log_is_a_loss_before_any_worker_reports_it(world: World) -> None:
     world.reader.topics["tickets"] = tickets([8, 9])
     world.reader.marks[ONLY] = Watermarks(8, 10)
     assert counts(world.audit()) == {"unread_lost": 5, "pending": 2, "below_retention": 3}
 
 
-def test_where_nothing_was_ever_committed_nothing_was_owed() -> None:
+def test_without_any_commit_no_record_was_due() -> None:
     world = World()
     world.reader.topics["tickets"] = tickets([8, 9])
     world.reader.marks[ONLY] = Watermarks(8, 10)
     assert counts(world.audit()) == {"pending": 2}
 
 
-def test_what_is_said_of_an_earlier_topic_of_that_name_is_not_compared() -> None:
+def test_entries_about_an_earlier_topic_of_the_same_name_are_not_compared() -> None:
     world = World()
     world.reader.ids = {"tickets": "new"}
     world.settle(*tickets(range(4), "old"), record({"nonsense": 1}, 4, topic_id="old"))
@@ -91,7 +91,7 @@ def test_a_record_of_the_new_topic_is_not_covered_by_the_ledger_of_the_old_one()
     assert counts(world.audit(points=False)) == {"former": 4, "missing": 4}
 
 
-def test_what_names_no_topic_is_taken_at_its_word() -> None:
+def test_entries_that_name_no_topic_id_are_accepted() -> None:
     world = World()
     world.reader.ids = {"tickets": "new"}
     world.settle(*tickets(range(3)))
@@ -99,5 +99,5 @@ def test_what_names_no_topic_is_taken_at_its_word() -> None:
     assert world.parts.reported.named("batch_settled")[0][0] == {Outcome.ROUTED: 3}
 
 
-def test_records_are_the_same_whatever_topic_they_are_of() -> None:
+def test_records_are_equal_whatever_the_id_of_their_topic() -> None:
     assert replace(tickets([1], "old")[0], topic_id="new") == tickets([1])[0]

@@ -1,4 +1,4 @@
-"""The back-off by example; its bounds for any numbers are a law in `tests/property`.
+"""The back-off by example; its bounds for any numbers are a property in `tests/property`.
 
 A green run does not prove that the numbers suit a dependency.
 """

@@ -1,4 +1,4 @@
-"""The breaker against floods of rubbish.
+"""The breaker against floods of invalid records.
 
 A green run does not prove that the thresholds suit every topic; the loop's tests show what an open breaker does.
 """
@@ -43,13 +43,13 @@ def test_small_batches_add_up() -> None:
     assert fed(*[[DEAD]] * LEAST_DEAD).is_open
 
 
-def test_what_lies_beyond_the_window_is_forgotten() -> None:
+def test_records_outside_the_window_are_forgotten() -> None:
     breaker = fed([DEAD] * (LEAST_DEAD - 1), [GOOD] * WINDOW_RECORDS)
     breaker.observe([DEAD])
     assert not breaker.is_open
 
 
-def test_a_good_history_does_not_keep_it_closed_for_ever() -> None:
+def test_a_good_history_does_not_keep_it_closed_forever() -> None:
     assert fed([GOOD] * 10_000, [DEAD] * 501).is_open
 
 
@@ -59,7 +59,7 @@ def test_a_bad_or_empty_probe_leaves_it_open(probe: list[Outcome]) -> None:
 
 
 @pytest.mark.parametrize("probe", [[GOOD], [DEAD, GOOD]])
-def test_a_probe_of_which_at_most_half_is_dead_closes_it(probe: list[Outcome]) -> None:
+def test_a_probe_with_at_most_half_dead_letters_closes_it(probe: list[Outcome]) -> None:
     breaker = fed([DEAD] * WINDOW_RECORDS, probe)
     assert not breaker.is_open
     breaker.observe([DEAD] * (LEAST_DEAD - 2))

@@ -1,4 +1,4 @@
-"""The cache key: no two different texts, modalities or models share one.
+"""The cache key: two different texts, modalities or models never share one.
 
 A green run does not prove SHA-256.
 """
@@ -28,10 +28,10 @@ def test_no_boundary_is_ambiguous(one: tuple[str, bytes, str], other: tuple[str,
     assert cache_key(*one) != cache_key(*other)
 
 
-def test_a_key_is_the_same_every_time_and_of_fixed_length() -> None:
+def test_a_key_is_deterministic_and_of_fixed_length() -> None:
     assert cache_key(*KEYS[0]) == cache_key(*KEYS[0])
     assert {len(cache_key(*key)) for key in KEYS} == {32}
 
 
-def test_a_key_stays_what_it_is_between_releases() -> None:
+def test_a_key_stays_the_same_between_releases() -> None:
     assert cache_key("text", b"ab", "c").hex() == "39af3928841a8a2f9658f39cf0bf711d1fca70b3c855380b9deafcefafa54523"

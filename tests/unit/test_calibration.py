@@ -1,6 +1,6 @@
-"""Softmax, temperature, calibration error and coverage, against values worked by hand or drawn from a known law.
+"""Softmax, temperature, calibration error and coverage, against values computed by hand or from a known distribution.
 
-A green run does not prove that a head's confidences are right: only that they are measured and corrected rightly.
+A green run does not prove that a head's confidences are right: only that they are measured and corrected as defined.
 """
 
 import numpy as np
@@ -47,15 +47,15 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(temperature: float
 
 
 def test_a_few_texts_that_are_all_right_do_not_make_every_answer_certain() -> None:
-    def surest(count: int) -> float:
+    def highest_confidence(count: int) -> float:
         logits, truth = np.tile(np.array([[1.0, 0.0]], np.float32), (count, 1)), np.zeros(count, int)
         return float(softmax(logits, fit_temperature(logits, truth)).max())
 
-    assert surest(4) == pytest.approx(9 / 10, abs=0.01), "one text more of either label: (4 + 1/2) / (4 + 1)"
-    assert surest(4) < surest(40) < surest(400) < 1
+    assert highest_confidence(4) == pytest.approx(9 / 10, abs=0.01), "one more text of each label: (4 + 1/2) / (4 + 1)"
+    assert highest_confidence(4) < highest_confidence(40) < highest_confidence(400) < 1
 
 
-def test_the_calibration_error_is_the_weighted_gap_worked_by_hand() -> None:
+def test_the_calibration_error_is_the_weighted_gap_computed_by_hand() -> None:
     confidence = np.array([0.95, 0.95, 0.5, 0.5, 0.5])
     right = np.array([True, False, True, True, False])
     bins = reliability(confidence, right)
@@ -66,13 +66,13 @@ def test_the_calibration_error_is_the_weighted_gap_worked_by_hand() -> None:
     assert expected_calibration_error(confidence, right) == pytest.approx(3 / 5 * (2 / 3 - 0.5) + 2 / 5 * 0.45)
 
 
-def test_certainty_falls_into_the_last_bin() -> None:
+def test_a_confidence_of_1_falls_into_the_last_bin() -> None:
     bins = reliability(np.array([1.0, (BINS - 0.5) / BINS, 0.0]), np.array([True, True, False]))
     assert [each.count for each in bins] == [1, 2]
     assert expected_calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == 0
 
 
-def test_nothing_has_no_calibration_error_and_no_coverage() -> None:
+def test_without_texts_there_is_no_calibration_error_and_no_coverage() -> None:
     nothing = np.zeros(0)
     assert expected_calibration_error(nothing, nothing.astype(bool)) == 0
     assert coverage_at_precision(nothing, nothing.astype(bool)) == Coverage(0.0, 1.0)
@@ -85,10 +85,12 @@ def test_coverage_takes_the_most_confident_first() -> None:
     assert coverage_at_precision(confidence, right, 0.6) == Coverage(0.75, 0.7)
 
 
-def test_equal_confidences_are_taken_together() -> None:
+def test_equal_confidences_are_counted_together() -> None:
     confidence = np.array([0.9, 0.8, 0.8, 0.7])
     right = np.array([True, True, False, False])
-    assert coverage_at_precision(confidence, right, 0.75) == Coverage(0.25, 0.9), "no threshold parts the two at 0.8"
+    assert coverage_at_precision(confidence, right, 0.75) == Coverage(0.25, 0.9), (
+        "no threshold separates the two at 0.8"
+    )
     share, precision, threshold = coverage_curve(confidence, right)
     assert (share.tolist(), threshold.tolist()) == ([0.25, 0.75, 1.0], [0.9, 0.8, 0.7])
     np.testing.assert_allclose(precision, [1, 2 / 3, 1 / 2])
@@ -101,5 +103,5 @@ def test_an_early_mistake_does_not_end_the_coverage() -> None:
 
 
 @pytest.mark.parametrize(("right", "expected"), [(False, Coverage(0.0, 1.0)), (True, Coverage(1.0, 0.3))])
-def test_none_and_all_reach_the_precision(right: bool, expected: Coverage) -> None:
+def test_no_text_or_every_text_reaches_the_precision(right: bool, expected: Coverage) -> None:
     assert coverage_at_precision(np.array([0.9, 0.3]), np.array([right, right])) == expected

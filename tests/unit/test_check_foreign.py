@@ -1,4 +1,4 @@
-"""How much the check of foreign points reads, and what it says when it has not read all.
+"""How many points the check of foreign points reads, and what it reports when it has not read all of them.
 
 A green run does not prove what a real store holds (`tests/contract/test_foreign_tickets.py`).
 """
@@ -16,7 +16,7 @@ from workers.tickets.stages import TICKETS
 
 
 class Large(FakeCollection):
-    """So many points with integer ids; each takes a while to read."""
+    """A store with N points that have integer ids; each takes a while to read."""
 
     size = 50
     takes_s = 0.0
@@ -35,7 +35,7 @@ def look(store: Large) -> list[Finding]:
     return list(check_foreign(store, TICKETS.points, store.clock))
 
 
-def test_an_empty_store_is_not_worth_a_line() -> None:
+def test_an_empty_store_gives_no_finding() -> None:
     store = Large()
     store.size = 0
     assert look(store) == []
@@ -49,14 +49,14 @@ def test_the_first_five_are_named() -> None:
     assert found.detail.endswith("4 (its id is an integer), and more")
 
 
-def test_it_reads_so_many_points_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reads_no_more_points_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "MOST_POINTS", 20)
     [found] = look(Large())
     assert found.detail.startswith("20 of the 20 points checked")
     assert found.detail.endswith("; 30 others were not checked")
 
 
-def test_it_reads_no_longer_than_its_time() -> None:
+def test_it_reads_no_longer_than_the_time_limit() -> None:
     store = Large()
     store.takes_s = 6.0
     [found] = look(store)

@@ -1,6 +1,6 @@
-"""The command line: exit codes, errors in one line without a traceback, help that says how to choose.
+"""The command line: exit codes, errors in one line without a traceback, help that explains the choices.
 
-No broker is asked. Green does not show that a command does its work: flow and fault tests run them whole.
+No broker is asked. Green does not show that a command does its work: flow and fault tests run the commands as a whole.
 """
 
 import os
@@ -26,7 +26,7 @@ def millrace(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
 
 
 @pytest.mark.parametrize("command", ["run", "ingest", "audit", "demo", "topics create", "policy check"])
-def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+def test_every_command_has_help(command: str, tmp_path: Path) -> None:
     reported = millrace(*command.split(), "--help", folder=tmp_path)
     assert reported.returncode == 0
     assert "Usage" in reported.stdout
@@ -45,7 +45,7 @@ def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
         (["ingest", "x.csv", "--tenant", "a", "--bootstrap", NOWHERE, "--map", "a"], 2, "expected NAME=VALUE"),
     ],
 )
-def test_errors_say_what_is_wrong(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
+def test_errors_state_what_is_wrong(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
     ended = millrace(*arguments, folder=tmp_path)
     assert (ended.returncode, "Traceback" in ended.stderr) == (code, False), ended.stderr
     assert says in " ".join(ended.stderr.replace("│", " ").split())
@@ -55,10 +55,10 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_TICKETS__BATCH__MAX_RECORDS="many")
     assert ended.returncode == 2
     assert "setting MILLRACE_TICKETS__BATCH__MAX_RECORDS: " in ended.stderr
-    assert list(tmp_path.iterdir()) == [], "nothing is made before the settings are known to be right"
+    assert list(tmp_path.iterdir()) == [], "nothing is created before the settings are validated"
 
 
-def test_a_wrong_model_is_named_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_wrong_model_is_named_before_anything_starts(tmp_path: Path) -> None:
     ended = millrace("run", "tickets", folder=tmp_path, MILLRACE_TICKETS__EMBEDDING__MODEL="nothing")
     assert ended.returncode == 1
     assert "there is no model nothing" in ended.stderr

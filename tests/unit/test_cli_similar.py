@@ -1,6 +1,6 @@
-"""`millrace similar` and its commands, run in this process over the real embedded store with a model of digests.
+"""`millrace similar` and its commands, run in this process over the real embedded store with a fake model.
 
-A green run does not prove that hits are good ones, nor that the command starts with the real model (the demo does).
+A green run does not prove that the hits are good, nor that the command starts with the real model (the demo does that).
 """
 
 import json
@@ -39,7 +39,7 @@ def solved(ticket_id: str, text: str, tenant: str = "acme") -> Point:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder of a configured store with two tickets of one tenant."""
+    """Yield the folder of a configured store with two tickets of one tenant."""
     folder = tmp_path / "store"
     monkeypatch.setenv("MILLRACE_STORE__PATH", str(folder))
     monkeypatch.setattr("millrace.cli.similar.load_text_model", lambda _: FakeModel())
@@ -56,7 +56,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["similar", *arguments])
 
 
-def test_the_only_tenant_s_tickets_are_found_with_a_reply(store: Path) -> None:
+def test_the_tickets_of_the_only_tenant_are_found_with_a_reply(store: Path) -> None:
     ended = run("--text", QUESTION, "--json")
     assert ended.exit_code == 0, ended.output
     found = json.loads(ended.stdout)
@@ -68,7 +68,7 @@ def test_the_only_tenant_s_tickets_are_found_with_a_reply(store: Path) -> None:
     assert found["suggested_reply"]["sentences"] == [{"ticket_id": "T-1", "text": "Parcel sent again."}]
 
 
-def test_a_person_reads_scores_parts_and_the_reply(store: Path) -> None:
+def test_the_text_output_shows_scores_parts_and_the_reply(store: Path) -> None:
     ended = run("--text", QUESTION, "--limit", "1")
     assert ended.exit_code == 0, ended.output
     assert "T-1  [b]T-1[/b]" in ended.stdout
@@ -78,7 +78,7 @@ def test_a_person_reads_scores_parts_and_the_reply(store: Path) -> None:
     assert "\x1b[" not in ended.stdout
 
 
-def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
+def test_with_several_tenants_one_must_be_named(store: Path) -> None:
     fill(store, solved("T-3", QUESTION, tenant="zeta"))
     ended = run("--text", QUESTION)
     assert isinstance(ended.exception, Fatal)
@@ -91,7 +91,7 @@ def test_of_several_tenants_one_has_to_be_named(store: Path) -> None:
 def test_points_of_other_programs_are_neither_tenants_nor_hits(store: Path) -> None:
     spec = TICKETS.spec("tickets__fake", {"text": DIM})
     foreign = solved("T-1", QUESTION, tenant="other")
-    numbered: Any = 7  # an id that is an integer is never ours
+    numbered: Any = 7  # a point whose id is an integer was never written by Millrace
     with closing(EdgeStore(store)) as opened:
         collection = opened.open(spec)
         for place, which in enumerate((numbered, uuid4(), point_id("acme", "tickets", "T-9"))):
@@ -103,7 +103,7 @@ def test_points_of_other_programs_are_neither_tenants_nor_hits(store: Path) -> N
     assert (found["tenant_id"], [hit["ticket_id"] for hit in found["similar"]]) == ("acme", ["T-1", "T-2"])
 
 
-def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_nothing_is_found_it_states_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_STORE__PATH", str(tmp_path / "unrated"))
     monkeypatch.setattr("millrace.cli.similar.load_text_model", lambda _: FakeModel())
     unrated = [solved(f"T-{n}", f"question {n}") for n in range(3)]
@@ -124,13 +124,13 @@ def test_where_nothing_is_found_it_says_why(tmp_path: Path, monkeypatch: pytest.
     assert "MILLRACE_TICKETS__SEARCH__LIMIT is 0" in run("--text", QUESTION).stdout
 
 
-def test_without_a_text_it_says_what_to_give(store: Path) -> None:
+def test_without_a_text_it_states_what_to_give(store: Path) -> None:
     ended = run()
     assert ended.exit_code == 2
     assert "--text" in ended.output
 
 
-def test_without_a_store_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_store_it_states_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_STORE__PATH", str(tmp_path / "nowhere"))
     ended = run("--text", QUESTION)
     assert isinstance(ended.exception, Fatal)
@@ -140,21 +140,21 @@ def test_without_a_store_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    """Give the options for a corpus and queries."""
+    """Yield the options that name a corpus and queries."""
     texts = [f"text number {n} about {('cards', 'refunds', 'parcels')[n % 3]}" for n in range(30)]
     rows = "".join(f"{n},{text},{n % 3}\n" for n, text in enumerate(texts))
     (tmp_path / "both.csv").write_text("id,text,label\n" + rows, encoding="utf-8")
     return ["--corpus", str(tmp_path / "both.csv"), "--queries", str(tmp_path / "both.csv")]
 
 
-def test_evaluate_prints_one_json_object_and_progress_goes_elsewhere(store: Path, files: list[str]) -> None:
+def test_evaluate_prints_one_json_object_to_stdout_and_progress_elsewhere(store: Path, files: list[str]) -> None:
     ended = run("evaluate", *files, "--json")
     assert ended.exit_code == 0, ended.output
     found = json.loads(ended.stdout)
     assert {"queries", "corpus", "bm25_weight", "fused", "dense", "bm25", "slices"} <= set(found)
     assert (found["queries"], found["corpus"], found["bm25_weight"]) == (30, 30, 0.018)
     assert set(found["slices"]) == {"short"}
-    assert found["bm25"]["mrr"] > 0.9, "each label has a word of its own"
+    assert found["bm25"]["mrr"] > 0.9, "each label has its own word"
 
 
 def test_the_configured_weight_is_evaluated(store: Path, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_tune_prints_the_line_to_set(store: Path, files: list[str]) -> None:
     ended = run("tune", *files)
     assert ended.exit_code == 0, ended.output
     weight = ended.stdout.strip().splitlines()[-1].removeprefix("MILLRACE_TICKETS__SEARCH__BM25_WEIGHT=")
-    assert float(weight) > 0.018, "the drawn vectors mean nothing, the words tell all"
+    assert float(weight) > 0.018, "the random vectors carry no information, the words carry all of it"
     assert json.loads(run("tune", *files, "--json").stdout)["bm25_weight"] == float(weight)
 
 

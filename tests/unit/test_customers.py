@@ -1,6 +1,6 @@
 """Customer ids that are addresses or numbers become keyed digests: two customers remain two, one remains one.
 
-A green run does not prove that a key is kept secret; whoever has it can test guesses.
+A green run does not prove that a key is kept secret; anybody who has it can test guesses.
 """
 
 import stat
@@ -31,7 +31,7 @@ def stored(customer_id: str, tenant_id: str = "acme") -> str:
     [JO, "+33612345678", "(212) 555-0123", "06 12 34 56 78", "Jo <jo@example.com>", "whatsapp:+4915112345678",
      "tel:+1-212-555-0123", "DE89370400440532013000", "4111 1111 1111 1111", "4111111111111111", "jo%40example.com"],
 )  # fmt: skip
-def test_what_names_a_person_becomes_a_digest(customer_id: str) -> None:
+def test_an_id_that_identifies_a_person_becomes_a_digest(customer_id: str) -> None:
     digest = stored(customer_id)
     assert digest.startswith(PREFIX)
     assert len(digest) == len(PREFIX) + 32
@@ -44,7 +44,7 @@ def test_every_other_id_stays_as_it_is(customer_id: str) -> None:
     assert stored(customer_id) == customer_id
 
 
-def test_two_customers_have_two_digests_and_two_tenants_have_others() -> None:
+def test_two_customers_have_two_digests_and_another_tenant_has_different_ones() -> None:
     ids = [JO, AL, "+33612345678", "+33612345679", "Jo <jo@example.com>, Al <al@example.com>", "Jo jo@example.com, 2",
            "+1 650 253 0000 ext 5", "+1 650 253 0000 ext 6", "shop1:jo@example.com", "shop2:jo@example.com"]  # fmt: skip
     assert len({stored(each) for each in ids}) == len(ids)
@@ -65,7 +65,7 @@ def test_two_customers_have_two_digests_and_two_tenants_have_others() -> None:
         ("DE89370400440532013000", "DE89 3704 0044 0532 0130 00"),
     ],
 )
-def test_two_writings_of_one_customer_have_one_digest(one: str, other: str) -> None:
+def test_two_spellings_of_one_customer_have_one_digest(one: str, other: str) -> None:
     assert stored(one) == stored(other)
 
 
@@ -87,12 +87,12 @@ def settings(folder: Path, key: str | None = None, url: str | None = None) -> Se
     )
 
 
-def test_the_configured_key_is_used_and_no_file_is_made(tmp_path: Path) -> None:
+def test_the_configured_key_is_used_and_no_file_is_created(tmp_path: Path) -> None:
     assert customer_key(settings(tmp_path, "k" * 32, "http://qdrant:6333")) == b"k" * 32
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_embedded_store_has_a_key_of_its_own_that_stays(tmp_path: Path) -> None:
+def test_an_embedded_store_has_its_own_key_that_stays_the_same(tmp_path: Path) -> None:
     key = customer_key(settings(tmp_path))
     assert len(key) == 64
     assert customer_key(settings(tmp_path)) == key
@@ -105,7 +105,7 @@ def test_a_server_needs_the_setting(tmp_path: Path) -> None:
         customer_key(settings(tmp_path, url="http://qdrant:6333"))
 
 
-def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_valid_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     key_file(settings(tmp_path)).write_text("short")
     with pytest.raises(Fatal, match="contains no key"):

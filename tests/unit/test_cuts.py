@@ -1,7 +1,7 @@
-"""What of a mail is embedded: forwards, headers, introductions, dividers, closing formulas, signatures.
+"""Which part of a mail is embedded: forwards, headers, introductions, dividers, closing formulas, signatures.
 
-A green run does not prove that the mails of every program are understood. What is not understood is embedded, and
-whatever is cut is kept: `tests/property/test_kept.py`.
+A green run does not prove that the mails of every program are understood. Text that is not recognised is embedded, and
+text that is cut is kept: `tests/property/test_kept.py`.
 """
 
 import pytest
@@ -194,7 +194,7 @@ def embedded(text: str, subject: str = "") -> str:
 
 
 @pytest.mark.parametrize("text", [*FORWARDED, *OWN_HEADERS, *DIVIDED, *CLOSED_ABOVE, *QUOTED_SENTENCES])
-def test_what_a_customer_says_is_embedded_whole(text: str) -> None:
+def test_what_a_customer_wrote_is_embedded_whole(text: str) -> None:
     prepared = PREPARER.message(text)
     assert prepared.embedded == prepared.kept
     assert prepared.cut == ()
@@ -210,7 +210,7 @@ def test_a_mail_below_its_header_is_a_quotation(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", INTRODUCED)
-def test_an_introduction_goes_with_what_it_introduces(text: str) -> None:
+def test_an_introduction_is_cut_with_the_quotation_it_introduces(text: str) -> None:
     assert embedded(text) == "Blah."
     assert {piece.reason for piece in PREPARER.message(text).cut} == {"quotation"}
 
@@ -224,7 +224,7 @@ def test_a_signature_is_cut_off(signature: str) -> None:
 IPHONE = "Sent from my iPhone\n\nFrom: Shop <a@example.com>\nSent: Monday\nTo: Jo\nSubject: Lamp\n\nIt is broken"
 
 
-def test_where_nothing_else_remains_all_is_embedded() -> None:
+def test_when_nothing_else_remains_everything_is_embedded() -> None:
     for text in (
         "Best regards,\nJo",
         "Hello,\n--\nJo",
@@ -234,14 +234,14 @@ def test_where_nothing_else_remains_all_is_embedded() -> None:
         assert embedded(text) == PREPARER.message(text).kept
 
 
-def test_a_subject_tells_that_a_mail_is_forwarded() -> None:
+def test_the_subject_shows_that_a_mail_is_forwarded() -> None:
     text = "Please help.\n\nFrom: Jo\nSent: Friday, 4 May 2026\nTo: Al\nSubject: Lamp\n\nMy lamp is broken"
     assert embedded(text, "Re: Lamp") == "Please help."
     for subject in ("Fwd: Lamp", "FW: Lamp", "WG: Lampe", "TR : Lampe", "RV: Lámpara", "[Acme] Fwd: Lamp"):
         assert embedded(text, subject) == PREPARER.message(text).kept
 
 
-def test_what_stands_below_a_quotation_is_embedded() -> None:
+def test_text_below_a_quotation_is_embedded() -> None:
     text = "No.\n\nOn Mon, 4 May 2026 at 10:00 Shop <a@x.com> wrote:\n> Try\n> again\n\nPS"
     assert embedded(text) == "No.\n\n\nPS"
 

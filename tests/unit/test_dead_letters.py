@@ -1,6 +1,6 @@
-"""Dead letters read back: the envelope, choosing, counting, sending again.
+"""Dead letters read back: parsing the envelope, selecting, counting and replaying.
 
-A green run does not prove that a broker keeps the headers; the tests on brokers are for that.
+A green run does not prove that a broker keeps the headers; the tests on brokers check that.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,13 @@ from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogra
 from shared.deadletters.resend import resend
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.records import Message, RecordPosition
-from tests.support.letters import NOON, NOON_MS, letter, message, stood
+from tests.support.letters import NOON, NOON_MS, dead_letter, message, record_of
 
-FOREIGN = Unreadable(stood(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
+FOREIGN = Unreadable(record_of(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
 
 
 def test_the_envelope_is_read_back() -> None:
-    found = letter(7)
+    found = dead_letter(7)
     assert found.origin == RecordPosition("tickets", 0, 7)
     assert str(found.position) == "tickets.dlq/0@7"
     assert (found.reason, found.field, found.detail, found.stage) == ("model_failed", "body", "found x", "embed")
@@ -28,19 +28,19 @@ def test_the_envelope_is_read_back() -> None:
     assert found.first_failed_at == found.last_failed_at == NOON
 
 
-def test_a_key_of_another_form_tells_no_tenant() -> None:
-    assert letter(key=None).tenant is None
-    assert letter(key=b"no colon").tenant is None
-    assert letter(key=b"\xff:1").tenant == "\ufffd"
+def test_a_key_of_another_form_gives_no_tenant() -> None:
+    assert dead_letter(key=None).tenant is None
+    assert dead_letter(key=b"no colon").tenant is None
+    assert dead_letter(key=b"\xff:1").tenant == "\ufffd"
 
 
 @pytest.mark.parametrize("missing", [Header.ORIGIN_TOPIC, Header.ORIGIN_PARTITION, Header.ORIGIN_OFFSET, Header.REASON])
 @pytest.mark.parametrize("value", [None, b"", b"\xff"])
-def test_without_an_envelope_it_is_unreadable_and_says_why(missing: Header, value: bytes | None) -> None:
+def test_without_an_envelope_it_is_unreadable_and_the_reason_is_given(missing: Header, value: bytes | None) -> None:
     sent = message()
     headers = tuple((name, value or b"") for name, _ in [(missing.value, value)] if value is not None)
     others = tuple(each for each in sent.headers if each[0] != missing)
-    found = read_dead_letter(stood(Message(sent.topic, sent.key, sent.value, others + headers)))
+    found = read_dead_letter(record_of(Message(sent.topic, sent.key, sent.value, others + headers)))
     if missing in (Header.REASON, Header.ORIGIN_TOPIC) and value == b"\xff":
         assert isinstance(found, DeadLetter)
     else:
@@ -49,10 +49,10 @@ def test_without_an_envelope_it_is_unreadable_and_says_why(missing: Header, valu
 
 
 @pytest.mark.parametrize("time", [b"", b"soon", b"2026-05-01T10:00:00", b"0001-01-01T00:00:00+23:00", b"\xff"])
-def test_a_time_that_is_none_is_none(time: bytes) -> None:
+def test_an_invalid_time_is_read_as_none(time: bytes) -> None:
     sent = message()
     headers = tuple((name, time if name == Header.LAST_FAILED_AT else value) for name, value in sent.headers)
-    found = read_dead_letter(stood(Message(sent.topic, sent.key, sent.value, headers)))
+    found = read_dead_letter(record_of(Message(sent.topic, sent.key, sent.value, headers)))
     assert isinstance(found, DeadLetter)
     assert found.last_failed_at is None
 
@@ -65,14 +65,14 @@ def test_a_count_is_a_plain_number_or_0(text: str | None, count: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["tickets.dlq/3@17", "a/b/0@0"])
-def test_a_place_goes_through_text(text: str) -> None:
+def test_a_position_survives_the_round_trip_through_text(text: str) -> None:
     assert str(parse_position(text)) == text
 
 
 @pytest.mark.parametrize(
     "text", ["", "tickets", "tickets/1", "tickets@1", "/1@2", "t/x@1", "t/1@", "t/1@-1", "t/\u0661@1"]
 )
-def test_what_is_no_place_is_none(text: str) -> None:
+def test_a_text_that_is_no_position_is_read_as_none(text: str) -> None:
     assert parse_position(text) is None
 
 
@@ -98,19 +98,19 @@ def test_what_is_no_place_is_none(text: str) -> None:
         (Criteria(since="30m"), False),
     ],
 )
-def test_choosing(criteria: Criteria, matches: bool) -> None:
+def test_criteria_select_dead_letters(criteria: Criteria, matches: bool) -> None:
     selection = Selection(criteria, NOON + timedelta(hours=1))
-    assert selection.matches(letter(field="attributes.size")) is matches
+    assert selection.matches(dead_letter(field="attributes.size")) is matches
 
 
-def test_what_has_no_envelope_is_chosen_by_time_alone() -> None:
+def test_a_message_without_an_envelope_is_selected_by_time_alone() -> None:
     assert Selection(Criteria(), NOON).matches(FOREIGN)
     assert Selection(Criteria(since="1h"), NOON).matches(FOREIGN)
     assert not Selection(Criteria(until="1h"), NOON).matches(FOREIGN)
     assert not Selection(Criteria(tenants=("k",)), NOON).matches(FOREIGN)
 
 
-def test_a_digest_is_of_the_choice_and_not_of_its_order() -> None:
+def test_a_digest_depends_on_the_criteria_and_not_on_their_order() -> None:
     digest = Criteria(reasons=("a", "b"), since="2h").digest()
     assert Criteria(reasons=("b", "a", "b"), since="2h").digest() == digest
     others = [Criteria(), Criteria(reasons=("a",), since="2h"), Criteria(fields=("a", "b"), since="2h")]
@@ -133,16 +133,16 @@ def test_times(text: str, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2", "h", "-2h", "2 h", "1.5h", "999999w", "9999999d", "٣h"])
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_an_invalid_time_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="expected a time as 2026"):
         parse_time(text, NOON)
 
 
-def test_letters_are_counted_by_kind_the_most_frequent_first() -> None:
+def test_dead_letters_are_counted_by_kind_the_most_frequent_first() -> None:
     histogram = Histogram()
     for number in range(3):
-        histogram.add(letter(number, minutes=10 - number))
-    histogram.add(letter(reason=FailureReason.TOO_DEEP, field="value"))
+        histogram.add(dead_letter(number, minutes=10 - number))
+    histogram.add(dead_letter(reason=FailureReason.TOO_DEEP, field="value"))
     histogram.add(FOREIGN)
     rows = [(reason, name, kind.count) for reason, name, kind in histogram.rows()]
     assert rows == [("model_failed", "body", 3), ("too_deep", "value", 1), (UNREADABLE, "millrace-origin-topic", 1)]
@@ -155,17 +155,17 @@ def test_an_empty_histogram_has_no_oldest() -> None:
     assert (Histogram().count, Histogram().oldest_ms, Histogram().rows()) == (0, None, [])
 
 
-def test_kinds_made_up_by_the_records_are_bounded_and_none_is_uncounted() -> None:
+def test_the_number_of_kinds_is_bounded_and_every_dead_letter_is_counted() -> None:
     histogram = Histogram()
     for number in range(KINDS_MAX + 50):
-        histogram.add(letter(number, field=f"made.up.{number}"))
+        histogram.add(dead_letter(number, field=f"made.up.{number}"))
     assert len(histogram.kinds) == KINDS_MAX + 1
     assert histogram.count == KINDS_MAX + 50
     assert histogram.kinds["model_failed", OTHERS].count == 50
 
 
-def test_a_replay_is_the_original_record_with_its_envelope_and_one_replay_more() -> None:
-    found = letter(3, headers=(("trace", b"\xff"),))
+def test_a_replay_is_the_original_record_with_its_envelope_and_a_replay_count_one_higher() -> None:
+    found = dead_letter(3, headers=(("trace", b"\xff"),))
     again = resend(found, "tickets", max_replays=3)
     assert (again.topic, again.key, again.value) == ("tickets.redo", found.record.key, found.record.value)
     before = [each for each in found.record.headers if each[0] != Header.REPLAYS]
@@ -175,8 +175,8 @@ def test_a_replay_is_the_original_record_with_its_envelope_and_one_replay_more()
 @pytest.mark.parametrize(
     ("replays", "topic"), [(2, "tickets.redo"), (3, "tickets.quarantine"), (9, "tickets.quarantine")]
 )
-def test_what_was_replayed_too_often_goes_to_quarantine_as_it_is(replays: int, topic: str) -> None:
-    found = letter(headers=((Header.REPLAYS.value, str(replays).encode()),))
+def test_a_dead_letter_replayed_too_often_goes_to_quarantine_unchanged(replays: int, topic: str) -> None:
+    found = dead_letter(headers=((Header.REPLAYS.value, str(replays).encode()),))
     assert found.replays == replays
     again = resend(found, "tickets", max_replays=3)
     assert again.topic == topic

@@ -1,7 +1,7 @@
-"""Deciding: shares of the vote, what the decision tells, and who votes.
+"""Deciding: shares of the vote, what the decision contains, and who votes.
 
-A green run does not prove that the thresholds are good ones; the measured accuracy is in the documents. What the policy
-does with the shares is proved in `test_verdict.py`.
+A green run does not prove that the thresholds are good; the measured accuracy is in the documents. What the policy
+does with the shares is tested in `test_verdict.py`.
 """
 
 import math
@@ -59,7 +59,7 @@ def unit(cosine: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return made
 
 
-def test_no_hits_no_vote() -> None:
+def test_no_hits_give_no_vote() -> None:
     assert vote([], "label") == []
 
 
@@ -82,11 +82,11 @@ def test_shares_sum_to_one_and_ties_go_to_the_first_name() -> None:
     assert sum(share for _, share in shares) == pytest.approx(1)
 
 
-def test_very_unlike_neighbours_do_not_underflow() -> None:
+def test_very_distant_neighbours_do_not_underflow() -> None:
     assert vote([hit("a", -1.0), hit("b", -1.0)], "label")[0][1] == pytest.approx(0.5)
 
 
-def test_a_clear_vote_is_followed_and_names_the_policy() -> None:
+def test_a_clear_vote_is_followed_and_the_decision_names_the_policy() -> None:
     decision = judged(item(priority="high"), Answer([("a", 0.8), ("b", 0.2)]))
     assert (decision.action, decision.action_reason, decision.confidence) == ("auto", "vote_clear", 0.8)
     assert (decision.label, decision.queue, decision.priority) == ("a", "a", "high")
@@ -105,7 +105,7 @@ def test_the_policy_of_the_ticket_s_tenant_is_followed(tmp_path: Path) -> None:
     assert (theirs.action, theirs.label, theirs.queue, theirs.priority) == ("auto", "a", "a", "normal")
 
 
-def test_a_split_vote_names_no_queue_but_the_shares() -> None:
+def test_a_split_vote_gives_the_shares_and_no_queue() -> None:
     decision = judged(item(), Answer([("a", 0.39), ("b", 0.31), ("c", 0.3)]))
     assert (decision.action, decision.action_reason, decision.confidence) == ("abstain", "vote_split", 0.39)
     assert (decision.label, decision.queue, len(decision.top)) == (None, None, 3)
@@ -131,26 +131,26 @@ def test_an_agent_s_ticket_is_reviewed_whatever_the_vote() -> None:
     assert (decision.action, decision.action_reason, decision.queue) == ("review", "agent_decided", "a")
 
 
-def test_the_best_three_labels_are_told() -> None:
+def test_the_decision_holds_the_best_three_labels() -> None:
     top = judged(item(), Answer([("a", 0.5), ("b", 0.3), ("c", 0.1), ("d", 0.1)])).top
     assert [(each.label, each.share) for each in top] == [("a", 0.5), ("b", 0.3), ("c", 0.1)]
 
 
-def test_a_share_a_rounding_error_above_one_is_one() -> None:
+def test_a_share_just_above_one_by_a_rounding_error_becomes_one() -> None:
     assert judged(item(), Answer([("a", 1.0000000000000002)])).confidence == 1.0
 
 
 @pytest.mark.parametrize(
     ("decision", "queue"), [({"queue": "billing"}, "billing"), ({"queue": None}, None), (None, None)]
 )
-def test_the_queue_before_is_told(decision: object, queue: str | None) -> None:
+def test_the_decision_holds_the_previous_queue(decision: object, queue: str | None) -> None:
     asked = item(event_version=2)
     asked.stored = Stored(1, {"decision": decision}, {})
     assert judged(asked, Answer([("a", 1.0)])).previous_queue == queue
 
 
 def solved(ticket_id: str, cosine: float, **changes: Any) -> Point:
-    """Return the point of a solved, labelled and well rated ticket."""
+    """Return the point of a solved, labelled and well-rated ticket."""
     payload: dict[str, object] = {
         "tenant_id": "acme", "ticket_id": ticket_id, "event_version": 1, "flags": ["solved", "labelled"],
         "label": "delivery", "satisfaction": 5, "subject": ticket_id, "resolution": "Sent again.",
@@ -194,7 +194,7 @@ def test_another_tenant_s_tickets_do_not_vote() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"label": 7}, {"label": None}, {"ticket_id": 7}, {"ticket_id": "b"}], ids=str)
-def test_what_another_program_wrote_does_not_vote(changes: dict[str, Any]) -> None:
+def test_points_of_another_program_do_not_vote(changes: dict[str, Any]) -> None:
     foreign = solved("a", 0.99)
     asked = decided(
         item(), replace(foreign, payload=dict(foreign.payload) | changes), solved("c", 0.5, label="billing")
@@ -203,7 +203,7 @@ def test_what_another_program_wrote_does_not_vote(changes: dict[str, Any]) -> No
     assert (asked.decision.label, asked.decision.confidence) == ("billing", 1.0)
 
 
-def test_a_vector_that_is_no_number_does_not_vote() -> None:
+def test_a_vector_that_is_not_a_number_does_not_vote() -> None:
     store = collection(solved("c", 0.5))
     spoilt = replace(solved("a", 0.9, label="spoilt"), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
@@ -214,20 +214,20 @@ def test_a_vector_that_is_no_number_does_not_vote() -> None:
 
 
 @pytest.mark.parametrize("queue", [7, ["billing"], {}, True])
-def test_a_queue_before_that_is_no_text_is_none(queue: object) -> None:
+def test_a_previous_queue_that_is_no_text_is_read_as_none(queue: object) -> None:
     asked = item(event_version=2)
     asked.stored = Stored(1, {"decision": {"queue": queue}}, {})
     assert judged(asked, Answer([("a", 1.0)])).previous_queue is None
 
 
-def test_a_decision_that_is_there_already_stays() -> None:
+def test_a_decision_that_already_exists_stays() -> None:
     asked = item()
     asked.decision = Decision(action="abstain", action_reason="no_text", priority="normal", policy=POLICY.sha256)
     decided(asked, solved("a", 0.9))
     assert asked.decision.action_reason == "no_text"
 
 
-def test_a_batch_is_asked_in_one_search() -> None:
+def test_a_batch_is_one_search() -> None:
     asked = collection(solved("a", 0.9))
     asked.effects.clear()
     items = [item(), item(ticket_id="T-2"), item(ticket_id="T-3")]

@@ -1,6 +1,6 @@
-"""Decoding: each reason that bytes can be refused for, with the field named, and never another exception.
+"""Decoding: each reason for which bytes can be refused, with the field named, and never another exception.
 
-A green run does not prove that every hostile input is known; `tests/hostile` throws more of them.
+A green run does not prove that every hostile input is covered; `tests/hostile` has more of them.
 """
 
 import importlib
@@ -72,7 +72,7 @@ def test_times_become_utc() -> None:
         (b'{"version": ' + b"1" * 5_000 + b"}", Reason.INVALID_VALUE, "value"),
     ],
 )
-def test_bytes_that_are_no_event(value: bytes | None, reason: Reason, field: str) -> None:
+def test_bytes_that_are_no_event_are_rejected(value: bytes | None, reason: Reason, field: str) -> None:
     rejected = rejection(value)
     assert (rejected.reason, rejected.field, rejected.stage) == (reason, field, "decode")
 
@@ -176,7 +176,7 @@ def test_a_time_that_utc_cannot_express_is_refused(moment: str) -> None:
     assert (rejected.reason, rejected.field) == (Reason.INVALID_VALUE, "occurred_at")
 
 
-def test_a_deletion_carries_no_text() -> None:
+def test_a_deletion_has_no_text() -> None:
     rejected = rejection(deleted(subject="Where is my parcel?"))
     assert (rejected.reason, rejected.field) == (Reason.UNKNOWN_FIELD, "subject")
 
@@ -187,7 +187,7 @@ def test_a_number_beyond_the_range_of_floats_is_not_finite(number: bytes) -> Non
     assert (rejected.reason, rejected.field) == (Reason.NOT_FINITE, "attributes.a")
 
 
-def test_a_number_of_very_many_digits_is_not_called_a_surrogate() -> None:
+def test_a_number_with_very_many_digits_is_not_reported_as_a_surrogate() -> None:
     rejected = rejection(as_bytes(event(attributes={"a": "@"})).replace(b'"@"', b"1" * 5_000 + b".5"))
     assert rejected.reason in (Reason.INVALID_VALUE, Reason.NOT_FINITE)
 
@@ -207,11 +207,11 @@ def test_a_newer_schema_is_no_rejection() -> None:
 
 
 @pytest.mark.parametrize("version", ["2", 1.5, None])
-def test_what_is_no_version_is_no_newer_version(version: object) -> None:
+def test_an_invalid_version_is_not_a_newer_version(version: object) -> None:
     assert rejection(event(schema_version=version)).field == "schema_version"
 
 
-def test_a_secret_in_a_field_does_not_show_in_the_error() -> None:
+def test_a_secret_in_a_field_does_not_appear_in_the_error() -> None:
     assert "hunter2" not in str(rejection(event(priority="hunter2", body=5, channel="hunter2")))
 
 
@@ -223,7 +223,7 @@ def test_the_text_of_an_error_stays_short_and_printable(name: str) -> None:
     assert str(rejected).isprintable()
 
 
-def test_printable_replaces_and_cuts() -> None:
+def test_printable_replaces_and_truncates() -> None:
     assert printable("a\x00b\ud800c\nd") == "a\ufffdb\ufffdc\ufffdd"
     assert printable("x" * 100) == "x" * 80
     assert printable("xyz", 2) == "xy"

@@ -1,4 +1,4 @@
-"""Choosing the device. A green run does not prove that a GPU computes: none is asked here."""
+"""Choosing the device. A green run does not prove that a GPU computes: no GPU is used here."""
 
 import pytest
 import torch
@@ -8,13 +8,13 @@ from shared.errors import Fatal
 
 
 @pytest.mark.parametrize("wanted", ["auto", "cpu"])
-def test_without_a_gpu_it_is_the_cpu(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_cpu_is_used(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device(wanted) == torch.device("cpu")
 
 
 @pytest.mark.parametrize(("wanted", "reported"), [("auto", r"cuda \(configured: auto\)"), ("cuda", "cuda")])
-def test_a_gpu_that_is_there_and_cannot_be_used_is_told_and_not_passed_over(
+def test_a_gpu_that_exists_and_cannot_be_used_is_reported_and_not_ignored(
     wanted: str, reported: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*size: int, device: torch.device) -> None:
@@ -27,6 +27,6 @@ def test_a_gpu_that_is_there_and_cannot_be_used_is_told_and_not_passed_over(
 
 
 @pytest.mark.parametrize("wanted", ["nonsense", "meta"])
-def test_what_is_no_device_is_refused(wanted: str) -> None:
+def test_an_unknown_device_is_refused(wanted: str) -> None:
     with pytest.raises(Fatal, match=f"device {wanted}"):
         choose_device(wanted)

@@ -1,7 +1,7 @@
 """Listing and replaying over topics in memory: what is sent, what is committed and when, what is kept in memory.
 
-A green run does not prove that a real reader gives every letter, nor that a killed process resumes: the tests on brokers
-kill one.
+A green run does not prove that a real reader returns every dead letter, nor that a killed process resumes: the tests on
+brokers kill one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, RecordPosition, TopicPartition, Watermarks
 from tests.support.fakes import FakeSink, ManualClock
-from tests.support.letters import NOON, message, stood
+from tests.support.letters import NOON, message, record_of
 
 DLQ = "tickets.dlq"
 ZERO, ONE = TopicPartition(DLQ, 0), TopicPartition(DLQ, 1)
@@ -36,7 +36,7 @@ DEEP = FailureReason.TOO_DEEP
 
 
 class MemoryQueue:
-    """Partitions in memory, as `TopicReader` gives them; `read` counts what was handed out."""
+    """Partitions in memory, read as a `TopicReader` reads them; `read` counts the messages it returned."""
 
     def __init__(self, topic: str = DLQ) -> None:
         self.partitions: dict[TopicPartition, list[Record]] = {TopicPartition(topic, number): [] for number in (0, 1)}
@@ -45,7 +45,7 @@ class MemoryQueue:
 
     def put(self, sent: Message, partition: int = 0, minutes: float = 0) -> None:
         held = self.partitions[TopicPartition(sent.topic, partition)]
-        held.append(stood(sent, len(held), partition, minutes))
+        held.append(record_of(sent, len(held), partition, minutes))
 
     def watermarks(self, topic: str) -> dict[TopicPartition, Watermarks]:
         return {where: Watermarks(self.lows[where], len(held)) for where, held in self.partitions.items()}
@@ -66,7 +66,7 @@ class MemoryQueue:
 
 
 class World:
-    """A queue and what a replay of it needs."""
+    """A queue and the parts that a replay of it needs."""
 
     def __init__(self, count: int = 0, topic: str = DLQ) -> None:
         self.queue, self.sink, self.clock = MemoryQueue(topic), FakeSink(), ManualClock()
@@ -95,18 +95,18 @@ class World:
         return replaying.run(plan, replaying.begin(plan, restart), lambda records: None)
 
     def sent(self, topic: str = "tickets.redo") -> list[int]:
-        found = [read_dead_letter(stood(sent)) for sent in self.sink.delivered if sent.topic == topic]
+        found = [read_dead_letter(record_of(sent)) for sent in self.sink.delivered if sent.topic == topic]
         return sorted(letter.origin.offset for letter in found if isinstance(letter, DeadLetter))
 
 
-def test_every_letter_is_sent_once_and_then_none() -> None:
+def test_every_dead_letter_is_sent_once_and_the_next_run_sends_none() -> None:
     world = World(10)
     assert world.replay() == Replayed(replayed=10)
     assert world.sent() == list(range(10))
     assert world.replay() == Replayed()
 
 
-def test_offsets_are_committed_only_after_the_letters_are_confirmed_chunk_by_chunk() -> None:
+def test_offsets_are_committed_chunk_by_chunk_after_the_records_are_confirmed() -> None:
     world = World(2 * CHUNK_DEAD_LETTERS + 1)
     world.replay()
     assert [effect.split()[0] for effect in world.effects] == ["produce", "flush", "commit"] * 3
@@ -114,7 +114,7 @@ def test_offsets_are_committed_only_after_the_letters_are_confirmed_chunk_by_chu
     assert world.group == {ZERO: CHUNK_DEAD_LETTERS + 1, ONE: CHUNK_DEAD_LETTERS}
 
 
-def test_what_was_not_confirmed_is_not_committed_and_the_next_run_sends_it() -> None:
+def test_records_that_were_not_confirmed_are_not_committed_and_the_next_run_sends_them() -> None:
     world = World(3)
     world.sink.undelivered = ATTEMPTS
     with pytest.raises(Unavailable, match="run the same command again"):
@@ -139,7 +139,7 @@ def test_killed_between_confirmation_and_commit_it_repeats_one_chunk() -> None:
     assert len(world.sent()) == 3 * CHUNK_DEAD_LETTERS
 
 
-def test_a_choice_leaves_the_other_letters_to_another_choice() -> None:
+def test_criteria_leave_other_dead_letters_to_other_criteria() -> None:
     world = World()
     for number in range(6):
         world.queue.put(message(number, DEEP if number % 2 else FailureReason.MODEL_FAILED))
@@ -150,7 +150,7 @@ def test_a_choice_leaves_the_other_letters_to_another_choice() -> None:
     assert all(name.startswith("millrace-tickets-dlq-replay-") for name in names)
 
 
-def test_letters_too_new_to_be_judged_are_not_passed_over() -> None:
+def test_dead_letters_newer_than_the_time_limit_are_not_skipped() -> None:
     world = World(10)  # even numbers in partition 0, odd ones in partition 1, one a minute
     assert world.replay(Criteria(until="2026-05-01T12:05:00Z")) == Replayed(replayed=5)
     assert world.group == {ZERO: 3, ONE: 2}
@@ -158,7 +158,7 @@ def test_letters_too_new_to_be_judged_are_not_passed_over() -> None:
     assert world.sent() == list(range(8))
 
 
-def test_nothing_is_read_once_every_partition_has_come_to_letters_that_are_too_new() -> None:
+def test_reading_stops_once_every_partition_has_reached_dead_letters_that_are_too_new() -> None:
     world = World()
     for number in range(200):
         world.queue.put(message(number), minutes=number)
@@ -166,7 +166,7 @@ def test_nothing_is_read_once_every_partition_has_come_to_letters_that_are_too_n
     assert world.queue.handed_out == 6
 
 
-def test_what_came_after_the_start_is_left_to_the_next_run() -> None:
+def test_dead_letters_that_arrived_after_the_start_are_left_to_the_next_run() -> None:
     world = World(4)
     plan = Plan("tickets", Selection(Criteria(), NOON))
     whole = Replay(world.reader, world.sink, world, world.clock)
@@ -176,7 +176,7 @@ def test_what_came_after_the_start_is_left_to_the_next_run() -> None:
     assert world.replay() == Replayed(replayed=1)
 
 
-def test_a_limit_stops_exactly_and_the_next_run_goes_on() -> None:
+def test_a_limit_stops_exactly_and_the_next_run_continues() -> None:
     world = World(10)
     assert world.replay(limit=3) == Replayed(replayed=3)
     assert world.replay(limit=3) == Replayed(replayed=3)
@@ -184,7 +184,7 @@ def test_a_limit_stops_exactly_and_the_next_run_goes_on() -> None:
     assert world.sent() == list(range(10))
 
 
-def test_what_was_replayed_too_often_is_quarantined_and_counted() -> None:
+def test_dead_letters_replayed_too_often_are_quarantined_and_counted() -> None:
     world = World()
     for replays in range(5):
         world.queue.put(message(replays, headers=(("millrace-replays", str(replays).encode()),)))
@@ -193,7 +193,7 @@ def test_what_was_replayed_too_often_is_quarantined_and_counted() -> None:
     assert world.sent("tickets.quarantine") == [2, 3, 4]
 
 
-def test_what_has_no_envelope_is_passed_over_and_counted() -> None:
+def test_a_message_without_an_envelope_is_skipped_and_counted() -> None:
     world = World(1)
     world.queue.put(Message(DLQ, b"k", b"v"))
     assert world.replay() == Replayed(replayed=1, unreadable=1)
@@ -215,7 +215,7 @@ def test_a_restart_begins_with_the_oldest_and_is_committed_before_anything_is_se
     assert [effect.split()[0] for effect in world.effects] == ["commit", "produce", "flush", "commit"]
 
 
-def test_letters_purged_meanwhile_are_no_hindrance() -> None:
+def test_dead_letters_purged_during_the_replay_do_not_stop_it() -> None:
     world = World(10)
     world.replay(limit=2)
     world.queue.lows = {ZERO: 3, ONE: 5}
@@ -223,7 +223,7 @@ def test_letters_purged_meanwhile_are_no_hindrance() -> None:
 
 
 @pytest.mark.parametrize(("rate", "chunk"), [(0.5, 1), (4.0, 4), (9_999.0, CHUNK_DEAD_LETTERS)])
-def test_the_rate_bounds_the_chunk_and_the_time(rate: float, chunk: int) -> None:
+def test_the_rate_limits_the_chunk_and_the_duration(rate: float, chunk: int) -> None:
     world = World(12)
     start_s = world.clock.monotonic_s()
     world.replay(rate_per_s=rate)
@@ -231,7 +231,7 @@ def test_the_rate_bounds_the_chunk_and_the_time(rate: float, chunk: int) -> None
     assert len(world.effects[0].split()) - 1 == min(chunk, 12)
 
 
-def test_chunks_are_bounded_by_bytes_too() -> None:
+def test_chunks_are_limited_by_bytes_too() -> None:
     world = World()
     for number in range(20):
         world.queue.put(message(number, value=b"x" * (CHUNK_BYTES // 4)))
@@ -239,7 +239,7 @@ def test_chunks_are_bounded_by_bytes_too() -> None:
     assert max(len(effect.split()) - 1 for effect in world.effects if effect.startswith("produce")) == 4
 
 
-def test_no_more_is_read_ahead_than_a_chunk() -> None:
+def test_no_more_than_one_chunk_is_read_ahead() -> None:
     world = World(4 * CHUNK_DEAD_LETTERS)
     seen: list[int] = []
     whole = Replay(world.reader, world.sink, world, world.clock)
@@ -248,7 +248,7 @@ def test_no_more_is_read_ahead_than_a_chunk() -> None:
     assert seen == [CHUNK_DEAD_LETTERS * times for times in (1, 2, 3, 4)]
 
 
-def test_the_newest_are_kept_newest_last_and_all_are_counted() -> None:
+def test_the_newest_are_kept_in_order_and_all_are_counted() -> None:
     world, histogram = World(50), Histogram()
     made: list[str] = []
 
@@ -262,19 +262,19 @@ def test_the_newest_are_kept_newest_last_and_all_are_counted() -> None:
     assert histogram.count == 50
 
 
-def test_fewer_letters_than_asked_for_are_all_shown() -> None:
+def test_fewer_dead_letters_than_requested_are_all_shown() -> None:
     found = letters(World(2).reader, DLQ, Selection(Criteria(), NOON))
     assert newest(found, 20, Histogram(), lambda letter: str(letter.position)) == ["tickets.dlq/0@0", "tickets.dlq/1@0"]
 
 
-def test_letters_are_handed_out_one_by_one() -> None:
+def test_dead_letters_are_yielded_one_by_one() -> None:
     world = World(50)
     found = letters(world.reader, DLQ, Selection(Criteria(tenants=("acme",)), NOON))
     next(found)
     assert world.queue.handed_out == 1
 
 
-def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
+def test_a_dead_letter_is_found_by_its_position_and_by_its_origin() -> None:
     world = World(6)
     [by_place] = find_dead_letters(world.reader, "tickets", RecordPosition(DLQ, 1, 2))
     [by_origin] = find_dead_letters(world.reader, "tickets", RecordPosition("tickets", 0, 5))
@@ -286,6 +286,6 @@ def test_a_letter_is_found_by_its_place_and_by_its_origin() -> None:
 @pytest.mark.parametrize(
     "place", [RecordPosition(DLQ, 1, 3), RecordPosition("tickets", 0, 6), RecordPosition("other", 0, 0)]
 )
-def test_a_letter_that_is_not_there_is_told(place: RecordPosition) -> None:
+def test_a_dead_letter_that_does_not_exist_is_an_error(place: RecordPosition) -> None:
     with pytest.raises(Fatal, match=f"no dead letter at {place}"):
         find_dead_letters(World(6).reader, "tickets", place)

@@ -1,6 +1,6 @@
-"""The dead-letter commands' usage: what is refused, with which exit code, before any broker is asked.
+"""Usage of the dead-letter commands: what is refused, with which exit code, before any broker is asked.
 
-Green does not show that they do their work: `tests/faults/test_dlq_on_kafka.py` runs them on brokers.
+Green does not show that the commands work: `tests/faults/test_dlq_on_kafka.py` runs them on brokers.
 """
 
 import sys
@@ -14,7 +14,7 @@ NOWHERE = "127.0.0.1:1"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Run a command and return its exit code and what it said."""
+    """Run a command and return its exit code and its output."""
     monkeypatch.setattr(dlq, "quiet", lambda: None)
     monkeypatch.setattr(sys, "argv", ["millrace", "dlq", *arguments])
     with pytest.raises(SystemExit) as ended:
@@ -25,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
 
 
 @pytest.mark.parametrize("command", ["list", "show", "replay", "purge"])
-def test_every_command_explains_itself(
+def test_every_command_has_help(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, said = run(monkeypatch, capsys, command, "--help")
@@ -52,7 +52,7 @@ def test_every_command_explains_itself(
         (["purge", "--bootstrap", NOWHERE, "--until", "soon"], "expected a time as"),
     ],
 )
-def test_wrong_usage_is_2_and_says_what_is_wrong(
+def test_wrong_usage_exits_with_2_and_states_what_is_wrong(
     arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("MILLRACE_BROKER__BOOTSTRAP",):
@@ -62,6 +62,6 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(
 
 
 @pytest.mark.parametrize(("rate", "per_s"), [("100", 100), ("100/s", 100), ("30/m", 0.5), ("0.1", 0.1)])
-def test_rates(rate: str, per_s: float) -> None:
+def test_rates_are_parsed(rate: str, per_s: float) -> None:
     assert dlq._rate(rate) == pytest.approx(per_s)
     assert dlq._rate(None) is None

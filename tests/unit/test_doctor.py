@@ -1,7 +1,7 @@
-"""`millrace doctor`: how findings are judged, what settings and this machine tell, and that no secret is ever shown.
+"""`millrace doctor`: how findings are judged, its reports on settings and this machine, and that it shows no secret.
 
-What is asked of servers is in `tests/contract/test_doctor_services.py`. A green run does not prove that a set-up without
-findings works, nor that a library logs nothing on its own.
+What it asks of servers is tested in `tests/contract/test_doctor_services.py`. A green run does not prove that a set-up
+without findings works, nor that a library logs nothing on its own.
 """
 
 import json
@@ -50,7 +50,7 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Take every setting out of the environment, and work in an empty folder."""
+    """Remove every setting from the environment, and work in an empty folder."""
     for name in [name for name in os.environ if name.startswith("MILLRACE_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ def only(findings: Iterator[Finding]) -> Finding:
         (["wrong"], 1),
     ],
 )
-def test_the_worst_finding_makes_the_exit_code(found: list[State], code: int) -> None:
+def test_the_worst_finding_decides_the_exit_code(found: list[State], code: int) -> None:
     assert exit_code(Finding("part", state, "") for state in found) == code
 
 
@@ -92,7 +92,7 @@ def test_the_worst_finding_makes_the_exit_code(found: list[State], code: int) ->
         (ZeroDivisionError("hunter2"), "wrong", "ZeroDivisionError"),
     ],
 )
-def test_what_a_check_raises_is_a_finding_beside_what_it_found_before(
+def test_an_exception_in_a_check_is_a_finding_beside_those_found_before(
     error: Exception, state: State, says: str
 ) -> None:
     def look() -> Iterator[Finding]:
@@ -102,10 +102,10 @@ def test_what_a_check_raises_is_a_finding_beside_what_it_found_before(
     first, raised = findings_of(Check("part", look))
     assert (first.detail, raised.part, raised.state) == ("first", "part", state)
     assert says in raised.detail
-    assert "hunter2" not in raised.detail, "the message of an error that nobody planned for may quote anything"
+    assert "hunter2" not in raised.detail, "the message of an unexpected error may quote anything"
 
 
-def test_a_check_that_fails_or_hangs_stops_no_other() -> None:
+def test_a_check_that_fails_or_hangs_does_not_stop_the_others() -> None:
     never = threading.Event()
 
     def hang() -> Iterator[Finding]:
@@ -122,7 +122,7 @@ def test_a_check_that_fails_or_hangs_stops_no_other() -> None:
     never.set()
 
 
-def test_every_check_has_the_whole_time_together() -> None:
+def test_every_check_may_use_the_whole_time_limit() -> None:
     clock = ManualClock()
     assert run([], clock, LIMIT_S) == []
     assert clock.waits == []
@@ -149,7 +149,7 @@ def test_every_documented_variable_is_known() -> None:
         ("MILLRACE_ZZZ", ""),
     ],
 )
-def test_a_variable_that_nobody_reads_is_told_with_what_may_be_meant(name: str, meant: str) -> None:
+def test_an_unknown_variable_is_reported_with_the_name_that_may_be_meant(name: str, meant: str) -> None:
     found = only(in_vain({name: "hunter2", "PATH": "x", "MILLRACE_STORE__PATH": "x"}))
     assert found.state == "wrong"
     assert name in found.detail
@@ -167,11 +167,11 @@ def test_a_variable_that_nobody_reads_is_told_with_what_may_be_meant(name: str, 
         "OTHER",
     ],
 )
-def test_a_variable_that_is_read_or_refused_elsewhere_is_not_in_vain(name: str) -> None:
+def test_a_variable_that_is_read_or_refused_elsewhere_is_not_reported(name: str) -> None:
     assert list(in_vain([name])) == []
 
 
-def test_every_wrong_setting_is_named_and_no_value_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_invalid_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "hunter2")
     monkeypatch.setenv("MILLRACE_STORE__URL", "hunter2")
     monkeypatch.setenv("MILLRACE_CACHE__REDIS_URL", "hunter2")
@@ -198,7 +198,7 @@ def test_settings_that_cannot_be_read_leave_the_rest_unchecked(monkeypatch: pyte
     assert report.exit_code == 1
 
 
-def test_only_what_differs_is_told_and_a_secret_only_as_set() -> None:
+def test_only_settings_that_differ_are_reported_and_a_secret_only_as_set() -> None:
     assert changed(Settings(), {"tickets": StreamSettings()}) == {}
     store = StoreSettings(api_key=SecretStr("hunter2"), url="https://qdrant:6333", grpc=False)
     assert changed(Settings(store=store), {"tickets": StreamSettings(batch=BatchSettings(max_records=7))}) == {
@@ -212,7 +212,7 @@ def test_only_what_differs_is_told_and_a_secret_only_as_set() -> None:
 
 
 def secret_variables() -> dict[str, str]:
-    """Return every secret setting's variable with a value of its own; a new one is found by its type."""
+    """Return the variable of every secret setting with a value of its own; a new secret is found by its type."""
     named = [
         variable(*place, name)
         for place, model in places(["tickets"]).items()
@@ -223,8 +223,8 @@ def secret_variables() -> dict[str, str]:
     return {name: f"hunter{number}secret-of-more-than-32-characters" for number, name in enumerate(named)}
 
 
-def spoken_to_in_secret(folder: Path) -> dict[str, str]:
-    """Return an environment in which every secret is set and every server is away."""
+def environment_with_all_secrets(folder: Path) -> dict[str, str]:
+    """Return an environment in which every secret is set and every server is unavailable."""
     for name in ("cert.pem", "key.pem"):
         (folder / name).write_text("no certificate")
     secrets = secret_variables()
@@ -244,9 +244,9 @@ def spoken_to_in_secret(folder: Path) -> dict[str, str]:
 def test_no_output_and_no_log_line_holds_a_secret(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Also with every log line of the checks written: doctor itself writes errors only."""
+    """Every log line of the checks is written too: doctor itself writes errors only."""
     monkeypatch.setattr("millrace.cli.doctor.quiet", lambda: configure("debug", json_lines=True))
-    for name, value in spoken_to_in_secret(tmp_path).items():
+    for name, value in environment_with_all_secrets(tmp_path).items():
         monkeypatch.setenv(name, value)
     report = examine(os.environ, TICKETS, 1, SystemClock())
     configure("debug", json_lines=True)
@@ -258,7 +258,7 @@ def test_no_output_and_no_log_line_holds_a_secret(
         assert report.configured[name] == "set"
         assert f"{name}" in text.output
         assert [each for each in everything if secret in each] == []
-    assert '"level"' in "".join(everything), "the log lines are among it"
+    assert '"level"' in "".join(everything), "the log lines are included"
     assert (text.exit_code, as_json.exit_code) == (1, 1)
     assert json.loads(as_json.stdout)["exit_code"] == 1
     assert {("broker", "wrong"), ("store", "unreachable"), ("cache", "unreachable")} <= set(
@@ -266,8 +266,8 @@ def test_no_output_and_no_log_line_holds_a_secret(
     )
 
 
-def test_a_process_of_its_own_changes_nothing_and_ends_with_the_code(tmp_path: Path) -> None:
-    """Also colours: there are none where the output is piped."""
+def test_a_separate_process_changes_nothing_and_exits_with_the_code(tmp_path: Path) -> None:
+    """The output has no colours either, because it is piped."""
     server = {"MILLRACE_STORE__URL": f"http://{NOWHERE}", "MILLRACE_PRIVACY__CUSTOMER_KEY": "k" * 32}
     ended = millrace("doctor", "--timeout", "1", folder=tmp_path, **server)
     assert (ended.returncode, ended.stderr) == (3, "")
@@ -276,7 +276,7 @@ def test_a_process_of_its_own_changes_nothing_and_ends_with_the_code(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_in_a_foreign_message_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     def quoting(*_: Any) -> list[Check]:
         return [Check("store", lambda: [Finding("store", "wrong", "refused: hunter2", "not hunter2")])]
 
@@ -286,7 +286,7 @@ def test_a_secret_in_a_foreign_message_is_taken_out(monkeypatch: pytest.MonkeyPa
     assert (last.detail, last.fix) == (f"refused: {HIDDEN}", f"not {HIDDEN}")
 
 
-def test_a_secret_misplaced_in_a_wrong_setting_is_not_told_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_in_an_invalid_setting_is_not_shown_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_STORE__API_KEY", "hunter2 with spaces")
     monkeypatch.setenv("MILLRACE_STORE_API_KEY", "hunter2 with spaces")
     assert "hunter2" not in examine(os.environ, TICKETS, 1, SystemClock()).as_json()
@@ -295,7 +295,7 @@ def test_a_secret_misplaced_in_a_wrong_setting_is_not_told_either(monkeypatch: p
 # --- packages ---
 
 
-def test_our_packages_are_ours_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_packages_of_millrace_belong_to_millrace_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert only(packages.check_packages()).state == "ok"
     assert packages.main() == 0
     assert capsys.readouterr().err == ""
@@ -305,7 +305,7 @@ def test_our_packages_are_ours_alone(capsys: pytest.CaptureFixture[str]) -> None
     ("owners", "says"),
     [({"shared": ["millrace", "other"]}, "belongs to millrace, other"), ({"shared": []}, "belongs to no distribution")],
 )
-def test_a_package_of_two_owners_or_none_is_found(owners: dict[str, list[str]], says: str) -> None:
+def test_a_package_with_two_owners_or_without_an_owner_is_found(owners: dict[str, list[str]], says: str) -> None:
     found = only(packages.check_owners({name: ["millrace"] for name in packages.PACKAGES} | owners))
     assert found.state == "wrong"
     assert says in found.detail
@@ -319,10 +319,10 @@ def test_the_build_of_the_image_fails_on_a_fault(
     assert "package shared belongs to no distribution" in capsys.readouterr().err
 
 
-# --- what decides ---
+# --- models, heads and policies ---
 
 
-def test_the_packaged_model_is_what_its_card_says() -> None:
+def test_the_packaged_model_matches_its_card() -> None:
     found = list(check_model(StreamSettings()))
     assert states(found) == [("model", "ok")] * 2
     assert load_card("minilm-l6-v2").fingerprint in found[0].detail
@@ -380,17 +380,17 @@ def test_a_folder_without_a_head_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("free_bytes", "state"), [(50 << 30, "ok"), (1 << 30, "ok"), (500 << 20, "warning"), (99 << 20, "wrong")]
 )
-def test_room_on_a_disk(free_bytes: int, state: State) -> None:
+def test_free_space_on_a_disk(free_bytes: int, state: State) -> None:
     assert room(Path(), free_bytes).state == state
 
 
-def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
+def test_folders_that_exist_or_can_be_created(tmp_path: Path) -> None:
     inside = Settings(operation=OperationSettings(state_dir=tmp_path / "not" / "yet"))
     assert ("state", "ok") in states(list(check_disk(inside)))
     (tmp_path / "file").write_text("")
     below_a_file = Settings(operation=OperationSettings(state_dir=tmp_path / "file" / "state"))
     assert ("state", "wrong") in states(list(check_disk(below_a_file)))
-    assert [each.name for each in tmp_path.iterdir()] == ["file"], "looking makes nothing"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"], "the check creates nothing"
 
 
 AS_SOMEBODY_ELSE = """
@@ -411,8 +411,8 @@ for check in (lambda: machine.check_disk(settings), lambda: services._embedded(s
 """
 
 
-def as_somebody_else(state: Path, store: Path) -> dict[str, list[str]]:
-    """Return what a user finds who is not root, by part: state, detail and what to do."""
+def findings_of_another_user(state: Path, store: Path) -> dict[str, list[str]]:
+    """Return what a user who is not root finds, by part: state, detail and what to do."""
     command = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(state), str(store)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return {line.split("|")[0]: line.split("|")[1:] for line in ended.stdout.splitlines()}
@@ -420,7 +420,7 @@ def as_somebody_else(state: Path, store: Path) -> dict[str, list[str]]:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder that nobody but its owner may enter, in one that all may; it ends closed to its owner too."""
+    """Yield a folder that only its owner may enter, inside one that everybody may; at the end the owner may not either."""
     with tempfile.TemporaryDirectory(prefix="millrace-doctor-") as made:
         folder = Path(made) / "closed"
         (folder / "inside").mkdir(parents=True)
@@ -431,44 +431,46 @@ def closed(tmp_path: Path) -> Iterator[Path]:
         folder.chmod(0o700)
 
 
-def test_a_folder_that_may_not_be_looked_into_is_told_with_who_may_not_what(closed: Path) -> None:
-    found = as_somebody_else(closed / "inside" / "state", closed / "inside")
+def test_a_folder_that_may_not_be_read_is_reported_with_user_path_and_remedy(closed: Path) -> None:
+    found = findings_of_another_user(closed / "inside" / "state", closed / "inside")
     user = 65534 if os.getuid() == 0 else os.getuid()
     for part, folder, name in (("state", "inside/state", "OPERATION__STATE_DIR"), ("store", "inside", "STORE__PATH")):
         state, detail, fix = found[part]
         assert state == "wrong"
         assert detail == f"{closed / folder} cannot be written: user {user} may not write or enter {closed}"
         assert f"MILLRACE_{name}, or change the folder's owner or permissions" in fix
-    assert found["disk"][0] in ("ok", "warning", "wrong"), "its room is that of the nearest folder that can be seen"
+    assert found["disk"][0] in ("ok", "warning", "wrong"), (
+        "its free space is that of the nearest folder that can be read"
+    )
 
 
-def test_a_store_whose_owner_cannot_be_read_is_told(closed: Path) -> None:
+def test_a_store_whose_owner_cannot_be_read_is_reported(closed: Path) -> None:
     closed.chmod(0o777)
     (closed / "inside").chmod(0o777)
     owner = closed / "inside" / "owner.pid"
     owner.chmod(0o000)
-    state, detail, fix = as_somebody_else(closed / "state", closed / "inside")["store"]
+    state, detail, fix = findings_of_another_user(closed / "state", closed / "inside")["store"]
     assert (state, "cannot read" in detail, str(owner) in detail) == ("wrong", True, True)
     assert "change the folder's owner or permissions" in fix
 
 
-def test_a_disk_is_told_once(tmp_path: Path) -> None:
+def test_a_disk_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     settings = Settings(operation=OperationSettings(state_dir=tmp_path), store=StoreSettings(path=tmp_path / "store"))
     assert [part for part, _ in states(list(check_disk(settings)))] == ["state", "disk"]
 
 
-def test_a_free_port_and_one_that_is_picked_later() -> None:
+def test_a_free_port_and_one_that_is_chosen_later() -> None:
     with socket.socket() as probe:
         probe.bind((HERE, 0))
         port = probe.getsockname()[1]
-        taken = only(check_port(OperationSettings(port=port)))  # bound, but nobody listens
+        taken = only(check_port(OperationSettings(port=port)))  # bound, but nothing listens
     assert (taken.state, "cannot be bound" in taken.detail) == ("wrong", True)
     assert only(check_port(OperationSettings(port=port))).state == "ok"
     assert only(check_port(OperationSettings(port=0))).state == "skipped"
 
 
-def test_a_worker_at_the_port_says_how_it_is() -> None:
+def test_a_worker_at_the_port_reports_its_state() -> None:
     lifecycle = Lifecycle(ManualClock(), 120)
     server = ProbeServer(HERE, 0, {"tickets": lifecycle}, Registry())
     try:

@@ -1,6 +1,6 @@
-"""Between the stages and a model: the cache, duplicates, and the search for the poison input, for texts and for pictures.
+"""Between the stages and a model: the cache, duplicates, and the search for the poison input; texts and pictures.
 
-A green run does not prove anything about a real model's vectors; the golden tests are for that.
+A green run does not prove anything about a real model's vectors; the golden tests check those.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +28,8 @@ class Kind(Generic[InputT]):
     """A modality under test.
 
     Attributes:
-        make: Returns the input of a name: the same name, the same input; names with POISON or NANVECTOR are such.
-        model: Returns a new model, which notes its calls and can be made dead.
+        make: Returns the input for a name: equal names give equal inputs; names with POISON or NANVECTOR give such inputs.
+        model: Returns a new model, which records its calls and can be made to fail.
     """
 
     modality: Modality[InputT]
@@ -49,7 +49,7 @@ KINDS: list[Kind[Any]] = [Kind(TEXT, str, FakeModel), Kind(PICTURES, picture, Pi
 
 
 class Parts:
-    """An embedder of one modality over a model that draws vectors; its inputs are spoken of by name."""
+    """An embedder of one modality over a model with random vectors; its inputs are identified by name."""
 
     def __init__(self, kind: Kind[Any], cache: VectorCache | None = None) -> None:
         self.kind, self.model, self.reported = kind, kind.model(), RecordingObserver()
@@ -65,7 +65,7 @@ class Parts:
 
     @property
     def calls(self) -> list[list[str]]:
-        """The names that the model was called with."""
+        """Return the names that the model was called with."""
         return [[self._names[self.kind.modality.content(each)] for each in call] for call in self.model.calls]
 
 
@@ -94,7 +94,7 @@ def test_vectors_come_in_the_order_of_the_inputs(parts: Parts) -> None:
     assert [vector(each) for each in forward] == [vector(each) for each in backward][::-1]
 
 
-def test_no_input_is_no_call(parts: Parts) -> None:
+def test_no_input_makes_no_call(parts: Parts) -> None:
     assert parts.embed() == []
     assert parts.calls == []
 
@@ -119,7 +119,7 @@ def test_without_a_cache_the_vectors_are_the_same(kind: Kind[Any]) -> None:
     assert (len(bare.model.calls), len(caching.model.calls)) == (2, 1)
 
 
-def test_what_was_done_is_told(parts: Parts) -> None:
+def test_the_work_done_is_reported(parts: Parts) -> None:
     parts.embed("one two", "one two")
     parts.embed("one two", "three")
     name, costs = parts.kind.modality.name, [kind_cost(parts.kind, "one two"), kind_cost(parts.kind, "three")]
@@ -127,7 +127,7 @@ def test_what_was_done_is_told(parts: Parts) -> None:
 
 
 def kind_cost(kind: Kind[Any], name: str) -> float:
-    """Return what a model counts for one input alone."""
+    """Return the cost that a model counts for one input alone."""
     cost: float = kind.model().embed([kind.make(name)]).cost
     assert cost > 0
     return cost
@@ -157,7 +157,7 @@ def test_one_poison_input_among_many_costs_few_calls(parts: Parts) -> None:
     assert len(parts.model.calls) <= 17
 
 
-def test_a_poison_input_is_not_remembered_as_a_vector(parts: Parts) -> None:
+def test_a_poison_input_is_not_cached(parts: Parts) -> None:
     parts.embed("POISON")
     assert refused(parts.embed("POISON")) == [0]
     assert len(parts.model.calls) == 2
@@ -181,7 +181,7 @@ def test_a_device_that_fails_on_the_harmless_probe_blames_no_input(
         parts.embed("a", "POISON")
 
 
-def test_a_vector_that_is_not_finite_is_rejected_alone_and_not_remembered(parts: Parts) -> None:
+def test_a_vector_that_is_not_finite_is_rejected_alone_and_not_cached(parts: Parts) -> None:
     answers = parts.embed("a", "NANVECTOR", "b")
     assert refused(answers) == [1]
     assert isinstance(answers[1], Rejected)
@@ -198,7 +198,7 @@ def test_vectors_of_another_model_are_not_taken_from_the_cache(parts: Parts) -> 
     assert other.calls == [["a"]]
 
 
-def test_modalities_share_a_cache_and_no_vector() -> None:
+def test_modalities_share_a_cache_but_no_vector() -> None:
     cache = MemoryCache(1 << 20)
     each = [Parts(kind, cache) for kind in KINDS]
     for parts in each:
@@ -230,5 +230,5 @@ def test_a_cache_that_forgets_at_once_costs_only_time(kind: Kind[Any]) -> None:
     ]
 
 
-def test_the_fingerprint_and_the_size_are_the_model_s(parts: Parts) -> None:
+def test_the_fingerprint_and_the_size_are_those_of_the_model(parts: Parts) -> None:
     assert (parts.embedder.fingerprint, parts.embedder.dim) == (parts.model.fingerprint, parts.model.dim)

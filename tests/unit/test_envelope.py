@@ -1,6 +1,6 @@
 """Dead letters as the engine writes them.
 
-A green run does not prove that a broker takes them; the contract suite is for that.
+A green run does not prove that a broker accepts them; the contract suite checks that.
 """
 
 from datetime import UTC, datetime
@@ -21,22 +21,22 @@ FAILURE = Rejected(FailureReason.WRONG_TYPE, "subject", "Input should be a valid
 BY = Provenance("tickets", "3fa9c1d2")
 
 
-def letter(given: Record, now: datetime = NOW) -> Message:
+def dead_letter_of(given: Record, now: datetime = NOW) -> Message:
     return write_dead_letter(given, FAILURE, BY, now)
 
 
 def test_a_dead_letter_holds_the_original_bytes_and_key() -> None:
-    made = letter(record(event(), value=b"\xff\x00 not JSON", key=b"\xfe"))
+    made = dead_letter_of(record(event(), value=b"\xff\x00 not JSON", key=b"\xfe"))
     assert (made.topic, made.key, made.value) == ("tickets.dlq", b"\xfe", b"\xff\x00 not JSON")
 
 
 def test_a_record_without_key_and_value_has_a_dead_letter_without_them() -> None:
-    made = letter(record(event(), value=None, key=None))
+    made = dead_letter_of(record(event(), value=None, key=None))
     assert (made.key, made.value) == (None, None)
 
 
 def test_the_envelope_is_in_headers() -> None:
-    found = dict(letter(record(event(), 7, partition=3, timestamp_ms=1_234)).headers)
+    found = dict(dead_letter_of(record(event(), 7, partition=3, timestamp_ms=1_234)).headers)
     assert found == {
         Header.ORIGIN_TOPIC: b"tickets",
         Header.ORIGIN_PARTITION: b"3",
@@ -55,19 +55,19 @@ def test_the_envelope_is_in_headers() -> None:
 
 
 def test_every_header_of_the_schema_is_written() -> None:
-    assert set(dict(letter(record(event(), topic_id="an id")).headers)) == set(Header)
-    assert set(dict(letter(record(event())).headers)) == set(Header) - {Header.ORIGIN_TOPIC_ID}
+    assert set(dict(dead_letter_of(record(event(), topic_id="an id")).headers)) == set(Header)
+    assert set(dict(dead_letter_of(record(event())).headers)) == set(Header) - {Header.ORIGIN_TOPIC_ID}
 
 
-def test_own_headers_are_kept_in_order_and_repeated_ones_too() -> None:
+def test_the_record_s_own_headers_keep_their_order_and_repetitions() -> None:
     own = (("trace", b"\xff"), ("trace", b"2"), ("empty", b""))
-    assert letter(record(event(), headers=own)).headers[:3] == own
+    assert dead_letter_of(record(event(), headers=own)).headers[:3] == own
 
 
-def test_a_record_that_failed_before_counts_up_and_keeps_its_first_time() -> None:
-    made = letter(record(event()))
+def test_a_record_that_failed_before_has_a_higher_count_and_its_first_time() -> None:
+    made = dead_letter_of(record(event()))
     for attempt in (2, 3):
-        made = letter(record(event(), topic="tickets.redo", headers=made.headers), LATER)
+        made = dead_letter_of(record(event(), topic="tickets.redo", headers=made.headers), LATER)
         found = dict(made.headers)
         assert found[Header.ATTEMPTS] == str(attempt).encode()
         assert found[Header.FIRST_FAILED_AT] == NOW.isoformat().encode()
@@ -76,37 +76,37 @@ def test_a_record_that_failed_before_counts_up_and_keeps_its_first_time() -> Non
         assert len(made.headers) == len(found)
 
 
-def test_how_often_it_was_replayed_is_carried_on() -> None:
-    made = letter(record(event(), topic="tickets.redo", headers=((Header.REPLAYS.value, b"2"),)))
+def test_the_replay_count_is_carried_over() -> None:
+    made = dead_letter_of(record(event(), topic="tickets.redo", headers=((Header.REPLAYS.value, b"2"),)))
     assert [value for name, value in made.headers if name == Header.REPLAYS] == [b"2"]
 
 
-def test_what_a_source_writes_under_our_names_is_not_believed() -> None:
-    """Only what stands in redo was written by us."""
+def test_headers_that_a_source_writes_under_millrace_s_names_are_not_trusted() -> None:
+    """Only records in redo were written by Millrace."""
     forged = (
         (Header.REPLAYS.value, b"99"),
         (Header.ATTEMPTS.value, b"7"),
         (Header.FIRST_FAILED_AT.value, b"2020-01-01"),
     )
-    found = dict(letter(record(event(), headers=forged)).headers)
+    found = dict(dead_letter_of(record(event(), headers=forged)).headers)
     assert (found[Header.REPLAYS], found[Header.ATTEMPTS]) == (b"0", b"1")
     assert found[Header.FIRST_FAILED_AT] == NOW.isoformat().encode()
 
 
 def test_a_null_header_stays_null() -> None:
     own = (("null", None), ("empty", b""), ("null", b"1"))
-    assert letter(record(event(), headers=own)).headers[:3] == own
+    assert dead_letter_of(record(event(), headers=own)).headers[:3] == own
 
 
 @pytest.mark.parametrize("attempts", [b"", b"many", b"-3", b"\xff"])
-def test_a_count_that_is_none_starts_over(attempts: bytes) -> None:
-    made = letter(record(event(), headers=((Header.ATTEMPTS.value, attempts),), topic="tickets.redo"))
+def test_an_invalid_count_starts_again(attempts: bytes) -> None:
+    made = dead_letter_of(record(event(), headers=((Header.ATTEMPTS.value, attempts),), topic="tickets.redo"))
     assert dict(made.headers)[Header.ATTEMPTS] == b"1"
 
 
-def test_a_letter_that_does_not_fit_has_two_smaller_forms() -> None:
+def test_a_dead_letter_that_does_not_fit_has_two_smaller_forms() -> None:
     value, key = b"v" * 1_000_000, b"k" * 2_000
-    made = letter(record(event(), value=value, key=key, headers=(("own", b"h" * 1_000),)))
+    made = dead_letter_of(record(event(), value=value, key=key, headers=(("own", b"h" * 1_000),)))
     cut = made.instead
     assert cut is not None
     assert (cut.topic, cut.key, cut.value) == (made.topic, key, value[: 256 << 10])
@@ -123,14 +123,14 @@ def test_a_letter_that_does_not_fit_has_two_smaller_forms() -> None:
     assert "own" not in reported
 
 
-def test_a_record_that_could_not_be_read_is_a_letter_that_says_so() -> None:
-    made = letter(record(event(), value=None, key=None, unreadable="value"))
+def test_a_record_that_could_not_be_read_is_a_dead_letter_that_states_it() -> None:
+    made = dead_letter_of(record(event(), value=None, key=None, unreadable="value"))
     assert (made.key, made.value) == (None, None)
     assert header_texts(made.headers)[CutHeader.VALUE_BYTES] == "unknown"
 
 
-def test_more_headers_than_the_client_shows_are_left_out_and_counted() -> None:
+def test_headers_beyond_the_limit_of_the_client_are_left_out_and_counted() -> None:
     own = (("own", b""),) * (MOST_HEADERS + 1)
-    headers = letter(record(event(), headers=own)).headers
+    headers = dead_letter_of(record(event(), headers=own)).headers
     assert header_texts(headers)[CutHeader.HEADERS] == str(MOST_HEADERS + 1)
     assert "own" not in header_texts(headers)

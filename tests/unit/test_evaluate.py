@@ -1,4 +1,4 @@
-"""The figures of a head on labelled texts, against values worked by hand.
+"""The figures of a head on labelled texts, against values computed by hand.
 
 A green run does not prove that any head is good.
 """
@@ -28,7 +28,7 @@ SHARES = [[0.8, 0.1, 0.1], [0.1, 0.9, 0.0], [0.3, 0.6, 0.1], [0.7, 0.2, 0.1]]
 
 
 def reported(shares: list[list[float]], scope: list[float], similarity: list[float]) -> Predictions:
-    """Return what a head said."""
+    """Return a head's answer."""
     parts: list[NDArray[np.float32]] = [np.array(part, np.float32) for part in (shares, similarity, scope)]
     return Predictions(*parts)
 
@@ -36,7 +36,7 @@ def reported(shares: list[list[float]], scope: list[float], similarity: list[flo
 INSIDE = reported(SHARES, [0.9, 0.9, 0.4, 0.9], [0.9, 0.8, 0.7, 0.6])
 
 
-def test_the_figures_are_those_worked_by_hand() -> None:
+def test_the_figures_match_values_computed_by_hand() -> None:
     found = evaluate_predictions(HEAD, INSIDE, ["a", "b", "a", "a"])
     f1 = {"a": 2 * 1 * (2 / 3) / (1 + 2 / 3), "b": 2 * 0.5 * 1 / 1.5}
     ece = (abs(1 - 0.8) + abs(1 - 0.9) + abs(0 - 0.6) + abs(1 - 0.7)) / 4
@@ -50,7 +50,7 @@ def test_the_figures_are_those_worked_by_hand() -> None:
     }
 
 
-def test_rows_of_no_label_are_right_when_rejected() -> None:
+def test_rows_without_a_label_are_right_when_rejected() -> None:
     outer = reported(
         [*SHARES, [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]], [0.9, 0.9, 0.4, 0.9, 0.6, 0.1], [0.9, 0.8, 0.7, 0.6, 0.65, 0.1]
     )
@@ -74,11 +74,11 @@ def test_a_right_label_that_is_rejected_is_a_wrong_decision() -> None:
     found = evaluate_predictions(HEAD, rejected, ["a", "nowhere"])
     assert (found.accuracy, found.in_scope_accuracy) == (0.5, 1.0)
     assert evaluate_predictions(HEAD, rejected, ["a", "a"]).accuracy == 1, (
-        "without strangers the score of scope counts for nothing"
+        "without strangers the scope score does not count"
     )
 
 
-def test_the_threshold_itself_is_in_scope() -> None:
+def test_a_score_at_the_threshold_is_in_scope() -> None:
     at = reported([[0.9, 0.1, 0.0]] * 2, [0.5, 0.5], [0.5, 0.5])
     assert evaluate_predictions(HEAD, at, ["a", "nowhere"]).accuracy == 0.5
     higher = replace(HEAD, scope=replace(HEAD.scope, threshold=0.51))
@@ -86,7 +86,7 @@ def test_the_threshold_itself_is_in_scope() -> None:
     assert evaluate_predictions(higher, at, ["a", "nowhere"]).oos_auroc == 0.5
 
 
-def test_not_one_known_label_is_refused() -> None:
+def test_no_known_label_is_refused() -> None:
     with pytest.raises(ValueError, match="no text has a label that the head knows"):
         evaluate_predictions(HEAD, INSIDE, ["x", "y", "z", "x"])
 
@@ -96,7 +96,7 @@ def test_figures_that_do_not_apply_are_left_out() -> None:
     assert not [name for name in plain.as_dict() if name.startswith("oos") or name.startswith("in_scope")]
 
 
-def test_an_explanation_adds_up_to_the_odds_of_the_first_two_labels() -> None:
+def test_an_explanation_adds_up_to_the_odds_between_the_first_two_labels() -> None:
     texts = ["card lost", "card stolen", "fee charged", "fee unfair"]
     terms = TfIdf.fit(texts)
     drawn = np.random.default_rng(8)
@@ -122,7 +122,7 @@ def test_an_explanation_adds_up_to_the_odds_of_the_first_two_labels() -> None:
     ]
 
 
-def test_no_text_gets_no_answer() -> None:
+def test_no_text_gives_no_answer() -> None:
     answers = HEAD.predict([], np.zeros((0, 3), np.float32))
     assert answers.probabilities.shape == (0, 3)
     assert answers.scope.shape == answers.similarity.shape == (0,)

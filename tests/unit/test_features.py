@@ -1,6 +1,6 @@
-"""The terms of texts: kept as lists and arrays, they weigh exactly what scikit-learn's own vectorizers weigh.
+"""The terms of texts: kept as lists and arrays, they get exactly the weights of scikit-learn's own vectorizers.
 
-A green run does not prove that these are the terms that route best.
+A green run does not prove that these terms are the best ones for routing.
 """
 
 import numpy as np
@@ -23,11 +23,11 @@ NEW = [*TEXTS, "cards arrived", "", "??", "zzzz qqqq", "a"]
 
 
 def fitted(words: TfidfVectorizer, pieces: TfidfVectorizer, texts: list[str]) -> csr_matrix:
-    """Return what two vectorizers weigh, side by side."""
+    """Return the weights of two vectorizers, side by side."""
     return csr_matrix(hstack([words.transform(texts), pieces.transform(texts)]))
 
 
-def test_restored_terms_weigh_exactly_as_the_fitted_vectorizers() -> None:
+def test_restored_terms_have_exactly_the_weights_of_the_fitted_vectorizers() -> None:
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32).fit(TEXTS)
     pieces = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(LETTERS, LETTERS), sublinear_tf=True, min_df=2, dtype=np.float32
@@ -51,7 +51,7 @@ def test_each_half_of_a_row_is_of_unit_length_or_empty() -> None:
     assert weighed[NEW.index("zzzz qqqq")].nnz == weighed[NEW.index("")].nnz == 0
 
 
-def test_columns_have_names_and_letter_runs_stand_between_dots() -> None:
+def test_columns_have_names_and_character_runs_are_between_dots() -> None:
     terms = TfIdf.fit(TEXTS)
     names = [terms[column] for column in range(len(terms))]
     assert names[: len(terms.words)] == terms.words
@@ -68,17 +68,17 @@ def test_texts_without_a_term_give_no_column(texts: list[str]) -> None:
     assert terms.weigh(["anything", ""]).shape == (2, 0)
 
 
-def test_texts_with_only_letter_runs_have_no_word() -> None:
+def test_texts_with_only_character_runs_have_no_word() -> None:
     terms = TfIdf.fit(["!!!!", "!!!!"])
     assert (terms.words, terms.pieces) == ([], [" !!!", "!!! ", "!!!!"])
     assert terms.weigh(["!!!!", "x"]).shape == (2, 3)
 
 
-def test_no_text_gives_no_row() -> None:
+def test_no_texts_give_no_rows() -> None:
     assert TfIdf.fit(TEXTS).weigh([]).shape[0] == 0
 
 
-def test_of_many_terms_the_most_frequent_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_terms_the_most_frequent_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "MAX_TERMS", 2)
     terms = TfIdf.fit(["card card fee", "card fee", "fee card once"])
     assert len(terms) == 4

@@ -1,12 +1,12 @@
-"""What training says about its data: counts, probable mislabels, confused pairs, a digest; and the pictures of it.
+"""What training reports about its data: counts, probable mislabels, confused pairs, a digest; and the pictures of it.
 
-A green run does not prove that a real mislabel is found: only that one as plain as these is, and is told first.
+A green run does not prove that a real mislabel is found: only that one as obvious as these is found, and listed first.
 """
 
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree  # of our own files
+from xml.etree import ElementTree  # the files are Millrace's own
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def learned() -> Trained:
 
 
 def held_out(trained: Trained, labels: tuple[str, ...] = ("a", "b", "c")) -> tuple[Trained, Examples]:
-    """Return the answers of `SHARES`, the last of which is of a label with no other text."""
+    """Return the answers of `SHARES`, the last of which has a label with no other text."""
     given = Examples(tuple(f"text {row}" for row in range(7)), np.zeros((7, 2), np.float32), TRUTH, labels)
     return replace(trained, held_out=SHARES, known=TRUTH < 2), given
 
@@ -61,7 +61,7 @@ def test_labels_are_counted_and_the_rare_ones_named() -> None:
     assert rare_labels(given) == ["few", "one"]
 
 
-def test_the_digest_is_of_the_pairs_whatever_their_order() -> None:
+def test_the_digest_covers_the_pairs_in_any_order() -> None:
     given = examples({"a": ["x", "y"], "b": ["z"]})
     turned = given.part(np.array([2, 0, 1]))
     assert data_digest(given) == data_digest(turned)
@@ -75,7 +75,7 @@ def test_the_digest_is_of_the_pairs_whatever_their_order() -> None:
     assert len({data_digest(given), *(data_digest(examples(other)) for other in others)}) == 5
 
 
-def test_confusion_counts_what_was_answered_for_what(learned: Trained) -> None:
+def test_confusion_counts_answers_by_true_and_predicted_label(learned: Trained) -> None:
     answers, given = held_out(learned)
     assert confusion(answers, given).tolist() == [[2, 1, 0], [0, 3, 0], [0, 0, 0]]
     assert confused(answers, given) == [Confused("a", "b", 1, 3)]
@@ -83,7 +83,7 @@ def test_confusion_counts_what_was_answered_for_what(learned: Trained) -> None:
     assert confused(everything, given) == [Confused("a", "b", 1, 3), Confused("c", "a", 1, 1)]
 
 
-def test_a_mislabel_is_at_least_as_sure_as_is_usual_for_the_label(learned: Trained) -> None:
+def test_a_mislabel_has_at_least_the_confidence_usual_for_the_suggested_label(learned: Trained) -> None:
     answers, given = held_out(learned)
     assert SHARES[2, 1] < SHARES[3:6, 1].mean()
     assert mislabels(answers, given) == [], "0.8 is less than texts of b usually get"
@@ -101,7 +101,7 @@ def test_a_label_that_was_never_known_is_never_suggested(learned: Trained) -> No
     assert mislabels(answers, given) == []
 
 
-def test_planted_mislabels_are_told_first() -> None:
+def test_planted_mislabels_are_listed_first() -> None:
     drawn = np.random.default_rng(4)
     truth = np.repeat(np.arange(4), 50)
     vectors = drawn.normal(size=(200, 8)) + 2.5 * np.eye(4, 8)[truth]
@@ -129,7 +129,7 @@ def test_the_clearest_mislabels_are_listed_and_all_are_counted(
     assert facts["mislabels_found"] == 6
 
 
-def test_the_facts_are_the_figures_of_what_was_held_out(learned: Trained) -> None:
+def test_the_facts_are_the_figures_of_the_held_out_texts(learned: Trained) -> None:
     answers, given = held_out(learned)
     facts = facts_of(answers, given)
     figures = facts["held_out"]
@@ -161,14 +161,14 @@ def test_equal_pictures_are_equal_files(learned: Trained, tmp_path: Path) -> Non
     assert [path.read_bytes() for path in draw(answers, given, tmp_path)] == first
 
 
-def test_a_picture_of_no_confusion_says_so(learned: Trained, tmp_path: Path) -> None:
+def test_a_picture_without_confusion_states_it(learned: Trained, tmp_path: Path) -> None:
     answers, given = held_out(learned)
     perfect = replace(answers, held_out=np.eye(3, dtype=np.float32)[TRUTH])
     draw(perfect, given, tmp_path)
     assert "no labels were confused" in (tmp_path / "confusion.svg").read_text(encoding="utf-8")
 
 
-def test_a_picture_that_cannot_be_written_is_told(learned: Trained, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_reported(learned: Trained, tmp_path: Path) -> None:
     answers, given = held_out(learned)
     (tmp_path / "confusion.svg").mkdir()
     with pytest.raises(Fatal, match=r"confusion\.svg cannot be written: "):

@@ -1,6 +1,6 @@
-"""Cross-validation: nothing is judged by what has learned it, and the folds are the same each time.
+"""Cross-validation: no classifier is judged on texts that it learned, and the folds are the same each time.
 
-A green run does not prove anything about texts that say the same in other words: those may stand on both sides of a fold.
+A green run does not prove anything about texts that say the same in other words: they may be on both sides of a fold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,13 +28,13 @@ SHARED = ["one text of two labels", "another text of two labels", "a third"]
 
 
 def contested() -> Examples:
-    """Return examples of which some texts stand under several labels."""
+    """Return examples in which some texts occur under several labels."""
     texts = support(labels=6, per_label=7)
     return examples({label: [*own, *SHARED] if label < "f" else own for label, own in texts.items()})
 
 
 def bare(counts: Mapping[str, int]) -> Examples:
-    """Return so many texts of each label."""
+    """Return N texts of each label, by the given counts."""
     return examples({label: [f"{label} {number}" for number in range(count)] for label, count in counts.items()})
 
 
@@ -58,7 +58,7 @@ def test_every_row_is_held_out_once_and_labels_are_spread_evenly() -> None:
         assert np.bincount(given.truth[held_out])[:2].tolist() == [10, 2]
 
 
-def test_no_text_is_learned_and_held_out_at_once() -> None:
+def test_no_text_is_both_learned_and_held_out() -> None:
     given = contested()
     assert len(set(given.texts)) < len(given.texts)
     for training, held_out in [*stratified(given), *without_labels(given)]:
@@ -107,13 +107,13 @@ def test_strangers_are_held_out_in_every_fold() -> None:
         assert not texts_of(given, training) & texts_of(given, held_out), "a stranger may be a known text"
 
 
-def test_a_text_that_is_learned_is_not_asked() -> None:
+def test_a_text_that_is_learned_is_not_judged() -> None:
     given = examples({"a": ["x", "y"], "b": ["x", "z"]})
     training, held_out = unseen(given, np.array([0, 1]), np.array([2, 3]))
     assert (training.tolist(), held_out.tolist()) == ([0, 1], [3])
 
 
-def test_a_head_carries_all_texts_or_as_many_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_carries_all_texts_or_as_many_as_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folds, "KNOWN_TEXTS", 20)
     assert carried(20).tolist() == list(range(20))
     assert carried(0).shape == (0,)
@@ -139,7 +139,7 @@ def test_classifiers_answer_for_the_rows_they_have_not_seen() -> None:
         assert ((result.similarity > 0) & (result.similarity <= 1.0001)).all()
 
 
-def test_an_unknown_label_and_a_stranger_are_told_as_such() -> None:
+def test_an_unknown_label_and_a_stranger_are_marked_as_such() -> None:
     inside = examples(support(labels=3))
     given = inside.joined(outside(["quite another thing"], inside))
     training = np.flatnonzero((given.truth == 0) | (given.truth == 1))
@@ -150,7 +150,9 @@ def test_an_unknown_label_and_a_stranger_are_told_as_such() -> None:
     assert set(result.logits) == {"dense"}
 
 
-def test_similarity_is_to_what_a_head_would_carry_not_to_all_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_similarity_is_to_the_texts_that_a_head_would_carry_not_to_all_it_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     given = Examples(("a", "b", "c", "d"), np.eye(4, DIM, dtype=np.float32), np.array([0, 0, 1, 1]), ("x", "y"))
     fold = Fold(np.array([0, 1, 2, 3]), np.array([0, 1, 2, 3]), ("dense",))
     monkeypatch.setattr(folds, "KNOWN_TEXTS", 3)
@@ -158,7 +160,7 @@ def test_similarity_is_to_what_a_head_would_carry_not_to_all_it_learned(monkeypa
     assert result.similarity.sum() == 3, "one of the four is not carried"
 
 
-def test_fits_that_stop_early_beside_each_other_are_silent() -> None:
+def test_concurrent_fits_that_stop_early_are_silent() -> None:
     drawn = np.random.default_rng(2)
     rough = (drawn.normal(size=(60, DIM)) * np.logspace(0, 4, DIM)).astype(np.float32)
     given = Examples(tuple(f"text {row}" for row in range(60)), rough, drawn.integers(0, 3, 60), ("a", "b", "c"))

@@ -14,7 +14,7 @@ from tests.support.tickets import event, record
 
 
 class Trickle:
-    """A source that gives some records a call; a call takes time, and an empty one all the time it is given."""
+    """A source that returns some records per call; a call takes time, and an empty one takes its whole time limit."""
 
     def __init__(self, clock: ManualClock, portions: list[list[Record]], seconds: float = 0.0) -> None:
         self.clock, self.portions, self.seconds = clock, portions, seconds
@@ -64,7 +64,7 @@ def offsets(batch: list[Record]) -> list[int]:
     return [each.offset for each in batch]
 
 
-def test_the_count_ends_a_batch_and_the_rest_is_the_next() -> None:
+def test_the_count_ends_a_batch_and_the_rest_is_in_the_next() -> None:
     source = Trickle(ManualClock(), [records(6)])
     cutter = gatherer(source)
     assert offsets(cutter.gather()) == [0, 1, 2, 3]
@@ -77,7 +77,7 @@ def test_the_cost_ends_a_batch_and_what_was_read_is_kept_in_order() -> None:
     assert [offsets(cutter.gather()) for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_a_record_beyond_the_cost_is_a_batch_of_its_own() -> None:
+def test_a_record_above_the_cost_is_a_batch_of_its_own() -> None:
     source = Trickle(ManualClock(), [records(3)])
     cutter = gatherer(source, max_tokens=5)
     assert [offsets(cutter.gather()) for _ in range(3)] == [[0], [1], [2]]
@@ -99,12 +99,12 @@ def test_a_first_record_waits_no_longer_than_allowed() -> None:
     assert clock.seconds - start == pytest.approx(1.0)
 
 
-def test_without_a_wait_what_is_there_is_the_batch() -> None:
+def test_without_a_wait_the_available_records_are_the_batch() -> None:
     source = Trickle(ManualClock(), [records(2)])
     assert offsets(gatherer(source, max_wait_s=0).gather()) == [0, 1]
 
 
-def test_no_record_is_an_empty_batch_after_a_short_wait() -> None:
+def test_no_records_give_an_empty_batch_after_a_short_wait() -> None:
     clock, reported = ManualClock(), RecordingObserver()
     source = Trickle(clock, [])
     start = clock.seconds
@@ -113,13 +113,13 @@ def test_no_record_is_an_empty_batch_after_a_short_wait() -> None:
     assert reported.named("batch_gathered") == []
 
 
-def test_no_more_is_asked_for_than_fits() -> None:
+def test_no_more_records_are_requested_than_fit() -> None:
     source = Trickle(ManualClock(), [records(3), records(3, 3)])
     assert offsets(gatherer(source).gather()) == [0, 1, 2, 3]
     assert [limit for limit, _ in source.asked] == [4, 1]
 
 
-def test_the_observer_is_told_the_size_and_the_wait() -> None:
+def test_the_observer_receives_the_size_and_the_wait() -> None:
     reported = RecordingObserver()
     source = Trickle(ManualClock(), [records(1)])
     gatherer(source, reported).gather()

@@ -1,6 +1,7 @@
-"""A head on disk: it comes back as it went, and what is damaged, half-written or another model's is refused by name.
+"""A head on disk: read back as written; a damaged or half-written one, or another model's, is refused by name.
 
-A green run does not prove that a head survives a power cut in the middle of a write: only that such a folder is refused.
+A green run does not prove that a head survives a power cut in the middle of a write: only that such a folder is
+refused.
 """
 
 import json
@@ -43,13 +44,13 @@ def folder(fresh: Head, tmp_path: Path) -> Path:
 
 
 def change(folder: Path, **facts: Any) -> None:
-    """Write other facts into head.json; None removes one."""
+    """Write other facts into head.json; a value of None removes the fact."""
     reported = json.loads((folder / FACTS).read_text(encoding="utf-8")) | facts
     kept = {name: value for name, value in reported.items() if value is not None}
     (folder / FACTS).write_text(json.dumps(kept), encoding="utf-8")
 
 
-def test_a_head_answers_after_reading_as_before_writing(fresh: Head, folder: Path) -> None:
+def test_a_head_that_was_read_back_gives_the_same_answers(fresh: Head, folder: Path) -> None:
     new = examples(support(labels=4, seed=1) | ODD)
     before, after = fresh.predict(new.texts, new.vectors), load_head(folder).predict(new.texts, new.vectors)
     np.testing.assert_array_equal(after.probabilities, before.probabilities)
@@ -58,7 +59,7 @@ def test_a_head_answers_after_reading_as_before_writing(fresh: Head, folder: Pat
     assert after.similarity.max() <= 1.0001
 
 
-def test_everything_else_comes_back_too(fresh: Head, folder: Path) -> None:
+def test_everything_else_is_read_back_too(fresh: Head, folder: Path) -> None:
     read = load_head(folder)
     assert (read.labels, read.model, read.scope) == (fresh.labels, fresh.model, fresh.scope)
     assert (read.known.texts, read.known.labels) == (fresh.known.texts, fresh.known.labels)
@@ -68,7 +69,7 @@ def test_everything_else_comes_back_too(fresh: Head, folder: Path) -> None:
     assert len(read.fingerprint) == 8
 
 
-def test_the_files_are_data_not_code(folder: Path) -> None:
+def test_the_files_hold_data_and_no_code(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     arrays = load((folder / ARRAYS).read_bytes())
     assert {array.dtype.kind for array in arrays.values()} == {"f"}
@@ -78,7 +79,7 @@ def test_the_files_are_data_not_code(folder: Path) -> None:
     assert json.loads((folder / FACTS).read_bytes())["format"] == 1
 
 
-def test_the_fingerprint_is_of_all_that_changes_an_answer(fresh: Head, tmp_path: Path) -> None:
+def test_the_fingerprint_covers_everything_that_changes_an_answer(fresh: Head, tmp_path: Path) -> None:
     def fingerprint(head: Head) -> str:
         return save_head(head, tmp_path / "any").fingerprint
 
@@ -101,7 +102,7 @@ def test_a_head_that_was_read_can_be_written_elsewhere(folder: Path, tmp_path: P
     assert again.fingerprint == again.facts["fingerprint"] != read.fingerprint
 
 
-def test_a_new_head_replaces_the_one_that_is_there(fresh: Head, folder: Path) -> None:
+def test_a_new_head_replaces_the_one_that_exists(fresh: Head, folder: Path) -> None:
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     other = save_head(replace(fresh, model="00000000"), folder)
     assert load_head(folder).fingerprint == other.fingerprint
@@ -147,14 +148,14 @@ def test_another_format_is_refused(folder: Path) -> None:
         load_head(folder)
 
 
-def test_a_nest_of_brackets_is_refused(folder: Path) -> None:
+def test_deeply_nested_brackets_are_refused(folder: Path) -> None:
     (folder / FACTS).write_text("[" * 200_000, encoding="utf-8")
     with pytest.raises(Fatal, match=FACTS):
         load_head(folder)
 
 
 @pytest.mark.parametrize(("step", "name"), [("write_bytes", f"{TEXTS}.part"), ("write_bytes", f"{FACTS}.part")])
-def test_a_head_that_cannot_be_written_leaves_the_one_that_was_there(
+def test_a_head_that_cannot_be_written_leaves_the_previous_one(
     step: str, name: str, fresh: Head, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = load_head(folder).fingerprint
@@ -177,7 +178,7 @@ def test_a_folder_that_was_half_replaced_holds_no_head(
 
 
 def failing_at(name: str, whole: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of paths that finds the disk full at one of them."""
+    """Return a `Path` method that raises "disk full" for one path."""
 
     def failing(path: Path, *arguments: Any) -> Any:
         if path.name == name:
@@ -187,24 +188,24 @@ def failing_at(name: str, whole: Callable[..., Any]) -> Callable[..., Any]:
     return failing
 
 
-def test_nowhere_holds_no_head(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_holds_no_head(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"holds no head.*create one with `millrace router train`"):
         load_head(tmp_path / "gone")
 
 
-def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(Fatal, match=f"cannot be written to {re.escape(str(place))}"):
             make_folder(place)
 
 
-def test_a_folder_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> None:
+def test_a_folder_is_created_with_its_parents_and_left_empty(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
-def test_another_models_vectors_are_refused(folder: Path) -> None:
+def test_vectors_of_another_model_are_refused(folder: Path) -> None:
     head = load_head(folder)
     head.check_model(WordModel.fingerprint)
     reason = f"trained on model {WordModel.fingerprint}, but the configured model is 12345678: train the head again"

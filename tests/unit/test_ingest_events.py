@@ -1,6 +1,7 @@
 """From a row to a ticket event, once the columns are mapped.
 
-A green run does not prove that a file of another system maps well; `tests/flow/test_ingest_files.py` shows some that do.
+A green run does not prove that a file of another system maps well; `tests/flow/test_ingest_files.py` checks some that
+do.
 """
 
 import json
@@ -24,7 +25,7 @@ from tests.support.tickets import record
 from workers.tickets.stages import TICKETS
 
 OWN = {name: name for name in FIELDS if name not in ("ticket_id", "tenant_id")}
-"""Each column is the field of its name."""
+"""Each column is mapped to the field of the same name."""
 
 
 def file_of(folder: Path, text: str, name: str = "tickets.jsonl") -> TableFile:
@@ -36,7 +37,7 @@ def file_of(folder: Path, text: str, name: str = "tickets.jsonl") -> TableFile:
 
 @pytest.fixture
 def source(tmp_path: Path) -> TableFile:
-    """Give a file; what it holds does not matter."""
+    """Yield a file; its content does not matter."""
     return file_of(tmp_path, "{}")
 
 
@@ -70,20 +71,20 @@ def test_a_row_of_fields_becomes_an_event(source: TableFile) -> None:
     }
 
 
-def test_what_is_made_is_what_the_worker_takes(source: TableFile) -> None:
+def test_the_event_is_one_that_the_worker_accepts(source: TableFile) -> None:
     made = message({"subject": "Hello"}, source, RowMapping("acme", OWN))
     item = TICKETS.decode(record({}, key=made.key, value=made.value))
     assert item.event.ticket_id == row_id(source, 0)
 
 
-def test_columns_are_mapped_and_others_left_out(source: TableFile) -> None:
+def test_mapped_columns_are_used_and_others_left_out(source: TableFile) -> None:
     columns = {"text": "body", "intent": "agent_label", "colour": "attributes.colour"}
     made = event_of({"text": "Where?", "intent": "delivery", "colour": "red", "noise": "x"}, source, columns)
     assert (made["body"], made["agent_label"], made["attributes"]) == ("Where?", "delivery", {"colour": "red"})
     assert "noise" not in made
 
 
-def test_constants_hold_for_every_row_and_win(source: TableFile) -> None:
+def test_constants_apply_to_every_row_and_win(source: TableFile) -> None:
     constants = {"reason": "solved", "satisfaction": "5", "attributes.origin": "import"}
     made = event_of({"reason": "created", "attributes": {"a": 1}}, source, constants=constants)
     assert (made["reason"], made["satisfaction"]) == ("solved", 5)
@@ -96,12 +97,12 @@ def test_empty_cells_are_left_out(source: TableFile) -> None:
 
 
 @pytest.mark.parametrize("cell", ["3", " 3 ", "3.0", "3.00", 3, 3.0])
-def test_whole_numbers_become_numbers_where_a_number_belongs(source: TableFile, cell: Any) -> None:
+def test_whole_numbers_become_numbers_where_the_field_is_a_number(source: TableFile, cell: Any) -> None:
     made = event_of({"event_version": "12", "satisfaction": cell, "subject": "5"}, source)
     assert (made["event_version"], made["satisfaction"], made["subject"]) == (12, 3, "5")
 
 
-def test_numbers_become_text_where_a_text_belongs(source: TableFile) -> None:
+def test_numbers_become_text_where_the_field_is_a_text(source: TableFile) -> None:
     made = event_of({"ticket_id": 77, "user": 12.0, "subject": 4.5}, source, ID | {"user": "customer_id"})
     assert (made["ticket_id"], made["customer_id"], made["subject"]) == ("77", "12", "4.5")
     assert "satisfaction" not in event_of({"satisfaction": " "}, source)
@@ -127,7 +128,7 @@ def test_ids_are_the_same_on_every_run_and_in_a_renamed_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("cell", ["urgent", "URGENT", " Urgent "])
-def test_a_choice_is_known_in_any_case(source: TableFile, cell: str) -> None:
+def test_an_enumerated_value_is_recognised_in_any_case(source: TableFile, cell: str) -> None:
     assert event_of({"priority": cell}, source)["priority"] == "urgent"
 
 
@@ -139,11 +140,13 @@ def test_values_are_mapped_and_an_empty_target_leaves_the_cell_out(source: Table
     assert "priority" not in event_of({"priority": "-"}, source, values=values)
 
 
-def test_any_other_value_may_have_a_meaning(source: TableFile) -> None:
+def test_any_other_value_may_be_given_a_meaning(source: TableFile) -> None:
     values = {"reason": {"closed": "solved", "*": "created"}}
     assert event_of({"reason": "Closed"}, source, values=values)["reason"] == "solved"
     assert event_of({"reason": "Waiting on vendor"}, source, values=values)["reason"] == "created"
-    assert event_of({"reason": "Deleted"}, source, values=values)["reason"] == "created", "a status, not our word"
+    assert event_of({"reason": "Deleted"}, source, values=values)["reason"] == "created", (
+        "a status of the other system, not a field value of Millrace"
+    )
     assert "reason" in event_of({"reason": " "}, source, values=values)
     other = {"satisfaction": {"*": ""}, "agent_label": {"*": "other"}, "occurred_at": {"n/a": ""}}
     made = event_of({"satisfaction": "9", "agent_label": "x", "occurred_at": "N/A"}, source, values=other)
@@ -151,7 +154,7 @@ def test_any_other_value_may_have_a_meaning(source: TableFile) -> None:
     assert made["occurred_at"] == "2023-11-14T22:13:20+00:00"
 
 
-def test_values_are_translated_before_they_are_read(source: TableFile) -> None:
+def test_values_are_mapped_before_they_are_parsed(source: TableFile) -> None:
     values = {
         "occurred_at": {"n/a": ""}, "customer_id": {"unknown": ""}, "attributes.plan": {"n/a": "", "p": "premium"},
     }  # fmt: skip
@@ -169,13 +172,13 @@ def test_values_are_translated_before_they_are_read(source: TableFile) -> None:
     assert "attributes" not in event_of({"attributes.plan": "N/A"}, source, columns, values=values)
 
 
-def test_an_unknown_choice_is_refused_with_the_option_that_maps_it(source: TableFile) -> None:
+def test_an_unknown_value_is_refused_with_the_option_that_maps_it(source: TableFile) -> None:
     rejected = refusal({"priority": "Critical"}, source)
     assert (rejected.field, rejected.reason) == ("priority", FailureReason.INVALID_VALUE)
     assert "--value 'priority:Critical=" in rejected.detail
 
 
-def test_a_deletion_keeps_ids_alone(source: TableFile) -> None:
+def test_a_deletion_keeps_only_the_ids(source: TableFile) -> None:
     made = event_of({"ticket_id": "T-1", "subject": "a"}, source, ID, constants={"reason": "deleted"})
     assert set(made) == {
         "schema_version", "event_id", "tenant_id", "event_version", "occurred_at", "reason", "ticket_id",
@@ -201,20 +204,22 @@ def test_a_deletion_keeps_ids_alone(source: TableFile) -> None:
         ({"event_version": "9" * 5_000}, "event_version"),
     ],
 )
-def test_a_row_that_makes_no_event_is_refused_by_its_field(source: TableFile, row: dict[str, Any], field: str) -> None:
+def test_a_row_that_gives_no_valid_event_is_refused_by_its_field(
+    source: TableFile, row: dict[str, Any], field: str
+) -> None:
     assert refusal(row, source).field == field
 
 
-def test_attributes_that_are_none_are_refused_beside_a_mapped_one_too(source: TableFile) -> None:
+def test_invalid_attributes_are_refused_beside_a_mapped_one_too(source: TableFile) -> None:
     rejected = refusal({"attributes": "none"}, source, constants={"attributes.origin": "import"})
     assert rejected.field == "attributes"
 
 
-def test_a_text_beyond_the_limit_names_its_reason(source: TableFile) -> None:
+def test_a_text_above_the_limit_is_refused_with_its_reason(source: TableFile) -> None:
     assert refusal({"body": "x" * 100_001}, source).reason is FailureReason.TOO_LARGE
 
 
-def test_a_row_with_a_fault_of_its_own_is_refused_for_that(source: TableFile) -> None:
+def test_a_row_that_could_not_be_read_is_refused_for_that_reason(source: TableFile) -> None:
     fault = Rejected(FailureReason.UNKNOWN_FIELD, "row", "5 cells")
     with pytest.raises(Rejected) as caught:
         Maker(source, RowMapping("acme", OWN)).make(Row(0, 1, {"subject": "a"}, fault))
@@ -230,13 +235,13 @@ def test_a_row_that_ends_before_its_text_is_refused(source: TableFile) -> None:
     assert maker.make(Row(0, 1, cells, None, ("language",))).event.model_dump()["ticket_id"] == "and then it broke"
 
 
-def test_blanks_around_an_id_are_left_out(source: TableFile) -> None:
+def test_blanks_around_an_id_are_removed(source: TableFile) -> None:
     made = event_of({"ticket_id": "  T-1 ", "customer_id": " 7\t", "subject": " a "}, source, ID)
     assert (made["ticket_id"], made["customer_id"], made["subject"]) == ("T-1", "7", " a ")
     assert refusal({"ticket_id": "  "}, source, ID).field == "ticket_id"
 
 
-def test_constants_are_read_like_cells_and_refused_at_once(source: TableFile) -> None:
+def test_constants_are_parsed_like_cells_and_refused_at_once(source: TableFile) -> None:
     made = event_of(
         {}, source, constants={"priority": "HIGH", "occurred_at": "2026-03-05T09:14Z", "event_version": "3"}
     )
@@ -267,12 +272,12 @@ BERLIN = TimeReading(zone_of("Europe/Berlin"))
         ("2026-03-05T09:14Z", TimeReading(None, ("%d/%m/%Y",)), "2026-03-05T09:14:00+00:00"),
     ],
 )
-def test_a_time_is_read_where_there_is_no_doubt(text: str, reading: TimeReading, wanted: str) -> None:
+def test_an_unambiguous_time_is_parsed(text: str, reading: TimeReading, wanted: str) -> None:
     assert reading.read(text) == wanted
 
 
 @pytest.mark.parametrize("wrong", ["%d.%m.%Y %Q", "%Y-%", "%d %d", "%H:%M", "%d/%m", "%Y"])
-def test_a_format_that_is_none_is_fatal(wrong: str) -> None:
+def test_an_invalid_format_is_fatal(wrong: str) -> None:
     with pytest.raises(Fatal, match="--time-format"):
         check_format(wrong)
     assert check_format("%d.%m.%Y") == "%d.%m.%Y"
@@ -286,7 +291,7 @@ def test_a_format_that_is_none_is_fatal(wrong: str) -> None:
         ("2026-03-05", "--timezone"),
     ],
 )
-def test_a_time_that_needs_guessing_is_refused_with_the_option_that_helps(text: str, says: str) -> None:
+def test_an_ambiguous_time_is_refused_with_the_option_that_helps(text: str, says: str) -> None:
     with pytest.raises(Rejected) as caught:
         TimeReading().read(text)
     assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_VALUE, "occurred_at")

@@ -1,6 +1,6 @@
-"""Leases: what is read ahead, what is in hand, and whose it is when partitions move.
+"""Leases: which records are read ahead, which are in hand, and who holds them when partitions move.
 
-A green run does not prove when the broker's callbacks come; the tests on brokers are for that.
+A green run does not prove when the broker's callbacks are called; the tests on brokers check that.
 """
 
 import threading
@@ -26,7 +26,7 @@ def read(leases: Leases, offset: int, where: TopicPartition = ZERO) -> Record:
 
 @pytest.fixture
 def leases() -> Leases:
-    """Give leases on two partitions."""
+    """Yield leases on two partitions."""
     made = Leases()
     made.grant([ZERO, ONE], {})
     return made
@@ -41,7 +41,7 @@ def test_records_are_taken_in_order_up_to_a_limit(leases: Leases) -> None:
     assert leases.take(3, 0) == []
 
 
-def test_what_is_read_ahead_is_counted_in_bytes(leases: Leases) -> None:
+def test_records_read_ahead_are_counted_in_bytes(leases: Leases) -> None:
     going = replace(read(leases, 0), key=b"k", value=b"four", headers=(("name", b"v"),))
     staying = replace(read(leases, 1, ONE), key=None, value=b"xx", headers=())
     leases.put([going, staying])
@@ -66,12 +66,12 @@ def test_every_lease_has_a_number_of_its_own(leases: Leases) -> None:
     assert leases.lease_of(ZERO) not in (None, before)
 
 
-def test_what_is_ours_is_held(leases: Leases) -> None:
+def test_records_of_a_running_lease_are_held(leases: Leases) -> None:
     records = [read(leases, 0), read(leases, 0, ONE)]
     assert leases.hold(records) == records
 
 
-def test_a_record_of_an_ended_lease_is_not_ours_even_when_the_partition_is_again(leases: Leases) -> None:
+def test_a_record_of_an_ended_lease_is_not_held_even_if_the_partition_is_assigned_again(leases: Leases) -> None:
     old = read(leases, 0)
     leases.give_up({ZERO})
     assert leases.ours([old]) == leases.hold([old]) == []
@@ -80,21 +80,21 @@ def test_a_record_of_an_ended_lease_is_not_ours_even_when_the_partition_is_again
     assert leases.hold([read(leases, 0)]) != []
 
 
-def test_what_is_about_to_go_is_not_taken_in_hand_but_can_be_committed(leases: Leases) -> None:
+def test_records_of_a_partition_being_revoked_are_not_taken_in_hand_but_can_be_committed(leases: Leases) -> None:
     leaving, staying = read(leases, 0), read(leases, 0, ONE)
     leases.begin_revoke({ZERO})
     assert leases.hold([leaving, staying]) == [staying]
     assert leases.ours([leaving, staying]) == [leaving, staying]
 
 
-def test_giving_up_drops_what_was_read_ahead_of_those_partitions_alone(leases: Leases) -> None:
+def test_giving_up_partitions_drops_the_records_read_ahead_of_those_alone(leases: Leases) -> None:
     going, staying = read(leases, 0), read(leases, 0, ONE)
     leases.put([going, staying])
     leases.give_up({ZERO})
     assert leases.take(10, 0) == [staying]
 
 
-def test_after_giving_up_nothing_is_about_to_go_any_more(leases: Leases) -> None:
+def test_after_giving_up_no_partition_is_being_revoked(leases: Leases) -> None:
     leases.begin_revoke({ZERO})
     leases.give_up({ZERO})
     leases.grant([ZERO], {})
@@ -102,7 +102,7 @@ def test_after_giving_up_nothing_is_about_to_go_any_more(leases: Leases) -> None
     assert leases.hold([fresh]) == [fresh]
 
 
-def test_a_revocation_waits_for_what_is_in_hand_and_no_longer(leases: Leases) -> None:
+def test_a_revocation_waits_until_the_records_in_hand_are_released(leases: Leases) -> None:
     leases.hold([read(leases, 0)])
     assert leases.wait_released({ONE}, 0)
     assert not leases.wait_released({ZERO}, 0)
@@ -110,7 +110,7 @@ def test_a_revocation_waits_for_what_is_in_hand_and_no_longer(leases: Leases) ->
     assert leases.wait_released({ZERO}, 0)
 
 
-def test_holding_anew_lets_go_of_what_is_not_held_again(leases: Leases) -> None:
+def test_a_new_hold_releases_the_records_that_are_not_held_again(leases: Leases) -> None:
     leases.hold([read(leases, 0)])
     leases.hold([read(leases, 0, ONE)])
     assert leases.wait_released({ZERO}, 0)

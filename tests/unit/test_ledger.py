@@ -1,6 +1,6 @@
 """Ledger messages as the engine writes them.
 
-A green run does not prove that a broker takes them; the contract suite is for that.
+A green run does not prove that a broker accepts them; the contract suite checks that.
 """
 
 from datetime import UTC, datetime
@@ -31,11 +31,11 @@ def test_the_ledger_has_one_message_per_partition() -> None:
     assert [(span.first, span.last, span.outcome) for span in entry.ranges] == [(4, 5, Outcome.ROUTED)]
 
 
-def test_nothing_settled_is_no_message() -> None:
+def test_no_settled_records_give_no_message() -> None:
     assert LEDGER.settled([], NOW) == []
 
 
-def test_the_ids_of_topics_part_the_ledger() -> None:
+def test_the_ids_of_topics_separate_ledger_messages() -> None:
     settled = [
         Settled(record(event(), 4, topic_id="old"), Outcome.ROUTED),
         Settled(record(event(), 0, topic_id="new"), Outcome.ROUTED),
@@ -44,7 +44,7 @@ def test_the_ids_of_topics_part_the_ledger() -> None:
     assert [(entry.topic_id, entry.ranges[0].first) for entry in entries] == [("old", 4), ("new", 0)]
 
 
-def test_very_many_ranges_are_several_messages_that_fit_a_topic() -> None:
+def test_very_many_ranges_become_several_messages_that_fit_a_topic() -> None:
     outcomes = (Outcome.ROUTED, Outcome.DELETED)
     settled = [Settled(record(event(), at), outcomes[at % 2]) for at in range(12_000)]
     messages = LEDGER.settled(settled, NOW)
@@ -53,7 +53,7 @@ def test_very_many_ranges_are_several_messages_that_fit_a_topic() -> None:
     assert [span.first for entry in entries for span in entry.ranges] == list(range(12_000))
 
 
-def test_what_nobody_has_read_is_said_in_the_ledger() -> None:
+def test_records_that_nobody_has_read_are_reported_in_the_ledger() -> None:
     [message] = LEDGER.unread([UnreadOffsets(TopicPartition("tickets", 2), "an id", 5, 9)], NOW)
     entry = LedgerEntry.model_validate_json(message.value or b"")
     assert (message.topic, message.key, entry.topic_id, entry.partition) == (
@@ -65,6 +65,6 @@ def test_what_nobody_has_read_is_said_in_the_ledger() -> None:
     assert (entry.ranges, [(span.first, span.last) for span in entry.unread]) == ((), [(5, 9)])
 
 
-def test_a_ledger_message_that_says_nothing_is_refused() -> None:
+def test_an_empty_ledger_message_is_refused() -> None:
     with pytest.raises(ValueError, match="must have ranges or unread"):
         LedgerEntry(stream="tickets", topic="tickets", partition=0, model="x", settled_at=NOW)

@@ -1,6 +1,6 @@
-"""Liveness, readiness and the wish to stop.
+"""Liveness, readiness and the request to stop.
 
-A green run does not prove that the threads beat often enough under load.
+A green run does not prove that the threads report their heartbeats often enough under load.
 """
 
 import pytest
@@ -11,13 +11,13 @@ from tests.support.fakes import ManualClock
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Give a clock."""
+    """Yield a clock."""
     return ManualClock()
 
 
 @pytest.fixture
 def lifecycle(clock: ManualClock) -> Lifecycle:
-    """Give a lifecycle in which a thread is stuck after 10 seconds."""
+    """Yield a lifecycle in which a thread is stuck after 10 seconds."""
     return Lifecycle(clock, stuck_after_s=10)
 
 
@@ -27,7 +27,7 @@ def test_it_begins_alive_and_not_ready(lifecycle: Lifecycle) -> None:
     assert not lifecycle.stopping.is_set()
 
 
-def test_it_is_ready_once_nothing_speaks_against_it(lifecycle: Lifecycle) -> None:
+def test_it_is_ready_once_no_reason_against_it_remains(lifecycle: Lifecycle) -> None:
     lifecycle.set_ready("worker")
     assert lifecycle.not_ready() == {}
     lifecycle.set_ready("never set")
@@ -54,7 +54,7 @@ def test_a_thread_is_stuck_when_its_heartbeat_is_too_old(lifecycle: Lifecycle, c
     assert lifecycle.stuck() == []
 
 
-def test_a_thread_that_keeps_its_own_time_is_watched(lifecycle: Lifecycle, clock: ManualClock) -> None:
+def test_a_thread_with_its_own_time_limit_is_watched(lifecycle: Lifecycle, clock: ManualClock) -> None:
     last_s = clock.seconds
     lifecycle.watch("poll", lambda: last_s)
     clock.seconds += 11
@@ -64,7 +64,7 @@ def test_a_thread_that_keeps_its_own_time_is_watched(lifecycle: Lifecycle, clock
     assert lifecycle.stuck() == []
 
 
-def test_stuck_threads_are_all_told_in_order(lifecycle: Lifecycle, clock: ManualClock) -> None:
+def test_all_stuck_threads_are_reported_in_order(lifecycle: Lifecycle, clock: ManualClock) -> None:
     for thread in ("process", "prepare"):
         lifecycle.beat(thread)
     clock.seconds += 11
@@ -78,12 +78,12 @@ def test_a_stop_is_seen_and_ends_readiness(lifecycle: Lifecycle) -> None:
     assert lifecycle.not_ready() == {"worker": "stopping"}
 
 
-def test_what_is_told_is_a_copy(lifecycle: Lifecycle) -> None:
+def test_the_returned_reasons_are_a_copy(lifecycle: Lifecycle) -> None:
     lifecycle.not_ready().clear()
     assert lifecycle.not_ready() == {"worker": "starting"}
 
 
-def test_a_part_that_is_asked_says_what_keeps_it_from_working() -> None:
+def test_a_part_that_is_asked_reports_what_keeps_it_from_working() -> None:
     lifecycle, faults = Lifecycle(ManualClock(), 120), ["no broker"]
     lifecycle.set_ready("worker")
     lifecycle.ask("consumer", lambda: faults[0] if faults else None)

@@ -1,4 +1,4 @@
-"""Linear classifiers and their combination: the arithmetic, and labels that are two, one, or absent.
+"""Linear classifiers and their combination: the arithmetic, and training data with two labels, one label or none.
 
 A green run does not prove that the classifiers are good: `tests/golden/test_banking77_head.py` measures that.
 """
@@ -98,7 +98,7 @@ def test_two_labels_share_one_boundary() -> None:
         np.testing.assert_allclose(logits[:, 0], -logits[:, 1], atol=1e-5)
 
 
-def test_a_label_that_was_not_seen_is_never_answered() -> None:
+def test_a_label_that_was_not_learned_is_never_answered() -> None:
     for linear, vectors, terms in every_fit(support(labels=3), 5):
         shares = softmax(linear.logits(vectors, terms))
         assert shares[:, 3:].max() < 1e-6
@@ -106,7 +106,7 @@ def test_a_label_that_was_not_seen_is_never_answered() -> None:
         assert not linear.sparse[:, 3:].any()
 
 
-def test_one_label_or_no_feature_leaves_what_is_there_equally_likely() -> None:
+def test_with_one_label_or_no_feature_the_learned_labels_are_equally_likely() -> None:
     for linear, vectors, terms in every_fit(support(labels=1), 3):
         np.testing.assert_allclose(softmax(linear.logits(vectors, terms)), [[1, 0, 0]] * len(vectors), atol=1e-6)
     bare = fit_sparse(csr_matrix((4, 0), dtype=np.float32), np.array([0, 0, 2, 2]), 3, dim=2)

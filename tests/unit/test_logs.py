@@ -1,4 +1,4 @@
-"""Log lines name places, not contents. Green covers what the engine logs about records, not the libraries' own lines."""
+"""Log lines name positions, not contents. Green covers the engine's lines about records, not the lines of libraries."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.support.tickets import event, record
 WORDS = "the customer's own words"
 
 
-def test_a_dead_letter_is_logged_by_place_and_reason_without_a_word_of_the_record() -> None:
+def test_a_dead_letter_is_logged_by_position_and_reason_without_a_word_of_the_record() -> None:
     parts = Assembly()
     bad = [record({WORDS: WORDS}, 7), record(event(priority=WORDS), 8), record(event(body=f"POISON {WORDS}"), 9)]
     with structlog.testing.capture_logs() as lines:

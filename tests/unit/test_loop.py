@@ -1,4 +1,4 @@
-"""The loop: what each class of error does to the work, to readiness and to the commit.
+"""The loop: the effect of each class of error on the work, on readiness and on the commit.
 
 A green run does not prove anything about real outages or real time: clock, store and broker are stand-ins. The loop's
 second thread is real here.
@@ -24,7 +24,7 @@ LEAST_DEAD, PROBE_EVERY_S = BreakerLimits().least_dead, BreakerLimits().probe_ev
 
 
 class Script(FakeSource):
-    """Hands out its records, and calls `at_end` when so many are committed."""
+    """Hands out its records, and calls `at_end` when all of them are committed."""
 
     at_end: Callable[[], None]
     expected: int
@@ -39,7 +39,7 @@ class Script(FakeSource):
 def assembly(
     *records: Record, batch: int = 256, collection: FakeCollection | None = None, clock: ManualClock | None = None
 ) -> Assembly:
-    """Return a worker's parts over these records; it is stopped once as many are committed."""
+    """Return a worker's parts over these records; it is stopped once all of them are committed."""
     source = Script(waiting=list(records))
     parts = Assembly(
         source=source,
@@ -72,8 +72,8 @@ def test_the_worker_is_ready_while_it_runs_and_not_before_or_after() -> None:
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
 
 
-class Away(FakeCollection):
-    """A store that does not answer its first calls of one kind, and looks at the worker while it does not."""
+class UnavailableStore(FakeCollection):
+    """A store that does not answer its first N calls of one kind, and looks at the worker while it does not."""
 
     def __init__(self, call: str, times: int) -> None:
         super().__init__()
@@ -89,8 +89,8 @@ class Away(FakeCollection):
 
 
 @pytest.mark.parametrize("call", ["lookup", "search", "upsert", "read_back"])
-def test_an_outage_pauses_retries_the_same_batch_and_resumes(call: str) -> None:
-    parts = assembly(*tickets(3), collection=Away(call, 4))
+def test_an_outage_pauses_then_retries_the_same_batch_and_resumes(call: str) -> None:
+    parts = assembly(*tickets(3), collection=UnavailableStore(call, 4))
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 1, 2]
     assert [len(texts) for texts in parts.model.calls] == [3]
@@ -104,8 +104,8 @@ def test_an_outage_pauses_retries_the_same_batch_and_resumes(call: str) -> None:
     assert seconds == pytest.approx(sum(parts.clock.waits))
 
 
-def test_the_reason_for_not_being_ready_is_told_during_the_outage_and_gone_after_it() -> None:
-    store = Away("lookup", 2)
+def test_the_reason_for_not_being_ready_is_shown_during_the_outage_and_not_after_it() -> None:
+    store = UnavailableStore("lookup", 2)
     parts = assembly(*tickets(1), collection=store)
     seen: list[dict[str, str]] = []
     store.look = lambda: seen.append(parts.lifecycle.not_ready())
@@ -114,8 +114,8 @@ def test_the_reason_for_not_being_ready_is_told_during_the_outage_and_gone_after
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
 
 
-def test_the_waits_grow_no_longer_than_the_back_off_allows() -> None:
-    parts = assembly(*tickets(1), collection=Away("lookup", 30))
+def test_the_waits_are_no_longer_than_the_back_off_allows() -> None:
+    parts = assembly(*tickets(1), collection=UnavailableStore("lookup", 30))
     parts.worker().run()
     assert parts.clock.waits
     assert sum(parts.clock.waits) <= 30 * 5.0
@@ -123,7 +123,7 @@ def test_the_waits_grow_no_longer_than_the_back_off_allows() -> None:
 
 
 def test_each_dependency_in_turn_is_named() -> None:
-    parts = assembly(*tickets(1), collection=Away("lookup", 1))
+    parts = assembly(*tickets(1), collection=UnavailableStore("lookup", 1))
     parts.source.failures = [Unavailable("broker", "no commit")]
     seen: list[dict[str, str]] = []
     parts.reported.when("paused", lambda: seen.append(parts.lifecycle.not_ready()))
@@ -143,7 +143,7 @@ def test_a_newer_schema_pauses_and_commits_nothing() -> None:
 
 
 def test_a_stop_during_an_outage_ends_without_a_commit() -> None:
-    store = Away("upsert", 1_000_000)
+    store = UnavailableStore("upsert", 1_000_000)
     parts = assembly(*tickets(2), collection=store)
 
     def stop_later() -> None:
@@ -164,7 +164,7 @@ def test_a_stop_finishes_the_batch_in_hand() -> None:
 
 
 @pytest.mark.parametrize("error", [DeviceLost("gone"), Fatal("wrong configuration")])
-def test_what_waiting_cannot_mend_ends_the_run_and_blames_no_record(error: Fatal) -> None:
+def test_an_error_that_waiting_cannot_fix_ends_the_run_and_blames_no_record(error: Fatal) -> None:
     parts = assembly(*tickets(2))
     parts.model.dead = error
     with pytest.raises(Fatal):
@@ -187,7 +187,7 @@ def test_a_bug_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parts.source.committed == []
 
 
-def test_a_failure_of_the_thread_that_prepares_ends_the_run() -> None:
+def test_a_failure_of_the_preparing_thread_ends_the_run() -> None:
     parts = assembly(*tickets(1))
 
     def take(limit: int, wait_s: float) -> list[Record]:
@@ -211,7 +211,7 @@ def test_records_of_a_lost_partition_are_dropped() -> None:
 
 
 def test_records_lost_during_an_outage_are_dropped_from_the_batch_in_hand() -> None:
-    store = Away("upsert", 1)
+    store = UnavailableStore("upsert", 1)
     parts = assembly(*tickets(3), collection=store)
     source = parts.source
     assert isinstance(source, Script)
@@ -224,7 +224,7 @@ def test_records_lost_during_an_outage_are_dropped_from_the_batch_in_hand() -> N
     assert [(span["first"], span["last"]) for span in ledger["ranges"]] == [(0, 0), (2, 2)]
 
 
-def test_a_batch_lost_altogether_is_not_settled() -> None:
+def test_a_batch_lost_completely_is_not_settled() -> None:
     parts = assembly(*tickets(3), batch=2)
     parts.source.lost = {0, 1}
     source = parts.source
@@ -235,7 +235,7 @@ def test_a_batch_lost_altogether_is_not_settled() -> None:
 
 
 class Impatient(ManualClock):
-    """A clock that ends a run which would wait for ever."""
+    """A clock that ends a run which would wait forever."""
 
     at_end: Callable[[], None]
 
@@ -245,7 +245,7 @@ class Impatient(ManualClock):
         return super().wait(event, timeout_s)
 
 
-def test_a_worker_is_not_held_up_by_a_newer_record_that_another_worker_took_over() -> None:
+def test_a_worker_is_not_delayed_by_a_newer_record_that_another_worker_took_over() -> None:
     newer = record(event(ticket_id="T-9", schema_version=2), 7, partition=1)
     parts = assembly(newer, *tickets(1), clock=Impatient())
     source, clock = parts.source, parts.clock
@@ -258,7 +258,7 @@ def test_a_worker_is_not_held_up_by_a_newer_record_that_another_worker_took_over
     assert [each.offset for each in parts.source.committed] == [0]
 
 
-def test_a_replay_that_fails_again_holds_nothing_up() -> None:
+def test_a_replay_that_fails_again_delays_nothing() -> None:
     invalid = [record({"nonsense": at}, at, topic="tickets.redo") for at in range(LEAST_DEAD)]
     good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
     parts = assembly(*invalid, *good, batch=20)
@@ -267,7 +267,7 @@ def test_a_replay_that_fails_again_holds_nothing_up() -> None:
     assert parts.source.committed[-1].offset == LEAST_DEAD + 19
 
 
-def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
+def test_invalid_records_open_the_breaker_and_good_records_close_it() -> None:
     invalid = [record({"nonsense": at}, at) for at in range(LEAST_DEAD)]
     good = [record(event(ticket_id=f"T-{at}"), at) for at in range(LEAST_DEAD, LEAST_DEAD + 20)]
     parts = assembly(*invalid, *good, batch=20)
@@ -283,7 +283,7 @@ def test_rubbish_opens_the_breaker_and_good_records_close_it() -> None:
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
 
 
-def test_consuming_that_fails_during_an_outage_ends_the_worker() -> None:
+def test_a_consumer_failure_during_an_outage_ends_the_worker() -> None:
     collection = FakeCollection(failures=[Unavailable("store", "gone")] * 1_000)
     parts = assembly(*tickets(1), collection=collection)
     parts.reported.when("paused", lambda: setattr(parts.source, "failed", Fatal("consuming has failed")))

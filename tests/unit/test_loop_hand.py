@@ -1,7 +1,7 @@
-"""A batch in hand: finished although its partition is about to go, and one outage however many stages it meets.
+"""A batch in hand: finished although its partition is being revoked, and one outage however many stages it meets.
 
-Green shows this over the real leases and stand-ins for all else. It does not show a rebalance of a real broker, which the
-contract suite of groups and `tests/faults/test_rebalance.py` do.
+Green shows this over the real leases and stand-ins for everything else. It does not show a rebalance of a real broker;
+the contract suite of groups and `tests/faults/test_rebalance.py` do.
 """
 
 import threading
@@ -20,7 +20,7 @@ RELEASE_TIMEOUT_S = 10.0
 
 
 class Leased(FakeSource):
-    """Hands out records under real leases, and is asked to stop the worker once all are committed."""
+    """Hands out records under real leases, and asks the worker to stop once all are committed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Leased(FakeSource):
         self.leases.grant([PLACE], {})
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Declare records to be in hand."""
+        """Declare these records to be in hand."""
         return self.leases.hold(records)
 
     def ours(self, records: Sequence[Record]) -> list[Record]:
@@ -36,13 +36,13 @@ class Leased(FakeSource):
         return self.leases.ours(records)
 
     def commit(self, records: Sequence[Record]) -> int:
-        """Commit and let go."""
+        """Commit and release the records."""
         lost = super().commit(records)
         self.leases.release()
         return lost
 
 
-def test_a_batch_is_finished_and_committed_though_its_partition_is_revoked_while_it_is_embedded() -> None:
+def test_a_batch_is_finished_and_committed_although_its_partition_is_revoked_while_it_is_embedded() -> None:
     source = Leased()
     parts = Assembly(source=source)
     lease = source.leases.lease_of(PLACE)
@@ -64,13 +64,13 @@ def test_a_batch_is_finished_and_committed_though_its_partition_is_revoked_while
     parts.reported.when("stage_done", revoke)
     parts.worker().run()
     waiting.join()
-    assert released == [True], "what is in hand was waited for, and let go"
+    assert released == [True], "the revocation waited for the records in hand, which were released"
     assert [each.offset for each in source.committed] == [0, 1]
     assert len(parts.results()) == 2
     assert parts.reported.named("partitions_lost") == []
 
 
-class Away(FakeCollection):
+class UnavailableStore(FakeCollection):
     """A store that does not answer the first lookups and the first write."""
 
     def __init__(self, *calls: str) -> None:
@@ -85,7 +85,7 @@ class Away(FakeCollection):
 
 
 def stopping_after(parts: Assembly, records: int) -> Assembly:
-    """Stop the worker once so many records are settled."""
+    """Stop the worker once N records are settled."""
 
     def stop() -> None:
         if len(parts.source.committed) >= records:
@@ -95,16 +95,18 @@ def stopping_after(parts: Assembly, records: int) -> Assembly:
     return parts
 
 
-def test_a_store_that_is_away_in_two_stages_is_one_outage_and_the_waits_go_on_growing() -> None:
-    parts = Assembly(source=FakeSource(waiting=[record(event())]), collection=Away("lookup", "lookup", "upsert"))
+def test_a_store_that_is_unavailable_in_two_stages_is_one_outage_and_the_waits_keep_growing() -> None:
+    parts = Assembly(
+        source=FakeSource(waiting=[record(event())]), collection=UnavailableStore("lookup", "lookup", "upsert")
+    )
     stopping_after(parts, 1).worker().run()
     assert parts.reported.named("paused") == [("store",)]
     assert len(parts.reported.named("resumed")) == 1
     assert len(parts.results()) == 1
 
 
-def test_what_was_lost_unread_is_reported_while_the_batch_in_hand_waits_for_the_store() -> None:
-    parts = Assembly(source=FakeSource(waiting=[record(event())]), collection=Away("lookup", "lookup"))
+def test_records_lost_unread_are_reported_while_the_batch_in_hand_waits_for_the_store() -> None:
+    parts = Assembly(source=FakeSource(waiting=[record(event())]), collection=UnavailableStore("lookup", "lookup"))
     order: list[str] = []
 
     def watch(hook: str) -> None:

@@ -1,7 +1,7 @@
 """Which column becomes which field: by its name, by a known export, by --map; and what is refused rather than guessed.
 
 A green run does not prove that an export of another version is recognised; `tests/support/ingest_files.py` has
-some whole ones.
+some complete ones.
 """
 
 from pathlib import Path
@@ -43,14 +43,14 @@ def test_attributes_are_fields_too() -> None:
     assert mapped([*TEXT, "Attributes.Colour "])["Attributes.Colour "] == "attributes.Colour"
 
 
-def test_near_names_are_suggested_and_not_taken() -> None:
+def test_similar_names_are_suggested_and_not_used() -> None:
     found = fitted([*TEXT, "prioritty", "Rating", "noise"])
     assert set(found.mapped.columns) == set(TEXT)
     assert found.suggested == {"prioritty": "priority", "Rating": "satisfaction"}
     assert found.unused == ("prioritty", "Rating", "noise")
 
 
-def test_what_was_asked_for_wins() -> None:
+def test_requested_mappings_win() -> None:
     assert mapped(["subject", "body", "text"], columns={"text": "body"}) == {"subject": "subject", "text": "body"}
     assert mapped([*TEXT, "Priority"], columns={"priority": ""}) == {"subject": "subject", "body": "body"}
     assert mapped([*TEXT, "ticket_id", "n"], id_column="n")["n"] == "ticket_id"
@@ -62,7 +62,7 @@ def test_a_mapped_column_is_found_in_any_case() -> None:
 
 
 @pytest.mark.parametrize("wanted", [{"columns": {"subjct": "subject"}}, {"id_column": "subjct"}])
-def test_a_mapped_column_that_is_not_there_is_an_error_that_names_near_ones(wanted: dict[str, Any]) -> None:
+def test_a_mapped_column_that_does_not_exist_is_an_error_that_names_similar_ones(wanted: dict[str, Any]) -> None:
     message = refusal(TEXT, **wanted)
     assert "subjct: the file has no such column; perhaps subject?" in message
     assert "columns: subject, body" in message
@@ -76,7 +76,7 @@ def test_a_field_that_does_not_exist_is_an_error(wanted: dict[str, Any]) -> None
         MappingOptions("acme", **wanted)
 
 
-def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit() -> None:
+def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_suggestions() -> None:
     message = refusal(["Titel", "Nachricht", "Farbe"])
     assert "none of its columns maps to a field" in message
     assert "columns: Titel, Nachricht, Farbe" in message
@@ -85,17 +85,17 @@ def test_a_file_none_of_whose_columns_is_a_field_is_refused_with_what_would_fit(
     assert "header" not in message
 
 
-def test_one_column_alone_may_want_another_delimiter() -> None:
+def test_a_single_column_may_need_another_delimiter() -> None:
     assert "--delimiter" in refusal(["ticket_id^subject^body"])
     assert "--delimiter" not in refusal(["a", "b"])
 
 
-def test_a_missing_header_is_noticed() -> None:
+def test_a_missing_header_is_detected() -> None:
     assert "needs a header" in refusal(["T-1", "ann@example.com", "My parcel is late."])
     assert "needs a header" not in refusal(["T-1", "ann@example.com"], is_header=False)
 
 
-def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
+def test_no_text_is_refused_when_a_column_looks_like_it() -> None:
     assert "no column maps to body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
     assert mapped(["ticket_id", "subject", "Description"], columns={"Description": ""}) == {
         "ticket_id": "ticket_id",
@@ -119,36 +119,36 @@ def test_no_text_is_refused_where_a_column_looks_like_it() -> None:
         ({"id_column": "subject", "columns": {"subject": "body"}}, "mapped twice"),
     ],
 )
-def test_an_option_that_can_do_nothing_is_refused(options: dict[str, Any], says: str) -> None:
+def test_an_option_without_effect_is_refused(options: dict[str, Any], says: str) -> None:
     assert says in refusal(TEXT if "columns" not in options else ["subject", "priority"], **options)
 
 
-def test_a_value_that_no_field_knows_is_refused_before_the_file_is_read() -> None:
+def test_a_value_that_no_field_accepts_is_refused_before_the_file_is_read() -> None:
     assert "expected low, normal, high, urgent" in refusal([*TEXT, "priority"], values={"priority": {"P1": "banana"}})
 
 
 @pytest.mark.parametrize("tenant", ["", "a:b", "a b", "x" * 65, "-a"])
-def test_a_tenant_that_is_none_is_refused_before_the_file_is_read(tenant: str) -> None:
+def test_an_invalid_tenant_is_refused_before_the_file_is_read(tenant: str) -> None:
     with pytest.raises(Fatal, match="--tenant"):
         MappingOptions(tenant)
 
 
-def test_a_column_that_is_there_twice_is_named() -> None:
+def test_a_column_that_occurs_twice_is_named() -> None:
     assert "the column body appears 2 times" in refusal(["subject", "body", "body"])
     message = refusal([*TEXT, "Notes", "Notes", "Notes"])
     assert "Notes appears 3 times" in message
     assert "--map 'Notes='" in message
     assert mapped([*TEXT, "Notes", "Notes"], columns={"Notes": ""})
-    assert mapped([*TEXT, "", ""]), "columns without a name hide nothing"
+    assert mapped([*TEXT, "", ""]), "columns without a name replace no other column"
 
 
-def test_two_columns_are_not_one_field() -> None:
+def test_two_columns_cannot_be_one_field() -> None:
     message = refusal(["subject", "Subject", "body"])
     assert "appears" not in message
     assert "subject and Subject both map to subject" in message
     assert mapped(["subject", "Subject", "body"], columns={"Subject": ""}) == {"subject": "subject", "body": "body"}
     both = fitted(["Subject", "subject"], is_header=False).mapped.columns
-    assert set(both) == {"Subject", "subject"}, "of different lines of JSON"
+    assert set(both) == {"Subject", "subject"}, "the two columns are on different lines of the JSON file"
     assert "both map to body" in refusal(["a", "b"], columns={"a": "body", "b": "body"})
 
 
@@ -190,26 +190,26 @@ def test_exports_are_recognised_by_their_header(columns: list[str], title: str |
     assert (export is None) if title is None else (export is not None and title in export.title)
 
 
-def test_what_an_export_calls_like_a_field_may_be_something_else() -> None:
+def test_a_column_of_an_export_with_the_name_of_a_field_may_be_something_else() -> None:
     found = fitted(["Summary", "Issue key", "Resolution", "Description"])
     assert "Resolution" not in found.mapped.columns, "Jira's resolution is a state such as Fixed"
     assert "Resolution" not in found.suggested
     assert mapped(["Summary", "Issue key", "Resolution"], columns={"Resolution": "resolution"})["Resolution"]
 
 
-def test_of_two_columns_for_one_field_the_first_of_the_export_s_list_wins() -> None:
+def test_of_two_columns_for_one_field_the_first_in_the_export_s_list_wins() -> None:
     found = mapped(["Id", "Subject", "Requester id", "Requester email"])
     assert found["Requester email"] == "customer_id"
     assert "Requester id" not in found
 
 
-def test_an_export_s_repeated_columns_are_left_out_unless_they_are_used() -> None:
+def test_repeated_columns_of_an_export_are_left_out_unless_they_are_used() -> None:
     columns = ["Summary", "Issue key", "Comment", "Comment"]
     assert "Comment" in fitted(columns).unused
     assert "Comment appears 2 times" in refusal(columns, columns={"Comment": "resolution"})
 
 
-def test_values_that_were_asked_for_win_over_the_export_s() -> None:
+def test_requested_values_win_over_those_of_the_export() -> None:
     columns = ["Summary", "Issue key", "Priority"]
     values = fitted(columns, values={"priority": {"Major": "normal", "P1": "urgent"}}).mapped.values["priority"]
     own = fitted([*TEXT, "priority"], values={"priority": {"P1": "URGENT"}})
@@ -231,10 +231,10 @@ def test_values_that_were_asked_for_win_over_the_export_s() -> None:
         ("#", None), ("Resolution time", None), ("channel_id", None), ("E-Mail", "customer_id"), ("Group", None),
     ],
 )  # fmt: skip
-def test_a_strange_name_is_suggested_for_the_field_it_may_mean(column: str, field: str | None) -> None:
+def test_an_unknown_name_is_suggested_for_the_field_it_may_mean(column: str, field: str | None) -> None:
     assert suggestions([column], ()) == ({} if field is None else {column: field})
 
 
-def test_each_field_is_suggested_once_for_the_nearest_column() -> None:
+def test_each_field_is_suggested_once_for_the_most_similar_column() -> None:
     assert suggestions(["boddy", "Ticket Body", "Colour"], ()) == {"Ticket Body": "body"}
     assert suggestions(["text"], ["body"]) == {}

@@ -1,6 +1,7 @@
-"""Masking, case by case: what is masked, what stays, and how what is ambiguous is decided.
+"""Masking, case by case: what is masked, what stays, and how ambiguous text is decided.
 
-A green run does not prove that every number of every country is found; `tests/property/test_masking.py` draws many more.
+A green run does not prove that every number of every country is found; `tests/property/test_masking.py` draws many
+more.
 """
 
 import csv
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.masking_rates import APART, DECIMALS, masked_decimals, masked_in_vain, missed, ordinary, phones
+from benchmarks.masking_rates import APART, DECIMALS, masked_decimals, missed, needlessly_masked, ordinary, phones
 from shared.text.masking import find_personal_data, mask
 from shared.text.shadow import shadow_of
 
@@ -33,7 +34,7 @@ FULL_WIDTH_CARD = "\uff14\uff11\uff11\uff11 \uff11\uff11\uff11\uff11 \uff11\uff1
         ("jo at example dot com", "[mail]"),
     ],
 )
-def test_mail_addresses(text: str, masked: str) -> None:
+def test_mail_addresses_are_masked(text: str, masked: str) -> None:
     assert mask(text, "US") == masked
 
 
@@ -50,7 +51,7 @@ def test_mail_addresses(text: str, masked: str) -> None:
         "a@b.c",
     ],
 )
-def test_what_is_no_mail_address(text: str) -> None:
+def test_text_that_is_no_mail_address_stays(text: str) -> None:
     assert mask(text, "US") == text
 
 
@@ -68,7 +69,7 @@ def test_what_is_no_mail_address(text: str) -> None:
         (FULL_WIDTH_CARD, "[card]"),
     ],
 )
-def test_accounts_and_cards(text: str, masked: str) -> None:
+def test_accounts_and_cards_are_masked(text: str, masked: str) -> None:
     assert mask(text, "US") == masked
 
 
@@ -108,7 +109,7 @@ def test_a_wrong_checksum_or_an_unknown_issuer_is_no_account(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("frame", ["{}", "call {} now", "({})", "order 41155, {}.", "Phone:{}"])
-def test_phone_numbers_of_any_country_in_a_text_of_the_us(text: str, frame: str) -> None:
+def test_phone_numbers_of_any_country_are_masked_in_a_us_text(text: str, frame: str) -> None:
     assert mask(frame.format(text), "US") == frame.format("[phone]")
 
 
@@ -123,7 +124,7 @@ def test_phone_numbers_of_any_country_in_a_text_of_the_us(text: str, frame: str)
         ("2125550123 2125550124", "[phone] [phone]"),
     ],
 )
-def test_a_word_before_a_number_tells_what_it_is(text: str, masked: str) -> None:
+def test_a_word_before_a_number_shows_what_it_is(text: str, masked: str) -> None:
     assert mask(text, "US") == masked
 
 
@@ -149,12 +150,12 @@ def test_a_word_before_a_number_tells_what_it_is(text: str, masked: str) -> None
         "A2125550123",
     ],
 )
-def test_numbers_that_are_no_phone_numbers(text: str) -> None:
+def test_numbers_that_are_no_phone_numbers_stay(text: str) -> None:
     assert mask(text, "US") == text
 
 
 @pytest.mark.parametrize(("region", "masked"), [("US", "12 34 56 78"), ("DK", "[phone]"), ("NO", "12 34 56 78")])
-def test_a_region_decides_about_numbers_without_a_country(region: str, masked: str) -> None:
+def test_the_region_decides_about_numbers_without_a_country_code(region: str, masked: str) -> None:
     assert mask("12 34 56 78" if region != "DK" else "32 12 34 56", region) == masked
 
 
@@ -178,7 +179,7 @@ def test_a_region_decides_about_numbers_without_a_country(region: str, masked: s
         ("212-555-0123 (ext. 45)", "[phone]"),
     ],
 )
-def test_phone_numbers_glued_bracketed_and_extended(text: str, masked: str) -> None:
+def test_phone_numbers_glued_bracketed_and_with_extensions_are_masked(text: str, masked: str) -> None:
     assert mask(text, "US") == masked
 
 
@@ -206,7 +207,7 @@ def test_phone_numbers_glued_bracketed_and_extended(text: str, masked: str) -> N
         ("I got my order. 6502530000 is my number", "I got my order. [phone] is my number"),
     ],
 )
-def test_encoded_addresses_and_those_in_urls(text: str, masked: str) -> None:
+def test_encoded_addresses_and_those_in_urls_are_masked(text: str, masked: str) -> None:
     assert mask(text, "US") == masked
 
 
@@ -236,17 +237,17 @@ def test_encoded_addresses_and_those_in_urls(text: str, masked: str) -> None:
         "9202 - 10000 - 0",
     ],
 )
-def test_what_is_part_of_something_longer_stays(text: str) -> None:
+def test_a_part_of_something_longer_stays(text: str) -> None:
     assert mask(text, "US") == text
 
 
-def test_the_rates_of_the_lists() -> None:
-    """At most 2 % of the numbers that must be masked are missed, and of those that must stay are masked."""
+def test_the_error_rates_on_the_lists() -> None:
+    """At most 2 % of the numbers that must be masked are missed, and at most 2 % of those that must stay are masked."""
     bad = [text for texts in missed().values() for text in texts]
     assert len(bad) <= 0.02 * len(list(phones())), bad
     lists = ordinary()
-    apart = masked_in_vain()
-    assert len(apart.pop(APART)) > 0, "what cannot be told from a phone number is masked"
+    apart = needlessly_masked()
+    assert len(apart.pop(APART)) > 0, "a number that cannot be distinguished from a phone number is masked"
     vain = [text for texts in apart.values() for text in texts]
     assert len(vain) <= 0.02 * sum(len(texts) for kind, texts in lists.items() if kind != APART), vain
     assert all(len(texts) >= 20 for texts in lists.values())
@@ -263,7 +264,7 @@ def test_nothing_is_masked_in_texts_without_personal_data(name: str, data_dir: P
         assert len(texts) > 500
 
 
-def test_several_kinds_in_one_text() -> None:
+def test_several_kinds_in_one_text_are_masked() -> None:
     text = "Jo, jo@example.com, +33 6 12 34 56 78, DE89370400440532013000, 4111111111111111, order 41155"
     assert mask(text, "US") == "Jo, [mail], [phone], [iban], [card], order 41155"
     assert [found[2] for found in find_personal_data(text, "US")] == ["[mail]", "[phone]", "[iban]", "[card]"]
@@ -274,10 +275,10 @@ def test_the_shadow_has_as_many_characters_as_the_text(text: str) -> None:
     assert len(shadow_of(text)) == len(text)
 
 
-def test_a_shadow_is_ascii_where_the_text_looks_like_it() -> None:
+def test_a_shadow_is_ascii_where_the_character_looks_like_ascii() -> None:
     assert shadow_of("\u0664\uff11\u2009\u2011\uff20\uff0e\uff21\t") == "41 -@.A "
 
 
-def test_masks_stay() -> None:
+def test_existing_masks_stay() -> None:
     text = "[mail] [phone] [iban] [card] tel [phone]"
     assert mask(text, "US") == text

@@ -1,6 +1,6 @@
-"""MRR, recall, nDCG and the bootstrap, against values worked out by hand.
+"""MRR, recall, nDCG and the bootstrap, against values computed by hand.
 
-A green run does not prove that these metrics tell what an agent finds useful.
+A green run does not prove that these metrics measure what an agent finds useful.
 """
 
 import math
@@ -31,7 +31,9 @@ def one(relevant: list[int], wanted: int) -> dict[str, float]:
         ([1], 1, 1.0, 1.0, 1.0, 1.0),
     ],
 )
-def test_by_hand(relevant: list[int], wanted: int, mrr: float, at_1: float, at_5: float, ndcg: float | None) -> None:
+def test_metrics_match_values_computed_by_hand(
+    relevant: list[int], wanted: int, mrr: float, at_1: float, at_5: float, ndcg: float | None
+) -> None:
     found = one(relevant, wanted)
     assert (found["mrr"], found["recall_at_1"], found["recall_at_5"]) == pytest.approx((mrr, at_1, at_5))
     assert ndcg is None or found["ndcg_at_10"] == pytest.approx(ndcg)
@@ -54,12 +56,12 @@ def test_a_summary_holds_each_mean_with_its_interval() -> None:
 
 
 def test_the_interval_is_that_of_the_mean_of_a_known_distribution() -> None:
-    """Of 400 fair coins the mean's standard error is 0.025, so the ends are near 0.5 -/+ 0.049."""
+    """The standard error of the mean of 400 fair coins is 0.025, so the ends are near 0.5 -/+ 0.049."""
     low, high = intervals(np.array([[0.0], [1.0]] * 200))
     assert low[0] == pytest.approx(0.451, abs=0.005)
     assert high[0] == pytest.approx(0.549, abs=0.005)
 
 
-def test_without_any_spread_the_interval_is_a_point() -> None:
+def test_without_any_variance_the_interval_is_a_point() -> None:
     low, high = intervals(np.ones((10, 2)))
     assert low.tolist() == high.tolist() == [1.0, 1.0]

@@ -1,6 +1,6 @@
-"""The in-process cache of vectors; that its limit holds for any sequence is a law in `tests/property`.
+"""The in-process cache of vectors; that its limit holds for any sequence is tested in `tests/property`.
 
-A green run does not prove the constant that stands for an entry's overhead; it was measured once.
+A green run does not prove the constant used for an entry's overhead; it was measured once.
 """
 
 import threading
@@ -23,7 +23,7 @@ def known(cache: MemoryCache, *keys: bytes) -> list[bytes]:
     return list(cache.get_many(keys))
 
 
-def test_what_was_put_is_found_with_its_windows() -> None:
+def test_a_stored_vector_is_found_with_its_windows() -> None:
     cache = MemoryCache(10_000)
     cache.put_many({b"a": embedded(1, 3)})
     found = cache.get_many([b"a", b"b"])
@@ -39,7 +39,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert known(cache, b"a", b"b", b"c", b"d") == [b"a", b"c", b"d"]
 
 
-def test_a_key_put_again_counts_once_and_has_its_new_vector() -> None:
+def test_a_key_stored_again_counts_once_and_has_its_new_vector() -> None:
     cache = MemoryCache(2 * ENTRY_BYTES)
     for value in range(10):
         cache.put_many({b"a": embedded(value)})
@@ -49,13 +49,13 @@ def test_a_key_put_again_counts_once_and_has_its_new_vector() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, ENTRY_BYTES - 1])
-def test_a_cache_too_small_for_anything_remembers_nothing(limit: int) -> None:
+def test_a_cache_too_small_for_any_entry_keeps_nothing(limit: int) -> None:
     cache = MemoryCache(limit)
     cache.put_many({b"a": embedded(1)})
     assert known(cache, b"a") == []
 
 
-def test_what_is_kept_is_a_copy_that_nobody_can_change() -> None:
+def test_the_cache_keeps_a_copy_that_nobody_can_change() -> None:
     cache = MemoryCache(10_000)
     matrix = np.ones((100, DIM), np.float32)
     cache.put_many({b"a": Embedded(matrix[0], 1)})
@@ -67,7 +67,7 @@ def test_what_is_kept_is_a_copy_that_nobody_can_change() -> None:
         kept[0] = 5
 
 
-def test_many_threads_at_once_leave_it_within_its_limit() -> None:
+def test_many_threads_at_once_do_not_exceed_the_limit() -> None:
     cache = MemoryCache(5 * ENTRY_BYTES)
 
     def work(number: int) -> None:

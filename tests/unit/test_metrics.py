@@ -1,6 +1,6 @@
-"""The metrics: every hook leaves a trace, and the catalogue is all there is.
+"""The metrics: every hook changes a series, and the catalogue lists all of them.
 
-A green run does not prove that a dashboard or an alert reads them well.
+A green run does not prove that a dashboard or an alert is easy to read.
 """
 
 import inspect
@@ -32,11 +32,11 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "partitions_lost": lambda reported: reported.partitions_lost(4),
 }
 UNMETERED = {"settle_step_done"}
-"""Steps are for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""
+"""Steps exist for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""
 
 
 def rendered(*hooks: str) -> dict[str, float]:
-    """Return the samples after these hooks, by name and labels; what they were made at is left out."""
+    """Return the samples after these hooks, by name and labels; the `_created` timestamps are left out."""
     registry = Registry()
     metrics = Metrics("tickets", registry)
     for hook in hooks:
@@ -46,23 +46,23 @@ def rendered(*hooks: str) -> dict[str, float]:
     return {name: float(value) for name, value in pairs if "_created" not in name}
 
 
-def test_every_hook_is_tried_here() -> None:
+def test_every_hook_has_an_example_here() -> None:
     assert set(HOOKS) == {name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if name[0] != "_"}
 
 
 @pytest.mark.parametrize("hook", sorted(set(HOOKS) - UNMETERED))
-def test_every_hook_leaves_a_trace(hook: str) -> None:
+def test_every_hook_changes_a_series(hook: str) -> None:
     assert rendered(hook) != rendered()
 
 
-def test_every_metric_of_the_catalogue_is_moved_by_some_hook() -> None:
+def test_every_metric_of_the_catalogue_is_changed_by_some_hook() -> None:
     before, after = rendered(), rendered(*HOOKS, "paused")
     moved = {name.split("{")[0] for name, value in after.items() if before.get(name) != value}
     families = {family for family in (m.name for m in CATALOGUE) if any(name.startswith(family) for name in moved)}
     assert families == {metric.name for metric in CATALOGUE}
 
 
-def test_what_is_rendered_is_in_the_catalogue() -> None:
+def test_every_rendered_metric_is_in_the_catalogue() -> None:
     families = {metric.name for metric in CATALOGUE}
     suffixes = ("", "_bucket", "_sum", "_count")
     for name in rendered(*HOOKS):
@@ -70,7 +70,7 @@ def test_what_is_rendered_is_in_the_catalogue() -> None:
         assert any(bare == family + suffix for family in families for suffix in suffixes), name
 
 
-def test_the_values() -> None:
+def test_the_values_are_right() -> None:
     samples = rendered(*HOOKS)
     stream = 'stream="tickets"'
     assert samples[f'millrace_records_total{{outcome="routed",{stream}}}'] == 3
@@ -93,11 +93,11 @@ def test_the_values() -> None:
     assert samples[f"millrace_last_batch_oldest_timestamp_seconds{{{stream}}}"] == 1.5
 
 
-def test_a_pause_shows_while_it_lasts() -> None:
+def test_a_pause_is_shown_while_it_lasts() -> None:
     assert rendered("paused")['millrace_paused{dependency="store",stream="tickets"}'] == 1
 
 
-def test_what_is_not_known_of_the_dead_letters_is_no_series() -> None:
+def test_unknown_measures_of_the_dead_letters_have_no_series() -> None:
     registry = Registry()
     metrics = Metrics("tickets", registry)
     metrics.dead_letters_measured(7, 90.0)
@@ -124,7 +124,7 @@ def test_names_are_well_formed_and_documented() -> None:
         assert not {"tenant", "ticket", "text", "id"} & set(metric.labels)
 
 
-def test_two_workers_in_one_process_keep_their_own() -> None:
+def test_two_workers_in_one_process_have_separate_series() -> None:
     registry = Registry()
     one, other = Metrics("tickets", registry), Metrics("calls", registry)
     one.version_conflict(1)
@@ -134,4 +134,6 @@ def test_two_workers_in_one_process_keep_their_own() -> None:
     assert [line for line in lines if line.startswith("millrace_version_conflicts_total{")] == [
         'millrace_version_conflicts_total{stream="tickets"} 1.0'
     ]
-    assert 'millrace_dead_letters{stream="tickets"} 3.0' in lines, "what one does not know says nothing of the other's"
+    assert 'millrace_dead_letters{stream="tickets"} 3.0' in lines, (
+        "an unknown value of one worker does not change the value of the other"
+    )

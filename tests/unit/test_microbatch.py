@@ -1,4 +1,4 @@
-"""Cutting work into forward passes, by example; the laws are in `tests/property`.
+"""Cutting work into forward passes, by example; the properties are in `tests/property`.
 
 A green run does not prove that these cuts are the fastest ones; the benchmarks measured that.
 """
@@ -18,7 +18,7 @@ from shared.embedding.microbatch import cut_padded, cut_summed, split_windows
         (1, 1, [(0, 1)]),
     ],
 )
-def test_windows(tokens: int, window: int, windows: list[tuple[int, int]]) -> None:
+def test_a_text_is_cut_into_windows(tokens: int, window: int, windows: list[tuple[int, int]]) -> None:
     assert split_windows(tokens, window) == windows
 
 
@@ -33,7 +33,7 @@ def test_windows(tokens: int, window: int, windows: list[tuple[int, int]]) -> No
         ([2, 2, 2], 1, [[0], [1], [2]]),
     ],
 )
-def test_padded_groups(lengths: list[int], limit: int, groups: list[list[int]]) -> None:
+def test_groups_stay_within_their_padded_length(lengths: list[int], limit: int, groups: list[list[int]]) -> None:
     assert list(cut_padded(lengths, limit)) == groups
 
 
@@ -50,5 +50,5 @@ def test_padded_groups(lengths: list[int], limit: int, groups: list[list[int]]) 
         ([2, 2, 2], 1, [[0], [1], [2]]),
     ],
 )
-def test_summed_groups(costs: list[float], limit: float, groups: list[list[int]]) -> None:
+def test_groups_stay_within_their_summed_cost(costs: list[float], limit: float, groups: list[list[int]]) -> None:
     assert list(cut_summed(costs, limit)) == groups

@@ -1,4 +1,4 @@
-"""The files of a model's folder: what is listed, what nobody reads, links, and files that name others.
+"""The files of a model's folder: which are listed, which nobody reads, links, and files that name others.
 
 A green run does not prove that a loader reads no file that counts as unread; the contract suite loads real models.
 """
@@ -25,7 +25,7 @@ def written(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("size", [0, 1, 262_144, 262_145, 3_000_001])
-def test_a_digest_is_that_of_the_whole_file(tmp_path: Path, size: int) -> None:
+def test_a_digest_covers_the_whole_file(tmp_path: Path, size: int) -> None:
     content = bytes(range(251)) * (size // 251 + 1)
     (tmp_path / "file").write_bytes(content[:size])
     assert digest_of(tmp_path / "file") == sha256(content[:size]).hexdigest()
@@ -45,12 +45,12 @@ def test_every_file_that_a_loader_may_read_is_in_the_table(tmp_path: Path) -> No
         ".cache/huggingface/download/model.safetensors.metadata", ".git/objects/ab/cd", "py.typed",
     ],
 )  # fmt: skip
-def test_what_no_loader_reads_is_not(tmp_path: Path, name: str) -> None:
+def test_files_that_no_loader_reads_are_not_in_the_table(tmp_path: Path, name: str) -> None:
     assert files_of(written(tmp_path, name)) == {}
     assert faults(tmp_path, {}) == []
 
 
-def test_what_no_loader_reads_may_be_listed_all_the_same(tmp_path: Path) -> None:
+def test_files_that_no_loader_reads_may_be_listed_anyway(tmp_path: Path) -> None:
     written(tmp_path, "README.md")
     assert faults(tmp_path, {"README.md": EMPTY}) == []
     assert faults(tmp_path, {"README.md": "0" * 64}) == [
@@ -64,14 +64,14 @@ def test_the_table_is_toml(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a/b.json", "..a", "a..", "a b", "é"])
-def test_a_name_inside(name: str) -> None:
+def test_a_name_inside_the_folder_is_accepted(name: str) -> None:
     assert is_inside(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "/a", "../a", "a/../b", "a/..", ".", "a//b", "a/", "a\\b", "C:a", "a\nb", "a\x00"]
 )
-def test_a_name_that_may_lead_out(name: str) -> None:
+def test_a_name_that_may_lead_outside_the_folder_is_refused(name: str) -> None:
     assert not is_inside(name)
 
 
@@ -86,7 +86,7 @@ def test_a_link_is_refused_wherever_it_leads(tmp_path: Path, target: str) -> Non
         files_of(folder)
 
 
-def test_a_linked_folder_inside_is_refused_and_the_model_s_own_may_be_a_link(tmp_path: Path) -> None:
+def test_a_linked_folder_inside_is_refused_but_the_model_s_own_folder_may_be_a_link(tmp_path: Path) -> None:
     folder = written(tmp_path, "other/a.json", "model/real.json") / "model"
     (tmp_path / "current").symlink_to(folder)
     assert files_of(tmp_path / "current") == {"real.json": EMPTY}
@@ -96,7 +96,7 @@ def test_a_linked_folder_inside_is_refused_and_the_model_s_own_may_be_a_link(tmp
 
 
 def snapshot(root: Path) -> Path:
-    """Lay out a snapshot as the hub's cache does: links to blobs."""
+    """Lay out a snapshot as the Hugging Face cache does: links to blobs."""
     repository = root / "models--org--name"
     written(repository, "blobs/0a1b", "outside")
     folder = repository / "snapshots" / ("0" * 40)
@@ -118,13 +118,13 @@ def test_no_other_link_of_a_snapshot_is_followed(tmp_path: Path, target: str) ->
         files_of(folder)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_anything_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Fatal, match="pipe is neither a file nor a folder"):
         files_of(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_fatal(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_is_fatal(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="cannot be read: No such file"):
         files_of(tmp_path / "none")
 
@@ -152,19 +152,19 @@ def test_a_shard_that_is_not_listed_is_found(tmp_path: Path, shard: str) -> None
     assert found == [f"{INDEX} names the shard {shard}, which its card does not list"]
 
 
-def test_shards_lie_beside_their_index(tmp_path: Path) -> None:
+def test_shards_are_in_the_folder_of_their_index(tmp_path: Path) -> None:
     written(tmp_path, "sub/a.safetensors")
     indexed(tmp_path / "sub", "a.safetensors")
     assert outside_references(tmp_path, dict.fromkeys([f"sub/{INDEX}", "sub/a.safetensors"], EMPTY)) == []
 
 
 @pytest.mark.parametrize(("path", "leads_out"), [("", False), ("1_Pooling", False), ("../x", True), ("/etc", True)])
-def test_a_module_lies_in_the_model_s_folder(tmp_path: Path, path: str, leads_out: bool) -> None:
+def test_a_module_is_in_the_model_s_folder(tmp_path: Path, path: str, leads_out: bool) -> None:
     (tmp_path / "modules.json").write_text(json.dumps([{"idx": 0, "path": path, "type": "any"}]))
     assert bool(outside_references(tmp_path, {"modules.json": EMPTY})) is leads_out
 
 
-def test_an_adapter_stands_on_weights_that_no_card_lists(tmp_path: Path) -> None:
+def test_an_adapter_depends_on_weights_that_no_card_lists(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
     found = outside_references(tmp_path, {"adapter_config.json": EMPTY})
     assert found == ["adapter_config.json names the base model org/base, which its card does not list"]
@@ -172,7 +172,7 @@ def test_an_adapter_stands_on_weights_that_no_card_lists(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("content", ["{", "[]", "3", '{"weight_map": [1]}', "\xff"])
 @pytest.mark.parametrize("name", [INDEX, "adapter_config.json"])
-def test_an_index_that_is_none_is_fatal(tmp_path: Path, name: str, content: str) -> None:
+def test_an_invalid_index_is_fatal(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="latin-1")
     with pytest.raises(Fatal, match="does not hold what its name says"):
         outside_references(tmp_path, {name: EMPTY})

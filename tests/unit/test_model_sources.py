@@ -1,4 +1,4 @@
-"""Where a model's files come from: packages, parts of several packages that are joined once, folders, the hub's cache.
+"""Where a model's files come from: packages, parts of several packages joined once, folders, the Hugging Face cache.
 
 A green run does not prove that a file can be fetched from a hub, which Millrace never does.
 """
@@ -34,7 +34,7 @@ JOINED: dict[str, Any] = {"source": "package:wheel_one+wheel_two", "files": FILE
 
 @pytest.fixture(autouse=True)
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Lay out two packages of data, as wheels that share one model have them, and one with a MODEL_DIR."""
+    """Lay out two data packages, as wheels that share one model have them, and a package with a MODEL_DIR."""
     site = tmp_path / "site"
     contents = {
         "wheel_one/__init__.py": b"raise RuntimeError('a package of data is not run')",
@@ -57,7 +57,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return site
 
 
-def made(**changes: Any) -> TextCard:
+def joined_card(**changes: Any) -> TextCard:
     """Return a card of the joined model."""
     return card(**(JOINED | changes))
 
@@ -65,7 +65,7 @@ def made(**changes: Any) -> TextCard:
 # --- one package ---
 
 
-def test_a_package_s_model_dir_is_the_folder_else_its_own(packages: Path) -> None:
+def test_the_folder_is_the_package_s_model_dir_if_set_else_the_package_itself(packages: Path) -> None:
     files = {"config.json": FILES["config.json"]}
     assert card(source="package:with_folder", files=files).check_files() == packages / "with_folder" / "model"
     assert card(source="package:plain", files=files).check_files() == packages / "plain"
@@ -75,7 +75,7 @@ def test_a_package_s_model_dir_is_the_folder_else_its_own(packages: Path) -> Non
 
 
 def test_parts_are_joined_in_order_and_checked(tmp_path: Path) -> None:
-    folder = made().check_files(tmp_path / "cache")
+    folder = joined_card().check_files(tmp_path / "cache")
     assert folder.parent == tmp_path / "cache"
     assert {name: (folder / name).read_bytes() for name in FILES} == {
         "model.safetensors": WHOLE,
@@ -85,49 +85,49 @@ def test_parts_are_joined_in_order_and_checked(tmp_path: Path) -> None:
 
 
 def test_they_are_joined_once(tmp_path: Path, packages: Path) -> None:
-    first = made().locate(tmp_path / "cache")
+    first = joined_card().locate(tmp_path / "cache")
     (packages / "wheel_one/data/model.part1").unlink()
-    assert made().check_files(tmp_path / "cache") == first
+    assert joined_card().check_files(tmp_path / "cache") == first
     assert list((tmp_path / "cache").iterdir()) == [first]
 
 
-def test_other_files_have_a_folder_of_their_own(tmp_path: Path, packages: Path) -> None:
-    first = made().locate(tmp_path)
+def test_other_files_have_their_own_folder(tmp_path: Path, packages: Path) -> None:
+    first = joined_card().locate(tmp_path)
     (packages / "wheel_two/inner/vocab.txt").write_bytes(b"others")
-    changed = made(files=FILES | {"inner/vocab.txt": sha256(b"others").hexdigest()})
+    changed = joined_card(files=FILES | {"inner/vocab.txt": sha256(b"others").hexdigest()})
     assert changed.locate(tmp_path) != first
-    assert made().check_files(tmp_path) == first
+    assert joined_card().check_files(tmp_path) == first
 
 
 def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path) -> None:
-    wrong = made(parts=PARTS | {"model.safetensors": tuple(reversed(PARTS["model.safetensors"]))})
+    wrong = joined_card(parts=PARTS | {"model.safetensors": tuple(reversed(PARTS["model.safetensors"]))})
     reported = f"^model m: model.safetensors of .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
     with pytest.raises(Fatal, match=reported + f"its card says {FILES['model.safetensors']}"):
         wrong.locate(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_joined_file_that_was_damaged_is_fatal_and_says_how_to_join_it_again(tmp_path: Path) -> None:
-    folder = made().locate(tmp_path / "cache")
+def test_a_damaged_joined_file_is_fatal_and_the_error_states_how_to_join_it_again(tmp_path: Path) -> None:
+    folder = joined_card().locate(tmp_path / "cache")
     (folder / "model.safetensors").write_bytes(WHOLE[:-1])
     with pytest.raises(Fatal, match=f"Either remove {folder}, which is then joined again"):
-        made().check_files(tmp_path / "cache")
+        joined_card().check_files(tmp_path / "cache")
 
 
 def test_a_missing_part_is_fatal(tmp_path: Path, packages: Path) -> None:
     (packages / "wheel_two/data/model.part2").unlink()
     with pytest.raises(Fatal, match=r"package wheel_two holds no data/model\.part2, a part of model\.safetensors"):
-        made().locate(tmp_path / "cache")
+        joined_card().locate(tmp_path / "cache")
 
 
 def test_a_file_without_parts_is_in_exactly_one_package(tmp_path: Path, packages: Path) -> None:
     (packages / "wheel_one/inner").mkdir()
     (packages / "wheel_one/inner/vocab.txt").write_bytes(b"words")
     with pytest.raises(Fatal, match=r"2 of the packages wheel_one\+wheel_two hold inner/vocab\.txt"):
-        made().locate(tmp_path / "cache")
+        joined_card().locate(tmp_path / "cache")
 
 
-def test_a_missing_package_is_fatal_and_says_what_to_install(tmp_path: Path) -> None:
+def test_a_missing_package_is_fatal_and_the_error_states_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"model m: package no_such_package is not installed; install millrace\[text\]"):
         card(source="package:plain+no_such_package").locate(tmp_path / "cache")
 
@@ -135,11 +135,13 @@ def test_a_missing_package_is_fatal_and_says_what_to_install(tmp_path: Path) -> 
 def test_a_cache_that_cannot_be_written_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(Fatal, match=r"wheel_one\+wheel_two cannot be joined in .*cache"):
-        made().locate(tmp_path / "cache")
+        joined_card().locate(tmp_path / "cache")
 
 
-def test_whoever_is_second_takes_what_the_first_has_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several joiners are let go at the same moment, each with its files made and about to be put in place."""
+def test_the_second_process_to_join_uses_the_files_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes are released at the same moment, each with its files joined and about to be moved into place."""
     together, put, folders = Barrier(4), sources._put, list[Path]()
 
     def at_once(temporary: Path, folder: Path) -> None:
@@ -147,7 +149,7 @@ def test_whoever_is_second_takes_what_the_first_has_made(tmp_path: Path, monkeyp
         put(temporary, folder)
 
     monkeypatch.setattr(sources, "_put", at_once)
-    threads = [Thread(target=lambda: folders.append(made().check_files(tmp_path / "cache"))) for _ in range(4)]
+    threads = [Thread(target=lambda: folders.append(joined_card().check_files(tmp_path / "cache"))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -165,33 +167,33 @@ print(locate("package:wheel_one+wheel_two", FILES, PARTS, Path(sys.argv[1])))
 """
 
 
-def test_two_processes_at_once_do_each_other_no_harm(tmp_path: Path, packages: Path) -> None:
+def test_two_processes_at_once_do_not_disturb_each_other(tmp_path: Path, packages: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(packages)!r})\n{JOIN}"
     command = [sys.executable, "-c", code, str(tmp_path / "cache")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = {process.communicate(timeout=60)[0].strip() for process in both}
     assert [process.returncode for process in both] == [0, 0]
-    assert said == {str(made().check_files(tmp_path / "cache"))}
+    assert said == {str(joined_card().check_files(tmp_path / "cache"))}
 
 
-def test_the_cache_lies_where_xdg_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_where_xdg_cache_home_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert default_cache() == tmp_path / "xdg/millrace/models"
     for unusable in ("", "relative/folder"):
         monkeypatch.setenv("XDG_CACHE_HOME", unusable)
         assert default_cache() == tmp_path / ".cache/millrace/models"
-    assert made().folder.parent == tmp_path / ".cache/millrace/models"
+    assert joined_card().folder.parent == tmp_path / ".cache/millrace/models"
 
 
-# --- the hub's cache ---
+# --- the Hugging Face cache ---
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Lay out one snapshot in a cache of the hub that is empty otherwise."""
+    """Lay out one snapshot in a Hugging Face cache that is empty otherwise."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = tmp_path / "hub/models--org--name/snapshots" / REVISION
     folder.mkdir(parents=True)
@@ -205,7 +207,7 @@ def test_a_snapshot_of_the_hub_is_found_by_its_revision(hub: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["org/other@" + REVISION, "org/name@" + "f" * 40])
-def test_a_snapshot_that_is_not_there_is_fatal_and_says_how_to_fetch_it(hub: Path, where: str) -> None:
+def test_a_snapshot_that_does_not_exist_is_fatal_and_the_error_states_how_to_fetch_it(hub: Path, where: str) -> None:
     repository, _, revision = where.partition("@")
     reported = (
         f"{where} is not in the hub's cache on this machine; fetch it with: hf download {repository} config.json b.json"

@@ -1,6 +1,7 @@
-"""Normalisation, and HTML to text: what shows and what is hidden.
+"""Normalisation, and HTML to text: what is visible and what is hidden.
 
-A green run does not prove that every way to hide a text is known; what is not known to be hidden shows.
+A green run does not prove that every way to hide a text is known; text that is not known to be hidden counts as
+visible.
 """
 
 import pytest
@@ -28,7 +29,7 @@ from shared.text.normalise import normalise
         ("", ""),
     ],
 )
-def test_normalised(text: str, wanted: str) -> None:
+def test_text_is_normalised(text: str, wanted: str) -> None:
     assert normalise(text) == wanted
     assert normalise(wanted) == wanted
 
@@ -46,7 +47,7 @@ def test_normalised(text: str, wanted: str) -> None:
         "",
     ],
 )
-def test_what_is_no_html_mail(text: str) -> None:
+def test_text_that_is_no_html_mail_is_not_converted(text: str) -> None:
     assert not looks_like_html(text)
 
 
@@ -60,7 +61,7 @@ def test_what_is_no_html_mail(text: str) -> None:
         '<div dir="ltr">x</div>',
     ],
 )
-def test_what_is_an_html_mail(text: str) -> None:
+def test_html_mails_are_recognised(text: str) -> None:
     assert looks_like_html(text)
 
 
@@ -122,14 +123,14 @@ SHOWN = [
 
 
 @pytest.mark.parametrize("html", HIDDEN)
-def test_what_a_page_hides_is_kept_apart(html: str) -> None:
+def test_hidden_text_of_a_page_is_kept_apart(html: str) -> None:
     found = html_to_text(f"<html><body>{html}<p>My lamp is broken.</p></body></html>")
     assert found.visible == "My lamp is broken."
     assert found.hidden.split() == ["50%", "off"]
 
 
 @pytest.mark.parametrize("html", SHOWN)
-def test_what_only_looks_hidden_shows(html: str) -> None:
+def test_text_that_only_looks_hidden_is_visible(html: str) -> None:
     found = html_to_text(f"<html><body>{html}<p>My lamp is broken.</p></body></html>")
     assert (found.visible, found.hidden) == ("50% off\nMy lamp is broken.", "") or found.visible.split() == [
         "50%", "off", "My", "lamp", "is", "broken.",

@@ -1,6 +1,6 @@
-"""Whose a point is: by the id that its own payload gives, and by the types of its fields.
+"""Whether Millrace wrote a point: by the id that its own payload gives, and by the types of its fields.
 
-A green run does not prove that every reader asks; the contract suites of foreign points are for that.
+A green run does not prove that every reader checks it; the contract suites of foreign points do.
 """
 
 from uuid import UUID, uuid4
@@ -17,14 +17,14 @@ ONE = point_id("acme", "tickets", "T-1")
 
 
 def payload(*events: dict[str, object]) -> dict[str, object]:
-    """Return what is stored after these events."""
+    """Return the stored payload after these events."""
     parts = Assembly()
     for at, fields in enumerate(events or [event(attributes={"floor": 3, "share": 0.5, "vip": True, "none": None})]):
         parts.settle(record(fields, at))
     return dict(parts.collection.points[ONE].payload)
 
 
-def test_what_a_worker_writes_is_ours() -> None:
+def test_a_point_that_a_worker_writes_is_recognised() -> None:
     assert TICKETS.name in STREAMS
     solved = event(reason="solved", resolution="Sent again.", agent_label="delivery", satisfaction=5, event_version=2)
     for events in ([event()], [event(), solved], [event(), deleted(event_version=2)]):
@@ -32,7 +32,7 @@ def test_what_a_worker_writes_is_ours() -> None:
     assert TICKETS.points.foreign_reason(ONE, payload()) is None
 
 
-def test_another_id_than_that_of_its_ticket_is_foreign() -> None:
+def test_an_id_other_than_that_of_its_ticket_is_foreign() -> None:
     held = payload()
     assert TICKETS.points.foreign_reason(7, held) == "its id is an integer"
     for which in (uuid4(), UUID(int=7), point_id("other", "tickets", "T-1"), point_id("acme", "calls", "T-1")):
@@ -71,7 +71,7 @@ def test_a_field_that_is_missing_is_named(name: str) -> None:
     assert TICKETS.points.foreign_reason(ONE, held) == f"its field {name} is missing"
 
 
-def test_fields_that_others_add_are_let_be() -> None:
+def test_additional_fields_of_other_programs_are_ignored() -> None:
     deep: list[object] = []
     for _ in range(20_000):
         deep = [deep]

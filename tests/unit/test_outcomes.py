@@ -1,6 +1,6 @@
-"""The ledger's ranges by example; the round trip is a law in `tests/property`.
+"""The ledger's ranges by example; the round trip is tested in `tests/property`.
 
-A green run does not prove that the ledger is complete; the audit's tests are for that.
+A green run does not prove that the ledger is complete; the audit's tests check that.
 """
 
 from datetime import UTC, datetime
@@ -24,19 +24,19 @@ R, D = Outcome.ROUTED, Outcome.DELETED
         ([(0, R), (1, R), (2, D), (3, D)], [(0, 1, R), (2, 3, D)]),
     ],
 )
-def test_neighbours_with_one_outcome_are_one_range(
+def test_adjacent_offsets_with_one_outcome_are_one_range(
     pairs: list[tuple[int, Outcome]], ranges: list[tuple[int, int, Outcome]]
 ) -> None:
     assert [(span.first, span.last, span.outcome) for span in to_ranges(pairs)] == ranges
 
 
 @pytest.mark.parametrize(("first", "last"), [(5, 4), (-1, 0)])
-def test_a_range_that_is_none_is_refused(first: int, last: int) -> None:
+def test_an_invalid_range_is_refused(first: int, last: int) -> None:
     with pytest.raises(ValidationError):
         OffsetRange(first=first, last=last, outcome=R)
 
 
-def test_an_entry_says_something() -> None:
+def test_an_empty_entry_is_refused() -> None:
     with pytest.raises(ValidationError, match="ranges"):
         LedgerEntry(stream="tickets", topic="tickets", partition=0, ranges=(), model="x", settled_at=datetime.now(UTC))
 

@@ -1,4 +1,4 @@
-"""Making one thing ahead, on a real thread: never more than one, and failures come out where they can be handled.
+"""Preparing one thing ahead, on a real thread: never more than one, and failures surface where they can be handled.
 
 A green run does not prove the absence of races; waits here are on events, bounded, and a hang would fail the test.
 """
@@ -13,7 +13,7 @@ PATIENCE_S = 10.0
 
 
 class Counting:
-    """Makes 1, 2, 3, ... and lets a test wait until so many were begun."""
+    """Makes 1, 2, 3, ... and lets a test wait until N of them were begun."""
 
     def __init__(self, limit: int = 1_000) -> None:
         self.made, self.limit, self.beats = 0, limit, 0
@@ -40,7 +40,7 @@ class Counting:
             return self.changed.wait_for(lambda: self.made >= made, PATIENCE_S)
 
 
-def test_exactly_one_thing_is_made_ahead() -> None:
+def test_exactly_one_item_is_prepared_ahead() -> None:
     counting = Counting()
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()
@@ -53,7 +53,7 @@ def test_exactly_one_thing_is_made_ahead() -> None:
     overlap.stop()
 
 
-def test_things_come_in_order() -> None:
+def test_items_come_in_order() -> None:
     counting = Counting(limit=50)
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()
@@ -61,7 +61,7 @@ def test_things_come_in_order() -> None:
     overlap.stop()
 
 
-def test_when_nothing_comes_in_time_there_is_nothing() -> None:
+def test_if_nothing_comes_in_time_nothing_is_returned() -> None:
     counting = Counting()
     counting.gate.clear()
     overlap = Overlap(counting.make, counting.beat)
@@ -72,7 +72,7 @@ def test_when_nothing_comes_in_time_there_is_nothing() -> None:
     overlap.stop()
 
 
-def test_an_exception_surfaces_in_take_and_again() -> None:
+def test_an_exception_is_raised_by_take_and_again() -> None:
     def make() -> int:
         raise ZeroDivisionError
 
@@ -84,7 +84,7 @@ def test_an_exception_surfaces_in_take_and_again() -> None:
     overlap.stop()
 
 
-def test_what_was_made_before_the_exception_is_handed_over_first() -> None:
+def test_items_made_before_the_exception_are_handed_over_first() -> None:
     pending = iter([1])
     overlap: Overlap[int] = Overlap(lambda: next(pending), lambda: None)
     overlap.start()
@@ -94,7 +94,7 @@ def test_what_was_made_before_the_exception_is_handed_over_first() -> None:
     overlap.stop()
 
 
-def test_a_stop_ends_the_thread_and_drops_what_was_made() -> None:
+def test_a_stop_ends_the_thread_and_drops_what_it_made() -> None:
     counting = Counting()
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()
@@ -104,7 +104,7 @@ def test_a_stop_ends_the_thread_and_drops_what_was_made() -> None:
     assert not overlap._thread.is_alive()
 
 
-def test_each_making_has_its_heartbeat() -> None:
+def test_each_item_made_gives_a_heartbeat() -> None:
     counting = Counting(limit=3)
     overlap = Overlap(counting.make, counting.beat)
     overlap.start()

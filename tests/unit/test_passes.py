@@ -1,6 +1,6 @@
-"""Forward passes of any model: the limit of cost, running out of memory, and a dead device.
+"""Forward passes of any model: the cost limit, running out of memory, and a device that failed.
 
-A green run does not prove that a real device reports its failures by these exceptions and words.
+A green run does not prove that a real device reports its failures with these exceptions and words.
 """
 
 import numpy as np
@@ -18,13 +18,13 @@ COSTS = [3.0, 1.0, 2.0, 1.0, 8.0, 1.0]
 
 
 class Device:
-    """Gives each piece a vector of its number; holds so many pieces at once."""
+    """Gives each piece a vector of its number; holds at most N pieces at once."""
 
     def __init__(self, room: int = 1_000) -> None:
         self.room, self.groups = room, list[list[int]]()
 
     def forward(self, group: list[int]) -> Matrix:
-        """Compute, or run out of memory."""
+        """Compute the vectors, or run out of memory."""
         self.groups.append(group)
         if len(group) > self.room:
             raise torch.OutOfMemoryError("out of memory")
@@ -32,7 +32,7 @@ class Device:
 
 
 def expected(pieces: int) -> list[list[float]]:
-    """Return what `Device` gives."""
+    """Return the vectors that `Device` gives."""
     return [[piece, piece] for piece in range(pieces)]
 
 
@@ -45,7 +45,7 @@ def test_vectors_come_in_the_order_of_the_pieces(cut: Cut, limit: float) -> None
 
 
 @CUTS
-def test_no_piece_is_no_pass(cut: Cut) -> None:
+def test_no_pieces_need_no_pass(cut: Cut) -> None:
     device = Device()
     assert Passes(cut, 10, "pixels").run([], 2, device.forward).shape == (0, 2)
     assert device.groups == []
@@ -53,7 +53,7 @@ def test_no_piece_is_no_pass(cut: Cut) -> None:
 
 @CUTS
 @pytest.mark.parametrize("room", [1, 2, 5])
-def test_out_of_memory_halves_the_limit_for_good_and_loses_no_piece(cut: Cut, room: int) -> None:
+def test_out_of_memory_halves_the_limit_permanently_and_loses_no_piece(cut: Cut, room: int) -> None:
     device, passes = Device(room), Passes(cut, 64, "pixels")
     assert passes.run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
     assert passes.limit < 64
@@ -62,21 +62,21 @@ def test_out_of_memory_halves_the_limit_for_good_and_loses_no_piece(cut: Cut, ro
     assert max(len(group) for group in device.groups[before:]) <= room, "the second run knows the device's size"
 
 
-def test_what_was_computed_before_memory_ran_out_is_not_computed_again() -> None:
+def test_pieces_computed_before_memory_ran_out_are_not_computed_again() -> None:
     device = Device(room=2)
     Passes(cut_summed, 4, "pixels").run([2.0, 2.0, 1.0, 1.0, 1.0, 1.0], 2, device.forward)
     done = [group for group in device.groups if len(group) <= 2]
     assert sorted(piece for group in done for piece in group) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_piece_that_does_not_fit_alone_is_an_error_of_its_own() -> None:
+def test_a_piece_that_does_not_fit_alone_has_its_own_error() -> None:
     device, passes = Device(room=0), Passes(cut_padded, 10, "tokens")
     with pytest.raises(torch.OutOfMemoryError):
         passes.run([20.0], 2, device.forward)
     assert passes.limit == 10
 
 
-def test_a_dead_device_is_lost() -> None:
+def test_a_dead_device_is_reported_as_lost() -> None:
     def forward(group: list[int]) -> Matrix:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -92,7 +92,7 @@ def test_any_other_failure_is_passed_on() -> None:
         Passes(cut_padded, 10, "tokens").run(COSTS, 2, forward)
 
 
-def test_a_model_of_pictures_gives_the_same_vectors_with_little_memory() -> None:
+def test_a_picture_model_gives_the_same_vectors_with_little_memory() -> None:
     pictures = [drawn(seed, 6 + seed, 8) for seed in range(7)]
     model = PictureModel(limit_pixels=100_000)
     plain = model.embed(pictures).vectors

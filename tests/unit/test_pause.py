@@ -1,7 +1,7 @@
-"""Pausing by hand: what the loop does, who may ask for it, and how the command waits.
+"""Pausing by hand: the loop's reaction, who may request it, and how the command waits.
 
-A green run does not prove that a group leaves a paused worker its partitions (`tests/flow/test_pause.py` looks), nor what a
-proxy that leaves no trace in its requests lets through.
+A green run does not prove that a group leaves a paused worker its partitions (`tests/flow/test_pause.py` checks it),
+nor which requests get through a proxy that adds no header to them.
 """
 
 import json
@@ -34,7 +34,7 @@ HERE = "127.0.0.1"
 
 
 class Looking(ManualClock):
-    """A clock that lets a test look at the worker at each wait, and ends a run that would wait for ever."""
+    """A clock that lets a test look at the worker at each wait, and ends a run that would wait forever."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Looking(ManualClock):
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         if not event.is_set():
             self.look()
-        assert len(self.waits) < 100, "nobody ended the wait"
+        assert len(self.waits) < 100, "the wait was never ended"
         return super().wait(event, timeout_s)
 
 
@@ -61,13 +61,13 @@ def assembly(records: int = 6, batch: int = 2) -> tuple[Assembly, Looking]:
     return parts, clock
 
 
-def test_a_paused_worker_says_so_touches_nothing_and_stays_alive() -> None:
+def test_a_paused_worker_reports_it_changes_nothing_and_stays_alive() -> None:
     parts, clock = assembly()
     seen: list[tuple[str | None, bool, list[str]]] = []
 
-    def look() -> None:  # the thread that prepares keeps real time, so only the loop's own heartbeat is looked at
+    def look() -> None:  # the preparing thread uses real time, so only the loop's own heartbeat is checked
         seen.append((parts.lifecycle.not_ready()["operator"], "process" in parts.lifecycle.stuck(), parts.effects[:]))
-        if clock.seconds > 1_500:  # far beyond what makes a thread stuck
+        if clock.seconds > 1_500:  # far longer than the limit for a stuck thread
             parts.lifecycle.resume()
 
     clock.look = look
@@ -77,7 +77,7 @@ def test_a_paused_worker_says_so_touches_nothing_and_stays_alive() -> None:
     assert len(seen) > 1
     paused = ("paused by hand since 2026-01-01T00:16:40Z", False, ["pause"])
     assert [each for each in seen if each != paused] == []
-    assert [each.offset for each in parts.source.committed] == list(range(6)), "all is done once it goes on"
+    assert [each.offset for each in parts.source.committed] == list(range(6)), "all records are settled once it resumes"
 
 
 def test_the_batch_in_hand_is_committed_first_and_nothing_is_done_twice() -> None:
@@ -103,7 +103,7 @@ def test_the_batch_in_hand_is_committed_first_and_nothing_is_done_twice() -> Non
     assert len(parts.results()) == 6
 
 
-def test_the_length_of_a_pause_is_told() -> None:
+def test_the_length_of_a_pause_is_reported() -> None:
     parts, clock = assembly()
     clock.look = lambda: parts.lifecycle.resume() if len(clock.waits) == 8 else None
     parts.lifecycle.pause()
@@ -135,18 +135,18 @@ def test_a_pause_during_an_outage_waits_until_the_batch_is_committed() -> None:
     assert len(parts.source.committed) == 2
 
 
-# --- who may ask ---
+# --- who may request it ---
 
 
 class Port:
-    """A probe server whose worker does not run: what it asks of the lifecycle shows."""
+    """A probe server whose worker does not run; the requests show in the lifecycle."""
 
     def __init__(self, host: str = HERE) -> None:
         self.lifecycle = Lifecycle(ManualClock(), stuck_after_s=10)
         self.server = ProbeServer(host, 0, {"tickets": self.lifecycle}, Registry())
 
     def ask(self, method: str, path: str, source: str = HERE, **headers: str) -> int:
-        """Return the status."""
+        """Send a request and return the status."""
         connection = HTTPConnection(source, self.server.port, timeout=10, source_address=(source, 0))
         try:
             connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -157,7 +157,7 @@ class Port:
 
 @pytest.fixture(scope="module")
 def open_port() -> Iterator[Port]:
-    """Give a server that is bound to every address, as in a container."""
+    """Yield a server that is bound to every address, as in a container."""
     made = Port("0.0.0.0")  # noqa: S104  (what a container binds)
     yield made
     made.server.close()
@@ -165,7 +165,7 @@ def open_port() -> Iterator[Port]:
 
 @pytest.fixture
 def port(open_port: Port) -> Iterator[Port]:
-    """Give the server, and forget afterwards what was asked of it."""
+    """Yield the server, and reset its lifecycle afterwards."""
     open_port.lifecycle.set_not_ready("worker", "starting")
     yield open_port
     open_port.lifecycle.resume()
@@ -193,7 +193,7 @@ def test_this_machine_may_pause_and_resume(port: Port) -> None:
     ],
     ids=str,
 )
-def test_a_web_page_or_a_proxy_may_not(port: Port, headers: dict[str, str]) -> None:
+def test_a_web_page_or_a_proxy_may_not_pause_or_resume(port: Port, headers: dict[str, str]) -> None:
     assert port.ask("POST", "/pause", **headers) == 403
     assert not port.lifecycle.pause_wanted
     port.lifecycle.pause()
@@ -201,7 +201,7 @@ def test_a_web_page_or_a_proxy_may_not(port: Port, headers: dict[str, str]) -> N
     assert port.lifecycle.pause_wanted
 
 
-def test_another_address_may_not_and_still_gets_the_probes(port: Port) -> None:
+def test_another_address_may_not_pause_and_still_gets_the_probes(port: Port) -> None:
     other = "127.0.0.2"
     assert port.ask("POST", "/pause", other, Host=f"{HERE}:{port.server.port}") == 403
     assert port.ask("POST", "/pause", other) == 403
@@ -209,7 +209,7 @@ def test_another_address_may_not_and_still_gets_the_probes(port: Port) -> None:
     assert port.ask("GET", "/healthz", other) == 200
 
 
-def test_asking_how_it_is_changes_nothing(port: Port) -> None:
+def test_requests_with_another_method_or_path_change_nothing(port: Port) -> None:
     for method, path, status in [("GET", "/pause", 200), ("GET", "/resume", 200), ("POST", "/healthz", 404)]:
         assert port.ask(method, path) == status
     assert not port.lifecycle.pause_wanted
@@ -218,7 +218,7 @@ def test_asking_how_it_is_changes_nothing(port: Port) -> None:
     assert port.lifecycle.pause_wanted
 
 
-# --- the command's side ---
+# --- the side of the command ---
 
 
 def control(port: Port) -> WorkerControl:
@@ -226,7 +226,7 @@ def control(port: Port) -> WorkerControl:
 
 
 class Worker(ManualClock):
-    """Does at a wait what the worker's loop would do meanwhile."""
+    """Does during a wait what the worker's loop would do in that time."""
 
     def __init__(self, do: Callable[[], None]) -> None:
         super().__init__()
@@ -238,18 +238,18 @@ class Worker(ManualClock):
         return super().wait(event, timeout_s)
 
 
-def test_the_command_waits_until_the_worker_has_paused_and_gone_on(port: Port) -> None:
+def test_the_command_waits_until_the_worker_has_paused_or_resumed(port: Port) -> None:
     clock = Worker(lambda: port.lifecycle.set_not_ready("operator", "paused by hand since noon"))
     assert control(port).pause(clock, 30) == "paused by hand since noon"
     assert len(clock.waits) == 4
     assert control(port).faults()["operator"] == "paused by hand since noon"
-    assert control(port).pause(clock, 30) == "paused by hand since noon", "paused already: nothing to wait for"
+    assert control(port).pause(clock, 30) == "paused by hand since noon", "it is paused already: nothing to wait for"
     assert len(clock.waits) == 4
     control(port).resume(Worker(lambda: port.lifecycle.set_ready("operator")), 30)
     assert not port.lifecycle.pause_wanted
 
 
-def test_a_worker_that_cannot_finish_its_batch_is_told_with_its_reason(port: Port) -> None:
+def test_a_worker_that_cannot_finish_its_batch_is_reported_with_its_reason(port: Port) -> None:
     port.lifecycle.set_ready("worker")
     port.lifecycle.set_not_ready("store", "store is unavailable: away")
     with pytest.raises(
@@ -264,33 +264,33 @@ def test_a_pause_that_somebody_else_ends_is_not_waited_for(port: Port) -> None:
         control(port).pause(Worker(port.lifecycle.resume), 30)
 
 
-def test_a_worker_that_still_pauses_is_told(port: Port) -> None:
+def test_a_worker_that_is_still_paused_is_reported(port: Port) -> None:
     port.lifecycle.set_not_ready("operator", "paused by hand since noon")
     with pytest.raises(Unavailable, match="it is still paused: paused by hand since noon"):
         control(port).resume(ManualClock(), 5)
 
 
-def test_nobody_there_is_unavailable() -> None:
+def test_a_port_where_nothing_listens_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="nothing answers at 127"):
         WorkerControl(HERE, free_ports(1)[0]).pause(SystemClock(), 30)
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
-def test_the_command_ends_with_3_where_nobody_answers(command: str, tmp_path: Path) -> None:
+def test_the_command_exits_with_3_when_nothing_answers(command: str, tmp_path: Path) -> None:
     ended = millrace(command, "--port", str(free_ports(1)[0]), folder=tmp_path)
     assert (ended.returncode, ended.stdout) == (3, "")
     assert "nothing answers at 127.0.0.1:" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_port_of_the_worker_s_own_choice_must_be_named() -> None:
+def test_a_port_that_the_worker_chose_itself_must_be_named() -> None:
     with pytest.raises(Fatal, match="--port"):
         WorkerControl.of(OperationSettings(port=0))
     assert WorkerControl.of(OperationSettings(port=0), 9500) == WorkerControl(HERE, 9500)
     assert WorkerControl.of(OperationSettings(host="10.0.0.5")) == WorkerControl("10.0.0.5", 9400)
 
 
-def test_a_refusal_says_where_to_run_the_command() -> None:
+def test_a_refusal_states_where_to_run_the_command() -> None:
     port = Port("127.0.0.2")
     port.server._server.server_address = ("elsewhere", 0)
     try:
@@ -302,7 +302,7 @@ def test_a_refusal_says_where_to_run_the_command() -> None:
 
 @contextmanager
 def other_program(status: int, body: bytes) -> Iterator[WorkerControl]:
-    """Give a port at which something else answers everything alike."""
+    """Yield a port at which another program gives the same answer to every request."""
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -327,7 +327,7 @@ def other_program(status: int, body: bytes) -> Iterator[WorkerControl]:
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[1]", json.dumps({"ok": True}).encode()])
-def test_another_program_at_the_port_is_not_taken_for_a_worker(body: bytes) -> None:
+def test_another_program_at_the_port_is_not_mistaken_for_a_worker(body: bytes) -> None:
     with other_program(200, body) as other, pytest.raises(NotAWorker, match="is not a Millrace worker"):
         other.faults()
 
@@ -341,12 +341,12 @@ def test_another_program_is_neither_paused_nor_resumed(status: int, body: bytes)
                 ask(ManualClock(), 5)
 
 
-def test_what_a_worker_says_counts_only_with_its_status() -> None:
+def test_the_body_of_an_answer_counts_only_with_the_right_status() -> None:
     with other_program(404, b'{"wanted": false, "paused": null}') as other, pytest.raises(NotAWorker):
         other.resume(ManualClock(), 5)
 
 
-def test_resumed_it_goes_on_and_what_else_keeps_it_from_being_ready_is_told(port: Port) -> None:
+def test_after_resume_the_other_reasons_for_not_being_ready_are_shown(port: Port) -> None:
     port.lifecycle.pause()
     port.lifecycle.set_ready("worker")
     port.lifecycle.set_not_ready("store", "store is unavailable: away")

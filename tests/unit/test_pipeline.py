@@ -1,7 +1,7 @@
-"""The pipeline's law: one outcome per record, in order, whatever the records are, and no work done twice.
+"""The pipeline's rule: one outcome per record, in order, whatever the records are, and no work done twice.
 
-A green run does not prove anything about the real store's guard, about the model, or about what is published: it shows
-what the pipeline decides, over a store in memory.
+A green run does not prove anything about the real store's guard, about the model, or about the published results: it
+shows the decisions of the pipeline, over a store in memory.
 """
 
 from collections.abc import Sequence
@@ -55,14 +55,14 @@ def test_only_the_newest_version_in_a_batch_is_written() -> None:
     assert [each.point.version for each in settled if each.point] == [3]
 
 
-def test_versions_of_different_tickets_do_not_meet() -> None:
+def test_versions_of_different_tickets_do_not_affect_each_other() -> None:
     first, second, third = event(), event(ticket_id="T-2", event_version=9), event(tenant_id="other", event_version=5)
     settled = Assembly().process(record(first, 0), record(second, 1), record(third, 2))
     assert outcomes(settled) == [Outcome.ROUTED] * 3
     assert len({each.point_id for each in settled}) == 3
 
 
-def test_what_is_older_than_the_store_is_superseded_and_not_embedded() -> None:
+def test_a_version_older_than_the_store_is_superseded_and_not_embedded() -> None:
     parts = Assembly()
     parts.settle(record(event(event_version=5)))
     parts.model.calls.clear()
@@ -116,7 +116,7 @@ def test_a_poison_text_falls_back_to_the_next_older_version() -> None:
     assert parts.collection.points[point_id("acme", "tickets", "T-1")].version == 2
 
 
-def test_a_rejection_carries_its_reason_to_settle() -> None:
+def test_a_rejection_reaches_settle_with_its_reason() -> None:
     settled = Assembly().process(record(event(subject=5)))
     failure = settled[0].failure
     assert failure is not None
@@ -135,7 +135,7 @@ def test_a_newer_schema_blocks_the_batch_and_blames_no_record() -> None:
     assert parts.effects == []
 
 
-class SearchAway(FakeCollection):
+class UnavailableSearch(FakeCollection):
     """A collection whose first searches fail."""
 
     away = 2
@@ -148,7 +148,7 @@ class SearchAway(FakeCollection):
 
 
 def test_after_an_outage_nothing_is_embedded_twice_and_nothing_is_counted_twice() -> None:
-    parts = Assembly(collection=SearchAway())
+    parts = Assembly(collection=UnavailableSearch())
     batch = parts.pipeline.prepare([record(event(), 0), record(event(body="Another."), 1)])
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -159,7 +159,7 @@ def test_after_an_outage_nothing_is_embedded_twice_and_nothing_is_counted_twice(
     assert parts.reported.named("version_conflict") == [(1,)]
 
 
-def test_a_store_that_cannot_be_read_is_no_record_s_fault() -> None:
+def test_a_store_that_cannot_be_read_blames_no_record() -> None:
     parts = Assembly()
     parts.collection.failures = [Unavailable("store", "away")]
     batch = parts.pipeline.prepare([record(event())])
@@ -170,7 +170,7 @@ def test_a_store_that_cannot_be_read_is_no_record_s_fault() -> None:
     assert outcomes(batch.settled) == [Outcome.ROUTED]
 
 
-def test_a_dead_device_is_no_record_s_fault() -> None:
+def test_a_failed_device_blames_no_record() -> None:
     parts = Assembly()
     parts.model.dead = DeviceLost("gone")
     with pytest.raises(DeviceLost):
@@ -178,7 +178,7 @@ def test_a_dead_device_is_no_record_s_fault() -> None:
 
 
 def test_a_result_that_may_not_have_been_published_is_not_lost_to_a_newer_version_in_the_batch() -> None:
-    """Version 1 was written, the worker died before it published; then 1 and 2 are read in one batch."""
+    """Version 1 was written and the worker died before it published; then 1 and 2 are read in one batch."""
     parts = Assembly()
     crashed = parts.process(record(event(event_version=1), 0))
     parts.collection.upsert([each.point for each in crashed if each.point is not None])

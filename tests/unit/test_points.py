@@ -14,7 +14,7 @@ from schemas.points import POINT_NAMESPACE, point_id
 from schemas.tickets import TicketPayload, TicketTombstone
 
 
-def test_an_id_stays_what_it_is_between_releases() -> None:
+def test_an_id_stays_the_same_between_releases() -> None:
     assert str(POINT_NAMESPACE) == "6f1d2f0c-6f0b-5a53-9a55-0f1f3a0c8a2e"
     assert str(point_id("acme", "tickets", "T-1")) == "3fde3aa2-a889-573c-9720-aeae0e5889e6"
     assert point_id("acme", "tickets", "T-1").version == 5
@@ -59,7 +59,7 @@ def test_a_wrong_payload_is_refused(changes: dict[str, Any]) -> None:
         payload(**changes)
 
 
-def test_a_tombstone_has_no_room_for_a_text() -> None:
+def test_a_tombstone_has_no_field_for_a_text() -> None:
     assert set(TicketTombstone.model_fields) == {
         "tenant_id", "ticket_id", "event_version", "deleted", "content_digest",
     }  # fmt: skip

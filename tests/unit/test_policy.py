@@ -1,6 +1,6 @@
-"""The routing.toml: what is inherited from where, what is refused, and the line that the error names.
+"""routing.toml: where each value is inherited from, what is refused, and the line that the error names.
 
-A green run does not prove that errors of TOML itself name the line that a person would look at: those are tomllib's.
+A green run does not prove that TOML syntax errors name the line that a person would expect: those come from tomllib.
 """
 
 import re
@@ -24,7 +24,7 @@ def load(folder: Path, text: str) -> Policy:
 
 
 def refused(folder: Path, text: str) -> str:
-    """Return what the error says after the file's name."""
+    """Return the error text after the file's name."""
     with pytest.raises(Fatal) as caught:
         load(folder, text)
     assert str(caught.value).startswith(str(folder / "routing.toml"))
@@ -37,7 +37,7 @@ def test_the_packaged_file_sends_a_label_to_the_queue_of_its_name() -> None:
     assert (policy.labels, policy.tenants) == (frozenset(), frozenset())
 
 
-def test_every_key_the_packaged_file_explains_is_one(tmp_path: Path) -> None:
+def test_every_key_that_the_packaged_file_explains_is_valid(tmp_path: Path) -> None:
     packaged = Path(Policy.load(None).source).read_text(encoding="utf-8")
     text = "\n".join(re.findall(r"^# (\[.+|\w+ = .+)$", packaged, re.MULTILINE))
     policy = load(tmp_path, DEFAULT + text)
@@ -45,7 +45,7 @@ def test_every_key_the_packaged_file_explains_is_one(tmp_path: Path) -> None:
     assert policy.rule("other", "card.lost") == Rule("cards", "low", 0.8, 0.4, True)
 
 
-def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+def test_the_digest_covers_the_bytes_of_the_file(tmp_path: Path) -> None:
     assert load(tmp_path, DEFAULT).sha256 == sha256(DEFAULT.encode()).hexdigest()
     assert load(tmp_path, DEFAULT + "# a comment\n").sha256 != sha256(DEFAULT.encode()).hexdigest()
 
@@ -121,7 +121,7 @@ def test_each_field_comes_from_the_nearest_row_that_has_it(
         ("[labels.x\n", 4, "Expected ']'"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_line(rest: str, line: int, says: str, tmp_path: Path) -> None:
+def test_an_invalid_file_is_refused_with_its_line(rest: str, line: int, says: str, tmp_path: Path) -> None:
     reported = refused(tmp_path, DEFAULT + rest)
     assert reported.startswith(f", line {line}: ")
     assert says in reported
@@ -136,11 +136,11 @@ def test_what_is_wrong_is_refused_with_its_line(rest: str, line: int, says: str,
         ("auto_at = " + "[" * 5_000, ": "),
     ],
 )
-def test_where_no_line_is_known_none_is_named(text: str, says: str, tmp_path: Path) -> None:
+def test_without_a_known_line_the_error_names_no_line(text: str, says: str, tmp_path: Path) -> None:
     assert refused(tmp_path, text).startswith(says)
 
 
-def test_the_first_of_several_faults_is_told(tmp_path: Path) -> None:
+def test_the_first_of_several_faults_is_reported(tmp_path: Path) -> None:
     reported = refused(tmp_path, DEFAULT + "[tenants.t.labels.x]\nqueue = 1\n[labels.y]\nqueue = 2\nauto_at = 3\n")
     assert reported.startswith(", line 5: ")
     assert reported.endswith("(and 2 more)")
@@ -157,7 +157,7 @@ def test_the_first_of_several_faults_is_told(tmp_path: Path) -> None:
         ("[tenants.t.default]\nreview_at = 0.85", 5, ("[tenants.t.default], line 5", "[default], line 2")),
     ],
 )
-def test_thresholds_that_contradict_each_other_once_inherited(
+def test_thresholds_that_contradict_each_other_after_inheritance_are_refused(
     rest: str, line: int, places: tuple[str, str], tmp_path: Path
 ) -> None:
     reported = refused(tmp_path, DEFAULT + rest)
@@ -178,18 +178,18 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path: Path) -> N
         Policy.load(file)
 
 
-def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "routing.toml"
     file.write_bytes(b"\xef\xbb\xbf" + DEFAULT.encode())
     assert Policy.load(file).rule("t", "x").auto_at == 0.8
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"gone\.toml cannot be read: No such file"):
         Policy.load(tmp_path / "gone.toml")
 
 
-def test_a_head_s_labels_all_need_a_row(tmp_path: Path) -> None:
+def test_all_labels_of_a_head_need_a_row(tmp_path: Path) -> None:
     policy = load(tmp_path, DEFAULT + "[labels.a]\n[tenants.t.labels.b]\n")
     policy.check_labels(["a"])
     with pytest.raises(Fatal, match=r"no row for 2 of the head's labels: add \[labels\.\"a b\"\], \[labels\.b\], or"):
@@ -210,6 +210,6 @@ def test_a_proposal_is_a_policy_with_a_row_for_each_label(tmp_path: Path) -> Non
     assert policy.rule("t", "a.b") == Rule("a.b", None, 0.91, 0.3, False)
 
 
-def test_an_array_of_tables_has_the_line_of_its_first() -> None:
+def test_an_array_of_tables_has_the_line_of_its_first_table() -> None:
     lines = Lines("[[a]]\nb = 1\n[[a]]\nc = 2\n[a.d]\n")
     assert [lines.of(path) for path in [("a",), ("a", "b"), ("a", "c"), ("a", "d"), ("e",)]] == [1, 2, 4, 5, None]

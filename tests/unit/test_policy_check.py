@@ -1,6 +1,6 @@
-"""What `millrace policy check` counts: actions, shares, precision, by label, and what it warns of.
+"""What `millrace policy check` counts: actions, shares, precision, by label, and its warnings.
 
-A green run does not prove that a head's figures on one file hold for another.
+A green run does not prove that a head's figures on one file are true for another.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_each_text_is_judged_and_compared(tmp_path: Path) -> None:
     }
 
 
-def test_by_label_it_is_the_head_s_first_label_that_counts(tmp_path: Path) -> None:
+def test_by_label_the_first_label_of_the_head_counts(tmp_path: Path) -> None:
     labels = policy_report(found(tmp_path), by_label=True)["labels"]
     assert list(labels) == ["a", "b", "c"]
     assert labels["a"]["auto"] == {"texts": 2, "share": 2 / 6, "precision": 0.5}
@@ -64,13 +64,13 @@ def test_by_label_it_is_the_head_s_first_label_that_counts(tmp_path: Path) -> No
     assert sum(len(group) for group in by_first_label(found(tmp_path)).values()) == len(ROWS)
 
 
-def test_a_change_of_the_policy_shows(tmp_path: Path) -> None:
+def test_a_change_of_the_policy_changes_the_figures(tmp_path: Path) -> None:
     reported = policy_report(found(tmp_path, "[tenants.t.labels.a]\nnever_auto = true\n", "t"), by_label=False)
     assert reported["actions"]["auto"]["texts"] == 1
     assert reported["reasons"]["never_auto"] == 2
 
 
-def test_what_makes_the_figures_mean_less_is_told(tmp_path: Path) -> None:
+def test_everything_that_weakens_the_figures_is_reported(tmp_path: Path) -> None:
     tried = policy(tmp_path, "[labels.d]\n[tenants.t.labels.'e f']\n")
     truth = ["a", "x", "x", "y"]
     strange, rows, tenant = warnings(HEAD, tried, truth, "nobody")
@@ -81,6 +81,6 @@ def test_what_makes_the_figures_mean_less_is_told(tmp_path: Path) -> None:
     assert list(warnings(HEAD, policy(tmp_path, "[tenants.t.default]\n"), ["a"], "t")) == []
 
 
-def test_of_equal_probabilities_the_head_s_first_label_leads() -> None:
+def test_of_equal_probabilities_the_first_label_of_the_head_leads() -> None:
     shares = ranked(("b", "a", "c"), np.array([0.25, 0.25, 0.5], np.float32))
     assert shares == [("c", 0.5), ("b", 0.25), ("a", 0.25)]

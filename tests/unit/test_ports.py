@@ -1,7 +1,8 @@
-"""The real classes and the stand-ins have what the broker's ports promise.
+"""The real classes and the stand-ins have the members that the broker's ports require.
 
-The annotations are the test: mypy compares every signature with the port's. What runs only finds a member that is missing.
-A green run does not prove that anything behaves as promised: the contract suite on brokers is for that.
+The annotations are the test: mypy compares every signature with the port's. The code that runs only finds a missing
+member. A green run does not prove that anything behaves as the ports require: the contract suite on brokers checks
+that.
 """
 
 import pytest
@@ -37,11 +38,11 @@ def test_a_class_has_every_member_of_its_port(port: type, real: type) -> None:
 
 
 @pytest.mark.parametrize("port", [Source, Sink, Reader])
-def test_every_member_of_a_port_is_explained(port: type) -> None:
+def test_every_member_of_a_port_has_a_docstring(port: type) -> None:
     assert [name for name in promised(port) if not (getattr(port, name).__doc__ or "").strip()] == []
 
 
-def test_of_a_source_every_member_says_whether_it_blocks_and_which_thread_asks() -> None:
+def test_every_member_of_a_source_documents_whether_it_blocks_and_which_thread_calls_it() -> None:
     explained = {name: getattr(Source, name).__doc__ or "" for name in promised(Source)}
     assert [name for name, text in explained.items() if "thread" not in text] == []
     assert [name for name, text in explained.items() if "block" not in text and "not wait for" not in text] == []

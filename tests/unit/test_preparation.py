@@ -1,4 +1,4 @@
-"""The preparation: its order and switches, attributes, ids, and that nothing raw leaves a worker.
+"""The preparation: its order and switches, attributes, ids, and that no raw text leaves a worker.
 
 A green run does not prove that names or postal addresses are hidden: they are not masked.
 """
@@ -38,7 +38,7 @@ def test_a_message_goes_through_every_step() -> None:
     assert reply.masked == {"[mail]": 1, "[card]": 1}
 
 
-def test_a_field_is_normalised_and_masked_only() -> None:
+def test_a_field_is_only_normalised_and_masked() -> None:
     assert PREPARER.field(" a\r\n> b\n-- \n<p>Jo</p> " + ALL) == "a\n> b\n-- \n<p>Jo</p> " + MASKED
 
 
@@ -66,7 +66,7 @@ def test_a_wrong_preparation_is_refused(wrong: dict[str, Any]) -> None:
         Preparation(**fields)
 
 
-def test_the_region_is_that_of_the_preparation() -> None:
+def test_the_region_comes_from_the_preparation() -> None:
     danish = Preparer(Preparation(version=3, phone_region="DK"))
     assert (danish.field("32 12 34 56"), PREPARER.field("32 12 34 56")) == ("[phone]", "32 12 34 56")
 
@@ -86,7 +86,7 @@ def test_the_region_is_that_of_the_preparation() -> None:
         (19.99, 19.99),
     ],
 )
-def test_attribute_values(value: Any, prepared: Any) -> None:
+def test_attribute_values_are_prepared(value: Any, prepared: Any) -> None:
     found = PREPARER.attributes({"a": value})["a"]
     assert found == prepared
     assert type(found) is type(prepared)
@@ -99,7 +99,7 @@ def test_attribute_names_are_masked_and_no_value_is_lost() -> None:
     assert list(prepared) == ["[mail]", "[mail] 2", "[mail] 2 2", "order"]
 
 
-def test_the_text_of_a_bare_subject_and_body_is_the_worker_s() -> None:
+def test_the_text_of_a_subject_and_body_alone_equals_the_worker_s() -> None:
     parts = Assembly()
     parts.settle(record(event(subject=f" Hi {MAIL}", body=LETTER)))
     assert parts.model.calls == [[PREPARER.embedded(f" Hi {MAIL}", LETTER)]]
@@ -112,7 +112,7 @@ def personal(**changes: Any) -> dict[str, Any]:
     return event(**(fields | {"satisfaction": 5} | changes))
 
 
-def test_nothing_raw_is_stored_embedded_or_published() -> None:
+def test_no_raw_text_is_stored_embedded_or_published() -> None:
     parts = Assembly(cache_bytes=1 << 20)
     parts.settle(record(personal(reason="solved", ticket_id="T-1", agent_label="billing"), 0))
     parts.settle(record(personal(ticket_id="T-2"), 1), record(personal(ticket_id="T-3", body=ALL), 2))
@@ -128,7 +128,7 @@ def test_nothing_raw_is_stored_embedded_or_published() -> None:
     assert "[mail]" in parts.results()[0].similar[0].subject
 
 
-def test_nothing_raw_is_logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_raw_text_is_logged(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
     Assembly().settle(record(personal()), record(personal(ticket_id="T-2", unknown=MAIL), 1))
     said = capsys.readouterr()
     assert not any(private in said.out + said.err + caplog.text for private in PRIVATE)
@@ -141,7 +141,7 @@ def test_a_dead_letter_keeps_the_original_bytes() -> None:
     assert [letter.value for letter in parts.delivered("tickets.dlq")] == [bad.value]
 
 
-def test_the_content_digest_is_of_the_event_as_it_came() -> None:
+def test_the_content_digest_covers_the_event_as_it_arrived() -> None:
     parts = Assembly()
     parts.settle(record(event(body=f"a {MAIL}"), 0))
     parts.settle(record(event(body="a al@example.com"), 1))

@@ -26,7 +26,7 @@ def test_a_record_becomes_an_item() -> None:
 
 
 @pytest.mark.parametrize("key", [None, b"", b"acme:T-2", b"acme", b"ACME:T-1", b"acme:T-1 ", b"\xff"])
-def test_a_key_that_is_not_the_ticket_s_is_refused(key: bytes | None) -> None:
+def test_a_key_that_does_not_belong_to_the_ticket_is_refused(key: bytes | None) -> None:
     with pytest.raises(Rejected) as caught:
         TICKETS.decode(record(event(), key=key))
     assert (caught.value.reason, caught.value.field) == (FailureReason.KEY_MISMATCH, "key")
@@ -39,12 +39,12 @@ def test_a_record_whose_headers_cannot_be_read_is_refused() -> None:
     assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_UTF8, "headers")
 
 
-def test_a_deletion_is_held_to_its_key_too() -> None:
+def test_the_key_of_a_deletion_is_checked_too() -> None:
     with pytest.raises(Rejected):
         TICKETS.decode(record(deleted(), key=b"acme:T-2"))
 
 
-def test_an_id_with_a_colon_has_a_key_that_can_be_taken_apart() -> None:
+def test_the_key_of_an_id_with_a_colon_can_be_split_again() -> None:
     assert TICKETS.decode(record(event(ticket_id="a:b"))).record.key == b"acme:a:b"
     assert (
         TICKETS.decode(record(event(ticket_id="caf\N{LATIN SMALL LETTER E WITH ACUTE}"))).record.key
@@ -78,14 +78,14 @@ def test_the_digests_of_an_item() -> None:
 @pytest.mark.parametrize(
     "changes", [{"body": "x"}, {"priority": "low"}, {"occurred_at": "2026-05-02T10:00:00Z"}, {"agent_label": "billing"}]
 )
-def test_the_content_changes_with_what_the_event_says(changes: dict[str, object]) -> None:
+def test_the_content_changes_with_the_statements_of_the_event(changes: dict[str, object]) -> None:
     assert prepared(**changes).content != prepared().content
 
 
 @pytest.mark.parametrize(
     "changes", [{"event_id": "another"}, {"occurred_at": "2026-05-01T12:00:00+02:00"}, {"language": None}]
 )
-def test_the_content_does_not_change_with_how_the_event_travelled(changes: dict[str, object]) -> None:
+def test_the_content_does_not_change_with_the_transport_of_the_event(changes: dict[str, object]) -> None:
     assert prepared(**changes).content == prepared().content
 
 

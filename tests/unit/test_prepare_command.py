@@ -19,7 +19,7 @@ MAIL = (
 KEPT = "My lamp broke, call [phone].\n\nOn Fri, Nov 28, 2025 at 3:57 PM Jo <[mail]> wrote:\n\n> Hi [b]"
 
 
-def test_json_has_both_texts_and_what_was_cut_and_masked(tmp_path: Path) -> None:
+def test_json_has_both_texts_and_the_cut_and_masked_parts(tmp_path: Path) -> None:
     file = tmp_path / "mail.txt"
     file.write_text(MAIL, encoding="utf-8")
     done = CliRunner().invoke(app, ["prepare", str(file), "--json"])
@@ -32,7 +32,7 @@ def test_json_has_both_texts_and_what_was_cut_and_masked(tmp_path: Path) -> None
     }
 
 
-def test_text_shows_the_same_and_no_colours_where_it_is_piped() -> None:
+def test_text_output_shows_the_same_without_colours_when_piped() -> None:
     done = CliRunner().invoke(app, ["prepare", "-"], input=MAIL)
     assert done.exit_code == 0
     for part in (f"kept\n{KEPT}\n", "embedded\nMy lamp broke", "cut: quotation\nOn Fri", "masked\nmail 1, phone 1"):
@@ -40,7 +40,7 @@ def test_text_shows_the_same_and_no_colours_where_it_is_piped() -> None:
     assert "\x1b[" not in done.stdout
 
 
-def test_what_is_hidden_in_a_page_and_a_forwarding_subject() -> None:
+def test_hidden_text_of_a_page_and_a_forwarding_subject() -> None:
     page = '<html><body><div style="display:none">50% off</div><p>My lamp is broken.</p></body></html>'
     done = json.loads(CliRunner().invoke(app, ["prepare", "-", "--json"], input=page).stdout)
     assert (done["embedded"], done["kept"]) == ("My lamp is broken.", "My lamp is broken.\n\n50% off")
@@ -58,13 +58,13 @@ def test_what_is_hidden_in_a_page_and_a_forwarding_subject() -> None:
         (b"x" * (TEXT_LIMIT_CHARS + 1), "is too long: the text of an event may have at most 100,000 characters"),
     ],
 )
-def test_what_cannot_be_a_message_is_refused(content: bytes, said: str) -> None:
+def test_input_that_cannot_be_a_message_is_refused(content: bytes, said: str) -> None:
     done = CliRunner().invoke(app, ["prepare", "-"], input=content)
     assert isinstance(done.exception, Fatal)
     assert said in str(done.exception)
 
 
-def test_a_file_that_is_not_there_and_one_with_a_mark_at_its_start(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_and_one_with_a_byte_order_mark(tmp_path: Path) -> None:
     missing = CliRunner().invoke(app, ["prepare", str(tmp_path / "none")])
     assert "cannot be read: No such file" in str(missing.exception)
     (tmp_path / "marked.txt").write_bytes(b"\xef\xbb\xbfhi")

@@ -1,6 +1,6 @@
-"""The HTTP port, over loopback: what each probe answers.
+"""The HTTP port, over loopback: the answer of each probe.
 
-A green run does not prove how a cluster reads the answers.
+A green run does not prove how a cluster interprets the answers.
 """
 
 import json
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 class Served:
-    """A probe server, and what it tells about."""
+    """A probe server, and the lifecycle that it reports."""
 
     def __init__(self) -> None:
         self.clock, registry = ManualClock(), Registry()
@@ -42,7 +42,7 @@ class Served:
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    """Give a server for one test."""
+    """Yield a server for one test."""
     made = Served()
     yield made
     made.server.close()
@@ -75,7 +75,7 @@ def test_an_outage_ends_readiness_and_not_life(served: Served) -> None:
     assert served.get("/readyz")[0] == 503
 
 
-def test_a_note_is_shown_while_there_is_one_and_ends_nothing(served: Served) -> None:
+def test_a_note_is_shown_while_it_is_set_and_changes_no_state(served: Served) -> None:
     served.lifecycle.set_ready("worker")
     notes = ["60 records wait"]
     served.lifecycle.ask_note("transactions", lambda: notes[0] if notes else None)
@@ -101,16 +101,16 @@ def test_another_path_is_not_found(served: Served) -> None:
     assert "/readyz" in body
 
 
-def test_a_query_behind_the_path_is_left_out(served: Served) -> None:
+def test_a_query_after_the_path_is_ignored(served: Served) -> None:
     assert served.get("/healthz?verbose=1")[0] == 200
 
 
-def test_a_port_in_use_is_fatal_and_says_what_to_do(served: Served) -> None:
+def test_a_port_in_use_is_fatal_and_the_error_states_what_to_do(served: Served) -> None:
     with pytest.raises(Fatal, match="MILLRACE_OPERATION__PORT"):
         ProbeServer(HOST, served.server.port, {"tickets": served.lifecycle}, Registry())
 
 
-def test_a_client_that_says_nothing_holds_nobody_up(served: Served) -> None:
+def test_a_silent_client_delays_nobody(served: Served) -> None:
     with create_connection(("127.0.0.1", served.server.port)):
         assert served.get("/healthz")[0] == 200
         served.server.close()
@@ -121,7 +121,7 @@ def test_a_client_that_says_nothing_holds_nobody_up(served: Served) -> None:
 
 @pytest.fixture
 def both() -> Iterator[tuple[ProbeServer, dict[str, Lifecycle]]]:
-    """Give a server for two workers that are ready."""
+    """Yield a server for two workers that are ready."""
     workers = {stream: Lifecycle(ManualClock(), stuck_after_s=10) for stream in ("tickets", "calls")}
     for worker in workers.values():
         worker.set_ready("worker")
@@ -130,7 +130,9 @@ def both() -> Iterator[tuple[ProbeServer, dict[str, Lifecycle]]]:
     server.close()
 
 
-def test_of_several_streams_each_part_is_named_with_its_stream(both: tuple[ProbeServer, dict[str, Lifecycle]]) -> None:
+def test_with_several_streams_each_part_is_named_with_its_stream(
+    both: tuple[ProbeServer, dict[str, Lifecycle]],
+) -> None:
     server, workers = both
     assert WorkerControl(HOST, server.port).faults() == {}
     workers["calls"].set_not_ready("store", "away")
@@ -139,7 +141,7 @@ def test_of_several_streams_each_part_is_named_with_its_stream(both: tuple[Probe
     assert WorkerControl(HOST, server.port, "tickets").faults() == {}
 
 
-def test_one_of_several_is_paused_by_its_own_path_and_all_by_the_common_one(
+def test_one_of_several_streams_is_paused_by_its_own_path_and_all_by_the_common_one(
     both: tuple[ProbeServer, dict[str, Lifecycle]],
 ) -> None:
     server, workers = both
@@ -165,6 +167,8 @@ def test_a_stream_that_the_process_does_not_run_is_not_found(
     connection.close()
 
 
-def test_pausing_a_stream_that_the_process_does_not_run_says_so(both: tuple[ProbeServer, dict[str, Lifecycle]]) -> None:
+def test_pausing_a_stream_that_the_process_does_not_run_is_an_error_that_states_it(
+    both: tuple[ProbeServer, dict[str, Lifecycle]],
+) -> None:
     with pytest.raises(Fatal, match="runs no worker of mails"):
         WorkerControl(HOST, both[0].port, "mails").pause(ManualClock(), 0)

@@ -1,6 +1,7 @@
-"""What is asked of the brokers when topics are made.
+"""The requests to the brokers when topics are created.
 
-A green run does not prove that Kafka grants it: the contract suite and `tests/faults/test_leader_killed.py` make topics.
+A green run does not prove that Kafka grants them: the contract suite and `tests/faults/test_leader_killed.py` create
+topics.
 """
 
 from concurrent.futures import Future
@@ -18,7 +19,7 @@ TOPIC = Topic("tickets", "key", 12, DAY_MS, 1_000)
 
 
 class Admin:
-    """An admin client that takes everything, or fails as told."""
+    """An admin client that accepts everything, or fails with a given error."""
 
     failure: KafkaError | None = None
 
@@ -26,7 +27,7 @@ class Admin:
         """Take the settings of a client."""
 
     def create_topics(self, wanted: list[NewTopic], **_: float) -> dict[str, "Future[None]"]:
-        """Keep what is asked for."""
+        """Keep the requested topics."""
         self.asked.extend(wanted)
         answers: dict[str, Future[None]] = {topic.topic: Future() for topic in wanted}
         for answer in answers.values():
@@ -41,7 +42,7 @@ class Admin:
 
 @pytest.fixture
 def admin(monkeypatch: pytest.MonkeyPatch) -> type[Admin]:
-    """Put the admin client in the place of the real one."""
+    """Replace the real admin client."""
 
     class Fresh(Admin):
         asked: list[NewTopic] = []  # noqa: RUF012  (of one test)
@@ -52,7 +53,7 @@ def admin(monkeypatch: pytest.MonkeyPatch) -> type[Admin]:
 
 
 @pytest.mark.parametrize(("copies", "in_sync"), [(1, None), (2, None), (3, "2"), (5, "2")])
-def test_of_three_copies_two_confirm_each_write(admin: type[Admin], copies: int, in_sync: str | None) -> None:
+def test_with_three_copies_two_confirm_each_write(admin: type[Admin], copies: int, in_sync: str | None) -> None:
     assert provision.create_topics("b:1", [TOPIC], copies) == ["tickets"]
     [asked] = admin.asked
     assert (asked.num_partitions, asked.replication_factor) == (12, copies)
@@ -69,7 +70,9 @@ def test_of_three_copies_two_confirm_each_write(admin: type[Admin], copies: int,
         (KafkaError.REQUEST_TIMED_OUT, Unavailable),
     ],
 )
-def test_what_waiting_does_not_mend_is_fatal(admin: type[Admin], code: int, raised: type[MillraceError]) -> None:
+def test_an_error_that_waiting_does_not_fix_is_fatal(
+    admin: type[Admin], code: int, raised: type[MillraceError]
+) -> None:
     admin.failure = KafkaError(code)
     with pytest.raises(raised, match="topic tickets was not created"):
         provision.create_topics("b:1", [TOPIC], 3)

@@ -1,6 +1,6 @@
-"""Ranking candidates: the sum, the decay by age, folding, ties.
+"""Ranking candidates: the sum, the decay by age, the folding of duplicates, ties.
 
-A green run does not prove that the weights are good ones: `millrace similar evaluate` measures that.
+A green run does not prove that the weights are good: `millrace similar evaluate` measures that.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,19 +34,19 @@ def test_the_score_is_cosine_plus_weighted_bm25() -> None:
     assert (hit.lexical, hit.decay, hit.score) == pytest.approx((0.02 * 20 / 4, 1.0, 0.8))
 
 
-def test_bm25_is_divided_by_the_root_of_the_query_s_terms_and_no_less_than_that_of_8() -> None:
+def test_bm25_is_divided_by_the_root_of_the_number_of_query_terms_but_at_least_8() -> None:
     added = lexical(np.array([[8.0], [8.0], [8.0], [8.0]]), np.array([0, 8, 16, 64]), 0.5)
     assert added[:, 0].tolist() == pytest.approx([2**0.5, 2**0.5, 1.0, 0.5])
 
 
-def test_half_of_what_age_can_take_is_gone_after_the_half_life() -> None:
+def test_half_of_the_part_that_ages_is_lost_after_the_half_life() -> None:
     assert RANKING.decay(0) == 1.0
     assert RANKING.decay(365) == pytest.approx(0.95)
     assert RANKING.decay(730) == pytest.approx(0.925)
     assert RANKING.decay(1e9) == pytest.approx(0.9)
 
 
-def test_a_hit_from_the_future_is_as_good_as_fresh() -> None:
+def test_a_hit_from_the_future_counts_as_fresh() -> None:
     assert RANKING.decay(-400) == 1.0
     assert ranked(candidate(1, 0.7, age_days=-400))[0].decay == 1.0
 
@@ -57,26 +57,26 @@ def test_an_old_exact_answer_wins_over_a_fresh_weak_one_and_loses_to_a_fresh_goo
     assert numbers(ranked(old, candidate(2, 0.90))) == [2, 1]
 
 
-def test_a_floor_of_one_switches_ageing_off() -> None:
+def test_a_floor_of_one_switches_the_decay_off() -> None:
     assert Ranking(0.0, 1, 1.0).decay(10_000) == 1.0
 
 
-def test_of_one_text_the_best_stays() -> None:
+def test_of_equal_texts_the_best_stays() -> None:
     hits = ranked(candidate(1, 0.9, age_days=900, digest="x"), candidate(2, 0.9, digest="x"), candidate(3, 0.1))
     assert numbers(hits) == [2, 3]
 
 
-def test_itself_is_left_out_and_the_limit_comes_last() -> None:
+def test_the_ticket_itself_is_left_out_before_the_limit_applies() -> None:
     candidates = [candidate(n, 0.9 - n / 100, digest="x" if n < 3 else "") for n in range(6)]
     assert numbers(ranked(*candidates, itself=0, limit=3)) == [1, 3, 4]
 
 
-def test_ties_go_to_the_lower_id_whatever_the_order_they_came_in() -> None:
+def test_ties_go_to_the_lower_id_whatever_the_input_order() -> None:
     candidates = [candidate(n, 0.5) for n in (3, 1, 2)]
     assert numbers(ranked(*candidates)) == [1, 2, 3]
     assert numbers(ranked(*reversed(candidates))) == [1, 2, 3]
 
 
-def test_what_is_no_ticket_is_left_out() -> None:
+def test_a_point_that_is_no_ticket_is_left_out() -> None:
     assert ranked(Candidate(UUID(int=1), 0.9, 0.0, {})) == []
     assert ranked() == []

@@ -50,7 +50,7 @@ def card(key: str = "m", **changes: Any) -> TextCard:
         {"dtype": "bfloat16"},
     ],
 )
-def test_what_changes_a_vector_changes_the_fingerprint(changes: dict[str, Any]) -> None:
+def test_everything_that_changes_a_vector_changes_the_fingerprint(changes: dict[str, Any]) -> None:
     assert card(**changes).fingerprint != card().fingerprint
 
 
@@ -64,25 +64,25 @@ def test_what_changes_a_vector_changes_the_fingerprint(changes: dict[str, Any]) 
         {"source": "package:one+two", "parts": {"tokenizer.json": ("one/t.json",)}},
     ],
 )
-def test_what_changes_no_vector_does_not(changes: dict[str, Any]) -> None:
+def test_anything_that_changes_no_vector_does_not_change_the_fingerprint(changes: dict[str, Any]) -> None:
     assert card(**changes).fingerprint == card().fingerprint
 
 
-def test_every_field_is_known_to_change_vectors_or_not_to() -> None:
+def test_every_field_is_known_to_change_vectors_or_not() -> None:
     relevant = {"files", "dim", "dtype", "modality", "backend"}
     assert set(ModelCard.model_fields) == relevant | {"key", "source", "parts", "licence"}
     of_texts = {"window_tokens", "pooling", "preparation", "prompt"}
     assert set(TextCard.model_fields) == set(ModelCard.model_fields) | of_texts
 
 
-def test_a_fingerprint_is_eight_hex_digits_and_stands_in_the_collection_s_name() -> None:
+def test_a_fingerprint_is_eight_hex_digits_and_part_of_the_collection_s_name() -> None:
     made = card("minilm")
     assert len(made.fingerprint) == 8
     assert int(made.fingerprint, 16) >= 0
     assert made.collection("tickets") == f"tickets__minilm__{made.fingerprint}"
 
 
-def test_the_packaged_cards_are_all_good() -> None:
+def test_the_packaged_cards_are_all_valid() -> None:
     rows = tomllib.loads(files("shared.config").joinpath("models.toml").read_text(encoding="utf-8"))
     assert "minilm-l6-v2" in rows
     assert {load_card(key).key for key in rows} == set(rows)
@@ -106,7 +106,7 @@ def toml(**changes: Any) -> str:
     return "[m]\n" + "".join(f"{name} = {literal(value)}\n" for name, value in rows.items())
 
 
-def test_a_file_of_one_s_own_takes_the_place_of_the_packaged_one(tmp_path: Path) -> None:
+def test_the_user_s_own_file_replaces_the_packaged_one(tmp_path: Path) -> None:
     assert load_card("m", write(tmp_path, toml())) == card()
 
 
@@ -153,18 +153,18 @@ def test_a_row_that_names_its_own_key_is_fatal(tmp_path: Path) -> None:
         load_card("m", write(tmp_path, toml(key="other")))
 
 
-def test_an_unknown_model_is_fatal_and_the_known_ones_are_told(tmp_path: Path) -> None:
+def test_an_unknown_model_is_fatal_and_the_known_ones_are_listed(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"it has: m$"):
         load_card("other", write(tmp_path, toml()))
 
 
 @pytest.mark.parametrize("modality", ["audio", "smell", "", 3, ["text"], ...])
-def test_an_unknown_modality_is_fatal_and_the_known_ones_are_told(tmp_path: Path, modality: object) -> None:
+def test_an_unknown_modality_is_fatal_and_the_known_ones_are_listed(tmp_path: Path, modality: object) -> None:
     with pytest.raises(Fatal, match=r"\[m\] modality: .* is not one of: text$"):
         load_card("m", write(tmp_path, toml(modality=modality)))
 
 
-def test_a_text_model_is_asked_for_and_another_one_is_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_no_text_model_is_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class PictureCard(ModelCard):
         pass
 
@@ -176,7 +176,7 @@ def test_a_text_model_is_asked_for_and_another_one_is_fatal(tmp_path: Path, monk
         load_text_card("m", file)
 
 
-def test_fields_of_texts_belong_to_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_for_texts_are_allowed_for_text_models_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class PictureCard(ModelCard):
         pass
 
@@ -186,7 +186,7 @@ def test_fields_of_texts_belong_to_texts(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("key", ["a b", "a/b", "../m", "é", "a+b", "-m", "m\n"])
-def test_a_key_that_can_be_no_part_of_a_name_is_refused(key: str) -> None:
+def test_a_key_that_cannot_be_part_of_a_name_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="key"):
         card(key)
 
@@ -202,7 +202,7 @@ def test_a_missing_file_is_fatal(tmp_path: Path) -> None:
         load_card("m", tmp_path / "none.toml")
 
 
-def test_a_missing_package_is_fatal_and_says_what_to_install() -> None:
+def test_a_missing_package_is_fatal_and_the_error_states_what_to_install() -> None:
     with pytest.raises(Fatal, match=r"no_such_package is not installed; install millrace\[text\]"):
         _ = card(source="package:no_such_package").folder
 
@@ -221,7 +221,7 @@ FILES = {"model.safetensors": b"weights", "tokenizer.json": b"{}", "1_Pooling/co
 
 
 def model_in(folder: Path, **changes: bytes) -> TextCard:
-    """Write a model's files, and return a card that lists them; changed files are written after the card was."""
+    """Write a model's files, and return a card that lists them; changed files are written after the card was created."""
     for name, content in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -237,7 +237,7 @@ def test_the_right_files_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_another_file_is_fatal_and_both_digests_are_told(tmp_path: Path, name: str) -> None:
+def test_a_changed_file_is_fatal_and_both_digests_are_shown(tmp_path: Path, name: str) -> None:
     made = model_in(tmp_path, **{name: b"other"})
     found, right = sha256(b"other").hexdigest(), sha256(FILES[name]).hexdigest()
     with pytest.raises(Fatal, match=f"^model m: {tmp_path / name} has SHA-256 {found}, its card says {right}. Either "):
@@ -259,7 +259,7 @@ def test_a_file_that_the_card_does_not_list_is_fatal(tmp_path: Path, name: str) 
         made.check_files()
 
 
-def test_many_faults_are_told_in_short(tmp_path: Path) -> None:
+def test_many_faults_are_summarised(tmp_path: Path) -> None:
     made = model_in(tmp_path, **{f"{number}.json": b"x" for number in range(8)})
     with pytest.raises(Fatal, match=r"; and 3 more\. Either"):
         made.check_files()
@@ -278,7 +278,7 @@ def test_one_model_shows_its_fingerprint_and_every_extra() -> None:
     assert collection_name("tickets", [made], "ab12", "x") == f"tickets__minilm__{made.fingerprint}__ab12__x"
 
 
-def test_several_models_show_one_digest() -> None:
+def test_a_name_of_several_models_shows_one_digest() -> None:
     name = collection_name("calls", several())
     assert re.fullmatch(r"calls__whisper-base\+minilm-l6-v2__[0-9a-f]{8}", name)
     assert collection_name("calls", several()) == name
@@ -322,7 +322,7 @@ def test_a_change_of_any_model_of_several_changes_the_name() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 9])
-def test_a_name_stays_within_its_bytes_and_keeps_its_digest(count: int) -> None:
+def test_a_name_stays_within_its_limit_of_bytes_and_keeps_its_digest(count: int) -> None:
     cards = [card(f"{'k' * 120}{number}", dim=number + 1) for number in range(3 * count)][:count]
     name = collection_name("calls", [cards[0].model_copy(update={"key": "k" * 400}), *cards[1:]], "terms")
     assert len(name.encode()) == NAME_BYTES
@@ -333,12 +333,12 @@ def test_a_name_stays_within_its_bytes_and_keeps_its_digest(count: int) -> None:
 @pytest.mark.parametrize(
     ("stream", "extra"), [("a/b", "x"), ("", "x"), ("calls", ""), ("calls", "ü"), ("calls", "x\n")]
 )
-def test_what_no_name_may_hold_is_refused(stream: str, extra: str) -> None:
+def test_characters_that_no_name_may_hold_are_refused(stream: str, extra: str) -> None:
     with pytest.raises(ValueError, match="part of a collection's name"):
         collection_name(stream, several(), extra)
 
 
-def test_no_model_and_no_room_are_refused() -> None:
+def test_no_models_and_a_limit_that_is_too_small_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one model"):
         collection_name("calls", [])
     with pytest.raises(ValueError, match="no room"):

@@ -1,4 +1,4 @@
-"""What is said of topics whose copies are short, in words.
+"""The text that describes topics whose replicas are out of sync.
 
 Green does not show what brokers answer: `tests/faults/test_in_sync_copies.py` asks three of them.
 """
@@ -48,13 +48,13 @@ def topic(in_sync: tuple[int, ...], wanted: int | None = 2, copies: int = 3, wit
         (topic((3,), wanted=None), False, "", ""),
     ],
 )
-def test_what_is_short_and_whether_writes_are_refused(
+def test_missing_copies_and_refused_writes_are_described(
     state: TopicState, refuses: bool, shortage: str, lag: str
 ) -> None:
     assert (state.refuses_writes, state.shortage(), state.lag()) == (refuses, shortage, lag)
 
 
-def test_brokers_that_do_not_answer_are_named_only_where_something_is_short() -> None:
+def test_brokers_that_do_not_answer_are_named_only_if_copies_are_missing() -> None:
     short, well = topic((1,)), topic((3,))
     assert ReplicaSurvey((well,), (2,), (), is_embedded=False).shortage() == ""
     assert ReplicaSurvey((short,), (2,), (), is_embedded=False).shortage().endswith("; broker 2 does not answer")

@@ -1,4 +1,4 @@
-"""The suggested reply: what is quoted, from whom, in which order, and how much.
+"""The suggested reply: which sentences are quoted, from which ticket, in which order, and how many.
 
 A green run does not prove that a reply helps an agent: nobody has rated one.
 """
@@ -13,7 +13,7 @@ def quoted(*resolutions: tuple[str, str, float]) -> list[tuple[str, str]]:
     return [] if reply is None else [(sentence.ticket_id, sentence.text) for sentence in reply.sentences]
 
 
-def test_nothing_to_quote_is_no_reply() -> None:
+def test_without_hits_to_quote_no_reply_is_suggested() -> None:
     assert suggest([]) is None
     assert suggest([Resolution("a", " \n ", 0.9), Resolution("b", "... !", 0.9)]) is None
 
@@ -25,7 +25,7 @@ def test_a_sentence_is_quoted_word_for_word_with_its_ticket() -> None:
     assert [(each.ticket_id, each.text) for each in reply.sentences] == [("a", "Parcel found, sent again.")]
 
 
-def test_what_several_resolutions_say_goes_before_a_detail_of_the_best() -> None:
+def test_a_sentence_that_several_resolutions_share_comes_before_a_detail_of_the_best() -> None:
     sentences = quoted(
         ("a", "Greeted the customer warmly today. Refund issued to the card.", 0.80),
         ("b", "Refund issued to the card within days.", 0.79),
@@ -34,29 +34,29 @@ def test_what_several_resolutions_say_goes_before_a_detail_of_the_best() -> None
     assert sentences == [("a", "Refund issued to the card.")]
 
 
-def test_the_better_hit_goes_first_where_nothing_is_shared() -> None:
+def test_the_better_hit_comes_first_if_nothing_is_shared() -> None:
     sentences = quoted(("a", "Alpha bravo charlie.", 0.9), ("b", "Delta echo foxtrot.", 0.8))
     assert sentences == [("a", "Alpha bravo charlie."), ("b", "Delta echo foxtrot.")]
 
 
-def test_one_thing_is_said_once() -> None:
+def test_the_same_statement_is_quoted_once() -> None:
     sentences = quoted(("a", "New card sent by post.", 0.9), ("b", "New card sent by post!", 0.8))
     assert sentences == [("a", "New card sent by post.")]
 
 
-def test_at_most_three_sentences_in_reading_order() -> None:
+def test_at_most_three_sentences_are_quoted_in_reading_order() -> None:
     text = "First step here. Second step there. Third thing done. Fourth matter closed."
     assert len(quoted(("a", text, 0.9))) == SENTENCES
     assert quoted(("a", text, 0.9))[0] == ("a", "First step here.")
 
 
-def test_what_is_far_below_the_best_sentence_does_not_pad_the_reply() -> None:
+def test_sentences_far_below_the_best_one_do_not_pad_the_reply() -> None:
     assert quoted(("a", "Alpha bravo charlie.", 0.9), ("b", "Delta echo foxtrot.", 0.6)) == [
         ("a", "Alpha bravo charlie.")
     ]
 
 
-def test_the_length_is_capped_and_no_sentence_is_cut() -> None:
+def test_the_length_is_limited_and_no_sentence_is_cut() -> None:
     texts = [" ".join(f"{letter}word{n}" for n in range(32)) + "." for letter in "abc"]
     reply = suggest([Resolution(str(place), text, 0.9) for place, text in enumerate(texts)])
     assert reply is not None
@@ -65,7 +65,7 @@ def test_the_length_is_capped_and_no_sentence_is_cut() -> None:
     assert quoted(("a", "x" * (SENTENCE_LIMIT_CHARS + 1), 0.9)) == []
 
 
-def test_of_a_very_long_resolution_only_the_beginning_is_read_and_whole_sentences() -> None:
+def test_only_the_beginning_of_a_very_long_resolution_is_read_in_whole_sentences() -> None:
     text = "Opening words here. " + "Some filler words follow now. " * 500
     assert {sentence for _, sentence in quoted(("a", text, 0.9))} <= {
         "Opening words here.",
@@ -76,7 +76,7 @@ def test_of_a_very_long_resolution_only_the_beginning_is_read_and_whole_sentence
 @pytest.mark.parametrize(
     "hostile", ["." * 20_000, "! " * 10_000, "\n" * 20_000, "a" * 20_000, "\x00" * 100, "🎉" * 5_000]
 )
-def test_odd_resolutions_do_not_break_it(hostile: str) -> None:
+def test_unusual_resolutions_do_not_cause_errors(hostile: str) -> None:
     assert quoted(("odd", hostile, 0.9), ("a", "Sent again.", 0.8)) == [("a", "Sent again.")]
 
 

@@ -1,6 +1,6 @@
-"""Reading labelled files and turning what the store found into a table, with drawn vectors in the real embedded store.
+"""Reading labelled files and turning hits into a table, with random vectors in the real embedded store.
 
-A green run does not prove that the ranking is good: the vectors mean nothing here.
+A green run does not prove that the ranking is good: the vectors carry no information here.
 """
 
 import json
@@ -38,7 +38,7 @@ def corpus_file(tmp_path: Path) -> Path:
     return written(tmp_path / "corpus.csv", CORPUS)
 
 
-def test_labels_make_relevance_without_the_query_itself(corpus_file: Path, tmp_path: Path) -> None:
+def test_labels_define_relevance_and_a_query_is_not_relevant_to_itself(corpus_file: Path, tmp_path: Path) -> None:
     corpus = read_corpus(corpus_file, str.upper)
     assert corpus.texts[0] == "MY CARD IS LOST"
     rows = "id,text,label,language\na,my card is lost,card,en\n,lost card,card,fr\n,other,nothing,\n,unlabelled,,\n"
@@ -49,7 +49,7 @@ def test_labels_make_relevance_without_the_query_itself(corpus_file: Path, tmp_p
     assert (queries.unanswerable, list(queries.unknown)) == (2, [])
 
 
-def test_relevant_ids_are_parted_by_blanks_and_unknown_ones_are_named(corpus_file: Path, tmp_path: Path) -> None:
+def test_relevant_ids_are_separated_by_blanks_and_unknown_ones_are_named(corpus_file: Path, tmp_path: Path) -> None:
     corpus = read_corpus(corpus_file, same)
     rows = [{"text": "x", "relevant": "a  c zz"}, {"text": "y", "relevant": "zz yy"}, {"text": "z", "relevant": ["b"]}]
     path = written(tmp_path / "q.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -76,13 +76,13 @@ def test_relevant_ids_win_over_labels(corpus_file: Path, tmp_path: Path) -> None
         ("id,text\na,x\n", "text,label\nx,card\n", "the corpus has no labels: add a column label"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(corpus: str, queries: str, says: str, tmp_path: Path) -> None:
+def test_faults_of_a_file_are_reported(corpus: str, queries: str, says: str, tmp_path: Path) -> None:
     one, other = written(tmp_path / "c.csv", corpus), written(tmp_path / "q.csv", queries)
     with pytest.raises(Fatal, match=says):
         read_queries(other, read_corpus(one, same), same)
 
 
-def test_each_text_is_embedded_once_and_progress_is_told(corpus_file: Path, tmp_path: Path) -> None:
+def test_each_text_is_embedded_once_and_progress_is_reported(corpus_file: Path, tmp_path: Path) -> None:
     corpus = read_corpus(corpus_file, same)
     queries = read_queries(written(tmp_path / "q.csv", "text,label\nparcel late,card\nnew,card\n"), corpus, same)
     texts = distinct_texts(corpus, queries)

@@ -1,6 +1,7 @@
-"""`millrace router`: the files it writes, the figures it tells, and errors in one line, with a stand-in for the model.
+"""`millrace router`: the files it writes, the figures it prints, and errors in one line, with a stand-in for the model.
 
-A green run does not prove that heads are good, nor that the real model is loaded: `tests/golden/test_banking77_head.py`.
+A green run does not prove that heads are good, nor that the real model is loaded: `tests/golden/test_banking77_head.py`
+does.
 """
 
 import csv
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree  # of our own files
+from xml.etree import ElementTree  # the files are Millrace's own
 
 import pytest
 
@@ -29,7 +30,7 @@ STRANGERS = [f"the weather in spring {number} is mild and sunny" for number in r
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -37,7 +38,7 @@ class Ended:
 
     @property
     def error(self) -> str:
-        """The one line of the error."""
+        """The error, which is one line."""
         assert "Traceback" not in self.err
         (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
         return line
@@ -48,7 +49,7 @@ Millrace = Callable[..., Ended]
 
 @pytest.fixture
 def millrace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Millrace:
-    """Give the command line, with a stand-in for the model."""
+    """Return a function that runs the command line, with a stand-in for the model."""
     monkeypatch.setattr(labelled_files, "load_text_model", lambda _: WordModel())
     monkeypatch.setattr(router, "quiet", lambda: None)
 
@@ -103,7 +104,7 @@ def test_training_writes_the_head_its_policy_and_its_pictures(
     assert "warning" not in ended.out
 
 
-def test_training_answers_with_one_object(millrace: Millrace, history: Path, tmp_path: Path) -> None:
+def test_training_prints_one_json_object(millrace: Millrace, history: Path, tmp_path: Path) -> None:
     ended = millrace("train", history, "--out", tmp_path / "head", "--no-pictures", "--json")
     facts = json.loads(ended.out)
     assert facts == json.loads((tmp_path / "head" / "head.json").read_text(encoding="utf-8"))
@@ -112,7 +113,7 @@ def test_training_answers_with_one_object(millrace: Millrace, history: Path, tmp
     assert "warning: labels with fewer than 10" in ended.err
 
 
-def test_rows_left_out_are_told(millrace: Millrace, tmp_path: Path) -> None:
+def test_rows_left_out_are_reported(millrace: Millrace, tmp_path: Path) -> None:
     rows = [*pairs(labels=2), *pairs(labels=2)[:3], ("", "card"), ("no label", "")]
     contested = (pairs(labels=2)[0][0], "card")
     ended = millrace("train", write_csv(tmp_path / "a.csv", [*rows, contested]), "--out", tmp_path / "head")
@@ -159,7 +160,7 @@ def test_evaluation_gives_exactly_the_figures(millrace: Millrace, head: Path, tm
     }
 
 
-def test_rows_that_belong_nowhere_add_their_figures(millrace: Millrace, head: Path, tmp_path: Path) -> None:
+def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp_path: Path) -> None:
     rows = [*pairs(seed=1), *((text, "weather") for text in STRANGERS)]
     new = write_csv(tmp_path / "new.csv", rows)
     ended = millrace("evaluate", new, "--model", head, "--json")
@@ -172,7 +173,7 @@ def test_rows_that_belong_nowhere_add_their_figures(millrace: Millrace, head: Pa
     assert (json.loads(named.out), named.err) == (figures, "")
 
 
-def test_an_out_of_scope_label_is_no_label(millrace: Millrace, tmp_path: Path) -> None:
+def test_the_out_of_scope_label_is_not_a_label(millrace: Millrace, tmp_path: Path) -> None:
     rows = [*pairs(labels=3), *((text, "none of these") for text in STRANGERS)]
     file = write_csv(tmp_path / "a.csv", rows)
     options = ("--out", tmp_path / "head", "--no-pictures", "--json", "--out-of-scope-label")
@@ -184,7 +185,7 @@ def test_an_out_of_scope_label_is_no_label(millrace: Millrace, tmp_path: Path) -
     assert plain.error.startswith("error: the head was trained with card as an ordinary label")
 
 
-def test_show_says_what_the_head_is(millrace: Millrace, head: Path) -> None:
+def test_show_describes_the_head(millrace: Millrace, head: Path) -> None:
     facts = json.loads(millrace("show", head, "--json").out)
     assert facts == json.loads((head / "head.json").read_text(encoding="utf-8"))
     ended = millrace("show", head)
@@ -211,12 +212,12 @@ def test_explain_names_terms_and_texts(millrace: Millrace, head: Path) -> None:
     assert text.count("case") == 2
 
 
-def test_a_text_without_a_word_is_explained_too(millrace: Millrace, head: Path) -> None:
+def test_a_text_without_a_word_can_be_explained_too(millrace: Millrace, head: Path) -> None:
     assert millrace("explain", "--text", "", "--model", head).code == 0
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_a_missing_column_is_told_with_those_there_are(
+def test_a_missing_column_is_reported_with_the_existing_ones(
     command: str, millrace: Millrace, head: Path, history: Path, tmp_path: Path
 ) -> None:
     where = ("--out", tmp_path / "other") if command == "train" else ("--model", head)
@@ -226,7 +227,7 @@ def test_a_missing_column_is_told_with_those_there_are(
     assert not (tmp_path / "other").exists()
 
 
-def test_files_that_are_no_labelled_texts_are_refused(millrace: Millrace, tmp_path: Path) -> None:
+def test_files_without_labelled_texts_are_refused(millrace: Millrace, tmp_path: Path) -> None:
     def error(name: str, content: str | None) -> str:
         if content is not None:
             (tmp_path / name).write_text(content, encoding="utf-8")
@@ -249,7 +250,7 @@ def test_a_label_that_is_no_text_is_refused(millrace: Millrace, tmp_path: Path) 
     assert (ended.code, "is not valid" in ended.error) == (1, True)
 
 
-def test_a_folder_that_cannot_be_is_told_before_the_work(
+def test_an_impossible_folder_is_reported_before_the_work_starts(
     millrace: Millrace, history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("millrace.learning.heads.train", lambda *_: pytest.fail("it was trained"))
@@ -258,7 +259,7 @@ def test_a_folder_that_cannot_be_is_told_before_the_work(
     assert ended.error.startswith(f"error: the head cannot be written to {history}/head: ")
 
 
-def test_matplotlib_is_asked_for_before_the_work(
+def test_a_missing_matplotlib_is_reported_before_the_work_starts(
     millrace: Millrace, history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.routing.training.pictures.find_spec", lambda _: None)
@@ -269,7 +270,7 @@ def test_matplotlib_is_asked_for_before_the_work(
 
 
 @pytest.mark.parametrize("command", ["evaluate", "show", "explain"])
-def test_a_folder_without_a_head_is_told(command: str, millrace: Millrace, history: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_head_is_reported(command: str, millrace: Millrace, history: Path, tmp_path: Path) -> None:
     options: dict[str, tuple[str | Path, ...]] = {
         "evaluate": (history, "--model", tmp_path),
         "show": (tmp_path,),
@@ -281,7 +282,7 @@ def test_a_folder_without_a_head_is_told(command: str, millrace: Millrace, histo
 
 
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
-def test_another_model_is_told(
+def test_another_model_is_reported(
     command: str, millrace: Millrace, head: Path, history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WordModel, "fingerprint", "0ther000")
@@ -291,7 +292,7 @@ def test_another_model_is_told(
     assert "the head was trained on model 30bde1f0, but the configured model is 0ther000" in ended.error
 
 
-def test_a_file_of_other_labels_is_told(millrace: Millrace, head: Path, tmp_path: Path) -> None:
+def test_a_file_with_other_labels_is_reported(millrace: Millrace, head: Path, tmp_path: Path) -> None:
     new = write_csv(tmp_path / "new.csv", [("a text", "weather")])
     ended = millrace("evaluate", new, "--model", head)
     assert (

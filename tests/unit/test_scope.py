@@ -1,6 +1,6 @@
-"""The scope score: entropy, the nearest training text, and what is learned from texts that belong nowhere.
+"""The scope score: entropy, the nearest training text, and what is learned from out-of-scope texts.
 
-A green run does not prove that the score tells real strangers: `tests/golden/test_banking77_head.py` measures that.
+A green run does not prove that the score detects real strangers: `tests/golden/test_banking77_head.py` measures that.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ from shared.routing.scope import (
 )
 
 
-def test_entropy_is_none_for_certainty_and_most_for_equal_shares() -> None:
+def test_entropy_is_0_for_certainty_and_highest_for_equal_shares() -> None:
     shares = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4], np.float32)
     np.testing.assert_allclose(entropy(shares), [0, np.log(2), np.log(4)], atol=1e-6)
 
 
-def test_the_score_is_the_formula() -> None:
+def test_the_score_follows_the_formula() -> None:
     scope = Scope(spread=-2.0, nearness=3.0, offset=0.5, threshold=0.1)
     shares = np.array([[0.5, 0.5], [1.0, 0.0]], np.float32)
     total = [-2 * np.log(2) + 3 * 0.25 + 0.5, 3 * -1.0 + 0.5]
@@ -50,7 +50,7 @@ def test_the_nearest_text_is_found_across_blocks_of_rows() -> None:
     assert nearest(vectors[:0], known)[1].shape == (0,)
 
 
-def test_what_is_learned_parts_the_near_and_sure_from_the_far_and_unsure() -> None:
+def test_the_learned_score_separates_near_and_confident_from_far_and_unsure() -> None:
     drawn = np.random.default_rng(5)
     sure = np.concatenate([drawn.beta(20, 1, 200), drawn.beta(2, 2, 60)])
     shares = np.stack([sure, 1 - sure], axis=1)
@@ -63,21 +63,21 @@ def test_what_is_learned_parts_the_near_and_sure_from_the_far_and_unsure() -> No
     assert scope.threshold == 0
 
 
-def test_signs_that_are_all_the_same_break_nothing() -> None:
+def test_training_data_that_is_all_of_one_kind_causes_no_error() -> None:
     shares, similarity = np.full((6, 2), 0.5), np.full(6, 0.7)
     scores = fit_scope(shares, similarity, np.arange(6) < 3).score(shares, similarity)
     assert (scores == scores[0]).all()
     assert 0 < scores[0] < 1
 
 
-def test_the_threshold_gives_up_its_share_of_what_is_in_scope() -> None:
+def test_the_threshold_rejects_its_share_of_in_scope_texts() -> None:
     scores = np.random.default_rng(1).permutation(np.linspace(0, 1, 1_001))
     assert threshold_for(scores) == pytest.approx(REJECTED_IN_SCOPE)
     assert (scores < threshold_for(scores)).mean() == pytest.approx(REJECTED_IN_SCOPE, abs=0.001)
     assert threshold_for(np.zeros(0)) == 0
 
 
-def test_the_untrained_score_prefers_what_is_near_and_sure() -> None:
+def test_the_untrained_score_prefers_near_and_confident() -> None:
     sure, unsure = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
     near, far = np.array([0.9]), np.array([0.2])
     assert UNTRAINED.score(sure, near)[0] > UNTRAINED.score(unsure, near)[0] > UNTRAINED.score(unsure, far)[0]

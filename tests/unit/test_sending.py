@@ -1,6 +1,6 @@
-"""Sending a file: confirmed chunks, and going on after an interruption.
+"""Sending a file: confirmed chunks, and resuming after an interruption.
 
-A green run does not prove that a killed process resumes; only that what it keeps on disk is enough to.
+A green run does not prove that a killed process resumes; only that the files it keeps on disk are enough for it.
 """
 
 import json
@@ -28,7 +28,7 @@ MAPPED = RowMapping("acme", {name: name for name in ("ticket_id", "subject", "pr
 
 
 class Sender:
-    """A file of so many rows, and how it is sent."""
+    """A file of N rows, and how it is sent."""
 
     def __init__(self, folder: Path, rows: int = 5, bad: tuple[int, ...] = ()) -> None:
         lines = ({"ticket_id": f"T-{at}", "priority": "asap" if at in bad else "low"} for at in range(rows))
@@ -46,7 +46,7 @@ class Sender:
         return ImportProgress.load(self.state, self.source, mapped, bootstrap)
 
     def send(self, advance: Callable[[int], None] | None = None, progress: ImportProgress | None = None) -> Counts:
-        """Send what is left, and return what became of all rows."""
+        """Send the remaining rows, and return the outcome of all rows."""
         kept = self.progress() if progress is None else progress
         sending = partial(deliver, sink=self.sink, clock=self.clock)
         self.shared = send(self.source, MAPPED, sending, kept, advance or self.advanced.append).shared
@@ -75,14 +75,14 @@ def test_a_chunk_is_confirmed_before_the_next_is_produced(tmp_path: Path) -> Non
     assert [len(effect.split()) - 1 for effect in sender.sink.effects[::2]] == [CHUNK_ROWS, CHUNK_ROWS, 1]
 
 
-def test_sent_again_it_sends_nothing(tmp_path: Path) -> None:
+def test_a_second_run_sends_nothing(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     sender.send()
     assert sender.send() == Counts(sent=5, textless=5)
     assert sender.sent() == numbered(range(5))
 
 
-def test_an_interrupted_run_goes_on_where_it_was_confirmed(tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_where_it_was_confirmed(tmp_path: Path) -> None:
     sender = Sender(tmp_path, rows=2 * CHUNK_ROWS + 10)
 
     def interrupt(rows: int) -> None:
@@ -120,13 +120,13 @@ def test_a_restart_sends_from_the_first_row(tmp_path: Path) -> None:
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Sender:
-    """Give a file that was sent."""
+    """Yield a file that was sent."""
     sender = Sender(tmp_path)
     sender.send()
     return sender
 
 
-def test_another_mapping_broker_or_content_begins_anew(begun: Sender) -> None:
+def test_another_mapping_broker_or_content_starts_from_the_first_row(begun: Sender) -> None:
     assert begun.progress().rows == 5
     assert begun.progress(replace(MAPPED, tenant_id="other")).rows == 0
     assert begun.progress(bootstrap="b:1").rows == 0
@@ -134,12 +134,12 @@ def test_another_mapping_broker_or_content_begins_anew(begun: Sender) -> None:
     assert begun.progress().rows == 0
 
 
-def test_a_renamed_file_goes_on(begun: Sender) -> None:
+def test_a_renamed_file_resumes(begun: Sender) -> None:
     begun.path = begun.path.rename(begun.path.with_name("renamed.jsonl"))
     assert begun.progress().rows == 5
 
 
-def test_refused_rows_are_counted_named_and_passed_by(tmp_path: Path) -> None:
+def test_refused_rows_are_counted_named_and_skipped(tmp_path: Path) -> None:
     sender = Sender(tmp_path, bad=(1, 3))
     counts = sender.send()
     assert (counts.sent, counts.rows_refused) == (3, 2)
@@ -155,7 +155,7 @@ def test_only_the_first_refusals_are_kept(tmp_path: Path) -> None:
     assert (refused.rows, len(refused.examples)) == (30, EXAMPLES)
 
 
-def test_reasons_beyond_a_number_are_counted_together() -> None:
+def test_reasons_beyond_the_limit_are_counted_together() -> None:
     counts = Counts()
     for number in range(REASONS_KEPT + 7):
         counts.refuse(Row(number, number, {}), Rejected(FailureReason.MISSING_FIELD, f"field{number}", "it is missing"))
@@ -175,7 +175,7 @@ def test_solved_tickets_without_a_rating_are_counted(tmp_path: Path) -> None:
     assert sender.send() == Counts(sent=3, textless=1, solved=2, unrated=1)
 
 
-def test_rows_that_share_an_id_are_counted_over_interruptions_too(tmp_path: Path) -> None:
+def test_rows_that_share_an_id_are_counted_across_interruptions(tmp_path: Path) -> None:
     sender = Sender(tmp_path, rows=CHUNK_ROWS)
     once = sender.path.read_text()
     sender.path.write_text(once * 2)
@@ -189,7 +189,7 @@ def test_rows_that_share_an_id_are_counted_over_interruptions_too(tmp_path: Path
     assert sender.shared == CHUNK_ROWS
 
 
-def test_refused_rows_share_no_id_in_a_second_run_either(tmp_path: Path) -> None:
+def test_refused_rows_do_not_count_as_sharing_an_id_in_a_second_run_either(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     rows: list[dict[str, object]] = [
         {"ticket_id": "a", "priority": "low"}, {"ticket_id": "a", "priority": "asap"}, {"ticket_id": ["a"]},
@@ -200,7 +200,7 @@ def test_refused_rows_share_no_id_in_a_second_run_either(tmp_path: Path) -> None
         assert sender.shared == 0
 
 
-def test_an_id_or_a_version_for_every_row_is_shared_by_all(tmp_path: Path) -> None:
+def test_a_constant_id_or_version_is_shared_by_all_rows(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     mapped = RowMapping("acme", {"subject": "subject"}, {"ticket_id": "same"})
     sender.path.write_text('{"subject": "a"}\n' * 3)
@@ -208,7 +208,7 @@ def test_an_id_or_a_version_for_every_row_is_shared_by_all(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"rows": 3}', '{"rows": 3, "counts": {"colour": 1}}'])
-def test_progress_that_cannot_be_read_says_what_to_do(begun: Sender, kept: str) -> None:
+def test_unreadable_progress_is_an_error_that_states_what_to_do(begun: Sender, kept: str) -> None:
     path = begun.progress().path
     assert path is not None
     path.write_text(kept)
@@ -216,18 +216,18 @@ def test_progress_that_cannot_be_read_says_what_to_do(begun: Sender, kept: str) 
         begun.progress()
 
 
-def test_the_order_of_the_mapping_is_no_other_mapping(begun: Sender) -> None:
+def test_the_order_of_the_mapping_does_not_matter(begun: Sender) -> None:
     backwards = dict(reversed(list(MAPPED.columns.items())))
     assert begun.progress(replace(MAPPED, columns=backwards)).rows == 5
 
 
-def test_a_dry_run_keeps_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_keeps_no_progress(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     assert sender.send(progress=ImportProgress()).sent == 5
     assert not sender.state.exists()
 
 
-def test_what_is_not_confirmed_is_produced_again(tmp_path: Path) -> None:
+def test_rows_that_were_not_confirmed_are_produced_again(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     sender.sink.undelivered = ATTEMPTS - 1
     sender.send()
@@ -235,7 +235,7 @@ def test_what_is_not_confirmed_is_produced_again(tmp_path: Path) -> None:
     assert len(sender.clock.waits) == ATTEMPTS - 1
 
 
-def test_after_so_many_attempts_it_gives_up_and_keeps_its_place(tmp_path: Path) -> None:
+def test_after_a_number_of_attempts_sending_fails_and_keeps_its_progress(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     sender.sink.undelivered = ATTEMPTS
     with pytest.raises(Unavailable, match=r"5 records were not confirmed \(away\); run the same command"):
@@ -245,7 +245,7 @@ def test_after_so_many_attempts_it_gives_up_and_keeps_its_place(tmp_path: Path) 
     assert sender.send().sent == 5
 
 
-def test_progress_that_was_half_written_does_not_count(tmp_path: Path) -> None:
+def test_half_written_progress_does_not_count(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     progress = sender.progress()
     progress.save(2)
@@ -255,14 +255,14 @@ def test_progress_that_was_half_written_does_not_count(tmp_path: Path) -> None:
     assert sender.send().sent == 3
 
 
-def test_refused_rows_are_remembered_by_a_run_that_goes_on(tmp_path: Path) -> None:
+def test_refused_rows_are_remembered_by_a_resumed_run(tmp_path: Path) -> None:
     sender = Sender(tmp_path, rows=5, bad=(1, 3))
     sender.send()
     assert sender.progress().counts.rows_refused == 2
     assert sender.send().rows_refused == 2
 
 
-def test_two_processes_that_import_one_file_do_not_write_the_same_part(tmp_path: Path) -> None:
+def test_two_processes_that_import_one_file_use_different_part_files(tmp_path: Path) -> None:
     sender = Sender(tmp_path)
     one, other = sender.progress(), sender.progress()
     with patch("os.getpid", return_value=1), patch("pathlib.Path.replace"):

@@ -1,6 +1,6 @@
 """Where sentences end, and where they do not.
 
-A green run does not prove that every abbreviation is known; an unknown one parts a sentence, word for word.
+A green run does not prove that every abbreviation is known; an unknown one splits a sentence, but no word is lost.
 """
 
 import pytest
@@ -26,11 +26,11 @@ from shared.text.sentences import sentences
         ["重置密码。", "然后登录。"],
     ],
 )
-def test_sentences(parts: list[str]) -> None:
+def test_a_text_is_split_into_sentences(parts: list[str]) -> None:
     assert list(sentences(("" if parts[0].endswith("。") else " ").join(parts))) == parts
     assert list(sentences("\n".join(parts))) == parts
 
 
-def test_blanks_are_folded_and_lines_end_sentences() -> None:
+def test_blanks_are_collapsed_and_newlines_end_sentences() -> None:
     assert list(sentences(" a  b\tc \n\n\n d ")) == ["a b c", "d"]
     assert list(sentences("  \n ")) == []

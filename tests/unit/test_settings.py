@@ -1,6 +1,6 @@
-"""Settings: their names in the environment, wrong values, and that nothing changes them afterwards.
+"""Settings: their names in the environment, invalid values, and that they are immutable.
 
-A green run does not prove that the defaults are good ones.
+A green run does not prove that the defaults are good.
 """
 
 import os
@@ -15,7 +15,7 @@ from shared.stream_settings import StreamSettings, read_stream_settings
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every setting out of the environment."""
+    """Remove every setting from the environment."""
     for name in [name for name in os.environ if name.startswith("MILLRACE_")]:
         monkeypatch.delenv(name)
 
@@ -25,7 +25,7 @@ def branches() -> list[tuple[str, BaseModel]]:
 
 
 def read(branch: str) -> BaseModel:
-    """Return a branch of the process's settings, or of those of the stream `tickets`."""
+    """Return a branch of the process's settings, or of the settings of the stream `tickets`."""
     tree = Settings() if branch in Settings.model_fields else read_stream_settings("tickets")
     found: BaseModel = getattr(tree, branch)
     return found
@@ -48,7 +48,7 @@ def test_the_defaults_need_no_environment() -> None:
         ("millrace_tickets__search__limit", "0", "search", "limit", 0),
     ],
 )
-def test_each_is_read_from_its_name(
+def test_each_setting_is_read_from_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, branch: str, field: str, expected: object
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -69,7 +69,7 @@ def test_each_is_read_from_its_name(
         ("MILLRACE_TICKETS__BATCH__MAX_RECORD", "7", "max_record"),
     ],
 )
-def test_a_wrong_value_or_name_is_an_error_that_names_it(
+def test_an_invalid_value_or_name_is_an_error_that_names_it(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, field: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -79,18 +79,18 @@ def test_a_wrong_value_or_name_is_an_error_that_names_it(
 
 
 @pytest.mark.parametrize("name", ["BROKER__BOOTSTRAP", "CACHE__REDIS_URL", "STORE__URL", "TICKETS__BATCH__MAX_RECORDS"])
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     expected = Settings(), read_stream_settings("tickets")
     monkeypatch.setenv(f"MILLRACE_{name}", "")
     assert (Settings(), read_stream_settings("tickets")) == expected
 
 
-def test_a_foreign_variable_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_of_another_program_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_DATA", "somewhere")
     assert Settings() == Settings()
 
 
-def test_nothing_can_be_changed_afterwards() -> None:
+def test_settings_are_immutable() -> None:
     settings, own = Settings(), StreamSettings()
     with pytest.raises(ValidationError, match="frozen"):
         settings.store = settings.store
@@ -100,7 +100,7 @@ def test_nothing_can_be_changed_afterwards() -> None:
         own.batch.max_records = 1
 
 
-def test_each_stream_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_stream_has_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_CALLS__BATCH__MAX_RECORDS", "9")
     assert read_stream_settings("calls").batch.max_records == 9
     assert read_stream_settings("tickets") == StreamSettings()
@@ -112,7 +112,7 @@ def test_a_default_is_itself_a_valid_value(name: str, branch: BaseModel) -> None
     assert set(type(branch).model_fields) == set(branch.model_dump()), name
 
 
-def test_reading_the_module_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_importing_the_module_does_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "9")
     assert read_stream_settings("tickets").batch.max_records == 9
     monkeypatch.delenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS")

@@ -1,6 +1,6 @@
-"""No secret among the settings is shown by them, and combinations that cannot work are refused by name.
+"""The settings show none of their secrets, and combinations that cannot work are refused by name.
 
-A green run does not prove that the code behind keeps a secret: `tests/faults/test_secrets.py` searches what is printed.
+A green run does not prove that the code behind keeps a secret: `tests/faults/test_secrets.py` searches the output.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ MUST_BE_SECRET = ("password", "secret", "token", "api_key", "redis_url")
 
 
 def fields() -> Iterator[tuple[str, str, Any]]:
-    """Yield part, name and type of every setting."""
+    """Yield the part, name and type of every setting."""
     for part, branch in Settings.model_fields.items():
         assert isinstance(branch.annotation, type)
         assert issubclass(branch.annotation, BaseModel)
@@ -30,7 +30,7 @@ def secrets() -> list[tuple[str, str]]:
     return [(part, name) for part, name, kind in fields() if kind is SecretStr or SecretStr in get_args(kind)]
 
 
-def test_what_sounds_like_a_secret_is_kept_as_one() -> None:
+def test_a_setting_that_sounds_like_a_secret_is_stored_as_one() -> None:
     named = {(part, name) for part, name, _ in fields() if name.endswith(MUST_BE_SECRET)}
     assert named <= set(secrets())
     assert {("broker", "password"), ("broker", "key_password"), ("cache", "redis_url")} <= set(secrets())
@@ -69,7 +69,7 @@ def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         " ",
     ],
 )
-def test_a_wrong_address_of_redis_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_an_invalid_address_of_redis_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("MILLRACE_CACHE__REDIS_URL", url)
     with pytest.raises(ValidationError) as caught:
         Settings()
@@ -95,7 +95,7 @@ def test_a_wrong_address_of_redis_is_named_and_not_quoted(monkeypatch: pytest.Mo
         ({"security_protocol": "ssl", "key_password": SECRET}, "KEY_PASSWORD"),
     ],
 )
-def test_what_cannot_work_with_kafka_is_refused_by_name(given: dict[str, Any], named: str) -> None:
+def test_settings_that_cannot_work_with_kafka_are_refused_by_name(given: dict[str, Any], named: str) -> None:
     with pytest.raises(
         ValidationError, match=f"MILLRACE_BROKER__{named} must be used together with MILLRACE_BROKER__"
     ) as caught:
@@ -111,12 +111,12 @@ def test_what_cannot_work_with_kafka_is_refused_by_name(given: dict[str, Any], n
         ({"redis_url": "rediss://host", "cert_file": __file__}, "CERT_FILE"),
     ],
 )
-def test_what_cannot_work_with_redis_is_refused_by_name(given: dict[str, Any], named: str) -> None:
+def test_settings_that_cannot_work_with_redis_are_refused_by_name(given: dict[str, Any], named: str) -> None:
     with pytest.raises(ValidationError, match=f"MILLRACE_CACHE__{named} must be used together with MILLRACE_CACHE__"):
         CacheSettings.model_validate(given)
 
 
-def test_a_file_that_is_not_there_is_named() -> None:
+def test_a_file_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValidationError) as caught:
         BrokerSettings.model_validate({"security_protocol": "ssl", "ca_file": "gone.pem"})
     assert caught.value.errors()[0]["loc"] == ("ca_file",)

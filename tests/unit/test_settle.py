@@ -1,6 +1,6 @@
-"""Settling: the order of durable effects, as one list across store, producer and consumer, and what a retry repeats.
+"""Settling: the order of durable effects across store, producer and consumer, and which of them a retry repeats.
 
-A green run does not prove that the real parts are durable once they say so; the contract and fault tests are for that.
+A green run does not prove that the real parts are durable once they report it; the contract and fault tests check that.
 """
 
 import json
@@ -34,7 +34,7 @@ class Overtaken(FakeCollection):
 
 
 class Preceded(FakeCollection):
-    """A collection into which another worker has written the very same versions right before the first write."""
+    """A collection into which another worker writes the very same versions right before each write."""
 
     def __init__(self, other: Assembly) -> None:
         super().__init__()
@@ -82,19 +82,19 @@ def test_the_order_of_effects() -> None:
     ]
 
 
-def test_each_step_is_told_once_and_in_the_order_of_its_number() -> None:
+def test_each_step_is_reported_once_and_in_the_order_of_its_number() -> None:
     parts = Assembly()
     parts.settle(*good_and_bad())
     assert parts.reported.named("settle_step_done") == [(step,) for step in SettleStep]
 
 
-def test_the_observers_are_told_the_outcomes_and_the_oldest_time() -> None:
+def test_the_observers_receive_the_outcomes_and_the_oldest_time() -> None:
     parts = Assembly()
     parts.settle(record(event(), 0, timestamp_ms=5_000), record({"x": 1}, 1, timestamp_ms=4_000))
     assert parts.reported.named("batch_settled") == [({Outcome.ROUTED: 1, Outcome.DEAD_LETTERED: 1}, 4_000)]
 
 
-def test_what_was_overtaken_is_superseded_and_publishes_nothing() -> None:
+def test_an_overtaken_version_is_superseded_and_publishes_nothing() -> None:
     parts = Assembly(collection=Overtaken())
     settled = parts.settle(record(event()))
     assert settled[0].outcome is Outcome.SUPERSEDED
@@ -115,7 +115,7 @@ def test_a_decision_that_another_worker_stored_first_is_published_by_both() -> N
     assert [len(texts) for texts in second.model.calls] == [1], "and not embedded again"
 
 
-def test_another_content_of_the_version_that_was_stored_first_wins() -> None:
+def test_of_two_contents_of_a_version_the_one_stored_first_wins() -> None:
     first = Assembly()
     first.settle(record(event(body="As the other worker read it.", occurred_at="2026-05-02T10:00:00Z")))
     second = Assembly(collection=Preceded(first))
@@ -124,7 +124,7 @@ def test_another_content_of_the_version_that_was_stored_first_wins() -> None:
     assert second.reported.named("version_conflict") == [(1,)]
 
 
-def test_what_was_decided_alike_is_not_processed_again() -> None:
+def test_an_equal_decision_is_not_processed_again() -> None:
     first = Assembly()
     first.settle(record(event()))
     second = Assembly(collection=Preceded(first))
@@ -133,7 +133,7 @@ def test_what_was_decided_alike_is_not_processed_again() -> None:
     assert len(second.results()) == 1
 
 
-def test_a_score_whose_last_bit_the_store_has_changed_is_the_same_score() -> None:
+def test_a_score_whose_last_bit_was_changed_by_the_store_counts_as_equal() -> None:
     class Rounding(FakeCollection):
         def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
             found = super().read_back(ids, fields)
@@ -147,7 +147,7 @@ def test_a_score_whose_last_bit_the_store_has_changed_is_the_same_score() -> Non
     assert parts.effects.count("lookup") == 1
 
 
-def test_what_is_lost_between_processing_and_producing_is_not_published() -> None:
+def test_records_lost_between_processing_and_producing_are_not_published() -> None:
     class Losing(FakeSource):
         def ours(self, records: Sequence[Record]) -> list[Record]:
             return [record for record in records if record.offset == 1]
@@ -159,7 +159,7 @@ def test_what_is_lost_between_processing_and_producing_is_not_published() -> Non
     assert [each.offset for each in parts.source.committed] == [1]
 
 
-def test_what_was_lost_unread_is_reported_once_it_is_in_the_ledger() -> None:
+def test_records_lost_unread_are_reported_once_they_are_in_the_ledger() -> None:
     span = UnreadOffsets(TopicPartition("tickets", 0), None, 3, 7)
     parts = Assembly(sink=FakeSink(undelivered=1))
     with pytest.raises(Unavailable, match="could not be reported"):
@@ -171,7 +171,7 @@ def test_what_was_lost_unread_is_reported_once_it_is_in_the_ledger() -> None:
 
 
 def overtaken_repeat(**published: int) -> Assembly:
-    """Settle a ticket, read it again, and let another worker store version 9 before the second look."""
+    """Settle a ticket, read it again, and let another worker store version 9 before the batch is settled."""
     parts = Assembly()
     parts.settle(record(event()))
     batch = parts.processed(record(event(), 1))
@@ -187,14 +187,14 @@ def test_a_repeat_overtaken_by_a_published_version_publishes_nothing() -> None:
     assert ledger(parts)[1].ranges == (OffsetRange(first=1, last=1, outcome=Outcome.SUPERSEDED),)
 
 
-def test_what_was_overtaken_by_a_version_that_publishes_nothing_is_published_all_the_same() -> None:
-    """Otherwise nobody would: the other worker took the decision over as made."""
+def test_a_repeat_overtaken_by_a_version_that_publishes_nothing_is_published_anyway() -> None:
+    """Otherwise nobody would: the other worker carried the decision over as already published."""
     parts = overtaken_repeat()
     assert len(parts.delivered("tickets.routed")) == 2
     assert ledger(parts)[1].ranges == (OffsetRange(first=1, last=1, outcome=Outcome.ROUTED),)
 
 
-def test_a_write_without_effect_is_written_again_before_anything_is_published() -> None:
+def test_a_write_without_effect_is_repeated_before_anything_is_published() -> None:
     parts = Assembly(collection=Forgetful())
     batch = parts.processed(record(event()))
     with pytest.raises(Unavailable, match="holds version None after 1"):
@@ -206,7 +206,7 @@ def test_a_write_without_effect_is_written_again_before_anything_is_published() 
     assert [message.topic for message in parts.sink.delivered] == ["tickets.routed", "tickets.outcomes"]
 
 
-class Away(FakeCollection):
+class UnavailableCollection(FakeCollection):
     """A collection that does not answer the first call of one kind."""
 
     call = "none"
@@ -219,8 +219,8 @@ class Away(FakeCollection):
 
 
 @pytest.mark.parametrize("call", ["upsert", "read_back"])
-def test_a_store_that_is_down_leaves_everything_after_it_undone(call: str) -> None:
-    store = Away()
+def test_after_a_store_failure_no_later_step_is_done(call: str) -> None:
+    store = UnavailableCollection()
     parts = Assembly(collection=store)
     batch = parts.processed(*good_and_bad())
     store.call = call
@@ -234,7 +234,7 @@ def test_a_store_that_is_down_leaves_everything_after_it_undone(call: str) -> No
 
 
 class Picky(FakeSink):
-    """A sink that gives the dead letters back twice and delivers the rest."""
+    """A sink that returns the dead letters as undelivered twice and delivers the rest."""
 
     refusals = 2
 
@@ -245,7 +245,7 @@ class Picky(FakeSink):
         return given_up
 
 
-def test_undelivered_messages_alone_are_produced_again() -> None:
+def test_only_undelivered_messages_are_produced_again() -> None:
     parts = Assembly(sink=Picky())
     batch = parts.processed(*good_and_bad())
     parts.effects.clear()
@@ -265,7 +265,7 @@ def test_undelivered_messages_alone_are_produced_again() -> None:
     assert [message.topic for message in parts.sink.delivered] == ["tickets.routed", "tickets.outcomes", "tickets.dlq"]
 
 
-def test_a_commit_that_failed_is_tried_again_and_nothing_else() -> None:
+def test_a_failed_commit_is_tried_again_and_nothing_else() -> None:
     parts = Assembly()
     batch = parts.processed(*good_and_bad())
     parts.source.failures = [Unavailable("broker", "no commit confirmed")]
@@ -280,7 +280,7 @@ def test_a_commit_that_failed_is_tried_again_and_nothing_else() -> None:
     assert len(parts.reported.named("batch_settled")) == 1
 
 
-def test_records_found_lost_at_the_commit_are_told() -> None:
+def test_records_found_lost_at_the_commit_are_reported() -> None:
     class Losing(FakeSource):
         def commit(self, records: Sequence[Record]) -> int:
             return len(records)
@@ -309,7 +309,7 @@ def test_the_ledger_covers_every_offset_of_each_partition() -> None:
     assert first.model == parts.model.fingerprint
 
 
-def test_a_result_travels_under_the_key_of_its_record() -> None:
+def test_a_result_is_published_under_the_key_of_its_record() -> None:
     parts = Assembly()
     parts.settle(record(event()))
     [message] = parts.delivered("tickets.routed")

@@ -1,6 +1,6 @@
-"""Similar solved tickets: which are offered, what each hit tells, and when a reply is suggested, over a store in memory.
+"""Similar solved tickets over a store in memory: which are offered, what a hit shows, when a reply is suggested.
 
-A green run does not prove that the hits are good ones (`millrace similar evaluate`), nor that the real store finds them
+A green run does not prove that the hits are good (`millrace similar evaluate`), nor that the real store finds them
 (`tests/contract/test_vectorstore_hybrid.py`).
 """
 
@@ -42,7 +42,7 @@ def unit(cosine: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 
 
 def solved(ticket_id: str, cosine: float, body: str = "", point_id: UUID | None = None, **changes: Any) -> Point:
-    """Return the point of a solved and well rated ticket."""
+    """Return the point of a solved and well-rated ticket."""
     payload: dict[str, object] = {
         "tenant_id": "acme", "ticket_id": ticket_id, "event_version": 1, "flags": ["solved"], "label": "delivery",
         "satisfaction": 5, "subject": ticket_id, "body": body, "resolution": "Sent again.",
@@ -62,7 +62,7 @@ def collection(*points: Point) -> FakeCollection:
 
 
 def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", **settings: Any) -> Found:
-    """Return what a search of these points finds for a text on the first axis."""
+    """Return the hits of a search of these points for a text on the first axis."""
     search = SimilarSearch(collection(*points), "text", SearchSettings(**settings), TICKETS.points.is_ours)
     [answer] = search.find([Question("acme", text, unit(1.0), datetime.fromisoformat(at), ITSELF)])
     return answer
@@ -72,10 +72,10 @@ def names(answer: Found) -> list[str]:
     return [ticket.ticket_id for ticket in answer.similar]
 
 
-# --- what other programs wrote ---
+# --- points of other programs ---
 
 
-def test_scores_that_are_no_numbers_are_left_out() -> None:
+def test_scores_that_are_not_numbers_are_left_out() -> None:
     store = collection(solved("a", 0.5))
     spoilt = replace(solved("b", 0.9), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
@@ -85,7 +85,7 @@ def test_scores_that_are_no_numbers_are_left_out() -> None:
     assert names(answer) == ["a"]
 
 
-def test_only_a_question_whose_best_hits_are_not_all_ours_is_asked_again() -> None:
+def test_only_a_query_whose_best_hits_include_foreign_ones_is_repeated() -> None:
     ours = [solved(f"s{number}", 0.5 - number / 100) for number in range(6)]
     far = [solved(f"o{number}", 0.5 - number / 100, tenant_id="other") for number in range(6)]
     foreign = [
@@ -98,20 +98,20 @@ def test_only_a_question_whose_best_hits_are_not_all_ours_is_asked_again() -> No
     assert store.effects[:3] == ["candidates 2", "payloads", "candidates 1"]
     store.effects.clear()
     SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(questions[:1])
-    assert store.effects == ["candidates 1", "payloads"], "nothing foreign, nothing more is asked"
+    assert store.effects == ["candidates 1", "payloads"], "without foreign hits there is no second query"
 
 
 # --- which are offered ---
 
 
-def test_they_come_best_first_up_to_the_number_wanted() -> None:
+def test_hits_come_best_first_up_to_the_requested_number() -> None:
     points = [solved(f"s{n}", 0.9 - n / 10) for n in range(7)]
     assert names(found(*points)) == ["s0", "s1", "s2", "s3", "s4"]
     assert names(found(*points, limit=2)) == ["s0", "s1"]
     assert names(found(*points, limit=0)) == []
 
 
-def test_duplicates_are_folded_and_others_take_their_place() -> None:
+def test_duplicates_are_folded_and_others_take_their_places() -> None:
     points = [solved(f"s{n}", 0.95 - n / 20, text_digest="same" if n < 5 else str(n)) for n in range(9)]
     assert names(found(*points)) == ["s0", "s5", "s6", "s7", "s8"]
 
@@ -119,15 +119,15 @@ def test_duplicates_are_folded_and_others_take_their_place() -> None:
 @pytest.mark.parametrize(
     "changes", [{"flags": ["labelled"]}, {"satisfaction": 3}, {"satisfaction": None}, {"tenant_id": "other"}]
 )
-def test_what_is_no_answer_is_left_out_however_it_was_found(changes: dict[str, Any]) -> None:
+def test_a_ticket_that_is_no_answer_is_left_out_however_it_was_found(changes: dict[str, Any]) -> None:
     assert names(found(solved("a", 0.9, ASKED, **changes))) == []
 
 
-def test_the_rating_wanted_is_a_setting() -> None:
+def test_the_lowest_rating_is_a_setting() -> None:
     assert names(found(solved("a", 0.9, satisfaction=2), min_satisfaction=2)) == ["a"]
 
 
-def test_unrated_ones_are_offered_only_where_that_is_configured() -> None:
+def test_unrated_tickets_are_offered_only_if_configured() -> None:
     unrated, bad = solved("unrated", 0.8, satisfaction=None), solved("bad", 0.9, satisfaction=1)
     answer = found(unrated, bad, include_unrated=True)
     assert names(answer) == ["unrated"]
@@ -139,7 +139,7 @@ def test_a_ticket_does_not_resemble_itself() -> None:
     assert names(found(solved("itself", 1.0, ASKED, ITSELF), solved("a", 0.5), limit=1)) == ["a"]
 
 
-def test_itself_does_not_take_a_candidate_s_place() -> None:
+def test_the_ticket_itself_does_not_take_a_candidate_s_place() -> None:
     others = [solved(f"s{n}", 0.5 - n / 100) for n in range(5)]
     assert len(found(solved("itself", 1.0, "", ITSELF), *others, candidates=5).similar) == 5
 
@@ -151,29 +151,29 @@ def test_shared_rare_terms_win_over_a_slightly_nearer_vector() -> None:
     assert names(found(*noise, near, reporting, text="what about zyxw", bm25_weight=0))[:2] == ["near", "reporting"]
 
 
-def test_what_is_found_by_its_terms_alone_is_offered() -> None:
+def test_a_ticket_found_by_its_terms_alone_is_offered() -> None:
     points = [solved(f"s{n}", 0.5) for n in range(30)]
     answer = found(*points, solved("worded", 0.1, ASKED), candidates=5, bm25_weight=1.0)
     assert names(answer)[0] == "worded"
 
 
-def test_the_fresher_of_equals_comes_first_and_the_age_counts_from_the_event() -> None:
+def test_of_equal_hits_the_fresher_comes_first_and_age_is_measured_from_the_event() -> None:
     old, fresh = solved("old", 0.8, occurred_at="2024-01-01T00:00:00Z"), solved("fresh", 0.8)
     assert names(found(old, fresh)) == ["fresh", "old"]
     asked_then = found(old, fresh, at="2024-01-01T00:00:00Z")
     assert [ticket.parts.decay for ticket in asked_then.similar] == [1.0, 1.0]
 
 
-# --- where nothing is found ---
+# --- when nothing is found ---
 
 
 def left_out(answer: Found) -> tuple[int, int] | None:
-    """Return how many solved tickets were left out as unrated, and as rated too low."""
+    """Return the numbers of solved tickets left out as unrated, and as rated too low."""
     counted = None if answer.solved is None else answer.solved.left_out
     return None if counted is None else (counted.unrated, counted.rated_too_low)
 
 
-def test_where_nothing_is_found_it_is_counted_what_each_rule_left_out() -> None:
+def test_when_nothing_is_found_the_tickets_left_out_by_each_rule_are_counted() -> None:
     points = [solved(f"u{n}", 0.9, satisfaction=None) for n in range(4)]
     points += [solved(f"b{n}", 0.9, satisfaction=3) for n in range(2)]
     points += [solved("open", 0.9, flags=[]), solved("other", 0.9, tenant_id="other")]
@@ -184,7 +184,7 @@ def test_where_nothing_is_found_it_is_counted_what_each_rule_left_out() -> None:
     assert left_out(found()) == (0, 0)
 
 
-def test_each_reason_names_the_setting_that_lets_them_in() -> None:
+def test_each_reason_names_the_setting_that_admits_the_tickets() -> None:
     answer = found(solved("a", 0.9, satisfaction=None), solved("b", 0.9, satisfaction=2))
     assert answer.solved is not None
     unrated, too_low = answer.solved.reasons(SETTINGS, "tickets")
@@ -194,13 +194,13 @@ def test_each_reason_names_the_setting_that_lets_them_in() -> None:
     assert (answer.solved.total, answer.solved.offered) == (2, 0)
 
 
-def test_nothing_is_counted_where_something_was_found_or_nothing_is_looked_for() -> None:
+def test_nothing_is_counted_if_something_was_found_or_nothing_is_searched() -> None:
     points = [solved("a", 0.9), solved("b", 0.9, satisfaction=None)]
     assert left_out(found(*points)) is None
     assert left_out(found(*points, limit=0)) is None
 
 
-def test_a_batch_counts_once_for_each_tenant_that_nothing_was_found_for() -> None:
+def test_a_batch_counts_once_for_each_tenant_without_hits() -> None:
     points = collection(solved("a", 0.9, satisfaction=None))
     search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours)
     asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
@@ -208,7 +208,7 @@ def test_a_batch_counts_once_for_each_tenant_that_nothing_was_found_for() -> Non
     assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
 
 
-def test_a_count_that_fails_stops_nothing_and_is_not_tried_again_at_once() -> None:
+def test_a_failed_count_stops_nothing_and_is_not_retried_at_once() -> None:
     class CannotCount(FakeCollection):
         def count(self, equals: Any, at_least: Any) -> int:
             self.effects.append("count")
@@ -222,7 +222,7 @@ def test_a_count_that_fails_stops_nothing_and_is_not_tried_again_at_once() -> No
     assert points.effects.count("count") == 1
 
 
-def test_of_many_tenants_some_are_counted_in_a_later_batch() -> None:
+def test_with_many_tenants_some_are_counted_in_a_later_batch() -> None:
     points = collection()
     search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question(f"t{n}", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for n in range(COUNTED_AT_ONCE + 3)]
@@ -230,7 +230,7 @@ def test_of_many_tenants_some_are_counted_in_a_later_batch() -> None:
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * len(asked)
 
 
-def test_a_count_holds_for_a_while() -> None:
+def test_a_count_is_reused_for_a_while() -> None:
     points, clock = collection(solved("a", 0.9, satisfaction=None)), ManualClock()
     search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, clock)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
@@ -241,10 +241,10 @@ def test_a_count_holds_for_a_while() -> None:
     assert left_out(search.find(asked)[0]) == (1, 1)
 
 
-# --- what a hit tells ---
+# --- what a hit shows ---
 
 
-def test_a_score_is_made_of_its_parts() -> None:
+def test_a_score_is_the_sum_of_its_parts() -> None:
     [hit] = found(solved("a", 0.75, "the parcel of Monday"), at="2027-01-01T00:00:00Z").similar
     assert hit.parts.dense == pytest.approx(0.75)
     assert hit.parts.bm25 > 0
@@ -266,12 +266,12 @@ def test_a_hit_shows_the_ticket() -> None:
     assert hit.occurred_at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_shared_terms_are_the_words_asked_about_up_to_their_endings() -> None:
+def test_shared_terms_are_the_words_of_the_query_apart_from_their_endings() -> None:
     [hit] = found(solved("a", 0.75, "Parcels arriving never", subject="MONDAY")).similar
     assert hit.shared_terms == ("parcel", "arrived", "monday")
 
 
-def test_what_was_cut_from_a_hit_shares_no_terms_and_is_not_quoted() -> None:
+def test_text_that_was_cut_from_a_hit_shares_no_terms_and_is_not_quoted() -> None:
     kept: dict[str, Any] = {
         "body_embedded": "Parcels arriving",
         "resolution": "Sent again.\nBest regards\nAl",
@@ -284,13 +284,13 @@ def test_what_was_cut_from_a_hit_shares_no_terms_and_is_not_quoted() -> None:
     assert answer.reply.text == "Sent again."
 
 
-def test_shared_terms_are_few() -> None:
+def test_the_number_of_shared_terms_is_limited() -> None:
     words = " ".join(f"word{n}" for n in range(50))
     [hit] = found(solved("a", 0.75, words), text=words).similar
     assert hit.shared_terms == tuple(f"word{n}" for n in range(SHOWN_TERMS))
 
 
-def test_a_cosine_a_rounding_error_above_one_is_one() -> None:
+def test_a_cosine_just_above_one_by_a_rounding_error_becomes_one() -> None:
     vector = unit(1.0) * np.float32(1.0001)
     [hit] = found(replace(solved("a", 1.0), vectors={"text": vector})).similar
     assert hit.parts.dense == 1.0
@@ -299,7 +299,7 @@ def test_a_cosine_a_rounding_error_above_one_is_one() -> None:
 # --- the reply ---
 
 
-def test_a_reply_quotes_the_resolutions_of_hits_that_are_like_enough() -> None:
+def test_a_reply_quotes_the_resolutions_of_hits_that_are_similar_enough() -> None:
     answer = found(
         solved("a", 0.9, resolution="We sent it again."), solved("b", 0.4, resolution="We closed the account.")
     )
@@ -308,7 +308,7 @@ def test_a_reply_quotes_the_resolutions_of_hits_that_are_like_enough() -> None:
     assert [sentence.ticket_id for sentence in answer.reply.sentences] == ["a"]
 
 
-def test_no_reply_where_the_best_is_too_weak_or_nothing_was_written() -> None:
+def test_no_reply_is_suggested_if_the_best_hit_is_too_weak_or_has_no_resolution() -> None:
     assert found(solved("a", 0.49)).reply is None
     assert found(solved("a", 0.9, resolution=None)).reply is None
     assert found().reply is None
@@ -318,7 +318,7 @@ def test_no_reply_where_the_best_is_too_weak_or_nothing_was_written() -> None:
 # --- the store, and the worker's part ---
 
 
-def test_a_batch_is_one_query_and_one_reading() -> None:
+def test_a_batch_needs_one_query_and_one_read() -> None:
     points = collection(solved("a", 0.9), solved("b", 0.8))
     search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for _ in range(3)]
@@ -327,7 +327,7 @@ def test_a_batch_is_one_query_and_one_reading() -> None:
     assert search.find([]) == []
 
 
-def test_a_hit_that_is_gone_when_it_is_read_is_left_out() -> None:
+def test_a_hit_that_was_deleted_before_it_is_read_is_left_out() -> None:
     class Vanishing(FakeCollection):
         def payloads(self, ids: Any, fields: tuple[str, ...]) -> Any:
             return {which: {"ticket_id": "b"} for which in ids if self.points[which].payload["ticket_id"] == "b"}
@@ -349,7 +349,7 @@ def test_a_store_that_cannot_be_read_is_unavailable() -> None:
         )
 
 
-def test_an_item_gets_its_hits_and_its_reply_and_not_itself() -> None:
+def test_an_item_gets_its_hits_and_its_reply_and_does_not_find_itself() -> None:
     item: TicketItem = prepared_item(record(event()))
     item.embedded["text"] = Embedded(unit(1.0), 1)
     points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel"))

@@ -1,6 +1,6 @@
-"""The law of snapshots: what an event does, given what is stored, and what of a stored point is carried over.
+"""The rule of snapshots: the effect of an event, given the stored point, and which stored fields are carried over.
 
-A green run does not prove that the store keeps its guard: the contract suites are for that.
+A green run does not prove that the store keeps its guard: the contract suites check that.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ ROUTE, INDEX, DELETE, SUPERSEDE, REPEAT = Effect
 
 
 def stored_after(kind: Kind, *events: dict[str, Any]) -> Stored | None:
-    """Return what is stored after these events, each in a batch of its own."""
+    """Return the stored point after these events, each in a batch of its own."""
     parts = Assembly(stream=kind.stream)
     for at, fields in enumerate(events):
         parts.settle(kind.record(fields, at))
@@ -69,7 +69,7 @@ def effect(kind: Kind, before: list[dict[str, Any]], after: dict[str, Any]) -> E
         ([(1, "created", SAME)], (1, "deleted", None), SUPERSEDE),
     ],
 )
-def test_the_effect_of_an_event_follows_from_what_is_stored(
+def test_the_effect_of_an_event_follows_from_the_stored_point(
     kind: Kind, before: list[tuple[int, str, str | None]], after: tuple[int, str, str | None], expected: Effect
 ) -> None:
     def event(version: int, reason: str, body: str | None) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_the_effect_of_an_event_follows_from_what_is_stored(
     assert effect(kind, [event(*each) for each in before], event(*after)) is expected
 
 
-def test_without_a_decision_that_is_valid_nothing_counts_as_published_unless_the_stream_decides_nothing() -> None:
+def test_without_a_valid_decision_nothing_counts_as_published_unless_the_stream_makes_no_decisions() -> None:
     stored = stored_after(KINDS[0], KINDS[0].event())
     assert stored is not None
     spoilt = replace(stored, payload={**stored.payload, "decision": "destroyed"})
@@ -89,7 +89,7 @@ def test_without_a_decision_that_is_valid_nothing_counts_as_published_unless_the
     assert effect_of(item, Rules(("text",), decides=False)) is INDEX
 
 
-def test_a_decision_that_is_stored_says_that_something_was_published_though_its_version_is_gone() -> None:
+def test_a_stored_decision_shows_that_something_was_published_even_without_its_version() -> None:
     stored = stored_after(TICKET_KIND, TICKET_KIND.event())
     assert stored is not None
     spoilt = replace(stored, payload={**stored.payload, "decided_version": None})
@@ -99,7 +99,7 @@ def test_a_decision_that_is_stored_says_that_something_was_published_though_its_
 
 
 @on_each_stream
-def test_what_is_stored_has_the_fields_and_types_of_the_streams_schema(kind: Kind) -> None:
+def test_a_stored_point_has_the_fields_and_types_of_the_stream_s_schema(kind: Kind) -> None:
     for events in ([kind.event()], [kind.event(), kind.event(version=2, reason="solved")], [kind.deleted()]):
         stored = stored_after(kind, *events)
         assert stored is not None
@@ -109,7 +109,7 @@ def test_what_is_stored_has_the_fields_and_types_of_the_streams_schema(kind: Kin
 
 
 def corrected(parts: Assembly, kind: Kind, **fields: object) -> None:
-    """Write fields that belong to people into the stored point, as their events will."""
+    """Write fields that people own into the stored point, as their events will do."""
     point = parts.collection.points[kind.point_id()]
     parts.collection.points[point.id] = Point(
         point.id, point.version, point.vectors, {**point.payload, **fields}, point.sparse
@@ -122,7 +122,7 @@ OWNING = [TICKET_KIND, replace(NOTE_KIND, stream=replace(NOTE_KIND.stream, owned
 
 @pytest.mark.parametrize("kind", OWNING, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("reason", ["created", "updated", "solved", "rated", "reopened"])
-def test_what_people_own_is_carried_over_by_later_snapshots_and_by_replays(kind: Kind, reason: str) -> None:
+def test_fields_that_people_own_are_carried_over_by_later_snapshots_and_by_replays(kind: Kind, reason: str) -> None:
     parts = Assembly(stream=kind.stream)
     first = kind.event()
     parts.settle(kind.record(first))
@@ -136,7 +136,7 @@ def test_what_people_own_is_carried_over_by_later_snapshots_and_by_replays(kind:
 
 
 @pytest.mark.parametrize("kind", OWNING, ids=lambda kind: kind.name)
-def test_a_deletion_takes_along_what_people_own(kind: Kind) -> None:
+def test_a_deletion_removes_the_fields_that_people_own(kind: Kind) -> None:
     parts = Assembly(stream=kind.stream)
     parts.settle(kind.record(kind.event()))
     corrected(parts, kind, hidden_suggestion=True)
@@ -146,7 +146,7 @@ def test_a_deletion_takes_along_what_people_own(kind: Kind) -> None:
 
 
 class Alerting(NoteStages):
-    """Publishes each note on a second topic too."""
+    """Publishes each note to a second topic too."""
 
     def results(self, item: NoteItem, origin: Origin) -> list[tuple[str, Frozen]]:
         """Return the result, twice."""
@@ -154,7 +154,7 @@ class Alerting(NoteStages):
         return [("notes.filed", filed), ("notes.alerts", filed)]
 
 
-def test_a_result_may_go_to_several_topics_which_are_among_the_topics_of_the_stream() -> None:
+def test_a_result_may_go_to_several_topics_which_belong_to_the_topics_of_the_stream() -> None:
     topics = ("notes.filed", "notes.alerts")
     stream = replace(NOTE_KIND.stream, result_topics=topics, stages=lambda _: Alerting())
     parts = Assembly(stream=stream)
@@ -162,9 +162,9 @@ def test_a_result_may_go_to_several_topics_which_are_among_the_topics_of_the_str
     parts.settle(NOTE_KIND.record(NOTE_KIND.event(version=2, reason="solved"), 1))
     assert [[message.key for message in parts.delivered(topic)] for topic in topics] == [[b"acme:T-1"]] * 2
     assert set(topics) <= {topic.name for topic in stream.topics()}
-    assert stream.result_topic == "notes.filed", "which the audit compares"
+    assert stream.result_topic == "notes.filed", "the audit compares the results of the first topic"
 
 
-def test_a_stream_of_which_no_input_decides_is_refused() -> None:
+def test_a_stream_in_which_no_input_makes_a_decision_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one input decides"):
         replace(NOTE_KIND.stream, inputs=(Input("text", TEXT),))

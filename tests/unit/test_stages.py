@@ -1,4 +1,4 @@
-"""The effects of each `reason` on the point and on the result, over a store in memory and a model of digests.
+"""The effects of each `reason` on the point and on the result, over a store in memory and a fake model.
 
 A green run does not prove that decisions are good, nor that the real store or the real model behave like the stand-ins.
 """
@@ -27,7 +27,7 @@ ONE = point_id("acme", "tickets", "T-1")
 
 
 def send(parts: Assembly, *events: dict[str, Any]) -> list[Settled]:
-    """Settle each event as a batch of its own and return what became of each."""
+    """Settle each event as a batch of its own and return the settled items."""
     start = len(parts.source.committed)
     return [settled for at, fields in enumerate(events) for settled in parts.settle(record(fields, start + at))]
 
@@ -41,7 +41,7 @@ def payload(parts: Assembly, point: UUID = ONE) -> TicketPayload:
 
 
 def embedded(parts: Assembly) -> list[str]:
-    """Return the texts embedded since the last look."""
+    """Return the texts embedded since the last call."""
     texts = [text for call in parts.model.calls for text in call]
     parts.model.calls.clear()
     return texts
@@ -100,7 +100,7 @@ def test_an_update_with_another_text_is_embedded_and_routed_again() -> None:
     assert payload(parts).decided_version == 2
 
 
-def test_an_update_of_what_is_only_kept_writes_it_and_routes_nothing() -> None:
+def test_an_update_of_text_that_is_only_kept_is_stored_and_routes_nothing() -> None:
     parts = Assembly()
     body = "It has arrived broken."
     quoted = f"{body}\n\nOn 4 May 2026 at 10:00 Shop <a@example.com> wrote:\n> macro {'{}'}"
@@ -112,10 +112,10 @@ def test_an_update_of_what_is_only_kept_writes_it_and_routes_nothing() -> None:
     kept = payload(parts)
     assert kept.body.endswith("Shop <[mail]> wrote:\n> macro 2")
     assert (kept.body_embedded, kept.event_version) == (body, 2)
-    assert stored(parts).sparse["terms"].indices.tolist() == terms.indices.tolist(), "what was cut is no term"
+    assert stored(parts).sparse["terms"].indices.tolist() == terms.indices.tolist(), "text that was cut gives no terms"
 
 
-def test_what_is_embedded_whole_is_stored_once() -> None:
+def test_a_body_that_is_embedded_whole_is_stored_once() -> None:
     parts = Assembly()
     send(parts, event(reason="solved", resolution="Sent again.\nBest regards\nAl"))
     found = payload(parts)
@@ -124,14 +124,14 @@ def test_what_is_embedded_whole_is_stored_once() -> None:
     assert embedded(parts)[-1] == "Sent again."
 
 
-def test_a_text_that_only_looks_different_in_bytes_is_unchanged() -> None:
+def test_a_text_that_differs_only_in_its_bytes_is_unchanged() -> None:
     parts = Assembly()
     send(parts, event(subject="Café", body="Where?"))
     [settled] = send(parts, event(**UNCHANGED, subject="Cafe\N{COMBINING ACUTE ACCENT} ") | {"body": "\nWhere?\n"})
     assert settled.outcome is Outcome.INDEXED
 
 
-def test_vectors_are_taken_over_as_a_store_of_halves_keeps_them_and_made_again_where_it_keeps_less() -> None:
+def test_vectors_stored_as_float16_are_reused_and_less_precise_ones_are_computed_again() -> None:
     parts = Assembly()
     solved = event(reason="solved", resolution="Sent again.")
     send(parts, solved)
@@ -243,7 +243,7 @@ def test_a_ticket_that_was_never_seen_can_be_deleted() -> None:
     assert (settled.outcome, stored(parts).version) == (Outcome.DELETED, 7)
 
 
-def test_no_older_event_undoes_a_deletion() -> None:
+def test_an_older_event_does_not_undo_a_deletion() -> None:
     parts = Assembly()
     [_, settled] = send(parts, deleted(event_version=3), event(event_version=2))
     assert settled.outcome is Outcome.SUPERSEDED
@@ -260,7 +260,7 @@ def test_a_newer_event_brings_a_deleted_ticket_back() -> None:
 def test_a_repeat_publishes_the_same_decision_again_and_writes_nothing() -> None:
     parts = Assembly()
     send(parts, event())
-    teach(parts)  # the vote would now say something else
+    teach(parts)  # the vote would now give another answer
     written = parts.effects.count("upsert 1")
     embedded(parts)
     [settled] = send(parts, event())
@@ -271,7 +271,7 @@ def test_a_repeat_publishes_the_same_decision_again_and_writes_nothing() -> None
     assert again.decision == first.decision
 
 
-def test_a_repeat_of_what_was_only_indexed_publishes_nothing() -> None:
+def test_a_repeat_of_an_event_that_was_only_indexed_publishes_nothing() -> None:
     parts = Assembly()
     solved = event(event_version=2, reason="solved")
     settled = send(parts, event(), solved, solved)
@@ -292,8 +292,8 @@ def test_a_repeated_deletion_is_deleted_again() -> None:
     assert (settled.outcome, settled.point) == (Outcome.DELETED, None)
 
 
-def test_a_conflicting_repeat_tells_nothing_of_the_content_that_lost() -> None:
-    """The first content of a version wins, so that what is published again is what was published first."""
+def test_a_conflicting_repeat_publishes_nothing_of_the_losing_content() -> None:
+    """The first content of a version wins, so that a repeat publishes the same result as before."""
     parts = Assembly()
     send(parts, event(priority="low"), event(priority="urgent"))
     assert {result.model_dump_json(exclude={"source"}) for result in parts.results()} == {
@@ -301,7 +301,7 @@ def test_a_conflicting_repeat_tells_nothing_of_the_content_that_lost() -> None:
     }
 
 
-def test_a_decision_is_carried_over_by_what_is_only_indexed() -> None:
+def test_a_decision_is_carried_over_by_events_that_are_only_indexed() -> None:
     parts = Assembly()
     teach(parts)
     send(parts, event())
@@ -312,7 +312,7 @@ def test_a_decision_is_carried_over_by_what_is_only_indexed() -> None:
     assert (payload(parts).decision, payload(parts).decided_version) == (before.decision, 1)
 
 
-def test_a_new_decision_names_the_queue_of_the_one_before() -> None:
+def test_a_new_decision_names_the_queue_of_the_previous_one() -> None:
     parts = Assembly()
     teach(parts)
     send(parts, event())
@@ -322,13 +322,13 @@ def test_a_new_decision_names_the_queue_of_the_one_before() -> None:
     assert second.decision.previous_queue == "delivery"
 
 
-def test_the_first_routing_names_no_queue_before_it() -> None:
+def test_the_first_routing_names_no_previous_queue() -> None:
     parts = Assembly()
     send(parts, event())
     assert parts.results()[0].decision.previous_queue is None
 
 
-def test_what_an_agent_has_labelled_is_never_routed_unseen() -> None:
+def test_a_ticket_that_an_agent_has_labelled_always_goes_to_review() -> None:
     parts = Assembly()
     teach(parts)
     send(parts, event(ticket_id="T-2"), event(ticket_id="T-3", agent_label="billing"))
@@ -337,14 +337,14 @@ def test_what_an_agent_has_labelled_is_never_routed_unseen() -> None:
     assert (labelled.action, labelled.action_reason) == ("review", "agent_decided")
 
 
-def test_once_an_agent_has_labelled_it_a_changed_ticket_is_not_moved_by_itself() -> None:
+def test_a_changed_ticket_that_an_agent_has_labelled_is_not_moved_automatically() -> None:
     parts = Assembly()
     teach(parts)
     send(parts, event(), event(**CHANGED, agent_label="billing"))
     assert parts.results()[-1].decision.action == "review"
 
 
-def test_a_label_makes_a_voter_and_a_resolution_an_answer() -> None:
+def test_a_label_gives_a_ticket_a_vote_and_a_resolution_makes_it_an_answer() -> None:
     parts = Assembly()
     send(parts, event(reason="rated", agent_label="delivery", resolution="Sent.", satisfaction=5))
     assert set(payload(parts).flags) == {"solved", "labelled"}
@@ -367,7 +367,7 @@ def test_similar_tickets_are_solved_well_rated_and_of_the_same_tenant() -> None:
     assert [similar.ticket_id for similar in parts.results()[-1].similar] == ["good"]
 
 
-def test_a_result_without_a_similar_ticket_says_what_was_left_out() -> None:
+def test_a_result_without_a_similar_ticket_shows_how_many_were_left_out() -> None:
     parts = Assembly()
     for number, rating in enumerate((None, None, 2)):
         send(parts, event(ticket_id=f"S-{number}", body=str(number), reason="solved", satisfaction=rating))
@@ -391,7 +391,7 @@ def test_a_vector_that_is_not_finite_dead_letters_the_record() -> None:
     assert settled.failure.reason is FailureReason.VECTOR_NOT_FINITE
 
 
-def test_with_no_similar_tickets_wanted_the_store_is_not_asked_for_any() -> None:
+def test_if_no_similar_tickets_are_requested_the_store_is_not_searched() -> None:
     parts = Assembly(similar=SearchSettings(limit=0))
     send(parts, event())
     assert parts.effects.count("search 1") == 1

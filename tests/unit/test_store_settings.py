@@ -1,6 +1,6 @@
-"""The address and the key of Qdrant's server: what is taken, what is refused, and that a key is never shown.
+"""The address and the key of the Qdrant server: what is accepted, what is refused, and that a key is never shown.
 
-A green run does not prove that anybody listens at an address.
+A green run does not prove that a server listens at an address.
 """
 
 import pytest
@@ -14,7 +14,7 @@ from shared.vectorstore.qdrant.store import connect
 @pytest.mark.parametrize(
     "url", ["http://localhost:6333", "https://qdrant.example", "https://host/prefix", "http://[::1]:6333"]
 )
-def test_addresses_are_taken(url: str) -> None:
+def test_addresses_are_accepted(url: str) -> None:
     assert StoreSettings(url=url).url == url
 
 
@@ -34,24 +34,24 @@ def test_addresses_are_taken(url: str) -> None:
         "https://hidden@host:6333",
     ],
 )
-def test_what_is_no_address_or_holds_a_secret_is_refused_unquoted(url: str) -> None:
+def test_an_invalid_address_or_one_with_a_secret_is_refused_unquoted(url: str) -> None:
     with pytest.raises(ValidationError, match="https://host:6333") as refused:
         StoreSettings(url=url)
     assert "hidden" not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", ["", "two words", "line\n", "tab\t", "umlaut-ü", "\x00"])
-def test_a_key_that_fits_no_header_is_refused_unquoted(key: str) -> None:
+def test_a_key_that_is_no_valid_header_value_is_refused_unquoted(key: str) -> None:
     with pytest.raises(ValidationError, match="an HTTP header must not contain") as refused:
         StoreSettings(api_key=SecretStr(key))
     assert not key.strip() or key not in str(refused.value)
 
 
-def test_a_key_is_shown_nowhere() -> None:
+def test_a_key_is_never_shown() -> None:
     settings = StoreSettings(url="https://host", api_key=SecretStr("hidden"))
     assert "hidden" not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
 
 
-def test_without_an_address_there_is_nothing_to_connect_to() -> None:
+def test_without_an_address_no_server_is_used() -> None:
     with pytest.raises(Fatal, match="MILLRACE_STORE__URL"):
         connect(StoreSettings())

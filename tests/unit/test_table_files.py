@@ -1,6 +1,7 @@
-"""Reading files of rows: formats, delimiters, encodings, and what is wrong with a file, named by its line.
+"""Reading files of rows: formats, delimiters, encodings, and faults of a file, named by their line.
 
-A green run does not prove that every program's files are read; those of some stand in `tests/support/ingest_files.py`.
+A green run does not prove that the files of every program are read; those of some are in
+`tests/support/ingest_files.py`.
 """
 
 import io
@@ -48,7 +49,7 @@ AB = [{"a": "1", "b": "2"}]
 # --- delimited files ---
 
 
-def test_rows_of_a_csv(tmp_path: Path) -> None:
+def test_rows_of_a_csv_are_read(tmp_path: Path) -> None:
     found = rows(tmp_path, 'subject,body\n"a, b","two\nlines"\n\nc,d\n')
     assert [row.cells for row in found] == [{"subject": "a, b", "body": "two\nlines"}, {"subject": "c", "body": "d"}]
     assert [(row.number, row.line) for row in found] == [(0, 2), (1, 5)]
@@ -61,7 +62,7 @@ def test_the_delimiter_is_recognised(tmp_path: Path, delimiter: str) -> None:
 
 
 @pytest.mark.parametrize("hint", ["sep=;", '"sep=;"', "SEP=;", "sep=;\r"])
-def test_excel_s_hint_is_obeyed_and_no_row(tmp_path: Path, hint: str) -> None:
+def test_the_delimiter_hint_of_excel_is_obeyed_and_is_no_row(tmp_path: Path, hint: str) -> None:
     assert cells(tmp_path, f"{hint}\na;b\n1;2\n") == AB
     assert rows(tmp_path, f"{hint}\na;b\n1;2\n")[0].line == 3
 
@@ -84,33 +85,33 @@ def test_of_several_possible_delimiters_the_one_that_fits_the_header(sample: str
     assert recognise(sample) == wanted
 
 
-def test_a_delimiter_that_is_given_is_not_recognised(tmp_path: Path) -> None:
+def test_a_given_delimiter_is_used(tmp_path: Path) -> None:
     assert cells(tmp_path, "a;b\n1;2\n", delimiter=",") == [{"a;b": "1;2"}]
     assert cells(tmp_path, "a^b\n1^2\n", delimiter="^") == AB
 
 
 @pytest.mark.parametrize("name", ["t.CSV", "t.Csv", "t.csv"])
-def test_the_ending_counts_in_any_case(tmp_path: Path, name: str) -> None:
+def test_the_file_name_extension_is_recognised_in_any_case(tmp_path: Path, name: str) -> None:
     assert cells(tmp_path, "a,b\n1,2\n", name) == AB
 
 
-def test_rows_with_more_cells_than_the_header_are_at_fault(tmp_path: Path) -> None:
+def test_rows_with_more_cells_than_the_header_are_faulty(tmp_path: Path) -> None:
     good, bad, blank, after = rows(tmp_path, "a,b\n1,2\n1,2,3\n1,2,\n4,5\n")
     assert (good.fault, after.fault) == (None, None)
-    assert blank.fault is not None, "an empty cell too many may show that the others have shifted"
+    assert blank.fault is not None, "an extra empty cell may show that the others have shifted"
     assert bad.fault is not None
     assert (bad.fault.field, bad.fault.reason) == ("row", FailureReason.UNKNOWN_FIELD)
     assert "3 cells, but the header names 2" in bad.fault.detail
 
 
-def test_rows_with_fewer_cells_say_so(tmp_path: Path) -> None:
+def test_rows_with_fewer_cells_list_the_missing_columns(tmp_path: Path) -> None:
     assert [(row.missing, dict(row.cells)) for row in rows(tmp_path, "a,b\n1\n1,2\n")] == [
         (("b",), {"a": "1", "b": ""}),
         ((), {"a": "1", "b": "2"}),
     ]
 
 
-def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
+def test_a_repeated_header_is_no_row(tmp_path: Path) -> None:
     found = rows(tmp_path, "a,b\n1,2\n\ufeffa,b\n3,4\na,b\na,x\n")
     assert [(row.line, row.cells["a"]) for row in found] == [(2, "1"), (4, "3"), (6, "a")]
 
@@ -120,31 +121,31 @@ def test_a_title_above_the_header_is_named(tmp_path: Path) -> None:
     assert "title" in str(bad.fault)
 
 
-def test_a_column_of_texts_with_commas_in_a_tsv(tmp_path: Path) -> None:
+def test_commas_in_a_tsv_do_not_split_a_column(tmp_path: Path) -> None:
     assert cells(tmp_path, "body\nHello, you\nplain\n", "t.tsv") == [{"body": "Hello, you"}, {"body": "plain"}]
 
 
 @pytest.mark.parametrize(("name", "content"), [("t.csv", "sep=;\na,b\n1,2\n"), ("t.tsv", "a;b\n1;2\n")])
-def test_a_hint_that_the_header_belies_is_not_obeyed(tmp_path: Path, name: str, content: str) -> None:
+def test_a_hint_that_contradicts_the_header_is_not_obeyed(tmp_path: Path, name: str, content: str) -> None:
     assert cells(tmp_path, content, name) == AB
 
 
-def test_a_header_that_ends_in_delimiters_makes_no_row_short(tmp_path: Path) -> None:
+def test_a_header_that_ends_in_delimiters_makes_no_row_too_short(tmp_path: Path) -> None:
     found = rows(tmp_path, "a,b,,\n1,2\n3,4,,\n5,6,,x\n")
     assert [row.missing for row in found] == [(), (), ()]
     assert [row.fault is None for row in found] == [True, True, False]
 
 
-def test_rows_without_any_value_are_no_rows(tmp_path: Path) -> None:
+def test_rows_without_any_value_are_skipped(tmp_path: Path) -> None:
     assert cells(tmp_path, "\na,b\n,\n1,2\n,,,,\n\n") == AB
 
 
-def test_a_cell_beyond_python_s_limit_is_read(tmp_path: Path) -> None:
+def test_a_cell_above_python_s_default_limit_is_read(tmp_path: Path) -> None:
     [row] = rows(tmp_path, f"a,b\n{'x' * 300_000},2\n")
     assert len(row.cells["a"]) == 300_000
 
 
-def test_rows_swallowed_by_a_quote_cost_the_row(tmp_path: Path) -> None:
+def test_rows_swallowed_by_an_open_quote_make_the_row_faulty(tmp_path: Path) -> None:
     swallowed = 'id,subject,body\n1,Login,"Hello I cannot\n2,Refund,Please\n3,Screen,Mine is 19"\n4,X,Y\n'
     bad, good = rows(tmp_path, swallowed)
     assert (bad.fault is not None, good.fault) == (True, None)
@@ -153,7 +154,7 @@ def test_rows_swallowed_by_a_quote_cost_the_row(tmp_path: Path) -> None:
     assert [row.fault for row in rows(tmp_path, mail)] == [None]
 
 
-def test_blanks_between_delimiter_and_quote_are_no_part_of_a_cell(tmp_path: Path) -> None:
+def test_blanks_between_delimiter_and_quote_do_not_belong_to_a_cell(tmp_path: Path) -> None:
     [row] = rows(tmp_path, 'a, b\n1, "two, and\nthree"\n')
     assert list(row.cells.values()) == ["1", "two, and\nthree"]
     assert cells(tmp_path, "a,b\n1, 2\n") == [{"a": "1", "b": " 2"}]
@@ -169,12 +170,12 @@ def test_blanks_between_delimiter_and_quote_are_no_part_of_a_cell(tmp_path: Path
         ("\n\n", ["is empty"]),
     ],
 )
-def test_a_file_whose_rows_cannot_be_told_apart_is_fatal(tmp_path: Path, content: str, says: list[str]) -> None:
+def test_a_file_whose_rows_cannot_be_separated_is_fatal(tmp_path: Path, content: str, says: list[str]) -> None:
     message = fatal(tmp_path, content)
     assert all(each in message for each in says), message
 
 
-def test_line_ends_of_any_system(tmp_path: Path) -> None:
+def test_line_ends_of_any_system_are_read(tmp_path: Path) -> None:
     for end in ("\n", "\r\n", "\r"):
         assert cells(tmp_path, f"a,b{end}1,2{end}") == AB
 
@@ -192,30 +193,30 @@ def test_line_ends_of_any_system(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("given", [None, "latin-1"])
-def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str, mark: bytes, given: str | None) -> None:
+def test_a_byte_order_mark_decides_the_encoding(tmp_path: Path, encoding: str, mark: bytes, given: str | None) -> None:
     content = mark + "a,b\né,ü\n".encode(encoding)
     assert cells(tmp_path, content, encoding=given) == [{"a": "é", "b": "ü"}]
     lines = mark + '{"a": "é"}\n'.encode(encoding)
     assert cells(tmp_path, lines, "t.jsonl", encoding=given) == [{"a": "é"}]
 
 
-def test_an_encoding_is_given(tmp_path: Path) -> None:
+def test_a_given_encoding_is_used(tmp_path: Path) -> None:
     assert cells(tmp_path, "a\né€\n".encode("cp1252"), encoding="cp1252") == [{"a": "é€"}]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
-def test_a_wrong_byte_is_named_by_line_and_byte(tmp_path: Path, name: str) -> None:
+def test_an_invalid_byte_is_named_by_line_and_byte(tmp_path: Path, name: str) -> None:
     content = b'a\n"xy"\n' + b"x\n" * 30_000 + b'"caf\xe9"\n'
     message = fatal(tmp_path, content, name)
     assert "line 30003, byte 5: 0xE9 is not UTF-8" in message
     assert "--encoding cp1252" in message
 
 
-def test_a_character_that_is_cut_off_at_the_end_is_fatal(tmp_path: Path) -> None:
+def test_a_character_truncated_at_the_end_is_fatal(tmp_path: Path) -> None:
     assert "cut off" in fatal(tmp_path, b"a\nx\n" + "é".encode()[:1])
 
 
-def test_utf_16_without_a_mark_is_no_traceback(tmp_path: Path) -> None:
+def test_utf_16_without_a_mark_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     assert "is not UTF-16" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-le"), encoding="utf-16")
     assert "--encoding utf-16-le" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-le"))
     assert "--encoding utf-16-be" in fatal(tmp_path, "a,b\n1,2\n".encode("utf-16-be"))
@@ -230,7 +231,7 @@ def test_an_encoding_that_does_not_exist_is_fatal(tmp_path: Path, encoding: str)
 # --- JSON Lines ---
 
 
-def test_json_lines(tmp_path: Path) -> None:
+def test_json_lines_are_read(tmp_path: Path) -> None:
     found = rows(tmp_path, '{"subject": "a"}\n\n  \n{"subject": "b"}', "t.jsonl")
     assert [(row.number, row.line, row.cells["subject"]) for row in found] == [(0, 1, "a"), (1, 4, "b")]
     assert cells(tmp_path, '{"subject": "a"}\n', "t.NDJSON") == [{"subject": "a"}]
@@ -252,7 +253,9 @@ def test_json_lines(tmp_path: Path) -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_line_that_is_no_object_costs_its_row_alone(tmp_path: Path, line: str, reason: FailureReason) -> None:
+def test_a_line_that_is_no_object_makes_only_its_own_row_faulty(
+    tmp_path: Path, line: str, reason: FailureReason
+) -> None:
     first, bad, last = rows(tmp_path, '{"subject": "a"}\n\n' + line + '\n{"subject": "b"}\n', "t.jsonl")
     assert (first.fault, last.fault, bad.line) == (None, None, 3)
     assert bad.fault is not None
@@ -260,7 +263,7 @@ def test_a_line_that_is_no_object_costs_its_row_alone(tmp_path: Path, line: str,
 
 
 @pytest.mark.parametrize("content", ['[{"a": 1}]', '[\n{"a": 1}\n]', '{\n"a": 1\n}\n'])
-def test_one_document_is_not_taken_for_lines(tmp_path: Path, content: str) -> None:
+def test_a_single_json_document_is_not_read_as_lines(tmp_path: Path, content: str) -> None:
     assert "found one JSON document" in fatal(tmp_path, content, "t.jsonl")
 
 
@@ -286,14 +289,14 @@ def test_a_sheet_s_cells_become_text(tmp_path: Path) -> None:
     assert [row.line for row in found] == [2, 4]
 
 
-def test_of_several_sheets_one_is_chosen(tmp_path: Path) -> None:
+def test_one_of_several_sheets_is_chosen(tmp_path: Path) -> None:
     content = book(("One", [["a"], ["1"]]), ("Two", [["b"], ["2"]]))
     assert "One, Two: choose one with --sheet" in fatal(tmp_path, content, "t.xlsx")
     assert cells(tmp_path, content, "t.xlsx", sheet="Two") == [{"b": "2"}]
     assert "has no sheet Three" in fatal(tmp_path, content, "t.xlsx", sheet="Three")
 
 
-def test_a_hidden_sheet_is_no_choice(tmp_path: Path) -> None:
+def test_a_hidden_sheet_cannot_be_chosen(tmp_path: Path) -> None:
     made = Workbook()
     for line in (["a"], ["1"]):
         made.worksheets[0].append(line)
@@ -305,17 +308,17 @@ def test_a_hidden_sheet_is_no_choice(tmp_path: Path) -> None:
     assert cells(tmp_path, kept.getvalue(), "t.xlsx") == [{"a": "1"}]
 
 
-def test_a_sheet_s_extra_cells_are_a_fault(tmp_path: Path) -> None:
+def test_extra_cells_of_a_sheet_are_a_fault(tmp_path: Path) -> None:
     [bad] = rows(tmp_path, book(("T", [["a", "b"], ["1", "2", "3"]])), "t.xlsx")
     assert bad.fault is not None
     assert "3 cells, but the header names 2" in bad.fault.detail
 
 
-def test_a_carriage_return_in_a_cell_is_one(tmp_path: Path) -> None:
+def test_a_carriage_return_in_a_cell_stays_a_carriage_return(tmp_path: Path) -> None:
     assert cells(tmp_path, book(("T", [["a"], ["one_x000D_\ntwo"]])), "t.xlsx") == [{"a": "one\r\ntwo"}]
 
 
-def test_a_workbook_that_is_cut_off_or_broken_is_fatal(tmp_path: Path) -> None:
+def test_a_workbook_that_is_truncated_or_broken_is_fatal(tmp_path: Path) -> None:
     whole = book(("T", [["a"], *([str(number)] for number in range(2_000))]))
     assert "is not an .xlsx workbook" in fatal(tmp_path, whole[: len(whole) // 2], "t.xlsx")
     broken = io.BytesIO()
@@ -326,7 +329,7 @@ def test_a_workbook_that_is_cut_off_or_broken_is_fatal(tmp_path: Path) -> None:
     assert "is not an .xlsx workbook" in fatal(tmp_path, broken.getvalue(), "t.xlsx")
 
 
-def test_what_is_no_workbook_is_fatal(tmp_path: Path) -> None:
+def test_a_file_that_is_no_workbook_is_fatal(tmp_path: Path) -> None:
     assert "is not an .xlsx workbook" in fatal(tmp_path, "a,b\n", "t.xlsx")
     assert "is empty" in fatal(tmp_path, book(("T", [])), "t.xlsx")
 
@@ -335,7 +338,7 @@ def test_what_is_no_workbook_is_fatal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "says"), [("t.xls", "save the sheet"), ("t.json", "jq"), ("t.gz", "decompress")])
-def test_another_ending_is_fatal_and_says_what_to_do(tmp_path: Path, name: str, says: str) -> None:
+def test_another_extension_is_fatal_and_the_error_states_what_to_do(tmp_path: Path, name: str, says: str) -> None:
     message = fatal(tmp_path, "", name)
     assert "ends in .csv or .jsonl (or in .tsv, .ndjson, .xlsx)" in message
     assert says in message
@@ -345,17 +348,17 @@ def test_another_ending_is_fatal_and_says_what_to_do(tmp_path: Path, name: str, 
     ("name", "how"),
     [("t.xlsx", {"encoding": "cp1252"}), ("t.jsonl", {"delimiter": ";"}), ("t.csv", {"sheet": "One"})],
 )
-def test_an_option_that_says_nothing_about_a_file_is_refused(tmp_path: Path, name: str, how: dict[str, str]) -> None:
+def test_an_option_that_does_not_apply_to_a_file_is_refused(tmp_path: Path, name: str, how: dict[str, str]) -> None:
     assert f"--{next(iter(how))} is for files" in fatal(tmp_path, "", name, **how)
 
 
 @pytest.mark.parametrize("head", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF-1.7", b"\n<!DOCTYPE html>"])
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
-def test_a_file_that_is_called_what_it_is_not_is_fatal(tmp_path: Path, head: bytes, name: str) -> None:
+def test_a_file_with_the_wrong_extension_is_fatal(tmp_path: Path, head: bytes, name: str) -> None:
     assert f"although its name ends in {name[1:]}" in fatal(tmp_path, head + b"rest", name)
 
 
-def test_what_is_no_file_is_fatal(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_fatal(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "folder.csv").mkdir()
     for name in ("pipe.csv", "folder.csv"):
@@ -368,16 +371,16 @@ def test_a_missing_file_is_fatal(tmp_path: Path) -> None:
         TableFile.open(tmp_path / "none.csv")
 
 
-def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
+def test_the_digest_covers_the_content_alone(tmp_path: Path) -> None:
     assert opened(tmp_path, "{}", "a.jsonl").digest == opened(tmp_path, "{}", "b.csv").digest
 
 
-def test_those_who_need_every_row_are_told_of_the_first_that_cannot_be_used(tmp_path: Path) -> None:
+def test_a_reader_that_needs_every_row_gets_an_error_for_the_first_unusable_one(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"row 2 \(line 3\): 3 cells"):
         list(opened(tmp_path, "a,b\n1,2\n1,2,3\n").sound_rows(("a",)))
 
 
-# --- the look at the whole file ---
+# --- the survey of the whole file ---
 
 
 def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
@@ -395,7 +398,7 @@ def test_a_survey_counts_rows_and_finds_all_names(tmp_path: Path) -> None:
         ("t.jsonl", "a\nb\n", "none of its 2 rows can be used; the first: row 1 (line 1)"),
     ],
 )
-def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: str, content: str, says: str) -> None:
+def test_a_file_without_a_usable_row_is_fatal(tmp_path: Path, name: str, content: str, says: str) -> None:
     with pytest.raises(Fatal) as caught:
         survey_file(opened(tmp_path, content, name), lambda _: None)
     assert says in str(caught.value)
@@ -405,7 +408,7 @@ def test_a_file_without_a_row_that_can_be_used_is_fatal(tmp_path: Path, name: st
     "header",
     [["1", "a"], ["T-1", "ann@example.com"], ["id", "2026-01-01"], ["x", "My parcel is late."], ["x", "a b c d e f"]],
 )
-def test_a_first_line_of_data_is_noticed(header: list[str]) -> None:
+def test_a_first_line_of_data_is_detected(header: list[str]) -> None:
     assert looks_like_data(header)
 
 
@@ -418,5 +421,5 @@ def test_a_first_line_of_data_is_noticed(header: list[str]) -> None:
         ["What is your question to us today?"],
     ],
 )
-def test_a_header_is_not_taken_for_data(header: list[str]) -> None:
+def test_a_header_is_not_mistaken_for_data(header: list[str]) -> None:
     assert not looks_like_data(header)

@@ -1,6 +1,6 @@
-"""Training on small made-up texts: what is chosen, what is folded into the head, and what too little data does.
+"""Training on small made-up texts: what is chosen, what is folded into the head, and the effects of too little data.
 
-A green run does not prove that a head is any good on real tickets (`tests/golden/test_banking77_head.py`), nor how long
+A green run does not prove that a head is good on real tickets (`tests/golden/test_banking77_head.py`), nor how long
 training takes on many of them.
 """
 
@@ -37,7 +37,7 @@ def trained(given: Examples) -> Trained:
     return train(given, None, MODEL, nothing)
 
 
-def test_new_texts_of_the_labels_are_told_apart(trained: Trained) -> None:
+def test_new_texts_of_the_labels_are_distinguished(trained: Trained) -> None:
     new = examples(support(seed=1))
     answers = trained.head.predict(new.texts, new.vectors)
     assert (answers.probabilities.argmax(axis=1) == new.truth).mean() > 0.95
@@ -47,7 +47,7 @@ def test_new_texts_of_the_labels_are_told_apart(trained: Trained) -> None:
     assert trained.held_out.shape == (len(new.texts), 8)
 
 
-def test_what_belongs_nowhere_scores_below_what_belongs(trained: Trained) -> None:
+def test_out_of_scope_texts_score_below_in_scope_texts(trained: Trained) -> None:
     head, new, far = trained.head, examples(support(seed=1)), WordModel().embed(STRANGERS).vectors
     assert trained.scope_learned
     inside, beyond = head.predict(new.texts, new.vectors).scope, head.predict(STRANGERS, far).scope
@@ -55,14 +55,14 @@ def test_what_belongs_nowhere_scores_below_what_belongs(trained: Trained) -> Non
     assert (inside < head.scope_at).mean() < 0.1
 
 
-def test_the_thresholds_are_those_of_what_was_held_out(trained: Trained, given: Examples) -> None:
+def test_the_thresholds_come_from_the_held_out_texts(trained: Trained, given: Examples) -> None:
     right = trained.held_out.argmax(axis=1) == given.truth
     reached = coverage_at_precision(trained.held_out.max(axis=1), right)
     assert trained.auto_at == max(LEAST_AUTO, reached.threshold)
     assert trained.review_at == min(REVIEW_AT, trained.auto_at)
 
 
-def test_the_combination_of_the_least_loss_is_chosen(trained: Trained) -> None:
+def test_the_combination_with_the_least_loss_is_chosen(trained: Trained) -> None:
     least = min(trained.losses, key=lambda name: trained.losses[name])
     chosen = "joint" if trained.recipe.kind == "joint" else f"blend {trained.recipe.weight:.1f}"
     assert chosen == least
@@ -70,24 +70,24 @@ def test_the_combination_of_the_least_loss_is_chosen(trained: Trained) -> None:
     assert all(np.isfinite(loss) and loss > 0 for loss in trained.losses.values())
 
 
-@pytest.mark.parametrize("reporting", ["dense", "sparse"])
-def test_a_part_that_knows_nothing_does_not_spoil_the_other(reporting: str) -> None:
+@pytest.mark.parametrize("informative", ["dense", "sparse"])
+def test_a_part_without_information_does_not_spoil_the_other(informative: str) -> None:
     drawn = np.random.default_rng(11)
     truth = np.repeat(np.arange(3), 40)
     noise = drawn.normal(size=(120, DIM))
-    vectors = noise + 6 * np.eye(3, DIM)[truth] if reporting == "dense" else noise
-    words = np.array(["alpha", "bravo", "charlie"])[truth if reporting == "sparse" else drawn.integers(3, size=120)]
+    vectors = noise + 6 * np.eye(3, DIM)[truth] if informative == "dense" else noise
+    words = np.array(["alpha", "bravo", "charlie"])[truth if informative == "sparse" else drawn.integers(3, size=120)]
     texts = tuple(f"{word} {number:04d}" for number, word in zip(drawn.permutation(120), words, strict=True))
     unit = np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
     found = train(Examples(texts, unit, truth, ("a", "b", "c")), None, MODEL, nothing)
-    knowing, ignorant = ("blend 1.0", "blend 0.0") if reporting == "dense" else ("blend 0.0", "blend 1.0")
+    knowing, ignorant = ("blend 1.0", "blend 0.0") if informative == "dense" else ("blend 0.0", "blend 1.0")
     assert min(found.losses.values()) <= found.losses[knowing] < 0.5 * found.losses[ignorant]
-    assert found.losses[ignorant] == pytest.approx(np.log(3), abs=0.1), "it is calibrated to saying nothing"
+    assert found.losses[ignorant] == pytest.approx(np.log(3), abs=0.1), "it is calibrated to equal shares"
     assert (found.held_out.argmax(axis=1) == truth).mean() > 0.95
 
 
 @pytest.mark.parametrize("kind", ["blend", "joint"])
-def test_the_heads_weights_say_what_the_recipe_says(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_weights_of_the_head_follow_the_recipe(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = examples(support(labels=4))
     recipe = Recipe(kind, 0.3, dense_temperature=0.8, sparse_temperature=0.4, temperature=1.7)
     monkeypatch.setattr(training, "choose_recipe", lambda *_: (recipe, {}))
@@ -104,7 +104,7 @@ def test_the_heads_weights_say_what_the_recipe_says(kind: str, monkeypatch: pyte
     np.testing.assert_allclose(head.linear.logits(new.vectors, asked), expected, atol=1e-4)
 
 
-def test_where_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest.MonkeyPatch) -> None:
     given, kinds = examples(support(labels=3)), []
     recipe = Recipe("joint", 0.0, 1.0, 1.0, temperature=0.5)
     monkeypatch.setattr(training, "choose_recipe", lambda *_: (recipe, {}))
@@ -123,7 +123,7 @@ def test_where_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest
 
 @pytest.mark.parametrize("strangers", [[], STRANGERS])
 @pytest.mark.parametrize("labels", [2, 8])
-def test_each_step_is_told_and_the_scope_is_learned_where_it_can_be(labels: int, strangers: list[str]) -> None:
+def test_each_step_is_reported_and_the_scope_is_learned_if_possible(labels: int, strangers: list[str]) -> None:
     given = examples(support(labels=labels))
     beyond = outside(strangers, given) if strangers else None
     reported: list[int] = []
@@ -136,7 +136,7 @@ def test_each_step_is_told_and_the_scope_is_learned_where_it_can_be(labels: int,
     assert len(found.head.known.texts) == len(given.texts), "strangers are not carried"
 
 
-def test_known_strangers_teach_the_scope_score() -> None:
+def test_known_strangers_train_the_scope_score() -> None:
     given = examples(support(labels=3))
     found = train(given, outside(STRANGERS, given), MODEL, nothing)
     new = examples(support(labels=3, seed=1))
@@ -169,7 +169,7 @@ def test_a_label_with_one_text_is_learned_but_not_judged() -> None:
     ],
     ids=["four letters", "no term", "every text contested", "labels of one text", "one text everywhere", "huge"],
 )
-def test_strange_sets_make_a_head_all_the_same(texts: dict[str, list[str]]) -> None:
+def test_unusual_training_sets_still_give_a_head(texts: dict[str, list[str]]) -> None:
     given = examples(texts)
     found = train(given, None, MODEL, nothing)
     answers = found.head.predict(given.texts, given.vectors)
@@ -188,7 +188,7 @@ def test_four_texts_do_not_make_a_head_certain() -> None:
     "texts",
     [{}, {"a": ["x"]}, {"a": ["x", "y", "z"]}, {"a": ["x", "y"], "b": ["z"]}, {"a": ["x"], "b": ["y"], "c": ["z"]}],
 )
-def test_too_little_is_refused_with_what_is_needed(texts: dict[str, list[str]]) -> None:
+def test_too_little_data_is_refused_with_what_is_needed(texts: dict[str, list[str]]) -> None:
     count = sum(len(each) for each in texts.values())
     with pytest.raises(Fatal, match=f"two labels with two different texts each, but there are only {count} texts"):
         train(examples(texts), None, MODEL, nothing)
@@ -202,7 +202,7 @@ def test_the_same_examples_give_the_same_weights(trained: Trained, given: Exampl
         assert (getattr(again.head.linear, name) == getattr(trained.head.linear, name)).all()
 
 
-def test_a_head_carries_no_more_texts_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_carries_no_more_texts_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "KNOWN_TEXTS", 9)
     given = examples({"card": sentences("card", 12), "fees": sentences("fees", 12)})
     known = train(given, None, MODEL, nothing).head.known

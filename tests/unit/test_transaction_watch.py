@@ -1,4 +1,4 @@
-"""What waits behind open transactions, as the observer and the probes are given it.
+"""Records that wait behind open transactions, as reported to the observer and the probes.
 
 Green does not show that the broker's answers are right: `tests/faults/test_open_transaction.py` asks a broker.
 """
@@ -21,21 +21,21 @@ NOW_MS = int(ManualClock().now().timestamp() * 1000)
 
 
 class RecordingObserver(Observer):
-    """Keeps what was told."""
+    """Keeps the reported measures."""
 
     def __init__(self, looks: int) -> None:
         self.reported: list[tuple[int | None, float]] = []
         self.enough, self._looks = threading.Event(), looks
 
     def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:
-        """Note it."""
+        """Keep the reported measure."""
         self.reported.append((records, oldest_age_s))
         if len(self.reported) == self._looks:
             self.enough.set()
 
 
 class StoppingClock(ManualClock):
-    """Ends the watch's wait once the observer has heard enough."""
+    """Ends the watch's wait once the observer has enough reports."""
 
     def __init__(self, reported: RecordingObserver) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class StoppingClock(ManualClock):
 
 
 def watched(*answers: list[Waiting] | Exception) -> tuple[list[tuple[int | None, float]], str | None]:
-    """Return what was told of these answers, and the note after the last of them."""
+    """Return the reports for these answers, and the note after the last of them."""
     waiting, reported = list(answers), RecordingObserver(len(answers))
     clock = StoppingClock(reported)
 
@@ -74,17 +74,17 @@ def test_all_topics_are_added_up_and_each_is_named() -> None:
     )
 
 
-def test_what_was_not_counted_or_has_no_known_age_says_so() -> None:
+def test_missing_counts_and_unknown_ages_are_reported_as_such() -> None:
     reported, note = watched([Waiting("tickets", 9000, None, is_counted=False)])
     assert (reported, note) == ([(9000, 0.0)], "about 9000 records of tickets wait behind an open transaction")
 
 
-def test_nothing_that_waits_is_0_and_no_note() -> None:
+def test_no_waiting_records_give_0_and_no_note() -> None:
     assert watched([Waiting("tickets", 0), Waiting("tickets.redo", 0)]) == ([(0, 0.0)], None)
 
 
 @pytest.mark.parametrize("error", [Unavailable("broker", "away"), Fatal("no key file"), RuntimeError("hunter2")])
-def test_what_cannot_be_measured_is_unknown_and_the_next_look_counts(error: Exception) -> None:
+def test_a_failed_measurement_is_unknown_and_the_next_look_counts(error: Exception) -> None:
     with capture_logs() as lines:
         assert watched([Waiting("tickets", 3, NOW_MS)], error) == ([(3, 0.0), (None, 0.0)], None)
         assert watched(error, [Waiting("tickets", 3, NOW_MS + 9_000)])[0] == [(None, 0.0), (3, 0.0)]

@@ -21,7 +21,7 @@ from shared.search.tuning.weights import (
 
 
 def table(dense: float, bm25: float, queries: int = 400, seed: int = 3, slices: int = 2) -> ScoreTable:
-    """Return a table of drawn scores: the relevant hit of each query is better by so much, in each way."""
+    """Return a table of random scores: the relevant hit of each query is better by the given margin, in each kind."""
     rng = np.random.default_rng(seed)
     relevant = np.zeros((queries, 12), np.bool_)
     relevant[np.arange(queries), rng.integers(0, 12, queries)] = True
@@ -43,7 +43,7 @@ def means(values: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> li
     return [float(values[name].mean()) for name in METRICS]
 
 
-def test_weight_zero_is_the_order_by_cosine_and_a_huge_one_that_by_bm25() -> None:
+def test_weight_zero_gives_the_order_by_cosine_and_a_huge_one_that_by_bm25() -> None:
     drawn = table(0.1, 3.0)
     assert means(measure_fused(drawn, 0.0)) == means(measure_alone(drawn, "dense"))
     assert means(measure_fused(drawn, BM25_ALONE)) == pytest.approx(means(measure_alone(drawn, "bm25")), abs=0.01)
@@ -63,7 +63,7 @@ def test_the_chosen_weight_is_never_below_either_alone(dense: float, bm25: float
     assert choice.never_below or min(dense, bm25) > 0
 
 
-def test_both_together_beat_either_where_both_tell_something() -> None:
+def test_both_together_beat_either_if_both_carry_information() -> None:
     drawn = table(0.15, 4.0)
     choice = choose_weight(drawn)
     assert choice.never_below
@@ -76,7 +76,7 @@ def test_noise_gets_little_weight() -> None:
     assert choose_weight(table(0.4, 0.0)).weight < 0.01
 
 
-def test_a_weight_that_harms_one_slice_is_not_chosen_though_it_is_best_overall() -> None:
+def test_a_weight_that_harms_one_slice_is_not_chosen_even_if_it_is_best_overall() -> None:
     good, bad = table(0.15, 5.0, queries=1_000, slices=1), table(0.3, -4.0, queries=200, slices=1)
     inside = np.arange(1_200) >= 1_000
     both = ScoreTable(
@@ -94,7 +94,7 @@ def test_a_weight_that_harms_one_slice_is_not_chosen_though_it_is_best_overall()
     assert harmed < means(measure_alone(free.part(inside), "dense"))[3]
 
 
-def test_a_small_slice_forbids_nothing() -> None:
+def test_a_small_slice_excludes_no_weight() -> None:
     drawn = table(0.15, 4.0, queries=SLICE_LEAST_QUERIES * 4, slices=1)
     few = np.arange(len(drawn.wanted)) < SLICE_LEAST_QUERIES - 1
     dense = np.where(few[:, None], drawn.relevant * 1.0, drawn.dense)
@@ -103,7 +103,7 @@ def test_a_small_slice_forbids_nothing() -> None:
     assert choose_weight(with_few).never_below
 
 
-def test_bm25_alone_finds_only_what_shares_a_term() -> None:
+def test_bm25_alone_finds_only_hits_that_share_a_term() -> None:
     hits = np.array([[True, False]])
     nothing = ScoreTable(
         np.array([[0.9, 0.1]]), np.zeros((1, 2)), hits, np.ones_like(hits), np.array([1]), np.array([3]), {}
@@ -112,7 +112,7 @@ def test_bm25_alone_finds_only_what_shares_a_term() -> None:
     assert means(measure_fused(nothing, BM25_ALONE)) == [1.0] * 4
 
 
-def test_rows_are_filled_up_with_hits_that_are_none() -> None:
+def test_rows_are_padded_with_invalid_hits() -> None:
     short = ScoreTable(
         np.array([[0.1, 0.0]]),
         np.array([[1.0, 0.0]]),

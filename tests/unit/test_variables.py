@@ -1,6 +1,6 @@
-"""Variables that are set and read by nobody: named, with what took their place, and refused by `millrace run`.
+"""Variables that are set but never read: named with their replacement, and refused by `millrace run`.
 
-A green run does not prove that every setting of an earlier release is known: the table of those moved is the code's.
+A green run does not prove that every setting of an earlier release is known: the table of moved settings is the code's.
 """
 
 from pathlib import Path
@@ -24,12 +24,12 @@ STREAMS = ["tickets", "calls"]
         ("MILLRACE_EMBEDDING", ("MILLRACE_TICKETS__EMBEDDING", "MILLRACE_CALLS__EMBEDDING")),
     ],
 )
-def test_what_replaced_an_old_variable_is_named_for_each_stream(name: str, instead: tuple[str, ...]) -> None:
+def test_the_replacement_of_an_old_variable_is_named_for_each_stream(name: str, instead: tuple[str, ...]) -> None:
     assert unread([name, "PATH"], STREAMS) == [UnreadVariable(name, instead, is_replaced=True)]
-    assert set(instead) <= known_variables(STREAMS), "what is named is read"
+    assert set(instead) <= known_variables(STREAMS), "the named replacement is read"
 
 
-def test_every_part_that_moved_has_left_the_place_where_it_was() -> None:
+def test_every_part_that_moved_no_longer_exists_in_its_old_place() -> None:
     known = known_variables(STREAMS)
     assert [place for place in MOVED if variable(*place) in known] == []
 
@@ -37,7 +37,7 @@ def test_every_part_that_moved_has_left_the_place_where_it_was() -> None:
 @pytest.mark.parametrize(
     "name", ["MILLRACE_TICKETS__BATHC__MAX_RECORDS", "MILLRACE_MAILS__BATCH__MAX_RECORDS", "MILLRACE_HEAD"]
 )
-def test_what_was_never_read_is_named_and_nothing_is_said_to_have_replaced_it(name: str) -> None:
+def test_a_variable_that_was_never_read_is_named_without_a_replacement(name: str) -> None:
     [found] = unread([name], STREAMS)
     assert (found.name, found.is_replaced) == (name, False)
 
@@ -55,7 +55,7 @@ def test_what_was_never_read_is_named_and_nothing_is_said_to_have_replaced_it(na
         "OTHER",
     ],
 )
-def test_what_is_read_or_refused_elsewhere_is_left_alone(name: str) -> None:
+def test_a_variable_that_is_read_or_refused_elsewhere_is_ignored(name: str) -> None:
     assert unread([name], STREAMS) == []
 
 
@@ -67,7 +67,7 @@ def test_what_is_read_or_refused_elsewhere_is_left_alone(name: str) -> None:
         ("MILLRACE_TICKETS__DECISON__HEAD", "did you mean MILLRACE_TICKETS__DECISION__HEAD?"),
     ],
 )
-def test_a_worker_does_not_run_with_a_variable_that_nobody_reads(tmp_path: Path, name: str, says: str) -> None:
+def test_a_worker_does_not_run_with_an_unread_variable(tmp_path: Path, name: str, says: str) -> None:
     ended = millrace("run", "tickets", folder=tmp_path, **{name: "head"})
     reported = " ".join(ended.stderr.replace("│", " ").split())
     assert ended.returncode == 2

@@ -1,6 +1,6 @@
 """From shares to an action: thresholds, the order of the reasons, the priority, and where the queue comes from.
 
-A green run does not prove that a threshold is a good one, nor that a head's confidence means what it says.
+A green run does not prove that a threshold is good, nor that a head's confidence means what it states.
 """
 
 from dataclasses import replace
@@ -46,7 +46,9 @@ def judged(folder: Path, rest: str = "", **changes: Any) -> Verdict:
         (0.0, "abstain", "split"),
     ],
 )
-def test_the_thresholds(kind: Literal["vote", "head"], share: float, action: str, reason: str, tmp_path: Path) -> None:
+def test_the_thresholds_decide_the_action(
+    kind: Literal["vote", "head"], share: float, action: str, reason: str, tmp_path: Path
+) -> None:
     verdict = judged(tmp_path, kind=kind, shares=[("a", share), ("b", 1 - share)])
     assert (verdict.action, verdict.action_reason, verdict.confidence) == (action, f"{kind}_{reason}", share)
     named = None if action == "abstain" else "a"
@@ -71,7 +73,7 @@ NEVER = "[labels.a]\nnever_auto = true\n"
         ({"shares": [("b", 0.9)]}, "auto", "head_clear"),
     ],
 )
-def test_of_several_reasons_one_is_told(changes: dict[str, Any], action: str, reason: str, tmp_path: Path) -> None:
+def test_one_of_several_reasons_is_given(changes: dict[str, Any], action: str, reason: str, tmp_path: Path) -> None:
     verdict = judged(tmp_path, NEVER, **changes)
     assert (verdict.action, verdict.action_reason) == (action, reason)
 
@@ -86,20 +88,20 @@ def test_a_priority_is_raised_and_never_lowered(own: Priority, wanted: Priority 
 
 
 @pytest.mark.parametrize("changes", [{"in_scope": False}, {"shares": [("a", 0.1)]}, {"has_text": False}])
-def test_an_abstention_leaves_the_priority(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_an_abstention_does_not_change_the_priority(changes: dict[str, Any], tmp_path: Path) -> None:
     assert judged(tmp_path, "[labels.a]\npriority = 'urgent'\n", **changes).priority == "normal"
 
 
-def test_what_goes_to_review_is_raised_too(tmp_path: Path) -> None:
+def test_the_priority_is_raised_for_review_too(tmp_path: Path) -> None:
     assert judged(tmp_path, "[labels.a]\npriority = 'urgent'\n", agent_decided=True).priority == "urgent"
 
 
-def test_the_rule_is_that_of_the_first_label_and_the_tenant(tmp_path: Path) -> None:
+def test_the_rule_depends_on_the_first_label_and_the_tenant(tmp_path: Path) -> None:
     rest = "[labels.a]\nqueue = 'all'\n[tenants.acme.labels.a]\nqueue = 'ours'\nauto_at = 0.95\n"
     ours, theirs = judged(tmp_path, rest), judged(tmp_path, rest, tenant_id="other")
     assert (ours.queue, ours.action) == ("ours", "review")
     assert (theirs.queue, theirs.action) == ("all", "auto")
 
 
-def test_a_share_a_rounding_error_above_one_is_one(tmp_path: Path) -> None:
+def test_a_share_just_above_one_by_a_rounding_error_becomes_one(tmp_path: Path) -> None:
     assert judged(tmp_path, shares=[("a", 1.0000000000000002)]).confidence == 1.0

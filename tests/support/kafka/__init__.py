@@ -1,1 +1,1 @@
-"""A real Apache Kafka for tests, started from its jars on loopback; knows nothing of Millrace."""
+"""A real Apache Kafka for tests, started from its jars on loopback; independent of Millrace."""

@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 def documented() -> list[Rule]:
-    """Read the rules off the page: role, topic or group, its name, literal or prefixed, operations."""
+    """Read the rules from the page: role, topic or group, its name, literal or prefixed, operations."""
     page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     block = page.split("```rules\n")[1].split("```")[0]
     lines = (line.split() for line in block.splitlines())
@@ -39,8 +39,8 @@ def documented() -> list[Rule]:
 
 @contextmanager
 def allowed(server: KafkaServer, principal: str, rules: Sequence[Rule]) -> Iterator[None]:
-    """Let a principal do what the rules say, for as long as this is open."""
-    library: Any = kafka  # whose types leave these names out
+    """Apply the rules to a principal for as long as this context is open."""
+    library: Any = kafka  # the types of the library leave these names out
     admin = library.AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
     user, patterns, operations = f"User:{principal}", library.ResourcePatternType, library.AclOperation
     bindings = [
@@ -74,7 +74,7 @@ def allowed(server: KafkaServer, principal: str, rules: Sequence[Rule]) -> Itera
 
 
 def user_environment(server: KafkaServer, certificates: Certificates, folder: Path) -> dict[str, str]:
-    """Return the environment of a command that comes by password over TLS."""
+    """Return the environment of a command that connects with a password over TLS."""
     return {
         "MILLRACE_BROKER__BOOTSTRAP": server.secure_bootstrap,
         "MILLRACE_BROKER__SECURITY_PROTOCOL": "sasl_ssl",

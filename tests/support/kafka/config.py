@@ -6,14 +6,14 @@ from pathlib import Path
 from tests.support.certificates import Certificates
 
 USER, PASSWORD = "millrace", "Kw4-broker-8Rt5Lp"
-"""Who may enter by the listener SECURE. The password is recognisable, so that a leak is found."""
+"""Credentials for the listener SECURE. The password is recognisable, so that a leak is found."""
 
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of the cluster, broker and controller in one process, and where it lives."""
+    """One node of the cluster, broker and controller in one process, and its folder and ports."""
 
     number: int
     folder: Path
@@ -29,17 +29,17 @@ class Node:
 
     @property
     def data(self) -> Path:
-        """The node's log directory: what survives a kill."""
+        """The node's log directory, which survives a kill."""
         return self.folder / "data"
 
     @property
     def log(self) -> Path:
-        """What the node complains of."""
+        """The node's own log."""
         return self.folder / "server.log"
 
     @property
     def stderr(self) -> Path:
-        """What the Java machine itself said, such as a version it refuses."""
+        """The output of the Java machine itself, such as a version it refuses."""
         return self.folder / "stderr.log"
 
 
@@ -50,16 +50,16 @@ FIXED = {
     "inter.broker.listener.name": "PLAINTEXT",
     PROTOCOLS: "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
-    # A killed member is noticed after six seconds and not after 45; the heartbeat leaves room for several misses.
+    # A killed member is evicted after six seconds instead of 45; the heartbeat leaves room for several misses.
     "group.consumer.session.timeout.ms": "6000",
     "group.consumer.min.session.timeout.ms": "6000",
     "group.consumer.heartbeat.interval.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
-    # A killed node may register again only when its old session has run out.
+    # A killed node may register again only when its old session has expired.
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
-    # Internal topics small: they are made, and loaded again, while a test waits.
+    # Internal topics are small: they are created, and loaded again, while a test waits.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "1",
@@ -68,9 +68,9 @@ FIXED = {
 
 
 def secure_properties(node: Node, certificates: Certificates) -> str:
-    """Return the settings that add two listeners to a single node, and let its users do only what access rules allow.
+    """Return the settings that add two listeners to a single node, and restrict its users to the access rules.
 
-    SECURE takes a password over TLS, MUTUAL a client certificate. Whoever comes by the open listener may do everything.
+    SECURE requires a password over TLS, MUTUAL a client certificate. Clients of the open listener may do everything.
     """
     security = "org.apache.kafka.common.security"
     plain = f'{security}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'

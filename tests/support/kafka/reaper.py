@@ -1,7 +1,7 @@
-"""A small process of its own that ends brokers whose test run has died without saying so. Standard library only.
+"""A small separate process that ends the brokers of a test run that died without cleaning up. Standard library only.
 
-It reads lines from a pipe held by the test run: `+PID` for a broker started, `-PID` for one that is gone. When the pipe
-closes, for whatever reason, what is left is killed and the cluster's folder removed.
+It reads lines from a pipe held by the test run: `+PID` for a broker that started, `-PID` for one that ended. When the
+pipe closes, for whatever reason, it kills the remaining brokers and removes the cluster's folder.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 
 def watch(lines: Iterable[str], folder: str) -> None:
-    """Follow the lines to their end, then kill every process still noted and remove the folder."""
+    """Read the lines to their end, then kill every process still registered and remove the folder."""
     alive: set[int] = set()
     for line in lines:
         (alive.add if line[0] == "+" else alive.discard)(int(line[1:]))

@@ -1,7 +1,7 @@
 """A real Kafka cluster in KRaft mode, of one node or three, on free loopback ports and in a folder of its own.
 
 It is started from jars (`make kafka`, or the folder `MILLRACE_TEST_KAFKA_LIBS` names), can be killed and started again
-on the same data, and leaves nothing behind: should the test run itself be killed, the reaper ends the brokers.
+on the same data, and leaves nothing behind: if the test run itself is killed, the reaper ends the brokers.
 """
 
 import os
@@ -31,12 +31,12 @@ HEAP = "-Xmx400m"
 
 
 def libs() -> Path:
-    """Return the folder of Kafka's jars, whether or not it is there."""
+    """Return the folder of Kafka's jars, whether or not it exists."""
     return Path(os.environ.get(LIBS_VARIABLE) or ROOT / ".kafka" / "libs")
 
 
 def why_unavailable() -> str:
-    """Return why no broker can be started here; empty when one can."""
+    """Return why no broker can be started here; empty if one can."""
     if shutil.which("java") is None:
         return "no java on the PATH: Kafka needs Java 17 or newer"
     if not any(libs().glob("kafka_*.jar")):
@@ -48,12 +48,12 @@ class KafkaServer:
     """A cluster that runs from `start` (or entering) to `close` (or leaving); `node` counts from 1, None means all."""
 
     def __init__(self, nodes: int = 1, certificates: Certificates | None = None, proxy_port: int | None = None) -> None:
-        """Choose ports and a folder and write the settings; nothing runs yet.
+        """Choose ports and a folder and write the settings; no process is started yet.
 
         Args:
-            nodes: How many.
-            certificates: Of a single node that has secured listeners.
-            proxy_port: Where a single node sends the clients of its listener `proxied_port`.
+            nodes: Number of nodes.
+            certificates: Certificates of a single node with secured listeners.
+            proxy_port: Port to which a single node sends the clients of its listener `proxied_port`.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
         ports = free_ports(4 * nodes)
@@ -76,26 +76,26 @@ class KafkaServer:
 
     @property
     def bootstrap(self) -> str:
-        """The brokers' addresses, as `bootstrap.servers` wants them; the same before and after a restart."""
+        """The brokers' addresses, as `bootstrap.servers` expects them; the same before and after a restart."""
         return ",".join(f"127.0.0.1:{node.broker_port}" for node in self.nodes)
 
     @property
     def secure_bootstrap(self) -> str:
-        """The address that wants a password over TLS."""
+        """The address that requires a password over TLS."""
         return f"127.0.0.1:{self.nodes[0].secure_port}"
 
     @property
     def proxied_port(self) -> int:
-        """The port that a proxy passes its bytes on to."""
+        """The port to which a proxy forwards its bytes."""
         return self.nodes[0].secure_port
 
     @property
     def mutual_bootstrap(self) -> str:
-        """The address that wants a client certificate."""
+        """The address that requires a client certificate."""
         return f"127.0.0.1:{self.nodes[0].mutual_port}"
 
     def start(self, node: int | None = None) -> None:
-        """Start what is not running, on the data that is there, and wait until the cluster answers.
+        """Start the nodes that are not running, on their existing data, and wait until the cluster answers.
 
         Raises:
             RuntimeError: a node ended, or the cluster did not answer in time; the message ends with the nodes' logs.
@@ -108,20 +108,20 @@ class KafkaServer:
         self._wait_until_ready()
 
     def stop(self, node: int | None = None) -> None:
-        """End in order, as an operator would; killed if that takes too long."""
+        """Stop nodes as an operator would; kill them if that takes too long."""
         self._end(node, signal.SIGTERM)
 
     def kill(self, node: int | None = None) -> None:
-        """End by SIGKILL, as a crash would; what the operating system has of the logs stays."""
+        """End nodes by SIGKILL, as a crash would; log data in the operating system's cache survives."""
         self._end(node, signal.SIGKILL)
 
     def restart(self, node: int | None = None) -> None:
-        """Stop in order and start again on the same data."""
+        """Stop and start again on the same data."""
         self.stop(node)
         self.start(node)
 
     def close(self) -> None:
-        """Kill what runs and remove the folder."""
+        """Kill the running nodes and remove the folder."""
         self.kill()
         self._reaper.communicate(timeout=STOP_TIMEOUT_S)
 
@@ -149,7 +149,7 @@ class KafkaServer:
             _storage_tool("format", "--cluster-id", cluster, "--config", str(node.properties), *added)
 
     def _launch(self, node: Node) -> None:
-        # Serial collector and one compiler: seconds sooner up, and speed is not what is tested.
+        # Serial collector and one compiler: the node starts seconds sooner, and speed is not what is tested.
         options = [HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dmillrace.log={node.log}"]
         with node.stderr.open("ab") as stderr:
             process = subprocess.Popen(

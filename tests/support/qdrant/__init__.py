@@ -1,1 +1,1 @@
-"""The stand-in for Qdrant's server, the proxy that cuts the way to it, and what starts and ends them."""
+"""The stand-in for Qdrant's server, proxies that disturb the connection to it, and helpers that start and stop them."""

@@ -1,4 +1,4 @@
-"""What the stand-in can be told to do wrong, as a JSON object for the route `/standin/faults`, and what it counted."""
+"""The faults of the stand-in, as a JSON object for the route `/standin/faults`, and the calls it has counted."""
 
 import threading
 from dataclasses import dataclass, field, fields
@@ -7,24 +7,24 @@ from typing import Any, Literal
 
 @dataclass
 class Faults:
-    """The faults in force; the defaults are none.
+    """The faults in force; the defaults mean no fault.
 
     Attributes:
-        delay_s: How long each answer is held back.
+        delay_s: Delay of each answer.
         full: Whether writes are refused as on a full disk.
-        fail_upsert: Every n-th upsert is answered with status 500; 0 is none.
+        fail_upsert: Every n-th upsert is answered with status 500; 0: never.
         written: What such an upsert has written nevertheless: nothing, the first half, or all of it.
-        rubbish: What each answer is replaced by: a page of a proxy, a JSON text cut short, or JSON of another service.
-        ignore: The fields of an upsert that are not understood, as behind a proxy that leaves them out.
-        version: What it says it is.
+        invalid: The replacement of each answer: a page of a proxy, a JSON text cut short, or JSON of another service.
+        ignore: The fields of an upsert that are ignored, as behind a proxy that drops them.
+        version: The version that it reports.
         status: Answer everything with this status and Qdrant's kind of error; 0 is off.
-        retry_after_s: The header that goes with status 429; 0 is none.
+        retry_after_s: The header that accompanies status 429; 0: no header.
         acknowledge: Whether upserts are answered "acknowledged" and not "completed".
-        strict: Every collection's strict mode, by the server's own names.
-        minute_s: How long the minute of a budget of requests is.
-        most_bytes: The largest body that is taken; 0 is any.
-        scope: The collections and aliases that the key may look at ("r") or write to ("rw"); empty is a key for all.
-        hide_aliases: Whether a scoped key is refused the list of all aliases, and not only shown less of it.
+        strict: The strict mode of every collection, with the server's own names.
+        minute_s: The length of the minute of a budget of requests.
+        most_bytes: The largest body that is accepted; 0: any.
+        scope: The collections and aliases that the key may read ("r") or write ("rw"); empty is a key for all.
+        hide_aliases: Whether a scoped key is refused the list of all aliases, instead of getting a shorter list.
     """
 
     delay_s: float = 0
@@ -68,7 +68,7 @@ class Control:
             self.calls[route] = self.calls.get(route, 0) + 1
 
     def upsert_begins(self) -> bool:
-        """Count an upsert; return whether this one is to fail."""
+        """Count an upsert; return whether this one must fail."""
         with self._lock:
             self._upserts += 1
             self._at_once += 1
@@ -76,12 +76,12 @@ class Control:
             return bool(self.faults.fail_upsert) and self._upserts % self.faults.fail_upsert == 0
 
     def upsert_ends(self) -> None:
-        """Say that an upsert has been answered."""
+        """Record that an upsert has been answered."""
         with self._lock:
             self._at_once -= 1
 
     def report(self) -> dict[str, Any]:
-        """Return what was counted since the start, and forget it."""
+        """Return the counts since the start, and reset them."""
         with self._lock:
             found = {"calls": self.calls, "unknown": self.unknown, "most_at_once": self.most_at_once}
             self.calls, self.unknown, self.most_at_once = {}, [], 0

@@ -1,4 +1,4 @@
-"""A forward proxy on loopback, as companies have them: it passes requests on, or opens a tunnel; and counts both."""
+"""A forward proxy on loopback, as companies have them: it forwards requests, or opens a tunnel, and counts both."""
 
 import base64
 import http.client
@@ -13,7 +13,7 @@ CHUNK_BYTES = 65_536
 
 
 class ForwardProxy(ThreadingHTTPServer):
-    """The proxy, from entering to leaving; `user` is what it demands, as user:password."""
+    """The proxy, running while the context is open; `user` is the credential it requires, as user:password."""
 
     daemon_threads = True
 
@@ -28,12 +28,12 @@ class ForwardProxy(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_port}"
 
     def __enter__(self) -> "ForwardProxy":
-        """Start."""
+        """Start the proxy."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End."""
+        """Stop the proxy."""
         self.shutdown()
         self.server_close()
 
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_DELETE = do_GET
 
     def do_CONNECT(self) -> None:
-        """Open a tunnel, and pass bytes until one end is closed."""
+        """Open a tunnel, and forward bytes until one end is closed."""
         if not self._may_pass():
             return
         host, _, port = self.path.rpartition(":")
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
                     ends[ready].sendall(received)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _may_pass(self) -> bool:
         self.server.passed.append(f"{self.command} {self.path}")

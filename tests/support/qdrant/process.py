@@ -1,4 +1,4 @@
-"""Starts, tells, kills and starts again the stand-in of `tests.support.qdrant.server`."""
+"""Starts, configures, kills and restarts the stand-in of `tests.support.qdrant.server`."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ ANSWER_TIMEOUT_S = 30.0
 
 
 class StandinProcess:
-    """A stand-in from entering to leaving, on one port and one folder all the time; `key` is what it demands of clients."""
+    """A stand-in that runs while the context is open, always on one port and one folder; `key` is required of clients."""
 
     def __init__(self, key: str | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="millrace-standin-")
@@ -28,10 +28,10 @@ class StandinProcess:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it on what is in its folder, and wait until it is ready.
+        """Start it on the data in its folder, and wait until it is ready.
 
         Raises:
-            RuntimeError: it ended at once; what it said is on standard error.
+            RuntimeError: it ended at once; its output is on standard error.
         """
         command = [
             sys.executable,
@@ -50,18 +50,18 @@ class StandinProcess:
             raise RuntimeError("the stand-in did not start")
 
     def kill(self) -> None:
-        """End it by SIGKILL; what the operating system has of its folder stays."""
+        """End it by SIGKILL; data of its folder in the operating system's cache survives."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
             self._process = None
 
-    def notify(self, **faults: Any) -> None:
+    def set_faults(self, **faults: Any) -> None:
         """Put these faults of `tests.support.qdrant.faults` in force, and no others."""
         self._ask("PUT", faults)
 
     def report(self) -> dict[str, Any]:
-        """Return what was counted since the last time."""
+        """Return the counts since the last call."""
         return self._ask("GET", None)
 
     def _ask(self, method: str, body: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,15 +1,15 @@
-"""A stand-in for Qdrant's server: the REST calls that our adapter makes, and no others, served over Edge.
+"""A stand-in for Qdrant's server: the REST calls of Millrace's adapter, and no others, served over Edge.
 
-Run as a process of its own, `python -m tests.support.qdrant.server --port 0 --path FOLDER`, it prints its port when it is
-ready and ends when its standard input is closed. What it holds is on disk, so it can be killed and started again.
-It is never shipped: it has no authorisation worth the name, takes its faults from whoever asks, and a collection's calls
-take turns.
+Run as a separate process, `python -m tests.support.qdrant.server --port 0 --path FOLDER`, it prints its port when it is
+ready and ends when its standard input is closed. Its data is on disk, so it can be killed and started again. It is
+never shipped: it has no real authorisation, accepts its faults from any client, and serves the calls of a collection
+one at a time.
 
 A green run on it does **not** prove that a real server answers alike: the texts of its errors, payload indexes (their
-kinds are remembered, a tenant's points are not kept together), recall of an HNSW graph (every search here is exact), how
-it counts for strict mode and what a token may do (`tests.support.qdrant.strict` follows its source), quantisation, shards,
-replicas and consistency, gRPC, TLS, or its speed.
-The engine below is the server's own, so guards, filters, scores and frequencies are Qdrant's.
+kinds are remembered, a tenant's points are not kept together), recall of an HNSW graph (every search here is exact),
+how it counts for strict mode and what a token may do (`tests.support.qdrant.strict` follows its source), quantisation,
+shards, replicas and consistency, gRPC, TLS, or its speed. The engine below is the server's own, so guards, filters,
+scores and frequencies are Qdrant's.
 """
 
 import argparse
@@ -30,7 +30,9 @@ from tests.support.qdrant.shards import Json, Refused, Shards
 from tests.support.qdrant.strict import Budgets, check_rights, check_size, check_strict, cost
 
 FULL = "Service internal error: No space left on device: WAL buffer size exceeds available disk space"
-"""What a real server answers with status 500 when its disk is full: lib/collection/src/shards/local_shard/shard_ops.rs."""
+"""The answer of a real server with status 500 when its disk is full:
+lib/collection/src/shards/local_shard/shard_ops.rs.
+"""
 
 INVALID = {
     "html": (b"<html><body><h1>It works!</h1></body></html>", "text/html"),
@@ -52,14 +54,14 @@ class Standin(ThreadingHTTPServer):
         self.budgets = Budgets()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep what went wrong here for `report`; that a client has gone away is nothing wrong."""
+        """Keep an error of the stand-in for `report`; a client that disconnected is no error."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             self.control.unknown.append(f"broke: {error!r}")
             super().handle_error(request, client_address)
 
     def upsert(self, name: str, body: Json) -> Json:
-        """Write points, as well or as badly as told."""
+        """Write points, with the faults in force."""
         control, faults = self.control, self.control.faults
         fails = control.upsert_begins()
         try:
@@ -78,7 +80,7 @@ class Standin(ThreadingHTTPServer):
             control.upsert_ends()
 
     def change_aliases(self, body: Json) -> bool:
-        """Make and remove aliases; nothing else is known."""
+        """Create and remove aliases; other actions are not supported."""
         for action in body["actions"]:
             if "delete_alias" in action:
                 self.shards.remove_alias(action["delete_alias"]["alias_name"])
@@ -87,7 +89,7 @@ class Standin(ThreadingHTTPServer):
         return True
 
     def shown_aliases(self, name: str | None = None) -> Json:
-        """Return the aliases of a collection, or of all, that the key may see."""
+        """Return the aliases of a collection, or of all, that the key may read."""
         scope = self.control.faults.scope
         made = [
             {"alias_name": alias, "collection_name": target}
@@ -97,7 +99,7 @@ class Standin(ThreadingHTTPServer):
         return {"aliases": made}
 
     def check(self, route: str, name: str | None, body: Json) -> None:
-        """Refuse what the server's settings and the key do not allow."""
+        """Refuse calls that the server's settings or the key do not allow."""
         faults = self.control.faults
         check_rights(route, name, body, faults)
         if name is None or not self.shards.has(name) or "/points" not in route:
@@ -152,7 +154,7 @@ ROUTES: dict[tuple[str, str], Answer] = {
     ),
 }
 PARAMETERS = {"wait": ["true"], "ordering": ["medium"]}
-"""The query parameters that are known, and their only values."""
+"""The supported query parameters, and their only values."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -170,12 +172,12 @@ class Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: what is unknown is told in `_result`."""
+        """Log nothing: unknown calls are reported in `_result`."""
 
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         received = self.rfile.read(length)
-        if len(received) < length:  # cut off in the middle: nobody waits for an answer
+        if len(received) < length:  # cut off in the middle: no client waits for an answer
             self.close_connection = True
             return
         body = json.loads(received) if length else {}

@@ -1,6 +1,6 @@
-"""Collections of the stand-in: Edge shards in a folder, spoken to in the JSON of Qdrant's REST interface.
+"""Collections of the stand-in: Edge shards in a folder, used through the JSON of Qdrant's REST interface.
 
-Each collection is a shard and a file with its parameters, written last. All calls on one shard take turns.
+Each collection is a shard and a file with its parameters, which is written last. Calls on one shard run one at a time.
 """
 
 import json
@@ -22,7 +22,7 @@ SCROLL_POINTS = 10
 
 
 class Refused(Exception):
-    """What the server answers with a status other than 200, and its words."""
+    """An answer of the server with a status other than 200, and its text."""
 
     def __init__(self, status: int, error: str, retry_after_s: int = 0) -> None:
         super().__init__(error)
@@ -64,7 +64,7 @@ class Shard:
         part.replace(self._folder / "params.json")
 
     def index(self, field: str, schema: Any) -> None:
-        """Index a payload field; what kind it is besides keyword or integer is only remembered."""
+        """Index a payload field; kinds other than keyword or integer are only remembered."""
         kind = schema if isinstance(schema, str) else schema["type"]
         with self._lock:
             self._shard.update(edge.UpdateOperation.create_field_index(field, KINDS[kind]))
@@ -73,7 +73,7 @@ class Shard:
             self._save()
 
     def upsert(self, points: list[Json], condition: Json | None, mode: str | None) -> None:
-        """Write points, all or none of them as far as can be told before."""
+        """Write points, all or none of them as far as that can be checked beforehand."""
         for point in points:
             for name, vector in point["vector"].items():
                 self._check(name, vector)
@@ -105,7 +105,7 @@ class Shard:
             return [_record(each) for each in found]
 
     def scroll(self, body: Json) -> Json:
-        """Return a page of points and where the next begins."""
+        """Return a page of points and the start of the next page."""
         request = edge.ScrollRequest(
             offset=None if body.get("offset") is None else to_id(body["offset"]),
             limit=body.get("limit", SCROLL_POINTS),
@@ -145,7 +145,7 @@ class Shard:
             ]
 
     def info(self, strict: Json) -> Json:
-        """Return the parameters as `GET /collections/...` gives them; what the adapter does not read is made up."""
+        """Return the parameters as `GET /collections/...` does; values that the adapter does not read are made up."""
         params = {name: self.params[name] for name in ("vectors", "sparse_vectors")}
         return {
             "status": "green",
@@ -166,7 +166,7 @@ class Shard:
         }
 
     def close(self) -> None:
-        """Let go."""
+        """Close the shard."""
         with self._lock:
             self._shard.close()
 
@@ -186,7 +186,7 @@ class Shards:
         self.aliases: dict[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
 
     def has(self, name: str) -> bool:
-        """Whether there is a collection, by its own name or an alias."""
+        """Return whether a collection exists, by its own name or an alias."""
         return self.aliases.get(name, name) in self._shards
 
     def get(self, name: str) -> Shard:
@@ -244,7 +244,7 @@ class Shards:
 
 
 def to_filter(body: Json) -> edge.Filter:
-    """Return Edge's filter for one in JSON; a condition that the adapter does not use is refused."""
+    """Return Edge's filter for a filter in JSON; a condition that the adapter does not use is refused."""
     if unknown := set(body) - {"must", "should", "must_not"}:
         raise Refused(400, f"the stand-in does not know {sorted(unknown)} in a filter")
     parts: dict[str, Any] = {name: [_condition(each) for each in body[name]] for name in body if body[name] is not None}
@@ -267,7 +267,7 @@ def _condition(body: Json) -> Any:
 
 
 def to_id(value: Any) -> Any:
-    """Return an id in JSON as Edge takes it."""
+    """Return an id in JSON as Edge's type."""
     return value if isinstance(value, int) else UUID(value)
 
 

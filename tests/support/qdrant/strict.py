@@ -1,6 +1,6 @@
-"""What a server that is set narrowly refuses: strict mode, budgets of requests, the size of a request, rights of a key.
+"""Refusals of a server with strict settings: strict mode, budgets of requests, the size of a request, rights of a key.
 
-Written after the public source of Qdrant's server; a real one counts for itself.
+Written from the public source of Qdrant's server; a real server may count differently.
 """
 
 import math
@@ -14,7 +14,7 @@ TERMS_PER_COST = 64
 
 
 def check_size(size_bytes: int, faults: Faults) -> None:
-    """Refuse a body that is larger than what is taken."""
+    """Refuse a body that is larger than the limit."""
     most = faults.most_bytes
     if most and size_bytes > most:
         said = f"Format error in JSON body: JSON payload ({size_bytes} bytes) is larger than allowed (limit: {most} bytes)."
@@ -22,7 +22,7 @@ def check_size(size_bytes: int, faults: Faults) -> None:
 
 
 def check_rights(route: str, name: str | None, body: Json, faults: Faults) -> None:
-    """Refuse what a key that is scoped to some collections may not do."""
+    """Refuse calls for which a key scoped to some collections has no right."""
     if not faults.scope:
         return
     if name is not None and route not in ("PUT /collections/*", "DELETE /collections/*"):
@@ -36,7 +36,7 @@ def check_rights(route: str, name: str | None, body: Json, faults: Faults) -> No
 
 
 def check_strict(route: str, body: Json, indexed: Json, strict: Json) -> None:
-    """Refuse what the collection's strict mode does not allow."""
+    """Refuse calls that the collection's strict mode does not allow."""
     if route.endswith("/points/query/batch"):
         _limit(len(body["searches"]), strict, "search_max_batchsize")
         for each in body["searches"]:
@@ -55,7 +55,7 @@ def check_strict(route: str, body: Json, indexed: Json, strict: Json) -> None:
 
 
 def cost(route: str, body: Json) -> tuple[str, int]:
-    """Return which budget a request takes from, and how much."""
+    """Return the budget that a request uses, and its cost."""
     if route.endswith("/points/query/batch"):
         return "read_rate_limit", sum(_search_cost(each) for each in body["searches"])
     if route.endswith(("/points/scroll", "/points/count")):
@@ -68,14 +68,14 @@ def cost(route: str, body: Json) -> tuple[str, int]:
 
 
 class Budgets:
-    """What is left of each budget; a minute may be made shorter."""
+    """The remainder of each budget; a minute may be made shorter."""
 
     def __init__(self) -> None:
         self._left: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def take(self, budget: str, cost: int, capacity: int, minute_s: float, now_s: float) -> None:
-        """Take from a budget, which fills again all the time."""
+        """Take a cost from a budget, which refills continuously."""
         kind = "Read" if budget.startswith("read") else "Write"
         if cost > capacity:
             raise Refused(429, f"{kind} rate limit exceeded, Operation requires {cost} tokens but limit is {capacity}")
@@ -89,7 +89,7 @@ class Budgets:
 
 
 def conditions(condition: Any) -> int:
-    """Count the conditions of a filter, of filters within it only what is in them."""
+    """Count the conditions of a filter; a nested filter counts only by the conditions in it."""
     return len(_leaves(condition))
 
 

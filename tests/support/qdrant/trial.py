@@ -1,4 +1,4 @@
-"""A whole worker with the stand-in as its store, behind a proxy: what the outage test and its benchmark share."""
+"""A whole worker with the stand-in as its store, behind a proxy: shared by the outage test and its benchmark."""
 
 import threading
 from collections import Counter
@@ -28,7 +28,7 @@ TIMEOUT_S = 120.0
 
 @dataclass
 class Watch(Seen):
-    """What the worker told, and when it paused and went on, in seconds of one clock."""
+    """Keeps the worker's reports, and when it paused and resumed, in seconds of one clock."""
 
     clock: SystemClock = field(default_factory=SystemClock)
     paused_at_s: list[float] = field(default_factory=list)
@@ -36,18 +36,18 @@ class Watch(Seen):
     dependencies: set[str] = field(default_factory=set)
 
     def paused(self, dependency: str) -> None:
-        """Keep when, and for what."""
+        """Keep the time and the dependency."""
         self.dependencies.add(dependency)
         self.paused_at_s.append(self.clock.monotonic_s())
 
     def resumed(self, dependency: str, paused_s: float) -> None:
-        """Keep when."""
+        """Keep the time."""
         self.resumed_at_s.append(self.clock.monotonic_s())
 
 
 @dataclass
 class Trial:
-    """A worker that runs; `send` gives it work, `finish` lets it settle all and judges what is left."""
+    """A running worker; `send` gives it work, `finish` lets it settle all and audits the result."""
 
     server: StandinProcess
     proxy: Proxy
@@ -60,7 +60,7 @@ class Trial:
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, records: int) -> None:
-        """Produce so many more events: each ticket comes twice, the second time with another text."""
+        """Produce `records` more events: each ticket comes twice, the second time with another text."""
         with self._one_at_a_time:
             numbers = range(self.sent, self.sent + records)
             self.sent += records
@@ -76,16 +76,16 @@ class Trial:
         produce(self.bootstrap, *events)
 
     def wait_paused(self, times: int = 1) -> None:
-        """Wait until the worker has paused so often."""
+        """Wait until the worker has paused `times` times."""
         wait_until(lambda: len(self.watch.paused_at_s) >= times, TIMEOUT_S, f"paused {times} times")
 
     def embedded_twice(self) -> list[str]:
-        """Return the texts that the model was given more than once."""
+        """Return the texts that the model embedded more than once."""
         counted = Counter(text for call in self.model.calls for text in call)
         return [text for text, times in counted.items() if times > 1]
 
     def finish(self) -> AuditReport:
-        """Wait until everything sent is settled, and audit it."""
+        """Wait until all records sent are settled, and audit the result."""
         self.watch.wait_settled(self.sent)
         wait_until(lambda: self.running.lifecycle.not_ready() == {}, TIMEOUT_S, "ready again")
         reader = TopicReader(self.bootstrap, GROUP)
@@ -93,16 +93,16 @@ class Trial:
 
 
 @contextmanager
-def trial(store: StoreSettings, batch: BatchSettings, way: Mode = "open") -> Iterator[Trial]:
-    """Run a worker on an embedded broker; `store` is completed with the address. There is no cache: each text shows.
+def trial(store: StoreSettings, batch: BatchSettings, mode: Mode = "open") -> Iterator[Trial]:
+    """Run a worker on an embedded broker; `store` is completed with the address. No cache hides an embedding.
 
     Args:
-        store: How the worker speaks to the store.
-        batch: How it gathers.
-        way: What the proxy does when the worker starts.
+        store: How the worker connects to the store.
+        batch: How the worker gathers batches.
+        mode: Mode of the proxy when the worker starts.
     """
     with StandinProcess() as server, Proxy(server.port) as proxy, EmbeddedBroker() as broker:
-        proxy.turn(way)
+        proxy.set_mode(mode)
         broker.create([topic.name for topic in TICKETS.topics()])
         settings = Settings(
             broker=BrokerSettings(bootstrap=broker.bootstrap),

@@ -1,4 +1,4 @@
-"""A server on loopback that takes Redis's place and says to every request what the test wants."""
+"""A server on loopback that replaces Redis and gives the answers that the test wants."""
 
 import socketserver
 import threading
@@ -12,10 +12,10 @@ DRIP_S = 0.01
 
 
 class Liar:
-    """Answers until it is left.
+    """Answers until the context is closed.
 
     Args:
-        answer: Called with what a client sent and a way to send; it may take its time until `ended` is set.
+        answer: Called with the client's bytes and a function that sends; it may wait until `ended` is set.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -27,7 +27,7 @@ class Liar:
             """One connection."""
 
             def handle(self) -> None:
-                """Answer each request, until the client goes or the server ends."""
+                """Answer each request, until the client disconnects or the server ends."""
                 self.request.settimeout(60)
                 try:
                     while (asked := self.request.recv(1 << 20)) and not liar.ended.is_set():
@@ -47,14 +47,14 @@ class Liar:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """End."""
+        """Stop the server."""
         self.ended.set()
         self._server.shutdown()
         self._server.server_close()
 
 
 def says(answer: bytes) -> Answer:
-    """Answer everything alike."""
+    """Return a function that gives the same answer to every request."""
     return lambda liar, asked, say: say(answer)
 
 
@@ -64,21 +64,21 @@ def silent(liar: Liar, asked: bytes, say: Say) -> None:
 
 
 def drips(liar: Liar, asked: bytes, say: Say) -> None:
-    """Announce a value and send it byte by byte, each far within any socket's time-out."""
+    """Announce a value and send it byte by byte, each byte well within any socket's time-out."""
     say(b"*1\r\n$100000000\r\n")
     while not liar.ended.wait(DRIP_S):
         say(b"x")
 
 
 def floods(liar: Liar, asked: bytes, say: Say) -> None:
-    """Announce a value without end and send it as fast as it is taken."""
+    """Announce a value without end and send it as fast as it is read."""
     say(b"*1\r\n$99999999999\r\n")
     while not liar.ended.is_set():
         say(b"x" * 65_536)
 
 
 def hangs_up(liar: Liar, asked: bytes, say: Say) -> None:
-    """Go without a word."""
+    """Close the connection without an answer."""
     raise OSError("gone")
 
 

@@ -1,6 +1,6 @@
-"""A real Redis on a free loopback port, without any file of data: what it kept is gone when it is killed.
+"""A real Redis on a free loopback port, without any data file: its data is lost when it is killed.
 
-Should the test run itself be killed, the reaper of the Kafka tests ends it.
+If the test run itself is killed, the reaper of the Kafka tests ends it.
 """
 
 import shutil
@@ -23,15 +23,15 @@ START_TIMEOUT_S = 20.0
 
 
 def why_unavailable() -> str:
-    """Return why no Redis can be started here; empty when one can."""
+    """Return why no Redis can be started here; empty if one can."""
     return "" if shutil.which("redis-server") else "no redis-server on the PATH"
 
 
 class RedisServer:
-    """A server that runs from entering to leaving.
+    """A server that runs while the context is open.
 
     Args:
-        certificates: With them it speaks TLS alone.
+        certificates: If given, the server accepts TLS only.
         mutual: Whether clients must show a certificate.
         settings: More lines of `redis.conf`, such as users.
     """
@@ -59,11 +59,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where a client without TLS and password finds it; the same before and after a restart."""
+        """The address for a client without TLS and password; the same before and after a restart."""
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start and wait until it takes connections."""
+        """Start and wait until it accepts connections."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["redis-server", str(self.folder / "redis.conf")],
@@ -76,24 +76,24 @@ class RedisServer:
         wait_until(self._answers, START_TIMEOUT_S, f"Redis answers; its log: {self.folder / 'log'}")
 
     def empty(self) -> None:
-        """Forget everything."""
+        """Delete all data."""
         self.command("FLUSHALL")
 
     def command(self, *words: str) -> None:
-        """Have it do something; for a server without TLS and users."""
+        """Run a command; for a server without TLS and users."""
         with closing(redis.Redis(port=self.port)) as client:
             client.execute_command(*words)  # type: ignore[no-untyped-call]  # it has no types
 
     def freeze(self) -> None:
-        """Stop it from running: it still takes connections, and answers nothing."""
+        """Suspend the process: it still accepts connections, and answers nothing."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it run on."""
+        """Resume the process."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it by SIGKILL; what it kept is gone."""
+        """End it by SIGKILL; its data is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
