@@ -94,7 +94,7 @@ def test_what_has_no_version_under_our_id_is_an_error_that_names_it(collection: 
     collection.upsert([point(2)])
     for ask in (collection.versions, collection.lookup):
         with pytest.raises(
-            Fatal, match=f"point {point_id(1)} was written by something else: .*{VERSION_FIELD}.*remove"
+            Fatal, match=f"point {point_id(1)} was written by another program: .*{VERSION_FIELD}.*delete"
         ):
             ask([point_id(1), point_id(2)])
     with pytest.raises(Fatal, match=str(point_id(1))):

@@ -161,7 +161,7 @@ def test_vectors_that_are_missing_or_spoilt_are_made_again(parts: Assembly, name
 @pytest.mark.parametrize("parts", params(fake="keeps the version beside the payload"), indirect=True)
 def test_what_has_no_version_under_our_id_ends_the_worker_with_a_message(parts: Assembly) -> None:
     write_foreign(parts.collection, ONE, fields_of(1, event_version=1.5), {"text": vector_of(parts)})
-    with pytest.raises(Fatal, match=f"point {ONE} was written by something else"):
+    with pytest.raises(Fatal, match=f"point {ONE} was written by another program"):
         parts.settle(record(event(event_version=2), 70))
 
 
