@@ -101,8 +101,10 @@ def test_other_files_have_a_folder_of_their_own(tmp_path: Path, packages: Path) 
 
 def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path) -> None:
     wrong = made(parts=PARTS | {"model.safetensors": tuple(reversed(PARTS["model.safetensors"]))})
-    reported = f"^model m: model.safetensors of .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
-    with pytest.raises(Fatal, match=reported + f"its card says {FILES['model.safetensors']}"):
+    reported = (
+        f"^model m: model.safetensors joined from .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
+    )
+    with pytest.raises(Fatal, match=reported + f"but its card states {FILES['model.safetensors']}"):
         wrong.locate(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -110,13 +112,15 @@ def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path
 def test_a_joined_file_that_was_damaged_is_fatal_and_says_how_to_join_it_again(tmp_path: Path) -> None:
     folder = made().locate(tmp_path / "cache")
     (folder / "model.safetensors").write_bytes(WHOLE[:-1])
-    with pytest.raises(Fatal, match=f"Either remove {folder}, which is then joined again"):
+    with pytest.raises(Fatal, match=f"Either delete {folder}, so that it is joined again"):
         made().check_files(tmp_path / "cache")
 
 
 def test_a_missing_part_is_fatal(tmp_path: Path, packages: Path) -> None:
     (packages / "wheel_two/data/model.part2").unlink()
-    with pytest.raises(Fatal, match=r"package wheel_two holds no data/model\.part2, a part of model\.safetensors"):
+    with pytest.raises(
+        Fatal, match=r"package wheel_two does not contain data/model\.part2, a part of model\.safetensors"
+    ):
         made().locate(tmp_path / "cache")
 
 

@@ -228,9 +228,9 @@ class EdgeStore(VectorStore):
         self._write(f"{spec.name}.json", _manifest(spec))  # last, because this file marks the folder as complete
         return EdgeCollection(shard, spec.vectors, spec.sparse)
 
-    def _load(self, name: str, wanted: CollectionSpec | None = None) -> EdgeCollection:
-        held: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
-        if "vectors" not in held or (wanted is not None and held != _manifest(wanted)):
+    def _load(self, name: str, spec: CollectionSpec | None = None) -> EdgeCollection:
+        manifest: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
+        if "vectors" not in manifest or (spec is not None and manifest != _manifest(spec)):
             raise Fatal(
                 f"the vector store's collection {name} was created with other vectors: "
                 f"move {self._folder / name} and {name}.json to another place, then index again"
@@ -238,8 +238,11 @@ class EdgeStore(VectorStore):
         try:
             shard = edge.EdgeShard.load(str(self._folder / name))
         except Exception as error:  # Edge raises plain exceptions
-            raise Fatal(f"the vector store's collection {name} cannot be opened: {error}") from error
-        return EdgeCollection(shard, held["vectors"], held["sparse"])
+            raise Fatal(
+                f"the vector store's collection {name} cannot be opened: {error}; "
+                f"restore {self._folder / name}, or index again"
+            ) from error
+        return EdgeCollection(shard, manifest["vectors"], manifest["sparse"])
 
     def _aliases(self) -> dict[str, str]:
         return aliases_of(self._folder)

@@ -20,7 +20,7 @@ LOOK_EVERY_S = 20.0
 log = get_logger("store")
 
 
-def alias_target(client: QdrantClient, alias: str, where: str, ours: str | None = None) -> str | None:
+def alias_target(client: QdrantClient, alias: str, where: str, collection: str | None = None) -> str | None:
     """Return the collection that an alias points to; None if the alias does not exist or the key cannot see it.
 
     A key that is scoped to some collections sees only the aliases of these collections, and of those only the ones
@@ -30,16 +30,16 @@ def alias_target(client: QdrantClient, alias: str, where: str, ours: str | None 
         client: The server's client.
         alias: The alias.
         where: The server's address, for messages.
-        ours: A collection that the key is scoped to; if the key may not list all aliases, those of this one are listed.
+        collection: A collection that the key is scoped to; its aliases are listed if the key may not list all aliases.
 
     Raises:
         Unavailable: the server cannot be asked.
     """
     with suppress(Forbidden), translated(where):
         return _find(client.get_aliases(), alias)
-    if ours is not None:
+    if collection is not None:
         with suppress(Forbidden), translated(where):
-            return _find(client.get_collection_aliases(ours), alias)
+            return _find(client.get_collection_aliases(collection), alias)
     return None
 
 

@@ -80,7 +80,7 @@ class Limits:
         )
 
 
-def unfit(info: models.CollectionInfo, conditions: int) -> list[str]:
+def insufficient_limits(info: models.CollectionInfo, conditions: int) -> list[str]:
     """Return the strict-mode limits of a collection that are too low for any request, each with the value required.
 
     Args:
@@ -147,7 +147,7 @@ def halves(items: list[ItemT]) -> tuple[list[ItemT], list[ItemT]]:
     return items[: len(items) // 2], items[len(items) // 2 :]
 
 
-class Kept:
+class KeptAnswers:
     """Answers to the reads of the current batch: if a rate limit is too low for the batch, each try gets further.
 
     A try that started without these answers would spend the budget on the same reads each time, and never finish.

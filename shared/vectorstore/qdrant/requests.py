@@ -17,7 +17,7 @@ from shared.vectorstore.qdrant.client_errors import Forbidden, Throttled, TooLar
 from shared.vectorstore.qdrant.limits import (
     READ_POINTS,
     AnswerT,
-    Kept,
+    KeptAnswers,
     Limits,
     batches,
     cut_to_limits,
@@ -60,7 +60,7 @@ class Requests:
 
     def __init__(self, link: Link, name: str, limits: Limits, spec: CollectionSpec | None) -> None:
         self._link, self._name, self._spec = link, name, spec
-        self.limits, self.most_bytes, self.kept = limits, BYTES_PER_CALL, Kept()
+        self.limits, self.most_bytes, self.kept = limits, BYTES_PER_CALL, KeptAnswers()
         self._most_queries = QUERIES_PER_CALL
 
     def write(self, points: list[Point], how: Callable[[list[Point]], dict[str, Any]]) -> None:
@@ -101,7 +101,8 @@ class Requests:
             found: list[models.Record] = []
             for start in range(0, len(ids), size):
                 part = tuple(ids[start : start + size])
-                found += self._resumed((purpose, str(payload), *part), lambda part=part: read(part))  # type: ignore[misc]  # bound now
+                key = (purpose, str(payload), *part)
+                found += self._resumed(key, lambda part=part: read(part))  # type: ignore[misc]  # binds this `part`
             return found
 
         return self.fitting(read_all)

@@ -13,7 +13,7 @@ from qdrant_client import QdrantClient, models
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, IndexKind
 from shared.vectorstore.qdrant.client_errors import CLIENT_ERRORS, already_exists, permitted, translated
-from shared.vectorstore.qdrant.limits import unfit
+from shared.vectorstore.qdrant.limits import insufficient_limits
 
 TENANT_FIELD = "tenant_id"
 """The field whose index makes Qdrant store the points of a tenant together."""
@@ -76,7 +76,7 @@ def check_limits(info: models.CollectionInfo, spec: CollectionSpec, where: str) 
     Raises:
         Fatal: some limits are too low; the message names them.
     """
-    found = unfit(info, spec.conditions)
+    found = insufficient_limits(info, spec.conditions)
     if found:
         raise Fatal(
             f"the strict mode of collection {spec.name} at {where} allows too little: {'; '.join(found)}; "

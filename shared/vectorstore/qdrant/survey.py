@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.vectorstore.port import CollectionSpec
 from shared.vectorstore.qdrant.alias import alias_target, may_ask
 from shared.vectorstore.qdrant.client_errors import permitted
-from shared.vectorstore.qdrant.limits import unfit
+from shared.vectorstore.qdrant.limits import insufficient_limits
 from shared.vectorstore.qdrant.setup import SCOPE, check_guard, check_version, differences
 from shared.vectorstore.qdrant.store import QdrantStore
 
@@ -46,7 +46,7 @@ def survey_server(store: QdrantStore, spec: CollectionSpec) -> ServerSurvey:
         exists = client.collection_exists(spec.name)
         if exists:
             info = client.get_collection(spec.name)
-            faults, limits = differences(info, spec), unfit(info, spec.conditions)
+            faults, limits = differences(info, spec), insufficient_limits(info, spec.conditions)
     if exists and not faults and not limits:
         check_guard(client, spec.name, where)
     target = alias_target(client, spec.alias, where, spec.name)
