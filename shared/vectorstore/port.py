@@ -261,7 +261,7 @@ def is_unit(vector: Vector) -> bool:
 
 def _square_sum(vector: Vector) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(vector @ vector)  # NaN or infinity if any number of the vector is
+        return float(vector @ vector)  # not finite if any number in the vector is not finite
 
 
 def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
@@ -298,7 +298,7 @@ def _fault(terms: SparseVector) -> str | None:
     if indices.dtype != np.uint32 or values.dtype != np.float32:
         return f"its indices are {indices.dtype} and its values {values.dtype}, expected uint32 and float32"
     if indices.ndim != 1 or indices.shape != values.shape:
-        return f"its indices and values have shapes {indices.shape} and {values.shape}, expected two equal lists"
+        return f"indices and values have shapes {indices.shape} and {values.shape}, expected two lists of one length"
     if not bool(np.all(indices[1:] > indices[:-1])):
         return "its indices are not ascending"
     return None if bool(np.isfinite(values).all()) else "it contains a value that is not finite"

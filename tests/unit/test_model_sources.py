@@ -127,7 +127,7 @@ def test_a_missing_part_is_fatal(tmp_path: Path, packages: Path) -> None:
 def test_a_file_without_parts_is_in_exactly_one_package(tmp_path: Path, packages: Path) -> None:
     (packages / "wheel_one/inner").mkdir()
     (packages / "wheel_one/inner/vocab.txt").write_bytes(b"words")
-    with pytest.raises(Fatal, match=r"2 of the packages wheel_one\+wheel_two hold inner/vocab\.txt"):
+    with pytest.raises(Fatal, match=r"2 of the packages wheel_one\+wheel_two contain inner/vocab\.txt"):
         made().locate(tmp_path / "cache")
 
 
