@@ -144,13 +144,13 @@ def test_a_cache_that_cannot_be_written_is_fatal(tmp_path: Path) -> None:
 
 def test_whoever_is_second_takes_what_the_first_has_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several joiners are let go at the same moment, each with its files made and about to be put in place."""
-    together, put, folders = Barrier(4), sources._put, list[Path]()
+    together, put, folders = Barrier(4), sources._move, list[Path]()
 
     def at_once(temporary: Path, folder: Path) -> None:
         together.wait(10)
         put(temporary, folder)
 
-    monkeypatch.setattr(sources, "_put", at_once)
+    monkeypatch.setattr(sources, "_move", at_once)
     threads = [Thread(target=lambda: folders.append(made().check_files(tmp_path / "cache"))) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -126,7 +126,7 @@ def test_a_file_of_one_s_own_takes_the_place_of_the_packaged_one(tmp_path: Path)
         ({"files": {"pytorch_model.bin": "0" * 64}}, "files: .*pytorch_model.bin is a pickle"),
         ({"source": "https://somewhere"}, "source"),
         ({"source": "package:json; evil"}, "source"),
-        ({"source": "hub:org/name"}, "source: .* is not package:NAME.*hub:ORG/NAME@REVISION"),
+        ({"source": "hub:org/name"}, "source: .* does not have one of the forms package:NAME.*hub:ORG/NAME@REVISION"),
         ({"source": "hub:org/name@main"}, "source"),
         ({"source": "hub:org/name@" + "0" * 39}, "source"),
         ({"source": "hub:../name@" + "0" * 40}, "source"),
@@ -154,7 +154,7 @@ def test_a_row_that_names_its_own_key_is_fatal(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_fatal_and_the_known_ones_are_told(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match=r"it has: m$"):
+    with pytest.raises(Fatal, match=r"its models are: m$"):
         load_card("other", write(tmp_path, toml()))
 
 
