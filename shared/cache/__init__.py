@@ -1,1 +1,1 @@
-"""A cache of vectors: never on the path of correctness, only of speed."""
+"""A cache of vectors: it affects only the speed, never the correctness of results."""

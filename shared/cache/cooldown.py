@@ -1,4 +1,4 @@
-"""When a dependency that failed is asked again: after a growing, jittered wait, and then by one caller alone."""
+"""The wait before a failed dependency is asked again: it grows and is jittered, and after it only one caller asks."""
 
 import random
 import threading
@@ -7,15 +7,15 @@ from shared.backoff import Backoff
 from shared.clock import Clock
 
 LEAST_S = 1.0
-"""However the jitter falls, at most one failure a second is waited for."""
+"""The shortest wait, whatever the jitter, so that callers wait for at most one failure per second."""
 
 
 class Cooldown:
-    """Thread-safe; knows nothing of what failed.
+    """The state of one dependency, whatever it is; thread-safe.
 
     Args:
-        clock: For the end of a wait.
-        rng: For the jitter.
+        clock: The clock that times the waits.
+        rng: The source of the jitter.
     """
 
     def __init__(self, clock: Clock, rng: random.Random) -> None:
@@ -26,7 +26,7 @@ class Cooldown:
         self._lock = threading.Lock()
 
     def may_try(self) -> bool:
-        """Whether to ask now; the first to be told so after a wait is the only one until it says what came of it."""
+        """Return whether to ask now; after a wait only the first caller may, until it reports success or failure."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             if now_s < self._until_s:
@@ -36,7 +36,7 @@ class Cooldown:
             return True
 
     def failed(self) -> bool:
-        """Begin a wait; return whether things went well before."""
+        """Start a wait; return whether this is the first failure since the last success."""
         with self._lock:
             first = self._failures == 0
             self._failures += 1
@@ -44,7 +44,7 @@ class Cooldown:
             return first
 
     def succeeded(self) -> bool:
-        """Forget the failures; return whether there were any."""
+        """Reset the failures; return whether there were any."""
         with self._lock:
             recovered = self._failures > 0
             self._failures, self._until_s = 0, self._clock.monotonic_s()

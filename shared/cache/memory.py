@@ -1,4 +1,4 @@
-"""The in-process cache: least recently used goes first, bounded by bytes."""
+"""The in-process cache, limited in bytes; it drops the least recently used entries first."""
 
 import threading
 from collections import OrderedDict
@@ -10,14 +10,14 @@ from shared.cache.port import VectorCache
 from shared.records import Embedded
 
 ENTRY_OVERHEAD_BYTES = 320
-"""What an entry costs beside its vector's data: key, array object and dictionary slot, measured on CPython 3.11."""
+"""Memory of an entry besides its vector's data: key, array object and dictionary slot, measured on CPython 3.11."""
 
 
 class MemoryCache(VectorCache):
     """A thread-safe LRU cache of vectors.
 
     Args:
-        limit_bytes: The most memory it may take; 0 remembers nothing.
+        limit_bytes: The largest memory that the cache may use; with 0 it stores nothing.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -39,18 +39,18 @@ class MemoryCache(VectorCache):
 
     @override
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
-        """Remember copies, and forget the least recently used beyond the limit."""
+        """Store copies of vectors, and drop the least recently used entries beyond the limit."""
         with self._lock:
             for key, embedded in vectors.items():
-                self._forget(key)
+                self._drop(key)
                 kept = embedded.vector.copy()  # a row of a batch's matrix would keep the whole matrix alive
                 kept.flags.writeable = False
                 self._entries[key] = Embedded(kept, embedded.windows)
                 self._used_bytes += kept.nbytes + ENTRY_OVERHEAD_BYTES
             while self._used_bytes > self._limit_bytes:
-                self._forget(next(iter(self._entries)))
+                self._drop(next(iter(self._entries)))
 
-    def _forget(self, key: bytes) -> None:
-        forgotten = self._entries.pop(key, None)
-        if forgotten is not None:
-            self._used_bytes -= forgotten.vector.nbytes + ENTRY_OVERHEAD_BYTES
+    def _drop(self, key: bytes) -> None:
+        dropped = self._entries.pop(key, None)
+        if dropped is not None:
+            self._used_bytes -= dropped.vector.nbytes + ENTRY_OVERHEAD_BYTES

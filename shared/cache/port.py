@@ -1,4 +1,4 @@
-"""What the embedder asks of a cache of vectors."""
+"""The interface of a cache of vectors, as the embedder uses it."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -8,14 +8,14 @@ from shared.records import Embedded
 
 
 class VectorCache(Protocol):
-    """Remembers vectors by key. May forget anything at any time; must never answer with another key's vector."""
+    """Stores vectors by key. It may lose any entry at any time, but must never return the vector of another key."""
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
-        """Return the vectors known, read-only; keys that are not known are left out."""
+        """Return the stored vectors, read-only; keys that are not stored are left out."""
         ...
 
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:
-        """Remember vectors."""
+        """Store vectors."""
         ...
 
 

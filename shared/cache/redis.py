@@ -1,7 +1,7 @@
-"""Vectors in Redis, shared by workers and kept over their restarts. It may be slow, gone or lying: never more than a miss.
+"""Vectors in Redis, shared by workers and kept across their restarts. A slow, lost or faulty Redis causes only misses.
 
-What is promised and why it is built so: `docs/decisions/0011-redis-cache.md`. No text of the server is ever logged: an
-old server quotes in its errors the password it was sent.
+The guarantees and the reasons for this design: `docs/decisions/0011-redis-cache.md`. No text from the server is ever
+logged, because old servers quote the password that they received in their errors.
 """
 
 import os
@@ -34,15 +34,15 @@ from shared.records import Embedded
 from shared.settings import CacheSettings
 
 PREFIX = "millrace:v1:"
-"""Before every key; what an access rule is written for."""
+"""The prefix of every key, for which access rules are written."""
 
 KEYS_AT_ONCE = 256
-"""Keys in one MGET: the server answers nobody else meanwhile."""
+"""Keys in one MGET, during which the server answers no other client."""
 
 KNOWN_CODES = frozenset(
     {"NOAUTH", "NOPERM", "WRONGPASS", "OOM", "READONLY", "MISCONF", "LOADING", "BUSY", "MOVED", "CLUSTERDOWN"}
 )
-"""First words of the server's errors that may be told; https://redis.io/docs/latest/develop/reference/protocol-spec/"""
+"""Error codes of the server that may be logged; https://redis.io/docs/latest/develop/reference/protocol-spec/"""
 
 OPERATIONS = ("get", "put")
 Answer = TypeVar("Answer")
@@ -52,14 +52,14 @@ log = get_logger("cache")
 class RedisCache(VectorCache):
     """A thread-safe cache of vectors in Redis.
 
-    After a failure it is not asked for a while: reading and writing apart where the server refused one of them, both
-    where it did not answer. So a dead or slow server costs one time-out a wait and not one a batch.
+    After a failure Redis is not asked for a while: only for the refused operation (reading or writing) if the server
+    refused one, for both if it did not answer. So a dead or slow server costs one time-out per wait, not one per batch.
 
     Args:
-        settings: With an address of Redis.
-        dim: Length of every vector; others are refused.
-        clock: For the waits.
-        observer: Told of values refused, failures, and whether Redis is being asked.
+        settings: The settings of the cache, with an address of Redis.
+        dim: Length of every vector; values of any other length are refused.
+        clock: The clock that times the waits.
+        observer: Notified of refused values and failures, and of whether Redis is in use.
 
     Raises:
         Fatal: a certificate or key cannot be read.
@@ -72,20 +72,20 @@ class RedisCache(VectorCache):
         self._client = _client(settings, self._on_connect)
         rng = random.Random()  # noqa: S311  (jitter, no secret)
         self._cooldowns = {operation: Cooldown(clock, rng) for operation in OPERATIONS}
-        self._given_up: list[threading.Thread] = []
+        self._abandoned: list[threading.Thread] = []
         for operation in OPERATIONS:
             observer.cache_up(operation, True)
 
     @override
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
-        wanted = list(dict.fromkeys(keys))
-        names = [self._name(key) for key in wanted]
-        values = self._ask("get", partial(_read, names=names)) if wanted else None
+        distinct = list(dict.fromkeys(keys))
+        names = [self._name(key) for key in distinct]
+        values = self._ask("get", partial(_read, names=names)) if distinct else None
         if values is None:
             return {}
         decoded = {
             key: decode_vector(key, value, self._dim, self._settings.dtype)
-            for key, value in zip(wanted, values, strict=True)
+            for key, value in zip(distinct, values, strict=True)
             if value is not None
         }
         found = {key: embedded for key, embedded in decoded.items() if embedded is not None}
@@ -101,27 +101,27 @@ class RedisCache(VectorCache):
             self._ask("put", partial(_write, values=values, ttl_s=self._settings.ttl_s))
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._hang_up()
+        """Close the connections."""
+        self._disconnect()
         self._client.close()
 
     def _name(self, key: bytes) -> str:
         return f"{PREFIX}{self._settings.dtype}:{key.hex()}"
 
     def _ask(self, operation: str, work: Callable[["redis.Redis"], Answer]) -> Answer | None:
-        """Do one call within its time; None where it failed, or where Redis is not being asked."""
-        self._given_up = [thread for thread in self._given_up if thread.is_alive()]
-        if self._given_up or not self._cooldowns[operation].may_try():
+        """Do one call within the time-out; return None if it failed or if Redis is not in use."""
+        self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
+        if self._abandoned or not self._cooldowns[operation].may_try():
             return None
         future: Future[Answer] = Future()
-        # On a thread of its own: a socket's time-out bounds one read, not a server that drips, nor the look-up of a name.
+        # In its own thread: a socket's time-out limits one read, not a server that sends byte by byte or a DNS look-up.
         thread = threading.Thread(target=_run, args=(future, work, self._client), name="cache", daemon=True)
         thread.start()
         try:
             answer = future.result(self._settings.timeout_s)
-        except Exception as error:  # noqa: BLE001  (whatever a foreign server can provoke: this is where it ends)
+        except Exception as error:  # noqa: BLE001  (no error that a server can cause may go beyond the cache)
             if not future.done():
-                self._given_up.append(thread)
+                self._abandoned.append(thread)
             self._failed(operation, error)
             return None
         if self._cooldowns[operation].succeeded():
@@ -130,11 +130,11 @@ class RedisCache(VectorCache):
         return answer
 
     def _failed(self, operation: str, error: Exception) -> None:
-        kind, detail = _what(error)
+        kind, detail = _kind_and_detail(error)
         self._observer.cache_failed(operation, kind)
         refused = kind == "refused" and not isinstance(error, redis.AuthenticationError)
         if not refused:
-            self._hang_up()
+            self._disconnect()
         for each in (operation,) if refused else OPERATIONS:
             if self._cooldowns[each].failed():
                 log.warning("redis is not used for a while", operation=each, kind=kind, error=detail)
@@ -144,18 +144,18 @@ class RedisCache(VectorCache):
         self._connections.add(connection)
         connection.on_connect()
 
-    def _hang_up(self) -> None:
-        """Cut the connections, so that a thread that was given up ends; it closes its socket itself."""
+    def _disconnect(self) -> None:
+        """Shut down all connections, so that abandoned threads end; each thread closes its own socket."""
         for connection in list(self._connections):
-            held = getattr(connection, "_sock", None)
-            if held is not None:
+            connected = getattr(connection, "_sock", None)
+            if connected is not None:
                 with suppress(OSError):
-                    socket.socket.shutdown(held, socket.SHUT_RDWR)
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _client(settings: CacheSettings, on_connect: Any) -> "redis.Redis":
     if settings.redis_url is None:
-        raise Fatal("no address of Redis: set MILLRACE_CACHE__REDIS_URL")
+        raise Fatal("no address of Redis is configured: set MILLRACE_CACHE__REDIS_URL")
     address = RedisAddress.parse(settings.redis_url.get_secret_value())
     return redis.Redis(
         host=address.host,
@@ -180,28 +180,34 @@ def _tls(settings: CacheSettings) -> dict[str, Any]:
 
 
 def _check_files(settings: CacheSettings) -> None:
-    """Read the files once at start: later a failure would only be a cache that is never used."""
+    """Read the files once at start, because a later failure would only show as a cache that is never used."""
 
     def no_password() -> str:
-        raise ValueError("an encrypted key cannot be used")  # or OpenSSL would ask on the terminal
+        raise ValueError("an encrypted key cannot be used")  # otherwise OpenSSL would ask for it on the terminal
 
     context = ssl.create_default_context()
     try:
         if settings.ca_file is not None:
             context.load_verify_locations(settings.ca_file)
     except (OSError, ValueError) as error:
-        raise Fatal("MILLRACE_CACHE__CA_FILE holds no certificate in PEM") from error
+        raise Fatal(
+            f"MILLRACE_CACHE__CA_FILE names {settings.ca_file}, which cannot be read or contains no PEM certificate: "
+            "correct the setting or the file"
+        ) from error
     try:
         if settings.cert_file is not None:
             context.load_cert_chain(settings.cert_file, settings.key_file, no_password)
     except (OSError, ValueError) as error:
-        raise Fatal("MILLRACE_CACHE__CERT_FILE and KEY_FILE hold no certificate and open key that fit") from error
+        raise Fatal(
+            "MILLRACE_CACHE__CERT_FILE and MILLRACE_CACHE__KEY_FILE must name a PEM certificate and its private key, "
+            "unencrypted and readable: correct the settings or the files"
+        ) from error
 
 
 def _run(future: "Future[Answer]", work: Callable[["redis.Redis"], Answer], client: "redis.Redis") -> None:
     try:
         future.set_result(work(client))
-    except BaseException as error:  # noqa: BLE001  (raised where the answer is waited for)
+    except BaseException as error:  # noqa: BLE001  (raised in the thread that waits for the answer)
         future.set_exception(error)
 
 
@@ -223,8 +229,8 @@ def _write(client: "redis.Redis", values: Mapping[str, bytes], ttl_s: int) -> No
         pipeline.execute()
 
 
-def _what(error: Exception) -> tuple[str, str]:
-    """Return the kind of a failure and what may be told of it: our words and the names of classes, nothing quoted."""
+def _kind_and_detail(error: Exception) -> tuple[str, str]:
+    """Return the kind of a failure and a detail for the log: fixed words and class names, no text from the server."""
     if isinstance(error, FutureTimeoutError | redis.TimeoutError | TimeoutError):
         return "timeout", "no answer in time"
     if isinstance(error, redis.ResponseError | redis.AuthenticationError):
@@ -236,7 +242,7 @@ def _what(error: Exception) -> tuple[str, str]:
 
 
 def _reason(error: BaseException | None) -> str:
-    """Return what this machine says of a failed connection: the first error of its own in the chain of causes."""
+    """Return why a connection failed: the first error of this machine (TLS or the system) in the chain of causes."""
     while error is not None:
         if isinstance(error, ssl.SSLError) and error.reason:
             return error.reason

@@ -1,4 +1,4 @@
-"""Several caches as one: the nearest is asked first, and keeps what the ones behind it gave."""
+"""Several caches as one: the nearest is asked first, and stores the vectors that a cache behind it returned."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,11 @@ from shared.records import Embedded
 
 
 class TieredCache(VectorCache):
-    """As thread-safe as its levels.
+    """A cache of several levels; it is thread-safe if they are.
 
     Args:
-        levels: Name and cache of each level, the nearest first; the names are what metrics call them.
-        observer: Told of the hits and misses of each level.
+        levels: Name and cache of each level, the nearest first; metrics use these names.
+        observer: Notified of the hits and misses of each level.
     """
 
     def __init__(self, levels: Sequence[tuple[str, VectorCache]], observer: Observer) -> None:
@@ -22,11 +22,11 @@ class TieredCache(VectorCache):
 
     @override
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
-        """Ask each level for what those before it did not know."""
+        """Ask each level for the keys that the levels before it do not have."""
         found: dict[bytes, Embedded] = {}
-        wanted = list(dict.fromkeys(keys))
+        distinct = list(dict.fromkeys(keys))
         for depth, (name, level) in enumerate(self._levels):
-            missing = [key for key in wanted if key not in found]
+            missing = [key for key in distinct if key not in found]
             if not missing:
                 break
             given = level.get_many(missing)
@@ -34,7 +34,7 @@ class TieredCache(VectorCache):
             for _, nearer in self._levels[:depth] if given else ():
                 nearer.put_many(given)
             found |= given
-        return {key: found[key] for key in wanted if key in found}
+        return {key: found[key] for key in distinct if key in found}
 
     @override
     def put_many(self, vectors: Mapping[bytes, Embedded]) -> None:

@@ -1,7 +1,7 @@
-"""How a vector is written into a shared cache, so that whatever else is found there is known for something else.
+"""The format of a vector in a shared cache, which allows any other value found there to be recognised as invalid.
 
-A header (mark with the format's number, number format, dimension, windows), the numbers in little endian, and a checksum
-over key, header and numbers: the value of another key does not pass either.
+A value is a header (a mark with the format's version, number format, dimension, windows), the numbers in little endian,
+and a checksum over key, header and numbers, so that the value of another key is not accepted either.
 """
 
 from hashlib import blake2b
@@ -21,11 +21,11 @@ CODES: dict[NumberFormat, int] = {"float32": 4, "float16": 2}
 """The code is the number of bytes that a number takes."""
 
 NORM_TOLERANCE = 1e-3
-"""How far a length may be from 1: rounding to float16 moves each number, so the length too, by at most a 2048th part."""
+"""How far a length may be from 1: rounding to float16 changes each number, and so the length, by at most 1/2048."""
 
 
 def encode_vector(key: bytes, embedded: Embedded, numbers: NumberFormat) -> bytes | None:
-    """Return the value to be stored under a key; None for a vector that would be refused when read."""
+    """Return the value to store under a key; None if the vector would be refused when it is read."""
     if not _is_unit(embedded.vector):
         return None
     body = embedded.vector.astype(f"<f{CODES[numbers]}").tobytes()
@@ -34,7 +34,7 @@ def encode_vector(key: bytes, embedded: Embedded, numbers: NumberFormat) -> byte
 
 
 def decode_vector(key: bytes, value: object, dim: int, numbers: NumberFormat) -> Embedded | None:
-    """Return the vector stored under a key, read-only and of unit length; None where the value is anything else."""
+    """Return the vector stored under a key, read-only and of unit length; None if the value is not valid."""
     code = CODES[numbers]
     if not isinstance(value, bytes) or len(value) != HEADER.size + code * dim + CHECKSUM_BYTES:
         return None
@@ -54,7 +54,7 @@ def decode_vector(key: bytes, value: object, dim: int, numbers: NumberFormat) ->
 
 
 def _is_unit(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
-    """Whether all numbers are finite and the length is 1: what is not finite makes the length so too."""
+    """Return whether the length is 1; this includes that all numbers are finite, since otherwise the length is not."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(abs(float(np.dot(vector, vector)) - 1) <= 2 * NORM_TOLERANCE)
 

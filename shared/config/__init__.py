@@ -1,5 +1,5 @@
-"""Package data: the models served, and where labels go.
+"""Package data: the models served, and the routing of labels to queues.
 
-Files of your own may take their places: `MILLRACE_<STREAM>__EMBEDDING__MODELS_FILE` and
+Two settings name your own files to use instead: `MILLRACE_<STREAM>__EMBEDDING__MODELS_FILE` and
 `MILLRACE_<STREAM>__DECISION__ROUTING`.
 """

@@ -1,1 +1,1 @@
-"""Embedding models: cards, loading, and turning texts into unit vectors. The only package that knows torch."""
+"""Embedding models: cards, loading, and turning texts into unit vectors. The only package that imports torch."""

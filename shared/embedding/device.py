@@ -1,4 +1,4 @@
-"""Choosing the device, and telling a full or a dead device from a bad input."""
+"""Choosing the device, and distinguishing a full or dead device from a bad input."""
 
 import torch
 
@@ -11,37 +11,37 @@ DEAD_DEVICE_WORDS = (
     "ECC error",
     "device lost",
 )
-"""Parts of CUDA's messages after which the context of this process is of no more use."""
+"""Parts of CUDA's messages after which this process can no longer use its CUDA context."""
 
 
-def choose_device(wanted: str) -> torch.device:
+def choose_device(configured: str) -> torch.device:
     """Return the device to run on.
 
     Args:
-        wanted: `auto` takes the first GPU and else the CPU; anything else is torch's own name of a device.
+        configured: `auto` for the first GPU, or the CPU if there is no GPU; otherwise torch's name of a device.
 
     Raises:
-        Fatal: there is no such device, or it cannot be used: a GPU that is there and broken is not passed over.
+        Fatal: the device does not exist or cannot be used; with `auto`, a broken GPU is an error too.
     """
-    name = wanted
-    if wanted == "auto":
+    name = configured
+    if configured == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ImportError) as error:
-        reported = name if name == wanted else f"{name} (configured: {wanted})"
+        reported = name if name == configured else f"{name} (configured: {configured})"
         raise Fatal(f"device {reported} cannot be used: {str(error).splitlines()[0]}") from error
     if device.type == "meta":
-        raise Fatal("device meta computes nothing")
+        raise Fatal("device meta cannot be used, because it computes nothing: configure another device")
     return device
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller micro-batch may succeed."""
+    """Return whether the device ran out of memory, so that a smaller micro-batch may succeed."""
     return isinstance(error, torch.OutOfMemoryError)
 
 
 def is_dead(error: BaseException) -> bool:
-    """Whether the device's context is gone for this process."""
+    """Return whether this process has lost the device's context."""
     return isinstance(error, RuntimeError) and any(word in str(error) for word in DEAD_DEVICE_WORDS)

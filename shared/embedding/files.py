@@ -1,6 +1,6 @@
-"""The files of a model's folder and their digests: which are read, which nobody reads, and what differs from a card.
+"""The files of a model's folder: their digests, the files that no loader reads, and the differences from a card.
 
-It knows folders and no cards; nothing here is imported from a model's folder or unpickled.
+This module knows folders, not cards. It neither imports nor unpickles anything from a model's folder.
 """
 
 import hashlib
@@ -17,20 +17,20 @@ DOCUMENTS = re.compile(
     r"(README|LICEN[CS]E|NOTICE|COPYING|CITATION|USE_POLICY)([-_][\w-]+)?(\.(md|txt|rst|cff))?|\.git(attributes|ignore)",
     re.ASCII | re.IGNORECASE,
 )
-"""Names of files that people read."""
+"""Names of documents, which people read and loaders do not."""
 
 UNREAD_NAMES = frozenset({"data_config.json", "py.typed"})
-"""A list of training data that lies beside models of sentence-transformers, and a mark for type checkers."""
+"""A list of training data that comes with models of sentence-transformers, and a marker file for type checkers."""
 
 CODE_SUFFIXES = frozenset({".py", ".pyi"})
-"""Code in a model's folder is never imported: the loaders refuse it, and `trust_remote_code` is never given."""
+"""Code in a model's folder is never imported: the loaders refuse it, and `trust_remote_code` is never set."""
 
 UNREAD_FOLDERS = frozenset({"__pycache__", ".git", ".cache"})
-"""Compiled code, and what git and `hf download --local-dir` keep for themselves."""
+"""Compiled code, and the folders in which git and `hf download --local-dir` keep their own files."""
 
 
 def is_inside(name: str) -> bool:
-    """Whether a name is a plain relative path with forward slashes, which cannot lead out of its folder."""
+    """Return whether a name is a plain relative path with forward slashes, which cannot lead out of its folder."""
     parts = name.split("/")
     return not any(part in ("", ".", "..") for part in parts) and not re.search(r"[\\:\x00-\x1f]", name)
 
@@ -39,7 +39,7 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file, which is read in blocks.
 
     Raises:
-        Fatal: it cannot be read.
+        Fatal: the file cannot be read.
     """
     try:
         with path.open("rb") as opened:
@@ -51,24 +51,24 @@ def digest_of(path: Path) -> str:
 def files_of(folder: Path) -> dict[str, str]:
     """Return the table `files` of a model card: the SHA-256 of each file in a folder that a loader may read.
 
-    Documents, code and lists of training data are left out; `docs/models.md` says how to print the table.
+    Documents, code and lists of training data are left out; `docs/models.md` shows how to print the table.
 
     Args:
-        folder: A model's folder: of your own, in a package, or a snapshot in the hub's cache.
+        folder: A model's folder: your own, a package's, or a snapshot in the hub's cache.
 
     Raises:
-        Fatal: the folder cannot be read, or holds links or anything else than files and folders.
+        Fatal: the folder cannot be read, or contains links or anything other than files and folders.
     """
     return {name: digest_of(folder / name) for name in _present(folder) if not _is_unread(name)}
 
 
 def files_table(folder: Path) -> str:
-    """Return `files_of` a folder as the lines that stand under `[KEY.files]` in models.toml."""
+    """Return `files_of` a folder as the lines under `[KEY.files]` in models.toml."""
     return "\n".join(f"{json.dumps(name)} = {json.dumps(digest)}" for name, digest in files_of(folder).items())
 
 
 def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with a folder: each listed file that differs or is missing, and each file beyond the list.
+    """Return what is wrong with a folder: listed files that differ or are missing, and files that are not listed.
 
     Args:
         folder: A model's folder.
@@ -79,26 +79,26 @@ def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
     """
     present = _present(folder)
     listed = [fault for name, digest in files.items() if (fault := _fault(folder / name, digest, name in present))]
-    beyond = [name for name in present if name not in files and not _is_unread(name)]
-    return listed + [f"{folder / name} is not listed in its card: list it, or remove it" for name in beyond]
+    unlisted = [name for name in present if name not in files and not _is_unread(name)]
+    return listed + [f"{folder / name} is not listed in its card: list it, or remove it" for name in unlisted]
 
 
 def outside_references(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Return what an index of shards, `modules.json` or an adapter names that the card does not list.
+    """Return the files that an index of shards, `modules.json` or an adapter names but the card does not list.
 
     Args:
-        folder: A model's folder, whose listed files are there.
+        folder: A model's folder, in which all listed files exist.
         files: As in `faults`.
 
     Raises:
-        Fatal: such a file is not what its name says.
+        Fatal: the content of such a file is not what its name promises.
     """
     found = []
     for name in files:
         try:
             found += _references(folder / name, PurePosixPath(name), files)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise Fatal(f"{folder / name} does not hold what its name says: {error!r}") from error
+            raise Fatal(f"the content of {folder / name} is not valid for a file of this name: {error!r}") from error
     return [f"{each}, which its card does not list" for each in found]
 
 
@@ -118,9 +118,9 @@ def _references(path: Path, name: PurePosixPath, files: Mapping[str, str]) -> li
 
 def _fault(path: Path, digest: str, is_present: bool) -> str:
     if not is_present:
-        return f"there is no {path}, which its card lists"
+        return f"{path} does not exist, but its card lists it"
     found = digest_of(path)
-    return "" if found == digest else f"{path} has SHA-256 {found}, its card says {digest}"
+    return "" if found == digest else f"{path} has SHA-256 {found}, but its card states {digest}"
 
 
 def _is_unread(name: str) -> bool:
@@ -142,7 +142,7 @@ def _walk(folder: Path, blobs: Path | None) -> Iterator[Path]:
         path = Path(entry.path)
         if entry.is_symlink():
             if blobs is None or path.resolve().parent != blobs or not path.is_file():
-                raise Fatal(f"{path} is a symbolic link: put the file itself in its place")
+                raise Fatal(f"{path} is a symbolic link: replace it with the file itself")
             yield path
         elif entry.is_dir():
             if entry.name not in UNREAD_FOLDERS:
@@ -154,7 +154,7 @@ def _walk(folder: Path, blobs: Path | None) -> Iterator[Path]:
 
 
 def _blobs(folder: Path) -> Path | None:
-    """Return where the links of a snapshot in the hub's cache lead; None for any other folder, which holds no links."""
+    """Return the folder to which a snapshot's links in the hub's cache lead; None for a folder that is no snapshot."""
     folder = folder.resolve()
     repository = folder.parent.parent
     is_snapshot = folder.parent.name == "snapshots" and repository.name.startswith("models--")

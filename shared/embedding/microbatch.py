@@ -1,19 +1,19 @@
-"""Cutting work into forward passes by cost. It is pure: it knows costs, not models."""
+"""Cutting work into forward passes by cost. The functions are pure: they know costs, not models."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 Cut = Callable[[Sequence[float], float], Iterator[list[int]]]
-"""`cut_padded` or `cut_summed`: which of them holds for a model."""
+"""The type of `cut_padded` and `cut_summed`; the model decides which of them applies."""
 
 Window = tuple[int, int]
 """A half-open range of a text's tokens."""
 
 
 def split_windows(tokens: int, window_tokens: int) -> list[Window]:
-    """Cut a text of so many tokens into the fewest windows, as even as can be; an empty text is one empty window.
+    """Cut a text of `tokens` tokens into the fewest windows, as equal as possible; an empty text is one empty window.
 
-    Even windows keep a short remainder from being a vector of its own with little to say.
+    With equal windows, no short remainder becomes a separate vector with little meaning.
     """
     pieces = max(1, -(-tokens // window_tokens))
     edges = [tokens * piece // pieces for piece in range(pieces + 1)]
@@ -21,11 +21,11 @@ def split_windows(tokens: int, window_tokens: int) -> list[Window]:
 
 
 def cut_padded(costs: Sequence[float], limit: float) -> Iterator[list[int]]:
-    """Yield groups of indices, from cheap to costly, for models that pad each row to the longest of its group.
+    """Yield groups of indices, from cheap to costly, for models that pad each row to the longest row of its group.
 
     Args:
-        costs: Of each piece, special tokens included; in the modality's unit.
-        limit: The most that rows times the costliest row may be, in the same unit; a costlier piece goes alone.
+        costs: Cost of each piece, including special tokens, in the modality's unit.
+        limit: Largest value of rows times the costliest row, in the same unit; a costlier piece is a group of its own.
     """
     return _cut(costs, limit, lambda rows, costliest, total: rows * costliest)
 
@@ -34,8 +34,8 @@ def cut_summed(costs: Sequence[float], limit: float) -> Iterator[list[int]]:
     """Yield groups of indices, from cheap to costly, for models that compute each piece as it is.
 
     Args:
-        costs: Of each piece, such as pixels or seconds of sound; in the modality's unit.
-        limit: The most that the sum of a group may be, in the same unit; a costlier piece goes alone.
+        costs: Cost of each piece, such as pixels or seconds of sound, in the modality's unit.
+        limit: Largest sum of the costs of a group, in the same unit; a costlier piece is a group of its own.
     """
     return _cut(costs, limit, lambda rows, costliest, total: total)
 

@@ -1,6 +1,6 @@
-"""The forward passes of any torch model: cut by cost, halved when memory runs out, and a dead device recognised.
+"""The forward passes of any torch model: cut by cost, halved when memory runs out, and stopped if the device is dead.
 
-It knows devices and costs, and neither modalities nor what a forward pass does.
+This module knows devices and costs, but neither modalities nor the content of a forward pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ log = get_logger("embedding")
 
 
 class Passes:
-    """Runs a model on many pieces, one micro-batch after the other.
+    """Runs a model on many pieces, one micro-batch after another.
 
     Args:
-        cut: How the cost of a micro-batch is counted.
-        limit: The most that one forward pass may cost; halved for good whenever the device runs out of memory.
-        unit: Of costs and limit, for the log.
+        cut: The function that cuts pieces into micro-batches by cost.
+        limit: Largest cost of one forward pass; halved permanently whenever the device runs out of memory.
+        unit: The unit of costs and limit, for the log.
     """
 
     def __init__(self, cut: Cut, limit: float, unit: str) -> None:
@@ -34,13 +34,13 @@ class Passes:
         """Return a vector for each piece.
 
         Args:
-            costs: Of each piece, in the unit.
+            costs: Cost of each piece, in the unit.
             dim: Length of a vector.
             forward: Computes the vectors of a group, given the indices of its pieces, from cheap to costly.
 
         Raises:
-            DeviceLost: the device is dead; nothing is said about the pieces.
-            Exception: the model failed on a group, or a piece that stands alone does not fit into memory.
+            DeviceLost: the device is dead; the pieces may be valid.
+            Exception: the model failed on a group, or a single piece does not fit into memory.
         """
         out = np.empty((len(costs), dim), np.float32)
         waiting = list(range(len(costs)))
@@ -51,7 +51,7 @@ class Passes:
     def _run_until_full(
         self, waiting: Sequence[int], costs: Sequence[float], forward: Callable[[list[int]], Matrix], out: Matrix
     ) -> list[int]:
-        """Run group after group; return the pieces that are left once the device has run out of memory."""
+        """Run group after group until the device runs out of memory; return the pieces that remain."""
         groups = [[waiting[at] for at in group] for group in self._cut([costs[each] for each in waiting], self.limit)]
         for number, group in enumerate(groups):
             try:

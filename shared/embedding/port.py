@@ -1,4 +1,4 @@
-"""What the stages ask of an embedding model, whatever its inputs are: texts, pieces of sound, pictures."""
+"""The interface of an embedding model for the stages, whatever its inputs are: texts, pieces of sound, pictures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ InputT_contra = TypeVar("InputT_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Modality(Generic[InputT]):
-    """What is known of a kind of input without knowing a model.
+    """A kind of input, independent of any model.
 
     Attributes:
         name: `text`, `audio` or `image`. It is part of every cache key, and a label of metrics.
         unit: The unit in which models of this modality count cost: `tokens`, `audio_seconds` or `pixels`.
-        field: The field of a record that a rejected input is reported under.
-        content: Returns the bytes of an input that its vector depends on; equal bytes have one vector.
+        field: The field of a record that is named when an input is rejected.
+        content: Returns the bytes of an input that determine its vector; equal bytes have equal vectors.
     """
 
     name: Literal["text", "audio", "image"]
@@ -40,8 +40,8 @@ class Embeddings:
 
     Attributes:
         vectors: Shape (n, dim), float32, rows of unit length.
-        windows: The number of model windows that each input filled; more than 1 means that it was split and pooled.
-        cost: What was encoded in all, in the modality's unit, padding left out.
+        windows: The number of model windows of each input; more than 1 means that the input was split and pooled.
+        cost: The total cost of what was encoded, in the modality's unit, without padding.
     """
 
     vectors: Matrix
@@ -54,7 +54,7 @@ class Model(Protocol[InputT_contra]):
 
     @property
     def fingerprint(self) -> str:
-        """8 hex digits over all that changes a vector."""
+        """8 hex digits over everything that changes a vector."""
         ...
 
     @property
@@ -63,21 +63,21 @@ class Model(Protocol[InputT_contra]):
         ...
 
     def embed(self, inputs: Sequence[InputT_contra], /) -> Embeddings:
-        """Embed inputs of any length, the empty one included.
+        """Embed inputs of any length, including empty ones.
 
-        An input's vector does not depend on the inputs beside it (within rounding).
+        An input's vector does not depend on the other inputs (within rounding).
 
         Raises:
-            DeviceLost: the device is dead; nothing is said about the inputs.
+            DeviceLost: the device is dead; the inputs may be valid.
             Exception: the model failed on at least one of the inputs.
         """
         ...
 
     def probe(self) -> None:
-        """Embed a fixed harmless input, so that a dead device can be told from a poison input.
+        """Embed a fixed harmless input, to distinguish a dead device from a poison input.
 
         Raises:
-            DeviceLost: even that fails.
+            DeviceLost: even the harmless input fails.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Model cards: what is served, read from models.toml, and the fingerprint of everything that changes a vector."""
+"""Model cards: the models served, read from models.toml, and the fingerprint of everything that changes a vector."""
 
 import json
 import re
@@ -17,30 +17,30 @@ from shared.errors import Fatal
 from shared.text.preparation import Preparation
 
 NAME_BYTES = 255
-"""The longest name of a collection that Qdrant accepts."""
+"""The longest collection name that Qdrant accepts, in bytes."""
 
 NAME_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""What a name of a collection is put together from: safe in Qdrant, in a path and in an address."""
+"""A part of a collection's name, with characters that are safe in Qdrant, in a path and in an address."""
 
 FAULTS_SHOWN = 5
 PICKLED = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
-"""Endings of weights of torch that are pickles, whose loading can run code."""
+"""File name suffixes of torch weights that are pickles; loading a pickle can run code."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NamePart = Annotated[str, Field(pattern=f"^{NAME_PART}$")]
 
 
 class ModelCard(BaseModel):
-    """What every row of models.toml says, whatever its modality.
+    """The fields of every row of models.toml, whatever its modality.
 
     Attributes:
         files: The SHA-256 of every file that the loader may read, by its path in the model's folder.
-        parts: Which of the files are joined of what; see `shared.embedding.sources.Parts`.
+        parts: The files that are joined, and their parts; see `shared.embedding.sources.Parts`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     extra: ClassVar[str] = "weights"
-    """The extra of this distribution that brings the packaged models of a modality."""
+    """The extra of this distribution that installs the packaged models of a modality."""
 
     key: NamePart
     modality: Literal["text", "audio", "image"]
@@ -54,27 +54,27 @@ class ModelCard(BaseModel):
 
     @field_validator("source")
     @classmethod
-    def _is_known(cls, source: str) -> str:
+    def _check_source(cls, source: str) -> str:
         if not SOURCE.fullmatch(source):
-            raise ValueError(f"{source} is not {FORMS}")
+            raise ValueError(f"{source} does not have one of the forms {FORMS}")
         return source
 
     @field_validator("files")
     @classmethod
-    def _stay_inside(cls, files: dict[str, str]) -> dict[str, str]:
+    def _check_paths(cls, files: dict[str, str]) -> dict[str, str]:
         for name in files:
             if not is_inside(name):
                 raise ValueError(f"{name!r} is not the path of a file in the model's folder")
         return files
 
     @model_validator(mode="after")
-    def _parts_can_be_meant(self) -> Self:
+    def _check_parts(self) -> Self:
         check_parts(self.source, self.files, self.parts)
         return self
 
     @property
     def fingerprint(self) -> str:
-        """8 hex digits of SHA-256 over all that changes a vector; where the files lie and the licence do not."""
+        """8 hex digits of SHA-256 over everything that changes a vector; the source and the licence do not."""
         relevant = self.model_dump(exclude={"key", "source", "parts", "licence"})
         return sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -84,13 +84,13 @@ class ModelCard(BaseModel):
         return self.locate()
 
     def locate(self, cache: Path | None = None) -> Path:
-        """Return the folder that holds the model's files; files that come in parts are joined once.
+        """Return the folder with the model's files; files that come in parts are joined once.
 
         Args:
-            cache: Where joined files are kept; `millrace/models` in the user's cache if absent.
+            cache: The folder for joined files; `millrace/models` in the user's cache by default.
 
         Raises:
-            Fatal: a package is not installed, or the folder is missing, or parts are not those of the card.
+            Fatal: a package is not installed, the folder is missing, or the joined parts differ from the card.
         """
         try:
             return locate(self.source, self.files, self.parts, cache)
@@ -106,7 +106,7 @@ class ModelCard(BaseModel):
             cache: As in `locate`.
 
         Raises:
-            Fatal: a file differs, is missing or is not listed, so that the fingerprint would be wrong.
+            Fatal: a file differs from the card, is missing or is not listed, so that the fingerprint would be wrong.
         """
         folder = self.locate(cache)
         try:
@@ -118,19 +118,19 @@ class ModelCard(BaseModel):
         return folder
 
     def _remedy(self, folder: Path) -> str:
-        """Return what to do where files are not those of the card."""
+        """Return how to fix files that differ from the card."""
         fix = "install the files that the card was written for"
         if is_joined(self.source, self.parts):
-            fix = f"remove {folder}, which is then joined again"
-        return f"Either {fix}, or write another card for the files that are there (docs/models.md)"
+            fix = f"delete {folder}, so that it is joined again"
+        return f"Either {fix}, or write another card for the existing files (docs/models.md)"
 
     def collection(self, stream: str) -> str:
-        """Return the physical name of the stream's collection under this model."""
+        """Return the physical name of the stream's collection for this model."""
         return collection_name(stream, [self])
 
 
 class TextCard(ModelCard):
-    """A row of a text model, which a sentence-transformers model on torch is loaded by."""
+    """A row for a text model, which is loaded as a sentence-transformers model on torch."""
 
     extra: ClassVar[str] = "text"
 
@@ -142,15 +142,15 @@ class TextCard(ModelCard):
 
     @field_validator("files")
     @classmethod
-    def _hold_no_pickles(cls, files: dict[str, str]) -> dict[str, str]:
+    def _refuse_pickles(cls, files: dict[str, str]) -> dict[str, str]:
         for name in files:
             if PurePosixPath(name).suffix in PICKLED:
-                raise ValueError(f"{name} is a pickle, which can run code: use the model's safetensors")
+                raise ValueError(f"{name} is a pickle, which can run code: use the model's safetensors files")
         return files
 
 
 CARDS: dict[str, type[ModelCard]] = {"text": TextCard}
-"""The modalities that models can be served of."""
+"""The card class of each modality whose models can be served."""
 
 
 def _listed(found: Sequence[str]) -> str:
@@ -161,29 +161,31 @@ def _listed(found: Sequence[str]) -> str:
 def collection_name(stream: str, cards: Sequence[ModelCard], *extra: str) -> str:
     """Return the physical name of a collection that holds vectors of these models.
 
-    One model shows its fingerprint and every extra; for several, one digest of 8 hex digits stands for all of them.
-    Keys that leave no room for the rest are cut: what tells collections apart is the digest.
+    With one model, the name contains its fingerprint and every extra; with several, one digest of 8 hex digits over
+    all of them. Model keys are cut if they leave no room for the rest: the fingerprint or digest identifies the
+    collection.
 
     Args:
-        stream: Which stream's collection it is.
+        stream: The stream that the collection belongs to.
         cards: The models, in the order in which the stream names them.
-        extra: What else vectors or terms depend on, as names.
+        extra: Names of everything else that vectors or terms depend on.
 
     Raises:
-        ValueError: there is no card, or a part holds what no name of a collection may hold, or it is too long.
+        ValueError: there is no card, a part contains a character that is not allowed in the name of a collection, or
+            the stream and the digest are too long.
     """
     if not cards:
-        raise ValueError("a collection has at least one model")
+        raise ValueError("the name of a collection needs at least one model")
     for part in (stream, *extra):
         if not re.fullmatch(NAME_PART, part):
-            raise ValueError(f"{part!r} cannot be part of a collection's name")
+            raise ValueError(f"{part!r} cannot be part of a collection's name: it must match {NAME_PART}")
     fingerprints = [card.fingerprint for card in cards]
     tail = "__".join([*fingerprints, *extra])
     if len(cards) > 1:
         tail = sha256(json.dumps([fingerprints, extra]).encode()).hexdigest()[:8]
     room = NAME_BYTES - len(f"{stream}____{tail}")
     if room < 1:
-        raise ValueError(f"{stream} and {tail} leave no room in a name of {NAME_BYTES} bytes")
+        raise ValueError(f"{stream} and {tail} leave no room for a model in a collection name of {NAME_BYTES} bytes")
     return f"{stream}__{'+'.join(card.key for card in cards)[:room]}__{tail}"
 
 
@@ -192,10 +194,10 @@ def load_card(key: str, models_file: Path | None = None) -> ModelCard:
 
     Args:
         key: The row's name.
-        models_file: A models.toml in place of the packaged one.
+        models_file: A models.toml to use instead of the packaged one.
 
     Raises:
-        Fatal: the file cannot be read, or it has no such row, or the row is wrong; the error names the field.
+        Fatal: the file cannot be read, it has no such row, or the row is not valid; the error names the field.
     """
     source = models_file or package_files("shared.config").joinpath("models.toml")
     try:
@@ -203,10 +205,10 @@ def load_card(key: str, models_file: Path | None = None) -> ModelCard:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise Fatal(f"{source} cannot be read: {error}") from error
     if key not in rows:
-        raise Fatal(f"there is no model {key} in {source}; it has: {', '.join(sorted(rows))}")
+        raise Fatal(f"there is no model {key} in {source}; its models are: {', '.join(sorted(rows))}")
     row = rows[key]
     if not isinstance(row, dict) or "key" in row:
-        raise Fatal(f"{source}, [{key}] must be a table without a key of its own")
+        raise Fatal(f"{source}, [{key}] must be a table, without a field named key")
     modality = row.get("modality")
     if not isinstance(modality, str) or modality not in CARDS:
         raise Fatal(f"{source}, [{key}] modality: {modality!r} is not one of: {', '.join(sorted(CARDS))}")
@@ -222,9 +224,9 @@ def load_text_card(key: str, models_file: Path | None = None) -> TextCard:
     """Return the card of a text model.
 
     Raises:
-        Fatal: as in `load_card`, or the model is of another modality.
+        Fatal: as in `load_card`, or the model has another modality.
     """
     card = load_card(key, models_file)
     if not isinstance(card, TextCard):
-        raise Fatal(f"model {key} is of modality {card.modality}, and a text model is needed")
+        raise Fatal(f"model {key} has modality {card.modality}, but a text model is needed: choose another model")
     return card

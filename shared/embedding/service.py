@@ -1,4 +1,4 @@
-"""Between the stages and a model: cache first, duplicates once, and a failing batch halved down to its poison input."""
+"""Embedding for the stages: the cache is asked first, duplicates are embedded once, and a failing batch is halved."""
 
 from collections.abc import Sequence
 from typing import Generic
@@ -16,13 +16,13 @@ STAGE = "embed"
 
 
 class Embedder(Generic[InputT]):
-    """Turns inputs of one modality into vectors, or into the reason why one of them cannot be.
+    """Turns each input of one modality into a vector, or into a rejection if the model cannot embed it.
 
     Args:
-        modality: What the inputs are.
+        modality: The kind of the inputs.
         model: A model of that modality.
-        cache: Asked before the model, and given what the model computes.
-        observer: Notified of what each call needed.
+        cache: The cache that is asked before the model, and that stores the vectors that the model computes.
+        observer: Notified of the number, cost and cache hits of each call.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Embedder(Generic[InputT]):
         return self._model.dim
 
     def embed(self, inputs: Sequence[InputT]) -> list[Embedded | Rejected]:
-        """Return for each input, in order, its vector or why the model cannot give one.
+        """Return for each input, in order, its vector or a rejection with the reason.
 
         Raises:
             DeviceLost: the device is dead; no input is to blame.
@@ -63,14 +63,14 @@ class Embedder(Generic[InputT]):
         return cache_key(self._modality.name, self._modality.content(given), self._model.fingerprint)
 
     def _bisect(self, inputs: Sequence[InputT]) -> tuple[float, list[Embedded | Rejected]]:
-        """Embed all, or halve until the inputs that the model fails on stand alone; return cost and answers."""
+        """Embed all inputs; if the model fails, halve them until each bad input is alone. Return cost and answers."""
         if not inputs:
             return 0, []
         try:
             found = self._model.embed(inputs)
         except Fatal:
             raise
-        except Exception as error:  # noqa: BLE001  (a model may raise anything; what it was goes into the rejection)
+        except Exception as error:  # noqa: BLE001  (a model may raise anything; the rejection names its class)
             if len(inputs) == 1:
                 self._model.probe()
                 return 0, [self._rejected(FailureReason.MODEL_FAILED, type(error).__name__)]
@@ -78,7 +78,7 @@ class Embedder(Generic[InputT]):
             (left_cost, left), (right_cost, right) = self._bisect(inputs[:half]), self._bisect(inputs[half:])
             return left_cost + right_cost, left + right
         finite = [bool(np.isfinite(vector).all()) for vector in found.vectors]
-        not_finite = self._rejected(FailureReason.VECTOR_NOT_FINITE, "the model gave NaN or infinity")
+        not_finite = self._rejected(FailureReason.VECTOR_NOT_FINITE, "the model returned NaN or infinity")
         answers: list[Embedded | Rejected] = [
             Embedded(vector, windows) if good else not_finite
             for vector, windows, good in zip(found.vectors, found.windows, finite, strict=True)

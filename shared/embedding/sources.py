@@ -1,6 +1,6 @@
-"""Where a model's files lie: an installed package, several packages whose parts are joined, a folder, or the hub's cache.
+"""The places of a model's files: a package, several packages with parts to join, a folder, or the hub's cache.
 
-It fetches nothing. What is in the files is compared with the card by `shared.embedding.files`.
+This module downloads nothing. `shared.embedding.files` compares the content of the files with the card.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SOURCE = re.compile(
 BLOCK_BYTES = 1 << 20
 
 Parts = Mapping[str, Sequence[str]]
-"""By name of a file: what it is joined of, in order, each as PACKAGE/PATH; of one part, it is that file."""
+"""By file name: the parts to join, in order, each as PACKAGE/PATH; with a single part, the file is a copy of it."""
 
 
 class NotInstalled(Fatal):
@@ -31,28 +31,28 @@ class NotInstalled(Fatal):
 
 
 def default_cache() -> Path:
-    """Return the folder that joined files are kept in: `millrace/models` in the user's cache, as XDG says where it is."""
+    """Return the folder for joined files: `millrace/models` in the user's cache folder, as XDG defines it."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "millrace" / "models"
 
 
 def is_joined(source: str, parts: Parts) -> bool:
-    """Whether a folder of a source is made by joining, and so can be made again."""
+    """Return whether the folder of a source is created by joining parts, and so can be created again."""
     return bool(parts) or (source.startswith("package:") and "+" in source)
 
 
 def locate(source: str, files: Mapping[str, str], parts: Parts, cache: Path | None = None) -> Path:
-    """Return the folder that holds a model's files; where they have to be joined, it is made once.
+    """Return the folder that holds a model's files; if they have to be joined, it is created once.
 
     Args:
-        source: One of `FORMS`.
+        source: The source, in one of `FORMS`.
         files: The SHA-256 of each file, by its path in the folder.
-        parts: Which files are joined of what.
-        cache: Where joined files are kept; see `default_cache`.
+        parts: The files that are joined, and their parts.
+        cache: The folder for joined files; see `default_cache`.
 
     Raises:
         NotInstalled: a package is missing.
-        Fatal: the folder or a file is missing, or what was joined is another file than the card says.
+        Fatal: the folder or a file is missing, or a joined file differs from the card.
     """
     kind, _, where = source.partition(":")
     if kind == "path":
@@ -64,7 +64,7 @@ def locate(source: str, files: Mapping[str, str], parts: Parts, cache: Path | No
     else:
         folder = _model_folder(where, files)
     if not folder.is_dir():
-        raise Fatal(f"there is no folder {folder}")
+        raise Fatal(f"folder {folder} does not exist")
     return folder
 
 
@@ -82,7 +82,7 @@ def _snapshot(where: str, names: Sequence[str]) -> Path:
 
 
 def _package_folder(name: str) -> Path:
-    """Return where a package is installed, without importing it."""
+    """Return the folder in which a package is installed, without importing the package."""
     try:
         spec = find_spec(name)
     except (ImportError, ValueError):
@@ -93,19 +93,19 @@ def _package_folder(name: str) -> Path:
 
 
 def _model_folder(name: str, files: Mapping[str, str]) -> Path:
-    """Return a package's `MODEL_DIR`, or the package's own folder where it has none."""
+    """Return a package's `MODEL_DIR`, or the package's own folder if it has no `MODEL_DIR`."""
     folder = _package_folder(name)
     try:
         folder = Path(getattr(import_module(name), "MODEL_DIR", folder))
     except ImportError as error:
         raise NotInstalled(f"package {name} is not installed") from error
     if not any((folder / each).exists() for each in files):
-        raise Fatal(f"package {name} holds none of the model's files in {folder}")
+        raise Fatal(f"package {name} contains none of the model's files in {folder}")
     return folder
 
 
 def _joined(packages: Sequence[str], files: Mapping[str, str], parts: Parts, cache: Path) -> Path:
-    """Return the folder of the joined files; whoever makes it first renames it into its place, complete and checked."""
+    """Return the folder of the joined files; the first process that completes and checks it gives it its final name."""
     digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     folder = cache / f"{packages[0]}-{digest[:16]}"
     if folder.is_dir():
@@ -114,40 +114,43 @@ def _joined(packages: Sequence[str], files: Mapping[str, str], parts: Parts, cac
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".joining-", dir=cache) as temporary:
-            made = Path(temporary) / "model"
-            for name, wanted in files.items():
-                _join(made / name, _origins(name, folders, parts), wanted)
-            _put(made, folder)
+            built = Path(temporary) / "model"
+            for name, expected in files.items():
+                _join(built / name, _origins(name, folders, parts), expected)
+            _move(built, folder)
     except OSError as error:
         raise Fatal(f"the parts of {'+'.join(packages)} cannot be joined in {cache}: {error}") from error
     return folder
 
 
-def _put(made: Path, folder: Path) -> None:
+def _move(built: Path, folder: Path) -> None:
     try:
-        made.rename(folder)
+        built.rename(folder)
     except OSError:
-        if not folder.is_dir():  # where it is there, another process was first, and its files were checked as ours
+        if not folder.is_dir():  # if it exists, another process was faster, and has checked its files too
             raise
 
 
 def _origins(name: str, folders: Mapping[str, Path], parts: Parts) -> list[Path]:
-    """Return the files that a file is joined of."""
+    """Return the files that are joined to the named file."""
     if name not in parts:
         found = [folder / name for folder in folders.values() if (folder / name).is_file()]
         if len(found) != 1:
-            raise Fatal(f"{len(found)} of the packages {'+'.join(folders)} hold {name}: say in parts which it is")
+            raise Fatal(
+                f"{len(found)} of the packages {'+'.join(folders)} contain {name}, but it must be in exactly one: "
+                "list its parts in the card"
+            )
         return found
     origins = []
     for part in parts[name]:
         package, _, inner = part.partition("/")
         if not (folders[package] / inner).is_file():
-            raise Fatal(f"package {package} holds no {inner}, a part of {name}")
+            raise Fatal(f"package {package} does not contain {inner}, a part of {name}")
         origins.append(folders[package] / inner)
     return origins
 
 
-def _join(target: Path, origins: Sequence[Path], wanted: str) -> None:
+def _join(target: Path, origins: Sequence[Path], expected: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with target.open("wb") as joined:
@@ -156,26 +159,29 @@ def _join(target: Path, origins: Sequence[Path], wanted: str) -> None:
                 while block := opened.read(BLOCK_BYTES):
                     digest.update(block)
                     joined.write(block)
-    if digest.hexdigest() != wanted:
+    if digest.hexdigest() != expected:
         named = " + ".join(str(origin) for origin in origins)
-        raise Fatal(f"{target.name} of {named} has SHA-256 {digest.hexdigest()}, its card says {wanted}")
+        raise Fatal(
+            f"{target.name} joined from {named} has SHA-256 {digest.hexdigest()}, but its card states {expected}"
+        )
 
 
 def check_parts(source: str, files: Mapping[str, str], parts: Parts) -> None:
-    """Check that parts can be meant.
+    """Check the parts of a card.
 
     Raises:
-        ValueError: one is of a file that is not listed, or of a package that the source does not name, or leads out of it.
+        ValueError: parts belong to a file that is not listed, a part is in a package that the source does not name, its
+            path leads out of the package, the list of parts is empty, or the source does not name packages.
     """
     kind, _, where = source.partition(":")
     if parts and kind != "package":
-        raise ValueError("only files of packages have parts")
+        raise ValueError("only a source of packages can have parts: remove the parts, or name packages as the source")
     for name, pieces in parts.items():
         if name not in files:
-            raise ValueError(f"{name} has parts and is not listed in files")
+            raise ValueError(f"{name} has parts but is not listed in files: list it there")
         for piece in pieces:
             package, _, inner = piece.partition("/")
             if package not in where.split("+") or not is_inside(inner):
                 raise ValueError(f"{piece} is not PACKAGE/PATH with one of the packages {where} and a path inside it")
         if not pieces:
-            raise ValueError(f"{name} has no parts")
+            raise ValueError(f"{name} has an empty list of parts: name its parts, or remove the entry")

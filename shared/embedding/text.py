@@ -1,7 +1,7 @@
-"""Text embedding by a sentence-transformers model on torch, with micro-batches of our own.
+"""Text embedding by a sentence-transformers model on torch, with Millrace's own micro-batches.
 
-The library's own `encode` batches by count; cutting by tokens was measured twice as fast on short questions
-(`docs/performance.md`). Its modules (transformer, pooling, normalisation) are used as they are.
+The library's `encode` batches by count; cutting by tokens was measured to be twice as fast on short questions
+(`docs/performance.md`). The library's modules (transformer, pooling, normalisation) are used unchanged.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ PROBE_TEXT = "Where is my order?"
 
 
 class SentenceModel(Model[str]):
-    """A sentence-transformers model, loaded.
+    """A loaded sentence-transformers model.
 
     Args:
-        card: Which model, and what its vectors depend on.
+        card: The model's card, with everything that its vectors depend on.
         device: See `choose_device`.
-        micro_batch_tokens: Padded tokens in one forward pass; halved for good when the device runs out of memory.
+        micro_batch_tokens: Padded tokens in one forward pass; halved permanently when the device runs out of memory.
 
     Raises:
-        Fatal: the files are not those of the card, or the model does not do what the card says.
+        Fatal: the files differ from the card, or the loaded model differs from the card.
     """
 
     def __init__(self, card: TextCard, device: str, micro_batch_tokens: int) -> None:
@@ -41,7 +41,8 @@ class SentenceModel(Model[str]):
         self.device = choose_device(device)
         self._prompt = card.prompt
         self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit)
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there; the bar draws on standard error, also where logs are JSON lines
+        # The progress bar would be written to standard error, even if logs are JSON lines. The function has no types.
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self._model = SentenceTransformer(
             str(folder),
             device=str(self.device),
@@ -66,7 +67,7 @@ class SentenceModel(Model[str]):
 
     @override
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Embed texts: tokenise, cut into windows, encode by micro-batch, pool the windows of each text."""
+        """Embed texts: tokenise them, cut them into windows, encode micro-batches, pool the windows of each text."""
         if not texts:
             return Embeddings(np.zeros((0, self.dim), np.float32), (), 0)
         pieces: list[list[int]] = []
@@ -84,7 +85,7 @@ class SentenceModel(Model[str]):
         try:
             self.embed([PROBE_TEXT])
         except Exception as error:
-            raise DeviceLost(f"the model fails on a harmless text on {self.device}: {error}") from error
+            raise DeviceLost(f"the model fails even on a harmless text on {self.device}: {error}") from error
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self._tokenizer(
@@ -92,7 +93,7 @@ class SentenceModel(Model[str]):
             add_special_tokens=False,
             return_attention_mask=False,
             return_token_type_ids=False,
-            verbose=False,  # texts beyond the window are split here, so the tokenizer's warning misleads
+            verbose=False,  # texts longer than the window are split here, so the tokenizer's warning would mislead
         )
         ids: list[list[int]] = encoded["input_ids"]
         return ids
@@ -121,13 +122,13 @@ class SentenceModel(Model[str]):
         """Average the windows of each text, weighted by their tokens, and bring every vector to unit length."""
         sums = np.zeros((texts, self.dim), np.float32)
         np.add.at(sums, owners, windows * np.array(lengths, np.float32)[:, None])
-        with np.errstate(invalid="ignore", divide="ignore"):  # what is not finite is told from the result, text by text
+        with np.errstate(invalid="ignore", divide="ignore"):  # the caller checks each vector for NaN and infinity
             sums /= np.linalg.norm(sums, axis=1, keepdims=True)
         return sums
 
 
 def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return what the tokenizer sets before and after a text, found by looking at one."""
+    """Return the tokens that the tokenizer adds before and after a text, found by tokenising an example."""
     bare: list[int] = tokenizer(PROBE_TEXT, add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer(PROBE_TEXT)["input_ids"]
     start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
@@ -135,11 +136,14 @@ def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _check_card(card: TextCard, model: Any) -> None:
-    """Compare what the card promises with what was loaded."""
+    """Compare the card with the loaded model, and raise `Fatal` if they differ."""
     pooling = next((getattr(module, "pooling_mode", None) for module in model if hasattr(module, "pooling_mode")), None)
     found = {"dim": model.get_embedding_dimension(), "window_tokens": model.max_seq_length, "pooling": pooling}
     stated = {"dim": card.dim, "window_tokens": card.window_tokens, "pooling": card.pooling}
     for name, value in stated.items():
         longer = name == "window_tokens" and found[name] is not None and value < found[name]
         if found[name] != value and not longer:
-            raise Fatal(f"model {card.key}: its card says {name} = {value}, the loaded model has {found[name]}")
+            raise Fatal(
+                f"model {card.key}: its card states {name} = {value}, but the loaded model has {found[name]}: "
+                "correct the card, or the files of the model"
+            )

@@ -1,1 +1,1 @@
-"""The vector store: a port, what every adapter needs, and one package per adapter."""
+"""The vector store: the port, the code that all adapters share, and one package per adapter."""

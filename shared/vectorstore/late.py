@@ -1,4 +1,4 @@
-"""A collection that is opened when it is first asked: a store that is gone at start is an outage like any other."""
+"""A collection that is opened by its first call, so that a store that is down at start is an ordinary outage."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
@@ -24,8 +24,8 @@ class LateCollection(Collection, Aliased):
     """One collection of a store, opened by the first call; every call may raise what `VectorStore.open` raises.
 
     Args:
-        store: Where it is, or will be created.
-        spec: Which.
+        store: The store that holds the collection, or in which it will be created.
+        spec: The collection to open.
     """
 
     def __init__(self, store: VectorStore, spec: CollectionSpec) -> None:

@@ -1,4 +1,4 @@
-"""What the engine asks of a vector store. The contract suite in `tests/contract` runs on every adapter."""
+"""The interface of a vector store. The contract suite in `tests/contract` runs on every adapter."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
@@ -14,10 +14,10 @@ from shared.records import Point, SparseVector, Vector
 
 IndexKind = Literal["keyword", "integer"]
 VERSION_FIELD = "event_version"
-"""The payload field that the guard compares; every point has it."""
+"""The payload field whose value the guard compares; every point has it."""
 
 UNIT_TOLERANCE = 0.02
-"""How far a square sum may be from 1: float16 changes it by a thousandth at most, coarser kinds of storage by more."""
+"""How far a sum of squares may be from 1: float16 changes it by at most a thousandth, coarser formats by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,14 @@ class CollectionSpec:
     """A physical collection, and the alias its readers use.
 
     Attributes:
-        alias: What readers call it, for example `tickets`.
-        name: The physical name, which holds the model's fingerprint: vectors of two models never meet.
-        vectors: Dimension of each named vector; distance is cosine.
-        indexes: Payload fields that filters use.
-        sparse: Names of the sparse vectors. The store multiplies each term of a query by its inverse document frequency,
-            ln((N - n + 0.5) / (n + 0.5) + 1), with N the points that have any terms and n those that have this one.
-        conditions: The most conditions that a query's filter has; a server may allow fewer.
+        alias: The name that readers use, for example `tickets`.
+        name: The physical name. It contains the model's fingerprint, so that vectors of two models are never mixed.
+        vectors: Dimension of each named vector; the distance is cosine.
+        indexes: Payload fields that filters use, each with the kind of its index.
+        sparse: Names of the sparse vectors. The store multiplies each term of a query by its inverse document
+            frequency, ln((N - n + 0.5) / (n + 0.5) + 1), where N is the number of points with any terms and n the
+            number of points with this term.
+        conditions: The largest number of conditions in a query's filter; a server may allow fewer.
     """
 
     alias: str
@@ -44,7 +45,7 @@ class CollectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store holds of one id; sparse vectors are left out, for they are made again from the text."""
+    """What is stored for one id, without sparse vectors: they are computed again from the text."""
 
     version: int
     payload: Mapping[str, object]
@@ -53,19 +54,19 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The nearest points to a vector: cosine, best first.
+    """A search for the points nearest to a vector by cosine similarity, best first.
 
-    There is no list of ids to leave out: queries of one batch whose filters are equal share one pass over the points,
-    which was measured twice as fast. Ask for one hit more and drop it.
+    A query cannot exclude ids: queries of one batch with equal filters share one pass over the points, which was
+    measured to be twice as fast. To exclude one point, ask for one more hit and drop that point.
 
     Attributes:
         vector: Shape (dim,), unit length.
-        using: Which named vector to compare with.
-        equals: Payload fields and the value each must have, or hold where the field is a list.
-        at_least: Integer payload fields and the least value each must have.
-        may_lack: Fields of `at_least` that a point may also lack, or hold as null.
-        limit: How many hits at most.
-        payload: The payload fields wanted.
+        using: The named vector to compare with.
+        equals: Payload fields and the value that each must have, or must contain if the field is a list.
+        at_least: Integer payload fields and the smallest value that each may have.
+        may_lack: Fields of `at_least` that a point may also lack or have as null.
+        limit: The largest number of hits.
+        payload: The payload fields to return.
     """
 
     vector: Vector
@@ -83,12 +84,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class HybridQuery:
-    """The points near a vector together with those that share terms.
+    """A search for the points near a vector and for the points that share terms.
 
     Attributes:
-        nearest: The vector, the filter, how many of each kind at most, and the payload fields wanted.
-        terms: The terms of the same text, as `terms.Terms.of_query` gives them.
-        terms_using: Which sparse vector to compare them with.
+        nearest: The vector, the filter, the largest number of hits of each kind, and the payload fields to return.
+        terms: The terms of the same text, as `terms.Terms.of_query` returns them.
+        terms_using: The sparse vector to compare the terms with.
     """
 
     nearest: Query
@@ -97,7 +98,7 @@ class HybridQuery:
 
     @property
     def limit(self) -> int:
-        """How many hits of each kind at most."""
+        """The largest number of hits of each kind."""
         return self.nearest.limit
 
     def with_limit(self, limit: int) -> Self:
@@ -106,7 +107,7 @@ class HybridQuery:
 
 
 class Hit(NamedTuple):
-    """One point found, with its cosine similarity in [-1, 1]; a tuple, since dozens are made for each ticket."""
+    """One point found, with its cosine similarity in [-1, 1]; a tuple, because each ticket needs dozens of them."""
 
     id: UUID
     score: float
@@ -114,13 +115,13 @@ class Hit(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One point found by its vector or by its terms, with both scores; a tuple, since dozens are made for each ticket.
+    """One point found by its vector or its terms, with both scores; a tuple, because each ticket needs dozens of them.
 
     Attributes:
-        id: Which point.
+        id: The point's id.
         dense: Cosine similarity in [-1, 1].
-        bm25: BM25, 0 where no term is shared.
-        payload: The fields wanted.
+        bm25: The BM25 score; 0 if no term is shared.
+        payload: The requested fields.
     """
 
     id: UUID
@@ -132,46 +133,47 @@ class Candidate(NamedTuple):
 class Collection(Protocol):
     """One collection, open for reading and writing. Every method may raise `Unavailable`.
 
-    Other programs may write into it. A point whose id is an integer is theirs: it is no hit, and takes no hit's place
-    (`shared/vectorstore/widening.py`). Payloads may hold anything; who reads them checks what it uses.
+    Other programs may write into it. Points with integer ids belong to them: such a point is never returned as a hit
+    and never displaces one (`shared/vectorstore/widening.py`). Payloads may contain anything, so callers check the
+    fields that they use.
     """
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:
-        """Return what is stored of these ids; ids without a point are left out.
+        """Return what is stored for these ids; ids without a point are left out.
 
         Raises:
-            Fatal: what stands under one of them has no version; the error names the point.
+            Fatal: a stored point has no valid version; the error names the point.
         """
         ...
 
     def versions(self, ids: Ids[UUID]) -> dict[UUID, int]:
-        """Return the stored version of these ids; ids without a point are left out.
+        """Return the stored version of each of these ids; ids without a point are left out.
 
         Raises:
-            Fatal: what stands under one of them has no version; the error names the point.
+            Fatal: a stored point has no valid version; the error names the point.
         """
         ...
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write points, acknowledged, each only over an absent or an older one.
+        """Write points and wait for the acknowledgement; each replaces only an absent or an older point.
 
-        A point that is not written because the stored one is as new or newer is no error: look again with `versions`.
+        It is not an error if a point is not written because the stored one is as new or newer; `versions` shows it.
 
         Raises:
-            ValueError: an id stands twice, a vector has a wrong name or dimension or is not finite, a sparse vector's
-                indices are not ascending, or a payload lacks its version. Nothing has been written then.
+            ValueError: an id occurs twice, a vector has a wrong name or dimension or is not finite, a sparse vector's
+                indices are not ascending, or a payload lacks its version. In that case nothing has been written.
         """
         ...
 
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        """Answer several queries at once, in their order."""
+        """Return the hits of several queries, in the order of the queries."""
         ...
 
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        """Answer several hybrid queries at once: for each the best `limit` by cosine and the best `limit` by BM25.
+        """Return for each of several hybrid queries the best `limit` points by cosine and the best `limit` by BM25.
 
-        A point found in one way alone has its other score too, the same that it would have if that way had found it. The
-        order is that of the ids; who asks ranks them.
+        A point that only one of the two searches found has its other score too, the same as if the other search had
+        found it. Candidates are in the order of their ids; the caller ranks them.
         """
         ...
 
@@ -180,32 +182,32 @@ class Collection(Protocol):
         ...
 
     def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
-        """Return these fields of what is stored now: a worker's last read of a batch, after it was written."""
+        """Return these payload fields as they are stored now: a worker's last read for a batch, after the write."""
         ...
 
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
-        """Return the exact number of points that have these values, as `Query` explains them; no point is read."""
+        """Return the exact number of points that match, with the conditions of `Query`; no point is read."""
         ...
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
-        """Yield the id and the wanted payload fields of every point whose id is a UUID, in no particular order."""
+        """Yield the id and the requested payload fields of every point with a UUID as id, in no particular order."""
         ...
 
     def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
-        """Yield the same of every point, also of those of other programs whose id is an integer."""
+        """Yield the same for every point, including those of other programs, whose ids are integers."""
         ...
 
 
 @runtime_checkable
 class Aliased(Protocol):
-    """A collection whose alias somebody else may move while it is open."""
+    """A collection whose alias somebody else may move while the collection is open."""
 
     def alias_fault(self) -> str | None:
-        """Return where the alias stands now if it stood for this collection before; None if all is well."""
+        """Return a message if the alias used to point to this collection and no longer does, else None."""
         ...
 
     def watch_alias(self, notify: Callable[[bool], None]) -> None:
-        """Call `tell` from now on, with True where the alias is found elsewhere and with False where it is not."""
+        """Call `notify` after every check from now on: True if the alias has moved or was deleted, else False."""
         ...
 
 
@@ -213,15 +215,15 @@ class VectorStore(Protocol):
     """A store of collections."""
 
     def open(self, spec: CollectionSpec) -> Collection:
-        """Open a collection, created if it is missing; the alias is set only where none is set yet."""
+        """Open a collection, and create it if it does not exist; the alias is set only if it does not exist yet."""
         ...
 
     def open_alias(self, alias: str) -> Collection | None:
-        """Open the collection an alias stands for; None where there is no such alias."""
+        """Open the collection that an alias points to; return None if the alias does not exist."""
         ...
 
     def close(self) -> None:
-        """Flush and let go."""
+        """Flush, and release all resources."""
         ...
 
 
@@ -243,50 +245,50 @@ def stored_version(which: object, payload: Mapping[str, object] | None) -> int:
     """Return the version in a stored payload.
 
     Raises:
-        Fatal: there is no valid one, so that no write could be guarded.
+        Fatal: the version is missing or not valid, so that no write could be guarded.
     """
     found = (payload or {}).get(VERSION_FIELD)
     if is_version(found):
         return found
     fault = f"it has no {VERSION_FIELD}" if found is None else f"its {VERSION_FIELD} is not a whole number from 1 on"
-    raise Fatal(f"point {which} was written by something else: {fault}; remove it, then start again")
+    raise Fatal(f"point {which} was written by another program: {fault}; delete the point, then start the worker again")
 
 
 def is_unit(vector: Vector) -> bool:
-    """Return whether a vector is one row of finite numbers of unit length, but for rounding."""
+    """Return whether a vector is one row of finite numbers and has unit length, apart from rounding."""
     return vector.ndim == 1 and abs(_square_sum(vector) - 1) < UNIT_TOLERANCE
 
 
 def _square_sum(vector: Vector) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(vector @ vector)  # NaN and infinity both survive this
+        return float(vector @ vector)  # not finite if any number in the vector is not finite
 
 
 def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse: Ids[str] = ()) -> None:
-    """Check all that a store would refuse half-way through a call, or take although it is wrong, before the call.
+    """Check, before a call, everything that a store would reject half-way through it or accept although it is wrong.
 
     Args:
-        points: What is to be written.
-        dimensions: The collection's vectors.
+        points: The points to write.
+        dimensions: Dimension of each named vector of the collection.
         sparse: The names of the collection's sparse vectors.
 
     Raises:
         ValueError: see `Collection.upsert`.
     """
     if len({point.id for point in points}) < len(points):
-        raise ValueError("an id stands twice in one call: which of the two would win depends on the store")
+        raise ValueError("an id occurs twice in one call: which of the two points wins would depend on the store")
     for point in points:
         stated = point.payload.get(VERSION_FIELD)
         if type(stated) is not int or stated != point.version:
-            raise ValueError(f"point {point.id}: its payload does not carry its version")
+            raise ValueError(f"point {point.id}: {VERSION_FIELD} in its payload is not the point's version")
         for name, vector in point.vectors.items():
             if vector.shape != (dimensions.get(name),):
                 raise ValueError(f"point {point.id}: vector {name!r} has shape {vector.shape}, expected {dimensions}")
             if not is_unit(vector):
                 total = _square_sum(vector)
-                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (its square sum is {total})")
+                raise ValueError(f"point {point.id}: vector {name!r} is not of unit length (sum of squares: {total})")
         for name, terms in point.sparse.items():
-            fault = "its name is unknown" if name not in sparse else _fault(terms)
+            fault = "the collection has no sparse vector of this name" if name not in sparse else _fault(terms)
             if fault:
                 raise ValueError(f"point {point.id}: sparse vector {name!r}: {fault}")
 
@@ -294,9 +296,9 @@ def check_points(points: Sequence[Point], dimensions: Mapping[str, int], sparse:
 def _fault(terms: SparseVector) -> str | None:
     indices, values = terms.indices, terms.values
     if indices.dtype != np.uint32 or values.dtype != np.float32:
-        return f"indices are {indices.dtype} and values {values.dtype}, expected uint32 and float32"
+        return f"its indices are {indices.dtype} and its values {values.dtype}, expected uint32 and float32"
     if indices.ndim != 1 or indices.shape != values.shape:
-        return f"shapes {indices.shape} and {values.shape} differ or are no lists"
+        return f"indices and values have shapes {indices.shape} and {values.shape}, expected two lists of one length"
     if not bool(np.all(indices[1:] > indices[:-1])):
         return "its indices are not ascending"
-    return None if bool(np.isfinite(values).all()) else "it holds a value that is not finite"
+    return None if bool(np.isfinite(values).all()) else "it contains a value that is not finite"

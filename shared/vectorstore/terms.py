@@ -1,6 +1,6 @@
-"""The terms of a text, weighted so that a store's dot product is BM25: Qdrant's own tokenizer, stop words and stemmer.
+"""The terms of a text, weighted so that a store's dot product is BM25, from Qdrant's tokenizer, stop words and stemmer.
 
-Knows no collection; the store adds the inverse document frequencies. What was measured is in
+This module does not depend on a collection; the store adds the inverse document frequencies. The measurements are in
 `docs/decisions/0009-hybrid-ranking.md`.
 """
 
@@ -19,25 +19,25 @@ K = 1.2
 """How fast a repeated term saturates. Robertson & Zaragoza 2009, The Probabilistic Relevance Framework, section 3.4.1."""
 
 B = 0.75
-"""How much a long text is discounted; the same section."""
+"""How strongly the weights of a long text are reduced; same source and section."""
 
 AVERAGE_TERMS = 30.0
-"""The length a text is compared with, in terms without stop words: that of a ticket. A constant, so that a stored vector
-does not depend on what else is stored."""
+"""The average length of a text that BM25 assumes, in terms without stop words: that of a ticket. It is a constant, so
+that a stored vector does not depend on what else is stored."""
 
 STEMMER = "english"
 STOP_WORDS = ("English", "French")
 FOLD_ACCENTS = True
 VERSION = 1
-"""Raise it when Qdrant's tokenizer or stemmer changes what comes out: the stored vectors are then other ones."""
+"""To be raised when the output of Qdrant's tokenizer or stemmer changes: stored vectors then differ from new ones."""
 
 WORD = re.compile(r"[^\W_]+")
-"""Where Qdrant's tokenizer `word` parts a text."""
+"""A word, as Qdrant's tokenizer `word` splits a text."""
 
 WORD_LIMIT_CHARS = 64
 WORDS_CACHED = 20_000
 SHARED_LIMIT_CHARS = 10_000
-"""Shared words are looked for in so much of a text."""
+"""Shared words are looked for in the first 10,000 characters of a text."""
 
 
 class Terms:
@@ -57,17 +57,17 @@ class Terms:
         self._of_word = lru_cache(maxsize=WORDS_CACHED)(self._word)
 
     def of_document(self, text: str) -> SparseVector:
-        """Return the terms of a text to be stored, each with its saturated frequency."""
+        """Return the terms of a text that will be stored, each with its saturated frequency as weight."""
         return _sparse(self._bm25.embed_document(text))
 
     def of_query(self, text: str) -> SparseVector:
-        """Return the terms of a text asked about, each with weight 1."""
+        """Return the terms of a text that is searched for, each with weight 1."""
         return _sparse(self._bm25.embed_query(text))
 
     def shared(self, text: str, others: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return for each other text the words of `text` that it shares, in small letters, in the order of `text`.
+        """Return for each other text the words that it shares with `text`, in lower case, in the order of `text`.
 
-        Words with one stem are one term, named by the first of them; stop words are none.
+        Words with the same stem are one term, shown as the first of them; stop words are not terms.
         """
         words: dict[int, str] = {}
         for word in WORD.findall(text[:SHARED_LIMIT_CHARS].casefold()):
@@ -81,7 +81,7 @@ class Terms:
 
 
 def terms_digest() -> str:
-    """Return 4 hex digits over all that changes a stored vector; they stand in the name of each collection of terms."""
+    """Return 4 hex digits over everything that changes a stored vector, for the names of collections with terms."""
     relevant = [VERSION, K, B, AVERAGE_TERMS, STEMMER, STOP_WORDS, FOLD_ACCENTS]
     return sha256(json.dumps(relevant).encode()).hexdigest()[:4]
 

@@ -1,6 +1,6 @@
-"""Searches in a collection that others write to: what is not ours is left out, and does not take the place of what is.
+"""Searches in a collection to which other programs write: their points must not displace the points of Millrace.
 
-Knows neither a store nor a stream: who asks says what it keeps.
+This module knows neither the store nor the stream: the caller decides which hits to keep.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +11,10 @@ from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
 
 WIDER = 4
 MOST_HITS = 2_048
-"""No query is widened beyond this: so many points of others, nearer than all of ours, do crowd ours out."""
+"""The limit to which a query is widened: if this many points of other programs are nearer, Millrace's are not found."""
 
 HITS_AT_ONCE = 16_384
-"""Queries that are asked again are asked so many at once that their hits take some megabytes."""
+"""Hits that one call may ask for when queries are asked again, so that the answers take only some megabytes."""
 
 QueryT = TypeVar("QueryT", Query, HybridQuery)
 HitT = TypeVar("HitT")
@@ -25,15 +25,15 @@ def ask_for_ours(
     ask: Callable[[Sequence[QueryT]], list[list[HitT]]],
     keep: Callable[[QueryT, HitT], bool],
 ) -> list[list[HitT]]:
-    """Return the hits that are kept, for each query in its order.
+    """Return the hits to keep for each query, in the order of the queries.
 
-    Where nothing has to be left out, the queries are asked once. Where an answer may lack some of ours because of what was
-    left out, its query is asked again for four times as many hits, up to 2,048; that answer may have more than its limit.
+    If no hit is dropped, each query is asked once. If dropped hits may have displaced hits to keep, the query is asked
+    again for four times as many hits, up to 2,048; that answer may contain more hits than the query's limit.
 
     Args:
-        queries: What is asked.
-        ask: Answers queries in their order; a hybrid query with up to `limit` hits of each kind.
-        keep: Whether a hit of a query is ours.
+        queries: The queries to ask.
+        ask: Returns the hits of each query, in order; for a hybrid query up to `limit` hits of each kind.
+        keep: Returns whether to keep a hit of a query.
     """
     found: list[list[HitT]] = [[] for _ in queries]
     pending = [(place, query.limit) for place, query in enumerate(queries)]
@@ -56,11 +56,11 @@ def search_ours(
     ask: Callable[[Sequence[Query]], list[list[Hit]]],
     keep: Callable[[Query, Hit], bool],
 ) -> list[list[Hit]]:
-    """Return the best hits of ours, as `ask_for_ours`, and no more of each query than its limit."""
+    """Return the best hits to keep, as `ask_for_ours` does, but for each query no more than its limit."""
     answers = ask_for_ours(queries, ask, keep)
     return [hits[: query.limit] for query, hits in zip(queries, answers, strict=True)]
 
 
 def has_uuid(_: object, hit: Hit | Candidate) -> bool:
-    """Return whether a hit's id is a UUID; adapters give integers as they came, and leave them out by this."""
+    """Return whether a hit's id is a UUID; adapters use this to drop the points of other programs, with integer ids."""
     return isinstance(hit.id, UUID)

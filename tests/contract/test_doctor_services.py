@@ -153,7 +153,7 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         assert states(found) == [("store", "ok"), ("alias", "ok")]
         assert "the first worker creates" in found[1].detail
         [refused] = look_at_store(StoreSettings(url=server.url))
-        assert (refused.state, "refuses the key" in refused.detail) == ("wrong", True)
+        assert (refused.state, "rejects the key" in refused.detail) == ("wrong", True)
         store = connect(settings)
         store.open(SPEC)
         store.close()

@@ -96,7 +96,7 @@ def test_a_point_of_millrace_without_a_version_is_an_error_that_names_it(
     collection.upsert([point(2)])
     for ask in (collection.versions, collection.lookup):
         with pytest.raises(
-            Fatal, match=f"point {point_id(1)} was written by something else: .*{VERSION_FIELD}.*remove"
+            Fatal, match=f"point {point_id(1)} was written by another program: .*{VERSION_FIELD}.*delete"
         ):
             ask([point_id(1), point_id(2)])
     with pytest.raises(Fatal, match=str(point_id(1))):

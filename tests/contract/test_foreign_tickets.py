@@ -163,7 +163,7 @@ def test_vectors_that_are_missing_or_corrupted_are_computed_again(parts: Assembl
 @pytest.mark.parametrize("parts", params(fake="keeps the version beside the payload"), indirect=True)
 def test_a_point_of_millrace_without_a_version_ends_the_worker_with_a_message(parts: Assembly) -> None:
     write_foreign(parts.collection, ONE, fields_of(1, event_version=1.5), {"text": vector_of(parts)})
-    with pytest.raises(Fatal, match=f"point {ONE} was written by something else"):
+    with pytest.raises(Fatal, match=f"point {ONE} was written by another program"):
         parts.settle(record(event(event_version=2), 70))
 
 

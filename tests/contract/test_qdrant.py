@@ -48,7 +48,7 @@ def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(
     server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec, version: str
 ) -> None:
     server.set_faults(version=version)
-    with pytest.raises(Fatal, match=rf"is Qdrant {version}: 1\.19 or newer is needed"):
+    with pytest.raises(Fatal, match=rf"is Qdrant {version}: upgrade it to 1\.19 or newer"):
         opener().open(spec)
     assert opener().open_alias(spec.alias) is None
 
@@ -174,13 +174,13 @@ def test_the_key_is_sent_and_never_shown(
         store.close()
         for wrong in (None, SecretStr("another-key")):
             store = connect(StoreSettings(url=server.url, api_key=wrong))
-            with pytest.raises(Fatal, match="refuses the key") as refused:
+            with pytest.raises(Fatal, match="rejects the key") as refused:
                 store.open(spec)
             store.close()
             assert "another-key" not in str(refused.value)
     said = "".join([*capsys.readouterr(), caplog.text, str(outage.value), repr(store)])
     assert KEY not in said
-    assert "travels unencrypted" in said
+    assert "sent unencrypted" in said
 
 
 # --- points of other programs ---

@@ -60,8 +60,8 @@ def move(operator: QdrantClient, alias: str, name: str | None) -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"datatype": models.Datatype.UINT8}, "kept as uint8"),
-        ({"datatype": models.Datatype.TURBO4}, "kept as turbo4"),
+        ({"datatype": models.Datatype.UINT8}, "stored as uint8"),
+        ({"datatype": models.Datatype.TURBO4}, "stored as turbo4"),
         (
             {"multivector_config": models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)},
             "as a multivector",
@@ -96,7 +96,7 @@ def test_terms_stored_with_low_precision_are_refused_and_float16_is_accepted(
         return own
 
     opener().open(make(models.Datatype.FLOAT16))
-    with pytest.raises(Fatal, match="vector terms is sparse with modifier idf kept as uint8"):
+    with pytest.raises(Fatal, match="vector terms is sparse with modifier idf stored as uint8"):
         opener().open(make(models.Datatype.UINT8))
 
 
@@ -122,11 +122,11 @@ def test_a_key_for_the_collection_alone_starts_a_worker_if_everything_exists(
 @pytest.mark.parametrize(
     ("made_before", "scope", "words"),
     [
-        (None, {"of-others": "rw"}, "may not look at collection {name}"),
+        (None, {"of-others": "rw"}, "may not read collection {name}"),
         (None, {"{name}": "rw", "{alias}": "rw"}, "may not create collection {name}"),
         ("no index", {"{name}": "r", "{alias}": "r"}, "may not create index event_version on collection {name}"),
         ("all", {"{name}": "r", "{alias}": "r"}, "may not write points into collection {name}"),
-        ("no alias", {"{name}": "rw", "{alias}": "rw"}, "may not set the alias {alias}"),
+        ("no alias", {"{name}": "rw", "{alias}": "rw"}, "may not create the alias {alias}"),
     ],
 )
 def test_a_missing_right_of_a_key_is_named(
@@ -161,7 +161,7 @@ def test_a_reader_s_key_may_be_scoped_to_the_alias_the_collection_or_both(
         assert readers is not None
         assert readers.versions([point_id(1)]) == {point_id(1): 1}
     server.set_faults(scope={spec.name: "r"}, hide_aliases=hide)
-    with pytest.raises(Fatal, match=f"may not look at {spec.alias} .*scope it to {spec.alias}"):
+    with pytest.raises(Fatal, match=f"may not read {spec.alias} .*scope the key to {spec.alias}"):
         opener().open_alias(spec.alias)
 
 
@@ -328,7 +328,7 @@ def test_an_alias_that_is_moved_removed_or_moved_back_is_noticed_and_never_set(
         fault = collection.alias_fault()
         return fault is None if words is None else words in (fault or "")
 
-    places = [(other.name, f"stands for {other.name}"), (spec.name, None), (None, "is gone")]
+    places = [(other.name, f"points to {other.name}"), (spec.name, None), (None, "was deleted")]
     for place, words in places:
         move(operator, spec.alias, place)
         wait_until(partial(notices, words), 20, f"the alias: {words}")

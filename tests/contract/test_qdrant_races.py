@@ -139,7 +139,7 @@ def test_a_write_that_failed_in_part_is_unavailable_and_the_next_completes_it(
 
 def test_a_write_that_is_only_queued_is_not_acknowledged(server: StandinProcess, remote: QdrantCollection) -> None:
     server.set_faults(acknowledge=True)
-    with pytest.raises(Unavailable, match="has not made it"):
+    with pytest.raises(Unavailable, match="has not applied it"):
         remote.upsert([point(1)])
 
 

@@ -110,12 +110,14 @@ def test_a_proxy_that_refuses_or_is_unavailable_is_named_without_its_password(
     with ForwardProxy("someone:else") as proxy:
         for url in (server.url, "https://127.0.0.1:1"):
             store = store_of(url=url, proxy=ProxyUrl(f"http://someone:{PASSWORD}@{proxy.place}"))
-            with pytest.raises(Fatal, match=f"by the proxy http://{proxy.place}.*MILLRACE_STORE__PROXY") as refused:
+            with pytest.raises(
+                Fatal, match=f"through the proxy http://{proxy.place}.*MILLRACE_STORE__PROXY"
+            ) as refused:
                 store.open(spec)
             assert PASSWORD not in str(refused.value)
             store.close()
     store = store_of(url=server.url, proxy=ProxyUrl(f"http://someone:{PASSWORD}@{proxy.place}"))
-    with pytest.raises(Unavailable, match=f"by the proxy http://{proxy.place}") as away:
+    with pytest.raises(Unavailable, match=f"through the proxy http://{proxy.place}") as away:
         store.open(spec)
     assert PASSWORD not in str(away.value)
     store.close()
@@ -206,10 +208,14 @@ def test_certificates_that_cannot_be_read_are_named_with_their_variable(
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-        with pytest.raises(Fatal, match=rf"MILLRACE_STORE__CA_FILE names {file}, which holds no certificate"):
+        with pytest.raises(
+            Fatal, match=rf"MILLRACE_STORE__CA_FILE names {file}, which does not contain a PEM certificate"
+        ):
             store_of(url="https://127.0.0.1:1", grpc=grpc_too, ca_file=file)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    with pytest.raises(Fatal, match=rf"SSL_CERT_FILE names {file}, which (holds no certificate|cannot be read)"):
+    with pytest.raises(
+        Fatal, match=rf"SSL_CERT_FILE names {file}, which (does not contain a PEM certificate|cannot be read)"
+    ):
         store_of(url="https://127.0.0.1:1", grpc=grpc_too)
 
 

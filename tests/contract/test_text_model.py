@@ -170,7 +170,7 @@ def test_a_failed_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch
     failing(model, monkeypatch, [RuntimeError("CUDA error: device-side assert triggered"), RuntimeError("any")])
     with pytest.raises(DeviceLost, match="device-side assert"):
         model.embed(["a", "b"])
-    with pytest.raises(DeviceLost, match="fails on a harmless text on cpu: any"):
+    with pytest.raises(DeviceLost, match="fails even on a harmless text on cpu: any"):
         model.probe()
 
 
@@ -250,7 +250,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> TextCard:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"files": {"model.safetensors": "0" * 64}}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card says 0{64}"),
+        ({"files": {"model.safetensors": "0" * 64}}, r"small-mean.*SHA-256 [0-9a-f]{64}.*card states 0{64}"),
         ({"dim": 31}, "small-mean.*dim = 31.*has 32"),
         ({"dim": 384}, "small-mean.*dim = 384.*has 32"),
         ({"pooling": "cls"}, "small-mean.*pooling = cls.*has mean"),
@@ -277,7 +277,7 @@ def test_other_weights_under_the_same_card_are_fatal(card: TextCard, tmp_path: P
 
 
 def test_a_folder_without_weights_is_fatal(card: TextCard, tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match=r"there is no .*model\.safetensors"):
+    with pytest.raises(Fatal, match=r"model\.safetensors does not exist"):
         SentenceModel(card.model_copy(update={"source": f"path:{tmp_path}"}), "cpu", 1_024)
 
 

@@ -46,7 +46,7 @@ def test_a_moved_alias_is_reported_and_the_worker_works_on(monkeypatch: pytest.M
 
             wait_until(lambda: running.lifecycle.not_ready() == {} and shown(0.0), 60, "ready")
             [ours] = [each.collection_name for each in operator.get_aliases().aliases]
-            for place, words in [("elsewhere", "stands for elsewhere"), (None, "is gone")]:
+            for place, words in [("elsewhere", "points to elsewhere"), (None, "was deleted")]:
                 _set(operator, place)
                 wait_until(partial(reported, words), 60, words)
                 assert shown(1.0)

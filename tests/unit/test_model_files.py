@@ -54,7 +54,7 @@ def test_files_that_no_loader_reads_may_be_listed_anyway(tmp_path: Path) -> None
     written(tmp_path, "README.md")
     assert faults(tmp_path, {"README.md": EMPTY}) == []
     assert faults(tmp_path, {"README.md": "0" * 64}) == [
-        f"{tmp_path / 'README.md'} has SHA-256 {EMPTY}, its card says {'0' * 64}"
+        f"{tmp_path / 'README.md'} has SHA-256 {EMPTY}, but its card states {'0' * 64}"
     ]
 
 
@@ -82,7 +82,7 @@ def test_a_name_that_may_lead_outside_the_folder_is_refused(name: str) -> None:
 def test_a_link_is_refused_wherever_it_leads(tmp_path: Path, target: str) -> None:
     folder = written(tmp_path, "outside.json", "model/real.json") / "model"
     (folder / "link.json").symlink_to(target)
-    with pytest.raises(Fatal, match=r"link\.json is a symbolic link: put the file itself in its place"):
+    with pytest.raises(Fatal, match=r"link\.json is a symbolic link: replace it with the file itself"):
         files_of(folder)
 
 
@@ -174,5 +174,5 @@ def test_an_adapter_depends_on_weights_that_no_card_lists(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", [INDEX, "adapter_config.json"])
 def test_an_invalid_index_is_fatal(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="latin-1")
-    with pytest.raises(Fatal, match="does not hold what its name says"):
+    with pytest.raises(Fatal, match="is not valid for a file of this name"):
         outside_references(tmp_path, {name: EMPTY})

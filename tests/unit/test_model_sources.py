@@ -101,8 +101,10 @@ def test_other_files_have_their_own_folder(tmp_path: Path, packages: Path) -> No
 
 def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path) -> None:
     wrong = joined_card(parts=PARTS | {"model.safetensors": tuple(reversed(PARTS["model.safetensors"]))})
-    reported = f"^model m: model.safetensors of .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
-    with pytest.raises(Fatal, match=reported + f"its card says {FILES['model.safetensors']}"):
+    reported = (
+        f"^model m: model.safetensors joined from .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
+    )
+    with pytest.raises(Fatal, match=reported + f"but its card states {FILES['model.safetensors']}"):
         wrong.locate(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -110,20 +112,22 @@ def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path
 def test_a_damaged_joined_file_is_fatal_and_the_error_states_how_to_join_it_again(tmp_path: Path) -> None:
     folder = joined_card().locate(tmp_path / "cache")
     (folder / "model.safetensors").write_bytes(WHOLE[:-1])
-    with pytest.raises(Fatal, match=f"Either remove {folder}, which is then joined again"):
+    with pytest.raises(Fatal, match=f"Either delete {folder}, so that it is joined again"):
         joined_card().check_files(tmp_path / "cache")
 
 
 def test_a_missing_part_is_fatal(tmp_path: Path, packages: Path) -> None:
     (packages / "wheel_two/data/model.part2").unlink()
-    with pytest.raises(Fatal, match=r"package wheel_two holds no data/model\.part2, a part of model\.safetensors"):
+    with pytest.raises(
+        Fatal, match=r"package wheel_two does not contain data/model\.part2, a part of model\.safetensors"
+    ):
         joined_card().locate(tmp_path / "cache")
 
 
 def test_a_file_without_parts_is_in_exactly_one_package(tmp_path: Path, packages: Path) -> None:
     (packages / "wheel_one/inner").mkdir()
     (packages / "wheel_one/inner/vocab.txt").write_bytes(b"words")
-    with pytest.raises(Fatal, match=r"2 of the packages wheel_one\+wheel_two hold inner/vocab\.txt"):
+    with pytest.raises(Fatal, match=r"2 of the packages wheel_one\+wheel_two contain inner/vocab\.txt"):
         joined_card().locate(tmp_path / "cache")
 
 
@@ -142,13 +146,13 @@ def test_the_second_process_to_join_uses_the_files_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several processes are released at the same moment, each with its files joined and about to be moved into place."""
-    together, put, folders = Barrier(4), sources._put, list[Path]()
+    together, put, folders = Barrier(4), sources._move, list[Path]()
 
     def at_once(temporary: Path, folder: Path) -> None:
         together.wait(10)
         put(temporary, folder)
 
-    monkeypatch.setattr(sources, "_put", at_once)
+    monkeypatch.setattr(sources, "_move", at_once)
     threads = [Thread(target=lambda: folders.append(joined_card().check_files(tmp_path / "cache"))) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -126,13 +126,13 @@ def test_the_user_s_own_file_replaces_the_packaged_one(tmp_path: Path) -> None:
         ({"files": {"pytorch_model.bin": "0" * 64}}, "files: .*pytorch_model.bin is a pickle"),
         ({"source": "https://somewhere"}, "source"),
         ({"source": "package:json; evil"}, "source"),
-        ({"source": "hub:org/name"}, "source: .* is not package:NAME.*hub:ORG/NAME@REVISION"),
+        ({"source": "hub:org/name"}, "source: .* does not have one of the forms package:NAME.*hub:ORG/NAME@REVISION"),
         ({"source": "hub:org/name@main"}, "source"),
         ({"source": "hub:org/name@" + "0" * 39}, "source"),
         ({"source": "hub:../name@" + "0" * 40}, "source"),
-        ({"parts": {"model.safetensors": ["one/w"]}}, "only files of packages have parts"),
-        ({"source": "package:one", "parts": {"other": ["one/w"]}}, "other has parts and is not listed"),
-        ({"source": "package:one", "parts": {"model.safetensors": []}}, "model.safetensors has no parts"),
+        ({"parts": {"model.safetensors": ["one/w"]}}, "only a source of packages can have parts"),
+        ({"source": "package:one", "parts": {"other": ["one/w"]}}, "other has parts but is not listed"),
+        ({"source": "package:one", "parts": {"model.safetensors": []}}, "model.safetensors has an empty list of parts"),
         ({"source": "package:one", "parts": {"model.safetensors": ["two/w"]}}, "two/w is not PACKAGE/PATH"),
         ({"source": "package:one", "parts": {"model.safetensors": ["one/../w"]}}, "one/../w is not PACKAGE/PATH"),
         ({"source": "package:one", "parts": {"model.safetensors": ["one"]}}, "one is not PACKAGE/PATH"),
@@ -154,7 +154,7 @@ def test_a_row_that_names_its_own_key_is_fatal(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_fatal_and_the_known_ones_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match=r"it has: m$"):
+    with pytest.raises(Fatal, match=r"its models are: m$"):
         load_card("other", write(tmp_path, toml()))
 
 
@@ -172,7 +172,7 @@ def test_a_model_that_is_no_text_model_is_fatal(tmp_path: Path, monkeypatch: pyt
     of_texts = dict.fromkeys(set(TextCard.model_fields) - set(ModelCard.model_fields), ...)
     file = write(tmp_path, toml(modality="image", **of_texts))
     assert load_card("m", file).modality == "image"
-    with pytest.raises(Fatal, match="model m is of modality image, and a text model is needed"):
+    with pytest.raises(Fatal, match="model m has modality image, but a text model is needed"):
         load_text_card("m", file)
 
 
@@ -213,7 +213,7 @@ def test_a_package_that_is_no_model_is_fatal() -> None:
 
 
 def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="there is no folder"):
+    with pytest.raises(Fatal, match=r"folder .* does not exist"):
         _ = card(source=f"path:{tmp_path / 'none'}").folder
 
 
@@ -240,7 +240,9 @@ def test_the_right_files_pass(tmp_path: Path) -> None:
 def test_a_changed_file_is_fatal_and_both_digests_are_shown(tmp_path: Path, name: str) -> None:
     made = model_in(tmp_path, **{name: b"other"})
     found, right = sha256(b"other").hexdigest(), sha256(FILES[name]).hexdigest()
-    with pytest.raises(Fatal, match=f"^model m: {tmp_path / name} has SHA-256 {found}, its card says {right}. Either "):
+    with pytest.raises(
+        Fatal, match=f"^model m: {tmp_path / name} has SHA-256 {found}, but its card states {right}. Either "
+    ):
         made.check_files()
 
 
@@ -248,7 +250,9 @@ def test_a_changed_file_is_fatal_and_both_digests_are_shown(tmp_path: Path, name
 def test_a_missing_file_of_the_card_is_fatal(tmp_path: Path, name: str) -> None:
     made = model_in(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(Fatal, match=rf"there is no {tmp_path / name}, which its card lists. Either .*docs/models\.md"):
+    with pytest.raises(
+        Fatal, match=rf"{tmp_path / name} does not exist, but its card lists it. Either .*docs/models\.md"
+    ):
         made.check_files()
 
 

@@ -1,1 +1,1 @@
-"""Qdrant Edge: the store inside this process, on disk. One process holds a folder."""
+"""Qdrant Edge: the embedded store, inside this process and on disk. Only one process can use a folder at a time."""

@@ -1,6 +1,6 @@
-"""The folder of an embedded store as it looks from outside: who holds it, and what its aliases stand for.
+"""The folder of an embedded store, read without opening the store: its owner process, and the targets of its aliases.
 
-Knows no store: reading this needs no lock, for the aliases are replaced as a whole.
+Reading the aliases needs no lock, because their file is replaced as a whole.
 """
 
 import fcntl
@@ -11,29 +11,29 @@ from pathlib import Path
 from shared.errors import Fatal
 
 OWNER = "owner.pid"
-"""Locked by the process that holds the folder, and names it."""
+"""The file that the owner process keeps locked; it contains the pid of that process."""
 
 ALIASES = "aliases.json"
 
 
 def aliases_of(folder: Path) -> dict[str, str]:
-    """Return the collection that each alias stands for.
+    """Return the collection that each alias points to.
 
     Raises:
-        Fatal: the file is not what a store writes.
+        Fatal: the file of aliases cannot be read, or is not valid JSON.
     """
     path = folder / ALIASES
     try:
         aliases: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise Fatal(f"{path} cannot be read ({type(error).__name__}): restore it, or index again") from error
+        raise Fatal(f"{path} cannot be read ({type(error).__name__}): restore the file, or index again") from error
     return aliases
 
 
 def owner_of(folder: Path) -> str | None:
-    """Return the pid of the process that holds a store, as text, empty where it is not known; None: nobody does.
+    """Return the pid of a store's owner process as text, empty if the pid is unknown; None if no process has the store.
 
-    The lock is tried for an instant, for only a lock shows whether another is held.
+    This takes a shared lock for a moment, because only an attempt to lock shows whether another process has the lock.
     """
     with suppress(FileNotFoundError), (folder / OWNER).open("rb") as opened:
         try:

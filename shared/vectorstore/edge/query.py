@@ -1,6 +1,6 @@
-"""Qdrant Edge's own words for our points, guards and queries, and the four batches that answer hybrid queries.
+"""Conversion of points, guards and queries to Qdrant Edge's types, and the four batches that answer hybrid queries.
 
-How those four were chosen: `docs/decisions/0009-hybrid-ranking.md`.
+Why there are four: `docs/decisions/0009-hybrid-ranking.md`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,22 +13,22 @@ from shared.records import Point, SparseVector
 from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 
 Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
-"""Answers requests as one planned batch."""
+"""A function that sends requests as one planned batch and returns the hits of each."""
 
 Hits = dict[int, tuple[Any, edge.ScoredPoint]]
-"""Points found with their ids, by the number of the id: a UUID takes six times as long to hash, and Edge makes a new one
-each time. An id that is an integer has a negative number, for it is another id than the UUID of the same value."""
+"""Points found with their ids, by the id as a number: a UUID takes six times as long to hash, and Edge creates a new
+one each time. An integer id gets a negative number, because it is not the same id as the UUID of the same value."""
 
 
 def to_point(point: Point) -> edge.Point:
-    """Return a point as Edge takes it."""
+    """Return a point as Edge's type."""
     named: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
     named |= {name: _to_sparse(terms) for name, terms in point.sparse.items()}
     return edge.Point(point.id, named, dict(point.payload))
 
 
 def older_than(points: Sequence[Point]) -> edge.Filter:
-    """Return the guard: one of these ids, stored with a version below the one about to be written."""
+    """Return the guard: it matches any of these ids that is stored with a version below the one to be written."""
     return edge.Filter(
         should=[
             edge.Filter(
@@ -43,7 +43,7 @@ def older_than(points: Sequence[Point]) -> edge.Filter:
 
 
 def to_request(query: Query) -> edge.QueryRequest:
-    """Return a search by vector."""
+    """Return a search by vector as Edge's type."""
     return edge.QueryRequest(
         limit=query.limit,
         query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
@@ -65,10 +65,10 @@ def to_filter(
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
-    """Find the best by vector and the best by terms, then the score that each point still lacks.
+    """Return the best points by vector and the best by terms, each with the score that its own search did not give.
 
-    Edge scores neighbouring requests of one kind and filter in one pass, so each kind is a batch of its own: mixed, they
-    cost twice as much.
+    Edge scores neighbouring requests of the same kind and filter in one pass, so each kind is a separate batch: mixed
+    batches cost twice as much.
     """
     near = _ask_some([to_request(query.nearest) for query in queries], ask)
     like = _ask_some([_by_terms(query) for query in queries], ask)
@@ -84,7 +84,7 @@ def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candi
 
 
 def to_id(value: Any) -> Any:
-    """Return an id as Edge gives it back as a UUID, or as the integer that it is."""
+    """Return an id that came from Edge as a UUID, or unchanged if it is an integer."""
     return value if isinstance(value, UUID | int) else UUID(str(value))
 
 
@@ -93,7 +93,7 @@ def _beyond(these: Hits, those: Hits) -> set[Any]:
 
 
 def _by_vector(query: HybridQuery, ids: set[Any]) -> edge.QueryRequest | None:
-    """Return a search by vector among these ids; None where there are none."""
+    """Return a search by vector among these ids; None if there are no ids."""
     if not ids:
         return None
     nearest = query.nearest
@@ -106,7 +106,7 @@ def _by_vector(query: HybridQuery, ids: set[Any]) -> edge.QueryRequest | None:
 
 
 def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequest | None:
-    """Return a search by terms under the query's filter, or among these ids; None where nothing can be found."""
+    """Return a search by terms, with the query's filter or among these ids; None if it could not find anything."""
     if query.terms.indices.size == 0 or (ids is not None and not ids):
         return None
     return edge.QueryRequest(
@@ -117,9 +117,9 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequ
 
 
 def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Hits]:
-    """Ask what there is to ask; None is answered with nothing."""
-    wanted = [request for request in requests if request is not None]
-    answers = iter(ask(wanted))
+    """Send the requests that are not None; return the hits of each request, none for a None."""
+    present = [request for request in requests if request is not None]
+    answers = iter(ask(present))
     return [{} if request is None else _by_number(next(answers)) for request in requests]
 
 

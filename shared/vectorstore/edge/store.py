@@ -1,6 +1,6 @@
 """Qdrant Edge: the server's engine inside this process, on disk with a write-ahead log. One process per folder.
 
-What Edge does and does not promise is in the design; the guard, and why everything is checked before a call, in
+The design states what Edge guarantees. The guard, and why everything is checked before a call, are explained in
 `docs/decisions/0003-guarded-writes.md`.
 """
 
@@ -40,11 +40,11 @@ from shared.vectorstore.port import (
 from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 POINTS_PER_CALL = 200
-"""An update holds the interpreter's lock: this many points keep that below about 10 ms."""
+"""An update holds the interpreter's lock; with this many points it holds the lock for less than about 10 ms."""
 
 FLUSH_POINTS = 10_000
-"""So many writes at most are in the write-ahead log alone: each takes some 2 KB of it, and opening a folder replays it, a
-second for 15,000, during which the whole process stands still."""
+"""The largest number of writes that are only in the write-ahead log. Each takes about 2 KB of it, and opening a folder
+replays it, which takes a second for 15,000 writes and blocks the whole process."""
 
 SCROLL_POINTS = 1_000
 INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
@@ -54,7 +54,7 @@ INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
 
 
 class EdgeCollection(Collection):
-    """One collection in a folder of its own."""
+    """One collection, in its own folder."""
 
     def __init__(self, shard: edge.EdgeShard, dimensions: Mapping[str, int], sparse: Sequence[str]) -> None:
         self._shard = shard
@@ -131,7 +131,7 @@ class EdgeCollection(Collection):
                 return
 
     def close(self) -> None:
-        """Flush to disk and let go."""
+        """Flush to disk, and release the folder of the collection."""
         self._shard.close()
 
     def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
@@ -169,13 +169,13 @@ class EdgeCollection(Collection):
 
 
 class EdgeStore(VectorStore):
-    """A folder of collections, held by one process at a time.
+    """A folder of collections, used by one process at a time.
 
     Args:
-        folder: Created if it is missing.
+        folder: The folder; created if it does not exist.
 
     Raises:
-        StoreInUse: another process holds the folder; the error names its pid.
+        StoreInUse: another process uses the folder; the error states its pid.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -186,10 +186,10 @@ class EdgeStore(VectorStore):
 
     @override
     def open(self, spec: CollectionSpec) -> EdgeCollection:
-        """Open a collection, created if it is missing.
+        """Open a collection, and create it if it does not exist.
 
         Raises:
-            Fatal: it is there with other vectors, or cannot be opened.
+            Fatal: the collection exists with other vectors, or cannot be opened.
         """
         if spec.name not in self._open:
             self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name, spec)
@@ -225,20 +225,24 @@ class EdgeStore(VectorStore):
         for field, kind in {VERSION_FIELD: "integer", **spec.indexes}.items():
             shard.update(edge.UpdateOperation.create_field_index(field, INDEXES[kind]))
         shard.flush()
-        self._write(f"{spec.name}.json", _manifest(spec))  # last: its presence says that the folder is complete
+        self._write(f"{spec.name}.json", _manifest(spec))  # last, because this file marks the folder as complete
         return EdgeCollection(shard, spec.vectors, spec.sparse)
 
-    def _load(self, name: str, wanted: CollectionSpec | None = None) -> EdgeCollection:
-        held: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
-        if "vectors" not in held or (wanted is not None and held != _manifest(wanted)):
+    def _load(self, name: str, spec: CollectionSpec | None = None) -> EdgeCollection:
+        manifest: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
+        if "vectors" not in manifest or (spec is not None and manifest != _manifest(spec)):
             raise Fatal(
-                f"the vector store's collection {name} was made with other vectors; move it aside and index again"
+                f"the vector store's collection {name} was created with other vectors: "
+                f"move {self._folder / name} and {name}.json to another place, then index again"
             )
         try:
             shard = edge.EdgeShard.load(str(self._folder / name))
         except Exception as error:  # Edge raises plain exceptions
-            raise Fatal(f"the vector store's collection {name} cannot be opened: {error}") from error
-        return EdgeCollection(shard, held["vectors"], held["sparse"])
+            raise Fatal(
+                f"the vector store's collection {name} cannot be opened: {error}; "
+                f"restore {self._folder / name}, or index again"
+            ) from error
+        return EdgeCollection(shard, manifest["vectors"], manifest["sparse"])
 
     def _aliases(self) -> dict[str, str]:
         return aliases_of(self._folder)
@@ -250,7 +254,7 @@ class EdgeStore(VectorStore):
 
 
 def _lock(folder: Path) -> int:
-    """Take the folder for this process; the kernel releases the lock when the process ends, however it ends."""
+    """Lock the folder for this process; the kernel releases the lock when the process ends, in whatever way."""
     handle = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -268,7 +272,7 @@ def _manifest(spec: CollectionSpec) -> dict[str, object]:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Clear what a process left that died while it created this collection."""
+    """Delete the files of a process that died while it created this collection, and create an empty folder."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The alias that readers use, as far as a key may see and set it, and what becomes of it while a worker runs."""
+"""The alias that readers use: reading and setting it as far as the API key allows, and noticing when it is moved."""
 
 import threading
 from collections.abc import Callable
@@ -15,42 +15,42 @@ from shared.vectorstore.port import CollectionSpec
 from shared.vectorstore.qdrant.client_errors import Forbidden, translated
 
 LOOK_EVERY_S = 20.0
-"""How often the alias is looked at; with the time until the next batch it is noticed within about half a minute."""
+"""Time between two checks of the alias; including the wait for the next batch, a move is noticed within about 30 s."""
 
 log = get_logger("store")
 
 
-def alias_target(client: QdrantClient, alias: str, where: str, ours: str | None = None) -> str | None:
-    """Return the collection an alias stands for; None if the key is shown no such alias.
+def alias_target(client: QdrantClient, alias: str, where: str, collection: str | None = None) -> str | None:
+    """Return the collection that an alias points to; None if the alias does not exist or the key cannot see it.
 
-    A key that is scoped to some collections is shown their aliases alone, and those only where it is scoped to the alias's
-    name too.
+    A key that is scoped to some collections sees only the aliases of these collections, and of those only the ones
+    whose names it is also scoped to.
 
     Args:
-        client: Of the server.
-        alias: Which.
+        client: The server's client.
+        alias: The alias.
         where: The server's address, for messages.
-        ours: A collection that the key is scoped to; its own aliases are asked for where all of them are forbidden.
+        collection: A collection that the key is scoped to; its aliases are listed if the key may not list all aliases.
 
     Raises:
         Unavailable: the server cannot be asked.
     """
     with suppress(Forbidden), translated(where):
         return _find(client.get_aliases(), alias)
-    if ours is not None:
+    if collection is not None:
         with suppress(Forbidden), translated(where):
-            return _find(client.get_collection_aliases(ours), alias)
+            return _find(client.get_collection_aliases(collection), alias)
     return None
 
 
 def ensure_alias(client: QdrantClient, spec: CollectionSpec, where: str) -> str | None:
-    """Set the alias where none is set, and return where it stands; None if the key may neither see nor set it.
+    """Set the alias if it does not exist, and return its collection; None if the key may neither see nor set the alias.
 
-    Two workers that both find none set it to the same name, unless they start with two models on an empty server: then
-    the later one wins, as if it had started first.
+    Two workers that both find no alias set it to the same collection, unless they start with two models on an empty
+    server: then the later one wins, as if it had started first.
 
     Raises:
-        Fatal: there is no such alias, and the key may not set it.
+        Fatal: the alias does not exist, and the key may not set it.
         Unavailable: the server cannot be asked.
     """
     target = alias_target(client, spec.alias, where, spec.name)
@@ -60,12 +60,12 @@ def ensure_alias(client: QdrantClient, spec: CollectionSpec, where: str) -> str 
             with translated(where):
                 client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
         except Forbidden as refusal:
-            _check_there(client, spec, where, refusal)
+            _check_alias_exists(client, spec, where, refusal)
             return None
         return spec.name
     if target != spec.name:
         log.warning(
-            "the alias stands for another collection: readers do not see what this worker writes",
+            "the alias points to another collection: readers do not see what this worker writes",
             alias=spec.alias,
             stands_for=target,
             collection=spec.name,
@@ -74,7 +74,7 @@ def ensure_alias(client: QdrantClient, spec: CollectionSpec, where: str) -> str 
 
 
 def may_ask(client: QdrantClient, alias: str, where: str) -> bool:
-    """Return whether the key may ask for what has this name.
+    """Return whether the key may ask if a collection or alias of this name exists.
 
     Raises:
         Unavailable: the server cannot be asked.
@@ -85,18 +85,18 @@ def may_ask(client: QdrantClient, alias: str, where: str) -> bool:
     return False
 
 
-def _check_there(client: QdrantClient, spec: CollectionSpec, where: str, refusal: Forbidden) -> None:
-    """Refuse to start where the alias is surely missing; where the key may not even ask for it, say so and go on."""
+def _check_alias_exists(client: QdrantClient, spec: CollectionSpec, where: str, refusal: Forbidden) -> None:
+    """Raise `Fatal` if the alias does not exist; if the key may not even ask for it, log a warning and return."""
     with suppress(Forbidden):
         with translated(where):
-            there = client.collection_exists(spec.alias)
-        if not there:
+            exists = client.collection_exists(spec.alias)
+        if not exists:
             raise Fatal(
-                f"the key of MILLRACE_STORE__API_KEY may not set the alias {spec.alias} at {where} ({refusal.said}): "
-                f"somebody whose key may manage the server sets it to {spec.name}"
+                f"the key in MILLRACE_STORE__API_KEY may not create the alias {spec.alias} at {where} "
+                f"({refusal.reason}): create it for collection {spec.name} with a key that may manage the server"
             )
     log.warning(
-        "the key cannot see where the alias stands: scope it to the alias too, so that a move is noticed",
+        "the key cannot see the alias: scope the key to the alias too, so that a move of the alias is noticed",
         alias=spec.alias,
         collection=spec.name,
     )
@@ -108,7 +108,7 @@ def _find(answer: models.CollectionsAliasesResponse, alias: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a worker found when it opened a collection: what it wanted, where the alias stood, and the time since."""
+    """A worker's collection when it was opened: its spec, the collection that the alias pointed to, and the clock."""
 
     spec: CollectionSpec
     stands_for: str | None
@@ -116,29 +116,29 @@ class Opened:
 
 
 class AliasWatch:
-    """Notices when an alias that stood for a collection stands elsewhere, or is gone. It is never moved back.
+    """Notices when an alias that pointed to a collection has moved or was deleted. It never moves the alias back.
 
     Args:
-        look: Returns where the alias stands.
-        opened: Where it stood before.
-        name: The collection.
+        look: Returns the collection that the alias points to.
+        opened: What the alias pointed to when the collection was opened.
+        name: The collection that the worker writes to.
     """
 
     def __init__(self, look: Callable[[], str | None], opened: Opened, name: str) -> None:
         self._look, self._alias, self._name, self._clock = look, opened.spec.alias, name, opened.clock
-        self._stood = opened.stands_for == name
-        self._report: Callable[[bool], None] = lambda elsewhere: None
+        self._pointed_here = opened.stands_for == name
+        self._report: Callable[[bool], None] = lambda has_moved: None
         self._looked_at_s = self._clock.monotonic_s()
         self._turn = threading.Lock()
         self.fault: str | None = None
 
     def notify(self, notify: Callable[[bool], None]) -> None:
-        """Call this from now on with what is found."""
+        """Call `notify` now and after every check: True if the alias has moved or was deleted, else False."""
         self._report = notify
         notify(self.fault is not None)
 
     def look_by(self, pool: Executor) -> None:
-        """Look on a thread of a pool, if it is time; nobody waits for it."""
+        """Start a check of the alias on a thread of the pool if one is due, without waiting for its result."""
         if self._is_time():
             with suppress(RuntimeError):  # the pool has been shut down
                 pool.submit(self._look_now)
@@ -152,19 +152,19 @@ class AliasWatch:
             return due
 
     def _look_now(self) -> None:
-        with suppress(MillraceError):  # a server that is away is noticed by the work itself
+        with suppress(MillraceError):  # the work itself notices a server that is unavailable
             target = self._look()
-            self._stood = self._stood or target == self._name
-            before, self.fault = self.fault, self._judged(target)
+            self._pointed_here = self._pointed_here or target == self._name
+            before, self.fault = self.fault, self._fault_of(target)
             self._report(self.fault is not None)
             if self.fault != before:
-                log.warning("the alias has been moved" if self.fault else "the alias is back", alias=self._alias)
+                log.warning("the alias was moved or deleted" if self.fault else "the alias is back", alias=self._alias)
 
-    def _judged(self, target: str | None) -> str | None:
-        if target == self._name or not self._stood:
+    def _fault_of(self, target: str | None) -> str | None:
+        if target == self._name or not self._pointed_here:
             return None
-        place = f"stands for {target}" if target else "is gone"
+        change = f"points to {target}" if target else "was deleted"
         return (
-            f"the alias {self._alias} {place}, but this worker writes {self._name}: readers do not see what is written; "
-            "move the alias back, or start workers for the collection that it stands for"
+            f"the alias {self._alias} {change}, but this worker writes to {self._name}: readers do not see what it "
+            "writes; move the alias back, or start workers for the collection that the alias points to"
         )

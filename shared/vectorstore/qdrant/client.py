@@ -1,7 +1,7 @@
-"""The way to Qdrant's server: its client, whom it trusts, and the proxy, which the settings alone can name.
+"""The client for Qdrant's server, the certificates that it trusts, and the proxy, which only the settings can name.
 
-The variables of the environment that name proxies are for what leaves the network; the store seldom does. One of them that
-cannot be read would end in a traceback of the client, so none is read.
+The environment variables that name proxies are meant for traffic that leaves the network, and the store's seldom does.
+A variable with an invalid value would end in a traceback from the client, so all of them are ignored.
 """
 
 import ssl
@@ -23,7 +23,7 @@ GRPC_OPTIONS = {
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
 }
-"""A channel by itself waits up to two minutes before it connects again, and never notices that the other end has died."""
+"""By default a channel waits up to two minutes before it reconnects, and never notices that the other end has died."""
 
 PROXY_VARIABLES = ("all_proxy", "http_proxy", "https_proxy", "grpc_proxy")
 CERTIFICATES = "SSL_CERT_FILE"
@@ -34,18 +34,18 @@ def client_of(settings: StoreSettings, environ: Mapping[str, str]) -> QdrantClie
     """Return a client for the configured address; nothing is sent yet.
 
     Args:
-        settings: Where the server is, and how to speak to it.
-        environ: The environment, for the certificates to trust where the settings name none.
+        settings: The server's address, and how to connect to it.
+        environ: The environment variables, for the certificates to trust if the settings name no file.
 
     Raises:
         Fatal: no address is configured, certificates cannot be read, or the proxy needs a package that is missing.
     """
     if settings.url is None:
-        raise Fatal("MILLRACE_STORE__URL names no server")
+        raise Fatal("MILLRACE_STORE__URL is not set: set it to the address of the Qdrant server")
     if proxy_of(settings).startswith("socks") and find_spec("socksio") is None:
         raise Fatal(
             "MILLRACE_STORE__PROXY names a SOCKS proxy, which needs the package socksio: "
-            "install it, or name a proxy that begins with http://"
+            "install the package, or set a proxy that begins with http://"
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # `connect` logs it
@@ -62,18 +62,18 @@ def client_of(settings: StoreSettings, environ: Mapping[str, str]) -> QdrantClie
 
 
 def where(settings: StoreSettings) -> str:
-    """Return the server's address for messages, with the proxy on the way there if one is configured."""
+    """Return the server's address for messages, with the proxy if one is configured."""
     proxy = proxy_of(settings)
-    return f"{settings.url} by the proxy {proxy}" if proxy else str(settings.url)
+    return f"{settings.url} through the proxy {proxy}" if proxy else str(settings.url)
 
 
 def proxy_of(settings: StoreSettings) -> str:
-    """Return the proxy's scheme, host and port, without its user; empty if none is configured."""
+    """Return the proxy's scheme, host and port, without its user; an empty string if no proxy is configured."""
     return "" if settings.proxy is None else str(settings.proxy)
 
 
 def unused_proxies(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables of the environment that name a proxy which the store's client does not use."""
+    """Return the environment variables that name a proxy; the store's client uses none of them."""
     return sorted(name for name, value in environ.items() if name.lower() in PROXY_VARIABLES and value)
 
 
@@ -94,20 +94,20 @@ def _grpc_options(settings: StoreSettings, environ: Mapping[str, str]) -> dict[s
         options["grpc.http_proxy"] = settings.proxy.get_secret_value()
     named = _certificates(settings, environ)
     if settings.grpc and named is not None and str(settings.url).startswith("https:"):
-        _trusted(settings, environ)  # for its words, where the file is not what it should be
+        _trusted(settings, environ)  # raises a clear error if the file is not valid
         options["root_certificates"] = named[1].read_bytes()
     return options
 
 
 def _certificates(settings: StoreSettings, environ: Mapping[str, str]) -> tuple[str, Path] | None:
-    """Return the variable that names a file of certificates, and the file; None if no variable does."""
+    """Return the variable that names a file of certificates, and the file; None if no variable is set."""
     if settings.ca_file is not None:
         return "MILLRACE_STORE__CA_FILE", settings.ca_file
     return (CERTIFICATES, Path(environ[CERTIFICATES])) if environ.get(CERTIFICATES) else None
 
 
 def _trusted(settings: StoreSettings, environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return whom to trust: a file of certificates or a folder where a variable names one, else what the client brings."""
+    """Return the certificates to trust: the file or folder that a variable names, else those that the client brings."""
     named = _certificates(settings, environ)
     if named is None:
         folder = environ.get(CERTIFICATES_FOLDER)
@@ -118,7 +118,7 @@ def _trusted(settings: StoreSettings, environ: Mapping[str, str]) -> ssl.SSLCont
     try:
         return ssl.create_default_context(cafile=str(file))
     except ssl.SSLError:
-        why = "which holds no certificate in PEM"
+        why = "which does not contain a PEM certificate"
     except OSError as error:
         why = f"which cannot be read ({error.strerror or type(error).__name__})"
-    raise Fatal(f"{variable} names {file}, {why}: correct it, or unset it")
+    raise Fatal(f"{variable} names {file}, {why}: correct the variable, or unset it")

@@ -1,7 +1,7 @@
-"""What the errors of Qdrant's client mean to us: `Unavailable` where waiting may mend it, `Fatal` where it cannot.
+"""Translation of the errors of Qdrant's client: `Unavailable` if waiting may fix the problem, `Fatal` if it cannot.
 
-No message quotes an answer that is not Qdrant's own, nor what was sent: both may hold a ticket's words or the key. So
-nothing is chained either. The table, and where it is from: `docs/decisions/0010-qdrant-server.md`.
+No message quotes a response that is not from Qdrant, or the request: both may contain a ticket's text or the key. For
+the same reason no error is chained. The table and its sources: `docs/decisions/0010-qdrant-server.md`.
 """
 
 import json
@@ -17,13 +17,13 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from shared.errors import Fatal, Unavailable
 
-SAID_LIMIT_CHARS = 300
+REASON_LIMIT_CHARS = 300
 
 BAD_REQUEST, FORBIDDEN, PROXY_REFUSES, TOO_LARGE, TOO_MANY = 400, 403, 407, 413, 429
 KEY_REFUSED = (401, FORBIDDEN)
-PROXY_REFUSED = "the proxy refuses the user or the password of MILLRACE_STORE__PROXY"
+PROXY_REFUSED = "the proxy rejects the user or the password in MILLRACE_STORE__PROXY: correct the setting"
 PASSING = (408, 425, TOO_MANY)
-"""The 4xx statuses that waiting mends: timed out, too early, too many requests."""
+"""The 4xx statuses that waiting can fix: request timeout, too early, too many requests."""
 
 GRPC_FATAL = frozenset(
     {
@@ -51,7 +51,7 @@ GRPC_PASSING = frozenset(
 )
 
 FULL = re.compile(r"^[^(]* limit of \S+ reached!")
-"""A collection that holds as much as its strict mode allows, as on a full disk: an operator makes room or allows more."""
+"""The collection is as large as its strict mode allows; as with a full disk, an operator frees space or allows more."""
 
 CLIENT_ERRORS = (
     ApiException,
@@ -60,57 +60,57 @@ CLIENT_ERRORS = (
     httpx.HTTPError,
     json.JSONDecodeError,
     UnicodeDecodeError,
-    AssertionError,  # the client's own word for an answer without a result
+    AssertionError,  # the client raises this for an answer without a result
 )
-"""Everything the client raises because of the server or the way to it; what else it raises is a bug and ends the worker."""
+"""Errors that the client raises because of the server or the network; any other error is a bug and ends the worker."""
 
 
 class Forbidden(Fatal):
-    """The server knows the key, but the key lacks a right; `said` is the server's reason."""
+    """The server knows the key, but the key lacks a right; `reason` is the server's reason."""
 
-    def __init__(self, where: str, said: str) -> None:
+    def __init__(self, where: str, reason: str) -> None:
         super().__init__(
-            f"{where} forbids it (status 403): {said}; set MILLRACE_STORE__API_KEY to a key that has this right"
+            f"{where} forbids the request (status 403): {reason}; set MILLRACE_STORE__API_KEY to a key with this right"
         )
-        self.where, self.said = where, said
+        self.where, self.reason = where, reason
 
 
 class TooLarge(Fatal):
-    """One request is larger than the server, or a proxy on the way to it, takes."""
+    """One request is larger than the server, or a proxy in front of it, accepts."""
 
 
 class Throttled(Unavailable):
-    """The server asks to come back later: a budget of requests is spent, or smaller than one request."""
+    """The server asks to try again later: a rate limit is used up, or is smaller than one request."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("store", detail)
 
 
 TOO_LARGE_WORDS = ("larger than allowed", "payload has exceeded limit", "payload too large")
-"""How the server's web framework puts it, with status 400."""
+"""Parts of the messages with which the server's web framework rejects a large request, with status 400."""
 
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Turn what the client raises within into our errors.
+    """Translate errors that the client raises in the `with` block into the errors of `shared.errors`.
 
     Args:
         where: The server's address, for the message.
 
     Raises:
-        Unavailable: the server cannot be reached, is overloaded, out of space, or something else answers in its place.
+        Unavailable: the server cannot be reached, is overloaded or out of space, or something else answers instead.
         Throttled: the server asks to wait.
-        Fatal: the server refuses for good: the key, the request, or a collection that is gone.
+        Fatal: waiting does not help: the server rejects the key or the request, or the collection was deleted.
         Forbidden: the key lacks a right.
-        TooLarge: the request has to be cut.
+        TooLarge: the request has to be split.
     """
     try:
         yield
     except CLIENT_ERRORS as error:
         if too_large(error):
             raise TooLarge(
-                f"a request is larger than {where} takes: raise service.max_request_size_mb of Qdrant, "
-                "or the limit of the proxy before it"
+                f"a request is larger than {where} accepts: raise service.max_request_size_mb of Qdrant, "
+                "or the limit of the proxy in front of it"
             ) from None
         found = translate(error, where)
         if isinstance(found, Unavailable) and _throttled(error):
@@ -120,12 +120,12 @@ def translated(where: str) -> Iterator[None]:
 
 @contextmanager
 def permitted(where: str, act: str, remedy: str) -> Iterator[None]:
-    """Translate as `translated` does, and say which right is missing where one is.
+    """Translate errors as `translated` does, and state which right the key lacks if it lacks one.
 
     Args:
         where: The server's address, for the message.
-        act: What the key has to be allowed to do.
-        remedy: What gives it the right, or makes it needless.
+        act: The action that the key must be allowed to do.
+        remedy: How to give the key this right, or how to manage without it.
 
     Raises:
         Unavailable: as `translated`.
@@ -135,19 +135,20 @@ def permitted(where: str, act: str, remedy: str) -> Iterator[None]:
         with translated(where):
             yield
     except Forbidden as refusal:
-        raise Fatal(f"the key of MILLRACE_STORE__API_KEY may not {act} at {where} ({refusal.said}): {remedy}") from None
+        denied = f"the key in MILLRACE_STORE__API_KEY may not {act} at {where} ({refusal.reason})"
+        raise Fatal(f"{denied}: {remedy}") from None
 
 
 def too_large(error: Exception) -> bool:
-    """Return whether a request was refused for its size alone, by Qdrant or by a proxy on the way."""
+    """Return whether a request was rejected only because of its size, by Qdrant or by a proxy in front of it."""
     if isinstance(error, UnexpectedResponse):
-        said = (_said(error.content) or "").lower()
+        reason = (_reason_in(error.content) or "").lower()
         return error.status_code == TOO_LARGE or (
-            error.status_code == BAD_REQUEST and any(words in said for words in TOO_LARGE_WORDS)
+            error.status_code == BAD_REQUEST and any(words in reason for words in TOO_LARGE_WORDS)
         )
     if isinstance(error, grpc.RpcError) and error.code() in (StatusCode.OUT_OF_RANGE, StatusCode.RESOURCE_EXHAUSTED):
-        said = (error.details() or "").lower()
-        return "message length too large" in said or "message larger than max" in said
+        reason = (error.details() or "").lower()
+        return "message length too large" in reason or "message larger than max" in reason
     return False
 
 
@@ -159,7 +160,7 @@ def _throttled(error: Exception) -> bool:
 
 
 def translate(error: Exception, where: str) -> Unavailable | Fatal:
-    """Return our error for one of the client's."""
+    """Return the error of `shared.errors` for an error of the client."""
     if isinstance(error, UnexpectedResponse):
         return _of_status(error, where)
     if isinstance(error, ResponseHandlingException):
@@ -172,27 +173,29 @@ def translate(error: Exception, where: str) -> Unavailable | Fatal:
 
 
 def already_exists(error: Exception) -> bool:
-    """Return whether the server refused to create something because somebody else has."""
+    """Return whether the server refused to create something because it already exists."""
     if isinstance(error, UnexpectedResponse):
-        return error.status_code == 409 and _said(error.content) is not None
+        return error.status_code == 409 and _reason_in(error.content) is not None
     return isinstance(error, grpc.RpcError) and error.code() is StatusCode.ALREADY_EXISTS
 
 
 def _of_status(error: UnexpectedResponse, where: str) -> Unavailable | Fatal:
-    status, said = error.status_code or 0, _said(error.content)
-    if said is not None and said.startswith("Storage locked"):
-        return Unavailable("store", f"{where} answered {status}: {said}")
+    status, reason = error.status_code or 0, _reason_in(error.content)
+    if reason is not None and reason.startswith("Storage locked"):
+        return Unavailable("store", f"{where} answered with status {status}: {reason}")
     if status == PROXY_REFUSES:
         return Fatal(f"{where}: {PROXY_REFUSED} (status {status})")
-    if status == FORBIDDEN and said is not None:
-        return Forbidden(where, said)
+    if status == FORBIDDEN and reason is not None:
+        return Forbidden(where, reason)
     if status in KEY_REFUSED:
-        return Fatal(f"{where} refuses the key (status {status}): set MILLRACE_STORE__API_KEY to one that may write")
-    if said is None:
-        return Unavailable("store", f"{where} answered {status}, and not in Qdrant's words: something is in between")
-    if 400 <= status < 500 and status not in PASSING and not FULL.search(said):
-        return Fatal(f"{where} refuses the request (status {status}): {said}")
-    return Unavailable("store", f"{where} answered {status}: {said}")
+        return Fatal(f"{where} rejects the key (status {status}): set MILLRACE_STORE__API_KEY to a key that may write")
+    if reason is None:
+        return Unavailable(
+            "store", f"{where} answered with status {status}, but not as Qdrant does: is a proxy answering instead?"
+        )
+    if 400 <= status < 500 and status not in PASSING and not FULL.search(reason):
+        return Fatal(f"{where} rejects the request (status {status}): {reason}")
+    return Unavailable("store", f"{where} answered with status {status}: {reason}")
 
 
 def _of_code(error: grpc.RpcError, where: str) -> Unavailable | Fatal:
@@ -200,18 +203,18 @@ def _of_code(error: grpc.RpcError, where: str) -> Unavailable | Fatal:
     if code is StatusCode.PERMISSION_DENIED and error.details():
         return Forbidden(where, f"{code.name}: {_short(error.details())}")
     if code in (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED):
-        return Fatal(f"{where} refuses the key ({code.name}): set MILLRACE_STORE__API_KEY to one that may write")
-    said = f"{code.name}: {_short(error.details() or '')}"
-    if code in GRPC_FATAL and not FULL.search(said):
-        return Fatal(f"{where} refuses the request, {said}")
-    return Unavailable("store", f"{where} answered {said}")
+        return Fatal(f"{where} rejects the key ({code.name}): set MILLRACE_STORE__API_KEY to a key that may write")
+    reason = f"{code.name}: {_short(error.details() or '')}"
+    if code in GRPC_FATAL and not FULL.search(reason):
+        return Fatal(f"{where} rejects the request, {reason}")
+    return Unavailable("store", f"{where} answered with {reason}")
 
 
 def _of_source(source: Exception, where: str) -> Unavailable | Fatal:
-    """Map what went wrong before there was an answer, or while it was read."""
+    """Translate an error that occurred before a response arrived, or while the response was read."""
     name = type(source).__name__
     if isinstance(source, httpx.UnsupportedProtocol):
-        return Fatal(f"{where} is no address for http or https")
+        return Fatal(f"{where} is not an http or https address: correct MILLRACE_STORE__URL")
     if isinstance(source, httpx.TimeoutException):
         return Unavailable("store", f"{where} did not answer in time ({name})")
     if isinstance(source, httpx.ProxyError) and str(source).startswith(str(PROXY_REFUSES)):
@@ -221,12 +224,14 @@ def _of_source(source: Exception, where: str) -> Unavailable | Fatal:
     if isinstance(source, httpx.HTTPError | httpx.StreamError | OSError):
         return Unavailable("store", f"{where} cannot be reached ({name})")
     if isinstance(source, ValueError | AssertionError | ApiException | QdrantException):
-        return Unavailable("store", f"{where} sent an answer that is not Qdrant's ({name}): something is in between?")
-    return Fatal(f"the client of {where} failed: {name}")
+        return Unavailable(
+            "store", f"{where} sent an answer that is not Qdrant's ({name}): is a proxy answering instead?"
+        )
+    return Fatal(f"the Qdrant client for {where} failed with an unexpected error: {name}")
 
 
-def _said(content: bytes) -> str | None:
-    """Return the reason Qdrant gives in an error's body; None where the body is not Qdrant's."""
+def _reason_in(content: bytes) -> str | None:
+    """Return the reason in the body of an error response; None if the body is not from Qdrant."""
     try:
         status = json.loads(content)["status"]
         return _short(str(status["error"]))
@@ -236,4 +241,4 @@ def _said(content: bytes) -> str | None:
 
 def _short(text: str) -> str:
     one_line = " ".join(text.split())
-    return one_line if len(one_line) <= SAID_LIMIT_CHARS else one_line[:SAID_LIMIT_CHARS] + " ..."
+    return one_line if len(one_line) <= REASON_LIMIT_CHARS else one_line[:REASON_LIMIT_CHARS] + " ..."

@@ -1,6 +1,6 @@
-"""How large one request to Qdrant's server may be: what its strict mode allows, and how requests are cut to it.
+"""The largest request that Qdrant's server allows in its strict mode, and how larger requests are split.
 
-How the server counts is from its public source: `docs/decisions/0010-qdrant-server.md`.
+The server's way of counting was read in its public source: `docs/decisions/0010-qdrant-server.md`.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ READ_POINTS = 1_000
 """Points read in one call without their vectors."""
 
 GUARD_CONDITIONS = 3
-"""Conditions that the guard has for each point: its id, its version, and, should a server count it, the filter of both."""
+"""Conditions of the guard for each point: its id, its version and, in case a server counts it, the filter of both."""
 
 PROBE_WRITES = 5
-"""Writes of the check at start, of one point each."""
+"""Writes of the check at start, each of one point."""
 
 TERMS_PER_COST = 32
-"""Terms of a query that cost as much as one vector; the server takes more of them for that, so this is on the safe side."""
+"""Terms of a query that cost as much as one vector; the server takes more terms for that cost, so this is safe."""
 
 BUDGET_SHARE = 4
-"""One request takes at most this part of a budget per minute, so that it need not wait for all of it to come back."""
+"""One request uses at most a quarter of a budget per minute, so that it need not wait until all of it is back."""
 
 AnswerT = TypeVar("AnswerT")
 ItemT = TypeVar("ItemT")
@@ -34,17 +34,17 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one collection; None where the server sets none.
+    """The limits of one collection; None means that the server sets no limit.
 
     Attributes:
-        insert_points: Points in one insert.
-        guard_points: Points in one guarded write.
-        read_ids: Points read by id in one call.
-        page_points: Points on one page of a scroll.
-        hits: Hits of one query.
-        queries: Queries in one batch.
-        filter_ids: Ids in one condition.
-        read_cost: What the reads of one call may cost.
+        insert_points: Largest number of points in one insert.
+        guard_points: Largest number of points in one guarded write.
+        read_ids: Largest number of points read by id in one call.
+        page_points: Largest number of points on one page of a scroll.
+        hits: Largest number of hits of one query.
+        queries: Largest number of queries in one batch.
+        filter_ids: Largest number of ids in one condition.
+        read_cost: Largest cost of the reads of one call, as the server counts it.
         exact: Whether an exact search or count is allowed.
     """
 
@@ -80,12 +80,12 @@ class Limits:
         )
 
 
-def unfit(info: models.CollectionInfo, conditions: int) -> list[str]:
-    """Return the limits of a collection's strict mode that no request fits, each with the least value that would do.
+def insufficient_limits(info: models.CollectionInfo, conditions: int) -> list[str]:
+    """Return the strict-mode limits of a collection that are too low for any request, each with the value required.
 
     Args:
-        info: Of the collection.
-        conditions: The most that a query's filter has.
+        info: The server's description of the collection.
+        conditions: The largest number of conditions in a query's filter.
     """
     mode = info.config.strict_mode_config
     if mode is None or not mode.enabled:
@@ -101,14 +101,14 @@ def unfit(info: models.CollectionInfo, conditions: int) -> list[str]:
     }
     found = {name: getattr(mode, name) for name in needed}
     return [
-        f"{name} is {value}, but {needed[name]} is the least that this worker needs"
+        f"{name} is {value}, but this worker needs at least {needed[name]}"
         for name, value in found.items()
         if value is not None and value < needed[name]
     ]
 
 
 def cut_to_limits(request: models.QueryRequest, limits: Limits) -> list[models.QueryRequest]:
-    """Return requests within the limits whose answers together are the answer to this one."""
+    """Split a request into requests within the limits, whose answers together are the answer to it."""
     if limits.exact and limits.hits is None and limits.filter_ids is None:
         return [request]
     if not limits.exact:
@@ -127,7 +127,7 @@ def cut_to_limits(request: models.QueryRequest, limits: Limits) -> list[models.Q
 
 
 def batches(requests: Sequence[models.QueryRequest], limits: Limits, most: int) -> Iterator[list[models.QueryRequest]]:
-    """Yield the requests in groups that fit one call each, at most so many together, in their order."""
+    """Yield the requests in order, in groups that each fit one call and contain at most `most` requests."""
     group: list[models.QueryRequest] = []
     spent = 0
     for request in requests:
@@ -143,33 +143,33 @@ def batches(requests: Sequence[models.QueryRequest], limits: Limits, most: int) 
 
 
 def halves(items: list[ItemT]) -> tuple[list[ItemT], list[ItemT]]:
-    """Return the items in two parts, neither of them empty where there are two."""
+    """Return the items in two parts; neither is empty if there are at least two items."""
     return items[: len(items) // 2], items[len(items) // 2 :]
 
 
-class Kept:
-    """Answers to reads of the batch in hand. Where a budget of reads is smaller than the batch, each try gets further.
+class KeptAnswers:
+    """Answers to the reads of the current batch: if a rate limit is too low for the batch, each try gets further.
 
-    A try that began again from nothing would spend the budget on the same reads each time, and never end.
+    A try that started without these answers would spend the budget on the same reads each time, and never finish.
     """
 
     def __init__(self) -> None:
         self._answers: dict[Hashable, Any] = {}
 
     def ask(self, key: Hashable, ask: Callable[[], AnswerT]) -> AnswerT:
-        """Return the answer that is kept, or ask and keep it."""
+        """Return the answer that was kept for the key; if there is no such answer, ask and keep it."""
         if key not in self._answers:
             self._answers[key] = ask()
         answer: AnswerT = self._answers[key]
         return answer
 
     def forget(self) -> None:
-        """Forget all answers: the batch is settled, or what was read is out of date."""
+        """Discard all answers, because the batch is settled or the answers are out of date."""
         self._answers.clear()
 
 
 def request_digest(requests: Sequence[models.QueryRequest]) -> bytes:
-    """Return what tells requests from others, to keep their answers by."""
+    """Return a digest that identifies these requests, as the key under which their answers are kept."""
     found = hashlib.sha256()
     for request in requests:
         found.update(request.model_dump_json().encode())
@@ -177,14 +177,14 @@ def request_digest(requests: Sequence[models.QueryRequest]) -> bytes:
 
 
 def _cost(request: models.QueryRequest) -> int:
-    """Return what a query costs of a budget of reads: its vector, and each condition."""
+    """Return the cost of a query in the server's read rate limit: its vector, and each condition of its filter."""
     asked: Any = request.query
     terms = len(asked.indices) if isinstance(asked, models.SparseVector) else 0
     return max(1, math.ceil(terms / TERMS_PER_COST)) + _conditions(request.filter)
 
 
 def _conditions(condition: Any) -> int:
-    """Count conditions as the server does: a filter within a filter counts by what is in it."""
+    """Count conditions as the server does: for a nested filter, the conditions inside it are counted."""
     if not isinstance(condition, models.Filter):
         return 0 if condition is None else 1
     clauses = (condition.must, condition.should, condition.must_not)

@@ -1,4 +1,4 @@
-"""Qdrant's own words for our points, guards and queries, and the two requests that answer hybrid queries."""
+"""Conversion of points, guards and queries to the types of Qdrant's client, and the two requests for hybrid queries."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,17 +12,17 @@ from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 
 POINTS_PER_CALL = 200
 BYTES_PER_CALL = 8 << 20
-"""A quarter of what a server takes by default (`service.max_request_size_mb`, 32)."""
+"""A quarter of the request size that a server accepts by default (`service.max_request_size_mb`, 32)."""
 
 BYTES_PER_FLOAT = 24
-"""The most that one float32 takes in JSON, with its sign, exponent and comma."""
+"""The largest number of bytes of one float32 in JSON, with its sign, exponent and comma."""
 
 Ask = Callable[[Sequence[models.QueryRequest]], list[list[models.ScoredPoint]]]
-"""Answers requests as one batch, in their order."""
+"""A function that sends requests as one batch and returns the hits of each, in order."""
 
 
 def to_point(point: Point) -> models.PointStruct:
-    """Return a point as Qdrant takes it; a sparse vector without terms is none, so that it counts for no frequency."""
+    """Return a point as Qdrant's type, without empty sparse vectors: they could change the document frequencies."""
     named: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
     named |= {name: _to_sparse(terms) for name, terms in point.sparse.items() if terms.indices.size}
     return models.PointStruct(id=str(point.id), vector=named, payload=dict(point.payload))
@@ -31,7 +31,7 @@ def to_point(point: Point) -> models.PointStruct:
 def chunks(
     points: Sequence[Point], most_points: int = POINTS_PER_CALL, most_bytes: int = BYTES_PER_CALL
 ) -> Iterator[list[Point]]:
-    """Yield the points in groups that fit one call each."""
+    """Yield the points in groups that each fit one call."""
     group: list[Point] = []
     size_bytes = 0
     for point in points:
@@ -46,12 +46,12 @@ def chunks(
 
 
 def older_than(points: Sequence[Point]) -> models.Filter:
-    """Return the guard: one of these ids, stored with a version below the one about to be written."""
+    """Return the guard: it matches any of these ids that is stored with a version below the one to be written."""
     return models.Filter(should=[_older(point) for point in points])
 
 
 def to_request(query: Query) -> models.QueryRequest:
-    """Return a search by vector."""
+    """Return a search by vector as Qdrant's type."""
     return models.QueryRequest(
         query=query.vector.tolist(),
         using=query.using,
@@ -76,14 +76,14 @@ def to_filter(
 
 
 def to_id(value: Any) -> Any:
-    """Return an id as Qdrant gives it back as a UUID, or as the integer that it is."""
+    """Return an id that came from Qdrant as a UUID, or unchanged if it is an integer."""
     return value if isinstance(value, int) else UUID(str(value))
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
-    """Find the best by vector and the best by terms, then the score that each point still lacks.
+    """Return the best points by vector and the best by terms, each with the score that its own search did not give.
 
-    Requests of one kind stand together: the server shares work between neighbours whose filter is equal.
+    Requests of the same kind are neighbours, because the server shares work between neighbours with equal filters.
     """
     found = _ask_both([to_request(query.nearest) for query in queries], [_by_terms(query) for query in queries], ask)
     ids = [(_ids(near), _ids(like)) for near, like in found]
@@ -105,22 +105,22 @@ Answers = list[list[models.ScoredPoint]]
 def _ask_both(
     near: Sequence[models.QueryRequest | None], like: Sequence[models.QueryRequest | None], ask: Ask
 ) -> list[tuple[list[models.ScoredPoint], list[models.ScoredPoint]]]:
-    """Ask all in one batch; None is answered with nothing."""
+    """Send the requests that are not None in one batch; return the hits of each request, none for a None."""
     requests = [*near, *like]
-    wanted = [request for request in requests if request is not None]
-    answers = iter(ask(wanted) if wanted else [])
+    present = [request for request in requests if request is not None]
+    answers = iter(ask(present) if present else [])
     got: Answers = [[] if request is None else next(answers) for request in requests]
     return list(zip(got[: len(near)], got[len(near) :], strict=True))
 
 
 def _joined(near: Sequence[models.ScoredPoint], like: Sequence[models.ScoredPoint]) -> list[Candidate]:
     bm25 = {hit.id: hit.score for hit in like}
-    ordered = sorted(near, key=lambda hit: str(hit.id))  # UUIDs as text have their own order; a few may be integers
+    ordered = sorted(near, key=lambda hit: str(hit.id))  # as text, UUIDs keep their order; some ids may be integers
     return [Candidate(to_id(hit.id), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in ordered]
 
 
 def _by_vector(query: HybridQuery, ids: set[Any]) -> models.QueryRequest | None:
-    """Return a search by vector among these ids; None where there are none."""
+    """Return a search by vector among these ids; None if there are no ids."""
     if not ids:
         return None
     request = to_request(query.nearest)
@@ -128,7 +128,7 @@ def _by_vector(query: HybridQuery, ids: set[Any]) -> models.QueryRequest | None:
 
 
 def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRequest | None:
-    """Return a search by terms under the query's filter, or among these ids; None where nothing can be found."""
+    """Return a search by terms, with the query's filter or among these ids; None if it could not find anything."""
     if query.terms.indices.size == 0 or (ids is not None and not ids):
         return None
     return models.QueryRequest(
@@ -141,16 +141,16 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRe
 
 
 EXACT = models.SearchParams(exact=True)
-"""A point named by its id must be scored, and not be missed by a walk through the graph."""
+"""A point that is given by its id must be scored: an approximate search through the graph could miss it."""
 
 
 def among(ids: Sequence[Any]) -> models.Filter:
-    """Return the filter that leaves these points alone."""
+    """Return the filter that matches only the points with these ids."""
     return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
 
 
 def named_ids(condition: models.Filter | None) -> list[Any] | None:
-    """Return the ids of a filter that `among` has made; None for any other."""
+    """Return the ids of a filter that `among` returned; None for any other filter."""
     must = None if condition is None else condition.must
     if isinstance(must, list) and len(must) == 1 and isinstance(must[0], models.HasIdCondition):
         return list(must[0].has_id)
@@ -175,7 +175,7 @@ def _to_sparse(terms: SparseVector) -> models.SparseVector:
 
 
 def size_of(point: Point) -> int:
-    """Return the most bytes that a point takes in a request."""
+    """Return the largest number of bytes that a point can take in a request."""
     floats = sum(vector.size for vector in point.vectors.values())
     floats += sum(2 * terms.indices.size for terms in point.sparse.values())
     return BYTES_PER_FLOAT * floats + len(json.dumps(point.payload))

@@ -1,6 +1,6 @@
-"""The requests to one collection of Qdrant's server, cut to what the server takes: its strict mode, its budgets, its size.
+"""The requests to one collection of Qdrant's server, split to fit its strict mode, rate limits and request size.
 
-What the points and the answers mean is none of its business: that is `shared.vectorstore.qdrant.store`.
+The meaning of points and answers is the business of `shared.vectorstore.qdrant.store`.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -17,7 +17,7 @@ from shared.vectorstore.qdrant.client_errors import Forbidden, Throttled, TooLar
 from shared.vectorstore.qdrant.limits import (
     READ_POINTS,
     AnswerT,
-    Kept,
+    KeptAnswers,
     Limits,
     batches,
     cut_to_limits,
@@ -28,15 +28,15 @@ from shared.vectorstore.qdrant.query import BYTES_PER_CALL, size_of, to_point
 from shared.vectorstore.qdrant.setup import check_done, check_limits
 
 LOOKUP_POINTS = 250
-"""Points read in one call with their vectors, or with all of their payload: some megabytes."""
+"""Points read in one call with their vectors or their whole payload; they take some megabytes."""
 
 QUERIES_PER_CALL = 100_000
-"""No limit of ours: a batch has two queries a ticket."""
+"""In practice no limit: a batch has two queries per ticket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The way to a server: its client, its address for messages, and the threads that write."""
+    """The connection to a server: its client, its address for messages, and the threads that write."""
 
     client: QdrantClient
     where: str
@@ -47,28 +47,28 @@ class Requests:
     """Sends requests to one collection.
 
     Args:
-        link: The way to the server.
-        name: The physical collection.
-        limits: How large a request may be; read again where the server refuses one.
-        spec: What a worker wanted when it opened the collection; None for readers.
+        link: The connection to the server.
+        name: The physical name of the collection.
+        limits: The limits of a request; they are read again if the server rejects one.
+        spec: The spec with which a worker opened the collection; None for readers.
 
     Attributes:
-        limits: Those in force.
-        most_bytes: What one write may take; halved where the server takes less.
-        kept: What was read of the batch in hand, where reads have a budget.
+        limits: The limits in force.
+        most_bytes: The largest size of one write; halved if the server accepts less.
+        kept: The answers to reads of the current batch, kept if reads have a rate limit.
     """
 
     def __init__(self, link: Link, name: str, limits: Limits, spec: CollectionSpec | None) -> None:
         self._link, self._name, self._spec = link, name, spec
-        self.limits, self.most_bytes, self.kept = limits, BYTES_PER_CALL, Kept()
+        self.limits, self.most_bytes, self.kept = limits, BYTES_PER_CALL, KeptAnswers()
         self._most_queries = QUERIES_PER_CALL
 
     def write(self, points: list[Point], how: Callable[[list[Point]], dict[str, Any]]) -> None:
-        """Write points in one call, or in several if the server finds that one too large; `how` gives its other arguments.
+        """Write points in one call, or in several if one is too large; `how` returns the other arguments of a call.
 
         Raises:
-            Fatal: one point alone is too large.
-            Unavailable: the server cannot write, or has not yet.
+            Fatal: a single point is too large.
+            Unavailable: the server cannot write, or has not yet applied the write.
         """
         try:
             with translated(self._link.where):
@@ -84,13 +84,13 @@ class Requests:
         check_done(done, self._link.where)
 
     def ask(self, queries: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
-        """Return the hits of each query, which may be cut into several; a hit of two parts counts once."""
+        """Return the hits of each query; if a query was split, a hit that two parts found is returned once."""
         return self.fitting(lambda: self._answered(queries))
 
     def retrieve(
         self, purpose: str, ids: Sequence[str], payload: bool | list[str], vectors: bool | list[str] = False
     ) -> list[models.Record]:
-        """Read points by their ids; `purpose` tells reads of the same ids before and after a write apart."""
+        """Read points by their ids; `purpose` distinguishes reads of the same ids before and after a write."""
 
         def read(part: Sequence[str]) -> list[models.Record]:
             with translated(self._link.where):
@@ -101,13 +101,14 @@ class Requests:
             found: list[models.Record] = []
             for start in range(0, len(ids), size):
                 part = tuple(ids[start : start + size])
-                found += self._resumed((purpose, str(payload), *part), lambda part=part: read(part))  # type: ignore[misc]  # bound now
+                key = (purpose, str(payload), *part)
+                found += self._resumed(key, lambda part=part: read(part))  # type: ignore[misc]  # binds this `part`
             return found
 
         return self.fitting(read_all)
 
     def count(self, condition: models.Filter) -> int:
-        """Count points exactly; where strict mode forbids that, by their ids."""
+        """Return the exact number of matching points, by reading their ids if strict mode forbids exact counts."""
 
         def counted() -> int:
             if not self.limits.exact:
@@ -118,7 +119,7 @@ class Requests:
         return self.fitting(counted)
 
     def pages(self, condition: models.Filter | None, payload: list[str]) -> Iterator[models.Record]:
-        """Yield every point that fulfils the condition."""
+        """Yield every point that matches the condition."""
         offset: Any = None
 
         def page() -> tuple[list[models.Record], Any]:
@@ -139,7 +140,7 @@ class Requests:
                 return
 
     def fitting(self, work: Callable[[], AnswerT]) -> AnswerT:
-        """Do the work; where the server refuses it and its limits have changed since, do it again within the new ones."""
+        """Do the work; if the server rejects it and its limits have changed, do it again within the new limits."""
         try:
             return work()
         except (Forbidden, TooLarge):
@@ -150,16 +151,16 @@ class Requests:
             return work()
 
     def read_limits(self) -> bool:
-        """Read the limits again, which an operator may have changed; return whether they are other ones.
+        """Read the limits again, because an operator may have changed them; return whether they have changed.
 
         Raises:
-            Fatal: no request of a worker fits them any more.
+            Fatal: the new limits are too low for any request of a worker.
         """
         try:
             with translated(self._link.where):
                 info = self._link.client.get_collection(self._name)
         except MillraceError:
-            return False  # what the work met says more
+            return False  # the error of the work itself says more
         if self._spec is not None:
             check_limits(info, self._spec, self._link.where)
         before, self.limits = self.limits, Limits.of(info)
@@ -188,7 +189,7 @@ class Requests:
         return [answer.points for answer in answers]
 
     def _resumed(self, key: Hashable | Callable[[], Hashable], ask: Callable[[], AnswerT]) -> AnswerT:
-        """Ask, or return what an earlier try with this batch was answered if reads have a budget."""
+        """Ask; if reads have a rate limit, return the answer of an earlier try with this batch if there was one."""
         if self._spec is None or self.limits.read_cost is None:
             return ask()
         return self.kept.ask(key() if callable(key) else key, ask)

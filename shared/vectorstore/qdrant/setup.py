@@ -1,6 +1,6 @@
-"""Making a collection on Qdrant's server, comparing one that is there, and the checks of version, limits and guard.
+"""Creating a collection on Qdrant's server, comparing an existing one, and checking version, limits and guard.
 
-Each step may run at the same moment in several workers, and again after a crash.
+Several workers may run each step at the same time, and a worker may run it again after a crash.
 """
 
 import re
@@ -13,10 +13,10 @@ from qdrant_client import QdrantClient, models
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, IndexKind
 from shared.vectorstore.qdrant.client_errors import CLIENT_ERRORS, already_exists, permitted, translated
-from shared.vectorstore.qdrant.limits import unfit
+from shared.vectorstore.qdrant.limits import insufficient_limits
 
 TENANT_FIELD = "tenant_id"
-"""Its index tells Qdrant to keep a tenant's points together."""
+"""The field whose index makes Qdrant store the points of a tenant together."""
 
 INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
     "keyword": models.PayloadSchemaType.KEYWORD,
@@ -25,41 +25,42 @@ INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
 PROBE_PREFIX = 0x6D696C6C_72618365
 """The first half of the ids of probes ("millrace" in ASCII). Its version nibble is 8, so no ticket's uuid5 has it."""
 
-SCOPE = "give it the right to read and to write this collection"
+SCOPE = "give the key the right to read and write this collection"
 OLDEST_SERVER = (1, 19)
-"""An older server keeps vectors of a point that is written without them: a deleted ticket would still be found."""
+"""The oldest supported version. Older servers keep the vectors of a point that is written without vectors, so that a
+deleted ticket would still be found."""
 
 
 def check_done(result: models.UpdateResult, where: str) -> None:
-    """Check that a write took effect and is not only in a queue.
+    """Check that a write was applied, and not only queued.
 
     Raises:
-        Unavailable: it has not taken effect yet.
+        Unavailable: the write has not been applied yet.
     """
     if result.status is not models.UpdateStatus.COMPLETED:
-        raise Unavailable("store", f"{where} took a write but has not made it ({result.status})")
+        raise Unavailable("store", f"{where} accepted a write but has not applied it yet (status {result.status})")
 
 
 def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) -> models.CollectionInfo:
-    """Create the collection and its payload indexes where they are missing, and return what the server says of it.
+    """Create the collection and its payload indexes if they are missing, and return the server's description of it.
 
     Raises:
-        Fatal: the collection is there with other vectors or indexes, its strict mode allows too little, or the key lacks a
-            right; the message names which.
+        Fatal: the collection exists with other vectors or indexes, its strict mode allows too little, or the key lacks
+            a right; the message states which.
         Unavailable: the server cannot be asked.
     """
-    with permitted(where, f"look at collection {spec.name}", SCOPE):
+    with permitted(where, f"read collection {spec.name}", SCOPE):
         exists = client.collection_exists(spec.name)
     if not exists:
-        with permitted(where, f"create collection {spec.name}", "somebody whose key may manage the server creates it"):
+        with permitted(where, f"create collection {spec.name}", "create it with a key that may manage the server"):
             _create(client, spec)
-    with permitted(where, f"look at collection {spec.name}", SCOPE):
+    with permitted(where, f"read collection {spec.name}", SCOPE):
         info = client.get_collection(spec.name)
     faults = differences(info, spec)
     if faults:
         raise Fatal(
-            f"collection {spec.name} at {where} was made with other parameters: {'; '.join(faults)}; "
-            "move it aside and index again"
+            f"collection {spec.name} at {where} was created with other parameters: {'; '.join(faults)}; "
+            "move the collection aside, then index again"
         )
     check_limits(info, spec, where)
     for name, kind in _indexes(spec).items():
@@ -70,20 +71,21 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
 
 
 def check_limits(info: models.CollectionInfo, spec: CollectionSpec, where: str) -> None:
-    """Check that the collection's strict mode lets a worker do its work, in however small requests.
+    """Check that the collection's strict mode allows a worker's requests, if only in small parts.
 
     Raises:
-        Fatal: it does not; the message names the limits.
+        Fatal: some limits are too low; the message names them.
     """
-    found = unfit(info, spec.conditions)
+    found = insufficient_limits(info, spec.conditions)
     if found:
         raise Fatal(
-            f"the strict mode of collection {spec.name} at {where} allows too little: {'; '.join(found)}; raise it"
+            f"the strict mode of collection {spec.name} at {where} allows too little: {'; '.join(found)}; "
+            "raise these limits"
         )
 
 
 def differences(info: models.CollectionInfo, spec: CollectionSpec) -> list[str]:
-    """Return how a collection that is there differs from what is wanted; indexes that are missing can still be made."""
+    """Return how an existing collection differs from the spec, apart from missing indexes, which can be created."""
     found = {name: index.data_type for name, index in info.payload_schema.items()}
     return _differences(info.config.params, spec) + [
         f"field {name} is indexed as {found[name].value}, not {kind.value}"
@@ -104,10 +106,10 @@ def is_probe(point_id: UUID | int) -> bool:
 
 
 def check_version(client: QdrantClient, where: str) -> str:
-    """Return the server's version; one that does not begin with numbers is somebody's own build, and is let pass.
+    """Return the server's version; a version that does not begin with numbers is a custom build and is accepted.
 
     Raises:
-        Fatal: it is too old.
+        Fatal: the version is too old.
         Unavailable: the server cannot be asked.
     """
     with translated(where):
@@ -116,18 +118,19 @@ def check_version(client: QdrantClient, where: str) -> str:
     if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
         raise Fatal(
-            f"the server at {where} is Qdrant {version}: {oldest} or newer is needed, else deleted tickets are found"
+            f"the server at {where} is Qdrant {version}: upgrade it to {oldest} or newer, "
+            "because with older versions searches still find deleted tickets"
         )
     return version
 
 
 def check_guard(client: QdrantClient, collection: str, where: str) -> None:
-    """Check with a point of our own that the server honours the guard; it is removed again.
+    """Check that the server honours the guard, with a probe: a point that is written and then deleted.
 
-    It is in the collection itself, so a key that may write there is enough.
+    The probe is in the collection itself, so a key that may write there is enough.
 
     Raises:
-        Fatal: the server overwrites what a guard forbids, or does not write what it allows.
+        Fatal: the server overwrites a point although the guard forbids it, or does not write one that the guard allows.
         Unavailable: the server cannot be asked.
     """
     probe = _Probe(client, collection, where)
@@ -140,40 +143,40 @@ def check_guard(client: QdrantClient, collection: str, where: str) -> None:
         probe.write(3, None, 3)
         kept = kept and probe.version() == 3
     finally:
-        with suppress(MillraceError):  # a probe left behind is left out by `scroll`
+        with suppress(MillraceError):  # `scroll` skips probes that are left behind
             probe.remove()
     if not kept:
         raise Fatal(
             f"the server at {where} does not honour guarded writes (update_filter, update_mode): "
-            "what answers there is not Qdrant, or a proxy leaves fields out"
+            "it is not Qdrant, or a proxy removes fields from requests; check MILLRACE_STORE__URL and the proxy"
         )
 
 
 class _Probe:
-    """One point with a version and nothing else."""
+    """One point with only a version."""
 
     def __init__(self, client: QdrantClient, collection: str, where: str) -> None:
         self._client, self._collection, self._where = client, collection, where
         self._id = str(UUID(int=(PROBE_PREFIX << 64) | (uuid4().int & (2**64 - 1))))
 
     def write(self, version: int, mode: models.UpdateMode | None, below: int | None) -> None:
-        """Write a version, under a guard where `below` says so."""
+        """Write a version; if `below` is given, only over a stored version below it."""
         stored_below = models.FieldCondition(key=VERSION_FIELD, range=models.Range(lt=below))
-        mine = models.HasIdCondition(has_id=[self._id])
-        guard = None if below is None else models.Filter(should=[models.Filter(must=[mine, stored_below])])
+        has_id = models.HasIdCondition(has_id=[self._id])
+        guard = None if below is None else models.Filter(should=[models.Filter(must=[has_id, stored_below])])
         point = models.PointStruct(id=self._id, vector={}, payload={VERSION_FIELD: version})
         with translated(self._where):
             done = self._client.upsert(self._collection, [point], wait=True, update_filter=guard, update_mode=mode)
         check_done(done, self._where)
 
     def version(self) -> object:
-        """Return the version that is stored."""
+        """Return the stored version."""
         with translated(self._where):
             found = self._client.retrieve(self._collection, [self._id], with_payload=True)
         return (found[0].payload or {}).get(VERSION_FIELD) if found else None
 
     def remove(self) -> None:
-        """Remove the point."""
+        """Delete the point."""
         with translated(self._where):
             self._client.delete(self._collection, [self._id], wait=True)
 
@@ -191,7 +194,7 @@ def _create(client: QdrantClient, spec: CollectionSpec) -> None:
             },
         )
     except CLIENT_ERRORS as error:
-        if not already_exists(error):  # another worker was faster: what it made is compared like any other
+        if not already_exists(error):  # another worker was faster; its collection is compared like any other
             raise
 
 
@@ -210,17 +213,17 @@ def _differences(params: models.CollectionParams, spec: CollectionSpec) -> list[
     sparse = params.sparse_vectors or {}
     found = {name: _dense(each) for name, each in vectors.items()}
     found |= {name: _sparse(each) for name, each in sparse.items()}
-    wanted = {name: f"{size} dimensions by {models.Distance.COSINE.value}" for name, size in spec.vectors.items()}
-    wanted |= dict.fromkeys(spec.sparse, f"sparse with modifier {models.Modifier.IDF.value}")
+    expected = {name: f"{size} dimensions by {models.Distance.COSINE.value}" for name, size in spec.vectors.items()}
+    expected |= dict.fromkeys(spec.sparse, f"sparse with modifier {models.Modifier.IDF.value}")
     return [
-        f"vector {name} is {found.get(name, 'missing')}, expected {wanted.get(name, 'none')}"
-        for name in sorted(found.keys() | wanted.keys())
-        if found.get(name) != wanted.get(name)
+        f"vector {name} is {found.get(name, 'missing')}, expected {expected.get(name, 'none')}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name)
     ]
 
 
 EXACT_TYPES = (None, models.Datatype.FLOAT32, models.Datatype.FLOAT16)
-"""How a number may be stored: what float16 rounds off changes no decision, every other kind loses more."""
+"""The number formats allowed: the rounding of float16 changes no decision, every other format loses more."""
 
 
 def _dense(params: models.VectorParams) -> str:
@@ -234,4 +237,4 @@ def _sparse(params: models.SparseVectorParams) -> str:
 
 
 def _coarse(datatype: models.Datatype | None) -> str:
-    return "" if datatype in EXACT_TYPES else f" kept as {getattr(datatype, 'value', datatype)}"
+    return "" if datatype in EXACT_TYPES else f" stored as {getattr(datatype, 'value', datatype)}"

@@ -1,6 +1,6 @@
 """Qdrant's server or cluster, over REST or gRPC. Several workers may share it.
 
-Why writes are made the way they are, what is checked at start, and what was decided about errors:
+The reasons for the way of writing, the checks at start and the treatment of errors are in
 `docs/decisions/0010-qdrant-server.md`.
 """
 
@@ -52,12 +52,12 @@ class QdrantCollection(Collection, Aliased):
     """One collection on the server.
 
     Args:
-        link: The way to the server.
-        name: The physical collection.
-        dimensions: Of each named vector.
+        link: The connection to the server.
+        name: The physical name of the collection.
+        dimensions: Dimension of each named vector.
         sparse: The names of the sparse vectors.
-        limits: How large a request may be.
-        opened: What was found when a worker opened it for writing; None for readers.
+        limits: The limits of a request.
+        opened: What was found when a worker opened the collection for writing; None for readers.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class QdrantCollection(Collection, Aliased):
     @override
     def read_back(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
         found = self._requests.retrieve("read_back", _texts(ids), list(fields))
-        self._requests.kept.forget()  # what was read before the batch was written is out of date
+        self._requests.kept.forget()  # answers from before the write are out of date
         return {_uuid(record): record.payload or {} for record in found}
 
     @override
@@ -106,8 +106,8 @@ class QdrantCollection(Collection, Aliased):
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, each only over an absent or an older one; several calls are in flight at once.
 
-        Ids not stored yet are insert-only. Where another worker was faster with one of them and wrote an older version, it
-        is written again under the guard.
+        Ids that are not stored yet are written as insert-only. If another worker was faster with an id and wrote an
+        older version, the point is written again under the guard.
         """
         check_points(points, self._dimensions, self._sparse)
         self.alias_fault()
@@ -138,7 +138,7 @@ class QdrantCollection(Collection, Aliased):
 
     @override
     def scroll_all(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID | int, Mapping[str, object]]]:
-        """Yield every point's id and payload fields; what a check at start left behind is left out."""
+        """Yield the id and payload fields of every point, except probes that a check at start left behind."""
         for record in self._requests.pages(None, list(payload)):
             which = to_id(record.id)
             if not is_probe(which):
@@ -174,12 +174,12 @@ class QdrantCollection(Collection, Aliased):
             raise passing[0]
 
     def _insert(self, chunk: list[Point]) -> None:
-        # In one order on every replica: of two inserts of one id the first wins, and it must be the same one everywhere.
+        # All replicas apply inserts in one order: the first insert of an id wins, and must be the same everywhere.
         how = {"ordering": models.WriteOrdering.MEDIUM, "update_mode": models.UpdateMode.INSERT_ONLY}
         self._requests.write(chunk, lambda _: how)
 
     def _replace(self, chunk: list[Point]) -> None:
-        # The highest version wins in whatever order a replica applies these. An id that is gone by now is inserted.
+        # The highest version wins in any order in which a replica applies these. An id deleted meanwhile is inserted.
         self._requests.write(chunk, lambda points: {"update_filter": older_than(points)})
 
     def _versions(self, purpose: str, ids: Ids[UUID]) -> dict[UUID, int]:
@@ -192,7 +192,7 @@ class QdrantCollection(Collection, Aliased):
 
     def _watched(self, opened: Opened) -> AliasWatch:
         def look() -> str | None:
-            with suppress(Fatal):  # limits that no request fits end the worker when one is refused
+            with suppress(Fatal):  # limits that are too low end the worker later, when a request is rejected
                 self._requests.read_limits()
             return alias_target(self._link.client, opened.spec.alias, self._link.where, self._name)
 
@@ -203,10 +203,10 @@ class QdrantStore(VectorStore):
     """The collections of one server.
 
     Args:
-        client: Closed with the store.
+        client: The server's client; closed together with the store.
         where: The server's address, for messages.
-        parallel_upserts: How many writes are in flight at once; 1 for the client's memory mode, which has no locks.
-        clock: For how often an alias is looked at; the machine's by default.
+        parallel_upserts: Largest number of writes in flight; 1 for the client's memory mode, which has no locks.
+        clock: The clock that times the checks of an alias; the machine's clock by default.
     """
 
     def __init__(self, client: QdrantClient, where: str, parallel_upserts: int, clock: Clock | None = None) -> None:
@@ -215,11 +215,11 @@ class QdrantStore(VectorStore):
 
     @override
     def open(self, spec: CollectionSpec) -> QdrantCollection:
-        """Open a collection for writing, created if it is missing.
+        """Open a collection for writing, and create it if it does not exist.
 
         Raises:
-            Fatal: it is there with other parameters or too narrow limits, or the server is too old, ignores the guard,
-                refuses the key, or the key lacks a right.
+            Fatal: the collection exists with other parameters or with limits that are too low, or the server is too
+                old, ignores the guard, or rejects the key, or the key lacks a right.
             Unavailable: the server cannot be reached.
         """
         client, where = self._link.client, self._link.where
@@ -233,37 +233,37 @@ class QdrantStore(VectorStore):
     def open_alias(self, alias: str) -> QdrantCollection | None:
         client, where = self._link.client, self._link.where
         name = alias_target(client, alias, where)
-        scope = f"scope it to {alias} and to the collection that this stands for"
+        scope = f"scope the key to {alias} and to the collection that this alias points to"
         if name is None:
-            with permitted(where, f"look at {alias}", scope):
+            with permitted(where, f"read {alias}", scope):
                 if not client.collection_exists(alias):
                     return None
-            name = alias  # a key may be scoped to this name alone: the server knows what it stands for
-        with permitted(where, f"look at collection {name}", scope):
+            name = alias  # the key may be scoped to the alias only; the server resolves the alias
+        with permitted(where, f"read collection {name}", scope):
             info = client.get_collection(name)
         return QdrantCollection(self._link, name, *layout(info.config.params), Limits.of(info))
 
     @property
     def link(self) -> Link:
-        """The way to the server, for who only looks at it."""
+        """The connection to the server, for callers that only inspect the server."""
         return self._link
 
     @override
     def close(self) -> None:
-        """Let go; what was acknowledged is safe on the server."""
+        """Close the connection; acknowledged writes are safe on the server."""
         self._link.pool.shutdown()
         self._link.client.close()
 
 
 def connect(settings: StoreSettings, clock: Clock | None = None) -> QdrantStore:
-    """Return the store at the configured address; nothing is sent yet. The clock is the machine's by default.
+    """Return the store at the configured address; nothing is sent yet. By default the clock is the machine's.
 
     Raises:
         Fatal: no address is configured, certificates cannot be read, or the proxy needs a package that is missing.
     """
     client = client_of(settings, os.environ)
     if settings.api_key is not None and str(settings.url).startswith("http:"):
-        log.warning("the store's key travels unencrypted: use https outside a trusted network", url=settings.url)
+        log.warning("the store's key is sent unencrypted: use https outside a trusted network", url=settings.url)
     return QdrantStore(client, where(settings), settings.parallel_upserts, clock)
 
 
