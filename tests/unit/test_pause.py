@@ -350,6 +350,6 @@ def test_resumed_it_goes_on_and_what_else_keeps_it_from_being_ready_is_told(port
     port.lifecycle.set_not_ready("store", "store is unavailable: away")
     outage = CliRunner().invoke(app, ["resume", "--port", str(port.server.port)])
     where = f"{HERE}:{port.server.port}"
-    assert outage.stdout == f"{where} goes on, but is not ready: store: store is unavailable: away\n"
+    assert outage.stdout == f"{where} has resumed, but is not ready: store: store is unavailable: away\n"
     port.lifecycle.set_ready("store")
     assert CliRunner().invoke(app, ["resume", "--port", str(port.server.port)]).stdout == f"{where} is working\n"
