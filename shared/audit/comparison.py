@@ -1,7 +1,7 @@
 """The audit: "did we lose anything?" It compares the input, the ledger, the results, the dead letters and the points.
 
-It reads the input records and does not count offsets, because compaction, transactions and retention leave gaps that are
-not a loss.
+It reads the input records and does not count offsets, because compaction, transactions and retention leave gaps that
+are not a loss.
 """
 
 import json
@@ -159,8 +159,8 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
         report.note(evidence.absence("dead letter"), f"{position} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
         report.note("conflicting", f"{position} has outcomes that exclude each other: {', '.join(sorted(kinds))}")
-    letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
-    counts = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": letters}
+    dead_letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
+    counts = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": dead_letters}
     repeated = [text.format(count) for text, count in counts.items() if count > 1]
     if repeated:
         report.note("repeated", f"{position} {' and '.join(repeated)}")

@@ -1,8 +1,8 @@
 """The evidence of the audit: what the ledger, the results and the dead letters state about each input record.
 
 A topic that was deleted and created again starts its offsets again. So a message with another topic id than the current
-one refers to records that no longer exist, and is counted separately. A message without a topic id is assumed to refer to
-the current topic.
+one refers to records that no longer exist, and is counted separately. A message without a topic id is assumed to refer
+to the current topic.
 """
 
 from collections import Counter, defaultdict

@@ -28,7 +28,7 @@ class Overlap(Generic[T]):
         self._thread.start()
 
     def take(self, wait_s: float) -> T | None:
-        """Return the batch made ahead, after which the thread makes the next; None if none is ready within `wait_s`.
+        """Return the batch made ahead, after which the thread makes the next; None if nothing is ready in time.
 
         Raises:
             Exception: the error that `make` raised; the thread has then ended.

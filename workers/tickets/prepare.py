@@ -64,7 +64,7 @@ def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> Non
 def _prepared_event(
     item: TicketItem, event: TicketSnapshot, preparer: Preparer, customers: CustomerIds
 ) -> TicketSnapshot:
-    """Return the event with prepared texts. A customer id that holds an address or a number is replaced; other ids stay."""
+    """Return the event with prepared texts. A customer id that holds an address or number is replaced; other ids stay."""
     prepared = {
         "subject": preparer.field(event.subject),
         "body": item.body.kept,
