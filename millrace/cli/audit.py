@@ -34,9 +34,11 @@ def audit(
     ] = True,
     json: Json = False,
 ) -> None:
-    """Check whether anything was lost; exit 0 if nothing is missing, stale, conflicting, unreadable or lost unread.
+    """Compare all topics and points of a stream, to find out whether anything was lost.
 
-    Compares the input, the ledger, the results, the dead letters and the points by topic, partition and offset.
+    Compares the input, the ledger, the results, the dead letters and the points
+    by topic, partition and offset. The exit code is 0 only if nothing is missing,
+    stale, conflicting, unreadable or lost unread.
     """
     quiet()
     settings, audited = load_settings(bootstrap), require_stream(stream)

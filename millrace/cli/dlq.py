@@ -89,8 +89,10 @@ def list_(
 ) -> None:
     """List dead letters, the newest last, then count them by reason and field.
 
-    A dead letter stays in the queue after a replay, until it is purged or its retention ends. Each line shows when it
-    was written, the position of its record, reason, field, tenant and detail; `millrace dlq show` shows one in full.
+    A dead letter stays in the queue after a replay, until it is purged or its
+    retention ends. Each line shows when it was written, the position of its
+    record, reason, field, tenant and detail. `millrace dlq show` shows one in
+    full.
     """
     quiet()
     clock = SystemClock()
@@ -171,7 +173,9 @@ def replay(
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(metavar="N/s", help="Most dead letters per second (100, 100/s, 30/m); default: no limit."),
+        typer.Option(
+            metavar="N/s", help="Highest number of dead letters per second (100, 100/s, 30/m); default: no limit."
+        ),
     ] = None,
     max_replays: Annotated[
         int | None,
@@ -191,10 +195,13 @@ def replay(
 ) -> None:
     """Send dead letters to the redo topic with unchanged bytes and key, up to the present end of the queue.
 
-    The same command continues where it was stopped or killed; then at most one chunk of 500 dead letters is sent twice,
-    which the worker recognises. Dead letters that the options leave out can still be replayed with other options: each
-    selection has its own position. Records that fail again get new dead letters, which count their replays; for those
-    from the quarantine, the count starts again.
+    The same command continues where it was stopped or killed. Then at most one
+    chunk of 500 dead letters is sent twice, which the worker recognises.
+
+    Dead letters that the options leave out can still be replayed with other
+    options: each selection has its own position. Records that fail again get new
+    dead letters, which count their replays. For records from the quarantine, the
+    count starts again.
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()
@@ -229,8 +236,9 @@ def purge(
 ) -> None:
     """Delete dead letters permanently, from the oldest up to a time, or all.
 
-    Kafka can delete only the beginning of a partition, so nothing can be selected by reason, field, stage or tenant. A
-    purge cannot be undone; the audit counts the records of deleted dead letters separately.
+    Kafka can delete only the beginning of a partition, so nothing can be selected
+    by reason, field, stage or tenant. A purge cannot be undone. The audit counts
+    the records of deleted dead letters separately.
     """
     quiet()
     if (until is None) == (not all_):

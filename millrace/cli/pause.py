@@ -16,7 +16,10 @@ Which = Annotated[
     str | None,
     typer.Option("--stream", help="Only the worker of this stream, if the process runs several; default: all."),
 ]
-Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for the worker.")]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait until the worker has paused or resumed."),
+]
 WAIT_S = 30.0
 
 

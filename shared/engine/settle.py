@@ -45,7 +45,8 @@ class Settler:
         """Make a batch durable in six steps, in this order and no other.
 
         1. Upsert: write the points; each replaces only an older one.
-        2. Look again: read what is stored now. Items for which a newer version is stored are superseded.
+        2. Look again: read what is stored now. Items for which a newer version is stored are superseded. After that,
+           records that another worker owns by now are dropped.
         3. Produce: hand the results, dead letters and ledger messages to the broker's client.
         4. Flush: wait until every delivery is confirmed.
         5. Commit the offsets.

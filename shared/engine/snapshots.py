@@ -34,7 +34,7 @@ DECISION_FIELD = "decision"
 """The payload field that holds the decision of that result."""
 
 STANDING_FIELDS = (VERSION_FIELD, CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
-"""The fields that are read again after a write: they show which version is stored, and whether this write of it is."""
+"""The fields that are read again after a write: they show which version is stored, and with what content."""
 
 Standing = Mapping[UUID, Mapping[str, object]]
 """These fields of the stored points, by point id."""
@@ -196,8 +196,8 @@ class Rules:
 
     Attributes:
         deciding: Names of the inputs on which results depend: if one of them changes, a new result is needed.
-        decides: Whether results carry a decision. If so, a valid stored decision shows that something was published;
-            otherwise the stored version that was published last (`PUBLISHED_FIELD`) shows it.
+        decides: Whether results carry a decision. If they do, a valid stored decision shows that a result was published;
+            if they do not, a valid version in `PUBLISHED_FIELD` shows it.
     """
 
     deciding: tuple[str, ...]
@@ -296,8 +296,8 @@ def is_overtaken(settled: Settled, standing: Standing) -> bool:
         detail = f"point {settled.point_id} holds version {version} after version {settled.version} was written"
         raise Unavailable("store", detail)
     # The newer version may have published nothing: then this result is still the item's latest.
-    still_owed = bool(settled.results) and stored.get(PUBLISHED_FIELD) == settled.version
-    return version > settled.version and not still_owed
+    still_latest = bool(settled.results) and stored.get(PUBLISHED_FIELD) == settled.version
+    return version > settled.version and not still_latest
 
 
 def _comparable(value: Any) -> Any:

@@ -273,7 +273,7 @@ class Stream(Generic[EventT, ItemT]):
 
 
 def _unreadable(part: str) -> Rejected:
-    """Return the rejection of a record that has a part which the client could not read."""
+    """Return the rejection of a record of which the client could not read the value or the headers."""
     if part == "value":
         why = "its batch is damaged, or is larger than 100 MB when decompressed"
         return Rejected(FailureReason.UNREADABLE, "value", why)
