@@ -1,4 +1,4 @@
-"""Dead letters as text and as JSON. What they hold is foreign: nothing of it reaches a terminal unescaped."""
+"""Dead letters as text and as JSON. Their content comes from outside, so a terminal receives it only escaped."""
 
 import json
 from datetime import UTC, datetime
@@ -10,13 +10,13 @@ from shared.deadletters.histogram import Histogram
 
 SHORT_CHARS = 100
 VALUE_CHARS = 65_536
-"""So much of a value is shown; `--raw` writes all of it."""
+"""Number of characters of a value that are shown; `--raw` writes all of it."""
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
 def escaped(text: str, keep: str = " ") -> str:
-    """Return the text with everything escaped that is no plain character: control and direction marks, line breaks."""
+    """Return the text with all characters escaped that are not printable: control and direction marks, line breaks."""
     return "".join(
         char if char in keep or char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
@@ -24,9 +24,9 @@ def escaped(text: str, keep: str = " ") -> str:
 
 
 def line(letter: DeadLetter | Unreadable) -> str:
-    """Return a letter in one line: when, origin, reason, field, tenant, detail."""
+    """Return a dead letter as one line: time, origin, reason, field, tenant, detail."""
     if isinstance(letter, Unreadable):
-        what = f"no {letter.missing}: not a dead letter of ours"
+        what = f"no {letter.missing} header: not a dead letter that Millrace wrote"
         return f"{when(letter.record.timestamp_ms)}  {letter.position!s:<24}  unreadable  {what}"
     parts = (letter.reason, letter.field or "-", letter.tenant or "-")
     cells = "  ".join(_short(part) for part in parts)
@@ -37,7 +37,7 @@ def line(letter: DeadLetter | Unreadable) -> str:
 
 
 def dead_letter_json(letter: DeadLetter | Unreadable) -> str:
-    """Return a letter as one JSON object, without its value."""
+    """Return a dead letter as one JSON object, without its value."""
     record = letter.record
     fields: dict[str, Any] = {"place": str(letter.position), "written_at": when(record.timestamp_ms)}
     if isinstance(letter, Unreadable):
@@ -59,7 +59,7 @@ def dead_letter_json(letter: DeadLetter | Unreadable) -> str:
 
 
 def histogram_lines(histogram: Histogram, topic: str, now: datetime) -> list[str]:
-    """Return the counts by reason and field, and the age of the oldest."""
+    """Return the counts by reason and field, and the age of the oldest dead letter."""
     if histogram.oldest_ms is None:
         return [f"{topic}: no dead letters"]
     count, age = histogram.count, duration(age_s(histogram.oldest_ms, now))
@@ -70,7 +70,7 @@ def histogram_lines(histogram: Histogram, topic: str, now: datetime) -> list[str
 
 
 def histogram_json(histogram: Histogram, topic: str, now: datetime) -> str:
-    """Return the counts as one JSON object; the age is null where there is no letter."""
+    """Return the counts as one JSON object; the age is null if there is no dead letter."""
     oldest_ms = histogram.oldest_ms
     kinds = [
         {
@@ -87,10 +87,10 @@ def histogram_json(histogram: Histogram, topic: str, now: datetime) -> str:
 
 
 def describe(letter: DeadLetter | Unreadable) -> str:
-    """Return all that a letter holds: its place, key, headers (the source's own last), and the value as text."""
+    """Return everything in a dead letter: its position, key, headers (the source's own last), and the value as text."""
     record = letter.record
     key = "none" if record.key is None else _bytes(record.key, SHORT_CHARS)
-    rows = [("letter", str(letter.position)), ("written at", when(record.timestamp_ms)), ("key", key)]
+    rows = [("dead letter", str(letter.position)), ("written at", when(record.timestamp_ms)), ("key", key)]
     ours = [(name, value) for name, value in record.headers if name.startswith(HEADER_PREFIX)]
     foreign = [(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)]
     rows += [(escaped(name), "null" if value is None else _bytes(value, VALUE_CHARS)) for name, value in ours + foreign]
@@ -102,7 +102,7 @@ def describe(letter: DeadLetter | Unreadable) -> str:
 
 
 def when(timestamp_ms: int) -> str:
-    """Return a time in ISO 8601, in UTC, to the second; `-` where the broker had none, or one past the year 9999."""
+    """Return a time in ISO 8601, in UTC, to the second; `-` if the broker has none, or one after the year 9999."""
     try:
         if timestamp_ms >= 0:
             return datetime.fromtimestamp(timestamp_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -112,7 +112,7 @@ def when(timestamp_ms: int) -> str:
 
 
 def age_s(timestamp_ms: int, now: datetime) -> float:
-    """Return how long ago something was, in seconds; 0 where the clocks disagree."""
+    """Return how long ago a time was, in seconds; 0 if it is in the future because clocks differ."""
     return max(0.0, now.timestamp() - timestamp_ms / 1000)
 
 
@@ -138,6 +138,6 @@ def _short(text: str) -> str:
 
 
 def _bytes(value: bytes, most: int, keep: str = " ") -> str:
-    """Return bytes as text, what is not UTF-8 and what is no plain character escaped."""
+    """Return bytes as text; bytes that are not UTF-8, and characters that are not printable, are escaped."""
     shown = escaped(value[:most].decode("utf-8", "backslashreplace"), keep)
     return shown if len(value) <= most else f"{shown}... ({len(value) - most} bytes more; --raw writes all)"

@@ -1,1 +1,1 @@
-"""What runs: one package per stream, all of the same anatomy: prepare, decide, stages."""
+"""The workers: one package per stream, each with the modules prepare, decide and stages."""

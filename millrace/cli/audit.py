@@ -30,13 +30,15 @@ def audit(
     bootstrap: Bootstrap = None,
     stream: StreamName = DEFAULT_STREAM,
     points: Annotated[
-        bool, typer.Option("--points/--no-points", help="Compare the stored points too, or the topics alone.")
+        bool, typer.Option("--points/--no-points", help="Compare the stored points too, or only the topics.")
     ] = True,
     json: Json = False,
 ) -> None:
-    """Answer "did we lose anything?"; exit 0 only when nothing is missing, stale, conflicting, or lost unread.
+    """Compare all topics and points of a stream, to find out whether anything was lost.
 
-    Merges the input, the ledger, the results, the dead letters and the points by topic, partition and offset.
+    Compares the input, the ledger, the results, the dead letters and the points
+    by topic, partition and offset. The exit code is 0 only if nothing is missing,
+    stale, conflicting, unreadable or lost unread.
     """
     quiet()
     settings, audited = load_settings(bootstrap), require_stream(stream)
@@ -53,8 +55,10 @@ def audit(
         outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
         typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
         if findings.foreign:
-            typer.echo(f"foreign points {findings.foreign}, not compared: `millrace doctor` says what to do about them")
-        typer.echo(f"below retention {findings.below_retention}; letters and results removed {findings.purged}")
+            typer.echo(
+                f"foreign points {findings.foreign}, not compared: `millrace doctor` reports what to do about them"
+            )
+        typer.echo(f"below retention {findings.below_retention}; dead letters and results removed {findings.purged}")
         if findings.open_transaction:
             age_s = findings.open_transaction_oldest_age_s
             oldest = "" if age_s is None else f", the oldest {age_s:.0f} s old"
@@ -69,9 +73,10 @@ def audit(
 
 
 def _note_waiting(findings: AuditReport, bootstrap: Address, stream: Stream[Any, Any]) -> None:
-    """Count what is behind an open transaction in any topic that was read.
+    """Count the records behind an open transaction in the topics that were read.
 
-    It is asked after the topics were read: what was committed meanwhile was read as pending, and does not wait any more.
+    This is measured after the topics were read: records whose transaction ended in between no longer wait; they were
+    read as pending.
     """
     names = [topic.name for topic in stream.topics() if topic.name != quarantine_topic(stream.name)]
     waiting, now = OpenTransactions(bootstrap, names, TIMEOUT_S).measure(), SystemClock().now()

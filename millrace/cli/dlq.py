@@ -1,4 +1,4 @@
-"""`millrace dlq`: list, show, replay, purge."""
+"""`millrace dlq`: list, show, replay and purge dead letters."""
 
 import json as jsonlib
 import sys
@@ -37,29 +37,35 @@ from shared.deadletters.replay import (
     dead_letter_reader,
     dead_letter_topic,
     find_dead_letters,
-    letters,
     newest,
     replay_group,
+    selected_dead_letters,
 )
 from shared.deadletters.select import Criteria, Selection, parse_time
 from shared.errors import Fatal
 
 MAX_REPLAYS = 3
 
-TIME_HELP = "ISO 8601 (UTC where no zone is given), or how long ago: 30s, 5m, 2h, 3d, 1w."
+TIME_HELP = "ISO 8601 (UTC if it has no zone), or an age: 30s, 5m, 2h, 3d, 1w."
 
 Reasons = Annotated[list[FailureReason] | None, typer.Option("--reason", help="Only this reason. Repeatable.")]
 Fields = Annotated[
     list[str] | None, typer.Option("--field", help="Only this field, and the fields below it. Repeatable.")
 ]
 Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only this stage of the pipeline. Repeatable.")]
-Tenants = Annotated[list[str] | None, typer.Option("--tenant", help="Only this tenant, by the key. Repeatable.")]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Dead-lettered then or later. {TIME_HELP}")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help=f"Dead-lettered before. {TIME_HELP}")]
-Quarantine = Annotated[bool, typer.Option("--quarantine", help="The quarantine instead of the dead-letter queue.")]
-JsonObject = Annotated[bool, typer.Option("--json", help="One JSON object on standard output instead of text.")]
+Tenants = Annotated[
+    list[str] | None, typer.Option("--tenant", help="Only this tenant, taken from the key. Repeatable.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help=f"Only those written at this time or later. {TIME_HELP}")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help=f"Only those written before this time. {TIME_HELP}")
+]
+Quarantine = Annotated[bool, typer.Option("--quarantine", help="Use the quarantine instead of the dead-letter queue.")]
+JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output instead of text.")]
 
-app = typer.Typer(help="The dead-letter queue: look, replay, purge.", no_args_is_help=True)
+app = typer.Typer(help="The dead-letter queue: list, show, replay, purge.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -74,24 +80,27 @@ def list_(
     until: Until = None,
     quarantine: Quarantine = False,
     limit: Annotated[
-        int, typer.Option(min=0, help="Show the newest so many; 0 shows all, in the order of the partitions.")
+        int, typer.Option(min=0, help="Number of newest dead letters to show; 0 shows all, by partition.")
     ] = 20,
-    histogram: Annotated[bool, typer.Option("--histogram", help="Only the counts by reason and field.")] = False,
+    histogram: Annotated[bool, typer.Option("--histogram", help="Print only the counts by reason and field.")] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per letter and line; with --histogram one object in all.")
+        bool, typer.Option("--json", help="One line of JSON per dead letter; with --histogram, one JSON object.")
     ] = False,
 ) -> None:
     """List dead letters, the newest last, then count them by reason and field.
 
-    A letter stays in the queue after a replay, until it is purged or its retention ends. Each line tells when the letter
-    was written, the record it comes from, reason, field, tenant and detail; `millrace dlq show` shows all of one letter.
+    A dead letter stays in the queue after a replay, until it is purged or its
+    retention ends. Each line shows when it was written, the position of its
+    record, reason, field, tenant and detail. `millrace dlq show` shows one in
+    full.
     """
     quiet()
     clock = SystemClock()
-    selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
+    selection = _selection(Criteria(_texts(reason), _texts(field), _texts(stage), _texts(tenant), since, until))
     reader = dead_letter_reader(require_bootstrap(load_settings(bootstrap)))
     topic = dead_letter_topic(require_stream(stream).name, quarantine)
-    counts, render, found = Histogram(), dead_letter_json if json else line, letters(reader, topic, selection)
+    counts, render = Histogram(), dead_letter_json if json else line
+    found = selected_dead_letters(reader, topic, selection)
     if limit and not histogram:
         for shown in newest(found, limit, counts, render):
             typer.echo(shown)
@@ -112,7 +121,7 @@ def show(
         str,
         typer.Argument(
             metavar="TOPIC/PARTITION@OFFSET",
-            help="A letter's own place (tickets.dlq/3@17), or the place of the record it comes from (tickets/3@120).",
+            help="Position of the dead letter (tickets.dlq/3@17), or of the record it comes from (tickets/3@120).",
         ),
     ],
     bootstrap: Bootstrap = None,
@@ -121,27 +130,27 @@ def show(
     raw: Annotated[
         str | None,
         typer.Option(
-            "--raw", metavar="FILE", help="Write the original bytes, exactly, to a file; - is standard output."
+            "--raw", metavar="FILE", help="Write the original bytes unchanged to a file; - is standard output."
         ),
     ] = None,
 ) -> None:
-    """Show one dead letter: all headers and the value, control characters escaped.
+    """Show one dead letter: all headers and the value, with control characters escaped.
 
-    The value is the record as it came in, before any masking: it may hold personal data.
+    The value is the record as it arrived, before any masking: it may hold personal data.
     """
     quiet()
-    wanted = parse_position(place)
-    if wanted is None:
-        raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, as tickets.dlq/3@17")
+    position = parse_position(place)
+    if position is None:
+        raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, such as tickets.dlq/3@17")
     reader = dead_letter_reader(require_bootstrap(load_settings(bootstrap)))
-    found = find_dead_letters(reader, require_stream(stream).name, wanted, quarantine)
+    found = find_dead_letters(reader, require_stream(stream).name, position, quarantine)
     letter = found[-1]
     if len(found) > 1:
-        sys.stderr.write(f"{place} has {len(found)} dead letters; this is {letter.position}\n")
+        sys.stderr.write(f"{place} has {len(found)} dead letters; showing the one at {letter.position}\n")
     if raw is None:
         typer.echo(describe(letter))
     elif letter.record.value is None:
-        raise Fatal(f"{letter.position} has no value")
+        raise Fatal(f"{letter.position} has no value to write: leave out --raw to see its headers")
     elif raw == "-":
         sys.stdout.buffer.write(letter.record.value)
     else:
@@ -160,40 +169,48 @@ def replay(
     until: Until = None,
     quarantine: Quarantine = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many letters; run again for the next.")
+        int | None, typer.Option(min=1, help="Stop after this many dead letters; run again for the next ones.")
     ] = None,
     rate: Annotated[
-        str | None, typer.Option(metavar="N/s", help="Letters a second at most (100, 100/s, 30/m); default: no limit.")
+        str | None,
+        typer.Option(
+            metavar="N/s", help="Highest number of dead letters per second (100, 100/s, 30/m); default: no limit."
+        ),
     ] = None,
     max_replays: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="A letter replayed so often already goes to the quarantine instead.",
+            help="A dead letter that was replayed this many times goes to the quarantine instead.",
             show_default=str(MAX_REPLAYS),
         ),
     ] = None,
     group: Annotated[
-        str | None, typer.Option(help="Keeps how far this was replayed; default: one group per choice of letters.")
+        str | None,
+        typer.Option(help="Consumer group that stores how far this was replayed; default: one group per selection."),
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="From the oldest letter, whatever was replayed.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start again with the oldest dead letter.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
     json: JsonObject = False,
 ) -> None:
-    """Send dead letters to the redo topic, bytes and key as they were, up to the end of the queue as it is now.
+    """Send dead letters to the redo topic with unchanged bytes and key, up to the present end of the queue.
 
-    The same command goes on where it was stopped or killed; at most one chunk of 500 letters is sent twice then, which the
-    worker recognises. Letters that the options leave out stay for another choice: each choice has its own position.
-    Letters that fail again come back as new letters, and count how often they were replayed; those of the quarantine anew.
+    The same command continues where it was stopped or killed. Then at most one
+    chunk of 500 dead letters is sent twice, which the worker recognises.
+
+    Dead letters that the options leave out can still be replayed with other
+    options: each selection has its own position. Records that fail again get new
+    dead letters, which count their replays. For records from the quarantine, the
+    count starts again.
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()
     address, per_s, most = require_bootstrap(settings), _rate(rate), _max_replays(max_replays, quarantine)
-    selection = _selection(Criteria(_of(reason), _of(field), _of(stage), _of(tenant), since, until))
+    selection = _selection(Criteria(_texts(reason), _texts(field), _texts(stage), _texts(tenant), since, until))
     plan = Plan(require_stream(stream).name, selection, most, limit, per_s, dry_run, quarantine)
     reader = dead_letter_reader(address)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
-        reader.watermarks(topic)  # a missing topic shows before anything is sent
+        reader.watermarks(topic)  # a missing topic is noticed before anything is sent
     name = group or replay_group(stream, selection, quarantine)
     start_s = clock.monotonic_s()
     with closing(KafkaSink(address, settings.broker)) as sink, closing(GroupOffsets(address, name, clock)) as offsets:
@@ -212,15 +229,16 @@ def purge(
     bootstrap: Bootstrap = None,
     stream: StreamName = DEFAULT_STREAM,
     until: Until = None,
-    all_: Annotated[bool, typer.Option("--all", help="Everything that the queue holds now.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Delete everything that the queue holds now.")] = False,
     quarantine: Quarantine = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is deleted.")] = False,
 ) -> None:
-    """Delete dead letters for good, from the oldest up to a time, or all.
+    """Delete dead letters permanently, from the oldest up to a time, or all.
 
-    Kafka deletes whole beginnings of partitions: nothing can be chosen by reason, field, stage or tenant. It cannot be
-    undone; the audit counts the deleted ones apart.
+    Kafka can delete only the beginning of a partition, so nothing can be selected
+    by reason, field, stage or tenant. A purge cannot be undone. The audit counts
+    the records of deleted dead letters separately.
     """
     quiet()
     if (until is None) == (not all_):
@@ -235,17 +253,19 @@ def purge(
     spans = remover.beginning(topic, moment)
     count = sum(end - first for first, end in spans.values())
     if dry_run or not count:
-        typer.echo(f"{topic}: {count} letters {'would be' if dry_run else 'were'} deleted")
+        typer.echo(f"{topic}: {count} dead letters {'would be' if dry_run else 'were'} deleted")
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise typer.BadParameter(f"{count} letters of {topic} would be deleted for good: give --yes")
-        typer.confirm(f"Delete {count} letters of {topic} for good?", abort=True)
+            raise typer.BadParameter(
+                f"{count} dead letters of {topic} would be deleted permanently: confirm with --yes"
+            )
+        typer.confirm(f"Delete {count} dead letters of {topic} permanently?", abort=True)
     remover.remove({where: end for where, (first, end) in spans.items() if end > first})
-    typer.echo(f"{topic}: {count} letters were deleted")
+    typer.echo(f"{topic}: {count} dead letters were deleted")
 
 
-def _of(given: list[FailureReason] | list[str] | None) -> tuple[str, ...]:
+def _texts(given: list[FailureReason] | list[str] | None) -> tuple[str, ...]:
     return tuple(str(each) for each in given or ())
 
 
@@ -257,7 +277,7 @@ def _selection(criteria: Criteria) -> Selection:
 
 
 def _rate(text: str | None) -> float | None:
-    """Return letters per second."""
+    """Return the rate in dead letters per second; None if there is no limit."""
     if text is None:
         return None
     number, _, unit = text.partition("/")
@@ -267,22 +287,27 @@ def _rate(text: str | None) -> float | None:
             return rate
     except (ValueError, KeyError):
         pass
-    raise typer.BadParameter(f"--rate {text}: expected a number above 0, as 100, 100/s or 30/m")
+    raise typer.BadParameter(f"--rate {text}: expected a number above 0, such as 100, 100/s or 30/m")
 
 
 def _max_replays(given: int | None, quarantine: bool) -> int:
     if given is not None and quarantine:
-        raise typer.BadParameter("--max-replays means nothing with --quarantine: its letters count their replays anew")
+        raise typer.BadParameter(
+            "--max-replays has no effect with --quarantine, which starts the count again: leave it out"
+        )
     return MAX_REPLAYS if given is None else given
 
 
 def _warn_of_no_position(group: str, spans: Collection[Span]) -> None:
-    """Say where a replay cannot know what it has sent before: the first time, and once Kafka has dropped the group."""
+    """Warn if the group has no position, so that the replay cannot know what was sent before.
+
+    This is so on the first run, and after Kafka has dropped the group.
+    """
     waiting = [span for span in spans if span.records > 0]
     new = sum(not span.resumed for span in waiting)
     if new:
         where = "" if new == len(waiting) else f" in {new} of {len(waiting)} partitions"
-        sys.stderr.write(f"group {group} has no position{where}: from the oldest letter\n")
+        sys.stderr.write(f"group {group} has no position{where}: starting with the oldest dead letter\n")
 
 
 def _write(path: Path, value: bytes) -> None:

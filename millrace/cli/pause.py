@@ -10,20 +10,23 @@ from shared.operation.control import WorkerControl
 
 Port = Annotated[
     int | None,
-    typer.Option(min=1, max=65535, help="Port of the worker's probes; default MILLRACE_OPERATION__PORT, 9400."),
+    typer.Option(min=1, max=65535, help="Port of the worker's probes; default: MILLRACE_OPERATION__PORT or 9400."),
 ]
 Which = Annotated[
     str | None,
-    typer.Option("--stream", help="Of a process that runs several, only the worker of this stream; default: all."),
+    typer.Option("--stream", help="Only the worker of this stream, if the process runs several; default: all."),
 ]
-Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait until it is so.")]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait until the worker has paused or resumed."),
+]
 WAIT_S = 30.0
 
 
 def pause(port: Port = None, stream: Which = None, wait_s: Wait = WAIT_S) -> None:
-    """Pause the worker on this machine: it commits the batch in hand, then takes nothing more and keeps its partitions.
+    """Pause the worker on this machine: it commits the batch in hand, then takes no records and keeps its partitions.
 
-    It is not ready then, and alive. A restarted worker does not remember that it was paused.
+    While it is paused, it is alive but not ready. A restarted worker does not remember that it was paused.
     """
     quiet()
     worker = _control(port, stream)
@@ -31,12 +34,14 @@ def pause(port: Port = None, stream: Which = None, wait_s: Wait = WAIT_S) -> Non
 
 
 def resume(port: Port = None, stream: Which = None, wait_s: Wait = WAIT_S) -> None:
-    """Let the worker on this machine go on where it paused; what else keeps it from being ready is told."""
+    """Resume the paused worker on this machine, and report any other reason why it is not ready."""
     quiet()
     worker = _control(port, stream)
     worker.resume(SystemClock(), wait_s)
     reasons = worker.reasons()
-    typer.echo(f"{worker.host}:{worker.port} {f'goes on, but is not ready: {reasons}' if reasons else 'is working'}")
+    typer.echo(
+        f"{worker.host}:{worker.port} {f'has resumed, but is not ready: {reasons}' if reasons else 'is working'}"
+    )
 
 
 def _control(port: int | None, stream: str | None) -> WorkerControl:

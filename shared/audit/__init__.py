@@ -1,1 +1,1 @@
-"""The audit: what the topics say of every record, and the comparison with the points."""
+"""The audit: what the topics state about every record, and the comparison with the points."""

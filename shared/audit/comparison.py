@@ -1,6 +1,7 @@
-"""The audit: "did we lose anything?" It merges the input, the ledger, the results, the dead letters and the points.
+"""The audit: "did we lose anything?" It compares the input, the ledger, the results, the dead letters and the points.
 
-It reads the input itself and never counts offsets: compaction, transactions and retention leave gaps that are no loss.
+It reads the input records and does not count offsets, because compaction, transactions and retention leave gaps that
+are not a loss.
 """
 
 import json
@@ -28,7 +29,7 @@ FINAL = (Outcome.ROUTED, Outcome.INDEXED, Outcome.DELETED)
 
 
 class StoredPoint(NamedTuple):
-    """What is compared of a point; another program may have put anything there."""
+    """The fields of a point that the audit compares; another program may have written any value there."""
 
     version: object
     published: object
@@ -36,26 +37,27 @@ class StoredPoint(NamedTuple):
 
 @dataclass(slots=True)
 class AuditReport:
-    """What the audit counted. Clean: `missing`, `stale`, `conflicting`, `unread_lost` and `unreadable` are all zero.
+    """The counts of an audit. Clean: `missing`, `stale`, `conflicting`, `unread_lost` and `unreadable` are all zero.
 
     Attributes:
-        settled: Input records that the ledger gives an outcome.
-        missing: Settled by the offsets but not by the ledger, or without the result, dead letter or point it promises.
-        stale: Points older than the newest version of their id that was settled.
-        conflicting: Records with two outcomes that exclude each other, or two results of one version that differ.
-        unread_lost: Offsets that the input had lost, by its retention for example, before anybody had read them. What was
-            compacted away, or stands as a gap, in the part that is still there is not among them.
+        settled: Input records for which the ledger contains an outcome.
+        missing: Records that are committed but not in the ledger, or whose result, dead letter or point is missing.
+        stale: Points that are older than the newest settled version of their id.
+        conflicting: Records with two outcomes that exclude each other, and versions with two results that differ.
+        unread_lost: Offsets that the input lost before anybody had read them, for example by its retention. Gaps within
+            the part of the log that still exists, for example after compaction, are not counted.
         repeated: Records whose outcome, result or dead letter was written more than once: harmless, after a crash.
-        unreadable: Messages of the ledger, the results or the dead-letter queue that are none of ours.
-        pending: Input records behind the committed offsets: their turn has not come.
-        open_transaction: Records of the stream's topics behind an open transaction, which nobody can read yet; none of them
-            is pending.
-        open_transaction_oldest_age_s: Age of the oldest of these in seconds; None: there is none, or it is not known.
-        below_retention: Settled records that the input no longer holds.
-        former: Records that were settled while another topic of the input's name was there: it was deleted and made again.
-        foreign: Points of other programs, and points of ours that another program has written over; the rest is compared.
-        purged: Records whose letter or result is gone from its topic, no more than that has lost at its beginnings: by a
-            purge or its retention, so they cannot be compared.
+        unreadable: Messages in the ledger, the results or the dead-letter queue that Millrace did not write.
+        pending: Input records after the committed offsets, which are not settled yet.
+        open_transaction: Records in the stream's topics that nobody can read yet, because they are behind an open
+            transaction; they are not counted as pending.
+        open_transaction_oldest_age_s: Age of the oldest of these records in seconds; None if unknown or if there is no
+            such record.
+        below_retention: Settled records that the input topic no longer holds.
+        former: Records that were settled for an earlier topic of the input's name, which was deleted and created again.
+        foreign: Points that another program wrote or has overwritten; only points of settled ids are compared.
+        purged: Records that cannot be compared, because a purge or retention removed their dead letter or result from
+            its topic. There are at most as many as the topic has lost messages from the beginning of its partitions.
     """
 
     settled: int = 0
@@ -78,7 +80,7 @@ class AuditReport:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is missing, stale, conflicting or lost unread, and all could be read."""
+        """Whether nothing is missing, stale, conflicting or lost unread, and every message could be read."""
         return not (self.missing or self.stale or self.conflicting or self.unread_lost or self.unreadable)
 
     def note(self, kind: str, what: str, count: int = 1) -> None:
@@ -90,25 +92,25 @@ class AuditReport:
             self.examples[kind].append(what)
 
     def line(self) -> str:
-        """Return the one line that answers the question."""
+        """Return the summary in one line."""
         counts = {name: getattr(self, name) for name in ("missing", "stale", "conflicting", "repeated")}
-        counts |= {"unread and gone": self.unread_lost} if self.unread_lost else {}
+        counts |= {"lost unread": self.unread_lost} if self.unread_lost else {}
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | None) -> AuditReport:
-    """Merge everything that is known about a stream.
+    """Compare everything that is known about a stream.
 
     Args:
-        reader: Reads the topics; its group is that of the stream's workers.
+        reader: Reads the topics; its consumer group is that of the stream's workers.
         stream: The stream.
-        collection: Where the points are; None checks the topics alone.
+        collection: The collection with the points; None checks only the topics.
 
     Raises:
         Unavailable: the broker or the store cannot be read.
     """
     topics = [input_topic(stream.name), redo_topic(stream.name)]
-    committed = reader.committed(topics)  # first: whatever is committed now is in the ledger that is read after it
+    committed = reader.committed(topics)  # first: the ledger, read later, has all that is committed now
     report = AuditReport()
     evidence = gather_evidence(reader, stream)
     for example in evidence.unreadable:
@@ -126,13 +128,13 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
     lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
     for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
-        what = f"{topic}/{partition}: {count} offsets from {first} on were gone before anybody had read them"
+        what = f"{topic}/{partition}: {count} offsets from {first} on were lost before anybody had read them"
         report.note("unread_lost", what, count)
     for key in evidence.contradicted:
         report.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
     if collection is not None:
         points = _read_points(collection, stream.points, settled, report)
-        # By the id, which is what another program cannot write over.
+        # By point id, because another program cannot overwrite the id.
         published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.says}
         _check_points(points, settled, published, evidence, report)
     return report
@@ -149,17 +151,17 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
     report.settled += 1
     kinds = set(outcomes)
     report.outcomes[outcomes[0].value] += 1
-    # Settled again after a crash, when something newer was stored: nothing is owed.
+    # Settled again after a crash, when a newer version was stored: no result or dead letter is required.
     overtaken = Outcome.SUPERSEDED in kinds
     if Outcome.ROUTED in kinds and not overtaken and not evidence.results.get(position):
         report.note(evidence.absence("result"), f"{position} was routed but has no result")
     if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(position):
-        report.note(evidence.absence("letter"), f"{position} was dead-lettered but is not in the queue")
+        report.note(evidence.absence("dead letter"), f"{position} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
-        report.note("conflicting", f"{position} ended as {', '.join(sorted(kinds))}")
-    letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
-    said = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": letters}
-    repeated = [text.format(count) for text, count in said.items() if count > 1]
+        report.note("conflicting", f"{position} has outcomes that exclude each other: {', '.join(sorted(kinds))}")
+    dead_letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
+    counts = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": dead_letters}
+    repeated = [text.format(count) for text, count in counts.items() if count > 1]
     if repeated:
         report.note("repeated", f"{position} {' and '.join(repeated)}")
 
@@ -167,7 +169,7 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
 def _remember_version(stream: Stream[Any, Any], record: Record, routed: bool, settled: SettledVersions) -> None:
     try:
         item = stream.decode(record)
-    except (Rejected, NewerSchema):  # the ledger says it was settled by a worker with another schema
+    except (Rejected, NewerSchema):  # a worker with another schema settled it, so its version is unknown here
         return
     versions = settled[item.point_id]
     versions[item.version] = routed or versions.get(item.version, False)
@@ -180,23 +182,23 @@ def _check_points(
     evidence: Evidence,
     report: AuditReport,
 ) -> None:
-    """Compare every id's point with the versions settled; tombstones are points too.
+    """Compare the point of every settled id with the settled versions; tombstones are points too.
 
-    A point keeps the version whose result was published last. Where no record of that version was routed and no result
-    has it, the item was lost between two versions. An id that was settled is ours, whatever its payload says.
+    A point holds the version whose result was published last. If no record of that version was routed and no result
+    has it, that result was lost between two versions. The point of a settled id is Millrace's, whatever its payload is.
     """
     for which, versions in settled.items():
         newest = max(versions)
         if which not in stored:
-            report.note("missing", f"point {which}, version {newest}, is not stored")
+            report.note("missing", f"point {which} is not stored, but version {newest} was settled")
             continue
         point = stored[which]
         if not is_version(point.version):
-            what = f"point {which} has no valid {VERSION_FIELD}, {newest} was settled: another program wrote it"
-            report.note("missing", f"{what}; remove it and send the item again")
+            what = f"point {which} has no valid {VERSION_FIELD}, but version {newest} was settled"
+            report.note("missing", f"{what}: another program wrote it; remove it and send the item again")
             continue
         if point.version < newest:
-            report.note("stale", f"point {which} holds version {point.version}, {newest} was settled")
+            report.note("stale", f"point {which} holds version {point.version}, but version {newest} was settled")
         decided = point.published
         if not is_version(decided) or versions.get(decided) is not False:
             continue
@@ -208,7 +210,7 @@ def _check_points(
 def _read_points(
     collection: Collection, schema: PointSchema, settled: SettledVersions, report: AuditReport
 ) -> dict[UUID, StoredPoint]:
-    """Read all points, count those that are not ours, and return what is compared of the settled ids."""
+    """Read all points, count the foreign ones, and return the fields to compare for the settled ids."""
     stored: dict[UUID, StoredPoint] = {}
     for which, payload in collection.scroll_all(schema.fields):
         reason = schema.foreign_reason(which, payload)

@@ -1,7 +1,8 @@
-"""What the topics say about each input record, for the audit: the ledger, the results and the dead letters by place.
+"""The evidence of the audit: what the ledger, the results and the dead letters state about each input record.
 
-A topic that was deleted and made again counts its offsets anew. So what names another id of the topic than that of today
-speaks of records that are gone, and is counted apart; what names none is taken at its word.
+A topic that was deleted and created again starts its offsets again. So a message with another topic id than the current
+one refers to records that no longer exist, and is counted separately. A message without a topic id is assumed to refer
+to the current topic.
 """
 
 from collections import Counter, defaultdict
@@ -17,19 +18,25 @@ from shared.deadletters.envelope import Unreadable, read_dead_letter
 from shared.engine.stream import Stream
 from shared.records import Record, RecordPosition, TopicPartition
 
-Owed = Literal["letter", "result"]
-"""What a record's outcome promises, and retention or a purge may have removed since."""
+Owed = Literal["dead letter", "result"]
+"""What the outcome of a record promises, and what retention or a purge may have removed since."""
 
 
 @dataclass(slots=True)
 class Evidence:
-    """What the topics say, by place; and how many messages each topic has lost at its beginnings.
+    """What the topics state, by the position of the input record.
 
     Attributes:
         topic_ids: The ids of the input topics that have one.
-        former: Offsets that the ledger settles for a topic of that name that is gone.
-        unread: Offsets, by partition, that a worker found gone before anybody had read them.
-        unreadable: Messages that are none of ours, each as an example for the report.
+        outcomes: The outcomes of each record, in the order of the ledger.
+        results: The number of results of each record.
+        dead_letters: The number of dead letters of each record.
+        says: What the first result of each version states (`Published.says`), by tenant, source id and version.
+        contradicted: Versions of which another result states something else.
+        removed: The number of messages that each topic has lost from the beginning of its partitions.
+        former: Number of offsets that the ledger settles for an earlier topic of the same name.
+        unread: Offsets, by partition, that a worker found lost before anybody had read them.
+        unreadable: Messages that Millrace did not write, each as an example for the report.
     """
 
     topic_ids: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +51,10 @@ class Evidence:
     unreadable: list[str] = field(default_factory=list)
 
     def absence(self, of: Owed) -> Literal["purged", "missing"]:
-        """Return what it means that one more is not there: its topic has lost so many, and each accounts for one."""
+        """Return why one more message is absent.
+
+        Each message that the topic has lost explains one absence (`purged`); any further one is `missing`.
+        """
         if not self.removed[of]:
             return "missing"
         self.removed[of] -= 1
@@ -53,11 +63,11 @@ class Evidence:
     def unread_lost(
         self, committed: Mapping[TopicPartition, int], lows: Mapping[TopicPartition, int]
     ) -> dict[RecordPosition, int]:
-        """Return where each span of lost offsets begins, and how many of them nobody has settled.
+        """Return the first position of each span of lost offsets, with the number of offsets that nobody has settled.
 
         Args:
-            committed: The group's committed offsets; where it has none it never was, and nothing was owed.
-            lows: The beginnings of the logs: what lies between a committed offset and a beginning is lost too.
+            committed: The group's committed offsets. A partition without one was never read, so nothing is lost there.
+            lows: The lowest offset of each log. If it is above the committed offset, the offsets between are lost too.
         """
         lost = {where: list(spans) for where, spans in self.unread.items()}
         for where, low in lows.items():
@@ -72,7 +82,7 @@ class Evidence:
         }
 
     def is_of_another(self, topic: str, topic_id: str | None) -> bool:
-        """Whether a message speaks of an earlier topic of that name."""
+        """Return whether a message refers to an earlier topic of that name."""
         return topic_id is not None and topic_id != self.topic_ids.get(topic, topic_id)
 
 
@@ -94,8 +104,8 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
                 take(record, evidence)
             except ValueError as error:  # pydantic's errors are ValueErrors
                 evidence.unreadable.append(f"{record.position}: {type(error).__name__}")
-    # Asked last: what was removed while the topics were read must count as removed.
-    owed: dict[Owed, str] = {"letter": dlq_topic(stream.name), "result": stream.result_topic}
+    # Read last, so that messages that were removed while the topics were read count as removed.
+    owed: dict[Owed, str] = {"dead letter": dlq_topic(stream.name), "result": stream.result_topic}
     for kind, topic in owed.items():
         evidence.removed[kind] = sum(marks.low for marks in reader.watermarks(topic).values())
     return evidence
@@ -133,7 +143,7 @@ def _take_dead_letter(record: Record, evidence: Evidence) -> None:
 
 
 def _merged(spans: list[range]) -> list[range]:
-    """Return spans that do not overlap: a worker that is started again reports the same loss again."""
+    """Merge overlapping spans, because a worker that is started again reports the same loss again."""
     merged: list[range] = []
     for span in sorted(spans, key=lambda each: each.start):
         if merged and span.start <= merged[-1].stop:

@@ -1,1 +1,1 @@
-"""Dead letters after they were written: reading, choosing, counting, replaying and watching them."""
+"""Dead letters: writing and reading their envelope, and selecting, counting, replaying and watching them."""

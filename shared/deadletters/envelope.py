@@ -1,7 +1,7 @@
-"""The envelope of a dead letter: what its headers say of the record that failed, written and read here and nowhere else.
+"""The envelope of a dead letter: headers that describe the failed record. Only this module writes and reads them.
 
-Writing loses nothing that fits: the record's bytes, key and own headers stay beside the envelope. Reading raises nothing,
-whoever wrote the message. This module must not know the engine, which writes through it, nor a broker.
+Writing keeps everything that fits: the record's bytes, key and own headers stay beside the envelope. Reading raises
+nothing, whoever wrote the message. This module must not know the engine, which writes through it, nor a broker.
 """
 
 from dataclasses import dataclass, replace
@@ -16,16 +16,19 @@ from shared.errors import Rejected
 from shared.records import Headers, Message, Provenance, Record, RecordPosition, header_texts
 
 CUT_VALUE_BYTES = 256 << 10
-"""This many bytes are kept of a value that does not fit the dead-letter queue."""
+"""Number of bytes that are kept of a value that does not fit into the dead-letter queue."""
 
 CUT_KEY_BYTES = 1_024
-"""A longer key is left out of the smallest form."""
+"""A longer key is left out of the smallest form of a dead letter."""
 
 MOST_HEADERS = 50_000
-"""With more than 100,000 the client shows none of them: a source's own are left out before ours would be lost with them."""
+"""With more source headers than this, all of them are left out.
+
+Beyond 100,000 headers the client shows none, so the envelope would be lost too.
+"""
 
 COUNT_MAX = 10**COUNT_DIGITS - 1
-"""The highest count that is read back; a count stays there once it has reached it."""
+"""The highest count that is read back; a count that has reached it rises no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,15 @@ class DeadLetter:
     """A record of the dead-letter queue with its envelope.
 
     Attributes:
-        record: As it stands in the queue: the original bytes and key, the envelope in the headers.
-        origin: The record that failed.
+        record: The record as it is in the queue: the original bytes and key, with the envelope in the headers.
+        origin: The position of the record that failed.
         topic_id: The broker's id of the topic that the record came from; None if the envelope has none.
         reason: Why it failed; one of `FailureReason` unless a newer worker wrote it.
-        field: What was wrong with it: a dotted field name, `key`, `value` or `headers`; empty if the envelope names none.
+        field: The wrong part: a dotted field name, `key`, `value` or `headers`; empty if the envelope names none.
         detail: What was found and what was expected.
-        stage: The stage of the pipeline that refused it.
-        attempts: How often it has failed.
-        replays: How often it was sent to redo.
+        stage: The stage of the pipeline that refused the record.
+        attempts: Number of times it has failed.
+        replays: Number of times it was sent to the redo topic.
         first_failed_at: When it failed first, in UTC; None if the envelope has no valid time with a zone.
         last_failed_at: When it failed last, in UTC; None if the envelope has no valid time with a zone.
     """
@@ -60,36 +63,36 @@ class DeadLetter:
 
     @property
     def position(self) -> RecordPosition:
-        """Where it stands in the queue."""
+        """The position of the dead letter in the queue."""
         return self.record.position
 
     @property
     def is_cut(self) -> bool:
-        """Whether it does not hold the whole record: it did not fit the queue, or could not be read."""
+        """Whether it holds only a part of the record, which did not fit into the queue or could not be read."""
         return any(name == CutHeader.VALUE_BYTES for name, _ in self.record.headers)
 
     @property
     def tenant(self) -> str | None:
-        """Whose it is, by its key `tenant:id`; None if the key is of another form."""
+        """The tenant of the record, taken from its key `tenant:id`; None if the key has another form."""
         tenant, colon, _ = (self.record.key or b"").partition(b":")
         return tenant.decode("utf-8", "replace") if colon else None
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record of the dead-letter queue without a valid envelope; `missing` names the header that is absent or invalid."""
+    """A record of the dead-letter queue without a valid envelope; `missing` is the header that is absent or invalid."""
 
     record: Record
     missing: str
 
     @property
     def position(self) -> RecordPosition:
-        """Where it stands in the queue."""
+        """The position of the record in the queue."""
         return self.record.position
 
 
 def parse_position(text: str) -> RecordPosition | None:
-    """Return the place that `TOPIC/PARTITION@OFFSET` names; None if the text is not of that form."""
+    """Return the position that `TOPIC/PARTITION@OFFSET` names; None if the text does not have this form."""
     topic, slash, rest = text.rpartition("/")
     partition, at, offset = rest.partition("@")
     if not (topic and slash and at and _is_number(partition) and _is_number(offset)):
@@ -100,22 +103,23 @@ def parse_position(text: str) -> RecordPosition | None:
 def write_dead_letter(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Message:
     """Return the dead letter of a record: its original bytes under its original key, with the envelope in headers.
 
-    The source's own headers are kept, if they could be read. A record that has failed before keeps its first failure's
-    time, and how often it was replayed: only what comes from the redo topic is believed, for there we wrote it.
+    The source's own headers are kept, if they could be read. A record that has failed before keeps the time of its
+    first failure and its number of replays; these are read only from the redo topic, because there Millrace wrote them.
+    If the queue refuses the dead letter as too large, its `instead` is sent, with only a part of the value.
     """
     topic = dlq_topic(provenance.stream)
     own = tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
-    ours = _envelope(record, failure, provenance, now)
+    envelope = _envelope(record, failure, provenance, now)
     if record.unreadable == "value":
-        return Message(topic, None, None, (*ours, (CutHeader.VALUE_BYTES.value, b"unknown")))
+        return Message(topic, None, None, (*envelope, (CutHeader.VALUE_BYTES.value, b"unknown")))
     if len(own) > MOST_HEADERS:
-        own, ours = (), (*ours, (CutHeader.HEADERS.value, str(len(own)).encode()))
-    letter = Message(topic, record.key, record.value, own + ours)
-    return replace(letter, instead=_cut(letter, ours))
+        own, envelope = (), (*envelope, (CutHeader.HEADERS.value, str(len(own)).encode()))
+    letter = Message(topic, record.key, record.value, own + envelope)
+    return replace(letter, instead=_cut(letter, envelope))
 
 
 def read_dead_letter(record: Record) -> DeadLetter | Unreadable:
-    """Return a record of the dead-letter queue with the envelope that its headers hold."""
+    """Parse the envelope in the headers of a record of the dead-letter queue."""
     texts = header_texts(record.headers)
     for header in (Header.ORIGIN_TOPIC, Header.REASON):
         if not texts.get(header):
@@ -141,7 +145,7 @@ def read_dead_letter(record: Record) -> DeadLetter | Unreadable:
 
 
 def with_replays(letter: DeadLetter, replays: int) -> Headers:
-    """Return the headers of a dead letter with another count of replays."""
+    """Return the headers of a dead letter with another number of replays."""
     kept = tuple((name, value) for name, value in letter.record.headers if name != Header.REPLAYS)
     return (*kept, (Header.REPLAYS.value, _count(replays).encode()))
 
@@ -168,15 +172,18 @@ def _envelope(record: Record, failure: Rejected, provenance: Provenance, now: da
     return tuple((name.value, text.encode()) for name, text in envelope.items())
 
 
-def _cut(letter: Message, ours: Headers) -> Message:
-    """Return a letter with the beginning of its value, and behind that one with neither value nor the source's headers."""
+def _cut(letter: Message, envelope: Headers) -> Message:
+    """Return a dead letter with only the beginning of its value.
+
+    If that is refused too, its own `instead` is sent: it has neither the value nor the source's headers.
+    """
     value, key = letter.value or b"", letter.key or b""
     digests: Headers = (
         (CutHeader.VALUE_BYTES.value, str(len(value)).encode()),
         (CutHeader.VALUE_SHA256.value, sha256(value).hexdigest().encode()),
     )
-    left_out = len(letter.headers) - len(ours)
-    bare: Headers = (*ours, *digests, (CutHeader.HEADERS.value, str(left_out).encode()))
+    left_out = len(letter.headers) - len(envelope)
+    bare: Headers = (*envelope, *digests, (CutHeader.HEADERS.value, str(left_out).encode()))
     if len(key) > CUT_KEY_BYTES:
         bare += ((CutHeader.KEY_SHA256.value, sha256(key).hexdigest().encode()),)
     smallest = Message(letter.topic, letter.key if len(key) <= CUT_KEY_BYTES else None, None, bare)
@@ -192,7 +199,7 @@ def _is_number(text: str) -> bool:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Return the time that a header gives, in the zone it was written in; None if it is not ISO 8601."""
+    """Return the time in a header, in the zone in which it was written; None if it is not ISO 8601."""
     try:
         return datetime.fromisoformat(text or "")
     except (ValueError, OverflowError):
@@ -200,7 +207,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """Return a time in UTC; None if it has no zone, or lies outside the years 1 to 9999 there."""
+    """Return a time in UTC; None if it has no zone, or is outside the years 1 to 9999 in UTC."""
     try:
         return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:

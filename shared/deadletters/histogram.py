@@ -1,4 +1,4 @@
-"""Dead letters counted by reason and field, with the oldest of each. Memory grows with the kinds, not with the letters."""
+"""Counts dead letters by reason and field. Memory grows with the number of kinds, not with that of the dead letters."""
 
 from dataclasses import dataclass, field
 
@@ -6,16 +6,16 @@ from schemas.failures import FailureReason
 from shared.deadletters.envelope import DeadLetter, Unreadable
 
 UNREADABLE = "unreadable"
-"""Stands in the place of a reason for what has no envelope."""
+"""The reason under which messages without a valid envelope are counted."""
 
 KINDS_MAX = 1_000
 OTHERS = "(others)"
-"""Field names may be the record's own words: past so many kinds the fields of a reason are counted together."""
+"""Field names may come from the records: beyond `KINDS_MAX` kinds, further fields of a reason are counted together."""
 
 
 @dataclass(slots=True)
 class Kind:
-    """How many letters are of one kind, and when the first and the last of them were written (ms since the epoch)."""
+    """The number of dead letters of one kind, and when the oldest and the newest were written (ms since the epoch)."""
 
     count: int
     oldest_ms: int
@@ -29,7 +29,7 @@ class Histogram:
     kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
 
     def add(self, letter: DeadLetter | Unreadable) -> None:
-        """Count a letter."""
+        """Count a dead letter."""
         key = (letter.reason, letter.field) if isinstance(letter, DeadLetter) else (UNREADABLE, letter.missing)
         if key not in self.kinds and len(self.kinds) >= KINDS_MAX:
             key = (key[0] if key[0] in set(FailureReason) else OTHERS, OTHERS)
@@ -40,15 +40,15 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many letters were counted."""
+        """Number of dead letters that were counted."""
         return sum(kind.count for kind in self.kinds.values())
 
     @property
     def oldest_ms(self) -> int | None:
-        """When the oldest letter was written; None where there is none."""
+        """When the oldest dead letter was written, in ms since the epoch; None if no dead letter was counted."""
         return min((kind.oldest_ms for kind in self.kinds.values()), default=None)
 
     def rows(self) -> list[tuple[str, str, Kind]]:
-        """Return reason, field and count, the most frequent first."""
+        """Return reason, field and counts of each kind, the most frequent first."""
         ranked = sorted(self.kinds.items(), key=lambda each: (-each[1].count, each[0]))
         return [(reason, name, kind) for (reason, name), kind in ranked]

@@ -1,11 +1,14 @@
-"""Which letters hold a record that was met before: its failures are letters of their own, with the same key and bytes."""
+"""Recognises dead letters of a record that was met before.
+
+Each time a record fails, it gets another dead letter with the same key and bytes.
+"""
 
 from hashlib import blake2b
 
 from shared.deadletters.envelope import DeadLetter
 
 REMEMBERED = 200_000
-"""Records remembered, about 30 MiB. What was met longer ago counts as new: the guard absorbs what is sent twice."""
+"""Number of records remembered, about 30 MiB. Older ones count as new: the version guard absorbs repeated sends."""
 
 DIGEST_BYTES = 16
 
@@ -14,7 +17,7 @@ class Repeats:
     """The records met so far.
 
     Args:
-        most: Remember so many; the oldest are forgotten.
+        most: Number of records to remember; the oldest are forgotten.
     """
 
     def __init__(self, most: int = REMEMBERED) -> None:
@@ -22,7 +25,7 @@ class Repeats:
         self._most = most
 
     def meet(self, letter: DeadLetter) -> bool:
-        """Return whether its record was met before, and remember it."""
+        """Return whether the record of this dead letter was met before, and remember it."""
         record = letter.record
         parts = (b"-" if part is None else b"%d:%b" % (len(part), part) for part in (record.key, record.value))
         digest = blake2b(b"".join(parts), digest_size=DIGEST_BYTES).digest()

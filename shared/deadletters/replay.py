@@ -1,4 +1,4 @@
-"""The dead-letter queue as a product: reading, counting and replaying it. Memory does not grow with the queue."""
+"""Reads, counts and replays the dead letters of a stream. Memory does not grow with the queue."""
 
 import heapq
 import threading
@@ -24,31 +24,31 @@ from shared.records import Message, Record, RecordPosition, TopicPartition
 READ_AT_ONCE = 100
 READ_AHEAD_BYTES = 2 << 20
 CHUNK_DEAD_LETTERS = 500
-"""Letters confirmed together: what is sent twice at most when a replay is killed."""
+"""Number of dead letters that are confirmed together; at most these are sent twice if a replay is killed."""
 
 CHUNK_BYTES = 8 << 20
-"""A chunk ends once it holds so much; the largest letters are a few MiB."""
+"""A chunk ends once it holds this many bytes; the largest dead letters have a few MiB."""
 
 AnyDeadLetter = DeadLetter | Unreadable
 
 
 def dead_letter_reader(address: Address) -> TopicReader:
-    """Return a reader that keeps few letters in memory, however many there are."""
+    """Return a reader that keeps only a few dead letters in memory, however many the topic holds."""
     return TopicReader(address, at_once=READ_AT_ONCE, ahead_bytes=READ_AHEAD_BYTES)
 
 
 def dead_letter_topic(stream: str, quarantine: bool) -> str:
-    """Name of the topic that letters are read from: the dead-letter queue, or the quarantine."""
+    """Return the topic from which dead letters are read: the dead-letter queue or the quarantine."""
     return (quarantine_topic if quarantine else dlq_topic)(stream)
 
 
 def replay_group(stream: str, selection: Selection, quarantine: bool = False) -> str:
-    """Return the group that keeps how far this selection was replayed; each selection of each topic has its own."""
+    """Return the consumer group that stores how far a selection was replayed; each selection of a topic has its own."""
     return f"millrace-{stream}-{'quarantine' if quarantine else 'dlq'}-replay-{selection.criteria.digest()}"
 
 
-def letters(reader: Reader, topic: str, selection: Selection) -> Iterator[AnyDeadLetter]:
-    """Yield the chosen letters that a topic holds now, in order within each partition."""
+def selected_dead_letters(reader: Reader, topic: str, selection: Selection) -> Iterator[AnyDeadLetter]:
+    """Yield the selected dead letters that a topic holds now, in order within each partition."""
     for record in reader.read(topic):
         letter = read_dead_letter(record)
         if selection.matches(letter):
@@ -58,7 +58,7 @@ def letters(reader: Reader, topic: str, selection: Selection) -> Iterator[AnyDea
 def newest(
     found: Iterable[AnyDeadLetter], limit: int, histogram: Histogram, render: Callable[[AnyDeadLetter], str]
 ) -> list[str]:
-    """Count every letter and return the `limit` newest as lines, the newest last; no more than those are kept."""
+    """Count every dead letter and return the `limit` newest as lines, the newest last; memory holds only these."""
     kept: list[tuple[int, int, str]] = []
     for number, letter in enumerate(found):
         histogram.add(letter)
@@ -73,16 +73,16 @@ def newest(
 def find_dead_letters(
     reader: Reader, stream: str, position: RecordPosition, quarantine: bool = False
 ) -> list[AnyDeadLetter]:
-    """Return the letter at a position of the queue or the quarantine, or every letter whose origin stands at that position.
+    """Return the dead letter at a position, or every dead letter of the record at that position.
 
     Args:
-        reader: Reads the letters.
+        reader: Reads the dead letters.
         stream: The stream.
-        position: Of the letter or of its origin.
-        quarantine: Look for an origin in the quarantine instead of the queue.
+        position: The position of the dead letter in the queue or the quarantine, or the position of its origin.
+        quarantine: Search for an origin in the quarantine instead of the queue.
 
     Raises:
-        Fatal: there is none.
+        Fatal: no dead letter was found.
     """
     if position.topic in (dlq_topic(stream), quarantine_topic(stream)):
         start = {position.topic_partition: position.offset}
@@ -92,20 +92,23 @@ def find_dead_letters(
         all_dead_letters = map(read_dead_letter, reader.read(dead_letter_topic(stream, quarantine)))
         found = [letter for letter in all_dead_letters if isinstance(letter, DeadLetter) and letter.origin == position]
     if not found:
-        raise Fatal(f"there is no dead letter at {position}, nor one whose origin it is")
+        raise Fatal(f"there is no dead letter at {position}, nor one of a record from there; see `millrace dlq list`")
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay and how.
+    """What to replay, and how.
 
     Attributes:
-        max_replays: A letter replayed so often goes to quarantine instead; means nothing for the quarantine itself.
-        limit: Stop after so many letters; None replays all.
-        rate_per_s: Letters a second at most; None goes as fast as the broker confirms.
-        dry_run: Count only; nothing is produced or committed.
-        quarantine: Replay the quarantine instead of the queue; letters count their replays anew.
+        stream: The stream whose dead letters are replayed.
+        selection: Which of them.
+        max_replays: A dead letter that was replayed this many times goes to the quarantine instead; has no effect when
+            the quarantine itself is replayed.
+        limit: Stop after this many dead letters; None replays all.
+        rate_per_s: Highest number of dead letters per second; None sends as fast as the broker confirms.
+        dry_run: Only count; nothing is produced or committed.
+        quarantine: Replay the quarantine instead of the queue; the replay counts then start again.
     """
 
     stream: str
@@ -118,17 +121,17 @@ class Plan:
 
     @property
     def topic(self) -> str:
-        """What is read."""
+        """The topic that is read."""
         return dead_letter_topic(self.stream, self.quarantine)
 
 
 class Span(NamedTuple):
-    """What a replay reads of one partition.
+    """The part of a partition that a replay reads.
 
     Attributes:
-        first: Where it begins.
-        end: Where it ends: the offset of the first letter that is left to the next run.
-        resumed: Whether the group had a position there; without one it begins with the oldest letter.
+        first: The first offset.
+        end: The offset after the last one: the first that is left to the next run.
+        resumed: Whether the group had a position there; without one, the replay begins with the oldest dead letter.
     """
 
     first: int
@@ -137,21 +140,21 @@ class Span(NamedTuple):
 
     @property
     def records(self) -> int:
-        """How many records lie in it, gaps counted."""
+        """Number of offsets in it; gaps are counted."""
         return self.end - self.first
 
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay came to.
+    """The counts of a replay, in dead letters.
 
     Attributes:
-        replayed: Sent to redo.
-        quarantined: Sent to quarantine, having been replayed too often.
-        skipped: Passed over: the selection leaves them out.
-        repeated: Passed over: another letter of the same record was sent by this run.
-        unreadable: Passed over: no envelope of ours.
-        cut: Passed over: they hold only a part of their record, which stands at its origin.
+        replayed: Sent to the redo topic.
+        quarantined: Sent to the quarantine, because they were replayed too often.
+        skipped: Skipped because the selection leaves them out.
+        repeated: Skipped because this run has already sent another dead letter of the same record.
+        unreadable: Skipped because they have no valid envelope.
+        cut: Skipped because they hold only a part of their record; the whole record is only at its origin.
     """
 
     replayed: int = 0
@@ -163,13 +166,13 @@ class Replayed:
 
     @property
     def sent(self) -> int:
-        """How many letters were sent anywhere."""
+        """Number of dead letters that were sent, to redo or to the quarantine."""
         return self.replayed + self.quarantined
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Letters that are confirmed together, and where that leaves each partition."""
+    """Dead letters that are confirmed together, and the offsets to commit after that."""
 
     messages: list[Message] = field(default_factory=list)
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
@@ -177,20 +180,20 @@ class Chunk:
     bytes: int = 0
 
     def full(self, most: int) -> bool:
-        """Whether it is to be confirmed before another letter is read."""
+        """Return whether the chunk must be confirmed before another dead letter is read."""
         return len(self.messages) >= most or self.records >= 10 * CHUNK_DEAD_LETTERS or self.bytes >= CHUNK_BYTES
 
 
 class Replay:
-    """One pass over the dead-letter queue or the quarantine: from where the group stands to the end as it is now.
+    """One pass over the dead-letter queue or the quarantine: from the group's position to the present end of the topic.
 
-    Of several letters with the same key and bytes one is sent: each time a record fails again it gets another letter.
+    Each time a record fails again, it gets another dead letter. Of several with the same key and bytes, one is sent.
 
     Args:
-        reader: Reads the queue.
-        sink: Where to.
-        offsets: Of the selection's own group.
-        clock: For the rate and for waits between attempts.
+        reader: Reads the dead letters.
+        sink: Sends the messages.
+        offsets: The offsets of the selection's own group.
+        clock: Measures the rate and the waits between attempts.
     """
 
     def __init__(self, reader: Reader, sink: Sink, offsets: Offsets, clock: Clock) -> None:
@@ -199,7 +202,8 @@ class Replay:
     def begin(self, plan: Plan, restart: bool) -> dict[TopicPartition, Span]:
         """Return for each partition where the replay begins and where it ends.
 
-        A restart is committed at once, lest a killed one went on with half of it.
+        A restart commits the beginning of every partition at once. Otherwise the run after a killed restart would begin
+        at the old position in those partitions that the killed one had not reached.
         """
         marks = self._reader.watermarks(plan.topic)
         if restart:
@@ -214,15 +218,15 @@ class Replay:
         }
 
     def run(self, plan: Plan, spans: Mapping[TopicPartition, Span], advance: Callable[[int], None]) -> Replayed:
-        """Send the chosen letters; offsets are committed only once what was sent is confirmed.
+        """Send the selected dead letters; offsets are committed only after the messages are confirmed.
 
         Args:
             plan: What to send.
-            spans: As `begin` returned them.
-            advance: Told the number of records passed after each chunk.
+            spans: The spans that `begin` returned.
+            advance: Called after each chunk with the number of records passed.
 
         Raises:
-            Unavailable: the broker does not confirm; the same command goes on where this one stopped.
+            Unavailable: the broker does not confirm; the same command continues where this one stopped.
         """
         done, start_s = Replayed(), self._clock.monotonic_s()
         for chunk in self._chunks(plan, spans, done):
@@ -254,9 +258,9 @@ class Replay:
             yield chunk
 
     def _within(self, plan: Plan, spans: Mapping[TopicPartition, Span]) -> Iterator[Record]:
-        """Yield what lies in the spans; a partition ends at the first letter that is too new to be judged yet.
+        """Yield the records in the spans; a partition ends at the first dead letter written at `until` or later.
 
-        Were letters at `until` or later passed over, a later run of the same command could not come back to them.
+        If such dead letters were skipped, a later run of the same command could not return to them.
         """
         open_ = {where for where, span in spans.items() if span.records > 0}
         start = {where: spans[where].first for where in open_}
@@ -271,7 +275,7 @@ class Replay:
                 return
 
     def _chosen(self, plan: Plan, record: Record, met: Repeats, done: Replayed) -> DeadLetter | None:
-        """Return the letter that is to be sent; None, and counted, where there is none."""
+        """Return the dead letter if it is to be sent; otherwise count why it is skipped, and return None."""
         letter = read_dead_letter(record)
         if isinstance(letter, Unreadable):
             done.unreadable += 1

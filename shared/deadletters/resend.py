@@ -1,4 +1,4 @@
-"""The message that a dead letter becomes when it is replayed: the original bytes and key, the envelope, one replay more."""
+"""Builds the message that replays a dead letter: original bytes and key, and the envelope with one replay more."""
 
 from schemas.topics import quarantine_topic, redo_topic
 from shared.deadletters.envelope import DeadLetter, with_replays
@@ -6,9 +6,9 @@ from shared.records import Message
 
 
 def resend(letter: DeadLetter, stream: str, max_replays: int) -> Message:
-    """Return the letter as a message to redo; to quarantine, as it is, once it was replayed `max_replays` times.
+    """Return the dead letter as a message to redo; after `max_replays` replays, unchanged to the quarantine.
 
-    A letter that fails again keeps the count, because its worker carries it on (`write_letter`).
+    If the record fails again, its new dead letter keeps the count, because the worker copies it (`write_dead_letter`).
     """
     record = letter.record
     if letter.replays >= max_replays:
@@ -17,9 +17,9 @@ def resend(letter: DeadLetter, stream: str, max_replays: int) -> Message:
 
 
 def release(letter: DeadLetter, stream: str) -> Message:
-    """Return a letter of the quarantine as a message to redo, this being its first replay again.
+    """Return a dead letter of the quarantine as a message to redo, counted as its first replay.
 
-    Somebody has decided to try it; with the count it had, it would come straight back.
+    Somebody has decided to try it again; with its old count it would come straight back to the quarantine.
     """
     return _to_redo(letter, stream, 1)
 

@@ -1,4 +1,4 @@
-"""Which dead letters are meant: by reason, field, stage, tenant and the time they were written."""
+"""Selects dead letters by reason, field, stage, tenant and the time at which they were written."""
 
 import json
 import re
@@ -15,15 +15,15 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """A choice as it was asked for; what is empty or None chooses all.
+    """The criteria of a selection, as the user gave them; an empty one, or None, selects all.
 
     Attributes:
-        reasons: Any of these.
-        fields: Any of these, or a field below one: `attributes` means `attributes.size` too.
-        stages: Any of these.
-        tenants: Any of these.
-        since: Written at this time or later; a time as `parse_time` takes it.
-        until: Written before this time.
+        reasons: Any of these reasons.
+        fields: Any of these fields, or a field below one: `attributes` includes `attributes.size`.
+        stages: Any of these stages.
+        tenants: Any of these tenants.
+        since: Written at this time or later, in a form that `parse_time` accepts.
+        until: Written before this time, in such a form.
     """
 
     reasons: tuple[str, ...] = ()
@@ -34,20 +34,20 @@ class Criteria:
     until: str | None = None
 
     def digest(self) -> str:
-        """Return 8 hex digits that are the same for the same choice, however its parts were ordered."""
+        """Return 8 hex digits that are the same for the same criteria, in whatever order they were given."""
         parts = {name: sorted(set(v)) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
 
 class Selection:
-    """A choice at a moment: relative times have become times.
+    """Criteria at a moment: relative times are converted to absolute ones.
 
     Args:
-        criteria: What was asked for.
-        now: What relative times count back from.
+        criteria: The criteria.
+        now: The moment from which relative times count back.
 
     Raises:
-        ValueError: a time is none.
+        ValueError: a time in the criteria is not valid.
     """
 
     def __init__(self, criteria: Criteria, now: datetime) -> None:
@@ -56,29 +56,29 @@ class Selection:
         self._until_ms = None if criteria.until is None else _ms(parse_time(criteria.until, now))
 
     def matches(self, letter: DeadLetter | Unreadable) -> bool:
-        """Whether it is meant; what has no envelope is meant only where nothing but the time is asked for."""
+        """Return whether a dead letter is selected; without a valid envelope, only if no criteria but times are set."""
         if (self._since_ms is not None and letter.record.timestamp_ms < self._since_ms) or self.is_later(letter.record):
             return False
-        asked = self.criteria
+        criteria = self.criteria
         if isinstance(letter, Unreadable):
-            return not (asked.reasons or asked.fields or asked.stages or asked.tenants)
+            return not (criteria.reasons or criteria.fields or criteria.stages or criteria.tenants)
         return (
-            (not asked.reasons or letter.reason in asked.reasons)
-            and (not asked.fields or any(_is_below(letter.field, field) for field in asked.fields))
-            and (not asked.stages or letter.stage in asked.stages)
-            and (not asked.tenants or letter.tenant in asked.tenants)
+            (not criteria.reasons or letter.reason in criteria.reasons)
+            and (not criteria.fields or any(_is_below(letter.field, field) for field in criteria.fields))
+            and (not criteria.stages or letter.stage in criteria.stages)
+            and (not criteria.tenants or letter.tenant in criteria.tenants)
         )
 
     def is_later(self, record: Record) -> bool:
-        """Whether it was written at `until` or later, and so did not count at all yet."""
+        """Return whether a record was written at `until` or later, and so is too new for this selection."""
         return self._until_ms is not None and record.timestamp_ms >= self._until_ms
 
 
 def parse_time(text: str, now: datetime) -> datetime:
-    """Return the moment that a text names: ISO 8601 (UTC where no zone is given), or how long ago: 30s, 5m, 2h, 3d, 1w.
+    """Return the moment that a text gives: ISO 8601 (UTC if it has no zone), or an age: 30s, 5m, 2h, 3d, 1w.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     ago = RELATIVE.fullmatch(text)
     try:
@@ -88,7 +88,7 @@ def parse_time(text: str, now: datetime) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{text}: expected a time as 2026-05-01T10:00:00Z, or how long ago as 30s, 5m, 2h, 3d"
+            f"{text}: expected a time such as 2026-05-01T10:00:00Z, or an age such as 30s, 5m, 2h, 3d"
         ) from None
 
 
@@ -96,5 +96,5 @@ def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _is_below(field: str, wanted: str) -> bool:
-    return field == wanted or field.startswith(f"{wanted}.")
+def _is_below(field: str, selected: str) -> bool:
+    return field == selected or field.startswith(f"{selected}.")

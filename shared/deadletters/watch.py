@@ -1,6 +1,6 @@
-"""What stands in the dead-letter queue, measured once a minute.
+"""Measures the dead-letter queue once a minute.
 
-A worker by itself knows neither other workers' letters nor purges.
+A worker by itself knows neither the dead letters of other workers nor purges.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ log = get_logger("deadletters")
 
 
 class DeadLetterWatch(Watch[Backlog]):
-    """Reports how many letters there are, and how old the oldest is.
+    """Reports the number of dead letters in the queue, and the age of the oldest.
 
     Args:
-        measure: Returns what stands in the queue.
-        clock: For the pauses and the age.
-        observer: Is given the number and the age after each look.
+        measure: Returns the backlog of the queue.
+        clock: Measures the pauses and the age.
+        observer: Is notified of the number and the age after each measurement.
     """
 
     def __init__(self, measure: Callable[[], Backlog], clock: Clock, observer: Observer) -> None:
@@ -40,7 +40,7 @@ class DeadLetterWatch(Watch[Backlog]):
         self._observer.dead_letters_measured(None, 0.0)
 
     def _note(self, trouble: str) -> None:
-        """Log what has changed since the last look; no trouble is empty."""
+        """Log a change since the last measurement; `trouble` is empty if the queue could be measured."""
         if trouble != self._trouble:
             if trouble:
                 log.warning("the dead-letter queue cannot be measured", why=trouble)

@@ -1,1 +1,1 @@
-"""The engine: gather, process, settle. Knows records, outcomes and ports; knows no stream."""
+"""The engine: gather, process, settle. It knows records, outcomes and ports, but no stream by name."""

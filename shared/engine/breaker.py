@@ -1,4 +1,4 @@
-"""The breaker: a flood of rubbish must not empty a topic into the dead-letter queue."""
+"""The breaker: it keeps a flood of invalid records from emptying a topic into the dead-letter queue."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from schemas.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class BreakerLimits:
-    """When the breaker opens, and what happens then.
+    """When the breaker opens, and how often a batch is tried while it is open.
 
     Attributes:
-        window_records: Number of latest records that are looked at.
-        least_dead: It stays closed while fewer of them than this were dead-lettered.
-        probe_every_s: While it is open, one batch is settled each time this many seconds have passed.
+        window_records: Number of most recent records that are considered.
+        least_dead: The breaker stays closed while fewer than this number of them were dead-lettered.
+        probe_every_s: Seconds between two batches while the breaker is open; these are the probing batches.
     """
 
     window_records: int = 1_000
@@ -22,13 +22,14 @@ class BreakerLimits:
 
 
 class Breaker:
-    """Opens when enough of the latest records, and more than half of them, were dead-lettered.
+    """Opens when at least `least_dead` of the most recent records, and more than half of them, were dead-lettered.
 
-    Records of the redo topic are not counted: a replay that fails again must not hold up what arrives.
-    While it is open the loop settles one probing batch a minute; one of which at most half is dead closes it.
+    Records of the redo topic are not counted, so that a replay that fails again does not hold up new records.
+    While the breaker is open, the loop settles one probing batch per `probe_every_s`; the breaker closes once at most
+    half of such a batch is dead-lettered.
 
     Args:
-        limits: What is enough.
+        limits: When the breaker opens.
     """
 
     def __init__(self, limits: BreakerLimits) -> None:
@@ -37,7 +38,7 @@ class Breaker:
         self.is_open = False
 
     def observe(self, outcomes: list[Outcome]) -> None:
-        """Take note of a settled batch: of its records from the input topic."""
+        """Count the outcomes of a settled batch; the caller passes only those of records from the input topic."""
         dead = [outcome is Outcome.DEAD_LETTERED for outcome in outcomes]
         if self.is_open and dead and 2 * sum(dead) <= len(dead):
             self._dead.clear()

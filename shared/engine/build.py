@@ -1,4 +1,4 @@
-"""Building the point and the results of an item whose effect is known, out of what its stream supplies."""
+"""Builds the point and the results of an item whose effect is known, from the content that its stream supplies."""
 
 from typing import Any, Generic
 
@@ -21,23 +21,23 @@ from shared.vectorstore.port import VERSION_FIELD
 
 
 class Builder(Generic[ItemT]):
-    """Builds what settling has to write.
+    """Builds the data that settling writes.
 
     Args:
-        stream: Which fields and topics.
-        stages: Supplies content and results.
+        stream: Defines the fields and topics.
+        stages: Supply the content of points, and the results.
     """
 
     def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT]) -> None:
         self._stream, self._stages = stream, stages
 
     def settled(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
-        """Return what became of a record.
+        """Return the outcome of a record, with the point and the results to write for it.
 
         Args:
-            record: As it was read.
-            item: Its event at the end of its way; None if the record was refused.
-            refused: Why it was.
+            record: The record as it was read.
+            item: Its event after all stages; None if the record was refused.
+            refused: Why the record was refused; None if it was not.
         """
         failure = refused if item is None else item.rejected
         if item is None or failure is not None:
@@ -49,8 +49,8 @@ class Builder(Generic[ItemT]):
         return Settled(record, _outcome(item), item.point_id, item.version, point, results)
 
     def _point(self, item: ItemT) -> Point:
-        """Build the point: the stream's content, and by what the engine judges the next version."""
-        law: dict[str, object] = {
+        """Build the point: the stream's content, and the fields from which the engine judges the next version."""
+        engine_fields: dict[str, object] = {
             "tenant_id": item.event.tenant_id,
             self._stream.id_field: item.source_id,
             VERSION_FIELD: item.version,
@@ -58,15 +58,15 @@ class Builder(Generic[ItemT]):
             CONTENT_FIELD: item.content,
         }
         if item.deletes:
-            return Point(item.point_id, item.version, {}, law)
-        law |= self._input_fields(item) | self._published_fields(item)
-        owned = {} if item.stored is None else item.stored.payload
-        law |= {name: owned[name] for name in self._stream.owned_fields if name in owned}
+            return Point(item.point_id, item.version, {}, engine_fields)
+        engine_fields |= self._input_fields(item) | self._published_fields(item)
+        stored = {} if item.stored is None else item.stored.payload
+        engine_fields |= {name: stored[name] for name in self._stream.owned_fields if name in stored}
         content = self._stages.content(item)
         vectors = {
             each.name: item.embedded[each.name].vector for each in self._stream.inputs if each.name in item.embedded
         }
-        return Point(item.point_id, item.version, vectors, {**content.payload, **law}, content.sparse)
+        return Point(item.point_id, item.version, vectors, {**content.payload, **engine_fields}, content.sparse)
 
     def _input_fields(self, item: ItemT) -> dict[str, object]:
         fields: dict[str, object] = {}
@@ -78,7 +78,7 @@ class Builder(Generic[ItemT]):
         return fields
 
     def _published_fields(self, item: ItemT) -> dict[str, object]:
-        """Return what was published last: by this version, or by the one before."""
+        """Return the version that was published last, and its decision: this version, or an earlier one."""
         is_now = item.effect is Effect.ROUTE
         fields: dict[str, object] = {PUBLISHED_FIELD: item.version if is_now else item.published_version}
         if self._stream.decides:

@@ -1,4 +1,4 @@
-"""Gathering a poll batch: until its count, its cost or its wait runs out."""
+"""Gathers a poll batch until it reaches its limit of records, of estimated cost or of waiting time."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from shared.records import Record
 from shared.stream_settings import BatchSettings
 
 IDLE_WAIT_S = 0.25
-"""How long to wait for a first record before returning empty-handed, so that stopping is noticed."""
+"""How long to wait for the first record; then an empty batch is returned, so that a stop is noticed soon."""
 
 
 class Gatherer:
     """Cuts the stream of records into poll batches.
 
     Args:
-        source: Where records come from.
+        source: The source of the records.
         limits: When a batch is full.
         cost: Estimates a record's tokens before it is decoded.
-        clock: For the wait.
-        observer: Told of each batch.
+        clock: Measures the waiting time.
+        observer: Is notified of each batch.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Gatherer:
         self._left: deque[Record] = deque()
 
     def gather(self) -> list[Record]:
-        """Return the next batch; empty when no record came. One record beyond the cost limit is a batch of its own."""
+        """Return the next batch; empty if no record arrived. A record above the cost limit is a batch of its own."""
         batch: list[Record] = []
         tokens = 0
         start_s = self._clock.monotonic_s()

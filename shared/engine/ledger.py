@@ -1,4 +1,4 @@
-"""Ledger messages: what became of each offset of a partition. It must not know how a batch is settled."""
+"""Ledger messages: the outcome of each offset of a partition. This module must not know how a batch is settled."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from schemas.topics import ledger_topic
 from shared.records import Message, Provenance, Settled, TopicPartition, UnreadOffsets
 
 RANGES_AT_ONCE = 5_000
-"""This many ranges take some 300 KB in a ledger message."""
+"""Most ranges in one ledger message, about 300 KB."""
 
 _Log = tuple[TopicPartition, str | None]
-"""A partition of a topic, and the topic's id."""
+"""A partition of a topic, and the id of the topic."""
 
 
 class Ledger:
     """Builds the ledger messages of a stream.
 
     Args:
-        provenance: Who settles: the stream, and the fingerprints that each message carries.
+        provenance: The stream, and the fingerprints of its model and head, which each message carries.
     """
 
     def __init__(self, provenance: Provenance) -> None:
         self._provenance = provenance
 
     def settled(self, settled: Sequence[Settled], now: datetime) -> list[Message]:
-        """Return messages that give the outcome of each offset: one per partition, unless it has very many ranges."""
+        """Return messages with the outcome of each offset: one per partition, or more beyond 5,000 ranges."""
         outcomes: dict[_Log, list[tuple[int, Outcome]]] = defaultdict(list)
         for each in settled:
             outcomes[each.record.topic_partition, each.record.topic_id].append((each.record.offset, each.outcome))
@@ -38,7 +38,7 @@ class Ledger:
         ]
 
     def unread(self, spans: Sequence[UnreadOffsets], now: datetime) -> list[Message]:
-        """Return messages that name the offsets which nobody has read."""
+        """Return messages that list the offsets which were lost before anybody read them."""
         return [
             self._entry((each.topic_partition, each.topic_id), (), (OffsetSpan(first=each.first, last=each.last),), now)
             for each in spans

@@ -1,7 +1,9 @@
-"""The worker's loop: three verbs a turn, and the four lanes of errors.
+"""The worker's loop: each turn gathers, processes and settles one batch, and failures are handled by class.
 
-Rejected records are outcomes and never seen here. `Unavailable` pauses and tries the same batch again. `Fatal` and every
-exception that nobody planned for end the worker. Lost partitions are dropped from the batch in hand.
+- A rejected record is an outcome (`dead_lettered`) and never reaches the loop as an error.
+- `Unavailable` pauses the worker, which then tries the same batch again.
+- `Fatal`, and every unexpected exception, ends the worker.
+- If a partition moves to another worker, its records are dropped from the batch in hand.
 """
 
 import random
@@ -37,12 +39,12 @@ class Stopped(MillraceError):
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """How a worker behaves where things go wrong.
+    """How a worker behaves when something fails.
 
     Attributes:
-        breaker: When most of what arrives is rubbish.
+        breaker: How the worker slows down while most of the records that arrive are invalid.
         backoff: How long to wait between attempts while a dependency is unavailable.
-        random_source: Draws the waits.
+        random_source: Source of random numbers for these waiting times.
     """
 
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
@@ -52,7 +54,7 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Parts(Generic[ItemT]):
-    """What a worker works with: who gathers, processes and settles, and what they have in common."""
+    """The parts of a worker: those that gather, process and settle, and the source and lifecycle that they share."""
 
     source: Source
     gatherer: Gatherer
@@ -65,10 +67,10 @@ class Worker(Generic[ItemT]):
     """Consumes one stream until it is asked to stop.
 
     Args:
-        parts: What it works with.
-        policies: How it behaves where things go wrong.
-        clock: For its waits.
-        observer: Is given the pauses and what was abandoned.
+        parts: The parts of the worker.
+        policies: How it behaves when something fails.
+        clock: Measures its waiting times.
+        observer: Is notified of pauses and of abandoned records.
     """
 
     def __init__(self, parts: Parts[ItemT], policies: Policies, clock: Clock, observer: Observer) -> None:
@@ -82,7 +84,7 @@ class Worker(Generic[ItemT]):
         """Gather, process and settle until asked to stop.
 
         Raises:
-            Fatal: something that waiting cannot mend.
+            Fatal: an error that waiting does not fix.
         """
         self._overlap.start()
         try:
@@ -94,27 +96,27 @@ class Worker(Generic[ItemT]):
                     self._until_available(partial(self._process_and_settle, batch))
                     self._hold_back_if_open()
         except Stopped:
-            log.info("stopped while waiting: what is in hand and not committed will be read again")
+            log.info("stopped while waiting: the records in hand that are not committed will be read again")
         finally:
             self._lifecycle.stop()
             self._source.release()
             self._overlap.stop()
 
     def _gather(self) -> Batch[ItemT] | None:
-        """Take the batch that was gathered and prepared ahead; None if nothing came."""
+        """Return the batch that was gathered and prepared ahead; None if no record has arrived."""
         self._lifecycle.beat("process")
         if self._lifecycle.pause_wanted:
-            self._stand_by()
+            self._wait_for_operator()
         self._until_available(self._report_unread)
         return self._overlap.take(TAKE_WAIT_S)
 
     def _prepare_next(self) -> Batch[ItemT] | None:
-        """Gather and prepare the next batch, on the thread that works ahead."""
+        """Gather and prepare the next batch; this runs on the prepare thread."""
         records = self._gatherer.gather()
         return self._pipeline.prepare(records) if records else None
 
     def _process_and_settle(self, batch: Batch[ItemT]) -> None:
-        """Take a batch as far as it goes; called again after an outage, it goes on where it stood."""
+        """Process and settle a batch. If it is called again after an outage, it continues where it stopped."""
         self._take_in_hand(batch)
         if not batch.entries:
             return
@@ -124,9 +126,10 @@ class Worker(Generic[ItemT]):
         self._breaker.observe([each.outcome for each in batch.settled if each.record.topic != self._redo])
 
     def _take_in_hand(self, batch: Batch[ItemT]) -> None:
-        """Declare a batch to be in hand: from now on a partition that is to go waits for it. Drop what is going already.
+        """Mark a batch as in hand, so that a revocation of its partitions waits for it.
 
-        Once per attempt, before the work: a batch that was declared is finished even if its partition is about to go.
+        Records whose partition is lost or being revoked already are dropped. This is done once per attempt, before the
+        work: a batch in hand is finished even if a revocation of its partition begins.
         """
         before = len(batch.entries)
         batch.keep(self._source.hold(batch.records))
@@ -135,14 +138,14 @@ class Worker(Generic[ItemT]):
             self._pipeline.unblock(batch)
 
     def _report_unread(self) -> None:
-        """Report what the log has lost, before a commit can pass it: what is behind it may be in the batch in hand."""
+        """Write lost offsets to the ledger before a commit passes them: the batch may hold records after them."""
         unread = self._source.unread()
         if unread:
             self._settler.report_unread(unread)
             self._source.reported(unread)
 
     def _until_available(self, work: Callable[[], None]) -> None:
-        """Run the work; while a dependency is unavailable pause, keep polling, back off and run it again."""
+        """Run the work; while a dependency is unavailable, pause, keep polling, back off and run it again."""
         attempt, since_s, dependency = 0, self._clock.monotonic_s(), ""
         while True:
             try:
@@ -173,7 +176,7 @@ class Worker(Generic[ItemT]):
         log.info("resumed", dependency=dependency, paused_s=round(paused_s, 3))
 
     def _hold_back_if_open(self) -> None:
-        """Wait before the next probing batch while most of what arrives is rubbish."""
+        """Wait before the next probing batch while most of the records that arrive are invalid."""
         if not self._breaker.is_open:
             return
         every_s = self._policies.breaker.probe_every_s
@@ -181,8 +184,8 @@ class Worker(Generic[ItemT]):
         with self._holding("breaker", "more than half of the recent records were dead-lettered"):
             self._wait(every_s)
 
-    def _stand_by(self) -> None:
-        """Wait until the operator wants work to go on. Nothing is in hand: every batch taken so far is committed."""
+    def _wait_for_operator(self) -> None:
+        """Wait until the operator resumes the worker. Nothing is in hand: every batch taken so far is committed."""
         log.warning("paused by the operator")
         with self._holding(OPERATOR, f"paused by hand since {self._clock.now():%Y-%m-%dT%H:%M:%SZ}"):
             while self._lifecycle.pause_wanted:
@@ -191,7 +194,7 @@ class Worker(Generic[ItemT]):
 
     @contextmanager
     def _holding(self, part: str, reason: str) -> Iterator[None]:
-        """Fetch nothing, keep polling, and be not ready; a stop meanwhile leaves the reason standing."""
+        """Fetch nothing, keep polling, and be not ready. If the worker stops meanwhile, the reason stays set."""
         self._source.pause()
         self._lifecycle.set_not_ready(part, reason)
         self._observer.paused(part)
@@ -204,7 +207,7 @@ class Worker(Generic[ItemT]):
         self._lifecycle.set_ready(part)
 
     def _wait(self, seconds: float) -> None:
-        """Wait, with heartbeats; stop waiting when asked to stop.
+        """Wait, with heartbeats, unless the worker is asked to stop.
 
         Raises:
             Stopped: the worker was asked to stop.

@@ -1,4 +1,4 @@
-"""Preparing the next batch while one is in hand: a hand-off of exactly one, by a thread of its own."""
+"""Prepares the next batch on a thread of its own while one is in hand, and hands over exactly one at a time."""
 
 import threading
 from collections.abc import Callable
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class Overlap(Generic[T]):
-    """Makes one thing ahead.
+    """Prepares one batch ahead.
 
     Args:
-        make: Called on the thread, again and again; None means that there was nothing to make.
-        beat: Called before each `make`, so that a stuck thread shows.
+        make: Returns the next batch, or None if there is nothing to do; the thread calls it again and again.
+        beat: Called before each `make`, so that a stuck thread is noticed.
     """
 
     def __init__(self, make: Callable[[], T | None], beat: Callable[[], None]) -> None:
@@ -24,14 +24,14 @@ class Overlap(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def take(self, wait_s: float) -> T | None:
-        """Return what was made ahead, which lets the thread make the next; None when nothing came in time.
+        """Return the batch made ahead, after which the thread makes the next; None if nothing is ready in time.
 
         Raises:
-            Exception: whatever `make` raised; the thread has ended then.
+            Exception: the error that `make` raised; the thread has then ended.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._made is not None or self._failure is not None, timeout=wait_s)
@@ -42,7 +42,7 @@ class Overlap(Generic[T]):
             return made
 
     def stop(self) -> None:
-        """End the thread; what it made ahead is dropped."""
+        """End the thread; a batch that it made ahead is dropped."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -56,7 +56,7 @@ class Overlap(Generic[T]):
                 with self._changed:
                     self._made = made
                     self._changed.notify_all()
-        except BaseException as error:  # noqa: BLE001  (raised where it can be handled: in `take`)
+        except BaseException as error:  # noqa: BLE001  (`take` raises it, where it can be handled)
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""From records to settled entries. The law: one outcome per record, in the same order, and no exception for a record.
+"""From records to their outcomes: one outcome per record, in the same order; a bad record never raises an error.
 
-What a stream does differently it supplies as `Stages`; what is the same for all streams is here, and what an event does in
-`snapshots.py`.
+This module holds what is the same for all streams; what differs is supplied by the `Stages` of a stream (`stream.py`).
+The effect of an event, and so whether a version loses, is decided in `snapshots.py`.
 """
 
 import json
@@ -22,12 +22,12 @@ from shared.records import Embedded, Message, Record, Settled
 from shared.vectorstore.port import Collection, Stored, is_unit
 
 WINDOWS_LIMIT = 1 << 20
-"""No input fills so many windows: such a number was written over ours."""
+"""No input fills this many windows: a stored number as high as this was written by another program."""
 
 
 @dataclass(slots=True)
 class Entry(Generic[ItemT]):
-    """A record of a batch in hand and what became of it so far: its event on its way, or why it was refused."""
+    """A record of a batch in hand, with its item or the reason why it was refused, and its outcome once known."""
 
     record: Record
     item: ItemT | None = None
@@ -37,13 +37,13 @@ class Entry(Generic[ItemT]):
 
 @dataclass(slots=True)
 class Batch(Generic[ItemT]):
-    """A poll batch in hand. Kept through an outage: nothing is done twice.
+    """A poll batch in hand. It is kept through an outage, so that no work is done twice.
 
     Attributes:
-        entries: In the order in which their records were read.
-        blocked_by: Set when a record needs a newer worker; the batch waits.
-        outbox: What is still to be delivered, once the points are written; messages of partitions lost since stay in it,
-            since a repeat is harmless.
+        entries: The records with their progress, in the order in which they were read.
+        blocked_by: Set if a record needs a newer worker; the batch then waits.
+        outbox: The messages that are still to be delivered; None until the points are written. If a partition is lost
+            after that, its messages stay in it, because a repeat is harmless.
     """
 
     entries: list[Entry[ItemT]]
@@ -62,16 +62,16 @@ class Batch(Generic[ItemT]):
 
     @property
     def settled(self) -> list[Settled]:
-        """What became of each record, in order; empty until the batch is processed."""
+        """The outcome of each record, in order; empty until the batch is processed."""
         return [entry.settled for entry in self.entries if entry.settled is not None]
 
     @property
     def is_processed(self) -> bool:
-        """Whether it is known what becomes of each record."""
+        """Whether the outcome of every record is known."""
         return all(entry.settled is not None for entry in self.entries)
 
     def keep(self, records: Sequence[Record]) -> None:
-        """Drop what is no longer this worker's; `records` are those that stay."""
+        """Keep the given records, and drop those that this worker no longer owns."""
         kept = {id(record) for record in records}
         self.entries = [entry for entry in self.entries if id(entry.record) in kept]
 
@@ -80,12 +80,12 @@ class Pipeline(Generic[ItemT]):
     """Runs a stream's stages over batches.
 
     Args:
-        stream: What its events are.
-        stages: What it supplies.
-        embedders: By modality.
-        collection: What is stored.
-        clock: For the times of the stages.
-        observer: Is given those, and the conflicts.
+        stream: The descriptor of the stream.
+        stages: The stages that the stream supplies.
+        embedders: The embedders, by the name of their modality.
+        collection: The stored points.
+        clock: Measures how long each stage takes.
+        observer: Is notified of these durations and of version conflicts.
     """
 
     def __init__(
@@ -108,16 +108,16 @@ class Pipeline(Generic[ItemT]):
         return self._stream.name
 
     def reach_store(self) -> None:
-        """Ask the store for nothing, before there is anything to ask it for.
+        """Send the store an empty query, to find out whether it can be used before the first record is read.
 
         Raises:
             Unavailable: the store cannot be read.
-            Fatal: it is not fit for this worker.
+            Fatal: the store cannot be used by this worker.
         """
         self._collection.versions([])
 
     def prepare(self, records: Sequence[Record]) -> Batch[ItemT]:
-        """Decode and validate, without the store or the device: this runs while the batch before is in hand."""
+        """Decode and validate, without the store or the device: this runs while the previous batch is in hand."""
         batch: Batch[ItemT] = Batch([Entry(record) for record in records])
         with self._stopwatch.time("decode", len(records)):
             for entry in batch.entries:
@@ -130,8 +130,8 @@ class Pipeline(Generic[ItemT]):
                     break
         with self._stopwatch.time("prepare", len(records)):
             for item in batch.items:
-                said = item.event.model_dump(mode="json", exclude={"event_id"})
-                item.content = content_digest(json.dumps(said, sort_keys=True).encode())
+                fields = item.event.model_dump(mode="json", exclude={"event_id"})
+                item.content = content_digest(json.dumps(fields, sort_keys=True).encode())
             self._stages.prepare(batch.items)
             for item in batch.items:
                 item.digests = {
@@ -142,17 +142,20 @@ class Pipeline(Generic[ItemT]):
         return batch
 
     def unblock(self, batch: Batch[ItemT]) -> None:
-        """Decode again what a newer record held up: it may be another worker's by now."""
+        """Prepare again a batch that a newer record blocked: that record may belong to another worker by now."""
         if batch.blocked_by is not None:
             again = self.prepare(batch.records)
             batch.entries, batch.blocked_by = again.entries, again.blocked_by
 
     def process(self, batch: Batch[ItemT]) -> None:
-        """Find out what becomes of each record.
+        """Determine the outcome of each record: look up, judge the effect, embed, decide, build.
+
+        Before anything is written, a version can lose in `effect_of`, to a stored one, and in `keep_newest`, to another
+        one in this batch.
 
         Raises:
-            Unavailable: the store cannot be read, or a record needs a newer worker; call again, vectors are kept.
-            Fatal: the device is dead.
+            Unavailable: the store cannot be read, or a record needs a newer worker; call again, the vectors are kept.
+            Fatal: the device has failed.
         """
         if batch.blocked_by is not None:
             raise batch.blocked_by
@@ -179,15 +182,15 @@ class Pipeline(Generic[ItemT]):
             item.stored = stored.get(item.point_id)
 
     def _embed(self, items: Sequence[ItemT]) -> None:
-        """Take vectors over from the store where an input is unchanged, and embed the rest, each model in one call."""
-        wanted: dict[str, list[tuple[ItemT, str]]] = {each.modality.name: [] for each in self._stream.inputs}
+        """Reuse the stored vectors of unchanged inputs, and embed the other inputs with one call per model."""
+        to_embed: dict[str, list[tuple[ItemT, str]]] = {each.modality.name: [] for each in self._stream.inputs}
         for item in items:
             if item.stored is not None:
-                _take_over(item, item.stored, self._stream.inputs)
+                _reuse_vectors(item, item.stored, self._stream.inputs)
             for each in self._stream.inputs:
                 if each.name in item.inputs and each.name not in item.embedded:
-                    wanted[each.modality.name].append((item, each.name))
-        for modality, pairs in wanted.items():
+                    to_embed[each.modality.name].append((item, each.name))
+        for modality, pairs in to_embed.items():
             answers = self._embedders[modality].embed([item.inputs[name] for item, name in pairs])
             for (item, name), answer in zip(pairs, answers, strict=True):
                 if isinstance(answer, Rejected):
@@ -202,12 +205,15 @@ class Pipeline(Generic[ItemT]):
 
 
 def content_digest(content: bytes) -> str:
-    """Return SHA-256, in hex."""
+    """Return the SHA-256 of the content, in hex."""
     return sha256(content).hexdigest()
 
 
-def _take_over(item: Item[Any], stored: Stored, inputs: Sequence[Input]) -> None:
-    """Take over the stored vectors of inputs that have not changed since, unless one was spoilt or is kept too coarsely."""
+def _reuse_vectors(item: Item[Any], stored: Stored, inputs: Sequence[Input]) -> None:
+    """Reuse the stored vectors of unchanged inputs, except a vector that is damaged or stored too imprecisely.
+
+    If this very version is stored, its vectors are reused even if the inputs differ.
+    """
     for each in inputs:
         vector = stored.vectors.get(each.name)
         if vector is None or each.name not in item.inputs or not is_unit(vector):

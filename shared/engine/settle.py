@@ -1,4 +1,7 @@
-"""Settling a batch: the order of durable effects, in one function. `docs/delivery.md` says what the order promises."""
+"""Settles a batch. `Settler.settle` is the one place that defines the order of durable effects.
+
+`docs/delivery.md` states what this order promises, and what a crash after each step costs.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -39,15 +42,25 @@ class Settler:
         self._stopwatch = Stopwatch(clock, observer)
 
     def settle(self, batch: Batch[ItemT]) -> bool:
-        """Write, look again, publish, commit, tell.
+        """Make a batch durable in six steps, in this order and no other.
+
+        1. Upsert: write the points; each replaces only an older one.
+        2. Look again: read what is stored now. Items for which a newer version is stored are superseded. After that,
+           records that another worker owns by now are dropped.
+        3. Produce: hand the results, dead letters and ledger messages to the broker's client.
+        4. Flush: wait until every delivery is confirmed.
+        5. Commit the offsets.
+        6. Notify the observers.
+
+        A call after a failure in steps 3 to 6 does not repeat steps 1 and 2.
 
         Returns:
-            False where another worker's write of the same version stands: nothing was published, and the batch is to be
-            processed again, for what that worker decided is in the store now.
+            False if another worker's write of the same version is stored. Then nothing was published, and the batch
+            must be processed again, because the store now holds the decision of that worker.
 
         Raises:
             Unavailable: the store or the broker is down; call again with the same batch.
-            Fatal: nothing that waiting could mend.
+            Fatal: an error that waiting does not fix.
         """
         records = len(batch.entries)
         if batch.outbox is None:
@@ -77,7 +90,7 @@ class Settler:
         return True
 
     def report_unread(self, spans: Sequence[UnreadOffsets]) -> None:
-        """Write to the ledger what the log had lost before anybody read it. Safe to call again.
+        """Write to the ledger the offsets that the log lost before anybody read them. Safe to call again.
 
         Raises:
             Unavailable: the broker is down; call again with the same spans.
@@ -85,17 +98,17 @@ class Settler:
         self._sink.produce(self._ledger.unread(spans, self._clock.now()))
         undelivered = self._sink.flush()
         if undelivered:
-            raise Unavailable("broker", f"what was lost unread could not be reported: {self._sink.last_error}")
+            raise Unavailable("broker", f"the offsets lost unread could not be reported: {self._sink.last_error}")
         self._observer.unread_lost(sum(span.count for span in spans))
 
     def _standing(self, settled: Sequence[Settled]) -> Standing:
-        """Read what is now stored of these points."""
+        """Read which version and content of these points is stored now."""
         return self._collection.read_back(
             {each.point_id for each in settled if each.point_id is not None}, STANDING_FIELDS
         )
 
     def _drop_lost(self, batch: Batch[ItemT]) -> None:
-        """Ask for the leases again: what another worker owns by now is that worker's to publish."""
+        """Drop the records that another worker owns by now: that worker publishes their results."""
         before = len(batch.records)
         batch.keep(self._source.ours(batch.records))
         if len(batch.records) < before:
@@ -125,7 +138,7 @@ class Settler:
 
 
 def _look_again(batch: Batch[ItemT], standing: Standing) -> None:
-    """Mark what is older than what is now stored as superseded; its results are not published.
+    """Supersede the items for which a newer version is stored now; their results are not published.
 
     Raises:
         Unavailable: a write did not take effect.
@@ -136,6 +149,6 @@ def _look_again(batch: Batch[ItemT], standing: Standing) -> None:
 
 
 def _log_dead_letter(record: Record, failure: Rejected) -> None:
-    """Say where and why; the field's name and the detail may hold the record's own words and stay in its headers."""
+    """Log position and reason only: field name and detail may quote the record, so they stay in the headers."""
     where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     log.warning("dead-lettered", reason=failure.reason.value, stage=failure.stage, **where)

@@ -1,6 +1,12 @@
-"""The law of snapshots: what an event does, given what is stored. It is the same for every stream, and stands only here.
+"""The rules for snapshots: what effect an event has, given what is stored. They are the same for every stream.
 
-An event is a snapshot of a whole item as of its version, so the newest alone is enough. `docs/delivery.md` has the table.
+An event is a snapshot of a whole item as of its version, so the newest version alone is enough; `docs/delivery.md` has
+the table of effects. Whether a version loses is decided only in this file, in this order:
+
+- `effect_of`, before the write: a newer version is stored, or other content of the same version;
+- `keep_newest`, before the write: the batch in hand holds a newer version, or the same version earlier;
+- `is_preceded`, after the write: another worker has stored the same version first, so the batch is processed again;
+- `is_overtaken`, after the write: another worker has stored a newer version.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,54 +25,54 @@ from shared.records import Embedded, Record, Settled
 from shared.vectorstore.port import VERSION_FIELD, Stored, is_version
 
 CONTENT_FIELD = "content_digest"
-"""The payload field that keeps `Item.content`."""
+"""The payload field that holds `Item.content`."""
 
 PUBLISHED_FIELD = "decided_version"
-"""The payload field that keeps the version whose result was the last to be published, or was about to be."""
+"""The payload field that holds the version whose result was published last, or was about to be published."""
 
 DECISION_FIELD = "decision"
-"""The payload field that keeps what that result says."""
+"""The payload field that holds the decision of that result."""
 
 STANDING_FIELDS = (VERSION_FIELD, CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
-"""What is read again after a write: which version stands, and whose write of it."""
+"""The fields that are read again after a write: they show which version is stored, and with what content."""
 
 Standing = Mapping[UUID, Mapping[str, object]]
-"""Those fields of the points that are stored."""
+"""These fields of the stored points, by point id."""
 
 EventT = TypeVar("EventT", bound=Event)
 MOMENT: TypeAdapter[datetime] = TypeAdapter(UtcDatetime)
 
 
 class Effect(StrEnum):
-    """What an event does, given what is stored."""
+    """The effect of an event, given what is stored."""
 
     ROUTE = "route"
     """The point is written and the results are published."""
 
     INDEX = "index"
-    """The point is written; there is nothing to publish."""
+    """The point is written; nothing is published."""
 
     DELETE = "delete"
     """A tombstone is written."""
 
     SUPERSEDE = "supersede"
-    """Nothing is written or published: something newer, or another content of this version, came first."""
+    """Nothing is written or published: a newer version, or other content of this version, came first."""
 
     REPEAT = "repeat"
-    """The point is stored already; a result that a crash may have kept from being published is published again."""
+    """The point is stored already; its result, if any, is published again, because a crash may have prevented that."""
 
 
 class Asks(StrEnum):
     """Whether an event asks for a result."""
 
     ALWAYS = "always"
-    """A result is published for it, whatever was published before."""
+    """A result is published, whatever was published before."""
 
     IF_CHANGED = "if_changed"
-    """One is published where an input that decides has changed, or where nothing was published so far."""
+    """A result is published if an input that decides has changed, or if nothing has been published yet."""
 
     NEVER = "never"
-    """There is nothing to publish."""
+    """No result is published."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,19 +80,19 @@ class Item(Generic[EventT]):
     """An event on its way through the pipeline. A stream adds its own fields.
 
     Attributes:
-        record: What it was decoded from.
-        event: As it came; from the stage `prepare` on, as it is kept.
+        record: The record that it was decoded from.
+        event: The event as it arrived; from the stage `prepare` on, as it is stored.
         source_id: The item's id in the source system.
-        point_id: Where it is stored.
-        content: Digest of all that this version says; the stored point keeps it.
-        asks: Whether the event asks for a result, as its stream says.
-        inputs: What is to be embedded, by the name of its vector.
-        digests: SHA-256 of each input, in hex.
-        embedded: The vectors, by name.
-        decision: What was decided; None of a stream that decides nothing.
-        stored: What the store held of this id when the batch was looked up.
-        effect: What the event does; set right after the lookup, for as long as `stored` holds.
-        rejected: Set by a stage that found the item to be poison.
+        point_id: The id of its point.
+        content: Digest of everything that this version states; the stored point holds it.
+        asks: Whether the event asks for a result; the stream defines this.
+        inputs: The inputs to embed, by the name of the vector.
+        digests: SHA-256 of each input, in hex, by the same names.
+        embedded: The vectors, by the same names.
+        decision: The decision; always None in a stream that decides nothing.
+        stored: The point that was stored under this id when the batch was looked up; None if there was no point.
+        effect: The effect of the event; set right after each lookup, and valid as long as `stored` is.
+        rejected: Why the item cannot be processed; set by the stage that found this out.
     """
 
     record: Record
@@ -115,29 +121,29 @@ class Item(Generic[EventT]):
 
     @property
     def is_live(self) -> bool:
-        """Whether the item still has an effect."""
+        """Whether the item is neither rejected nor superseded."""
         return self.rejected is None and self.effect is not Effect.SUPERSEDE
 
     @property
     def is_repeat(self) -> bool:
-        """Whether this version's effects are stored already, so that its results are published again, not made again.
+        """Whether this version's effects are stored already, so that its stored result is published, not a new one.
 
-        Either it is the stored version, or the stored one is newer but published nothing: then the result of this version
-        is the item's latest, and a crash may have kept it from being published.
+        Either this is the stored version, or the stored version is newer but published nothing: then the result of this
+        version is the item's latest result, and a crash may have prevented its publication.
         """
         stored = self.stored
         return stored is not None and self.version in (stored.version, self.published_version)
 
     @property
     def published_version(self) -> int | None:
-        """The version that was published last, as the stored point says; None also if what it says cannot be."""
+        """The version that was published last, according to the stored point; None if absent or not valid there."""
         stored = self.stored
         found = None if stored is None else stored.payload.get(PUBLISHED_FIELD)
         return found if stored is not None and is_version(found) and found <= stored.version else None
 
     @property
     def is_published(self) -> bool:
-        """Whether this version is the last to have been published, so that a repeat publishes it again."""
+        """Whether this version is the one that was published last, so that a repeat publishes it again."""
         return not self.deletes and self.published_version == self.version
 
     @property
@@ -147,16 +153,16 @@ class Item(Generic[EventT]):
 
     @property
     def is_conflict(self) -> bool:
-        """Whether this very version is stored already, with other content: the first has won."""
+        """Whether this version is stored already with other content: the one stored first has won."""
         stored = self.stored
         if stored is None or stored.version != self.version:
             return False
         content = stored.payload.get(CONTENT_FIELD)
-        return isinstance(content, str) and content != self.content  # another program may have written over it
+        return isinstance(content, str) and content != self.content  # another program may have overwritten it
 
     @property
     def stored_decision(self) -> Decision | None:
-        """The decision that is stored; None also if another program has written over it."""
+        """The stored decision; None if absent, or if another program has overwritten it."""
         stored: Any = None if self.stored is None else self.stored.payload.get(DECISION_FIELD)
         try:
             return None if stored is None else Decision.model_validate(stored, strict=False)
@@ -165,14 +171,14 @@ class Item(Generic[EventT]):
 
     @property
     def previous_queue(self) -> str | None:
-        """The queue of the earlier result, if there was one."""
+        """The queue of the earlier result; None if absent."""
         stored = None if self.stored is None else self.stored.payload.get(DECISION_FIELD)
         queue = stored.get("queue") if isinstance(stored, dict) else None
         return queue if isinstance(queue, str) else None
 
     @property
     def occurred_at(self) -> datetime:
-        """When the event happened; of a conflicting version, when the first one says, which has won."""
+        """When the event happened; for a conflicting version, the time that is stored, because that event has won."""
         if self.is_conflict and self.stored is not None:
             try:
                 return MOMENT.validate_python(self.stored.payload.get("occurred_at"))
@@ -186,12 +192,12 @@ ItemT = TypeVar("ItemT", bound=Item[Any])
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the law leaves to a stream.
+    """The part of the rules that each stream defines.
 
     Attributes:
-        deciding: The inputs that its results depend on: another result is asked for where one of them has changed.
-        decides: Whether its results carry a decision: then one that is stored and valid says that something was published,
-            and else the version that was.
+        deciding: Names of the inputs on which results depend: if one of them changes, a new result is needed.
+        decides: Whether results carry a decision. If they do, a valid stored decision shows that a result was published;
+            if they do not, a valid version in `PUBLISHED_FIELD` shows it.
     """
 
     deciding: tuple[str, ...]
@@ -199,11 +205,14 @@ class Rules:
 
 
 def effect_of(item: Item[Any], rules: Rules) -> Effect:
-    """Return what an event does, given what is stored of its id.
+    """Return the effect of an event, given the point that is stored under its id.
+
+    A version loses here against a newer stored version, and against other content of the same version that was stored
+    first. If its result is the last one that was published, it is a repeat instead.
 
     Args:
-        item: The event, its digests taken and what is stored looked up.
-        rules: The stream's.
+        item: The event, with its digests and the result of the lookup.
+        rules: The rules that its stream defines.
     """
     stored = item.stored
     if stored is not None:
@@ -215,31 +224,34 @@ def effect_of(item: Item[Any], rules: Rules) -> Effect:
     if asks is Asks.NEVER:
         return Effect.DELETE if item.deletes else Effect.INDEX
     if asks is Asks.IF_CHANGED and stored is not None:
-        return Effect.ROUTE if _is_news(item, stored, rules) else Effect.INDEX
+        return Effect.ROUTE if _needs_new_result(item, stored, rules) else Effect.INDEX
     return Effect.ROUTE
 
 
-def _is_news(item: Item[Any], stored: Stored, rules: Rules) -> bool:
-    """Whether nothing was published yet, or an input that decides is another than the one that is stored."""
+def _needs_new_result(item: Item[Any], stored: Stored, rules: Rules) -> bool:
+    """Return whether nothing has been published yet, or an input that decides differs from the stored one."""
     is_new = item.stored_decision is None if rules.decides else item.published_version is None
     return is_new or any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.deciding)
 
 
 def digest_field(name: str) -> str:
-    """Return the payload field that keeps the digest of an input."""
+    """Return the payload field that holds the digest of an input."""
     return f"{name}_digest"
 
 
 def windows_field(name: str) -> str:
-    """Return the payload field that keeps how many windows of the model an input that decides has filled."""
+    """Return the payload field that holds the number of model windows that an input filled, if it decides."""
     return f"{name}_windows"
 
 
 def keep_newest(items: Sequence[Item[Any]]) -> int:
-    """Of several versions of one id in a batch, leave the newest that is not poison; of equal ones, the first.
+    """Keep the newest version of each id in a batch, the first of equal ones, and supersede the other versions.
 
-    Only one of an id may be written at once: which of two would win depends on the store. Repeats write nothing, and each
-    keeps its own result. Returns how many had the version of another but not its content.
+    Only one version of an id may be written at once: which of two would win depends on the store. Rejected items do not
+    count. Repeats do not either: they write nothing, and each keeps its own result.
+
+    Returns:
+        The number of superseded items that have the winner's version but other content.
     """
     newest: dict[UUID, Item[Any]] = {}
     writers = [item for item in items if item.is_live and not item.is_repeat]
@@ -256,9 +268,9 @@ def keep_newest(items: Sequence[Item[Any]]) -> int:
 
 
 def is_preceded(settled: Settled, standing: Standing) -> bool:
-    """Whether another worker has written this version first, with other content or another decision.
+    """Return whether another worker has stored this version first, with other content or another decision.
 
-    The guard lets the first write of a version stand, so what stands is what everybody publishes.
+    The guard of the store keeps the first write of a version, and every worker publishes what that write stored.
     """
     stored = standing.get(settled.point_id) if settled.point_id is not None else None
     if stored is None or settled.point is None or stored.get(VERSION_FIELD) != settled.version:
@@ -269,25 +281,27 @@ def is_preceded(settled: Settled, standing: Standing) -> bool:
 
 
 def is_overtaken(settled: Settled, standing: Standing) -> bool:
-    """Whether something newer is stored now, and this result is not the item's latest all the same.
+    """Return whether this version loses after its write, because a newer version is stored now.
+
+    It does not lose if the newer version published nothing: then this result is still the item's latest.
 
     Raises:
-        Unavailable: a write did not take effect; it lost a race for an id that was new to both, and is made again.
+        Unavailable: a write did not take effect: it lost a race for an id that was new to both workers. It is repeated.
     """
     if settled.point_id is None or settled.version is None:
         return False
     stored = standing.get(settled.point_id, {})
     version = stored.get(VERSION_FIELD)
     if not isinstance(version, int) or version < settled.version:
-        where = f"point {settled.point_id} holds version {version} after {settled.version} was written"
-        raise Unavailable("store", where)
-    # What is newer may have published nothing: then this result is the latest all the same.
-    still_owed = bool(settled.results) and stored.get(PUBLISHED_FIELD) == settled.version
-    return version > settled.version and not still_owed
+        detail = f"point {settled.point_id} holds version {version} after version {settled.version} was written"
+        raise Unavailable("store", detail)
+    # The newer version may have published nothing: then this result is still the item's latest.
+    still_latest = bool(settled.results) and stored.get(PUBLISHED_FIELD) == settled.version
+    return version > settled.version and not still_latest
 
 
 def _comparable(value: Any) -> Any:
-    """Return a value with its numbers rounded as they are published: a store may change the last bit of one."""
+    """Return a value with its numbers rounded as they are published, because a store may change the last bit of one."""
     if isinstance(value, float):
         return rounded(value)
     if isinstance(value, dict):

@@ -1,6 +1,8 @@
-"""The descriptor of a stream: what topics, commands, audit, dead letters and wiring ask, and what the engine is given.
+"""What a new stream must write: its descriptor, a `Stream`, and its `Stages`.
 
-Nothing in `shared` knows a stream by name; `millrace/streams.py` lists those that exist.
+Topics, commands, audit, dead letters and wiring read the descriptor; the engine calls the stages. Nothing in `shared`
+knows a stream by name; `millrace/streams.py` lists the existing streams. `workers/tickets` is an example, and
+`tests/support/notes.py` a small one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,12 +33,12 @@ SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Something that a stream has embedded; the vector has its name.
+    """An input: a part of an event that is embedded.
 
     Attributes:
-        name: Of the vector, and with `_digest` behind it of the payload field that keeps its digest.
-        modality: What it is; the stream's model of that modality embeds it.
-        decides: Whether results depend on it; the number of model windows that it filled is stored too.
+        name: The name of its vector; followed by `_digest`, the name of the payload field that holds its digest.
+        modality: The kind of input; the stream's model of that modality embeds it.
+        decides: Whether results depend on it. If so, the number of model windows that it filled is stored too.
     """
 
     name: str
@@ -46,10 +48,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a stream stores of a snapshot, beside what the engine does.
+    """What a stream stores of a snapshot, in addition to the fields that the engine stores.
 
     Attributes:
-        payload: Fields as JSON has them.
+        payload: Payload fields with JSON values.
         sparse: Sparse vectors by name.
     """
 
@@ -59,14 +61,14 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What wiring gives to a stream's stages.
+    """What wiring passes to the stages of a stream.
 
     Attributes:
-        collection: Where the stream's points are.
-        decider: Decides by the stream's head and policy.
+        collection: The collection with the stream's points.
+        decider: Decides with the stream's head and policy.
         preparation: How texts are prepared for its text model.
-        customer_key: Key of the digests that take the place of customers' ids.
-        search: How similar solved items are looked for.
+        customer_key: Key of the digests that replace customers' ids.
+        search: Settings of the search for similar solved items.
         model: Fingerprint of its model, as results state it.
     """
 
@@ -81,20 +83,20 @@ class Resources:
 class Stages(Protocol[SomeItemT]):
     """What a stream supplies to the pipeline of a worker.
 
-    `prepare` is called on the thread that prepares the next batch, and once more on the thread that processes where a
-    record that needed a newer worker has gone to another one: it must be safe on both at once. The others are called on the
-    thread that processes, one after the other. What they raise beyond the errors named here ends the worker.
+    `prepare` is called on the prepare thread. It is called again on the worker thread if a record that needed a newer
+    worker has moved to another worker, so it must be safe on both threads at once. The other methods are called on the
+    worker thread, one after the other. Any error that is not named here ends the worker.
     """
 
     def prepare(self, items: Sequence[SomeItemT]) -> None:
-        """Say what is to be embedded (`item.inputs`), and put what is kept in the place of `item.event`.
+        """Set `item.inputs`, the inputs to embed, and replace `item.event` by the event as it is stored.
 
-        It uses the CPU alone, waits for nothing and raises nothing.
+        It uses only the CPU, waits for nothing and raises nothing.
         """
         ...
 
     def decide(self, items: Sequence[SomeItemT]) -> None:
-        """Find out what the results of these items say; each has its vectors, and a repeat has its decision.
+        """Determine the results of these items; each item has its vectors, and a repeat has its stored decision.
 
         It may wait for the store.
 
@@ -104,25 +106,25 @@ class Stages(Protocol[SomeItemT]):
         ...
 
     def content(self, item: SomeItemT) -> Content:
-        """Return what is stored of a snapshot. It waits for nothing and raises nothing."""
+        """Return the content to store of a snapshot. It waits for nothing and raises nothing."""
         ...
 
     def results(self, item: SomeItemT, origin: Origin) -> Sequence[tuple[str, Frozen]]:
-        """Return what is published, and each on which topic. It waits for nothing and raises nothing."""
+        """Return the results to publish, each with its topic. It waits for nothing and raises nothing."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a published result says of itself.
+    """What the audit compares of a published result.
 
     Attributes:
-        tenant_id: Whose item it is about.
-        source_id: Which item.
-        version: Which version of it.
-        origin: The record that it was made for.
-        says: Its decision, or of a stream that decides nothing all but its origin; as JSON. Two results of one version say
-            the same.
+        tenant_id: The tenant of the item.
+        source_id: The item's id in the source system.
+        version: The version of the item.
+        origin: The record that the result belongs to.
+        says: The decision as JSON; in a stream that decides nothing, the whole result except its origin. It is the same
+            in all results of one version.
     """
 
     tenant_id: str
@@ -134,30 +136,30 @@ class Published:
 
 @dataclass(frozen=True)
 class Stream(Generic[EventT, ItemT]):
-    """A stream.
+    """The descriptor of a stream.
 
     Attributes:
-        name: As commands, topics and collections have it.
+        name: The name that commands, topics and collections use.
         id_field: The field of events, points and results that holds the source id.
-        events: The schema of the input.
+        events: The schema of the input events.
         snapshot: The schema of an event that is not a deletion.
         payload: The schema of a stored snapshot.
-        tombstone: The schema of a deleted item.
-        result: The schema of the first of `result_topics`, which the audit compares with the points.
-        result_topics: Where results go.
-        item: What an event becomes on its way; every field beyond `Item`'s has a default.
-        inputs: What is embedded, in the order of the vectors; neighbours are compared by the first that decides.
-        asks: Whether an event asks for a result; it is not asked about deletions, which never do.
+        tombstone: The schema of a stored deletion.
+        result: The schema of messages in the first of `result_topics`, which the audit compares with the points.
+        result_topics: The topics on which results are published.
+        item: The class of the stream's items; each field that it adds to `Item` has a default.
+        inputs: The inputs, in the order of the vectors; neighbours are compared by the first one that decides.
+        asks: Returns whether an event asks for a result; not called for deletions, which never ask for one.
         decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
-        cost_unit: Of `cost`, such as `tokens`.
-        stages: Makes the stages of a worker from what wiring gives.
-        owned_fields: Payload fields that belong to people. The lookup carries them over: neither a later snapshot nor a
-            replay undoes them; a deletion does.
-        indexes: Payload fields that filters use.
-        sparse: Names of the sparse vectors that its stages give.
-        conditions: The most conditions that a filter of its searches has.
-        variants: What the collection depends on beside the models, as names: another one is another collection.
+        cost_unit: The unit of `cost`, such as `tokens`.
+        stages: Creates the stages of a worker from the resources that wiring passes.
+        owned_fields: Payload fields that people edit. The engine carries them over from the stored point: neither a
+            later snapshot nor a replay removes them, but a deletion does.
+        indexes: Payload fields that filters use, each with the kind of its index.
+        sparse: Names of the sparse vectors that its stages return.
+        conditions: The highest number of conditions in a filter of its searches.
+        variants: Names of what the collection depends on besides the models: another name means another collection.
     """
 
     name: str
@@ -182,39 +184,39 @@ class Stream(Generic[EventT, ItemT]):
     variants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that neighbours can be compared.
+        """Check that an input decides, because neighbours are compared by it.
 
         Raises:
             ValueError: no input decides.
         """
         if not self.rules.deciding:
-            raise ValueError(f"stream {self.name}: at least one input decides")
+            raise ValueError(f"stream {self.name}: at least one input must decide; set decides=True on it")
 
     @cached_property
     def points(self) -> PointSchema:
-        """What its points hold."""
+        """The schema of its points."""
         return PointSchema(self.name, self.id_field, self.payload, self.tombstone)
 
     @property
     def rules(self) -> Rules:
-        """What the law of snapshots leaves to this stream."""
+        """What this stream defines of the rules for snapshots."""
         return Rules(tuple(each.name for each in self.inputs if each.decides), self.decides)
 
     @property
     def result_topic(self) -> str:
-        """The topic of the results that the audit compares."""
+        """The topic whose results the audit compares with the points."""
         return self.result_topics[0]
 
     def topics(self, partitions: int | None = None) -> tuple[Topic, ...]:
-        """Return every topic, the input first; `partitions` stands in place of the usual number."""
+        """Return every topic, the input first; `partitions` replaces the default number of partitions."""
         return topics_of(self.name, f"tenant_id:{self.id_field}", self.result_topics, partitions)
 
     def collection(self, cards: Sequence[ModelCard], dimensions: Mapping[str, int]) -> CollectionSpec:
-        """Return the collection under some models; `dimensions` are the lengths of their vectors, by modality."""
+        """Return the collection for the given models; `dimensions` are the lengths of their vectors, by modality."""
         return self.spec(collection_name(self.name, cards, *self.variants), dimensions)
 
     def spec(self, name: str, dimensions: Mapping[str, int]) -> CollectionSpec:
-        """Return the collection under a given name."""
+        """Return the collection with a given name; `dimensions` are the lengths of the vectors, by modality."""
         return CollectionSpec(
             alias=self.name,
             name=name,
@@ -229,7 +231,7 @@ class Stream(Generic[EventT, ItemT]):
         return str(getattr(event, self.id_field))
 
     def key(self, event: Event) -> bytes:
-        """Return the key under which every event of an item travels."""
+        """Return the message key that all events of an item have."""
         return f"{event.tenant_id}:{self.source_id(event)}".encode()
 
     def point_id(self, tenant_id: str, source_id: str) -> UUID:
@@ -237,28 +239,28 @@ class Stream(Generic[EventT, ItemT]):
         return point_id(tenant_id, self.name, source_id)
 
     def read_result(self, value: bytes | None) -> Published:
-        """Read a message of the first result topic.
+        """Parse a message of the first result topic.
 
         Raises:
-            ValueError: it is not a result of this stream.
+            ValueError: the message is not a result of this stream.
         """
         result: Any = self.result.model_validate_json(value or b"")
         says = result.decision.model_dump_json() if self.decides else result.model_dump_json(exclude={"source"})
         return Published(result.tenant_id, self.source_id(result), result.event_version, result.source, says)
 
     def decode(self, record: Record) -> ItemT:
-        """Validate a record.
+        """Validate a record and return its item.
 
         Raises:
-            Rejected: the record is bad; the error names the field and the reason.
-            NewerSchema: the record is newer than this worker.
+            Rejected: the record is not valid; the error names the field and the reason.
+            NewerSchema: the record has a newer schema version than this worker supports.
         """
         if record.unreadable is not None:
             raise _unreadable(record.unreadable)
         event = decode_event(record.value, self.events)
         source_id: str = getattr(event, self.id_field)
         if record.key != f"{event.tenant_id}:{source_id}".encode():
-            found = "the record has no key" if record.key is None else "the key is another"
+            found = "the record has no key" if record.key is None else "the record has another key"
             expected = f"expected tenant_id:{self.id_field} of the value"
             raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}; {found}")
         return self.item(
@@ -271,8 +273,10 @@ class Stream(Generic[EventT, ItemT]):
 
 
 def _unreadable(part: str) -> Rejected:
-    """Return why a record is refused of which the client could not read a part."""
+    """Return the rejection of a record of which the client could not read the value or the headers."""
     if part == "value":
-        why = "its batch is damaged, or takes more than 100 MB decompressed"
+        why = "its batch is damaged, or is larger than 100 MB when decompressed"
         return Rejected(FailureReason.UNREADABLE, "value", why)
-    return Rejected(FailureReason.INVALID_UTF8, "headers", "a header's name is not UTF-8, so none could be read")
+    return Rejected(
+        FailureReason.INVALID_UTF8, "headers", "the name of a header is not UTF-8, so no header could be read"
+    )

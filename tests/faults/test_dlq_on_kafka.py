@@ -63,7 +63,7 @@ class Queue:
         """Run a replay, and return whether it warned that its group has no position."""
         ended, _, err = self._main(["millrace", "dlq", *self._given(arguments)])
         assert ended == 0, err
-        return "has no position: from the oldest letter" in err
+        return "has no position: starting with the oldest dead letter" in err
 
     def reported(self, *arguments: str) -> Any:
         """Run a command and return the JSON object it printed; a worker of this process may have logged beside it."""
@@ -321,12 +321,12 @@ def test_purged_dead_letters_are_deleted_and_the_audit_knows(queue: Queue, tmp_p
     queue.send(["POISON" if n < 20 else "fine" for n in range(60)])
     with queue.working(tmp_path, store, FakeModel(), seen):
         seen.wait_settled(60)
-    assert "20 letters would be deleted" in queue.run("purge", "--all", "--dry-run")
+    assert "20 dead letters would be deleted" in queue.run("purge", "--all", "--dry-run")
     assert "give --yes" in queue.run("purge", "--all", code=2)
-    assert "0 letters were deleted" in queue.run("purge", "--until", "1h", "--yes")
+    assert "0 dead letters were deleted" in queue.run("purge", "--until", "1h", "--yes")
     assert "either --until TIME or --all" in queue.run("purge", code=2)
     assert len(queue.held(queue.kind.dlq)) == 20
-    assert "20 letters were deleted" in queue.run("purge", "--all", "--yes")
+    assert "20 dead letters were deleted" in queue.run("purge", "--all", "--yes")
     assert queue.held(queue.kind.dlq) == []
     assert queue.reported("replay", "--json")["replayed"] == 0
     findings = queue.audit(store)

@@ -98,7 +98,7 @@ def test_records_removed_while_no_worker_ran_are_lost_and_reported(own_kafka: Ka
     assert [(span.first, span.last) for entry in entries for span in entry.unread] == [(40, 69)]
     after = audited(own_kafka)
     assert (after.unread_lost, after.clean, after.missing, after.pending) == (30, False, 0, 0)
-    assert after.examples["unread_lost"] == ["tickets/0: 30 offsets from 40 on were gone before anybody had read them"]
+    assert after.examples["unread_lost"] == ["tickets/0: 30 offsets from 40 on were lost before anybody had read them"]
 
 
 def test_records_removed_while_a_worker_waits_are_lost_and_reported(own_kafka: KafkaServer, tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_a_stale_point_is_stale(world: World) -> None:
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"stale": 1}
-    assert findings.examples["stale"] == [f"point {one} holds version 1, 2 was settled"]
+    assert findings.examples["stale"] == [f"point {one} holds version 1, but version 2 was settled"]
 
 
 def test_a_point_newer_than_the_settled_version_is_no_finding(world: World) -> None:

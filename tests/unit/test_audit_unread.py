@@ -43,7 +43,7 @@ def test_records_that_a_worker_reported_as_unread_are_lost_and_not_clean(world: 
     findings = world.audit()
     assert counts(findings) == {"unread_lost": 3}
     assert not findings.clean
-    assert findings.line() == "audit: missing 0, stale 0, conflicting 0, repeated 0, unread and gone 3"
+    assert findings.line() == "audit: missing 0, stale 0, conflicting 0, repeated 0, lost unread 3"
 
 
 def test_the_same_loss_reported_again_is_one_loss(world: World) -> None:

@@ -134,7 +134,7 @@ def test_times(text: str, moment: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2", "h", "-2h", "2 h", "1.5h", "999999w", "9999999d", "٣h"])
 def test_an_invalid_time_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a time as 2026"):
+    with pytest.raises(ValueError, match="expected a time such as 2026"):
         parse_time(text, NOON)
 
 

@@ -20,9 +20,9 @@ from shared.deadletters.replay import (
     Replay,
     Replayed,
     find_dead_letters,
-    letters,
     newest,
     replay_group,
+    selected_dead_letters,
 )
 from shared.deadletters.select import Criteria, Selection
 from shared.errors import Fatal, Unavailable
@@ -257,19 +257,19 @@ def test_the_newest_are_kept_in_order_and_all_are_counted() -> None:
         made.append(str(letter.origin.offset))
         return made[-1]
 
-    found = letters(world.reader, DLQ, Selection(Criteria(), NOON))
+    found = selected_dead_letters(world.reader, DLQ, Selection(Criteria(), NOON))
     assert newest(found, 3, histogram, render) == ["47", "48", "49"]
     assert histogram.count == 50
 
 
 def test_fewer_dead_letters_than_requested_are_all_shown() -> None:
-    found = letters(World(2).reader, DLQ, Selection(Criteria(), NOON))
+    found = selected_dead_letters(World(2).reader, DLQ, Selection(Criteria(), NOON))
     assert newest(found, 20, Histogram(), lambda letter: str(letter.position)) == ["tickets.dlq/0@0", "tickets.dlq/1@0"]
 
 
 def test_dead_letters_are_yielded_one_by_one() -> None:
     world = World(50)
-    found = letters(world.reader, DLQ, Selection(Criteria(tenants=("acme",)), NOON))
+    found = selected_dead_letters(world.reader, DLQ, Selection(Criteria(tenants=("acme",)), NOON))
     next(found)
     assert world.queue.handed_out == 1
 

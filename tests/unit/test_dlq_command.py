@@ -38,7 +38,7 @@ def test_every_command_has_help(
     [
         (["list"], "no brokers are configured"),
         (["list", "--reason", "nonsense"], "'nonsense' is not one of"),
-        (["list", "--since", "soon"], "expected a time as"),
+        (["list", "--since", "soon"], "expected a time such as"),
         (["list", "--bootstrap", NOWHERE, "--stream", "calls"], "there is no stream calls"),
         (["show", "tickets", "--bootstrap", NOWHERE], "expected TOPIC/PARTITION@OFFSET"),
         (["replay", "--bootstrap", NOWHERE, "--rate", "fast"], "--rate fast: expected a number above 0"),
@@ -46,10 +46,10 @@ def test_every_command_has_help(
         (["replay", "--bootstrap", NOWHERE, "--rate", "nan"], "expected a number above 0"),
         (["replay", "--bootstrap", NOWHERE, "--rate", "5/h"], "expected a number above 0"),
         (["replay", "--bootstrap", NOWHERE, "--limit", "0"], "--limit"),
-        (["replay", "--bootstrap", NOWHERE, "--quarantine", "--max-replays", "3"], "means nothing with --quarantine"),
+        (["replay", "--bootstrap", NOWHERE, "--quarantine", "--max-replays", "3"], "has no effect with --quarantine"),
         (["purge", "--bootstrap", NOWHERE], "give either --until TIME or --all"),
         (["purge", "--bootstrap", NOWHERE, "--all", "--until", "1h"], "give either --until TIME or --all"),
-        (["purge", "--bootstrap", NOWHERE, "--until", "soon"], "expected a time as"),
+        (["purge", "--bootstrap", NOWHERE, "--until", "soon"], "expected a time such as"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_states_what_is_wrong(

@@ -352,6 +352,6 @@ def test_after_resume_the_other_reasons_for_not_being_ready_are_shown(port: Port
     port.lifecycle.set_not_ready("store", "store is unavailable: away")
     outage = CliRunner().invoke(app, ["resume", "--port", str(port.server.port)])
     where = f"{HERE}:{port.server.port}"
-    assert outage.stdout == f"{where} goes on, but is not ready: store: store is unavailable: away\n"
+    assert outage.stdout == f"{where} has resumed, but is not ready: store: store is unavailable: away\n"
     port.lifecycle.set_ready("store")
     assert CliRunner().invoke(app, ["resume", "--port", str(port.server.port)]).stdout == f"{where} is working\n"

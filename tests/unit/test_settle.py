@@ -197,7 +197,7 @@ def test_a_repeat_overtaken_by_a_version_that_publishes_nothing_is_published_any
 def test_a_write_without_effect_is_repeated_before_anything_is_published() -> None:
     parts = Assembly(collection=Forgetful())
     batch = parts.processed(record(event()))
-    with pytest.raises(Unavailable, match="holds version None after 1"):
+    with pytest.raises(Unavailable, match="holds version None after version 1"):
         parts.settler.settle(batch)
     assert parts.sink.delivered == []
     assert parts.source.committed == []

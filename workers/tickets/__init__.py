@@ -1,1 +1,1 @@
-"""The tickets stream: what a ticket's text is, how it is decided, and what is written and published for it."""
+"""The tickets stream: the text of a ticket, how it is decided, and what is stored and published for it."""

@@ -1,4 +1,4 @@
-"""What a ticket's result says: the decision, the similar solved tickets and the suggested reply."""
+"""Determines the result of a ticket: the decision, the similar solved tickets and the suggested reply."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from workers.tickets.prepare import TicketItem
 
 
 def decide(items: Sequence[TicketItem], decider: Decider) -> None:
-    """Give every item its decision, unless a repeat already has one.
+    """Set the decision of every item, except a repeat that already has one.
 
     Raises:
         Unavailable: the store cannot be read.
@@ -20,7 +20,7 @@ def decide(items: Sequence[TicketItem], decider: Decider) -> None:
 
 
 def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
-    """Give every item its similar tickets and its suggested reply.
+    """Set the similar tickets and the suggested reply of every item.
 
     Raises:
         Unavailable: the store cannot be read.
@@ -35,7 +35,7 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
 
 
 def undecided(item: TicketItem) -> Undecided:
-    """Return what a ticket is decided by."""
+    """Return the data by which a ticket is decided."""
     event = item.event
     if not isinstance(event, TicketSnapshot):
         raise ValueError("a deleted ticket is not routed")

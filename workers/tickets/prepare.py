@@ -1,7 +1,7 @@
-"""From a validated ticket to what is embedded and what is kept of its subject, its body and its resolution.
+"""Prepares a validated ticket: the texts to embed, and the texts to store of its subject, body and resolution.
 
-From `prepare` on, an item holds no personal data that is masked (docs/privacy.md): its record alone has the original bytes.
-A change to what is prepared is a change of vectors: raise the version of `shared/text/preparation.py` with it.
+From `prepare` on, an item holds no personal data of the kinds that are masked (docs/privacy.md); only its record has
+the original bytes. A change to the preparation changes vectors: raise the version in `shared/text/preparation.py` too.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from shared.text.customers import CustomerIds
 from shared.text.preparation import Prepared, Preparer, joined
 
 TEXT, RESOLUTION = "text", "resolution"
-"""What is embedded of a ticket: subject and body, which are decided on and searched, and what solved it."""
+"""The inputs of a ticket: subject and body, by which it is decided and searched, and the resolution that solved it."""
 
 BYTES_PER_TOKEN = 4
-"""A rough figure for English prose in JSON, used only to bound a poll batch before anything is decoded."""
+"""A rough figure for English prose in JSON; it is used only to limit a poll batch before anything is decoded."""
 
 NOTHING = Prepared("", "")
 
 
 @dataclass(slots=True, kw_only=True)
 class TicketItem(Item[TicketSnapshot | TicketDeleted]):
-    """A ticket event on its way.
+    """A ticket event on its way through the pipeline.
 
     Attributes:
-        body: What is kept and what is embedded of the body.
-        resolution: The same of the resolution.
+        body: The body as it is stored and as it is embedded.
+        resolution: The resolution in the same two forms; None if the ticket has none.
     """
 
     body: Prepared = NOTHING
@@ -39,7 +39,7 @@ class TicketItem(Item[TicketSnapshot | TicketDeleted]):
 
     @property
     def text(self) -> str:
-        """What is embedded of subject and body, decided on, and searched by terms."""
+        """The text of subject and body: it is embedded and searched by terms, and the ticket is decided by it."""
         return str(self.inputs.get(TEXT, ""))
 
     @property
@@ -49,7 +49,7 @@ class TicketItem(Item[TicketSnapshot | TicketDeleted]):
 
 
 def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> None:
-    """Prepare the texts of a snapshot, and put the prepared event in the place of the one that came."""
+    """Prepare the texts of a snapshot, and replace the item's event by the prepared one."""
     event = item.event
     if isinstance(event, TicketDeleted):
         return
@@ -64,7 +64,7 @@ def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> Non
 def _prepared_event(
     item: TicketItem, event: TicketSnapshot, preparer: Preparer, customers: CustomerIds
 ) -> TicketSnapshot:
-    """Return the event with its texts prepared. Ids stay as they are, a customer's that is an address or a number not."""
+    """Return the event with prepared texts. A customer id that holds an address or number is replaced; other ids stay."""
     prepared = {
         "subject": preparer.field(event.subject),
         "body": item.body.kept,

@@ -1,4 +1,4 @@
-"""The tickets stream: what it supplies to the engine, and its descriptor."""
+"""The tickets stream: its stages and its descriptor, `TICKETS`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class TicketStages(Stages[TicketItem]):
 
     @classmethod
     def of(cls, resources: Resources) -> "TicketStages":
-        """Make the stages of a worker."""
+        """Create the stages of a worker."""
         return cls(
             preparer=Preparer(resources.preparation),
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
@@ -59,7 +59,7 @@ class TicketStages(Stages[TicketItem]):
 
     @override
     def decide(self, items: Sequence[TicketItem]) -> None:
-        """Decide, and look for similar tickets."""
+        """Decide, and search for similar tickets."""
         decide(items, self.decider)
         find_similar(items, self.search)
 
@@ -73,8 +73,8 @@ class TicketStages(Stages[TicketItem]):
                     "resolution", "satisfaction",
                 }
             ),
-            body_embedded=_if_other(item.body),
-            resolution_embedded=None if item.resolution is None else _if_other(item.resolution),
+            body_embedded=_if_different(item.body),
+            resolution_embedded=None if item.resolution is None else _if_different(item.resolution),
             label=event.agent_label,
             flags=flags(event),
         )  # fmt: skip
@@ -103,25 +103,25 @@ class TicketStages(Stages[TicketItem]):
 
 
 def asks(event: TicketSnapshot | TicketDeleted) -> Asks:
-    """Return whether an event asks for a result: a new ticket does, and an open one whose text has changed."""
+    """Return whether an event asks for a result: a new ticket always, an open ticket if its text has changed."""
     if event.reason == "created":
         return Asks.ALWAYS
     return Asks.NEVER if isinstance(event, TicketDeleted) or event.solved else Asks.IF_CHANGED
 
 
 def flags(event: TicketSnapshot) -> tuple[Flag, ...]:
-    """Return what searches filter on."""
+    """Return the flags by which searches filter."""
     found: list[tuple[Flag, bool]] = [("solved", event.solved), ("labelled", event.agent_label is not None)]
     return tuple(flag for flag, holds in found if holds)
 
 
 def _snapshot(item: TicketItem) -> TicketSnapshot:
     if isinstance(item.event, TicketDeleted):
-        raise ValueError("nothing is stored or published of a deleted ticket")
+        raise ValueError("a deleted ticket has no content to store or publish")
     return item.event
 
 
-def _if_other(prepared: Prepared) -> str | None:
+def _if_different(prepared: Prepared) -> str | None:
     return None if prepared.embedded == prepared.kept else prepared.embedded
 
 
@@ -144,5 +144,5 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     sparse=(TERMS_VECTOR,),
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
-    variants=(terms_digest(),),  # another tokenizer of terms is another collection
+    variants=(terms_digest(),),  # another tokenizer of terms needs another collection
 )
