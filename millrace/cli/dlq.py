@@ -195,13 +195,11 @@ def replay(
 ) -> None:
     """Send dead letters to the redo topic with unchanged bytes and key, up to the present end of the queue.
 
-    The same command continues where it was stopped or killed. Then at most one
-    chunk of 500 dead letters is sent twice, which the worker recognises.
-
-    Dead letters that the options leave out can still be replayed with other
-    options: each selection has its own position. Records that fail again get new
-    dead letters, which count their replays. For records from the quarantine, the
-    count starts again.
+    The same command continues where it was stopped or killed; then at most 500
+    dead letters are sent twice, which the worker recognises. Each selection has
+    its own position, so dead letters that it leaves out stay for another. Records
+    that fail again get new dead letters, which count their replays; for records
+    from the quarantine, the count starts again.
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()
