@@ -173,9 +173,7 @@ def replay(
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(
-            metavar="N/s", help="Highest number of dead letters per second (100, 100/s, 30/m); default: no limit."
-        ),
+        typer.Option(metavar="N/s", help="Maximum rate, per second or minute: 100, 100/s, 30/m; default: none."),
     ] = None,
     max_replays: Annotated[
         int | None,
@@ -186,8 +184,7 @@ def replay(
         ),
     ] = None,
     group: Annotated[
-        str | None,
-        typer.Option(help="Consumer group that stores how far this was replayed; default: one group per selection."),
+        str | None, typer.Option(help="Consumer group that stores the progress; default: one group per selection.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start again with the oldest dead letter.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
