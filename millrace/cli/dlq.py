@@ -173,9 +173,7 @@ def replay(
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(
-            metavar="N/s", help="Highest number of dead letters per second (100, 100/s, 30/m); default: no limit."
-        ),
+        typer.Option(metavar="N/s", help="Maximum rate, per second or minute: 100, 100/s, 30/m; default: none."),
     ] = None,
     max_replays: Annotated[
         int | None,
@@ -186,8 +184,7 @@ def replay(
         ),
     ] = None,
     group: Annotated[
-        str | None,
-        typer.Option(help="Consumer group that stores how far this was replayed; default: one group per selection."),
+        str | None, typer.Option(help="Consumer group that stores the progress; default: one group per selection.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start again with the oldest dead letter.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
@@ -195,13 +192,11 @@ def replay(
 ) -> None:
     """Send dead letters to the redo topic with unchanged bytes and key, up to the present end of the queue.
 
-    The same command continues where it was stopped or killed. Then at most one
-    chunk of 500 dead letters is sent twice, which the worker recognises.
-
-    Dead letters that the options leave out can still be replayed with other
-    options: each selection has its own position. Records that fail again get new
-    dead letters, which count their replays. For records from the quarantine, the
-    count starts again.
+    The same command continues where it was stopped or killed; then at most 500
+    dead letters are sent twice, which the worker recognises. Each selection has
+    its own position, so dead letters that it leaves out stay for another. Records
+    that fail again get new dead letters, which count their replays; for records
+    from the quarantine, the count starts again.
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()

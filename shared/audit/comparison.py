@@ -158,7 +158,7 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
     if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(position):
         report.note(evidence.absence("dead letter"), f"{position} was dead-lettered but is not in the queue")
     if len(kinds - {Outcome.SUPERSEDED}) > 1:
-        report.note("conflicting", f"{position} has outcomes that exclude each other: {', '.join(sorted(kinds))}")
+        report.note("conflicting", f"{position} has conflicting outcomes: {', '.join(sorted(kinds))}")
     dead_letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
     counts = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": dead_letters}
     repeated = [text.format(count) for text, count in counts.items() if count > 1]

@@ -92,7 +92,9 @@ def find_dead_letters(
         all_dead_letters = map(read_dead_letter, reader.read(dead_letter_topic(stream, quarantine)))
         found = [letter for letter in all_dead_letters if isinstance(letter, DeadLetter) and letter.origin == position]
     if not found:
-        raise Fatal(f"there is no dead letter at {position}, nor one of a record from there; see `millrace dlq list`")
+        raise Fatal(
+            f"there is no dead letter at {position}, and none of a record at that place; see `millrace dlq list`"
+        )
     return found
 
 

@@ -196,8 +196,8 @@ class Rules:
 
     Attributes:
         deciding: Names of the inputs on which results depend: if one of them changes, a new result is needed.
-        decides: Whether results carry a decision. If they do, a valid stored decision shows that a result was published;
-            if they do not, a valid version in `PUBLISHED_FIELD` shows it.
+        decides: Whether results carry a decision. If they do, a valid stored decision shows that a result was
+            published; if they do not, a valid version in `PUBLISHED_FIELD` shows it.
     """
 
     deciding: tuple[str, ...]

@@ -64,7 +64,10 @@ def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> Non
 def _prepared_event(
     item: TicketItem, event: TicketSnapshot, preparer: Preparer, customers: CustomerIds
 ) -> TicketSnapshot:
-    """Return the event with prepared texts. A customer id that holds an address or number is replaced; other ids stay."""
+    """Return the event with prepared texts.
+
+    A customer id that is, or holds, an address or a number is replaced by a digest. Other ids stay as they are.
+    """
     prepared = {
         "subject": preparer.field(event.subject),
         "body": item.body.kept,
