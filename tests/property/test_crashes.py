@@ -18,9 +18,9 @@ from shared.audit.comparison import AuditReport, audit
 from shared.observers import SettleStep
 from shared.records import Message, Record, TopicPartition
 from tests.support.assembly import Assembly
+from tests.support.audited import MemoryReader
 from tests.support.fakes import FakeCollection
 from tests.support.streams import Kind, on_each_stream
-from tests.unit.test_audit import MemoryReader
 
 MANY = settings(max_examples=300, deadline=None)
 

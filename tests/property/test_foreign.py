@@ -22,9 +22,9 @@ from shared.errors import Fatal
 from shared.search.similar import Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import VERSION_FIELD
+from tests.support.audited import World
 from tests.support.fakes import ManualClock
 from tests.support.tickets import deleted, event, record
-from tests.unit.test_audit import World
 from workers.tickets.stages import TICKETS
 
 FEW = settings(max_examples=60, deadline=None)

@@ -1,7 +1,7 @@
 """Reads the four packages as text and syntax trees; shared by the tests of the checkout."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,10 +33,10 @@ class Source:
         return (n for n in ast.walk(self.tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def sources(root: Path = ROOT) -> list[Source]:
-    """Return every module of the four packages below `root`, sorted by name."""
-    paths = sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
-    return [Source(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
+def sources(folders: Sequence[str] = PACKAGES) -> list[Source]:
+    """Return every module in these folders of the checkout, in order of name."""
+    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return [Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
 
 
 def imported(source: Source) -> Iterator[tuple[str, int]]:

@@ -16,9 +16,9 @@ from millrace.cli import app
 from schemas.points import point_id
 from shared.audit.comparison import audit_json
 from shared.vectorstore.port import VERSION_FIELD
+from tests.support.audited import World, counts
 from tests.support.streams import TICKET_KIND
 from tests.support.tickets import event, record
-from tests.unit.test_audit import World, counts
 
 ONE = TICKET_KIND.point_id()
 

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.outcomes import Outcome
 from shared.records import Record, TopicPartition, UnreadOffsets, Watermarks
+from tests.support.audited import World, counts
 from tests.support.tickets import event, record
-from tests.unit.test_audit import World, counts
 
 ONLY = TopicPartition("tickets", 0)
 

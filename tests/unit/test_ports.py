@@ -11,8 +11,8 @@ from shared.broker.kafka import KafkaSink
 from shared.broker.port import Reader, Sink, Source
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
+from tests.support.audited import MemoryReader
 from tests.support.fakes import FakeSource
-from tests.unit.test_audit import MemoryReader
 from tests.unit.test_dlq import MemoryQueue
 
 SOURCES: list[type[Source]] = [KafkaSource, FakeSource]

@@ -9,7 +9,7 @@ import pytest
 
 from shared.settings import variable
 from shared.variables import MOVED, UnreadVariable, known_variables, unread
-from tests.unit.test_cli import millrace
+from tests.support.command import millrace
 
 STREAMS = ["tickets", "calls"]
 

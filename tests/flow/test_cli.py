@@ -3,26 +3,13 @@
 No broker is asked. Green does not show that a command does its work: flow and fault tests run the commands as a whole.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.sources import ROOT
+from tests.support.command import millrace
 
 NOWHERE = "127.0.0.1:1"
-
-
-def millrace(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder of its own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
-    command = [sys.executable, "-m", "millrace", *arguments]
-    path = {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, env=clean | path | environment, cwd=folder, capture_output=True, text=True, check=False
-    )
 
 
 @pytest.mark.parametrize("command", ["run", "ingest", "audit", "demo", "topics create", "policy check"])
