@@ -124,7 +124,7 @@ def _proxy(settings: Settings) -> Iterator[Finding]:
 def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[Finding]:
     yield Finding("store", "ok", f"Qdrant {found.version} at {url}")
     for fault in found.faults:
-        fix = "move the collection aside and index again"
+        fix = "delete the collection, after a snapshot if its points are needed, then index again"
         yield Finding("store", "wrong", f"collection {spec.name} was created with other parameters: {fault}", fix)
     for limit in found.limits:
         fix = "raise the limit, or switch strict mode off"

@@ -26,7 +26,7 @@ class Cooldown:
         self._lock = threading.Lock()
 
     def may_try(self) -> bool:
-        """Return whether to ask now; after a wait only the first caller may, until it reports success or failure."""
+        """Return whether to ask now; after a wait only the first caller may, until it has reported or another wait ends."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             if now_s < self._until_s:

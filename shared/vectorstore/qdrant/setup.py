@@ -60,7 +60,7 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
     if faults:
         raise Fatal(
             f"collection {spec.name} at {where} was created with other parameters: {'; '.join(faults)}; "
-            "move the collection aside, then index again"
+            "delete the collection, after a snapshot if its points are needed, then index again"
         )
     check_limits(info, spec, where)
     for name, kind in _indexes(spec).items():
