@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from typing_extensions import override
 
 from millrace.dead_letter_text import line
+from millrace.demo.display import ROWS_SHOWN, judgement, open_console, routed_table, show_actions
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import ImportProgress, send
@@ -30,7 +30,6 @@ from millrace.resources import Process, group_of, load_text_model, model_card, o
 from millrace.search_answers import ask, print_found, searching
 from millrace.streams import DEFAULT
 from millrace.wiring import Running, stream_worker
-from schemas.decisions import Action
 from schemas.outcomes import Outcome
 from schemas.topics import dlq_topic, input_topic
 from shared.audit.comparison import audit
@@ -55,10 +54,6 @@ QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What
 POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
 DEADLINE_S = 300.0
 POLL_S = 0.05
-ROWS_SHOWN = 15
-PIPED_COLUMNS = 140
-RATIOS = {"ticket": 3, "subject": 10, "queue": 8, "action": 3, "reason": 4, "sure": 2, "most similar solved ticket": 11}
-"""Columns of the table and their relative widths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ def run_demo(keep: bool) -> bool:
     Args:
         keep: Whether to leave everything running after the audit until Ctrl-C.
     """
-    console = _console()
+    console = open_console()
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
         settings, own = _settings(Path(folder)), StreamSettings(batch=BatchSettings(max_records=64))
         names = [topic.name for topic in DEFAULT.topics()]
@@ -160,12 +155,6 @@ def run_demo(keep: bool) -> bool:
                 running.lifecycle.stop()
                 stage.worker.join()
     return clean
-
-
-def _console() -> Console:
-    """Return a console that is wide enough for the table even if the output is piped."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
 
 
 def _settings(folder: Path) -> Settings:
@@ -221,8 +210,8 @@ def _play(stage: Stage, folder: Path, samples: Samples) -> None:
         sink.flush()
         subjects = {row["ticket_id"]: row["subject"] for row in samples.opened}
         results = _show_routed(stage, subjects, opened)
-        _show_actions(stage.console, results, subjects)
-        stage.console.print(_judgement(results, samples.intended))
+        show_actions(stage.console, results, subjects)
+        stage.console.print(judgement(results, samples.intended))
         stage.wait_until(lambda: stage.counting.settled > solved + opened)
         seconds = stage.clock.monotonic_s() - start_s
     total = stage.counting.settled
@@ -250,49 +239,11 @@ def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[An
         def all_shown() -> bool:
             for record in source.take(100, POLL_S):
                 results.append(DEFAULT.result.model_validate_json(record.value or b""))
-            live.update(_table(results[-ROWS_SHOWN:], subjects, len(results)))
+            live.update(routed_table(results[-ROWS_SHOWN:], subjects, len(results)))
             return len(results) >= wanted
 
         stage.wait_until(all_shown)
     return results
-
-
-def _show_actions(console: Console, results: list[Any], subjects: dict[str, str]) -> None:
-    """Show how often each action was chosen for each reason, with an example."""
-    console.print(f"\n{len(results)} routed by the head:")
-    for action in get_args(Action):
-        chosen = [result for result in results if result.decision.action == action]
-        for reason in sorted({result.decision.action_reason for result in chosen}):
-            reported = [result for result in chosen if result.decision.action_reason == reason]
-            example = f'{reported[0].ticket_id} "{subjects[reported[0].ticket_id]}"'
-            console.print(f"  {action:<8} {reason:<13} {len(reported):>3}   such as {example}", markup=False)
-
-
-def _judgement(results: list[Any], intended: dict[str, str | None]) -> str:
-    """Compare the queues with those that the author of the samples intended; null if no queue fits."""
-    known = [result for result in results if intended[result.ticket_id] is not None]
-    queued = [result for result in known if result.decision.queue is not None]
-    right = sum(result.decision.queue == intended[result.ticket_id] for result in queued)
-    unfit = [result for result in results if intended[result.ticket_id] is None]
-    automatic = sum(result.decision.action == "auto" for result in unfit)
-    return (
-        f"as intended: {right} of the {len(queued)} tickets given a queue; {len(known) - len(queued)} left to a person; "
-        f"of {len(unfit)} that fit no queue, {automatic} routed without a person"
-    )
-
-
-def _table(results: list[Any], subjects: dict[str, str], total: int) -> Table:
-    title = f"{DEFAULT.result_topic} ({total}; the newest {ROWS_SHOWN} are shown)"
-    table = Table(title=title, title_justify="left", expand=True)
-    for column in RATIOS:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=RATIOS[column])
-    for result in results:
-        decision = result.decision
-        sure = "" if decision.confidence is None else f"{decision.confidence:.2f}"
-        similar = f"{result.similar[0].ticket_id} {result.similar[0].subject}" if result.similar else "none"
-        decided = (decision.queue or "-", decision.action, decision.action_reason, sure)
-        table.add_row(result.ticket_id, subjects[result.ticket_id], *decided, similar)
-    return table
 
 
 def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
