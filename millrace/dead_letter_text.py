@@ -26,7 +26,7 @@ def escaped(text: str, keep: str = " ") -> str:
 def line(letter: DeadLetter | Unreadable) -> str:
     """Return a dead letter as one line: time, origin, reason, field, tenant, detail."""
     if isinstance(letter, Unreadable):
-        what = f"no {letter.missing} header: not a dead letter that Millrace wrote"
+        what = f"the header {letter.missing} is missing or invalid: Millrace did not write this dead letter"
         return f"{when(letter.record.timestamp_ms)}  {letter.position!s:<24}  unreadable  {what}"
     parts = (letter.reason, letter.field or "-", letter.tenant or "-")
     cells = "  ".join(_short(part) for part in parts)

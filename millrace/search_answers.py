@@ -83,7 +83,8 @@ def why_nothing(found: Found, settings: SearchSettings, tenant_id: str) -> str:
         return f"no solved ticket was found: the store has no solved ticket of tenant {tenant_id}"
     if found.solved.offered:
         return (
-            f"no solved ticket was found, although {found.solved.offered} of tenant {tenant_id} may be offered: "
+            f"no solved ticket was found, although {found.solved.offered} solved tickets of tenant "
+            f"{tenant_id} may be offered: "
             "try again, or run `millrace doctor` to look for points of other programs"
         )
     reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings, DEFAULT.name))

@@ -143,5 +143,8 @@ def _stop_all(lifecycles: Sequence[Lifecycle]) -> None:
 
 
 def _exit_undrained() -> None:
-    log.error("drain deadline passed: the current batch stays uncommitted and will be read again")
+    log.error(
+        "drain deadline passed (MILLRACE_OPERATION__DRAIN_TIMEOUT_S): the current batch stays "
+        "uncommitted and will be read again"
+    )
     os._exit(1)

@@ -43,7 +43,7 @@ class Unavailable(MillraceError):
     """
 
     def __init__(self, dependency: str, detail: str) -> None:
-        super().__init__(f"{dependency} is unavailable: {detail}")
+        super().__init__(f"{dependency}: {detail}")
         self.dependency, self.detail = dependency, detail
 
 
@@ -70,5 +70,7 @@ class StoreInUse(Fatal):
 
     def __init__(self, folder: str, owner_pid: int | None) -> None:
         owner = f"process {owner_pid}" if owner_pid else "another process"
-        super().__init__(f"the vector store in {folder} is in use by {owner}; stop it, or choose another folder")
+        super().__init__(
+            f"the vector store in {folder} is in use by {owner}, a worker or another command; stop that process first"
+        )
         self.folder, self.owner_pid = folder, owner_pid

@@ -41,13 +41,23 @@ CATALOGUE = (
     Metric("millrace_cache_errors_total", "counter", "Calls to Redis that failed.", ("operation", "kind")),
     Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
     Metric("millrace_input_cost_total", "counter", "Amount of input that the model encoded.", ("modality", "unit")),
-    Metric("millrace_version_conflicts_total", "counter", "Records with a known version but different content."),
+    Metric(
+        "millrace_version_conflicts_total",
+        "counter",
+        "Records with a known version but different content; the first content is kept.",
+    ),
     Metric(
         "millrace_unread_lost_records_total",
         "counter",
-        "Records that the log lost before they were read, for example by retention; gaps between them are counted too.",
+        "Offsets that Kafka deleted before they were read, for example by retention; offsets without "
+        "a record are counted too.",
     ),
-    Metric("millrace_abandoned_records_total", "counter", "Records abandoned because their partition was lost."),
+    Metric(
+        "millrace_abandoned_records_total",
+        "counter",
+        "Records that this worker dropped because another worker owns their partition now and reads "
+        "them again; nothing is lost.",
+    ),
     Metric(
         "millrace_dead_letters",
         "gauge",
@@ -72,7 +82,8 @@ CATALOGUE = (
     Metric(
         "millrace_paused",
         "gauge",
-        "1 while the worker is paused because a dependency is unavailable; `operator`: paused by an operator.",
+        "1 while the worker is paused because a dependency is unavailable; `operator`: paused by an "
+        "operator; `breaker`: most recent records were dead-lettered.",
         ("dependency",),
     ),
     Metric(

@@ -55,7 +55,9 @@ class BrokerSettings(Part):
         "own setting applies.",
     )
     max_poll_interval_s: float = Field(
-        default=300, ge=10, description="The broker removes a worker from the group if it has not polled for this long."
+        default=300,
+        ge=10,
+        description="If a worker does not poll for this long, the broker gives its partitions to other workers.",
     )
     delivery_timeout_s: float = Field(
         default=15, ge=1, description="How long a produced message may take to be confirmed."
@@ -82,9 +84,7 @@ class BrokerSettings(Part):
         description="The mechanism that the brokers use. SCRAM never sends the password; `PLAIN` does, so it is only "
         "allowed with `sasl_ssl`.",
     )
-    username: str | None = Field(
-        default=None, description="The SASL user; use a separate user for each worker's group."
-    )
+    username: str | None = Field(default=None, description="The SASL user; use one user per consumer group.")
     password: SecretStr | None = Field(default=None, description="The SASL user's password; a secret.")
     ca_file: FilePath | None = Field(
         default=None,
@@ -136,7 +136,7 @@ class CacheSettings(Part):
     ttl_s: int = Field(
         default=604_800,
         gt=0,
-        description="How long Redis keeps a vector; choose a time longer than it usually takes until a text repeats.",
+        description="How long Redis keeps a vector; choose more than the usual time between two uses of the same text.",
     )
     timeout_s: float = Field(
         default=0.25,

@@ -15,7 +15,9 @@ class ConsumerSettings(Part):
     """The consumer group."""
 
     group: str | None = Field(
-        default=None, description="Consumer group; empty: millrace-<stream>. A new group reads all records again."
+        default=None,
+        description="Consumer group; empty: millrace-<stream>. A new group reads all records again that the topic "
+        "still holds.",
     )
 
 
@@ -33,7 +35,9 @@ class BatchSettings(Part):
         ge=1,
         description="Maximum number of tokens, estimated from the bytes; it limits how long a batch is in hand.",
     )
-    max_wait_s: float = Field(default=0.05, ge=0, description="How long the first record waits for others at most.")
+    max_wait_s: float = Field(
+        default=0.05, ge=0, description="Maximum time that the first record of a batch waits for others."
+    )
 
 
 class EmbeddingSettings(Part):
@@ -71,7 +75,7 @@ class SearchSettings(Part):
         default=20,
         ge=5,
         le=500,
-        description="Number of hits to find by vector, and the same number by terms; more is slower.",
+        description="How many hits each of the two searches (by vector and by terms) returns; a higher number is slower.",
     )
     bm25_weight: float = Field(
         default=0.018,
@@ -82,7 +86,7 @@ class SearchSettings(Part):
     half_life_days: float = Field(
         default=365,
         gt=0,
-        description="Age at which a hit has lost half of the score that it can lose by age.",
+        description="Age at which half of the possible age penalty applies.",
     )
     age_floor: float = Field(
         default=0.9, ge=0, le=1, description="Share of its score that a very old hit keeps; 1 switches ageing off."

@@ -58,7 +58,9 @@ def audit(
             typer.echo(
                 f"foreign points {findings.foreign}, not compared: `millrace doctor` reports what to do about them"
             )
-        typer.echo(f"below retention {findings.below_retention}; dead letters and results removed {findings.purged}")
+        typer.echo(
+            f"no longer in the input topic {findings.below_retention}; dead letters and results removed {findings.purged}"
+        )
         if findings.open_transaction:
             age_s = findings.open_transaction_oldest_age_s
             oldest = "" if age_s is None else f", the oldest {age_s:.0f} s old"

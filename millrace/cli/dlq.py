@@ -63,7 +63,7 @@ Until = Annotated[
     str | None, typer.Option("--until", metavar="TIME", help=f"Only those written before this time. {TIME_HELP}")
 ]
 Quarantine = Annotated[bool, typer.Option("--quarantine", help="Use the quarantine instead of the dead-letter queue.")]
-JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output instead of text.")]
+JsonObject = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output instead of text.")]
 
 app = typer.Typer(help="The dead-letter queue: list, show, replay, purge.", no_args_is_help=True)
 
@@ -302,7 +302,10 @@ def _warn_of_no_position(group: str, spans: Collection[Span]) -> None:
     new = sum(not span.resumed for span in waiting)
     if new:
         where = "" if new == len(waiting) else f" in {new} of {len(waiting)} partitions"
-        sys.stderr.write(f"group {group} has no position{where}: starting with the oldest dead letter\n")
+        sys.stderr.write(
+            f"group {group} has no position{where}: starting with the oldest dead letter; one that was "
+            "sent before does no harm\n"
+        )
 
 
 def _write(path: Path, value: bytes) -> None:
@@ -325,6 +328,6 @@ def _report(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) 
     more += f", {done.unreadable} unreadable" if done.unreadable else ""
     more += f", {done.cut} cut (the whole record is only at its origin)" if done.cut else ""
     if plan.dry_run:
-        typer.echo(f"would be: {counted}{more}; nothing was written")
+        typer.echo(f"dry run, nothing was written; counted for this selection: {counted}{more}")
     else:
         typer.echo(f"{counted}{more} in {seconds:.1f} s; group {group}")

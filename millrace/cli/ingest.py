@@ -214,7 +214,7 @@ def _restart_if_needed(progress: ImportProgress, held: int, restart: bool) -> No
     is_other = progress.counts.sent > held
     if is_other and not restart:
         topic = input_topic(DEFAULT.name)
-        what = f"{progress.counts.sent} rows were sent before, but {topic} never held more than {held} records"
+        what = f"{progress.counts.sent} rows were sent before, but {topic} has never held more than {held} records"
         sys.stderr.write(f"warning: {what}: it is a different topic now, so every row is sent\n")
     if is_other or restart:
         progress.restart()

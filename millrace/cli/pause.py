@@ -18,7 +18,7 @@ Which = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait until the worker has paused or resumed."),
+    typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait until the worker has done so."),
 ]
 WAIT_S = 30.0
 

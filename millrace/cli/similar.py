@@ -115,7 +115,9 @@ def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> No
         title = f"weight {held_out['bm25_weight']:g}, chosen on one half of the queries, on the other half"
         print_metrics(_console(), held_out, title)
         if not found["never_below"]:
-            typer.echo("every weight falls below cosine or BM25 alone on some metric; this one by the least")
+            typer.echo(
+                "No weight is at least as good as cosine alone and BM25 alone on every metric. This one loses least:"
+            )
         typer.echo(f"{variable(DEFAULT.name, 'search', 'bm25_weight')}={found['bm25_weight']:g}")
 
 

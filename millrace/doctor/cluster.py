@@ -8,7 +8,7 @@ from shared.broker.replicas import MESSAGE_LIMIT, MIN_IN_SYNC, RETENTION, Replic
 from shared.broker.security import Address
 from shared.broker.survey import survey_topics
 
-CREATE = "millrace topics create"
+CREATE = "millrace topics create --replication 3"
 SET_BY_CREATE = frozenset({RETENTION, MESSAGE_LIMIT})
 """Settings of which a topic has at least one if it was created with `millrace topics create`."""
 
@@ -36,7 +36,7 @@ def check_topics(
         yield _created_by_broker([states[topic.name] for topic in automatic], automatic[0].partitions)
     if few:
         reported = ", ".join(f"{topic.name} {partitions[topic.name]}" for topic in few)
-        fix = "a stream can use at most one worker per partition; partitions cannot be added without moving keys"
+        fix = "nothing, if this many workers are enough; otherwise create the topic again with more partitions"
         yield Finding(
             "topics", "warning", f"fewer partitions than the {few[0].partitions} of the schema: {reported}", fix
         )
@@ -65,10 +65,11 @@ def _created_by_broker(found: Sequence[TopicState], wanted: int) -> Finding:
     return Finding(
         "topics",
         "wrong",
-        f"{', '.join(names)}: one partition instead of {wanted}, {who}; only one worker can have work",
-        "partitions cannot be added without moving keys: stop the producers of each topic, let the worker finish, delete "
-        f"the topic (kafka-topics.sh --delete --topic {names[0]}), run `{CREATE}`, and set "
-        f"auto.create.topics.enable=false; if one partition is intended, set the topic's {RETENTION}",
+        f"{', '.join(names)}: one partition instead of {wanted}, {who}; only one worker can read it",
+        "set auto.create.topics.enable=false on the brokers; stop the producers of each topic and let the worker finish; "
+        f"delete the topic (kafka-topics.sh --delete --topic {names[0]}), whose content is lost with it; then run "
+        f"`{CREATE}`. Do not add partitions: records of one id would move to another partition and lose their order. If "
+        f"one partition is intended, set {RETENTION} on the topic itself, which marks it as created on purpose",
     )
 
 

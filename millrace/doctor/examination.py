@@ -30,7 +30,7 @@ class Examination:
     """The configuration and the findings, without secrets.
 
     Attributes:
-        configured: The settings that differ from their defaults, by variable.
+        configured: The settings that settings differ from their defaults, by variable.
         findings: The findings, in the order of the checks.
     """
 
@@ -73,7 +73,7 @@ def examine(
         settings = settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
     configured = changed(settings, {stream.name: own})
     if not findings:
-        findings = [Finding("settings", "ok", f"{len(configured)} differ from their defaults")]
+        findings = [Finding("settings", "ok", f"{len(configured)} settings differ from their defaults")]
     findings += run(checks(settings, own, stream, timeout_s), clock, LIMIT_S)
     return _report(configured, findings, secrets_of(settings, environ))
 

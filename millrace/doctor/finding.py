@@ -44,7 +44,14 @@ def findings_of(check: Check) -> list[Finding]:
     except StoreInUse as error:
         found.append(Finding(check.part, "warning", str(error)))
     except Unavailable as error:
-        found.append(Finding(check.part, "unreachable", error.detail, "start it, or correct its address"))
+        found.append(
+            Finding(
+                check.part,
+                "unreachable",
+                error.detail,
+                "start it if it is down, correct its address, or try again with a longer --timeout",
+            )
+        )
     except MillraceError as error:
         found.append(Finding(check.part, "wrong", str(error)))
     except Exception as error:  # noqa: BLE001  (a broken check is a finding; its message may quote a secret)

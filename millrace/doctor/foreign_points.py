@@ -42,4 +42,4 @@ def check_foreign(collection: Collection, points: PointSchema, clock: Clock) -> 
         examples = f"searches, votes and the audit skip those that they cannot use: {', '.join(named)}{more}"
         yield Finding(PART, "warning", f"{what}; {examples}{cut}", REMEDY)
     elif checked:
-        yield Finding(PART, "ok", f"none among the {checked} points checked{cut}")
+        yield Finding(PART, "ok", f"no point of another program among the {checked} points checked{cut}")

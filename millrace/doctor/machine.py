@@ -57,7 +57,7 @@ def room(folder: Path, free_bytes: int) -> Finding:
     """Return the finding for the free space on a folder's disk."""
     reported = f"{free_bytes / (1 << 30):.1f} GiB free on the disk of {folder}"
     if free_bytes < TOO_LITTLE_BYTES:
-        return Finding("disk", "wrong", reported, "free some disk space: a write that fails stops the worker")
+        return Finding("disk", "wrong", reported, "free some disk space: when the disk is full, the worker pauses")
     return (
         Finding("disk", "warning", reported, "free some disk space")
         if free_bytes < LITTLE_BYTES
@@ -71,7 +71,7 @@ def check_port(settings: OperationSettings) -> Iterator[Finding]:
         yield Finding("port", "skipped", "configured as 0: the worker picks a free port")
         return
     where = f"port {settings.port} on {settings.host}"
-    fix = "set MILLRACE_OPERATION__PORT to another"
+    fix = "set MILLRACE_OPERATION__PORT to another port"
     try:
         faults = WorkerControl.of(settings).faults()
     except NotAWorker:
@@ -81,12 +81,12 @@ def check_port(settings: OperationSettings) -> Iterator[Finding]:
         yield (
             Finding("port", "wrong", f"{where} cannot be bound: {error}", fix)
             if error
-            else Finding("port", "ok", f"{where} is free: no worker runs here")
+            else Finding("port", "ok", f"{where} is free: no worker answers here")
         )
     else:
         if faults:
             reasons = "; ".join(f"{part}: {reason}" for part, reason in faults.items())
-            fix = "see docs/operations.md, When it pauses"
+            fix = "see docs/operations.md, When it is not ready"
             yield Finding("port", "warning", f"a worker answers on {where} and is not ready: {reasons}", fix)
         else:
             yield Finding("port", "ok", f"a worker answers on {where} and is ready")

@@ -54,7 +54,7 @@ def check_broker(
     address = Brokers(settings.broker.bootstrap, settings.broker)
     topics, group = stream.topics(), group_of(own, stream.name)
     found = survey_brokers(address, [topic.name for topic in topics], timeout_s)
-    yield Finding("broker", "ok", f"brokers: {found.brokers}, by {address}, {settings.broker.security_protocol}")
+    yield Finding("broker", "ok", f"{found.brokers} brokers at {address}, by {settings.broker.security_protocol}")
     yield from check_topics(address, topics, found.partitions, timeout_s)
     read = [input_topic(stream.name), redo_topic(stream.name)]
     if set(read) <= set(found.partitions):
@@ -75,7 +75,7 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
             "group",
             "unreachable",
             f"{group}: {outage.detail}",
-            "try again, or grant the user the right to read the group",
+            "try again, or grant the user Describe on the group: docs/security.md",
         )
         if waits:
             yield Finding("group", "warning", waits, fix)
@@ -133,7 +133,8 @@ def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[F
         yield Finding("store", "ok", f"collection {spec.name} exists, and guarded writes are honoured")
     if found.target is None and not found.sees_alias:
         reported = (
-            f"the API key may not read the alias {spec.alias}: a worker starts, but does not notice if it is moved"
+            f"the API key may not read the alias {spec.alias}: a worker starts, but does not notice if the "
+            "alias is moved"
         )
         yield Finding("alias", "warning", reported, f"extend the key's access to {spec.alias}")
     else:
@@ -182,7 +183,7 @@ def _alias(spec: CollectionSpec, target: str | None) -> Finding:
     return Finding(
         "alias",
         "warning",
-        f"{alias} points to {target}, but the configured model writes {wanted}: readers and the audit see the old one",
+        f"{alias} points to {target}, but the configured model writes {wanted}: readers and the audit use that collection",
         f"configure the model of {target} again, or index all items into {wanted} and switch the alias",
     )
 
@@ -212,9 +213,7 @@ def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
         yield Finding("cache", "ok", f"Redis answers within {settings.cache.timeout_s:g} s")
         return
     kind = failures.kinds[0]
-    reported = (
-        f"Redis fails ({kind}): workers continue without it, and compute again the vectors that it would have held"
-    )
+    reported = f"Redis fails ({kind}): workers continue without it, and compute those vectors again"
     if kind in WAITING_KINDS:
         yield Finding("cache", "unreachable", reported, "start it, or correct MILLRACE_CACHE__REDIS_URL")
     else:

@@ -75,7 +75,10 @@ class Maker:
         if row.fault is not None:
             raise row.fault
         if row.missing and self._is_cut_off(row):
-            what = f"only {len(row.cells) - len(row.missing)} of {len(row.cells)} cells, and no text among them"
+            what = (
+                f"only {len(row.cells) - len(row.missing)} of {len(row.cells)} cells and no text; it is "
+                "perhaps the end of the row above"
+            )
             what += "; perhaps a line break in a text is not quoted"
             raise Rejected(FailureReason.MISSING_FIELD, "row", what)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")

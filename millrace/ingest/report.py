@@ -84,7 +84,7 @@ class ImportReport:
         if counts.textless:
             yield f"  {counts.textless} had neither subject nor body"
         if self.shared:
-            yield f"  {self.shared} shared id and version with an earlier row: only the first of each is kept"
+            yield f"  {self.shared} rows have the id and version of an earlier row: only the first of each is kept"
         if counts.short:
             yield f"  {counts.short} had fewer cells than the header: the missing cells were read as empty"
 

@@ -38,7 +38,7 @@ def extra_cells(count: int, width: int) -> Rejected:
         f"{count} cells, but the header names {width} columns; perhaps a text that contains the delimiter is not quoted"
     )
     if width == 1:
-        what = f"{count} cells, but the first line has one; if that is a title, delete all lines above the header"
+        what = f"{count} cells, but the first line has one cell; if that line is a title, delete all lines above the header"
     return Rejected(FailureReason.UNKNOWN_FIELD, "row", what)
 
 

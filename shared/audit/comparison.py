@@ -146,7 +146,7 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
         report.pending += 1
         return
     if not outcomes:
-        report.note("missing", f"{position} is committed but in no ledger message")
+        report.note("missing", f"{position} is committed, but no ledger message contains it")
         return
     report.settled += 1
     kinds = set(outcomes)

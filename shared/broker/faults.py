@@ -49,5 +49,5 @@ class Faults:
         """The fault in words; None if no fault is known."""
         if self._brokers is None and self._ids.missing:
             names = ", ".join(self._ids.missing)
-            return f"there is no topic {names}; create it with `millrace topics create`"
+            return f"there is no topic {names}; create it with `millrace topics create --replication 3`"
         return self._brokers

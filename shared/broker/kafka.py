@@ -254,7 +254,7 @@ class KafkaSink(Sink):
             log.debug("could not check the in-sync copies", why=type(error).__name__)
             return
         if shortage:
-            log.warning("topics lack in-sync copies", found=shortage)
+            log.warning("too few in-sync copies to write; start the brokers that are down", found=shortage)
             self.last_error = f"{shortage} ({self.last_error})"
 
     def _keep_failure(self, error: KafkaException | SystemError) -> None:

@@ -182,7 +182,7 @@ class Poller:
         elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._continue_after_reset(place, lease, message.offset())
         elif error.code() != KafkaError._PARTITION_EOF:
-            log.warning("the consumer reported an error", code=error.name(), error=error.str())
+            log.warning("the Kafka client reported an error", code=error.name(), error=error.str())
             if lease is not None and error.code() in UNREADABLE_CODES:
                 return self._skip_unreadable(place, lease, message.offset() or 0)
             if error.code() in REFUSED_CODES:
@@ -213,7 +213,7 @@ class Poller:
         try:
             records = unreadable_records(self._member.bootstrap, place, first, lease)
         except Unavailable as outage:
-            log.warning("could not find the end of an unreadable batch", detail=outage.detail)
+            log.warning("could not find the end of an unreadable batch; trying again", detail=outage.detail)
             return []  # the client reports the batch again
         self._read_from(place, first + len(records))
         return self._note_read(place, records)

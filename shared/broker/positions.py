@@ -40,7 +40,7 @@ def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: 
         if at.offset >= 0 and is_of_another(at.metadata, topic_ids.get(partition.topic)):
             where = f"{partition.topic}/{partition.partition}"
             log.error(
-                "ignoring an offset that was committed for an earlier topic with the same name",
+                "an offset is ignored that was committed for an earlier topic with the same name",
                 partition=where,
                 offset=at.offset,
             )
@@ -95,7 +95,10 @@ def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int |
         return Reset(low, unread)
     if wanted > high:
         log.error(
-            "the log ends before the read position: reading it again from its beginning", partition=name, end=high
+            "the partition ends before the read position, so the brokers have lost records: reading it "
+            "again from its beginning",
+            partition=name,
+            end=high,
         )
         return Reset(low)
     return Reset(wanted)

@@ -171,7 +171,11 @@ class TopicReader(Reader):
         try:
             found = reach(consumer, self._client_errors, topic, TIMEOUT_S).topics[topic]
             if found.error is not None:
-                hint = " (create it with `millrace topics create`)" if found.error.code() in UNKNOWN_TOPIC_CODES else ""
+                hint = (
+                    " (create it with `millrace topics create --replication 3`)"
+                    if found.error.code() in UNKNOWN_TOPIC_CODES
+                    else ""
+                )
                 raise failure(found.error, f"topic {topic}{hint}", f"Read on topic {topic}")
             places = [TopicPartition(topic, number) for number in found.partitions]
             return {place: marks_of(consumer, place) for place in places}

@@ -137,7 +137,12 @@ class RedisCache(VectorCache):
             self._disconnect()
         for each in (operation,) if refused else OPERATIONS:
             if self._cooldowns[each].failed():
-                log.warning("redis is not used for a while", operation=each, kind=kind, error=detail)
+                log.warning(
+                    "Redis failed and is skipped for a while; the worker continues without it",
+                    operation=each,
+                    kind=kind,
+                    error=detail,
+                )
                 self._observer.cache_up(each, False)
 
     def _on_connect(self, connection: Any) -> None:

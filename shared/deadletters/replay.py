@@ -93,7 +93,8 @@ def find_dead_letters(
         found = [letter for letter in all_dead_letters if isinstance(letter, DeadLetter) and letter.origin == position]
     if not found:
         raise Fatal(
-            f"there is no dead letter at {position}, and none of a record at that place; see `millrace dlq list`"
+            f"{position} is neither the position of a dead letter nor of a record that has one; `millrace "
+            "dlq list` shows them"
         )
     return found
 

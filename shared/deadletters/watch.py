@@ -43,7 +43,9 @@ class DeadLetterWatch(Watch[Backlog]):
         """Log a change since the last measurement; `trouble` is empty if the queue could be measured."""
         if trouble != self._trouble:
             if trouble:
-                log.warning("the dead-letter queue cannot be measured", why=trouble)
+                log.warning(
+                    "the dead-letter queue cannot be measured; its metrics are absent until it can", why=trouble
+                )
             else:
                 log.info("the dead-letter queue is measured again")
         self._trouble = trouble

@@ -180,7 +180,10 @@ class Worker(Generic[ItemT]):
         if not self._breaker.is_open:
             return
         every_s = self._policies.breaker.probe_every_s
-        log.error("breaker open: most records are dead-lettered", one_probing_batch_every_s=every_s)
+        log.error(
+            "breaker open: most records are dead-lettered; millrace dlq list shows why",
+            one_probing_batch_every_s=every_s,
+        )
         with self._holding("breaker", "more than half of the recent records were dead-lettered"):
             self._wait(every_s)
 

@@ -98,7 +98,10 @@ class Settler:
         self._sink.produce(self._ledger.unread(spans, self._clock.now()))
         undelivered = self._sink.flush()
         if undelivered:
-            raise Unavailable("broker", f"the offsets lost unread could not be reported: {self._sink.last_error}")
+            raise Unavailable(
+                "broker",
+                f"the offsets that were deleted unread could not be written to the ledger: {self._sink.last_error}",
+            )
         self._observer.unread_lost(sum(span.count for span in spans))
 
     def _standing(self, settled: Sequence[Settled]) -> Standing:

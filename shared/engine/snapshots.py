@@ -293,7 +293,10 @@ def is_overtaken(settled: Settled, standing: Standing) -> bool:
     stored = standing.get(settled.point_id, {})
     version = stored.get(VERSION_FIELD)
     if not isinstance(version, int) or version < settled.version:
-        detail = f"point {settled.point_id} holds version {version} after version {settled.version} was written"
+        detail = (
+            f"point {settled.point_id} holds version {version} after version {settled.version} was "
+            "written; another worker wrote at the same time, and the write is repeated"
+        )
         raise Unavailable("store", detail)
     # The newer version may have published nothing: then this result is still the item's latest.
     still_latest = bool(settled.results) and stored.get(PUBLISHED_FIELD) == settled.version

@@ -98,7 +98,9 @@ class WorkerControl:
         until_s = clock.monotonic_s() + wait_s
         while reported.get("paused") is not None:
             if reported.get("wanted") or clock.monotonic_s() >= until_s:
-                raise Unavailable("worker", f"it is still paused: {reported['paused']}")
+                raise Unavailable(
+                    "worker", f"the worker has not resumed yet, or was paused again: {reported['paused']}"
+                )
             clock.wait(threading.Event(), LOOK_EVERY_S)
             reported = self._control("GET", "/pause")
 
@@ -128,7 +130,11 @@ class WorkerControl:
             body = response.read(1 << 16)
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise Unavailable("worker", f"nothing answers at {self.host}:{self.port} ({why})") from error
+            raise Unavailable(
+                "worker",
+                f"nothing answers at {self.host}:{self.port} ({why}): is the worker running, and is this the "
+                "port of its probes?",
+            ) from error
         except HTTPException as error:
             raise self._not_a_worker() from error
         finally:

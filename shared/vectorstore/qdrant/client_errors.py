@@ -188,10 +188,15 @@ def _of_status(error: UnexpectedResponse, where: str) -> Unavailable | Fatal:
     if status == FORBIDDEN and reason is not None:
         return Forbidden(where, reason)
     if status in KEY_REFUSED:
-        return Fatal(f"{where} rejects the key (status {status}): set MILLRACE_STORE__API_KEY to a key that may write")
+        return Fatal(
+            f"{where} rejects the key (status {status}): set MILLRACE_STORE__API_KEY to a valid key; a "
+            "worker needs one that may read and write"
+        )
     if reason is None:
         return Unavailable(
-            "store", f"{where} answered with status {status}, but not as Qdrant does: is a proxy answering instead?"
+            "store",
+            f"{where} answered with status {status}, but not as Qdrant does: perhaps a proxy answers in "
+            "its place; check MILLRACE_STORE__URL",
         )
     if 400 <= status < 500 and status not in PASSING and not FULL.search(reason):
         return Fatal(f"{where} rejects the request (status {status}): {reason}")
@@ -203,7 +208,10 @@ def _of_code(error: grpc.RpcError, where: str) -> Unavailable | Fatal:
     if code is StatusCode.PERMISSION_DENIED and error.details():
         return Forbidden(where, f"{code.name}: {_short(error.details())}")
     if code in (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED):
-        return Fatal(f"{where} rejects the key ({code.name}): set MILLRACE_STORE__API_KEY to a key that may write")
+        return Fatal(
+            f"{where} rejects the key ({code.name}): set MILLRACE_STORE__API_KEY to a valid key; a worker "
+            "needs one that may read and write"
+        )
     reason = f"{code.name}: {_short(error.details() or '')}"
     if code in GRPC_FATAL and not FULL.search(reason):
         return Fatal(f"{where} rejects the request, {reason}")
@@ -225,9 +233,11 @@ def _of_source(source: Exception, where: str) -> Unavailable | Fatal:
         return Unavailable("store", f"{where} cannot be reached ({name})")
     if isinstance(source, ValueError | AssertionError | ApiException | QdrantException):
         return Unavailable(
-            "store", f"{where} sent an answer that is not Qdrant's ({name}): is a proxy answering instead?"
+            "store",
+            f"{where} sent an answer that is not Qdrant's ({name}): perhaps a proxy answers in its place; "
+            "check MILLRACE_STORE__URL",
         )
-    return Fatal(f"the Qdrant client for {where} failed with an unexpected error: {name}")
+    return Fatal(f"the Qdrant client for {where} failed with an unexpected error ({name}); report this as a bug")
 
 
 def _reason_in(content: bytes) -> str | None:

@@ -76,7 +76,10 @@ class Requests:
                 done = self._link.client.upsert(self._name, sent, wait=True, **how(points))
         except TooLarge as refusal:
             if len(points) == 1:
-                raise Fatal(f"point {points[0].id} takes up to {size_of(points[0])} bytes: {refusal}") from None
+                raise Fatal(
+                    f"point {points[0].id} takes up to {size_of(points[0])} bytes and was refused: {refusal}; "
+                    "raise the size limit of the server or proxy"
+                ) from None
             self.most_bytes = max(1, min(self.most_bytes, sum(map(size_of, points)) // 2))
             for half in halves(points):
                 self.write(half, how)
@@ -185,7 +188,7 @@ class Requests:
         with translated(self._link.where):
             answers = self._link.client.query_batch_points(self._name, group)
         if len(answers) != len(group):
-            raise Unavailable("store", f"{self._link.where} answered {len(answers)} of {len(group)} queries")
+            raise Unavailable("store", f"{self._link.where} answered only {len(answers)} of {len(group)} queries")
         return [answer.points for answer in answers]
 
     def _resumed(self, key: Hashable | Callable[[], Hashable], ask: Callable[[], AnswerT]) -> AnswerT:

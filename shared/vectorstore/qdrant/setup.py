@@ -38,7 +38,10 @@ def check_done(result: models.UpdateResult, where: str) -> None:
         Unavailable: the write has not been applied yet.
     """
     if result.status is not models.UpdateStatus.COMPLETED:
-        raise Unavailable("store", f"{where} accepted a write but has not applied it yet (status {result.status})")
+        raise Unavailable(
+            "store",
+            f"{where} accepted a write but has not applied it yet (status {result.status}); the write is repeated",
+        )
 
 
 def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) -> models.CollectionInfo:
@@ -147,7 +150,8 @@ def check_guard(client: QdrantClient, collection: str, where: str) -> None:
             probe.remove()
     if not kept:
         raise Fatal(
-            f"the server at {where} does not honour guarded writes (update_filter, update_mode): "
+            f"the server at {where} ignores the condition of a write, so an older version could overwrite "
+            "a newer one (update_filter, update_mode): "
             "it is not Qdrant, or a proxy removes fields from requests; check MILLRACE_STORE__URL and the proxy"
         )
 
