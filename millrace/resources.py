@@ -175,7 +175,8 @@ def open_collection(settings: Settings, stream: str) -> Iterator[Collection]:
         collection = store.open_alias(stream)
         if collection is None:
             raise Fatal(
-                f"the store at {where} has no collection of the stream {stream}: its first worker creates it; "
+                f"the store at {where} has no collection of the stream {stream}: start a worker of this "
+                "stream, which creates it; "
                 "or set MILLRACE_STORE__PATH or MILLRACE_STORE__URL to another store"
             )
         yield collection

@@ -52,7 +52,7 @@ class BrokerSettings(Part):
         default=45,
         ge=1,
         description="Time until the broker detects a killed worker; only for `classic`. For `consumer`, the broker's "
-        "own setting applies.",
+        "group.consumer.session.timeout.ms applies.",
     )
     max_poll_interval_s: float = Field(
         default=300,
@@ -209,7 +209,7 @@ class StoreSettings(Part):
     ca_file: FilePath | None = Field(
         default=None,
         description="PEM file of the certificate authority (CA) that signed the server's certificate; empty: the CAs "
-        "in `SSL_CERT_FILE`, or else the client's.",
+        "in `SSL_CERT_FILE`; if that is not set, those built into the client.",
     )
 
     @field_validator("url")
@@ -256,9 +256,10 @@ class PrivacySettings(Part):
 
     customer_key: SecretStr | None = Field(
         default=None,
-        description="Key of the digests that replace customer ids that are addresses or phone numbers; a secret; all "
-        "workers need the same key; create one with `openssl rand -hex 32`. Empty: a key is created beside an embedded "
-        "store; with a server, a key must be set.",
+        description="A secret key. A customer id that is a mail address, a phone number or an account number is "
+        "replaced by a "
+        "digest made with this key. All workers need the same key; create one with `openssl rand -hex 32`. Empty: a "
+        "key is created beside an embedded store; with a server, a key must be set.",
     )
 
     @field_validator("customer_key")

@@ -13,6 +13,7 @@ from shared.errors import MillraceError, StoreInUse, Unavailable
 UNAVAILABLE = 3
 
 app = typer.Typer(
+    rich_markup_mode="markdown",
     name="millrace",
     help="Read tickets from Kafka, embed and route them, index them in Qdrant, and audit the results. "
     "For settings, see `millrace run --help`.",

@@ -30,7 +30,10 @@ def audit(
     bootstrap: Bootstrap = None,
     stream: StreamName = DEFAULT_STREAM,
     points: Annotated[
-        bool, typer.Option("--points/--no-points", help="Compare the stored points too, or only the topics.")
+        bool,
+        typer.Option(
+            "--points/--no-points", help="--points compares the stored points too, --no-points only the topics."
+        ),
     ] = True,
     json: Json = False,
 ) -> None:

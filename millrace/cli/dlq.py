@@ -48,7 +48,12 @@ MAX_REPLAYS = 3
 
 TIME_HELP = "ISO 8601 (UTC if it has no zone), or an age: 30s, 5m, 2h, 3d, 1w."
 
-Reasons = Annotated[list[FailureReason] | None, typer.Option("--reason", help="Only this reason. Repeatable.")]
+Reasons = Annotated[
+    list[FailureReason] | None,
+    typer.Option(
+        "--reason", metavar="REASON", help=f"Only this reason. Repeatable. Reasons: {', '.join(FailureReason)}."
+    ),
+]
 Fields = Annotated[
     list[str] | None, typer.Option("--field", help="Only this field, and the fields below it. Repeatable.")
 ]
@@ -65,7 +70,9 @@ Until = Annotated[
 Quarantine = Annotated[bool, typer.Option("--quarantine", help="Use the quarantine instead of the dead-letter queue.")]
 JsonObject = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output instead of text.")]
 
-app = typer.Typer(help="The dead-letter queue: list, show, replay, purge.", no_args_is_help=True)
+app = typer.Typer(
+    rich_markup_mode="markdown", help="The dead-letter queue: list, show, replay, purge.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -179,8 +186,9 @@ def replay(
         int | None,
         typer.Option(
             min=0,
-            help="A dead letter that was replayed this many times goes to the quarantine instead.",
-            show_default=str(MAX_REPLAYS),
+            help="A dead letter that was replayed this many times goes to the quarantine instead; "
+            f"default: {MAX_REPLAYS}.",
+            show_default=False,
         ),
     ] = None,
     group: Annotated[
@@ -190,13 +198,14 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
     json: JsonObject = False,
 ) -> None:
-    """Send dead letters to the redo topic with unchanged bytes and key, up to the present end of the queue.
+    """Send dead letters to the redo topic with unchanged bytes and key, up to the end that the queue has now.
 
     The same command continues where it was stopped or killed; then at most 500
-    dead letters are sent twice, which the worker recognises. Each selection has
-    its own position, so dead letters that it leaves out stay for another. Records
-    that fail again get new dead letters, which count their replays; for records
-    from the quarantine, the count starts again.
+    dead letters are sent twice, which the worker recognises. Each combination of
+    filters remembers its own progress, so dead letters that it leaves out can
+    still be sent with other filters. A record that fails again gets a new dead
+    letter, which states how often the record was replayed; for records from the
+    quarantine, this count starts again.
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()
@@ -232,8 +241,8 @@ def purge(
     """Delete dead letters permanently, from the oldest up to a time, or all.
 
     Kafka can delete only the beginning of a partition, so nothing can be selected
-    by reason, field, stage or tenant. A purge cannot be undone. The audit counts
-    the records of deleted dead letters separately.
+    by reason, field, stage or tenant. A purge cannot be undone. The audit shows
+    the number of dead letters and results removed.
     """
     quiet()
     if (until is None) == (not all_):

@@ -16,7 +16,7 @@ from millrace.streams import DEFAULT
 from schemas.decisions import Action
 from shared.routing.policy import POLICY_FILE, Policy
 
-app = typer.Typer(help="The routing policy.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="markdown", help="Test the routing policy on labelled texts.", no_args_is_help=True)
 
 
 @app.callback()
@@ -47,7 +47,7 @@ def check(
     """Show the share of auto, review and abstain on a labelled file, and how often each is right.
 
     Use texts that the head was not trained on; on its training texts, it is too certain. Precision is the share of
-    texts whose first label is the label in the file. For abstain, this is how often the label that was not trusted
+    texts whose first label is the label in the file. For abstain, precision shows how often the first label
     would have been right.
     """
     from millrace.learning.policy_check import (  # the libraries of a head take seconds to import

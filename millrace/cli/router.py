@@ -23,7 +23,9 @@ from shared.routing.policy import POLICY_FILE
 if TYPE_CHECKING:
     from millrace.learning.heads import TrainingResult
 
-app = typer.Typer(help="The routing head: train, evaluate, show or explain it.", no_args_is_help=True)
+app = typer.Typer(
+    rich_markup_mode="markdown", help="The routing head: train, evaluate, show or explain it.", no_args_is_help=True
+)
 
 File = Annotated[Path, typer.Argument(help="A .csv file with a header, or a .jsonl file.")]
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.")]
@@ -82,9 +84,9 @@ def evaluate(
 ) -> None:
     """Measure a head on labelled texts that it was not trained on.
 
-    Rows whose label the head does not know count as out of scope, with or without --out-of-scope-label. With such rows,
-    accuracy is the share of right decisions (rejecting is right for out-of-scope rows and wrong for the others), and
-    in_scope_accuracy is the share of right labels over the in-scope rows. macro_f1, ece (15 bins) and
+    Rows whose label the head does not know count as out of scope, with or without --out-of-scope-label. For such a row,
+    rejecting is right; for any other row, it is wrong. accuracy is the share of right decisions. in_scope_accuracy is
+    the share of right labels over the in-scope rows. macro_f1, ece (15 bins) and
     coverage_at_95_precision always cover the in-scope rows only.
     """
     from millrace.learning.heads import evaluate_head

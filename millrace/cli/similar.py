@@ -39,12 +39,15 @@ QueriesFile = Annotated[
     Path,
     typer.Option(
         "--queries",
-        help="File of queries: columns text and either relevant (ids separated by blanks) or label; optionally "
-        "language, and id, the query's own id in the corpus, which is not counted as a hit.",
+        help="File of queries: columns text and either relevant (ids separated by blanks) or label; optional "
+        "columns: language; id (if the query is in the corpus too: its id there, which does not count as a hit).",
     ),
 ]
 
-app = typer.Typer(help="Similar solved tickets: search the store, or evaluate and tune the ranking on labelled files.")
+app = typer.Typer(
+    rich_markup_mode="markdown",
+    help="Similar solved tickets: search the store, or evaluate and tune the ranking on labelled files.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -
 
 @app.command("tune")
 def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
-    """Find the weight of BM25 with the best nDCG among those never below cosine or BM25 alone on any metric or slice.
+    """Find the weight of BM25 with the best nDCG among the weights that are never worse than cosine or BM25 alone.
 
     First, a weight is chosen on one half of the queries and measured on the other half; then one is chosen on all
     queries.
@@ -112,7 +115,7 @@ def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> No
     _print(found, json)
     if not json:
         held_out = found["held_out"]
-        title = f"weight {held_out['bm25_weight']:g}, chosen on one half of the queries, on the other half"
+        title = f"weight {held_out['bm25_weight']:g}: chosen on one half of the queries, measured on the other half"
         print_metrics(_console(), held_out, title)
         if not found["never_below"]:
             typer.echo(

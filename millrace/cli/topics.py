@@ -16,7 +16,7 @@ from millrace.cli.options import (
 from schemas.topics import PARTITIONS
 from shared.broker.provision import create_topics
 
-app = typer.Typer(help="Create the topics of a stream.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="markdown", help="Create the topics of a stream.", no_args_is_help=True)
 
 
 @app.callback()
@@ -36,7 +36,8 @@ def create(
         typer.Option(
             min=1,
             help="Partitions of every topic: the largest number of workers that can share the stream. Choose enough for "
-            f"later, as partitions cannot be added without moving keys. Default: {PARTITIONS}.",
+            "later: if partitions are added, records of one id move to another partition and lose their order. "
+            f"Default: {PARTITIONS}.",
             show_default=False,
         ),
     ] = None,

@@ -39,8 +39,8 @@ def judgement(results: list[Any], intended: dict[str, str | None]) -> str:
     unfit = [result for result in results if intended[result.ticket_id] is None]
     automatic = sum(result.decision.action == "auto" for result in unfit)
     return (
-        f"as intended: {right} of the {len(queued)} tickets given a queue; {len(known) - len(queued)} left to a person; "
-        f"of {len(unfit)} that fit no queue, {automatic} routed without a person"
+        f"{len(queued)} tickets got a queue, {right} of them the intended one; {len(known) - len(queued)} were left to a "
+        f"person. Of the {len(unfit)} that fit no queue, {automatic} were routed without a person."
     )
 
 

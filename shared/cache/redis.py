@@ -204,8 +204,8 @@ def _check_files(settings: CacheSettings) -> None:
             context.load_cert_chain(settings.cert_file, settings.key_file, no_password)
     except (OSError, ValueError) as error:
         raise Fatal(
-            "MILLRACE_CACHE__CERT_FILE and MILLRACE_CACHE__KEY_FILE must name a PEM certificate and its private key, "
-            "unencrypted and readable: correct the settings or the files"
+            "MILLRACE_CACHE__CERT_FILE and MILLRACE_CACHE__KEY_FILE must name a PEM certificate and its private key; "
+            "both files must be readable, and the key must not be encrypted"
         ) from error
 
 

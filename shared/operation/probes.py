@@ -49,7 +49,7 @@ class ProbeServer:
         except OSError as error:
             raise Fatal(
                 f"cannot bind port {port} on {host} for the probes ({error.strerror}); "
-                "choose another port with MILLRACE_OPERATION__PORT; 0 selects a free port"
+                "stop the worker that may run there, or choose another port with MILLRACE_OPERATION__PORT (0: a free port)"
             ) from error
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()
