@@ -45,7 +45,7 @@ def key_file(settings: Settings) -> Path:
     path = settings.store.path.absolute()
     if not path.name:
         raise Fatal(
-            f"a store in {path} has no place beside it for a key: set {SETTING}, or MILLRACE_STORE__PATH to a folder"
+            f"a store in {path} has no folder for a key file beside it: set {SETTING}, or MILLRACE_STORE__PATH to a folder"
         )
     return path.with_name(path.name + SUFFIX)
 

@@ -68,7 +68,9 @@ class Event(Frozen):
     schema_version: Literal[1] = Field(description="Version of this schema; currently 1.")
     event_id: str = Field(min_length=1, max_length=128, description="Unique id of this message at its source.")
     tenant_id: TenantId = Field(description="The owner of the event; similar items never come from another tenant.")
-    event_version: EventVersion = Field(description="Counted up by the source for each source id; the highest wins.")
+    event_version: EventVersion = Field(
+        description="Version of the item, increased by the source with each change; the highest wins."
+    )
     occurred_at: UtcDatetime = Field(description="When the event happened at the source, with a UTC offset.")
 
 

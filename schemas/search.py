@@ -29,7 +29,8 @@ class SimilarTicket(Frozen):
     subject: str
     resolution: str | None = None
     satisfaction: int | None = Field(
-        default=None, description="The customer's rating; null: not rated, which is offered only if that is configured."
+        default=None,
+        description="The customer's rating; null: not rated; such tickets are offered only if the settings allow it.",
     )
     occurred_at: UtcDatetime
 

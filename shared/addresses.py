@@ -54,7 +54,7 @@ def _database(parts: SplitResult) -> int:
     if not number:
         return 0
     if not (number.isascii() and number.isdigit()):
-        raise ValueError("must end with a database number, or without a path: redis://host:6379/0 or redis://host:6379")
+        raise ValueError("must end with a database number, or have no path: redis://host:6379/0 or redis://host:6379")
     return int(number)
 
 

@@ -38,7 +38,7 @@ class Unavailable(MillraceError):
     """A dependency cannot be used for now.
 
     Args:
-        dependency: Its name in logs and metrics: `store`, `broker` or `schema`.
+        dependency: Its name in logs and metrics: such as `store`, `broker`, `schema` or `worker`.
         detail: The dependency's answer.
     """
 

@@ -192,7 +192,7 @@ class StoreSettings(Part):
     grpc: bool = Field(default=False, description="Whether to use gRPC, on `grpc_port`; it needs less CPU.")
     grpc_port: int = Field(default=6334, ge=1, le=65535, description="The server's port for gRPC.")
     timeout_s: int = Field(
-        default=4, ge=1, description="How long a call may wait for the server before it counts as unavailable."
+        default=4, ge=1, description="How long a call may wait for the server before the store counts as unavailable."
     )
     parallel_upserts: int = Field(
         default=4,
@@ -276,7 +276,9 @@ class OperationSettings(Part):
     port: int = Field(
         default=9400, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0 selects a free port."
     )
-    host: str = Field(default="127.0.0.1", description="Address that the port is bound to; 0.0.0.0 inside a container.")
+    host: str = Field(
+        default="127.0.0.1", description="Address that the port is bound to; use 0.0.0.0 inside a container."
+    )
     drain_timeout_s: float = Field(default=25, gt=0, description="Time to finish the batch in hand after SIGTERM.")
     stuck_after_s: float = Field(
         default=120, gt=0, description="A thread without a heartbeat for this long counts as not alive."

@@ -55,7 +55,8 @@ Reasons = Annotated[
     ),
 ]
 Fields = Annotated[
-    list[str] | None, typer.Option("--field", help="Only this field, and the fields below it. Repeatable.")
+    list[str] | None,
+    typer.Option("--field", help="Only dead letters whose wrong field is this one, or one below it. Repeatable."),
 ]
 Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only this stage of the pipeline. Repeatable.")]
 Tenants = Annotated[
@@ -67,7 +68,21 @@ Since = Annotated[
 Until = Annotated[
     str | None, typer.Option("--until", metavar="TIME", help=f"Only those written before this time. {TIME_HELP}")
 ]
-Quarantine = Annotated[bool, typer.Option("--quarantine", help="Use the quarantine instead of the dead-letter queue.")]
+Quarantine = Annotated[
+    bool,
+    typer.Option(
+        "--quarantine",
+        help="Use the quarantine (dead letters that failed after too many replays) instead of the dead-letter queue.",
+    ),
+]
+MaxReplays = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help=f"A dead letter that was replayed this many times goes to the quarantine instead; default: {MAX_REPLAYS}.",
+        show_default=False,
+    ),
+]
 JsonObject = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output instead of text.")]
 
 app = typer.Typer(
@@ -87,7 +102,7 @@ def list_(
     until: Until = None,
     quarantine: Quarantine = False,
     limit: Annotated[
-        int, typer.Option(min=0, help="Number of newest dead letters to show; 0 shows all, by partition.")
+        int, typer.Option(min=0, help="Number of newest dead letters to show; 0 shows all, ordered by partition.")
     ] = 20,
     histogram: Annotated[bool, typer.Option("--histogram", help="Print only the counts by reason and field.")] = False,
     json: Annotated[
@@ -182,15 +197,7 @@ def replay(
         str | None,
         typer.Option(metavar="N/s", help="Maximum rate, per second or minute: 100, 100/s, 30/m; default: none."),
     ] = None,
-    max_replays: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="A dead letter that was replayed this many times goes to the quarantine instead; "
-            f"default: {MAX_REPLAYS}.",
-            show_default=False,
-        ),
-    ] = None,
+    max_replays: MaxReplays = None,
     group: Annotated[
         str | None, typer.Option(help="Consumer group that stores the progress; default: one group per selection.")
     ] = None,

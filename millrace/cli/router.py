@@ -184,7 +184,7 @@ def _report(outcome: "TrainingResult", skipped: int, out: Path) -> None:
     _table("most often confused on held-out texts", ("texts", "labels"), worst)
     typer.echo(f"wrote head {outcome.head.fingerprint} to {out} and a proposed policy to {outcome.policy}")
     if outcome.policy.name != POLICY_FILE:
-        typer.echo(f"the existing {POLICY_FILE} was kept and stays in force: compare the two files")
+        typer.echo(f"the existing {POLICY_FILE} was kept and is still used: compare the two files")
 
 
 def _figures(held_out: dict[str, Any]) -> str:

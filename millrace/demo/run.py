@@ -118,7 +118,7 @@ class Stage:
             if self.failure:
                 raise MillraceError(f"the worker failed: {self.failure[0]}")
             if self.clock.monotonic_s() > until_s:
-                raise Unavailable("worker", f"not done after {DEADLINE_S:.0f} s")
+                raise Unavailable("worker", f"a step of the demo was not done after {DEADLINE_S:.0f} s")
             self.clock.wait(threading.Event(), POLL_S)
 
 

@@ -38,7 +38,7 @@ def check_topics(
         reported = ", ".join(f"{topic.name} {partitions[topic.name]}" for topic in few)
         fix = "nothing, if this many workers are enough; otherwise create the topic again with more partitions"
         yield Finding(
-            "topics", "warning", f"fewer partitions than the {few[0].partitions} of the schema: {reported}", fix
+            "topics", "warning", f"fewer partitions than the {few[0].partitions} that Millrace needs: {reported}", fix
         )
     if not missing and not few and not automatic:
         yield Finding("topics", "ok", f"all {len(topics)} exist: {', '.join(partitions)}")
@@ -48,7 +48,7 @@ def check_topics(
         yield Finding(
             "topics",
             "skipped",
-            f"the brokers do not let this user read the settings of {', '.join(survey.refused)}; one is {MIN_IN_SYNC}",
+            f"the brokers do not let this user read the settings of {', '.join(survey.refused)}, for example {MIN_IN_SYNC}",
             "grant the user DescribeConfigs on these topics to have the settings checked: docs/security.md",
         )
 

@@ -67,7 +67,7 @@ def examine(
     settings, own, findings = read_settings(stream.name)
     findings += in_vain(environ)
     if settings is None or own is None:
-        findings.append(Finding("all else", "skipped", "the other checks need settings that can be read"))
+        findings.append(Finding("all else", "skipped", "not checked: correct the settings first"))
         return _report({}, findings, secrets_of(None, environ))
     if bootstrap is not None:
         settings = settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})

@@ -130,7 +130,7 @@ def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[F
         fix = "raise the limit, or switch strict mode off"
         yield Finding("store", "wrong", f"the strict mode of collection {spec.name} sets a limit too low: {limit}", fix)
     if found.exists and not found.faults and not found.limits:
-        yield Finding("store", "ok", f"collection {spec.name} exists, and guarded writes are honoured")
+        yield Finding("store", "ok", f"collection {spec.name} exists, and the version condition of writes takes effect")
     if found.target is None and not found.sees_alias:
         reported = (
             f"the API key may not read the alias {spec.alias}: a worker starts, but does not notice if the "

@@ -82,7 +82,7 @@ class ImportReport:
         if counts.deletions:
             yield f"  {_of(counts.deletions, 'deletion')}"
         if counts.textless:
-            yield f"  {counts.textless} had neither subject nor body"
+            yield f"  {counts.textless} tickets had neither subject nor body"
         if self.shared:
             yield f"  {self.shared} rows have the id and version of an earlier row: only the first of each is kept"
         if counts.short:
@@ -153,7 +153,7 @@ def match_warnings(match: ColumnMatch) -> Iterator[str]:
     for column, name in match.suggested.items():
         if name in filled_in:
             shown = printable(column, 40)
-            yield f"{shown} looks like {name} but is not used: {filled_in[name]}; to use it, --map '{shown}={name}'"
+            yield f"{shown} looks like {name} but is not used: {filled_in[name]}; to use it, give --map '{shown}={name}'"
 
 
 def ticket_lines(made: Made) -> list[str]:

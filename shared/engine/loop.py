@@ -165,7 +165,7 @@ class Worker(Generic[ItemT]):
             self._observer.resumed(before, 0.0)
             self._lifecycle.set_ready(before)
         self._source.pause()
-        self._lifecycle.set_not_ready(outage.dependency, str(outage))
+        self._lifecycle.set_not_ready(outage.dependency, outage.detail)
         self._observer.paused(outage.dependency)
         log.warning("paused", dependency=outage.dependency, detail=outage.detail)
 

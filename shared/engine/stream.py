@@ -190,7 +190,7 @@ class Stream(Generic[EventT, ItemT]):
             ValueError: no input decides.
         """
         if not self.rules.deciding:
-            raise ValueError(f"stream {self.name}: at least one input must decide; set decides=True on it")
+            raise ValueError(f"stream {self.name}: at least one input must have decides=True")
 
     @cached_property
     def points(self) -> PointSchema:

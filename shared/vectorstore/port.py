@@ -250,7 +250,9 @@ def stored_version(which: object, payload: Mapping[str, object] | None) -> int:
     found = (payload or {}).get(VERSION_FIELD)
     if is_version(found):
         return found
-    fault = f"it has no {VERSION_FIELD}" if found is None else f"its {VERSION_FIELD} is not a whole number from 1 on"
+    fault = (
+        f"it has no {VERSION_FIELD}" if found is None else f"its {VERSION_FIELD} is not a whole number of at least 1"
+    )
     raise Fatal(f"point {which} was written by another program: {fault}; delete the point, then start the worker again")
 
 

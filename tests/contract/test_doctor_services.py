@@ -159,10 +159,10 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         store.close()
         found = look_at_store(settings)
         assert states(found) == [("store", "ok")] * 2 + [("alias", "ok"), ("similar tickets", "ok")]
-        assert "guarded writes are honoured" in found[1].detail
+        assert "the version condition of writes takes effect" in found[1].detail
         server.set_faults(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
-        assert (old.state, "guarded writes" in old.detail) == ("wrong", True)
+        assert (old.state, "ignores the condition of a write" in old.detail) == ("wrong", True)
 
 
 def test_missing_permissions_on_a_server_are_named() -> None:

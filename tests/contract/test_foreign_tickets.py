@@ -169,7 +169,11 @@ def test_a_point_of_millrace_without_a_version_ends_the_worker_with_a_message(pa
 
 def test_doctor_counts_foreign_points_and_names_the_first_with_the_reason(parts: Assembly) -> None:
     [fine] = check_foreign(parts.collection, TICKETS.points, ManualClock())
-    assert (fine.part, fine.state, fine.detail) == ("foreign points", "ok", "none among the 3 points checked")
+    assert (fine.part, fine.state, fine.detail) == (
+        "foreign points",
+        "ok",
+        "no point of another program among the 3 points checked",
+    )
     held = dict(parts.collection.lookup([ONE])[ONE].payload)
     write_foreign(parts.collection, ONE, held | {"label": 7}, {"text": vector_of(parts)})
     write_foreign(parts.collection, 7, fields_of(7), {"text": vector_of(parts)})

@@ -18,7 +18,7 @@ ROWS = [
     for line in PAGE.split("## What each fault looks like")[1].split("\n## ")[0].splitlines()
     if line.startswith("| ") and not line.startswith(("| ---", "| situation"))
 ]
-PARTS = set(re.findall(r"^\| `(\w+)` \|", PAGE.split("## When it pauses")[1].split("\n## ")[0], re.MULTILINE))
+PARTS = set(re.findall(r"^\| `(\w+)` \|", PAGE.split("## When it is not ready")[1].split("\n## ")[0], re.MULTILINE))
 DOCTORING = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "millrace" / "doctor").glob("*.py"))
 WORD = re.compile(r"`([a-z][\w ]*)`")
 

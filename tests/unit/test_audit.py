@@ -59,7 +59,7 @@ def test_a_missing_ledger_message_is_missing(world: World) -> None:
     findings = world.audit()
     assert not findings.clean
     assert counts(findings) == {"missing": 1}
-    assert findings.examples["missing"] == [f"{world.kind.name}/0@3 is committed but in no ledger message"]
+    assert findings.examples["missing"] == [f"{world.kind.name}/0@3 is committed, but no ledger message contains it"]
 
 
 def test_a_missing_result_is_missing(world: World) -> None:
@@ -268,7 +268,9 @@ def test_the_redo_topic_is_part_of_the_input(world: World) -> None:
     world.settle(again)
     assert world.audit().settled == 5
     world.held(LEDGER).pop()
-    assert world.audit().examples["missing"] == [f"{world.kind.redo}/0@0 is committed but in no ledger message"]
+    assert world.audit().examples["missing"] == [
+        f"{world.kind.redo}/0@0 is committed, but no ledger message contains it"
+    ]
 
 
 def test_without_a_collection_the_points_are_left_out(world: World) -> None:

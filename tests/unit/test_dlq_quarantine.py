@@ -126,7 +126,7 @@ def test_a_dead_letter_of_the_quarantine_is_found_by_its_position_and_by_its_ori
     [by_place] = find_dead_letters(world.reader, "tickets", RecordPosition(QUARANTINE, 0, 0))
     [by_origin] = find_dead_letters(world.reader, "tickets", RecordPosition("tickets.redo", 0, 5), quarantine=True)
     assert by_place == by_origin
-    with pytest.raises(Fatal, match="no dead letter at tickets/0@6"):
+    with pytest.raises(Fatal, match="tickets/0@6 is neither the position of a dead letter"):
         find_dead_letters(world.reader, "tickets", RecordPosition("tickets", 0, 6), quarantine=True)
 
 

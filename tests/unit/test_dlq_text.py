@@ -51,7 +51,7 @@ def test_a_line_shows_how_often_it_was_replayed() -> None:
 
 def test_a_message_without_an_envelope_is_listed_as_unreadable() -> None:
     assert "tickets.dlq/0@0" in line(FOREIGN)
-    assert "unreadable  no millrace-origin-topic" in line(FOREIGN)
+    assert "unreadable  the header millrace-origin-topic is missing" in line(FOREIGN)
     assert json.loads(dead_letter_json(FOREIGN))["unreadable"] == "no millrace-origin-topic"
     assert "k" in describe(FOREIGN)
 

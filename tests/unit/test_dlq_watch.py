@@ -94,4 +94,4 @@ def test_each_change_is_logged_once_without_the_client_s_message() -> None:
     with capture_logs() as lines:
         watched(Backlog(1, None), away, away, bad, bad, Backlog(1, None), Backlog(1, None))
     said = [(line["log_level"], line.get("why")) for line in lines]
-    assert said == [("warning", "broker is unavailable: away"), ("warning", "ClientError"), ("info", None)]
+    assert said == [("warning", "broker: away"), ("warning", "ClientError"), ("info", None)]

@@ -110,7 +110,7 @@ def test_the_reason_for_not_being_ready_is_shown_during_the_outage_and_not_after
     seen: list[dict[str, str]] = []
     store.look = lambda: seen.append(parts.lifecycle.not_ready())
     parts.worker().run()
-    assert seen == [{}, {"store": "store is unavailable: away"}]
+    assert seen == [{}, {"store": "away"}]
     assert parts.lifecycle.not_ready() == {"worker": "stopping"}
 
 

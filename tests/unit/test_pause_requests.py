@@ -157,7 +157,7 @@ def test_a_pause_that_somebody_else_ends_is_not_waited_for(port: Port) -> None:
 
 def test_a_worker_that_is_still_paused_is_reported(port: Port) -> None:
     port.lifecycle.set_not_ready("operator", "paused by hand since noon")
-    with pytest.raises(Unavailable, match="it is still paused: paused by hand since noon"):
+    with pytest.raises(Unavailable, match="has not resumed yet, or was paused again: paused by hand since noon"):
         control(port).resume(ManualClock(), 5)
 
 

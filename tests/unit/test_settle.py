@@ -162,7 +162,7 @@ def test_records_lost_between_processing_and_producing_are_not_published() -> No
 def test_records_lost_unread_are_reported_once_they_are_in_the_ledger() -> None:
     span = UnreadOffsets(TopicPartition("tickets", 0), None, 3, 7)
     parts = Assembly(sink=FakeSink(undelivered=1))
-    with pytest.raises(Unavailable, match="could not be reported"):
+    with pytest.raises(Unavailable, match="could not be written to the ledger"):
         parts.settler.report_unread([span])
     assert parts.reported.named("unread_lost") == []
     parts.settler.report_unread([span])
