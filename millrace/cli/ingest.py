@@ -12,7 +12,7 @@ import typer
 from millrace.bars import bar
 from millrace.cli.options import Bootstrap, Json, load_settings, load_stream_settings, quiet, require_bootstrap
 from millrace.ingest.delimited import DELIMITERS
-from millrace.ingest.events import Maker
+from millrace.ingest.events import EventMaker
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import ColumnMatch, MappingOptions, match_columns
 from millrace.ingest.report import ImportReport, Job, mapping_lines, match_warnings, ticket_lines
@@ -222,7 +222,7 @@ def _restart_if_needed(progress: ImportProgress, held: int, restart: bool) -> No
 
 def _show(source: TableFile, match: ColumnMatch) -> None:
     """Print the first tickets as they would be sent."""
-    maker, shown = Maker(source, match.mapped), 0
+    maker, shown = EventMaker(source, match.mapped), 0
     for row in source.rows():
         try:
             made = maker.make(row)

@@ -1,4 +1,4 @@
-"""Checks of a stream's topics on a cluster: who created them, their limits, and whether their copies are in sync."""
+"""Checks of a stream's topics on a cluster: who created them, their limits, and whether their replicas are in sync."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,7 +16,7 @@ SET_BY_CREATE = frozenset({RETENTION, MESSAGE_LIMIT})
 def check_topics(
     address: Address, topics: Sequence[Topic], partitions: Mapping[str, int], timeout_s: float
 ) -> Iterator[Finding]:
-    """Compare the topics with the schema, and check whether their copies are in sync.
+    """Compare the topics with the schema, and check whether their replicas are in sync.
 
     Args:
         address: The brokers.
@@ -43,7 +43,7 @@ def check_topics(
     if not missing and not few and not automatic:
         yield Finding("topics", "ok", f"all {len(topics)} exist: {', '.join(partitions)}")
     yield from _limits([topic for topic in existing if topic not in automatic], states, address)
-    yield from _copies(survey)
+    yield from _replicas(survey)
     if survey.refused:
         yield Finding(
             "topics",
@@ -90,7 +90,7 @@ def _limits(topics: Sequence[Topic], states: Mapping[str, TopicState], address: 
             )
 
 
-def _copies(survey: ReplicaSurvey) -> Iterator[Finding]:
+def _replicas(survey: ReplicaSurvey) -> Iterator[Finding]:
     refusing = [topic for topic in survey.topics if topic.refuses_writes]
     short = [topic for topic in survey.topics if topic not in refusing and topic.min_in_sync and topic.shortage()]
     lagging = [topic for topic in survey.topics if topic not in refusing]
@@ -99,7 +99,7 @@ def _copies(survey: ReplicaSurvey) -> Iterator[Finding]:
             "topics",
             "wrong",
             f"writes are refused: {survey.with_silent(topic.shortage() for topic in refusing)}",
-            "start the brokers that are down, or wait until their copies have caught up; the workers then continue by "
+            "start the brokers that are down, or wait until their replicas have caught up; the workers then continue by "
             "themselves",
         )
     if short:
@@ -115,6 +115,6 @@ def _copies(survey: ReplicaSurvey) -> Iterator[Finding]:
         yield Finding(
             "topics",
             "warning",
-            f"copies are not in sync: {behind}",
+            f"replicas are not in sync: {behind}",
             "start the brokers that are down; writes still succeed, but the loss of one more broker may stop them",
         )

@@ -40,7 +40,7 @@ def _read(read: Callable[[], ReadT], findings: list[Finding]) -> ReadT | None:
     return None
 
 
-def in_vain(environ: Iterable[str]) -> Iterator[Finding]:
+def unknown_variables(environ: Iterable[str]) -> Iterator[Finding]:
     """Find variables that look like settings but that nothing reads: `millrace run` refuses them."""
     for each in unread(environ, list(STREAMS)):
         meant = f"did you mean {each.instead[0]}? " if each.instead and not each.is_replaced else ""

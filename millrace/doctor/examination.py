@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from millrace.doctor.configuration import changed, in_vain, read_settings, secrets_of
+from millrace.doctor.configuration import changed, read_settings, secrets_of, unknown_variables
 from millrace.doctor.finding import Check, Finding, exit_code, findings_of
 from millrace.doctor.machine import check_disk, check_port
 from millrace.doctor.models import check_device, check_head, check_model, check_policy
@@ -65,7 +65,7 @@ def examine(
         bootstrap: Brokers to use instead of the configured ones.
     """
     settings, own, findings = read_settings(stream.name)
-    findings += in_vain(environ)
+    findings += unknown_variables(environ)
     if settings is None or own is None:
         findings.append(Finding("all else", "skipped", "not checked: correct the settings first"))
         return _report({}, findings, secrets_of(None, environ))

@@ -50,10 +50,10 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
     folders = [state] if settings.store.url else [state, settings.store.path]
     disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}
     for nearest in disks.values():
-        yield room(nearest, shutil.disk_usage(nearest).free)
+        yield free_space(nearest, shutil.disk_usage(nearest).free)
 
 
-def room(folder: Path, free_bytes: int) -> Finding:
+def free_space(folder: Path, free_bytes: int) -> Finding:
     """Return the finding for the free space on a folder's disk."""
     reported = f"{free_bytes / (1 << 30):.1f} GiB free on the disk of {folder}"
     if free_bytes < TOO_LITTLE_BYTES:

@@ -23,14 +23,14 @@ ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RowEvent:
     """The event of a row, and the record that carries it."""
 
     event: Event
     message: Message
 
 
-class Maker:
+class EventMaker:
     """Makes events from a file's rows.
 
     Args:
@@ -66,7 +66,7 @@ class Maker:
             "reason": "created",
         }
 
-    def make(self, row: Row) -> Made:
+    def make(self, row: Row) -> RowEvent:
         """Return the event of a row.
 
         Raises:
@@ -83,7 +83,7 @@ class Maker:
             raise Rejected(FailureReason.MISSING_FIELD, "row", what)
         value = ENCODER.encode(self._event(row)).encode("utf-8", "surrogatepass")
         event = decode_event(value, DEFAULT.events)
-        return Made(event, Message(input_topic(DEFAULT.name), DEFAULT.key(event), value))
+        return RowEvent(event, Message(input_topic(DEFAULT.name), DEFAULT.key(event), value))
 
     def _is_cut_off(self, row: Row) -> bool:
         """Return whether a row ends before its text: such a row is mostly the end of the row above it."""

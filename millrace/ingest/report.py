@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from millrace.ingest.counts import Counts
-from millrace.ingest.events import Made
+from millrace.ingest.events import RowEvent
 from millrace.ingest.exports import OTHERS
 from millrace.ingest.mapping import ColumnMatch
 from millrace.ingest.table_files import TableFile
@@ -156,7 +156,7 @@ def match_warnings(match: ColumnMatch) -> Iterator[str]:
             yield f"{shown} looks like {name} but is not used: {filled_in[name]}; to use it, give --map '{shown}={name}'"
 
 
-def ticket_lines(made: Made) -> list[str]:
+def ticket_lines(made: RowEvent) -> list[str]:
     """Return a ticket as it would be sent, in JSON without control characters for the terminal."""
     shown = json.dumps(json.loads(made.message.value or b""), ensure_ascii=False, indent=2)
     return [printable(line, 2_000) for line in shown.splitlines()]

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from millrace.ingest.counts import Counts, Identities
-from millrace.ingest.events import Maker
+from millrace.ingest.events import EventMaker
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
 from millrace.ingest.table_files import TableFile
@@ -92,7 +92,7 @@ def send(
     Raises:
         Unavailable: the broker does not confirm; the same command continues where this one stopped.
     """
-    maker, identities = Maker(source, mapped), Identities()
+    maker, identities = EventMaker(source, mapped), Identities()
     rows = iter(source.rows())
     for row in islice(rows, progress.rows):
         if maker.has_ids:
@@ -106,7 +106,7 @@ def send(
     return identities
 
 
-def _identify(row: Row, maker: Maker, identities: Identities) -> None:
+def _identify(row: Row, maker: EventMaker, identities: Identities) -> None:
     """Add the identity of a row that an earlier run sent; a row that it refused has no identity."""
     try:
         identities.add(maker.make(row).event)
@@ -114,7 +114,7 @@ def _identify(row: Row, maker: Maker, identities: Identities) -> None:
         return
 
 
-def _messages(chunk: Iterable[Row], maker: Maker, identities: Identities, counts: Counts) -> Iterator[Message]:
+def _messages(chunk: Iterable[Row], maker: EventMaker, identities: Identities, counts: Counts) -> Iterator[Message]:
     for row in chunk:
         try:
             made = maker.make(row)

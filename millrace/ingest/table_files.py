@@ -50,7 +50,7 @@ class FileOptions:
     sheet: str | None = None
 
 
-class TableFormat(Protocol):
+class TableContent(Protocol):
     """The content of a file, in any format."""
 
     @property
@@ -82,7 +82,7 @@ class TableFile:
     path: Path
     digest: str
     modified_at: datetime
-    table: TableFormat
+    table: TableContent
 
     @classmethod
     def open(cls, path: Path, options: FileOptions | None = None) -> "TableFile":
@@ -131,7 +131,7 @@ class TableFile:
             yield row
 
 
-def _table(path: Path, options: FileOptions) -> TableFormat:
+def _table(path: Path, options: FileOptions) -> TableContent:
     ending = path.suffix.lower()
     _refuse_unused_options(path, ending, options)
     if path.exists() and not path.is_file():

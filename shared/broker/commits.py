@@ -70,7 +70,7 @@ class Commits:
     # --- on the poll thread ---
 
     @property
-    def await_confirmation(self) -> bool:
+    def is_unconfirmed(self) -> bool:
         """Whether any commit was sent and is not confirmed yet; confirmations arrive by polling."""
         return bool(self._unconfirmed)
 

@@ -9,7 +9,7 @@ LOOK_EVERY_S = 5.0
 LOOK_TIMEOUT_S = 1.0
 
 
-class Faults:
+class ConsumerFaults:
     """Collects the faults that the client reports, and polls for their end, because no event reports it.
 
     Args:

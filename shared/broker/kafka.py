@@ -56,7 +56,7 @@ TIMEOUT_CODES = frozenset(
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     }
 )
-"""Error codes of a write that the brokers refused because too few copies are in sync; they have other causes too."""
+"""Error codes of a write that the brokers refused because too few replicas are in sync; they have other causes too."""
 
 REPLICAS_TIMEOUT_S = 1.5
 """Timeout of each of the two requests about replicas, which are sent only after a write timed out."""
@@ -244,17 +244,17 @@ class KafkaSink(Sink):
             log.debug("could not create a new producer", why=type(error).__name__)
 
     def _explain_timeouts(self) -> None:
-        """Check whether the topics whose messages timed out lack in-sync copies; the client does not report that."""
+        """Check whether the topics whose messages timed out lack in-sync replicas; the client does not report that."""
         topics, self._timed_out = sorted(self._timed_out), set()
         try:
             if self._admin is None:
                 self._admin = opened(AdminClient, client_config(self._bootstrap) | {"allow.auto.create.topics": False})
             shortage = survey_replicas(self._admin, topics, REPLICAS_TIMEOUT_S).shortage()
         except (KafkaException, MillraceError) as error:  # no broker answers, which explains the time-out
-            log.debug("could not check the in-sync copies", why=type(error).__name__)
+            log.debug("could not check the in-sync replicas", why=type(error).__name__)
             return
         if shortage:
-            log.warning("too few in-sync copies to write; start the brokers that are down", found=shortage)
+            log.warning("too few in-sync replicas to write; start the brokers that are down", found=shortage)
             self.last_error = f"{shortage} ({self.last_error})"
 
     def _keep_failure(self, error: KafkaException | SystemError) -> None:

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from shared.broker.commits import Commits
 from shared.broker.consumer import FATAL_CODES, NEEDS, Membership, consumer_config
 from shared.broker.ends import Ends
-from shared.broker.faults import Faults
+from shared.broker.faults import ConsumerFaults
 from shared.broker.kafka import to_record
 from shared.broker.leases import Lease, Leases
 from shared.broker.positions import reset, set_starts
@@ -64,7 +64,7 @@ class Poller:
     def __init__(self, member: Membership, leases: Leases, commits: Commits, ids: TopicIds, clock: Clock) -> None:
         self._member, self._leases, self._commits, self._ids, self._clock = member, leases, commits, ids, clock
         self._room = Room(leases, member.settings, clock)
-        self._faults = Faults(ids, clock.monotonic_s())
+        self._faults = ConsumerFaults(ids, clock.monotonic_s())
         callbacks = {"on_commit": self._on_commit, "error_cb": self._faults.on_error}
         self._config = consumer_config(member) | callbacks
         self._consumer = opened(Consumer, self._config)
@@ -147,7 +147,7 @@ class Poller:
             self._read(READ_AT_ONCE, POLL_S)
         else:
             self._commits.send(self._consumer, POLL_S)
-            if self._commits.await_confirmation:
+            if self._commits.is_unconfirmed:
                 self._read(1, 0)  # confirmations arrive by polling; a record that the poll returns must be kept
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:

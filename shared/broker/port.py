@@ -1,7 +1,7 @@
 """The broker ports: consuming, producing and reading. The contract suite runs on the embedded broker and on Kafka.
 
 The docstring of each method of a source states which thread calls it and whether it may block. The engine has two
-threads: the *gathering* thread prepares the next batch, and the *working* thread settles the batch in hand.
+threads: the *prepare* thread prepares the next batch, and the *worker* thread settles the batch in hand.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Source(Protocol):
     def take(self, limit: int, wait_s: float) -> list[Record]:
         """Return up to `limit` records in the order they were read; empty if none arrives within `wait_s`.
 
-        The engine's gathering thread calls it; it blocks for `wait_s` at most.
+        The engine's prepare thread calls it; it blocks for `wait_s` at most.
 
         Raises:
             Fatal: consuming has failed for good.
@@ -49,7 +49,7 @@ class Source(Protocol):
         """Mark these records as in hand and return those whose partition this worker still owns.
 
         While records are in hand, the revocation of their partitions waits, up to its deadline, for `commit` or `release`.
-        The engine's working thread calls it; it does not wait for the broker.
+        The engine's worker thread calls it; it does not wait for the broker.
 
         Raises:
             Fatal: consuming has failed for good.
@@ -59,7 +59,7 @@ class Source(Protocol):
     def ours(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose partition this worker still owns; a partition being revoked still counts.
 
-        The engine's working thread calls it; it does not wait for the broker.
+        The engine's worker thread calls it; it does not wait for the broker.
 
         Raises:
             Fatal: consuming has failed for good.
@@ -70,21 +70,21 @@ class Source(Protocol):
         """Return the spans of offsets that the log lost before they were read and that are not `reported` yet.
 
         A span is returned before any record after it is handed out.
-        The engine's working thread calls it; it does not wait for the broker.
+        The engine's worker thread calls it; it does not wait for the broker.
         """
         ...
 
     def reported(self, spans: Sequence[UnreadOffsets]) -> None:
         """Forget these spans because they are in the ledger now.
 
-        The engine's working thread calls it; it does not wait for the broker.
+        The engine's worker thread calls it; it does not wait for the broker.
         """
         ...
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit past these records and release them; return the number of records that another worker owns by now.
 
-        The engine's working thread calls it; it blocks until the broker confirms, at most for the commit timeout.
+        The engine's worker thread calls it; it blocks until the broker confirms, at most for the commit timeout.
 
         Raises:
             Unavailable: the broker did not confirm in time; the records stay in hand, and the commit can be repeated.
@@ -95,14 +95,14 @@ class Source(Protocol):
     def release(self) -> None:
         """Release the records in hand without committing.
 
-        The engine's working thread calls it; it does not wait for the broker.
+        The engine's worker thread calls it; it does not wait for the broker.
         """
         ...
 
     def check(self) -> None:
         """Raise if consuming has failed for good; called while the engine waits for something else.
 
-        The engine's working thread calls it; it never blocks.
+        The engine's worker thread calls it; it never blocks.
 
         Raises:
             Fatal: consuming has failed for good.
@@ -112,14 +112,14 @@ class Source(Protocol):
     def pause(self) -> None:
         """Stop fetching but keep polling; a revocation then does not wait for the records in hand.
 
-        The engine's working thread calls it; it never blocks: the poll thread follows at its next turn.
+        The engine's worker thread calls it; it never blocks: the poll thread follows at its next turn.
         """
         ...
 
     def resume(self) -> None:
         """Fetch again.
 
-        The engine's working thread calls it; it never blocks: the poll thread follows at its next turn.
+        The engine's worker thread calls it; it never blocks: the poll thread follows at its next turn.
         """
         ...
 
@@ -133,7 +133,7 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """The producing side. One thread at a time uses it; in the engine, that is the working thread.
+    """The producing side. One thread at a time uses it; in the engine, that is the worker thread.
 
     Attributes:
         last_error: Why the last failed message could not be delivered; empty if no message has failed.

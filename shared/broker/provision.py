@@ -11,8 +11,8 @@ from shared.broker.kafka import client_config
 from shared.broker.security import Address, ClientErrors, failure, opened, reach
 
 TIMEOUT_S = 20.0
-SAFE_COPIES = 3
-"""From this number of copies on, a write needs the confirmation of at least two copies, and one broker may be down."""
+SAFE_REPLICAS = 3
+"""From this number of replicas on, a write needs the confirmation of at least two replicas, and one broker may be down."""
 
 
 def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int) -> list[str]:
@@ -20,12 +20,12 @@ def create_topics(bootstrap: Address, topics: Sequence[Topic], replication: int)
 
     Raises:
         Unavailable: the broker did not answer.
-        Fatal: the brokers refuse this user, or there are fewer brokers than requested copies.
+        Fatal: the brokers refuse this user, or there are fewer brokers than requested replicas.
     """
     client_errors = ClientErrors()
     admin = opened(AdminClient, client_config(bootstrap, client_errors))
     reach(admin, client_errors, None, TIMEOUT_S)
-    in_sync = {"min.insync.replicas": "2"} if replication >= SAFE_COPIES else {}
+    in_sync = {"min.insync.replicas": "2"} if replication >= SAFE_REPLICAS else {}
     wanted = [
         NewTopic(
             topic.name,

@@ -1,7 +1,7 @@
-"""Replication and configuration of a stream's topics: in-sync copies, leaders, and the settings that affect writes.
+"""Replication and configuration of a stream's topics: in-sync replicas, leaders, and the settings that affect writes.
 
 `doctor` checks every topic, and a producer checks the topics whose messages timed out. If the brokers refuse a write
-because too few copies are in sync, the client retries it until the delivery timeout and then reports only that timeout.
+because too few replicas are in sync, the client retries it until the delivery timeout and then reports only that timeout.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ class TopicState:
 
     Attributes:
         name: The topic.
-        copies: For each partition, the number of its replicas.
+        replicas: For each partition, the number of its replicas.
         in_sync: For each partition, the number of its in-sync replicas on brokers that answer.
         without_leader: Number of partitions that have no leader, or whose leader does not answer.
         settings: The settings in force; None if they could not be read.
@@ -36,7 +36,7 @@ class TopicState:
     """
 
     name: str
-    copies: tuple[int, ...]
+    replicas: tuple[int, ...]
     in_sync: tuple[int, ...]
     without_leader: int
     settings: Mapping[str, str] | None = None
@@ -44,18 +44,18 @@ class TopicState:
 
     @property
     def min_in_sync(self) -> int | None:
-        """The configured number of in-sync copies that a confirmed write needs; None if not known."""
+        """The configured number of in-sync replicas that a confirmed write needs; None if not known."""
         return None if self.settings is None else int(self.settings[MIN_IN_SYNC])
 
     @property
     def refuses_writes(self) -> bool:
-        """Whether a partition has no leader, or has fewer in-sync copies than required and fewer than it has replicas.
+        """Whether a partition has no leader, or has fewer in-sync replicas than required and fewer than it has replicas.
 
-        Current brokers never require more copies than replicas exist; older brokers refuse every write in that case.
+        Current brokers require no more in-sync replicas than there are; older ones refuse every write in that case.
         """
         wanted = self.min_in_sync or 1
         return self.without_leader > 0 or any(
-            found < min(wanted, copies) for found, copies in zip(self.in_sync, self.copies, strict=True)
+            found < min(wanted, replicas) for found, replicas in zip(self.in_sync, self.replicas, strict=True)
         )
 
     def shortage(self) -> str:
@@ -66,24 +66,24 @@ class TopicState:
         if needed is not None and short:
             reasons.append(f"{self._have(short)}, {MIN_IN_SYNC} requires {needed}")
         if needed is None and self._behind:
-            reasons.append(f"{self._have(self._behind)} of {max(self.copies)}, and {MIN_IN_SYNC} could not be read")
+            reasons.append(f"{self._have(self._behind)} of {max(self.replicas)}, and {MIN_IN_SYNC} could not be read")
         if self.without_leader:
-            reasons.append(f"{self.without_leader} of {len(self.copies)} partitions have no leader")
+            reasons.append(f"{self.without_leader} of {len(self.replicas)} partitions have no leader")
         return f"{self.name}: {'; '.join(reasons)}" if reasons else ""
 
     def lag(self) -> str:
-        """Return, in words, how many partitions have fewer in-sync copies than replicas; empty if no partition has."""
-        return f"{self.name}: {self._have(self._behind)} of {max(self.copies)}" if self._behind else ""
+        """Return, in words, how many partitions have fewer in-sync replicas than replicas; empty if no partition has."""
+        return f"{self.name}: {self._have(self._behind)} of {max(self.replicas)}" if self._behind else ""
 
     @property
     def _behind(self) -> list[int]:
-        return [found for found, copies in zip(self.in_sync, self.copies, strict=True) if found < copies]
+        return [found for found, replicas in zip(self.in_sync, self.replicas, strict=True) if found < replicas]
 
     def _have(self, found: list[int]) -> str:
         least, most = min(found), max(found)
         span = str(least) if least == most else f"{least} to {most}"
-        copies = "in-sync copy" if least == most == 1 else "in-sync copies"
-        return f"{len(found)} of {len(self.in_sync)} partitions have {span} {copies}"
+        replicas = "in-sync replica" if least == most == 1 else "in-sync replicas"
+        return f"{len(found)} of {len(self.in_sync)} partitions have {span} {replicas}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class ReplicaSurvey:
 
     Attributes:
         topics: In the requested order.
-        silent: The ids of brokers that do not answer although, by the cluster's metadata, they hold in-sync copies.
+        silent: The ids of brokers that do not answer although, by the cluster's metadata, they hold in-sync replicas.
         refused: The topics whose settings this user may not read.
         is_embedded: Whether this is librdkafka's mock cluster.
     """
@@ -116,9 +116,9 @@ class ReplicaSurvey:
 
 
 def survey_replicas(admin: AdminClient, topics: Sequence[str], timeout_s: float) -> ReplicaSurvey:
-    """Query the topics' partitions and settings, and check whether every broker that holds a copy answers.
+    """Query the topics' partitions and settings, and check whether every broker that holds a replica answers.
 
-    The metadata alone does not show a lost copy while the controllers have no majority: then nothing updates it.
+    The metadata alone does not show a lost replica while the controllers have no majority: then nothing updates it.
 
     Args:
         admin: Sends the requests; it must be configured not to create topics when it asks for them.
@@ -153,7 +153,7 @@ def survey_replicas(admin: AdminClient, topics: Sequence[str], timeout_s: float)
         states.append(
             TopicState(
                 name=name,
-                copies=tuple(len(p.replicas) for p in partitions),
+                replicas=tuple(len(p.replicas) for p in partitions),
                 in_sync=tuple(len(answering & set(p.isrs)) for p in partitions),
                 without_leader=sum(p.leader not in answering for p in partitions),
                 settings=values,

@@ -75,13 +75,13 @@ class KafkaSource(Source):
     def assigned(self) -> int:
         return self._leases.count()
 
-    # --- from the engine's gathering thread ---
+    # --- from the engine's prepare thread ---
 
     @override
     def take(self, limit: int, wait_s: float) -> list[Record]:
         return self._leases.take(limit, wait_s)
 
-    # --- from the engine's working thread ---
+    # --- from the engine's worker thread ---
 
     @override
     def hold(self, records: Sequence[Record]) -> list[Record]:

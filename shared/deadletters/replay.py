@@ -16,7 +16,7 @@ from shared.clock import Clock
 from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
 from shared.deadletters.histogram import Histogram
 from shared.deadletters.repeats import Repeats
-from shared.deadletters.resend import release, resend
+from shared.deadletters.resend import resend, resend_from_quarantine
 from shared.deadletters.select import Selection
 from shared.errors import Fatal
 from shared.records import Message, Record, RecordPosition, TopicPartition
@@ -297,6 +297,10 @@ class Replay:
         done.quarantined += over
         done.replayed += not over
         if not plan.dry_run:
-            sent = release(letter, plan.stream) if plan.quarantine else resend(letter, plan.stream, plan.max_replays)
+            sent = (
+                resend_from_quarantine(letter, plan.stream)
+                if plan.quarantine
+                else resend(letter, plan.stream, plan.max_replays)
+            )
             chunk.messages.append(sent)
             chunk.bytes += len(sent.value or b"") + sum(len(value or b"") for _, value in sent.headers)

@@ -16,7 +16,7 @@ def resend(letter: DeadLetter, stream: str, max_replays: int) -> Message:
     return _to_redo(letter, stream, letter.replays + 1)
 
 
-def release(letter: DeadLetter, stream: str) -> Message:
+def resend_from_quarantine(letter: DeadLetter, stream: str) -> Message:
     """Return a dead letter of the quarantine as a message to redo, counted as its first replay.
 
     Somebody has decided to try it again; with its old count it would come straight back to the quarantine.

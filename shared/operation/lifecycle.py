@@ -1,4 +1,4 @@
-"""The worker's state: alive, ready, asked to pause or to stop. The working threads write it; the probes read it."""
+"""The worker's state: alive, ready, asked to pause or to stop. The worker threads write it; the probes read it."""
 
 import threading
 from collections.abc import Callable

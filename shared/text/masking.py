@@ -26,11 +26,11 @@ the first passes find everything; in other texts, every run of digits that is le
 
 
 def mask(text: str, region: str) -> str:
-    """Return a text with `[mail]`, `[phone]`, `[iban]` and `[card]` in place of personal data; see `masked`."""
-    return masked(text, region)[0]
+    """Return a text with `[mail]`, `[phone]`, `[iban]` and `[card]` in place of personal data; see `mask_and_count`."""
+    return mask_and_count(text, region)[0]
 
 
-def masked(text: str, region: str) -> tuple[str, Mapping[str, int]]:
+def mask_and_count(text: str, region: str) -> tuple[str, Mapping[str, int]]:
     """Return a text with masks in place of personal data, and the number of times each mask was used.
 
     Masking is idempotent, and a mask is never longer than the text it replaces.

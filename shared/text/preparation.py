@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from shared.text.cuts import Cut, cut
 from shared.text.html import html_to_text, looks_like_html
-from shared.text.masking import NO_MASKS, mask, masked
+from shared.text.masking import NO_MASKS, mask, mask_and_count
 from shared.text.normalise import normalise
 from shared.text.shadow import CARD, PHONE
 
@@ -73,10 +73,10 @@ class Preparer:
         if self._html and looks_like_html(text):
             text, hidden = map(normalise, html_to_text(text))
             text, hidden = (text, hidden) if text else (hidden, "")  # if nothing is visible, nothing counts as hidden
-        kept, counts = masked(text, self._region)
+        kept, counts = mask_and_count(text, self._region)
         embedded, pieces = cut(kept, subject, self._quotes, self._signatures) if "\n" in kept else (kept, ())
         if hidden:
-            hidden, hidden_counts = masked(hidden, self._region)
+            hidden, hidden_counts = mask_and_count(hidden, self._region)
             kept, counts = f"{kept}\n\n{hidden}", Counter(counts) + Counter(hidden_counts)
             pieces = (*pieces, Cut("hidden", hidden))
         return Prepared(kept, embedded, pieces, counts)

@@ -1,4 +1,4 @@
-"""The findings of `millrace doctor` about the topics of a real Kafka: who created them, their limits, and their copies.
+"""The findings of `millrace doctor` about the topics of a real Kafka: who created them, their limits, and their replicas.
 
 A green run does not prove how older brokers answer, nor which settings besides partitions a broker gives to topics that
 it creates by itself: here such topics are created in the same way, with one partition and without settings.
@@ -79,12 +79,12 @@ def test_topics_that_accept_smaller_records_than_the_schema_are_a_warning(bootst
     assert f"--entity-name tickets.dlq --add-config max.message.bytes={small[0].message_limit_bytes}" in found.fix
 
 
-def test_more_in_sync_copies_than_replicas_are_a_warning(bootstrap: str) -> None:
+def test_a_higher_minimum_than_replicas_is_a_warning(bootstrap: str) -> None:
     bare(bootstrap, list(TOPICS[:1]), 12, **{"min.insync.replicas": "2", "max.message.bytes": "20000000"})
     create_topics(bootstrap, TOPICS, 1)
     ok, found = look(bootstrap)
     assert (ok.state, found.state) == ("ok", "warning")
-    assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync copy, min.insync.replicas requires 2"
+    assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync replica, min.insync.replicas requires 2"
 
 
 def test_topics_created_by_millrace_give_no_fault(bootstrap: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from millrace.doctor import packages
 from millrace.doctor.finding import Check, State, findings_of
-from millrace.doctor.machine import check_disk, check_port, room
+from millrace.doctor.machine import check_disk, check_port, free_space
 from millrace.doctor.models import check_head, check_model, check_policy
 from shared.embedding.registry import load_card
 from shared.metrics import Registry
@@ -125,7 +125,7 @@ def test_a_folder_without_a_head_is_wrong(tmp_path: Path) -> None:
     ("free_bytes", "state"), [(50 << 30, "ok"), (1 << 30, "ok"), (500 << 20, "warning"), (99 << 20, "wrong")]
 )
 def test_free_space_on_a_disk(free_bytes: int, state: State) -> None:
-    assert room(Path(), free_bytes).state == state
+    assert free_space(Path(), free_bytes).state == state
 
 
 def test_folders_that_exist_or_can_be_created(tmp_path: Path) -> None:

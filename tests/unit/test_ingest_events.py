@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from millrace.ingest.events import Maker, row_id
+from millrace.ingest.events import EventMaker, row_id
 from millrace.ingest.fields import FIELDS
 from millrace.ingest.mapping import RowMapping
 from millrace.ingest.rows import Row
@@ -42,7 +42,7 @@ def source(tmp_path: Path) -> TableFile:
 
 
 def message(row: Mapping[str, Any], source: TableFile, mapped: RowMapping, number: int = 0) -> Message:
-    return Maker(source, mapped).make(Row(number, number + 1, row)).message
+    return EventMaker(source, mapped).make(Row(number, number + 1, row)).message
 
 
 def event_of(row: Mapping[str, Any], source: TableFile, more: Mapping[str, str] | None = None, **how: Any) -> Any:
@@ -222,12 +222,12 @@ def test_a_text_above_the_limit_is_refused_with_its_reason(source: TableFile) ->
 def test_a_row_that_could_not_be_read_is_refused_for_that_reason(source: TableFile) -> None:
     fault = Rejected(FailureReason.UNKNOWN_FIELD, "row", "5 cells")
     with pytest.raises(Rejected) as caught:
-        Maker(source, RowMapping("acme", OWN)).make(Row(0, 1, {"subject": "a"}, fault))
+        EventMaker(source, RowMapping("acme", OWN)).make(Row(0, 1, {"subject": "a"}, fault))
     assert caught.value is fault
 
 
 def test_a_row_that_ends_before_its_text_is_refused(source: TableFile) -> None:
-    maker = Maker(source, RowMapping("acme", {**OWN, **ID}))
+    maker = EventMaker(source, RowMapping("acme", {**OWN, **ID}))
     cells = {"ticket_id": "and then it broke", "subject": "", "body": "", "language": ""}
     with pytest.raises(Rejected, match="1 of 4 cells") as caught:
         maker.make(Row(0, 1, cells, None, ("subject", "body", "language")))
@@ -247,7 +247,7 @@ def test_constants_are_parsed_like_cells_and_refused_at_once(source: TableFile) 
     )
     assert (made["priority"], made["occurred_at"], made["event_version"]) == ("high", "2026-03-05T09:14:00+00:00", 3)
     with pytest.raises(Rejected, match="priority"):
-        Maker(source, RowMapping("acme", OWN, {"priority": "asap"}))
+        EventMaker(source, RowMapping("acme", OWN, {"priority": "asap"}))
 
 
 # --- times ---

@@ -1,6 +1,6 @@
 """The text that describes topics whose replicas are out of sync.
 
-Green does not show what brokers answer: `tests/faults/test_in_sync_copies.py` asks three of them.
+Green does not show what brokers answer: `tests/faults/test_in_sync_replicas.py` asks three of them.
 """
 
 from typing import Any
@@ -19,42 +19,42 @@ def topic(in_sync: tuple[int, ...], wanted: int | None = 2, copies: int = 3, wit
     ("state", "refuses", "shortage", "lag"),
     [
         (topic((3, 3)), False, "", ""),
-        (topic((3, 2)), False, "", "tickets: 1 of 2 partitions have 2 in-sync copies of 3"),
+        (topic((3, 2)), False, "", "tickets: 1 of 2 partitions have 2 in-sync replicas of 3"),
         (
             topic((1, 1)),
             True,
-            "tickets: 2 of 2 partitions have 1 in-sync copy, min.insync.replicas requires 2",
-            "tickets: 2 of 2 partitions have 1 in-sync copy of 3",
+            "tickets: 2 of 2 partitions have 1 in-sync replica, min.insync.replicas requires 2",
+            "tickets: 2 of 2 partitions have 1 in-sync replica of 3",
         ),
         (
             topic((0, 1, 2), without_leader=1),
             True,
-            "tickets: 2 of 3 partitions have 0 to 1 in-sync copies, min.insync.replicas requires 2; "
+            "tickets: 2 of 3 partitions have 0 to 1 in-sync replicas, min.insync.replicas requires 2; "
             "1 of 3 partitions have no leader",
-            "tickets: 3 of 3 partitions have 0 to 2 in-sync copies of 3",
+            "tickets: 3 of 3 partitions have 0 to 2 in-sync replicas of 3",
         ),
         (
             topic((1,), copies=1),
             False,
-            "tickets: 1 of 1 partitions have 1 in-sync copy, min.insync.replicas requires 2",
+            "tickets: 1 of 1 partitions have 1 in-sync replica, min.insync.replicas requires 2",
             "",
         ),
         (
             topic((1,), wanted=None),
             False,
-            "tickets: 1 of 1 partitions have 1 in-sync copy of 3, and min.insync.replicas could not be read",
-            "tickets: 1 of 1 partitions have 1 in-sync copy of 3",
+            "tickets: 1 of 1 partitions have 1 in-sync replica of 3, and min.insync.replicas could not be read",
+            "tickets: 1 of 1 partitions have 1 in-sync replica of 3",
         ),
         (topic((3,), wanted=None), False, "", ""),
     ],
 )
-def test_missing_copies_and_refused_writes_are_described(
+def test_missing_replicas_and_refused_writes_are_described(
     state: TopicState, refuses: bool, shortage: str, lag: str
 ) -> None:
     assert (state.refuses_writes, state.shortage(), state.lag()) == (refuses, shortage, lag)
 
 
-def test_brokers_that_do_not_answer_are_named_only_if_copies_are_missing() -> None:
+def test_brokers_that_do_not_answer_are_named_only_if_replicas_are_missing() -> None:
     short, well = topic((1,)), topic((3,))
     assert ReplicaSurvey((well,), (2,), (), is_embedded=False).shortage() == ""
     assert ReplicaSurvey((short,), (2,), (), is_embedded=False).shortage().endswith("; broker 2 does not answer")

@@ -240,7 +240,7 @@ def test_a_ticket_that_was_never_seen_can_be_deleted() -> None:
     assert (settled.outcome, stored(parts).version) == (Outcome.DELETED, 7)
 
 
-def test_an_older_event_does_not_undo_a_deletion() -> None:
+def test_an_older_event_after_a_deletion_is_superseded() -> None:
     parts = Assembly()
     [_, settled] = send(parts, deleted(event_version=3), event(event_version=2))
     assert settled.outcome is Outcome.SUPERSEDED

@@ -25,12 +25,12 @@ from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0
 STRICT = "strict"
-"""A topic that requires all three copies."""
+"""A topic that requires all three replicas."""
 
 
 @pytest.fixture
 def three_brokers() -> Iterator[KafkaServer]:
-    """Yield three brokers with the topics, three copies each."""
+    """Yield three brokers with the topics, three replicas each."""
     if reason := why_unavailable():
         missing(reason)
     with KafkaServer(nodes=3) as server:
@@ -64,24 +64,24 @@ def refused(server: KafkaServer, topic: str) -> str:
     return sink.last_error
 
 
-def test_too_few_in_sync_copies_are_named_in_the_pause_and_by_the_doctor(three_brokers: KafkaServer) -> None:
+def test_too_few_in_sync_replicas_are_named_in_the_pause_and_by_the_doctor(three_brokers: KafkaServer) -> None:
     assert [found.state for found in look(three_brokers)] == ["ok"]
     three_brokers.kill(2)
     wait_until(
         lambda: in_sync(three_brokers, STRICT, 2) and in_sync(three_brokers, "tickets", 2),
         TIMEOUT_S,
-        "the copy out of sync",
+        "the replica out of sync",
     )
-    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync copies, min.insync.replicas requires 3" in refused(
+    assert f"{STRICT}: 3 of 3 partitions have 2 in-sync replicas, min.insync.replicas requires 3" in refused(
         three_brokers, STRICT
     )
     ok, lagging = look(three_brokers)
     assert (ok.state, lagging.state) == ("ok", "warning")
-    assert "tickets.redo: 12 of 12 partitions have 2 in-sync copies of 3" in lagging.detail
+    assert "tickets.redo: 12 of 12 partitions have 2 in-sync replicas of 3" in lagging.detail
 
-    # The controllers lost their majority with the second broker, and the metadata shows its copies as in sync forever.
+    # The controllers lost their majority with the second broker, and the metadata shows its replicas as in sync forever.
     three_brokers.kill(3)
-    reason = "12 of 12 partitions have 1 in-sync copy, min.insync.replicas requires 2"
+    reason = "12 of 12 partitions have 1 in-sync replica, min.insync.replicas requires 2"
     assert f"tickets.routed: {reason}" in refused(three_brokers, "tickets.routed")
     [wrong] = [found for found in look(three_brokers) if found.state == "wrong"]
     assert wrong.detail.startswith("writes are refused: ")
