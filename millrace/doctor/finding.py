@@ -16,7 +16,8 @@ class Finding:
 
     Attributes:
         part: The part of the set-up: `settings`, `broker`, `store` and so on.
-        state: `warning`: works, but perhaps not as intended. `unreachable`: may be right, but did not answer now.
+        state: `ok`; `warning`: works, but perhaps not as intended; `wrong`: does not work; `unreachable`: did not answer
+            now; `skipped`: was not checked.
         detail: What was found.
         fix: What to do about it; empty if nothing needs to be done.
     """

@@ -96,7 +96,7 @@ class Counts:
 class Identities:
     """Counts events that share tenant, id and version with an earlier one: hashes of 8 bytes each, compared at the end.
 
-    Among a million rows, two different ones have the same hash in one of forty million files.
+    About one in forty million files of a million rows has two different rows with the same hash.
     """
 
     def __init__(self) -> None:

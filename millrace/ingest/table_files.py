@@ -37,7 +37,7 @@ DISGUISES = {
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """How to read a file, for properties that the file does not show.
+    """What the user states about a file because the file itself does not show it.
 
     Attributes:
         encoding: Encoding of a text file; None stands for UTF-8, unless a byte order mark shows another one.

@@ -94,7 +94,8 @@ class AuditReport:
     def line(self) -> str:
         """Return the summary in one line."""
         counts = {name: getattr(self, name) for name in ("missing", "stale", "conflicting", "repeated")}
-        counts |= {"lost unread": self.unread_lost} if self.unread_lost else {}
+        rare = {"lost unread": self.unread_lost, "unreadable": self.unreadable}
+        counts |= {name: count for name, count in rare.items() if count}
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 

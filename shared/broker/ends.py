@@ -1,7 +1,7 @@
 """Progress of each partition, and commits past offsets without a record: transaction markers, gaps and lost records.
 
-Without these commits, the committed offset of an idle partition that ends in markers would stay before its end for
-ever, and once retention had deleted the markers this would look like lost records. A partition that never had a record
+Some partitions end in markers. Without these commits, the committed offset of such a partition would stay before its end
+while it is idle. Once retention had deleted the markers, this would look like lost records. A partition that never had a record
 would have no committed offset at all, so a later loss could not be detected.
 """
 

@@ -29,7 +29,7 @@ class Remover:
         self._bootstrap = bootstrap
 
     def beginning(self, topic: str, until: datetime | None) -> dict[TopicPartition, Watermarks]:
-        """Return each partition's lowest offset and, as `high`, the offset of the first record to keep.
+        """Return for each partition which records to remove: those from offset `low` up to, but without, `high`.
 
         Args:
             topic: The topic.

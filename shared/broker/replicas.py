@@ -49,7 +49,7 @@ class TopicState:
 
     @property
     def refuses_writes(self) -> bool:
-        """Whether a partition has no leader, or has fewer in-sync replicas than required and fewer than it has replicas.
+        """Whether a partition has no leader, or too few in-sync replicas: fewer than required, and not all.
 
         Current brokers require no more in-sync replicas than there are; older ones refuse every write in that case.
         """

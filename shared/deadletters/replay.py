@@ -263,7 +263,7 @@ class Replay:
     def _within(self, plan: Plan, spans: Mapping[TopicPartition, Span]) -> Iterator[Record]:
         """Yield the records in the spans; a partition ends at the first dead letter written at `until` or later.
 
-        If such dead letters were skipped, a later run of the same command could not return to them.
+        They are not skipped, because a later run of the same command could not return to them.
         """
         open_ = {where for where, span in spans.items() if span.records > 0}
         start = {where: spans[where].first for where in open_}

@@ -56,7 +56,7 @@ class Selection:
         self._until_ms = None if criteria.until is None else _ms(parse_time(criteria.until, now))
 
     def matches(self, letter: DeadLetter | Unreadable) -> bool:
-        """Return whether a dead letter is selected; without a valid envelope, only if no criteria but times are set."""
+        """Return whether a dead letter is selected; one without a valid envelope matches only if all criteria are times."""
         if (self._since_ms is not None and letter.record.timestamp_ms < self._since_ms) or self.is_later(letter.record):
             return False
         criteria = self.criteria

@@ -12,7 +12,7 @@ class BreakerLimits:
 
     Attributes:
         window_records: Number of most recent records that are considered.
-        least_dead: The breaker stays closed while fewer than this number of them were dead-lettered.
+        least_dead: Minimum number of dead letters among these records before the breaker opens.
         probe_every_s: Seconds between two batches while the breaker is open; these are the probing batches.
     """
 

@@ -1,4 +1,4 @@
-"""Ledger messages: the outcome of each offset of a partition. This module must not know how a batch is settled."""
+"""Ledger messages: the outcome of each offset of a partition. It knows outcomes alone, and not how a batch is settled."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ class Batch(Generic[ItemT]):
         entries: The records with their progress, in the order in which they were read.
         blocked_by: Set if a record needs a newer worker; the batch then waits.
         outbox: The messages that are still to be delivered; None until the points are written. If a partition is lost
-            after that, its messages stay in it, because a repeat is harmless.
+            after that, the messages of that partition stay in it, because a repeat is harmless.
     """
 
     entries: list[Entry[ItemT]]
@@ -142,7 +142,7 @@ class Pipeline(Generic[ItemT]):
         return batch
 
     def unblock(self, batch: Batch[ItemT]) -> None:
-        """Prepare again a batch that a newer record blocked: that record may belong to another worker by now."""
+        """Prepare again a batch that a record with a newer schema blocked: another worker may own that record by now."""
         if batch.blocked_by is not None:
             again = self.prepare(batch.records)
             batch.entries, batch.blocked_by = again.entries, again.blocked_by

@@ -128,8 +128,8 @@ class Item(Generic[EventT]):
     def is_repeat(self) -> bool:
         """Whether this version's effects are stored already, so that its stored result is published, not a new one.
 
-        Either this is the stored version, or the stored version is newer but published nothing: then the result of this
-        version is the item's latest result, and a crash may have prevented its publication.
+        One case: this is the stored version. The other: the stored version is newer but published nothing. Then the
+        result of this version is the item's latest one, and a crash may have prevented its publication.
         """
         stored = self.stored
         return stored is not None and self.version in (stored.version, self.published_version)
@@ -207,8 +207,8 @@ class Rules:
 def effect_of(item: Item[Any], rules: Rules) -> Effect:
     """Return the effect of an event, given the point that is stored under its id.
 
-    A version loses here against a newer stored version, and against other content of the same version that was stored
-    first. If its result is the last one that was published, it is a repeat instead.
+    A version loses here against a newer stored version, and against other content that was stored first under the
+    same version. A version whose result was published last is a repeat instead.
 
     Args:
         item: The event, with its digests and the result of the lookup.

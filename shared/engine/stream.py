@@ -36,7 +36,7 @@ class Input:
     """An input: a part of an event that is embedded.
 
     Attributes:
-        name: The name of its vector; followed by `_digest`, the name of the payload field that holds its digest.
+        name: The name of its vector. The payload field `<name>_digest` holds its digest.
         modality: The kind of input; the stream's model of that modality embeds it.
         decides: Whether results depend on it. If so, the number of model windows that it filled is stored too.
     """
