@@ -1,8 +1,8 @@
 """Progress of each partition, and commits past offsets without a record: transaction markers, gaps and lost records.
 
 Some partitions end in markers. Without these commits, the committed offset of such a partition would stay before its end
-while it is idle. Once retention had deleted the markers, this would look like lost records. A partition that never had a record
-would have no committed offset at all, so a later loss could not be detected.
+while it is idle. Once retention had deleted the markers, this would look like lost records. A partition that never had
+a record would have no committed offset at all, so a later loss could not be detected.
 """
 
 from dataclasses import dataclass

@@ -55,8 +55,8 @@ class Settler:
         A call after a failure in steps 3 to 6 does not repeat steps 1 and 2.
 
         Returns:
-            False if another worker stored the same version first, with other content or another decision. Then nothing was published, and the batch
-            must be processed again, because the store now holds the decision of that worker.
+            False if another worker stored the same version first, with other content or another decision. Then nothing
+            was published, and the batch must be processed again, because the store now holds that worker's decision.
 
         Raises:
             Unavailable: the store or the broker is down; call again with the same batch.
