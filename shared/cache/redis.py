@@ -138,7 +138,7 @@ class RedisCache(VectorCache):
         for each in (operation,) if refused else OPERATIONS:
             if self._cooldowns[each].failed():
                 log.warning(
-                    "Redis failed and is skipped for a while; the worker continues without it",
+                    "redis is skipped for a while",
                     operation=each,
                     kind=kind,
                     error=detail,

@@ -135,8 +135,8 @@ def test_each_change_of_state_is_logged_once(impatient: Watched) -> None:
         impatient.put()
     events = [(line["event"], line["operation"]) for line in lines]
     assert events == [
-        ("redis is not used for a while", "get"),
-        ("redis is not used for a while", "put"),
+        ("redis is skipped for a while", "get"),
+        ("redis is skipped for a while", "put"),
         ("redis is used again", "get"),
         ("redis is used again", "put"),
     ]

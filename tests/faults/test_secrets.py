@@ -180,6 +180,6 @@ def test_the_password_is_not_shown_even_if_redis_quotes_it(tmp_path: Path) -> No
             served = worker.served()
         assert any(REDIS_SECRET.encode() in request for request in liar.requests)
     assert 'millrace_cache_up{operation="get",stream="tickets"} 0.0' in served
-    assert "redis is not used for a while" in worker.printed()
+    assert "redis is skipped for a while" in worker.printed()
     assert_no_secret(served)
     assert_no_secret(worker.printed())
