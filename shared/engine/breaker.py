@@ -12,17 +12,17 @@ class BreakerLimits:
 
     Attributes:
         window_records: Number of most recent records that are considered.
-        least_dead: Minimum number of dead letters among these records before the breaker opens.
+        min_dead_letters: Minimum number of dead letters among these records before the breaker opens.
         probe_every_s: Seconds between two batches while the breaker is open; these are the probing batches.
     """
 
     window_records: int = 1_000
-    least_dead: int = 200
+    min_dead_letters: int = 200
     probe_every_s: float = 60.0
 
 
 class Breaker:
-    """Opens when at least `least_dead` of the most recent records, and more than half of them, were dead-lettered.
+    """Opens when at least `min_dead_letters` of the most recent records, and more than half of them, were dead-lettered.
 
     Records of the redo topic are not counted, so that a replay that fails again does not hold up new records.
     While the breaker is open, the loop settles one probing batch per `probe_every_s`; the breaker closes once at most
@@ -44,4 +44,4 @@ class Breaker:
             self._dead.clear()
         self._dead.extend(dead)
         found = sum(self._dead)
-        self.is_open = found >= self._limits.least_dead and 2 * found > len(self._dead)
+        self.is_open = found >= self._limits.min_dead_letters and 2 * found > len(self._dead)

@@ -72,7 +72,7 @@ class Builder(Generic[ItemT]):
         fields: dict[str, object] = {}
         for each in self._stream.inputs:
             fields[digest_field(each.name)] = item.digests.get(each.name)
-            if each.decides:
+            if each.affects_result:
                 embedded = item.embedded.get(each.name)
                 fields[windows_field(each.name)] = 1 if embedded is None else embedded.windows
         return fields

@@ -219,6 +219,6 @@ def _reuse_vectors(item: Item[Any], stored: Stored, inputs: Sequence[Input]) -> 
         if vector is None or each.name not in item.inputs or not is_unit(vector):
             continue
         unchanged = stored.payload.get(digest_field(each.name)) == item.digests[each.name]
-        windows = stored.payload.get(windows_field(each.name)) if each.decides else 1
+        windows = stored.payload.get(windows_field(each.name)) if each.affects_result else 1
         if (unchanged or stored.version == item.version) and type(windows) is int and 0 < windows < WINDOWS_LIMIT:
             item.embedded[each.name] = Embedded(vector, windows)

@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.deadletters.envelope import write_dead_letter
 from shared.engine.ledger import Ledger
 from shared.engine.pipeline import Batch
-from shared.engine.snapshots import STANDING_FIELDS, ItemT, Standing, is_overtaken, is_preceded
+from shared.engine.snapshots import STANDING_FIELDS, ItemT, Standing, loses_to_newer_version, loses_to_same_version
 from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
@@ -68,7 +68,7 @@ class Settler:
                 self._collection.upsert([each.point for each in batch.settled if each.point is not None])
                 self._done(SettleStep.UPSERT)
                 standing = self._standing(batch.settled)
-                if any(is_preceded(each, standing) for each in batch.settled):
+                if any(loses_to_same_version(each, standing) for each in batch.settled):
                     return False
                 _look_again(batch, standing)
                 self._done(SettleStep.LOOK_AGAIN)
@@ -147,7 +147,7 @@ def _look_again(batch: Batch[ItemT], standing: Standing) -> None:
         Unavailable: a write did not take effect.
     """
     settled = [(entry, entry.settled) for entry in batch.entries if entry.settled is not None]
-    for entry, each in [pair for pair in settled if is_overtaken(pair[1], standing)]:
+    for entry, each in [pair for pair in settled if loses_to_newer_version(pair[1], standing)]:
         entry.settled = replace(each, outcome=Outcome.SUPERSEDED, results=())
 
 

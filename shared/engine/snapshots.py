@@ -5,8 +5,8 @@ the table of effects. Whether a version loses is decided only in this file, in t
 
 - `effect_of`, before the write: a newer version is stored, or other content of the same version;
 - `keep_newest`, before the write: the batch in hand holds a newer version, or the same version earlier;
-- `is_preceded`, after the write: another worker has stored the same version first, so the batch is processed again;
-- `is_overtaken`, after the write: another worker has stored a newer version.
+- `loses_to_same_version`, after the write: another worker stored the same version first: the batch is processed again;
+- `loses_to_newer_version`, after the write: another worker has stored a newer version.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ class Asks(StrEnum):
     """A result is published, whatever was published before."""
 
     IF_CHANGED = "if_changed"
-    """A result is published if an input that decides has changed, or if nothing has been published yet."""
+    """A result is published if an input that affects it has changed, or if nothing has been published yet."""
 
     NEVER = "never"
     """No result is published."""
@@ -229,7 +229,7 @@ def effect_of(item: Item[Any], rules: Rules) -> Effect:
 
 
 def _needs_new_result(item: Item[Any], stored: Stored, rules: Rules) -> bool:
-    """Return whether nothing has been published yet, or an input that decides differs from the stored one."""
+    """Return whether nothing has been published yet, or an input that affects the result differs from the stored one."""
     is_new = item.stored_decision is None if rules.decides else item.published_version is None
     return is_new or any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.deciding)
 
@@ -240,7 +240,7 @@ def digest_field(name: str) -> str:
 
 
 def windows_field(name: str) -> str:
-    """Return the payload field that holds the number of model windows that an input filled, if it decides."""
+    """Return the payload field that holds the number of model windows that an input filled, if it affects the result."""
     return f"{name}_windows"
 
 
@@ -267,7 +267,7 @@ def keep_newest(items: Sequence[Item[Any]]) -> int:
     return conflicts
 
 
-def is_preceded(settled: Settled, standing: Standing) -> bool:
+def loses_to_same_version(settled: Settled, standing: Standing) -> bool:
     """Return whether another worker has stored this version first, with other content or another decision.
 
     The guard of the store keeps the first write of a version, and every worker publishes what that write stored.
@@ -280,7 +280,7 @@ def is_preceded(settled: Settled, standing: Standing) -> bool:
     return any(_comparable(stored.get(name)) != _comparable(mine.get(name)) for name in fields)
 
 
-def is_overtaken(settled: Settled, standing: Standing) -> bool:
+def loses_to_newer_version(settled: Settled, standing: Standing) -> bool:
     """Return whether this version loses after its write, because a newer version is stored now.
 
     It does not lose if the newer version published nothing: then this result is still the item's latest.

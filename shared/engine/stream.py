@@ -38,12 +38,12 @@ class Input:
     Attributes:
         name: The name of its vector. The payload field `<name>_digest` holds its digest.
         modality: The kind of input; the stream's model of that modality embeds it.
-        decides: Whether results depend on it. If so, the number of model windows that it filled is stored too.
+        affects_result: Whether results depend on it. If so, the number of model windows that it filled is stored too.
     """
 
     name: str
     modality: Modality[Any]
-    decides: bool = False
+    affects_result: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Stream(Generic[EventT, ItemT]):
         result: The schema of messages in the first of `result_topics`, which the audit compares with the points.
         result_topics: The topics on which results are published.
         item: The class of the stream's items; each field that it adds to `Item` has a default.
-        inputs: The inputs, in the order of the vectors; neighbours are compared by the first one that decides.
+        inputs: The inputs, in the order of the vectors; neighbours are compared by the first one that affects the result.
         asks: Returns whether an event asks for a result; not called for deletions, which never ask for one.
         decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
@@ -184,13 +184,13 @@ class Stream(Generic[EventT, ItemT]):
     variants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that an input decides, because neighbours are compared by it.
+        """Check that an input affects the result, because neighbours are compared by it.
 
         Raises:
-            ValueError: no input decides.
+            ValueError: no input affects the result.
         """
         if not self.rules.deciding:
-            raise ValueError(f"stream {self.name}: at least one input must have decides=True")
+            raise ValueError(f"stream {self.name}: at least one input must have affects_result=True")
 
     @cached_property
     def points(self) -> PointSchema:
@@ -200,7 +200,7 @@ class Stream(Generic[EventT, ItemT]):
     @property
     def rules(self) -> Rules:
         """What this stream defines of the rules for snapshots."""
-        return Rules(tuple(each.name for each in self.inputs if each.decides), self.decides)
+        return Rules(tuple(each.name for each in self.inputs if each.affects_result), self.decides)
 
     @property
     def result_topic(self) -> str:

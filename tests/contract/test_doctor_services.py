@@ -94,7 +94,7 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
 
 
 def test_a_correct_kafka_gives_no_fault(own_kafka: KafkaServer) -> None:
-    assert CREATE == "millrace topics create"
+    assert CREATE == "millrace topics create --replication 3"
     create_topics(own_kafka.bootstrap, TICKETS.topics(), 1)
     assert states(look_at_broker(own_kafka.bootstrap)) == [("broker", "ok"), ("topics", "ok"), ("group", "ok")]
     source = KafkaSource(own_kafka.bootstrap, ["tickets"], "millrace-tickets", BrokerSettings(), SystemClock())

@@ -14,7 +14,7 @@ from tests.support.poison import REASONS, stream
 
 TIMEOUT_S = 120.0
 
-LEAST_DEAD = BreakerLimits().least_dead
+LEAST_DEAD = BreakerLimits().min_dead_letters
 
 
 def test_one_poison_record_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_path: Path) -> None:

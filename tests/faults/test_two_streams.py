@@ -191,7 +191,7 @@ def store_outage(both: BothStreams) -> Callable[[], object]:
 
 def flood(both: BothStreams) -> Callable[[], object]:
     """Send notes on each of which the model fails, until the breaker opens; return the function that ends it."""
-    both.send(NOTE_KIND, 2 * BreakerLimits().least_dead, "POISON")
+    both.send(NOTE_KIND, 2 * BreakerLimits().min_dead_letters, "POISON")
     both.wait_fault(NOTE_KIND, "breaker")
     return lambda: both.send(NOTE_KIND, 200)
 

@@ -9,7 +9,7 @@ from schemas.outcomes import Outcome
 from shared.engine.breaker import Breaker, BreakerLimits
 
 LIMITS = BreakerLimits()
-LEAST_DEAD, WINDOW_RECORDS = LIMITS.least_dead, LIMITS.window_records
+LEAST_DEAD, WINDOW_RECORDS = LIMITS.min_dead_letters, LIMITS.window_records
 DEAD, GOOD = Outcome.DEAD_LETTERED, Outcome.ROUTED
 
 

@@ -20,7 +20,7 @@ from tests.support.fakes import FakeCollection, FakeSource, ManualClock
 from tests.support.tickets import event, record
 from workers.tickets.stages import TicketStages
 
-LEAST_DEAD, PROBE_EVERY_S = BreakerLimits().least_dead, BreakerLimits().probe_every_s
+LEAST_DEAD, PROBE_EVERY_S = BreakerLimits().min_dead_letters, BreakerLimits().probe_every_s
 
 
 class Script(FakeSource):

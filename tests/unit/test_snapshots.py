@@ -166,5 +166,5 @@ def test_a_result_may_go_to_several_topics_which_belong_to_the_topics_of_the_str
 
 
 def test_a_stream_in_which_no_input_makes_a_decision_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one input must have decides=True"):
+    with pytest.raises(ValueError, match="at least one input must have affects_result=True"):
         replace(NOTE_KIND.stream, inputs=(Input("text", TEXT),))

@@ -135,7 +135,7 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     result=TicketRouted,
     result_topics=(RESULT_TOPIC,),
     item=TicketItem,
-    inputs=(Input(TEXT, modality.TEXT, decides=True), Input(RESOLUTION, modality.TEXT)),
+    inputs=(Input(TEXT, modality.TEXT, affects_result=True), Input(RESOLUTION, modality.TEXT)),
     asks=asks,
     cost=estimated_tokens,
     cost_unit="tokens",
