@@ -74,6 +74,6 @@ def asks(event: Note | NoteDeleted) -> Asks:
 
 NOTES: Stream[Note | NoteDeleted, NoteItem] = Stream(
     name="notes", id_field="note_id", events=EVENT, snapshot=Note, payload=NotePayload, tombstone=NoteTombstone,
-    result=NoteFiled, result_topics=("notes.filed",), item=Item,
-    inputs=(Input("text", TEXT, affects_result=True),), asks=asks, decides=False, cost=lambda record: 1, cost_unit="records", stages=lambda _: NoteStages(),
+    result=NoteFiled, result_topics=("notes.filed",), item=Item, asks=asks, decides=False, cost=lambda record: 1,
+    inputs=(Input("text", TEXT, affects_result=True),), cost_unit="records", stages=lambda _: NoteStages(),
 )  # fmt: skip
