@@ -344,6 +344,6 @@ def _report(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) 
     more += f", {done.unreadable} unreadable" if done.unreadable else ""
     more += f", {done.cut} cut (the whole record is only at its origin)" if done.cut else ""
     if plan.dry_run:
-        typer.echo(f"dry run, nothing was written; counted for this selection: {counted}{more}")
+        typer.echo(f"dry run: {counted}{more}; nothing was written")
     else:
         typer.echo(f"{counted}{more} in {seconds:.1f} s; group {group}")
