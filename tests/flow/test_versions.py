@@ -174,7 +174,7 @@ def test_a_newer_schema_version_waits_and_loses_nothing(desk: Desk) -> None:
     reader = TopicReader(desk.bootstrap, desk.kind.group)
     with desk.working() as running:
         wait_until(lambda: "schema" in running.lifecycle.not_ready(), 30, "not ready because of the schema")
-        assert "upgrade it" in running.lifecycle.not_ready()["schema"]
+        assert "upgrade the worker" in running.lifecycle.not_ready()["schema"]
         assert running.lifecycle.stuck() == []
     assert list(reader.read(desk.kind.dlq)) == []
     waiting = [json.loads(record.value or b"")["schema_version"] for record in reader.read(desk.kind.name)]
