@@ -34,7 +34,7 @@ def input_topic(stream: str) -> str:
 
 
 def redo_topic(stream: str) -> str:
-    """Return the name of the topic for records that come back from retry or from the dead-letter queue."""
+    """Return the name of the topic for records that come back from the dead-letter queue."""
     return f"{stream}.redo"
 
 
