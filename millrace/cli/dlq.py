@@ -195,11 +195,12 @@ def replay(
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(metavar="N/s", help="Maximum rate, per second or minute: 100, 100/s, 30/m; default: none."),
+        typer.Option(metavar="N/s", help="Maximum rate, per second or minute: 100, 100/s, 30/m; default: no limit."),
     ] = None,
     max_replays: MaxReplays = None,
     group: Annotated[
-        str | None, typer.Option(help="Consumer group that stores the progress; default: one group per selection.")
+        str | None,
+        typer.Option(help="Consumer group that stores the progress; default: one group per combination of filters."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start again with the oldest dead letter.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,

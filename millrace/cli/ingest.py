@@ -55,7 +55,7 @@ Constants = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Give a field the same value in every row, such as channel=email; it wins over a column. Repeatable.",
+        help="Give a field the same value in every row, such as channel=email; it replaces the column's value. Repeatable.",
     ),
 ]
 Values = Annotated[
@@ -70,15 +70,15 @@ Values = Annotated[
 IdColumn = Annotated[
     str | None,
     typer.Option(
-        help="Column with the ticket's id. Default: the column ticket_id or that of a known export; without one, ids "
-        "are digests of file and row."
+        help="Column with the ticket's id. Default: the column ticket_id, or the id column of a known export. "
+        "If neither exists, ids are computed from the file and the row."
     ),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(
-        help="Encoding of a text file: cp1252 for most files written on Windows that are not UTF-8. Default: shown by "
-        "the byte order mark, else UTF-8."
+        help="Encoding of a text file: cp1252 for most files written on Windows that are not UTF-8. Default: the one that "
+        "the byte order mark shows, or UTF-8."
     ),
 ]
 Delimiter = Annotated[

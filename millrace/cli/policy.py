@@ -38,15 +38,13 @@ def check(
     ] = None,
     by_label: Annotated[
         bool,
-        typer.Option(
-            "--by-label", help="Also show the figures by the head's first label, whose row of the policy decides."
-        ),
+        typer.Option("--by-label", help="Also show the figures for each first label of the head."),
     ] = False,
     json: Json = False,
 ) -> None:
     """Show the share of auto, review and abstain on a labelled file, and how often each is right.
 
-    Use texts that the head was not trained on; on its training texts, it is too certain. Precision is the share of
+    Use texts that the head was not trained on; on its training texts, the head is too certain. Precision is the share of
     texts whose first label is the label in the file. For abstain, precision shows how often the first label
     would have been right.
     """

@@ -103,7 +103,10 @@ def evaluate(
             typer.echo(f"{name:<26} {value if isinstance(value, int) else f'{value:.4f}'}")
     if unknown:
         named = ", ".join(f"{label} ({rows})" for label, rows in list(unknown.items())[:LISTED])
-        sys.stderr.write(f"warning: the head does not know {len(unknown)} labels; out of scope: {named}\n")
+        sys.stderr.write(
+            f"warning: the file has {len(unknown)} labels that the head does not know; their rows count as "
+            f"out of scope: {named}\n"
+        )
 
 
 @app.command("show")

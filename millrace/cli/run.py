@@ -21,7 +21,7 @@ def run(
         typer.Option(
             min=0,
             max=65535,
-            help="Port of /metrics, /healthz and /readyz: a different one for each worker on a machine; 0 picks a free "
+            help="Port of /metrics, /healthz and /readyz: a different one for each process on a machine; 0 picks a free "
             "port. Default: MILLRACE_OPERATION__PORT.",
         ),
     ] = None,

@@ -168,7 +168,10 @@ def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp
     assert figures.keys() == FIGURES | OUTER_FIGURES
     assert (figures["rows"], figures["out_of_scope"]) == (88, 8)
     assert figures["oos_auroc"] > 0.9
-    assert ended.err == "warning: the head does not know 1 labels; out of scope: weather (8)\n"
+    assert (
+        ended.err
+        == "warning: the file has 1 labels that the head does not know; their rows count as out of scope: weather (8)\n"
+    )
     named = millrace("evaluate", new, "--model", head, "--json", "--out-of-scope-label", "weather")
     assert (json.loads(named.out), named.err) == (figures, "")
 
