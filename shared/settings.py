@@ -180,7 +180,8 @@ class StoreSettings(Part):
     """The vector store."""
 
     path: Path = Field(
-        default=Path(".millrace/store"), description="Folder of the embedded store; one process can use it."
+        default=Path(".millrace/store"),
+        description="Folder of the embedded store; only one process at a time can use it.",
     )
     url: str | None = Field(
         default=None, description="`http(s)://host:6333` of the Qdrant server; empty: the embedded store in `path`."

@@ -43,7 +43,7 @@ class BatchSettings(Part):
 class EmbeddingSettings(Part):
     """The model and the device it runs on."""
 
-    model: str = Field(default="minilm-l6-v2", description="A row of models.toml.")
+    model: str = Field(default="minilm-l6-v2", description="Name of the model: a table in models.toml.")
     models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto uses the first GPU, if any.")
     micro_batch_tokens: int = Field(

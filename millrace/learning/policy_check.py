@@ -117,9 +117,12 @@ def warnings(head: Head, policy: Policy, truth: Sequence[str], tenant_id: str | 
     unknown = Counter(label for label in truth if label not in head.labels)
     if unknown:
         named = [f"{label} ({texts})" for label, texts in sorted(unknown.items())]
-        yield f"the head does not have {len(unknown)} labels of the file, so it is wrong about them: {some(named)}"
+        yield (
+            f"the head does not know {len(unknown)} labels of the file, so its answers for those texts are "
+            f"wrong: {some(named)}"
+        )
     if beyond := policy.rows_beyond(head.labels):
-        yield f"{policy.source} has rows for labels that the head does not have: {some(beyond)}"
+        yield f"{policy.source} has rows for labels that the head does not know: {some(beyond)}"
     if tenant_id is not None and tenant_id not in policy.tenants:
         yield f"{policy.source} has no section for tenant {tenant_id}: the rules for all tenants were tested"
 

@@ -38,7 +38,7 @@ def undecided(item: TicketItem) -> Undecided:
     """Return the data by which a ticket is decided."""
     event = item.event
     if not isinstance(event, TicketSnapshot):
-        raise ValueError("a deleted ticket is not routed")
+        raise ValueError("a deletion was passed to the decision")
     return Undecided(
         point_id=item.point_id,
         tenant_id=event.tenant_id,

@@ -84,7 +84,7 @@ class TicketStages(Stages[TicketItem]):
     def results(self, item: TicketItem, origin: Origin) -> list[tuple[str, Frozen]]:
         """Return the result of a ticket that is routed."""
         if item.decision is None:
-            raise ValueError("a routed item has a decision")
+            raise ValueError("a routed item has no decision")
         event = _snapshot(item)
         result = TicketRouted(
             tenant_id=event.tenant_id,
@@ -117,7 +117,7 @@ def flags(event: TicketSnapshot) -> tuple[Flag, ...]:
 
 def _snapshot(item: TicketItem) -> TicketSnapshot:
     if isinstance(item.event, TicketDeleted):
-        raise ValueError("a deleted ticket has no content to store or publish")
+        raise ValueError("a deletion was passed where a snapshot of a ticket is needed")
     return item.event
 
 
