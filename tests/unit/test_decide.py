@@ -113,7 +113,7 @@ def test_a_split_vote_gives_the_shares_and_no_queue() -> None:
 
 def test_a_deletion_is_not_routed() -> None:
     gone = TICKETS.decode(record(deleted()))
-    with pytest.raises(ValueError, match="deleted"):
+    with pytest.raises(ValueError, match="a deletion was passed to the decision"):
         judged(gone, Answer([("a", 1.0)]))
 
 
