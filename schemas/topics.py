@@ -1,4 +1,4 @@
-"""Every topic of a stream: name, key, partitions, retention and message size. Tests compare Compose and k8s with it."""
+"""Every topic of a stream: name, key, partitions, retention and message size. Tests compare Compose with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
