@@ -121,9 +121,10 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
     seen: set[RecordPosition] = set()
     for topic in topics:
         for record in reader.read(topic):
-            seen.add(record.position)
-            _check_record(record.position, evidence, committed.get(record.topic_partition, 0), report)
-            outcomes = set(evidence.outcomes.get(record.position, ()))
+            position = record.position
+            seen.add(position)
+            _check_record(position, evidence, committed.get(record.topic_partition, 0), report)
+            outcomes = set(evidence.outcomes.get(position, ()))
             if outcomes & {*FINAL, Outcome.SUPERSEDED}:
                 _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
