@@ -74,7 +74,9 @@ def test_everything_that_weakens_the_figures_is_reported(tmp_path: Path) -> None
     tried = policy(tmp_path, "[labels.d]\n[tenants.t.labels.'e f']\n")
     truth = ["a", "x", "x", "y"]
     strange, rows, tenant = warnings(HEAD, tried, truth, "nobody")
-    assert strange.endswith("does not know 2 labels of the file, so its answers for those texts are wrong: x (2), y (1)")
+    assert strange.endswith(
+        "does not know 2 labels of the file, so its answers for those texts are wrong: x (2), y (1)"
+    )
     assert rows.endswith('that the head does not know: [labels.d], [tenants.t.labels."e f"]')
     assert "has no section for tenant nobody" in tenant
     assert list(warnings(HEAD, policy(tmp_path), ["a"], None)) == []
