@@ -39,7 +39,7 @@ def line(letter: DeadLetter | Unreadable) -> str:
 def dead_letter_json(letter: DeadLetter | Unreadable) -> str:
     """Return a dead letter as one JSON object, without its value."""
     record = letter.record
-    fields: dict[str, Any] = {"place": str(letter.position), "written_at": when(record.timestamp_ms)}
+    fields: dict[str, Any] = {"position": str(letter.position), "written_at": when(record.timestamp_ms)}
     if isinstance(letter, Unreadable):
         fields |= {"unreadable": f"no {letter.missing}"}
     else:

@@ -84,8 +84,7 @@ def why_nothing(found: Found, settings: SearchSettings, tenant_id: str) -> str:
     if found.solved.offered:
         return (
             f"no solved ticket was found, although {found.solved.offered} solved tickets of tenant "
-            f"{tenant_id} may be offered: "
-            "try again, or run `millrace doctor` to look for points of other programs"
+            f"{tenant_id} can be offered: try again, or run `millrace doctor` to look for points of other programs"
         )
     reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings, DEFAULT.name))
     total = found.solved.total

@@ -49,7 +49,8 @@ class Decision(Frozen):
     )
     policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was used.")
     head: str | None = Field(
-        default=None, description="Fingerprint of the trained head; null: no head, labelled tickets voted."
+        default=None,
+        description="Fingerprint of the trained head; null if no head is configured and the labelled neighbours voted.",
     )
     scope: Score | None = Field(
         default=None,

@@ -53,7 +53,8 @@ class LedgerEntry(Frozen):
     unread: tuple[OffsetSpan, ...] = Field(default=(), description="Offsets that the log lost before they were read.")
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     head: str | None = Field(
-        default=None, description="Fingerprint of the trained head; null: no head, the vote decided."
+        default=None,
+        description="Fingerprint of the trained head; null if no head is configured and the labelled neighbours voted.",
     )
     settled_at: UtcDatetime
 

@@ -30,7 +30,8 @@ class SimilarTicket(Frozen):
     resolution: str | None = None
     satisfaction: int | None = Field(
         default=None,
-        description="The customer's rating; null: not rated; such tickets are offered only if the settings allow it.",
+        description="The customer's rating; null if the ticket was not rated. Such tickets are offered only if "
+        "the settings allow it.",
     )
     occurred_at: UtcDatetime
 

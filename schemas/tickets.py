@@ -128,7 +128,11 @@ class TicketPayload(TicketContent, StoredItem):
 
     ticket_id: SourceId
     text_digest: str = Field(description="SHA-256 of the embedded text; unchanged text is not embedded again.")
-    text_windows: int = Field(ge=1, description="Number of model windows that the text filled.")
+    text_windows: int = Field(
+        ge=1,
+        description="Number of pieces in which the text was embedded; more than 1 if it was longer than the "
+        "model's input.",
+    )
     resolution_digest: str | None
     decision: Decision | None = Field(
         description="The decision that was last published; a repeat of that version publishes it again."
@@ -152,13 +156,19 @@ class TicketRouted(Frozen):
     decision: Decision
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
     similar_left_out: SimilarLeftOut | None = Field(
-        default=None, description="Why `similar` is empty; null: it is not empty, or the reasons were not counted."
+        default=None,
+        description="Why `similar` is empty: how many solved tickets were left out, by reason; null if `similar` "
+        "is not empty, or if the reasons were not counted.",
     )
     suggested_reply: SuggestedReply | None = Field(
-        default=None, description="Null: no hit is similar enough, or no such hit has a resolution."
+        default=None,
+        description="A reply quoted from the resolutions of similar tickets; null if no ticket is similar enough "
+        "or none has a resolution.",
     )
     text_windows: int = Field(
-        ge=1, description="Number of model windows that the text filled; more than 1: the text was split."
+        ge=1,
+        description="Number of pieces in which the text was embedded; more than 1 if it was longer than the "
+        "model's input.",
     )
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     source: Origin

@@ -63,7 +63,9 @@ CATALOGUE = (
         "gauge",
         "Dead letters in the dead-letter queue; absent while the broker is unavailable.",
     ),
-    Metric("millrace_dlq_oldest_age_seconds", "gauge", "Age of the oldest dead letter, measured once a minute."),
+    Metric(
+        "millrace_dead_letters_oldest_age_seconds", "gauge", "Age of the oldest dead letter, measured once a minute."
+    ),
     Metric(
         "millrace_alias_elsewhere",
         "gauge",
@@ -188,7 +190,7 @@ class Metrics(Observer):
     @override
     def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
         self._set_or_clear("millrace_dead_letters", dead_letters)
-        self._set_or_clear("millrace_dlq_oldest_age_seconds", None if dead_letters is None else oldest_age_s)
+        self._set_or_clear("millrace_dead_letters_oldest_age_seconds", None if dead_letters is None else oldest_age_s)
 
     @override
     def open_transactions_measured(self, records: int | None, oldest_age_s: float) -> None:

@@ -280,7 +280,7 @@ class OperationSettings(Part):
     host: str = Field(
         default="127.0.0.1", description="Address that the port is bound to; use 0.0.0.0 inside a container."
     )
-    drain_timeout_s: float = Field(default=25, gt=0, description="Time to finish the batch in hand after SIGTERM.")
+    drain_timeout_s: float = Field(default=25, gt=0, description="Time to finish the current batch after SIGTERM.")
     stuck_after_s: float = Field(
         default=120, gt=0, description="A thread without a heartbeat for this long counts as not alive."
     )

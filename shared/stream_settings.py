@@ -33,7 +33,7 @@ class BatchSettings(Part):
     max_tokens: int = Field(
         default=65_536,
         ge=1,
-        description="Maximum number of tokens, estimated from the bytes; it limits how long a batch is in hand.",
+        description="Maximum number of tokens, estimated from the bytes; it limits how long a batch takes.",
     )
     max_wait_s: float = Field(
         default=0.05, ge=0, description="Maximum time that the first record of a batch waits for others."

@@ -42,7 +42,7 @@ class UnreadVariable:
     def __str__(self) -> str:
         """Return a description of the problem."""
         if self.is_replaced:
-            return f"{self.name} is not read any more; set {' or '.join(self.instead)}"
+            return f"{self.name} was renamed; set {' or '.join(self.instead)} instead"
         return f"{self.name} is set, but no setting has this name"
 
 

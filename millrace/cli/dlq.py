@@ -51,22 +51,27 @@ TIME_HELP = "ISO 8601 (UTC if it has no zone), or an age: 30s, 5m, 2h, 3d, 1w."
 Reasons = Annotated[
     list[FailureReason] | None,
     typer.Option(
-        "--reason", metavar="REASON", help=f"Only this reason. Repeatable. Reasons: {', '.join(FailureReason)}."
+        "--reason",
+        metavar="REASON",
+        help=f"Only dead letters with this reason. Repeatable. Reasons: {', '.join(FailureReason)}.",
     ),
 ]
 Fields = Annotated[
     list[str] | None,
-    typer.Option("--field", help="Only dead letters whose wrong field is this one, or one below it. Repeatable."),
+    typer.Option("--field", help="Only dead letters in which this field, or one inside it, was wrong. Repeatable."),
 ]
-Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only this stage of the pipeline. Repeatable.")]
+Stages = Annotated[
+    list[str] | None, typer.Option("--stage", help="Only dead letters from this stage of the pipeline. Repeatable.")
+]
 Tenants = Annotated[
-    list[str] | None, typer.Option("--tenant", help="Only this tenant, taken from the key. Repeatable.")
+    list[str] | None, typer.Option("--tenant", help="Only dead letters of this tenant, taken from the key. Repeatable.")
 ]
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help=f"Only those written at this time or later. {TIME_HELP}")
+    str | None,
+    typer.Option("--since", metavar="TIME", help=f"Only dead letters written at this time or later. {TIME_HELP}"),
 ]
 Until = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help=f"Only those written before this time. {TIME_HELP}")
+    str | None, typer.Option("--until", metavar="TIME", help=f"Only dead letters written before this time. {TIME_HELP}")
 ]
 Quarantine = Annotated[
     bool,
@@ -112,9 +117,9 @@ def list_(
     """List dead letters, the newest last, then count them by reason and field.
 
     A dead letter stays in the queue after a replay, until it is purged or its
-    retention ends. Each line shows when it was written, the position of its
-    record, reason, field, tenant and detail. `millrace dlq show` shows one in
-    full.
+    retention ends. Each line shows when the dead letter was written, the
+    position of the original record, the reason, the field, the tenant and the
+    detail. `millrace dlq show` shows one dead letter in full.
     """
     quiet()
     clock = SystemClock()
@@ -139,7 +144,7 @@ def list_(
 
 @app.command("show")
 def show(
-    place: Annotated[
+    position: Annotated[
         str,
         typer.Argument(
             metavar="TOPIC/PARTITION@OFFSET",
@@ -161,14 +166,14 @@ def show(
     The value is the record as it arrived, before any masking: it may hold personal data.
     """
     quiet()
-    position = parse_position(place)
-    if position is None:
-        raise typer.BadParameter(f"{place}: expected TOPIC/PARTITION@OFFSET, such as tickets.dlq/3@17")
+    where = parse_position(position)
+    if where is None:
+        raise typer.BadParameter(f"{position}: expected TOPIC/PARTITION@OFFSET, such as tickets.dlq/3@17")
     reader = dead_letter_reader(require_bootstrap(load_settings(bootstrap)))
-    found = find_dead_letters(reader, require_stream(stream).name, position, quarantine)
+    found = find_dead_letters(reader, require_stream(stream).name, where, quarantine)
     letter = found[-1]
     if len(found) > 1:
-        sys.stderr.write(f"{place} has {len(found)} dead letters; showing the one at {letter.position}\n")
+        sys.stderr.write(f"{position} has {len(found)} dead letters; showing the one at {letter.position}\n")
     if raw is None:
         typer.echo(describe(letter))
     elif letter.record.value is None:

@@ -148,12 +148,12 @@ def ingest(
     Jira. After an interruption, run the same command again: it continues where it
     stopped.
 
-    Ids depend only on the file's content and the row, so sending again does no
-    harm. Rows without occurred_at get the file's modification time; if you send
-    copies of a file, give --set occurred_at=2026-05-01T12:00:00Z.
+    Sending a file again does no harm: every row gets the same ids as before. Rows
+    without occurred_at get the file's modification time; if you send copies of a
+    file, give --set occurred_at=2026-05-01T12:00:00Z.
 
-    Exit code 1: a row was refused (but see --skip-bad), or no ticket with a text
-    was sent; 3: a broker is unavailable.
+    Exit code 1: a row was refused (but see --skip-bad), or no row could be sent, or
+    no ticket had a subject or a body; 3: a broker is unavailable.
     """
     quiet()
     settings = load_settings(bootstrap)

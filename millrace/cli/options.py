@@ -76,7 +76,7 @@ def _read(read: Callable[[], ReadT]) -> ReadT:
         first = error.errors()[0]
         name = variable(*first["loc"])
         instead = replacements(name, list(STREAMS))
-        why = f"is not read any more; set {' or '.join(instead)}" if instead else first["msg"]
+        why = f"was renamed; set {' or '.join(instead)} instead" if instead else first["msg"]
         raise typer.BadParameter(f"setting {name}: {why}") from error
     except SettingsError as error:
         raise typer.BadParameter(f"settings: {error}; set each field by MILLRACE_<PART>__<FIELD>") from error

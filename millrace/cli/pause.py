@@ -18,13 +18,15 @@ Which = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait until the worker has done so."),
+    typer.Option(
+        "--wait", min=0, metavar="SECONDS", help="How long to wait for the worker; exit code 3 if it takes longer."
+    ),
 ]
 WAIT_S = 30.0
 
 
 def pause(port: Port = None, stream: Which = None, wait_s: Wait = WAIT_S) -> None:
-    """Pause the worker on this machine: it commits the batch in hand, then takes no records and keeps its partitions.
+    """Pause the worker on this machine: it commits the current batch, then takes no more records but keeps its partitions.
 
     While it is paused, it is alive but not ready. A restarted worker does not remember that it was paused.
     """

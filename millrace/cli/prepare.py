@@ -28,7 +28,7 @@ def prepare(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Show how a message is prepared: the kept text, the embedded text, the cut pieces with reasons, and the masks.
+    """Show how a message is prepared: what is kept, what is embedded, what is left out and why, and what is masked.
 
     The message is prepared like the body of a ticket, with the settings of the configured model. `kept` is stored and
     shown to agents; the model and the routing head read `embedded`. The command needs no broker, no store and no model.

@@ -50,10 +50,10 @@ def train(
 ) -> None:
     """Train a head on labelled texts, and report its quality on texts it has not seen.
 
-    Training needs at least two labels with two texts each; ten texts per label are few, fifty are good. Ten thousand
-    short texts take half a minute in addition to their embedding. Training also writes a proposed routing.toml beside
-    the head, with a row per label and thresholds for 95 % precision. Use both with
-    MILLRACE_<STREAM>__DECISION__HEAD=DIR.
+    Training needs at least two labels with two texts each; ten texts per label are few, fifty are good. Training on
+    10,000 short texts takes about half a minute, plus the time to embed them. Training also writes a proposed
+    routing.toml beside the head, with a row per label and thresholds for 95 % precision. Use both with
+    `MILLRACE_<STREAM>__DECISION__HEAD=DIR`.
     """
     from millrace.learning.heads import train_head
     from shared.routing.training.pictures import draw, require_matplotlib
@@ -149,8 +149,8 @@ def explain(
 ) -> None:
     """Explain a head's answer for a text.
 
-    This shows the probabilities of the labels, the terms that support the first label over the second, and the most
-    similar training texts.
+    This shows the probabilities of the labels, the terms that speak for the first label and against the second, and
+    the most similar training texts.
     """
     from shared.routing.head_files import load_head
 

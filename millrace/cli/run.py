@@ -21,20 +21,21 @@ def run(
         typer.Option(
             min=0,
             max=65535,
-            help="Port of /metrics, /healthz and /readyz: a different one for each process on a machine; 0 picks a free "
+            help="Port of /metrics, /healthz and /readyz: a different one for each process on a machine; 0 selects a free "
             "port. Default: MILLRACE_OPERATION__PORT.",
         ),
     ] = None,
 ) -> None:
-    """Run the workers of one or more streams until SIGTERM or Ctrl-C; they finish and commit the current batch first.
+    """Run the workers of one or more streams until SIGTERM or Ctrl-C; then they finish and commit the current batch.
 
     If no brokers are configured, an embedded broker runs in this process and its
     address is printed. If no Qdrant server is configured, the store is in
     .millrace/store.
 
-    Settings are read from MILLRACE_<PART>__<FIELD>, and those of a stream from
-    MILLRACE_<STREAM>__<PART>__<FIELD>; docs/settings.md lists them all. A variable
-    with the prefix MILLRACE_ that nothing reads is refused.
+    Settings are read from environment variables: `MILLRACE_<PART>__<FIELD>` or, for
+    one stream, `MILLRACE_<STREAM>__<PART>__<FIELD>`; docs/settings.md lists them
+    all. The command refuses to start if a variable begins with `MILLRACE_` but is
+    not the name of a setting.
     """
     wanted = [require_stream(name) for name in dict.fromkeys(streams)]
     refuse_unread()

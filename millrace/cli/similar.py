@@ -63,7 +63,9 @@ class Labelled:
 @app.callback(invoke_without_command=True)
 def similar(
     context: typer.Context,
-    text: Annotated[str | None, typer.Option("--text", help="Text to find similar solved tickets for.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="The text of a new ticket; similar solved tickets are shown.")
+    ] = None,
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Tenant whose tickets to search; optional if the store has only one.")
     ] = None,
@@ -96,7 +98,8 @@ def similar(
 def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
     """Compare the configured ranking with cosine alone and BM25 alone, with 95 % intervals, by length and language.
 
-    Age is ignored, and duplicates are not merged. Recall is capped: it is divided by min(k, number of relevant texts).
+    Age is ignored, and duplicates are not merged. Recall at k is the number of relevant texts among the first k hits,
+    divided by the smaller of k and the number of relevant texts.
     """
     labelled = _read(corpus, queries)
     found = evaluate_search(labelled.table, labelled.corpus, labelled.queries, labelled.own.search.bm25_weight)

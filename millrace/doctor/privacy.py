@@ -24,7 +24,12 @@ def check_customer_key(settings: Settings) -> Iterator[Finding]:
     path = key_file(settings)
     if not path.exists() and settings.store.path.exists():
         lost = f"the store exists, but {path} is missing: the next worker creates a new key, so all customer ids change"
-        yield Finding(PART, "warning", lost, "restore the file, unless the store never had a key")
+        yield Finding(
+            PART,
+            "warning",
+            lost,
+            "restore the file from a backup; if the store never had a key, nothing needs to be done",
+        )
         return
     if not path.exists():
         yield Finding(PART, "ok", f"the first worker creates {path}; keep it with the store")

@@ -20,8 +20,8 @@ def check_similar(collection: Collection, settings: SearchSettings, stream: str)
     if not solved.total:
         yield Finding(PART, "ok", "the store holds no solved ticket yet, so results list none")
     elif solved.offered:
-        yield Finding(PART, "ok", f"{solved.offered} of {solved.total} solved tickets may be offered")
+        yield Finding(PART, "ok", f"{solved.offered} of {solved.total} solved tickets can be offered as similar")
     else:
         reasons = "; ".join(solved.reasons(settings, stream))
-        what = f"none of the {solved.total} solved tickets can be offered: {reasons}"
+        what = f"none of the {solved.total} solved tickets can be offered as similar: {reasons}"
         yield Finding(PART, "warning", what, "change the setting, or send the tickets again with their ratings")

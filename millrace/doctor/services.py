@@ -82,7 +82,7 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
         return
     doubt = "" if found.is_counted else " (counted in offsets, which may include transaction markers)"
     if found.state is None:
-        reported = f"the brokers list no group {group}; {found.behind} records wait for it{doubt}"
+        reported = f"the group {group} does not exist yet; {found.behind} records wait for it{doubt}"
     else:
         reported = f"{group} is {found.state}, {found.behind} records behind{doubt}"
     yield Finding("group", "warning" if waits else "ok", f"{reported}; {waits}" if waits else reported, fix)

@@ -86,7 +86,7 @@ class ImportReport:
         if self.shared:
             yield f"  {self.shared} rows have the id and version of an earlier row: only the first of each is kept"
         if counts.short:
-            yield f"  {counts.short} had fewer cells than the header: the missing cells were read as empty"
+            yield f"  {_of(counts.short, 'row')} had fewer cells than the header: the missing cells were read as empty"
 
     def warning(self, settings: SearchSettings) -> str | None:
         """Return a warning if solved tickets can never be offered as similar, else None."""

@@ -45,7 +45,7 @@ class WorkerControl:
         wanted = settings.port if port is None else port
         if wanted == 0:
             raise Fatal(
-                "port 0 lets the worker choose a free port: pass its port with --port; "
+                "the worker chose a free port, because port 0 is configured: give that port with --port; "
                 "the worker's first log line contains it"
             )
         return cls(LOOPBACK if settings.host in ALL_INTERFACES else settings.host, wanted, stream)
@@ -107,7 +107,7 @@ class WorkerControl:
     def _not_paused_yet(self, wait_s: float) -> str:
         reasons = self.reasons()
         still = f" and is not ready ({reasons})" if reasons else ""
-        return f"after {wait_s:g} s it still has a batch in hand{still}; it pauses when that batch is committed"
+        return f"after {wait_s:g} s it is still working on a batch{still}; it pauses when that batch is committed"
 
     def _control(self, method: str, path: str) -> dict[str, Any]:
         """Send a pause or resume request and return the answer; an answer in another form is not from a worker."""

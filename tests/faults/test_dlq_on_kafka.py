@@ -97,7 +97,7 @@ def test_dead_letters_are_listed_and_counted(queue: Queue) -> None:
     lines = queue.run("list", "--limit", "5").splitlines()
     assert [len(lines), lines[5].split(",")[0]] == [9, f"{queue.kind.dlq}: 31 dead letters"]
     dead_letters = [json.loads(line) for line in queue.run("list", "--json", "--limit", "0").splitlines()]
-    assert len({letter["place"] for letter in dead_letters}) == 31
+    assert len({letter["position"] for letter in dead_letters}) == 31
     assert sum("unreadable" in letter for letter in dead_letters) == 1
     chosen = queue.run("list", "--json", "--reason", "too_deep", "--tenant", "acme", "--field", "body").splitlines()
     assert {json.loads(line)["origin"] for line in chosen} == {

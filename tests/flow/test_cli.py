@@ -20,6 +20,12 @@ def test_every_command_has_help(command: str, tmp_path: Path) -> None:
     assert "\x1b[" not in reported.stdout, "no colours where the output is piped"
 
 
+def test_help_shows_the_names_of_variables_with_their_placeholders(tmp_path: Path) -> None:
+    shown = millrace("run", "--help", folder=tmp_path).stdout
+    assert "MILLRACE_<PART>__<FIELD>" in shown, "Markdown drops <PART> outside a code span"
+    assert "MILLRACE_<STREAM>__<PART>__<FIELD>" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -88,7 +88,7 @@ def test_a_dead_letter_as_json_has_everything_but_the_value() -> None:
     fields = json.loads(dead_letter_json(dead_letter(3)))
     assert fields.pop("value_bytes") > 100
     assert fields == {
-        "place": "tickets.dlq/0@3",
+        "position": "tickets.dlq/0@3",
         "written_at": "2026-05-01T12:00:00Z",
         "origin": "tickets/0@3",
         "reason": "model_failed",

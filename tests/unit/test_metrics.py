@@ -102,12 +102,12 @@ def test_unknown_measures_of_the_dead_letters_have_no_series() -> None:
     metrics = Metrics("tickets", registry)
     metrics.dead_letters_measured(7, 90.0)
     assert b'millrace_dead_letters{stream="tickets"} 7.0' in registry.render()
-    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 90.0' in registry.render()
+    assert b'millrace_dead_letters_oldest_age_seconds{stream="tickets"} 90.0' in registry.render()
     metrics.dead_letters_measured(None, 0.0)
     assert b"millrace_dead_letters{" not in registry.render()
-    assert b"millrace_dlq_oldest_age_seconds{" not in registry.render()
+    assert b"millrace_dead_letters_oldest_age_seconds{" not in registry.render()
     metrics.dead_letters_measured(0, 0.0)
-    assert b'millrace_dlq_oldest_age_seconds{stream="tickets"} 0.0' in registry.render()
+    assert b'millrace_dead_letters_oldest_age_seconds{stream="tickets"} 0.0' in registry.render()
 
 
 def test_every_outcome_has_a_series_from_the_start() -> None:
