@@ -11,9 +11,23 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from millrace.cli.dlq_options import (
+    Fields,
+    MaxReplays,
+    Quarantine,
+    Reasons,
+    Since,
+    Stages,
+    Tenants,
+    Until,
+    max_replays_of,
+    rate_of,
+    selection_of,
+)
 from millrace.cli.options import (
     DEFAULT_STREAM,
     Bootstrap,
+    Json,
     StreamName,
     load_settings,
     quiet,
@@ -21,7 +35,6 @@ from millrace.cli.options import (
     require_stream,
 )
 from millrace.dead_letter_text import dead_letter_json, describe, histogram_json, histogram_lines, line
-from schemas.failures import FailureReason
 from schemas.topics import quarantine_topic, redo_topic
 from shared.broker.kafka import KafkaSink
 from shared.broker.offsets import GroupOffsets
@@ -41,54 +54,8 @@ from shared.deadletters.replay import (
     replay_group,
     selected_dead_letters,
 )
-from shared.deadletters.select import Criteria, Selection, parse_time
+from shared.deadletters.select import parse_time
 from shared.errors import Fatal
-
-MAX_REPLAYS = 3
-
-TIME_HELP = "ISO 8601 (UTC if it has no zone), or an age: 30s, 5m, 2h, 3d, 1w."
-
-Reasons = Annotated[
-    list[FailureReason] | None,
-    typer.Option(
-        "--reason",
-        metavar="REASON",
-        help=f"Only dead letters with this reason. Repeatable. Reasons: {', '.join(FailureReason)}.",
-    ),
-]
-Fields = Annotated[
-    list[str] | None,
-    typer.Option("--field", help="Only dead letters in which this field, or one inside it, was wrong. Repeatable."),
-]
-Stages = Annotated[
-    list[str] | None, typer.Option("--stage", help="Only dead letters from this stage of the pipeline. Repeatable.")
-]
-Tenants = Annotated[
-    list[str] | None, typer.Option("--tenant", help="Only dead letters of this tenant, taken from the key. Repeatable.")
-]
-Since = Annotated[
-    str | None,
-    typer.Option("--since", metavar="TIME", help=f"Only dead letters written at this time or later. {TIME_HELP}"),
-]
-Until = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help=f"Only dead letters written before this time. {TIME_HELP}")
-]
-Quarantine = Annotated[
-    bool,
-    typer.Option(
-        "--quarantine",
-        help="Use the quarantine (dead letters that failed after too many replays) instead of the dead-letter queue.",
-    ),
-]
-MaxReplays = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        help=f"A dead letter that was replayed this many times goes to the quarantine instead; default: {MAX_REPLAYS}.",
-        show_default=False,
-    ),
-]
-JsonObject = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output instead of text.")]
 
 app = typer.Typer(
     rich_markup_mode="markdown", help="The dead-letter queue: list, show, replay, purge.", no_args_is_help=True
@@ -123,7 +90,7 @@ def list_(
     """
     quiet()
     clock = SystemClock()
-    selection = _selection(Criteria(_texts(reason), _texts(field), _texts(stage), _texts(tenant), since, until))
+    selection = selection_of(reason, field, stage, tenant, since, until)
     reader = dead_letter_reader(require_bootstrap(load_settings(bootstrap)))
     topic = dead_letter_topic(require_stream(stream).name, quarantine)
     counts, render = Histogram(), dead_letter_json if json else line
@@ -209,7 +176,7 @@ def replay(
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start again with the oldest dead letter.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
-    json: JsonObject = False,
+    json: Json = False,
 ) -> None:
     """Send dead letters to the redo topic with unchanged bytes and key, up to the end that the queue has now.
 
@@ -222,8 +189,8 @@ def replay(
     """
     quiet()
     settings, clock = load_settings(bootstrap), SystemClock()
-    address, per_s, most = require_bootstrap(settings), _rate(rate), _max_replays(max_replays, quarantine)
-    selection = _selection(Criteria(_texts(reason), _texts(field), _texts(stage), _texts(tenant), since, until))
+    address, per_s, most = require_bootstrap(settings), rate_of(rate), max_replays_of(max_replays, quarantine)
+    selection = selection_of(reason, field, stage, tenant, since, until)
     plan = Plan(require_stream(stream).name, selection, most, limit, per_s, dry_run, quarantine)
     reader = dead_letter_reader(address)
     for topic in () if dry_run else (redo_topic(stream), quarantine_topic(stream)):
@@ -280,39 +247,6 @@ def purge(
         typer.confirm(f"Delete {count} dead letters of {topic} permanently?", abort=True)
     remover.remove({where: end for where, (first, end) in spans.items() if end > first})
     typer.echo(f"{topic}: {count} dead letters were deleted")
-
-
-def _texts(given: list[FailureReason] | list[str] | None) -> tuple[str, ...]:
-    return tuple(str(each) for each in given or ())
-
-
-def _selection(criteria: Criteria) -> Selection:
-    try:
-        return Selection(criteria, SystemClock().now())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _rate(text: str | None) -> float | None:
-    """Return the rate in dead letters per second; None if there is no limit."""
-    if text is None:
-        return None
-    number, _, unit = text.partition("/")
-    try:
-        rate = float(number) / {"": 1, "s": 1, "m": 60}[unit]
-        if 0 < rate < float("inf"):
-            return rate
-    except (ValueError, KeyError):
-        pass
-    raise typer.BadParameter(f"--rate {text}: expected a number above 0, such as 100, 100/s or 30/m")
-
-
-def _max_replays(given: int | None, quarantine: bool) -> int:
-    if given is not None and quarantine:
-        raise typer.BadParameter(
-            "--max-replays has no effect with --quarantine, which starts the count again: leave it out"
-        )
-    return MAX_REPLAYS if given is None else given
 
 
 def _warn_of_no_position(group: str, spans: Collection[Span]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from millrace import cli
 from millrace.cli import dlq
+from millrace.cli.dlq_options import rate_of
 
 NOWHERE = "127.0.0.1:1"
 
@@ -63,5 +64,5 @@ def test_wrong_usage_exits_with_2_and_states_what_is_wrong(
 
 @pytest.mark.parametrize(("rate", "per_s"), [("100", 100), ("100/s", 100), ("30/m", 0.5), ("0.1", 0.1)])
 def test_rates_are_parsed(rate: str, per_s: float) -> None:
-    assert dlq._rate(rate) == pytest.approx(per_s)
-    assert dlq._rate(None) is None
+    assert rate_of(rate) == pytest.approx(per_s)
+    assert rate_of(None) is None
