@@ -18,7 +18,7 @@ from benchmarks.standin import StandInModel
 from benchmarks.texts import load_texts, to_messages
 from millrace.wiring import decider_of
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
 from shared.embedding.port import TEXT
@@ -98,7 +98,7 @@ class NoSource:
         """Return all records."""
         return list(records)
 
-    def ours(self, records: Sequence[Record]) -> list[Record]:
+    def still_owned(self, records: Sequence[Record]) -> list[Record]:
         """Return all records."""
         return list(records)
 

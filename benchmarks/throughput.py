@@ -13,7 +13,7 @@ from millrace.resources import Process, load_text_model, open_store
 from millrace.wiring import stream_worker
 from schemas.outcomes import Outcome
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
 from shared.metrics import Registry

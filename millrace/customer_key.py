@@ -45,7 +45,14 @@ def key_file(settings: Settings) -> Path:
     path = settings.store.path.absolute()
     if not path.name:
         raise Fatal(
-            f"a store in {path} has no folder for a key file beside it: set {SETTING}, or MILLRACE_STORE__PATH to a folder"
+            "MILLRACE_STORE__PATH is "
+            f"{path}, so no "
+            "key file "
+            "can be put "
+            "beside it: set "
+            f"{SETTING}, or set "
+            "MILLRACE_STORE__PATH to "
+            "another folder"
         )
     return path.with_name(path.name + SUFFIX)
 

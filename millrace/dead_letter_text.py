@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.failures import HEADER_PREFIX
-from shared.deadletters.envelope import DeadLetter, Unreadable
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope
 from shared.deadletters.histogram import Histogram
 
 SHORT_CHARS = 100
@@ -23,9 +23,9 @@ def escaped(text: str, keep: str = " ") -> str:
     )
 
 
-def line(letter: DeadLetter | Unreadable) -> str:
+def line(letter: DeadLetter | WithoutEnvelope) -> str:
     """Return a dead letter as one line: time, origin, reason, field, tenant, detail."""
-    if isinstance(letter, Unreadable):
+    if isinstance(letter, WithoutEnvelope):
         what = f"the header {letter.missing} is missing or invalid: Millrace did not write this dead letter"
         return f"{when(letter.record.timestamp_ms)}  {letter.position!s:<24}  unreadable  {what}"
     parts = (letter.reason, letter.field or "-", letter.tenant or "-")
@@ -36,11 +36,11 @@ def line(letter: DeadLetter | Unreadable) -> str:
     )
 
 
-def dead_letter_json(letter: DeadLetter | Unreadable) -> str:
+def dead_letter_json(letter: DeadLetter | WithoutEnvelope) -> str:
     """Return a dead letter as one JSON object, without its value."""
     record = letter.record
     fields: dict[str, Any] = {"position": str(letter.position), "written_at": when(record.timestamp_ms)}
-    if isinstance(letter, Unreadable):
+    if isinstance(letter, WithoutEnvelope):
         fields |= {"unreadable": f"no {letter.missing}"}
     else:
         fields |= {
@@ -86,7 +86,7 @@ def histogram_json(histogram: Histogram, topic: str, now: datetime) -> str:
     return json.dumps({"topic": topic, "count": histogram.count, "oldest_age_s": age, "kinds": kinds})
 
 
-def describe(letter: DeadLetter | Unreadable) -> str:
+def describe(letter: DeadLetter | WithoutEnvelope) -> str:
     """Return everything in a dead letter: its position, key, headers (the source's own last), and the value as text."""
     record = letter.record
     key = "none" if record.key is None else _bytes(record.key, SHORT_CHARS)

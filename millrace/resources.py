@@ -16,7 +16,7 @@ from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.port import TEXT, Model, TextModel
 from shared.embedding.registry import TextCard, load_text_card
-from shared.engine.loop import Policies
+from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.metrics import Registry
@@ -46,7 +46,7 @@ class Process:
     address: Address
     store: VectorStore
     registry: Registry
-    policies: Policies = field(default_factory=Policies)
+    policies: FailurePolicies = field(default_factory=FailurePolicies)
 
 
 def group_of(own: StreamSettings, stream: str) -> str:

@@ -22,7 +22,7 @@ TENANTS_NAMED = 5
 
 def searching(stream: Stream[Any, Any], collection: Collection, settings: SearchSettings) -> SimilarSearch:
     """Return the search for similar items of a stream."""
-    return SimilarSearch(collection, stream.rules.deciding[0], settings, stream.points.is_ours)
+    return SimilarSearch(collection, stream.rules.affecting[0], settings, stream.points.is_ours)
 
 
 def ask(search: SimilarSearch, model: TextModel, tenant_id: str, text: str) -> Found:

@@ -15,7 +15,7 @@ from millrace.resources import (
     opened_collection,
 )
 from schemas.topics import input_topic, redo_topic
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.port import TEXT, Model
@@ -108,7 +108,7 @@ def stream_worker(
 
 def decider_of(stream: Stream[Any, Any], own: StreamSettings, routing: Routing, collection: Collection) -> Decider:
     """Return the decider of a stream; without a head, the points of its collection vote."""
-    using, points = stream.rules.deciding[0], stream.points
+    using, points = stream.rules.affecting[0], stream.points
     electorate = Electorate(collection, using, own.decision.neighbours, points.id_field, points.is_ours)
     return Decider(routing, electorate)
 

@@ -54,11 +54,12 @@ class Decision(Frozen):
     )
     scope: Score | None = Field(
         default=None,
-        description="Similarity of this text to the head's training texts; below the head's limit, the head abstains.",
+        description="Similarity of this text to the head's training texts; below the head's threshold, the "
+        "decision is to abstain.",
     )
 
     @model_validator(mode="after")
     def _abstention_names_no_queue(self) -> "Decision":
         if (self.action == "abstain") != (self.queue is None):
-            raise ValueError("a decision must have a queue, except if it abstains; then it must not have one")
+            raise ValueError("a decision must have a queue, unless it abstains: then it must have none")
         return self

@@ -30,8 +30,8 @@ class SimilarTicket(Frozen):
     resolution: str | None = None
     satisfaction: int | None = Field(
         default=None,
-        description="The customer's rating; null if the ticket was not rated. Such tickets are offered only if "
-        "the settings allow it.",
+        description="The customer's rating; null if the ticket was not rated. Unrated tickets are offered only "
+        "if the settings allow it.",
     )
     occurred_at: UtcDatetime
 
@@ -40,10 +40,11 @@ class SimilarLeftOut(Frozen):
     """The number of the tenant's solved tickets that are never offered, by the rule that leaves them out."""
 
     unrated: int = Field(
-        ge=0, description="Tickets without a rating; the stream's setting SEARCH__INCLUDE_UNRATED includes them."
+        ge=0,
+        description="Number of tickets without a rating; the stream's setting SEARCH__INCLUDE_UNRATED includes them.",
     )
     rated_too_low: int = Field(
-        ge=0, description="Tickets with a rating below the stream's setting SEARCH__MIN_SATISFACTION."
+        ge=0, description="Number of tickets with a rating below the stream's setting SEARCH__MIN_SATISFACTION."
     )
 
 

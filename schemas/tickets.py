@@ -116,7 +116,8 @@ class TicketContent(Frozen):
     resolution: str | None = Field(description="The whole resolution, with personal data masked.")
     resolution_embedded: str | None = Field(
         default=None,
-        description="The embedded part of the resolution, if it was not embedded whole; suggested replies quote it.",
+        description="The part of the resolution that was embedded; null if all of it was. Suggested replies quote "
+        "this part.",
     )
     satisfaction: Rating | None
     label: str | None = Field(description="The agent's label, which the vote of neighbours counts.")
@@ -130,12 +131,12 @@ class TicketPayload(TicketContent, StoredItem):
     text_digest: str = Field(description="SHA-256 of the embedded text; unchanged text is not embedded again.")
     text_windows: int = Field(
         ge=1,
-        description="Number of pieces in which the text was embedded; more than 1 if it was longer than the "
-        "model's input.",
+        description="Number of windows that the text was cut into; more than 1 if it was longer than the "
+        "model's window.",
     )
     resolution_digest: str | None
     decision: Decision | None = Field(
-        description="The decision that was last published; a repeat of that version publishes it again."
+        description="The decision that was last published; if its version arrives again, it is published again."
     )
 
 
@@ -167,8 +168,8 @@ class TicketRouted(Frozen):
     )
     text_windows: int = Field(
         ge=1,
-        description="Number of pieces in which the text was embedded; more than 1 if it was longer than the "
-        "model's input.",
+        description="Number of windows that the text was cut into; more than 1 if it was longer than the "
+        "model's window.",
     )
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     source: Origin

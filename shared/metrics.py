@@ -34,7 +34,12 @@ CATALOGUE = (
     Metric("millrace_gather_wait_seconds", "histogram", "Time spent waiting for a poll batch to fill."),
     Metric("millrace_stage_seconds", "histogram", "Wall time of a stage per poll batch.", ("stage",)),
     Metric("millrace_stage_records_total", "counter", "Records processed by a stage.", ("stage",)),
-    Metric("millrace_stage_cpu_seconds_total", "counter", "CPU time of a stage, all threads.", ("stage",)),
+    Metric(
+        "millrace_stage_cpu_seconds_total",
+        "counter",
+        "CPU time of the whole process while the stage runs; the work of other threads is included.",
+        ("stage",),
+    ),
     Metric("millrace_inputs_total", "counter", "Inputs that needed a vector.", ("modality", "source")),
     Metric("millrace_cache_keys_total", "counter", "Vectors looked up in the cache.", ("level", "result")),
     Metric("millrace_cache_refused_values_total", "counter", "Invalid values in Redis; each also counts as a miss."),
@@ -44,7 +49,7 @@ CATALOGUE = (
     Metric(
         "millrace_version_conflicts_total",
         "counter",
-        "Records with a known version but different content; the first content is kept.",
+        "Records whose version is stored already with other content; the first content is kept.",
     ),
     Metric(
         "millrace_unread_lost_records_total",
@@ -85,7 +90,7 @@ CATALOGUE = (
         "millrace_paused",
         "gauge",
         "1 while the worker is paused because a dependency is unavailable; `operator`: paused by an "
-        "operator; `breaker`: most recent records were dead-lettered.",
+        "operator; `breaker`: most of the recent records were dead-lettered.",
         ("dependency",),
     ),
     Metric(
@@ -215,7 +220,7 @@ class Metrics(Observer):
         self._add("millrace_unread_lost_records_total", offsets)
 
     @override
-    def partitions_lost(self, records: int) -> None:
+    def records_abandoned(self, records: int) -> None:
         self._add("millrace_abandoned_records_total", records)
 
     def _set_or_clear(self, name: str, value: float | None) -> None:

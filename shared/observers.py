@@ -38,7 +38,7 @@ class Observer:
         """A batch was committed; `outcomes` holds the number of its records by outcome."""
 
     def version_conflict(self, records: int) -> None:
-        """This many records had a known version but different content."""
+        """This many records had a version that is stored already with other content."""
 
     def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
         """Vectors of `inputs` inputs were requested; `cached` came from the cache, the others cost `cost` in `unit`."""
@@ -73,7 +73,7 @@ class Observer:
     def unread_lost(self, offsets: int) -> None:
         """The log lost this many offsets before they were read."""
 
-    def partitions_lost(self, records: int) -> None:
+    def records_abandoned(self, records: int) -> None:
         """This many records in hand were abandoned because another worker owns their partitions."""
 
 
@@ -164,6 +164,6 @@ class Observers(Observer):
             observer.unread_lost(offsets)
 
     @override
-    def partitions_lost(self, records: int) -> None:
+    def records_abandoned(self, records: int) -> None:
         for observer in self._observers:
-            observer.partitions_lost(records)
+            observer.records_abandoned(records)

@@ -66,18 +66,20 @@ class BrokerSettings(Part):
     buffered_records: int = Field(
         default=2_000,
         ge=1,
-        description="Number of records read ahead. A higher number needs more memory, but the worker waits less often.",
+        description="Maximum number of records read ahead. A higher number needs more memory, but the worker "
+        "waits less often.",
     )
     buffered_mib: int = Field(
         default=64,
         ge=1,
-        description="Size of the records read ahead; reading stops at the limit that is reached first. The client holds "
+        description="Maximum size of the records read ahead; reading stops at the limit that is reached first. "
+        "The client holds "
         "about 16 MiB more.",
     )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         default="plaintext",
         description="The protocol of the brokers' listener: `sasl_ssl` for a password, `ssl` for a client certificate; "
-        "the other two do not encrypt and are only for a trusted network.",
+        "`plaintext` and `sasl_plaintext` do not encrypt and are only for a trusted network.",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None,
@@ -126,12 +128,12 @@ class CacheSettings(Part):
     memory_mib: int = Field(
         default=64,
         ge=0,
-        description="Size of the first level; 1 MiB holds about 550 vectors of 384 dimensions; 0 switches it off.",
+        description="Size of the cache in memory; 1 MiB holds about 550 vectors of 384 dimensions; 0 switches it off.",
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="`redis://USER:PASSWORD@host:port/db`, or `rediss://...` with encryption; a secret; empty: no "
-        "second level.",
+        description="`redis://USER:PASSWORD@host:port/db`, or `rediss://...` with encryption; a secret; empty: only the "
+        "cache in memory.",
     )
     ttl_s: int = Field(
         default=604_800,

@@ -16,8 +16,8 @@ class ConsumerSettings(Part):
 
     group: str | None = Field(
         default=None,
-        description="Consumer group; empty: millrace-<stream>. A new group reads all records again that the topic "
-        "still holds.",
+        description="Consumer group; empty: millrace-<stream>. A new group reads again all records that the "
+        "topic still holds.",
     )
 
 
@@ -86,7 +86,7 @@ class SearchSettings(Part):
     half_life_days: float = Field(
         default=365,
         gt=0,
-        description="Age at which half of the possible age penalty applies.",
+        description="Age at which a hit has lost half of what it can lose by age (see `age_floor`).",
     )
     age_floor: float = Field(
         default=0.9, ge=0, le=1, description="Share of its score that a very old hit keeps; 1 switches ageing off."

@@ -26,7 +26,7 @@ MOVED = {
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadVariable:
+class UnknownVariable:
     """A variable that is set but that no setting reads.
 
     Attributes:
@@ -74,7 +74,7 @@ def replacements(name: str, streams: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def unread(environ: Iterable[str], streams: Sequence[str]) -> list[UnreadVariable]:
+def unknown_variables(environ: Iterable[str], streams: Sequence[str]) -> list[UnknownVariable]:
     """Return the variables that look like settings but that no setting reads.
 
     An unknown field of an existing part counts as read, because reading the settings refuses it.
@@ -95,5 +95,5 @@ def unread(environ: Iterable[str], streams: Sequence[str]) -> list[UnreadVariabl
             continue
         near = get_close_matches(upper.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
         meant = instead or tuple(f"{PREFIX}{each}" for each in near)
-        found.append(UnreadVariable(name, meant, is_replaced=bool(instead)))
+        found.append(UnknownVariable(name, meant, is_replaced=bool(instead)))
     return found

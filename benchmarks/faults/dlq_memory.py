@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from schemas.failures import FailureReason
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.clock import SystemClock
 from shared.deadletters.envelope import write_dead_letter

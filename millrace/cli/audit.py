@@ -39,7 +39,7 @@ def audit(
 ) -> None:
     """Compare all topics and points of a stream, to find out whether anything was lost.
 
-    Compares the input, the ledger, the results, the dead letters and the points
+    The command compares the input, the ledger, the results, the dead letters and the points
     by topic, partition and offset. The exit code is 0 only if nothing is missing,
     stale, conflicting, unreadable or lost unread.
     """
@@ -62,14 +62,17 @@ def audit(
                 f"foreign points {findings.foreign}, not compared: `millrace doctor` reports what to do about them"
             )
         typer.echo(
-            f"no longer in the input topic {findings.below_retention}; dead letters and results removed {findings.purged}"
+            f"settled and no longer in the input topic {findings.below_retention}; "
+            f"dead letters and results that Kafka has removed {findings.purged}"
         )
         if findings.open_transaction:
             age_s = findings.open_transaction_oldest_age_s
-            oldest = "" if age_s is None else f", the oldest {age_s:.0f} s old"
+            oldest = "" if age_s is None else f", the oldest for {age_s:.0f} s"
             typer.echo(f"behind an open transaction: {findings.open_transaction}{oldest}")
         if findings.former:
-            typer.echo(f"settled for an earlier topic of that name, and not compared: {findings.former}")
+            typer.echo(
+                f"settled for an earlier topic with the name of the input topic; not compared: {findings.former}"
+            )
         for kind, examples in findings.examples.items():
             for example in examples:
                 typer.echo(f"  {kind}: {example}")

@@ -36,8 +36,8 @@ from millrace.cli.options import (
 )
 from millrace.dead_letter_text import dead_letter_json, describe, histogram_json, histogram_lines, line
 from schemas.topics import quarantine_topic, redo_topic
-from shared.broker.kafka import KafkaSink
-from shared.broker.offsets import GroupOffsets
+from shared.broker.group_offsets import GroupOffsets
+from shared.broker.producer import KafkaSink
 from shared.broker.removal import Remover
 from shared.clock import SystemClock
 from shared.deadletters.envelope import parse_position
@@ -54,8 +54,9 @@ from shared.deadletters.replay import (
     replay_group,
     selected_dead_letters,
 )
-from shared.deadletters.select import parse_time
+from shared.deadletters.selection import parse_time
 from shared.errors import Fatal
+from shared.wording import counted
 
 app = typer.Typer(
     rich_markup_mode="markdown", help="The dead-letter queue: list, show, replay, purge.", no_args_is_help=True
@@ -74,7 +75,10 @@ def list_(
     until: Until = None,
     quarantine: Quarantine = False,
     limit: Annotated[
-        int, typer.Option(min=0, help="Number of newest dead letters to show; 0 shows all, ordered by partition.")
+        int,
+        typer.Option(
+            min=0, help="Show only this many dead letters, the newest ones; 0 shows all, ordered by partition."
+        ),
     ] = 20,
     histogram: Annotated[bool, typer.Option("--histogram", help="Print only the counts by reason and field.")] = False,
     json: Annotated[
@@ -167,7 +171,10 @@ def replay(
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(metavar="N/s", help="Maximum rate, per second or minute: 100, 100/s, 30/m; default: no limit."),
+        typer.Option(
+            metavar="N/s",
+            help="Maximum rate: 100 or 100/s for 100 dead letters per second, 30/m for 30 per minute; default: no limit.",
+        ),
     ] = None,
     max_replays: MaxReplays = None,
     group: Annotated[
@@ -178,7 +185,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is written or committed.")] = False,
     json: Json = False,
 ) -> None:
-    """Send dead letters to the redo topic with unchanged bytes and key, up to the end that the queue has now.
+    """Send the dead letters that the queue holds now to the redo topic, with unchanged bytes and key.
 
     The same command continues where it was stopped or killed; then at most 500
     dead letters are sent twice, which the worker recognises. Each combination of
@@ -218,7 +225,7 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is deleted.")] = False,
 ) -> None:
-    """Delete dead letters permanently, from the oldest up to a time, or all.
+    """Permanently delete all dead letters (--all), or those written before a time (--until).
 
     Kafka can delete only the beginning of a partition, so nothing can be selected
     by reason, field, stage or tenant. A purge cannot be undone. The audit shows
@@ -237,16 +244,16 @@ def purge(
     spans = remover.beginning(topic, moment)
     count = sum(end - first for first, end in spans.values())
     if dry_run or not count:
-        typer.echo(f"{topic}: {count} dead letters {'would be' if dry_run else 'were'} deleted")
+        typer.echo(f"{topic}: {counted(count, 'dead letter')} {'would be' if dry_run else 'were'} deleted")
         return
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter(
-                f"{count} dead letters of {topic} would be deleted permanently: confirm with --yes"
+                f"{counted(count, 'dead letter')} of {topic} would be deleted permanently: confirm with --yes"
             )
-        typer.confirm(f"Delete {count} dead letters of {topic} permanently?", abort=True)
+        typer.confirm(f"Delete {counted(count, 'dead letter')} of {topic} permanently?", abort=True)
     remover.remove({where: end for where, (first, end) in spans.items() if end > first})
-    typer.echo(f"{topic}: {count} dead letters were deleted")
+    typer.echo(f"{topic}: {counted(count, 'dead letter')} deleted")
 
 
 def _warn_of_no_position(group: str, spans: Collection[Span]) -> None:
@@ -259,8 +266,8 @@ def _warn_of_no_position(group: str, spans: Collection[Span]) -> None:
     if new:
         where = "" if new == len(waiting) else f" in {new} of {len(waiting)} partitions"
         sys.stderr.write(
-            f"group {group} has no position{where}: starting with the oldest dead letter; one that was "
-            "sent before does no harm\n"
+            f"group {group} has no committed offset{where}: the replay starts with the oldest "
+            "dead letter; sending a dead letter again does no harm\n"
         )
 
 
@@ -279,7 +286,10 @@ def _report(done: Replayed, plan: Plan, group: str, seconds: float, json: bool) 
         }
         typer.echo(jsonlib.dumps({**counts, "dry_run": plan.dry_run, "group": group, "seconds": round(seconds, 3)}))
         return
-    counted = f"{done.replayed} replayed, {done.quarantined} quarantined, {done.skipped} skipped"
+    if plan.dry_run:
+        counted = f"would replay {done.replayed}, quarantine {done.quarantined}, skip {done.skipped}"
+    else:
+        counted = f"{done.replayed} replayed, {done.quarantined} quarantined, {done.skipped} skipped"
     more = f", {done.repeated} repeated" if done.repeated else ""
     more += f", {done.unreadable} unreadable" if done.unreadable else ""
     more += f", {done.cut} cut (the whole record is only at its origin)" if done.cut else ""

@@ -7,11 +7,11 @@ import typer
 
 from schemas.failures import FailureReason
 from shared.clock import SystemClock
-from shared.deadletters.select import Criteria, Selection
+from shared.deadletters.selection import Criteria, Selection
 
 MAX_REPLAYS = 3
 
-TIME_HELP = "ISO 8601 (UTC if it has no zone), or an age: 30s, 5m, 2h, 3d, 1w."
+TIME_HELP = "ISO 8601 (UTC if it has no zone), or a time before now: 30s, 5m, 2h, 3d, 1w (7d: seven days ago)."
 
 Reasons = Annotated[
     list[FailureReason] | None,
@@ -29,7 +29,8 @@ Stages = Annotated[
     list[str] | None, typer.Option("--stage", help="Only dead letters from this stage of the pipeline. Repeatable.")
 ]
 Tenants = Annotated[
-    list[str] | None, typer.Option("--tenant", help="Only dead letters of this tenant, taken from the key. Repeatable.")
+    list[str] | None,
+    typer.Option("--tenant", help="Only dead letters of this tenant, which is read from the record's key. Repeatable."),
 ]
 Since = Annotated[
     str | None,
@@ -100,9 +101,7 @@ def max_replays_of(given: int | None, quarantine: bool) -> int:
         typer.BadParameter: the option was given although the quarantine itself is replayed.
     """
     if given is not None and quarantine:
-        raise typer.BadParameter(
-            "--max-replays has no effect with --quarantine, which starts the count again: leave it out"
-        )
+        raise typer.BadParameter("leave out --max-replays: with --quarantine, replays are counted from 0 again")
     return MAX_REPLAYS if given is None else given
 
 

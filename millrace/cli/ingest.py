@@ -22,7 +22,7 @@ from millrace.ingest.times import TimeReading, check_format, zone_of
 from millrace.streams import DEFAULT
 from schemas.topics import input_topic
 from shared.broker.delivery import deliver
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Brokers
 from shared.clock import SystemClock
@@ -106,7 +106,11 @@ TimeFormats = Annotated[
     ),
 ]
 SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Exit with 0 even if rows were refused, as long as at least one was sent.")
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Exit with 0 even if rows were refused, as long as at least one ticket with a subject or a body was sent.",
+    ),
 ]
 DryRun = Annotated[
     bool,
@@ -149,11 +153,11 @@ def ingest(
     stopped.
 
     Sending a file again does no harm: every row gets the same ids as before. Rows
-    without occurred_at get the file's modification time; if you send copies of a
-    file, give --set occurred_at=2026-05-01T12:00:00Z.
+    without occurred_at get the file's modification time; for copies of the file,
+    give the same --set occurred_at=2026-05-01T12:00:00Z each time.
 
-    Exit code 1: a row was refused (but see --skip-bad), or no row could be sent, or
-    no ticket had a subject or a body; 3: a broker is unavailable.
+    Exit code 1: a row was refused (but see --skip-bad), or no ticket has a text; 3:
+    a broker is unavailable.
     """
     quiet()
     settings = load_settings(bootstrap)

@@ -14,7 +14,7 @@ from shared.engine.stream import Stream
 from shared.logs import configure
 from shared.settings import Settings, variable
 from shared.stream_settings import StreamSettings, read_stream_settings
-from shared.variables import replacements, unread
+from shared.variables import replacements, unknown_variables
 
 ReadT = TypeVar("ReadT")
 
@@ -58,13 +58,13 @@ def load_stream_settings(stream: Stream[Any, Any]) -> StreamSettings:
     return _read(lambda: read_stream_settings(stream.name))
 
 
-def refuse_unread() -> None:
+def refuse_unknown_variables() -> None:
     """Refuse variables that look like settings but that nothing reads: a worker must not ignore an intended setting.
 
     Raises:
         typer.BadParameter: such a variable is set; the error names its replacement, or a variable that may be meant.
     """
-    for each in unread(os.environ, list(STREAMS)):
+    for each in unknown_variables(os.environ, list(STREAMS)):
         meant = "" if each.is_replaced or not each.instead else f"; did you mean {each.instead[0]}?"
         raise typer.BadParameter(f"{each}{meant}; docs/settings.md lists all settings")
 
@@ -79,7 +79,17 @@ def _read(read: Callable[[], ReadT]) -> ReadT:
         why = f"was renamed; set {' or '.join(instead)} instead" if instead else first["msg"]
         raise typer.BadParameter(f"setting {name}: {why}") from error
     except SettingsError as error:
-        raise typer.BadParameter(f"settings: {error}; set each field by MILLRACE_<PART>__<FIELD>") from error
+        raise typer.BadParameter(
+            f"settings: {error}; a "
+            "variable for a "
+            "whole part "
+            "must hold a "
+            "JSON object: "
+            "set each "
+            "field by "
+            "its own variable, "
+            "MILLRACE_<PART>__<FIELD>"
+        ) from error
 
 
 def require_bootstrap(settings: Settings) -> Brokers:

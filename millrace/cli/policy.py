@@ -15,6 +15,7 @@ from millrace.learning.labelled_files import Reading, read_labelled
 from millrace.streams import DEFAULT
 from schemas.decisions import Action
 from shared.routing.policy import POLICY_FILE, Policy
+from shared.wording import counted
 
 app = typer.Typer(rich_markup_mode="markdown", help="Test the routing policy on labelled texts.", no_args_is_help=True)
 
@@ -44,9 +45,9 @@ def check(
 ) -> None:
     """Show the share of auto, review and abstain on a labelled file, and how often each is right.
 
-    Use texts that the head was not trained on; on its training texts, the head is too certain. Precision is the share of
-    texts whose first label is the label in the file. For abstain, precision shows how often the first label
-    would have been right.
+    Use texts that the head was not trained on; on its training texts, the head is too certain. The first
+    label of a text is its most probable one. Precision is the share of texts whose first label is the label in the
+    file. For abstain, precision shows how often the first label would have been right.
     """
     from millrace.learning.policy_check import (  # the libraries of a head take seconds to import
         answers,
@@ -72,9 +73,11 @@ def check(
         of = {"head": head.fingerprint, "policy": tried.sha256, "tenant": tenant, "skipped": labelled.skipped}
         typer.echo(jsonlib.dumps(reported | of | {"warnings": warned}, ensure_ascii=False))
         return
-    typer.echo(f"{reported['texts']} texts, head {head.fingerprint}, policy {tried.source} {tried.sha256[:8]}")
+    typer.echo(
+        f"{counted(reported['texts'], 'text')}, head {head.fingerprint}, policy {tried.source} {tried.sha256[:8]}"
+    )
     if labelled.skipped:
-        typer.echo(f"left out: {labelled.skipped} rows without text or label")
+        typer.echo(f"left out: {counted(labelled.skipped, 'row')} without text or label")
     _report(reported["actions"])
     typer.echo("reasons: " + ", ".join(f"{reason} {texts}" for reason, texts in reported["reasons"].items()))
     if by_label:

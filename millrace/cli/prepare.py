@@ -30,8 +30,9 @@ def prepare(
 ) -> None:
     """Show how a message is prepared: what is kept, what is embedded, what is left out and why, and what is masked.
 
-    The message is prepared like the body of a ticket, with the settings of the configured model. `kept` is stored and
-    shown to agents; the model and the routing head read `embedded`. The command needs no broker, no store and no model.
+    The message is prepared like the body of a ticket, with the settings of the configured model. The part "kept" is
+    stored and shown to agents; the part "embedded" is what the model and the routing head read. The command needs no
+    broker, no store and no model.
     """
     quiet()
     text = _read(file, "standard input" if file == STANDARD_INPUT else file)

@@ -19,6 +19,7 @@ from millrace.cli.options import Json, load_stream_settings, quiet
 from millrace.learning.labelled_files import Reading, read_labelled
 from millrace.streams import DEFAULT
 from shared.routing.policy import POLICY_FILE
+from shared.wording import counted
 
 if TYPE_CHECKING:
     from millrace.learning.heads import TrainingResult
@@ -52,7 +53,7 @@ def train(
 
     Training needs at least two labels with two texts each; ten texts per label are few, fifty are good. Training on
     10,000 short texts takes about half a minute, plus the time to embed them. Training also writes a proposed
-    routing.toml beside the head, with a row per label and thresholds for 95 % precision. Use both with
+    routing.toml beside the head, with a table per label and thresholds for 95 % precision. Use both with
     `MILLRACE_<STREAM>__DECISION__HEAD=DIR`.
     """
     from millrace.learning.heads import train_head
@@ -85,9 +86,9 @@ def evaluate(
     """Measure a head on labelled texts that it was not trained on.
 
     Rows whose label the head does not know count as out of scope, with or without --out-of-scope-label. For such a row,
-    rejecting is right; for any other row, it is wrong. accuracy is the share of right decisions. in_scope_accuracy is
-    the share of right labels over the in-scope rows. macro_f1, ece (15 bins) and
-    coverage_at_95_precision always cover the in-scope rows only.
+    the answer "out of scope" is right; for any other row, it is wrong. `accuracy` is the share of right decisions.
+    `in_scope_accuracy` is the share of right labels over the in-scope rows. `macro_f1` (the mean over labels), `ece`
+    (the calibration error, 15 bins) and `coverage_at_95_precision` always cover the in-scope rows only.
     """
     from millrace.learning.heads import evaluate_head
     from shared.routing.head_files import load_head
@@ -104,7 +105,7 @@ def evaluate(
     if unknown:
         named = ", ".join(f"{label} ({rows})" for label, rows in list(unknown.items())[:LISTED])
         sys.stderr.write(
-            f"warning: the file has {len(unknown)} labels that the head does not know; their rows count as "
+            f"warning: the file has {counted(len(unknown), 'label')} that the head does not know; their rows count as "
             f"out of scope: {named}\n"
         )
 
@@ -149,8 +150,8 @@ def explain(
 ) -> None:
     """Explain a head's answer for a text.
 
-    This shows the probabilities of the labels, the terms that speak for the first label and against the second, and
-    the most similar training texts.
+    This shows the probabilities of the labels, the terms that raise the most probable label and lower the second,
+    and the most similar training texts.
     """
     from shared.routing.head_files import load_head
 

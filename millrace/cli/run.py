@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.options import Bootstrap, load_settings, load_stream_settings, refuse_unread, require_stream
+from millrace.cli.options import (
+    Bootstrap,
+    load_settings,
+    load_stream_settings,
+    refuse_unknown_variables,
+    require_stream,
+)
 from millrace.serve import serve
 from millrace.streams import STREAMS
 from shared.logs import configure
@@ -38,7 +44,7 @@ def run(
     not the name of a setting.
     """
     wanted = [require_stream(name) for name in dict.fromkeys(streams)]
-    refuse_unread()
+    refuse_unknown_variables()
     settings = load_settings(bootstrap)
     if port is not None:
         settings = settings.model_copy(update={"operation": settings.operation.model_copy(update={"port": port})})

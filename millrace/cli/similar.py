@@ -40,7 +40,7 @@ QueriesFile = Annotated[
     typer.Option(
         "--queries",
         help="File of queries: columns text and either relevant (ids separated by blanks) or label; optional "
-        "columns: language; id (if the query is in the corpus too: its id there, which does not count as a hit).",
+        "columns: language; id, the query's id in the corpus, if it is there too: that text does not count as a hit.",
     ),
 ]
 
@@ -108,7 +108,7 @@ def run_evaluate(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -
 
 @app.command("tune")
 def run_tune(corpus: CorpusFile, queries: QueriesFile, json: Json = False) -> None:
-    """Find the weight of BM25 with the best nDCG among the weights that are never worse than cosine or BM25 alone.
+    """Find the weight of BM25 with the best nDCG that is on no metric worse than cosine alone or BM25 alone.
 
     First, a weight is chosen on one half of the queries and measured on the other half; then one is chosen on all
     queries.

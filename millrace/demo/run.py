@@ -34,11 +34,11 @@ from schemas.outcomes import Outcome
 from schemas.topics import dlq_topic, input_topic
 from shared.audit.comparison import audit
 from shared.broker.delivery import deliver
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
-from shared.deadletters.envelope import Unreadable, read_dead_letter
+from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.embedding.port import TextModel
 from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
@@ -188,8 +188,8 @@ def _train(console: Console, own: StreamSettings, model: TextModel, samples: Sam
     outcome = train_head(Reading(own, model), LabelledFile(texts, labels, skipped=0), None, folder)
     held_out: Any = outcome.head.facts["held_out"]
     console.print(
-        f"head {outcome.head.fingerprint}: {held_out['accuracy']:.1%} right on tickets held out, "
-        f"{held_out['coverage_at_95_precision']:.0%} of them can be decided at 95 % precision"
+        f"head {outcome.head.fingerprint}: {held_out['accuracy']:.1%} of the labels are right on held-out tickets; "
+        f"{held_out['coverage_at_95_precision']:.0%} of these tickets can be decided with a precision of 95 %"
     )
     return own.model_copy(update={"decision": own.decision.model_copy(update={"head": folder})})
 
@@ -259,7 +259,7 @@ def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
 def _show_dead_letter(stage: Stage) -> None:
     for record in TopicReader(stage.bootstrap).read(dlq_topic(DEFAULT.name)):
         letter = read_dead_letter(record)
-        if isinstance(letter, Unreadable):
+        if isinstance(letter, WithoutEnvelope):
             stage.console.print(line(letter), markup=False)
             continue
         stage.console.print(f"\n{record.topic}: {letter.origin}")

@@ -33,13 +33,21 @@ def check_topics(
     automatic = [t for t in existing if _was_created_by_broker(partitions[t.name], t.partitions, states.get(t.name))]
     few = [topic for topic in existing if topic not in automatic and partitions[topic.name] < topic.partitions]
     if automatic:
-        yield _created_by_broker([states[topic.name] for topic in automatic], automatic[0].partitions)
+        yield _created_by_broker([states[topic.name] for topic in automatic], automatic[0].partitions, address)
     if few:
         reported = ", ".join(f"{topic.name} {partitions[topic.name]}" for topic in few)
-        fix = "nothing, if this many workers are enough; otherwise create the topic again with more partitions"
-        yield Finding(
-            "topics", "warning", f"fewer partitions than the {few[0].partitions} that Millrace needs: {reported}", fix
+        fix = (
+            "nothing, if at "
+            "most this "
+            "many workers "
+            "will share "
+            "the stream; "
+            "otherwise create "
+            "the topic "
+            "again with more "
+            "partitions"
         )
+        yield Finding("topics", "warning", f"fewer partitions than the default of {few[0].partitions}: {reported}", fix)
     if not missing and not few and not automatic:
         yield Finding("topics", "ok", f"all {len(topics)} exist: {', '.join(partitions)}")
     yield from _limits([topic for topic in existing if topic not in automatic], states, address)
@@ -58,16 +66,24 @@ def _was_created_by_broker(found: int, wanted: int, state: TopicState | None) ->
     return found == 1 < wanted and state is not None and not state.own & SET_BY_CREATE
 
 
-def _created_by_broker(found: Sequence[TopicState], wanted: int) -> Finding:
+def _created_by_broker(found: Sequence[TopicState], wanted: int, address: Address) -> Finding:
     names, is_sure = [state.name for state in found], all(state.settings is not None for state in found)
-    who = "created by the broker itself, or not by `millrace topics create`"
+    who = "not created by `millrace topics create`, probably by the broker itself"
     who = who if is_sure else "perhaps created by the broker itself"
     return Finding(
         "topics",
         "wrong",
         f"{', '.join(names)}: one partition instead of {wanted}, {who}; only one worker can read it",
         "set auto.create.topics.enable=false on the brokers; stop the producers of each topic and let the worker finish; "
-        f"delete the topic (kafka-topics.sh --delete --topic {names[0]}), whose content is lost with it; then run "
+        "delete the topic "
+        "(kafka-topics.sh "
+        "--bootstrap-server "
+        f"{address} "
+        "--delete --topic "
+        f"{names[0]}), "
+        "whose content is lost "
+        "with it; "
+        "then run "
         f"`{CREATE}`. Do not add partitions: records of one id would move to another partition and lose their order. If "
         f"one partition is intended, set {RETENTION} on the topic itself, which marks it as created on purpose",
     )

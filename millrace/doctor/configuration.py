@@ -1,4 +1,4 @@
-"""Checks of the settings themselves: those in the environment, variables that nothing reads, and secrets to hide."""
+"""Checks of the settings and of unknown variables; also finds the secrets that the report must hide."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from millrace.streams import STREAMS
 from shared.addresses import ProxyUrl, RedisAddress
 from shared.settings import Settings, variable
 from shared.stream_settings import StreamSettings, read_stream_settings
-from shared.variables import branches, places, replacements, unread
+from shared.variables import branches, places, replacements, unknown_variables
 
 ReadT = TypeVar("ReadT")
 SECRET_SHOWN = "set"  # noqa: S105  (shown instead of a secret)
@@ -40,9 +40,9 @@ def _read(read: Callable[[], ReadT], findings: list[Finding]) -> ReadT | None:
     return None
 
 
-def unknown_variables(environ: Iterable[str]) -> Iterator[Finding]:
+def check_variables(environ: Iterable[str]) -> Iterator[Finding]:
     """Find variables that look like settings but that nothing reads: `millrace run` refuses them."""
-    for each in unread(environ, list(STREAMS)):
+    for each in unknown_variables(environ, list(STREAMS)):
         meant = f"did you mean {each.instead[0]}? " if each.instead and not each.is_replaced else ""
         yield Finding(PART, "wrong", str(each), f"{meant}docs/settings.md lists all settings")
 

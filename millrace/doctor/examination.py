@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from millrace.doctor.configuration import changed, read_settings, secrets_of, unknown_variables
+from millrace.doctor.configuration import changed, check_variables, read_settings, secrets_of
 from millrace.doctor.finding import Check, Finding, exit_code, findings_of
 from millrace.doctor.machine import check_disk, check_port
 from millrace.doctor.models import check_device, check_head, check_model, check_policy
@@ -18,6 +18,7 @@ from shared.clock import Clock
 from shared.engine.stream import Stream
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
+from shared.wording import counted
 
 LIMIT_S = 60.0
 """Longest wait for all checks together; those that ask a server have timeouts of their own."""
@@ -30,7 +31,7 @@ class Examination:
     """The configuration and the findings, without secrets.
 
     Attributes:
-        configured: The settings that settings differ from their defaults, by variable.
+        configured: The settings that differ from their defaults, by variable.
         findings: The findings, in the order of the checks.
     """
 
@@ -65,15 +66,15 @@ def examine(
         bootstrap: Brokers to use instead of the configured ones.
     """
     settings, own, findings = read_settings(stream.name)
-    findings += unknown_variables(environ)
+    findings += check_variables(environ)
     if settings is None or own is None:
-        findings.append(Finding("all else", "skipped", "not checked: correct the settings first"))
+        findings.append(Finding("other checks", "skipped", "not checked: correct the settings first"))
         return _report({}, findings, secrets_of(None, environ))
     if bootstrap is not None:
         settings = settings.model_copy(update={"broker": settings.broker.model_copy(update={"bootstrap": bootstrap})})
     configured = changed(settings, {stream.name: own})
     if not findings:
-        findings = [Finding("settings", "ok", f"{len(configured)} settings differ from their defaults")]
+        findings = [Finding("settings", "ok", f"{counted(len(configured), 'setting')} not at the default")]
     findings += run(checks(settings, own, stream, timeout_s), clock, LIMIT_S)
     return _report(configured, findings, secrets_of(settings, environ))
 

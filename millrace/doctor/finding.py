@@ -37,7 +37,7 @@ class Check:
 
 
 def findings_of(check: Check) -> list[Finding]:
-    """Run a check; an error that it raises becomes a finding, after those that it yielded before."""
+    """Return the findings of a check; if the check raises an error, the error is the last finding."""
     found: list[Finding] = []
     try:
         for finding in check.look():

@@ -38,8 +38,11 @@ def check_foreign(collection: Collection, points: PointSchema, clock: Clock) -> 
             named += [f"{which} ({reason})"] if len(named) < NAMED else []
     if foreign:
         more = ", and more" if foreign > len(named) else ""
-        what = f"{foreign} of the {checked} points checked were written or overwritten by another program"
-        examples = f"searches, votes and the audit skip those that they cannot use: {', '.join(named)}{more}"
-        yield Finding(PART, "warning", f"{what}; {examples}{cut}", REMEDY)
+        what = (
+            f"{foreign} of the {checked} points checked were written or overwritten by another program, such as "
+            f"{', '.join(named)}{more}"
+        )
+        skipped = "searches, votes and the audit skip the ones that they cannot use"
+        yield Finding(PART, "warning", f"{what}; {skipped}{cut}", REMEDY)
     elif checked:
         yield Finding(PART, "ok", f"no point of another program among the {checked} points checked{cut}")

@@ -61,5 +61,5 @@ def check_policy(own: StreamSettings) -> Iterator[Finding]:
     if beyond:
         said = f"{', '.join(beyond[:5])}{' and more' if len(beyond) > 5 else ''}"
         yield Finding(
-            "policy", "warning", f"rows for labels that the head does not know: {said}", "correct or remove them"
+            "policy", "warning", f"tables for labels that the head does not know: {said}", "correct or remove them"
         )

@@ -1,4 +1,4 @@
-"""The check of the key of the digests that replace customers' ids."""
+"""Checks the customer key, with which customers' ids are replaced by digests."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The check of which solved tickets a search for similar ones may offer."""
+"""Checks how many solved tickets can be offered as similar."""
 
 from collections.abc import Iterator
 

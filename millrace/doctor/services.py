@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from millrace.doctor.cluster import check_topics
 from millrace.doctor.finding import Finding
 from millrace.doctor.foreign_points import check_foreign
-from millrace.doctor.lost_input import check_unread
+from millrace.doctor.lost_unread import check_lost_unread
 from millrace.doctor.machine import why_unusable
 from millrace.doctor.search import check_similar
 from millrace.resources import collection_spec, group_of, model_card
@@ -26,13 +26,14 @@ from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.folder import aliases_of, owner_of
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import Collection, CollectionSpec
+from shared.wording import counted
 
 if TYPE_CHECKING:
     from shared.vectorstore.qdrant.survey import ServerSurvey
 
 END_TRANSACTION = (
-    "end or abort it in its producer; the broker aborts it after the producer's transaction.timeout.ms, and "
-    "`kafka-transactions.sh find-hanging --topic T` lists those that stay open even then, for its command `abort`"
+    "end or abort it in its producer; the broker aborts it after the producer's transaction.timeout.ms. If it stays open "
+    "after that, find it with `kafka-transactions.sh find-hanging --topic T` and end it with `kafka-transactions.sh abort`"
 )
 WAITING_KINDS = ("timeout", "connection")
 """Failures of Redis that may be temporary; others are not."""
@@ -54,12 +55,14 @@ def check_broker(
     address = Brokers(settings.broker.bootstrap, settings.broker)
     topics, group = stream.topics(), group_of(own, stream.name)
     found = survey_brokers(address, [topic.name for topic in topics], timeout_s)
-    yield Finding("broker", "ok", f"{found.brokers} brokers at {address}, by {settings.broker.security_protocol}")
+    yield Finding(
+        "broker", "ok", f"{counted(found.brokers, 'broker')} at {address}, by {settings.broker.security_protocol}"
+    )
     yield from check_topics(address, topics, found.partitions, timeout_s)
     read = [input_topic(stream.name), redo_topic(stream.name)]
     if set(read) <= set(found.partitions):
         yield from _group(address, group, read, timeout_s)
-        yield from check_unread(address, group, read)
+        yield from check_lost_unread(address, group, read)
 
 
 def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) -> Iterator[Finding]:
@@ -82,9 +85,9 @@ def _group(address: Brokers, group: str, topics: list[str], timeout_s: float) ->
         return
     doubt = "" if found.is_counted else " (counted in offsets, which may include transaction markers)"
     if found.state is None:
-        reported = f"the group {group} does not exist yet; {found.behind} records wait for it{doubt}"
+        reported = f"the group {group} does not exist yet; waiting for it: {counted(found.behind, 'record')}{doubt}"
     else:
-        reported = f"{group} is {found.state}, {found.behind} records behind{doubt}"
+        reported = f"{group} is {found.state}, {counted(found.behind, 'record')} behind{doubt}"
     yield Finding("group", "warning" if waits else "ok", f"{reported}; {waits}" if waits else reported, fix)
 
 
@@ -116,7 +119,7 @@ def _proxy(settings: Settings) -> Iterator[Finding]:
     used, unused = proxy_of(settings.store), unused_proxies(os.environ)
     reported = [f"the store is reached through the proxy {used}" if used else "no proxy is used for the store"]
     if unused:
-        reported.append(f"{', '.join(unused)} is set, but not used for it; MILLRACE_STORE__PROXY is")
+        reported.append(f"{', '.join(unused)} is ignored for the store; to use a proxy, set MILLRACE_STORE__PROXY")
     if used or unused:
         yield Finding("proxy", "ok", "; ".join(reported))
 
@@ -130,7 +133,7 @@ def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[F
         fix = "raise the limit, or switch strict mode off"
         yield Finding("store", "wrong", f"the strict mode of collection {spec.name} sets a limit too low: {limit}", fix)
     if found.exists and not found.faults and not found.limits:
-        yield Finding("store", "ok", f"collection {spec.name} exists, and the version condition of writes takes effect")
+        yield Finding("store", "ok", f"collection {spec.name} exists, and its version guard works")
     if found.target is None and not found.sees_alias:
         reported = (
             f"the API key may not read the alias {spec.alias}: a worker starts, but does not notice if the "
@@ -183,7 +186,7 @@ def _alias(spec: CollectionSpec, target: str | None) -> Finding:
     return Finding(
         "alias",
         "warning",
-        f"{alias} points to {target}, but the configured model writes {wanted}: readers and the audit use that collection",
+        f"{alias} points to {target}, but the configured model writes {wanted}: readers and the audit use {target}",
         f"configure the model of {target} again, or index all items into {wanted} and switch the alias",
     )
 
@@ -202,7 +205,17 @@ class _Failures(Observer):
 def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
     """Ask Redis for a vector under a key that is not in use."""
     if settings.cache.redis_url is None:
-        yield Finding("cache", "skipped", f"no Redis is configured; {settings.cache.memory_mib} MiB in the process")
+        yield Finding(
+            "cache",
+            "skipped",
+            "no Redis is "
+            "configured: vectors "
+            "are cached "
+            "only in the "
+            "worker's "
+            "memory, up to "
+            f"{settings.cache.memory_mib} MiB",
+        )
         return
     from shared.cache.redis import RedisCache  # takes half a second, so imported only if Redis is configured
 
@@ -213,7 +226,9 @@ def check_cache(settings: Settings, own: StreamSettings) -> Iterator[Finding]:
         yield Finding("cache", "ok", f"Redis answers within {settings.cache.timeout_s:g} s")
         return
     kind = failures.kinds[0]
-    reported = f"Redis fails ({kind}): workers continue without it, and compute those vectors again"
+    reported = (
+        f"Redis fails ({kind}): workers continue without Redis, and embed texts again whose vectors are only there"
+    )
     if kind in WAITING_KINDS:
         yield Finding("cache", "unreachable", reported, "start it, or correct MILLRACE_CACHE__REDIS_URL")
     else:

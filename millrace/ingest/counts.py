@@ -94,9 +94,10 @@ class Counts:
 
 
 class Identities:
-    """Counts events that share tenant, id and version with an earlier one: hashes of 8 bytes each, compared at the end.
+    """Counts events that share tenant, id and version with an earlier one.
 
-    About one in forty million files of a million rows has two different rows with the same hash.
+    It keeps an 8-byte hash of each event and compares the hashes at the end. About one in forty million files of a
+    million rows has two different rows with the same hash.
     """
 
     def __init__(self) -> None:

@@ -137,7 +137,7 @@ def _form(text: str) -> str:
 
 
 def recognise(sample: str) -> str:
-    """Return the delimiter for which most rows have the header's width; in a tie, more cells win, then fewer blanks."""
+    """Return the delimiter for which most rows have the header's width; of equals, the one with more cells."""
     return max(DELIMITERS.values(), key=lambda delimiter: _fit(sample, delimiter))
 
 
@@ -152,7 +152,7 @@ def _sample(path: Path, encoding: str, skipped_lines: int) -> str:
 
 
 def _fit(sample: str, delimiter: str) -> tuple[float, int, int]:
-    """Return the share of rows with the header's width, that width, and minus the number of blanks after delimiters.
+    """Return a key to compare: share of rows with the header's width, the width, and the negative number of blanks.
 
     Blanks count against a delimiter because prose has blanks after commas. A width of 1 scores 0.
     """

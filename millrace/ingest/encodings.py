@@ -61,7 +61,10 @@ def opened_text(path: Path, encoding: str) -> Iterator[TextIO]:
 
 
 def _wrong_byte(path: Path, encoding: str) -> str:
-    """Describe the first byte that does not fit; it is searched again, as Python's error counts only from its buffer."""
+    """Describe the first byte that does not fit.
+
+    The file is read again, because Python's error gives the position in its buffer only.
+    """
     name = encoding.removesuffix("-sig").upper()
     advice = ADVICE if name == "UTF-8" else OTHER_ADVICE
     decoder = codecs.getincrementaldecoder(encoding)()

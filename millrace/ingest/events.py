@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from millrace.ingest.cell_values import reader_of
 from millrace.ingest.fields import ATTRIBUTE, TEXT_FIELDS
 from millrace.ingest.mapping import RowMapping
-from millrace.ingest.readers import reader_of
 from millrace.ingest.rows import Row
 from millrace.ingest.table_files import TableFile
 from millrace.streams import DEFAULT
@@ -76,8 +76,8 @@ class EventMaker:
             raise row.fault
         if row.missing and self._is_cut_off(row):
             what = (
-                f"only {len(row.cells) - len(row.missing)} of {len(row.cells)} cells and no text; it is "
-                "perhaps the end of the row above"
+                f"the row has only {len(row.cells) - len(row.missing)} of {len(row.cells)} cells and no text; "
+                "perhaps it is the end of the row above"
             )
             what += "; perhaps a line break in a text is not quoted"
             raise Rejected(FailureReason.MISSING_FIELD, "row", what)
@@ -86,7 +86,7 @@ class EventMaker:
         return RowEvent(event, Message(input_topic(DEFAULT.name), DEFAULT.key(event), value))
 
     def _is_cut_off(self, row: Row) -> bool:
-        """Return whether a row ends before its text: such a row is mostly the end of the row above it."""
+        """Return whether a row ends before its text: such a row is usually the end of the row above it."""
         texts = [row.cells.get(column) for column in self._texts]
         return not self._texts.isdisjoint(row.missing) and not any(str(text or "").strip() for text in texts)
 

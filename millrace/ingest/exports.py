@@ -15,7 +15,7 @@ OTHERS = "*"
 
 
 class Export(BaseModel):
-    """The description of an export: see the head of `exports.toml`. Names of columns and values are normalised."""
+    """The description of an export, with normalised names; the comment at the top of `exports.toml` explains it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

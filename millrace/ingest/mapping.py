@@ -158,7 +158,7 @@ def _given(path: Path, columns: Sequence[str], options: MappingOptions) -> dict[
 def _by_name(columns: Sequence[str], given: Mapping[str, str], export: Export | None) -> dict[str, str]:
     """Return column -> field by the names alone: the names of a known export first, then the fields' own names.
 
-    A column that the export does not use, or maps to a field that another column already has, gives "".
+    A column gets "" if the export does not use it, or if another column already has its field.
     """
     taken = set(given.values())
     found: dict[str, str] = {}
@@ -241,7 +241,7 @@ def _refuse_textless(path: Path, columns: Sequence[str], match: ColumnMatch, is_
     if not mapped.columns:
         problem = "none of its columns maps to a field of a ticket"
     elif missing:
-        problem = f"no column maps to {' or '.join(sorted(missing))}, but one looks like it"
+        problem = f"no column maps to {' or '.join(sorted(missing))}, but a column has a similar name"
     elif not fields & TEXT_FIELDS:
         problem = "no column maps to subject or body"
     else:

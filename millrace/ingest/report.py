@@ -14,6 +14,7 @@ from millrace.streams import DEFAULT
 from shared.decoding import printable
 from shared.settings import variable
 from shared.stream_settings import SearchSettings
+from shared.wording import counted
 
 UNUSED_SHOWN = 30
 VALUES_SHOWN = 4
@@ -65,7 +66,7 @@ class ImportReport:
         if counts.textless == counts.sent:
             return "no ticket has a subject or a body"
         if counts.rows_refused and not self.job.skip_bad:
-            return f"refused {_of(counts.rows_refused, 'row')}; correct the file, or accept this with --skip-bad"
+            return f"refused {counted(counts.rows_refused, 'row')}; correct the file, or accept this with --skip-bad"
         return None
 
     def lines(self) -> Iterator[str]:
@@ -73,20 +74,23 @@ class ImportReport:
         counts, now = self.counts, self.counts.sent - self.sent_before
         verb = "would send" if self.job.dry_run else "sent"
         again = f"; {self.sent_before} were sent before (--restart sends them again)" if self.sent_before else ""
-        refused = f"refused {counts.rows_refused} of {_of(self.job.rows, 'row')}"
-        yield f"{verb} {_of(now, 'ticket')} in {self.seconds:.1f} s, {refused}{again}"
+        refused = f"refused {counts.rows_refused} of {counted(self.job.rows, 'row')}"
+        yield f"{verb} {counted(now, 'ticket')} in {self.seconds:.1f} s, {refused}{again}"
         for name, each in sorted(counts.refused.items(), key=lambda pair: -pair[1].rows):
             yield f"  {each.rows} refused, {name}"
             for example in each.examples:
                 yield f"    {example}"
         if counts.deletions:
-            yield f"  {_of(counts.deletions, 'deletion')}"
+            yield f"  {counted(counts.deletions, 'deletion')}"
         if counts.textless:
-            yield f"  {counts.textless} tickets had neither subject nor body"
+            yield f"  {counted(counts.textless, 'ticket')} had neither subject nor body"
         if self.shared:
-            yield f"  {self.shared} rows have the id and version of an earlier row: only the first of each is kept"
+            yield (
+                f"  {counted(self.shared, 'row')} with the id and version of an earlier row: only the first of "
+                "each is kept"
+            )
         if counts.short:
-            yield f"  {_of(counts.short, 'row')} had fewer cells than the header: the missing cells were read as empty"
+            yield f"  {counted(counts.short, 'row')} had fewer cells than the header: the missing cells were read as empty"
 
     def warning(self, settings: SearchSettings) -> str | None:
         """Return a warning if solved tickets can never be offered as similar, else None."""
@@ -130,7 +134,7 @@ def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[
     """Yield lines that show how a file is read and which column maps to which field."""
     mapped, export = match.mapped, match.export
     known = "" if export is None else f"; recognised as {export.title}"
-    yield f"{source.path.name}: {source.table.described}, {_of(rows, 'row')}{known}"
+    yield f"{source.path.name}: {source.table.described}, {counted(rows, 'row')}{known}"
     width = max((len(printable(column, 40)) for column in mapped.columns), default=0)
     for column, name in mapped.columns.items():
         yield f"  {printable(column, 40):<{width}} -> {name}{_how(match, name)}".rstrip()
@@ -147,13 +151,16 @@ def mapping_lines(source: TableFile, match: ColumnMatch, rows: int) -> Iterator[
 def match_warnings(match: ColumnMatch) -> Iterator[str]:
     """Yield a warning for each field that is filled in for rows although a column seems to contain it."""
     filled_in = {
-        DEFAULT.id_field: "ids are digests of file and row",
+        DEFAULT.id_field: "ids are computed from file and row",
         "occurred_at": "the file's modification time is used",
     }
     for column, name in match.suggested.items():
         if name in filled_in:
             shown = printable(column, 40)
-            yield f"{shown} looks like {name} but is not used: {filled_in[name]}; to use it, give --map '{shown}={name}'"
+            yield (
+                f"{shown} looks like {name} but is not used; instead, {filled_in[name]}. To use the column, "
+                f"give --map '{shown}={name}'"
+            )
 
 
 def ticket_lines(made: RowEvent) -> list[str]:
@@ -182,7 +189,3 @@ def _how(match: ColumnMatch, name: str) -> str:
 def _perhaps(match: ColumnMatch, column: str) -> str:
     name = match.suggested.get(column)
     return "" if name is None else f" (perhaps --map '{printable(column, 40)}={name}')"
-
-
-def _of(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

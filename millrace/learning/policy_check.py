@@ -122,7 +122,7 @@ def warnings(head: Head, policy: Policy, truth: Sequence[str], tenant_id: str | 
             f"wrong: {some(named)}"
         )
     if beyond := policy.rows_beyond(head.labels):
-        yield f"{policy.source} has rows for labels that the head does not know: {some(beyond)}"
+        yield f"{policy.source} has tables for labels that the head does not know: {some(beyond)}"
     if tenant_id is not None and tenant_id not in policy.tenants:
         yield f"{policy.source} has no section for tenant {tenant_id}: the rules for all tenants were tested"
 

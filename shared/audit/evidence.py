@@ -14,7 +14,7 @@ from typing import Any, Literal
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic
 from shared.broker.port import Reader
-from shared.deadletters.envelope import Unreadable, read_dead_letter
+from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.engine.stream import Stream
 from shared.records import Record, RecordPosition, TopicPartition
 
@@ -135,7 +135,7 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
 
 def _take_dead_letter(record: Record, evidence: Evidence) -> None:
     letter = read_dead_letter(record)
-    if isinstance(letter, Unreadable):
+    if isinstance(letter, WithoutEnvelope):
         evidence.unreadable.append(f"{letter.position}: no {letter.missing}")
         return
     if not evidence.is_of_another(letter.origin.topic, letter.topic_id):

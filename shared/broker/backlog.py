@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.kafka import client_config
+from shared.broker.client import client_config
 from shared.broker.reader import IGNORED_CODES, marks_of
 from shared.broker.security import Address, failure, opened
 from shared.broker.unreadable import UNREADABLE_CODES

@@ -47,7 +47,7 @@ class Commits:
     """The commits of one consumer.
 
     Each commit carries the topic's id as its metadata. An offset that was committed for a deleted topic is not valid
-    for a new topic with the same name (`positions.py`).
+    for a new topic with the same name (`start_offsets.py`).
 
     Args:
         leases: This worker's partitions. An offset that was reached under a lease that has ended is not sent.

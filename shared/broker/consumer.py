@@ -5,7 +5,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
-from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.broker.client import FETCH_LIMIT_BYTES, client_config
 from shared.broker.security import Address
 from shared.settings import BrokerSettings
 
@@ -53,7 +53,7 @@ def consumer_config(member: Membership) -> dict[str, Any]:
     config = client_config(member.bootstrap) | {
         "group.id": member.group,
         "group.protocol": settings.group_protocol,
-        "auto.offset.reset": "error",  # `positions.py` chooses where to continue, and counts lost records
+        "auto.offset.reset": "error",  # `start_offsets.py` chooses where to continue, and counts lost records
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,  # reports a partition's end, past transaction markers, which are not records

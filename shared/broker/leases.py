@@ -60,7 +60,7 @@ class Leases:
             return taken
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Mark records as in hand and return those whose partition is neither revoked nor being revoked.
+        """Mark records as in hand and return them; those whose partition has moved or is being revoked are left out.
 
         Raises:
             Fatal: the poll thread has failed.
@@ -71,7 +71,7 @@ class Leases:
             self._in_hand = {record.topic_partition for record in held}
             return held
 
-    def ours(self, records: Sequence[Record]) -> list[Record]:
+    def still_owned(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose partition this worker still owns; a partition being revoked still counts.
 
         Raises:

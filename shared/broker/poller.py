@@ -11,15 +11,15 @@ from confluent_kafka import Consumer, KafkaError
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from shared.broker.client import to_record
 from shared.broker.commits import Commits
 from shared.broker.consumer import FATAL_CODES, NEEDS, Membership, consumer_config
-from shared.broker.ends import Ends
 from shared.broker.faults import ConsumerFaults
-from shared.broker.kafka import to_record
 from shared.broker.leases import Lease, Leases
-from shared.broker.positions import reset, set_starts
-from shared.broker.room import Room
+from shared.broker.progress import ReadProgress
+from shared.broker.room import BufferFullness
 from shared.broker.security import REFUSED_CODES, failure, opened
+from shared.broker.start_offsets import reset, set_starts
 from shared.broker.topic_ids import TopicIds
 from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.clock import Clock
@@ -63,14 +63,14 @@ class Poller:
 
     def __init__(self, member: Membership, leases: Leases, commits: Commits, ids: TopicIds, clock: Clock) -> None:
         self._member, self._leases, self._commits, self._ids, self._clock = member, leases, commits, ids, clock
-        self._room = Room(leases, member.settings, clock)
+        self._room = BufferFullness(leases, member.settings, clock)
         self._faults = ConsumerFaults(ids, clock.monotonic_s())
         callbacks = {"on_commit": self._on_commit, "error_cb": self._faults.on_error}
         self._config = consumer_config(member) | callbacks
         self._consumer = opened(Consumer, self._config)
         self._outage = False
         self._paused = False
-        self._ends = Ends(leases, commits)
+        self._ends = ReadProgress(leases, commits)
         self._seen_ids: dict[str, str] = {}
         self._moved: set[TopicPartition] = set()
         self.last_poll_s = clock.monotonic_s()

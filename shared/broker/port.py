@@ -46,7 +46,7 @@ class Source(Protocol):
         ...
 
     def hold(self, records: Sequence[Record]) -> list[Record]:
-        """Mark these records as in hand and return those whose partition this worker still owns.
+        """Mark records as in hand and return them; those whose partition has moved or is being revoked are left out.
 
         While records are in hand, the revocation of their partitions waits, up to its deadline, for `commit` or `release`.
         The engine's worker thread calls it; it does not wait for the broker.
@@ -56,7 +56,7 @@ class Source(Protocol):
         """
         ...
 
-    def ours(self, records: Sequence[Record]) -> list[Record]:
+    def still_owned(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose partition this worker still owns; a partition being revoked still counts.
 
         The engine's worker thread calls it; it does not wait for the broker.
@@ -110,7 +110,7 @@ class Source(Protocol):
         ...
 
     def pause(self) -> None:
-        """Stop fetching but keep polling; a revocation then does not wait for the records in hand.
+        """Stop fetching but keep polling. A revocation then does not wait for the records in hand: an outage may be long.
 
         The engine's worker thread calls it; it never blocks: the poll thread follows at its next turn.
         """

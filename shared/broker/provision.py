@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import Topic
-from shared.broker.kafka import client_config
+from shared.broker.client import client_config
 from shared.broker.security import Address, ClientErrors, failure, opened, reach
 
 TIMEOUT_S = 20.0

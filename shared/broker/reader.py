@@ -7,11 +7,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 from typing_extensions import override
 
+from shared.broker.client import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
-from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.port import Reader
-from shared.broker.positions import is_of_another
 from shared.broker.security import Address, ClientErrors, failure, group_failure, opened, reach
+from shared.broker.start_offsets import is_of_another
 from shared.broker.topic_ids import TopicIds
 from shared.broker.unreadable import UNREADABLE_CODES, unreadable_records
 from shared.errors import Unavailable

@@ -8,8 +8,8 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
+from shared.broker.client import client_config
 from shared.broker.embedded import CLUSTER
-from shared.broker.kafka import client_config
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address, failure, opened
 from shared.errors import Fatal

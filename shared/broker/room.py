@@ -5,7 +5,7 @@ from shared.clock import Clock
 from shared.settings import BrokerSettings
 
 
-class Room:
+class BufferFullness:
     """Watches the buffer of records read ahead.
 
     Args:
@@ -19,7 +19,10 @@ class Room:
         self._full_since_s: float | None = None
 
     def full_for_s(self, paused: bool) -> float:
-        """Return for how many seconds the buffer has been full; while paused, it counts as full until half empty."""
+        """Return for how many seconds the buffer has been full.
+
+        Once the poll thread has paused fetching, the buffer counts as full until it is half empty.
+        """
         parts = 2 if paused else 1
         records, size_bytes = self._settings.buffered_records // parts, (self._settings.buffered_mib << 20) // parts
         if self._leases.waiting() < max(1, records) and self._leases.waiting_bytes() < size_bytes:

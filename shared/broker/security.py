@@ -103,7 +103,7 @@ def failure(error: KafkaError, context: str = "", needs: str = "") -> MillraceEr
 def group_failure(consumer: Consumer, error: KafkaError, group: str) -> MillraceError:
     """Return the exception for a failed request for a group's offsets.
 
-    If the brokers refuse access to the group, only a poll reports it; the request itself just times out.
+    If the brokers refuse access to the group, the request itself only times out, so this function polls to find out.
     """
     event = consumer.poll(0)  # nothing is assigned: this brings errors and no records
     reported = None if event is None else event.error()

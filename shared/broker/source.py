@@ -88,8 +88,8 @@ class KafkaSource(Source):
         return self._leases.hold(records)
 
     @override
-    def ours(self, records: Sequence[Record]) -> list[Record]:
-        return self._leases.ours(records)
+    def still_owned(self, records: Sequence[Record]) -> list[Record]:
+        return self._leases.still_owned(records)
 
     @override
     def unread(self) -> list[UnreadOffsets]:
@@ -102,21 +102,21 @@ class KafkaSource(Source):
     @override
     def commit(self, records: Sequence[Record]) -> int:
         for _ in range(REFUSED_ATTEMPTS):
-            ours = self._leases.ours(records)
-            if not ours or self._confirmed(ours):
+            owned = self._leases.still_owned(records)
+            if not owned or self._confirmed(owned):
                 break
             # A refusal may only mean that the group has rebalanced; this worker may still own the partitions.
             self._clock.wait(self._closing, REFUSED_WAIT_S)
         else:
-            ours = []
+            owned = []
         self._leases.release()
-        return len(records) - len(ours)
+        return len(records) - len(owned)
 
-    def _confirmed(self, ours: Sequence[Record]) -> bool:
+    def _confirmed(self, owned: Sequence[Record]) -> bool:
         """Commit on the poll thread; return False if the group refuses because the partitions may have a new owner."""
-        leases = {record.topic_partition: record.lease for record in ours}
+        leases = {record.topic_partition: record.lease for record in owned}
         future = self._commits.ask(
-            {where: Reached(offset, leases[where]) for where, offset in next_offsets(ours).items()}
+            {where: Reached(offset, leases[where]) for where, offset in next_offsets(owned).items()}
         )
         try:
             future.result(self._settings.commit_timeout_s)

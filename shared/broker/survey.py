@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
-from shared.broker.kafka import client_config
+from shared.broker.client import client_config
 from shared.broker.reader import COORDINATOR_MOVES, COORDINATOR_WAIT_S
 from shared.broker.replicas import ReplicaSurvey, survey_replicas
 from shared.broker.security import Address, ClientErrors, group_failure, opened, reach

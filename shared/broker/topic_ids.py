@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from shared.broker.client import client_config
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.embedded import CLUSTER
-from shared.broker.kafka import client_config
 from shared.broker.security import Address, opened
 from shared.clock import Clock
 from shared.logs import get_logger

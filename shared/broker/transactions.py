@@ -1,4 +1,4 @@
-"""Records that wait behind an open transaction: readers of committed records get nothing after its start until it ends.
+"""Records that wait behind an open transaction: until it ends, nothing written after its start is read.
 
 They may read up to the last stable offset. After it come the records of the transaction and everything written since.
 """
@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
-from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.broker.client import FETCH_LIMIT_BYTES, client_config
 from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened, reach
 from shared.errors import Unavailable
 from shared.records import TopicPartition

@@ -8,7 +8,7 @@ from contextlib import closing
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from shared.broker.kafka import FETCH_LIMIT_BYTES, client_config
+from shared.broker.client import FETCH_LIMIT_BYTES, client_config
 from shared.broker.leases import NO_LEASE, Lease
 from shared.broker.security import Address, failure, opened
 from shared.errors import Unavailable

@@ -1,7 +1,7 @@
 """The envelope of a dead letter: headers that describe the failed record. Only this module writes and reads them.
 
-Writing keeps everything that fits: the record's bytes, key and own headers stay beside the envelope. Reading raises
-nothing, whoever wrote the message. This module must not know the engine, which writes through it, nor a broker.
+Writing keeps everything that fits: the record's bytes, key and own headers stay beside the envelope. Reading
+never raises an error, even for a message of another program. This module imports neither the engine nor a broker.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ Beyond 100,000 headers the client shows none, so the envelope would be lost too.
 """
 
 COUNT_MAX = 10**COUNT_DIGITS - 1
-"""The highest count that is read back; a count that has reached it rises no further."""
+"""Upper limit of the counts in the headers; a count stops here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class WithoutEnvelope:
     """A record of the dead-letter queue without a valid envelope; `missing` is the header that is absent or invalid."""
 
     record: Record
@@ -118,15 +118,15 @@ def write_dead_letter(record: Record, failure: Rejected, provenance: Provenance,
     return replace(letter, instead=_cut(letter, envelope))
 
 
-def read_dead_letter(record: Record) -> DeadLetter | Unreadable:
+def read_dead_letter(record: Record) -> DeadLetter | WithoutEnvelope:
     """Parse the envelope in the headers of a record of the dead-letter queue."""
     texts = header_texts(record.headers)
     for header in (Header.ORIGIN_TOPIC, Header.REASON):
         if not texts.get(header):
-            return Unreadable(record, header)
+            return WithoutEnvelope(record, header)
     for header in (Header.ORIGIN_PARTITION, Header.ORIGIN_OFFSET):
         if not _is_number(texts.get(header, "")):
-            return Unreadable(record, header)
+            return WithoutEnvelope(record, header)
     return DeadLetter(
         record=record,
         origin=RecordPosition(

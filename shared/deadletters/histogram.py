@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from schemas.failures import FailureReason
-from shared.deadletters.envelope import DeadLetter, Unreadable
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope
 
 UNREADABLE = "unreadable"
 """The reason under which messages without a valid envelope are counted."""
@@ -28,7 +28,7 @@ class Histogram:
 
     kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
 
-    def add(self, letter: DeadLetter | Unreadable) -> None:
+    def add(self, letter: DeadLetter | WithoutEnvelope) -> None:
         """Count a dead letter."""
         key = (letter.reason, letter.field) if isinstance(letter, DeadLetter) else (UNREADABLE, letter.missing)
         if key not in self.kinds and len(self.kinds) >= KINDS_MAX:

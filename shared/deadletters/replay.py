@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from schemas.topics import dlq_topic, quarantine_topic
 from shared.broker.delivery import deliver
-from shared.broker.offsets import Offsets
+from shared.broker.group_offsets import Offsets
 from shared.broker.port import Reader, Sink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.clock import Clock
-from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
+from shared.deadletters.duplicates import SeenRecords
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope, read_dead_letter
 from shared.deadletters.histogram import Histogram
-from shared.deadletters.repeats import Repeats
-from shared.deadletters.resend import resend, resend_from_quarantine
-from shared.deadletters.select import Selection
+from shared.deadletters.replay_message import replay_from_quarantine, replay_message
+from shared.deadletters.selection import Selection
 from shared.errors import Fatal
 from shared.records import Message, Record, RecordPosition, TopicPartition
 
@@ -29,7 +29,7 @@ CHUNK_DEAD_LETTERS = 500
 CHUNK_BYTES = 8 << 20
 """A chunk ends once it holds this many bytes; the largest dead letters have a few MiB."""
 
-AnyDeadLetter = DeadLetter | Unreadable
+AnyDeadLetter = DeadLetter | WithoutEnvelope
 
 
 def dead_letter_reader(address: Address) -> TopicReader:
@@ -93,8 +93,8 @@ def find_dead_letters(
         found = [letter for letter in all_dead_letters if isinstance(letter, DeadLetter) and letter.origin == position]
     if not found:
         raise Fatal(
-            f"{position} is neither the position of a dead letter nor of a record that has one; `millrace "
-            "dlq list` shows them"
+            f"no dead letter is at {position}, and none comes from a record there; `millrace dlq list` "
+            "shows the positions"
         )
     return found
 
@@ -205,8 +205,8 @@ class Replay:
     def begin(self, plan: Plan, restart: bool) -> dict[TopicPartition, Span]:
         """Return for each partition where the replay begins and where it ends.
 
-        A restart commits the beginning of every partition at once. Otherwise the run after a killed restart would begin
-        at the old position in those partitions that the killed one had not reached.
+        A restart commits the beginning of every partition at once. Otherwise, if a restart is killed, the next run
+        would continue at the old offsets in the partitions that the restart had not reached.
         """
         marks = self._reader.watermarks(plan.topic)
         if restart:
@@ -244,7 +244,7 @@ class Replay:
 
     def _chunks(self, plan: Plan, spans: Mapping[TopicPartition, Span], done: Replayed) -> Iterator[Chunk]:
         most = CHUNK_DEAD_LETTERS if plan.rate_per_s is None else min(CHUNK_DEAD_LETTERS, max(1, int(plan.rate_per_s)))
-        chunk, met = Chunk(), Repeats()
+        chunk, met = Chunk(), SeenRecords()
         for record in self._within(plan, spans):
             chunk.records += 1
             chunk.offsets[record.topic_partition] = record.offset + 1
@@ -263,7 +263,7 @@ class Replay:
     def _within(self, plan: Plan, spans: Mapping[TopicPartition, Span]) -> Iterator[Record]:
         """Yield the records in the spans; a partition ends at the first dead letter written at `until` or later.
 
-        They are not skipped, because a later run of the same command could not return to them.
+        Later dead letters are not skipped, because a committed offset could not go back to them in a later run.
         """
         open_ = {where for where, span in spans.items() if span.records > 0}
         start = {where: spans[where].first for where in open_}
@@ -277,10 +277,10 @@ class Replay:
             if not open_:
                 return
 
-    def _chosen(self, plan: Plan, record: Record, met: Repeats, done: Replayed) -> DeadLetter | None:
+    def _chosen(self, plan: Plan, record: Record, met: SeenRecords, done: Replayed) -> DeadLetter | None:
         """Return the dead letter if it is to be sent; otherwise count why it is skipped, and return None."""
         letter = read_dead_letter(record)
-        if isinstance(letter, Unreadable):
+        if isinstance(letter, WithoutEnvelope):
             done.unreadable += 1
         elif not plan.selection.matches(letter):
             done.skipped += 1
@@ -298,9 +298,9 @@ class Replay:
         done.replayed += not over
         if not plan.dry_run:
             sent = (
-                resend_from_quarantine(letter, plan.stream)
+                replay_from_quarantine(letter, plan.stream)
                 if plan.quarantine
-                else resend(letter, plan.stream, plan.max_replays)
+                else replay_message(letter, plan.stream, plan.max_replays)
             )
             chunk.messages.append(sent)
             chunk.bytes += len(sent.value or b"") + sum(len(value or b"") for _, value in sent.headers)

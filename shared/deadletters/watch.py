@@ -44,7 +44,8 @@ class DeadLetterWatch(Watch[Backlog]):
         if trouble != self._trouble:
             if trouble:
                 log.warning(
-                    "the dead-letter queue cannot be measured; its metrics are absent until it can", why=trouble
+                    "the dead-letter queue cannot be measured now; its metrics are absent until this works again",
+                    why=trouble,
                 )
             else:
                 log.info("the dead-letter queue is measured again")

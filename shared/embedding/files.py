@@ -59,7 +59,7 @@ def files_of(folder: Path) -> dict[str, str]:
     Raises:
         Fatal: the folder cannot be read, or contains links or anything other than files and folders.
     """
-    return {name: digest_of(folder / name) for name in _present(folder) if not _is_unread(name)}
+    return {name: digest_of(folder / name) for name in _present(folder) if not _is_ignored(name)}
 
 
 def files_table(folder: Path) -> str:
@@ -79,7 +79,7 @@ def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
     """
     present = _present(folder)
     listed = [fault for name, digest in files.items() if (fault := _fault(folder / name, digest, name in present))]
-    unlisted = [name for name in present if name not in files and not _is_unread(name)]
+    unlisted = [name for name in present if name not in files and not _is_ignored(name)]
     return listed + [f"{folder / name} is not listed in its card: list it, or remove it" for name in unlisted]
 
 
@@ -118,12 +118,12 @@ def _references(path: Path, name: PurePosixPath, files: Mapping[str, str]) -> li
 
 def _fault(path: Path, digest: str, is_present: bool) -> str:
     if not is_present:
-        return f"{path} does not exist, but its card lists it"
+        return f"{path} does not exist, but the model's card lists it"
     found = digest_of(path)
-    return "" if found == digest else f"{path} has SHA-256 {found}, but its card states {digest}"
+    return "" if found == digest else f"{path} has SHA-256 {found}, but the model's card states {digest}"
 
 
-def _is_unread(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     path = PurePosixPath(name)
     return DOCUMENTS.fullmatch(path.name) is not None or path.name in UNREAD_NAMES or path.suffix in CODE_SUFFIXES
 

@@ -69,5 +69,5 @@ class Passes:
 
     def _halve(self) -> None:
         self.limit /= 2
-        log.warning("out of memory: micro-batches halved", limit=self.limit, unit=self._unit)
+        log.warning("out of memory: micro-batches are halved", limit=self.limit, unit=self._unit)
         torch.cuda.empty_cache()

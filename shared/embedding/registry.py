@@ -121,7 +121,7 @@ class ModelCard(BaseModel):
         """Return how to fix files that differ from the card."""
         fix = "install the files that the card was written for"
         if is_joined(self.source, self.parts):
-            fix = f"delete {folder}, so that it is joined again"
+            fix = f"delete {folder}; its files are then joined again from the packages"
         return f"Either {fix}, or write another card for the existing files (docs/models.md)"
 
     def collection(self, stream: str) -> str:

@@ -162,7 +162,7 @@ def _join(target: Path, origins: Sequence[Path], expected: str) -> None:
     if digest.hexdigest() != expected:
         named = " + ".join(str(origin) for origin in origins)
         raise Fatal(
-            f"{target.name} joined from {named} has SHA-256 {digest.hexdigest()}, but its card states {expected}"
+            f"{target.name} joined from {named} has SHA-256 {digest.hexdigest()}, but the model's card states {expected}"
         )
 
 
@@ -182,6 +182,6 @@ def check_parts(source: str, files: Mapping[str, str], parts: Parts) -> None:
         for piece in pieces:
             package, _, inner = piece.partition("/")
             if package not in where.split("+") or not is_inside(inner):
-                raise ValueError(f"{piece} is not PACKAGE/PATH with one of the packages {where} and a path inside it")
+                raise ValueError(f"{piece} is not valid: expected PACKAGE/PATH, where PACKAGE is one of {where}")
         if not pieces:
             raise ValueError(f"{name} has an empty list of parts: name its parts, or remove the entry")

@@ -85,7 +85,10 @@ class SentenceModel(Model[str]):
         try:
             self.embed([PROBE_TEXT])
         except Exception as error:
-            raise DeviceLost(f"the model fails even on a harmless text on {self.device}: {error}") from error
+            raise DeviceLost(
+                f"the model fails even on a harmless text on {self.device}: {error}; check the device, then "
+                "restart the worker"
+            ) from error
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self._tokenizer(

@@ -31,7 +31,7 @@ class Builder(Generic[ItemT]):
     def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT]) -> None:
         self._stream, self._stages = stream, stages
 
-    def settled(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
+    def build(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
         """Return the outcome of a record, with the point and the results to write for it.
 
         Args:
@@ -49,13 +49,13 @@ class Builder(Generic[ItemT]):
         return Settled(record, _outcome(item), item.point_id, item.version, point, results)
 
     def _point(self, item: ItemT) -> Point:
-        """Build the point: the stream's content, and the fields from which the engine judges the next version."""
+        """Build the point: the stream's content, and the fields that `effect_of` reads when the next version arrives."""
         engine_fields: dict[str, object] = {
             "tenant_id": item.event.tenant_id,
             self._stream.id_field: item.source_id,
             VERSION_FIELD: item.version,
             "deleted": item.deletes,
-            CONTENT_FIELD: item.content,
+            CONTENT_FIELD: item.content_digest,
         }
         if item.deletes:
             return Point(item.point_id, item.version, {}, engine_fields)

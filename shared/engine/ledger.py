@@ -1,4 +1,4 @@
-"""Ledger messages: the outcome of each offset of a partition. It knows outcomes alone, and not how a batch is settled."""
+"""Ledger messages: the outcome of each offset of a partition. It knows only outcomes, not how a batch is settled."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Ledger:
     def __init__(self, provenance: Provenance) -> None:
         self._provenance = provenance
 
-    def settled(self, settled: Sequence[Settled], now: datetime) -> list[Message]:
+    def messages(self, settled: Sequence[Settled], now: datetime) -> list[Message]:
         """Return messages with the outcome of each offset: one per partition, or more beyond 5,000 ranges."""
         outcomes: dict[_Log, list[tuple[int, Outcome]]] = defaultdict(list)
         for each in settled:

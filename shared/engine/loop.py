@@ -38,7 +38,7 @@ class Stopped(MillraceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Policies:
+class FailurePolicies:
     """How a worker behaves when something fails.
 
     Attributes:
@@ -73,7 +73,7 @@ class Worker(Generic[ItemT]):
         observer: Is notified of pauses and of abandoned records.
     """
 
-    def __init__(self, parts: Parts[ItemT], policies: Policies, clock: Clock, observer: Observer) -> None:
+    def __init__(self, parts: Parts[ItemT], policies: FailurePolicies, clock: Clock, observer: Observer) -> None:
         self._source, self._gatherer, self._pipeline = parts.source, parts.gatherer, parts.pipeline
         self._settler, self._lifecycle = parts.settler, parts.lifecycle
         self._policies, self._clock, self._observer = policies, clock, observer
@@ -128,17 +128,17 @@ class Worker(Generic[ItemT]):
     def _take_in_hand(self, batch: Batch[ItemT]) -> None:
         """Mark a batch as in hand, so that a revocation of its partitions waits for it.
 
-        Records whose partition is lost or being revoked already are dropped. This is done once per attempt, before the
-        work: a batch in hand is finished even if a revocation of its partition begins.
+        Records whose partition has moved, or is about to move, to another worker are dropped. This check runs once per
+        attempt, before the work: if a revocation begins later, the batch is still finished.
         """
         before = len(batch.entries)
         batch.keep(self._source.hold(batch.records))
         if len(batch.entries) < before:
-            self._observer.partitions_lost(before - len(batch.entries))
+            self._observer.records_abandoned(before - len(batch.entries))
             self._pipeline.unblock(batch)
 
     def _report_unread(self) -> None:
-        """Write lost offsets to the ledger before a commit passes them: the batch may hold records after them."""
+        """Write lost offsets to the ledger now, because the commit of this batch may pass them."""
         unread = self._source.unread()
         if unread:
             self._settler.report_unread(unread)
@@ -197,7 +197,7 @@ class Worker(Generic[ItemT]):
 
     @contextmanager
     def _holding(self, part: str, reason: str) -> Iterator[None]:
-        """Fetch nothing, keep polling, and be not ready. If the worker stops meanwhile, the reason stays set."""
+        """Stop fetching, keep polling, and report not ready. If the worker stops meanwhile, the reason stays set."""
         self._source.pause()
         self._lifecycle.set_not_ready(part, reason)
         self._observer.paused(part)

@@ -28,7 +28,7 @@ class Overlap(Generic[T]):
         self._thread.start()
 
     def take(self, wait_s: float) -> T | None:
-        """Return the batch made ahead, after which the thread makes the next; None if nothing is ready in time.
+        """Return the batch that was made ahead; the thread then makes the next. None if no batch is ready in time.
 
         Raises:
             Exception: the error that `make` raised; the thread has then ended.

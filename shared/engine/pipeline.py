@@ -42,8 +42,8 @@ class Batch(Generic[ItemT]):
     Attributes:
         entries: The records with their progress, in the order in which they were read.
         blocked_by: Set if a record needs a newer worker; the batch then waits.
-        outbox: The messages that are still to be delivered; None until the points are written. If a partition is lost
-            after that, the messages of that partition stay in it, because a repeat is harmless.
+        outbox: The messages that are still to be delivered; None until the points are written. If a partition moves
+            to another worker after that, its messages are sent anyway, because a repeated message does no harm.
     """
 
     entries: list[Entry[ItemT]]
@@ -131,7 +131,7 @@ class Pipeline(Generic[ItemT]):
         with self._stopwatch.time("prepare", len(records)):
             for item in batch.items:
                 fields = item.event.model_dump(mode="json", exclude={"event_id"})
-                item.content = content_digest(json.dumps(fields, sort_keys=True).encode())
+                item.content_digest = content_digest(json.dumps(fields, sort_keys=True).encode())
             self._stages.prepare(batch.items)
             for item in batch.items:
                 item.digests = {
@@ -142,7 +142,7 @@ class Pipeline(Generic[ItemT]):
         return batch
 
     def unblock(self, batch: Batch[ItemT]) -> None:
-        """Prepare again a batch that a record with a newer schema blocked: another worker may own that record by now."""
+        """If a record with a newer schema blocked this batch, prepare it again: another worker may own that record now."""
         if batch.blocked_by is not None:
             again = self.prepare(batch.records)
             batch.entries, batch.blocked_by = again.entries, again.blocked_by
@@ -150,8 +150,8 @@ class Pipeline(Generic[ItemT]):
     def process(self, batch: Batch[ItemT]) -> None:
         """Determine the outcome of each record: look up, judge the effect, embed, decide, build.
 
-        Before anything is written, a version can lose in `effect_of`, to a stored one, and in `keep_newest`, to another
-        one in this batch.
+        Before anything is written, a version can lose to a stored one (`effect_of`) or to another one in this batch
+        (`keep_newest`).
 
         Raises:
             Unavailable: the store cannot be read, or a record needs a newer worker; call again, the vectors are kept.
@@ -172,7 +172,7 @@ class Pipeline(Generic[ItemT]):
             self._decide([item for item in live if item.publishes])
         with self._stopwatch.time("build", len(items)):
             for entry in batch.entries:
-                entry.settled = self._builder.settled(entry.record, entry.item, entry.refused)
+                entry.settled = self._builder.build(entry.record, entry.item, entry.refused)
         if conflicts:
             self._observer.version_conflict(conflicts)
 

@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.deadletters.envelope import write_dead_letter
 from shared.engine.ledger import Ledger
 from shared.engine.pipeline import Batch
-from shared.engine.snapshots import STANDING_FIELDS, ItemT, Standing, loses_to_newer_version, loses_to_same_version
+from shared.engine.snapshots import READ_BACK_FIELDS, ItemT, ReadBack, loses_to_newer_version, loses_to_same_version
 from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
@@ -67,12 +67,12 @@ class Settler:
             with self._stopwatch.time("store", records):
                 self._collection.upsert([each.point for each in batch.settled if each.point is not None])
                 self._done(SettleStep.UPSERT)
-                standing = self._standing(batch.settled)
-                if any(loses_to_same_version(each, standing) for each in batch.settled):
+                read_back = self._read_back(batch.settled)
+                if any(loses_to_same_version(each, read_back) for each in batch.settled):
                     return False
-                _look_again(batch, standing)
+                _look_again(batch, read_back)
                 self._done(SettleStep.LOOK_AGAIN)
-            self._drop_lost(batch)
+            self._drop_abandoned(batch)
             batch.outbox = self._messages(batch.settled)
         with self._stopwatch.time("produce", records):
             self._sink.produce(batch.outbox)
@@ -83,9 +83,9 @@ class Settler:
                 raise Unavailable("broker", reported)
             self._done(SettleStep.FLUSH)
         with self._stopwatch.time("commit", records):
-            lost = self._source.commit(batch.records)
+            abandoned = self._source.commit(batch.records)
             self._done(SettleStep.COMMIT)
-        self._report(batch.settled, lost)
+        self._report(batch.settled, abandoned)
         self._done(SettleStep.NOTIFY)
         return True
 
@@ -104,18 +104,18 @@ class Settler:
             )
         self._observer.unread_lost(sum(span.count for span in spans))
 
-    def _standing(self, settled: Sequence[Settled]) -> Standing:
+    def _read_back(self, settled: Sequence[Settled]) -> ReadBack:
         """Read which version and content of these points is stored now."""
         return self._collection.read_back(
-            {each.point_id for each in settled if each.point_id is not None}, STANDING_FIELDS
+            {each.point_id for each in settled if each.point_id is not None}, READ_BACK_FIELDS
         )
 
-    def _drop_lost(self, batch: Batch[ItemT]) -> None:
+    def _drop_abandoned(self, batch: Batch[ItemT]) -> None:
         """Drop the records that another worker owns by now: that worker publishes their results."""
         before = len(batch.records)
-        batch.keep(self._source.ours(batch.records))
+        batch.keep(self._source.still_owned(batch.records))
         if len(batch.records) < before:
-            self._observer.partitions_lost(before - len(batch.records))
+            self._observer.records_abandoned(before - len(batch.records))
 
     def _messages(self, settled: Sequence[Settled]) -> list[Message]:
         now = self._clock.now()
@@ -125,11 +125,11 @@ class Settler:
             for each in settled
             if each.failure is not None
         ]
-        return [*results, *dead, *self._ledger.settled(settled, now)]
+        return [*results, *dead, *self._ledger.messages(settled, now)]
 
-    def _report(self, settled: Sequence[Settled], lost: int) -> None:
-        if lost:
-            self._observer.partitions_lost(lost)
+    def _report(self, settled: Sequence[Settled], abandoned: int) -> None:
+        if abandoned:
+            self._observer.records_abandoned(abandoned)
         for each in settled:
             if each.failure is not None:
                 _log_dead_letter(each.record, each.failure)
@@ -140,14 +140,14 @@ class Settler:
         self._observer.settle_step_done(step)
 
 
-def _look_again(batch: Batch[ItemT], standing: Standing) -> None:
+def _look_again(batch: Batch[ItemT], read_back: ReadBack) -> None:
     """Supersede the items for which a newer version is stored now; their results are not published.
 
     Raises:
         Unavailable: a write did not take effect.
     """
     settled = [(entry, entry.settled) for entry in batch.entries if entry.settled is not None]
-    for entry, each in [pair for pair in settled if loses_to_newer_version(pair[1], standing)]:
+    for entry, each in [pair for pair in settled if loses_to_newer_version(pair[1], read_back)]:
         entry.settled = replace(each, outcome=Outcome.SUPERSEDED, results=())
 
 

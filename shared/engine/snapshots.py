@@ -1,7 +1,7 @@
 """The rules for snapshots: what effect an event has, given what is stored. They are the same for every stream.
 
-An event is a snapshot of a whole item as of its version, so the newest version alone is enough; `docs/delivery.md` has
-the table of effects. Whether a version loses is decided only in this file, in this order:
+An event is a snapshot of a whole item as of its version, so the newest version alone is enough; `docs/delivery.md`,
+"What each `reason` does", lists the effects. Whether a version loses is decided only in this file, in this order:
 
 - `effect_of`, before the write: a newer version is stored, or other content of the same version;
 - `keep_newest`, before the write: the batch in hand holds a newer version, or the same version earlier;
@@ -25,7 +25,7 @@ from shared.records import Embedded, Record, Settled
 from shared.vectorstore.port import VERSION_FIELD, Stored, is_version
 
 CONTENT_FIELD = "content_digest"
-"""The payload field that holds `Item.content`."""
+"""The payload field that holds `Item.content_digest`."""
 
 PUBLISHED_FIELD = "decided_version"
 """The payload field that holds the version whose result was published last, or was about to be published."""
@@ -33,10 +33,10 @@ PUBLISHED_FIELD = "decided_version"
 DECISION_FIELD = "decision"
 """The payload field that holds the decision of that result."""
 
-STANDING_FIELDS = (VERSION_FIELD, CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
+READ_BACK_FIELDS = (VERSION_FIELD, CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD)
 """The fields that are read again after a write: they show which version is stored, and with what content."""
 
-Standing = Mapping[UUID, Mapping[str, object]]
+ReadBack = Mapping[UUID, Mapping[str, object]]
 """These fields of the stored points, by point id."""
 
 EventT = TypeVar("EventT", bound=Event)
@@ -84,7 +84,7 @@ class Item(Generic[EventT]):
         event: The event as it arrived; from the stage `prepare` on, as it is stored.
         source_id: The item's id in the source system.
         point_id: The id of its point.
-        content: Digest of everything that this version states; the stored point holds it.
+        content_digest: Digest of everything that this version states; the stored point holds it.
         asks: Whether the event asks for a result; the stream defines this.
         inputs: The inputs to embed, by the name of the vector.
         digests: SHA-256 of each input, in hex, by the same names.
@@ -99,7 +99,7 @@ class Item(Generic[EventT]):
     event: EventT
     source_id: str
     point_id: UUID
-    content: str = ""
+    content_digest: str = ""
     asks: Asks = Asks.NEVER
     inputs: dict[str, Any] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -128,8 +128,8 @@ class Item(Generic[EventT]):
     def is_repeat(self) -> bool:
         """Whether this version's effects are stored already, so that its stored result is published, not a new one.
 
-        One case: this is the stored version. The other: the stored version is newer but published nothing. Then the
-        result of this version is the item's latest one, and a crash may have prevented its publication.
+        This is so in two cases. Either this version is the stored one. Or a newer version is stored that published
+        nothing, and this version is the last one that published; a crash may have prevented its publication.
         """
         stored = self.stored
         return stored is not None and self.version in (stored.version, self.published_version)
@@ -158,7 +158,7 @@ class Item(Generic[EventT]):
         if stored is None or stored.version != self.version:
             return False
         content = stored.payload.get(CONTENT_FIELD)
-        return isinstance(content, str) and content != self.content  # another program may have overwritten it
+        return isinstance(content, str) and content != self.content_digest  # another program may have overwritten it
 
     @property
     def stored_decision(self) -> Decision | None:
@@ -195,12 +195,12 @@ class Rules:
     """The part of the rules that each stream defines.
 
     Attributes:
-        deciding: Names of the inputs on which results depend: if one of them changes, a new result is needed.
-        decides: Whether results carry a decision. If they do, a valid stored decision shows that a result was
-            published; if they do not, a valid version in `PUBLISHED_FIELD` shows it.
+        affecting: Names of the inputs on which results depend: if one of them changes, a new result is needed.
+        decides: Whether results carry a decision. With decisions, a valid stored decision shows that a result was
+            published; without them, a valid version in `PUBLISHED_FIELD` shows it.
     """
 
-    deciding: tuple[str, ...]
+    affecting: tuple[str, ...]
     decides: bool
 
 
@@ -208,7 +208,7 @@ def effect_of(item: Item[Any], rules: Rules) -> Effect:
     """Return the effect of an event, given the point that is stored under its id.
 
     A version loses here against a newer stored version, and against other content that was stored first under the
-    same version. A version whose result was published last is a repeat instead.
+    same version. Exception: the version whose result was published last does not lose; it is a repeat.
 
     Args:
         item: The event, with its digests and the result of the lookup.
@@ -231,7 +231,7 @@ def effect_of(item: Item[Any], rules: Rules) -> Effect:
 def _needs_new_result(item: Item[Any], stored: Stored, rules: Rules) -> bool:
     """Return whether nothing has been published yet, or an input that affects the result differs from the stored one."""
     is_new = item.stored_decision is None if rules.decides else item.published_version is None
-    return is_new or any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.deciding)
+    return is_new or any(stored.payload.get(digest_field(name)) != item.digests.get(name) for name in rules.affecting)
 
 
 def digest_field(name: str) -> str:
@@ -240,12 +240,12 @@ def digest_field(name: str) -> str:
 
 
 def windows_field(name: str) -> str:
-    """Return the payload field that holds the number of model windows that an input filled, if it affects the result."""
+    """Return the payload field that holds the number of windows of an input; only inputs that affect results have it."""
     return f"{name}_windows"
 
 
 def keep_newest(items: Sequence[Item[Any]]) -> int:
-    """Keep the newest version of each id in a batch, the first of equal ones, and supersede the other versions.
+    """Keep the newest version of each id in a batch, of equal versions the first; the others are superseded.
 
     Only one version of an id may be written at once: which of two would win depends on the store. Rejected items do not
     count. Repeats do not either: they write nothing, and each keeps its own result.
@@ -263,16 +263,16 @@ def keep_newest(items: Sequence[Item[Any]]) -> int:
         if newest[item.point_id] is not item:
             item.effect = Effect.SUPERSEDE
             winner = newest[item.point_id]
-            conflicts += winner.version == item.version and winner.content != item.content
+            conflicts += winner.version == item.version and winner.content_digest != item.content_digest
     return conflicts
 
 
-def loses_to_same_version(settled: Settled, standing: Standing) -> bool:
+def loses_to_same_version(settled: Settled, read_back: ReadBack) -> bool:
     """Return whether another worker has stored this version first, with other content or another decision.
 
     The guard of the store keeps the first write of a version, and every worker publishes what that write stored.
     """
-    stored = standing.get(settled.point_id) if settled.point_id is not None else None
+    stored = read_back.get(settled.point_id) if settled.point_id is not None else None
     if stored is None or settled.point is None or stored.get(VERSION_FIELD) != settled.version:
         return False
     fields = (CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD) if settled.results else (CONTENT_FIELD,)
@@ -280,17 +280,18 @@ def loses_to_same_version(settled: Settled, standing: Standing) -> bool:
     return any(_comparable(stored.get(name)) != _comparable(mine.get(name)) for name in fields)
 
 
-def loses_to_newer_version(settled: Settled, standing: Standing) -> bool:
+def loses_to_newer_version(settled: Settled, read_back: ReadBack) -> bool:
     """Return whether this version loses after its write, because a newer version is stored now.
 
     It does not lose if the newer version published nothing: then this result is still the item's latest.
 
     Raises:
-        Unavailable: a write did not take effect: it lost a race for an id that was new to both workers. It is repeated.
+        Unavailable: this write did not take effect, because another worker wrote the new id at the same time; the write
+            is repeated.
     """
     if settled.point_id is None or settled.version is None:
         return False
-    stored = standing.get(settled.point_id, {})
+    stored = read_back.get(settled.point_id, {})
     version = stored.get(VERSION_FIELD)
     if not isinstance(version, int) or version < settled.version:
         detail = (

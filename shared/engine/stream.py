@@ -83,9 +83,10 @@ class Resources:
 class Stages(Protocol[SomeItemT]):
     """What a stream supplies to the pipeline of a worker.
 
-    `prepare` is called on the prepare thread. It is called again on the worker thread if a record that needed a newer
-    worker has moved to another worker, so it must be safe on both threads at once. The other methods are called on the
-    worker thread, one after the other. Any error that is not named here ends the worker.
+    `prepare` is called on the prepare thread. If a record with a newer schema blocked a batch and its partition
+    has moved to another worker, the worker thread calls it again, so it must be safe on both threads at once. The
+    other methods are called on the worker thread, one after the other. Any error that is not named here ends the
+    worker.
     """
 
     def prepare(self, items: Sequence[SomeItemT]) -> None:
@@ -159,7 +160,7 @@ class Stream(Generic[EventT, ItemT]):
         indexes: Payload fields that filters use, each with the kind of its index.
         sparse: Names of the sparse vectors that its stages return.
         conditions: The highest number of conditions in a filter of its searches.
-        variants: Names of what the collection depends on besides the models: another name means another collection.
+        variants: Parts of the collection's name besides the models; if one changes, a new collection is used.
     """
 
     name: str
@@ -189,7 +190,7 @@ class Stream(Generic[EventT, ItemT]):
         Raises:
             ValueError: no input affects the result.
         """
-        if not self.rules.deciding:
+        if not self.rules.affecting:
             raise ValueError(f"stream {self.name}: at least one input must have affects_result=True")
 
     @cached_property
@@ -260,9 +261,9 @@ class Stream(Generic[EventT, ItemT]):
         event = decode_event(record.value, self.events)
         source_id: str = getattr(event, self.id_field)
         if record.key != f"{event.tenant_id}:{source_id}".encode():
-            found = "the record has no key" if record.key is None else "the record has another key"
-            expected = f"expected tenant_id:{self.id_field} of the value"
-            raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}; {found}")
+            found = "but the record has no key" if record.key is None else "but the record has another key"
+            expected = f"the key must be tenant_id:{self.id_field} with the values of the record"
+            raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}, {found}")
         return self.item(
             record=record,
             event=event,

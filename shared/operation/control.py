@@ -45,8 +45,8 @@ class WorkerControl:
         wanted = settings.port if port is None else port
         if wanted == 0:
             raise Fatal(
-                "the worker chose a free port, because port 0 is configured: give that port with --port; "
-                "the worker's first log line contains it"
+                "port 0 is configured, so the worker chose a free port: give the chosen port with --port; "
+                "the worker's first log line shows it"
             )
         return cls(LOOPBACK if settings.host in ALL_INTERFACES else settings.host, wanted, stream)
 

@@ -88,7 +88,7 @@ class Policy:
             tables = ", ".join(f"[{dotted(('labels', label))}]" for label in missing[:NAMES_SHOWN])
             more = f" and {len(missing) - NAMES_SHOWN} more" if len(missing) > NAMES_SHOWN else ""
             raise Fatal(
-                f"{self.source} has no row for {len(missing)} of the head's labels: add {tables}{more}, "
+                f"{self.source} has no table for {len(missing)} of the head's labels: add {tables}{more}, "
                 "or start from the routing.toml beside the head"
             )
 

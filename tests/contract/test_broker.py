@@ -13,7 +13,8 @@ import pytest
 
 from schemas.topics import DAY_MS, MESSAGE_LIMIT_BYTES, Topic
 from shared.broker import provision
-from shared.broker.kafka import CLIENT_MESSAGE_LIMIT_BYTES, FETCH_LIMIT_BYTES
+from shared.broker.client import FETCH_LIMIT_BYTES
+from shared.broker.producer import CLIENT_MESSAGE_LIMIT_BYTES
 from shared.broker.reader import TopicReader
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, TopicPartition

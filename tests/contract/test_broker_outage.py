@@ -17,8 +17,8 @@ import pytest
 
 from schemas.topics import DAY_MS, Topic
 from shared.broker import provision, reader
-from shared.broker.kafka import KafkaSink
 from shared.broker.port import Source
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
@@ -227,7 +227,7 @@ def test_a_failed_look_at_the_copies_changes_nothing(monkeypatch: pytest.MonkeyP
         raise error
 
     sink = KafkaSink(f"127.0.0.1:{free_ports(1)[0]}", BrokerSettings(delivery_timeout_s=1))
-    monkeypatch.setattr("shared.broker.kafka.opened", fail)
+    monkeypatch.setattr("shared.broker.producer.opened", fail)
     sent = [Message("anything", b"key", b"value")]
     sink.produce(sent)
     assert sink.flush() == sent

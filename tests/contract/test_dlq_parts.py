@@ -11,7 +11,7 @@ import pytest
 
 from shared.broker.backlog import Backlog, measure_backlog
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.offsets import GroupOffsets
+from shared.broker.group_offsets import GroupOffsets
 from shared.broker.reader import TopicReader
 from shared.broker.removal import Remover
 from shared.clock import SystemClock

@@ -23,7 +23,7 @@ from millrace.doctor.finding import Check, Finding, State, findings_of
 from millrace.doctor.services import check_broker, check_cache, check_store
 from millrace.resources import collection_spec, model_card
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.source import KafkaSource
 from shared.broker.survey import _committed as committed_of
@@ -192,7 +192,7 @@ def test_the_proxy_is_shown_without_its_password_and_proxies_of_the_environment_
     with StandinProcess() as server, ForwardProxy() as proxy:
         found = look_at_store(StoreSettings(url=server.url))
         assert states(found) == [("proxy", "ok"), ("store", "ok"), ("alias", "ok")]
-        assert "no proxy is used for the store; ALL_PROXY is set, but not used for it" in found[0].detail
+        assert "no proxy is used for the store; ALL_PROXY is ignored for the store" in found[0].detail
         for name, value in {"URL": server.url, "PROXY": f"http://someone:hunter2@{proxy.place}"}.items():
             monkeypatch.setenv(f"MILLRACE_STORE__{name}", value)
         report = examine(os.environ, TICKETS, 5, SystemClock())

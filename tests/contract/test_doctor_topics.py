@@ -64,7 +64,7 @@ def test_topics_that_a_person_created_with_fewer_partitions_are_a_warning(bootst
     create_topics(bootstrap, TICKETS.topics(1), 1)
     [found] = look(bootstrap)
     assert found.state == "warning"
-    assert "fewer partitions than the 12 that Millrace needs: tickets 1" in found.detail
+    assert "fewer partitions than the default of 12: tickets 1" in found.detail
 
 
 def test_topics_that_accept_smaller_records_than_the_schema_are_a_warning(bootstrap: str) -> None:

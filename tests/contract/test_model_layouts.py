@@ -79,7 +79,7 @@ def test_every_shard_is_compared_with_the_card(sharded: TextCard) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(Fatal, match=f"{last} has SHA-256 {sha256(content).hexdigest()}, but its card states"):
+    with pytest.raises(Fatal, match=f"{last} has SHA-256 {sha256(content).hexdigest()}, but the model's card states"):
         vectors(sharded)
 
 

@@ -161,7 +161,7 @@ def test_a_reader_s_key_may_be_scoped_to_the_alias_the_collection_or_both(
         assert readers is not None
         assert readers.versions([point_id(1)]) == {point_id(1): 1}
     server.set_faults(scope={spec.name: "r"}, hide_aliases=hide)
-    with pytest.raises(Fatal, match=f"may not read {spec.alias} .*scope the key to {spec.alias}"):
+    with pytest.raises(Fatal, match=f"may not read {spec.alias} .*extend the key's access to {spec.alias}"):
         opener().open_alias(spec.alias)
 
 

@@ -127,7 +127,7 @@ def test_one_dead_letter_is_shown_and_its_bytes_are_written_exactly(queue: Queue
     assert (tmp_path / "bytes").read_bytes() == value
     assert "cannot be written: No such file" in queue.run("show", place, "--raw", "missing/bytes", code=1)
     assert "cannot be written: Is a directory" in queue.run("show", place, "--raw", ".", code=1)
-    assert "is neither the position of a dead letter" in queue.run("show", f"{queue.kind.name}/0@5", code=1)
+    assert "no dead letter is at" in queue.run("show", f"{queue.kind.name}/0@5", code=1)
     assert "expected TOPIC/PARTITION@OFFSET" in queue.run("show", queue.kind.name, code=2)
 
 
@@ -244,10 +244,10 @@ def test_purged_dead_letters_are_deleted_and_the_audit_knows(queue: Queue, tmp_p
         seen.wait_settled(60)
     assert "20 dead letters would be deleted" in queue.run("purge", "--all", "--dry-run")
     assert "confirm with --yes" in queue.run("purge", "--all", code=2)
-    assert "0 dead letters were deleted" in queue.run("purge", "--until", "1h", "--yes")
+    assert "0 dead letters deleted" in queue.run("purge", "--until", "1h", "--yes")
     assert "either --until TIME or --all" in queue.run("purge", code=2)
     assert len(queue.held(queue.kind.dlq)) == 20
-    assert "20 dead letters were deleted" in queue.run("purge", "--all", "--yes")
+    assert "20 dead letters deleted" in queue.run("purge", "--all", "--yes")
     assert queue.held(queue.kind.dlq) == []
     assert queue.reported("replay", "--json")["replayed"] == 0
     findings = queue.audit(store)

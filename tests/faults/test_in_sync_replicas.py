@@ -13,7 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from millrace.doctor.finding import Check, Finding, findings_of
 from millrace.doctor.services import check_broker
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings

@@ -8,7 +8,7 @@ minute). It does not show how a real model handles a text that it cannot process
 from pathlib import Path
 
 from shared.engine.breaker import BreakerLimits
-from shared.engine.loop import Policies
+from shared.engine.loop import FailurePolicies
 from shared.stream_settings import BatchSettings
 from tests.support.poison import REASONS, stream
 
@@ -28,7 +28,7 @@ def test_one_poison_record_in_a_hundred_is_dead_lettered_and_the_rest_pass(tmp_p
 
 
 def test_poison_alone_opens_the_breaker_and_healthy_records_close_it(tmp_path: Path) -> None:
-    policies = Policies(breaker=BreakerLimits(probe_every_s=0.2))
+    policies = FailurePolicies(breaker=BreakerLimits(probe_every_s=0.2))
     with stream(tmp_path, BatchSettings(max_records=50), policies) as on:
         on.send([True] * 2 * LEAST_DEAD)
         on.wait_outcomes(TIMEOUT_S)

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from shared.broker.backlog import measure_backlog
-from shared.broker.kafka import KafkaSink
-from shared.broker.offsets import GroupOffsets
+from shared.broker.group_offsets import GroupOffsets
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.removal import Remover
@@ -96,7 +96,7 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     assert "tickets.dlq: 1 dead letter," in run("dlq-look", "dlq", "list")
     assert "asap" in run("dlq-look", "dlq", "show", "tickets.dlq/1@0")
     assert "1 replayed" in run("dlq-replay", "dlq", "replay")
-    assert "1 dead letters were deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
+    assert "1 dead letter deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
     assert "millrace-tickets is empty, 1 records behind" in run("doctor", "doctor")
 
 

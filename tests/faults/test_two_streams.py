@@ -23,7 +23,7 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.engine.breaker import BreakerLimits
-from shared.engine.loop import Policies
+from shared.engine.loop import FailurePolicies
 from shared.engine.pipeline import Pipeline
 from shared.errors import Unavailable
 from shared.metrics import Registry
@@ -42,7 +42,7 @@ from tests.support.waiting import wait_until
 HOST = "127.0.0.1"
 TIMEOUT_S = 90.0
 OWN = StreamSettings(batch=BatchSettings(max_records=50))
-POLICIES = Policies(breaker=BreakerLimits(probe_every_s=5.0))
+POLICIES = FailurePolicies(breaker=BreakerLimits(probe_every_s=5.0))
 
 
 class Gate:

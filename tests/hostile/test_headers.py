@@ -17,7 +17,7 @@ from shared.audit.comparison import audit
 from shared.broker.backlog import measure_backlog
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
-from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope, read_dead_letter
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.fakes import FakeModel
@@ -87,7 +87,7 @@ def test_in_the_dead_letter_queue_it_is_unreadable_and_stops_nothing(kind: Kind,
         [letter] = map(read_dead_letter, reader.read(kind.dlq))
         findings = audit(reader, kind.stream, None)
         assert measure_backlog(broker.bootstrap, kind.dlq).records == 1
-    assert isinstance(letter, Unreadable)
+    assert isinstance(letter, WithoutEnvelope)
     assert (letter.record.key, letter.record.value, letter.record.headers) == (b"k", b"v", ())
     assert letter.record.unreadable == "headers"
     assert findings.unreadable == 1

@@ -18,7 +18,7 @@ from schemas.failures import FailureHeader
 from schemas.outcomes import LedgerEntry, Outcome
 from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.errors import Rejected
 from shared.records import Message, Record, header_texts

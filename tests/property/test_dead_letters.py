@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemas.failures import HEADER_PREFIX, FailureReason
 from schemas.failures import FailureHeader as Header
 from shared.deadletters.envelope import COUNT_MAX, DeadLetter, parse_position, read_dead_letter, write_dead_letter
-from shared.deadletters.resend import resend
+from shared.deadletters.replay_message import replay_message
 from shared.errors import Rejected
 from shared.records import Headers, Message, Record
 from tests.support.letters import BY, NOON, record_of
@@ -134,7 +134,7 @@ def test_after_any_failures_and_replays_the_record_is_unchanged_and_the_count_is
     for failure in failures:
         letter = read(write_dead_letter(last, failure, BY, NOON))
         counts.append(letter.replays)
-        last = record_of(resend(letter, "tickets", max_replays=10**9))
+        last = record_of(replay_message(letter, "tickets", max_replays=10**9))
         assert (last.topic, last.key, last.value) == ("tickets.redo", record.key, record.value)
         assert own(last.headers) == own(record.headers)
         ours = [name for name, _ in last.headers if name.startswith(HEADER_PREFIX)]
@@ -150,7 +150,7 @@ def test_a_dead_letter_is_quarantined_only_above_the_ceiling(
     before = write_dead_letter(record, failure, BY, NOON)
     headers = tuple((n, str(replays).encode() if n == Header.REPLAYS else v) for n, v in before.headers)
     letter = read(Message(before.topic, before.key, before.value, headers))
-    sent = resend(letter, "tickets", ceiling)
+    sent = replay_message(letter, "tickets", ceiling)
     assert sent.topic == ("tickets.quarantine" if replays >= ceiling else "tickets.redo")
     assert read(sent).replays == replays + (replays < ceiling)
 

@@ -51,8 +51,8 @@ def _settings_page() -> Iterator[str]:
     yield NOTE
     yield "# Settings"
     yield ""
-    yield "Each is read from the environment; nothing else is. A wrong value stops the command with the setting's name, and"
-    yield "`millrace run` and `millrace doctor` refuse a variable that begins with `MILLRACE_` and that nobody reads."
+    yield "Settings are read from the environment only. A wrong value stops the command with the setting's name."
+    yield "`millrace run` refuses an unknown variable that begins with `MILLRACE_`, and `millrace doctor` reports it."
     yield ""
     yield "The first parts are shared by all streams of a process. Those with `<STREAM>` in their names are set for each"
     yield "stream apart: for tickets, `MILLRACE_TICKETS__BATCH__MAX_RECORDS`."

@@ -14,7 +14,7 @@ from shared.cache.memory import MemoryCache
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.gather import Gatherer
-from shared.engine.loop import Parts, Policies, Worker
+from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.pipeline import Batch, Pipeline
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stream
@@ -82,9 +82,9 @@ class RecordingObserver(Observer):
         """Record the number."""
         self._note("unread_lost", offsets)
 
-    def partitions_lost(self, records: int) -> None:
+    def records_abandoned(self, records: int) -> None:
         """Record the number."""
-        self._note("partitions_lost", records)
+        self._note("records_abandoned", records)
 
     def when(self, hook: str, do: Callable[[], object]) -> None:
         """Call a function at each call of one hook."""
@@ -165,14 +165,14 @@ class Assembly:
 
     def _electorate(self) -> Electorate:
         points = self.stream.points
-        [using] = self.stream.rules.deciding
+        [using] = self.stream.rules.affecting
         return Electorate(self.collection, using, self.decision.neighbours, points.id_field, points.is_ours)
 
     def worker(self) -> Worker[Any]:
         """Return a worker of these parts."""
         gatherer = Gatherer(self.source, self.batch, self.stream.cost, self.clock, self.reported)
         parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
-        return Worker(parts, Policies(), self.clock, self.reported)
+        return Worker(parts, FailurePolicies(), self.clock, self.reported)
 
     def process(self, *records: Record) -> list[Settled]:
         """Return the processed batch; nothing is written."""

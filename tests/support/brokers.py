@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from schemas.topics import DAY_MS, Topic
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.kafka import KafkaSink
 from shared.broker.port import Source
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock

@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.audit.comparison import AuditReport, audit
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.errors import StoreInUse
 from shared.records import Message

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.audit.comparison import AuditReport, audit
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.records import Message, Record, TopicPartition
 from shared.settings import BrokerSettings, Settings, StoreSettings
@@ -40,7 +40,7 @@ class Queue:
         """Run a replay, and return whether it warned that its group has no position."""
         ended, _, err = self._main(["millrace", "dlq", *self._given(arguments)])
         assert ended == 0, err
-        return "has no position: starting with the oldest dead letter" in err
+        return "has no committed offset: the replay starts with the oldest dead letter" in err
 
     def reported(self, *arguments: str) -> Any:
         """Run a command and return the JSON object it printed; a worker of this process may have logged beside it."""

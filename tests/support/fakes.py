@@ -87,7 +87,7 @@ class FakeSource:
         """Return the records whose offset is not lost."""
         return [record for record in records if record.offset not in self.lost]
 
-    def ours(self, records: Sequence[Record]) -> list[Record]:
+    def still_owned(self, records: Sequence[Record]) -> list[Record]:
         """Return the records whose offset is not lost."""
         return self.hold(records)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from schemas.topics import redo_topic
 from shared.audit.comparison import AuditReport, audit
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock

@@ -11,11 +11,11 @@ from millrace.resources import Process
 from millrace.wiring import Running, stream_worker
 from schemas.outcomes import Outcome
 from schemas.tickets import TicketRouted
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
 from shared.embedding.port import TextModel
-from shared.engine.loop import Policies
+from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.metrics import Registry
 from shared.observers import Observer
@@ -50,9 +50,11 @@ class Seen(Observer):
         wait_until(lambda: len(self.outcomes) >= records, TIMEOUT_S, f"{records} settled")
 
 
-def process_of(settings: Settings, bootstrap: Address, store: VectorStore, policies: Policies | None = None) -> Process:
+def process_of(
+    settings: Settings, bootstrap: Address, store: VectorStore, policies: FailurePolicies | None = None
+) -> Process:
     """Return the parts that the workers of a test share."""
-    return Process(settings, bootstrap, store, Registry(), policies or Policies())
+    return Process(settings, bootstrap, store, Registry(), policies or FailurePolicies())
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
 from shared.audit.comparison import AuditReport, audit
 from shared.broker.embedded import EmbeddedBroker
-from shared.broker.kafka import KafkaSink
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
-from shared.engine.loop import Policies
+from shared.engine.loop import FailurePolicies
 from shared.records import Message, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
@@ -157,7 +157,7 @@ class Stream:
 
 
 @contextmanager
-def stream(folder: Path, batch: BatchSettings, policies: Policies | None = None) -> Iterator[Stream]:
+def stream(folder: Path, batch: BatchSettings, policies: FailurePolicies | None = None) -> Iterator[Stream]:
     """Run a worker on an embedded broker and a store in `folder`."""
     with EmbeddedBroker() as broker, closing(EdgeStore(folder)) as store:
         broker.create([topic.name for topic in TICKETS.topics()])

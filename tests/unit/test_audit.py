@@ -15,7 +15,7 @@ from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
 from shared.audit.comparison import AuditReport, audit_json
 from shared.deadletters.envelope import DeadLetter, read_dead_letter
-from shared.deadletters.resend import resend
+from shared.deadletters.replay_message import replay_message
 from shared.records import Message, Point, Record, TopicPartition, Watermarks
 from tests.support.audited import World, counts
 from tests.support.streams import KINDS
@@ -246,7 +246,7 @@ def test_a_dead_letter_that_was_replayed_is_a_record_of_its_own(world: World) ->
     """It is settled once in the input, as a dead letter, and once in redo, with the outcome that it has there."""
     letter = read_dead_letter(world.held(DLQ)[0])
     assert isinstance(letter, DeadLetter)
-    again = resend(letter, world.kind.name, 3)
+    again = replay_message(letter, world.kind.name, 3)
     for offset in range(2):
         world.settle(Record(again.topic, 0, offset, 0, again.key, again.value, again.headers))
     findings = world.audit()

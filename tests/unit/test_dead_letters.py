@@ -9,14 +9,14 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason, count_of
-from shared.deadletters.envelope import DeadLetter, Unreadable, parse_position, read_dead_letter
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope, parse_position, read_dead_letter
 from shared.deadletters.histogram import KINDS_MAX, OTHERS, UNREADABLE, Histogram
-from shared.deadletters.resend import resend
-from shared.deadletters.select import Criteria, Selection, parse_time
+from shared.deadletters.replay_message import replay_message
+from shared.deadletters.selection import Criteria, Selection, parse_time
 from shared.records import Message, RecordPosition
 from tests.support.letters import NOON, NOON_MS, dead_letter, message, record_of
 
-FOREIGN = Unreadable(record_of(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
+FOREIGN = WithoutEnvelope(record_of(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
 
 
 def test_the_envelope_is_read_back() -> None:
@@ -44,7 +44,7 @@ def test_without_an_envelope_it_is_unreadable_and_the_reason_is_given(missing: H
     if missing in (Header.REASON, Header.ORIGIN_TOPIC) and value == b"\xff":
         assert isinstance(found, DeadLetter)
     else:
-        assert isinstance(found, Unreadable)
+        assert isinstance(found, WithoutEnvelope)
         assert found.missing == missing
 
 
@@ -166,7 +166,7 @@ def test_the_number_of_kinds_is_bounded_and_every_dead_letter_is_counted() -> No
 
 def test_a_replay_is_the_original_record_with_its_envelope_and_a_replay_count_one_higher() -> None:
     found = dead_letter(3, headers=(("trace", b"\xff"),))
-    again = resend(found, "tickets", max_replays=3)
+    again = replay_message(found, "tickets", max_replays=3)
     assert (again.topic, again.key, again.value) == ("tickets.redo", found.record.key, found.record.value)
     before = [each for each in found.record.headers if each[0] != Header.REPLAYS]
     assert again.headers == (*before, ("millrace-replays", b"1"))
@@ -178,7 +178,7 @@ def test_a_replay_is_the_original_record_with_its_envelope_and_a_replay_count_on
 def test_a_dead_letter_replayed_too_often_goes_to_quarantine_unchanged(replays: int, topic: str) -> None:
     found = dead_letter(headers=((Header.REPLAYS.value, str(replays).encode()),))
     assert found.replays == replays
-    again = resend(found, "tickets", max_replays=3)
+    again = replay_message(found, "tickets", max_replays=3)
     assert again.topic == topic
     if topic == "tickets.quarantine":
         assert (again.key, again.value, again.headers) == (found.record.key, found.record.value, found.record.headers)

@@ -24,7 +24,7 @@ from shared.deadletters.replay import (
     replay_group,
     selected_dead_letters,
 )
-from shared.deadletters.select import Criteria, Selection
+from shared.deadletters.selection import Criteria, Selection
 from shared.errors import Fatal, Unavailable
 from shared.records import Message, Record, RecordPosition, TopicPartition, Watermarks
 from tests.support.fakes import FakeSink, ManualClock
@@ -287,5 +287,5 @@ def test_a_dead_letter_is_found_by_its_position_and_by_its_origin() -> None:
     "place", [RecordPosition(DLQ, 1, 3), RecordPosition("tickets", 0, 6), RecordPosition("other", 0, 0)]
 )
 def test_a_dead_letter_that_does_not_exist_is_an_error(place: RecordPosition) -> None:
-    with pytest.raises(Fatal, match=f"{place} is neither the position of a dead letter"):
+    with pytest.raises(Fatal, match=f"no dead letter is at {place}"):
         find_dead_letters(World(6).reader, "tickets", place)

@@ -9,10 +9,10 @@ import pytest
 
 from schemas.failures import FailureHeader as Header
 from schemas.failures import FailureReason
+from shared.deadletters.duplicates import SeenRecords
 from shared.deadletters.envelope import DeadLetter, read_dead_letter, write_dead_letter
-from shared.deadletters.repeats import Repeats
 from shared.deadletters.replay import Plan, Replay, Replayed, Span, dead_letter_topic, find_dead_letters, replay_group
-from shared.deadletters.select import Criteria, Selection
+from shared.deadletters.selection import Criteria, Selection
 from shared.errors import Fatal, Rejected
 from shared.records import Message, RecordPosition, TopicPartition
 from tests.support.letters import BY, NOON, dead_letter, message, record_of
@@ -126,7 +126,7 @@ def test_a_dead_letter_of_the_quarantine_is_found_by_its_position_and_by_its_ori
     [by_place] = find_dead_letters(world.reader, "tickets", RecordPosition(QUARANTINE, 0, 0))
     [by_origin] = find_dead_letters(world.reader, "tickets", RecordPosition("tickets.redo", 0, 5), quarantine=True)
     assert by_place == by_origin
-    with pytest.raises(Fatal, match="tickets/0@6 is neither the position of a dead letter"):
+    with pytest.raises(Fatal, match="no dead letter is at tickets/0@6"):
         find_dead_letters(world.reader, "tickets", RecordPosition("tickets", 0, 6), quarantine=True)
 
 
@@ -142,7 +142,7 @@ def test_a_dead_letter_of_the_quarantine_is_found_by_its_position_and_by_its_ori
 def test_a_record_is_identified_by_its_key_and_its_bytes(
     first: tuple[bytes | None, bytes | None], second: tuple[bytes | None, bytes | None]
 ) -> None:
-    met = Repeats()
+    met = SeenRecords()
     reported = [
         met.meet(dead_letter(number, key=key, value=value))
         for number, (key, value) in enumerate((first, second, first))
@@ -151,6 +151,6 @@ def test_a_record_is_identified_by_its_key_and_its_bytes(
 
 
 def test_the_number_of_remembered_records_is_bounded() -> None:
-    met = Repeats(most=2)
+    met = SeenRecords(most=2)
     reported = [met.meet(dead_letter(number)) for number in (1, 2, 1, 3, 2, 1)]
     assert reported == [False, False, True, False, True, False], "the oldest is forgotten first"

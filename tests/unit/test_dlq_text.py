@@ -19,13 +19,13 @@ from millrace.dead_letter_text import (
     histogram_lines,
     line,
 )
-from shared.deadletters.envelope import DeadLetter, Unreadable, read_dead_letter
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope, read_dead_letter
 from shared.deadletters.histogram import Histogram
 from shared.records import Message
 from tests.support.letters import NOON, dead_letter, message, record_of
 
 HOSTILE = "\x1b[2Ja\r\nb\u202ec\x07\x9b\u2028\x7f\x00"
-FOREIGN = Unreadable(record_of(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
+FOREIGN = WithoutEnvelope(record_of(Message("tickets.dlq", b"k", b"v")), "millrace-origin-topic")
 
 
 def hostile() -> DeadLetter:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from millrace.cli import app
-from millrace.doctor.configuration import changed, read_settings, unknown_variables
+from millrace.doctor.configuration import changed, check_variables, read_settings
 from millrace.doctor.examination import HIDDEN, LIMIT_S, checks, examine, run
 from millrace.doctor.finding import Check, Finding, State, exit_code, findings_of
 from shared.clock import SystemClock
@@ -123,7 +123,7 @@ def test_every_documented_variable_is_known() -> None:
     ],
 )
 def test_an_unknown_variable_is_reported_with_the_name_that_may_be_meant(name: str, meant: str) -> None:
-    found = only(unknown_variables({name: "hunter2", "PATH": "x", "MILLRACE_STORE__PATH": "x"}))
+    found = only(check_variables({name: "hunter2", "PATH": "x", "MILLRACE_STORE__PATH": "x"}))
     assert found.state == "wrong"
     assert name in found.detail
     assert (f"did you mean {meant}?" in found.fix) if meant else ("did you mean" not in found.fix)
@@ -141,7 +141,7 @@ def test_an_unknown_variable_is_reported_with_the_name_that_may_be_meant(name: s
     ],
 )
 def test_a_variable_that_is_read_or_refused_elsewhere_is_not_reported(name: str) -> None:
-    assert list(unknown_variables([name])) == []
+    assert list(check_variables([name])) == []
 
 
 def test_every_invalid_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_a_part_that_is_no_json_is_wrong(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_settings_that_cannot_be_read_leave_the_rest_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "many")
     report = examine(os.environ, TICKETS, 1, SystemClock())
-    assert states(list(report.findings)) == [("settings", "wrong"), ("all else", "skipped")]
+    assert states(list(report.findings)) == [("settings", "wrong"), ("other checks", "skipped")]
     assert report.exit_code == 1
 
 

@@ -74,9 +74,9 @@ def test_records_of_a_running_lease_are_held(leases: Leases) -> None:
 def test_a_record_of_an_ended_lease_is_not_held_even_if_the_partition_is_assigned_again(leases: Leases) -> None:
     old = read(leases, 0)
     leases.give_up({ZERO})
-    assert leases.ours([old]) == leases.hold([old]) == []
+    assert leases.still_owned([old]) == leases.hold([old]) == []
     leases.grant([ZERO], {})
-    assert leases.ours([old]) == leases.hold([old]) == []
+    assert leases.still_owned([old]) == leases.hold([old]) == []
     assert leases.hold([read(leases, 0)]) != []
 
 
@@ -84,7 +84,7 @@ def test_records_of_a_partition_being_revoked_are_not_taken_in_hand_but_can_be_c
     leaving, staying = read(leases, 0), read(leases, 0, ONE)
     leases.begin_revoke({ZERO})
     assert leases.hold([leaving, staying]) == [staying]
-    assert leases.ours([leaving, staying]) == [leaving, staying]
+    assert leases.still_owned([leaving, staying]) == [leaving, staying]
 
 
 def test_giving_up_partitions_drops_the_records_read_ahead_of_those_alone(leases: Leases) -> None:
@@ -143,4 +143,4 @@ def test_when_the_poll_thread_has_failed_nothing_waits_for_it(leases: Leases) ->
     with pytest.raises(Fatal, match="gone"):
         leases.hold([])
     with pytest.raises(Fatal, match="gone"):
-        leases.ours([])
+        leases.still_owned([])

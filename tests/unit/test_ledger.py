@@ -23,7 +23,7 @@ def test_the_ledger_has_one_message_per_partition() -> None:
         Settled(record(event(), 5), Outcome.ROUTED),
         Settled(record(event(), 0, topic="tickets.redo"), Outcome.DELETED),
     ]
-    messages = LEDGER.settled(settled, NOW)
+    messages = LEDGER.messages(settled, NOW)
     assert [message.key for message in messages] == [b"tickets:0", b"tickets:1", b"tickets.redo:0"]
     assert {message.topic for message in messages} == {"tickets.outcomes"}
     entry = LedgerEntry.model_validate_json(messages[0].value or b"")
@@ -32,7 +32,7 @@ def test_the_ledger_has_one_message_per_partition() -> None:
 
 
 def test_no_settled_records_give_no_message() -> None:
-    assert LEDGER.settled([], NOW) == []
+    assert LEDGER.messages([], NOW) == []
 
 
 def test_the_ids_of_topics_separate_ledger_messages() -> None:
@@ -40,14 +40,14 @@ def test_the_ids_of_topics_separate_ledger_messages() -> None:
         Settled(record(event(), 4, topic_id="old"), Outcome.ROUTED),
         Settled(record(event(), 0, topic_id="new"), Outcome.ROUTED),
     ]
-    entries = [LedgerEntry.model_validate_json(message.value or b"") for message in LEDGER.settled(settled, NOW)]
+    entries = [LedgerEntry.model_validate_json(message.value or b"") for message in LEDGER.messages(settled, NOW)]
     assert [(entry.topic_id, entry.ranges[0].first) for entry in entries] == [("old", 4), ("new", 0)]
 
 
 def test_very_many_ranges_become_several_messages_that_fit_a_topic() -> None:
     outcomes = (Outcome.ROUTED, Outcome.DELETED)
     settled = [Settled(record(event(), at), outcomes[at % 2]) for at in range(12_000)]
-    messages = LEDGER.settled(settled, NOW)
+    messages = LEDGER.messages(settled, NOW)
     assert [len(message.value or b"") < 1_000_000 for message in messages] == [True] * 3
     entries = [LedgerEntry.model_validate_json(message.value or b"") for message in messages]
     assert [span.first for entry in entries for span in entry.ranges] == list(range(12_000))

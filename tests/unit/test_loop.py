@@ -207,7 +207,7 @@ def test_records_of_a_lost_partition_are_dropped() -> None:
     parts.worker().run()
     assert [each.offset for each in parts.source.committed] == [0, 3]
     assert [result.ticket_id for result in parts.results()] == ["T-0", "T-3"]
-    assert parts.reported.named("partitions_lost") == [(2,)]
+    assert parts.reported.named("records_abandoned") == [(2,)]
 
 
 def test_records_lost_during_an_outage_are_dropped_from_the_batch_in_hand() -> None:

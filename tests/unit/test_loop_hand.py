@@ -31,9 +31,9 @@ class Leased(FakeSource):
         """Declare these records to be in hand."""
         return self.leases.hold(records)
 
-    def ours(self, records: Sequence[Record]) -> list[Record]:
+    def still_owned(self, records: Sequence[Record]) -> list[Record]:
         """Return the records that are still this worker's."""
-        return self.leases.ours(records)
+        return self.leases.still_owned(records)
 
     def commit(self, records: Sequence[Record]) -> int:
         """Commit and release the records."""
@@ -67,7 +67,7 @@ def test_a_batch_is_finished_and_committed_although_its_partition_is_revoked_whi
     assert released == [True], "the revocation waited for the records in hand, which were released"
     assert [each.offset for each in source.committed] == [0, 1]
     assert len(parts.results()) == 2
-    assert parts.reported.named("partitions_lost") == []
+    assert parts.reported.named("records_abandoned") == []
 
 
 class UnavailableStore(FakeCollection):

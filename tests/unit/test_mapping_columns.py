@@ -96,7 +96,9 @@ def test_a_missing_header_is_detected() -> None:
 
 
 def test_no_text_is_refused_when_a_column_looks_like_it() -> None:
-    assert "no column maps to body, but one looks like it" in refusal(["ticket_id", "subject", "Ticket Description"])
+    assert "no column maps to body, but a column has a similar name" in refusal(
+        ["ticket_id", "subject", "Ticket Description"]
+    )
     assert mapped(["ticket_id", "subject", "Description"], columns={"Description": ""}) == {
         "ticket_id": "ticket_id",
         "subject": "subject",
@@ -105,7 +107,9 @@ def test_no_text_is_refused_when_a_column_looks_like_it() -> None:
     assert mapped(["ticket_id", "priority"], constants={"reason": "deleted"})
     assert "no column maps to subject or body" in refusal(["ticket_id", "event_version", "reason"])
     zendesk = ["Id", "Subject", "Requester", "Message"]
-    assert "no column maps to body, but one looks like it" in refusal(zendesk), "a known export is no exception"
+    assert "no column maps to body, but a column has a similar name" in refusal(zendesk), (
+        "a known export is no exception"
+    )
     assert mapped(zendesk, columns={"Message": "body"})["Message"] == "body"
 
 

@@ -29,7 +29,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "paused": lambda reported: reported.paused("store"),
     "resumed": lambda reported: reported.resumed("store", 12.5),
     "unread_lost": lambda reported: reported.unread_lost(6),
-    "partitions_lost": lambda reported: reported.partitions_lost(4),
+    "records_abandoned": lambda reported: reported.records_abandoned(4),
 }
 UNMETERED = {"settle_step_done"}
 """Steps exist for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""

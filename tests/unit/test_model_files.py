@@ -54,7 +54,7 @@ def test_files_that_no_loader_reads_may_be_listed_anyway(tmp_path: Path) -> None
     written(tmp_path, "README.md")
     assert faults(tmp_path, {"README.md": EMPTY}) == []
     assert faults(tmp_path, {"README.md": "0" * 64}) == [
-        f"{tmp_path / 'README.md'} has SHA-256 {EMPTY}, but its card states {'0' * 64}"
+        f"{tmp_path / 'README.md'} has SHA-256 {EMPTY}, but the model's card states {'0' * 64}"
     ]
 
 

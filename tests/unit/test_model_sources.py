@@ -104,7 +104,7 @@ def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path
     reported = (
         f"^model m: model.safetensors joined from .*part2 .*part1 has SHA-256 {sha256(SECOND + FIRST).hexdigest()}, "
     )
-    with pytest.raises(Fatal, match=reported + f"but its card states {FILES['model.safetensors']}"):
+    with pytest.raises(Fatal, match=reported + f"but the model's card states {FILES['model.safetensors']}"):
         wrong.locate(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -112,7 +112,7 @@ def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path
 def test_a_damaged_joined_file_is_fatal_and_the_error_states_how_to_join_it_again(tmp_path: Path) -> None:
     folder = joined_card().locate(tmp_path / "cache")
     (folder / "model.safetensors").write_bytes(WHOLE[:-1])
-    with pytest.raises(Fatal, match=f"Either delete {folder}, so that it is joined again"):
+    with pytest.raises(Fatal, match=f"Either delete {folder}; its files are then joined again"):
         joined_card().check_files(tmp_path / "cache")
 
 

@@ -189,12 +189,12 @@ def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
         Policy.load(tmp_path / "gone.toml")
 
 
-def test_all_labels_of_a_head_need_a_row(tmp_path: Path) -> None:
+def test_all_labels_of_a_head_need_a_table(tmp_path: Path) -> None:
     policy = load(tmp_path, DEFAULT + "[labels.a]\n[tenants.t.labels.b]\n")
     policy.check_labels(["a"])
-    with pytest.raises(Fatal, match=r"no row for 2 of the head's labels: add \[labels\.\"a b\"\], \[labels\.b\], or"):
+    with pytest.raises(Fatal, match=r"no table for 2 of the head's labels: add \[labels\.\"a b\"\], \[labels\.b\], or"):
         policy.check_labels(["b", "a", "a b"])
-    with pytest.raises(Fatal, match=r"no row for 9 .* and 4 more, or"):
+    with pytest.raises(Fatal, match=r"no table for 9 .* and 4 more, or"):
         policy.check_labels("bcdefghij")
 
 

@@ -7,8 +7,8 @@ that.
 
 import pytest
 
-from shared.broker.kafka import KafkaSink
 from shared.broker.port import Reader, Sink, Source
+from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from tests.support.audited import MemoryReader

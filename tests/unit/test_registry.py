@@ -133,9 +133,9 @@ def test_the_user_s_own_file_replaces_the_packaged_one(tmp_path: Path) -> None:
         ({"parts": {"model.safetensors": ["one/w"]}}, "only a source of packages can have parts"),
         ({"source": "package:one", "parts": {"other": ["one/w"]}}, "other has parts but is not listed"),
         ({"source": "package:one", "parts": {"model.safetensors": []}}, "model.safetensors has an empty list of parts"),
-        ({"source": "package:one", "parts": {"model.safetensors": ["two/w"]}}, "two/w is not PACKAGE/PATH"),
-        ({"source": "package:one", "parts": {"model.safetensors": ["one/../w"]}}, "one/../w is not PACKAGE/PATH"),
-        ({"source": "package:one", "parts": {"model.safetensors": ["one"]}}, "one is not PACKAGE/PATH"),
+        ({"source": "package:one", "parts": {"model.safetensors": ["two/w"]}}, "two/w is not valid: expected"),
+        ({"source": "package:one", "parts": {"model.safetensors": ["one/../w"]}}, "one/../w is not valid: expected"),
+        ({"source": "package:one", "parts": {"model.safetensors": ["one"]}}, "one is not valid: expected"),
         ({"pooling": "max"}, "pooling"),
         ({"preparation": {"version": 1}}, "preparation.version"),
         ({"preparation": {"version": 3, "phone_region": "Europe"}}, "preparation.phone_region"),
@@ -241,7 +241,7 @@ def test_a_changed_file_is_fatal_and_both_digests_are_shown(tmp_path: Path, name
     made = model_in(tmp_path, **{name: b"other"})
     found, right = sha256(b"other").hexdigest(), sha256(FILES[name]).hexdigest()
     with pytest.raises(
-        Fatal, match=f"^model m: {tmp_path / name} has SHA-256 {found}, but its card states {right}. Either "
+        Fatal, match=f"^model m: {tmp_path / name} has SHA-256 {found}, but the model's card states {right}. Either "
     ):
         made.check_files()
 
@@ -251,7 +251,7 @@ def test_a_missing_file_of_the_card_is_fatal(tmp_path: Path, name: str) -> None:
     made = model_in(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(
-        Fatal, match=rf"{tmp_path / name} does not exist, but its card lists it. Either .*docs/models\.md"
+        Fatal, match=rf"{tmp_path / name} does not exist, but the model's card lists it. Either .*docs/models\.md"
     ):
         made.check_files()
 

@@ -170,7 +170,7 @@ def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp
     assert figures["oos_auroc"] > 0.9
     assert (
         ended.err
-        == "warning: the file has 1 labels that the head does not know; their rows count as out of scope: weather (8)\n"
+        == "warning: the file has 1 label that the head does not know; their rows count as out of scope: weather (8)\n"
     )
     named = millrace("evaluate", new, "--model", head, "--json", "--out-of-scope-label", "weather")
     assert (json.loads(named.out), named.err) == (figures, "")

@@ -149,13 +149,13 @@ def test_a_score_whose_last_bit_was_changed_by_the_store_counts_as_equal() -> No
 
 def test_records_lost_between_processing_and_producing_are_not_published() -> None:
     class Losing(FakeSource):
-        def ours(self, records: Sequence[Record]) -> list[Record]:
+        def still_owned(self, records: Sequence[Record]) -> list[Record]:
             return [record for record in records if record.offset == 1]
 
     parts = Assembly(source=Losing())
     parts.settle(record(event(), 0), record(event(ticket_id="T-2"), 1))
     assert [result.ticket_id for result in parts.results()] == ["T-2"]
-    assert parts.reported.named("partitions_lost") == [(1,)]
+    assert parts.reported.named("records_abandoned") == [(1,)]
     assert [each.offset for each in parts.source.committed] == [1]
 
 
@@ -287,7 +287,7 @@ def test_records_found_lost_at_the_commit_are_reported() -> None:
 
     parts = Assembly(source=Losing())
     parts.settle(record(event()))
-    assert parts.reported.named("partitions_lost") == [(1,)]
+    assert parts.reported.named("records_abandoned") == [(1,)]
 
 
 def ledger(parts: Assembly) -> list[LedgerEntry]:

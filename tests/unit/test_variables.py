@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import variable
-from shared.variables import MOVED, UnreadVariable, known_variables, unread
+from shared.variables import MOVED, UnknownVariable, known_variables, unknown_variables
 from tests.support.command import millrace
 
 STREAMS = ["tickets", "calls"]
@@ -25,7 +25,7 @@ STREAMS = ["tickets", "calls"]
     ],
 )
 def test_the_replacement_of_an_old_variable_is_named_for_each_stream(name: str, instead: tuple[str, ...]) -> None:
-    assert unread([name, "PATH"], STREAMS) == [UnreadVariable(name, instead, is_replaced=True)]
+    assert unknown_variables([name, "PATH"], STREAMS) == [UnknownVariable(name, instead, is_replaced=True)]
     assert set(instead) <= known_variables(STREAMS), "the named replacement is read"
 
 
@@ -38,7 +38,7 @@ def test_every_part_that_moved_no_longer_exists_in_its_old_place() -> None:
     "name", ["MILLRACE_TICKETS__BATHC__MAX_RECORDS", "MILLRACE_MAILS__BATCH__MAX_RECORDS", "MILLRACE_HEAD"]
 )
 def test_a_variable_that_was_never_read_is_named_without_a_replacement(name: str) -> None:
-    [found] = unread([name], STREAMS)
+    [found] = unknown_variables([name], STREAMS)
     assert (found.name, found.is_replaced) == (name, False)
 
 
@@ -56,7 +56,7 @@ def test_a_variable_that_was_never_read_is_named_without_a_replacement(name: str
     ],
 )
 def test_a_variable_that_is_read_or_refused_elsewhere_is_ignored(name: str) -> None:
-    assert unread([name], STREAMS) == []
+    assert unknown_variables([name], STREAMS) == []
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,9 @@ def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Hea
 
 def _check(examples: Examples) -> None:
     counts = np.bincount(examples.truth, minlength=len(examples.labels))
-    if (counts >= 2).sum() < 2:
+    enough = int((counts >= 2).sum())
+    if enough < 2:
         raise Fatal(
-            "training needs at least two labels with two different texts each, but there are only "
-            f"{len(examples.texts)} texts under {len(examples.labels)} labels: add labelled texts"
+            f"training needs at least two labels with two different texts each, but only {enough} of the "
+            f"{len(examples.labels)} labels has two texts: add labelled texts"
         )

@@ -26,7 +26,10 @@ def aliases_of(folder: Path) -> dict[str, str]:
     try:
         aliases: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise Fatal(f"{path} cannot be read ({type(error).__name__}): restore the file, or index again") from error
+        raise Fatal(
+            f"{path} cannot be read ({type(error).__name__}): restore the file, or move the folder away "
+            "and send all items again"
+        ) from error
     return aliases
 
 

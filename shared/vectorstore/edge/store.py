@@ -233,14 +233,14 @@ class EdgeStore(VectorStore):
         if "vectors" not in manifest or (spec is not None and manifest != _manifest(spec)):
             raise Fatal(
                 f"the vector store's collection {name} was created with other vectors: "
-                f"move {self._folder / name} and {name}.json to another place, then index again"
+                f"move {self._folder / name} and {name}.json to another place, then send all items again"
             )
         try:
             shard = edge.EdgeShard.load(str(self._folder / name))
         except Exception as error:  # Edge raises plain exceptions
             raise Fatal(
                 f"the vector store's collection {name} cannot be opened: {error}; "
-                f"restore {self._folder / name}, or index again"
+                f"restore {self._folder / name}, or move it away and send all items again"
             ) from error
         return EdgeCollection(shard, manifest["vectors"], manifest["sparse"])
 

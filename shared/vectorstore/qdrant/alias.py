@@ -96,7 +96,7 @@ def _check_alias_exists(client: QdrantClient, spec: CollectionSpec, where: str, 
                 f"({refusal.reason}): create it for collection {spec.name} with a key that may manage the server"
             )
     log.warning(
-        "the key cannot see the alias: scope the key to the alias too, so that a move of the alias is noticed",
+        "the key cannot see the alias: extend the key's access to the alias, so that a move of the alias is noticed",
         alias=spec.alias,
         collection=spec.name,
     )

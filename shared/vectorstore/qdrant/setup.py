@@ -63,7 +63,7 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
     if faults:
         raise Fatal(
             f"collection {spec.name} at {where} was created with other parameters: {'; '.join(faults)}; "
-            "delete the collection, after a snapshot if its points are needed, then index again"
+            "if its points are needed, make a snapshot; then delete the collection and send all items again"
         )
     check_limits(info, spec, where)
     for name, kind in _indexes(spec).items():

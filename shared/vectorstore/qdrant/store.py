@@ -233,7 +233,7 @@ class QdrantStore(VectorStore):
     def open_alias(self, alias: str) -> QdrantCollection | None:
         client, where = self._link.client, self._link.where
         name = alias_target(client, alias, where)
-        scope = f"scope the key to {alias} and to the collection that this alias points to"
+        scope = f"extend the key's access to {alias} and to the collection that this alias points to"
         if name is None:
             with permitted(where, f"read {alias}", scope):
                 if not client.collection_exists(alias):

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from typing_extensions import override
 
-from shared.broker.kafka import client_config
+from shared.broker.client import client_config
 from shared.broker.reader import COORDINATOR_MOVES
 from shared.broker.security import REFUSED_CODES, Address, failure, group_failure, opened
 from shared.clock import Clock

@@ -1,8 +1,8 @@
-"""Progress of each partition, and commits past offsets without a record: transaction markers, gaps and lost records.
+"""Tracks how far each partition was read, and commits beyond offsets without a record (markers, gaps, lost records).
 
-Some partitions end in markers. Without these commits, the committed offset of such a partition would stay before its end
-while it is idle. Once retention had deleted the markers, this would look like lost records. A partition that never had
-a record would have no committed offset at all, so a later loss could not be detected.
+Some partitions end in transaction markers. Without these commits, the committed offset of an idle partition would stay
+before the partition's end. Once retention had deleted the markers, this would look like lost records. A partition that
+never had a record would have no committed offset at all, so a later loss could not be detected.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class PartitionProgress:
     Attributes:
         position: The next offset to be read.
         handed_out: The offset after the last record that was handed out; `NOTHING` if no record was handed out.
-        end: No record exists from the position up to this offset, which is not committed yet; `NOTHING` if not known.
+        end: No record exists between `position` and this offset; `NOTHING` if not known, or if it is committed.
         committed: The offset committed at the start of the lease, or requested here since; `NOTHING` if there is no
             commit.
     """
@@ -32,7 +32,7 @@ class PartitionProgress:
     committed: int = NOTHING
 
 
-class Ends:
+class ReadProgress:
     """Tracks the progress of all assigned partitions. Only the poll thread uses it.
 
     Args:

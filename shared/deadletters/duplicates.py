@@ -13,7 +13,7 @@ REMEMBERED = 200_000
 DIGEST_BYTES = 16
 
 
-class Repeats:
+class SeenRecords:
     """The records met so far.
 
     Args:

@@ -1,4 +1,4 @@
-"""The producer, and code that producer and consumer share. The consumer is in `source.py` and `poller.py`.
+"""The Kafka producer. The consumer is in `source.py` and `poller.py`, and what all clients share in `client.py`.
 
 `docs/decisions/0004-one-thread-owns-the-consumer.md` records the client's observed behaviour and the reasons for this
 design.
@@ -14,13 +14,13 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
 from typing_extensions import override
 
-from shared.broker.leases import NO_LEASE, Lease
+from shared.broker.client import client_config
 from shared.broker.port import Sink
 from shared.broker.replicas import survey_replicas
-from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened, security_config
+from shared.broker.security import REFUSED_CODES, Address, ClientErrors, failure, opened
 from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
-from shared.records import Headers, Message, Record
+from shared.records import Message
 from shared.settings import BrokerSettings
 
 CLIENT_MESSAGE_LIMIT_BYTES = 45_000_000
@@ -33,17 +33,8 @@ COMPRESSION = "zstd"
 """A topic's size limit counts compressed bytes. A record that fitted into the input topic when compressed must fit into
 the dead-letter queue too. lz4 does not shrink base64; zstd compresses 1.4 MB of it to 1.06 MB."""
 
-FETCH_LIMIT_BYTES = 2 << 20
-"""Size limit of one fetch response; its first record may exceed it. A response that does not arrive completely within
-`ANSWER_TIMEOUT_MS` is requested again. With the client's default of 50 MiB, a slow network delivered nothing at all."""
-
-ANSWER_TIMEOUT_MS = 15_000
-"""A connection is closed if a request on it has no answer for this long. With the client's default of one minute, a
-connection that a router has dropped would keep a worker from reading for that long
-(`tests/faults/test_broker_outage.py`)."""
-
-GET_HEADERS, GET_CODE = methodcaller("headers"), methodcaller("code")
-"""For calls that may return normally with an exception set: after a plain call, the interpreter may notice it only
+GET_CODE = methodcaller("code")
+"""For a call that may return normally with an exception set: after a plain call, the interpreter may notice it only
 later."""
 
 TIMEOUT_CODES = frozenset(
@@ -62,51 +53,6 @@ REPLICAS_TIMEOUT_S = 1.5
 """Timeout of each of the two requests about replicas, which are sent only after a write timed out."""
 
 log = get_logger("broker")
-
-
-def client_config(bootstrap: Address, client_errors: ClientErrors | None = None) -> dict[str, Any]:
-    """Return the configuration that all clients share; `client_errors` receives the client's errors."""
-    return security_config(bootstrap) | {
-        "client.id": "millrace",
-        "error_cb": client_errors or ClientErrors(),
-        "logger": _NullLogger(),
-        "reconnect.backoff.max.ms": 2_000,
-        "socket.timeout.ms": ANSWER_TIMEOUT_MS,
-        "socket.keepalive.enable": True,
-    }
-
-
-def to_record(message: KafkaMessage, lease: Lease = NO_LEASE) -> Record:
-    """Return a consumed message as a record, even if its headers cannot be read."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    if topic is None or partition is None or offset is None:
-        raise ValueError("this is an event of the Kafka client, not a message: it has no topic, partition or offset")
-    headers = _headers(message)
-    return Record(
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        timestamp_ms=message.timestamp()[1],
-        key=message.key(),
-        value=message.value(),
-        headers=headers or (),
-        lease=lease.number,
-        topic_id=lease.topic_id,
-        unreadable="headers" if headers is None else None,
-    )
-
-
-def _headers(message: KafkaMessage) -> Headers | None:
-    """Return a message's headers; None if a header name is not UTF-8, which the client cannot represent.
-
-    They are read only once: after the error, the client returns an incomplete list, and reading that list crashes the
-    process.
-    """
-    try:
-        found: Any = GET_HEADERS(message)
-    except (SystemError, UnicodeDecodeError):  # the client wraps the second in the first
-        return None
-    return tuple(found) if found else ()
 
 
 class KafkaSink(Sink):
@@ -188,7 +134,7 @@ class KafkaSink(Sink):
             self._wait(1)
 
     def _send_alone(self, message: Message) -> None:
-        """Send one message that was refused as too large alone; if refused again, use its smaller form, or let it fail.
+        """Send one message by itself after it was refused as too large; if refused again, send its smaller form or fail.
 
         The client sends messages in batches, and the broker refuses a whole batch because of one message.
         """
@@ -205,7 +151,11 @@ class KafkaSink(Sink):
                 "raise the topic's max.message.bytes"
             )
             return
-        log.warning("message is too large: sending its smaller form", topic=message.topic, bytes=_size_bytes(message))
+        log.warning(
+            "dead letter is too large for its topic: sending it with only a part of the value",
+            topic=message.topic,
+            bytes=_size_bytes(message),
+        )
         self._too_large.insert(0, message.instead)
 
     def _wait(self, seconds: float) -> int:
@@ -282,10 +232,3 @@ def _permanent_failure(error: KafkaError, what: str) -> MillraceError:
     if error.code() in REFUSED_CODES:
         return failure(error, what, f"Write on {what}")
     return Fatal(f"the Kafka producer has failed for good: {error.str()}; restart the worker")
-
-
-class _NullLogger:
-    """Drops the client's own log lines: the relevant ones reach `error_cb` too."""
-
-    def log(self, *_: object) -> None:
-        """Drop a log line."""

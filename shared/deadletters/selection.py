@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from shared.deadletters.envelope import DeadLetter, Unreadable
+from shared.deadletters.envelope import DeadLetter, WithoutEnvelope
 from shared.records import Record
 
 RELATIVE = re.compile(r"([0-9]{1,6})([smhdw])")
@@ -55,12 +55,12 @@ class Selection:
         self._since_ms = None if criteria.since is None else _ms(parse_time(criteria.since, now))
         self._until_ms = None if criteria.until is None else _ms(parse_time(criteria.until, now))
 
-    def matches(self, letter: DeadLetter | Unreadable) -> bool:
-        """Return whether a dead letter is selected; one without a valid envelope matches only if all criteria are times."""
+    def matches(self, letter: DeadLetter | WithoutEnvelope) -> bool:
+        """Return whether a dead letter is selected; one without a valid envelope, only by time."""
         if (self._since_ms is not None and letter.record.timestamp_ms < self._since_ms) or self.is_later(letter.record):
             return False
         criteria = self.criteria
-        if isinstance(letter, Unreadable):
+        if isinstance(letter, WithoutEnvelope):
             return not (criteria.reasons or criteria.fields or criteria.stages or criteria.tenants)
         return (
             (not criteria.reasons or letter.reason in criteria.reasons)

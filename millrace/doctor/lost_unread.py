@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from millrace.doctor.finding import Finding
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
+from shared.wording import counted
 
 PART = "unread"
 NAMED = 3
@@ -14,7 +15,7 @@ REMEDY = (
 )
 
 
-def check_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> Iterator[Finding]:
+def check_lost_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> Iterator[Finding]:
     """Compare the committed offsets with the low watermarks: records between the two were deleted and never read.
 
     Compaction deletes records from the middle of a log and does not move its low watermark, so it is not counted here.
@@ -30,5 +31,10 @@ def check_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> Itera
     if lost:
         places = [f"{where.topic}/{where.partition} from {committed[where]} on" for where in list(lost)[:NAMED]]
         more = ", and more" if len(lost) > NAMED else ""
-        what = f"{sum(lost.values())} records were deleted before {group} read them: {', '.join(places)}{more}"
+        what = (
+            f"deleted before {group} read them: "
+            f"{counted(sum(lost.values()), 'record')}, "
+            "counted in "
+            f"offsets: {', '.join(places)}{more}"
+        )
         yield Finding(PART, "wrong", what, REMEDY)

@@ -40,7 +40,7 @@ def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: 
         if at.offset >= 0 and is_of_another(at.metadata, topic_ids.get(partition.topic)):
             where = f"{partition.topic}/{partition.partition}"
             log.error(
-                "an offset is ignored that was committed for an earlier topic with the same name",
+                "ignored an offset that was committed for an earlier topic with the same name",
                 partition=where,
                 offset=at.offset,
             )
@@ -67,7 +67,7 @@ class Reset:
 
 
 def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int | None) -> Reset:
-    """Return where to continue: at the beginning of the log, if it starts after the requested offset or ends before it.
+    """Return where to continue: at the log's beginning if the requested offset is outside the log, else at that offset.
 
     Args:
         consumer: Queries the watermarks.
