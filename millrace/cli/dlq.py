@@ -244,7 +244,7 @@ def purge(
     spans = remover.beginning(topic, moment)
     count = sum(end - first for first, end in spans.values())
     if dry_run or not count:
-        typer.echo(f"{topic}: {counted(count, 'dead letter')} {'would be' if dry_run else 'were'} deleted")
+        typer.echo(f"{topic}: {counted(count, 'dead letter')} {'would be deleted' if dry_run else 'deleted'}")
         return
     if not yes:
         if not sys.stdin.isatty():

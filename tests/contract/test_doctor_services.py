@@ -89,7 +89,7 @@ def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedB
         2:
     ]
     assert "tickets 4, tickets.redo 4" in found[2].detail
-    assert "the group millrace-tickets does not exist yet; 0 records wait" in found[3].detail
+    assert "the group millrace-tickets does not exist yet; waiting for it: 0 records" in found[3].detail
     assert look_at_broker(broker.bootstrap)[1].detail == found[1].detail, "the check has created nothing"
 
 
@@ -110,7 +110,7 @@ def test_records_that_wait_are_counted() -> None:
         sink.produce([Message("tickets", b"a", b"{}")] * 3 + [Message("tickets.redo", b"a", b"{}")])
         assert sink.flush() == []
         sink.close()
-        assert "4 records wait" in look_at_broker(held.bootstrap)[-1].detail
+        assert "waiting for it: 4 records" in look_at_broker(held.bootstrap)[-1].detail
 
 
 def test_unavailable_brokers_are_unreachable_with_the_reason() -> None:
@@ -159,7 +159,7 @@ def test_a_server_before_and_after_its_first_worker() -> None:
         store.close()
         found = look_at_store(settings)
         assert states(found) == [("store", "ok")] * 2 + [("alias", "ok"), ("similar tickets", "ok")]
-        assert "the version condition of writes takes effect" in found[1].detail
+        assert "its version guard works" in found[1].detail
         server.set_faults(ignore=["update_filter", "update_mode"])
         [old] = look_at_store(settings)
         assert (old.state, "ignores the condition of a write" in old.detail) == ("wrong", True)
@@ -211,7 +211,7 @@ def test_solved_tickets_none_of_which_is_offered_are_a_warning_that_names_the_se
             store.close()
             found = look_at_store(settings)[-1]
             assert (found.part, found.state) == ("similar tickets", "warning")
-            assert "none of the 3 solved tickets can be offered: 2 without a rating" in found.detail
+            assert "none of the 3 solved tickets can be offered as similar: 2 without a rating" in found.detail
             assert "MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED" in found.detail
             assert "1 rated below 4" in found.detail
             store = EdgeStore(settings.path) if settings.url is None else connect(settings)
