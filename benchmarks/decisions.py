@@ -1,6 +1,7 @@
 """`python -m benchmarks.decisions [PART ...]`: the quality of heads' decisions; the figures of `docs/accuracy.md`.
 
-Needs `MILLRACE_DATA`. Each text is embedded once; a run takes about five minutes on two cores.
+Needs `MILLRACE_DATA`, except for the samples. `--model` names another model than the default. Each text is embedded
+once; a run takes about five minutes on two cores.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from statistics import mean
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.samples import Labelled, labelled_samples, message_of, report_search, share_with_interval
 from millrace.learning.labelled_files import Reading
 from shared.clock import SystemClock
 from shared.embedding.port import Matrix
@@ -27,7 +29,7 @@ from shared.routing.neighbours import vote
 from shared.routing.training.evaluate import Evaluation, evaluate_predictions
 from shared.routing.training.folds import Examples
 from shared.routing.training.train import Trained, train
-from shared.stream_settings import StreamSettings
+from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.port import Hit
 
 SEEDS = range(5)
@@ -182,7 +184,7 @@ def report_samples(reading: Reading) -> None:
 
 
 def _of_samples(reading: Reading, rows: Sequence[dict[str, str]], labels: Sequence[str]) -> Texts:
-    prepared = reading.prepare([f"{row['subject']}\n\n{row['body']}" for row in rows])
+    prepared = reading.prepare([message_of(row) for row in rows])
     return Texts(tuple(prepared), tuple(labels), reading.embed(prepared))
 
 
@@ -195,20 +197,30 @@ def _by_language(
         error = (
             "" if confidence is None else f", ece {expected_calibration_error(confidence[chosen], right[chosen]):.3f}"
         )
-        print(f"  {name}, {language}: {right[chosen].mean():.4f} of {chosen.sum()}{error}")
+        print(f"  {name}, {language}: {share_with_interval(int(right[chosen].sum()), int(chosen.sum()))}{error}")
+
+
+def questions(file: Path) -> Labelled:
+    """Return the questions of a file of Banking77."""
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    return Labelled([row["text"] for row in rows], [row["category"] for row in rows], [None] * len(rows))
 
 
 def main() -> None:
     """Measure the named parts, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("banking77", "scope", "few", "bitext", "samples")
+    parts = ("banking77", "scope", "few", "bitext", "samples", "search")
     parser.add_argument(
         "part", nargs="*", default=parts, help=f"parts to measure, of {', '.join(parts)}; all by default"
     )
-    wanted = parser.parse_args().part
+    parser.add_argument("--model", default=EmbeddingSettings().model, help="the model, a table of models.toml")
+    given = parser.parse_args()
+    wanted = given.part
     configure("error", json_lines=False)
-    texts = Path(os.environ["MILLRACE_DATA"]) / "text"
-    reading = Reading(StreamSettings())
+    own = StreamSettings(embedding=EmbeddingSettings(model=given.model))
+    reading, texts = Reading(own), Path(os.environ.get("MILLRACE_DATA", "")) / "text"
+    print(f"model {given.model}, fingerprint {reading.fingerprint}")
     if {"banking77", "scope", "few"} & set(wanted):
         both = [load(reading, texts / "banking77" / f"{part}.csv", "text", "category") for part in ("train", "test")]
         for part, report in (("banking77", report_banking77), ("scope", report_scope), ("few", report_few)):
@@ -218,6 +230,9 @@ def main() -> None:
         report_bitext(reading, texts / "bitext_support")
     if "samples" in wanted:
         report_samples(reading)
+        report_search(reading, own, "Our samples", labelled_samples())
+    if "search" in wanted:
+        report_search(reading, own, "Banking77's test questions", questions(texts / "banking77" / "test.csv"))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from openpyxl import Workbook
 
+from benchmarks.memory import own_mib
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import ImportProgress, send
@@ -63,13 +64,7 @@ def measure(path: Path) -> dict[str, float]:
     mapped = match_columns(path, looked.columns, MappingOptions("acme"), source.table.columns is not None).mapped
     progress = ImportProgress()
     send(source, mapped, lambda _: None, progress, lambda _: None)
-    return {"seconds": clock.monotonic_s() - start_s, "rows": progress.counts.sent, "peak_mib": peak_mib()}
-
-
-def peak_mib() -> float:
-    """Return the peak memory of this process; `ru_maxrss` would include that of the process that started it."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
+    return {"seconds": clock.monotonic_s() - start_s, "rows": progress.counts.sent, "peak_mib": own_mib("VmHWM")}
 
 
 def report(count: int) -> None:

@@ -24,7 +24,7 @@ from shared.observers import Observer
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings
-from shared.stream_settings import StreamSettings
+from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
 from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
@@ -77,10 +77,20 @@ def load_text_model(own: StreamSettings) -> TextModel:
     """
     card = model_card(own)
     try:
-        from shared.embedding.text import SentenceModel
+        return _load(card, own.embedding)
     except ImportError as error:
-        raise Fatal(f"model {card.key} needs {error.name}: install millrace[text]") from error
-    return SentenceModel(card, own.embedding.device, own.embedding.micro_batch_tokens)
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{card.extra}]") from error
+
+
+def _load(card: TextCard, embedding: EmbeddingSettings) -> TextModel:
+    """Load the model that the card's backend runs; only the libraries of that backend are imported."""
+    if card.backend == "numpy":
+        from shared.embedding.universal import UniversalModel
+
+        return UniversalModel(card, embedding.device)
+    from shared.embedding.text import SentenceModel
+
+    return SentenceModel(card, embedding.device, embedding.micro_batch_tokens)
 
 
 def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:

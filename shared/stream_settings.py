@@ -49,7 +49,8 @@ class EmbeddingSettings(Part):
     micro_batch_tokens: int = Field(
         default=1_024,
         ge=1,
-        description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU.",
+        description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU; models on numpy "
+        "ignore it.",
     )
 
 

@@ -20,11 +20,17 @@ def check_model(own: StreamSettings) -> Iterator[Finding]:
 
 def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
     """Find the device, and check whether micro-batches are large enough for it."""
-    wanted, tokens = own.embedding.device, own.embedding.micro_batch_tokens
+    wanted, tokens, card = own.embedding.device, own.embedding.micro_batch_tokens, model_card(own)
     try:
+        if card.backend == "numpy":
+            from shared.embedding.universal import check_cpu
+
+            check_cpu(card, wanted)
+            yield Finding("device", "ok", f"cpu, by numpy (configured: {wanted})")
+            return
         from shared.embedding.device import choose_device
     except ImportError as error:
-        yield Finding("device", "wrong", f"{error.name} is not installed", "install millrace[text]")
+        yield Finding("device", "wrong", f"{error.name} is not installed", f"install millrace[{card.extra}]")
         return
     device = choose_device(wanted)
     yield Finding("device", "ok", f"{device} (configured: {wanted})")

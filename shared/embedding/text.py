@@ -14,13 +14,12 @@ from transformers.utils import logging as transformers_logging
 from typing_extensions import override
 
 from shared.embedding.device import choose_device
-from shared.embedding.microbatch import cut_padded, split_windows
+from shared.embedding.microbatch import cut_padded
 from shared.embedding.passes import Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
-from shared.errors import DeviceLost, Fatal
-
-PROBE_TEXT = "Where is my order?"
+from shared.embedding.windows import PROBE_TEXT, Special, Windows
+from shared.errors import DeviceLost
 
 
 class SentenceModel(Model[str]):
@@ -50,10 +49,10 @@ class SentenceModel(Model[str]):
             trust_remote_code=False,
             model_kwargs={"dtype": getattr(torch, card.dtype), "use_safetensors": True},
         ).eval()
-        _check_card(card, self._model)
+        dim, pooling = self._model.get_embedding_dimension(), _pooling_of(self._model)
+        card.check_loaded(dim, pooling, self._model.max_seq_length)
         self._tokenizer: Any = self._model.tokenizer
-        self._prefix, self._suffix = _special_tokens(self._tokenizer)
-        self._window_tokens = card.window_tokens - len(self._prefix) - len(self._suffix)
+        self._special = _special_tokens(self._tokenizer)
 
     @property
     @override
@@ -70,15 +69,8 @@ class SentenceModel(Model[str]):
         """Embed texts: tokenise them, cut them into windows, encode micro-batches, pool the windows of each text."""
         if not texts:
             return Embeddings(np.zeros((0, self.dim), np.float32), (), 0)
-        pieces: list[list[int]] = []
-        owners: list[int] = []
-        for owner, tokens in enumerate(self._tokenise(texts)):
-            for start, end in split_windows(len(tokens), self._window_tokens):
-                pieces.append(self._prefix + tokens[start:end] + self._suffix)
-                owners.append(owner)
-        lengths = [len(piece) for piece in pieces]
-        vectors = self._pool(self._encode(pieces, lengths), np.array(owners), lengths, len(texts))
-        return Embeddings(vectors, tuple(np.bincount(owners, minlength=len(texts)).tolist()), sum(lengths))
+        windows = Windows.of(self._tokenise(texts), self._card.window_tokens, self._special)
+        return windows.pooled(self._encode(windows.pieces, windows.lengths))
 
     @override
     def probe(self) -> None:
@@ -121,32 +113,14 @@ class SentenceModel(Model[str]):
             vectors: Matrix = self._model(features)["sentence_embedding"].float().cpu().numpy()
             return vectors
 
-    def _pool(self, windows: Matrix, owners: np.ndarray[Any, Any], lengths: Sequence[int], texts: int) -> Matrix:
-        """Average the windows of each text, weighted by their tokens, and bring every vector to unit length."""
-        sums = np.zeros((texts, self.dim), np.float32)
-        np.add.at(sums, owners, windows * np.array(lengths, np.float32)[:, None])
-        with np.errstate(invalid="ignore", divide="ignore"):  # the caller checks each vector for NaN and infinity
-            sums /= np.linalg.norm(sums, axis=1, keepdims=True)
-        return sums
 
-
-def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _special_tokens(tokenizer: Any) -> Special:
     """Return the tokens that the tokenizer adds before and after a text, found by tokenising an example."""
     bare: list[int] = tokenizer(PROBE_TEXT, add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer(PROBE_TEXT)["input_ids"]
     start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
-    return whole[:start], whole[start + len(bare) :]
+    return Special(whole[:start], whole[start + len(bare) :])
 
 
-def _check_card(card: TextCard, model: Any) -> None:
-    """Compare the card with the loaded model, and raise `Fatal` if they differ."""
-    pooling = next((getattr(module, "pooling_mode", None) for module in model if hasattr(module, "pooling_mode")), None)
-    found = {"dim": model.get_embedding_dimension(), "window_tokens": model.max_seq_length, "pooling": pooling}
-    stated = {"dim": card.dim, "window_tokens": card.window_tokens, "pooling": card.pooling}
-    for name, value in stated.items():
-        longer = name == "window_tokens" and found[name] is not None and value < found[name]
-        if found[name] != value and not longer:
-            raise Fatal(
-                f"model {card.key}: its card states {name} = {value}, but the loaded model has {found[name]}: "
-                "correct the card, or the files of the model"
-            )
+def _pooling_of(model: Any) -> str | None:
+    return next((module.pooling_mode for module in model if hasattr(module, "pooling_mode")), None)

@@ -1,9 +1,11 @@
-"""Every text model keeps the port's promises: the fake, the packaged MiniLM, and small BERTs with mean and CLS pooling.
+"""Every text model keeps the port's promises: the fake, the packaged ones, and small ones with random weights.
+
+The small ones are BERTs with mean and CLS pooling, and models like those of the rows in docs/multilingual.toml.
 
 What it shows: shape, length and order of vectors, independence of neighbours and micro-batches, splitting of long texts
 against an independent computation, and that a card which does not fit its model is refused.
 A green run does not prove that a vector means anything (`tests/golden` compares MiniLM with earlier results; quality is
-measured elsewhere), nor anything about a GPU, half precision, models with other tokenizers than WordPiece, or speed.
+measured elsewhere), nor anything about a GPU, half precision, or speed.
 """
 
 from pathlib import Path
@@ -17,10 +19,12 @@ from numpy.typing import NDArray
 from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import DeviceLost, Fatal
-from tests.support.models import SMALL_WINDOW, Subject, small_card, subject
+from tests.support.models import PACKAGED, SMALL_WINDOW, Subject, load, small_card, subject
+from tests.support.multilingual import ROWS
 
-NAMES = ["fake", "minilm", "small-mean", "small-cls"]
+NAMES = ["fake", *PACKAGED, "small-mean", "small-cls", *ROWS]
 REAL = NAMES[1:]
+TORCH = [name for name in REAL if name != "use-multilingual-v3"]
 SAME = 0.9999
 
 TEXTS = [
@@ -52,6 +56,7 @@ def tested(request: pytest.FixtureRequest, subjects: dict[str, Subject]) -> Subj
 
 
 on_real_ones = pytest.mark.parametrize("tested", REAL, indirect=True)
+on_torch = pytest.mark.parametrize("tested", TORCH, indirect=True)
 
 
 def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,7 +136,7 @@ def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
     texts = [*TEXTS, LONG, *(f"order {number} is not here" for number in range(60))]
     expected = tested.model.embed(texts)
     for tokens in (1, 50, 300, 100_000):
-        found = SentenceModel(tested.card, "cpu", tokens).embed(texts)
+        found = load(tested.card, tokens).embed(texts)
         assert cosines(found.vectors, expected.vectors).min() > SAME, tokens
         assert (found.windows, found.cost) == (expected.windows, expected.cost)
 
@@ -151,7 +156,7 @@ def failing(model: Any, monkeypatch: pytest.MonkeyPatch, failures: list[Exceptio
     monkeypatch.setattr(model._model, "forward", fail_first)
 
 
-@on_real_ones
+@on_torch
 def test_out_of_memory_makes_passes_smaller_and_changes_no_vector(
     tested: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +168,7 @@ def test_out_of_memory_makes_passes_smaller_and_changes_no_vector(
     assert not failures
 
 
-@on_real_ones
+@on_torch
 def test_a_failed_device_is_lost_and_blames_no_text(tested: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tested.card is not None
     model = SentenceModel(tested.card, "cpu", 1_024)
@@ -205,8 +210,8 @@ def test_a_vector_equals_an_independent_computation(tested: Subject, text: str) 
 @on_real_ones
 def test_a_text_that_just_fits_is_one_window_and_one_more_token_makes_two(tested: Subject) -> None:
     assert tested.card is not None
-    room = tested.card.window_tokens - 2
-    texts = ["order " * room, "order " * (room + 1), "order " * (2 * room), "order " * (2 * room + 1)]
+    room, more = tested.room, tested.card.window_tokens - 2  # the tokens of a prompt are in the first window alone
+    texts = ["order " * tokens for tokens in (room, room + 1, room + more, room + more + 1)]
     assert tested.model.embed(texts).windows == (1, 2, 2, 3)
 
 
@@ -220,8 +225,9 @@ def test_the_end_of_a_long_text_counts(tested: Subject) -> None:
 @on_real_ones
 def test_a_smaller_window_than_the_model_s_is_allowed_and_splits_sooner(tested: Subject) -> None:
     assert tested.card is not None
+    shorter = tested.card.window_tokens - 12
     card = tested.card.model_copy(update={"window_tokens": 12})
-    found = SentenceModel(card, "cpu", 1_024).embed(["order " * 10, "order " * 11])
+    found = load(card).embed(["order " * (tested.room - shorter), "order " * (tested.room - shorter + 1)])
     assert found.windows == (1, 2)
     assert card.fingerprint != tested.card.fingerprint
 
@@ -232,11 +238,10 @@ def test_a_smaller_window_than_the_model_s_is_allowed_and_splits_sooner(tested: 
 @on_real_ones
 def test_a_prompt_is_put_before_every_text(tested: Subject) -> None:
     assert tested.card is not None
-    card = tested.card.model_copy(update={"prompt": "where is "})
-    prompted = SentenceModel(card, "cpu", 1_024)
-    plain = tested.model.embed(["where is my order", "where is "]).vectors
-    assert cosines(prompted.embed(["my order", ""]).vectors, plain).min() > SAME
-    assert prompted.fingerprint != tested.model.fingerprint
+    plain, prompted = (load(tested.card.model_copy(update={"prompt": prompt})) for prompt in ("", "where is "))
+    expected = plain.embed(["where is my order", "where is "]).vectors
+    assert cosines(prompted.embed(["my order", ""]).vectors, expected).min() > SAME
+    assert prompted.fingerprint != plain.fingerprint
 
 
 # --- what is refused ---

@@ -4,7 +4,7 @@ The fingerprint of the policy is left out. The batches, the clock and the model 
 of a half, so that every cosine is exact on every machine. `python -m tests.golden.test_demo_bytes` writes the expected
 digests again, if a change is intended.
 
-A green run does not prove that the real model or the real store behave as before: `tests/golden/test_minilm.py`
+A green run does not prove that the real model or the real store behave as before: `tests/golden/test_text_models.py`
 compares vectors, and the contract suites test the stores.
 """
 

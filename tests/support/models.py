@@ -1,11 +1,11 @@
-"""Text models for the suites: the fake, the packaged MiniLM, and small BERTs with random weights."""
+"""Text models for the suites: the fake, the packaged ones, and small ones with random weights."""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -17,35 +17,23 @@ from shared.embedding.files import files_of
 from shared.embedding.port import TextModel
 from shared.embedding.registry import TextCard, load_text_card
 from shared.embedding.text import SentenceModel
+from shared.embedding.universal import UniversalModel
 from shared.records import Vector
 from shared.text.preparation import Preparation
 from tests.support.fakes import FakeModel
+from tests.support.multilingual import ROWS, multilingual_card
+from tests.support.universal import UniversalReference
+from tests.support.words import CHARACTERS, WORDS
 
 Pooling = Literal["mean", "cls"]
 SMALL_DIM, SMALL_WINDOW = 32, 24
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!'éüßñ"
-WORDS = (
-    "where",
-    "is",
-    "my",
-    "order",
-    "parcel",
-    "the",
-    "not",
-    "arrived",
-    "refund",
-    "please",
-    "bonjour",
-    "je",
-    "ne",
-    "money",
-)
+PACKAGED = ("minilm-l6-v2", "use-multilingual-v3")
 
 
 def small_card(folder: Path, pooling: Pooling) -> TextCard:
     """Create a BERT of two layers with weights drawn from a fixed seed, and return its card."""
     folder.mkdir(parents=True)
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{each}" for each in LETTERS), *WORDS]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS, *(f"##{each}" for each in CHARACTERS), *WORDS]
     sizes: dict[str, Any] = {"hidden_size": SMALL_DIM, "intermediate_size": 64, "max_position_embeddings": 64}
     sizes |= {"num_hidden_layers": 2, "num_attention_heads": 4}
     # With weights as small as usual all texts would have nearly the same vector, and comparisons would show nothing.
@@ -89,10 +77,28 @@ class Subject:
     def reference(self) -> "Reference":
         """The same weights without Millrace's code."""
         assert self.card is not None
-        return Reference(self.card)
+        return UniversalReference(self.card) if self.card.backend == "numpy" else TorchReference(self.card)
+
+    @property
+    def room(self) -> int:
+        """The number of tokens of a text that fill one window, without the special tokens and those of the prompt."""
+        assert self.card is not None
+        return self.card.window_tokens - 2 - len(self.reference.tokens(""))
 
 
-class Reference:
+class Reference(Protocol):
+    """An independent computation of a model's vectors."""
+
+    def tokens(self, text: str) -> list[int]:
+        """Return a text's tokens without special ones, those of the prompt first."""
+        ...
+
+    def embed(self, text: str) -> tuple[Vector, int]:
+        """Return a text's vector and the number of its windows."""
+        ...
+
+
+class TorchReference:
     """A card's transformer run one window at a time, pooled and averaged by formulas written out here."""
 
     def __init__(self, card: TextCard) -> None:
@@ -101,8 +107,9 @@ class Reference:
         self._transformer: Any = AutoModel.from_pretrained(card.folder, local_files_only=True).eval()
 
     def tokens(self, text: str) -> list[int]:
-        """Return a text's tokens without special ones."""
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        """Return a text's tokens without special ones, those of the prompt first."""
+        whole = self._card.prompt + text
+        ids: list[int] = self._tokenizer(whole, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
     def embed(self, text: str) -> tuple[Vector, int]:
@@ -123,10 +130,21 @@ class Reference:
         return np.asarray(pooled / np.linalg.norm(pooled))
 
 
-def subject(name: str, folder: Path, micro_batch_tokens: int = 1_024) -> Subject:
-    """Load a model to test by name."""
+def load(card: TextCard, micro_batch_tokens: int = 1_024) -> TextModel:
+    """Load a card's model on the CPU."""
+    if card.backend == "numpy":
+        return UniversalModel(card, "cpu")
+    return SentenceModel(card, "cpu", micro_batch_tokens)
+
+
+def subject(name: str, folder: Path) -> Subject:
+    """Load a model to test by name: a packaged model, a row of docs/multilingual.toml, or a small BERT."""
     if name == "fake":
         return Subject(name, FakeModel())
-    pooling: Pooling = "cls" if name == "small-cls" else "mean"
-    card = load_text_card("minilm-l6-v2") if name == "minilm" else small_card(folder, pooling)
-    return Subject(name, SentenceModel(card, "cpu", micro_batch_tokens), card)
+    if name in ROWS:
+        card = multilingual_card(name, folder)
+    elif name in PACKAGED:
+        card = load_text_card(name)
+    else:
+        card = small_card(folder, "cls" if name == "small-cls" else "mean")
+    return Subject(name, load(card), card)

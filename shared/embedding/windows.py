@@ -1,0 +1,81 @@
+"""Texts of any length as windows of tokens: cut before the forward passes, pooled after them.
+
+This module knows tokens and vectors, but no model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.embedding.microbatch import split_windows
+from shared.embedding.port import Embeddings, Matrix
+
+PROBE_TEXT = "Where is my order?"
+"""A harmless text, which every model can embed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """The tokens that a model expects before and after every window."""
+
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The windows of a sequence of texts, in order.
+
+    Attributes:
+        pieces: The tokens of each window, with the special tokens.
+        owners: The position of each window's text, shape (number of windows,).
+        texts: The number of texts.
+    """
+
+    pieces: Sequence[list[int]]
+    owners: NDArray[np.intp]
+    texts: int
+
+    @classmethod
+    def of(cls, texts: Sequence[list[int]], window_tokens: int, special: Special) -> "Windows":
+        """Cut the tokens of each text into windows.
+
+        Args:
+            texts: The tokens of each text, without special tokens.
+            window_tokens: The longest window, with its special tokens.
+            special: The tokens that every window gets.
+        """
+        room = window_tokens - len(special.before) - len(special.after)
+        pieces: list[list[int]] = []
+        owners: list[int] = []
+        for owner, tokens in enumerate(texts):
+            for start, end in split_windows(len(tokens), room):
+                pieces.append([*special.before, *tokens[start:end], *special.after])
+                owners.append(owner)
+        return cls(pieces, np.array(owners, np.intp), len(texts))
+
+    @property
+    def lengths(self) -> list[int]:
+        """The number of tokens of each window, with the special tokens."""
+        return [len(piece) for piece in self.pieces]
+
+    def pooled(self, vectors: Matrix) -> Embeddings:
+        """Return one vector per text: the mean of its windows' unit vectors, weighted by their tokens.
+
+        Args:
+            vectors: A vector of any length for each window, shape (number of windows, dim); a text's vector has NaN if
+                one of its windows has NaN or is zero.
+        """
+        lengths = self.lengths
+        sums = np.zeros((self.texts, vectors.shape[1]), np.float32)
+        np.add.at(sums, self.owners, _unit(vectors) * np.array(lengths, np.float32)[:, None])
+        windows = np.bincount(self.owners, minlength=self.texts)
+        return Embeddings(_unit(sums), tuple(windows.tolist()), sum(lengths))
+
+
+def _unit(vectors: Matrix) -> Matrix:
+    with np.errstate(invalid="ignore", divide="ignore"):  # the caller checks each vector for NaN and infinity
+        scaled: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return scaled
