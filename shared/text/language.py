@@ -70,6 +70,11 @@ def known_language(detected: str | None, hint: str | None) -> str | None:
     return ONE_LANGUAGE.get(primary, primary)
 
 
+def differ(one: str | None, other: str | None) -> bool:
+    """Return whether two languages are known and differ."""
+    return one is not None and other is not None and one != other
+
+
 def _is_code(line: str) -> bool:
     tokens = line.split()
     characters = sum(map(len, tokens))
