@@ -5,7 +5,18 @@ The quick run is for a first look or for CI.
 
 import argparse
 
-from benchmarks import cache, importing, masking, masking_rates, models, quoted_history, retrieval, stages, throughput
+from benchmarks import (
+    cache,
+    importing,
+    languages,
+    masking,
+    masking_rates,
+    models,
+    quoted_history,
+    retrieval,
+    stages,
+    throughput,
+)
 from shared.logs import configure
 
 
@@ -17,6 +28,7 @@ def main() -> None:
     configure("error", json_lines=False)
     masking.report(texts_wanted=1_024 if quick else 8_192, rounds=3 if quick else 9)
     masking_rates.report()
+    languages.report(rounds=3 if quick else 9)
     if not quick:
         quoted_history.report()
     importing.report(count=5_000 if quick else 50_000)

@@ -15,6 +15,7 @@ from shared.errors import Fatal
 from shared.search.similar import Found, Question, SimilarSearch
 from shared.settings import variable
 from shared.stream_settings import SearchSettings
+from shared.text.language import detect_language
 from shared.vectorstore.port import Collection
 
 TENANTS_NAMED = 5
@@ -26,12 +27,13 @@ def searching(stream: Stream[Any, Any], collection: Collection, settings: Search
 
 
 def ask(search: SimilarSearch, model: TextModel, tenant_id: str, text: str) -> Found:
-    """Return the tickets similar to a prepared text, with the current time as the time of the question.
+    """Return the tickets similar to a prepared text, with its detected language and the current time.
 
     Raises:
         Unavailable: the store cannot be read.
     """
-    [found] = search.find([Question(tenant_id, text, model.embed([text]).vectors[0], SystemClock().now())])
+    vector, language = model.embed([text]).vectors[0], detect_language(text)
+    [found] = search.find([Question(tenant_id, text, vector, SystemClock().now(), language=language)])
     return found
 
 
@@ -109,8 +111,11 @@ def _parts(ticket: SimilarTicket) -> str:
     parts = ticket.parts
     rated = "unrated" if ticket.satisfaction is None else f"rated {ticket.satisfaction}"
     shared = f"; shares {escape(', '.join(ticket.shared_terms))}" if ticket.shared_terms else ""
+    language = f" * {parts.language:.2f}" if ticket.other_language else ""
+    marked = f", in another language ({escape(ticket.language or '')})" if ticket.other_language else ""
     return (
-        f"({parts.dense:.3f} + {parts.lexical:.3f}) * {parts.decay:.2f}; {ticket.occurred_at:%Y-%m-%d}, {rated}{shared}"
+        f"({parts.dense:.3f} + {parts.lexical:.3f}) * {parts.decay:.2f}{language}; "
+        f"{ticket.occurred_at:%Y-%m-%d}, {rated}{marked}{shared}"
     )
 
 

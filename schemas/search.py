@@ -6,7 +6,7 @@ from schemas.base import Frozen, SourceId, UtcDatetime
 
 
 class ScoreParts(Frozen):
-    """The parts of a score: score = (dense + lexical) * decay."""
+    """The parts of a score: score = (dense + lexical) * decay * language."""
 
     dense: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
     bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0 if they share none.")
@@ -14,6 +14,9 @@ class ScoreParts(Frozen):
         ge=0, description="Contribution of the shared terms: weight * bm25 / sqrt(max(number of query terms, 8))."
     )
     decay: float = Field(ge=0, le=1, description="Factor for the age of the hit at the time of the query ticket.")
+    language: float = Field(
+        default=1.0, ge=0, le=1, description="Factor for a hit in another language than the query ticket; else 1."
+    )
 
 
 class SimilarTicket(Frozen):
@@ -32,6 +35,13 @@ class SimilarTicket(Frozen):
         default=None,
         description="The customer's rating; null if the ticket was not rated. Unrated tickets are offered only "
         "if the settings allow it.",
+    )
+    language: str | None = Field(
+        default=None, description="Primary BCP 47 subtag of the hit's language; null if it is not known."
+    )
+    other_language: bool = Field(
+        default=False,
+        description="Whether the hit is in another language than the query ticket; false if either is not known.",
     )
     occurred_at: UtcDatetime
 

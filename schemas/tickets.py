@@ -108,7 +108,12 @@ class TicketContent(Frozen):
         default=None,
         description="The embedded part of the body, if a quotation or a signature was left out; otherwise null.",
     )
-    language: str | None
+    language: str | None = Field(description="The source's hint, as it was sent.")
+    detected_language: str | None = Field(
+        default=None,
+        description="Primary BCP 47 subtag of the language that subject and body are written in; null if it is "
+        "uncertain, or if an earlier version of Millrace wrote the point.",
+    )
     channel: Channel | None
     customer_id: SourceId | None
     priority: Priority
@@ -118,6 +123,10 @@ class TicketContent(Frozen):
         default=None,
         description="The part of the resolution that was embedded; null if all of it was. Suggested replies quote "
         "this part.",
+    )
+    resolution_language: str | None = Field(
+        default=None,
+        description="Primary BCP 47 subtag of the language that the resolution is written in; null if it is uncertain.",
     )
     satisfaction: Rating | None
     label: str | None = Field(description="The agent's label, which the vote of neighbours counts.")
@@ -154,6 +163,11 @@ class TicketRouted(Frozen):
     ticket_id: SourceId
     event_version: EventVersion
     occurred_at: UtcDatetime
+    language: str | None = Field(
+        default=None,
+        description="Primary BCP 47 subtag of the ticket's language: the detected one or, if the text leaves it "
+        "uncertain, that of the source's hint.",
+    )
     decision: Decision
     similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
     similar_left_out: SimilarLeftOut | None = Field(

@@ -92,6 +92,12 @@ class SearchSettings(Part):
     age_floor: float = Field(
         default=0.9, ge=0, le=1, description="Share of its score that a very old hit keeps; 1 switches ageing off."
     )
+    other_language_penalty: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of its score that a hit in another language than the ticket loses; 0 ranks all languages alike.",
+    )
     min_satisfaction: int = Field(
         default=4, ge=1, le=5, description="Lowest rating with which a solved ticket is offered."
     )

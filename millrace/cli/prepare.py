@@ -14,6 +14,7 @@ from millrace.resources import model_card
 from millrace.streams import DEFAULT
 from schemas.base import TEXT_LIMIT_CHARS
 from shared.errors import Fatal
+from shared.text.language import detect_language
 from shared.text.preparation import Prepared, Preparer
 
 STANDARD_INPUT = "-"
@@ -28,7 +29,7 @@ def prepare(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Show how a message is prepared: what is kept, what is embedded, what is left out and why, and what is masked.
+    """Show how a message is prepared: what is kept, embedded, left out (and why) and masked; and its language.
 
     The message is prepared like the body of a ticket, with the settings of the configured model. The part "kept" is
     stored and shown to agents; the part "embedded" is what the model and the routing head read. The command needs no
@@ -36,11 +37,13 @@ def prepare(
     """
     quiet()
     text = _read(file, "standard input" if file == STANDARD_INPUT else file)
-    prepared = Preparer(model_card(load_stream_settings(DEFAULT)).preparation).message(text, subject)
+    preparer = Preparer(model_card(load_stream_settings(DEFAULT)).preparation)
+    prepared = preparer.message(text, subject)
+    language = detect_language(preparer.embedded(subject, text))
     if json:
-        typer.echo(jsonlib.dumps(_as_dict(prepared), ensure_ascii=False))
+        typer.echo(jsonlib.dumps(_as_dict(prepared, language), ensure_ascii=False))
     else:
-        _print(Console(highlight=False, soft_wrap=True), prepared)
+        _print(Console(highlight=False, soft_wrap=True), prepared, language)
 
 
 def _read(file: str, name: str) -> str:
@@ -71,13 +74,14 @@ def _read(file: str, name: str) -> str:
     return text
 
 
-def _as_dict(prepared: Prepared) -> dict[str, object]:
+def _as_dict(prepared: Prepared, language: str | None) -> dict[str, object]:
     pieces = [{"reason": piece.reason, "text": piece.text} for piece in prepared.cut]
     masked = {mask.strip("[]"): count for mask, count in prepared.masked.items()}
-    return {"kept": prepared.kept, "embedded": prepared.embedded, "cut": pieces, "masked": masked}
+    texts = {"kept": prepared.kept, "embedded": prepared.embedded}
+    return {**texts, "cut": pieces, "masked": masked, "language": language}
 
 
-def _print(console: Console, prepared: Prepared) -> None:
+def _print(console: Console, prepared: Prepared, language: str | None) -> None:
     def section(title: str, text: str) -> None:
         console.print(f"[bold]{title}[/bold]")
         console.print(f"{escape(text)}\n")
@@ -87,4 +91,5 @@ def _print(console: Console, prepared: Prepared) -> None:
     for piece in prepared.cut:
         section(f"cut: {piece.reason}", piece.text)
     counts = ", ".join(f"{mask.strip('[]')} {count}" for mask, count in sorted(prepared.masked.items()))
-    console.print(f"[bold]masked[/bold]\n{counts or 'nothing'}")
+    console.print(f"[bold]masked[/bold]\n{counts or 'nothing'}\n")
+    console.print(f"[bold]language[/bold]\n{language or 'uncertain'}")

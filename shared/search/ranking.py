@@ -3,7 +3,7 @@
 `docs/decisions/0009-hybrid-ranking.md` explains why the sum has this form.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,11 +11,12 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shared.text.language import differ, known_language
 from shared.vectorstore.port import Candidate
 
 DAY = timedelta(days=1)
 LEAST_TERMS = 8
-RANKED_FIELDS = ("occurred_at", "text_digest")
+RANKED_FIELDS = ("occurred_at", "text_digest", "language", "detected_language")
 """The payload fields that ranking needs."""
 
 
@@ -27,11 +28,13 @@ class Ranking:
         bm25_weight: Amount added to the cosine for each unit of BM25 / sqrt(number of query terms); see `lexical`.
         half_life_days: Age in days at which half of the part of a score above `age_floor` is lost.
         age_floor: Share of its score that an infinitely old hit keeps, 0 to 1.
+        other_language_penalty: Share of its score that a hit in another language than the query loses, 0 to 1.
     """
 
     bm25_weight: float
     half_life_days: float
     age_floor: float
+    other_language_penalty: float = 0.0
 
     def decay(self, age_days: ArrayLike) -> NDArray[np.float64]:
         """Return the share of the score that a hit keeps at each age: 1 up to age 0, and never below the floor."""
@@ -48,21 +51,24 @@ class Asked:
         occurred_at: Time of the query's event; the age of a hit is counted from it, so that a replay gives the same
             ranking.
         itself: Id of the query ticket's own point, which must not be a hit; None if it has no point.
+        language: The query's language, a primary BCP 47 subtag; None if it is not known.
     """
 
     terms: int
     occurred_at: datetime
     itself: UUID | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit with its score and the parts of the score: score = (dense + lexical) * decay."""
+    """A hit with its score and the parts of the score: score = (dense + lexical) * decay * language."""
 
     candidate: Candidate
     lexical: float
     decay: float
     score: float
+    language: float = 1.0
 
 
 def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) -> NDArray[np.float64]:
@@ -91,7 +97,10 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
     bm25 = np.array([[candidate.bm25 for candidate, _ in tickets]], np.float64)
     added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0]
     decay = ranking.decay([(asked.occurred_at - datetime.fromisoformat(when)) / DAY for _, when in tickets])
-    scores = ((dense + added) * decay).tolist()
+    language = _language_factors(
+        [candidate for candidate, _ in tickets], asked.language, ranking.other_language_penalty
+    )
+    scores = ((dense + added) * decay * language).tolist()
     found: dict[object, Ranked] = {}
     for at in sorted(range(len(tickets)), key=lambda at: (-scores[at], tickets[at][0].id)):
         if len(found) == limit:
@@ -99,5 +108,20 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
         candidate = tickets[at][0]
         digest = candidate.payload.get("text_digest")
         if digest not in found and candidate.id != asked.itself:
-            found[digest] = Ranked(candidate, float(added[at]), float(decay[at]), scores[at])
+            found[digest] = Ranked(candidate, float(added[at]), float(decay[at]), scores[at], float(language[at]))
     return list(found.values())
+
+
+def _language_factors(candidates: Sequence[Candidate], asked: str | None, penalty: float) -> NDArray[np.float64]:
+    factors = np.ones(len(candidates), np.float64)
+    if asked is not None and penalty:
+        others = [differ(_language_of(candidate.payload), asked) for candidate in candidates]
+        factors[np.array(others, np.bool_)] -= penalty
+    return factors
+
+
+def _language_of(payload: Mapping[str, object]) -> str | None:
+    detected, hint = payload.get("detected_language"), payload.get("language")
+    if isinstance(detected, str):
+        return detected
+    return known_language(None, hint) if isinstance(hint, str) else None

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.base import Frozen, SourceId, UtcDatetime
 from schemas.points import IsOurs
+from shared.text.language import known_language
 from shared.vectorstore.port import Candidate
 
 
@@ -32,6 +33,19 @@ class ShownTicket(Frozen):
     resolution_embedded: str | None = None
     satisfaction: Annotated[int, Field(ge=1, le=5)] | None
     occurred_at: UtcDatetime
+    language: str | None = Field(default=None, description="The source's hint.")
+    detected_language: str | None = None
+    resolution_language: str | None = None
+
+    @property
+    def known_language(self) -> str | None:
+        """The ticket's language: the detected one, or else that of the hint."""
+        return known_language(self.detected_language, self.language)
+
+    @property
+    def answer_language(self) -> str | None:
+        """The language of the resolution; if it was not detected, that of the ticket."""
+        return self.resolution_language or self.known_language
 
     @property
     def embedded_text(self) -> str:

@@ -18,6 +18,7 @@ from shared.search.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
 from shared.search.reply import Resolution, suggest
 from shared.search.shown import SHOWN_FIELDS, ShownTicket, is_rankable, read_shown
 from shared.stream_settings import SearchSettings
+from shared.text.language import differ
 from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
 from shared.vectorstore.widening import ask_for_ours
@@ -49,6 +50,8 @@ class Question:
         vector: Its vector, shape (dim,), unit length.
         occurred_at: Time of the question; the age of a hit is counted from it.
         itself: Id of the asking ticket's own point; None if it has no point.
+        language: Language of the text, a primary BCP 47 subtag: hits in another language are marked, rank lower and are
+            not quoted. None if it is not known.
     """
 
     tenant_id: str
@@ -56,6 +59,7 @@ class Question:
     vector: Vector
     occurred_at: datetime
     itself: UUID | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,9 @@ class SimilarSearch:
         self._clock = clock or SystemClock()
         self._solved: dict[str, tuple[float, SolvedTickets | None]] = {}
         self._terms = Terms()
-        self._ranking = Ranking(settings.bm25_weight, settings.half_life_days, settings.age_floor)
+        self._ranking = Ranking(
+            settings.bm25_weight, settings.half_life_days, settings.age_floor, settings.other_language_penalty
+        )
 
     def stored_terms(self, text: str) -> SparseVector:
         """Return the terms that a text can be found by; they are stored beside its vector."""
@@ -177,7 +183,7 @@ class SimilarSearch:
         return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR)
 
     def _rank(self, question: Question, query: HybridQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
-        asked = Asked(query.terms.indices.size, question.occurred_at, question.itself)
+        asked = Asked(query.terms.indices.size, question.occurred_at, question.itself, question.language)
         return rank(candidates, asked, self._ranking, self._settings.limit)
 
     def _show(
@@ -192,11 +198,16 @@ class SimilarSearch:
                 return None
             shown.append(ticket)
         shared = self._terms.shared(question.text, [ticket.embedded_text for ticket in shown])
-        similar = tuple(map(_similar_ticket, hits, shown, shared))
+        similar = tuple(
+            _similar_ticket(hit, ticket, terms, question)
+            for hit, ticket, terms in zip(hits, shown, shared, strict=True)
+        )
         quotable = [
             Resolution(ticket.ticket_id, ticket.embedded_resolution, each.score)
             for ticket, each in zip(shown, similar, strict=True)
-            if ticket.resolution and each.parts.dense >= self._settings.reply_at
+            if ticket.resolution
+            and each.parts.dense >= self._settings.reply_at
+            and not differ(ticket.answer_language, question.language)
         ]
         return Found(similar, suggest(quotable))
 
@@ -204,7 +215,7 @@ class SimilarSearch:
         return is_rankable(candidate) and read_shown(candidate.id, candidate.payload, self._is_ours) is not None
 
 
-def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) -> SimilarTicket:
+def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...], question: Question) -> SimilarTicket:
     candidate = hit.candidate
     return SimilarTicket(
         ticket_id=ticket.ticket_id,
@@ -214,11 +225,14 @@ def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) ->
             bm25=max(0.0, candidate.bm25),
             lexical=max(0.0, hit.lexical),
             decay=hit.decay,
+            language=hit.language,
         ),
         shared_terms=terms[:SHOWN_TERMS],
         label=ticket.label,
         subject=ticket.subject,
         resolution=ticket.resolution,
         satisfaction=ticket.satisfaction,
+        language=ticket.known_language,
+        other_language=differ(ticket.known_language, question.language),
         occurred_at=ticket.occurred_at,
     )

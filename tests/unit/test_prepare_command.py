@@ -29,6 +29,7 @@ def test_json_has_both_texts_and_the_cut_and_masked_parts(tmp_path: Path) -> Non
         "embedded": "My lamp broke, call [phone].",
         "cut": [{"reason": "quotation", "text": KEPT.partition("\n\n")[2]}],
         "masked": {"mail": 1, "phone": 1},
+        "language": "en",
     }
 
 

@@ -26,7 +26,14 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
         Unavailable: the store cannot be read.
     """
     questions = [
-        Question(item.event.tenant_id, item.text, item.text_vector, item.event.occurred_at, item.point_id)
+        Question(
+            item.event.tenant_id,
+            item.text,
+            item.text_vector,
+            item.event.occurred_at,
+            item.point_id,
+            language=item.language,
+        )
         for item in items
     ]
     for item, found in zip(items, search.find(questions), strict=True):

@@ -11,6 +11,7 @@ from schemas.tickets import TicketDeleted, TicketSnapshot
 from shared.engine.snapshots import Item
 from shared.records import Record, Vector
 from shared.text.customers import CustomerIds
+from shared.text.language import detect_language, known_language
 from shared.text.preparation import Prepared, Preparer, joined
 
 TEXT, RESOLUTION = "text", "resolution"
@@ -29,10 +30,14 @@ class TicketItem(Item[TicketSnapshot | TicketDeleted]):
     Attributes:
         body: The body as it is stored and as it is embedded.
         resolution: The resolution in the same two forms; None if the ticket has none.
+        detected_language: Language of the text; None if it is uncertain.
+        resolution_language: Language of the resolution; None if it is uncertain, or if the ticket has none.
     """
 
     body: Prepared = NOTHING
     resolution: Prepared | None = None
+    detected_language: str | None = None
+    resolution_language: str | None = None
     similar: tuple[SimilarTicket, ...] = ()
     similar_left_out: SimilarLeftOut | None = None
     suggested_reply: SuggestedReply | None = None
@@ -43,13 +48,19 @@ class TicketItem(Item[TicketSnapshot | TicketDeleted]):
         return str(self.inputs.get(TEXT, ""))
 
     @property
+    def language(self) -> str | None:
+        """The ticket's language: the detected one, or else that of the source's hint."""
+        hint = self.event.language if isinstance(self.event, TicketSnapshot) else None
+        return known_language(self.detected_language, hint)
+
+    @property
     def text_vector(self) -> Vector:
         """The vector of the text; every item that is decided has it."""
         return self.embedded[TEXT].vector
 
 
 def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> None:
-    """Prepare the texts of a snapshot, and replace the item's event by the prepared one."""
+    """Prepare the texts of a snapshot, detect their languages, and replace the item's event by the prepared one."""
     event = item.event
     if isinstance(event, TicketDeleted):
         return
@@ -57,8 +68,10 @@ def prepare(item: TicketItem, preparer: Preparer, customers: CustomerIds) -> Non
     item.resolution = None if event.resolution is None else preparer.message(event.resolution)
     item.event = prepared = _prepared_event(item, event, preparer, customers)
     item.inputs = {TEXT: joined(prepared.subject, item.body.embedded)}
+    item.detected_language = detect_language(item.text)
     if item.resolution is not None:
         item.inputs[RESOLUTION] = item.resolution.embedded
+        item.resolution_language = detect_language(item.resolution.embedded)
 
 
 def _prepared_event(

@@ -22,6 +22,7 @@ from shared.engine.stream import Content, Input, Resources, Stages, Stream
 from shared.routing.decider import Decider
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
+from shared.text.language import detect_language
 from shared.text.preparation import Prepared, Preparer
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import decide, find_similar
@@ -42,7 +43,12 @@ class TicketStages(Stages[TicketItem]):
 
     @classmethod
     def of(cls, resources: Resources) -> "TicketStages":
-        """Create the stages of a worker."""
+        """Create the stages of a worker.
+
+        Raises:
+            Fatal: the model that detects languages cannot be read.
+        """
+        detect_language("")  # this reads the model, so that the first batch need not
         return cls(
             preparer=Preparer(resources.preparation),
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
@@ -73,6 +79,8 @@ class TicketStages(Stages[TicketItem]):
                     "resolution", "satisfaction",
                 }
             ),
+            detected_language=item.detected_language,
+            resolution_language=item.resolution_language,
             body_embedded=_if_different(item.body),
             resolution_embedded=None if item.resolution is None else _if_different(item.resolution),
             label=event.agent_label,
@@ -91,6 +99,7 @@ class TicketStages(Stages[TicketItem]):
             ticket_id=event.ticket_id,
             event_version=event.event_version,
             occurred_at=item.occurred_at,
+            language=item.language,
             decision=item.decision,
             similar=item.similar,
             similar_left_out=item.similar_left_out,
