@@ -8,7 +8,7 @@ import argparse
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +33,8 @@ from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.port import Hit
 
 SEEDS = range(5)
-FEW = 10
+FEW = (10, 5)
+FEWEST = 3
 IN_SCOPE = 60
 NEIGHBOURS = 10
 
@@ -132,17 +133,44 @@ def report_scope(train_part: Texts, test_part: Texts) -> None:
 
 
 def report_few(train_part: Texts, test_part: Texts) -> None:
-    """Ten texts per label."""
-    print(f"\nFew labels: {FEW} texts per label, seeds {list(SEEDS)}")
+    """Ten and five texts per label."""
+    for count in FEW:
+        print(f"\nFew labels: {count} texts per label, seeds {list(SEEDS)}; mean (lowest-highest)")
+        _over_seeds(lambda seed, count=count: drawn_from(train_part, lambda _: count, seed), test_part)
+
+
+def report_uneven(train_part: Texts, test_part: Texts) -> None:
+    """Labels of very different sizes: from all texts of the largest label to three, in random order."""
+    labels, sizes = np.unique(train_part.labels, return_counts=True)
+    counts = np.geomspace(sizes.max(), FEWEST, len(labels)).round().astype(int)
+    print(f"\nUneven labels: {counts[0]} to {counts[-1]} texts, seeds {list(SEEDS)}; mean (lowest-highest)")
+
+    def uneven(seed: int) -> Texts:
+        order = np.random.default_rng(seed).permutation(len(labels))
+        wanted = dict(zip(labels[order].tolist(), counts.tolist(), strict=True))
+        return drawn_from(train_part, lambda label: wanted[label], seed)
+
+    _over_seeds(uneven, test_part)
+
+
+def drawn_from(texts: Texts, count: Callable[[str], int], seed: int) -> Texts:
+    """Return a number of random texts of each label, or all if a label has fewer."""
+    drawn, labels = np.random.default_rng(seed), np.array(texts.labels)
+    rows = [drawn.permutation(np.flatnonzero(labels == name))[: count(name)] for name in sorted(set(texts.labels))]
+    return texts.where(np.concatenate(rows))
+
+
+def _over_seeds(draw: Callable[[int], Texts], test_part: Texts) -> None:
     seen: dict[str, list[float]] = {}
-    labels = np.array(train_part.labels)
     for seed in SEEDS:
-        drawn = np.random.default_rng(seed)
-        rows = [drawn.choice(np.flatnonzero(labels == name), FEW, replace=False) for name in sorted(set(labels))]
-        few = train_part.where(np.concatenate(rows))
+        few = draw(seed)
         figures = measured(trained_on(few), test_part)
-        reported = {"head": figures.accuracy, "head's calibration error": figures.ece} | parts_alone(few, test_part)
-        for name, value in reported.items():
+        reported = {
+            "head": figures.accuracy,
+            "head's macro F1": figures.macro_f1,
+            "head's calibration error": figures.ece,
+        }
+        for name, value in (reported | parts_alone(few, test_part)).items():
             seen.setdefault(name, []).append(value)
     for name, values in seen.items():
         print(f"  {name:<26} {mean(values):.4f} ({min(values):.4f}-{max(values):.4f})")
@@ -210,7 +238,7 @@ def questions(file: Path) -> Labelled:
 def main() -> None:
     """Measure the named parts, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("banking77", "scope", "few", "bitext", "samples", "search")
+    parts = ("banking77", "scope", "few", "uneven", "bitext", "samples", "search")
     parser.add_argument(
         "part", nargs="*", default=parts, help=f"parts to measure, of {', '.join(parts)}; all by default"
     )
@@ -221,9 +249,14 @@ def main() -> None:
     own = StreamSettings(embedding=EmbeddingSettings(model=given.model))
     reading, texts = Reading(own), Path(os.environ.get("MILLRACE_DATA", "")) / "text"
     print(f"model {given.model}, fingerprint {reading.fingerprint}")
-    if {"banking77", "scope", "few"} & set(wanted):
+    if {"banking77", "scope", "few", "uneven"} & set(wanted):
         both = [load(reading, texts / "banking77" / f"{part}.csv", "text", "category") for part in ("train", "test")]
-        for part, report in (("banking77", report_banking77), ("scope", report_scope), ("few", report_few)):
+        for part, report in (
+            ("banking77", report_banking77),
+            ("scope", report_scope),
+            ("few", report_few),
+            ("uneven", report_uneven),
+        ):
             if part in wanted:
                 report(*both)
     if "bitext" in wanted:

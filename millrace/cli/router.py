@@ -124,7 +124,12 @@ def show(
         typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
         return
     recipe, held_out = facts["recipe"], facts["held_out"]
-    parts = f"blend, {recipe['weight']:.1f} vectors" if recipe["kind"] == "blend" else "vectors and terms jointly"
+    parts = {
+        "blend": f"blend: weight {recipe['weight']:.1f} for vectors, the rest for terms",
+        "joint": "support vector machines on vectors and terms side by side",
+        "logistic": "logistic regression on vectors and terms side by side",
+    }[recipe["kind"]]
+    parts += ", with class weights" if recipe["class_weights"] else ""
     rows = {
         "fingerprint": facts["fingerprint"],
         "model": f"{facts['model']} (the head works only with vectors of this model)",
@@ -185,6 +190,8 @@ def _report(outcome: "TrainingResult", skipped: int, out: Path) -> None:
     thresholds = facts["thresholds"]
     typer.echo(f"thresholds: auto_at {thresholds['auto_at']:.3f}, review_at {thresholds['review_at']:.3f}")
     worst = [(str(p["count"]), f"{p['label']} mistaken for {p['taken_for']}") for p in facts["confused"][:LISTED]]
+    if facts["near_duplicates"]:
+        typer.echo(f"nearly identical to another text of their label, so held out together: {facts['near_duplicates']}")
     _table("most often confused on held-out texts", ("texts", "labels"), worst)
     typer.echo(f"wrote head {outcome.head.fingerprint} to {out} and a proposed policy to {outcome.policy}")
     if outcome.policy.name != POLICY_FILE:
@@ -199,6 +206,10 @@ def _figures(held_out: dict[str, Any]) -> str:
 
 
 def _warn(outcome: "TrainingResult") -> None:
+    if outcome.outside == 0:
+        sys.stderr.write(
+            "warning: no row has the out-of-scope label, so the scope score is learned by leaving labels out\n"
+        )
     if outcome.contested:
         sys.stderr.write(f"warning: texts that occur under more than one label: {outcome.contested}\n")
     _warn_of(dict(outcome.head.facts))

@@ -36,6 +36,7 @@ class TrainingResult:
         examples: The examples that the head was trained on.
         repeated: Number of rows that were left out because they repeat a text and label or have no text to embed.
         contested: Number of texts that occur under more than one label.
+        outside: Number of texts with the out-of-scope label; None if no such label was named.
     """
 
     head: Head
@@ -44,6 +45,7 @@ class TrainingResult:
     examples: Examples
     repeated: int
     contested: int
+    outside: int | None
 
 
 def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, folder: Path) -> TrainingResult:
@@ -64,8 +66,6 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     pairs = list(dict.fromkeys(pair for pair in zip(prepared, file.labels, strict=True) if pair[0]))
     inside = [pair for pair in pairs if pair[1] != outside_label]
     outside = [pair for pair in pairs if pair[1] == outside_label]
-    if outside_label is not None and not outside:
-        raise Fatal(f"no row has the out-of-scope label {outside_label}: check --out-of-scope-label")
     vectors = reading.embed([text for text, _ in inside + outside])
     examples = Examples.of([text for text, _ in inside], [label for _, label in inside], vectors[: len(inside)])
     unlabelled = None
@@ -77,7 +77,15 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
     contested = sum(labels > 1 for labels in Counter(text for text, _ in inside).values())
-    return TrainingResult(head, policy, trained, examples, len(file.texts) - len(pairs), contested)
+    return TrainingResult(
+        head=head,
+        policy=policy,
+        trained=trained,
+        examples=examples,
+        repeated=len(file.texts) - len(pairs),
+        contested=contested,
+        outside=None if outside_label is None else len(outside),
+    )
 
 
 def evaluate_head(

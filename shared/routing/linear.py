@@ -27,6 +27,8 @@ DENSE_C = 10.0
 SPARSE_C = 1.0
 JOINT_DENSE_SCALE = 1.5
 JOINT_C = 0.5
+LOGISTIC_DENSE_SCALE = 2.5
+LOGISTIC_C = 10.0
 ABSENT_LOGIT = -30.0
 """The logit of a label that does not occur in a fold's training part."""
 
@@ -58,19 +60,40 @@ class Linear:
         return Linear(self.dense + other.dense, self.sparse + other.sparse, self.bias + other.bias)
 
 
-def fit_dense(vectors: Matrix, truth: NDArray[np.intp], labels: int, terms: int) -> Linear:
-    """Fit multinomial logistic regression on vectors; the sparse part is zero."""
+def fit_dense(vectors: Matrix, truth: NDArray[np.intp], labels: int, terms: int, class_weights: bool = False) -> Linear:
+    """Fit multinomial logistic regression on vectors; the sparse part is zero.
+
+    With class weights, each label counts the same, however many texts it has.
+    """
     middle = vectors.mean(axis=0)
-    model = LogisticRegression(C=DENSE_C / DENSE_SCALE**2, max_iter=100, tol=1e-4)
+    model = LogisticRegression(
+        C=DENSE_C / DENSE_SCALE**2, max_iter=100, tol=1e-4, class_weight="balanced" if class_weights else None
+    )
     weights, bias = _fitted(model, (vectors - middle) * DENSE_SCALE, truth, labels)
     dense = weights * DENSE_SCALE
     return Linear(dense, np.zeros((terms, labels), np.float32), np.asarray(bias - middle @ dense, np.float32))
 
 
-def fit_sparse(terms: csr_matrix, truth: NDArray[np.intp], labels: int, dim: int) -> Linear:
-    """Fit one linear support vector machine per label on terms; the dense part is zero."""
-    weights, bias = _fitted(LinearSVC(C=SPARSE_C, random_state=0), terms, truth, labels)
+def fit_sparse(
+    terms: csr_matrix, truth: NDArray[np.intp], labels: int, dim: int, class_weights: bool = False
+) -> Linear:
+    """Fit one linear support vector machine per label on terms; the dense part is zero.
+
+    With class weights, the texts of a label count as much as all others together.
+    """
+    model = LinearSVC(C=SPARSE_C, random_state=0, class_weight="balanced" if class_weights else None)
+    weights, bias = _fitted(model, terms, truth, labels)
     return Linear(np.zeros((dim, labels), np.float32), weights, bias)
+
+
+def fit_logistic(vectors: Matrix, terms: csr_matrix, truth: NDArray[np.intp], labels: int) -> Linear:
+    """Fit multinomial logistic regression on centred vectors and terms side by side."""
+    middle = vectors.mean(axis=0)
+    both = hstack([csr_matrix((vectors - middle) * LOGISTIC_DENSE_SCALE), terms], format="csr", dtype=np.float32)
+    weights, bias = _fitted(LogisticRegression(C=LOGISTIC_C, max_iter=100, tol=1e-4), both, truth, labels)
+    dim = vectors.shape[1]
+    dense = weights[:dim] * LOGISTIC_DENSE_SCALE
+    return Linear(dense, weights[dim:], np.asarray(bias - middle @ dense, np.float32))
 
 
 def fit_joint(vectors: Matrix, terms: csr_matrix, truth: NDArray[np.intp], labels: int) -> Linear:

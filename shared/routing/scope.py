@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from shared.embedding.port import Matrix
 from shared.routing.calibration import LEAST_PROBABILITY, Floats
@@ -17,11 +16,16 @@ from shared.routing.calibration import LEAST_PROBABILITY, Floats
 REJECTED_IN_SCOPE = 0.02
 """The share of in-scope texts that the default threshold rejects, as the cost of rejecting texts that fit no label."""
 
-BALANCES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
-"""Candidate weights of one standard deviation of similarity, relative to one of entropy, both measured on in-scope
-texts."""
+RATIOS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 18.0)
+"""Candidate weights of one unit of similarity, relative to one nat of entropy."""
 
-ABOUT_AS_WELL = 0.001
+USUAL_RATIO = 6.0
+"""The ratio to keep unless the file gives evidence against it: it was at least as good as a learned one on Banking77, on
+HINT3's curekart and on four sets that were not used here (`docs/accuracy.md`)."""
+
+BEYOND_CHANCE = 2.0
+"""Evidence against the usual ratio must exceed this many standard errors, which is about 95 % certainty."""
+
 LEAST_WIDTH = 0.01
 """The least standard deviation that is used: if nearly all in-scope texts are alike, their spread carries no
 information, and a slope derived from it would be a step."""
@@ -72,27 +76,49 @@ def nearest(vectors: Matrix, known: Matrix) -> tuple[NDArray[np.intp], NDArray[n
     return rows, similarities
 
 
-def fit_scope(probabilities: Floats, similarity: Floats, inside: NDArray[np.bool_]) -> Scope:
+def fit_scope(probabilities: Floats, similarity: Floats, inside: NDArray[np.bool_], sources: NDArray[np.intp]) -> Scope:
     """Learn the weights from held-out texts, some of which have labels that were left out of training altogether.
 
-    Among the balances that separate the texts about as well as the best one (by AUROC), the one that relies most on the
-    probabilities is chosen. The reason: left-out labels of the training file lie farther from the other labels than
-    real out-of-scope texts do, so the balance that is best on them relies too much on similarity.
+    Left-out labels of a training file lie farther from the other labels than real out-of-scope texts do, and their
+    number is small. So the usual ratio of the two weights is kept, unless another one separates the texts better beyond
+    chance; then the nearest ratio that is as good as the best is used. The slope and the offset are always learned.
 
     Args:
         probabilities: One row per text, from a head that has seen none of the texts.
         similarity: Cosine of each text to its nearest training text.
         inside: Whether the head knew the text's label.
+        sources: Where each text comes from, shape (n,): texts of one left-out label are not independent evidence.
     """
     certainty = -entropy(probabilities).astype(np.float64)
-    certainty_width, width = (max(float(values[inside].std()), LEAST_WIDTH) for values in (certainty, similarity))
-    sums = {balance: certainty / certainty_width + balance * similarity / width for balance in BALANCES}
-    quality = {balance: float(roc_auc_score(inside, total)) for balance, total in sums.items()}
-    balance = min(each for each in BALANCES if quality[each] >= max(quality.values()) - ABOUT_AS_WELL)
-    fitted = LogisticRegression(class_weight="balanced").fit(sums[balance][:, None], inside)
-    slope = max(float(fitted.coef_[0, 0]), LEAST_SLOPE)
-    offset = float(fitted.intercept_[0])
-    return Scope(-slope / certainty_width, slope * balance / width, offset, threshold=0.0)
+    separation = np.stack([_separation(certainty + ratio * similarity, inside, sources) for ratio in RATIOS], axis=1)
+    ratio = _ratio(separation)
+    total = certainty + ratio * similarity
+    width = max(float(total[inside].std()), LEAST_WIDTH)
+    fitted = LogisticRegression(class_weight="balanced").fit(total[:, None] / width, inside)
+    slope = max(float(fitted.coef_[0, 0]), LEAST_SLOPE) / width
+    return Scope(-slope, slope * ratio, float(fitted.intercept_[0]), threshold=0.0)
+
+
+def _separation(scores: Floats, inside: NDArray[np.bool_], sources: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return for each source of out-of-scope texts the share of in-scope texts that score higher: shape (sources,)."""
+    known = np.sort(scores[inside])
+    ranks = (np.searchsorted(known, scores[~inside], "left") + np.searchsorted(known, scores[~inside], "right")) / 2
+    _, number = np.unique(sources[~inside], return_inverse=True)
+    return np.asarray(1 - np.bincount(number, ranks) / np.bincount(number) / len(known), np.float64)
+
+
+def _ratio(separation: NDArray[np.float64]) -> float:
+    """Return the ratio nearest to the usual one that is not worse than the best one beyond chance.
+
+    Args:
+        separation: Shape (sources, ratios).
+    """
+    if len(separation) < 2:
+        return USUAL_RATIO
+    lost = separation[:, [int(separation.mean(axis=0).argmax())]] - separation
+    chance = BEYOND_CHANCE * lost.std(axis=0, ddof=1) / np.sqrt(len(separation))
+    good = [ratio for ratio, enough in zip(RATIOS, lost.mean(axis=0) <= chance, strict=True) if enough]
+    return min(good, key=lambda ratio: abs(np.log(ratio / USUAL_RATIO)))
 
 
 def threshold_for(scores: Floats) -> float:

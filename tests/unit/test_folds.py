@@ -1,6 +1,6 @@
 """Cross-validation: no classifier is judged on texts that it learned, and the folds are the same each time.
 
-A green run does not prove anything about texts that say the same in other words: they may be on both sides of a fold.
+A green run does not prove that rewordings are found; `test_near_duplicates.py` covers that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,6 +43,21 @@ def same(one: Sequence[tuple[Rows, Rows]], other: Sequence[tuple[Rows, Rows]]) -
     return all((a == b).all() for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True))
 
 
+def parts_of(given: Examples) -> list[tuple[Rows, Rows]]:
+    """Return the stratified folds, with groups of identical texts."""
+    return stratified(given, identical(given))
+
+
+def label_parts_of(given: Examples) -> list[tuple[Rows, Rows]]:
+    """Return the folds without labels, with groups of identical texts."""
+    return without_labels(given, identical(given))
+
+
+def identical(given: Examples) -> Rows:
+    """Return groups of identical texts."""
+    return np.unique(given.texts, return_inverse=True)[1].astype(np.intp)
+
+
 def texts_of(given: Examples, rows: Rows) -> set[str]:
     """Return the texts of some rows."""
     return {given.texts[row] for row in rows}
@@ -50,7 +65,7 @@ def texts_of(given: Examples, rows: Rows) -> set[str]:
 
 def test_every_row_is_held_out_once_and_labels_are_spread_evenly() -> None:
     given = bare({"a": 50, "b": 10, "c": 7})
-    parts = stratified(given)
+    parts = parts_of(given)
     assert len(parts) == FOLDS
     assert sorted(np.concatenate([held_out for _, held_out in parts])) == list(range(67))
     for training, held_out in parts:
@@ -61,25 +76,25 @@ def test_every_row_is_held_out_once_and_labels_are_spread_evenly() -> None:
 def test_no_text_is_both_learned_and_held_out() -> None:
     given = contested()
     assert len(set(given.texts)) < len(given.texts)
-    for training, held_out in [*stratified(given), *without_labels(given)]:
+    for training, held_out in [*parts_of(given), *label_parts_of(given)]:
         assert not texts_of(given, training) & texts_of(given, held_out)
-    assert sorted(np.concatenate([held_out for _, held_out in stratified(given)])) == list(range(len(given.texts)))
+    assert sorted(np.concatenate([held_out for _, held_out in parts_of(given)])) == list(range(len(given.texts)))
 
 
 def test_the_folds_are_the_same_each_time() -> None:
     given = contested()
-    assert same(stratified(given), stratified(contested()))
-    assert same(without_labels(given), without_labels(contested()))
+    assert same(parts_of(given), parts_of(contested()))
+    assert same(label_parts_of(given), label_parts_of(contested()))
 
 
 @pytest.mark.parametrize(("counts", "expected"), [({"a": 2, "b": 2}, 2), ({"a": 3, "b": 2}, 3), ({"a": 90, "b": 1}, 5)])
 def test_there_are_no_more_folds_than_texts_of_the_largest_label(counts: dict[str, int], expected: int) -> None:
-    assert len(stratified(bare(counts))) == expected
+    assert len(parts_of(bare(counts))) == expected
 
 
 def test_a_rare_label_is_learned_whenever_another_text_of_it_is_held_out() -> None:
     given = bare({"a": 40, "b": 40, "rare": 2})
-    for training, held_out in stratified(given):
+    for training, held_out in parts_of(given):
         assert (given.truth[held_out] == 2).sum() <= 1
         assert (given.truth[training] == 2).any()
 
@@ -87,7 +102,7 @@ def test_a_rare_label_is_learned_whenever_another_text_of_it_is_held_out() -> No
 def test_labels_left_out_are_never_learned_and_each_is_left_out_once() -> None:
     given = bare(dict.fromkeys("abcdefgh", 10))
     left_out = []
-    for training, held_out in without_labels(given):
+    for training, held_out in label_parts_of(given):
         learned = set(given.truth[training])
         unknown = set(given.truth[held_out]) - learned
         left_out += sorted(unknown)
@@ -98,10 +113,19 @@ def test_labels_left_out_are_never_learned_and_each_is_left_out_once() -> None:
     assert sorted(left_out) == list(range(8))
 
 
+def test_a_group_is_never_on_both_sides_of_a_fold() -> None:
+    given = bare(dict.fromkeys("abcdefgh", 12))
+    groups = np.arange(len(given.texts)) // 3
+    for training, held_out in [*stratified(given, groups), *without_labels(given, groups)]:
+        assert not set(groups[training]) & set(groups[held_out])
+    held_out = np.concatenate([held_out for _, held_out in stratified(given, groups)])
+    assert sorted(held_out) == list(range(len(given.texts)))
+
+
 def test_strangers_are_held_out_in_every_fold() -> None:
     inside = bare(dict.fromkeys("abcdef", 5))
     given = inside.joined(outside(["stranger", "b 1"], inside))
-    for training, held_out in without_labels(given):
+    for training, held_out in label_parts_of(given):
         assert not (given.truth[training] < 0).any()
         assert "stranger" in texts_of(given, held_out)
         assert not texts_of(given, training) & texts_of(given, held_out), "a stranger may be a known text"
@@ -126,7 +150,7 @@ def test_a_head_carries_all_texts_or_as_many_as_its_limit(monkeypatch: pytest.Mo
 def test_classifiers_answer_for_the_rows_they_have_not_seen() -> None:
     given = examples(support(labels=3))
     reported: list[int] = []
-    parts = stratified(given)
+    parts = parts_of(given)
     results = hold_out(given, [Fold(*rows, ("dense", "sparse", "joint")) for rows in parts], lambda: reported.append(1))
     assert len(reported) == len(parts) == len(results)
     for (_, held_out), result in zip(parts, results, strict=True):
@@ -166,6 +190,6 @@ def test_concurrent_fits_that_stop_early_are_silent() -> None:
     given = Examples(tuple(f"text {row}" for row in range(60)), rough, drawn.integers(0, 3, 60), ("a", "b", "c"))
     with pytest.raises(ConvergenceWarning):
         fit_dense(rough, given.truth, 3, terms=0)
-    assert len(hold_out(given, [Fold(*rows, ("dense",)) for rows in stratified(given) * 2], lambda: None)) == 2 * FOLDS
+    assert len(hold_out(given, [Fold(*rows, ("dense",)) for rows in parts_of(given) * 2], lambda: None)) == 2 * FOLDS
     with pytest.raises(ConvergenceWarning):
         fit_dense(rough, given.truth, 3, terms=0)

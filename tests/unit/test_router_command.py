@@ -22,7 +22,7 @@ from millrace.learning import labelled_files
 from tests.support.labelled import WordModel, support
 
 FIGURES = {"accuracy", "macro_f1", "ece", "coverage_at_95_precision", "rows", "out_of_scope"}
-OUTER_FIGURES = {"in_scope_accuracy", "oos_auroc", "oos_auroc_confidence", "oos_auroc_nearest"}
+OUTER_FIGURES = {"in_scope_accuracy", "in_scope_given_up", "oos_auroc", "oos_auroc_confidence", "oos_auroc_nearest"}
 PICTURES = {"confusion.svg", "reliability.svg", "coverage.svg"}
 WRITTEN = {"head.json", "head.safetensors", "terms.json", "texts.jsonl", "routing.toml"}
 STRANGERS = [f"the weather in spring {number} is mild and sunny" for number in range(8)]
@@ -183,7 +183,10 @@ def test_the_out_of_scope_label_is_not_a_label(millrace: Millrace, tmp_path: Pat
     facts = json.loads(millrace("train", file, *options, "none of these").out)
     assert facts["labels"] == ["account", "card", "delivery"]
     assert facts["scope_learned"]
-    assert "error: no row has the out-of-scope label nothing" in millrace("train", file, *options, "nothing").error
+    without = millrace("train", file, *options, "nothing")
+    assert "none of these" in json.loads(without.out)["labels"]
+    assert "warning: no row has the out-of-scope label" in without.err
+    millrace("train", file, *options, "none of these")
     plain = millrace("evaluate", file, "--model", tmp_path / "head", "--out-of-scope-label", "card")
     assert plain.error.startswith("error: the head was trained with card as an ordinary label")
 

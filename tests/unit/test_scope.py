@@ -5,17 +5,20 @@ A green run does not prove that the score detects real strangers: `tests/golden/
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.routing.scope import (
     REJECTED_IN_SCOPE,
     ROWS_AT_ONCE,
     UNTRAINED,
+    USUAL_RATIO,
     Scope,
     entropy,
     fit_scope,
     nearest,
     threshold_for,
 )
+from shared.routing.training.folds import Rows
 
 
 def test_entropy_is_0_for_certainty_and_highest_for_equal_shares() -> None:
@@ -56,16 +59,42 @@ def test_the_learned_score_separates_near_and_confident_from_far_and_unsure() ->
     shares = np.stack([sure, 1 - sure], axis=1)
     similarity = np.concatenate([drawn.normal(0.8, 0.1, 200), drawn.normal(0.4, 0.1, 60)])
     inside = np.arange(260) < 200
-    scope = fit_scope(shares, similarity, inside)
+    scope = fit_scope(shares, similarity, inside, np.arange(260))
     scores = scope.score(shares, similarity)
     assert scope.spread < 0 < scope.nearness
     assert ((scores > 0.5) == inside).mean() > 0.95
     assert scope.threshold == 0
 
 
+def strangers(near: float, sources: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], Rows]:
+    """Return 600 in-scope texts and 300 others that only certainty sets apart; all have about this similarity."""
+    drawn = np.random.default_rng(9)
+    sure = np.concatenate([drawn.beta(30, 1, 600), drawn.beta(2, 2, 300)])
+    similarity = np.concatenate([drawn.normal(0.6, 0.1, 600), drawn.normal(near, 0.1, 300)])
+    origin = np.concatenate([np.zeros(600, np.intp), 1 + np.arange(300) % sources])
+    return np.stack([sure, 1 - sure], axis=1), similarity, np.arange(900) < 600, origin
+
+
+def test_one_left_out_label_is_no_evidence_against_the_usual_ratio() -> None:
+    scope = fit_scope(*strangers(near=0.75, sources=1))
+    assert scope.nearness / -scope.spread == pytest.approx(USUAL_RATIO)
+
+
+def test_many_left_out_labels_move_the_ratio() -> None:
+    scope = fit_scope(*strangers(near=0.75, sources=60))
+    assert scope.nearness / -scope.spread < USUAL_RATIO / 2, "similarity misleads here: strangers are nearer"
+
+
+def test_the_ratio_stays_if_another_one_is_better_by_chance_only() -> None:
+    drawn = np.random.default_rng(2)
+    shares, similarity, inside, _ = strangers(near=0.6, sources=1)
+    noisy = fit_scope(shares, drawn.permutation(similarity) * 1e-3, inside, np.arange(900))
+    assert noisy.nearness / -noisy.spread == pytest.approx(USUAL_RATIO)
+
+
 def test_training_data_that_is_all_of_one_kind_causes_no_error() -> None:
     shares, similarity = np.full((6, 2), 0.5), np.full(6, 0.7)
-    scores = fit_scope(shares, similarity, np.arange(6) < 3).score(shares, similarity)
+    scores = fit_scope(shares, similarity, np.arange(6) < 3, np.arange(6)).score(shares, similarity)
     assert (scores == scores[0]).all()
     assert 0 < scores[0] < 1
 

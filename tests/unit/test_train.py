@@ -11,12 +11,13 @@ import pytest
 
 from shared.errors import Fatal
 from shared.routing.calibration import coverage_at_precision
-from shared.routing.linear import fit_dense, fit_joint, fit_sparse
+from shared.routing.linear import fit_dense, fit_joint, fit_logistic, fit_sparse
 from shared.routing.scope import UNTRAINED
 from shared.routing.training import folds as folding
 from shared.routing.training import train as training
 from shared.routing.training.folds import Examples, HeldOut
-from shared.routing.training.train import LEAST_AUTO, REVIEW_AT, Recipe, Trained, steps, train
+from shared.routing.training.recipe import Recipe
+from shared.routing.training.train import LEAST_AUTO, REVIEW_AT, Trained, steps, train
 from tests.support.labelled import DIM, WordModel, examples, outside, sentences, support
 
 MODEL = WordModel.fingerprint
@@ -64,9 +65,9 @@ def test_the_thresholds_come_from_the_held_out_texts(trained: Trained, given: Ex
 
 def test_the_combination_with_the_least_loss_is_chosen(trained: Trained) -> None:
     least = min(trained.losses, key=lambda name: trained.losses[name])
-    chosen = "joint" if trained.recipe.kind == "joint" else f"blend {trained.recipe.weight:.1f}"
+    chosen = trained.recipe.kind if trained.recipe.kind != "blend" else f"blend {trained.recipe.weight:.1f}"
     assert chosen == least
-    assert len(trained.losses) == 12
+    assert len(trained.losses) == 13
     assert all(np.isfinite(loss) and loss > 0 for loss in trained.losses.values())
 
 
@@ -86,10 +87,13 @@ def test_a_part_without_information_does_not_spoil_the_other(informative: str) -
     assert (found.held_out.argmax(axis=1) == truth).mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", ["blend", "joint"])
-def test_the_weights_of_the_head_follow_the_recipe(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = examples(support(labels=4))
-    recipe = Recipe(kind, 0.3, dense_temperature=0.8, sparse_temperature=0.4, temperature=1.7)
+@pytest.mark.parametrize(
+    ("kind", "weights"), [("blend", False), ("blend", True), ("joint", False), ("logistic", False)]
+)
+def test_the_weights_of_the_head_follow_the_recipe(kind: str, weights: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = support(labels=4)
+    given = examples({label: own[: 3 if label == "account" else None] for label, own in texts.items()})
+    recipe = Recipe(kind, 0.3, dense_temperature=0.8, sparse_temperature=0.4, temperature=1.7, class_weights=weights)
     monkeypatch.setattr(training, "choose_recipe", lambda *_: (recipe, {}))
     head = train(given, None, MODEL, nothing).head
     weighed, labels = head.terms.weigh(given.texts), len(given.labels)
@@ -97,6 +101,9 @@ def test_the_weights_of_the_head_follow_the_recipe(kind: str, monkeypatch: pytes
         "dense": fit_dense(given.vectors, given.truth, labels, weighed.shape[1]),
         "sparse": fit_sparse(weighed, given.truth, labels, DIM),
         "joint": fit_joint(given.vectors, weighed, given.truth, labels),
+        "logistic": fit_logistic(given.vectors, weighed, given.truth, labels),
+        "weighted dense": fit_dense(given.vectors, given.truth, labels, weighed.shape[1], class_weights=True),
+        "weighted sparse": fit_sparse(weighed, given.truth, labels, DIM, class_weights=True),
     }
     new = examples(support(labels=4, seed=1))
     asked = head.terms.weigh(new.texts)
@@ -115,7 +122,7 @@ def test_if_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(training, "hold_out", noted)
     found = train(given, None, MODEL, nothing)
-    all_kinds = ("dense", "sparse", "joint")
+    all_kinds = ("dense", "sparse", "joint", "logistic")
     assert kinds[:2] == [[all_kinds] * 2 + [("dense", "sparse")] * 3, [("joint",)] * 3]
     np.testing.assert_allclose(found.held_out.sum(axis=1), 1, atol=1e-5)
     assert (found.held_out.argmax(axis=1) == given.truth).mean() > 0.9

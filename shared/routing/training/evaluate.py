@@ -27,6 +27,8 @@ class Evaluation:
         coverage_at_95_precision: Share that can be decided at 95 % precision, the most confident first.
         out_of_scope: Number of rows that belong to no label of the head.
         in_scope_accuracy: Share of right labels over the in-scope rows; None if all rows are in scope.
+        in_scope_given_up: Share of the in-scope rows that the threshold of the scope score rejects; None if all rows are
+            in scope.
         oos_auroc: Probability that an in-scope text has a higher scope score than an out-of-scope one; None if all rows
             are in scope.
         oos_auroc_confidence: The same for the confidence alone.
@@ -40,6 +42,7 @@ class Evaluation:
     coverage_at_95_precision: float
     out_of_scope: int = 0
     in_scope_accuracy: float | None = None
+    in_scope_given_up: float | None = None
     oos_auroc: float | None = None
     oos_auroc_confidence: float | None = None
     oos_auroc_nearest: float | None = None
@@ -87,6 +90,7 @@ def _with_outside(
             "accuracy": float(np.where(inside, right & ~rejected, rejected).mean()),
             "out_of_scope": int((~inside).sum()),
             "in_scope_accuracy": float(right[inside].mean()),
+            "in_scope_given_up": float(rejected[inside].mean()),
         }
         | {name: float(roc_auc_score(inside, score)) for name, score in scores.items()}
     )

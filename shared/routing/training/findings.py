@@ -70,6 +70,7 @@ def facts_of(trained: Trained, examples: Examples) -> dict[str, object]:
         },
         "thresholds": {"auto_at": trained.auto_at, "review_at": trained.review_at, "scope_at": trained.head.scope_at},
         "scope_learned": trained.scope_learned,
+        "near_duplicates": trained.near_duplicates,
         "rare_labels": rare_labels(examples),
         "confused": [asdict(pair) for pair in confused(trained, examples)],
         "mislabels_found": len(suspects),

@@ -10,17 +10,20 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from shared.embedding.port import Matrix
 from shared.routing.features import TfIdf
-from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_sparse
+from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_logistic, fit_sparse
 from shared.routing.scope import nearest
 
 FOLDS = 5
 SCOPE_GROUPS = 3
 SEED = 0
+LIBLINEAR = ("sparse", "joint", "weighted sparse")
+"""The classifiers that liblinear fits; it has one random generator per process, so two fits in parallel would disturb
+each other's draws."""
 
 KNOWN_TEXTS = 10_000
 """Number of training texts that a head stores for comparison: 8 MB in half precision at 384 dimensions, 0.1 ms per text
@@ -65,7 +68,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Training and held-out rows, and the classifiers to fit: some of `dense`, `sparse` and `joint`."""
+    """Training and held-out rows, and the classifiers to fit: some of those that `_held_out` names."""
 
     training: Rows
     held_out: Rows
@@ -89,37 +92,39 @@ class HeldOut:
     similarity: NDArray[np.float32]
 
 
-def stratified(examples: Examples) -> list[tuple[Rows, Rows]]:
+def stratified(examples: Examples, groups: Rows) -> list[tuple[Rows, Rows]]:
     """Return training and held-out rows of each fold, with every label spread evenly over the folds.
 
-    A text that has several labels is held out with all of them.
+    Args:
+        examples: The examples.
+        groups: The number of each text's group, shape (n,); the texts of a group are held out together.
     """
-    folds = max(2, min(FOLDS, int(np.bincount(examples.truth).max())))
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=SEED)
+    largest = max(len(np.unique(groups[examples.truth == label])) for label in np.unique(examples.truth))
+    splitter = StratifiedGroupKFold(max(2, min(FOLDS, largest)), shuffle=True, random_state=SEED)
     fold_of = np.zeros(len(examples.texts), np.intp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about labels with fewer texts than folds, which training reports
-        for number, (_, held_out) in enumerate(splitter.split(examples.vectors, examples.truth)):
+        for number, (_, held_out) in enumerate(splitter.split(examples.vectors, examples.truth, groups)):
             fold_of[held_out] = number
-    first: dict[str, int] = {}
-    fold_of = fold_of[[first.setdefault(text, row) for row, text in enumerate(examples.texts)]]
     return [(np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)) for number in np.unique(fold_of)]
 
 
-def without_labels(examples: Examples) -> list[tuple[Rows, Rows]]:
+def without_labels(examples: Examples, groups: Rows) -> list[tuple[Rows, Rows]]:
     """Return folds for the scope score, each without a third of the labels.
 
     A fold's held-out part has all texts of its third of the labels, all texts that belong to no label, and a fifth of
-    the other texts.
+    the other texts. Its training part has no text of a group that is held out; `groups` is as in `stratified`.
     """
     drawn = np.random.default_rng(SEED)
     order = drawn.permutation(len(examples.labels))
     folds = []
     for group in range(SCOPE_GROUPS):
         outside = np.isin(examples.truth, order[group::SCOPE_GROUPS]) | (examples.truth < 0)
-        inside = drawn.permutation(np.flatnonzero(~outside))
-        count = len(inside) // FOLDS
-        folds.append(unseen(examples, inside[count:], np.concatenate([inside[:count], np.flatnonzero(outside)])))
+        inside = np.flatnonzero(~outside)
+        inside = inside[np.argsort(drawn.permutation(groups.max() + 1)[groups[inside]], kind="stable")]
+        held_out, rest = np.split(inside, [len(inside) // FOLDS])
+        training = rest[~np.isin(groups[rest], groups[held_out])]
+        folds.append(unseen(examples, training, np.concatenate([held_out, np.flatnonzero(outside)])))
     return folds
 
 
@@ -139,7 +144,6 @@ def carried(count: int) -> Rows:
 
 def hold_out(examples: Examples, folds: Sequence[Fold], done: Callable[[], None]) -> list[HeldOut]:
     """Fit and apply the classifiers of every fold, on all cores; `done` is called after each fold."""
-    # liblinear has one random generator per process: two fits in parallel would disturb each other's draws.
     alone = Lock()
     # One core per fold is faster than two cores on one fold.
     with early_stops(), threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:
@@ -159,10 +163,13 @@ def _held_out(examples: Examples, fold: Fold, alone: Lock) -> HeldOut:
         "dense": lambda: fit_dense(training.vectors, training.truth, labels, len(terms)),
         "sparse": lambda: fit_sparse(learned, training.truth, labels, dim),
         "joint": lambda: fit_joint(training.vectors, learned, training.truth, labels),
+        "logistic": lambda: fit_logistic(training.vectors, learned, training.truth, labels),
+        "weighted dense": lambda: fit_dense(training.vectors, training.truth, labels, len(terms), class_weights=True),
+        "weighted sparse": lambda: fit_sparse(learned, training.truth, labels, dim, class_weights=True),
     }
     logits = {}
     for kind in fold.kinds:
-        with nullcontext() if kind == "dense" else alone:
+        with alone if kind in LIBLINEAR else nullcontext():
             fitted = fits[kind]()
         logits[kind] = fitted.logits(held_out.vectors, asked)
     known = np.isin(held_out.truth, training.truth)

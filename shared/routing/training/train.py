@@ -1,8 +1,8 @@
 """Training of a routing head: held-out texts decide the combination of its parts, its calibration and its thresholds.
 
-1. Five folds: logistic regression on vectors, support vector machines on terms, and, on two of the folds, support
-   vector machines on both together.
-2. Each classifier is calibrated; blends of the first two and the joint one are compared by held-out log loss.
+1. Five folds, with nearly identical texts in one fold: logistic regression on vectors, support vector machines on
+   terms, and, on two of the folds, classifiers on both together and with class weights.
+2. Each classifier is calibrated; `recipe.py` compares the combinations on the held-out texts.
 3. The best combination is fitted on all texts; its held-out answers give the metrics, the thresholds and the probable
    mislabels.
 4. Three folds that each leave out a third of the labels teach the scope score how texts of an unknown label look.
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fatal
-from shared.routing.calibration import coverage_at_precision, fit_temperature, log_loss, softmax
+from shared.routing.calibration import coverage_at_precision, softmax
 from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known
-from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_sparse
+from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_logistic, fit_sparse
 from shared.routing.scope import UNTRAINED, Scope, fit_scope, threshold_for
 from shared.routing.training.folds import (
     Examples,
@@ -31,50 +31,20 @@ from shared.routing.training.folds import (
     unseen,
     without_labels,
 )
+from shared.routing.training.near_duplicates import group_near_duplicates, in_groups
+from shared.routing.training.recipe import Logits, Recipe, choose_recipe, tried_kinds
 
-Logits = NDArray[np.float32]
+TRIED_FOLDS = 2
+"""Number of folds on which the other combinations are tried; the joint classifier takes five times as long as the
+others."""
 
-JOINT_FOLDS = 2
-"""Number of folds on which the joint classifier is tried; it takes five times as long as the others."""
-
-BLENDS = tuple(tenth / 10 for tenth in range(11))
-"""Candidate weights of the dense part; 0 is the sparse part alone, 1 the dense part alone."""
+ALWAYS = ("dense", "sparse")
+"""The classifiers that are fitted on every fold."""
 
 LEAST_SCOPE_LABELS = 6
 LEAST_AUTO, REVIEW_AT = 0.5, 0.4
 """Answers that are right less than half of the time are never routed without review (`LEAST_AUTO`). Below `REVIEW_AT`,
 a proposal wastes the reviewer's time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the parts are combined: `blend` (a weighted sum of calibrated logits) or `joint`, and their temperatures.
-
-    Attributes:
-        kind: `blend` or `joint`.
-        weight: Weight of the dense part of a blend, 0 to 1; the sparse part has the rest.
-        dense_temperature: Calibrates the dense part by itself.
-        sparse_temperature: Calibrates the sparse part by itself.
-        temperature: Calibrates the combination.
-    """
-
-    kind: str
-    weight: float
-    dense_temperature: float
-    sparse_temperature: float
-    temperature: float
-
-    def combine(self, logits: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the calibrated logits of the combination."""
-        if self.kind == "joint":
-            return np.asarray(logits["joint"] / self.temperature, np.float32)
-        blended = _blend(logits, self.weight, self.dense_temperature, self.sparse_temperature)
-        return np.asarray(blended / self.temperature, np.float32)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The classifiers that the recipe needs."""
-        return ("joint",) if self.kind == "joint" else ("dense", "sparse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +60,7 @@ class Trained:
         auto_at: Lowest confidence at which 95 % of the held-out texts are right.
         review_at: Lowest confidence at which a proposal is useful.
         scope_learned: Whether the weights of the scope score were learned; if not, defaults are used.
+        near_duplicates: Number of texts that are nearly identical to another one of their label.
     """
 
     head: Head
@@ -100,6 +71,7 @@ class Trained:
     auto_at: float
     review_at: float
     scope_learned: bool
+    near_duplicates: int
 
 
 def train(examples: Examples, outside: Examples | None, model: str, done: Callable[[], None]) -> Trained:
@@ -115,22 +87,35 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
         Fatal: there are too few labels or texts to learn from.
     """
     _check(examples)
-    folds = stratified(examples)
-    base = hold_out(examples, [Fold(*rows, _kinds(number)) for number, rows in enumerate(folds)], done)
-    recipe, losses = choose_recipe(examples, base)
-    if recipe.kind == "joint":
-        rest = [Fold(*rows, ("joint",)) for rows in folds[JOINT_FOLDS:]]
-        base = base[:JOINT_FOLDS] + hold_out(examples, rest, lambda: None)
-    held_out, known, similarity = _gathered(examples, base, recipe)
     everything = examples if outside is None else examples.joined(outside)
-    weights = _learn_scope(everything, _scope_folds(everything), recipe, done)
+    groups = group_near_duplicates(everything)
+    folds = stratified(examples, groups[: len(examples.texts)])
+    more = tried_kinds(examples)
+    kinds = [(*ALWAYS, *(more if number < TRIED_FOLDS else ())) for number in range(len(folds))]
+    base = hold_out(examples, [Fold(*rows, each) for rows, each in zip(folds, kinds, strict=True)], done)
+    recipe, losses = choose_recipe(examples, base)
+    if recipe.kinds != ALWAYS:
+        rest = [Fold(*rows, recipe.kinds) for rows in folds[TRIED_FOLDS:]]
+        base = base[:TRIED_FOLDS] + hold_out(examples, rest, lambda: None)
+    held_out, known, similarity = _gathered(examples, base, recipe)
+    weights = _learn_scope(everything, _scope_folds(everything, groups), recipe, done)
     scope = replace(weights or UNTRAINED, threshold=0.0)
     scope = replace(scope, threshold=threshold_for(scope.score(held_out, similarity)[known]))
     head = _fitted(examples, recipe, scope, model)
     done()
     right = held_out.argmax(axis=1) == examples.truth
     auto_at = max(LEAST_AUTO, coverage_at_precision(held_out.max(axis=1)[known], right[known]).threshold)
-    return Trained(head, recipe, losses, held_out, known, auto_at, min(REVIEW_AT, auto_at), weights is not None)
+    return Trained(
+        head=head,
+        recipe=recipe,
+        losses=losses,
+        held_out=held_out,
+        known=known,
+        auto_at=auto_at,
+        review_at=min(REVIEW_AT, auto_at),
+        scope_learned=weights is not None,
+        near_duplicates=in_groups(groups[: len(examples.texts)]),
+    )
 
 
 def steps(examples: Examples, outside: Examples | None) -> int:
@@ -141,42 +126,8 @@ def steps(examples: Examples, outside: Examples | None) -> int:
     """
     _check(examples)
     everything = examples if outside is None else examples.joined(outside)
-    return len(stratified(examples)) + len(_scope_folds(everything)) + 1
-
-
-def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Recipe, dict[str, float]]:
-    """Compare the combinations by held-out log loss; return the best one and all losses, in nats."""
-    tried = [part for part in held_out if "joint" in part.logits]
-    truth, logits = _stacked(examples, held_out)
-    some_truth, some_logits = _stacked(examples, tried)
-    dense, sparse = (fit_temperature(logits[kind], truth) for kind in ("dense", "sparse"))
-    weights = {f"blend {weight:.1f}": weight for weight in BLENDS}
-    losses: dict[str, float] = {}
-    for name, weight in weights.items():
-        blended = _blend(some_logits, weight, dense, sparse)
-        losses[name] = log_loss(softmax(blended, fit_temperature(blended, some_truth)), some_truth)
-    joint = fit_temperature(some_logits["joint"], some_truth)
-    losses["joint"] = log_loss(softmax(some_logits["joint"], joint), some_truth)
-    best = min(losses, key=lambda name: losses[name])
-    if best == "joint":
-        return Recipe("joint", 0.0, dense, sparse, joint), losses
-    temperature = fit_temperature(_blend(logits, weights[best], dense, sparse), truth)
-    return Recipe("blend", weights[best], dense, sparse, temperature), losses
-
-
-def _kinds(number: int) -> tuple[str, ...]:
-    return ("dense", "sparse", "joint") if number < JOINT_FOLDS else ("dense", "sparse")
-
-
-def _blend(logits: dict[str, Logits], weight: float, dense: float, sparse: float) -> Logits:
-    return np.asarray(weight / dense * logits["dense"] + (1 - weight) / sparse * logits["sparse"], np.float32)
-
-
-def _stacked(examples: Examples, parts: Sequence[HeldOut]) -> tuple[Rows, dict[str, Logits]]:
-    """Return truth and logits of the rows whose label their fold knew, for the kinds that all parts have."""
-    kinds = set.intersection(*(set(part.logits) for part in parts))
-    truth = np.concatenate([examples.truth[part.rows[part.known]] for part in parts])
-    return truth, {kind: np.concatenate([part.logits[kind][part.known] for part in parts]) for kind in kinds}
+    groups = group_near_duplicates(everything)
+    return len(stratified(examples, groups[: len(examples.texts)])) + len(_scope_folds(everything, groups)) + 1
 
 
 def _gathered(
@@ -191,14 +142,15 @@ def _gathered(
     return probabilities, known, similarity
 
 
-def _scope_folds(everything: Examples) -> list[tuple[Rows, Rows]]:
+def _scope_folds(everything: Examples, groups: Rows) -> list[tuple[Rows, Rows]]:
     """Return the folds that the scope score is learned from; empty with few labels and no out-of-scope texts."""
     if len(everything.labels) >= LEAST_SCOPE_LABELS:
-        return without_labels(everything)
+        return without_labels(everything, groups)
     outside = np.flatnonzero(everything.truth < 0)
     if not len(outside):
         return []
-    training, held_out = stratified(everything.part(np.flatnonzero(everything.truth >= 0)))[0]
+    inside = np.flatnonzero(everything.truth >= 0)
+    training, held_out = stratified(everything.part(inside), groups[inside])[0]
     return [unseen(everything, training, np.concatenate([held_out, outside]))]
 
 
@@ -211,7 +163,9 @@ def _learn_scope(
     if inside.all() or not inside.any():
         return None
     probabilities = np.concatenate([softmax(recipe.combine(part.logits)) for part in parts])
-    return fit_scope(probabilities, np.concatenate([part.similarity for part in parts]), inside)
+    rows = np.concatenate([part.rows for part in parts])
+    sources = np.where(everything.truth[rows] < 0, -1 - rows, everything.truth[rows])
+    return fit_scope(probabilities, np.concatenate([part.similarity for part in parts]), inside, sources)
 
 
 def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Head:
@@ -222,9 +176,11 @@ def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Hea
     with early_stops():
         if recipe.kind == "joint":
             linear = fit_joint(examples.vectors, weighed, examples.truth, labels)
+        elif recipe.kind == "logistic":
+            linear = fit_logistic(examples.vectors, weighed, examples.truth, labels)
         else:
-            dense = fit_dense(examples.vectors, examples.truth, labels, len(terms))
-            sparse = fit_sparse(weighed, examples.truth, labels, dim)
+            dense = fit_dense(examples.vectors, examples.truth, labels, len(terms), recipe.class_weights)
+            sparse = fit_sparse(weighed, examples.truth, labels, dim, recipe.class_weights)
             linear = dense.times(recipe.weight / recipe.dense_temperature).plus(
                 sparse.times((1 - recipe.weight) / recipe.sparse_temperature)
             )

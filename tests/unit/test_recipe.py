@@ -1,0 +1,71 @@
+"""The choice between combinations of classifiers. A green run does not prove that a choice is best on other texts."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.routing.training.folds import Examples, HeldOut, Rows
+from shared.routing.training.recipe import LOGISTIC_TEXTS, choose_recipe, tried_kinds
+from tests.support.labelled import examples
+
+ROWS, LABELS = 300, 3
+
+
+def held_out(**logits: NDArray[np.float32]) -> HeldOut:
+    """Return the answers of one fold that knows all labels."""
+    named = {name.replace("_", " "): value for name, value in logits.items()}
+    return HeldOut(np.arange(ROWS), np.ones(ROWS, bool), named, np.ones(ROWS, np.float32))
+
+
+def answers(truth: Rows, seed: int, noise: float, bonus: float = 0.0) -> NDArray[np.float32]:
+    """Return logits that name the right label, with noise; `bonus` prefers the first label."""
+    drawn = np.random.default_rng(seed).normal(size=(ROWS, LABELS)) * noise
+    drawn[np.arange(ROWS), truth] += 2
+    drawn[:, 0] += bonus
+    return drawn.astype(np.float32)
+
+
+@pytest.fixture
+def uneven() -> Examples:
+    """Return examples in which one label has nearly all texts."""
+    return examples(
+        {"a": [f"a {n}" for n in range(280)], "b": [f"b {n}" for n in range(10)], "c": [f"c {n}" for n in range(10)]}
+    )
+
+
+def test_class_weights_are_used_if_they_find_rare_labels(uneven: Examples) -> None:
+    truth = uneven.truth
+    plain, even = answers(truth, 1, 0.3, bonus=4.0), answers(truth, 1, 0.3)
+    part = held_out(dense=plain, sparse=plain, joint=plain, weighted_dense=even, weighted_sparse=even)
+    recipe, losses = choose_recipe(uneven, [part])
+    assert recipe.class_weights
+    assert recipe.kinds == ("weighted dense", "weighted sparse")
+    assert "blend with class weights" in losses
+
+
+def test_class_weights_are_not_used_if_they_cost_accuracy(uneven: Examples) -> None:
+    truth = uneven.truth
+    plain, even = answers(truth, 1, 0.3, bonus=4.0), answers(truth, 1, 0.3, bonus=-2.5)
+    part = held_out(dense=plain, sparse=plain, joint=plain, weighted_dense=even, weighted_sparse=even)
+    assert not choose_recipe(uneven, [part])[0].class_weights
+
+
+def test_the_combination_with_the_lowest_loss_is_chosen(uneven: Examples) -> None:
+    truth = uneven.truth
+    weak, strong = answers(truth, 2, 3.0), answers(truth, 3, 0.1)
+    recipe, losses = choose_recipe(uneven, [held_out(dense=weak, sparse=weak, joint=weak, logistic=strong)])
+    assert recipe.kind == "logistic"
+    assert min(losses, key=lambda name: losses[name]) == "logistic"
+
+
+def test_what_is_tried_depends_on_the_file() -> None:
+    even = {"a": [f"a {n}" for n in range(10)], "b": [f"b {n}" for n in range(10)]}
+    assert tried_kinds(examples(even)) == ("joint", "logistic")
+    assert tried_kinds(examples(even | {"c": ["c 1", "c 2"]})) == (
+        "joint",
+        "logistic",
+        "weighted dense",
+        "weighted sparse",
+    )
+    many = {"a": [f"a {n}" for n in range(LOGISTIC_TEXTS)], "b": [f"b {n}" for n in range(LOGISTIC_TEXTS)]}
+    assert tried_kinds(examples(many)) == ("joint",)
