@@ -8,8 +8,9 @@ import argparse
 import csv
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from statistics import mean
@@ -136,7 +137,7 @@ def report_few(train_part: Texts, test_part: Texts) -> None:
     """Ten and five texts per label."""
     for count in FEW:
         print(f"\nFew labels: {count} texts per label, seeds {list(SEEDS)}; mean (lowest-highest)")
-        _over_seeds(lambda seed, count=count: drawn_from(train_part, lambda _: count, seed), test_part)
+        _over_seeds(partial(drawn_from, train_part, dict.fromkeys(train_part.labels, count)), test_part)
 
 
 def report_uneven(train_part: Texts, test_part: Texts) -> None:
@@ -148,15 +149,15 @@ def report_uneven(train_part: Texts, test_part: Texts) -> None:
     def uneven(seed: int) -> Texts:
         order = np.random.default_rng(seed).permutation(len(labels))
         wanted = dict(zip(labels[order].tolist(), counts.tolist(), strict=True))
-        return drawn_from(train_part, lambda label: wanted[label], seed)
+        return drawn_from(train_part, wanted, seed)
 
     _over_seeds(uneven, test_part)
 
 
-def drawn_from(texts: Texts, count: Callable[[str], int], seed: int) -> Texts:
+def drawn_from(texts: Texts, counts: Mapping[str, int], seed: int) -> Texts:
     """Return a number of random texts of each label, or all if a label has fewer."""
     drawn, labels = np.random.default_rng(seed), np.array(texts.labels)
-    rows = [drawn.permutation(np.flatnonzero(labels == name))[: count(name)] for name in sorted(set(texts.labels))]
+    rows = [drawn.permutation(np.flatnonzero(labels == name))[: counts[name]] for name in sorted(set(texts.labels))]
     return texts.where(np.concatenate(rows))
 
 

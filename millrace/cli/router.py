@@ -23,6 +23,7 @@ from shared.wording import counted
 
 if TYPE_CHECKING:
     from millrace.learning.heads import TrainingResult
+    from shared.slices import Judged
 
 app = typer.Typer(
     rich_markup_mode="markdown", help="The routing head: train, evaluate, show or explain it.", no_args_is_help=True
@@ -32,6 +33,15 @@ File = Annotated[Path, typer.Argument(help="A .csv file with a header, or a .jso
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of the labels.")]
 Model = Annotated[Path, typer.Option("--model", help="Folder of the head that `router train` wrote.")]
+Slices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slice",
+        metavar="COLUMN",
+        help="Column whose values are measured separately; may be repeated. Length, language, tenant and channel always "
+        "are.",
+    ),
+]
 Outside = Annotated[str | None, typer.Option("--out-of-scope-label", help="Label of the rows that belong to no queue.")]
 LISTED = 10
 SHOWN_CHARS = 200
@@ -81,6 +91,7 @@ def evaluate(
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
     out_of_scope_label: Outside = None,
+    slices: Slices = None,
     json: Json = False,
 ) -> None:
     """Measure a head on labelled texts that it was not trained on.
@@ -88,25 +99,29 @@ def evaluate(
     Rows whose label the head does not know count as out of scope, with or without --out-of-scope-label. For such a row,
     the answer "out of scope" is right; for any other row, it is wrong. `accuracy` is the share of right decisions.
     `in_scope_accuracy` is the share of right labels over the in-scope rows. `macro_f1` (the mean over labels), `ece`
-    (the calibration error, 15 bins) and `coverage_at_95_precision` always cover the in-scope rows only.
+    (the calibration error, 15 bins) and `coverage_at_95_precision` always cover the in-scope rows only. A slice is
+    named as worse if its accuracy is lower than that of random rows by more than chance explains.
     """
     from millrace.learning.heads import evaluate_head
     from shared.routing.head_files import load_head
 
     quiet()
-    labelled = read_labelled(file, text_column, label_column)
+    labelled = read_labelled(file, text_column, label_column, slices or ())
     head = load_head(model)
-    figures, unknown = evaluate_head(Reading(load_stream_settings(DEFAULT)), head, labelled, out_of_scope_label)
+    report = evaluate_head(Reading(load_stream_settings(DEFAULT)), head, labelled, out_of_scope_label)
     if json:
-        typer.echo(jsonlib.dumps(figures.as_dict()))
+        worse = [name for name, each in report.slices.items() if each.worse]
+        by_slice = {name: each.as_dict() for name, each in report.slices.items()}
+        typer.echo(jsonlib.dumps(report.figures.as_dict() | {"slices": by_slice, "worse": worse}))
     else:
-        for name, value in figures.as_dict().items():
+        for name, value in report.figures.as_dict().items():
             typer.echo(f"{name:<26} {value if isinstance(value, int) else f'{value:.4f}'}")
-    if unknown:
-        named = ", ".join(f"{label} ({rows})" for label, rows in list(unknown.items())[:LISTED])
+        _print_slices(report.slices)
+    if report.unknown:
+        named = ", ".join(f"{label} ({rows})" for label, rows in list(report.unknown.items())[:LISTED])
         sys.stderr.write(
-            f"warning: the file has {counted(len(unknown), 'label')} that the head does not know; their rows count as "
-            f"out of scope: {named}\n"
+            f"warning: the file has {counted(len(report.unknown), 'label')} that the head does not know; their rows count "
+            f"as out of scope: {named}\n"
         )
 
 
@@ -180,6 +195,16 @@ def explain(
     _table(f"for {first}, against {second}", ("term", "logits"), weights)
     near = [(f"{cosine:.3f}", label, _shortened(known)) for cosine, label, known in reported.nearest]
     _table("nearest training texts", ("cosine", "label", "text"), near)
+
+
+def _print_slices(slices: "dict[str, Judged]") -> None:
+    rows = [
+        (name, str(each.rows), f"{each.mean:.4f}", f"{each.interval[0]:.4f}-{each.interval[1]:.4f}")
+        for name, each in slices.items()
+    ]
+    _table("accuracy by slice, with 95 % intervals", ("slice", "rows", "accuracy", "interval"), rows)
+    for name in (name for name, each in slices.items() if each.worse):
+        typer.echo(f"worse than the whole beyond chance: {name}")
 
 
 def _report(outcome: "TrainingResult", skipped: int, out: Path) -> None:

@@ -15,11 +15,13 @@ from shared.errors import Fatal
 from shared.routing.head import Head
 from shared.routing.head_files import make_folder, save_head
 from shared.routing.policy import POLICY_FILE
-from shared.routing.training.evaluate import Evaluation, evaluate_predictions
+from shared.routing.training.evaluate import Evaluation, evaluate_predictions, right_decisions
 from shared.routing.training.findings import facts_of
 from shared.routing.training.folds import Examples
 from shared.routing.training.proposal import propose
 from shared.routing.training.train import Trained, steps, train
+from shared.slices import Judged, column_slices, judge_slices, length_slices
+from shared.text.language import detect_language
 
 PROPOSAL_FILE = "routing.proposed.toml"
 LABEL: TypeAdapter[str] = TypeAdapter(Label)
@@ -88,10 +90,24 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     )
 
 
-def evaluate_head(
-    reading: Reading, head: Head, file: LabelledFile, outside_label: str | None
-) -> tuple[Evaluation, dict[str, int]]:
-    """Return a head's metrics on a file, and the number of rows of each label that it does not know.
+@dataclass(frozen=True, slots=True)
+class HeadReport:
+    """The result of an evaluation.
+
+    Attributes:
+        figures: The metrics on all rows.
+        unknown: Label that the head does not know -> number of its rows.
+        slices: Name of a slice -> its accuracy, compared with that of all rows: by length, by language (detected if the
+            file has no such column) and by the other columns of the file that form slices.
+    """
+
+    figures: Evaluation
+    unknown: dict[str, int]
+    slices: dict[str, Judged]
+
+
+def evaluate_head(reading: Reading, head: Head, file: LabelledFile, outside_label: str | None) -> HeadReport:
+    """Measure a head on a file.
 
     Raises:
         Fatal: the head was trained on another model, the head knows the out-of-scope label, or no row has a label of
@@ -105,10 +121,15 @@ def evaluate_head(
     counts = Counter(file.labels)
     unknown = {label: counts[label] for label in sorted(counts.keys() - set(head.labels) - {outside_label})}
     try:
-        figures = evaluate_predictions(head, reading.predict(head, file), file.labels)
+        predictions = reading.predict(head, file)
+        figures = evaluate_predictions(head, predictions, file.labels)
     except ValueError as error:
         raise Fatal(f"{error}; the head has {some(head.labels)}") from error
-    return figures, unknown
+    right = right_decisions(head, predictions, file.labels).astype(np.float64)
+    columns = dict(file.columns)
+    if "language" not in columns:
+        columns["language (detected)"] = tuple(map(detect_language, file.texts))
+    return HeadReport(figures, unknown, judge_slices(right, length_slices(file.texts) | column_slices(columns)))
 
 
 def _write_policy(folder: Path, proposal: str) -> Path:

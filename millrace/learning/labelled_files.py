@@ -1,7 +1,7 @@
 """Reads files of labelled texts for training and evaluation: the texts are prepared like tickets and embedded."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,25 +23,42 @@ if TYPE_CHECKING:  # the libraries of a head take seconds to import
 
 TEXTS_AT_ONCE = 256
 NAMED = 5
+SLICED = ("tenant", "tenant_id", "channel", "language")
+"""The columns that always form slices of an evaluation, if they exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """The rows of a file that have a text and a label, in order; `skipped` counts the rows that lack one."""
+    """The rows of a file that have a text and a label, in order.
+
+    Attributes:
+        texts: Their texts.
+        labels: Their labels.
+        skipped: Number of rows that lack a text or a label.
+        columns: Other columns that form slices of an evaluation: name -> the value in each row, None if it has none.
+    """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     skipped: int
+    columns: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 
 
-def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFile:
+def read_labelled(path: Path, text_column: str, label_column: str, slices: Sequence[str] = ()) -> LabelledFile:
     """Read a .csv or .jsonl file.
+
+    Args:
+        path: The file.
+        text_column: Name of the column of the texts.
+        label_column: Name of the column of the labels.
+        slices: Columns that form slices, besides those of `SLICED`.
 
     Raises:
         Fatal: the file cannot be read, a column is missing, or no row has both a text and a label.
     """
     texts: list[str] = []
     labels: list[str] = []
+    kept: list[Row] = []
     skipped = 0
     for row in TableFile.open(path).sound_rows((text_column, label_column)):
         cells = (row.cells[_column(path, row, name)] for name in (text_column, label_column))
@@ -49,11 +66,30 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> LabelledFi
         if text and label:
             texts.append(text)
             labels.append(label)
+            kept.append(row)
         else:
             skipped += 1
     if not texts:
         raise Fatal(f"{path}: no row has both {text_column} and {label_column}")
-    return LabelledFile(tuple(texts), tuple(labels), skipped)
+    return LabelledFile(tuple(texts), tuple(labels), skipped, _columns(path, kept, slices))
+
+
+def _columns(path: Path, rows: Sequence[Row], slices: Sequence[str]) -> dict[str, tuple[str | None, ...]]:
+    """Return the columns that form slices; those of `SLICED` only if they exist."""
+    columns = {}
+    for name in dict.fromkeys([*SLICED, *slices]):
+        values = tuple(_cell(row, name) for row in rows)
+        if any(values):
+            columns[name] = values
+        elif name in slices:
+            raise Fatal(f"{path}: no row has a value in the column {name}; the columns are {', '.join(rows[0].cells)}")
+    return columns
+
+
+def _cell(row: Row, name: str) -> str | None:
+    column = find_column(tuple(row.cells), name)
+    value = None if column is None else row.cells[column]
+    return None if value is None else str(value).strip() or None
 
 
 def _column(path: Path, row: Row, name: str) -> str:

@@ -38,7 +38,8 @@ def test_unknown_intents_are_detected_by_both_signs_better_than_by_one(data_dir:
     reading = Reading(StreamSettings())
     train_head(reading, training_questions(data_dir), None, tmp_path)
     asked = read_labelled(data_dir / "text" / "banking77" / "test.csv", "text", "category")
-    figures, unknown = evaluate_head(reading, load_head(tmp_path), asked, None)
+    report = evaluate_head(reading, load_head(tmp_path), asked, None)
+    figures, unknown = report.figures, report.unknown
     assert (figures.out_of_scope, sum(unknown.values())) == (OUT_OF_SCOPE, OUT_OF_SCOPE)
     assert figures.oos_auroc is not None
     assert figures.oos_auroc_confidence is not None

@@ -22,6 +22,7 @@ from millrace.learning import labelled_files
 from tests.support.labelled import WordModel, support
 
 FIGURES = {"accuracy", "macro_f1", "ece", "coverage_at_95_precision", "rows", "out_of_scope"}
+SLICE_FIGURES = {"slices", "worse"}
 OUTER_FIGURES = {"in_scope_accuracy", "in_scope_given_up", "oos_auroc", "oos_auroc_confidence", "oos_auroc_nearest"}
 PICTURES = {"confusion.svg", "reliability.svg", "coverage.svg"}
 WRITTEN = {"head.json", "head.safetensors", "terms.json", "texts.jsonl", "routing.toml"}
@@ -150,14 +151,36 @@ def test_evaluation_gives_exactly_the_figures(millrace: Millrace, head: Path, tm
     new = write_csv(tmp_path / "new.csv", pairs(seed=1))
     ended = millrace("evaluate", new, "--model", head, "--json")
     figures = json.loads(ended.out)
-    assert figures.keys() == FIGURES
+    assert figures.keys() == FIGURES | SLICE_FIGURES
     assert (figures["rows"], figures["out_of_scope"]) == (80, 0)
     assert figures["accuracy"] > 0.9
     assert ended.err == ""
     text = millrace("evaluate", new, "--model", head).out
-    assert {line.split()[0]: line.split()[1] for line in text.splitlines()} == {
-        name: str(value) if isinstance(value, int) else f"{value:.4f}" for name, value in figures.items()
+    lines = text.split("accuracy by slice")[0].split("\n")
+    shown = dict(line.split() for line in lines if line.strip())
+    assert shown == {
+        name: str(value) if isinstance(value, int) else f"{value:.4f}"
+        for name, value in figures.items()
+        if name not in SLICE_FIGURES
     }
+    assert all(name in text for name in figures["slices"])
+
+
+def test_slices_are_measured_and_the_worse_one_is_named(millrace: Millrace, head: Path, tmp_path: Path) -> None:
+    rows = [(text, label, "fr" if label == "travel" else "en", "gold") for text, label in pairs(seed=1)]
+    wrong = [(text, "travel" if label != "travel" else "fees", "fr", "") for text, label in pairs(seed=2)[:20]]
+    lines = ["text,label,language,plan", *(",".join(row) for row in rows + wrong)]
+    new = tmp_path / "new.csv"
+    new.write_text("\n".join(lines), encoding="utf-8")
+    figures = json.loads(millrace("evaluate", new, "--model", head, "--slice", "plan", "--json").out)
+    assert figures["worse"] == ["language fr"]
+    assert figures["slices"]["plan gold"]["rows"] == len(rows)
+    assert {"language en", "language fr", "plan gold"} <= figures["slices"].keys()
+    assert "worse than the whole beyond chance: language fr" in millrace("evaluate", new, "--model", head).out
+    assert (
+        "no row has a value in the column region"
+        in millrace("evaluate", new, "--model", head, "--slice", "region").error
+    )
 
 
 def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp_path: Path) -> None:
@@ -165,7 +188,7 @@ def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp
     new = write_csv(tmp_path / "new.csv", rows)
     ended = millrace("evaluate", new, "--model", head, "--json")
     figures = json.loads(ended.out)
-    assert figures.keys() == FIGURES | OUTER_FIGURES
+    assert figures.keys() == FIGURES | OUTER_FIGURES | SLICE_FIGURES
     assert (figures["rows"], figures["out_of_scope"]) == (88, 8)
     assert figures["oos_auroc"] > 0.9
     assert (

@@ -75,6 +75,14 @@ def evaluate_predictions(head: Head, predictions: Predictions, truth: Sequence[s
     return figures if inside.all() else _with_outside(figures, head.scope_at, predictions, right, inside)
 
 
+def right_decisions(head: Head, predictions: Predictions, truth: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether each decision is right; their mean is the accuracy of `Evaluation`."""
+    right = np.array(head.labels, object)[predictions.probabilities.argmax(axis=1)] == np.array(truth, object)
+    inside = np.isin(truth, head.labels)
+    rejected = predictions.scope < head.scope_at
+    return np.asarray(right if inside.all() else np.where(inside, right & ~rejected, rejected), np.bool_)
+
+
 def _with_outside(
     figures: Evaluation, scope_at: float, predictions: Predictions, right: NDArray[np.bool_], inside: NDArray[np.bool_]
 ) -> Evaluation:
