@@ -50,6 +50,15 @@ def test_class_weights_are_not_used_if_they_cost_accuracy(uneven: Examples) -> N
     assert not choose_recipe(uneven, [part])[0].class_weights
 
 
+def test_class_weights_are_used_for_a_label_with_a_single_text() -> None:
+    given = examples(
+        {label: [f"{label} {n}" for n in range(count)] for label, count in (("a", 200), ("b", 99), ("c", 1))}
+    )
+    same = answers(given.truth, 1, 0.3)
+    part = held_out(dense=same, sparse=same, joint=same, weighted_dense=same, weighted_sparse=same)
+    assert choose_recipe(given, [part])[0].class_weights, "held-out figures cannot show whether they help it"
+
+
 def test_the_combination_with_the_lowest_loss_is_chosen(uneven: Examples) -> None:
     truth = uneven.truth
     weak, strong = answers(truth, 2, 3.0), answers(truth, 3, 0.1)

@@ -21,6 +21,10 @@ UNEVEN = 2
 GAIN_IN_F1, LOSS_IN_ACCURACY = 0.01, 0.01
 """Class weights are used if the held-out macro F1 gains at least the first, and accuracy loses at most the second."""
 
+SCARCE = 2
+"""Labels with at most this many texts hardly count in held-out figures. Without class weights, a label with one text was
+almost never predicted (`docs/accuracy.md`), so they are used if such a label exists and accuracy allows it."""
+
 LOGISTIC_TEXTS = 2_000
 """With more texts, the logistic classifier is not tried: a fit takes minutes, and the others were as good."""
 
@@ -100,7 +104,8 @@ def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Reci
         found = {weight: log_loss(softmax(each.combine(logits)), truth) for weight, each in weighted.items()}
         even = weighted[min(found, key=lambda weight: found[weight])]
         losses["blend with class weights"] = min(found.values())
-        if _helps(even.combine(logits), best.combine(logits), truth):
+        scarce = bool((np.bincount(examples.truth) <= SCARCE).any())
+        if _helps(even.combine(logits), best.combine(logits), truth, scarce):
             return even, losses
     if best.kind == "blend":  # its calibration can use all folds
         truth, logits = stacked(examples, held_out)
@@ -123,10 +128,12 @@ def _blend_of(logits: Mapping[str, Logits], truth: Rows, weight: float, class_we
     )
 
 
-def _helps(weighted: Logits, plain: Logits, truth: Rows) -> bool:
-    """Return whether class weights raise macro F1 without lowering accuracy much."""
+def _helps(weighted: Logits, plain: Logits, truth: Rows, scarce: bool) -> bool:
+    """Return whether class weights raise macro F1, or a label is scarce, and accuracy is not much lower."""
     ours, theirs = (logits.argmax(axis=1) for logits in (weighted, plain))
     gain = f1_score(truth, ours, average="macro", zero_division=0.0) - f1_score(
         truth, theirs, average="macro", zero_division=0.0
     )
-    return bool(gain >= GAIN_IN_F1 and (theirs == truth).mean() - (ours == truth).mean() <= LOSS_IN_ACCURACY)
+    return bool(
+        (scarce or gain >= GAIN_IN_F1) and (theirs == truth).mean() - (ours == truth).mean() <= LOSS_IN_ACCURACY
+    )
