@@ -17,6 +17,7 @@ from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.search.similar import TERMS_VECTOR
 from shared.search.tuning.weights import ScoreTable, choose_weight, split_queries, tuning_report
+from shared.slices import column_slices, length_slices
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.terms import Terms
@@ -27,10 +28,6 @@ Row = dict[str, Any]
 TEXT = "text"
 ASKED_AT_ONCE = 64
 UPSERTED_AT_ONCE = 512
-SHORT_WORDS, MEDIUM_WORDS = 6, 15
-"""Maximum number of words of a short and of a medium query: about a sixth of Banking77's questions are short, and a
-sixth long."""
-
 SHOWN_UNKNOWN = 5
 COLUMNS = ("id", "text", "label", "relevant", "language")
 """The columns that the two files may have."""
@@ -228,19 +225,15 @@ def _table(queries: Queries, found: Sequence[Sequence[Candidate]], terms: Sequen
         relevant[row, here] = [hit.id.int in queries.relevant[row] for hit in hits]
         is_hit[row, here] = True
     wanted = np.array([len(places) for places in queries.relevant], np.int64)
-    return ScoreTable(dense, bm25, relevant, is_hit, wanted, np.array(terms, np.int64), _slices(queries))
-
-
-def _slices(queries: Queries) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
-    words = np.array([len(text.split()) for text in queries.texts])
-    slices = {
-        "short": words <= SHORT_WORDS,
-        "medium": (words > SHORT_WORDS) & (words <= MEDIUM_WORDS),
-        "long": words > MEDIUM_WORDS,
-    }
-    for language in sorted({name for name in queries.languages if name}):
-        slices[f"language {language}"] = np.array([name == language for name in queries.languages])
-    return slices
+    return ScoreTable(
+        dense,
+        bm25,
+        relevant,
+        is_hit,
+        wanted,
+        np.array(terms, np.int64),
+        {**length_slices(queries.texts), **column_slices({"language": queries.languages})},
+    )
 
 
 def _counts(corpus: Corpus, queries: Queries) -> dict[str, Any]:

@@ -138,6 +138,6 @@ def test_a_report_has_all_three_rankings_overall_and_for_each_slice() -> None:
     assert set(found) == {"fused", "dense", "bm25", "slices"}
     assert set(found["slices"]) == {"part 0", "part 1"}
     for part in found["slices"].values():
-        assert set(part) == {"queries", "fused", "dense", "bm25"}
+        assert set(part) == {"queries", "chance", "worse", "fused", "dense", "bm25"}
     assert sum(part["queries"] for part in found["slices"].values()) == 400
     assert 0 <= found["fused"]["mrr_interval"][0] <= found["fused"]["mrr"] <= found["fused"]["mrr_interval"][1] <= 1

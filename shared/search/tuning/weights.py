@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.search.ranking import lexical
-from shared.search.tuning.measures import METRICS, Flags, Values, measure_rankings, summarise
+from shared.search.tuning.measures import METRICS, measure_rankings, summarise
+from shared.slices import Flags, Values, judge_slices
 
 How = Literal["dense", "bm25"]
 BM25_ALONE = 1_000_000.0
@@ -20,6 +21,9 @@ BM25_ALONE = 1_000_000.0
 WEIGHTS: tuple[float, ...] = (0.0, *(float(f"{w:.2g}") for w in np.geomspace(0.001, 1, 46)), BM25_ALONE)
 OBJECTIVE = "ndcg_at_10"
 """The metric whose mean is maximised: of the four metrics, it considers the largest part of the ranking."""
+
+JUDGED_BY = "mrr"
+"""The metric by which slices are compared with the whole: what an agent notices is where the first good hit is."""
 
 SLICE_LEAST_QUERIES = 50
 """A slice with fewer queries cannot exclude a weight: one query in it changes a metric by more than 2 %."""
@@ -115,7 +119,11 @@ def split_queries(table: ScoreTable) -> tuple[ScoreTable, ScoreTable]:
 
 
 def tuning_report(table: ScoreTable, weight: float) -> dict[str, Any]:
-    """Return the metrics of all three rankings with their intervals, overall and for each slice."""
+    """Return the metrics of all three rankings with their intervals, overall and for each slice.
+
+    Each slice also states whether the MRR of the fused ranking is worse on it by more than chance explains; see
+    `shared.slices.judge_slices`.
+    """
     rankings = {
         "fused": measure_fused(table, weight),
         "dense": measure_alone(table, "dense"),
@@ -123,10 +131,12 @@ def tuning_report(table: ScoreTable, weight: float) -> dict[str, Any]:
     }
     found: dict[str, Any] = {name: summarise(values) for name, values in rankings.items()}
     found["slices"] = {}
-    for name, inside in table.slices.items():
+    for name, judged in judge_slices(rankings["fused"][JUDGED_BY], table.slices).items():
+        inside = table.slices[name]
         parts = {how: {metric: of[inside] for metric, of in values.items()} for how, values in rankings.items()}
-        if inside.any():
-            found["slices"][name] = {"queries": int(inside.sum())} | {how: summarise(of) for how, of in parts.items()}
+        found["slices"][name] = {"queries": judged.rows, "chance": judged.chance, "worse": judged.worse} | {
+            how: summarise(of) for how, of in parts.items()
+        }
     return found
 
 
