@@ -15,16 +15,16 @@ from benchmarks.texts import TENANT, load_texts
 from shared.clock import SystemClock
 from shared.records import Point
 from shared.search.ranking import RANKED_FIELDS
-from shared.search.similar import TERMS_VECTOR, Question, SimilarSearch
+from shared.search.similar import TERMS_VECTOR, Compared, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
-from workers.tickets.prepare import TEXT
+from workers.tickets.prepare import RESOLUTION, TEXT
 from workers.tickets.stages import TICKETS
 
 BATCH = 64
-RESOLUTION = "We checked the account and sent the card again. It arrives within five days."
+ANSWER = "We checked the account and sent the card again. It arrives within five days."
 AT = "2026-01-01T00:00:00Z"
 
 
@@ -36,7 +36,7 @@ def fill(collection: Collection, texts: Sequence[str], terms: Terms) -> None:
         for place in range(start, min(start + BATCH, len(texts))):
             payload = {
                 "tenant_id": TENANT, VERSION_FIELD: 1, "ticket_id": str(place), "flags": ["solved"], "satisfaction": 5,
-                "subject": "", "body": texts[place], "resolution": RESOLUTION, "label": None, "occurred_at": AT,
+                "subject": "", "body": texts[place], "resolution": ANSWER, "label": None, "occurred_at": AT,
                 "text_digest": f"{place:064x}",
             }  # fmt: skip
             sparse = {TERMS_VECTOR: terms.of_document(texts[place])}
@@ -64,7 +64,7 @@ def report(tickets: int, rounds: int) -> None:
         hybrid = [
             HybridQuery(query, terms.of_query(text), TERMS_VECTOR) for query, text in zip(dense, asked, strict=True)
         ]
-        search = SimilarSearch(collection, TEXT, settings, TICKETS.points.is_ours)
+        search = SimilarSearch(collection, Compared(TEXT, RESOLUTION), settings, TICKETS.points.is_ours)
         at = datetime(2026, 6, 1, tzinfo=UTC)
         questions = [Question(TENANT, text, vector, at) for text, vector in zip(asked, vectors, strict=True)]
         ways: dict[str, Callable[[], object]] = {

@@ -1,6 +1,7 @@
-"""Combines cosine, BM25 and age into one score, and ranks hits by it. Independent of the store and the stream.
+"""Combines the cosines of text and resolution, BM25 and age into one score, and ranks hits by it.
 
-`docs/decisions/0009-hybrid-ranking.md` explains why the sum has this form.
+It is independent of the store and the stream. `docs/decisions/0009-hybrid-ranking.md` and
+`docs/decisions/0020-resolutions-in-the-ranking.md` explain why the sum has this form.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from shared.vectorstore.port import Candidate
 
 DAY = timedelta(days=1)
 LEAST_TERMS = 8
+USUAL_RESOLUTION = 0.8
+"""The cosine of a resolution that counts as usual, as a share of the text's cosine: it neither raises nor lowers a score.
+A hit without a resolution is ranked as if it had a usual one."""
+
 RANKED_FIELDS = ("occurred_at", "text_digest")
 """The payload fields that ranking needs."""
 
@@ -25,11 +30,13 @@ class Ranking:
 
     Attributes:
         bm25_weight: Amount added to the cosine for each unit of BM25 / sqrt(number of query terms); see `lexical`.
+        resolution_weight: Amount added for each unit by which the resolution's cosine exceeds the usual; see `answered`.
         half_life_days: Age in days at which half of the part of a score above `age_floor` is lost.
         age_floor: Share of its score that an infinitely old hit keeps, 0 to 1.
     """
 
     bm25_weight: float
+    resolution_weight: float
     half_life_days: float
     age_floor: float
 
@@ -57,10 +64,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit with its score and the parts of the score: score = (dense + lexical) * decay."""
+    """A hit with its score and the parts of the score: score = (dense + lexical + resolution) * decay."""
 
     candidate: Candidate
     lexical: float
+    resolution: float
     decay: float
     score: float
 
@@ -80,6 +88,17 @@ def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) 
     return np.asarray(weight * bm25 / np.sqrt(np.maximum(LEAST_TERMS, terms))[:, None], np.float64)
 
 
+def answered(dense: NDArray[np.float64], second: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """Return the amount that the resolution adds to the cosine: weight * (second - 0.8 * dense); 0 without a resolution.
+
+    Args:
+        dense: Cosines of the texts, of any shape.
+        second: Cosines of the resolutions, of the same shape; NaN for a hit without a resolution.
+        weight: See `Ranking.resolution_weight`.
+    """
+    return np.where(np.isnan(second), 0.0, weight * (second - USUAL_RESOLUTION * dense))
+
+
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:
     """Return the best candidates, best first.
 
@@ -89,9 +108,13 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
     tickets = [(each, when) for each in candidates if isinstance(when := each.payload.get("occurred_at"), str)]
     dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)
     bm25 = np.array([[candidate.bm25 for candidate, _ in tickets]], np.float64)
+    second = np.array(
+        [np.nan if candidate.second is None else candidate.second for candidate, _ in tickets], np.float64
+    )
     added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0]
+    raised = answered(dense, second, ranking.resolution_weight)
     decay = ranking.decay([(asked.occurred_at - datetime.fromisoformat(when)) / DAY for _, when in tickets])
-    scores = ((dense + added) * decay).tolist()
+    scores = ((dense + added + raised) * decay).tolist()
     found: dict[object, Ranked] = {}
     for at in sorted(range(len(tickets)), key=lambda at: (-scores[at], tickets[at][0].id)):
         if len(found) == limit:
@@ -99,5 +122,5 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
         candidate = tickets[at][0]
         digest = candidate.payload.get("text_digest")
         if digest not in found and candidate.id != asked.itself:
-            found[digest] = Ranked(candidate, float(added[at]), float(decay[at]), scores[at])
+            found[digest] = Ranked(candidate, float(added[at]), float(raised[at]), float(decay[at]), scores[at])
     return list(found.values())

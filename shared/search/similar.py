@@ -6,6 +6,7 @@ The worker and the commands both use it, so that they give the same answers.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.points import IsOurs
@@ -18,6 +19,7 @@ from shared.search.ranking import RANKED_FIELDS, Asked, Ranked, Ranking, rank
 from shared.search.reply import Resolution, suggest
 from shared.search.shown import SHOWN_FIELDS, ShownTicket, is_rankable, read_shown
 from shared.stream_settings import SearchSettings
+from shared.vectorstore.conditions import Condition
 from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
 from shared.vectorstore.widening import ask_for_ours
@@ -49,6 +51,9 @@ class Question:
         vector: Its vector, shape (dim,), unit length.
         occurred_at: Time of the question; the age of a hit is counted from it.
         itself: Id of the asking ticket's own point; None if it has no point.
+        customer_id: The customer who asks, as stored; hits of the same customer are marked. None if unknown.
+        where: Conditions that each hit must meet, such as those of `shared.search.conditions.read_condition`.
+        limit: Maximum number of hits, 1 to 10; None for the limit of the settings.
     """
 
     tenant_id: str
@@ -56,6 +61,9 @@ class Question:
     vector: Vector
     occurred_at: datetime
     itself: UUID | None = None
+    customer_id: str | None = None
+    where: tuple[Condition, ...] = ()
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +82,19 @@ class Found:
     solved: SolvedTickets | None = None
 
 
+class Compared(NamedTuple):
+    """The names of the vectors that a question's vector is compared with; None if there is no vector of resolutions."""
+
+    text: str
+    resolution: str | None = None
+
+
 class SimilarSearch:
     """Finds similar solved tickets in one collection.
 
     Args:
         collection: The collection that is searched.
-        using: Name of the vector that is compared.
+        using: Names of the vectors that are compared: that of the text and that of the resolution.
         settings: The number of tickets, the filters and the ranking.
         is_ours: Returns whether Millrace wrote a point.
         clock: Measures how long counts of solved tickets are kept; None uses the system's clock.
@@ -88,7 +103,7 @@ class SimilarSearch:
     def __init__(
         self,
         collection: Collection,
-        using: str,
+        using: Compared,
         settings: SearchSettings,
         is_ours: IsOurs,
         clock: Clock | None = None,
@@ -97,7 +112,9 @@ class SimilarSearch:
         self._clock = clock or SystemClock()
         self._solved: dict[str, tuple[float, SolvedTickets | None]] = {}
         self._terms = Terms()
-        self._ranking = Ranking(settings.bm25_weight, settings.half_life_days, settings.age_floor)
+        self._ranking = Ranking(
+            settings.bm25_weight, settings.resolution_weight, settings.half_life_days, settings.age_floor
+        )
 
     def stored_terms(self, text: str) -> SparseVector:
         """Return the terms that a text can be found by; they are stored beside its vector."""
@@ -114,7 +131,7 @@ class SimilarSearch:
         Raises:
             Unavailable: the store cannot be read.
         """
-        if not self._settings.limit or not questions:
+        if not any(map(self._limit, questions)):
             return [Found()] * len(questions)
         queries = [self._query(question, RANKED_FIELDS) for question in questions]
         answers = ask_for_ours(queries, self._collection.candidates, lambda _, candidate: is_rankable(candidate))
@@ -167,18 +184,23 @@ class SimilarSearch:
         settings = self._settings
         nearest = Query(
             vector=question.vector,
-            using=self._using,
-            limit=settings.candidates + 1,  # the question's own point may be among them
+            using=self._using.text,
+            limit=max(settings.candidates, self._limit(question)) + 1,  # the question's own point may be among them
             equals={"tenant_id": question.tenant_id, "flags": "solved"},
             at_least={"satisfaction": settings.min_satisfaction},
             may_lack=("satisfaction",) if settings.include_unrated else (),
+            where=question.where,
             payload=payload,
         )
-        return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR)
+        resolutions = self._using.resolution if settings.resolution_weight else None
+        return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR, resolutions)
+
+    def _limit(self, question: Question) -> int:
+        return self._settings.limit if question.limit is None else question.limit
 
     def _rank(self, question: Question, query: HybridQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
         asked = Asked(query.terms.indices.size, question.occurred_at, question.itself)
-        return rank(candidates, asked, self._ranking, self._settings.limit)
+        return rank(candidates, asked, self._ranking, self._limit(question))
 
     def _show(
         self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
@@ -192,7 +214,10 @@ class SimilarSearch:
                 return None
             shown.append(ticket)
         shared = self._terms.shared(question.text, [ticket.embedded_text for ticket in shown])
-        similar = tuple(map(_similar_ticket, hits, shown, shared))
+        similar = tuple(
+            _similar_ticket(hit, ticket, terms, question.customer_id)
+            for hit, ticket, terms in zip(hits, shown, shared, strict=True)
+        )
         quotable = [
             Resolution(ticket.ticket_id, ticket.embedded_resolution, each.score)
             for ticket, each in zip(shown, similar, strict=True)
@@ -204,7 +229,7 @@ class SimilarSearch:
         return is_rankable(candidate) and read_shown(candidate.id, candidate.payload, self._is_ours) is not None
 
 
-def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) -> SimilarTicket:
+def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...], customer_id: str | None) -> SimilarTicket:
     candidate = hit.candidate
     return SimilarTicket(
         ticket_id=ticket.ticket_id,
@@ -213,6 +238,8 @@ def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) ->
             dense=min(1.0, candidate.dense),
             bm25=max(0.0, candidate.bm25),
             lexical=max(0.0, hit.lexical),
+            resolution_cosine=None if candidate.second is None else min(1.0, candidate.second),
+            resolution=hit.resolution,
             decay=hit.decay,
         ),
         shared_terms=terms[:SHOWN_TERMS],
@@ -220,5 +247,6 @@ def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...]) ->
         subject=ticket.subject,
         resolution=ticket.resolution,
         satisfaction=ticket.satisfaction,
+        same_customer=customer_id is not None and ticket.customer_id == customer_id,
         occurred_at=ticket.occurred_at,
     )
