@@ -162,7 +162,7 @@ def _parts(ticket: SimilarTicket) -> str:
     parts = ticket.parts
     rated = "unrated" if ticket.satisfaction is None else f"rated {ticket.satisfaction}"
     shared = f"; shares {escape(', '.join(ticket.shared_terms))}" if ticket.shared_terms else ""
-    resolution = "" if parts.resolution_cosine is None else f" {parts.resolution:+.3f}"
+    resolution = "" if parts.resolution_cosine is None else f" + {parts.resolution:.3f}"
     same = ", same customer" if ticket.same_customer else ""
     return (
         f"({parts.dense:.3f} + {parts.lexical:.3f}{resolution}) * {parts.decay:.2f}; {ticket.occurred_at:%Y-%m-%d}, "

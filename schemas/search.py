@@ -23,7 +23,8 @@ class ScoreParts(Frozen):
     )
     resolution: float = Field(
         default=0.0,
-        description="Contribution of the resolution: weight * (resolution_cosine - 0.8 * dense); 0 if it is not compared.",
+        ge=0,
+        description="Contribution of the resolution: weight * (resolution_cosine - 0.6 * dense), if that is more than 0.",
     )
     decay: float = Field(ge=0, le=1, description="Factor for the age of the hit at the time of the query ticket.")
 

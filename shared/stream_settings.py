@@ -11,8 +11,8 @@ from pydantic import Field, create_model, field_validator
 from schemas.search import SIMILAR_LIMIT
 from shared.settings import Part, Variables
 
-ONLY_RESOLUTION = 1.25
-"""The weight at which the resolution's part cancels the text's part of a score; see `shared/search/ranking.py`."""
+MOST_WEIGHT = 1_000_000
+"""A weight so large that its part alone decides the order."""
 
 NUMBER = ":number"
 """The ending of an indexed attribute whose values are numbers."""
@@ -90,20 +90,20 @@ class SearchSettings(Part):
     bm25_weight: float = Field(
         default=0.018,
         ge=0,
-        le=1_000_000,
+        le=MOST_WEIGHT,
         description="Weight of shared terms in the score; `millrace similar tune` finds a good value.",
     )
     resolution_weight: float = Field(
-        default=0.3,
+        default=0.4,
         ge=0,
-        le=ONLY_RESOLUTION,
+        le=MOST_WEIGHT,
         description="Weight of the similarity of a hit's resolution in the score; `millrace similar tune` finds a good "
-        "value. 0: resolutions are not compared; 1.25: they are compared instead of the text.",
+        "value. 0: resolutions are not compared.",
     )
     half_life_days: float = Field(
         default=365,
         gt=0,
-        description="Age at which half of the possible age penalty applies; docs/operations.md has a table of examples.",
+        description="Age at which half of the possible age penalty applies; docs/similar.md has a table of examples.",
     )
     age_floor: float = Field(
         default=0.9,

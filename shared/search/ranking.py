@@ -16,9 +16,9 @@ from shared.vectorstore.port import Candidate
 
 DAY = timedelta(days=1)
 LEAST_TERMS = 8
-USUAL_RESOLUTION = 0.8
-"""The cosine of a resolution that counts as usual, as a share of the text's cosine: it neither raises nor lowers a score.
-A hit without a resolution is ranked as if it had a usual one."""
+USUAL_RESOLUTION = 0.6
+"""A resolution raises a score by what its cosine exceeds this share of the text's cosine. A farther one changes nothing,
+so that resolutions that say nothing about the problem do no harm."""
 
 RANKED_FIELDS = ("occurred_at", "text_digest")
 """The payload fields that ranking needs."""
@@ -89,14 +89,18 @@ def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) 
 
 
 def answered(dense: NDArray[np.float64], second: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Return the amount that the resolution adds to the cosine: weight * (second - 0.8 * dense); 0 without a resolution.
+    """Return the amount that a resolution adds to the cosine: weight * (second - 0.6 * dense), but at least 0.
+
+    The text's cosine is subtracted at most once, so that with a very large weight the resolution alone decides. The
+    amount is 0 for a hit without a resolution.
 
     Args:
         dense: Cosines of the texts, of any shape.
         second: Cosines of the resolutions, of the same shape; NaN for a hit without a resolution.
         weight: See `Ranking.resolution_weight`.
     """
-    return np.where(np.isnan(second), 0.0, weight * (second - USUAL_RESOLUTION * dense))
+    raised = weight * second - min(USUAL_RESOLUTION * weight, 1.0) * dense
+    return np.where(np.isnan(second), 0.0, np.maximum(0.0, raised))
 
 
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:

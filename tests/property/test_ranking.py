@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from shared.search.ranking import Asked, Ranking, rank
 from shared.search.reply import REPLY_LIMIT_CHARS, SENTENCES, Resolution, suggest
 from shared.search.tuning.measures import METRICS, measure_rankings
-from shared.stream_settings import ONLY_RESOLUTION
 from shared.vectorstore.port import Candidate
 
 FEW = settings(max_examples=100, deadline=None)
@@ -38,7 +37,7 @@ found = st.builds(
     st.none() | cosines,
 )
 candidates = st.lists(found, max_size=25, unique_by=lambda each: each.id)
-rankings = st.builds(Ranking, weights, st.floats(0, ONLY_RESOLUTION), st.floats(0.1, 10_000), st.floats(0, 1))
+rankings = st.builds(Ranking, weights, st.floats(0, 10), st.floats(0.1, 10_000), st.floats(0, 1))
 asked = st.builds(Asked, st.integers(0, 200), st.just(NOW))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shared.search.ranking import Asked, Ranked, Ranking, answered, lexical, rank
-from shared.stream_settings import ONLY_RESOLUTION
+from shared.stream_settings import MOST_WEIGHT
 from shared.vectorstore.port import Candidate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,21 +69,21 @@ def test_with_a_floor_of_zero_a_fresh_weak_answer_wins_over_an_obsolete_exact_on
     assert numbers(rank([old, fresh], asked, Ranking(0.0, 0.0, 180, 1.0), 5)) == [1, 2]
 
 
-def test_a_resolution_adds_what_exceeds_the_usual_and_a_missing_one_nothing() -> None:
-    dense, second = np.array([0.5, 0.5, 0.5]), np.array([0.6, 0.3, np.nan])
-    assert answered(dense, second, 0.5).tolist() == pytest.approx([0.5 * 0.2, 0.5 * -0.1, 0.0])
-    near, far, unsolved = (candidate(n, 0.5)._replace(second=each) for n, each in ((1, 0.6), (2, 0.3), (3, None)))
-    hits = ranked(near, far, unsolved)
-    assert numbers(hits) == [1, 3, 2]
-    assert [hit.score for hit in hits] == pytest.approx([0.5 + 0.3 * 0.2, 0.5, 0.5 - 0.3 * 0.1])
-    assert [hit.resolution for hit in hits] == pytest.approx([0.06, 0.0, -0.03])
+def test_a_near_resolution_raises_a_score_and_a_far_or_missing_one_changes_nothing() -> None:
+    dense, second = np.array([0.5, 0.5, 0.5]), np.array([0.6, 0.29, np.nan])
+    assert answered(dense, second, 0.5).tolist() == pytest.approx([0.5 * (0.6 - 0.6 * 0.5), 0.0, 0.0])
+    near, far, unsolved = (candidate(n, 0.5)._replace(second=each) for n, each in ((3, 0.6), (1, 0.29), (2, None)))
+    hits = ranked(far, unsolved, near)
+    assert numbers(hits) == [3, 1, 2]
+    assert [hit.score for hit in hits] == pytest.approx([0.5 + 0.3 * 0.3, 0.5, 0.5])
+    assert [hit.resolution for hit in hits] == pytest.approx([0.09, 0.0, 0.0])
 
 
-def test_at_the_highest_weight_the_resolution_alone_decides() -> None:
-    ranking = Ranking(0.0, ONLY_RESOLUTION, 365, 1.0)
+def test_at_a_very_high_weight_the_resolution_alone_decides() -> None:
+    ranking = Ranking(0.0, MOST_WEIGHT, 365, 1.0)
     hits = rank([candidate(n, n / 10)._replace(second=0.9 - n / 20) for n in range(5)], Asked(4, NOW), ranking, 5)
     assert numbers(hits) == [0, 1, 2, 3, 4]
-    assert [hit.score for hit in hits] == pytest.approx([1.25 * (0.9 - n / 20) for n in range(5)])
+    assert [hit.score for hit in hits] == pytest.approx([MOST_WEIGHT * (0.9 - n / 20) for n in range(5)])
 
 
 def test_a_hit_from_the_future_counts_as_fresh() -> None:

@@ -28,14 +28,14 @@ def test_the_resolution_decides_between_texts_that_are_alike() -> None:
 
 def test_a_ticket_found_by_its_resolution_alone_is_offered() -> None:
     points = [resolved(f"s{n}", 0.5, 0.1) for n in range(30)]
-    answer = found(*points, resolved("answered", 0.1, 1.0), candidates=5, resolution_weight=1.25)
+    answer = found(*points, resolved("answered", 0.1, 1.0), candidates=5, resolution_weight=5)
     assert names(answer)[0] == "answered"
     assert "answered" not in names(found(*points, resolved("answered", 0.1, 1.0), candidates=5, resolution_weight=0))
 
 
-def test_a_ticket_without_a_resolution_ranks_between_those_with_a_near_and_a_far_one() -> None:
-    points = resolved("far", 0.6, 0.3), solved("none", 0.6), resolved("near", 0.6, 0.7)
-    assert names(found(*points)) == ["near", "none", "far"]
+def test_a_resolution_that_says_nothing_and_a_missing_one_do_not_lower_a_score() -> None:
+    points = resolved("nothing", 0.61, 0.1), solved("none", 0.60), resolved("other", 0.59, 0.3)
+    assert names(found(*points)) == ["nothing", "none", "other"]
 
 
 def test_conditions_on_attributes_hold_however_a_ticket_was_found() -> None:
@@ -74,6 +74,6 @@ def test_hits_of_the_customer_who_asks_are_marked(asking: str | None, hit: str |
 def test_the_part_of_the_resolution_is_shown() -> None:
     with_one, without = found(resolved("a", 0.75, 0.8), solved("b", 0.5)).similar
     assert with_one.parts.resolution_cosine == pytest.approx(0.8)
-    assert with_one.parts.resolution == pytest.approx(SETTINGS.resolution_weight * (0.8 - 0.8 * 0.75))
+    assert with_one.parts.resolution == pytest.approx(SETTINGS.resolution_weight * (0.8 - 0.6 * 0.75))
     assert with_one.score == pytest.approx((0.75 + with_one.parts.resolution) * with_one.parts.decay)
     assert (without.parts.resolution_cosine, without.parts.resolution) == (None, 0.0)

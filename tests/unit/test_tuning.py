@@ -10,8 +10,8 @@ import pytest
 
 from shared.search.tuning.measures import METRICS
 from shared.search.tuning.weights import (
-    BM25_ALONE,
     BM25_WEIGHTS,
+    ONLY,
     SLICE_LEAST_QUERIES,
     ScoreTable,
     Weights,
@@ -52,11 +52,11 @@ def means(values: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> li
 def test_weight_zero_gives_the_order_by_cosine_and_a_huge_one_that_by_bm25() -> None:
     drawn = table(0.1, 3.0)
     assert means(measure_fused(drawn, Weights(0.0, 0.0))) == means(measure_alone(drawn, "dense"))
-    assert means(measure_fused(drawn, Weights(BM25_ALONE, 0.0))) == pytest.approx(
+    assert means(measure_fused(drawn, Weights(ONLY, 0.0))) == pytest.approx(
         means(measure_alone(drawn, "bm25")), abs=0.01
     )
     assert BM25_WEIGHTS[0] == 0.0
-    assert BM25_WEIGHTS[-1] == BM25_ALONE
+    assert BM25_WEIGHTS[-1] == ONLY
 
 
 @pytest.mark.parametrize(("dense", "bm25"), [(0.2, 0.0), (0.0, 6.0), (0.15, 4.0), (0.02, 0.5)])
@@ -75,7 +75,7 @@ def test_both_together_beat_either_if_both_carry_information() -> None:
     drawn = table(0.15, 4.0)
     choice = choose_weights(drawn)
     assert choice.never_below
-    assert 0 < choice.weights.bm25 < BM25_ALONE
+    assert 0 < choice.weights.bm25 < ONLY
     fused = means(measure_fused(drawn, choice.weights))
     assert fused[3] > max(means(measure_alone(drawn, "dense"))[3], means(measure_alone(drawn, "bm25"))[3]) + 0.02
 
@@ -178,7 +178,7 @@ def test_bm25_alone_finds_only_hits_that_share_a_term() -> None:
         np.array([[0.9, 0.1]]), np.zeros((1, 2)), NONE, hits, np.ones_like(hits), np.array([1]), np.array([3]), {}
     )
     assert means(measure_alone(nothing, "bm25")) == [0.0] * 4
-    assert means(measure_fused(nothing, Weights(BM25_ALONE, 0.0))) == [1.0] * 4
+    assert means(measure_fused(nothing, Weights(ONLY, 0.0))) == [1.0] * 4
 
 
 def test_rows_are_padded_with_invalid_hits() -> None:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from shared.search.ranking import answered, lexical
 from shared.search.tuning.measures import METRICS, measure_rankings, summarise
 from shared.slices import Flags, Values, judge_slices
-from shared.stream_settings import ONLY_RESOLUTION
+from shared.stream_settings import MOST_WEIGHT
 
 Part = Literal["dense", "bm25", "resolution"]
 """A part of the fused ranking that can also rank alone."""
 
-BM25_ALONE = 1_000_000.0
-"""A weight so large that BM25 alone decides the order, and cosine only breaks ties."""
+ONLY = float(MOST_WEIGHT)
+"""A weight so large that BM25 or the resolution alone decides the order, and the text's cosine only breaks ties."""
 
 
 class Weights(NamedTuple):
@@ -32,13 +32,13 @@ class Weights(NamedTuple):
 
 ALONE: Mapping[Part, Weights] = {
     "dense": Weights(0.0, 0.0),
-    "bm25": Weights(BM25_ALONE, 0.0),
-    "resolution": Weights(0.0, ONLY_RESOLUTION),
+    "bm25": Weights(ONLY, 0.0),
+    "resolution": Weights(0.0, ONLY),
 }
 """The weights at which one part decides alone."""
 
-BM25_WEIGHTS: tuple[float, ...] = (0.0, *(float(f"{w:.2g}") for w in np.geomspace(0.001, 1, 46)), BM25_ALONE)
-RESOLUTION_WEIGHTS: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, ONLY_RESOLUTION)
+BM25_WEIGHTS: tuple[float, ...] = (0.0, *(float(f"{w:.2g}") for w in np.geomspace(0.001, 1, 46)), ONLY)
+RESOLUTION_WEIGHTS: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0, 1.5, ONLY)
 OBJECTIVE = METRICS.index("ndcg_at_10")
 """The metric whose mean is maximised: of the four metrics, it considers the largest part of the ranking."""
 
