@@ -14,6 +14,7 @@ from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import Corpus, Queries, build_table
 from millrace.resources import load_text_model
 from shared.records import Vector
+from shared.search.tuning.weights import Weights
 from shared.search.tuning.weights import tuning_report as metrics
 from shared.stream_settings import SearchSettings, StreamSettings
 
@@ -60,10 +61,10 @@ def report() -> None:
                 **dict(zip(documents, (vectors[text] for text in searched), strict=True)),
                 **dict(zip(questions, (vectors[text] for text in asked), strict=True)),
             }
-            corpus = Corpus([str(place) for place in range(CORPUS)], documents, labels[:CORPUS])
-            queries = Queries(questions, [None] * QUERIES, relevant, [None] * QUERIES)
+            corpus = Corpus([str(place) for place in range(CORPUS)], documents, labels[:CORPUS], [""] * CORPUS)
+            queries = Queries(questions, [None] * QUERIES, relevant, {})
             table = build_table(corpus, queries, by_text, SearchSettings().candidates)
-            measured = metrics(table, SearchSettings().bm25_weight)
+            measured = metrics(table, Weights(SearchSettings().bm25_weight, 0.0))
             scores = "".join(
                 f"{measured[name]['mrr']:>{width}.4f}" for name, width in (("fused", 8), ("dense", 9), ("bm25", 8))
             )

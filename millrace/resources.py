@@ -5,7 +5,7 @@ Adapters of slow libraries are imported only if they are configured, so that com
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.broker.embedded import EmbeddedBroker
@@ -23,6 +23,7 @@ from shared.metrics import Registry
 from shared.observers import Observer
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
+from shared.search.conditions import attribute_indexes
 from shared.settings import Settings
 from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
@@ -63,10 +64,19 @@ def model_card(own: StreamSettings) -> TextCard:
     return load_text_card(own.embedding.model, own.embedding.models_file)
 
 
-def collection_spec(own: StreamSettings, stream: Stream[Any, Any]) -> CollectionSpec:
-    """Return the specification of a stream's collection for the configured model."""
+def collection_spec(
+    own: StreamSettings, stream: Stream[Any, Any], dimensions: Mapping[str, int] | None = None
+) -> CollectionSpec:
+    """Return the specification of a stream's collection for the configured model and attributes.
+
+    Args:
+        own: The settings of the stream.
+        stream: The stream.
+        dimensions: Lengths of the vectors of the loaded models, by modality; None for those that the cards state.
+    """
     card = model_card(own)
-    return stream.collection([card], {card.modality: card.dim})
+    spec = stream.collection([card], {card.modality: card.dim} if dimensions is None else dimensions)
+    return replace(spec, indexes={**spec.indexes, **attribute_indexes(own.search)})
 
 
 def load_text_model(own: StreamSettings) -> TextModel:

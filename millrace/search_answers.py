@@ -1,5 +1,6 @@
 """Searches the configured store for similar solved tickets, and prints them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -12,28 +13,69 @@ from shared.clock import SystemClock
 from shared.embedding.port import TextModel
 from shared.engine.stream import Stream
 from shared.errors import Fatal
-from shared.search.similar import Found, Question, SimilarSearch
+from shared.search.similar import Compared, Found, Question, SimilarSearch
+from shared.search.tuning.weights import TOLERANCE
 from shared.settings import variable
 from shared.stream_settings import SearchSettings
 from shared.text.language import detect_language
+from shared.vectorstore.conditions import Condition
 from shared.vectorstore.port import Collection
 
 TENANTS_NAMED = 5
+RANKINGS = {
+    "fused": "fused",
+    "without_resolutions": "fused, no resolutions",
+    "dense": "dense",
+    "bm25": "bm25",
+    "resolution": "resolution",
+}
+"""The rankings of a report, in the order in which they are printed, each with the name that is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks.
+
+    Attributes:
+        tenant_id: The tenant whose tickets are searched.
+        text: The prepared text.
+        customer_id: The customer it is about, as stored; None if unknown.
+        where: Conditions that each ticket must meet; see `shared.search.conditions.read_condition`.
+        limit: Maximum number of tickets, 1 to 10; None for the limit of the settings.
+    """
+
+    tenant_id: str
+    text: str
+    customer_id: str | None = None
+    where: tuple[Condition, ...] = ()
+    limit: int | None = None
 
 
 def searching(stream: Stream[Any, Any], collection: Collection, settings: SearchSettings) -> SimilarSearch:
     """Return the search for similar items of a stream."""
-    return SimilarSearch(collection, stream.rules.affecting[0], settings, stream.points.is_ours)
+    text = stream.rules.affecting[0]
+    resolution = next((each.name for each in stream.inputs if each.name != text), None)
+    return SimilarSearch(collection, Compared(text, resolution), settings, stream.points.is_ours)
 
 
-def ask(search: SimilarSearch, model: TextModel, tenant_id: str, text: str) -> Found:
+def ask(search: SimilarSearch, model: TextModel, asked: Asked) -> Found:
     """Return the tickets similar to a prepared text, with its detected language and the current time.
 
     Raises:
         Unavailable: the store cannot be read.
     """
-    vector, language = model.embed([text]).vectors[0], detect_language(text)
-    [found] = search.find([Question(tenant_id, text, vector, SystemClock().now(), language=language)])
+    vector = model.embed([asked.text]).vectors[0]
+    question = Question(
+        asked.tenant_id,
+        asked.text,
+        vector,
+        SystemClock().now(),
+        language=detect_language(asked.text),
+        customer_id=asked.customer_id,
+        where=asked.where,
+        limit=asked.limit,
+    )
+    [found] = search.find([question])
     return found
 
 
@@ -59,10 +101,10 @@ def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
     return tenants.pop()
 
 
-def print_found(console: Console, found: Found, settings: SearchSettings, tenant_id: str) -> None:
+def print_found(console: Console, found: Found, settings: SearchSettings, asked: Asked) -> None:
     """Print the hits, best first, with the parts of their scores, and the suggested reply; without hits, the reason."""
     if not found.similar:
-        console.print(f"  {escape(why_nothing(found, settings, tenant_id))}", soft_wrap=True)
+        console.print(f"  {escape(why_nothing(found, settings, asked))}", soft_wrap=True)
         return
     for ticket in found.similar:
         console.print(f"  [bold]{ticket.score:.3f}[/bold]  {escape(ticket.ticket_id)}  {escape(ticket.subject)}")
@@ -75,14 +117,20 @@ def print_found(console: Console, found: Found, settings: SearchSettings, tenant
             console.print(f"  {escape(sentence.text)} [dim]({escape(sentence.ticket_id)})[/dim]")
 
 
-def why_nothing(found: Found, settings: SearchSettings, tenant_id: str) -> str:
-    """Return why nothing was found: the search is off, the tenant has no solved tickets, or rules exclude them all."""
-    if not settings.limit:
+def why_nothing(found: Found, settings: SearchSettings, asked: Asked) -> str:
+    """Return why nothing was found: the search is off, there is no solved ticket, or rules or conditions exclude all."""
+    tenant_id = asked.tenant_id
+    if not settings.limit and asked.limit is None:
         return f"the search for similar tickets is off, because {variable(DEFAULT.name, 'search', 'limit')} is 0"
     if found.solved is None:
         return "no solved ticket was found, and the store did not answer when asked for the reason: try again"
     if not found.solved.total:
         return f"no solved ticket was found: the store has no solved ticket of tenant {tenant_id}"
+    if found.solved.offered and asked.where:
+        return (
+            f"no solved ticket was found: none of the {found.solved.offered} solved tickets of tenant {tenant_id} that "
+            "can be offered meets the conditions of --where"
+        )
     if found.solved.offered:
         return (
             f"no solved ticket was found, although {found.solved.offered} solved tickets of tenant "
@@ -94,28 +142,35 @@ def why_nothing(found: Found, settings: SearchSettings, tenant_id: str) -> str:
 
 
 def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:
-    """Print the metrics of the three rankings, overall and for each slice."""
+    """Print the metrics of each ranking, overall and for each slice; then the slices that are worse than the whole."""
     table = Table(title=title, title_justify="left")
     for column in ("", "ranking", "MRR", "recall@1", "recall@5", "nDCG@10"):
         table.add_column(column, no_wrap=True, justify="left" if column in ("", "ranking") else "right")
     for name, part in (("all", report), *report["slices"].items()):
-        for place, ranking in enumerate(("fused", "dense", "bm25")):
-            values = part[ranking]
+        for place, (ranking, values) in enumerate((name, part[name]) for name in RANKINGS if name in part):
             cells = [_cell(values, metric) for metric in ("mrr", "recall_at_1", "recall_at_5", "ndcg_at_10")]
-            table.add_row(f"{name} ({part['queries']})" if place == 0 else "", ranking, *cells)
+            table.add_row(f"{name} ({part['queries']})" if place == 0 else "", RANKINGS[ranking], *cells)
         table.add_section()
     console.print(table)
+    for name, part in (("all queries", report), *report["slices"].items()):
+        if part["shortfall"] > TOLERANCE:
+            below = f"the MRR of fused is {part['shortfall']:.4f} below that of {part['best_part']} alone"
+            console.print(f"{escape(name)} ({part['queries']}): {below}")
+    worse = [f"{name} (p = {part['chance']:.4f})" for name, part in report["slices"].items() if part["worse"]]
+    console.print(f"worse than the whole by more than chance explains: {escape(', '.join(worse)) or 'no slice'}")
 
 
 def _parts(ticket: SimilarTicket) -> str:
     parts = ticket.parts
     rated = "unrated" if ticket.satisfaction is None else f"rated {ticket.satisfaction}"
     shared = f"; shares {escape(', '.join(ticket.shared_terms))}" if ticket.shared_terms else ""
+    resolution = "" if parts.resolution_cosine is None else f" + {parts.resolution:.3f}"
     language = f" * {parts.language:.2f}" if ticket.other_language else ""
     marked = f", in another language ({escape(ticket.language or '')})" if ticket.other_language else ""
+    same = ", same customer" if ticket.same_customer else ""
     return (
-        f"({parts.dense:.3f} + {parts.lexical:.3f}) * {parts.decay:.2f}{language}; "
-        f"{ticket.occurred_at:%Y-%m-%d}, {rated}{marked}{shared}"
+        f"({parts.dense:.3f} + {parts.lexical:.3f}{resolution}) * {parts.decay:.2f}{language}; "
+        f"{ticket.occurred_at:%Y-%m-%d}, {rated}{marked}{same}{shared}"
     )
 
 

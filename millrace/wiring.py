@@ -8,6 +8,7 @@ from typing import Any
 from millrace.customer_key import customer_key
 from millrace.resources import (
     Process,
+    collection_spec,
     group_of,
     load_routing,
     model_card,
@@ -73,8 +74,9 @@ def stream_worker(
     card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
-        spec = stream.collection([card], {name: each.dim for name, each in models.items()})
-        collection = opened_collection(settings, process.store, spec)
+        collection = opened_collection(
+            settings, process.store, collection_spec(own, stream, {name: each.dim for name, each in models.items()})
+        )
         if isinstance(collection, Aliased):
             collection.watch_alias(observer.alias_elsewhere)
             lifecycle.ask("alias", collection.alias_fault)

@@ -4,14 +4,27 @@ from pydantic import Field
 
 from schemas.base import Frozen, SourceId, UtcDatetime
 
+SIMILAR_LIMIT = 10
+"""The largest number of similar tickets in one answer."""
+
 
 class ScoreParts(Frozen):
-    """The parts of a score: score = (dense + lexical) * decay * language."""
+    """The parts of a score: score = (dense + lexical + resolution) * decay * language."""
 
     dense: float = Field(description="Cosine similarity of the two text vectors, at most 1.")
     bm25: float = Field(ge=0, description="BM25 of the terms that both texts share; 0 if they share none.")
     lexical: float = Field(
         ge=0, description="Contribution of the shared terms: weight * bm25 / sqrt(max(number of query terms, 8))."
+    )
+    resolution_cosine: float | None = Field(
+        default=None,
+        description="Cosine similarity of the query's text and the hit's resolution, at most 1; null if the hit has no "
+        "resolution or resolutions are not compared.",
+    )
+    resolution: float = Field(
+        default=0.0,
+        ge=0,
+        description="Contribution of the resolution: weight * (resolution_cosine - 0.6 * dense), if that is more than 0.",
     )
     decay: float = Field(ge=0, le=1, description="Factor for the age of the hit at the time of the query ticket.")
     language: float = Field(
@@ -42,6 +55,10 @@ class SimilarTicket(Frozen):
     other_language: bool = Field(
         default=False,
         description="Whether the hit is in another language than the query ticket; false if either is not known.",
+    )
+    same_customer: bool = Field(
+        default=False,
+        description="Whether the hit is a ticket of the customer who asks; false if either customer is unknown.",
     )
     occurred_at: UtcDatetime
 

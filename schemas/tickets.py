@@ -20,7 +20,7 @@ from schemas.base import (
 )
 from schemas.decisions import Decision, Label, Priority
 from schemas.points import StoredItem, Tombstone
-from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.search import SIMILAR_LIMIT, SimilarLeftOut, SimilarTicket, SuggestedReply
 
 SUBJECT_LIMIT_CHARS = 1_000
 RESOLUTION_LIMIT_CHARS = 20_000
@@ -169,7 +169,7 @@ class TicketRouted(Frozen):
         "uncertain, that of the source's hint.",
     )
     decision: Decision
-    similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=5)
+    similar: tuple[SimilarTicket, ...] = Field(default=(), max_length=SIMILAR_LIMIT)
     similar_left_out: SimilarLeftOut | None = Field(
         default=None,
         description="Why `similar` is empty: how many solved tickets were left out, by reason; null if `similar` "

@@ -6,9 +6,16 @@ Therefore one process can run several streams, each with its own batches, model,
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 
+from schemas.search import SIMILAR_LIMIT
 from shared.settings import Part, Variables
+
+MOST_WEIGHT = 1_000_000
+"""A weight so large that its part alone decides the order."""
+
+NUMBER = ":number"
+"""The ending of an indexed attribute whose values are numbers."""
 
 
 class ConsumerSettings(Part):
@@ -71,26 +78,40 @@ class DecisionSettings(Part):
 class SearchSettings(Part):
     """The similar solved tickets and the suggested reply."""
 
-    limit: int = Field(default=5, ge=0, le=5, description="Maximum number of similar solved tickets in a result.")
+    limit: int = Field(
+        default=5, ge=0, le=SIMILAR_LIMIT, description="Maximum number of similar solved tickets in a result."
+    )
     candidates: int = Field(
         default=20,
         ge=5,
         le=500,
-        description="How many hits each of the two searches (by vector and by terms) returns; a higher number is slower.",
+        description="How many hits each of the searches (by text, by resolution and by terms) returns; a higher number "
+        "is slower. Raise it with a low age_floor, so that fresh hits are found behind old ones.",
     )
     bm25_weight: float = Field(
         default=0.018,
         ge=0,
-        le=1_000_000,
+        le=MOST_WEIGHT,
         description="Weight of shared terms in the score; `millrace similar tune` finds a good value.",
+    )
+    resolution_weight: float = Field(
+        default=0.4,
+        ge=0,
+        le=MOST_WEIGHT,
+        description="Weight of the similarity of a hit's resolution in the score; `millrace similar tune` finds a good "
+        "value. 0: resolutions are not compared.",
     )
     half_life_days: float = Field(
         default=365,
         gt=0,
-        description="Age at which a hit has lost half of what it can lose by age (see `age_floor`).",
+        description="Age at which a hit has lost half of what it can lose by age (see `age_floor`); docs/similar.md has a "
+        "table of examples.",
     )
     age_floor: float = Field(
-        default=0.9, ge=0, le=1, description="Share of its score that a very old hit keeps; 1 switches ageing off."
+        default=0.9,
+        ge=0,
+        le=1,
+        description="Share of its score that a very old hit keeps; 0: it keeps nothing; 1 switches ageing off.",
     )
     other_language_penalty: float = Field(
         default=0.1,
@@ -108,6 +129,23 @@ class SearchSettings(Part):
         le=1,
         description="Lowest cosine similarity at which a hit's resolution may be quoted in a suggested reply.",
     )
+    indexed_attributes: tuple[str, ...] = Field(
+        default=(),
+        description="Attributes that a search can filter on, as a JSON list; the store has an index for each. A name "
+        'alone compares texts; with `:number` it compares numbers: `["plan", "seats:number"]`.',
+    )
+
+    @field_validator("indexed_attributes")
+    @classmethod
+    def _check_attributes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse names that cannot be indexed, and names that occur twice."""
+        bare = [name.removesuffix(NUMBER) for name in names]
+        for name in bare:
+            if not name or '"' in name:
+                raise ValueError(f"{name!r} is not the name of an attribute that can be indexed")
+            if bare.count(name) > 1:
+                raise ValueError(f"{name} occurs more than once")
+        return names
 
 
 class StreamSettings(Part):

@@ -28,7 +28,7 @@ from millrace.ingest.table_files import TableFile
 from millrace.learning.heads import train_head
 from millrace.learning.labelled_files import LabelledFile, Reading
 from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
-from millrace.search_answers import ask, print_found, searching
+from millrace.search_answers import Asked, ask, print_found, searching
 from millrace.streams import DEFAULT
 from millrace.wiring import Running, stream_worker
 from schemas.outcomes import Outcome
@@ -258,10 +258,10 @@ def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
     collection = store.open_alias(DEFAULT.name)
     assert collection is not None  # noqa: S101  (the worker has opened it)
     text = Preparer(model_card(stage.own).preparation).embedded("", QUESTION)
-    wanted = stage.own.search.model_copy(update={"limit": 3})
-    found = ask(searching(DEFAULT, collection, wanted), model, TENANT, text)
+    asked = Asked(TENANT, text, limit=3)
+    found = ask(searching(DEFAULT, collection, stage.own.search), model, asked)
     stage.console.print(f'\nSimilar solved tickets to: "{QUESTION}"')
-    print_found(stage.console, found, stage.own.search, TENANT)
+    print_found(stage.console, found, stage.own.search, asked)
 
 
 def _show_dead_letter(stage: Stage) -> None:

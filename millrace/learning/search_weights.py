@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,8 @@ from millrace.ingest.table_files import TableFile
 from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.search.similar import TERMS_VECTOR
-from shared.search.tuning.weights import ScoreTable, choose_weight, split_queries, tuning_report
+from shared.search.tuning.weights import ScoreTable, Weights, choose_weights, split_queries, tuning_report
+from shared.slices import column_slices, length_slices
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.terms import Terms
@@ -24,25 +25,25 @@ from shared.vectorstore.terms import Terms
 Row = dict[str, Any]
 """Normalised name of a column -> value."""
 
-TEXT = "text"
+TEXT, RESOLUTION = "text", "resolution"
 ASKED_AT_ONCE = 64
 UPSERTED_AT_ONCE = 512
-SHORT_WORDS, MEDIUM_WORDS = 6, 15
-"""Maximum number of words of a short and of a medium query: about a sixth of Banking77's questions are short, and a
-sixth long."""
-
 SHOWN_UNKNOWN = 5
-COLUMNS = ("id", "text", "label", "relevant", "language")
-"""The columns that the two files may have."""
+COLUMNS = ("id", "text", "label", "relevant", "resolution")
+"""The columns that the two files may have, besides those of the slices."""
+
+SLICED = ("tenant", "tenant_id", "channel", "language")
+"""The columns of the queries that always form slices, if they exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The texts that are searched."""
+    """The texts that are searched; a resolution is empty if a text has none."""
 
     ids: Sequence[str]
     texts: Sequence[str]
     labels: Sequence[str | None]
+    resolutions: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Queries:
         texts: The query texts.
         ids: The id of each query's own text in the corpus, which is not counted as a hit; None if it has no id.
         relevant: The positions in the corpus of each query's relevant texts.
-        languages: The language of each query, from the file.
+        columns: Name of a column that forms slices -> its value in each query.
         unknown: Relevant ids that the corpus does not contain.
         unanswerable: Number of queries that were left out because nothing in the corpus is relevant to them.
     """
@@ -61,13 +62,13 @@ class Queries:
     texts: Sequence[str]
     ids: Sequence[str | None]
     relevant: Sequence[frozenset[int]]
-    languages: Sequence[str | None]
+    columns: Mapping[str, Sequence[str | None]]
     unknown: Sequence[str] = field(default_factory=tuple)
     unanswerable: int = 0
 
 
 def read_corpus(path: Path, prepare: Callable[[str], str]) -> Corpus:
-    """Read a corpus file with the columns `id` and `text`, and optionally `label`.
+    """Read a corpus file with the columns `id` and `text`, and optionally `label` and `resolution`.
 
     Raises:
         Fatal: the file cannot be read, a column is missing, or an id occurs twice.
@@ -77,11 +78,18 @@ def read_corpus(path: Path, prepare: Callable[[str], str]) -> Corpus:
     twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
         raise Fatal(f"{path}: id {twice[0]} occurs more than once; give each text its own id")
-    return Corpus(ids, _prepared(path, rows, prepare), [_cell(row, "label") for row in rows])
+    resolutions = [prepare(_cell(row, "resolution") or "") for row in rows]
+    return Corpus(ids, _prepared(path, rows, prepare), [_cell(row, "label") for row in rows], resolutions)
 
 
-def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Queries:
-    """Read a query file: `text`, either `relevant` (ids separated by blanks) or `label`, optionally `id`, `language`.
+def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str], slices: Sequence[str] = ()) -> Queries:
+    """Read a query file: `text`, either `relevant` (ids separated by blanks) or `label`, and optionally `id`.
+
+    Args:
+        path: The file.
+        corpus: The texts that are searched.
+        prepare: Prepares a text as the worker does.
+        slices: Columns, or names in a column `attributes`, that form slices besides `SLICED`.
 
     Raises:
         Fatal: the file cannot be read, a column is missing, or no query has anything relevant in the corpus.
@@ -109,58 +117,93 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str]) -> Q
         texts=_prepared(path, [row for row, _ in kept], prepare),
         ids=[_cell(row, "id") for row, _ in kept],
         relevant=[places for _, places in kept],
-        languages=[_cell(row, "language") for row, _ in kept],
+        columns=_columns(path, [row for row, _ in kept], slices),
         unknown=unknown,
         unanswerable=len(rows) - len(kept),
     )
 
 
 def distinct_texts(corpus: Corpus, queries: Queries) -> list[str]:
-    """Return every distinct text once, for the progress bar and the model."""
-    return list(dict.fromkeys([*corpus.texts, *queries.texts]))
+    """Return every distinct text and resolution once, for the progress bar and the model."""
+    return list(dict.fromkeys([*corpus.texts, *filter(None, corpus.resolutions), *queries.texts]))
 
 
 def build_table(corpus: Corpus, queries: Queries, vectors: dict[str, Vector], candidates: int) -> ScoreTable:
-    """Index the corpus, run every query, and return the hits with both scores.
+    """Index the corpus, run every query, and return the hits with all scores.
 
     Args:
         corpus: The texts to index.
         queries: The queries to run.
         vectors: Text -> vector.
-        candidates: Number of hits by cosine, and number of hits by BM25.
+        candidates: Number of hits by each vector, and number of hits by BM25.
     """
     terms = Terms()
     dim = next(iter(vectors.values())).shape[0]
-    spec = CollectionSpec(alias="corpus", name="corpus", vectors={TEXT: dim}, sparse=(TERMS_VECTOR,))
+    named = {TEXT: dim} | ({RESOLUTION: dim} if any(corpus.resolutions) else {})
+    spec = CollectionSpec(alias="corpus", name="corpus", vectors=named, sparse=(TERMS_VECTOR,))
     with tempfile.TemporaryDirectory(prefix="millrace-retrieval-") as folder, closing(EdgeStore(Path(folder))) as store:
         collection = store.open(spec)
         for start in range(0, len(corpus.ids), UPSERTED_AT_ONCE):
             places = range(start, min(start + UPSERTED_AT_ONCE, len(corpus.ids)))
-            collection.upsert([_point(place, corpus.texts[place], vectors, terms) for place in places])
+            collection.upsert([_point(place, corpus, vectors, terms) for place in places])
+        second = RESOLUTION if RESOLUTION in named else None
         asked = [
-            HybridQuery(Query(vectors[text], TEXT, candidates + 1), terms.of_query(text), TERMS_VECTOR)
+            HybridQuery(Query(vectors[text], TEXT, candidates + 1), terms.of_query(text), TERMS_VECTOR, second)
             for text in queries.texts
         ]
         found = _without_themselves(corpus, queries, _ask(collection, asked))
     return _table(queries, found, [query.terms.indices.size for query in asked])
 
 
-def evaluate_search(table: ScoreTable, corpus: Corpus, queries: Queries, weight: float) -> dict[str, Any]:
-    """Return the metrics of the fused ranking, of cosine alone and of BM25 alone, as the command prints them."""
-    return {**_counts(corpus, queries), "bm25_weight": weight, **tuning_report(table, weight)}
+def evaluate_search(table: ScoreTable, corpus: Corpus, queries: Queries, weights: Weights) -> dict[str, Any]:
+    """Return the metrics of the fused ranking and of each of its parts alone, as the command prints them."""
+    return {**_counts(corpus, queries), **_named(table, weights), **tuning_report(table, weights)}
 
 
 def tune_search(table: ScoreTable, corpus: Corpus, queries: Queries) -> dict[str, Any]:
-    """Choose a weight on one half of the queries and measure it on the other; then choose one on all, for use."""
+    """Choose weights on one half of the queries and measure them on the other; then choose some on all, for use.
+
+    Raises:
+        Fatal: there is only one query.
+    """
+    if len(queries.texts) == 1:
+        raise Fatal(
+            "one query cannot be split into two halves: give more queries with something relevant in the corpus"
+        )
     one, other = split_queries(table)
-    chosen = choose_weight(one)
-    held_out = {"bm25_weight": chosen.weight, "queries": len(other.wanted), **tuning_report(other, chosen.weight)}
-    choice = choose_weight(table)
+    chosen = choose_weights(one).weights
+    held_out = {**_named(other, chosen), "queries": len(other.wanted), **tuning_report(other, chosen)}
+    choice = choose_weights(table)
     return {
-        **evaluate_search(table, corpus, queries, choice.weight),
+        **evaluate_search(table, corpus, queries, choice.weights),
         "never_below": choice.never_below,
+        "alone": choice.alone,
         "held_out": held_out,
     }
+
+
+def _named(table: ScoreTable, weights: Weights) -> dict[str, float | None]:
+    """Return the weights by the names of their settings: None for resolutions that the corpus does not have."""
+    resolution = weights.resolution if "resolution" in table.parts else None
+    return {"bm25_weight": weights.bm25, "resolution_weight": resolution}
+
+
+def _columns(path: Path, rows: Sequence[Row], slices: Sequence[str]) -> dict[str, list[str | None]]:
+    """Return the columns that form slices, each with its values."""
+    columns: dict[str, list[str | None]] = {}
+    for name in dict.fromkeys([*SLICED, *slices]):
+        cells = [row if normal(name) in row else _attributes(row) for row in rows]
+        values = [_cell(each, normal(name) if normal(name) in each else name) for each in cells]
+        if any(values):
+            columns[name] = values
+        elif name in slices:
+            raise Fatal(f"{path}: no row has a value in the column {name}; the columns are {', '.join(rows[0])}")
+    return columns
+
+
+def _attributes(row: Row) -> Row:
+    found = row.get("attributes")
+    return found if isinstance(found, dict) else {}
 
 
 def _rows(path: Path, needed: Sequence[str]) -> list[Row]:
@@ -197,9 +240,10 @@ def _cell(row: Row, name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _point(place: int, text: str, vectors: dict[str, Vector], terms: Terms) -> Point:
-    sparse = {TERMS_VECTOR: terms.of_document(text)}
-    return Point(UUID(int=place), 1, {TEXT: vectors[text]}, {VERSION_FIELD: 1}, sparse)
+def _point(place: int, corpus: Corpus, vectors: dict[str, Vector], terms: Terms) -> Point:
+    text, resolution = corpus.texts[place], corpus.resolutions[place]
+    named = {TEXT: vectors[text]} | ({RESOLUTION: vectors[resolution]} if resolution else {})
+    return Point(UUID(int=place), 1, named, {VERSION_FIELD: 1}, {TERMS_VECTOR: terms.of_document(text)})
 
 
 def _ask(collection: Collection, asked: Sequence[HybridQuery]) -> list[list[Candidate]]:
@@ -219,28 +263,18 @@ def _without_themselves(
 
 def _table(queries: Queries, found: Sequence[Sequence[Candidate]], terms: Sequence[int]) -> ScoreTable:
     shape = (len(found), max(1, *(len(hits) for hits in found)))
-    dense, bm25 = np.zeros(shape), np.zeros(shape)
+    dense, bm25, resolution = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
     relevant, is_hit = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     for row, hits in enumerate(found):
         here = slice(0, len(hits))
         dense[row, here] = [hit.dense for hit in hits]
         bm25[row, here] = [hit.bm25 for hit in hits]
+        resolution[row, here] = [np.nan if hit.second is None else hit.second for hit in hits]
         relevant[row, here] = [hit.id.int in queries.relevant[row] for hit in hits]
         is_hit[row, here] = True
     wanted = np.array([len(places) for places in queries.relevant], np.int64)
-    return ScoreTable(dense, bm25, relevant, is_hit, wanted, np.array(terms, np.int64), _slices(queries))
-
-
-def _slices(queries: Queries) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
-    words = np.array([len(text.split()) for text in queries.texts])
-    slices = {
-        "short": words <= SHORT_WORDS,
-        "medium": (words > SHORT_WORDS) & (words <= MEDIUM_WORDS),
-        "long": words > MEDIUM_WORDS,
-    }
-    for language in sorted({name for name in queries.languages if name}):
-        slices[f"language {language}"] = np.array([name == language for name in queries.languages])
-    return slices
+    slices = {**length_slices(queries.texts), **column_slices(queries.columns)}
+    return ScoreTable(dense, bm25, resolution, relevant, is_hit, wanted, np.array(terms, np.int64), slices)
 
 
 def _counts(corpus: Corpus, queries: Queries) -> dict[str, Any]:

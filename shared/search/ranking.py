@@ -1,6 +1,7 @@
-"""Combines cosine, BM25 and age into one score, and ranks hits by it. Independent of the store and the stream.
+"""Combines the cosines of text and resolution, BM25 and age into one score, and ranks hits by it.
 
-`docs/decisions/0009-hybrid-ranking.md` explains why the sum has this form.
+It is independent of the store and the stream. `docs/decisions/0009-hybrid-ranking.md` and
+`docs/decisions/0020-resolutions-in-the-ranking.md` explain why the sum has this form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,10 @@ from shared.vectorstore.port import Candidate
 
 DAY = timedelta(days=1)
 LEAST_TERMS = 8
+USUAL_RESOLUTION = 0.6
+"""A resolution raises a score by what its cosine exceeds this share of the text's cosine. A farther one changes nothing,
+so that resolutions that say nothing about the problem do no harm."""
+
 RANKED_FIELDS = ("occurred_at", "text_digest", "language", "detected_language")
 """The payload fields that ranking needs."""
 
@@ -26,12 +31,14 @@ class Ranking:
 
     Attributes:
         bm25_weight: Amount added to the cosine for each unit of BM25 / sqrt(number of query terms); see `lexical`.
+        resolution_weight: Amount added for each unit by which the resolution's cosine exceeds the usual; see `answered`.
         half_life_days: Age in days at which half of the part of a score above `age_floor` is lost.
         age_floor: Share of its score that an infinitely old hit keeps, 0 to 1.
         other_language_penalty: Share of its score that a hit in another language than the query loses, 0 to 1.
     """
 
     bm25_weight: float
+    resolution_weight: float
     half_life_days: float
     age_floor: float
     other_language_penalty: float = 0.0
@@ -62,10 +69,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit with its score and the parts of the score: score = (dense + lexical) * decay * language."""
+    """A hit with its score and the parts of the score: score = (dense + lexical + resolution) * decay * language."""
 
     candidate: Candidate
     lexical: float
+    resolution: float
     decay: float
     score: float
     language: float = 1.0
@@ -86,6 +94,21 @@ def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) 
     return np.asarray(weight * bm25 / np.sqrt(np.maximum(LEAST_TERMS, terms))[:, None], np.float64)
 
 
+def answered(dense: NDArray[np.float64], second: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """Return the amount that a resolution adds to the cosine: weight * (second - 0.6 * dense), but at least 0.
+
+    The text's cosine is subtracted at most once, so that with a very large weight the resolution alone decides. The
+    amount is 0 for a hit without a resolution.
+
+    Args:
+        dense: Cosines of the texts, of any shape.
+        second: Cosines of the resolutions, of the same shape; NaN for a hit without a resolution.
+        weight: See `Ranking.resolution_weight`.
+    """
+    raised = weight * second - min(USUAL_RESOLUTION * weight, 1.0) * dense
+    return np.where(np.isnan(second), 0.0, np.maximum(0.0, raised))
+
+
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:
     """Return the best candidates, best first.
 
@@ -95,12 +118,16 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
     tickets = [(each, when) for each in candidates if isinstance(when := each.payload.get("occurred_at"), str)]
     dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)
     bm25 = np.array([[candidate.bm25 for candidate, _ in tickets]], np.float64)
+    second = np.array(
+        [np.nan if candidate.second is None else candidate.second for candidate, _ in tickets], np.float64
+    )
     added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0]
+    raised = answered(dense, second, ranking.resolution_weight)
     decay = ranking.decay([(asked.occurred_at - datetime.fromisoformat(when)) / DAY for _, when in tickets])
     language = _language_factors(
         [candidate for candidate, _ in tickets], asked.language, ranking.other_language_penalty
     )
-    scores = ((dense + added) * decay * language).tolist()
+    scores = ((dense + added + raised) * decay * language).tolist()
     found: dict[object, Ranked] = {}
     for at in sorted(range(len(tickets)), key=lambda at: (-scores[at], tickets[at][0].id)):
         if len(found) == limit:
@@ -108,7 +135,14 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
         candidate = tickets[at][0]
         digest = candidate.payload.get("text_digest")
         if digest not in found and candidate.id != asked.itself:
-            found[digest] = Ranked(candidate, float(added[at]), float(decay[at]), scores[at], float(language[at]))
+            found[digest] = Ranked(
+                candidate=candidate,
+                lexical=float(added[at]),
+                resolution=float(raised[at]),
+                decay=float(decay[at]),
+                score=scores[at],
+                language=float(language[at]),
+            )
     return list(found.values())
 
 

@@ -32,6 +32,7 @@ class ShownTicket(Frozen):
     resolution: str | None
     resolution_embedded: str | None = None
     satisfaction: Annotated[int, Field(ge=1, le=5)] | None
+    customer_id: str | None = None
     occurred_at: UtcDatetime
     language: str | None = Field(default=None, description="The source's hint.")
     detected_language: str | None = None
@@ -80,4 +81,5 @@ def is_rankable(candidate: Candidate) -> bool:
         zone = datetime.fromisoformat(when).tzinfo
     except ValueError:
         return False
-    return zone is not None and isfinite(candidate.dense) and isfinite(candidate.bm25)
+    second = 0.0 if candidate.second is None else candidate.second
+    return zone is not None and isfinite(candidate.dense) and isfinite(candidate.bm25) and isfinite(second)

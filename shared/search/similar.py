@@ -6,6 +6,7 @@ The worker and the commands both use it, so that they give the same answers.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.points import IsOurs
@@ -19,6 +20,7 @@ from shared.search.reply import Resolution, suggest
 from shared.search.shown import SHOWN_FIELDS, ShownTicket, is_rankable, read_shown
 from shared.stream_settings import SearchSettings
 from shared.text.language import differ
+from shared.vectorstore.conditions import Condition
 from shared.vectorstore.port import Candidate, Collection, HybridQuery, Query
 from shared.vectorstore.terms import Terms
 from shared.vectorstore.widening import ask_for_ours
@@ -52,6 +54,9 @@ class Question:
         itself: Id of the asking ticket's own point; None if it has no point.
         language: Language of the text, a primary BCP 47 subtag: hits in another language are marked, rank lower and are
             not quoted. None if it is not known.
+        customer_id: The customer who asks, as stored; hits of the same customer are marked. None if unknown.
+        where: Conditions that each hit must meet, such as those of `shared.search.conditions.read_condition`.
+        limit: Maximum number of hits, 1 to 10; None for the limit of the settings.
     """
 
     tenant_id: str
@@ -60,6 +65,9 @@ class Question:
     occurred_at: datetime
     itself: UUID | None = None
     language: str | None = None
+    customer_id: str | None = None
+    where: tuple[Condition, ...] = ()
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +86,19 @@ class Found:
     solved: SolvedTickets | None = None
 
 
+class Compared(NamedTuple):
+    """The names of the vectors that a question's vector is compared with; None if there is no vector of resolutions."""
+
+    text: str
+    resolution: str | None = None
+
+
 class SimilarSearch:
     """Finds similar solved tickets in one collection.
 
     Args:
         collection: The collection that is searched.
-        using: Name of the vector that is compared.
+        using: Names of the vectors that are compared: that of the text and that of the resolution.
         settings: The number of tickets, the filters and the ranking.
         is_ours: Returns whether Millrace wrote a point.
         clock: Measures how long counts of solved tickets are kept; None uses the system's clock.
@@ -92,7 +107,7 @@ class SimilarSearch:
     def __init__(
         self,
         collection: Collection,
-        using: str,
+        using: Compared,
         settings: SearchSettings,
         is_ours: IsOurs,
         clock: Clock | None = None,
@@ -102,7 +117,11 @@ class SimilarSearch:
         self._solved: dict[str, tuple[float, SolvedTickets | None]] = {}
         self._terms = Terms()
         self._ranking = Ranking(
-            settings.bm25_weight, settings.half_life_days, settings.age_floor, settings.other_language_penalty
+            settings.bm25_weight,
+            settings.resolution_weight,
+            settings.half_life_days,
+            settings.age_floor,
+            settings.other_language_penalty,
         )
 
     def stored_terms(self, text: str) -> SparseVector:
@@ -120,7 +139,7 @@ class SimilarSearch:
         Raises:
             Unavailable: the store cannot be read.
         """
-        if not self._settings.limit or not questions:
+        if not any(map(self._limit, questions)):
             return [Found()] * len(questions)
         queries = [self._query(question, RANKED_FIELDS) for question in questions]
         answers = ask_for_ours(queries, self._collection.candidates, lambda _, candidate: is_rankable(candidate))
@@ -173,18 +192,23 @@ class SimilarSearch:
         settings = self._settings
         nearest = Query(
             vector=question.vector,
-            using=self._using,
-            limit=settings.candidates + 1,  # the question's own point may be among them
+            using=self._using.text,
+            limit=max(settings.candidates, self._limit(question)) + 1,  # the question's own point may be among them
             equals={"tenant_id": question.tenant_id, "flags": "solved"},
             at_least={"satisfaction": settings.min_satisfaction},
             may_lack=("satisfaction",) if settings.include_unrated else (),
+            where=question.where,
             payload=payload,
         )
-        return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR)
+        resolutions = self._using.resolution if settings.resolution_weight else None
+        return HybridQuery(nearest, self._terms.of_query(question.text), TERMS_VECTOR, resolutions)
+
+    def _limit(self, question: Question) -> int:
+        return self._settings.limit if question.limit is None else question.limit
 
     def _rank(self, question: Question, query: HybridQuery, candidates: Sequence[Candidate]) -> list[Ranked]:
         asked = Asked(query.terms.indices.size, question.occurred_at, question.itself, question.language)
-        return rank(candidates, asked, self._ranking, self._settings.limit)
+        return rank(candidates, asked, self._ranking, self._limit(question))
 
     def _show(
         self, question: Question, hits: Sequence[Ranked], payloads: Mapping[UUID, Mapping[str, object]]
@@ -224,6 +248,8 @@ def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...], qu
             dense=min(1.0, candidate.dense),
             bm25=max(0.0, candidate.bm25),
             lexical=max(0.0, hit.lexical),
+            resolution_cosine=None if candidate.second is None else min(1.0, candidate.second),
+            resolution=hit.resolution,
             decay=hit.decay,
             language=hit.language,
         ),
@@ -234,5 +260,6 @@ def _similar_ticket(hit: Ranked, ticket: ShownTicket, terms: tuple[str, ...], qu
         satisfaction=ticket.satisfaction,
         language=ticket.known_language,
         other_language=differ(ticket.known_language, question.language),
+        same_customer=question.customer_id is not None and ticket.customer_id == question.customer_id,
         occurred_at=ticket.occurred_at,
     )

@@ -11,8 +11,9 @@ import numpy as np
 from schemas.base import EVENT_VERSION_LIMIT
 from shared.errors import Fatal
 from shared.records import Point, SparseVector, Vector
+from shared.vectorstore.conditions import Condition
 
-IndexKind = Literal["keyword", "integer"]
+IndexKind = Literal["keyword", "integer", "float"]
 VERSION_FIELD = "event_version"
 """The payload field whose value the guard compares; every point has it."""
 
@@ -67,6 +68,7 @@ class Query:
         may_lack: Fields of `at_least` that a point may also lack or have as null.
         limit: The largest number of hits.
         payload: The payload fields to return.
+        where: Further conditions, all of which a point must meet.
     """
 
     vector: Vector
@@ -76,6 +78,7 @@ class Query:
     at_least: Mapping[str, int] = field(default_factory=dict)
     may_lack: tuple[str, ...] = ()
     payload: tuple[str, ...] = ()
+    where: tuple[Condition, ...] = ()
 
     def with_limit(self, limit: int) -> Self:
         """Return the same query for another number of hits."""
@@ -84,17 +87,19 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class HybridQuery:
-    """A search for the points near a vector and for the points that share terms.
+    """A search for the points near a vector, also by a second vector of theirs, and for the points that share terms.
 
     Attributes:
         nearest: The vector, the filter, the largest number of hits of each kind, and the payload fields to return.
         terms: The terms of the same text, as `terms.Terms.of_query` returns them.
         terms_using: The sparse vector to compare the terms with.
+        second_using: A second named vector that `nearest.vector` is compared with too; None for no comparison.
     """
 
     nearest: Query
     terms: SparseVector
     terms_using: str
+    second_using: str | None = None
 
     @property
     def limit(self) -> int:
@@ -115,19 +120,21 @@ class Hit(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One point found by its vector or its terms, with both scores; a tuple, because each ticket needs dozens of them.
+    """One point found by a vector or its terms, with all scores; a tuple, because each ticket needs dozens of them.
 
     Attributes:
         id: The point's id.
         dense: Cosine similarity in [-1, 1].
         bm25: The BM25 score; 0 if no term is shared.
         payload: The requested fields.
+        second: Cosine similarity of the second vector; None if it was not compared, or if the point lacks it.
     """
 
     id: UUID
     dense: float
     bm25: float
     payload: Mapping[str, object]
+    second: float | None = None
 
 
 class Collection(Protocol):
@@ -170,10 +177,11 @@ class Collection(Protocol):
         ...
 
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        """Return for each of several hybrid queries the best `limit` points by cosine and the best `limit` by BM25.
+        """Return for each of several hybrid queries the best `limit` points by each vector and the best by BM25.
 
-        A point that only one of the two searches found has its other score too, the same as if the other search had
-        found it. Candidates are in the order of their ids; the caller ranks them.
+        A point that only one of these searches found has its other scores too, the same as if the other searches had
+        found it. A point without the first vector is left out. Candidates are in the order of their ids; the caller
+        ranks them.
         """
         ...
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.records import Point, SparseVector
+from shared.records import Point, SparseVector, Vector
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query
 from tests.support.stores import opened, params
 from tests.support.vectors import drawn, point, point_id, terms, tombstone, unit, worded
@@ -214,3 +214,47 @@ def test_bad_terms_refuse_the_whole_call_and_nothing_is_written(
     with pytest.raises(ValueError, match="sparse vector"):
         collection.upsert([worded(1, {5: 1.0}), replace(point(2), sparse=bad)])
     assert list(collection.scroll(("number",))) == []
+
+
+def beside(number: int, text: float, resolution: float | None, weights: dict[int, float] | None = None) -> Point:
+    """Return a point whose two vectors have these cosines to the first axis; None leaves the second vector out."""
+    vectors = {"text": tilted(text)} | ({} if resolution is None else {"resolution": tilted(resolution)})
+    return replace(worded(number, weights or {9: 1.0}), vectors=vectors)
+
+
+def tilted(cosine: float) -> Vector:
+    return unit(cosine, math.sqrt(1 - cosine**2))
+
+
+def test_points_near_by_the_second_vector_are_found_with_all_scores(collection: Collection) -> None:
+    near = [beside(n, 0.9 - n / 100, 0.1) for n in range(3)]
+    solving = [beside(n, 0.1, 0.9 - n / 100) for n in range(10, 13)]
+    worded_alone = [beside(n, 0.2, 0.2, {8: 1.0}) for n in range(20, 23)]
+    collection.upsert([*near, *solving, *worded_alone])
+    query = replace(asked(8, limit=2), second_using="resolution")
+    [found] = collection.candidates([query])
+    by_number = {int(str(each.payload["number"])): each for each in found}
+    assert {0, 1, 10, 11} < set(by_number)
+    assert len(by_number) == 6, "two of each kind"
+    for number, each in by_number.items():
+        stored = next(p for p in (*near, *solving, *worded_alone) if p.payload["number"] == number)
+        assert each.dense == pytest.approx(float(stored.vectors["text"] @ unit(1)), abs=1e-5)
+        assert each.second == pytest.approx(float(stored.vectors["resolution"] @ unit(1)), abs=1e-5)
+        assert (each.bm25 > 0) == (number >= 20)
+    assert [each.id for each in found] == sorted(each.id for each in found)
+
+
+def test_the_second_score_is_missing_if_it_is_not_asked_or_the_point_lacks_the_vector(collection: Collection) -> None:
+    collection.upsert([beside(1, 0.9, 0.5), beside(2, 0.8, None)])
+    both = collection.candidates([replace(asked(9), second_using="resolution"), asked(9)])
+    scores = [{each.payload["number"]: each.second for each in found} for found in both]
+    assert scores == [{1: pytest.approx(0.5, abs=1e-5), 2: None}, {1: None, 2: None}]
+
+
+def test_filters_apply_to_the_second_vector_and_a_point_without_the_first_is_left_out(collection: Collection) -> None:
+    points = [beside(n, 0.1, 0.9) for n in range(6)]
+    tenants = [replace(p, payload={**p.payload, "tenant_id": f"t{n % 2}"}) for n, p in enumerate(points)]
+    bare = Point(point_id(9), 1, {"resolution": tilted(1.0)}, {"number": 9, VERSION_FIELD: 1, "tenant_id": "t1"})
+    collection.upsert([*tenants, bare])
+    [found] = collection.candidates([replace(asked(limit=30, tenant_id="t1"), second_using="resolution")])
+    assert numbers(found) == [1, 3, 5]

@@ -15,6 +15,7 @@ from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import Corpus, Queries, build_table, distinct_texts, evaluate_search
 from millrace.resources import load_text_model, model_card
 from shared.search.tuning.measures import METRICS
+from shared.search.tuning.weights import Weights
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
 
@@ -35,7 +36,7 @@ def read(data_dir: Path) -> tuple[Corpus, Queries]:
     for place, label in enumerate(labels):
         places.setdefault(label, set()).add(place)
     relevant = [frozenset(places[label] - {place}) for place, label in enumerate(labels)]
-    return Corpus(ids, texts, labels), Queries(texts, ids, relevant, [None] * len(rows))
+    return Corpus(ids, texts, labels, [""] * len(rows)), Queries(texts, ids, relevant, {})
 
 
 def test_the_fused_ranking_is_never_below_either_alone(data_dir: Path) -> None:
@@ -43,7 +44,9 @@ def test_the_fused_ranking_is_never_below_either_alone(data_dir: Path) -> None:
     settings = StreamSettings()
     vectors = embed(load_text_model(settings), distinct_texts(corpus, queries), lambda _: None)
     table = build_table(corpus, queries, vectors, settings.search.candidates)
-    found = evaluate_search(table, corpus, queries, settings.search.bm25_weight)
+    found = evaluate_search(
+        table, corpus, queries, Weights(settings.search.bm25_weight, settings.search.resolution_weight)
+    )
     assert set(found["slices"]) == {"short", "medium", "long"}
     for name, part in (("all", found), *found["slices"].items()):
         for metric in METRICS:

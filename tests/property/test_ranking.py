@@ -22,17 +22,22 @@ cosines = st.floats(-1, 1)
 weights = st.floats(0, 100)
 ages = st.integers(-1_000, 10_000)
 found = st.builds(
-    lambda number, dense, bm25, age, digest: Candidate(
-        UUID(int=number), dense, bm25, {"occurred_at": (NOW - timedelta(days=age)).isoformat(), "text_digest": digest}
+    lambda number, dense, bm25, age, digest, second: Candidate(
+        UUID(int=number),
+        dense,
+        bm25,
+        {"occurred_at": (NOW - timedelta(days=age)).isoformat(), "text_digest": digest},
+        second,
     ),
     st.integers(0, 2**64),
     cosines,
     st.floats(0, 500),
     ages,
     st.integers(0, 30).map(str),
+    st.none() | cosines,
 )
 candidates = st.lists(found, max_size=25, unique_by=lambda each: each.id)
-rankings = st.builds(Ranking, weights, st.floats(0.1, 10_000), st.floats(0, 1))
+rankings = st.builds(Ranking, weights, st.floats(0, 10), st.floats(0.1, 10_000), st.floats(0, 1))
 asked = st.builds(Asked, st.integers(0, 200), st.just(NOW))
 
 
@@ -65,18 +70,19 @@ def test_with_weight_zero_and_no_decay_the_order_is_that_of_the_cosine(
     given_: list[Candidate], question: Asked
 ) -> None:
     distinct = [Candidate(c.id, c.dense, c.bm25, {**c.payload, "text_digest": str(c.id)}) for c in given_]
-    hits = rank(distinct, question, Ranking(0.0, 365, 1.0), 100)
+    hits = rank(distinct, question, Ranking(0.0, 0.0, 365, 1.0), 100)
     assert [hit.candidate.id for hit in hits] == [c.id for c in sorted(distinct, key=lambda c: (-c.dense, c.id))]
 
 
 @FEW
 @given(found, st.floats(0, 1), st.floats(0, 100), asked, rankings)
-def test_a_higher_cosine_or_bm25_never_lowers_a_score(
+def test_a_higher_cosine_of_text_or_resolution_or_a_higher_bm25_never_lowers_a_score(
     hit: Candidate, nearer: float, more: float, question: Asked, ranking: Ranking
 ) -> None:
-    better = Candidate(hit.id, hit.dense + nearer, hit.bm25 + more, hit.payload)
+    second = None if hit.second is None else hit.second + nearer
+    better = Candidate(hit.id, hit.dense + nearer, hit.bm25 + more, hit.payload, second)
     [one], [other] = rank([hit], question, ranking, 1), rank([better], question, ranking, 1)
-    assert other.score >= one.score
+    assert other.score >= one.score - 1e-9
 
 
 @FEW

@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from shared.embedding.port import Embeddings
 from shared.errors import Fatal, Unavailable
-from shared.records import Message, Point, Record, SparseVector, UnreadOffsets
+from shared.records import Message, Point, Record, UnreadOffsets
 from shared.settings import PrivacySettings
 from shared.vectorstore.port import (
     Candidate,
@@ -31,6 +31,7 @@ from shared.vectorstore.port import (
     with_uuid,
 )
 from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
+from tests.support.matching import eligible, matches, weights_of
 
 DIM = 8
 PRIVACY = PrivacySettings(customer_key=SecretStr("a key that only the tests have, 32 bytes"))
@@ -215,7 +216,7 @@ class FakeCollection:
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
         """Compare with every point."""
         self._fail("count")
-        return sum(_matches(point.payload, equals, at_least) for point in self.points.values())
+        return sum(matches(point.payload, equals, at_least) for point in self.points.values())
 
     def scroll(self, payload: tuple[str, ...]) -> Iterator[tuple[UUID, Mapping[str, object]]]:
         """Yield every point with a UUID."""
@@ -235,60 +236,38 @@ class FakeCollection:
         hits = [
             Hit(point.id, float(point.vectors[query.using] @ query.vector), point.payload)
             for point in self.points.values()
-            if query.using in point.vectors and _eligible(point, query)
+            if query.using in point.vectors and eligible(point, query)
         ]
         return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
 
     def _candidates(self, query: HybridQuery) -> list[Candidate]:
-        near = self._nearest(query.nearest)
+        nearest, second = query.nearest, query.second_using
         bm25 = {which: score for which, score in self._bm25(query).items() if score}
-        eligible = [which for which in bm25 if _eligible(self.points[which], query.nearest)]
-        like = sorted(eligible, key=lambda which: -bm25[which])[: query.nearest.limit]
-        using, vector = query.nearest.using, query.nearest.vector
-        ids = {hit.id for hit in near} | {which for which in like if using in self.points[which].vectors}
+        fitting = [which for which in bm25 if eligible(self.points[which], nearest)]
+        like = sorted(fitting, key=lambda which: -bm25[which])[: query.limit]
+        beside = [] if second is None else self._nearest(replace(nearest, using=second))
+        ids = {hit.id for hit in (*self._nearest(nearest), *beside)} | set(like)
         found = []
         for which in sorted(ids, key=str):
             point = self.points[which]
-            dense = float(point.vectors[using] @ vector)
-            found.append(Candidate(which, dense, bm25.get(which, 0.0), point.payload))
+            if nearest.using in point.vectors:
+                other = point.vectors.get(second or "")
+                cosine = None if other is None else float(other @ nearest.vector)
+                dense = float(point.vectors[nearest.using] @ nearest.vector)
+                found.append(Candidate(which, dense, bm25.get(which, 0.0), point.payload, cosine))
         return found
 
     def _bm25(self, query: HybridQuery) -> dict[UUID, float]:
         """Multiply each term by its inverse document frequency, as Qdrant does; see `CollectionSpec.sparse`."""
-        stored = {which: _weights(point.sparse.get(query.terms_using)) for which, point in self.points.items()}
+        stored = {which: weights_of(point.sparse.get(query.terms_using)) for which, point in self.points.items()}
         total = sum(1 for weights in stored.values() if weights)
         scores = dict.fromkeys(stored, 0.0)
-        for term, asked in _weights(query.terms).items():
+        for term, asked in weights_of(query.terms).items():
             having = [which for which, weights in stored.items() if term in weights]
             idf = math.log((total - len(having) + 0.5) / (len(having) + 0.5) + 1)
             for which in having:
                 scores[which] += asked * stored[which][term] * idf
         return scores
-
-
-def _eligible(point: Point, query: Query) -> bool:
-    return _matches(point.payload, query.equals, query.at_least, query.may_lack)
-
-
-def _weights(terms: SparseVector | None) -> dict[int, float]:
-    return {} if terms is None else dict(zip(terms.indices.tolist(), terms.values.tolist(), strict=True))
-
-
-def _matches(
-    payload: Mapping[str, object],
-    equals: Mapping[str, str | int],
-    at_least: Mapping[str, int],
-    may_lack: tuple[str, ...] = (),
-) -> bool:
-    for name, wanted in equals.items():
-        value = payload.get(name)
-        if not (wanted in value if isinstance(value, list | tuple) else value == wanted):
-            return False
-    for name, least in at_least.items():
-        value = payload.get(name)
-        if not (name in may_lack if value is None else isinstance(value, int) and value >= least):
-            return False
-    return True
 
 
 class FakeStore:

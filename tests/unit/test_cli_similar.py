@@ -17,6 +17,7 @@ from millrace.cli import app
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Point
+from shared.text.customers import CustomerIds
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.terms import Terms
 from tests.support.fakes import DIM, FakeModel
@@ -124,6 +125,65 @@ def test_when_nothing_is_found_it_states_why(tmp_path: Path, monkeypatch: pytest
     assert "MILLRACE_TICKETS__SEARCH__LIMIT is 0" in run("--text", QUESTION).stdout
 
 
+@pytest.fixture
+def planned(store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Yield a store of tickets with attributes, of which two are indexed."""
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__INDEXED_ATTRIBUTES", '["plan", "seats:number"]')
+    given = {"T-3": ("pro", 5), "T-4": ("free", 5), "T-5": ("pro", 50)}
+    points = [solved(name, f"{QUESTION} {name}") for name in given]
+    attributes = [{"plan": plan, "seats": seats} for plan, seats in given.values()]
+    fill(store, *[replace(p, payload={**p.payload, "attributes": a}) for p, a in zip(points, attributes, strict=True)])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [(["plan=pro"], {"T-3", "T-5"}), (["plan=pro", "seats>=10"], {"T-5"}), (["seats=5"], {"T-3", "T-4"})],
+)
+def test_only_tickets_that_meet_all_conditions_are_found(planned: Path, where: list[str], expected: set[str]) -> None:
+    options = [part for each in where for part in ("--where", each)]
+    ended = run("--text", QUESTION, "--json", *options)
+    assert ended.exit_code == 0, ended.output
+    assert {hit["ticket_id"] for hit in json.loads(ended.stdout)["similar"]} == expected
+
+
+def test_a_condition_that_no_ticket_meets_is_the_reason_that_is_given(planned: Path) -> None:
+    shown = run("--text", QUESTION, "--where", "seats>99").stdout
+    assert "none of the 5 solved tickets of tenant acme that can be offered meets the conditions of --where" in shown
+
+
+@pytest.mark.parametrize(
+    ("where", "says"), [("region=north", "indexed attributes: plan, seats"), ("seats=many", "not a finite number")]
+)
+def test_a_condition_that_cannot_be_asked_is_an_error(planned: Path, where: str, says: str) -> None:
+    ended = run("--text", QUESTION, "--where", where)
+    assert ended.exit_code == 2
+    assert says in " ".join(ended.output.replace("│", " ").split())
+
+
+def test_up_to_ten_tickets_can_be_requested_whatever_the_setting(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, *[solved(f"N-{n}", f"{QUESTION} {n}") for n in range(12)])
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__LIMIT", "0")
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__CANDIDATES", "5")
+    assert len(json.loads(run("--text", QUESTION, "--json", "--limit", "10").stdout)["similar"]) == 10
+    assert run("--text", QUESTION, "--limit", "11").exit_code == 2
+
+
+def test_tickets_of_the_same_customer_are_marked_also_if_their_id_is_masked(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "a key that only the tests have, 32 bytes"
+    monkeypatch.setenv("MILLRACE_PRIVACY__CUSTOMER_KEY", key)
+    known = CustomerIds(key.encode(), "US").stored("acme", "kim@example.org")
+    assert known.startswith("customer-")
+    masked = solved("T-9", QUESTION + " again")
+    fill(store, replace(masked, payload={**masked.payload, "customer_id": known}))
+    found = json.loads(run("--text", QUESTION, "--json", "--customer", "KIM@example.org").stdout)
+    assert {hit["ticket_id"] for hit in found["similar"] if hit["same_customer"]} == {"T-9"}
+    assert "same customer" in run("--text", QUESTION, "--customer", "kim@example.org").stdout
+    assert "same customer" not in run("--text", QUESTION).stdout
+
+
 def test_without_a_text_it_states_what_to_give(store: Path) -> None:
     ended = run()
     assert ended.exit_code == 2
@@ -166,9 +226,43 @@ def test_the_configured_weight_is_evaluated(store: Path, files: list[str], monke
 def test_tune_prints_the_line_to_set(store: Path, files: list[str]) -> None:
     ended = run("tune", *files)
     assert ended.exit_code == 0, ended.output
+    assert "RESOLUTION_WEIGHT" not in ended.stdout, "the corpus has no resolutions"
     weight = ended.stdout.strip().splitlines()[-1].removeprefix("MILLRACE_TICKETS__SEARCH__BM25_WEIGHT=")
     assert float(weight) > 0.018, "the random vectors carry no information, the words carry all of it"
     assert json.loads(run("tune", *files, "--json").stdout)["bm25_weight"] == float(weight)
+
+
+def test_a_slice_that_is_worse_by_more_than_chance_is_named(store: Path, tmp_path: Path) -> None:
+    rows = "".join(f"{n},zeta{n} number {n},l{n % 20}\n" for n in range(40))
+    (tmp_path / "c.csv").write_text("id,text,label\n" + rows, encoding="utf-8")
+    asked = "".join(f"zeta{n} number {n},{n},pro\nnothing{n},{n},free\n" for n in range(40))
+    (tmp_path / "q.csv").write_text("text,relevant,plan\n" + asked, encoding="utf-8")
+    files = ["--corpus", str(tmp_path / "c.csv"), "--queries", str(tmp_path / "q.csv"), "--slice", "plan"]
+    found = json.loads(run("evaluate", *files, "--json").stdout)
+    assert set(found["slices"]) == {"short", "plan free", "plan pro"}
+    assert (found["slices"]["plan free"]["worse"], found["slices"]["plan pro"]["worse"]) == (True, False)
+    shown = run("evaluate", *files).stdout
+    assert "worse than the whole by more than chance explains: plan free (p = 0.0002)" in shown
+
+
+def test_resolutions_are_tuned_if_the_corpus_has_them(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"{n},login fails again,solution {n}\n" for n in range(30))
+    (tmp_path / "c.csv").write_text("id,text,resolution\n" + rows, encoding="utf-8")
+    (tmp_path / "q.csv").write_text(
+        "text,relevant\n" + "".join(f"solution {n},{n}\n" for n in range(30)), encoding="utf-8"
+    )
+    files = ["--corpus", str(tmp_path / "c.csv"), "--queries", str(tmp_path / "q.csv")]
+    lines = run("tune", *files).stdout.strip().splitlines()
+    name, weight = lines[-1].split("=")
+    assert name == "MILLRACE_TICKETS__SEARCH__RESOLUTION_WEIGHT"
+    assert float(weight) > 0, "the texts carry no information, the resolutions carry all of it"
+    shown = run("evaluate", *files).stdout
+    assert "fused, no resolutions" in shown
+    assert "below that of" not in shown
+    monkeypatch.setenv("MILLRACE_TICKETS__SEARCH__RESOLUTION_WEIGHT", "0")
+    assert "below that of resolution alone" in run("evaluate", *files).stdout
 
 
 def test_relevant_ids_that_are_unknown_are_counted_and_named(store: Path, files: list[str], tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from shared.search.tuning.measures import METRICS, intervals, measure_rankings, summarise
+from shared.search.tuning.measures import METRICS, measure_rankings, summarise
+from shared.slices import intervals
 
 
 def one(relevant: list[int], wanted: int) -> dict[str, float]:

@@ -9,11 +9,12 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from shared.search.ranking import Asked, Ranked, Ranking, lexical, rank
+from shared.search.ranking import Asked, Ranked, Ranking, answered, lexical, rank
+from shared.stream_settings import MOST_WEIGHT
 from shared.vectorstore.port import Candidate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RANKING = Ranking(bm25_weight=0.02, half_life_days=365, age_floor=0.9)
+RANKING = Ranking(bm25_weight=0.02, resolution_weight=0.3, half_life_days=365, age_floor=0.9)
 
 
 def candidate(number: int, dense: float, bm25: float = 0.0, age_days: float = 0.0, digest: str = "") -> Candidate:
@@ -46,6 +47,45 @@ def test_half_of_the_part_that_ages_is_lost_after_the_half_life() -> None:
     assert RANKING.decay(1e9) == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(
+    ("floor", "half_life_days", "left"),
+    [
+        (0.9, 365, [0.994, 0.971, 0.95, 0.925]),
+        (0.5, 180, [0.945, 0.75, 0.623, 0.53]),
+        (0, 90, [0.794, 0.25, 0.06, 0.004]),
+    ],
+)
+def test_floor_and_half_life_set_what_is_left_after_30_180_365_and_730_days(
+    floor: float, half_life_days: float, left: list[float]
+) -> None:
+    ranking = Ranking(0.0, 0.0, half_life_days, floor)
+    assert ranking.decay([30, 180, 365, 730]).tolist() == pytest.approx(left, abs=6e-4)
+
+
+def test_with_a_floor_of_zero_a_fresh_weak_answer_wins_over_an_obsolete_exact_one() -> None:
+    old, fresh = candidate(1, 1.0, age_days=730), candidate(2, 0.4, age_days=10)
+    asked = Asked(4, NOW)
+    assert numbers(rank([old, fresh], asked, Ranking(0.0, 0.0, 180, 0.0), 5)) == [2, 1]
+    assert numbers(rank([old, fresh], asked, Ranking(0.0, 0.0, 180, 1.0), 5)) == [1, 2]
+
+
+def test_a_near_resolution_raises_a_score_and_a_far_or_missing_one_changes_nothing() -> None:
+    dense, second = np.array([0.5, 0.5, 0.5]), np.array([0.6, 0.29, np.nan])
+    assert answered(dense, second, 0.5).tolist() == pytest.approx([0.5 * (0.6 - 0.6 * 0.5), 0.0, 0.0])
+    near, far, unsolved = (candidate(n, 0.5)._replace(second=each) for n, each in ((3, 0.6), (1, 0.29), (2, None)))
+    hits = ranked(far, unsolved, near)
+    assert numbers(hits) == [3, 1, 2]
+    assert [hit.score for hit in hits] == pytest.approx([0.5 + 0.3 * 0.3, 0.5, 0.5])
+    assert [hit.resolution for hit in hits] == pytest.approx([0.09, 0.0, 0.0])
+
+
+def test_at_a_very_high_weight_the_resolution_alone_decides() -> None:
+    ranking = Ranking(0.0, MOST_WEIGHT, 365, 1.0)
+    hits = rank([candidate(n, n / 10)._replace(second=0.9 - n / 20) for n in range(5)], Asked(4, NOW), ranking, 5)
+    assert numbers(hits) == [0, 1, 2, 3, 4]
+    assert [hit.score for hit in hits] == pytest.approx([MOST_WEIGHT * (0.9 - n / 20) for n in range(5)])
+
+
 def test_a_hit_from_the_future_counts_as_fresh() -> None:
     assert RANKING.decay(-400) == 1.0
     assert ranked(candidate(1, 0.7, age_days=-400))[0].decay == 1.0
@@ -58,7 +98,7 @@ def test_an_old_exact_answer_wins_over_a_fresh_weak_one_and_loses_to_a_fresh_goo
 
 
 def test_a_floor_of_one_switches_the_decay_off() -> None:
-    assert Ranking(0.0, 1, 1.0).decay(10_000) == 1.0
+    assert Ranking(0.0, 0.0, 1, 1.0).decay(10_000) == 1.0
 
 
 def test_of_equal_texts_the_best_stays() -> None:

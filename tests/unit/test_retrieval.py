@@ -19,6 +19,7 @@ from millrace.learning.search_weights import (
     tune_search,
 )
 from shared.errors import Fatal
+from shared.search.tuning.weights import Weights
 from tests.support.fakes import FakeModel
 
 CORPUS = "id,text,label\na,my card is lost,card\nb,the card was stolen,card\nc,refund my order,refund\nd,parcel late,\n"
@@ -45,7 +46,7 @@ def test_labels_define_relevance_and_a_query_is_not_relevant_to_itself(corpus_fi
     queries = read_queries(written(tmp_path / "q.csv", rows), corpus, same)
     assert list(queries.relevant) == [frozenset({1}), frozenset({0, 1})]
     assert queries.ids == ["a", None]
-    assert queries.languages == ["en", "fr"]
+    assert queries.columns == {"language": ["en", "fr"]}
     assert (queries.unanswerable, list(queries.unknown)) == (2, [])
 
 
@@ -111,18 +112,54 @@ def test_a_query_does_not_find_itself_and_scores_are_the_store_s(corpus_file: Pa
     assert table.relevant.tolist() == [[True, False, False, False], [False, False, True, False]]
 
 
+def test_the_cosine_of_a_resolution_is_in_the_table_and_missing_for_texts_without_one(tmp_path: Path) -> None:
+    rows = "id,text,resolution\na,login fails,allow cookies\nb,login fails too,unlock the account\nc,login broken,\n"
+    corpus = read_corpus(written(tmp_path / "c.csv", rows), str.upper)
+    assert corpus.resolutions == ["ALLOW COOKIES", "UNLOCK THE ACCOUNT", ""]
+    queries = read_queries(written(tmp_path / "q.csv", "text,relevant\ncookies are off,a\n"), corpus, str.upper)
+    texts = distinct_texts(corpus, queries)
+    assert texts == [*corpus.texts, "ALLOW COOKIES", "UNLOCK THE ACCOUNT", "COOKIES ARE OFF"]
+    vectors = embed(FakeModel(), texts, lambda _: None)
+    table = build_table(corpus, queries, vectors, candidates=20)
+    expected = [float(vectors[text] @ vectors["COOKIES ARE OFF"]) for text in ("ALLOW COOKIES", "UNLOCK THE ACCOUNT")]
+    assert table.resolution[0].tolist() == pytest.approx([*expected, np.nan], abs=1e-5, nan_ok=True)
+    assert table.parts == ("dense", "bm25", "resolution")
+    assert evaluate_search(table, corpus, queries, Weights(0.5, 0.2))["resolution_weight"] == 0.2
+    with pytest.raises(Fatal, match="one query cannot be split"):
+        tune_search(table, corpus, queries)
+
+
+def test_columns_and_attributes_form_slices(corpus_file: Path, tmp_path: Path) -> None:
+    rows = [
+        {"text": "x", "relevant": "a", "channel": "mail", "Plan": "pro", "attributes": {"region": "north", "size": 7}},
+        {"text": "y", "relevant": "b", "tenant": "acme", "attributes": {"region": None}},
+    ]
+    path = written(tmp_path / "q.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    queries = read_queries(path, read_corpus(corpus_file, same), same, ["plan", "region", "size", "channel"])
+    assert queries.columns == {
+        "tenant": [None, "acme"],
+        "channel": ["mail", None],
+        "plan": ["pro", None],
+        "region": ["north", None],
+        "size": ["7", None],
+    }
+    with pytest.raises(Fatal, match="no row has a value in the column product; the columns are text, relevant"):
+        read_queries(path, read_corpus(corpus_file, same), same, ["product"])
+
+
 def test_the_answers_have_the_promised_keys(corpus_file: Path, tmp_path: Path) -> None:
     corpus = read_corpus(corpus_file, same)
     rows = "text,label,language\nlost card,card,en\nmoney back for my order,refund,fr\n" * 4
     queries = read_queries(written(tmp_path / "q.csv", rows), corpus, same)
     vectors = embed(FakeModel(), distinct_texts(corpus, queries), lambda _: None)
     table = build_table(corpus, queries, vectors, candidates=20)
-    for found in (evaluate_search(table, corpus, queries, 0.5), tune_search(table, corpus, queries)):
+    for found in (evaluate_search(table, corpus, queries, Weights(0.5, 0.0)), tune_search(table, corpus, queries)):
         assert (found["queries"], found["corpus"]) == (8, 4)
+        assert found["resolution_weight"] is None, "the corpus has no resolutions"
         assert set(found["slices"]) == {"short", "language en", "language fr"}
         for part in (found, *found["slices"].values()):
             for ranking in ("fused", "dense", "bm25"):
                 assert {"mrr", "recall_at_1", "recall_at_5", "ndcg_at_10", "mrr_interval"} <= set(part[ranking])
         json.dumps(found, allow_nan=False)
-    assert evaluate_search(table, corpus, queries, 0.5)["bm25_weight"] == 0.5
+    assert evaluate_search(table, corpus, queries, Weights(0.5, 0.0))["bm25_weight"] == 0.5
     assert {"held_out", "never_below", "bm25_weight"} <= set(tune_search(table, corpus, queries))

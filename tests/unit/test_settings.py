@@ -62,7 +62,7 @@ def test_each_setting_is_read_from_its_variable(
         ("MILLRACE_TICKETS__BATCH__MAX_RECORDS", "0", "max_records"),
         ("MILLRACE_TICKETS__BATCH__MAX_WAIT_S", "-1", "max_wait_s"),
         ("MILLRACE_TICKETS__DECISION__NEIGHBOURS", "0", "neighbours"),
-        ("MILLRACE_TICKETS__SEARCH__LIMIT", "6", "limit"),
+        ("MILLRACE_TICKETS__SEARCH__LIMIT", "11", "limit"),
         ("MILLRACE_BROKER__GROUP_PROTOCOL", "newest", "group_protocol"),
         ("MILLRACE_OPERATION__PORT", "70000", "port"),
         ("MILLRACE_OPERATION__LOG_LEVEL", "loud", "log_level"),

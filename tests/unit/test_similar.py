@@ -13,64 +13,18 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from schemas.points import point_id as ticket_point_id
 from schemas.search import SimilarLeftOut
 from shared.errors import Unavailable
-from shared.records import Embedded, Point
+from shared.records import Embedded
 from shared.search.ranking import LEAST_TERMS
-from shared.search.similar import SHOWN_TERMS, Found, Question, SimilarSearch
-from shared.stream_settings import SearchSettings
-from shared.vectorstore.terms import Terms
+from shared.search.similar import SHOWN_TERMS, Question, SimilarSearch
 from tests.support.assembly import prepared_item
 from tests.support.fakes import DIM, FakeCollection
+from tests.support.solved import ASKED, COMPARED, ITSELF, SETTINGS, TERMS, collection, found, names, solved, unit
 from tests.support.tickets import event, record
 from workers.tickets.decide import find_similar
 from workers.tickets.prepare import TicketItem
 from workers.tickets.stages import TICKETS
-
-SETTINGS = SearchSettings()
-TERMS = Terms()
-ITSELF = UUID(int=7)
-ASKED = "Where is my parcel, it should have arrived on Monday"
-
-
-def unit(cosine: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Return a unit vector with this cosine to the first axis."""
-    made = np.zeros(DIM, np.float32)
-    made[0], made[1] = cosine, math.sqrt(1 - cosine**2)
-    return made
-
-
-def solved(ticket_id: str, cosine: float, body: str = "", point_id: UUID | None = None, **changes: Any) -> Point:
-    """Return the point of a solved and well-rated ticket."""
-    payload: dict[str, object] = {
-        "tenant_id": "acme", "ticket_id": ticket_id, "event_version": 1, "flags": ["solved"], "label": "delivery",
-        "satisfaction": 5, "subject": ticket_id, "body": body, "resolution": "Sent again.",
-        "occurred_at": "2026-01-01T00:00:00Z", "text_digest": ticket_id,
-    }  # fmt: skip
-    terms = {"terms": TERMS.of_document(body)}
-    payload |= changes
-    own = ticket_point_id(str(payload["tenant_id"]), "tickets", ticket_id)
-    return Point(point_id or own, 1, {"text": unit(cosine)}, payload, terms)
-
-
-def collection(*points: Point) -> FakeCollection:
-    made = FakeCollection()
-    made.upsert(points)
-    made.effects.clear()
-    return made
-
-
-def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", **settings: Any) -> Found:
-    """Return the hits of a search of these points for a text on the first axis."""
-    search = SimilarSearch(collection(*points), "text", SearchSettings(**settings), TICKETS.points.is_ours)
-    [answer] = search.find([Question("acme", text, unit(1.0), datetime.fromisoformat(at), ITSELF)])
-    return answer
-
-
-def names(answer: Found) -> list[str]:
-    return [ticket.ticket_id for ticket in answer.similar]
-
 
 # --- points of other programs ---
 
@@ -79,7 +33,7 @@ def test_scores_that_are_not_numbers_are_left_out() -> None:
     store = collection(solved("a", 0.5))
     spoilt = replace(solved("b", 0.9), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
-    [answer] = SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(
+    [answer] = SimilarSearch(store, COMPARED, SETTINGS, TICKETS.points.is_ours).find(
         [Question("acme", ASKED, unit(1.0), datetime.now(UTC))]
     )
     assert names(answer) == ["a"]
@@ -93,11 +47,11 @@ def test_only_a_query_whose_best_hits_include_foreign_ones_is_repeated() -> None
     ]
     store = collection(*ours, *far, *foreign)
     questions = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("other", "acme")]
-    answers = SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(questions)
+    answers = SimilarSearch(store, COMPARED, SETTINGS, TICKETS.points.is_ours).find(questions)
     assert [names(answer) for answer in answers] == [[f"o{n}" for n in range(5)], [f"s{n}" for n in range(5)]]
     assert store.effects[:3] == ["candidates 2", "payloads", "candidates 1"]
     store.effects.clear()
-    SimilarSearch(store, "text", SETTINGS, TICKETS.points.is_ours).find(questions[:1])
+    SimilarSearch(store, COMPARED, SETTINGS, TICKETS.points.is_ours).find(questions[:1])
     assert store.effects == ["candidates 1", "payloads"], "without foreign hits there is no second query"
 
 
@@ -243,7 +197,7 @@ def test_no_reply_is_suggested_if_the_best_hit_is_too_weak_or_has_no_resolution(
 
 def test_a_batch_needs_one_query_and_one_read() -> None:
     points = collection(solved("a", 0.9), solved("b", 0.8))
-    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours)
+    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for _ in range(3)]
     assert [names(answer) for answer in search.find(asked)] == [["a", "b"]] * 3
     assert points.effects == ["candidates 3", "payloads"]
@@ -257,7 +211,7 @@ def test_a_hit_that_was_deleted_before_it_is_read_is_left_out() -> None:
 
     points = Vanishing()
     points.upsert([solved("a", 0.9), solved("b", 0.8)])
-    [answer] = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours).find(
+    [answer] = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours).find(
         [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     )
     assert (answer.similar, answer.reply) == ((), None)
@@ -267,22 +221,23 @@ def test_a_store_that_cannot_be_read_is_unavailable() -> None:
     points = collection(solved("a", 0.9))
     points.failures.append(Unavailable("store", "down"))
     with pytest.raises(Unavailable):
-        SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours).find(
+        SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours).find(
             [Question("acme", "", unit(1.0), datetime.now(UTC))]
         )
 
 
 def test_an_item_gets_its_hits_and_its_reply_and_does_not_find_itself() -> None:
-    item: TicketItem = prepared_item(record(event()))
+    item: TicketItem = prepared_item(record(event(customer_id="C-7")))
     item.embedded["text"] = Embedded(unit(1.0), 1)
-    points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel"))
-    find_similar([item], SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours))
+    points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel", customer_id="C-7"))
+    find_similar([item], SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours))
     assert [ticket.ticket_id for ticket in item.similar] == ["a"]
     assert item.similar[0].shared_terms == ("parcel",)
+    assert item.similar[0].same_customer is True
     assert item.suggested_reply is not None
     assert item.similar_left_out is None
     unrated = {"satisfaction": None, "event_version": 2}
     points.upsert([replace(p, version=2, payload={**p.payload, **unrated}) for p in list(points.points.values())])
-    find_similar([item], SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours))
+    find_similar([item], SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours))
     assert not item.similar
     assert item.similar_left_out == SimilarLeftOut(unrated=2, rated_too_low=0)

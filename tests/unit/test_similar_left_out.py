@@ -6,7 +6,7 @@ from typing import Any
 from shared.errors import Unavailable
 from shared.search.similar import COUNTED_AT_ONCE, COUNTS_HOLD_S, Found, Question, SimilarSearch
 from tests.support.fakes import FakeCollection, ManualClock
-from tests.unit.test_similar import ASKED, SETTINGS, collection, found, solved, unit
+from tests.support.solved import ASKED, COMPARED, SETTINGS, collection, found, solved, unit
 from workers.tickets.stages import TICKETS
 
 # --- when nothing is found ---
@@ -47,7 +47,7 @@ def test_nothing_is_counted_if_something_was_found_or_nothing_is_searched() -> N
 
 def test_a_batch_counts_once_for_each_tenant_without_hits() -> None:
     points = collection(solved("a", 0.9, satisfaction=None))
-    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours)
+    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours)
     asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
     assert [left_out(answer) for answer in search.find(asked)] == [(1, 0), (0, 0)] * 3
     assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
@@ -61,7 +61,7 @@ def test_a_failed_count_stops_nothing_and_is_not_retried_at_once() -> None:
 
     points = CannotCount()
     points.upsert([solved("a", 0.9, satisfaction=None)])
-    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, ManualClock())
+    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     assert [left_out(answer) for _ in range(3) for answer in search.find(asked)] == [None] * 3
     assert points.effects.count("count") == 1
@@ -69,7 +69,7 @@ def test_a_failed_count_stops_nothing_and_is_not_retried_at_once() -> None:
 
 def test_with_many_tenants_some_are_counted_in_a_later_batch() -> None:
     points = collection()
-    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, ManualClock())
+    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question(f"t{n}", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for n in range(COUNTED_AT_ONCE + 3)]
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * COUNTED_AT_ONCE + [None] * 3
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * len(asked)
@@ -77,7 +77,7 @@ def test_with_many_tenants_some_are_counted_in_a_later_batch() -> None:
 
 def test_a_count_is_reused_for_a_while() -> None:
     points, clock = collection(solved("a", 0.9, satisfaction=None)), ManualClock()
-    search = SimilarSearch(points, "text", SETTINGS, TICKETS.points.is_ours, clock)
+    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours, clock)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     assert left_out(search.find(asked)[0]) == (1, 0)
     points.upsert([solved("b", 0.9, satisfaction=1)])

@@ -33,12 +33,17 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
             item.event.occurred_at,
             item.point_id,
             language=item.language,
+            customer_id=_customer(item),
         )
         for item in items
     ]
     for item, found in zip(items, search.find(questions), strict=True):
         item.similar, item.suggested_reply = found.similar, found.reply
         item.similar_left_out = None if found.solved is None else found.solved.left_out
+
+
+def _customer(item: TicketItem) -> str | None:
+    return item.event.customer_id if isinstance(item.event, TicketSnapshot) else None
 
 
 def undecided(item: TicketItem) -> Undecided:

@@ -20,7 +20,7 @@ from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Resources, Stages, Stream
 from shared.routing.decider import Decider
-from shared.search.similar import TERMS_VECTOR, SimilarSearch
+from shared.search.similar import TERMS_VECTOR, Compared, SimilarSearch
 from shared.text.customers import CustomerIds
 from shared.text.language import detect_language
 from shared.text.preparation import Prepared, Preparer
@@ -53,7 +53,9 @@ class TicketStages(Stages[TicketItem]):
             preparer=Preparer(resources.preparation),
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
             decider=resources.decider,
-            search=SimilarSearch(resources.collection, TEXT, resources.search, TICKETS.points.is_ours),
+            search=SimilarSearch(
+                resources.collection, Compared(TEXT, RESOLUTION), resources.search, TICKETS.points.is_ours
+            ),
             model=resources.model,
         )
 

@@ -6,19 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
-"""One value for each query: shape (queries,), float64, 0 to 1."""
-
-Flags = NDArray[np.bool_]
+from shared.slices import Flags, Values, intervals
 
 METRICS = ("mrr", "recall_at_1", "recall_at_5", "ndcg_at_10")
 DEPTH = 10
 """Number of ranks that all metrics consider, including MRR."""
-
-RESAMPLES = 1_000
-RESAMPLED_AT_ONCE = 20
-SEED = 20_240_817
-COVERAGE = 0.95
 
 
 def measure_rankings(relevant: Flags, wanted: NDArray[np.int64]) -> dict[str, Values]:
@@ -54,25 +46,6 @@ def summarise(values: Mapping[str, Values]) -> dict[str, Any]:
     for place, name in enumerate(values):
         summary[f"{name}_interval"] = [float(low[place]), float(high[place])]
     return summary
-
-
-def intervals(table: NDArray[np.float64]) -> tuple[Values, Values]:
-    """Return the bounds of the percentile bootstrap interval of each column's mean, from 1,000 resamples.
-
-    Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
-
-    Args:
-        table: Shape (queries, columns).
-    """
-    rng = np.random.default_rng(SEED)
-    queries = len(table)
-    means = []
-    for _ in range(RESAMPLES // RESAMPLED_AT_ONCE):
-        drawn = rng.integers(0, queries, (RESAMPLED_AT_ONCE, queries))
-        counts = np.stack([np.bincount(row, minlength=queries) for row in drawn])
-        means.append(counts @ table / queries)
-    low, high = np.quantile(np.vstack(means), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
-    return np.asarray(low, np.float64), np.asarray(high, np.float64)
 
 
 def _recall(top: Flags, wanted: NDArray[np.int64], k: int) -> Values:

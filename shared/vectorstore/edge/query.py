@@ -1,6 +1,6 @@
-"""Conversion of points, guards and queries to Qdrant Edge's types, and the four batches that answer hybrid queries.
+"""Conversion of points, guards and queries to Qdrant Edge's types, and the batches that answer hybrid queries.
 
-Why there are four: `docs/decisions/0009-hybrid-ranking.md`.
+Why there are several: `docs/decisions/0009-hybrid-ranking.md`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ from uuid import UUID
 import qdrant_edge as edge
 
 from shared.records import Point, SparseVector
+from shared.vectorstore.conditions import Condition
 from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 
 Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
@@ -53,7 +54,10 @@ def to_request(query: Query) -> edge.QueryRequest:
 
 
 def to_filter(
-    equals: Mapping[str, str | int], at_least: Mapping[str, int], may_lack: tuple[str, ...] = ()
+    equals: Mapping[str, str | int],
+    at_least: Mapping[str, int],
+    may_lack: tuple[str, ...] = (),
+    where: Sequence[Condition] = (),
 ) -> edge.Filter:
     """Return the filter of a `Query`."""
     must: list[Any] = [edge.FieldCondition(name, match=edge.MatchValue(value)) for name, value in equals.items()]
@@ -61,26 +65,23 @@ def to_filter(
         high = edge.FieldCondition(name, range=edge.RangeFloat(gte=least))
         lacking = edge.Filter(should=[high, edge.IsEmptyCondition(name)])
         must.append(lacking if name in may_lack else high)
+    must += map(_compared, where)
     return edge.Filter(must=must)
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
-    """Return the best points by vector and the best by terms, each with the score that its own search did not give.
+    """Return the best points by vector, by second vector and by terms, each with the scores of the other searches too.
 
     Edge scores neighbouring requests of the same kind and filter in one pass, so each kind is a separate batch: mixed
     batches cost twice as much.
     """
-    near = _ask_some([to_request(query.nearest) for query in queries], ask)
-    like = _ask_some([_by_terms(query) for query in queries], ask)
-    pairs = list(zip(queries, near, like, strict=True))
-    late_near = _ask_some([_by_vector(query, _beyond(terms, vector)) for query, vector, terms in pairs], ask)
-    late_like = _ask_some([_by_terms(query, _beyond(vector, terms)) for query, vector, terms in pairs], ask)
-    found = []
-    for place in range(len(queries)):
-        bm25 = {key: hit.score for key, (_, hit) in (*like[place].items(), *late_like[place].items())}
-        hits = sorted((near[place] | late_near[place]).items())
-        found.append([Candidate(which, hit.score, bm25.get(key, 0.0), hit.payload or {}) for key, (which, hit) in hits])
-    return found
+    kinds = (_by_vector, _by_second, _by_terms)
+    best = [_ask_some([kind(query, None) for query in queries], ask) for kind in kinds]
+    complete = []
+    for kind, own in zip(kinds, best, strict=True):
+        late = _ask_some([kind(query, _beyond(own, best, place)) for place, query in enumerate(queries)], ask)
+        complete.append([hits | more for hits, more in zip(own, late, strict=True)])
+    return [_candidates(*hits) for hits in zip(*complete, strict=True)]
 
 
 def to_id(value: Any) -> Any:
@@ -88,32 +89,56 @@ def to_id(value: Any) -> Any:
     return value if isinstance(value, UUID | int) else UUID(str(value))
 
 
-def _beyond(these: Hits, those: Hits) -> set[Any]:
-    return {which for key, (which, _) in these.items() if key not in those}
+def _candidates(near: Hits, second: Hits, like: Hits) -> list[Candidate]:
+    found = []
+    for key, (which, hit) in sorted(near.items()):
+        other, terms = second.get(key), like.get(key)
+        bm25, beside = 0.0 if terms is None else terms[1].score, None if other is None else other[1].score
+        found.append(Candidate(which, hit.score, bm25, hit.payload or {}, beside))
+    return found
 
 
-def _by_vector(query: HybridQuery, ids: set[Any]) -> edge.QueryRequest | None:
-    """Return a search by vector among these ids; None if there are no ids."""
-    if not ids:
+def _beyond(own: Sequence[Hits], best: Sequence[Sequence[Hits]], place: int) -> set[Any]:
+    """Return the ids that the other searches found for a query, and this one did not."""
+    found = own[place]
+    others = (each[place] for each in best if each is not own)
+    return {which for hits in others for key, (which, _) in hits.items() if key not in found}
+
+
+def _by_vector(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
+    """Return a search by vector, with the query's filter or among these ids; None if there are no ids."""
+    return _near(query, query.nearest.using, ids, list(query.nearest.payload))
+
+
+def _by_second(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
+    """Return the same by the second vector, without payload; None if the query has no second vector."""
+    return None if query.second_using is None else _near(query, query.second_using, ids, False)
+
+
+def _near(query: HybridQuery, using: str, ids: set[Any] | None, payload: list[str] | bool) -> edge.QueryRequest | None:
+    if ids is not None and not ids:
         return None
-    nearest = query.nearest
     return edge.QueryRequest(
-        limit=len(ids),
-        query=edge.Query.Nearest(nearest.vector.tolist(), using=nearest.using),
-        filter=edge.Filter(must=[edge.HasIdCondition(ids)]),
-        with_payload=list(nearest.payload),
+        limit=query.limit if ids is None else len(ids),
+        query=edge.Query.Nearest(query.nearest.vector.tolist(), using=using),
+        filter=_filter_or_ids(query, ids),
+        with_payload=payload,
     )
 
 
-def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> edge.QueryRequest | None:
+def _by_terms(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
     """Return a search by terms, with the query's filter or among these ids; None if it could not find anything."""
     if query.terms.indices.size == 0 or (ids is not None and not ids):
         return None
     return edge.QueryRequest(
-        limit=query.nearest.limit if ids is None else len(ids),
+        limit=query.limit if ids is None else len(ids),
         query=edge.Query.Nearest(_to_sparse(query.terms), using=query.terms_using),
-        filter=_filter_of(query.nearest) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)]),
+        filter=_filter_or_ids(query, ids),
     )
+
+
+def _filter_or_ids(query: HybridQuery, ids: set[Any] | None) -> edge.Filter:
+    return _filter_of(query.nearest) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)])
 
 
 def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Hits]:
@@ -132,7 +157,13 @@ def _by_number(answer: Sequence[edge.ScoredPoint]) -> Hits:
 
 
 def _filter_of(query: Query) -> edge.Filter:
-    return to_filter(query.equals, query.at_least, query.may_lack)
+    return to_filter(query.equals, query.at_least, query.may_lack, query.where)
+
+
+def _compared(condition: Condition) -> edge.FieldCondition:
+    if isinstance(condition.value, str):
+        return edge.FieldCondition(condition.path, match=edge.MatchValue(condition.value))
+    return edge.FieldCondition(condition.path, range=edge.RangeFloat(**condition.bounds))
 
 
 def _to_sparse(terms: SparseVector) -> edge.SparseVector:

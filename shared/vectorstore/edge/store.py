@@ -50,6 +50,7 @@ SCROLL_POINTS = 1_000
 INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
     "keyword": edge.PayloadSchemaType.Keyword,
     "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
 }
 
 
@@ -222,8 +223,7 @@ class EdgeStore(VectorStore):
         folder = self._folder / spec.name
         _remove_unfinished(folder)
         shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=params, sparse_vectors=sparse))
-        for field, kind in {VERSION_FIELD: "integer", **spec.indexes}.items():
-            shard.update(edge.UpdateOperation.create_field_index(field, INDEXES[kind]))
+        _create_indexes(shard, {VERSION_FIELD: "integer", **spec.indexes})
         shard.flush()
         self._write(f"{spec.name}.json", _manifest(spec))  # last, because this file marks the folder as complete
         return EdgeCollection(shard, spec.vectors, spec.sparse)
@@ -242,6 +242,8 @@ class EdgeStore(VectorStore):
                 f"the vector store's collection {name} cannot be opened: {error}; "
                 f"restore {self._folder / name}, or move it away and send all items again"
             ) from error
+        if spec is not None:
+            _create_indexes(shard, spec.indexes)
         return EdgeCollection(shard, manifest["vectors"], manifest["sparse"])
 
     def _aliases(self) -> dict[str, str]:
@@ -269,6 +271,14 @@ def _lock(folder: Path) -> int:
 
 def _manifest(spec: CollectionSpec) -> dict[str, object]:
     return {"vectors": dict(spec.vectors), "sparse": list(spec.sparse)}
+
+
+def _create_indexes(shard: edge.EdgeShard, indexes: Mapping[str, IndexKind]) -> None:
+    """Create the indexes that do not exist yet, or exist for another kind of value."""
+    present = shard.info().payload_schema
+    for name, kind in indexes.items():
+        if name not in present or present[name].data_type != INDEXES[kind]:
+            shard.update(edge.UpdateOperation.create_field_index(name, INDEXES[kind]))
 
 
 def _remove_unfinished(folder: Path) -> None:

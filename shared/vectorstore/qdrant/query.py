@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from qdrant_client import models
 
 from shared.records import Point, SparseVector
+from shared.vectorstore.conditions import Condition
 from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 
 POINTS_PER_CALL = 200
@@ -62,7 +64,10 @@ def to_request(query: Query) -> models.QueryRequest:
 
 
 def to_filter(
-    equals: Mapping[str, str | int], at_least: Mapping[str, int], may_lack: tuple[str, ...] = ()
+    equals: Mapping[str, str | int],
+    at_least: Mapping[str, int],
+    may_lack: tuple[str, ...] = (),
+    where: Sequence[Condition] = (),
 ) -> models.Filter:
     """Return the filter of a `Query`."""
     must: list[Any] = [
@@ -72,6 +77,7 @@ def to_filter(
         high = models.FieldCondition(key=name, range=models.Range(gte=least))
         lacking = models.IsEmptyCondition(is_empty=models.PayloadField(key=name))
         must.append(models.Filter(should=[high, lacking]) if name in may_lack else high)
+    must += map(_compared, where)
     return models.Filter(must=must)
 
 
@@ -81,53 +87,73 @@ def to_id(value: Any) -> Any:
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
-    """Return the best points by vector and the best by terms, each with the score that its own search did not give.
+    """Return the best points by vector, by second vector and by terms, each with the scores of the other searches too.
 
-    Requests of the same kind are neighbours, because the server shares work between neighbours with equal filters.
+    This takes two batches. Requests of the same kind are neighbours, because the server shares work between neighbours
+    with equal filters.
     """
-    found = _ask_both([to_request(query.nearest) for query in queries], [_by_terms(query) for query in queries], ask)
-    ids = [(_ids(near), _ids(like)) for near, like in found]
-    pairs = list(zip(queries, ids, strict=True))
-    late = _ask_both(
-        [_by_vector(query, like - near) for query, (near, like) in pairs],
-        [_by_terms(query, near - like) for query, (near, like) in pairs],
+    kinds = (_by_vector, _by_second, _by_terms)
+    best = _ask_all([[kind(query, None) for query in queries] for kind in kinds], ask)
+    ids = [[{hit.id for hit in hits} for hits in of_kind] for of_kind in best]
+    missing = [
+        [set().union(*found) - own for own, found in zip(of_kind, zip(*ids, strict=True), strict=True)]
+        for of_kind in ids
+    ]
+    late = _ask_all(
+        [
+            [kind(query, beyond) for query, beyond in zip(queries, of_kind, strict=True)]
+            for kind, of_kind in zip(kinds, missing, strict=True)
+        ],
         ask,
     )
-    return [
-        _joined((*near, *late_near), (*like, *late_like))
-        for (near, like), (late_near, late_like) in zip(found, late, strict=True)
-    ]
+    near, second, like = (
+        [hits + more for hits, more in zip(*pair, strict=True)] for pair in zip(best, late, strict=True)
+    )
+    return list(map(_joined, near, second, like))
 
 
 Answers = list[list[models.ScoredPoint]]
 
 
-def _ask_both(
-    near: Sequence[models.QueryRequest | None], like: Sequence[models.QueryRequest | None], ask: Ask
-) -> list[tuple[list[models.ScoredPoint], list[models.ScoredPoint]]]:
+def _ask_all(kinds: Sequence[Sequence[models.QueryRequest | None]], ask: Ask) -> list[Answers]:
     """Send the requests that are not None in one batch; return the hits of each request, none for a None."""
-    requests = [*near, *like]
-    present = [request for request in requests if request is not None]
+    present = [request for requests in kinds for request in requests if request is not None]
     answers = iter(ask(present) if present else [])
-    got: Answers = [[] if request is None else next(answers) for request in requests]
-    return list(zip(got[: len(near)], got[len(near) :], strict=True))
+    return [[[] if request is None else next(answers) for request in requests] for requests in kinds]
 
 
-def _joined(near: Sequence[models.ScoredPoint], like: Sequence[models.ScoredPoint]) -> list[Candidate]:
+def _joined(
+    near: Sequence[models.ScoredPoint], second: Sequence[models.ScoredPoint], like: Sequence[models.ScoredPoint]
+) -> list[Candidate]:
     bm25 = {hit.id: hit.score for hit in like}
+    beside = {hit.id: hit.score for hit in second}
     ordered = sorted(near, key=lambda hit: str(hit.id))  # as text, UUIDs keep their order; some ids may be integers
-    return [Candidate(to_id(hit.id), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}) for hit in ordered]
+    return [
+        Candidate(to_id(hit.id), hit.score, bm25.get(hit.id, 0.0), hit.payload or {}, beside.get(hit.id))
+        for hit in ordered
+    ]
 
 
-def _by_vector(query: HybridQuery, ids: set[Any]) -> models.QueryRequest | None:
-    """Return a search by vector among these ids; None if there are no ids."""
-    if not ids:
+def _by_vector(query: HybridQuery, ids: set[Any] | None) -> models.QueryRequest | None:
+    """Return a search by vector, with the query's filter or among these ids; None if there are no ids."""
+    return _limited(to_request(query.nearest), ids)
+
+
+def _by_second(query: HybridQuery, ids: set[Any] | None) -> models.QueryRequest | None:
+    """Return the same by the second vector, without payload; None if the query has no second vector."""
+    if query.second_using is None:
         return None
-    request = to_request(query.nearest)
-    return request.model_copy(update={"filter": among(sorted(ids, key=str)), "limit": len(ids), "params": EXACT})
+    return _limited(to_request(replace(query.nearest, using=query.second_using, payload=())), ids)
 
 
-def _by_terms(query: HybridQuery, ids: set[Any] | None = None) -> models.QueryRequest | None:
+def _limited(request: models.QueryRequest, ids: set[Any] | None) -> models.QueryRequest | None:
+    if ids is None:
+        return request
+    changes = {"filter": among(sorted(ids, key=str)), "limit": len(ids), "params": EXACT}
+    return request.model_copy(update=changes) if ids else None
+
+
+def _by_terms(query: HybridQuery, ids: set[Any] | None) -> models.QueryRequest | None:
     """Return a search by terms, with the query's filter or among these ids; None if it could not find anything."""
     if query.terms.indices.size == 0 or (ids is not None and not ids):
         return None
@@ -157,17 +183,19 @@ def named_ids(condition: models.Filter | None) -> list[Any] | None:
     return None
 
 
-def _ids(hits: Sequence[models.ScoredPoint]) -> set[Any]:
-    return {hit.id for hit in hits}
-
-
 def _older(point: Point) -> models.Filter:
     stored_below = models.FieldCondition(key=VERSION_FIELD, range=models.Range(lt=point.version))
     return models.Filter(must=[models.HasIdCondition(has_id=[str(point.id)]), stored_below])
 
 
 def _filter_of(query: Query) -> models.Filter:
-    return to_filter(query.equals, query.at_least, query.may_lack)
+    return to_filter(query.equals, query.at_least, query.may_lack, query.where)
+
+
+def _compared(condition: Condition) -> models.FieldCondition:
+    if isinstance(condition.value, str):
+        return models.FieldCondition(key=condition.path, match=models.MatchValue(value=condition.value))
+    return models.FieldCondition(key=condition.path, range=models.Range(**condition.bounds))
 
 
 def _to_sparse(terms: SparseVector) -> models.SparseVector:

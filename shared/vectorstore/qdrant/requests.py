@@ -31,7 +31,7 @@ LOOKUP_POINTS = 250
 """Points read in one call with their vectors or their whole payload; they take some megabytes."""
 
 QUERIES_PER_CALL = 100_000
-"""In practice no limit: a batch has two queries per ticket."""
+"""In practice no limit: a batch has three queries per ticket."""
 
 
 @dataclass(frozen=True, slots=True)
