@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 
 from millrace.learning.labelled_files import Reading
 from millrace.learning.search_weights import Corpus, Queries, build_table, distinct_texts, evaluate_search
+from shared.search.tuning.weights import Weights
 from shared.stream_settings import StreamSettings
 
 Row = dict[str, Any]
@@ -55,11 +56,12 @@ def report_search(reading: Reading, own: StreamSettings, title: str, found: Labe
     for place, label in enumerate(found.labels):
         of_label.setdefault(label, set()).add(place)
     same = [frozenset(of_label[label] - {place}) for place, label in enumerate(found.labels)]
-    corpus, queries = Corpus(ids, texts, found.labels), Queries(texts, ids, same, found.languages)
+    corpus = Corpus(ids, texts, found.labels, [""] * len(texts))
+    queries = Queries(texts, ids, same, {"language": found.languages})
     distinct = distinct_texts(corpus, queries)
     vectors = dict(zip(distinct, reading.embed(distinct), strict=True))
     table = build_table(corpus, queries, vectors, own.search.candidates)
-    measured = evaluate_search(table, corpus, queries, own.search.bm25_weight)
+    measured = evaluate_search(table, corpus, queries, Weights(own.search.bm25_weight, own.search.resolution_weight))
     print(f"\n{title}, each of {len(texts)} searched among the others; weight of BM25 {own.search.bm25_weight}")
     slices = {name: part for name, part in measured["slices"].items() if name.startswith("language")}
     for name, part in ({"all": measured} | slices).items():

@@ -13,6 +13,7 @@ import numpy as np
 
 from millrace.ingest.fields import normal
 from millrace.ingest.table_files import TableFile
+from millrace.learning.labelled_files import SLICED
 from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.search.similar import TERMS_VECTOR
@@ -31,9 +32,6 @@ UPSERTED_AT_ONCE = 512
 SHOWN_UNKNOWN = 5
 COLUMNS = ("id", "text", "label", "relevant", "resolution")
 """The columns that the two files may have, besides those of the slices."""
-
-SLICED = ("tenant", "tenant_id", "channel", "language")
-"""The columns of the queries that always form slices, if they exist."""
 
 
 @dataclass(frozen=True, slots=True)
