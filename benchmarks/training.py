@@ -1,4 +1,4 @@
-"""`python -m benchmarks.training [PART ...]`: what near-duplicates, class weights and the scope's ratio change in a head.
+"""`python -m benchmarks.training [PART ...]`: what the choices of the training change in a head.
 
 Needs `MILLRACE_DATA`. It prints the comparisons of `docs/accuracy.md`: each head with and without a part of its training.
 """
@@ -16,8 +16,9 @@ from sklearn.metrics import f1_score
 
 from benchmarks.decisions import FEWEST, SEEDS, Texts, drawn_from, load, measured, trained_on
 from millrace.learning.labelled_files import Reading
+from shared.clock import SystemClock
 from shared.logs import configure
-from shared.routing import scope
+from shared.routing import features, scope
 from shared.routing.training import near_duplicates, recipe
 from shared.stream_settings import StreamSettings
 
@@ -108,6 +109,22 @@ def report_scarce(train_part: Texts, test_part: Texts) -> None:
             print(f"  {count} text{'s' if count > 1 else ''}, {name:<20} {few:.3f} {every:.3f}")
 
 
+def report_terms(train_part: Texts, test_part: Texts) -> None:
+    """Other lengths of runs of characters: accuracy of the head, and the time to weigh the terms of a text."""
+    print("\nBanking77: lengths of the runs of characters, accuracy of the head, microseconds per text (least of five)")
+    clock = SystemClock()
+    for lengths in ((4, 4), (2, 5)):
+        with patch.object(features, "PIECES", features.PIECES | {"ngram_range": lengths}):
+            trained = trained_on(train_part)
+            times_s = []
+            for _ in range(5):
+                began_s = clock.monotonic_s()
+                trained.head.terms.weigh(test_part.texts)
+                times_s.append(clock.monotonic_s() - began_s)
+            micros = min(times_s) / len(test_part.texts) * 1e6
+            print(f"  {lengths[0]} to {lengths[1]}: {measured(trained, test_part).accuracy:.4f}, {micros:.0f}")
+
+
 def answered(known: Texts, asked: Texts) -> list[str]:
     """Return the label that a head trained on some texts gives each of others."""
     head = trained_on(known).head
@@ -118,7 +135,7 @@ def main() -> None:
     """Measure the named parts, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     curekart = {"groups": report_groups, "ratio": report_ratio}
-    banking77 = {"uneven": report_uneven, "scarce": report_scarce}
+    banking77 = {"uneven": report_uneven, "scarce": report_scarce, "terms": report_terms}
     parts = (*curekart, *banking77)
     parser.add_argument("part", nargs="*", default=parts, help=f"parts to measure, of {', '.join(parts)}")
     wanted = parser.parse_args().part
