@@ -55,7 +55,7 @@ Slices = Annotated[
         "--slice",
         metavar="COLUMN",
         help="Column of the queries, or attribute in a column attributes, whose values are measured separately; may be "
-        "repeated. Length, tenant, channel and language always are.",
+        "repeated. Length, tenant, channel and language (detected if there is no such column) always are.",
     ),
 ]
 

@@ -19,6 +19,7 @@ from shared.records import Point, Vector
 from shared.search.similar import TERMS_VECTOR
 from shared.search.tuning.weights import ScoreTable, Weights, choose_weights, split_queries, tuning_report
 from shared.slices import column_slices, length_slices
+from shared.text.language import detect_language
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.terms import Terms
@@ -52,7 +53,8 @@ class Queries:
         texts: The query texts.
         ids: The id of each query's own text in the corpus, which is not counted as a hit; None if it has no id.
         relevant: The positions in the corpus of each query's relevant texts.
-        columns: Name of a column that forms slices -> its value in each query.
+        columns: Name of a column that forms slices -> its value in each query; `language (detected)` if the file has no
+            column `language`.
         unknown: Relevant ids that the corpus does not contain.
         unanswerable: Number of queries that were left out because nothing in the corpus is relevant to them.
     """
@@ -111,11 +113,15 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str], slic
     kept = [(row, places) for row, places in zip(rows, relevant, strict=True) if places]
     if not kept:
         raise Fatal(f"{path}: nothing in the corpus is relevant to any of its {len(rows)} queries")
+    texts = _prepared(path, [row for row, _ in kept], prepare)
+    columns = _columns(path, [row for row, _ in kept], slices)
+    if "language" not in columns:
+        columns["language (detected)"] = [detect_language(text) for text in texts]
     return Queries(
-        texts=_prepared(path, [row for row, _ in kept], prepare),
+        texts=texts,
         ids=[_cell(row, "id") for row, _ in kept],
         relevant=[places for _, places in kept],
-        columns=_columns(path, [row for row, _ in kept], slices),
+        columns=columns,
         unknown=unknown,
         unanswerable=len(rows) - len(kept),
     )

@@ -213,7 +213,7 @@ def test_evaluate_prints_one_json_object_to_stdout_and_progress_elsewhere(store:
     found = json.loads(ended.stdout)
     assert {"queries", "corpus", "bm25_weight", "fused", "dense", "bm25", "slices"} <= set(found)
     assert (found["queries"], found["corpus"], found["bm25_weight"]) == (30, 30, 0.018)
-    assert set(found["slices"]) == {"short"}
+    assert set(found["slices"]) == {"short", "language (detected) en"}
     assert found["bm25"]["mrr"] > 0.9, "each label has its own word"
 
 
@@ -235,11 +235,11 @@ def test_tune_prints_the_line_to_set(store: Path, files: list[str]) -> None:
 def test_a_slice_that_is_worse_by_more_than_chance_is_named(store: Path, tmp_path: Path) -> None:
     rows = "".join(f"{n},zeta{n} number {n},l{n % 20}\n" for n in range(40))
     (tmp_path / "c.csv").write_text("id,text,label\n" + rows, encoding="utf-8")
-    asked = "".join(f"zeta{n} number {n},{n},pro\nnothing{n},{n},free\n" for n in range(40))
-    (tmp_path / "q.csv").write_text("text,relevant,plan\n" + asked, encoding="utf-8")
+    asked = "".join(f"zeta{n} number {n},{n},pro,en\nnothing{n},{n},free,en\n" for n in range(40))
+    (tmp_path / "q.csv").write_text("text,relevant,plan,language\n" + asked, encoding="utf-8")
     files = ["--corpus", str(tmp_path / "c.csv"), "--queries", str(tmp_path / "q.csv"), "--slice", "plan"]
     found = json.loads(run("evaluate", *files, "--json").stdout)
-    assert set(found["slices"]) == {"short", "plan free", "plan pro"}
+    assert set(found["slices"]) == {"short", "language en", "plan free", "plan pro"}
     assert (found["slices"]["plan free"]["worse"], found["slices"]["plan pro"]["worse"]) == (True, False)
     shown = run("evaluate", *files).stdout
     assert "worse than the whole by more than chance explains: plan free (p = 0.0002)" in shown

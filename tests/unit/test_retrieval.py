@@ -142,9 +142,21 @@ def test_columns_and_attributes_form_slices(corpus_file: Path, tmp_path: Path) -
         "plan": ["pro", None],
         "region": ["north", None],
         "size": ["7", None],
+        "language (detected)": [None, None],
     }
     with pytest.raises(Fatal, match="no row has a value in the column product; the columns are text, relevant"):
         read_queries(path, read_corpus(corpus_file, same), same, ["product"])
+
+
+def test_the_language_is_detected_only_if_there_is_no_such_column(corpus_file: Path, tmp_path: Path) -> None:
+    french, english = "Je n'arrive plus à me connecter à mon compte", "I cannot log in to my account any more"
+    corpus = read_corpus(corpus_file, same)
+    rows = f"text,relevant\n{french},a\n{english},b\n4711,c\n"
+    detected = read_queries(written(tmp_path / "q.csv", rows), corpus, same)
+    assert detected.columns == {"language (detected)": ["fr", "en", None]}
+    rows = f"text,relevant,language\n{french},a,de\n{english},b,\n"
+    given = read_queries(written(tmp_path / "given.csv", rows), corpus, same)
+    assert given.columns == {"language": ["de", None]}
 
 
 def test_the_answers_have_the_promised_keys(corpus_file: Path, tmp_path: Path) -> None:
