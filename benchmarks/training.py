@@ -67,7 +67,18 @@ def report_ratio(train_part: Texts, test_part: Texts) -> None:
 
 
 def report_uneven(train_part: Texts, test_part: Texts) -> None:
-    """Labels of very different sizes, with and without class weights."""
+    """Labels of very different sizes, with and without class weights: Banking77's, and eight of them joined into one."""
+    for together in (1, 8):
+        _report_uneven(joined(train_part, together), joined(test_part, together))
+
+
+def joined(texts: Texts, together: int) -> Texts:
+    """Return the texts with each few labels that follow each other by name joined into one."""
+    place = {name: number // together for number, name in enumerate(sorted(set(texts.labels)))}
+    return Texts(texts.texts, tuple(f"group {place[label]:02d}" for label in texts.labels), texts.vectors)
+
+
+def _report_uneven(train_part: Texts, test_part: Texts) -> None:
     labels, sizes = np.unique(train_part.labels, return_counts=True)
     counts = np.geomspace(sizes.max(), FEWEST, len(labels)).round().astype(int).tolist()
     scores: dict[str, list[float]] = {"with class weights": [], "without": []}
@@ -77,7 +88,7 @@ def report_uneven(train_part: Texts, test_part: Texts) -> None:
         scores["with class weights"].append(measured(trained_on(drawn), test_part).macro_f1)
         with without_class_weights():
             scores["without"].append(measured(trained_on(drawn), test_part).macro_f1)
-    print(f"\nBanking77, labels of {counts[0]} to {counts[-1]} texts: macro F1, mean (lowest-highest)")
+    print(f"\nBanking77, {len(labels)} labels of {counts[0]} to {counts[-1]} texts: macro F1, mean (lowest-highest)")
     for name, values in scores.items():
         print(f"  {name:<20} {mean(values):.4f} ({min(values):.4f}-{max(values):.4f})")
 

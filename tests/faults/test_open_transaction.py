@@ -119,7 +119,7 @@ def test_the_audit_counts_waiting_records_separately_from_pending_ones(kafka: Ka
         as_json = millrace(environment, "audit", "--no-points", "--json")
     assert as_text.returncode == as_json.returncode == 0, as_text.stderr
     assert "pending 6" in as_text.stdout
-    assert re.search(rf"^behind an open transaction: {WAITING}, the oldest \d+ s old$", as_text.stdout, re.MULTILINE)
+    assert re.search(rf"^behind an open transaction: {WAITING}, the oldest for \d+ s$", as_text.stdout, re.MULTILINE)
     found = json.loads(as_json.stdout)
     assert (found["clean"], found["pending"], found["open_transaction"]) == (True, 6, WAITING)
     assert 0 <= found["open_transaction_oldest_age_s"] < TIMEOUT_S
