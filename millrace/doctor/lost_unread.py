@@ -31,10 +31,6 @@ def check_lost_unread(bootstrap: Address, group: str, topics: Sequence[str]) -> 
     if lost:
         places = [f"{where.topic}/{where.partition} from {committed[where]} on" for where in list(lost)[:NAMED]]
         more = ", and more" if len(lost) > NAMED else ""
-        what = (
-            f"deleted before {group} read them: "
-            f"{counted(sum(lost.values()), 'record')}, "
-            "counted in "
-            f"offsets: {', '.join(places)}{more}"
-        )
+        offsets = counted(sum(lost.values()), "offset")
+        what = f"{offsets} deleted before {group} read them: {', '.join(places)}{more}"
         yield Finding(PART, "wrong", what, REMEDY)

@@ -97,7 +97,7 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     assert "asap" in run("dlq-look", "dlq", "show", "tickets.dlq/1@0")
     assert "1 replayed" in run("dlq-replay", "dlq", "replay")
     assert "1 dead letter deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
-    assert "millrace-tickets is empty, 1 records behind" in run("doctor", "doctor")
+    assert "millrace-tickets is empty, 1 record behind" in run("doctor", "doctor")
 
 
 def rules_without(rules: list[Rule], kind: str, name: str) -> list[Rule]:

@@ -84,7 +84,7 @@ def test_records_removed_while_no_worker_ran_are_lost_and_reported(own_kafka: Ka
     [said] = [each for each in doctor(own_kafka) if each.part == "unread"]
     assert (said.state, said.detail) == (
         "wrong",
-        "30 records were deleted before millrace-tickets read them: tickets/0 from 40 on",
+        "30 offsets deleted before millrace-tickets read them: tickets/0 from 40 on",
     )
     with capture_logs() as logs, working(own_kafka, tmp_path, seen) as running:
         seen.wait_settled(70)
