@@ -26,7 +26,8 @@ Fields = Annotated[
     typer.Option("--field", help="Only dead letters in which this field, or one inside it, was wrong. Repeatable."),
 ]
 Stages = Annotated[
-    list[str] | None, typer.Option("--stage", help="Only dead letters from this stage of the pipeline. Repeatable.")
+    list[str] | None,
+    typer.Option("--stage", help="Only dead letters that this stage refused: decode or embed. Repeatable."),
 ]
 Tenants = Annotated[
     list[str] | None,
@@ -43,14 +44,15 @@ Quarantine = Annotated[
     bool,
     typer.Option(
         "--quarantine",
-        help="Use the quarantine (dead letters that failed after too many replays) instead of the dead-letter queue.",
+        help="Use the quarantine (dead letters that were replayed too often) instead of the dead-letter queue.",
     ),
 ]
 MaxReplays = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help=f"A dead letter that was replayed this many times goes to the quarantine instead; default: {MAX_REPLAYS}.",
+        help="A dead letter that was replayed this many times is sent to the quarantine, not to redo; default: "
+        f"{MAX_REPLAYS}.",
         show_default=False,
     ),
 ]

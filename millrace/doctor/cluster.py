@@ -99,8 +99,8 @@ def _limits(topics: Sequence[Topic], states: Mapping[str, TopicState], address: 
             yield Finding(
                 "topic limits",
                 "warning",
-                f"{topic.name} accepts messages of up to {found} bytes, but needs {wanted} ({MESSAGE_LIMIT}): "
-                "larger ones are refused",
+                f"{topic.name} refuses messages above {found} bytes, but Millrace may write up to {wanted} "
+                f"({MESSAGE_LIMIT})",
                 f"kafka-configs.sh --bootstrap-server {address} --alter --entity-type topics --entity-name {topic.name} "
                 f"--add-config {MESSAGE_LIMIT}={wanted}",
             )

@@ -153,7 +153,7 @@ def _refuse_disguised(path: Path) -> None:
         head = opened.read(64).lstrip()
     for beginning, what in DISGUISES.items():
         if head[: len(beginning)].lower() == beginning:
-            raise Fatal(f"{path} is {what}, although its name ends in {path.suffix}; export it in that format")
+            raise Fatal(f"{path} is {what}, although its name ends in {path.suffix}: export it as {path.suffix}")
 
 
 def _refuse_unused_options(path: Path, ending: str, options: FileOptions) -> None:

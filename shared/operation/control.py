@@ -107,7 +107,7 @@ class WorkerControl:
     def _not_paused_yet(self, wait_s: float) -> str:
         reasons = self.reasons()
         still = f" and is not ready ({reasons})" if reasons else ""
-        return f"after {wait_s:g} s it is still working on a batch{still}; it pauses when that batch is committed"
+        return f"after {wait_s:g} s the worker still works on a batch{still}; it pauses when that batch is committed"
 
     def _control(self, method: str, path: str) -> dict[str, Any]:
         """Send a pause or resume request and return the answer; an answer in another form is not from a worker."""

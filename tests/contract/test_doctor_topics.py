@@ -77,7 +77,7 @@ def test_topics_that_accept_smaller_records_than_the_schema_are_a_warning(bootst
     assert (ok.state, found.state) == ("ok", "warning")
     assert found.part == "topic limits"
     needed = small[0].message_limit_bytes
-    assert f"tickets.dlq accepts messages of up to 1048576 bytes, but needs {needed}" in found.detail
+    assert f"tickets.dlq refuses messages above 1048576 bytes, but Millrace may write up to {needed}" in found.detail
     assert f"--entity-name tickets.dlq --add-config max.message.bytes={small[0].message_limit_bytes}" in found.fix
 
 

@@ -144,7 +144,7 @@ def test_a_worker_that_cannot_finish_its_batch_is_reported_with_its_reason(port:
     port.lifecycle.set_ready("worker")
     port.lifecycle.set_not_ready("store", "store is unavailable: away")
     with pytest.raises(
-        Unavailable, match=r"after 5 s it is still working on a batch and is not ready \(store: store is un"
+        Unavailable, match=r"after 5 s the worker still works on a batch and is not ready \(store: store is un"
     ):
         control(port).pause(ManualClock(), 5)
     assert port.lifecycle.pause_wanted, "it pauses as soon as it can"
