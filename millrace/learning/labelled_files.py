@@ -41,7 +41,7 @@ class LabelledFile:
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     skipped: int
-    columns: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
 
 def read_labelled(path: Path, text_column: str, label_column: str, slices: Sequence[str] = ()) -> LabelledFile:
@@ -71,18 +71,31 @@ def read_labelled(path: Path, text_column: str, label_column: str, slices: Seque
             skipped += 1
     if not texts:
         raise Fatal(f"{path}: no row has both {text_column} and {label_column}")
-    return LabelledFile(tuple(texts), tuple(labels), skipped, _columns(path, kept, slices))
+    columns = slice_columns(path, tuple(kept[0].cells), slices, lambda name: [_cell(row, name) for row in kept])
+    return LabelledFile(tuple(texts), tuple(labels), skipped, columns)
 
 
-def _columns(path: Path, rows: Sequence[Row], slices: Sequence[str]) -> dict[str, tuple[str | None, ...]]:
-    """Return the columns that form slices; those of `SLICED` only if they exist."""
-    columns = {}
+def slice_columns(
+    path: Path, names: Sequence[str], slices: Sequence[str], values: Callable[[str], Sequence[str | None]]
+) -> dict[str, Sequence[str | None]]:
+    """Return the columns that form slices, each with its values; those of `SLICED` only if they exist.
+
+    Args:
+        path: The file, for the error.
+        names: The columns of the file, for the error.
+        slices: The columns that form slices besides those of `SLICED`.
+        values: Returns the value of a column in each row.
+
+    Raises:
+        Fatal: no row has a value in one of `slices`.
+    """
+    columns: dict[str, Sequence[str | None]] = {}
     for name in dict.fromkeys([*SLICED, *slices]):
-        values = tuple(_cell(row, name) for row in rows)
-        if any(values):
-            columns[name] = values
+        found = values(name)
+        if any(found):
+            columns[name] = found
         elif name in slices:
-            raise Fatal(f"{path}: no row has a value in the column {name}; the columns are {', '.join(rows[0].cells)}")
+            raise Fatal(f"{path}: no row has a value in the column {name}; the columns are {', '.join(names)}")
     return columns
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from millrace.ingest.fields import normal
 from millrace.ingest.table_files import TableFile
-from millrace.learning.labelled_files import SLICED
+from millrace.learning.labelled_files import slice_columns
 from shared.errors import Fatal
 from shared.records import Point, Vector
 from shared.search.similar import TERMS_VECTOR
@@ -114,7 +114,7 @@ def read_queries(path: Path, corpus: Corpus, prepare: Callable[[str], str], slic
     if not kept:
         raise Fatal(f"{path}: nothing in the corpus is relevant to any of its {len(rows)} queries")
     texts = _prepared(path, [row for row, _ in kept], prepare)
-    columns = _columns(path, [row for row, _ in kept], slices)
+    columns = slice_columns(path, tuple(kept[0][0]), slices, lambda name: _values([row for row, _ in kept], name))
     if "language" not in columns:
         columns["language (detected)"] = [detect_language(text) for text in texts]
     return Queries(
@@ -192,17 +192,10 @@ def _named(table: ScoreTable, weights: Weights) -> dict[str, float | None]:
     return {"bm25_weight": weights.bm25, "resolution_weight": resolution}
 
 
-def _columns(path: Path, rows: Sequence[Row], slices: Sequence[str]) -> dict[str, list[str | None]]:
-    """Return the columns that form slices, each with its values."""
-    columns: dict[str, list[str | None]] = {}
-    for name in dict.fromkeys([*SLICED, *slices]):
-        cells = [row if normal(name) in row else _attributes(row) for row in rows]
-        values = [_cell(each, normal(name) if normal(name) in each else name) for each in cells]
-        if any(values):
-            columns[name] = values
-        elif name in slices:
-            raise Fatal(f"{path}: no row has a value in the column {name}; the columns are {', '.join(rows[0])}")
-    return columns
+def _values(rows: Sequence[Row], name: str) -> list[str | None]:
+    """Return the value of a column, or of an attribute of that name, in each row."""
+    cells = [row if normal(name) in row else _attributes(row) for row in rows]
+    return [_cell(each, normal(name) if normal(name) in each else name) for each in cells]
 
 
 def _attributes(row: Row) -> Row:
