@@ -4,6 +4,7 @@ Why there are several: `docs/decisions/0009-hybrid-ranking.md`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Ids
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +12,18 @@ import qdrant_edge as edge
 
 from shared.records import Point, SparseVector
 from shared.vectorstore.conditions import Condition
-from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
+from shared.vectorstore.port import VERSION_FIELD, Candidate, Hit, HybridQuery, Query
 
 Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
 """A function that sends requests as one planned batch and returns the hits of each."""
 
-Hits = dict[int, tuple[Any, edge.ScoredPoint]]
-"""Points found with their ids, by the id as a number: a UUID takes six times as long to hash, and Edge creates a new
-one each time. An integer id gets a negative number, because it is not the same id as the UUID of the same value."""
+Fields = tuple[str, ...]
+Read = Callable[[Ids[Any], Fields], Mapping[Any, Mapping[str, object]]]
+"""A function that returns fields of the payloads of ids; ids without a point are left out."""
+
+Found = dict[int, tuple[Any, float]]
+"""Ids with their scores, by the id as a number: a UUID takes six times as long to hash, and Edge creates a new one each
+time. An integer id gets a negative number, because it is not the same id as the UUID of the same value."""
 
 
 def to_point(point: Point) -> edge.Point:
@@ -43,16 +48,6 @@ def older_than(points: Sequence[Point]) -> edge.Filter:
     )
 
 
-def to_request(query: Query) -> edge.QueryRequest:
-    """Return a search by vector as Edge's type."""
-    return edge.QueryRequest(
-        limit=query.limit,
-        query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
-        filter=_filter_of(query),
-        with_payload=list(query.payload),
-    )
-
-
 def to_filter(
     equals: Mapping[str, str | int],
     at_least: Mapping[str, int],
@@ -69,7 +64,17 @@ def to_filter(
     return edge.Filter(must=must)
 
 
-def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candidate]]:
+def find_hits(queries: Sequence[Query], ask: Ask, read: Read) -> list[list[Hit]]:
+    """Return the best points by vector, best first."""
+    found = _ask_some([_near(query, query.using, None) for query in queries], ask)
+    payloads = _read_payloads([query.payload for query in queries], found, read)
+    return [
+        [Hit(which, score, stored[key]) for key, (which, score) in hits.items() if key in stored]
+        for hits, stored in zip(found, payloads, strict=True)
+    ]
+
+
+def find_candidates(queries: Sequence[HybridQuery], ask: Ask, read: Read) -> list[list[Candidate]]:
     """Return the best points by vector, by second vector and by terms, each with the scores of the other searches too.
 
     Edge scores neighbouring requests of the same kind and filter in one pass, so each kind is a separate batch: mixed
@@ -79,9 +84,11 @@ def find_candidates(queries: Sequence[HybridQuery], ask: Ask) -> list[list[Candi
     best = [_ask_some([kind(query, None) for query in queries], ask) for kind in kinds]
     complete = []
     for kind, own in zip(kinds, best, strict=True):
-        late = _ask_some([kind(query, _beyond(own, best, place)) for place, query in enumerate(queries)], ask)
+        missing = [_beyond(own, best, place, query.limit) for place, query in enumerate(queries)]
+        late = _ask_some([kind(query, ids) for query, ids in zip(queries, missing, strict=True)], ask)
         complete.append([hits | more for hits, more in zip(own, late, strict=True)])
-    return [_candidates(*hits) for hits in zip(*complete, strict=True)]
+    payloads = _read_payloads([query.nearest.payload for query in queries], complete[0], read)
+    return [_candidates(*each) for each in zip(*complete, payloads, strict=True)]
 
 
 def to_id(value: Any) -> Any:
@@ -89,40 +96,64 @@ def to_id(value: Any) -> Any:
     return value if isinstance(value, UUID | int) else UUID(str(value))
 
 
-def _candidates(near: Hits, second: Hits, like: Hits) -> list[Candidate]:
-    found = []
-    for key, (which, hit) in sorted(near.items()):
-        other, terms = second.get(key), like.get(key)
-        bm25, beside = 0.0 if terms is None else terms[1].score, None if other is None else other[1].score
-        found.append(Candidate(which, hit.score, bm25, hit.payload or {}, beside))
-    return found
+def _read_payloads(
+    fields: Sequence[Fields], found: Sequence[Found], read: Read
+) -> list[Mapping[int, Mapping[str, object]]]:
+    """Return the payloads of the points found for each query, by the id as a number; deleted points are left out.
+
+    Each point is read once for a batch: with the payloads in its hits, Edge would read them again for each hit, which
+    takes three times as long as finding them.
+    """
+    stored: dict[Fields, Mapping[int, Mapping[str, object]]] = {}
+    for each in set(fields):
+        ids = {
+            key: which
+            for own, hits in zip(fields, found, strict=True)
+            if own == each
+            for key, (which, _) in hits.items()
+        }
+        stored[each] = {_number(which): payload for which, payload in read(ids.values(), each).items()}
+    return [stored[each] for each in fields]
 
 
-def _beyond(own: Sequence[Hits], best: Sequence[Sequence[Hits]], place: int) -> set[Any]:
-    """Return the ids that the other searches found for a query, and this one did not."""
+def _candidates(near: Found, second: Found, like: Found, stored: Mapping[int, Mapping[str, object]]) -> list[Candidate]:
+    no_terms, nothing = (None, 0.0), (None, None)
+    return [
+        Candidate(which, score, like.get(key, no_terms)[1], stored[key], second.get(key, nothing)[1])
+        for key, (which, score) in sorted(near.items())
+        if key in stored
+    ]
+
+
+def _beyond(own: Sequence[Found], best: Sequence[Sequence[Found]], place: int, limit: int) -> set[Any]:
+    """Return the ids that the other searches found for a query, and this one may still find.
+
+    A search with fewer hits than its limit has found all that it can find: the others have the same filter.
+    """
     found = own[place]
+    if len(found) < limit:
+        return set()
     others = (each[place] for each in best if each is not own)
     return {which for hits in others for key, (which, _) in hits.items() if key not in found}
 
 
 def _by_vector(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
     """Return a search by vector, with the query's filter or among these ids; None if there are no ids."""
-    return _near(query, query.nearest.using, ids, list(query.nearest.payload))
+    return _near(query.nearest, query.nearest.using, ids)
 
 
 def _by_second(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
-    """Return the same by the second vector, without payload; None if the query has no second vector."""
-    return None if query.second_using is None else _near(query, query.second_using, ids, False)
+    """Return the same by the second vector; None if the query has no second vector."""
+    return None if query.second_using is None else _near(query.nearest, query.second_using, ids)
 
 
-def _near(query: HybridQuery, using: str, ids: set[Any] | None, payload: list[str] | bool) -> edge.QueryRequest | None:
+def _near(query: Query, using: str, ids: set[Any] | None) -> edge.QueryRequest | None:
     if ids is not None and not ids:
         return None
     return edge.QueryRequest(
         limit=query.limit if ids is None else len(ids),
-        query=edge.Query.Nearest(query.nearest.vector.tolist(), using=using),
+        query=edge.Query.Nearest(query.vector.tolist(), using=using),
         filter=_filter_or_ids(query, ids),
-        with_payload=payload,
     )
 
 
@@ -133,27 +164,28 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | N
     return edge.QueryRequest(
         limit=query.limit if ids is None else len(ids),
         query=edge.Query.Nearest(_to_sparse(query.terms), using=query.terms_using),
-        filter=_filter_or_ids(query, ids),
+        filter=_filter_or_ids(query.nearest, ids),
     )
 
 
-def _filter_or_ids(query: HybridQuery, ids: set[Any] | None) -> edge.Filter:
-    return _filter_of(query.nearest) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)])
+def _filter_or_ids(query: Query, ids: set[Any] | None) -> edge.Filter:
+    return _filter_of(query) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)])
 
 
-def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Hits]:
+def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Found]:
     """Send the requests that are not None; return the hits of each request, none for a None."""
     present = [request for request in requests if request is not None]
     answers = iter(ask(present))
     return [{} if request is None else _by_number(next(answers)) for request in requests]
 
 
-def _by_number(answer: Sequence[edge.ScoredPoint]) -> Hits:
-    ids = [to_id(hit.id) for hit in answer]
-    return {
-        which.int if isinstance(which, UUID) else -1 - which: (which, hit)
-        for which, hit in zip(ids, answer, strict=True)
-    }
+def _by_number(answer: Sequence[edge.ScoredPoint]) -> Found:
+    found = [(to_id(hit.id), hit.score) for hit in answer]
+    return {_number(which): (which, score) for which, score in found}
+
+
+def _number(which: Any) -> int:
+    return which.int if isinstance(which, UUID) else -1 - which
 
 
 def _filter_of(query: Query) -> edge.Filter:

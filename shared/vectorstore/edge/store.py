@@ -21,7 +21,7 @@ from typing_extensions import override
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
 from shared.vectorstore.edge.folder import ALIASES, OWNER, aliases_of
-from shared.vectorstore.edge.query import find_candidates, older_than, to_filter, to_id, to_point, to_request
+from shared.vectorstore.edge.query import find_candidates, find_hits, older_than, to_filter, to_id, to_point
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Candidate,
@@ -92,11 +92,11 @@ class EdgeCollection(Collection):
 
     @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        return search_ours(queries, self._search, has_uuid)
+        return search_ours(queries, lambda asked: find_hits(asked, self._ask, self.payloads), has_uuid)
 
     @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask), has_uuid)
+        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask, self.payloads), has_uuid)
 
     @override
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
@@ -134,10 +134,6 @@ class EdgeCollection(Collection):
     def close(self) -> None:
         """Flush to disk, and release the folder of the collection."""
         self._shard.close()
-
-    def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        answers = self._ask([to_request(query) for query in queries])
-        return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
 
     def _ask(self, requests: Sequence[edge.QueryRequest]) -> list[list[edge.ScoredPoint]]:
         if not requests:
