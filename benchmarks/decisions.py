@@ -29,6 +29,7 @@ from shared.routing.linear import fit_dense, fit_sparse
 from shared.routing.neighbours import vote
 from shared.routing.training.evaluate import Evaluation, evaluate_predictions
 from shared.routing.training.folds import Examples
+from shared.routing.training.plan import plan_training
 from shared.routing.training.train import Trained, train
 from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.port import Hit
@@ -68,7 +69,7 @@ def load(reading: Reading, file: Path, text: str, label: str) -> Texts:
 
 def trained_on(texts: Texts) -> Trained:
     """Train a head."""
-    return train(texts.examples(), None, "benchmark", lambda: None)
+    return train(plan_training(texts.examples(), None), "benchmark", lambda: None)
 
 
 def measured(trained: Trained, asked: Texts) -> Evaluation:

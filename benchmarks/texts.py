@@ -22,8 +22,11 @@ def load_texts(limit: int) -> tuple[str, list[str]]:
     return "the demo's samples", [json.loads(line)["body"] for line in lines][:limit]
 
 
-def to_messages(texts: list[str], reason: str, first_id: int = 0) -> list[Message]:
-    """Return the input records for texts: `solved` ones are labelled, `created` ones are to be routed."""
+def to_messages(texts: list[str], reason: str, first_id: int = 0, resolved: bool = False) -> list[Message]:
+    """Return the input records for texts: `solved` ones are labelled, `created` ones are to be routed.
+
+    With `resolved`, each has a resolution, which is another of the texts.
+    """
     labelled = {"agent_label": "label", "satisfaction": 5} if reason == "solved" else {}
     messages = []
     for number, text in enumerate(texts, first_id):
@@ -37,6 +40,7 @@ def to_messages(texts: list[str], reason: str, first_id: int = 0) -> list[Messag
             "ticket_id": f"T-{number}",
             "body": text,
             **labelled,
+            **({"resolution": texts[number % len(texts) - 1]} if resolved else {}),
         }
         messages.append(Message("tickets", f"{TENANT}:T-{number}".encode(), json.dumps(event).encode()))
     return messages

@@ -18,8 +18,9 @@ from shared.routing.policy import POLICY_FILE
 from shared.routing.training.evaluate import Evaluation, evaluate_predictions, right_decisions
 from shared.routing.training.findings import facts_of
 from shared.routing.training.folds import Examples
+from shared.routing.training.plan import plan_training
 from shared.routing.training.proposal import propose
-from shared.routing.training.train import Trained, steps, train
+from shared.routing.training.train import Trained, train
 from shared.slices import Judged, column_slices, judge_slices, length_slices
 from shared.text.language import detect_language
 
@@ -74,8 +75,9 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     if outside:
         no_label = np.full(len(outside), -1)
         unlabelled = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], no_label, examples.labels)
-    with bar("training", steps(examples, unlabelled)) as advance:
-        trained = train(examples, unlabelled, reading.fingerprint, lambda: advance(1))
+    plan = plan_training(examples, unlabelled)
+    with bar("training", plan.steps) as advance:
+        trained = train(plan, reading.fingerprint, lambda: advance(1))
     policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
     contested = sum(labels > 1 for labels in Counter(text for text, _ in inside).values())

@@ -7,6 +7,7 @@ It is independent of the store and the stream. `docs/decisions/0009-hybrid-ranki
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import numpy as np
@@ -79,6 +80,11 @@ class Ranked:
     language: float = 1.0
 
 
+def read_time(stored: object) -> datetime | None:
+    """Return a stored time; None if it is not a time with a zone."""
+    return _parse_time(stored) if isinstance(stored, str) else None
+
+
 def lexical(bm25: NDArray[np.float64], terms: NDArray[np.int64], weight: float) -> NDArray[np.float64]:
     """Return the amount that BM25 adds to the cosine: weight * BM25 / sqrt(max(8, number of query terms)).
 
@@ -115,7 +121,8 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
     Of several candidates with the same text, only the best is returned, and the query ticket itself never is.
     Candidates without `occurred_at` are not tickets and are left out. On a tie, the lower id comes first.
     """
-    tickets = [(each, when) for each in candidates if isinstance(when := each.payload.get("occurred_at"), str)]
+    timed = [(each, read_time(each.payload.get("occurred_at"))) for each in candidates]
+    tickets = [(each, when) for each, when in timed if when is not None]
     dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)
     bm25 = np.array([[candidate.bm25 for candidate, _ in tickets]], np.float64)
     second = np.array(
@@ -123,7 +130,7 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
     )
     added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0]
     raised = answered(dense, second, ranking.resolution_weight)
-    decay = ranking.decay([(asked.occurred_at - datetime.fromisoformat(when)) / DAY for _, when in tickets])
+    decay = ranking.decay([(asked.occurred_at - when) / DAY for _, when in tickets])
     language = _language_factors(
         [candidate for candidate, _ in tickets], asked.language, ranking.other_language_penalty
     )
@@ -144,6 +151,15 @@ def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit:
                 language=float(language[at]),
             )
     return list(found.values())
+
+
+@lru_cache(maxsize=16_384)  # the queries of a batch often share their hits
+def _parse_time(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
 
 
 def _language_factors(candidates: Sequence[Candidate], asked: str | None, penalty: float) -> NDArray[np.float64]:

@@ -5,7 +5,6 @@ Other programs may write into the collection and overwrite Millrace's fields. Po
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from math import isfinite
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.base import Frozen, SourceId, UtcDatetime
 from schemas.points import IsOurs
+from shared.search.ranking import read_time
 from shared.text.language import known_language
 from shared.vectorstore.port import Candidate
 
@@ -74,12 +74,9 @@ def read_shown(which: UUID, payload: Mapping[str, object], is_ours: IsOurs) -> S
 
 def is_rankable(candidate: Candidate) -> bool:
     """Return whether a candidate can be ranked: it needs a time with a zone, a text digest, and finite scores."""
-    when = candidate.payload.get("occurred_at")
-    if not (isinstance(when, str) and isinstance(candidate.payload.get("text_digest"), str)):
-        return False
-    try:
-        zone = datetime.fromisoformat(when).tzinfo
-    except ValueError:
-        return False
     second = 0.0 if candidate.second is None else candidate.second
-    return zone is not None and isfinite(candidate.dense) and isfinite(candidate.bm25) and isfinite(second)
+    return (
+        read_time(candidate.payload.get("occurred_at")) is not None
+        and isinstance(candidate.payload.get("text_digest"), str)
+        and isfinite(candidate.dense + candidate.bm25 + second)
+    )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.routing.head import Head
+from shared.routing.training.plan import plan_training
 from shared.routing.training.train import train
 from tests.support.labelled import WordModel, examples, support
 
@@ -26,7 +27,9 @@ texts = (
 @cache
 def head() -> Head:
     """Return a head trained on made-up texts of six labels."""
-    return train(examples(support(labels=6, per_label=6)), None, WordModel.fingerprint, lambda: None).head
+    return train(
+        plan_training(examples(support(labels=6, per_label=6)), None), WordModel.fingerprint, lambda: None
+    ).head
 
 
 @FEW

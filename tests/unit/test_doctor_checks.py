@@ -23,6 +23,7 @@ from shared.metrics import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.routing.head_files import save_head
+from shared.routing.training.plan import plan_training
 from shared.routing.training.train import train
 from shared.settings import OperationSettings, Settings, StoreSettings
 from shared.stream_settings import DecisionSettings, EmbeddingSettings, StreamSettings
@@ -98,7 +99,7 @@ def test_without_a_head_the_vote_decides() -> None:
 def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_path: Path) -> None:
     given = examples(support(labels=2))
     folder = tmp_path / "head"
-    save_head(train(given, None, WordModel.fingerprint, lambda: None).head, folder)
+    save_head(train(plan_training(given, None), WordModel.fingerprint, lambda: None).head, folder)
     settings = StreamSettings(decision=DecisionSettings(head=folder))
     found = findings_of(Check("head", lambda: check_head(settings)))
     assert states(found) == [("head", "ok"), ("head", "wrong")]

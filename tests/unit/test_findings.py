@@ -25,6 +25,7 @@ from shared.routing.training.findings import (
 )
 from shared.routing.training.folds import Examples
 from shared.routing.training.pictures import draw
+from shared.routing.training.plan import plan_training
 from shared.routing.training.train import Trained, train
 from tests.support.labelled import WordModel, examples, support
 
@@ -46,7 +47,7 @@ PICTURES = ("confusion.svg", "reliability.svg", "coverage.svg")
 
 @pytest.fixture(scope="module")
 def learned() -> Trained:
-    return train(examples(support(labels=3)), None, WordModel.fingerprint, lambda: None)
+    return train(plan_training(examples(support(labels=3)), None), WordModel.fingerprint, lambda: None)
 
 
 def held_out(trained: Trained, labels: tuple[str, ...] = ("a", "b", "c")) -> tuple[Trained, Examples]:
@@ -110,7 +111,7 @@ def test_planted_mislabels_are_listed_first() -> None:
     wrong = truth.copy()
     wrong[typical] = (truth[typical] + 1) % 4
     given = Examples(tuple(f"text {row}" for row in drawn.permutation(200)), unit, wrong, tuple("abcd"))
-    found = mislabels(train(given, None, "30bde1f0", lambda: None), given)
+    found = mislabels(train(plan_training(given, None), "30bde1f0", lambda: None), given)
     assert {each.text for each in found[:4]} == {given.texts[row] for row in typical}
     assert {(each.label, each.suggested) for each in found[:4]} == {("b", "a"), ("c", "b"), ("d", "c"), ("a", "d")}
     assert all(each.suggested_probability > each.label_probability for each in found)

@@ -19,6 +19,7 @@ from shared.errors import Fatal
 from shared.routing.head import Head
 from shared.routing.head_files import ARRAYS, FACTS, TERMS, TEXTS, load_head, make_folder, save_head
 from shared.routing.training.findings import facts_of
+from shared.routing.training.plan import plan_training
 from shared.routing.training.train import train
 from tests.support.labelled import WordModel, examples, support
 
@@ -33,7 +34,7 @@ ODD = {
 @pytest.fixture(scope="module")
 def fresh() -> Head:
     given = examples(support(labels=4) | ODD)
-    trained = train(given, None, WordModel.fingerprint, lambda: None)
+    trained = train(plan_training(given, None), WordModel.fingerprint, lambda: None)
     return replace(trained.head, facts=facts_of(trained, given))
 
 

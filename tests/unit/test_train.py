@@ -16,8 +16,9 @@ from shared.routing.scope import UNTRAINED
 from shared.routing.training import folds as folding
 from shared.routing.training import train as training
 from shared.routing.training.folds import Examples, HeldOut
+from shared.routing.training.plan import plan_training
 from shared.routing.training.recipe import Recipe
-from shared.routing.training.train import LEAST_AUTO, REVIEW_AT, Trained, steps, train
+from shared.routing.training.train import LEAST_AUTO, REVIEW_AT, Trained, train
 from tests.support.labelled import DIM, WordModel, examples, outside, sentences, support
 
 MODEL = WordModel.fingerprint
@@ -35,7 +36,7 @@ def given() -> Examples:
 
 @pytest.fixture(scope="module")
 def trained(given: Examples) -> Trained:
-    return train(given, None, MODEL, nothing)
+    return train(plan_training(given, None), MODEL, nothing)
 
 
 def test_new_texts_of_the_labels_are_distinguished(trained: Trained) -> None:
@@ -80,7 +81,7 @@ def test_a_part_without_information_does_not_spoil_the_other(informative: str) -
     words = np.array(["alpha", "bravo", "charlie"])[truth if informative == "sparse" else drawn.integers(3, size=120)]
     texts = tuple(f"{word} {number:04d}" for number, word in zip(drawn.permutation(120), words, strict=True))
     unit = np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
-    found = train(Examples(texts, unit, truth, ("a", "b", "c")), None, MODEL, nothing)
+    found = train(plan_training(Examples(texts, unit, truth, ("a", "b", "c")), None), MODEL, nothing)
     knowing, ignorant = ("blend 1.0", "blend 0.0") if informative == "dense" else ("blend 0.0", "blend 1.0")
     assert min(found.losses.values()) <= found.losses[knowing] < 0.5 * found.losses[ignorant]
     assert found.losses[ignorant] == pytest.approx(np.log(3), abs=0.1), "it is calibrated to equal shares"
@@ -95,7 +96,7 @@ def test_the_weights_of_the_head_follow_the_recipe(kind: str, weights: bool, mon
     given = examples({label: own[: 3 if label == "account" else None] for label, own in texts.items()})
     recipe = Recipe(kind, 0.3, dense_temperature=0.8, sparse_temperature=0.4, temperature=1.7, class_weights=weights)
     monkeypatch.setattr(training, "choose_recipe", lambda *_: (recipe, {}))
-    head = train(given, None, MODEL, nothing).head
+    head = train(plan_training(given, None), MODEL, nothing).head
     weighed, labels = head.terms.weigh(given.texts), len(given.labels)
     parts = {
         "dense": fit_dense(given.vectors, given.truth, labels, weighed.shape[1]),
@@ -121,7 +122,7 @@ def test_if_joint_is_chosen_every_text_is_judged_by_joint(monkeypatch: pytest.Mo
         return folding.hold_out(given, folds, done)
 
     monkeypatch.setattr(training, "hold_out", noted)
-    found = train(given, None, MODEL, nothing)
+    found = train(plan_training(given, None), MODEL, nothing)
     all_kinds = ("dense", "sparse", "joint", "logistic")
     assert kinds[:2] == [[all_kinds] * 2 + [("dense", "sparse")] * 3, [("joint",)] * 3]
     np.testing.assert_allclose(found.held_out.sum(axis=1), 1, atol=1e-5)
@@ -134,8 +135,8 @@ def test_each_step_is_reported_and_the_scope_is_learned_if_possible(labels: int,
     given = examples(support(labels=labels))
     beyond = outside(strangers, given) if strangers else None
     reported: list[int] = []
-    found = train(given, beyond, MODEL, lambda: reported.append(1))
-    assert len(reported) == steps(given, beyond)
+    found = train(plan_training(given, beyond), MODEL, lambda: reported.append(1))
+    assert len(reported) == plan_training(given, beyond).steps
     assert found.scope_learned == (labels == 8 or bool(strangers))
     if not found.scope_learned:
         assert (found.head.scope.spread, found.head.scope.nearness) == (UNTRAINED.spread, UNTRAINED.nearness)
@@ -145,7 +146,7 @@ def test_each_step_is_reported_and_the_scope_is_learned_if_possible(labels: int,
 
 def test_known_strangers_train_the_scope_score() -> None:
     given = examples(support(labels=3))
-    found = train(given, outside(STRANGERS, given), MODEL, nothing)
+    found = train(plan_training(given, outside(STRANGERS, given)), MODEL, nothing)
     new = examples(support(labels=3, seed=1))
     far = [text.replace("spring", "autumn") for text in STRANGERS]
     inside = found.head.predict(new.texts, new.vectors).scope
@@ -157,7 +158,7 @@ def test_known_strangers_train_the_scope_score() -> None:
 def test_a_label_with_one_text_is_learned_but_not_judged() -> None:
     texts = support(labels=3) | {"unique": ["nothing like the others whatsoever"]}
     given = examples(texts)
-    found = train(given, None, MODEL, nothing)
+    found = train(plan_training(given, None), MODEL, nothing)
     assert (~found.known).sum() == 1
     assert given.labels[given.truth[~found.known][0]] == "unique"
     answer = found.head.predict(given.texts[-1:], given.vectors[-1:])
@@ -178,7 +179,7 @@ def test_a_label_with_one_text_is_learned_but_not_judged() -> None:
 )
 def test_unusual_training_sets_still_give_a_head(texts: dict[str, list[str]]) -> None:
     given = examples(texts)
-    found = train(given, None, MODEL, nothing)
+    found = train(plan_training(given, None), MODEL, nothing)
     answers = found.head.predict(given.texts, given.vectors)
     np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
     assert np.isfinite(answers.scope).all()
@@ -187,7 +188,7 @@ def test_unusual_training_sets_still_give_a_head(texts: dict[str, list[str]]) ->
 
 def test_four_texts_do_not_make_a_head_certain() -> None:
     given = examples({"a": ["red red", "red rose"], "b": ["blue blue", "blue sky"]})
-    answers = train(given, None, MODEL, nothing).head.predict(given.texts, given.vectors)
+    answers = train(plan_training(given, None), MODEL, nothing).head.predict(given.texts, given.vectors)
     assert answers.probabilities.max() < 0.99
 
 
@@ -198,11 +199,11 @@ def test_four_texts_do_not_make_a_head_certain() -> None:
 def test_too_little_data_is_refused_with_what_is_needed(texts: dict[str, list[str]]) -> None:
     enough = sum(len(each) > 1 for each in texts.values())
     with pytest.raises(Fatal, match=f"but only {enough} of the {len(texts)} labels has two texts"):
-        train(examples(texts), None, MODEL, nothing)
+        train(plan_training(examples(texts), None), MODEL, nothing)
 
 
 def test_the_same_examples_give_the_same_weights(trained: Trained, given: Examples) -> None:
-    again = train(given, None, MODEL, nothing)
+    again = train(plan_training(given, None), MODEL, nothing)
     assert again.recipe == trained.recipe
     assert again.head.scope == trained.head.scope
     for name in ("dense", "sparse", "bias"):
@@ -212,7 +213,7 @@ def test_the_same_examples_give_the_same_weights(trained: Trained, given: Exampl
 def test_a_head_carries_no_more_texts_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "KNOWN_TEXTS", 9)
     given = examples({"card": sentences("card", 12), "fees": sentences("fees", 12)})
-    known = train(given, None, MODEL, nothing).head.known
+    known = train(plan_training(given, None), MODEL, nothing).head.known
     pairs = dict(zip(given.texts, (given.labels[label] for label in given.truth), strict=True))
     assert len(set(known.texts)) == len(known.labels) == len(known.vectors) == 9
     assert [pairs[text] for text in known.texts] == list(known.labels)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import Fatal
 from shared.routing.calibration import coverage_at_precision, softmax
 from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known
@@ -24,14 +23,11 @@ from shared.routing.training.folds import (
     Examples,
     Fold,
     HeldOut,
-    Rows,
     carried,
     hold_out,
-    stratified,
-    unseen,
-    without_labels,
 )
-from shared.routing.training.near_duplicates import group_near_duplicates, in_groups
+from shared.routing.training.near_duplicates import in_groups
+from shared.routing.training.plan import Plan
 from shared.routing.training.recipe import Logits, Recipe, choose_recipe, tried_kinds
 
 TRIED_FOLDS = 2
@@ -41,7 +37,6 @@ others."""
 ALWAYS = ("dense", "sparse")
 """The classifiers that are fitted on every fold."""
 
-LEAST_SCOPE_LABELS = 6
 LEAST_AUTO, REVIEW_AT = 0.5, 0.4
 """Answers that are right less than half of the time are never routed without review (`LEAST_AUTO`). Below `REVIEW_AT`,
 a proposal wastes the reviewer's time."""
@@ -74,22 +69,15 @@ class Trained:
     near_duplicates: int
 
 
-def train(examples: Examples, outside: Examples | None, model: str, done: Callable[[], None]) -> Trained:
+def train(plan: Plan, model: str, done: Callable[[], None]) -> Trained:
     """Train a head.
 
     Args:
-        examples: Labelled texts; no text occurs twice under one label.
-        outside: Texts known to belong to no label, or None; their `truth` is ignored.
+        plan: The texts and their folds.
         model: Fingerprint of the model that computed the vectors.
-        done: Called after each of the steps that `steps` counts.
-
-    Raises:
-        Fatal: there are too few labels or texts to learn from.
+        done: Called after each of the plan's steps.
     """
-    _check(examples)
-    everything = examples if outside is None else examples.joined(outside)
-    groups = group_near_duplicates(everything)
-    folds = stratified(examples, groups[: len(examples.texts)])
+    examples, folds = plan.examples, plan.folds
     more = tried_kinds(examples)
     kinds = [(*ALWAYS, *(more if number < TRIED_FOLDS else ())) for number in range(len(folds))]
     base = hold_out(examples, [Fold(*rows, each) for rows, each in zip(folds, kinds, strict=True)], done)
@@ -98,7 +86,7 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
         rest = [Fold(*rows, recipe.kinds) for rows in folds[TRIED_FOLDS:]]
         base = base[:TRIED_FOLDS] + hold_out(examples, rest, lambda: None)
     held_out, known, similarity = _gathered(examples, base, recipe)
-    weights = _learn_scope(everything, _scope_folds(everything, groups), recipe, done)
+    weights = _learn_scope(plan, recipe, done)
     scope = replace(weights or UNTRAINED, threshold=0.0)
     scope = replace(scope, threshold=threshold_for(scope.score(held_out, similarity)[known]))
     head = _fitted(examples, recipe, scope, model)
@@ -114,20 +102,8 @@ def train(examples: Examples, outside: Examples | None, model: str, done: Callab
         auto_at=auto_at,
         review_at=min(REVIEW_AT, auto_at),
         scope_learned=weights is not None,
-        near_duplicates=in_groups(groups[: len(examples.texts)]),
+        near_duplicates=in_groups(plan.groups[: len(examples.texts)]),
     )
-
-
-def steps(examples: Examples, outside: Examples | None) -> int:
-    """Return how often `train` calls `done` for these examples.
-
-    Raises:
-        Fatal: there are too few labels or texts to learn from.
-    """
-    _check(examples)
-    everything = examples if outside is None else examples.joined(outside)
-    groups = group_near_duplicates(everything)
-    return len(stratified(examples, groups[: len(examples.texts)])) + len(_scope_folds(everything, groups)) + 1
 
 
 def _gathered(
@@ -142,29 +118,16 @@ def _gathered(
     return probabilities, known, similarity
 
 
-def _scope_folds(everything: Examples, groups: Rows) -> list[tuple[Rows, Rows]]:
-    """Return the folds that the scope score is learned from; empty with few labels and no out-of-scope texts."""
-    if len(everything.labels) >= LEAST_SCOPE_LABELS:
-        return without_labels(everything, groups)
-    outside = np.flatnonzero(everything.truth < 0)
-    if not len(outside):
-        return []
-    inside = np.flatnonzero(everything.truth >= 0)
-    training, held_out = stratified(everything.part(inside), groups[inside])[0]
-    return [unseen(everything, training, np.concatenate([held_out, outside]))]
-
-
-def _learn_scope(
-    everything: Examples, folds: Sequence[tuple[Rows, Rows]], recipe: Recipe, done: Callable[[], None]
-) -> Scope | None:
+def _learn_scope(plan: Plan, recipe: Recipe, done: Callable[[], None]) -> Scope | None:
     """Learn the scope score's weights; return None if the folds lack in-scope or out-of-scope texts."""
-    parts = hold_out(everything, [Fold(*rows, recipe.kinds) for rows in folds], done)
+    parts = hold_out(plan.everything, [Fold(*rows, recipe.kinds) for rows in plan.scope_folds], done)
     inside = np.concatenate([np.zeros(0, bool), *(part.known for part in parts)])
     if inside.all() or not inside.any():
         return None
     probabilities = np.concatenate([softmax(recipe.combine(part.logits)) for part in parts])
     rows = np.concatenate([part.rows for part in parts])
-    sources = np.where(everything.truth[rows] < 0, -1 - rows, everything.truth[rows])
+    truth = plan.everything.truth[rows]
+    sources = np.where(truth < 0, -1 - rows, truth)
     return fit_scope(probabilities, np.concatenate([part.similarity for part in parts]), inside, sources)
 
 
@@ -187,13 +150,3 @@ def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Hea
     part = examples.part(carried(len(examples.texts)))
     known = Known(part.texts, tuple(examples.labels[label] for label in part.truth), part.vectors)
     return Head(examples.labels, model, linear.times(1 / recipe.temperature), terms, scope, known)
-
-
-def _check(examples: Examples) -> None:
-    counts = np.bincount(examples.truth, minlength=len(examples.labels))
-    enough = int((counts >= 2).sum())
-    if enough < 2:
-        raise Fatal(
-            f"training needs at least two labels with two different texts each, but only {enough} of the "
-            f"{len(examples.labels)} labels has two texts: add labelled texts"
-        )

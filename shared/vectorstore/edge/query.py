@@ -21,9 +21,9 @@ Fields = tuple[str, ...]
 Read = Callable[[Ids[Any], Fields], Mapping[Any, Mapping[str, object]]]
 """A function that returns fields of the payloads of ids; ids without a point are left out."""
 
-Found = dict[int, tuple[Any, float]]
-"""Ids with their scores, by the id as a number: a UUID takes six times as long to hash, and Edge creates a new one each
-time. An integer id gets a negative number, because it is not the same id as the UUID of the same value."""
+Scores = dict[int, float]
+"""The points that a search found, by the id as a number: a UUID takes six times as long to hash, and Edge creates a new
+one each time. An integer id gets a negative number, because it is not the same id as the UUID of the same value."""
 
 
 def to_point(point: Point) -> edge.Point:
@@ -66,75 +66,94 @@ def to_filter(
 
 def find_hits(queries: Sequence[Query], ask: Ask, read: Read) -> list[list[Hit]]:
     """Return the best points by vector, best first."""
-    found = _ask_some([_near(query, query.using, None) for query in queries], ask)
-    payloads = _read_payloads([query.payload for query in queries], found, read)
+    batch = _Batch(ask, read)
+    found = batch.ask([_near(query, query.using, None) for query in queries])
+    payloads = batch.payloads([query.payload for query in queries], found)
     return [
-        [Hit(which, score, stored[key]) for key, (which, score) in hits.items() if key in stored]
-        for hits, stored in zip(found, payloads, strict=True)
+        [Hit(batch.ids[key], score, stored[key]) for key, score in scores.items() if key in stored]
+        for scores, stored in zip(found, payloads, strict=True)
     ]
 
 
 def find_candidates(queries: Sequence[HybridQuery], ask: Ask, read: Read) -> list[list[Candidate]]:
     """Return the best points by vector, by second vector and by terms, each with the scores of the other searches too.
 
-    Edge scores neighbouring requests of the same kind and filter in one pass, so each kind is a separate batch: mixed
-    batches cost twice as much.
+    Edge scores neighbouring requests of the same kind and filter in one pass, so each kind is asked separately: mixed
+    requests cost twice as much.
     """
+    batch = _Batch(ask, read)
     kinds = (_by_vector, _by_second, _by_terms)
-    best = [_ask_some([kind(query, None) for query in queries], ask) for kind in kinds]
+    best = [batch.ask([kind(query, None) for query in queries]) for kind in kinds]
     complete = []
     for kind, own in zip(kinds, best, strict=True):
-        missing = [_beyond(own, best, place, query.limit) for place, query in enumerate(queries)]
-        late = _ask_some([kind(query, ids) for query, ids in zip(queries, missing, strict=True)], ask)
-        complete.append([hits | more for hits, more in zip(own, late, strict=True)])
-    payloads = _read_payloads([query.nearest.payload for query in queries], complete[0], read)
-    return [_candidates(*each) for each in zip(*complete, payloads, strict=True)]
+        missing = [_missing(own, best, place, query.limit) for place, query in enumerate(queries)]
+        late = batch.ask([kind(query, batch.named(keys)) for query, keys in zip(queries, missing, strict=True)])
+        complete.append([scores | more for scores, more in zip(own, late, strict=True)])
+    payloads = batch.payloads([query.nearest.payload for query in queries], complete[0])
+    return [
+        [
+            Candidate(batch.ids[key], dense, like.get(key, 0.0), stored[key], second.get(key))
+            for key, dense in sorted(near.items())
+            if key in stored
+        ]
+        for near, second, like, stored in zip(*complete, payloads, strict=True)
+    ]
 
 
 def to_id(value: Any) -> Any:
     """Return an id that came from Edge as a UUID, or unchanged if it is an integer."""
-    return value if isinstance(value, UUID | int) else UUID(str(value))
+    return value if isinstance(value, (UUID, int)) else UUID(str(value))
 
 
-def _read_payloads(
-    fields: Sequence[Fields], found: Sequence[Found], read: Read
-) -> list[Mapping[int, Mapping[str, object]]]:
-    """Return the payloads of the points found for each query, by the id as a number; deleted points are left out.
+class _Batch:
+    """The searches for one batch of queries, with one object for each id that they find."""
 
-    Each point is read once for a batch: with the payloads in its hits, Edge would read them again for each hit, which
-    takes three times as long as finding them.
-    """
-    stored: dict[Fields, Mapping[int, Mapping[str, object]]] = {}
-    for each in set(fields):
-        ids = {
-            key: which
-            for own, hits in zip(fields, found, strict=True)
-            if own == each
-            for key, (which, _) in hits.items()
-        }
-        stored[each] = {_number(which): payload for which, payload in read(ids.values(), each).items()}
-    return [stored[each] for each in fields]
+    def __init__(self, ask: Ask, read: Read) -> None:
+        self._ask, self._read = ask, read
+        self.ids: dict[int, Any] = {}
+
+    def ask(self, requests: Sequence[edge.QueryRequest | None]) -> list[Scores]:
+        """Send the requests that are not None; return what each found, best first, and nothing for a None."""
+        present = [request for request in requests if request is not None]
+        answers = iter(self._ask(present))
+        return [{} if request is None else self._scores(next(answers)) for request in requests]
+
+    def named(self, keys: Ids[int]) -> set[Any]:
+        """Return the ids of these numbers."""
+        return {self.ids[key] for key in keys}
+
+    def payloads(self, fields: Sequence[Fields], found: Sequence[Scores]) -> list[Mapping[int, Mapping[str, object]]]:
+        """Return these fields of the points found for each query; points that were deleted meanwhile are left out.
+
+        Each point is read once: with the payloads in its hits, Edge would read them again for each hit, which takes
+        three times as long as finding them.
+        """
+        stored: dict[Fields, Mapping[int, Mapping[str, object]]] = {}
+        for each in set(fields):
+            keys = {key for own, scores in zip(fields, found, strict=True) if own == each for key in scores}
+            read = self._read([self.ids[key] for key in keys], each)
+            stored[each] = {_number(which): payload for which, payload in read.items()}
+        return [stored[each] for each in fields]
+
+    def _scores(self, answer: Sequence[edge.ScoredPoint]) -> Scores:
+        scores: Scores = {}
+        for hit in answer:
+            which = to_id(hit.id)
+            key = _number(which)
+            self.ids.setdefault(key, which)
+            scores[key] = hit.score
+        return scores
 
 
-def _candidates(near: Found, second: Found, like: Found, stored: Mapping[int, Mapping[str, object]]) -> list[Candidate]:
-    no_terms, nothing = (None, 0.0), (None, None)
-    return [
-        Candidate(which, score, like.get(key, no_terms)[1], stored[key], second.get(key, nothing)[1])
-        for key, (which, score) in sorted(near.items())
-        if key in stored
-    ]
-
-
-def _beyond(own: Sequence[Found], best: Sequence[Sequence[Found]], place: int, limit: int) -> set[Any]:
-    """Return the ids that the other searches found for a query, and this one may still find.
+def _missing(own: Sequence[Scores], best: Sequence[Sequence[Scores]], place: int, limit: int) -> list[int]:
+    """Return the points that the other searches found for a query, and this one may still find.
 
     A search with fewer hits than its limit has found all that it can find: the others have the same filter.
     """
     found = own[place]
     if len(found) < limit:
-        return set()
-    others = (each[place] for each in best if each is not own)
-    return {which for hits in others for key, (which, _) in hits.items() if key not in found}
+        return []
+    return [key for each in best if each is not own for key in each[place] if key not in found]
 
 
 def _by_vector(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
@@ -170,18 +189,6 @@ def _by_terms(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | N
 
 def _filter_or_ids(query: Query, ids: set[Any] | None) -> edge.Filter:
     return _filter_of(query) if ids is None else edge.Filter(must=[edge.HasIdCondition(ids)])
-
-
-def _ask_some(requests: Sequence[edge.QueryRequest | None], ask: Ask) -> list[Found]:
-    """Send the requests that are not None; return the hits of each request, none for a None."""
-    present = [request for request in requests if request is not None]
-    answers = iter(ask(present))
-    return [{} if request is None else _by_number(next(answers)) for request in requests]
-
-
-def _by_number(answer: Sequence[edge.ScoredPoint]) -> Found:
-    found = [(to_id(hit.id), hit.score) for hit in answer]
-    return {_number(which): (which, score) for which, score in found}
 
 
 def _number(which: Any) -> int:
