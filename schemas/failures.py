@@ -1,10 +1,10 @@
-"""Why a record was dead-lettered, and the headers that its dead letter carries beside the original bytes."""
+"""Why a record was deferred or dead-lettered, and the headers that its dead letter carries beside the original bytes."""
 
 from enum import StrEnum
 
 
 class FailureReason(StrEnum):
-    """The closed list of reasons; each names a problem of the record, never an outage."""
+    """The closed list of reasons; each names a problem of the record or of its media, never an outage of the system."""
 
     EMPTY_VALUE = "empty_value"
     TOO_LARGE = "too_large"
@@ -23,6 +23,24 @@ class FailureReason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     MODEL_FAILED = "model_failed"
     VECTOR_NOT_FINITE = "vector_not_finite"
+    MEDIA_FORBIDDEN = "media_forbidden"
+    """The settings do not allow this reference: its scheme, host, address or path."""
+
+    MEDIA_TOO_LARGE = "media_too_large"
+    MEDIA_WRONG_KIND = "media_wrong_kind"
+    """The content is of a kind that the stream does not accept, whatever its name says."""
+
+    MEDIA_WRONG_DIGEST = "media_wrong_digest"
+    MEDIA_UNREADABLE = "media_unreadable"
+    """The content is of an accepted kind, but is damaged or incomplete."""
+
+    MEDIA_DECODING_LIMIT = "media_decoding_limit"
+    """Decoding needed more time or memory than the settings allow, or ended the decoding process."""
+
+    MEDIA_NOT_FOUND = "media_not_found"
+    MEDIA_FETCH_FAILED = "media_fetch_failed"
+    MEDIA_HOST_DOWN = "media_host_down"
+    """Recent fetches from this host failed, so this one was not tried."""
 
 
 HEADER_PREFIX = "millrace-"

@@ -2,6 +2,7 @@
 
 MillraceError
 ├── Rejected        this record can never be processed: write a dead letter at once, commit
+├── Deferred        this record cannot be processed yet: write it to the retry lane, commit
 ├── Unavailable     a dependency is down or refuses for now: pause, back off, settle the same items again
 │   └── NewerSchema a producer uses a newer schema than this worker: the same, until the worker is upgraded
 └── Fatal           waiting does not fix this: not ready, stop, exit with a non-zero code, blame no record
@@ -32,6 +33,21 @@ class Rejected(MillraceError):
     def __init__(self, reason: FailureReason, field: str, detail: str, stage: str = "decode") -> None:
         super().__init__(f"{reason} at {field}: {detail}")
         self.reason, self.field, self.detail, self.stage = reason, field, detail, stage
+
+
+class Deferred(MillraceError):
+    """This record cannot be processed yet, for a reason that concerns no other record.
+
+    Args:
+        reason: The reason, from the closed list.
+        field: Where the problem is: a dotted field name.
+        detail: What was found, without the record's content.
+        attempted: Whether this counts as an attempt; not if nothing was tried, such as a fetch from a host that is down.
+    """
+
+    def __init__(self, reason: FailureReason, field: str, detail: str, attempted: bool = True) -> None:
+        super().__init__(f"{reason} at {field}: {detail}")
+        self.reason, self.field, self.detail, self.attempted = reason, field, detail, attempted
 
 
 class Unavailable(MillraceError):
