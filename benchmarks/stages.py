@@ -23,16 +23,18 @@ from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
-from shared.engine.pipeline import Pipeline
+from shared.engine.loop import FailurePolicies
+from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources
 from shared.engine.timing import Stopwatch
 from shared.observers import Observer
 from shared.records import Message, Provenance, Record, UnreadOffsets
+from shared.retry.lane import RetryLane
 from shared.routing.decider import Routing
 from shared.routing.policy import Policy
 from shared.settings import BrokerSettings
-from shared.stream_settings import SearchSettings, StreamSettings
+from shared.stream_settings import RetrySettings, SearchSettings, StreamSettings
 from shared.text.preparation import Preparation
 from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
@@ -174,7 +176,9 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
                 model=model.fingerprint,
             )
             stages = TICKETS.stages(resources)
-            pipeline = Pipeline(TICKETS, stages, {"text": embedder}, collection, clock, observer)
+            lane = RetryLane(TICKETS.name, RetrySettings(), clock, FailurePolicies().random_source)
+            pipeline_parts = PipelineParts(stages, {"text": embedder}, collection, lane)
+            pipeline = Pipeline(TICKETS, pipeline_parts, clock, observer)
             settler = Settler(
                 collection, NoSource(), sink, Provenance(TICKETS.name, model.fingerprint), clock, observer
             )

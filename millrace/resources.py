@@ -19,6 +19,7 @@ from shared.embedding.registry import TextCard, load_text_card
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
+from shared.media.port import Fetcher
 from shared.metrics import Registry
 from shared.observers import Observer
 from shared.routing.decider import Routing
@@ -41,6 +42,7 @@ class Process:
         store: The store that points are written to.
         registry: The registry that holds the metrics.
         policies: How workers behave when something fails.
+        fetcher: Fetches the media of events.
     """
 
     settings: Settings
@@ -48,6 +50,7 @@ class Process:
     store: VectorStore
     registry: Registry
     policies: FailurePolicies = field(default_factory=FailurePolicies)
+    fetcher: Fetcher | None = None
 
 
 def group_of(own: StreamSettings, stream: str) -> str:

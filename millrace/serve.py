@@ -10,85 +10,128 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from millrace.customer_key import customer_key
 from millrace.resources import Process, load_models, load_routing, model_card, open_broker, open_store
-from millrace.wiring import Running, stream_worker
+from millrace.wiring import Running, redrive_of, stream_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic
 from shared.broker.backlog import measure_backlog
+from shared.broker.reader import TopicReader
+from shared.broker.security import Address
 from shared.broker.transactions import OpenTransactions
 from shared.clock import SystemClock
 from shared.deadletters.watch import DeadLetterWatch
 from shared.engine.stream import Stream
 from shared.logs import get_logger
-from shared.metrics import Registry
+from shared.metrics import Metrics, Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.operation.transaction_watch import LOOK_TIMEOUT_S, TransactionWatch
+from shared.retry.survey import REDRIVE_GROUP, RetrySurvey
+from shared.retry.watch import RetryWatch
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
+from workers.services.redrive import Redrive
 
 log = get_logger("run")
 
 
-def serve(streams: Sequence[Stream[Any, Any]], settings: Settings, own: Mapping[str, StreamSettings]) -> None:
-    """Run the workers of some streams until a signal ends them.
+class Service(Protocol):
+    """What runs beside others in a process: a worker or the redrive."""
+
+    @property
+    def name(self) -> str:
+        """Its name in logs and probes."""
+        ...
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Its state, and the request to stop."""
+        ...
+
+    def run(self) -> None:
+        """Run until asked to stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a process runs.
+
+    Attributes:
+        streams: The streams whose workers run.
+        own: The settings of each of these streams, by its name.
+        redriven: The streams whose retry lanes are redriven; empty for no redrive.
+    """
+
+    streams: Sequence[Stream[Any, Any]]
+    own: Mapping[str, StreamSettings]
+    redriven: Sequence[Stream[Any, Any]] = ()
+
+
+def serve(wanted: Wanted, settings: Settings) -> None:
+    """Run workers and services until a signal ends them.
 
     Args:
-        streams: The streams to run.
+        wanted: What to run.
         settings: The settings of the process.
-        own: The settings of each stream, by its name.
 
     Raises:
         Fatal: something failed that waiting cannot fix.
     """
+    streams, own = wanted.streams, wanted.own
     for stream in streams:  # errors in the configuration show before anything is started
         load_routing(own[stream.name], model_card(own[stream.name]).fingerprint)
-    customer_key(settings)
-    names = [topic.name for stream in streams for topic in stream.topics()]
+    names = [topic.name for stream in (*streams, *wanted.redriven) for topic in stream.topics()]
     with ExitStack() as held:
-        store = held.enter_context(open_store(settings))
         address = held.enter_context(open_broker(settings, names))
         if settings.broker.bootstrap is None:
             sys.stderr.write(f"embedded broker (not Kafka; its data is lost at exit): --bootstrap {address}\n")
-        process = Process(settings, address, store, Registry())
-        workers = [held.enter_context(_watched(stream, own[stream.name], process)) for stream in streams]
-        lifecycles = {each.stream.name: each.lifecycle for each in workers}
+        registry = Registry()
+        services: list[Service] = []
+        if streams:
+            customer_key(settings)
+            process = Process(settings, address, held.enter_context(open_store(settings)), registry)
+            services += [held.enter_context(_watched(stream, own[stream.name], process)) for stream in streams]
+        if wanted.redriven:
+            services.append(held.enter_context(_watched_redrive(wanted.redriven, settings, address, registry)))
+        lifecycles = {each.name: each.lifecycle for each in services}
         operation = settings.operation
-        probes = ProbeServer(operation.host, operation.port, lifecycles, process.registry)
+        probes = ProbeServer(operation.host, operation.port, lifecycles, registry)
         held.callback(probes.close)
         stop_on_signals(list(lifecycles.values()), operation.drain_timeout_s)
         log.info("running", streams=list(lifecycles), probes_port=probes.port)
-        run_together(workers)
+        run_together(services)
     log.info("stopped", streams=list(lifecycles))
 
 
-def run_together(workers: Sequence[Running]) -> None:
-    """Run workers side by side until all have ended; one that fails ends the others.
+def run_together(services: Sequence[Service]) -> None:
+    """Run services side by side until all have ended; one that fails ends the others.
 
     The first one runs on the calling thread: if torch is called from a second thread, OpenMP counts more threads than
     cores, which was measured to cost the encoder a quarter of its rate (`benchmarks/throughput.py`).
 
     Raises:
-        Fatal: a worker failed; the first failure is raised.
-        Exception: a worker failed with an unexpected error.
+        Fatal: a service failed; the first failure is raised.
+        Exception: a service failed with an unexpected error.
     """
     failures: list[BaseException] = []
 
-    def work(running: Running) -> None:
+    def work(service: Service) -> None:
         try:
-            running.worker.run()
+            service.run()
         except BaseException as error:  # noqa: BLE001  (raised below, on the thread that called)
-            log.error("fatal", stream=running.stream.name, error=str(error))
+            log.error("fatal", stream=service.name, error=str(error))
             failures.append(error)
         finally:
-            for each in workers:
+            for each in services:
                 each.lifecycle.stop()
 
-    first, *others = workers
-    threads = [threading.Thread(target=work, args=(each,), name=f"worker {each.stream.name}") for each in others]
+    first, *others = services
+    threads = [threading.Thread(target=work, args=(each,), name=f"worker {each.name}") for each in others]
     for thread in threads:
         thread.start()
     work(first)
@@ -117,6 +160,20 @@ def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) ->
         finally:
             letters.close()
             transactions.close()
+
+
+@contextmanager
+def _watched_redrive(
+    streams: Sequence[Stream[Any, Any]], settings: Settings, address: Address, registry: Registry
+) -> Iterator[Redrive]:
+    """Build the redrive, and measure the retry lane of each stream."""
+    clock = SystemClock()
+    reader = TopicReader(address, REDRIVE_GROUP)
+    with ExitStack() as held:
+        for stream in streams:
+            survey = RetrySurvey(reader, stream.name)
+            held.callback(RetryWatch(survey.states, clock, Metrics(stream.name, registry)).close)
+        yield redrive_of(streams, settings, address, registry)
 
 
 def stop_on_signals(lifecycles: Sequence[Lifecycle], drain_timeout_s: float) -> None:

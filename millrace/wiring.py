@@ -1,7 +1,7 @@
 """The composition root of workers: the only file that puts a worker together from concrete adapters."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +15,36 @@ from millrace.resources import (
     open_cache,
     opened_collection,
 )
-from schemas.topics import input_topic, redo_topic
+from schemas.topics import input_topic, redo_topic, retry_topics
+from shared.broker.consumer import Membership
+from shared.broker.forwarder import Forwarder
 from shared.broker.producer import KafkaSink
+from shared.broker.security import Address
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.port import TEXT, Model
 from shared.embedding.service import Embedder
 from shared.engine.gather import Gatherer
-from shared.engine.loop import Parts, Worker
-from shared.engine.pipeline import Pipeline
+from shared.engine.loop import FailurePolicies, Parts, Worker
+from shared.engine.media import MediaLoader, ReadsMedia
+from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
-from shared.engine.stream import Resources, Stream
+from shared.engine.stream import Resources, Stages, Stream
+from shared.errors import Fatal
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import Lifecycle
 from shared.records import Provenance
+from shared.retry.lane import RetryLane
+from shared.retry.survey import REDRIVE_GROUP
 from shared.routing.decider import Decider, Electorate, Routing
+from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection
+from workers.services.redrive import Redrive
+
+PARALLEL = 16
+"""Number of media that are fetched and decoded at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,15 @@ class Running:
     metrics: Metrics
     registry: Registry
     source: KafkaSource
+
+    @property
+    def name(self) -> str:
+        """The name of its stream."""
+        return self.stream.name
+
+    def run(self) -> None:
+        """Run the worker until it is asked to stop."""
+        self.worker.run()
 
 
 @contextmanager
@@ -88,11 +109,12 @@ def stream_worker(
             search=own.search,
             model=model.fingerprint,
         )
-        embedders: dict[str, Embedder[Any]] = {}
-        for modality in {each.modality.name: each.modality for each in stream.inputs}.values():
-            cache = held.enter_context(open_cache(settings, models[modality.name].dim, clock, observer))
-            embedders[modality.name] = Embedder(modality, models[modality.name], cache, observer)
-        pipeline = Pipeline(stream, stream.stages(resources), embedders, collection, clock, observer)
+        embedders = held.enter_context(_embedders(stream, models, settings, observer))
+        stages = stream.stages(resources)
+        media = held.enter_context(_media_loader(stream, stages, process))
+        lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
+        pipeline_parts = PipelineParts(stages, embedders, collection, lane, media)
+        pipeline = Pipeline(stream, pipeline_parts, clock, observer)
         sink = KafkaSink(process.address, settings.broker)
         held.callback(sink.close)
         source = _source(stream, own, process, clock)
@@ -108,11 +130,49 @@ def stream_worker(
         )
 
 
+def redrive_of(
+    streams: Sequence[Stream[Any, Any]], settings: Settings, address: Address, registry: Registry
+) -> Redrive:
+    """Return the redrive of some streams."""
+    clock = SystemClock()
+    topics = tuple(topic for stream in streams for topic in retry_topics(stream.name))
+    member = Membership(address, topics, REDRIVE_GROUP, settings.broker)
+    observers = {stream.name: Metrics(stream.name, registry) for stream in streams}
+    lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
+    return Redrive(lambda: Forwarder(member), lifecycle, FailurePolicies(), clock, observers)
+
+
 def decider_of(stream: Stream[Any, Any], own: StreamSettings, routing: Routing, collection: Collection) -> Decider:
     """Return the decider of a stream; without a head, the points of its collection vote."""
     using, points = stream.rules.affecting[0], stream.points
     electorate = Electorate(collection, using, own.decision.neighbours, points.id_field, points.is_ours)
     return Decider(routing, electorate)
+
+
+@contextmanager
+def _embedders(
+    stream: Stream[Any, Any], models: Mapping[str, Model[Any]], settings: Settings, observer: Observer
+) -> Iterator[dict[str, Embedder[Any]]]:
+    """Yield the embedder of each modality of a stream, each with a cache of its own."""
+    with ExitStack() as held:
+        found: dict[str, Embedder[Any]] = {}
+        for modality in {each.modality.name: each.modality for each in stream.inputs}.values():
+            model = models[modality.name]
+            cache = held.enter_context(open_cache(settings, model.dim, SystemClock(), observer))
+            found[modality.name] = Embedder(modality, model, cache, observer)
+        yield found
+
+
+@contextmanager
+def _media_loader(stream: Stream[Any, Any], stages: Stages[Any], process: Process) -> Iterator[MediaLoader[Any] | None]:
+    """Yield the loader of a stream's media; None if its events have none."""
+    if stream.media is None:
+        yield None
+        return
+    if not isinstance(stages, ReadsMedia) or process.fetcher is None:
+        raise Fatal(f"stream {stream.name} has media, but cannot fetch or read them")
+    with closing(MediaLoader(stream.media, stages, process.fetcher, PARALLEL)) as loader:
+        yield loader
 
 
 def _source(stream: Stream[Any, Any], own: StreamSettings, process: Process, clock: Clock) -> KafkaSource:

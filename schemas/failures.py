@@ -73,6 +73,20 @@ class FailureHeader(StrEnum):
     MODEL = "millrace-model"
 
 
+class RetryHeader(StrEnum):
+    """Additional headers of a record that waits for another attempt; its `FailureHeader`s say why.
+
+    The origin in those headers is the record that was deferred: the input record, or the record of an earlier attempt.
+    """
+
+    TIER = "millrace-retry-tier"
+    DUE_AT_MS = "millrace-retry-due-at-ms"
+    ATTEMPTS = "millrace-retry-attempts"
+    DEFERRED_SINCE = "millrace-retry-deferred-since"
+    INPUT = "millrace-retry-input"
+    """The position of the input record, such as `tickets/3@41`."""
+
+
 class CutHeader(StrEnum):
     """Additional headers of a dead letter that does not hold the whole record; the whole record is at its origin."""
 

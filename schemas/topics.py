@@ -8,6 +8,9 @@ DAY_MS = 24 * 60 * 60 * 1000
 MESSAGE_LIMIT_BYTES = 1_048_576
 """The largest accepted input value; it is Kafka's default limit for a message."""
 
+RETRY_TIERS = 3
+"""Number of tiers of the retry lane; how long records wait in each is a setting."""
+
 ENVELOPE_LIMIT_BYTES = 65_536
 """Additional size for headers, on top of a value."""
 
@@ -34,8 +37,13 @@ def input_topic(stream: str) -> str:
 
 
 def redo_topic(stream: str) -> str:
-    """Return the name of the topic for records that come back from the dead-letter queue."""
+    """Return the name of the topic for records that come back from the retry lane or the dead-letter queue."""
     return f"{stream}.redo"
+
+
+def retry_topics(stream: str) -> tuple[str, ...]:
+    """Return the names of the topics in which records wait for another attempt: one for each tier."""
+    return tuple(f"{stream}.retry.{tier}" for tier in range(1, RETRY_TIERS + 1))
 
 
 def ledger_topic(stream: str) -> str:
@@ -67,6 +75,10 @@ def topics_of(stream: str, key: str, results: Sequence[str], partitions: int | N
     return (
         Topic(input_topic(stream), key, count, 7 * DAY_MS, room),
         Topic(redo_topic(stream), key, count, 7 * DAY_MS, DEAD_LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES),
+        *(
+            Topic(retry, "the original key", count, 7 * DAY_MS, DEAD_LETTER_LIMIT_BYTES + ENVELOPE_LIMIT_BYTES)
+            for retry in retry_topics(stream)
+        ),
         # Results are kept longer than the input, because the audit compares the two.
         *(Topic(result, key, count, 30 * DAY_MS) for result in results),
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),

@@ -45,6 +45,9 @@ class Deferred(MillraceError):
         attempted: Whether this counts as an attempt; not if nothing was tried, such as a fetch from a host that is down.
     """
 
+    stage = "fetch"
+    """The pipeline stage that deferred the record."""
+
     def __init__(self, reason: FailureReason, field: str, detail: str, attempted: bool = True) -> None:
         super().__init__(f"{reason} at {field}: {detail}")
         self.reason, self.field, self.detail, self.attempted = reason, field, detail, attempted

@@ -72,6 +72,30 @@ CATALOGUE = (
         "millrace_dead_letters_oldest_age_seconds", "gauge", "Age of the oldest dead letter, measured once a minute."
     ),
     Metric(
+        "millrace_redriven_records_total",
+        "counter",
+        "Records that the redrive sent from a tier of the retry lane to the redo topic.",
+        ("tier",),
+    ),
+    Metric(
+        "millrace_retry_records",
+        "gauge",
+        "Records that wait in a tier of the retry lane; absent while the broker is unavailable.",
+        ("tier",),
+    ),
+    Metric(
+        "millrace_retry_oldest_age_seconds",
+        "gauge",
+        "Time since the record that waits longest in a tier was put there; 0 if no record waits.",
+        ("tier",),
+    ),
+    Metric(
+        "millrace_retry_due_in_seconds",
+        "gauge",
+        "Time until the first record of a tier is due; negative if it is overdue; 0 if no record waits.",
+        ("tier",),
+    ),
+    Metric(
         "millrace_alias_elsewhere",
         "gauge",
         "1 while the readers' alias does not point to the collection that the worker writes.",
@@ -203,6 +227,17 @@ class Metrics(Observer):
         self._set_or_clear("millrace_open_transaction_oldest_age_seconds", None if records is None else oldest_age_s)
 
     @override
+    def records_redriven(self, tier: int, records: int) -> None:
+        self._add("millrace_redriven_records_total", records, str(tier))
+
+    @override
+    def retry_measured(self, tier: int, records: int | None, oldest_age_s: float, due_in_s: float) -> None:
+        known = records is not None
+        self._set_or_clear("millrace_retry_records", records, str(tier))
+        self._set_or_clear("millrace_retry_oldest_age_seconds", oldest_age_s if known else None, str(tier))
+        self._set_or_clear("millrace_retry_due_in_seconds", due_in_s if known else None, str(tier))
+
+    @override
     def alias_elsewhere(self, elsewhere: bool) -> None:
         self._gauges["millrace_alias_elsewhere"].labels(self._stream).set(elsewhere)
 
@@ -223,11 +258,11 @@ class Metrics(Observer):
     def records_abandoned(self, records: int) -> None:
         self._add("millrace_abandoned_records_total", records)
 
-    def _set_or_clear(self, name: str, value: float | None) -> None:
+    def _set_or_clear(self, name: str, value: float | None, *labels: str) -> None:
         if value is None:
-            self._gauges[name].remove(self._stream)
+            self._gauges[name].remove(self._stream, *labels)
         else:
-            self._gauges[name].labels(self._stream).set(value)
+            self._gauges[name].labels(self._stream, *labels).set(value)
 
     def _add(self, name: str, amount: float, *labels: str) -> None:
         self._counters[name].labels(self._stream, *labels).inc(amount)

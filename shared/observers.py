@@ -58,6 +58,15 @@ class Observer:
     def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
         """Dead letters in the queue were counted; the age is 0 if the queue is empty. None: the number is not known."""
 
+    def records_redriven(self, tier: int, records: int) -> None:
+        """This many due records were sent from a tier of the retry lane to the redo topic."""
+
+    def retry_measured(self, tier: int, records: int | None, oldest_age_s: float, due_in_s: float) -> None:
+        """A tier of the retry lane was measured; age and time until the next is due are 0 if no record waits.
+
+        None: the number of records is not known.
+        """
+
     def alias_elsewhere(self, elsewhere: bool) -> None:
         """The alias of the written collection was checked; `elsewhere`: someone has moved or removed it."""
 
@@ -137,6 +146,16 @@ class Observers(Observer):
     def dead_letters_measured(self, dead_letters: int | None, oldest_age_s: float) -> None:
         for observer in self._observers:
             observer.dead_letters_measured(dead_letters, oldest_age_s)
+
+    @override
+    def records_redriven(self, tier: int, records: int) -> None:
+        for observer in self._observers:
+            observer.records_redriven(tier, records)
+
+    @override
+    def retry_measured(self, tier: int, records: int | None, oldest_age_s: float, due_in_s: float) -> None:
+        for observer in self._observers:
+            observer.retry_measured(tier, records, oldest_age_s, due_in_s)
 
     @override
     def alias_elsewhere(self, elsewhere: bool) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.outcomes import Outcome
-from shared.errors import Rejected
+from shared.errors import Deferred, Rejected
 
 Vector = NDArray[np.float32]
 """One vector: shape (dim,), float32, unit length."""
@@ -173,11 +174,31 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """When a record is tried again, and why it was deferred.
+
+    Attributes:
+        failure: Why this attempt failed, or was not made.
+        tier: The tier of the retry lane in which it waits, from 1.
+        due_at_ms: When it is due, in milliseconds since the Unix epoch.
+        attempts: Number of attempts made so far in the lane, the first one included.
+        since: When it was deferred first.
+    """
+
+    failure: Deferred
+    tier: int
+    due_at_ms: int
+    attempts: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The outcome of one record, and the data that settling has to write for it.
 
     `point_id` and `version` are set if a point with that id and version must be stored after settling; `point` is
-    absent if that point is stored already. `results` are published in order.
+    absent if that point is stored already. `results` are published in order. `failure` is set for a dead letter,
+    `deferral` for a record that goes to the retry lane.
     """
 
     record: Record
@@ -187,6 +208,7 @@ class Settled:
     point: Point | None = None
     results: tuple[Message, ...] = ()
     failure: Rejected | None = None
+    deferral: Deferral | None = None
 
 
 def next_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:

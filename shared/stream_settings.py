@@ -4,13 +4,14 @@ Therefore one process can run several streams, each with its own batches, model,
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, create_model, field_validator
 
 from schemas.search import SIMILAR_LIMIT
 from shared.settings import Part, Variables
 
+WaitSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MOST_WEIGHT = 1_000_000
 """A weight so large that its part alone decides the order."""
 
@@ -45,6 +46,36 @@ class BatchSettings(Part):
     max_wait_s: float = Field(
         default=0.05, ge=0, description="Maximum time that the first record of a batch waits for others."
     )
+
+
+class RetrySettings(Part):
+    """The retry lane: how long a record waits whose media cannot be fetched yet, and how often it is tried again."""
+
+    tiers_s: tuple[WaitSeconds, WaitSeconds, WaitSeconds] = Field(
+        default=(10.0, 120.0, 900.0),
+        description="Waiting time of each of the three tiers, as `[10, 120, 900]`, ascending. Choose the first a little "
+        "longer than uploads usually take, the last as long as a source is down in a bad hour.",
+    )
+    attempts_per_tier: int = Field(
+        default=2,
+        ge=1,
+        le=10,
+        description="Number of attempts after waiting in one tier. Each further one waits twice as long as the one "
+        "before.",
+    )
+    give_up_after_s: float = Field(
+        default=86_400.0,
+        gt=0,
+        description="A record that was deferred first this long ago is dead-lettered, even if attempts are left because "
+        "its host was down.",
+    )
+
+    @field_validator("tiers_s")
+    @classmethod
+    def _is_ascending(cls, tiers_s: tuple[float, ...]) -> tuple[float, ...]:
+        if list(tiers_s) != sorted(tiers_s):
+            raise ValueError("must be ascending")
+        return tiers_s
 
 
 class EmbeddingSettings(Part):
@@ -153,6 +184,7 @@ class StreamSettings(Part):
 
     consumer: ConsumerSettings = Field(default_factory=ConsumerSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
+    retry: RetrySettings = Field(default_factory=RetrySettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)

@@ -24,6 +24,7 @@ from shared.broker.security import Address
 from shared.broker.transactions import OpenTransactions, total
 from shared.clock import SystemClock
 from shared.engine.stream import Stream
+from shared.retry.survey import REDRIVE_GROUP
 
 
 def audit(
@@ -46,11 +47,12 @@ def audit(
     quiet()
     settings, audited = load_settings(bootstrap), require_stream(stream)
     reader = TopicReader(require_bootstrap(settings), group_of(load_stream_settings(audited), stream))
+    redrive = TopicReader(require_bootstrap(settings), REDRIVE_GROUP)
     if points:
         with open_collection(settings, stream) as collection:
-            findings = run_audit(reader, audited, collection)
+            findings = run_audit(reader, audited, collection, redrive)
     else:
-        findings = run_audit(reader, audited, None)
+        findings = run_audit(reader, audited, None, redrive)
     _note_waiting(findings, require_bootstrap(settings), audited)
     if json:
         typer.echo(audit_json(findings))

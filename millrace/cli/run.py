@@ -11,15 +11,19 @@ from millrace.cli.options import (
     refuse_unknown_variables,
     require_stream,
 )
-from millrace.serve import serve
+from millrace.serve import Wanted, serve
 from millrace.streams import STREAMS
 from shared.logs import configure
+from workers.services.redrive import SERVICE
 
 
 def run(
     streams: Annotated[
         list[str],
-        typer.Argument(help=f"One or more streams to run side by side in this process: {', '.join(STREAMS)}."),
+        typer.Argument(
+            help=f"One or more streams to run side by side in this process: {', '.join(STREAMS)}; and `redrive`, which "
+            "sends the records of all retry lanes back when they are due."
+        ),
     ],
     bootstrap: Bootstrap = None,
     port: Annotated[
@@ -34,6 +38,9 @@ def run(
 ) -> None:
     """Run the workers of one or more streams until SIGTERM or Ctrl-C; then they finish and commit the current batch.
 
+    `redrive` can run in a process of its own, several times, or beside workers.
+    Streams whose events hold no media need none.
+
     If no brokers are configured, an embedded broker runs in this process and its
     address is printed. If no Qdrant server is configured, the store is in
     .millrace/store.
@@ -43,10 +50,11 @@ def run(
     all. The command refuses to start if a variable begins with `MILLRACE_` but is
     not the name of a setting.
     """
-    wanted = [require_stream(name) for name in dict.fromkeys(streams)]
+    wanted = [require_stream(name) for name in dict.fromkeys(streams) if name != SERVICE]
     refuse_unknown_variables()
     settings = load_settings(bootstrap)
     if port is not None:
         settings = settings.model_copy(update={"operation": settings.operation.model_copy(update={"port": port})})
     configure(settings.operation.log_level, settings.operation.log_format == "json")
-    serve(wanted, settings, {stream.name: load_stream_settings(stream) for stream in wanted})
+    own = {stream.name: load_stream_settings(stream) for stream in wanted}
+    serve(Wanted(wanted, own, list(STREAMS.values()) if SERVICE in streams else ()), settings)

@@ -6,19 +6,21 @@ are not a loss.
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas.outcomes import Outcome
 from schemas.points import PointSchema
-from schemas.topics import input_topic, redo_topic
+from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.audit.evidence import Evidence, gather_evidence
 from shared.broker.port import Reader
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
-from shared.records import Record, RecordPosition
+from shared.records import Record, RecordPosition, TopicPartition
+from shared.retry.lane import read_waiting
 from shared.vectorstore.port import VERSION_FIELD, Collection, is_version
 
 SettledVersions = dict[UUID, dict[int, bool]]
@@ -48,7 +50,8 @@ class AuditReport:
             the part of the log that still exists, for example after compaction, are not counted.
         repeated: Records whose outcome, result or dead letter was written more than once: harmless, after a crash.
         unreadable: Messages in the ledger, the results or the dead-letter queue that Millrace did not write.
-        pending: Input records after the committed offsets, which are not settled yet.
+        pending: Input records after the committed offsets, which are not settled yet, and records that wait in the retry
+            lane.
         open_transaction: Records in the stream's topics that nobody can read yet, because they are behind an open
             transaction; they are not counted as pending.
         open_transaction_oldest_age_s: Age of the oldest of these records in seconds; None if unknown or if there is no
@@ -99,19 +102,23 @@ class AuditReport:
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | None) -> AuditReport:
+def audit(
+    reader: Reader, stream: Stream[Any, Any], collection: Collection | None, redrive: Reader | None = None
+) -> AuditReport:
     """Compare everything that is known about a stream.
 
     Args:
         reader: Reads the topics; its consumer group is that of the stream's workers.
         stream: The stream.
         collection: The collection with the points; None checks only the topics.
+        redrive: Knows what the redrive has committed; None counts each deferred record that has not come back as pending.
 
     Raises:
         Unavailable: the broker or the store cannot be read.
     """
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: the ledger, read later, has all that is committed now
+    redriven = {} if redrive is None else redrive.committed(retry_topics(stream.name))
     report = AuditReport()
     evidence = gather_evidence(reader, stream)
     for example in evidence.unreadable:
@@ -123,10 +130,12 @@ def audit(reader: Reader, stream: Stream[Any, Any], collection: Collection | Non
         for record in reader.read(topic):
             position = record.position
             seen.add(position)
+            _remember_continued(record, evidence)
             _check_record(position, evidence, committed.get(record.topic_partition, 0), report)
             outcomes = set(evidence.outcomes.get(position, ()))
             if outcomes & {*FINAL, Outcome.SUPERSEDED}:
                 _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
+    _check_lane(evidence, redriven, report)
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
     lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
     for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
@@ -159,13 +168,37 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
         report.note(evidence.absence("result"), f"{position} was routed but has no result")
     if Outcome.DEAD_LETTERED in kinds and not overtaken and not evidence.dead_letters.get(position):
         report.note(evidence.absence("dead letter"), f"{position} was dead-lettered but is not in the queue")
-    if len(kinds - {Outcome.SUPERSEDED}) > 1:
+    if Outcome.DEFERRED in kinds and not (evidence.deferred.get(position) or evidence.dead_letters.get(position)):
+        report.note(evidence.absence("deferred record"), f"{position} was deferred but is not in the retry lane")
+    if len(kinds - {Outcome.SUPERSEDED, Outcome.DEFERRED}) > 1:
         report.note("conflicting", f"{position} has conflicting outcomes: {', '.join(sorted(kinds))}")
     dead_letters, results = evidence.dead_letters.get(position, 0), evidence.results.get(position, 0)
     counts = {"was settled {} times": len(outcomes), "has {} results": results, "has {} dead letters": dead_letters}
     repeated = [text.format(count) for text, count in counts.items() if count > 1]
     if repeated:
         report.note("repeated", f"{position} {' and '.join(repeated)}")
+
+
+def _remember_continued(record: Record, evidence: Evidence) -> None:
+    """Count a record of the redo topic for the deferred record that it continues."""
+    waiting = read_waiting(record)
+    if waiting is not None and not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
+        evidence.redriven[waiting.deferred.origin] += 1
+
+
+def _check_lane(evidence: Evidence, redriven: Mapping[TopicPartition, int], report: AuditReport) -> None:
+    """Check that each deferred record waits in the lane, or has come back once."""
+    for origin, places in evidence.deferred.items():
+        back = evidence.redriven.get(origin, 0)
+        sent = [place for place in places if place.offset < redriven.get(place.topic_partition, 0)]
+        report.pending += len(places) - max(len(sent), min(back, len(places)))
+        if sent and not back:
+            what = f"{origin} was deferred and redriven from {sent[0]}, but is not in the redo topic"
+            report.note(evidence.absence("deferred record"), what)
+        if max(len(places), back) > 1:
+            report.note(
+                "repeated", f"{origin} is {len(places)} times in the retry lane and {back} times in the redo topic"
+            )
 
 
 def _remember_version(stream: Stream[Any, Any], record: Record, routed: bool, settled: SettledVersions) -> None:

@@ -1,4 +1,4 @@
-"""The evidence of the audit: what the ledger, the results and the dead letters state about each input record.
+"""The evidence of the audit: what the ledger, results, dead letters and the retry lane state about each input record.
 
 A topic that was deleted and created again starts its offsets again. So a message with another topic id than the current
 one refers to records that no longer exist, and is counted separately. A message without a topic id is assumed to refer
@@ -12,13 +12,14 @@ from functools import partial
 from typing import Any, Literal
 
 from schemas.outcomes import LedgerEntry, Outcome
-from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic
+from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, retry_topics
 from shared.broker.port import Reader
 from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.engine.stream import Stream
 from shared.records import Record, RecordPosition, TopicPartition
+from shared.retry.lane import read_waiting
 
-Owed = Literal["dead letter", "result"]
+Owed = Literal["dead letter", "result", "deferred record"]
 """What the outcome of a record promises, and what retention or a purge may have removed since."""
 
 
@@ -31,6 +32,8 @@ class Evidence:
         outcomes: The outcomes of each record, in the order of the ledger.
         results: The number of results of each record.
         dead_letters: The number of dead letters of each record.
+        deferred: The positions in the retry lane of each deferred record.
+        redriven: The number of records in the redo topic that continue each deferred record.
         says: What the first result of each version states (`Published.says`), by tenant, source id and version.
         contradicted: Versions of which another result states something else.
         removed: The number of messages that each topic has lost from the beginning of its partitions.
@@ -43,6 +46,8 @@ class Evidence:
     outcomes: dict[RecordPosition, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
     results: dict[RecordPosition, int] = field(default_factory=Counter)
     dead_letters: dict[RecordPosition, int] = field(default_factory=Counter)
+    deferred: dict[RecordPosition, list[RecordPosition]] = field(default_factory=lambda: defaultdict(list))
+    redriven: dict[RecordPosition, int] = field(default_factory=Counter)
     says: dict[tuple[str, str, int], str] = field(default_factory=dict)
     contradicted: list[tuple[str, str, int]] = field(default_factory=list)
     removed: Counter[Owed] = field(default_factory=Counter)
@@ -87,7 +92,7 @@ class Evidence:
 
 
 def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
-    """Read the ledger, the results and the dead letters of a stream.
+    """Read the ledger, the results, the dead letters and the retry lane of a stream.
 
     Raises:
         Unavailable: the broker cannot be read.
@@ -97,6 +102,7 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
         ledger_topic(stream.name): _take_ledger,
         stream.result_topic: partial(_take_result, stream),
         dlq_topic(stream.name): _take_dead_letter,
+        **dict.fromkeys(retry_topics(stream.name), _take_deferred),
     }
     for topic, take in takers.items():
         for record in reader.read(topic):
@@ -108,6 +114,8 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
     owed: dict[Owed, str] = {"dead letter": dlq_topic(stream.name), "result": stream.result_topic}
     for kind, topic in owed.items():
         evidence.removed[kind] = sum(marks.low for marks in reader.watermarks(topic).values())
+    lows = [marks.low for topic in retry_topics(stream.name) for marks in reader.watermarks(topic).values()]
+    evidence.removed["deferred record"] = sum(lows)
     return evidence
 
 
@@ -140,6 +148,14 @@ def _take_dead_letter(record: Record, evidence: Evidence) -> None:
         return
     if not evidence.is_of_another(letter.origin.topic, letter.topic_id):
         evidence.dead_letters[letter.origin] += 1
+
+
+def _take_deferred(record: Record, evidence: Evidence) -> None:
+    waiting = read_waiting(record)
+    if waiting is None:
+        evidence.unreadable.append(f"{record.position}: not a deferred record")
+    elif not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
+        evidence.deferred[waiting.deferred.origin].append(record.position)
 
 
 def _merged(spans: list[range]) -> list[range]:

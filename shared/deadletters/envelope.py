@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from schemas.failures import COUNT_DIGITS, CutHeader, count_of
+from schemas.failures import COUNT_DIGITS, CutHeader, RetryHeader, count_of
 from schemas.failures import HEADER_PREFIX as PREFIX
 from schemas.failures import FailureHeader as Header
 from schemas.topics import dlq_topic, redo_topic
-from shared.errors import Rejected
+from shared.errors import Deferred, Rejected
 from shared.records import Headers, Message, Provenance, Record, RecordPosition, header_texts
 
 CUT_VALUE_BYTES = 256 << 10
@@ -21,6 +21,7 @@ CUT_VALUE_BYTES = 256 << 10
 CUT_KEY_BYTES = 1_024
 """A longer key is left out of the smallest form of a dead letter."""
 
+DETAIL_CHARS = 2_000
 MOST_HEADERS = 50_000
 """With more source headers than this, all of them are left out.
 
@@ -108,8 +109,8 @@ def write_dead_letter(record: Record, failure: Rejected, provenance: Provenance,
     If the queue refuses the dead letter as too large, its `instead` is sent, with only a part of the value.
     """
     topic = dlq_topic(provenance.stream)
-    own = tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
-    envelope = _envelope(record, failure, provenance, now)
+    own = own_headers(record)
+    envelope = envelope_of(record, failure, provenance, now)
     if record.unreadable == "value":
         return Message(topic, None, None, (*envelope, (CutHeader.VALUE_BYTES.value, b"unknown")))
     if len(own) > MOST_HEADERS:
@@ -145,12 +146,19 @@ def read_dead_letter(record: Record) -> DeadLetter | WithoutEnvelope:
 
 
 def with_replays(letter: DeadLetter, replays: int) -> Headers:
-    """Return the headers of a dead letter with another number of replays."""
-    kept = tuple((name, value) for name, value in letter.record.headers if name != Header.REPLAYS)
+    """Return the headers of a dead letter with another number of replays, and without those of the retry lane."""
+    dropped = {Header.REPLAYS, *RetryHeader}
+    kept = tuple((name, value) for name, value in letter.record.headers if name not in dropped)
     return (*kept, (Header.REPLAYS.value, _count(replays).encode()))
 
 
-def _envelope(record: Record, failure: Rejected, provenance: Provenance, now: datetime) -> Headers:
+def own_headers(record: Record) -> Headers:
+    """Return the headers of a record that its source wrote."""
+    return tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
+
+
+def envelope_of(record: Record, failure: Rejected | Deferred, provenance: Provenance, now: datetime) -> Headers:
+    """Return the headers that say where a record comes from and why it has failed."""
     before = header_texts(record.headers if record.topic == redo_topic(provenance.stream) else ())
     envelope = {
         Header.ORIGIN_TOPIC: record.topic,
@@ -159,7 +167,7 @@ def _envelope(record: Record, failure: Rejected, provenance: Provenance, now: da
         Header.ORIGIN_TIMESTAMP_MS: str(record.timestamp_ms),
         Header.REASON: failure.reason.value,
         Header.FIELD: failure.field,
-        Header.DETAIL: failure.detail,
+        Header.DETAIL: failure.detail[:DETAIL_CHARS],
         Header.STAGE: failure.stage,
         Header.ATTEMPTS: _count(count_of(before.get(Header.ATTEMPTS)) + 1),
         Header.REPLAYS: _count(count_of(before.get(Header.REPLAYS))),

@@ -15,8 +15,9 @@ from shared.engine.snapshots import (
     windows_field,
 )
 from shared.engine.stream import Stages, Stream
-from shared.errors import Rejected
+from shared.errors import Deferred, Rejected
 from shared.records import Message, Point, Record, Settled
+from shared.retry.lane import RetryLane
 from shared.vectorstore.port import VERSION_FIELD
 
 
@@ -26,10 +27,11 @@ class Builder(Generic[ItemT]):
     Args:
         stream: Defines the fields and topics.
         stages: Supply the content of points, and the results.
+        lane: Decides when deferred records are tried again.
     """
 
-    def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT]) -> None:
-        self._stream, self._stages = stream, stages
+    def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT], lane: RetryLane) -> None:
+        self._stream, self._stages, self._lane = stream, stages, lane
 
     def build(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
         """Return the outcome of a record, with the point and the results to write for it.
@@ -42,11 +44,19 @@ class Builder(Generic[ItemT]):
         failure = refused if item is None else item.rejected
         if item is None or failure is not None:
             return Settled(record, Outcome.DEAD_LETTERED, failure=failure)
+        if item.deferred is not None:
+            return self._deferred(record, item.deferred)
         if item.effect is Effect.SUPERSEDE:
             return Settled(record, Outcome.SUPERSEDED)
         point = None if item.effect is Effect.REPEAT else self._point(item)
         results = self._results(item) if item.publishes else ()
         return Settled(record, _outcome(item), item.point_id, item.version, point, results)
+
+    def _deferred(self, record: Record, failure: Deferred) -> Settled:
+        next_attempt = self._lane.next_attempt(record, failure)
+        if isinstance(next_attempt, Rejected):
+            return Settled(record, Outcome.DEAD_LETTERED, failure=next_attempt)
+        return Settled(record, Outcome.DEFERRED, deferral=next_attempt)
 
     def _point(self, item: ItemT) -> Point:
         """Build the point: the stream's content, and the fields that `effect_of` reads when the next version arrives."""

@@ -13,12 +13,14 @@ from typing import Any, Generic
 from shared.clock import Clock
 from shared.embedding.service import Embedder
 from shared.engine.build import Builder
+from shared.engine.media import MediaLoader
 from shared.engine.snapshots import Effect, Item, ItemT, digest_field, effect_of, keep_newest, windows_field
 from shared.engine.stream import Input, Stages, Stream
 from shared.engine.timing import Stopwatch
-from shared.errors import NewerSchema, Rejected
+from shared.errors import Deferred, NewerSchema, Rejected
 from shared.observers import Observer
 from shared.records import Embedded, Message, Record, Settled
+from shared.retry.lane import RetryLane
 from shared.vectorstore.port import Collection, Stored, is_unit
 
 WINDOWS_LIMIT = 1 << 20
@@ -76,30 +78,41 @@ class Batch(Generic[ItemT]):
         self.entries = [entry for entry in self.entries if id(entry.record) in kept]
 
 
+@dataclass(frozen=True, slots=True)
+class PipelineParts(Generic[ItemT]):
+    """What a pipeline works with.
+
+    Attributes:
+        stages: The stages that the stream supplies.
+        embedders: The embedders, by the name of their modality.
+        collection: The stored points.
+        lane: Decides when deferred records are tried again.
+        media: Loads the media of events; None if they have none.
+    """
+
+    stages: Stages[ItemT]
+    embedders: Mapping[str, Embedder[Any]]
+    collection: Collection
+    lane: RetryLane
+    media: MediaLoader[ItemT] | None = None
+
+
 class Pipeline(Generic[ItemT]):
     """Runs a stream's stages over batches.
 
     Args:
         stream: The descriptor of the stream.
-        stages: The stages that the stream supplies.
-        embedders: The embedders, by the name of their modality.
-        collection: The stored points.
+        parts: What it works with.
         clock: Measures how long each stage takes.
         observer: Is notified of these durations and of version conflicts.
     """
 
     def __init__(
-        self,
-        stream: Stream[Any, ItemT],
-        stages: Stages[ItemT],
-        embedders: Mapping[str, Embedder[Any]],
-        collection: Collection,
-        clock: Clock,
-        observer: Observer,
+        self, stream: Stream[Any, ItemT], parts: PipelineParts[ItemT], clock: Clock, observer: Observer
     ) -> None:
-        self._stream, self._stages, self._embedders = stream, stages, embedders
-        self._collection, self._observer = collection, observer
-        self._builder, self._rules = Builder(stream, stages), stream.rules
+        self._stream, self._stages, self._embedders = stream, parts.stages, parts.embedders
+        self._collection, self._media, self._observer = parts.collection, parts.media, observer
+        self._builder, self._rules = Builder(stream, parts.stages, parts.lane), stream.rules
         self._stopwatch = Stopwatch(clock, observer)
 
     @property
@@ -117,7 +130,7 @@ class Pipeline(Generic[ItemT]):
         self._collection.versions([])
 
     def prepare(self, records: Sequence[Record]) -> Batch[ItemT]:
-        """Decode and validate, without the store or the device: this runs while the previous batch is in hand."""
+        """Decode, fetch and validate, without store or device: this runs while the previous batch is in hand."""
         batch: Batch[ItemT] = Batch([Entry(record) for record in records])
         with self._stopwatch.time("decode", len(records)):
             for entry in batch.entries:
@@ -128,6 +141,9 @@ class Pipeline(Generic[ItemT]):
                 except NewerSchema as newer:
                     batch.blocked_by = newer
                     break
+        if self._media is not None:
+            with self._stopwatch.time("media", len(records)):
+                self._media.load(batch.items)
         with self._stopwatch.time("prepare", len(records)):
             for item in batch.items:
                 fields = item.event.model_dump(mode="json", exclude={"event_id"})
@@ -165,6 +181,7 @@ class Pipeline(Generic[ItemT]):
         with self._stopwatch.time("embed", len(items)):
             for item in items:
                 item.effect = effect_of(item, self._rules)
+                _judge_media(item)
             self._embed([item for item in items if item.is_live])
         conflicts = keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]
@@ -204,6 +221,15 @@ class Pipeline(Generic[ItemT]):
         self._stages.decide(items)
 
 
+def _judge_media(item: Item[Any]) -> None:
+    """Reject or defer an item whose media could not be loaded, unless its outcome does not need them."""
+    needed = item.effect not in (Effect.SUPERSEDE, Effect.REPEAT)
+    failure = item.media_failure if needed else None
+    item.deferred = failure if isinstance(failure, Deferred) else None
+    if isinstance(failure, Rejected):
+        item.rejected = failure
+
+
 def content_digest(content: bytes) -> str:
     """Return the SHA-256 of the content, in hex."""
     return sha256(content).hexdigest()
@@ -212,13 +238,14 @@ def content_digest(content: bytes) -> str:
 def _reuse_vectors(item: Item[Any], stored: Stored, inputs: Sequence[Input]) -> None:
     """Reuse the stored vectors of unchanged inputs, except a vector that is damaged or stored too imprecisely.
 
-    If this very version is stored, its vectors are reused even if the inputs differ.
+    If this very version is stored, its vectors are reused even if the inputs differ, or their media are gone.
     """
     for each in inputs:
         vector = stored.vectors.get(each.name)
-        if vector is None or each.name not in item.inputs or not is_unit(vector):
+        is_same = stored.version == item.version
+        if vector is None or not (is_same or each.name in item.inputs) or not is_unit(vector):
             continue
-        unchanged = stored.payload.get(digest_field(each.name)) == item.digests[each.name]
+        unchanged = stored.payload.get(digest_field(each.name)) == item.digests.get(each.name)
         windows = stored.payload.get(windows_field(each.name)) if each.affects_result else 1
-        if (unchanged or stored.version == item.version) and type(windows) is int and 0 < windows < WINDOWS_LIMIT:
+        if (unchanged or is_same) and type(windows) is int and 0 < windows < WINDOWS_LIMIT:
             item.embedded[each.name] = Embedded(vector, windows)

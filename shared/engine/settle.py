@@ -19,6 +19,7 @@ from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
 from shared.records import Message, Provenance, Record, Settled, UnreadOffsets
+from shared.retry.lane import write_waiting
 from shared.vectorstore.port import Collection
 
 log = get_logger("settle")
@@ -47,7 +48,7 @@ class Settler:
         1. Upsert: write the points; each replaces only an older one.
         2. Look again: read what is stored now. Items for which a newer version is stored are superseded. After that,
            records that another worker owns by now are dropped.
-        3. Produce: hand the results, dead letters and ledger messages to the broker's client.
+        3. Produce: hand the results, dead letters, deferred records and ledger messages to the broker's client.
         4. Flush: wait until every delivery is confirmed.
         5. Commit the offsets.
         6. Notify the observers.
@@ -125,7 +126,12 @@ class Settler:
             for each in settled
             if each.failure is not None
         ]
-        return [*results, *dead, *self._ledger.messages(settled, now)]
+        waiting = [
+            write_waiting(each.record, each.deferral, self._provenance, now)
+            for each in settled
+            if each.deferral is not None
+        ]
+        return [*results, *dead, *waiting, *self._ledger.messages(settled, now)]
 
     def _report(self, settled: Sequence[Settled], abandoned: int) -> None:
         if abandoned:

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.base import Deletion, Event, UtcDatetime
 from schemas.decisions import Decision, rounded
-from shared.errors import Rejected, Unavailable
+from shared.errors import Deferred, Rejected, Unavailable
 from shared.records import Embedded, Record, Settled
 from shared.vectorstore.port import VERSION_FIELD, Stored, is_version
 
@@ -93,6 +93,9 @@ class Item(Generic[EventT]):
         stored: The point that was stored under this id when the batch was looked up; None if there was no point.
         effect: The effect of the event; set right after each lookup, and valid as long as `stored` is.
         rejected: Why the item cannot be processed; set by the stage that found this out.
+        deferred: Why the item cannot be processed yet.
+        media_failure: Why its media could not be loaded. It becomes `rejected` or `deferred`, unless the media are not
+            needed: a version that is stored already, or that loses to a newer one, has its outcome without them.
     """
 
     record: Record
@@ -108,6 +111,8 @@ class Item(Generic[EventT]):
     stored: Stored | None = None
     effect: Effect | None = None
     rejected: Rejected | None = None
+    deferred: Deferred | None = None
+    media_failure: Rejected | Deferred | None = None
 
     @property
     def version(self) -> int:
@@ -121,8 +126,8 @@ class Item(Generic[EventT]):
 
     @property
     def is_live(self) -> bool:
-        """Whether the item is neither rejected nor superseded."""
-        return self.rejected is None and self.effect is not Effect.SUPERSEDE
+        """Whether the item is neither rejected, deferred nor superseded."""
+        return self.rejected is None and self.deferred is None and self.effect is not Effect.SUPERSEDE
 
     @property
     def is_repeat(self) -> bool:
@@ -247,8 +252,8 @@ def windows_field(name: str) -> str:
 def keep_newest(items: Sequence[Item[Any]]) -> int:
     """Keep the newest version of each id in a batch, of equal versions the first; the others are superseded.
 
-    Only one version of an id may be written at once: which of two would win depends on the store. Rejected items do not
-    count. Repeats do not either: they write nothing, and each keeps its own result.
+    Only one version of an id may be written at once: which of two would win depends on the store. Rejected and deferred
+    items do not count. Repeats do not either: they write nothing, and each keeps its own result.
 
     Returns:
         The number of superseded items that have the winner's version but other content.

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from schemas.base import Deletion, Event, Frozen, Origin
 from schemas.failures import FailureReason
+from schemas.media import Media
 from schemas.points import PointSchema, point_id
 from schemas.topics import Topic, topics_of
 from shared.decoding import decode_event
@@ -159,6 +160,8 @@ class Stream(Generic[EventT, ItemT]):
             later snapshot nor a replay removes them, but a deletion does.
         indexes: Payload fields that filters use, each with the kind of its index.
         sparse: Names of the sparse vectors that its stages return.
+        media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
+            its events have no media.
         conditions: The highest number of conditions in a filter of its searches.
         variants: Parts of the collection's name besides the models; if one changes, a new collection is used.
     """
@@ -181,6 +184,7 @@ class Stream(Generic[EventT, ItemT]):
     owned_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
+    media: Callable[[EventT], Mapping[str, Media]] | None = None
     conditions: int = 1
     variants: tuple[str, ...] = ()
 

@@ -19,6 +19,8 @@ class Lifecycle:
     Attributes:
         pause_wanted: Whether an operator has asked the worker to pause.
         stopping: Set when the worker has been asked to stop.
+        hurried_at_ms: When an operator asked the redrive to send all waiting records without waiting longer, in ms since
+            the epoch; -1 if never.
     """
 
     def __init__(self, clock: Clock, stuck_after_s: float) -> None:
@@ -29,6 +31,7 @@ class Lifecycle:
         self._notes: dict[str, Callable[[], str | None]] = {}
         self._not_ready: dict[str, str] = {"worker": "starting"}
         self.pause_wanted = False
+        self.hurried_at_ms = -1
         self.stopping = threading.Event()
 
     def beat(self, thread: str) -> None:
@@ -58,6 +61,10 @@ class Lifecycle:
     def pause(self) -> None:
         """Ask the worker to pause once the batch in hand is committed; a restart cancels the pause."""
         self.pause_wanted = True
+
+    def hurry(self) -> None:
+        """Ask the redrive to send all records that wait now, whenever they are due."""
+        self.hurried_at_ms = int(self._clock.now().timestamp() * 1000)
 
     def resume(self) -> None:
         """Ask the worker to resume."""

@@ -23,9 +23,13 @@ def strays(modules: list[Source]) -> list[str]:
         f"{source.name}:{line} imports {name}"
         for source in looked
         for name, line in imported(source)
-        if name.startswith("workers.") or name in {f"schemas.{stream}" for stream in STREAMS}
+        if _is_stream(name) or name in {f"schemas.{stream}" for stream in STREAMS}
     ]
     return found + [f"{source.name}:{node.lineno} names a stream" for source in looked for node in _names(source)]
+
+
+def _is_stream(name: str) -> bool:
+    return name.startswith("workers.") and not name.startswith("workers.services")
 
 
 def _names(source: Source) -> list[ast.Constant]:

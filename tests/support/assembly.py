@@ -15,19 +15,22 @@ from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.gather import Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
-from shared.engine.pipeline import Batch, Pipeline
+from shared.engine.media import MediaLoader, ReadsMedia
+from shared.engine.pipeline import Batch, Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stream
 from shared.observers import Observer, SettleStep
 from shared.operation.lifecycle import Lifecycle
 from shared.records import Message, Provenance, Record, Settled
+from shared.retry.lane import RetryLane
 from shared.routing.decider import Decider, Electorate, Routing, Undecided
 from shared.routing.head import Head
 from shared.routing.policy import Policy
-from shared.stream_settings import BatchSettings, DecisionSettings, SearchSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, RetrySettings, SearchSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
 from tests.support.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
+from tests.support.media import FakeFetcher
 from workers.tickets.stages import TICKETS
 
 PREPARATION = Preparation(version=3)
@@ -144,6 +147,8 @@ class Assembly:
     steps: bool = False
     moods: Iterator[int] | None = None
     stream: Stream[Any, Any] = TICKETS
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    fetcher: FakeFetcher = field(default_factory=FakeFetcher)
 
     def __post_init__(self) -> None:
         """Put the parts together around one list of effects."""
@@ -156,12 +161,18 @@ class Assembly:
         decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
         resources = Resources(self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, self.model.fingerprint)
         self.stages = self.stream.stages(resources)
-        self.pipeline: Pipeline[Any] = Pipeline(
-            self.stream, self.stages, {"text": embedder}, self.collection, self.clock, self.reported
-        )
+        lane = RetryLane(self.stream.name, self.retry, self.clock, FailurePolicies().random_source)
+        pipeline_parts = PipelineParts(self.stages, {"text": embedder}, self.collection, lane, self._media())
+        self.pipeline: Pipeline[Any] = Pipeline(self.stream, pipeline_parts, self.clock, self.reported)
         provenance = Provenance(self.stream.name, self.model.fingerprint, routing.fingerprint)
         self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.reported)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
+
+    def _media(self) -> MediaLoader[Any] | None:
+        if self.stream.media is None:
+            return None
+        assert isinstance(self.stages, ReadsMedia)
+        return MediaLoader(self.stream.media, self.stages, self.fetcher, parallel=2)
 
     def _electorate(self) -> Electorate:
         points = self.stream.points

@@ -1,11 +1,17 @@
-"""A stream that exists in the tests only: notes, which have a text and no decision. A complete new stream."""
+"""A stream that exists in the tests only: notes, which have a text, perhaps an attachment, and no decision.
 
-from collections.abc import Sequence
+It is a complete new stream.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from schemas.base import Deletion, Event, EventVersion, Frozen, Origin, SourceId, TenantId, UtcDatetime
+from schemas.media import Media
 from schemas.points import StoredItem, Tombstone
 from shared.embedding.port import TEXT
 from shared.engine.snapshots import Asks, Item
@@ -19,6 +25,7 @@ class Named(Frozen):
 class Note(Event, Named):
     reason: Literal["created", "updated", "solved", "rated", "reopened"]
     body: str = ""
+    attachment: Media | None = None
 
 
 class NoteDeleted(Deletion, Named):
@@ -29,6 +36,7 @@ class NotePayload(StoredItem, Named):
     body: str
     text_digest: str
     text_windows: int
+    attachment_digest: str | None
 
 
 class NoteTombstone(Tombstone, Named):
@@ -42,20 +50,27 @@ class NoteFiled(Named):
     source: Origin
 
 
-NoteItem = Item[Note | NoteDeleted]
+@dataclass(slots=True, kw_only=True)
+class NoteItem(Item[Note | NoteDeleted]):
+    attachment_digest: str | None = None
+
+
 EVENT: TypeAdapter[Note | NoteDeleted] = TypeAdapter(Annotated[Note | NoteDeleted, Field(discriminator="reason")])
 
 
 class NoteStages:
     def prepare(self, items: Sequence[NoteItem]) -> None:
         for item in items:
-            item.inputs = {"text": item.event.body} if isinstance(item.event, Note) else {}
+            item.inputs = {"text": _text(item)} if isinstance(item.event, Note) else {}
+
+    def read_media(self, item: NoteItem, name: str, content: bytes) -> None:
+        item.attachment_digest = sha256(content).hexdigest()
 
     def decide(self, items: Sequence[NoteItem]) -> None:
         pass
 
     def content(self, item: NoteItem) -> Content:
-        return Content({"body": item.inputs["text"]})
+        return Content({"body": item.inputs["text"], "attachment_digest": item.attachment_digest})
 
     def results(self, item: NoteItem, origin: Origin) -> list[tuple[str, Frozen]]:
         tenant, version = item.event.tenant_id, item.version
@@ -66,6 +81,16 @@ class NoteStages:
         return [("notes.filed", filed)]
 
 
+def media(event: Note | NoteDeleted) -> Mapping[str, Media]:
+    attachment = event.attachment if isinstance(event, Note) else None
+    return {} if attachment is None else {"attachment": attachment}
+
+
+def _text(item: NoteItem) -> str:
+    body = item.event.body if isinstance(item.event, Note) else ""
+    return body if item.attachment_digest is None else f"{body} {item.attachment_digest}"
+
+
 def asks(event: Note | NoteDeleted) -> Asks:
     return {"created": Asks.ALWAYS, "updated": Asks.IF_CHANGED, "reopened": Asks.IF_CHANGED}.get(
         event.reason, Asks.NEVER
@@ -74,6 +99,7 @@ def asks(event: Note | NoteDeleted) -> Asks:
 
 NOTES: Stream[Note | NoteDeleted, NoteItem] = Stream(
     name="notes", id_field="note_id", events=EVENT, snapshot=Note, payload=NotePayload, tombstone=NoteTombstone,
-    result=NoteFiled, result_topics=("notes.filed",), item=Item, asks=asks, decides=False, cost=lambda record: 1,
-    inputs=(Input("text", TEXT, affects_result=True),), cost_unit="records", stages=lambda _: NoteStages(),
+    result=NoteFiled, result_topics=("notes.filed",), item=NoteItem, media=media, asks=asks, decides=False,
+    inputs=(Input("text", TEXT, affects_result=True),), cost=lambda record: 1, cost_unit="records",
+    stages=lambda _: NoteStages(),
 )  # fmt: skip

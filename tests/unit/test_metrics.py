@@ -24,6 +24,8 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "cache_failed": lambda reported: reported.cache_failed("get", "timeout"),
     "cache_up": lambda reported: reported.cache_up("get", True),
     "dead_letters_measured": lambda reported: reported.dead_letters_measured(7, 90.0),
+    "records_redriven": lambda reported: reported.records_redriven(2, 8),
+    "retry_measured": lambda reported: reported.retry_measured(3, 9, 61.0, 5.5),
     "alias_elsewhere": lambda reported: reported.alias_elsewhere(True),
     "open_transactions_measured": lambda reported: reported.open_transactions_measured(60, 74.0),
     "paused": lambda reported: reported.paused("store"),
@@ -82,6 +84,10 @@ def test_the_values_are_right() -> None:
     assert samples[f'millrace_input_cost_total{{modality="text",{stream},unit="tokens"}}'] == 40
     assert samples[f"millrace_version_conflicts_total{{{stream}}}"] == 2
     assert samples[f"millrace_unread_lost_records_total{{{stream}}}"] == 6
+    assert samples[f'millrace_redriven_records_total{{{stream},tier="2"}}'] == 8
+    assert samples[f'millrace_retry_records{{{stream},tier="3"}}'] == 9
+    assert samples[f'millrace_retry_oldest_age_seconds{{{stream},tier="3"}}'] == 61
+    assert samples[f'millrace_retry_due_in_seconds{{{stream},tier="3"}}'] == 5.5
     assert samples[f"millrace_abandoned_records_total{{{stream}}}"] == 4
     assert samples[f'millrace_cache_keys_total{{level="redis",result="hit",{stream}}}'] == 7
     assert samples[f'millrace_cache_keys_total{{level="redis",result="miss",{stream}}}'] == 3
