@@ -171,7 +171,8 @@ def _media_loader(stream: Stream[Any, Any], stages: Stages[Any], process: Proces
         return
     if not isinstance(stages, ReadsMedia) or process.fetcher is None:
         raise Fatal(f"stream {stream.name} has media, but cannot fetch or read them")
-    with closing(MediaLoader(stream.media, stages, process.fetcher, PARALLEL)) as loader:
+    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, process.fetcher, PARALLEL)
+    with closing(loader):
         yield loader
 
 
