@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from millrace.cli import audit, demo, dlq, doctor, ingest, pause, policy, prepare, router, run, similar, topics
+from millrace.cli import audit, demo, dlq, doctor, ingest, pause, policy, prepare, retry, router, run, similar, topics
 from shared.errors import MillraceError, StoreInUse, Unavailable
 
 UNAVAILABLE = 3
@@ -29,6 +29,7 @@ app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(retry.app, name="retry")
 app.add_typer(router.app, name="router")
 app.add_typer(policy.app, name="policy")
 app.add_typer(similar.app, name="similar")

@@ -104,6 +104,17 @@ class WorkerControl:
             clock.wait(threading.Event(), LOOK_EVERY_S)
             reported = self._control("GET", "/pause")
 
+    def hurry(self) -> None:
+        """Ask the redrive of a process to send all waiting records now.
+
+        Raises:
+            Unavailable: no program answers at the port.
+            Fatal: the process runs no redrive, it refuses, or the program that answers is not Millrace.
+        """
+        status, reported = self._request("POST", "/hurry")
+        if status != OK or "hurried_at_ms" not in reported:
+            raise self._not_a_worker()
+
     def _not_paused_yet(self, wait_s: float) -> str:
         reasons = self.reasons()
         still = f" and is not ready ({reasons})" if reasons else ""
@@ -140,7 +151,7 @@ class WorkerControl:
         finally:
             connection.close()
         if response.status == NOT_FOUND and self.stream is not None:
-            raise Fatal(f"the process at {self.host}:{self.port} runs no worker of {self.stream}")
+            raise Fatal(f"the process at {self.host}:{self.port} does not run {self.stream}")
         if response.status == FORBIDDEN:
             raise Fatal(
                 f"the worker at {self.host}:{self.port} refuses the request: "

@@ -19,6 +19,7 @@ class Lifecycle:
     Attributes:
         pause_wanted: Whether an operator has asked the worker to pause.
         stopping: Set when the worker has been asked to stop.
+        can_hurry: Whether records wait here that an operator can hurry.
         hurried_at_ms: When an operator asked the redrive to send all waiting records without waiting longer, in ms since
             the epoch; -1 if never.
     """
@@ -31,6 +32,7 @@ class Lifecycle:
         self._notes: dict[str, Callable[[], str | None]] = {}
         self._not_ready: dict[str, str] = {"worker": "starting"}
         self.pause_wanted = False
+        self.can_hurry = False
         self.hurried_at_ms = -1
         self.stopping = threading.Event()
 

@@ -1,6 +1,6 @@
-"""The HTTP port of a worker: /metrics, /healthz, /readyz; and, only from this machine, POST to /pause and /resume.
+"""The HTTP port of a worker: /metrics, /healthz, /readyz; and, only from this machine, POST to /pause, /resume and /hurry.
 
-/pause and /resume need no password, because anyone who can run a command on the worker's machine can also stop the
+These need no password, because anyone who can run a command on the worker's machine can also stop the
 worker. Requests from other machines are refused, because the port may be open to a network for the probes.
 """
 
@@ -84,10 +84,12 @@ class ProbeServer:
         return _json("503 Service Unavailable" if faults else "200 OK", content)
 
     def _answer_post(self, path: str, asked: Mapping[str, Lifecycle], environ: dict[str, Any]) -> _Answer:
-        if not asked or path not in ("pause", "resume"):
-            return _text("404 Not Found", "POST is only possible to /pause and /resume")
+        if not asked or path not in ("pause", "resume", "hurry"):
+            return _text("404 Not Found", "POST is only possible to /pause, /resume and /hurry")
         if not self._is_local(environ):
-            return _text("403 Forbidden", "a worker can only be paused and resumed from its own machine")
+            return _text("403 Forbidden", "a worker can only be paused, resumed and hurried from its own machine")
+        if path == "hurry":
+            return _hurry([worker for worker in asked.values() if worker.can_hurry])
         for worker in asked.values():
             (worker.pause if path == "pause" else worker.resume)()
         return _pause_state(asked)
@@ -115,6 +117,14 @@ def _pause_state(asked: Mapping[str, Lifecycle]) -> _Answer:
     pauses = [worker.paused for worker in asked.values()]
     whole = None if None in pauses else pauses[0]
     return _json("200 OK", {"wanted": all(worker.pause_wanted for worker in asked.values()), "paused": whole})
+
+
+def _hurry(redrives: list[Lifecycle]) -> _Answer:
+    if not redrives:
+        return _text("404 Not Found", "no redrive runs in this process")
+    for redrive in redrives:
+        redrive.hurry()
+    return _json("200 OK", {"hurried_at_ms": redrives[0].hurried_at_ms})
 
 
 def _text(status: str, line: str) -> _Answer:

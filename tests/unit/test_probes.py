@@ -170,5 +170,5 @@ def test_a_stream_that_the_process_does_not_run_is_not_found(
 def test_pausing_a_stream_that_the_process_does_not_run_is_an_error_that_states_it(
     both: tuple[ProbeServer, dict[str, Lifecycle]],
 ) -> None:
-    with pytest.raises(Fatal, match="runs no worker of mails"):
+    with pytest.raises(Fatal, match="does not run mails"):
         WorkerControl(HOST, both[0].port, "mails").pause(ManualClock(), 0)

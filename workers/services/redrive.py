@@ -78,6 +78,7 @@ class Redrive:
         }
         self._waiting: dict[TopicPartition, deque[tuple[int, Record]]] = {}
         self.lifecycle = lifecycle
+        lifecycle.can_hurry = True
 
     @property
     def name(self) -> str:
