@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import Field, create_model, field_validator
 
 from schemas.search import SIMILAR_LIMIT
-from shared.settings import Part, Variables
+from shared.settings import Variables
+from shared.settings_part import Part
 
 MOST_WEIGHT = 1_000_000
 """A weight so large that its part alone decides the order."""

@@ -1,0 +1,1 @@
+"""Media from outside the process: fetching and decoding bytes that nobody has checked."""
