@@ -42,7 +42,7 @@ class Process:
         store: The store that points are written to.
         registry: The registry that holds the metrics.
         policies: How workers behave when something fails.
-        fetcher: Fetches the media of events.
+        fetcher: Fetches the media of events; None for one that follows the settings.
     """
 
     settings: Settings

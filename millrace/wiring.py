@@ -31,6 +31,8 @@ from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stages, Stream
 from shared.errors import Fatal
+from shared.media.fetching.fetcher import MediaFetcher
+from shared.media.fetching.pool import HostPool
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import Lifecycle
@@ -42,9 +44,6 @@ from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection
 from workers.services.redrive import Redrive
-
-PARALLEL = 16
-"""Number of media that are fetched and decoded at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +168,12 @@ def _media_loader(stream: Stream[Any, Any], stages: Stages[Any], process: Proces
     if stream.media is None:
         yield None
         return
-    if not isinstance(stages, ReadsMedia) or process.fetcher is None:
-        raise Fatal(f"stream {stream.name} has media, but cannot fetch or read them")
-    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, process.fetcher, PARALLEL)
+    if not isinstance(stages, ReadsMedia):
+        raise Fatal(f"the stages of stream {stream.name} lack read_media, but its events have media")
+    settings = process.settings.media
+    fetcher = process.fetcher or MediaFetcher(settings, SystemClock())
+    pool = HostPool(settings.parallel, settings.parallel_per_host)
+    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool)
     with closing(loader):
         yield loader
 

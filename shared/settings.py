@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.addresses import ProxyUrl, RedisAddress
+from shared.media_settings import MediaSettings
+from shared.settings_part import Part
 
 PREFIX = "MILLRACE_"
 """The prefix of the names of all variables."""
@@ -27,12 +29,6 @@ KEY_LEAST_CHARS = 32
 def variable(*place: object) -> str:
     """Return the name of a setting's variable: `variable("broker", "bootstrap")` is `MILLRACE_BROKER__BOOTSTRAP`."""
     return PREFIX + DELIMITER.join(str(step) for step in place).upper()
-
-
-class Part(BaseModel):
-    """Base class of the branches of the settings tree."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _require(holds: bool, part: str, name: str, other: str) -> None:
@@ -310,5 +306,6 @@ class Settings(Variables):
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)

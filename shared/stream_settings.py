@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, create_model, field_validator
 
 from schemas.search import SIMILAR_LIMIT
-from shared.settings import Part, Variables
+from shared.settings import Variables
+from shared.settings_part import Part
 
 WaitSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MOST_WEIGHT = 1_000_000

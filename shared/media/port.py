@@ -16,7 +16,15 @@ class Fetcher(Protocol):
             field: The event's field that holds it, for errors.
 
         Raises:
-            Rejected: it can never be fetched: it is forbidden, too large, or not what the event says.
-            Deferred: it is not there yet, or could not be fetched this time.
+            Rejected: `media_forbidden`, `media_too_large`, `media_wrong_digest`, or `media_unreadable` if it is empty.
+            Deferred: `media_not_found`, `media_fetch_failed` or `media_host_down`.
         """
+        ...
+
+    def host_of(self, media: Media) -> str:
+        """Return what a medium is asked of: a host with its port, or a bucket; empty if of no host."""
+        ...
+
+    def close(self) -> None:
+        """Release the connections and threads."""
         ...

@@ -60,6 +60,13 @@ class Appearing:
     since_s: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def host_of(self, media: Media) -> str:
+        """Return the host of a reference."""
+        return str(media.uri).split("/")[2] if media.uri else ""
+
+    def close(self) -> None:
+        """Do nothing."""
+
     def fetch(self, media: Media, field: str) -> bytes:
         """Return the content of a medium that has appeared."""
         uri = str(media.uri)

@@ -19,6 +19,7 @@ from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stream
+from shared.media.fetching.pool import HostPool
 from shared.observers import Observer, SettleStep
 from shared.operation.lifecycle import Lifecycle
 from shared.records import Message, Provenance, Record, Settled
@@ -172,7 +173,7 @@ class Assembly:
         if self.stream.media is None:
             return None
         assert isinstance(self.stages, ReadsMedia)
-        return MediaLoader(self.stream.media, self.stages, self.fetcher, parallel=2)
+        return MediaLoader(self.stream.media, self.stages, self.fetcher, HostPool(2, 2))
 
     def _electorate(self) -> Electorate:
         points = self.stream.points

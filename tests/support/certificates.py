@@ -7,6 +7,7 @@ from pathlib import Path
 
 TIMEOUT_S = 60.0
 DAYS = "2"
+NAME = "media.example.com"
 KEY_PASSWORD = "Kp9-locked-7Qm2Zx"  # noqa: S105  (of a key made for one run; recognisable, so that a leak is found)
 
 
@@ -16,7 +17,7 @@ class Certificates:
 
     Attributes:
         authority: The certificate that the others are signed with.
-        server: The server's certificate, for 127.0.0.1 and not for localhost.
+        server: The server's certificate, for 127.0.0.1 and `NAME`, and not for localhost.
         server_key: Its key.
         server_both: Key and certificate in one file, as Kafka requires them.
         client: The client's certificate; its name is `CN=millrace`.
@@ -44,7 +45,7 @@ def make(folder: Path) -> Certificates:
     """Create the certificates in an empty folder."""
     _authority(folder, "authority")
     _authority(folder, "stranger")
-    _signed(folder, "server", "subjectAltName=IP:127.0.0.1")
+    _signed(folder, "server", f"subjectAltName=IP:127.0.0.1,DNS:{NAME}")
     both = (folder / "server.key").read_text(encoding="utf-8") + (folder / "server.pem").read_text(encoding="utf-8")
     (folder / "server.both.pem").write_text(both, encoding="utf-8")
     _signed(folder, "client", "extendedKeyUsage=clientAuth")

@@ -15,6 +15,13 @@ class FakeFetcher:
     failures: dict[str, Rejected | Deferred] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
+    def host_of(self, media: Media) -> str:
+        """Return the host of a reference."""
+        return str(media.uri).split("/")[2] if media.uri else ""
+
+    def close(self) -> None:
+        """Do nothing."""
+
     def fetch(self, media: Media, field: str) -> bytes:
         """Return the content of a medium."""
         if media.content is not None:
