@@ -171,9 +171,10 @@ def _media_loader(stream: Stream[Any, Any], stages: Stages[Any], process: Proces
     if not isinstance(stages, ReadsMedia):
         raise Fatal(f"the stages of stream {stream.name} lack read_media, but its events have media")
     settings = process.settings.media
-    fetcher = process.fetcher or MediaFetcher(settings, SystemClock())
+    clock = SystemClock()
+    fetcher = process.fetcher or MediaFetcher(settings, clock)
     pool = HostPool(settings.parallel, settings.parallel_per_host)
-    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool)
+    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool, clock)
     with closing(loader):
         yield loader
 

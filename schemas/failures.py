@@ -42,6 +42,9 @@ class FailureReason(StrEnum):
     MEDIA_HOST_DOWN = "media_host_down"
     """Recent fetches from this host failed, so this one was not tried."""
 
+    MEDIA_SLOW = "media_slow"
+    """The fetch takes longer than fetches from its host usually do, so the batch did not wait for its end."""
+
 
 HEADER_PREFIX = "millrace-"
 """The prefix of the headers that Millrace adds; headers of the source never keep a name with this prefix."""

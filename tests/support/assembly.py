@@ -173,7 +173,7 @@ class Assembly:
         if self.stream.media is None:
             return None
         assert isinstance(self.stages, ReadsMedia)
-        return MediaLoader(self.stream.media, self.stages, self.fetcher, HostPool(2, 2))
+        return MediaLoader(self.stream.media, self.stages, self.fetcher, HostPool(2, 2), self.clock)
 
     def _electorate(self) -> Electorate:
         points = self.stream.points
