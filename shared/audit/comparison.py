@@ -118,9 +118,11 @@ def audit(
     """
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: the ledger, read later, has all that is committed now
-    redriven = {} if redrive is None else redrive.committed(retry_topics(stream.name))
     report = AuditReport()
     evidence = gather_evidence(reader, stream)
+    redriven: Mapping[TopicPartition, int] = {}
+    if redrive is not None and evidence.deferred:  # before the redo topic, which then has all that was redriven
+        redriven = redrive.committed(retry_topics(stream.name))
     for example in evidence.unreadable:
         report.note("unreadable", example)
     report.former = evidence.former
