@@ -21,6 +21,7 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
+from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.loop import FailurePolicies
@@ -28,6 +29,7 @@ from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources
 from shared.engine.timing import Stopwatch
+from shared.media.decoding.decoder import Decoder
 from shared.observers import Observer
 from shared.records import Message, Provenance, Record, UnreadOffsets
 from shared.retry.lane import RetryLane
@@ -174,6 +176,7 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
                 customer_key=b"benchmark" * 4,
                 search=SearchSettings(),
                 model=model.fingerprint,
+                decoder=Decoder(DecodingSettings(), 0, clock),  # tickets have no media, so it starts nothing
             )
             stages = TICKETS.stages(resources)
             lane = RetryLane(TICKETS.name, RetrySettings(), clock, FailurePolicies().random_source)

@@ -31,6 +31,7 @@ from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stages, Stream
 from shared.errors import Fatal
+from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
 from shared.metrics import Metrics, Registry
@@ -42,7 +43,7 @@ from shared.retry.survey import REDRIVE_GROUP
 from shared.routing.decider import Decider, Electorate, Routing
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
-from shared.vectorstore.port import Aliased, Collection
+from shared.vectorstore.port import Aliased, Collection, CollectionSpec
 from workers.services.redrive import Redrive
 
 
@@ -94,12 +95,9 @@ def stream_worker(
     card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
-        collection = opened_collection(
-            settings, process.store, collection_spec(own, stream, {name: each.dim for name, each in models.items()})
-        )
-        if isinstance(collection, Aliased):
-            collection.watch_alias(observer.alias_elsewhere)
-            lifecycle.ask("alias", collection.alias_fault)
+        spec = collection_spec(own, stream, {name: each.dim for name, each in models.items()})
+        collection = _watched_collection(process, spec, observer, lifecycle)
+        decoder = held.enter_context(_decoder(stream, settings))
         resources = Resources(
             collection=collection,
             decider=decider_of(stream, own, routing, collection),
@@ -107,10 +105,12 @@ def stream_worker(
             customer_key=customer_key(settings),
             search=own.search,
             model=model.fingerprint,
+            decoder=decoder,
         )
         embedders = held.enter_context(_embedders(stream, models, settings, observer))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process))
+        held.callback(decoder.close)  # first, so that the loader need not wait for what is being decoded
         lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
         pipeline_parts = PipelineParts(stages, embedders, collection, lane, media)
         pipeline = Pipeline(stream, pipeline_parts, clock, observer)
@@ -127,6 +127,15 @@ def stream_worker(
         yield Running(
             stream, Worker(parts, process.policies, clock, observer), lifecycle, metrics, process.registry, source
         )
+
+
+def _watched_collection(process: Process, spec: CollectionSpec, observer: Observer, lifecycle: Lifecycle) -> Collection:
+    """Return the collection of a stream, with a report if its alias leads elsewhere."""
+    collection = opened_collection(process.settings, process.store, spec)
+    if isinstance(collection, Aliased):
+        collection.watch_alias(observer.alias_elsewhere)
+        lifecycle.ask("alias", collection.alias_fault)
+    return collection
 
 
 def redrive_of(
@@ -160,6 +169,19 @@ def _embedders(
             cache = held.enter_context(open_cache(settings, model.dim, SystemClock(), observer))
             found[modality.name] = Embedder(modality, model, cache, observer)
         yield found
+
+
+@contextmanager
+def _decoder(stream: Stream[Any, Any], settings: Settings) -> Iterator[Decoder]:
+    """Yield the decoder of a stream's media; its processes are started only if its events have media.
+
+    Raises:
+        Fatal: they cannot be started.
+    """
+    with closing(Decoder(settings.decoding, settings.media.max_mib << 20, SystemClock())) as decoder:
+        if stream.media is not None:
+            decoder.start()
+        yield decoder
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pydantic import Field, FilePath, SecretStr, field_validator, model_validato
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.addresses import ProxyUrl, RedisAddress
+from shared.decoding_settings import DecodingSettings
 from shared.media_settings import MediaSettings
 from shared.settings_part import Part
 
@@ -307,5 +308,6 @@ class Settings(Variables):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)

@@ -86,11 +86,15 @@ class MediaLoader(Generic[ItemT]):
     def load(self, items: Sequence[ItemT]) -> None:
         """Load the media of every item; an item whose media cannot be loaded gets its `media_failure`."""
         slow = {fetch.host for fetch in self._unfinished()}
-        fetches = [
-            (item, name, self._begin(name, media, slow))
-            for item in items
-            for name, media in self._media_of(item.event).items()
-        ]
+        wanted = [(item, name, media) for item in items for name, media in self._media_of(item.event).items()]
+        # No more contents than threads are in memory at once, apart from those that are late.
+        for begin in range(0, len(wanted), self._pool.parallel):
+            self._load(wanted[begin : begin + self._pool.parallel], slow)
+        self._drop_oldest()
+
+    def _load(self, wanted: Sequence[tuple[ItemT, str, Media]], slow: set[str]) -> None:
+        """Load some media at once. `slow` are the hosts that the batch does not wait for; those found slow are added."""
+        fetches = [(item, name, self._begin(name, media, slow)) for item, name, media in wanted]
         for _, _, fetch in fetches:
             self._wait(fetch, slow)
         reading = [
@@ -100,7 +104,6 @@ class MediaLoader(Generic[ItemT]):
             failure = read.result()
             if failure is not None and not isinstance(item.media_failure, Rejected):
                 item.media_failure = failure
-        self._drop_oldest()
 
     def close(self) -> None:
         """End the threads, once they have finished what they fetch, and close the fetcher."""

@@ -23,6 +23,7 @@ from shared.embedding.port import Modality
 from shared.embedding.registry import ModelCard, collection_name
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
+from shared.media.decoding.decoder import Decoder
 from shared.records import Record, SparseVector
 from shared.routing.decider import Decider
 from shared.stream_settings import SearchSettings
@@ -71,6 +72,7 @@ class Resources:
         customer_key: Key of the digests that replace customers' ids.
         search: Settings of the search for similar solved items.
         model: Fingerprint of its model, as results state it.
+        decoder: Decodes the media of its events.
     """
 
     collection: Collection
@@ -79,6 +81,7 @@ class Resources:
     customer_key: bytes
     search: SearchSettings
     model: str
+    decoder: Decoder
 
 
 class Stages(Protocol[SomeItemT]):

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.decisions import Decision, LabelScore
+from schemas.media import INLINE_LIMIT_BYTES
 from schemas.outcomes import Outcome
 from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
+from shared.clock import SystemClock
+from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.gather import Gatherer
@@ -19,6 +22,7 @@ from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
 from shared.engine.settle import Settler
 from shared.engine.stream import Resources, Stream
+from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
 from shared.observers import Observer, SettleStep
 from shared.operation.lifecycle import Lifecycle
@@ -150,6 +154,7 @@ class Assembly:
     stream: Stream[Any, Any] = TICKETS
     retry: RetrySettings = field(default_factory=RetrySettings)
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
+    decoder: Decoder = field(default_factory=lambda: Decoder(DecodingSettings(), INLINE_LIMIT_BYTES, SystemClock()))
 
     def __post_init__(self) -> None:
         """Put the parts together around one list of effects."""
@@ -160,7 +165,10 @@ class Assembly:
         routing, electorate = Routing(self.policy, self.head), self._electorate()
         moods = self.moods
         decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
-        resources = Resources(self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, self.model.fingerprint)
+        fingerprint = self.model.fingerprint
+        resources = Resources(
+            self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, fingerprint, self.decoder
+        )
         self.stages = self.stream.stages(resources)
         lane = RetryLane(self.stream.name, self.retry, self.clock, FailurePolicies().random_source)
         pipeline_parts = PipelineParts(self.stages, {"text": embedder}, self.collection, lane, self._media())

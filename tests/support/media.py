@@ -1,10 +1,14 @@
-"""A stand-in for the fetching of media."""
+"""A stand-in for the fetching of media, and a medium."""
 
+from base64 import b64decode
 from dataclasses import dataclass, field
 
 from schemas.failures import FailureReason
 from schemas.media import Media
 from shared.errors import Deferred, Rejected
+
+PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC")
+"""A PNG picture of one red pixel."""
 
 
 @dataclass

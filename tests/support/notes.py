@@ -1,6 +1,6 @@
-"""A stream that exists in the tests only: notes, which have a text, perhaps an attachment, and no decision.
+"""A stream that exists in the tests only: notes, which have a text and perhaps media, but no decision.
 
-It is a complete new stream.
+It is a complete new stream. Its attachments may be any file; its pictures and recordings are decoded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from schemas.points import StoredItem, Tombstone
 from shared.embedding.port import TEXT
 from shared.engine.snapshots import Asks, Item
 from shared.engine.stream import Content, Input, Stream
+from shared.media.decoding.decoder import Decoder
 
 
 class Named(Frozen):
@@ -26,6 +27,8 @@ class Note(Event, Named):
     reason: Literal["created", "updated", "solved", "rated", "reopened"]
     body: str = ""
     attachment: Media | None = None
+    picture: Media | None = None
+    recording: Media | None = None
 
 
 class NoteDeleted(Deletion, Named):
@@ -37,6 +40,8 @@ class NotePayload(StoredItem, Named):
     text_digest: str
     text_windows: int
     attachment_digest: str | None
+    picture_size_px: list[int] | None = None
+    recording_s: float | None = None
 
 
 class NoteTombstone(Tombstone, Named):
@@ -53,24 +58,36 @@ class NoteFiled(Named):
 @dataclass(slots=True, kw_only=True)
 class NoteItem(Item[Note | NoteDeleted]):
     attachment_digest: str | None = None
+    picture_size_px: list[int] | None = None
+    recording_s: float | None = None
 
 
 EVENT: TypeAdapter[Note | NoteDeleted] = TypeAdapter(Annotated[Note | NoteDeleted, Field(discriminator="reason")])
 
 
 class NoteStages:
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
     def prepare(self, items: Sequence[NoteItem]) -> None:
         for item in items:
             item.inputs = {"text": _text(item)} if isinstance(item.event, Note) else {}
 
     def read_media(self, item: NoteItem, name: str, content: bytes) -> None:
-        item.attachment_digest = sha256(content).hexdigest()
+        if name == "picture":
+            height_px, width_px, _ = self._decoder.picture(content, name).pixels.shape
+            item.picture_size_px = [width_px, height_px]
+        elif name == "recording":
+            item.recording_s = self._decoder.sound(content, name, lambda window: None).duration_s
+        else:
+            item.attachment_digest = sha256(content).hexdigest()
 
     def decide(self, items: Sequence[NoteItem]) -> None:
         pass
 
     def content(self, item: NoteItem) -> Content:
-        return Content({"body": item.inputs["text"], "attachment_digest": item.attachment_digest})
+        fields = ("attachment_digest", "picture_size_px", "recording_s")
+        return Content({"body": item.inputs["text"], **{name: getattr(item, name) for name in fields}})
 
     def results(self, item: NoteItem, origin: Origin) -> list[tuple[str, Frozen]]:
         tenant, version = item.event.tenant_id, item.version
@@ -81,9 +98,11 @@ class NoteStages:
         return [("notes.filed", filed)]
 
 
-def media(event: Note | NoteDeleted) -> Mapping[str, Media]:
-    attachment = event.attachment if isinstance(event, Note) else None
-    return {} if attachment is None else {"attachment": attachment}
+def media_of(event: Note | NoteDeleted) -> Mapping[str, Media]:
+    if not isinstance(event, Note):
+        return {}
+    found = {"attachment": event.attachment, "picture": event.picture, "recording": event.recording}
+    return {name: media for name, media in found.items() if media is not None}
 
 
 def _text(item: NoteItem) -> str:
@@ -99,7 +118,7 @@ def asks(event: Note | NoteDeleted) -> Asks:
 
 NOTES: Stream[Note | NoteDeleted, NoteItem] = Stream(
     name="notes", id_field="note_id", events=EVENT, snapshot=Note, payload=NotePayload, tombstone=NoteTombstone,
-    result=NoteFiled, result_topics=("notes.filed",), item=NoteItem, media=media, asks=asks, decides=False,
+    result=NoteFiled, result_topics=("notes.filed",), item=NoteItem, media=media_of, asks=asks, decides=False,
     inputs=(Input("text", TEXT, affects_result=True),), cost=lambda record: 1, cost_unit="records",
-    stages=lambda _: NoteStages(),
+    stages=lambda resources: NoteStages(resources.decoder),
 )  # fmt: skip

@@ -11,9 +11,11 @@ import pytest
 from schemas.failures import FailureReason
 from schemas.media import Media
 from shared.clock import SystemClock
+from shared.decoding_settings import DecodingSettings
 from shared.engine import media as module
 from shared.engine.media import MediaLoader
 from shared.errors import Deferred
+from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
 from shared.media.patience import LEAST_S, TIMES_USUAL, UNKNOWN_S, Patience
 from tests.support.notes import NOTES, NoteItem, NoteStages
@@ -57,7 +59,10 @@ class Loading:
         """Build the loader."""
         assert NOTES.media is not None
         pool = HostPool(parallel=4, per_host=2)
-        self.loader: MediaLoader[NoteItem] = MediaLoader(NOTES.media, NoteStages(), self.fetcher, pool, SystemClock())
+        decoder = Decoder(DecodingSettings(), content_limit_bytes=0, clock=SystemClock())
+        self.loader: MediaLoader[NoteItem] = MediaLoader(
+            NOTES.media, NoteStages(decoder), self.fetcher, pool, SystemClock()
+        )
 
     def load(self, *uris: str) -> list[NoteItem]:
         records = [NOTE_KIND.record(NOTE_KIND.event(uri, attachment={"uri": uri})) for uri in uris]

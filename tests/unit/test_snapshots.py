@@ -156,7 +156,7 @@ class Alerting(NoteStages):
 
 def test_a_result_may_go_to_several_topics_which_belong_to_the_topics_of_the_stream() -> None:
     topics = ("notes.filed", "notes.alerts")
-    stream = replace(NOTE_KIND.stream, result_topics=topics, stages=lambda _: Alerting())
+    stream = replace(NOTE_KIND.stream, result_topics=topics, stages=lambda resources: Alerting(resources.decoder))
     parts = Assembly(stream=stream)
     parts.settle(NOTE_KIND.record(NOTE_KIND.event()))
     parts.settle(NOTE_KIND.record(NOTE_KIND.event(version=2, reason="solved"), 1))

@@ -19,7 +19,7 @@ class HostPool:
 
     def __init__(self, parallel: int, per_host: int) -> None:
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="media")
-        self._per_host = per_host
+        self.parallel, self._per_host = parallel, per_host
         self._running: dict[str, int] = {}
         self._waiting: dict[str, deque[Callable[[], None]]] = {}
         self._unfinished: set[Future[Any]] = set()

@@ -1,0 +1,115 @@
+"""The children of a worker: started, kept warm, lent to one thread at a time, and replaced when they end."""
+
+import importlib.util
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+
+from shared.clock import Clock
+from shared.errors import Fatal
+from shared.media.decoding.process import DecodingProcess, Died, Refused, TimeIsUp
+
+LIBRARIES = ("av", "PIL")
+
+
+class Children:
+    """A fixed number of children, each started at its first use.
+
+    Args:
+        number: How many there are.
+        memory_bytes: Memory that each may use beyond what it needs to start.
+        clock: Measures how long the worker waits for them.
+    """
+
+    def __init__(self, number: int, memory_bytes: int, clock: Clock) -> None:
+        self._number, self._memory_bytes, self._clock = number, memory_bytes, clock
+        self._idle: SimpleQueue[DecodingProcess | None] = SimpleQueue()
+        for _ in range(number):
+            self._idle.put(None)
+        self._alive: set[DecodingProcess] = set()
+        self._lock = threading.Lock()
+        self.has_heic = True
+        self.is_closed = False
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of those that run."""
+        with self._lock:
+            return [child.pid for child in self._alive]
+
+    def start(self) -> None:
+        """Start those that do not run yet.
+
+        Raises:
+            Fatal: one cannot be started and confined.
+        """
+        for _ in range(self._number):
+            with self.lend():
+                pass
+
+    @contextmanager
+    def lend(self) -> Iterator[DecodingProcess]:
+        """Lend a child to this thread, which waits until one is free. A child that was killed is replaced later.
+
+        Raises:
+            Fatal: it cannot be started and confined.
+            CancelledError: the children have been closed.
+        """
+        child = self._idle.get()
+        try:
+            if child is None:
+                child = self._started()
+            yield child
+        except Refused:
+            raise
+        except BaseException:
+            # Whatever happened, half a reply may be left in the pipe.
+            if child is not None:
+                child.kill()
+            raise
+        finally:
+            self._give_back(child)
+
+    def close(self) -> None:
+        """End all children; threads that use one get `CancelledError` or see it end."""
+        with self._lock:
+            self.is_closed = True
+            for child in self._alive:
+                child.stop()
+        with suppress(Empty):
+            while True:
+                self._kill(self._idle.get_nowait())
+        self._idle.put(None)  # for the threads that wait; each puts it back
+
+    def _started(self) -> DecodingProcess:
+        missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+        if missing:
+            raise Fatal(f"decoding media needs {' and '.join(missing)}: install millrace[media]")
+        with self._lock:
+            if self.is_closed:
+                raise CancelledError
+            try:
+                child = DecodingProcess(self._memory_bytes, self._clock)
+            except OSError as error:
+                raise Fatal(f"no process for decoding media can be started: {error}") from error
+            self._alive.add(child)
+        try:
+            self.has_heic = child.ready().has_heic
+        except (Died, TimeIsUp) as error:
+            self._kill(child)
+            raise Fatal(f"the process for decoding media cannot start: {error}") from error
+        return child
+
+    def _give_back(self, child: DecodingProcess | None) -> None:
+        if child is not None and not child.is_running:
+            self._kill(child)
+            child = None
+        self._idle.put(child)
+
+    def _kill(self, child: DecodingProcess | None) -> None:
+        if child is not None:
+            child.kill()
+            with self._lock:
+                self._alive.discard(child)
