@@ -12,8 +12,8 @@ class DecodingSettings(Part):
         default=2,
         ge=1,
         le=64,
-        description="Processes that decode, for each stream that has media; each takes a core and about 60 MiB. As many as "
-        "the cores that the rest of the worker leaves free.",
+        description="Processes that decode, for each stream that has media; each takes a core and 60 to 200 MiB. As many "
+        "as the cores that the rest of the worker leaves free.",
     )
     memory_mib: int = Field(
         default=1024,

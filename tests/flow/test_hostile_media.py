@@ -35,9 +35,9 @@ def notes() -> Iterator[tuple[dict[str, Any], FailureReason | None]]:
     """Yield every small case as a note, each followed by a good one, with the reason for which it is refused."""
     cases = [("picture", case.content, case.reason) for case in picture_cases()]
     cases += [("recording", case.content, case.reason) for case in sound_cases()]
-    small = [case for case in cases if len(case[1]) <= SIZE_LIMIT_BYTES]
+    small = [case for case in cases if 0 < len(case[1]) <= SIZE_LIMIT_BYTES]
     for number, (name, content, reason) in enumerate(small):
-        yield NOTE_KIND.event(f"odd-{number}", **{name: {"inline": b64encode(content).decode()}}), reason
+        yield NOTE_KIND.event(f"odd-{number}") | {name: {"inline": b64encode(content).decode()}}, reason
         yield NOTE_KIND.event(f"good-{number}", picture={"inline": b64encode(PIXEL).decode()}), None
 
 

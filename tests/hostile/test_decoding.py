@@ -19,8 +19,10 @@ from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.kinds import kind_of, looks_like
 from shared.media.decoding.replies import Window
 from shared.media.decoding.wire import RATE_HZ
-from tests.support.hostile_pictures import PictureCase, picture_cases
-from tests.support.hostile_sounds import SoundCase, long_mulaw_wav, sound_cases
+from tests.support.hostile_pictures import picture_cases
+from tests.support.hostile_sounds import long_mulaw_wav, sound_cases
+from tests.support.picture_files import PictureCase
+from tests.support.sound_files import SoundCase
 
 LIMIT_BYTES = 256 << 20
 TOLERANCE = 12

@@ -12,21 +12,19 @@ from struct import pack
 
 import numpy as np
 
-from tests.support.hostile_containers import (
+from tests.support.hostile_containers import container_cases
+from tests.support.sound_files import (
     PNG,
     RATE,
     U32,
     UNREADABLE,
     WRONG_KIND,
     SoundCase,
-    container_cases,
     encoded,
     noise,
     patched,
     tone,
 )
-
-__all__ = ["SoundCase", "long_mulaw_wav", "sound_cases"]
 
 PCM, MS_ADPCM, FLOAT, A_LAW, MU_LAW, GSM, EXTENSIBLE = 1, 2, 3, 6, 7, 0x31, 0xFFFE
 GUID_TAIL = bytes.fromhex("00001000800000aa00389b71")

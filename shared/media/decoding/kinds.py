@@ -94,7 +94,7 @@ def looks_like(content: bytes) -> str:
         for prefix, found in _REFUSED_PREFIXES.items():
             if each.startswith(prefix):
                 return found
-    return "text" if start.isascii() and start.decode("ascii").isprintable() else _UNKNOWN
+    return "text" if start and start.isascii() and start.decode("ascii").isprintable() else _UNKNOWN
 
 
 def _kind_of_brand(brand: bytes) -> Kind | None:

@@ -9,6 +9,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from shared.media.decoding.kinds import Kind
 from shared.media.decoding.refusals import TooMuch, Unreadable
+from shared.media.decoding.webp import webp_size
 from shared.media.decoding.wire import PictureDone, Request
 
 FORMATS = {Kind.JPEG: ("JPEG",), Kind.PNG: ("PNG",), Kind.WEBP: ("WEBP",), Kind.HEIC: ("HEIF",)}
@@ -42,7 +43,7 @@ def _load_heic() -> bool:
     except ImportError:
         return False
     pillow_heif.options.DECODE_THREADS = 1
-    pillow_heif.register_heif_opener()
+    pillow_heif.register_heif_opener(thumbnails=False)
     return True
 
 
@@ -54,8 +55,11 @@ def decode_picture(content: bytes, request: Request) -> tuple[PictureDone, bytes
         TooMuch: its header states more pixels or frames than are allowed.
         Exception: the content is damaged or incomplete; the libraries raise errors of many classes.
     """
+    if request.kind == Kind.WEBP and (size := webp_size(content)) is not None:
+        _check_size(*size, request)
     with _opened(content, Kind(request.kind)) as image:
-        frames = _check(image, request)
+        _check_size(*image.size, request)
+        frames = _checked_frames(image, request)
         original = image.size
         upright = _upright(_small(image, request.side_px))
         return PictureDone(*upright.size, *original, frames), _rgb(upright).tobytes()
@@ -68,11 +72,12 @@ def _opened(content: bytes, kind: Kind) -> Image.Image:
         raise Unreadable("its header cannot be read") from error
 
 
-def _check(image: Image.Image, request: Request) -> int:
-    """Refuse a picture by its header; return its number of frames."""
-    width, height = image.size
+def _check_size(width: int, height: int, request: Request) -> None:
     if width * height > request.pixels or max(width, height) > SIDE_LIMIT_PX:
         raise TooMuch(f"it has {width} x {height} pixels; at most {request.pixels} are allowed")
+
+
+def _checked_frames(image: Image.Image, request: Request) -> int:
     frames: int = getattr(image, "n_frames", 1)
     if frames > request.frames:
         raise TooMuch(f"it has {frames} frames; at most {request.frames} are allowed")

@@ -26,6 +26,9 @@ PIPE_BYTES = 1 << 20
 KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """The child gets no other variable of the environment, because secrets are among them."""
 
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
+"""Lets glibc keep memory from one medium to the next: a picture of a megapixel is decoded in half the time."""
+
 
 class Died(Exception):
     """The child has ended, or does what it never should, so that it was killed.
@@ -74,7 +77,7 @@ class DecodingProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+            env=MALLOC | {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
             start_new_session=True,  # a Ctrl-C in the terminal is for the worker, which then finishes its batch
         )
         self._requests, self._replies = _fd(self._process.stdin), _fd(self._process.stdout)
