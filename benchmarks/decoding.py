@@ -120,11 +120,8 @@ def per_second(medium: Medium, decoder: Decoder, threads: ThreadPoolExecutor) ->
     return count / (time.perf_counter() - began_s)
 
 
-def main() -> None:
+def report(is_quick: bool) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="decode each medium fewer times")
-    is_quick = parser.parse_args().quick
     cores = len(os.sched_getaffinity(0))
     prepare_pictures()
     prepare_sounds()
@@ -135,7 +132,9 @@ def main() -> None:
     ):
         began_s = time.perf_counter()
         decoder.start()
-        print(f"{cores} children started one after the other in {time.perf_counter() - began_s:.2f} s")
+        print(
+            f"\nDecoding media: {cores} children started one after the other in {time.perf_counter() - began_s:.2f} s"
+        )
         print(
             f"\n{'medium':<15}{'KiB':>7}{'in process':>13}{'in a child':>13}{'ratio':>8}{'(spread)':>14}{'per second':>13}"
         )
@@ -152,6 +151,13 @@ def main() -> None:
                 f"{medium.name:<15}{len(medium.content) >> 10:>7}{inside_ms:>10.2f} ms{child_ms:>10.2f} ms"
                 f"{statistics.median(ratios):>8.2f}{f'{low:.2f}-{high:.2f}':>14}{rate:>13.1f}"
             )
+
+
+def main() -> None:
+    """Parse the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="decode each medium fewer times")
+    report(parser.parse_args().quick)
 
 
 if __name__ == "__main__":

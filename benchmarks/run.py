@@ -7,6 +7,7 @@ import argparse
 
 from benchmarks import (
     cache,
+    decoding,
     importing,
     languages,
     masking,
@@ -34,6 +35,7 @@ def main() -> None:
     importing.report(count=5_000 if quick else 50_000)
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
+    decoding.report(quick)
     stages.report(tickets=1_024 if quick else 8_192)
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
