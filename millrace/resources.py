@@ -6,6 +6,7 @@ Adapters of slow libraries are imported only if they are configured, so that com
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from shared.broker.embedded import EmbeddedBroker
@@ -15,7 +16,7 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.port import TEXT, Model, TextModel
-from shared.embedding.registry import TextCard, load_text_card
+from shared.embedding.registry import TextCard, load_speech_card, load_text_card
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
@@ -26,6 +27,7 @@ from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.search.conditions import attribute_indexes
 from shared.settings import Settings
+from shared.speech.port import Recogniser
 from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
@@ -104,6 +106,25 @@ def _load(card: TextCard, embedding: EmbeddingSettings) -> TextModel:
     from shared.embedding.text import SentenceModel
 
     return SentenceModel(card, embedding.device, embedding.micro_batch_tokens)
+
+
+def load_recogniser(key: str, models_file: Path | None, device: str) -> Recogniser:
+    """Load a model of speech.
+
+    Args:
+        key: The name of its row.
+        models_file: A models.toml to use instead of the packaged one.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        Fatal: the model or a library that it needs is not installed, or the model does not match its card.
+    """
+    card = load_speech_card(key, models_file)
+    try:
+        from shared.speech.whisper import WhisperRecogniser
+    except ImportError as error:
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{card.extra}]") from error
+    return WhisperRecogniser(card, device)
 
 
 def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:

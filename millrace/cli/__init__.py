@@ -7,7 +7,23 @@ import sys
 
 import typer
 
-from millrace.cli import audit, demo, dlq, doctor, ingest, pause, policy, prepare, retry, router, run, similar, topics
+from millrace.cli import (
+    audit,
+    demo,
+    dlq,
+    doctor,
+    ingest,
+    pause,
+    policy,
+    prepare,
+    retry,
+    router,
+    run,
+    similar,
+    speech,
+    topics,
+    transcribe,
+)
 from shared.errors import MillraceError, StoreInUse, Unavailable
 
 UNAVAILABLE = 3
@@ -34,6 +50,8 @@ app.add_typer(router.app, name="router")
 app.add_typer(policy.app, name="policy")
 app.add_typer(similar.app, name="similar")
 app.command("prepare")(prepare.prepare)
+app.command("transcribe")(transcribe.transcribe)
+app.add_typer(speech.app, name="speech")
 app.command("demo")(demo.demo)
 
 

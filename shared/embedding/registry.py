@@ -24,6 +24,9 @@ NAME_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """A part of a collection's name, with characters that are safe in Qdrant, in a path and in an address."""
 
 FAULTS_SHOWN = 5
+WHISPER_WEIGHTS = {"ctranslate2": "model.bin", "openai": "model.pt"}
+"""The name of the file with the weights of a Whisper model, by backend."""
+
 PICKLED = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 """File name suffixes of torch weights that are pickles; loading a pickle can run code."""
 
@@ -46,8 +49,8 @@ class ModelCard(BaseModel):
     files: dict[str, Digest] = Field(min_length=1)
     parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     dim: int = Field(ge=1)
-    dtype: Literal["float32", "float16", "bfloat16"]
-    backend: Literal["torch", "numpy"]
+    dtype: Literal["float32", "float16", "bfloat16", "int8"]
+    backend: Literal["torch", "numpy", "ctranslate2", "openai"]
     licence: str
 
     @field_validator("source")
@@ -136,6 +139,8 @@ class TextCard(ModelCard):
     """A row for a text model: any sentence-transformers model on torch, or Universal Sentence Encoder on numpy."""
 
     modality: Literal["text"]
+    dtype: Literal["float32", "float16", "bfloat16"]
+    backend: Literal["torch", "numpy"]
     window_tokens: int = Field(ge=8)
     pooling: Literal["mean", "cls", "mean_sqrt_len_tokens"]
     preparation: Preparation
@@ -185,7 +190,38 @@ class TextCard(ModelCard):
                 )
 
 
-CARDS: dict[str, type[ModelCard]] = {"text": TextCard}
+class SpeechCard(ModelCard):
+    """A row for a Whisper model, run by faster-whisper (CTranslate2) or by openai-whisper.
+
+    Attributes:
+        languages: Whether it recognises English alone, or all languages of Whisper.
+        beams: Number of hypotheses that are kept while a piece is recognised; 1 is fastest.
+    """
+
+    modality: Literal["audio"]
+    backend: Literal["ctranslate2", "openai"]
+    languages: Literal["english", "multilingual"]
+    beams: int = Field(ge=1, le=16)
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        name = WHISPER_WEIGHTS[self.backend]
+        if sum(PurePosixPath(each).name == name for each in self.files) != 1:
+            raise ValueError(f"files must list one {name}")
+        return self
+
+    @property
+    @override
+    def extra(self) -> str:
+        return "speech,weights"
+
+    @property
+    def weights(self) -> str:
+        """The path of the weights in the card's folder."""
+        return next(each for each in self.files if PurePosixPath(each).name == WHISPER_WEIGHTS[self.backend])
+
+
+CARDS: dict[str, type[ModelCard]] = {"text": TextCard, "audio": SpeechCard}
 """The card class of each modality whose models can be served."""
 
 
@@ -254,6 +290,18 @@ def load_card(key: str, models_file: Path | None = None) -> ModelCard:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Fatal(f"{source}, [{key}] {where}: {first['msg']}") from error
+
+
+def load_speech_card(key: str, models_file: Path | None = None) -> SpeechCard:
+    """Return the card of a model of speech.
+
+    Raises:
+        Fatal: as in `load_card`, or the model has another modality.
+    """
+    card = load_card(key, models_file)
+    if not isinstance(card, SpeechCard):
+        raise Fatal(f"model {key} has modality {card.modality}, but a model of speech is needed: choose another model")
+    return card
 
 
 def load_text_card(key: str, models_file: Path | None = None) -> TextCard:

@@ -94,7 +94,8 @@ def looks_like(content: bytes) -> str:
         for prefix, found in _REFUSED_PREFIXES.items():
             if each.startswith(prefix):
                 return found
-    return "text" if start and start.isascii() and start.decode("ascii").isprintable() else _UNKNOWN
+    is_text = start.isascii() and "".join(start.decode("ascii").split()).isprintable()
+    return "text" if start and is_text else _UNKNOWN
 
 
 def _kind_of_brand(brand: bytes) -> Kind | None:

@@ -1,0 +1,34 @@
+"""Recognises by its structure whether a recogniser repeats itself instead of listening."""
+
+import zlib
+
+COMPRESSION_AT = 2.4
+"""Text that zlib shortens more than this repeats itself (Radford et al. 2022, section 4.5)."""
+
+COMPRESSIBLE_CHARS = 120
+"""Below this length, the compression says little."""
+
+LONGEST = 12
+TIMES = 4
+WORDS_AT = 6
+"""A sequence of words counts as a loop if it stands at least `TIMES` times in a row and takes this many words in all:
+people do say "no, no, no, no"."""
+
+
+def is_looping(text: str) -> bool:
+    """Return whether a text repeats itself as nobody speaks."""
+    encoded = text.encode()
+    if len(text) >= COMPRESSIBLE_CHARS and len(encoded) / len(zlib.compress(encoded)) > COMPRESSION_AT:
+        return True
+    return _repeats([word.strip(".,!?;:-").casefold() for word in text.split()])
+
+
+def _repeats(words: list[str]) -> bool:
+    """Return whether a sequence of at most `LONGEST` words stands several times in a row."""
+    for length in range(1, LONGEST + 1):
+        same = 0
+        for at in range(length, len(words)):
+            same = same + 1 if words[at] == words[at - length] else 0
+            if same + length >= max(TIMES * length, WORDS_AT):
+                return True
+    return False

@@ -1,0 +1,170 @@
+"""Transcribes the voices of several recordings together: pieces share batches, and what is missing is tried again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from shared.speech.loops import is_looping
+from shared.speech.pieces import CutPiece
+from shared.speech.port import Piece, Recognised, Recogniser
+
+GAP_S = 2.0
+"""Speech of this length without text is recognised once more, alone."""
+
+NO_SPEECH_AT, UNLIKELY_AT = 0.6, -1.0
+"""A piece is not speech if the recogniser says so with this probability, and doubts its own text: the mean log probability
+of the text is below the second number (Radford et al. 2022, section 4.5)."""
+
+UNSURE_BELOW = 0.5
+"""A detected language with a lower probability gives way to the hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Something that was said.
+
+    Attributes:
+        start_s: Where it begins, in seconds from the start of the recording.
+        end_s: Where it ends.
+        text: The words.
+        is_repetition: Whether the recogniser repeated itself here, also when it was not allowed to.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    is_repetition: bool = False
+
+
+@dataclass(slots=True)
+class VoiceTranscript:
+    """What one voice says; it grows while its pieces are recognised.
+
+    Attributes:
+        hint: The language that the source names; None if it names none.
+        language: The language of the voice; None until its first piece is recognised.
+        language_share: The probability of this language.
+        speech_s: Seconds of speech that were given to the recogniser.
+        covered_s: Seconds of them that text accounts for.
+        no_speech_s: Seconds of them that the recogniser found to be no speech.
+        segments: What is said, in the order in which it was recognised.
+    """
+
+    hint: str | None = None
+    language: str | None = None
+    language_share: float = 0.0
+    speech_s: float = 0.0
+    covered_s: float = 0.0
+    no_speech_s: float = 0.0
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the speech that text accounts for; 1 if there is no speech."""
+        speech_s = self.speech_s - self.no_speech_s
+        return min(1.0, self.covered_s / speech_s) if speech_s > 0 else 1.0
+
+
+@dataclass(slots=True)
+class _Job:
+    voice: VoiceTranscript
+    piece: CutPiece
+    is_second: bool = False
+    avoids_repetition: bool = False
+
+
+class Transcriber:
+    """Collects pieces and recognises them in batches.
+
+    A voice's language is that of its first piece; its other pieces wait until that one is recognised.
+
+    Args:
+        recogniser: The model.
+        batch_pieces: How many pieces are recognised at once.
+        progress: Receives the seconds of speech of each piece that is recognised for the first time.
+    """
+
+    def __init__(
+        self, recogniser: Recogniser, batch_pieces: int, progress: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        self._recogniser, self._batch_pieces, self._progress = recogniser, batch_pieces, progress
+        self._waiting: list[_Job] = []
+
+    def add(self, voice: VoiceTranscript, piece: CutPiece) -> None:
+        """Add the next piece of a voice; it is recognised now or later."""
+        voice.speech_s += piece.duration_s
+        self._waiting.append(_Job(voice, piece))
+        while len(self._ready()) >= self._batch_pieces:
+            self._run()
+
+    def finish(self) -> None:
+        """Recognise what is left; after that, all transcripts are complete."""
+        while self._waiting:
+            self._run()
+
+    def _ready(self) -> list[_Job]:
+        """Return the jobs whose language is known, and of each other voice the first one."""
+        first: set[int] = set()
+        found = []
+        for job in self._waiting:
+            if job.voice.language is not None or id(job.voice) not in first:
+                found.append(job)
+            if job.voice.language is None:
+                first.add(id(job.voice))
+        return found
+
+    def _run(self) -> None:
+        jobs = self._ready()[: self._batch_pieces]
+        self._waiting = [job for job in self._waiting if not any(job is other for other in jobs)]
+        pieces = [Piece(job.piece.samples, job.voice.language, job.avoids_repetition) for job in jobs]
+        for job, found in zip(jobs, self._recogniser.recognise(pieces), strict=True):
+            self._settle(job, found)
+
+    def _settle(self, job: _Job, found: Recognised) -> None:
+        voice = job.voice
+        if voice.language is None and self._takes_hint(voice, found):
+            self._waiting.insert(0, job)  # it was recognised in another language
+            return
+        if not job.is_second and not job.avoids_repetition:
+            self._progress(job.piece.duration_s)
+        if found.no_speech > NO_SPEECH_AT and found.log_probability < UNLIKELY_AT:
+            voice.no_speech_s += job.piece.duration_s
+            return
+        text = " ".join(phrase.text for phrase in found.phrases)
+        is_looping_now = is_looping(text)
+        if is_looping_now and not job.avoids_repetition:
+            self._waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
+            return
+        for phrase in found.phrases:
+            start_s = job.piece.recorded_s(phrase.start_s)
+            end_s = max(start_s, job.piece.recorded_s(phrase.end_s, is_end=True))
+            voice.segments.append(Segment(start_s, end_s, phrase.text, is_looping_now))
+        gaps = _gaps(found, job.piece.duration_s)
+        voice.covered_s += job.piece.duration_s - sum(end_s - start_s for start_s, end_s in gaps)
+        if not job.is_second:
+            self._try_again(job, gaps)
+
+    def _takes_hint(self, voice: VoiceTranscript, found: Recognised) -> bool:
+        """Set the language of a voice; return whether it is the hint, and not the language that was detected."""
+        is_unsure = found.language_share < UNSURE_BELOW and voice.hint in self._recogniser.languages
+        voice.language, voice.language_share = (
+            (voice.hint, 1.0) if is_unsure else (found.language, found.language_share)
+        )
+        return voice.language != found.language
+
+    def _try_again(self, job: _Job, gaps: Sequence[tuple[float, float]]) -> None:
+        """Recognise the long gaps of a piece alone, unless the gap is the whole piece."""
+        for start_s, end_s in gaps:
+            if GAP_S < end_s - start_s < job.piece.duration_s:
+                self._waiting.insert(0, _Job(job.voice, job.piece.between(start_s, end_s), is_second=True))
+
+
+def _gaps(found: Recognised, duration_s: float) -> list[tuple[float, float]]:
+    """Return the times of a piece that no phrase accounts for."""
+    gaps, at_s = [], 0.0
+    for phrase in sorted(found.phrases, key=lambda each: each.start_s):
+        if phrase.start_s > at_s:
+            gaps.append((at_s, min(phrase.start_s, duration_s)))
+        at_s = max(at_s, phrase.end_s)
+    if at_s < duration_s:
+        gaps.append((at_s, duration_s))
+    return gaps
