@@ -71,10 +71,16 @@ class FileTranscriber:
             recording: The recording.
             hint: Its language, if it is known.
             progress: Receives the seconds of speech that were recognised.
+
+        Raises:
+            Fatal: the model fails on it.
         """
         transcriber = Transcriber(self.recogniser, self.batch_pieces, progress)
         said = self.reader.submit(recording, transcriber, hint)
         transcriber.finish()
+        failure = next((each.failure for each in said if each.failure is not None), None)
+        if failure is not None:
+            raise Fatal(f"{recording.field}: the model fails on it: {failure}") from failure
         return transcript_of(recording, said, self.recogniser)
 
 

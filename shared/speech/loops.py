@@ -10,9 +10,10 @@ COMPRESSIBLE_CHARS = 120
 
 LONGEST = 12
 TIMES = 4
-WORDS_AT = 6
-"""A sequence of words counts as a loop if it stands at least `TIMES` times in a row and takes this many words in all:
-people do say "no, no, no, no"."""
+"""A sequence of up to `LONGEST` words counts as a loop if it stands this many times in a row."""
+
+TIMES_ALONE = 10
+"""The same for a single word: people do say "no, no, no, no", and a number may have six equal digits."""
 
 
 def is_looping(text: str) -> bool:
@@ -24,11 +25,12 @@ def is_looping(text: str) -> bool:
 
 
 def _repeats(words: list[str]) -> bool:
-    """Return whether a sequence of at most `LONGEST` words stands several times in a row."""
+    """Return whether a sequence of at most `LONGEST` words stands too often in a row."""
     for length in range(1, LONGEST + 1):
-        same = 0
+        times, same = TIMES_ALONE if length == 1 else TIMES, 0
         for at in range(length, len(words)):
             same = same + 1 if words[at] == words[at - length] else 0
-            if same + length >= max(TIMES * length, WORDS_AT):
+            is_one_word = length > 1 and len(set(words[at - length : at])) == 1
+            if same + length >= times * length and not is_one_word:
                 return True
     return False

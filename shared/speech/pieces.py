@@ -14,6 +14,7 @@ CUT_WITHIN = 8 * RATE_HZ
 """A span that is longer than a piece is cut at its quietest place in these last samples of the piece."""
 
 QUIET = RATE_HZ // 5
+EDGE = 3 * RATE_HZ // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,26 @@ class CutPiece:
         """Its length in seconds."""
         return len(self.samples) / RATE_HZ
 
-    def recorded_s(self, within_s: float, *, is_end: bool = False) -> float:
-        """Return the time in the recording of a time within the piece; at a border, of the part that ends there."""
-        left = min(max(0, round(within_s * RATE_HZ)), len(self.samples))
+    def recorded_s(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """Return where something of the piece begins and ends in the recording, in seconds.
+
+        What reaches only a moment into a further part is placed without that part: a recogniser's times are inexact.
+        """
+        start, end = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
+        found, at = [], 0
         for part in self.parts:
-            if left < part.count or (is_end and left == part.count) or part is self.parts[-1]:
-                return (part.start + left) / RATE_HZ
-            left -= part.count
-        return 0.0
+            first, last = max(start, at), min(end, at + part.count)
+            if first <= last:
+                found.append((part.start + first - at, part.start + last - at))
+            at += part.count
+        while len(found) > 1 and found[0][1] - found[0][0] < EDGE:
+            found.pop(0)
+        while len(found) > 1 and found[-1][1] - found[-1][0] < EDGE:
+            found.pop()
+        if not found:
+            last_part = self.parts[-1]
+            found = [(last_part.start + last_part.count,) * 2]
+        return found[0][0] / RATE_HZ, found[-1][1] / RATE_HZ
 
     def between(self, start_s: float, end_s: float) -> "CutPiece":
         """Return the piece between two of its times."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from shared.errors import Fatal
 from shared.speech.loops import is_looping
 from shared.speech.pieces import CutPiece
 from shared.speech.port import Piece, Recognised, Recogniser
@@ -47,6 +48,7 @@ class VoiceTranscript:
         covered_s: Seconds of them that text accounts for.
         no_speech_s: Seconds of them that the recogniser found to be no speech.
         segments: What is said, in the order in which it was recognised.
+        failure: The model's error on one of its pieces, so that the transcript is not complete; None if there is none.
     """
 
     hint: str | None = None
@@ -56,6 +58,7 @@ class VoiceTranscript:
     covered_s: float = 0.0
     no_speech_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)
+    failure: Exception | None = None
 
     @property
     def coverage(self) -> float:
@@ -116,8 +119,24 @@ class Transcriber:
         jobs = self._ready()[: self._batch_pieces]
         self._waiting = [job for job in self._waiting if not any(job is other for other in jobs)]
         pieces = [Piece(job.piece.samples, job.voice.language, job.avoids_repetition) for job in jobs]
-        for job, found in zip(jobs, self._recogniser.recognise(pieces), strict=True):
-            self._settle(job, found)
+        for job, found in zip(jobs, self._recognised(pieces), strict=True):
+            if isinstance(found, Exception):
+                job.voice.failure = found
+            else:
+                self._settle(job, found)
+
+    def _recognised(self, pieces: list[Piece]) -> list[Recognised | Exception]:
+        """Recognise pieces; if the model fails, halve them until each bad piece is alone, with its error."""
+        try:
+            return list(self._recogniser.recognise(pieces))
+        except Fatal:
+            raise
+        except Exception as error:  # noqa: BLE001  (a model may raise anything)
+            if len(pieces) == 1:
+                self._recogniser.probe()
+                return [error]
+            half = len(pieces) // 2
+            return self._recognised(pieces[:half]) + self._recognised(pieces[half:])
 
     def _settle(self, job: _Job, found: Recognised) -> None:
         voice = job.voice
@@ -135,8 +154,7 @@ class Transcriber:
             self._waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
             return
         for phrase in found.phrases:
-            start_s = job.piece.recorded_s(phrase.start_s)
-            end_s = max(start_s, job.piece.recorded_s(phrase.end_s, is_end=True))
+            start_s, end_s = job.piece.recorded_s(phrase.start_s, phrase.end_s)
             voice.segments.append(Segment(start_s, end_s, phrase.text, is_looping_now))
         gaps = _gaps(found, job.piece.duration_s)
         voice.covered_s += job.piece.duration_s - sum(end_s - start_s for start_s, end_s in gaps)

@@ -1,0 +1,56 @@
+"""A stand-in for a recogniser of speech, whose answers a test decides, and sounds that it can tell apart."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from shared.speech.pieces import CutPiece, Part
+from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
+
+
+def piece_of(mark: int, seconds: float, start_s: float = 0.0) -> CutPiece:
+    """Return a piece whose samples all have one value, by which `FakeRecogniser` recognises it."""
+    samples = np.full(round(seconds * RATE_HZ), mark / 100, np.float32)
+    return CutPiece(samples, (Part(round(start_s * RATE_HZ), len(samples)),))
+
+
+def mark_of(piece: Piece) -> int:
+    """Return the mark of a piece."""
+    return round(float(piece.samples[0]) * 100)
+
+
+def said(text: str, seconds: float, language: str = "en", share: float = 1.0) -> Recognised:
+    """Return what is recognised if one phrase fills a piece."""
+    phrases = (Phrase(0.0, seconds, text),) if text else ()
+    return Recognised(phrases, language, share, no_speech=0.0, log_probability=-0.2)
+
+
+@dataclass
+class FakeRecogniser:
+    """Answers by the mark of a piece.
+
+    Attributes:
+        answer: Returns what is recognised in a piece, or raises.
+        batches: The marks of each call.
+        pieces: All pieces in the order of the calls.
+    """
+
+    answer: Callable[[Piece], Recognised] = lambda piece: said(
+        f"text {mark_of(piece)}", len(piece.samples) / RATE_HZ, piece.language or "en"
+    )
+    languages: frozenset[str] = frozenset({"en", "fr"})
+    fingerprint: str = "5bee0000"
+    batches: list[list[int]] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    probes: int = 0
+
+    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
+        """Answer for each piece."""
+        self.batches.append([mark_of(piece) for piece in pieces])
+        self.pieces += pieces
+        return [self.answer(piece) for piece in pieces]
+
+    def probe(self) -> None:
+        """Count the call."""
+        self.probes += 1

@@ -1,0 +1,145 @@
+"""Which pieces share a batch, which language they have, and what is tried again. The recogniser is a stand-in.
+
+Green does not show how a real model behaves: `tests/golden/test_speech.py` does.
+"""
+
+import pytest
+
+from shared.errors import DeviceLost
+from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
+from shared.speech.transcription import GAP_S, Transcriber, VoiceTranscript
+from tests.support.speech import FakeRecogniser, mark_of, piece_of, said
+
+
+def texts(voice: VoiceTranscript) -> list[str]:
+    return [segment.text for segment in voice.segments]
+
+
+def test_pieces_of_several_voices_share_batches() -> None:
+    recogniser = FakeRecogniser()
+    transcriber = Transcriber(recogniser, batch_pieces=3)
+    voices = [VoiceTranscript() for _ in range(4)]
+    for number, voice in enumerate(voices, 1):
+        transcriber.add(voice, piece_of(number, 10))
+    assert recogniser.batches == [[1, 2, 3]], "a full batch runs at once"
+    transcriber.finish()
+    assert recogniser.batches == [[1, 2, 3], [4]]
+    assert [texts(voice) for voice in voices] == [["text 1"], ["text 2"], ["text 3"], ["text 4"]]
+
+
+def test_a_voice_has_the_language_of_its_first_piece_which_is_recognised_before_the_others() -> None:
+    recogniser = FakeRecogniser(lambda piece: said("x", 10, piece.language or ("fr" if mark_of(piece) == 1 else "en")))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=8), VoiceTranscript()
+    for mark in (1, 2, 3):
+        transcriber.add(voice, piece_of(mark, 10))
+    transcriber.finish()
+    assert recogniser.batches == [[1], [2, 3]]
+    assert [piece.language for piece in recogniser.pieces] == [None, "fr", "fr"]
+    assert voice.language == "fr"
+
+
+@pytest.mark.parametrize(("share", "language", "calls"), [(0.9, "en", 1), (0.4, "fr", 2)])
+def test_the_hint_is_used_only_if_the_detected_language_is_uncertain(share: float, language: str, calls: int) -> None:
+    recogniser = FakeRecogniser(lambda piece: said("x", 10, piece.language or "en", 1.0 if piece.language else share))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=1), VoiceTranscript(hint="fr")
+    transcriber.add(voice, piece_of(1, 10))
+    transcriber.finish()
+    assert (voice.language, len(recogniser.batches)) == (language, calls)
+    assert texts(voice) == ["x"]
+
+
+def test_a_hint_that_the_model_does_not_know_is_ignored() -> None:
+    recogniser = FakeRecogniser(lambda piece: said("x", 10, "en", 0.1))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=1), VoiceTranscript(hint="xx")
+    transcriber.add(voice, piece_of(1, 10))
+    assert voice.language == "en"
+
+
+def test_a_long_gap_is_recognised_again_alone_and_once() -> None:
+    def answer(piece: Piece) -> Recognised:
+        if len(piece.samples) == 20 * RATE_HZ:
+            phrases = (Phrase(0, 5, "begin"), Phrase(12, 19, "end"))
+            return Recognised(phrases, "en", 1.0, 0.0, -0.1)
+        return said("", 7) if len(piece.samples) < 6 * RATE_HZ else said("middle", 3)
+
+    recogniser = FakeRecogniser(answer)
+    transcriber, voice = Transcriber(recogniser, batch_pieces=4), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 20, start_s=100))
+    transcriber.finish()
+    assert sorted((each.start_s, each.end_s, each.text) for each in voice.segments) == [
+        (100, 105, "begin"),
+        (105, 108, "middle"),
+        (112, 119, "end"),
+    ]
+    assert [len(piece.samples) / RATE_HZ for piece in recogniser.pieces] == [20, 7], "1 s at the end is no long gap"
+    assert 1 < GAP_S < 7
+    assert voice.coverage == pytest.approx((5 + 7 + 3) / 20)
+
+
+def test_a_piece_without_any_text_is_not_recognised_again() -> None:
+    recogniser = FakeRecogniser(lambda piece: said("", 10))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=1), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 10))
+    transcriber.finish()
+    assert recogniser.batches == [[1]]
+    assert (voice.segments, voice.coverage) == ([], 0.0)
+
+
+def test_a_loop_is_recognised_again_without_repetition_and_marked_if_it_stays() -> None:
+    loop = "thank you very much " * 12
+
+    def answer(piece: Piece) -> Recognised:
+        heals = mark_of(piece) == 1 and piece.avoids_repetition
+        return said("thank you" if heals else loop.strip(), 10)
+
+    recogniser = FakeRecogniser(answer)
+    transcriber = Transcriber(recogniser, batch_pieces=1)
+    voices = VoiceTranscript(), VoiceTranscript()
+    for mark, voice in enumerate(voices, 1):
+        transcriber.add(voice, piece_of(mark, 10))
+        transcriber.finish()
+    assert recogniser.batches == [[1], [1], [2], [2]]
+    assert [[each.is_repetition for each in voice.segments] for voice in voices] == [[False], [True]]
+
+
+def test_what_is_no_speech_has_no_text_and_does_not_count_as_speech() -> None:
+    recogniser = FakeRecogniser(lambda piece: Recognised((Phrase(0, 9, "Thanks for watching!"),), "en", 1.0, 0.9, -1.5))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=1), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 10))
+    assert (voice.segments, voice.no_speech_s, voice.coverage) == ([], 10, 1.0)
+
+
+def test_a_piece_on_which_the_model_fails_costs_its_voice_alone() -> None:
+    def answer(piece: Piece) -> Recognised:
+        if mark_of(piece) == 3:
+            raise ArithmeticError("it broke")
+        return said(f"text {mark_of(piece)}", 10)
+
+    recogniser = FakeRecogniser(answer)
+    transcriber = Transcriber(recogniser, batch_pieces=4)
+    voices = [VoiceTranscript() for _ in range(4)]
+    for mark, voice in enumerate(voices, 1):
+        transcriber.add(voice, piece_of(mark, 10))
+    transcriber.finish()
+    assert [voice.failure is None for voice in voices] == [True, True, False, True]
+    assert [texts(voice) for voice in voices] == [["text 1"], ["text 2"], [], ["text 4"]]
+    assert recogniser.probes == 1
+
+
+def test_a_dead_device_is_not_blamed_on_a_piece() -> None:
+    def answer(piece: Piece) -> Recognised:
+        raise DeviceLost("it is gone")
+
+    transcriber = Transcriber(FakeRecogniser(answer), batch_pieces=1)
+    with pytest.raises(DeviceLost):
+        transcriber.add(VoiceTranscript(), piece_of(1, 10))
+
+
+def test_progress_counts_each_piece_once() -> None:
+    seen: list[float] = []
+    recogniser = FakeRecogniser(lambda piece: said("no " * 40, len(piece.samples) / RATE_HZ))
+    transcriber, voice = Transcriber(recogniser, 2, seen.append), VoiceTranscript()
+    for mark in (1, 2, 3):
+        transcriber.add(voice, piece_of(mark, 10))
+    transcriber.finish()
+    assert seen == [10, 10, 10]
