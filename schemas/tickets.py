@@ -5,8 +5,9 @@ A ticket event is a snapshot of the whole ticket as of its `event_version`; `rea
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from schemas.attributes import ATTRIBUTES_LIMIT, AttributeName, AttributeValue, Rating, StoredValue
 from schemas.base import (
     TEXT_LIMIT_CHARS,
     Deletion,
@@ -24,27 +25,10 @@ from schemas.search import SIMILAR_LIMIT, SimilarLeftOut, SimilarTicket, Suggest
 
 SUBJECT_LIMIT_CHARS = 1_000
 RESOLUTION_LIMIT_CHARS = 20_000
-ATTRIBUTES_LIMIT = 64
-
-
-def no_integer(value: object) -> object:
-    """Refuse integers, so that integers beyond 64 bits do not become rounded floats."""
-    if type(value) is int:
-        raise ValueError("expected a float, found an integer")
-    return value
 
 
 Channel = Literal["email", "chat", "web", "phone", "social", "api"]
 SnapshotReason = Literal["created", "updated", "solved", "rated", "reopened"]
-AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
-AttributeText = Annotated[str, Field(max_length=1_000)]
-AttributeInteger = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-AttributeFloat = Annotated[float, BeforeValidator(no_integer)]
-AttributeValue = AttributeText | AttributeInteger | AttributeFloat | bool | None
-
-
-Rating = Annotated[int, Field(ge=1, le=5)]
-"""A customer's rating; 5 is best."""
 
 
 class TicketSnapshot(Event):
@@ -92,10 +76,6 @@ TICKET_EVENT: TypeAdapter[TicketSnapshot | TicketDeleted] = TypeAdapter(TicketEv
 Flag = Literal["solved", "labelled"]
 """`solved`: the ticket may be offered as an answer. `labelled`: it may vote. These are words, not booleans, because
 Qdrant Edge 0.9 treats a boolean in a filter as an integer and finds nothing."""
-
-StoredValue = str | AttributeInteger | AttributeFloat | bool | None
-"""An attribute as it is stored. Text has no length limit here, because its composed Unicode form can be longer than the
-input."""
 
 
 class TicketContent(Frozen):

@@ -15,7 +15,7 @@ from shared.embedding.service import Embedder
 from shared.engine.build import Builder
 from shared.engine.media import MediaLoader
 from shared.engine.snapshots import Effect, Item, ItemT, digest_field, effect_of, keep_newest, windows_field
-from shared.engine.stream import Input, Stages, Stream
+from shared.engine.stream import CompletesInputs, Input, Stages, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import Deferred, NewerSchema, Rejected
 from shared.observers import Observer
@@ -150,7 +150,7 @@ class Pipeline(Generic[ItemT]):
                 item.content_digest = content_digest(json.dumps(fields, sort_keys=True).encode())
             self._stages.prepare(batch.items)
             for item in batch.items:
-                item.digests = {
+                item.digests |= {
                     each.name: content_digest(each.modality.content(item.inputs[each.name]))
                     for each in self._stream.inputs
                     if each.name in item.inputs
@@ -178,10 +178,13 @@ class Pipeline(Generic[ItemT]):
         items = batch.items
         with self._stopwatch.time("lookup", len(items)):
             self._look_up(items)
+        for item in items:
+            item.effect = effect_of(item, self._rules)
+            _judge_media(item)
+        if isinstance(self._stages, CompletesInputs):
+            with self._stopwatch.time("complete", len(items)):
+                self._stages.complete([item for item in items if item.is_live])
         with self._stopwatch.time("embed", len(items)):
-            for item in items:
-                item.effect = effect_of(item, self._rules)
-                _judge_media(item)
             self._embed([item for item in items if item.is_live])
         conflicts = keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]

@@ -8,7 +8,7 @@ knows a stream by name; `millrace/streams.py` lists the existing streams. `worke
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -26,6 +26,7 @@ from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
 from shared.records import Record, SparseVector
 from shared.routing.decider import Decider
+from shared.speech.resources import Speech
 from shared.stream_settings import SearchSettings
 from shared.text.preparation import Preparation
 from shared.vectorstore.port import Collection, CollectionSpec, IndexKind
@@ -73,6 +74,7 @@ class Resources:
         search: Settings of the search for similar solved items.
         model: Fingerprint of its model, as results state it.
         decoder: Decodes the media of its events.
+        speech: Recognises their recordings; None if the stream has none.
     """
 
     collection: Collection
@@ -82,6 +84,24 @@ class Resources:
     search: SearchSettings
     model: str
     decoder: Decoder
+    speech: Speech | None = None
+
+
+@runtime_checkable
+class CompletesInputs(Protocol):
+    """The part of `Stages` of a stream whose inputs need a device, such as the text of a recording."""
+
+    def complete(self, items: Sequence[Any]) -> None:
+        """Set what `prepare` left open of `item.inputs`, or `item.rejected`; `prepare` has set the digests instead.
+
+        It is called on the worker thread, after the lookup, with the items that are neither refused nor superseded. An
+        input whose digest is the stored one is unchanged: what the stored point holds of it may be used.
+
+        Raises:
+            Unavailable: it is called again with the same items.
+            DeviceLost: the device is dead.
+        """
+        ...
 
 
 class Stages(Protocol[SomeItemT]):

@@ -61,6 +61,7 @@ class Undecided:
         priority: The event's own priority.
         agent_decided: Whether a person has already chosen a label.
         previous_queue: The queue of its earlier result; None if it has no earlier result.
+        abstains: Why no label may be chosen for it, as a fixed word; None if one may.
     """
 
     point_id: UUID
@@ -70,6 +71,7 @@ class Undecided:
     priority: Priority
     agent_decided: bool
     previous_queue: str | None = None
+    abstains: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def to_decision(event: Undecided, answer: Answer, policy: Policy) -> Decision:
         agent_decided=event.agent_decided,
         priority=event.priority,
         tenant_id=event.tenant_id,
+        abstains=event.abstains,
     )
     verdict = judge(judged, policy)
     return Decision(

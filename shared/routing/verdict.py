@@ -22,6 +22,7 @@ class Judged:
         shares: Labels with their share of the vote or probability, best first; empty if no point voted.
         kind: Whether a vote or a head gave the shares.
         in_scope: Whether the scope score reaches the head's threshold; always true for a vote.
+        abstains: Why no label may be chosen, as a fixed word; None if one may.
         has_text: Whether the event has any text to decide by.
         agent_decided: Whether a person has already chosen a label.
         priority: The event's own priority.
@@ -35,6 +36,7 @@ class Judged:
     agent_decided: bool
     priority: Priority
     tenant_id: str | None
+    abstains: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,15 @@ class Verdict:
 def judge(event: Judged, policy: Policy) -> Verdict:
     """Return the verdict on an event.
 
-    If several reasons apply, the first in this list is reported: `no_text`, `no_labelled_neighbours`, `out_of_scope`,
-    `vote_split` or `head_split` (these abstain), `agent_decided`, `vote_unsure` or `head_unsure`, `never_auto` (these
-    are for review), `vote_clear` or `head_clear` (auto). So `never_auto` always means that the event would otherwise
-    have been routed without review.
+    If several reasons apply, the first in this list is reported: the stream's own reason to abstain, `no_text`,
+    `no_labelled_neighbours`, `out_of_scope`, `vote_split` or `head_split` (these abstain), `agent_decided`, `vote_unsure`
+    or `head_unsure`, `never_auto` (these are for review), `vote_clear` or `head_clear` (auto). So `never_auto` always
+    means that the event would otherwise have been routed without review.
 
     The priority is raised to the rule's, never lowered; an abstention, which trusts no label, leaves it unchanged.
     """
+    if event.abstains is not None:
+        return _abstention(event, event.abstains, None)
     if not event.has_text:
         return _abstention(event, "no_text", None)
     if not event.shares:

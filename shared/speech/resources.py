@@ -1,0 +1,21 @@
+"""What a worker recognises speech with."""
+
+from dataclasses import dataclass
+
+from shared.speech.port import Recogniser
+from shared.speech.recordings import RecordingReader
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What recognises recordings.
+
+    Attributes:
+        reader: Decodes recordings and cuts them.
+        recogniser: The model.
+        batch_pieces: How many pieces of speech are recognised at once.
+    """
+
+    reader: RecordingReader
+    recogniser: Recogniser
+    batch_pieces: int

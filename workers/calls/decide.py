@@ -1,0 +1,52 @@
+"""Determines the result of a call: the decision on its transcript, or why none can be made."""
+
+from collections.abc import Sequence
+
+from schemas.calls import CallRecorded
+from schemas.speech import Transcript
+from shared.routing.decider import Decider, Undecided
+from workers.calls.prepare import CallItem
+
+COVERAGE_LEAST = 0.5
+"""If text accounts for less of the speech, the transcript is too poor to decide by."""
+
+LANGUAGE_SHARE_LEAST = 0.4
+"""If the probability of the language is lower, the words may be those of another language."""
+
+
+def decide(items: Sequence[CallItem], decider: Decider) -> None:
+    """Set the decision of every item, except a repeat that already has one.
+
+    Raises:
+        Unavailable: the store cannot be read.
+    """
+    open_ = [item for item in items if item.decision is None]
+    for item, decision in zip(open_, decider.decide([undecided(item) for item in open_]), strict=True):
+        item.decision = decision
+
+
+def undecided(item: CallItem) -> Undecided:
+    """Return the data by which a call is decided."""
+    event = item.event
+    if not isinstance(event, CallRecorded) or item.transcript is None:
+        raise ValueError("a call without a transcript was passed to the decision")
+    return Undecided(
+        point_id=item.point_id,
+        tenant_id=event.tenant_id,
+        text=item.text,
+        vector=item.text_vector,
+        priority=event.priority,
+        agent_decided=event.agent_label is not None,
+        previous_queue=item.previous_queue,
+        abstains=reason_to_abstain(item.transcript),
+    )
+
+
+def reason_to_abstain(transcript: Transcript) -> str | None:
+    """Return why a call cannot be decided by its transcript: `no_speech`, `poor_transcript`, `uncertain_language`."""
+    if transcript.no_speech:
+        return "no_speech"
+    if transcript.coverage < COVERAGE_LEAST or all(segment.is_repetition for segment in transcript.segments):
+        return "poor_transcript"
+    known = [each.language_share for each in transcript.speakers if each.language is not None]
+    return "uncertain_language" if known and max(known) < LANGUAGE_SHARE_LEAST else None

@@ -1,0 +1,98 @@
+"""Prepares a validated call: finds the speech in its recording, and masks the fields that are stored.
+
+The transcript needs the device and what is stored, so `recognise.py` completes the item later.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from schemas.calls import CallDeleted, CallRecorded
+from schemas.media import Media
+from schemas.speech import Transcript
+from shared.engine.snapshots import Item
+from shared.records import Record, Vector
+from shared.speech.recordings import Recording
+from shared.text.customers import CustomerIds
+from shared.text.language import known_language
+from shared.text.preparation import Preparer
+
+TEXT, AUDIO = "text", "audio"
+"""The input of a call, its transcript; and the field of its recording."""
+
+BYTES_PER_SECOND = 2_000
+"""A rough figure for compressed speech; it is used only to limit a poll batch before anything is decoded."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CallItem(Item[CallRecorded | CallDeleted]):
+    """A call event on its way through the pipeline.
+
+    Attributes:
+        recording: The recording with its speech; None if its media could not be loaded.
+        transcript: What was said, with personal data masked.
+    """
+
+    recording: Recording | None = None
+    transcript: Transcript | None = None
+
+    @property
+    def text(self) -> str:
+        """The transcript as one text: it is embedded and searched by terms, and the call is decided by it."""
+        return str(self.inputs.get(TEXT, ""))
+
+    @property
+    def text_vector(self) -> Vector:
+        """The vector of the transcript; every item that is decided has it."""
+        return self.embedded[TEXT].vector
+
+    @property
+    def language(self) -> str | None:
+        """The customer's language, else that of the first speaker who says something."""
+        if self.transcript is None:
+            return None
+        spoken = sorted(self.transcript.speakers, key=lambda each: each.speaker != "customer")
+        return next((each.language for each in spoken if each.language is not None), None)
+
+
+def prepare(item: CallItem, preparer: Preparer, customers: CustomerIds, recogniser: str) -> None:
+    """Replace the item's event by the prepared one, and set the digest of all that its transcript depends on.
+
+    Args:
+        item: The item.
+        preparer: Masks attributes.
+        customers: Replaces customer ids that are personal data.
+        recogniser: Fingerprint of the model of speech.
+    """
+    event = item.event
+    if isinstance(event, CallDeleted):
+        return
+    prepared = {
+        "customer_id": None if event.customer_id is None else customers.stored(event.tenant_id, event.customer_id),
+        "attributes": preparer.attributes(event.attributes),
+    }
+    item.event = event.model_copy(update=prepared)
+    if item.recording is not None:
+        parts = (sha256(item.recording.content).hexdigest(), recogniser, hint_of(event) or "", str(event.agent_channel))
+        item.digests = {TEXT: sha256("\n".join(parts).encode()).hexdigest()}
+
+
+def hint_of(event: CallRecorded) -> str | None:
+    """Return the language that the source names, as a primary subtag."""
+    return known_language(None, event.language)
+
+
+def media_of(event: CallRecorded | CallDeleted) -> dict[str, Media]:
+    """Return the media of an event."""
+    return {AUDIO: event.audio} if isinstance(event, CallRecorded) else {}
+
+
+def speakers_of(event: CallRecorded) -> tuple[str, str]:
+    """Return the names of the speakers on the left and on the right channel."""
+    if event.agent_channel is None:
+        return ("left", "right")
+    return ("agent", "customer") if event.agent_channel == "left" else ("customer", "agent")
+
+
+def estimated_seconds(record: Record) -> int:
+    """Estimate a record's seconds of sound from its size; a recording by reference counts as a minute."""
+    return max(60, len(record.value or b"") * 3 // 4 // BYTES_PER_SECOND)

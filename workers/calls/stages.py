@@ -1,0 +1,135 @@
+"""The calls stream: its stages and its descriptor, `CALLS`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from schemas.base import Frozen, Origin
+from schemas.calls import CALL_EVENT, CallContent, CallDeleted, CallPayload, CallRecorded, CallRouted, CallTombstone
+from schemas.speech import Transcript
+from shared.embedding import port as modality
+from shared.engine.snapshots import Asks
+from shared.engine.stream import Content, Input, Resources, Stages, Stream
+from shared.routing.decider import Decider
+from shared.speech.resources import Speech
+from shared.text.customers import CustomerIds
+from shared.text.preparation import Preparer
+from workers.calls.decide import decide
+from workers.calls.prepare import TEXT, CallItem, estimated_seconds, media_of, prepare
+from workers.calls.recognise import complete, cut_to_size
+
+RESULT_TOPIC = "calls.routed"
+
+
+@dataclass(frozen=True, slots=True)
+class CallStages(Stages[CallItem]):
+    """What the calls stream supplies to the pipeline."""
+
+    preparer: Preparer
+    customers: CustomerIds
+    decider: Decider
+    speech: Speech
+    model: str
+
+    @classmethod
+    def of(cls, resources: Resources) -> "CallStages":
+        """Create the stages of a worker."""
+        if resources.speech is None:
+            raise ValueError("the calls stream needs a model of speech")
+        return cls(
+            preparer=Preparer(resources.preparation),
+            customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
+            decider=resources.decider,
+            speech=resources.speech,
+            model=resources.model,
+        )
+
+    def read_media(self, item: CallItem, name: str, content: bytes) -> None:
+        """Find the speech in the recording."""
+        item.recording = self.speech.reader.analyse(content, name)
+
+    @override
+    def prepare(self, items: Sequence[CallItem]) -> None:
+        """Mask the fields of every call, and set the digest of its recording."""
+        for item in items:
+            prepare(item, self.preparer, self.customers, self.speech.recogniser.fingerprint)
+
+    def complete(self, items: Sequence[CallItem]) -> None:
+        """Recognise every call whose recording is new."""
+        complete(items, self.speech, self.preparer)
+
+    @override
+    def decide(self, items: Sequence[CallItem]) -> None:
+        """Decide by the transcript."""
+        decide(items, self.decider)
+
+    @override
+    def content(self, item: CallItem) -> Content:
+        event, transcript = _snapshot(item)
+        content = CallContent(
+            **event.model_dump(include={"occurred_at", "customer_id", "priority", "attributes", "satisfaction"}),
+            transcript=transcript,
+            detected_language=item.language,
+            linked_ticket_id=event.ticket_id,
+            label=event.agent_label,
+            flags=() if event.agent_label is None else ("labelled",),
+        )
+        return Content(content.model_dump(mode="json"))
+
+    @override
+    def results(self, item: CallItem, origin: Origin) -> list[tuple[str, Frozen]]:
+        """Return the result of a call that is routed."""
+        if item.decision is None:
+            raise ValueError("a routed item has no decision")
+        event, transcript = _snapshot(item)
+        shown, left_out_s = cut_to_size(transcript)
+        result = CallRouted(
+            tenant_id=event.tenant_id,
+            call_id=event.call_id,
+            ticket_id=event.ticket_id,
+            event_version=event.event_version,
+            occurred_at=item.occurred_at,
+            language=item.language,
+            transcript=shown,
+            left_out_s=left_out_s,
+            decision=item.decision,
+            text_windows=item.embedded[TEXT].windows,
+            model=self.model,
+            source=origin,
+        )
+        return [(RESULT_TOPIC, result)]
+
+
+def asks(event: CallRecorded | CallDeleted) -> Asks:
+    """Return whether an event asks for a result: a finished call always, one in progress if its recording has changed."""
+    if event.reason == "recorded":
+        return Asks.ALWAYS
+    return Asks.IF_CHANGED if event.reason in ("progress", "updated") else Asks.NEVER
+
+
+def _snapshot(item: CallItem) -> tuple[CallRecorded, Transcript]:
+    if isinstance(item.event, CallDeleted) or item.transcript is None:
+        raise ValueError("a deletion was passed where a call with its transcript is needed")
+    return item.event, item.transcript
+
+
+CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
+    name="calls",
+    id_field="call_id",
+    events=CALL_EVENT,
+    snapshot=CallRecorded,
+    payload=CallPayload,
+    tombstone=CallTombstone,
+    result=CallRouted,
+    result_topics=(RESULT_TOPIC,),
+    item=CallItem,
+    inputs=(Input(TEXT, modality.TEXT, affects_result=True),),
+    asks=asks,
+    cost=estimated_seconds,
+    cost_unit="seconds",
+    stages=CallStages.of,
+    indexes={"tenant_id": "keyword", "flags": "keyword"},
+    media=media_of,
+    conditions=2,  # of a vote: tenant, labelled
+)
