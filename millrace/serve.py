@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from millrace.customer_key import customer_key
-from millrace.resources import Process, load_models, load_routing, model_card, open_broker, open_store
+from millrace.resources import Process, load_models, load_recogniser, load_routing, model_card, open_broker, open_store
 from millrace.wiring import Running, redrive_of, stream_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic
 from shared.broker.backlog import measure_backlog
@@ -145,8 +145,12 @@ def run_together(services: Sequence[Service]) -> None:
 def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) -> Iterator[Running]:
     """Build a worker, and watch what it does not see itself: its dead letters, and open transactions in its input."""
     models, clock = load_models(stream, own), SystemClock()
-    with stream_worker(stream, own, process, models) as running:
+    speech = own.speech
+    recogniser = load_recogniser(speech.model, speech.models_file, speech.device) if stream.recognises_speech else None
+    with stream_worker(stream, own, process, models, recogniser=recogniser) as running:
         fingerprints = {name: model.fingerprint for name, model in models.items()}
+        if recogniser is not None:
+            fingerprints["audio"] = recogniser.fingerprint
         log.info("wired", stream=stream.name, models=fingerprints)
         letters = DeadLetterWatch(
             partial(measure_backlog, process.address, dlq_topic(stream.name)), clock, running.metrics

@@ -3,9 +3,10 @@
 from typing import Any
 
 from shared.engine.stream import Stream
+from workers.calls.stages import CALLS
 from workers.tickets.stages import TICKETS
 
-STREAMS: dict[str, Stream[Any, Any]] = {stream.name: stream for stream in (TICKETS,)}
+STREAMS: dict[str, Stream[Any, Any]] = {stream.name: stream for stream in (TICKETS, CALLS)}
 """Every stream by its name."""
 
 DEFAULT: Stream[Any, Any] = TICKETS

@@ -1,6 +1,6 @@
 """The composition root of workers: the only file that puts a worker together from concrete adapters."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.port import TEXT, Model
 from shared.embedding.service import Embedder
-from shared.engine.gather import Gatherer
+from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
@@ -42,6 +42,9 @@ from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
 from shared.routing.decider import Decider, Electorate, Routing
 from shared.settings import Settings
+from shared.speech.port import Recogniser
+from shared.speech.recordings import RecordingReader
+from shared.speech.resources import Speech
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec
 from workers.services.redrive import Redrive
@@ -75,6 +78,7 @@ def stream_worker(
     process: Process,
     models: Mapping[str, Model[Any]],
     observers: Sequence[Observer] = (),
+    recogniser: Recogniser | None = None,
 ) -> Iterator[Running]:
     """Build the worker of a stream; at the end, close its resources in reverse order.
 
@@ -84,6 +88,7 @@ def stream_worker(
         process: What it shares with other streams.
         models: Its models by modality.
         observers: Observers that receive the same events as the worker's metrics.
+        recogniser: Its model of speech; None if it has no recordings.
 
     Raises:
         Fatal: a configured part cannot be used.
@@ -106,6 +111,7 @@ def stream_worker(
             search=own.search,
             model=model.fingerprint,
             decoder=decoder,
+            speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat),
         )
         embedders = held.enter_context(_embedders(stream, models, settings, observer))
         stages = stream.stages(resources)
@@ -114,15 +120,13 @@ def stream_worker(
         lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
         pipeline_parts = PipelineParts(stages, embedders, collection, lane, media)
         pipeline = Pipeline(stream, pipeline_parts, clock, observer)
-        sink = KafkaSink(process.address, settings.broker)
-        held.callback(sink.close)
-        source = _source(stream, own, process, clock)
-        held.callback(source.close)
+        sink = held.enter_context(closing(KafkaSink(process.address, settings.broker)))
+        source = held.enter_context(closing(_source(stream, own, process, clock)))
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
         provenance = Provenance(stream.name, model.fingerprint, routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
-        gatherer = Gatherer(source, own.batch, stream.cost, clock, observer)
+        gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
         parts = Parts(source, gatherer, pipeline, settler, lifecycle)
         yield Running(
             stream, Worker(parts, process.policies, clock, observer), lifecycle, metrics, process.registry, source
@@ -136,6 +140,23 @@ def _watched_collection(process: Process, spec: CollectionSpec, observer: Observ
         collection.watch_alias(observer.alias_elsewhere)
         lifecycle.ask("alias", collection.alias_fault)
     return collection
+
+
+def speech_of(own: StreamSettings, decoder: Decoder, recogniser: Recogniser, beat: Callable[[str], None]) -> Speech:
+    """Return what recognises the recordings of a stream.
+
+    Args:
+        own: The settings of the stream.
+        decoder: Decodes them.
+        recogniser: The loaded model.
+        beat: Records a heartbeat of a thread, because a long recording takes longer than a heartbeat may be old.
+
+    Raises:
+        Fatal: the network for voice activity is not installed.
+    """
+    from shared.speech.activity import load_network
+
+    return Speech(RecordingReader(decoder, load_network()), recogniser, own.speech.batch_pieces, beat)
 
 
 def redrive_of(

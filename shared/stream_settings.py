@@ -16,6 +16,9 @@ WaitSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MOST_WEIGHT = 1_000_000
 """A weight so large that its part alone decides the order."""
 
+SECONDS = "seconds"
+"""The unit of cost of streams of recordings."""
+
 NUMBER = ":number"
 """The ending of an indexed attribute whose values are numbers."""
 
@@ -44,9 +47,19 @@ class BatchSettings(Part):
         ge=1,
         description="Maximum number of tokens, estimated from the bytes; it limits how long a batch takes.",
     )
+    max_sound_s: int = Field(
+        default=600,
+        ge=1,
+        description="Maximum seconds of sound, for streams of recordings; a recording by reference counts as a minute. "
+        "About 600 on a CPU, 10,000 on a GPU: it limits how much is recognised again after a crash.",
+    )
     max_wait_s: float = Field(
         default=0.05, ge=0, description="Maximum time that the first record of a batch waits for others."
     )
+
+    def max_cost(self, unit: str) -> int:
+        """Return the largest cost of a batch, in the unit of a stream."""
+        return self.max_sound_s if unit == SECONDS else self.max_tokens
 
 
 class RetrySettings(Part):
@@ -90,6 +103,22 @@ class EmbeddingSettings(Part):
         ge=1,
         description="Padded tokens per forward pass: about 1,024 on a CPU, 65,536 and more on a GPU; models on numpy "
         "ignore it.",
+    )
+
+
+class SpeechSettings(Part):
+    """The model of speech and the device it runs on; only for streams of recordings."""
+
+    model: str = Field(
+        default="whisper-base", description="Name of the model: a table in models.toml whose modality is `audio`."
+    )
+    models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto uses the first GPU, if any.")
+    batch_pieces: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Pieces of up to 30 seconds that are recognised at once: about 8 on a CPU, 16 to 32 on a GPU.",
     )
 
 
@@ -187,6 +216,7 @@ class StreamSettings(Part):
     batch: BatchSettings = Field(default_factory=BatchSettings)
     retry: RetrySettings = Field(default_factory=RetrySettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    speech: SpeechSettings = Field(default_factory=SpeechSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
 

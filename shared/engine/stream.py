@@ -183,6 +183,7 @@ class Stream(Generic[EventT, ItemT]):
             later snapshot nor a replay removes them, but a deletion does.
         indexes: Payload fields that filters use, each with the kind of its index.
         sparse: Names of the sparse vectors that its stages return.
+        recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
         conditions: The highest number of conditions in a filter of its searches.
@@ -207,6 +208,7 @@ class Stream(Generic[EventT, ItemT]):
     owned_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
+    recognises_speech: bool = False
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     conditions: int = 1
     variants: tuple[str, ...] = ()

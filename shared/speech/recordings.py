@@ -4,7 +4,7 @@ A recording is decoded twice and its samples are never held as a whole: once to 
 pieces that are recognised.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,14 +49,24 @@ class RecordingReader:
     def __init__(self, decoder: Decoder, network: Any) -> None:
         self._decoder, self._network = decoder, network
 
-    def analyse(self, content: bytes, field: str) -> Recording:
+    def analyse(self, content: bytes, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
         """Find the speech in a recording. Threads may call this at once.
+
+        Args:
+            content: The bytes of its file.
+            field: The event's field that holds it, for errors.
+            progress: Called again and again.
 
         Raises:
             Rejected: the recording cannot be decoded.
         """
         analysis = Analysis(self._network)
-        sound = self._decoder.sound(content, field, analysis.add, CHANNELS)
+
+        def take(window: Window) -> None:
+            analysis.add(window)
+            progress()
+
+        sound = self._decoder.sound(content, field, take, CHANNELS)
         return Recording(content, field, sound, analysis.result())
 
     def submit(self, recording: Recording, transcriber: Transcriber, hint: str | None = None) -> list[VoiceTranscript]:

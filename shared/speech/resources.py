@@ -1,5 +1,6 @@
 """What a worker recognises speech with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.speech.port import Recogniser
@@ -14,8 +15,10 @@ class Speech:
         reader: Decodes recordings and cuts them.
         recogniser: The model.
         batch_pieces: How many pieces of speech are recognised at once.
+        beat: Records a heartbeat of a thread of the worker: a long recording takes longer than a heartbeat may be old.
     """
 
     reader: RecordingReader
     recogniser: Recogniser
     batch_pieces: int
+    beat: Callable[[str], None] = lambda thread: None

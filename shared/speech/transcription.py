@@ -48,7 +48,7 @@ class VoiceTranscript:
         covered_s: Seconds of them that text accounts for.
         no_speech_s: Seconds of them that the recogniser found to be no speech.
         segments: What is said, in the order in which it was recognised.
-        failure: The model's error on one of its pieces, so that the transcript is not complete; None if there is none.
+        failure: The model's error on one of its pieces, so that the transcript is not complete; else None.
     """
 
     hint: str | None = None

@@ -16,7 +16,7 @@ from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
-from shared.engine.gather import Gatherer
+from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
@@ -190,7 +190,8 @@ class Assembly:
 
     def worker(self) -> Worker[Any]:
         """Return a worker of these parts."""
-        gatherer = Gatherer(self.source, self.batch, self.stream.cost, self.clock, self.reported)
+        cost = Cost(self.stream.cost, self.stream.cost_unit)
+        gatherer = Gatherer(self.source, self.batch, cost, self.clock, self.reported)
         parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
         return Worker(parts, FailurePolicies(), self.clock, self.reported)
 

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 from schemas.failures import FailureReason
@@ -25,7 +26,7 @@ class FakeReader(RecordingReader):
     def __init__(self) -> None:
         self.analysed = 0
 
-    def analyse(self, content: bytes, field: str) -> Recording:
+    def analyse(self, content: bytes, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
         """Read what the voices say."""
         self.analysed += 1
         try:

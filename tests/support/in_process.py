@@ -21,6 +21,7 @@ from shared.metrics import Registry
 from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings
+from shared.speech.port import Recogniser
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import VectorStore
 from tests.support.waiting import wait_until
@@ -64,10 +65,11 @@ def running_worker(
     observers: Sequence[Observer],
     own: StreamSettings | None = None,
     stream: Stream[Any, Any] = TICKETS,
+    recogniser: Recogniser | None = None,
 ) -> Iterator[Running]:
     """Run a worker on a thread; an error that it raised is raised at the end."""
     failures: list[BaseException] = []
-    with stream_worker(stream, own or StreamSettings(), process, {"text": model}, observers) as running:
+    with stream_worker(stream, own or StreamSettings(), process, {"text": model}, observers, recogniser) as running:
 
         def work() -> None:
             try:

@@ -1,4 +1,4 @@
-"""A stand-in for a recogniser of speech, whose answers a test decides, and sounds that it can tell apart."""
+"""A stand-in for a recogniser of speech, whose answers a test decides, and sounds that it distinguishes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

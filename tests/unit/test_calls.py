@@ -17,10 +17,10 @@ from shared.engine.stream import Resources
 from shared.records import Record, Settled
 from shared.speech.port import Phrase, Piece, Recognised
 from shared.speech.resources import Speech
+from shared.speech.transcripts import RESULT_CHARS, cut_to_size, text_of
 from tests.support.assembly import Assembly
 from tests.support.calls import FakeReader, audio
 from tests.support.speech import FakeRecogniser, mark_of, said
-from workers.calls.recognise import RESULT_CHARS, cut_to_size, text_of
 from workers.calls.stages import CALLS, CallStages
 
 TEXTS = {1: "My parcel has not arrived.", 2: "Let me see.", 3: "Call me at +1 202 555 0143.", 4: ""}

@@ -40,7 +40,7 @@ def test_every_command_has_help(
         (["list"], "no brokers are configured"),
         (["list", "--reason", "nonsense"], "'nonsense' is not one of"),
         (["list", "--since", "soon"], "expected a time such as"),
-        (["list", "--bootstrap", NOWHERE, "--stream", "calls"], "there is no stream calls"),
+        (["list", "--bootstrap", NOWHERE, "--stream", "films"], "there is no stream films"),
         (["show", "tickets", "--bootstrap", NOWHERE], "expected TOPIC/PARTITION@OFFSET"),
         (["replay", "--bootstrap", NOWHERE, "--rate", "fast"], "--rate fast: expected a number above 0"),
         (["replay", "--bootstrap", NOWHERE, "--rate", "0/s"], "expected a number above 0"),

@@ -5,7 +5,7 @@ A green run does not prove how long a real broker takes; the clock is moved by t
 
 import pytest
 
-from shared.engine.gather import IDLE_WAIT_S, Gatherer
+from shared.engine.gather import IDLE_WAIT_S, Cost, Gatherer
 from shared.records import Record
 from shared.stream_settings import BatchSettings
 from tests.support.assembly import RecordingObserver
@@ -56,8 +56,10 @@ def records(count: int, start: int = 0) -> list[Record]:
 
 def gatherer(source: Trickle, reported: RecordingObserver | None = None, **limits: float) -> Gatherer:
     given = {"max_records": 4, "max_tokens": 1_000, "max_wait_s": 1.0} | limits
+    settings = BatchSettings(**given)  # type: ignore[arg-type]  # whole numbers where they belong
+    cost = Cost(lambda record: len(record.value or b""), "tokens")
     observer = reported or RecordingObserver()
-    return Gatherer(source, BatchSettings(**given), lambda r: len(r.value or b""), source.clock, observer)  # type: ignore[arg-type]  # whole numbers where they belong
+    return Gatherer(source, settings, cost, source.clock, observer)  # type: ignore[arg-type]  # a part of a source
 
 
 def offsets(batch: list[Record]) -> list[int]:

@@ -158,9 +158,9 @@ def test_an_unknown_model_is_fatal_and_the_known_ones_are_listed(tmp_path: Path)
         load_card("other", write(tmp_path, toml()))
 
 
-@pytest.mark.parametrize("modality", ["audio", "smell", "", 3, ["text"], ...])
+@pytest.mark.parametrize("modality", ["image", "smell", "", 3, ["text"], ...])
 def test_an_unknown_modality_is_fatal_and_the_known_ones_are_listed(tmp_path: Path, modality: object) -> None:
-    with pytest.raises(Fatal, match=r"\[m\] modality: .* is not one of: text$"):
+    with pytest.raises(Fatal, match=r"\[m\] modality: .* is not one of: audio, text$"):
         load_card("m", write(tmp_path, toml(modality=modality)))
 
 

@@ -62,8 +62,14 @@ def test_a_variable_that_is_read_or_refused_elsewhere_is_ignored(name: str) -> N
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("MILLRACE_DECISION__HEAD", "was renamed; set MILLRACE_TICKETS__DECISION__HEAD instead"),
-        ("MILLRACE_BROKER__GROUP", "was renamed; set MILLRACE_TICKETS__CONSUMER__GROUP instead"),
+        (
+            "MILLRACE_DECISION__HEAD",
+            "was renamed; set MILLRACE_TICKETS__DECISION__HEAD or MILLRACE_CALLS__DECISION__HEAD instead",
+        ),
+        (
+            "MILLRACE_BROKER__GROUP",
+            "was renamed; set MILLRACE_TICKETS__CONSUMER__GROUP or MILLRACE_CALLS__CONSUMER__GROUP instead",
+        ),
         ("MILLRACE_TICKETS__DECISON__HEAD", "did you mean MILLRACE_TICKETS__DECISION__HEAD?"),
     ],
 )

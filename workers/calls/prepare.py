@@ -1,23 +1,35 @@
-"""Prepares a validated call: finds the speech in its recording, and masks the fields that are stored.
+"""Prepares a validated call: masks the fields that are stored, and later sets its transcript and its text.
 
-The transcript needs the device and what is stored, so `recognise.py` completes the item later.
+The transcript needs the device and what is stored, so that `complete` runs after the lookup.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
+
+from pydantic import ValidationError
 
 from schemas.calls import CallDeleted, CallRecorded
+from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.speech import Transcript
-from shared.engine.snapshots import Item
+from shared.engine.snapshots import Item, digest_field
+from shared.errors import Rejected
 from shared.records import Record, Vector
-from shared.speech.recordings import Recording
+from shared.speech.port import Recogniser
+from shared.speech.recordings import Recording, transcript_of
+from shared.speech.resources import Speech
+from shared.speech.transcription import Transcriber, VoiceTranscript
+from shared.speech.transcripts import masked, text_of
 from shared.text.customers import CustomerIds
 from shared.text.language import known_language
 from shared.text.preparation import Preparer
 
 TEXT, AUDIO = "text", "audio"
 """The input of a call, its transcript; and the field of its recording."""
+
+STAGE = "recognise"
 
 BYTES_PER_SECOND = 2_000
 """A rough figure for compressed speech; it is used only to limit a poll batch before anything is decoded."""
@@ -96,3 +108,54 @@ def speakers_of(event: CallRecorded) -> tuple[str, str]:
 def estimated_seconds(record: Record) -> int:
     """Estimate a record's seconds of sound from its size; a recording by reference counts as a minute."""
     return max(60, len(record.value or b"") * 3 // 4 // BYTES_PER_SECOND)
+
+
+def complete(items: Sequence[CallItem], speech: Speech, preparer: Preparer) -> None:
+    """Set the transcript and the text of every call; a call on which the model fails is rejected.
+
+    Calls whose recording is unchanged keep the stored transcript. Pieces of the others share batches.
+
+    Raises:
+        DeviceLost: the device is dead.
+    """
+    unknown = [item for item in items if isinstance(item.event, CallRecorded) and not _restore(item)]
+    transcriber = Transcriber(speech.recogniser, speech.batch_pieces, lambda _: speech.beat("process"))
+    said: list[tuple[CallItem, list[VoiceTranscript]]] = []
+    for item in unknown:
+        if item.recording is not None and isinstance(item.event, CallRecorded):
+            try:
+                said.append((item, speech.reader.submit(item.recording, transcriber, hint_of(item.event))))
+            except Rejected as rejected:
+                item.rejected = rejected
+    transcriber.finish()
+    for item, voices in said:
+        _finish(item, voices, speech.recogniser, preparer)
+
+
+def _restore(item: CallItem) -> bool:
+    """Take the stored transcript, if it is of the same recording or of this very version; return whether it is."""
+    stored = item.stored
+    if stored is None:
+        return False
+    is_same_recording = stored.payload.get(digest_field(TEXT)) == item.digests.get(TEXT, ...)
+    if not is_same_recording and stored.version != item.version and item.recording is not None:
+        return False
+    found: Any = stored.payload.get("transcript")
+    try:
+        item.transcript = Transcript.model_validate(found, strict=False)
+    except ValidationError:  # another program has overwritten it
+        return False
+    item.inputs = {TEXT: text_of(item.transcript)}
+    return True
+
+
+def _finish(item: CallItem, voices: Sequence[VoiceTranscript], recogniser: Recogniser, preparer: Preparer) -> None:
+    failure = next((voice.failure for voice in voices if voice.failure is not None), None)
+    if failure is not None:
+        item.rejected = Rejected(FailureReason.MODEL_FAILED, AUDIO, type(failure).__name__, STAGE)
+        return
+    if item.recording is None or not isinstance(item.event, CallRecorded):
+        raise ValueError("a call without a recording was recognised")
+    transcript = transcript_of(item.recording, voices, recogniser, speakers_of(item.event))
+    item.transcript = masked(transcript, preparer)
+    item.inputs = {TEXT: text_of(item.transcript)}

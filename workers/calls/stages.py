@@ -11,13 +11,14 @@ from schemas.speech import Transcript
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Resources, Stages, Stream
+from shared.errors import Fatal
 from shared.routing.decider import Decider
 from shared.speech.resources import Speech
+from shared.speech.transcripts import cut_to_size
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from workers.calls.decide import decide
-from workers.calls.prepare import TEXT, CallItem, estimated_seconds, media_of, prepare
-from workers.calls.recognise import complete, cut_to_size
+from workers.calls.prepare import TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
 
@@ -36,7 +37,7 @@ class CallStages(Stages[CallItem]):
     def of(cls, resources: Resources) -> "CallStages":
         """Create the stages of a worker."""
         if resources.speech is None:
-            raise ValueError("the calls stream needs a model of speech")
+            raise Fatal("the calls stream needs a model of speech")
         return cls(
             preparer=Preparer(resources.preparation),
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
@@ -47,7 +48,7 @@ class CallStages(Stages[CallItem]):
 
     def read_media(self, item: CallItem, name: str, content: bytes) -> None:
         """Find the speech in the recording."""
-        item.recording = self.speech.reader.analyse(content, name)
+        item.recording = self.speech.reader.analyse(content, name, lambda: self.speech.beat("prepare"))
 
     @override
     def prepare(self, items: Sequence[CallItem]) -> None:
@@ -130,6 +131,7 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     cost_unit="seconds",
     stages=CallStages.of,
     indexes={"tenant_id": "keyword", "flags": "keyword"},
+    recognises_speech=True,
     media=media_of,
     conditions=2,  # of a vote: tenant, labelled
 )
