@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from millrace.customer_key import customer_key
@@ -46,7 +47,7 @@ from shared.speech.port import Recogniser
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
 from shared.stream_settings import StreamSettings
-from shared.vectorstore.port import Aliased, Collection, CollectionSpec
+from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
 from workers.services.redrive import Redrive
 
 
@@ -111,6 +112,7 @@ def stream_worker(
             search=own.search,
             model=model.fingerprint,
             decoder=decoder,
+            others=partial(_collection_of, process.store, model.fingerprint),
             speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat),
         )
         embedders = held.enter_context(_embedders(stream, models, settings, observer))
@@ -140,6 +142,14 @@ def _watched_collection(process: Process, spec: CollectionSpec, observer: Observ
         collection.watch_alias(observer.alias_elsewhere)
         lifecycle.ask("alias", collection.alias_fault)
     return collection
+
+
+def _collection_of(store: VectorStore, fingerprint: str, stream: str) -> Collection | None:
+    """Return the collection of another stream; None if it does not exist, or has vectors of another model."""
+    target = store.alias_target(stream)
+    if target is not None and fingerprint not in target:
+        return None
+    return store.open_alias(stream)
 
 
 def speech_of(own: StreamSettings, decoder: Decoder, recogniser: Recogniser, beat: Callable[[str], None]) -> Speech:

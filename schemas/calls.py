@@ -13,6 +13,7 @@ from schemas.base import Deletion, Event, EventVersion, Frozen, Origin, SourceId
 from schemas.decisions import Decision, Label, Priority
 from schemas.media import Media
 from schemas.points import StoredItem, Tombstone
+from schemas.search import SIMILAR_LIMIT, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Seconds, Transcript
 
 Side = Literal["left", "right"]
@@ -116,6 +117,17 @@ class CallRouted(Frozen):
         "message; the stored call has all of it."
     )
     decision: Decision
+    similar: tuple[SimilarTicket, ...] = Field(
+        default=(), max_length=SIMILAR_LIMIT, description="Similar solved tickets of the same tenant, best first."
+    )
+    similar_left_out: SimilarLeftOut | None = Field(
+        default=None,
+        description="Why `similar` is empty: how many solved tickets were left out, by reason; null if `similar` is not "
+        "empty, or if the reasons were not counted.",
+    )
+    suggested_reply: SuggestedReply | None = Field(
+        default=None, description="A reply quoted from the resolutions of similar tickets; null if no sentence is similar enough."
+    )
     text_windows: int = Field(ge=1, description="Number of windows that the transcript was cut into.")
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     source: Origin

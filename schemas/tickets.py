@@ -20,7 +20,7 @@ from schemas.base import (
     UtcDatetime,
 )
 from schemas.decisions import Decision, Label, Priority
-from schemas.points import StoredItem, Tombstone
+from schemas.points import PointSchema, StoredItem, Tombstone
 from schemas.search import SIMILAR_LIMIT, SimilarLeftOut, SimilarTicket, SuggestedReply
 
 SUBJECT_LIMIT_CHARS = 1_000
@@ -133,6 +133,10 @@ class TicketTombstone(Tombstone):
     """Payload of a deleted ticket: ids and version, without text and without a vector. No older event can undo it."""
 
     ticket_id: SourceId
+
+
+TICKET_POINTS = PointSchema("tickets", "ticket_id", TicketPayload, TicketTombstone)
+"""What the points of tickets hold, for other streams that search them."""
 
 
 class TicketRouted(Frozen):

@@ -75,6 +75,8 @@ class Resources:
         model: Fingerprint of its model, as results state it.
         decoder: Decodes the media of its events.
         speech: Recognises their recordings; None if the stream has none.
+        others: Returns the collection of another stream, by its name; None if it does not exist yet, or if its vectors
+            are of another model.
     """
 
     collection: Collection
@@ -85,6 +87,7 @@ class Resources:
     model: str
     decoder: Decoder
     speech: Speech | None = None
+    others: Callable[[str], Collection | None] = lambda stream: None
 
 
 @runtime_checkable

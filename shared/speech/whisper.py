@@ -40,8 +40,8 @@ class WhisperRecogniser:
 
     def __init__(self, card: SpeechCard, device: str, threads: int = 0) -> None:
         folder = (card.check_files() / card.weights).parent
-        self._card, self._model = card, _loaded(card, folder, device, threads)
-        self._whisper: Any = self._model.model
+        self._card, self.model = card, _loaded(card, folder, device, threads)
+        self._whisper: Any = self.model.model
         if self._whisper.is_multilingual != (card.languages == "multilingual"):
             raise Fatal(f"model {card.key}: its card states {card.languages}, but the files are of another kind")
         self.languages = frozenset(_LANGUAGE_CODES if self._whisper.is_multilingual else (ENGLISH,))
@@ -101,7 +101,7 @@ class WhisperRecogniser:
 
     def _features(self, piece: Piece) -> Any:
         """Return the log mel spectrogram of a piece, float32, shape (mels, 3000)."""
-        return np.ascontiguousarray(pad_or_trim(self._model.feature_extractor(piece.samples)[..., :-1]))
+        return np.ascontiguousarray(pad_or_trim(self.model.feature_extractor(piece.samples)[..., :-1]))
 
     def _languages(self, pieces: Sequence[Piece], encoded: Any) -> list[tuple[str, float]]:
         """Return the language of each piece with its probability; a given one has probability 1."""
@@ -124,19 +124,19 @@ class WhisperRecogniser:
             encoded,
             [self._tokenizer(language).sot_sequence for language in languages],
             beam_size=self._card.beams,
-            max_length=self._model.max_length,
+            max_length=self.model.max_length,
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
             suppress_tokens=self._suppressed,
-            max_initial_timestamp_index=round(1.0 / self._model.time_precision),
+            max_initial_timestamp_index=round(1.0 / self.model.time_precision),
             repetition_penalty=REPETITION_PENALTY if avoids_repetition else 1,
             no_repeat_ngram_size=NO_REPEAT_TOKENS if avoids_repetition else 0,
         )
 
     def _read(self, result: Any, language: str, share: float, piece: Piece) -> Recognised:
         tokenizer, tokens = self._tokenizer(language), result.sequences_ids[0]
-        meaning = Meaning(tokenizer.timestamp_begin, self._model.time_precision, tokenizer.decode)
+        meaning = Meaning(tokenizer.timestamp_begin, self.model.time_precision, tokenizer.decode)
         phrases = phrases_of(tokens, meaning, len(piece.samples) / RATE_HZ)
         log_probability = result.scores[0] * len(tokens) / (len(tokens) + 1)
         return Recognised(phrases, language, share, result.no_speech_prob, log_probability)
@@ -145,7 +145,7 @@ class WhisperRecogniser:
         if language not in self._tokenizers:
             is_multilingual = self._whisper.is_multilingual
             self._tokenizers[language] = Tokenizer(
-                self._model.hf_tokenizer, is_multilingual, "transcribe" if is_multilingual else None, language
+                self.model.hf_tokenizer, is_multilingual, "transcribe" if is_multilingual else None, language
             )
         return self._tokenizers[language]
 

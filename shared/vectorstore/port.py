@@ -230,6 +230,10 @@ class VectorStore(Protocol):
         """Open the collection that an alias points to; return None if the alias does not exist."""
         ...
 
+    def alias_target(self, alias: str) -> str | None:
+        """Return the name of the collection that an alias points to; None if it does not exist or cannot be seen."""
+        ...
+
     def close(self) -> None:
         """Flush, and release all resources."""
         ...

@@ -74,6 +74,10 @@ class Gated:
         """Open the collection that an alias points to."""
         return self.inner.open_alias(alias)
 
+    def alias_target(self, alias: str) -> str | None:
+        """Return the name of that collection."""
+        return self.inner.alias_target(alias)
+
     def close(self) -> None:
         """Close the store."""
         self.inner.close()

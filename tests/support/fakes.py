@@ -284,6 +284,10 @@ class FakeStore:
         """Return the collection."""
         return self.collection
 
+    def alias_target(self, alias: str) -> str | None:
+        """Return nothing, as if it could not be seen."""
+        return None
+
     def close(self) -> None:
         """Do nothing."""
 

@@ -6,6 +6,7 @@ Recordings and recogniser are stand-ins: `tests/golden/test_speech.py` has real 
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,15 +14,21 @@ import pytest
 from schemas.calls import CallPayload, CallRouted
 from schemas.outcomes import Outcome
 from schemas.speech import Transcript, TranscriptSegment
+from schemas.tickets import TICKET_POINTS
 from shared.engine.stream import Resources
 from shared.records import Record, Settled
+from shared.search.elsewhere import ASK_AGAIN_S, SearchElsewhere
+from shared.search.similar import Found, Question
 from shared.speech.port import Phrase, Piece, Recognised
 from shared.speech.resources import Speech
 from shared.speech.transcripts import RESULT_CHARS, cut_to_size, text_of
+from shared.stream_settings import SearchSettings
 from tests.support.assembly import Assembly
 from tests.support.calls import FakeReader, audio
+from tests.support.fakes import FakeCollection, ManualClock
 from tests.support.speech import FakeRecogniser, mark_of, said
-from workers.calls.stages import CALLS, CallStages
+from tests.support.tickets import event, record
+from workers.calls.stages import CALLS, TICKET_VECTORS, CallStages
 
 TEXTS = {1: "My parcel has not arrived.", 2: "Let me see.", 3: "Call me at +1 202 555 0143.", 4: ""}
 
@@ -224,3 +231,26 @@ def test_a_phrase_that_is_no_speech_is_not_published() -> None:
     calls.settle(calls.record())
     [result] = calls.results()
     assert (result.transcript.text, result.transcript.no_speech) == ("", True)
+
+
+def test_similar_solved_tickets_are_found_as_soon_as_tickets_exist() -> None:
+    clock = ManualClock()
+    tickets = Assembly()
+    solved = {"reason": "solved", "satisfaction": 5, "resolution": "The carrier delivered it the next day."}
+    tickets.settle(record(event(ticket_id="T-1", body=TEXTS[1], **solved)))
+    opened: list[str] = []
+
+    def others() -> FakeCollection | None:
+        opened.append("asked")
+        return tickets.collection if len(opened) > 1 else None
+
+    search = SearchElsewhere(others, TICKET_VECTORS, SearchSettings(), TICKET_POINTS.is_ours, clock)
+    vector = tickets.model.embed([TEXTS[1]]).vectors[0]
+    question = Question("acme", TEXTS[1], vector, datetime(2026, 5, 2, tzinfo=UTC))
+    assert search.find([question]) == [Found()], "there are no tickets yet"
+    assert search.find([question]) == [Found()]
+    assert len(opened) == 1, "it is not asked for again at once"
+    clock.seconds += ASK_AGAIN_S
+    [found] = search.find([question])
+    assert [each.ticket_id for each in found.similar] == ["T-1"]
+    assert search.find([]) == []

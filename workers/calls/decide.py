@@ -1,10 +1,12 @@
-"""Determines the result of a call: the decision on its transcript, or why none can be made."""
+"""Determines the result of a call: the decision on its transcript, or why none can be made, and similar tickets."""
 
 from collections.abc import Sequence
 
 from schemas.calls import CallRecorded
 from schemas.speech import Transcript
 from shared.routing.decider import Decider, Undecided
+from shared.search.elsewhere import SearchElsewhere
+from shared.search.similar import Question
 from workers.calls.prepare import CallItem
 
 COVERAGE_LEAST = 0.5
@@ -23,6 +25,30 @@ def decide(items: Sequence[CallItem], decider: Decider) -> None:
     open_ = [item for item in items if item.decision is None]
     for item, decision in zip(open_, decider.decide([undecided(item) for item in open_]), strict=True):
         item.decision = decision
+
+
+def find_similar(items: Sequence[CallItem], search: SearchElsewhere) -> None:
+    """Set the similar solved tickets and the suggested reply of every call in which somebody speaks.
+
+    Raises:
+        Unavailable: the store cannot be read.
+    """
+    spoken = [item for item in items if item.text]
+    for item, found in zip(spoken, search.find([_question(item) for item in spoken]), strict=True):
+        item.similar, item.suggested_reply = found.similar, found.reply
+        item.similar_left_out = None if found.solved is None else found.solved.left_out
+
+
+def _question(item: CallItem) -> Question:
+    customer_id = item.event.customer_id if isinstance(item.event, CallRecorded) else None
+    return Question(
+        item.event.tenant_id,
+        item.text,
+        item.text_vector,
+        item.event.occurred_at,
+        language=item.language,
+        customer_id=customer_id,
+    )
 
 
 def undecided(item: CallItem) -> Undecided:

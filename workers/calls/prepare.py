@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from schemas.calls import CallDeleted, CallRecorded
 from schemas.failures import FailureReason
 from schemas.media import Media
+from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Transcript
 from shared.engine.snapshots import Item, digest_field
 from shared.errors import Rejected
@@ -46,6 +47,9 @@ class CallItem(Item[CallRecorded | CallDeleted]):
 
     recording: Recording | None = None
     transcript: Transcript | None = None
+    similar: tuple[SimilarTicket, ...] = ()
+    similar_left_out: SimilarLeftOut | None = None
+    suggested_reply: SuggestedReply | None = None
 
     @property
     def text(self) -> str:

@@ -8,19 +8,24 @@ from typing_extensions import override
 from schemas.base import Frozen, Origin
 from schemas.calls import CALL_EVENT, CallContent, CallDeleted, CallPayload, CallRecorded, CallRouted, CallTombstone
 from schemas.speech import Transcript
+from schemas.tickets import TICKET_POINTS
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Resources, Stages, Stream
 from shared.errors import Fatal
 from shared.routing.decider import Decider
+from shared.search.elsewhere import SearchElsewhere
+from shared.search.similar import Compared
 from shared.speech.resources import Speech
 from shared.speech.transcripts import cut_to_size
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
-from workers.calls.decide import decide
+from workers.calls.decide import decide, find_similar
 from workers.calls.prepare import TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
+TICKET_VECTORS = Compared("text", "resolution")
+"""The vectors of tickets with which the transcript of a call is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class CallStages(Stages[CallItem]):
     customers: CustomerIds
     decider: Decider
     speech: Speech
+    tickets: SearchElsewhere
     model: str
 
     @classmethod
@@ -43,6 +49,9 @@ class CallStages(Stages[CallItem]):
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
             decider=resources.decider,
             speech=resources.speech,
+            tickets=SearchElsewhere(
+                lambda: resources.others(TICKET_POINTS.stream), TICKET_VECTORS, resources.search, TICKET_POINTS.is_ours
+            ),
             model=resources.model,
         )
 
@@ -62,8 +71,9 @@ class CallStages(Stages[CallItem]):
 
     @override
     def decide(self, items: Sequence[CallItem]) -> None:
-        """Decide by the transcript."""
+        """Decide by the transcript, and search for similar tickets."""
         decide(items, self.decider)
+        find_similar(items, self.tickets)
 
     @override
     def content(self, item: CallItem) -> Content:
@@ -95,6 +105,9 @@ class CallStages(Stages[CallItem]):
             transcript=shown,
             left_out_s=left_out_s,
             decision=item.decision,
+            similar=item.similar,
+            similar_left_out=item.similar_left_out,
+            suggested_reply=item.suggested_reply,
             text_windows=item.embedded[TEXT].windows,
             model=self.model,
             source=origin,

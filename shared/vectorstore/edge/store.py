@@ -196,6 +196,10 @@ class EdgeStore(VectorStore):
         return self._open[spec.name]
 
     @override
+    def alias_target(self, alias: str) -> str | None:
+        return self._aliases().get(alias)
+
+    @override
     def open_alias(self, alias: str) -> EdgeCollection | None:
         name = self._aliases().get(alias)
         if name is not None and name not in self._open:

@@ -230,6 +230,10 @@ class QdrantStore(VectorStore):
         return QdrantCollection(self._link, spec.name, spec.vectors, spec.sparse, Limits.of(info), opened)
 
     @override
+    def alias_target(self, alias: str) -> str | None:
+        return alias_target(self._link.client, alias, self._link.where)
+
+    @override
     def open_alias(self, alias: str) -> QdrantCollection | None:
         client, where = self._link.client, self._link.where
         name = alias_target(client, alias, where)
