@@ -24,7 +24,7 @@ from shared.embedding.registry import load_speech_card
 from shared.errors import DeviceLost, Fatal
 from shared.speech import openai_whisper
 from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples
-from shared.speech.tokens import Meaning
+from shared.speech.tokens import Meaning, phrases_of
 from tests.support.small_whisper import ENGLISH, WIDTH, row, save, small_dims, small_whisper, sound
 
 # The library leaves the file of its vocabulary to the garbage collector.
@@ -51,7 +51,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spoken(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """Return a list that grows by the tokens of each piece, in the order in which they are read."""
     seen: list[list[int]] = []
-    phrases_of = openai_whisper.phrases_of
 
     def record(tokens: Sequence[int], meaning: Meaning, duration_s: float) -> Any:
         seen.append(list(tokens))
