@@ -55,7 +55,8 @@ lock: $(INSTALLED) ## Resolve the dependencies again into requirements.lock
 	$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
 
 # uv verifies the hash of each package that the constraints file names; tests/repo/test_lock.py finds packages that it
-# does not name. Two are not verified: uv itself, which pip fetches by version, and the build backend.
+# does not name. Two are not verified: uv itself, which pip fetches by version, and the build backend, which also builds
+# openai-whisper from its verified sources.
 $(INSTALLED): pyproject.toml requirements.lock
 	@found=$$($(PYTHON) --version 2>&1) || found=; \
 	minor=$$(echo "$$found" | sed -n 's/^Python 3\.\([0-9]*\).*/\1/p'); \
@@ -64,7 +65,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 			"Choose another Python, such as: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,multilingual,train,excel,objects,media,heic,speech,weights,dev]'
+	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,multilingual,train,excel,objects,media,heic,speech,openai,weights,dev]'
 	@touch $@
 
 $(KAFKA_FETCHED): tests/support/kafka/pom.xml

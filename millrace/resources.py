@@ -16,7 +16,7 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.port import TEXT, Model, TextModel
-from shared.embedding.registry import TextCard, load_speech_card, load_text_card
+from shared.embedding.registry import SpeechCard, TextCard, load_speech_card, load_text_card
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
@@ -121,9 +121,19 @@ def load_recogniser(key: str, models_file: Path | None, device: str) -> Recognis
     """
     card = load_speech_card(key, models_file)
     try:
-        from shared.speech.whisper import WhisperRecogniser
+        return _recogniser(card, device)
     except ImportError as error:
         raise Fatal(f"model {card.key} needs {error.name}: install millrace[{card.extra}]") from error
+
+
+def _recogniser(card: SpeechCard, device: str) -> Recogniser:
+    """Load the model that the card's backend runs; only the libraries of that backend are imported."""
+    if card.backend == "openai":
+        from shared.speech.openai_whisper import OpenAiRecogniser
+
+        return OpenAiRecogniser(card, device)
+    from shared.speech.whisper import WhisperRecogniser
+
     return WhisperRecogniser(card, device)
 
 

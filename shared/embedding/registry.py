@@ -208,12 +208,14 @@ class SpeechCard(ModelCard):
         name = WHISPER_WEIGHTS[self.backend]
         if sum(PurePosixPath(each).name == name for each in self.files) != 1:
             raise ValueError(f"files must list one {name}")
+        if self.backend == "openai" and self.dtype == "int8":
+            raise ValueError("the backend openai does not compute in int8: choose another dtype")
         return self
 
     @property
     @override
     def extra(self) -> str:
-        return "speech,weights"
+        return "speech,openai" if self.backend == "openai" else "speech,weights"
 
     @property
     def weights(self) -> str:

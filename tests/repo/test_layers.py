@@ -21,6 +21,7 @@ PLANTED = {
     "shared.cache.planted -> qdrant_edge": ("shared/cache/planted.py", "def f():\n    import qdrant_edge"),
     "shared.planted -> redis": ("shared/planted.py", "import redis"),
     "shared.search.planted -> py3langid": ("shared/search/planted.py", "import py3langid"),
+    "shared.speech.planted -> whisper": ("shared/speech/planted.py", "import whisper.decoding"),
     "shared.engine.planted -> prometheus_client": ("shared/engine/planted.py", "import prometheus_client"),
     "schemas.planted -> shared.clock": ("schemas/planted.py", "from shared.clock import Clock"),
     "shared.text.planted -> workers.tickets.stages": ("shared/text/planted.py", "import workers.tickets.stages"),
