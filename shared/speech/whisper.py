@@ -1,6 +1,6 @@
 """Whisper by CTranslate2, with the features and tokens of faster-whisper: recognises pieces of several calls at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class WhisperRecogniser:
         self._whisper: Any = self.model.model
         if self._whisper.is_multilingual != (card.languages == "multilingual"):
             raise Fatal(f"model {card.key}: its card states {card.languages}, but the files are of another kind")
-        self.languages = frozenset(_LANGUAGE_CODES if self._whisper.is_multilingual else (ENGLISH,))
+        self.languages = frozenset(self._known_languages())
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = get_suppressed_tokens(self._tokenizer(ENGLISH), [-1])
 
@@ -52,6 +52,12 @@ class WhisperRecogniser:
     def fingerprint(self) -> str:
         """8 hex digits over everything that changes a transcript."""
         return self._card.fingerprint
+
+    def _known_languages(self) -> Iterator[str]:
+        """Yield the languages of which the model has a token; an older model lacks some of the library's."""
+        for language in _LANGUAGE_CODES if self._whisper.is_multilingual else (ENGLISH,):
+            if not self._whisper.is_multilingual or self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None:
+                yield language
 
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         """Recognise pieces in one batch. Each is encoded alone in its window, so that the others do not change it.
