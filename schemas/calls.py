@@ -126,7 +126,8 @@ class CallRouted(Frozen):
         "empty, or if the reasons were not counted.",
     )
     suggested_reply: SuggestedReply | None = Field(
-        default=None, description="A reply quoted from the resolutions of similar tickets; null if no sentence is similar enough."
+        default=None,
+        description="A reply quoted from the resolutions of similar tickets; null if no sentence is similar enough.",
     )
     text_windows: int = Field(ge=1, description="Number of windows that the transcript was cut into.")
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")

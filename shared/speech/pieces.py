@@ -15,14 +15,35 @@ CUT_WITHIN = 8 * RATE_HZ
 
 QUIET = RATE_HZ // 5
 EDGE = 3 * RATE_HZ // 10
+"""What is shorter is a moment, in which no word fits."""
+
+LONG_PAUSE = RATE_HZ
+"""A longer pause between two spans of a piece is shortened to this, not removed: words on both sides of it are not
+taken for one phrase, and turns of a dialogue stay apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a piece: `count` samples from `start` of the recording on."""
+    """A part of a piece: `count` samples from `start` of the recording on, or a pause in place of a longer one."""
 
     start: int
     count: int
+    is_pause: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where some words were in the recording.
+
+    Attributes:
+        start_s: Where they begin, in seconds.
+        end_s: Where they end.
+        speech: Samples of speech in between.
+    """
+
+    start_s: float
+    end_s: float
+    speech: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +63,33 @@ class CutPiece:
         """Its length in seconds."""
         return len(self.samples) / RATE_HZ
 
-    def recorded_s(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """Return where something of the piece begins and ends in the recording, in seconds.
+    @property
+    def speech_s(self) -> float:
+        """Its length without pauses, in seconds."""
+        return sum(part.count for part in self.parts if not part.is_pause) / RATE_HZ
 
-        What reaches only a moment into a further part is placed without that part: a recogniser's times are inexact.
+    def places(self, start_s: float, end_s: float) -> list[Place]:
+        """Return where the words between two times of the piece were in the recording: a place for each side of a pause.
+
+        A place that they reach only for a moment is left out: a recogniser's times are inexact. There is at least one.
         """
         start, end = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
-        found, at = [], 0
+        runs: list[list[tuple[int, int]]] = [[]]
+        at = 0
         for part in self.parts:
             first, last = max(start, at), min(end, at + part.count)
-            if first <= last:
-                found.append((part.start + first - at, part.start + last - at))
+            if part.is_pause:
+                runs.append([])
+            elif first <= last:
+                runs[-1].append((part.start + first - at, part.start + last - at))
             at += part.count
-        while len(found) > 1 and found[0][1] - found[0][0] < EDGE:
-            found.pop(0)
-        while len(found) > 1 and found[-1][1] - found[-1][0] < EDGE:
-            found.pop()
-        if not found:
-            last_part = self.parts[-1]
-            found = [(last_part.start + last_part.count,) * 2]
-        return found[0][0] / RATE_HZ, found[-1][1] / RATE_HZ
+        found = [_place(run) for run in runs if run]
+        long = [place for place in found if place.speech >= EDGE]
+        return long or found[:1] or [Place(self._end_s, self._end_s, 0)]
+
+    def speech_between(self, start_s: float, end_s: float) -> float:
+        """Return the seconds of speech between two times of the piece."""
+        return self.between(start_s, end_s).speech_s
 
     def between(self, start_s: float, end_s: float) -> "CutPiece":
         """Return the piece between two of its times."""
@@ -70,9 +98,19 @@ class CutPiece:
         for part in self.parts:
             first, last = max(start, at), min(end, at + part.count)
             if first < last:
-                kept.append(Part(part.start + first - at, last - first))
+                kept.append(Part(part.start + first - at, last - first, part.is_pause))
             at += part.count
         return CutPiece(self.samples[start:end], tuple(kept))
+
+    @property
+    def _end_s(self) -> float:
+        return (self.parts[-1].start + self.parts[-1].count) / RATE_HZ
+
+
+def _place(run: Sequence[tuple[int, int]]) -> Place:
+    """Return the place of neighbouring parts, of which those at the ends count only if they are no mere moment."""
+    long = [part for part in run if part[1] - part[0] >= EDGE] or run
+    return Place(long[0][0] / RATE_HZ, long[-1][1] / RATE_HZ, sum(last - first for first, last in run))
 
 
 class Cutter:
@@ -99,8 +137,8 @@ class Cutter:
         while self._spans and self._spans[0].start < end:
             span = self._spans[0]
             first, last = max(span.start, self._at), min(span.end, end)
-            if first == span.start and self._held + span.end - span.start > PIECE:
-                self._finish_piece()
+            if first == span.start:
+                self._begin(span)
             self._take(window[first - self._at : last - self._at], first)
             if span.end > end:
                 break
@@ -111,10 +149,23 @@ class Cutter:
         """Emit the last piece; there is no further window."""
         self._finish_piece()
 
+    def _begin(self, span: Span) -> None:
+        """Begin a new piece if a span does not fit; else shorten the pause before it."""
+        pause = LONG_PAUSE if self._parts and span.start - self._parts_end > LONG_PAUSE else 0
+        if self._held + pause + span.end - span.start > PIECE:
+            self._finish_piece()
+        elif pause:
+            self._parts.append(Part(span.start - pause, pause, is_pause=True))
+            self._samples.append(np.zeros(pause, np.float32))
+
+    @property
+    def _parts_end(self) -> int:
+        return self._parts[-1].start + self._parts[-1].count
+
     def _take(self, samples: Samples, start: int) -> None:
         while len(samples):
             some = samples[: PIECE - self._held]
-            if self._parts and self._parts[-1].start + self._parts[-1].count == start:
+            if self._parts and not self._parts[-1].is_pause and self._parts_end == start:
                 self._parts[-1] = Part(self._parts[-1].start, self._parts[-1].count + len(some))
             else:
                 self._parts.append(Part(start, len(some)))

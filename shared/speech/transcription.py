@@ -7,6 +7,7 @@ from shared.errors import Fatal
 from shared.speech.loops import is_looping
 from shared.speech.pieces import CutPiece
 from shared.speech.port import Piece, Recognised, Recogniser
+from shared.speech.splitting import split
 
 GAP_S = 2.0
 """Speech of this length without text is recognised once more, alone."""
@@ -94,7 +95,7 @@ class Transcriber:
 
     def add(self, voice: VoiceTranscript, piece: CutPiece) -> None:
         """Add the next piece of a voice; it is recognised now or later."""
-        voice.speech_s += piece.duration_s
+        voice.speech_s += piece.speech_s
         self._waiting.append(_Job(voice, piece))
         while len(self._ready()) >= self._batch_pieces:
             self._run()
@@ -144,9 +145,9 @@ class Transcriber:
             self._waiting.insert(0, job)  # it was recognised in another language
             return
         if not job.is_second and not job.avoids_repetition:
-            self._progress(job.piece.duration_s)
+            self._progress(job.piece.speech_s)
         if found.no_speech > NO_SPEECH_AT and found.log_probability < UNLIKELY_AT:
-            voice.no_speech_s += job.piece.duration_s
+            voice.no_speech_s += job.piece.speech_s
             return
         text = " ".join(phrase.text for phrase in found.phrases)
         is_looping_now = is_looping(text)
@@ -154,10 +155,13 @@ class Transcriber:
             self._waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
             return
         for phrase in found.phrases:
-            start_s, end_s = job.piece.recorded_s(phrase.start_s, phrase.end_s)
-            voice.segments.append(Segment(start_s, end_s, phrase.text, is_looping_now))
+            places = job.piece.places(phrase.start_s, phrase.end_s)
+            for place, words in zip(places, split(phrase.text, [each.speech for each in places]), strict=True):
+                if words:
+                    voice.segments.append(Segment(place.start_s, place.end_s, words, is_looping_now))
         gaps = _gaps(found, job.piece.duration_s)
-        voice.covered_s += job.piece.duration_s - sum(end_s - start_s for start_s, end_s in gaps)
+        missing_s = sum(job.piece.speech_between(start_s, end_s) for start_s, end_s in gaps)
+        voice.covered_s += job.piece.speech_s - missing_s
         if not job.is_second:
             self._try_again(job, gaps)
 
@@ -172,7 +176,8 @@ class Transcriber:
     def _try_again(self, job: _Job, gaps: Sequence[tuple[float, float]]) -> None:
         """Recognise the long gaps of a piece alone, unless the gap is the whole piece."""
         for start_s, end_s in gaps:
-            if GAP_S < end_s - start_s < job.piece.duration_s:
+            is_all = end_s - start_s >= job.piece.duration_s
+            if job.piece.speech_between(start_s, end_s) > GAP_S and not is_all:
                 self._waiting.insert(0, _Job(job.voice, job.piece.between(start_s, end_s), is_second=True))
 
 

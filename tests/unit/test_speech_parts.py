@@ -13,6 +13,7 @@ from shared.speech.levels import TARGET, Likeness, levelled
 from shared.speech.loops import is_looping
 from shared.speech.pieces import PIECE, CutPiece, Cutter, Part
 from shared.speech.port import RATE_HZ, Phrase, Samples
+from shared.speech.splitting import split
 from shared.speech.subtitles import as_srt, as_text, as_vtt
 from shared.speech.tokens import Meaning, phrases_of
 
@@ -32,11 +33,42 @@ def cut(spans: list[tuple[float, float]], sound: Samples, window: int) -> list[C
     return pieces
 
 
+def places(piece: CutPiece, start_s: float, end_s: float) -> list[tuple[float, float]]:
+    return [(place.start_s, place.end_s) for place in piece.places(start_s, end_s)]
+
+
+def test_a_long_pause_is_kept_in_part_and_parts_the_words_on_both_sides() -> None:
+    [piece] = cut([(1.0, 3.0), (3.5, 5.0), (60.0, 64.0)], ramp(70), RATE_HZ)
+    assert piece.duration_s == 2 + 1.5 + 1 + 4
+    assert piece.speech_s == 7.5
+    assert places(piece, 0.0, 3.0) == [(1.0, 4.5)], "a short pause is removed"
+    assert places(piece, 2.5, 6.5) == [(4.0, 5.0), (60.0, 62.0)]
+    assert places(piece, 3.4, 6.5) == [(60.0, 62.0)]
+    assert piece.speech_between(3.0, 5.0) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "parts"),
+    [
+        ("one two", [5], ["one two"]),
+        ("Yes, please. Which one do you mean?", [1, 2], ["Yes, please.", "Which one do you mean?"]),
+        ("aa bb cc dd", [1, 1], ["aa bb", "cc dd"]),
+        ("aa bb cc dd ee ff", [1, 1, 1], ["aa bb", "cc dd", "ee ff"]),
+        ("word", [1, 9], ["", "word"]),
+        ("", [1, 1], ["", ""]),
+    ],
+)
+def test_words_are_split_by_the_speech_on_both_sides_of_a_pause(
+    text: str, weights: list[int], parts: list[str]
+) -> None:
+    assert split(text, weights) == parts
+
+
 @pytest.mark.parametrize("window", [1_000, 30 * RATE_HZ, 7_777, 200 * RATE_HZ])
 def test_pieces_hold_every_sample_of_the_spans_once_and_no_more(window: int) -> None:
     spans = [(0.0, 1.0), (3.0, 20.0), (21.0, 28.5), (30.0, 95.0), (99.0, 100.0), (119.0, 120.0)]
     pieces = cut(spans, ramp(120), window)
-    parts = [part for piece in pieces for part in piece.parts]
+    parts = [part for piece in pieces for part in piece.parts if not part.is_pause]
     held = np.concatenate([np.arange(part.start, part.start + part.count) for part in parts])
     expected = np.concatenate([np.arange(round(a * RATE_HZ), round(b * RATE_HZ)) for a, b in spans])
     assert np.array_equal(held, expected)
@@ -59,13 +91,14 @@ def test_a_long_span_is_cut_where_it_is_quietest() -> None:
 
 def test_times_in_a_piece_are_those_of_the_recording() -> None:
     piece = CutPiece(np.zeros(30_000, np.float32), (Part(16_000, 10_000), Part(160_000, 20_000)))
-    assert piece.recorded_s(0.1, 0.5) == (1.1, 1.5)
-    assert piece.recorded_s(0.625, 1.0) == (10.0, 10.375)
-    assert piece.recorded_s(0.2, 0.7) == (1.2, 1.625), "a moment of the second part does not count"
-    assert piece.recorded_s(0.6, 1.6) == (10.0, 10.975), "nor does a moment of the first"
-    assert piece.recorded_s(0.1, 1.5) == (1.1, 10.875)
-    assert piece.recorded_s(5, 99) == (11.25, 11.25)
+    assert places(piece, 0.1, 0.5) == [(1.1, 1.5)]
+    assert places(piece, 0.625, 1.0) == [(10.0, 10.375)]
+    assert places(piece, 0.2, 0.7) == [(1.2, 1.625)], "a moment of the second part does not count"
+    assert places(piece, 0.6, 1.6) == [(10.0, 10.975)], "nor does a moment of the first"
+    assert places(piece, 0.1, 1.5) == [(1.1, 10.875)]
+    assert places(piece, 5, 99) == [(11.25, 11.25)]
     part = piece.between(0.5, 1.0)
+    assert part.speech_s == 0.5
     assert part.parts == (Part(24_000, 2_000), Part(160_000, 6_000))
 
 
