@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "\uff1f", "\uff01")
 NEAR_SHARE = 0.25
 """A sentence that ends within this share of the phrase around the computed place is preferred to it."""
 
