@@ -150,9 +150,13 @@ class Cutter:
         self._finish_piece()
 
     def _begin(self, span: Span) -> None:
-        """Begin a new piece if a span does not fit; else shorten the pause before it."""
+        """Begin a new piece if too little of a span would fit; else shorten the pause before it.
+
+        A longer span is cut where it is quietest, because every piece takes as much time as a full one.
+        """
         pause = LONG_PAUSE if self._parts and span.start - self._parts_end > LONG_PAUSE else 0
-        if self._held + pause + span.end - span.start > PIECE:
+        room = PIECE - self._held - pause
+        if span.end - span.start > room and room < CUT_WITHIN:
             self._finish_piece()
         elif pause:
             self._parts.append(Part(span.start - pause, pause, is_pause=True))
