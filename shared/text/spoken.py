@@ -13,7 +13,8 @@ from shared.text.speech.cues import cue_before
 from shared.text.speech.groups import groups_of
 from shared.text.speech.ibans import find_ibans
 from shared.text.speech.mails import find_mails
-from shared.text.speech.numbers import kind_of, runs_of, trimmed
+from shared.text.phones import MIN_DIGITS
+from shared.text.speech.numbers import Run, extended, is_area_code, kind_of, runs_of, trimmed
 from shared.text.speech.tokens import BREAK, Kind, Piece, Token, is_hesitation, tokens_of
 from shared.text.speech.words import words_of
 
@@ -154,12 +155,9 @@ def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
 
 
 def _channels(segments: Sequence[SpokenSegment], read: Sequence[Sequence[Token]]) -> Iterator[list[Token]]:
-    """Yield the tokens of the call, and then those of each speaker without the short answers of the others."""
-    yield [token for tokens in read for token in tokens]
+    """Yield the tokens of each speaker without the short answers of the others, and then those of the whole call."""
     speakers = dict.fromkeys(segment.speaker for segment in segments)
-    if len(speakers) < 2:
-        return
-    for speaker in speakers:
+    for speaker in speakers if len(speakers) > 1 else ():
         channel: list[Token] = []
         between = 0
         for segment, tokens in zip(segments, read, strict=True):
@@ -171,6 +169,7 @@ def _channels(segments: Sequence[SpokenSegment], read: Sequence[Sequence[Token]]
                 channel += tokens
                 between = 0
         yield channel
+    yield [token for tokens in read for token in tokens]
 
 
 @dataclass(slots=True)
@@ -198,18 +197,28 @@ class _Listener:
             for first, last in spans:
                 yield from self._divided([token for token in channel[first : last + 1] if not is_hesitation(token)], mask)
             channel = _covered(channel, spans)
+        area: Run | None = None
         for run in runs_of(channel):
-            if len(run.said) < 2:
+            last, kind = self._judged(channel, run)
+            if kind is None:
+                area = run if is_area_code(channel, run) else None
                 continue
-            groups = trimmed(groups_of(run.said), run.after)
-            if not groups:
-                continue
-            cue = cue_before(self.tokens, self.places[id(channel[run.first])])
-            kind = kind_of(groups, run, cue, self.region)
-            if kind is not None:
-                first = [channel[run.first]] if run.has_plus else []
-                last = groups[-1].last
-                yield from self._divided(first + [each.token for each in run.said if each.at <= last], kind)
+            if area is not None:
+                yield from self._divided([each.token for each in area.said], kind)
+            tokens = [channel[run.first]] if run.has_plus else []
+            tokens += [each.token for each in run.said if each.at <= last]
+            if last == run.said[-1].at:
+                tokens += channel[last + 1 : extended(channel, last) + 1]
+            yield from self._divided(tokens, kind)
+            area = None
+
+    def _judged(self, channel: Sequence[Token], run: Run) -> tuple[int, str | None]:
+        """Return the last token of the number in a run, and its mask; None if it stays."""
+        groups = trimmed(groups_of(run.said), run.after) if len(run.said) > 1 else []
+        if sum(len(group.digits) for group in groups) < MIN_DIGITS:
+            return -1, None
+        cue = cue_before(self.tokens, self.places[id(channel[run.first])])
+        return groups[-1].last, kind_of(groups, run, cue, self.region)
 
     def _mails(self, channel: Sequence[Token]) -> list[tuple[int, int]]:
         return find_mails(channel, self.dots)

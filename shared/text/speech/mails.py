@@ -19,6 +19,9 @@ from shared.text.speech.words import (
 )
 
 NAME_TOKENS, LABEL_TOKENS, DOMAIN_LABELS = 30, 12, 4
+SIGNS = AT_WORDS - {"at"}
+"""Words for the sign of an address that are nothing else."""
+
 NAME_WORDS, LABEL_WORDS = 3, 3
 """The number of words in a row that may be one part of a name or of a domain, as in `my company dot com`."""
 
@@ -60,7 +63,7 @@ def find_mails(tokens: Sequence[Token], dots: frozenset[str]) -> list[tuple[int,
         if not width or (found and at <= found[-1][1]):
             continue
         domain = _domain(tokens, at + width, dots)
-        name = _name(tokens, at - 1, found[-1][1] + 1 if found else 0) if domain else None
+        name = _name(tokens, at, found[-1][1] + 1 if found else 0) if domain else None
         if domain and name and _is_address(tokens, token, name, domain):
             found.append((name.first, domain.last))
     return found
@@ -76,7 +79,11 @@ def _sign(tokens: Sequence[Token], at: int) -> int:
 
 
 def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain) -> bool:
+    if sign.text in SIGNS:
+        return bool(domain.top) or domain.words[0] in PROVIDERS
     is_sure = name.is_certain or has_mail_cue(tokens, name.first)
+    if domain.top not in TLDS and domain.top and not (is_sure and _says_dot(tokens, domain)):
+        return False
     if sign.text == "chez" and (not is_sure or not domain.top or domain.words[0] in FUNCTION_WORDS):
         return False
     if not is_sure and domain.words[0] in FUNCTION_WORDS:
@@ -152,7 +159,8 @@ def _top(tokens: Sequence[Token], at: int) -> tuple[str, int]:
         if not spelled and token.text in TLDS:
             return token.text, index
         if len(token.text) > 1 or not token.text.isalpha():
-            break
+            is_word = token.kind is Kind.WORD and not spelled and token.text not in STOP | FUNCTION_WORDS
+            return (token.text, index) if is_word else ("", -1)
         spelled += token.text
         if spelled in TLDS:
             return spelled, index
@@ -181,10 +189,10 @@ def _is_piece(token: Token) -> bool:
 
 
 def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
-    """Return the name that ends at a token, read backwards; None without one."""
+    """Return the name before a sign, read backwards; None without one."""
     first, words, is_certain = -1, 0, False
     connector = paused = False
-    for index in range(at, max(least, at - NAME_TOKENS) - 1, -1):
+    for index in range(at - 1, max(least, at - 1 - NAME_TOKENS) - 1, -1):
         token = tokens[index]
         if _connects(tokens, index):
             connector = True
@@ -195,17 +203,22 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
         is_soft = token.kind in (Kind.LETTER, Kind.TIMES) or is_number(token)
         if not (is_soft or token.kind in (Kind.WORD, Kind.FILLER)):
             break
+        follows = index > 0 and _connects(tokens, index - 1)
         if first < 0:
-            if token.text in NOT_LOCAL and not is_soft and not connector:
+            if token.text in NOT_LOCAL and not (is_soft or follows) and tokens[at].text not in SIGNS:
                 break
-        elif not connector and not is_soft and (token.text in STOP or paused or words >= NAME_WORDS):
+        elif not (connector or is_soft or follows) and (_is_stop(token) or paused or words >= NAME_WORDS):
             break
-        elif not connector and is_soft and token.text in STOP_LETTERS:
+        elif not connector and token.text in STOP_LETTERS and tokens[first].kind is not Kind.LETTER:
             break
         is_certain = is_certain or is_soft or (connector and first >= 0)
         first, connector, paused = index, False, False
         words = words + (not is_soft)
     return Name(first, is_certain) if first >= 0 else None
+
+
+def _is_stop(token: Token) -> bool:
+    return token.text.removesuffix("'s") in STOP
 
 
 STOP_LETTERS = frozenset(("à", "a", "y"))

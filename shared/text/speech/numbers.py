@@ -18,16 +18,19 @@ from shared.text.shadow import CARD, PHONE
 from shared.text.speech.cues import Cue
 from shared.text.speech.groups import Group, Said, is_number
 from shared.text.speech.tokens import Kind, Token
-from shared.text.speech.words import JOINTS, UNITS
+from shared.text.speech.words import EXTENSIONS, JOINTS, UNITS
 
 FILLERS = 6
 """The number of filler words in a row that may be said within one number."""
 
+EXTENSION_WORDS = 6
 CARD_DIGITS = range(13, 20)
-CARD_CUED = range(12, 20)
+CARD_CUED_MIN_DIGITS = 12
 YEARS = re.compile(r"(?:(?:19|20)\d\d)+")
 BIRTHDAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)?\d\d|(?:0?[1-9]|1[0-2])(?:0?[1-9]|[12]\d|3[01])(?:19|20)?\d\d")
 DATE_DIGITS = range(7, 9)
+LISTED_DIGITS = 9
+"""The number of digits from which a rising list of numbers counts as a phone number after a word such as `number`."""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,27 @@ def runs_of(tokens: Sequence[Token]) -> Iterator[Run]:
         yield run
 
 
+def extended(tokens: Sequence[Token], last: int) -> int:
+    """Return the last token of the extension after a number, as in `extension four five`; without one, that given."""
+    at = last + 1
+    while at < len(tokens) and at < last + 3 and tokens[at].kind is Kind.PAUSE:
+        at += 1
+    if at >= len(tokens) or tokens[at].text not in EXTENSIONS:
+        return last
+    end = at + 1
+    while end < len(tokens) and end <= at + EXTENSION_WORDS and (is_number(tokens[end]) or _is_between(tokens[end])):
+        end += 1
+    while end > at + 1 and not is_number(tokens[end - 1]):
+        end -= 1
+    return end - 1 if end > at + 1 else last
+
+
+def is_area_code(tokens: Sequence[Token], run: Run) -> bool:
+    """Return whether a short run is an area code that is said apart from its number."""
+    before = [token.text for token in tokens[max(0, run.first - 4) : run.first]]
+    return len(run.said) < MIN_DIGITS and ("indicatif" in before or ("area" in before and "code" in before))
+
+
 def _is_between(token: Token) -> bool:
     return token.kind in (Kind.FILLER, Kind.PAUSE, Kind.HYPHEN) or token.text in ("point", "/")
 
@@ -108,18 +132,19 @@ def kind_of(groups: Sequence[Group], run: Run, cue: Cue, region: str) -> str | N
         return PHONE
     if cue is Cue.THING:
         return PHONE if is_american(groups) else None
-    if cue is Cue.CARD and count in CARD_CUED:
+    if cue is Cue.CARD and count >= CARD_CUED_MIN_DIGITS:
         return CARD
     if not (_is_cued(groups, cue) or _is_said_digit_by_digit(groups, run) or _is_number(groups, digits, run, region)):
         return None
-    return CARD if count > MAX_DIGITS else PHONE
+    return CARD if count in (15, 16) and ISSUER.fullmatch(digits) else PHONE
 
 
 def _is_cued(groups: Sequence[Group], cue: Cue) -> bool:
-    if cue is Cue.NOTHING or len(groups) < 2:
+    if cue is Cue.NOTHING or len(groups) < 2 or _is_clock(groups):
         return False
-    singles = sum(group.singles for group in groups)
-    return not (_is_clock(groups) or _is_list(groups) or (singles < 2 and all(group.is_large for group in groups[1:])))
+    if _is_list(groups) and sum(len(group.digits) for group in groups) < LISTED_DIGITS:
+        return False
+    return any(group.singles for group in groups[1:]) or not all(group.is_large for group in groups[1:])
 
 
 def _is_said_digit_by_digit(groups: Sequence[Group], run: Run) -> bool:
@@ -130,13 +155,14 @@ def _is_said_digit_by_digit(groups: Sequence[Group], run: Run) -> bool:
     singles = sum(group.singles for group in groups)
     if singles >= 4 and singles * 2 >= len(digits):
         return True
-    large = any(group.is_large for group in groups)
+    large = any(group.is_large and (len(group.digits) > 3 or len(groups) < 4) for group in groups)
     return not large and (len(digits) > MIN_DIGITS or singles > 2 or _has_figures(groups)) and _has_leading_zero(groups)
 
 
 def _is_number(groups: Sequence[Group], digits: str, run: Run, region: str) -> bool:
     """Return whether groups are sixteen digits in equal groups, or a number that is valid in the region."""
-    if YEARS.fullmatch(digits) or _is_list(groups) or _is_scale(groups) or run.has_point:
+    has_pause = any(group.gap == "," for group in groups[1:])
+    if YEARS.fullmatch(digits) or (has_pause and _is_list(groups)) or _is_scale(groups) or run.has_point:
         return False
     sizes = {len(group.digits) for group in groups}
     if len(digits) == 16 and len(groups) > 3 and sizes in ({4}, {2}, {2, 4}):

@@ -61,7 +61,7 @@ ENGLISH = Words(
     fillers=COMMON_FILLERS
     | _set(
         "and then so well yes yeah yep yup right sure go on ahead got it that's that it's like next the again please"
-        " alright good great perfect cool i see fine now thanks thank you followed by rest is was wait hang let me"
+        " alright good great perfect cool see fine now thanks thank you followed by rest is was wait hang let me"
         " actually sorry lovely brilliant carry"
     ),
     dots=_set("dot"),
@@ -81,7 +81,7 @@ FRENCH = Words(
     repeats=_set("fois"),
     fillers=COMMON_FILLERS
     | _set(
-        "et puis ensuite alors donc oui ouais voilà bon bien très d' accord c' est le la après allez y vas je j' note vous"
+        "et puis ensuite alors donc oui ouais voilà bon bien très d' accord c' est le la après allez vas je j' note vous"
         " écoute parfait merci suite espace enfin ça ok pardon attendez s' il plaît super exactement là c'est ouais noté"
         " de nouveau encore vous_écoute continuez poursuivez entendu"
     ),
@@ -134,7 +134,7 @@ MAIL_CUES = _set("email e-mail emails mail mails address courriel adresse gmail 
 MORE_THINGS = _set(
     "compte siret siren zip postal postcode version vol flight room chambre password passcode pin puk lottery loto score"
     " abonné abonnement adhérent modèle pedido années years colis suivi devis réservation numéro_client patent isbn channel"
-    " channels canal barcode ean serial police sinistre expédition livraison retour return docket voucher coupon badge"
+    " channels canal barcode ean serial police sinistre expédition livraison retour return docket voucher coupon badge reading meter relevé compteur index"
 )
 """Words for a thing that has a number, besides those of `shared/text/ordinary.py`."""
 
@@ -155,7 +155,7 @@ NEUTRAL = HESITATIONS | _set(
 AT_WORDS = _set("at arobase arobaz arobas arrobase arrobas arobaze @")
 TLDS = _set(
     "com org net edu gov info io eu co uk us ca au de at ch fr be nl es it pt pl se no dk fi in br biz me app dev tv ai xyz"
-    " online shop store lu mc re nc ie nz za quebec paris tech cloud email asso gouv"
+    " online shop store lu mc re nc ie nz za quebec paris tech cloud email asso gouv bzh gal eus cat alsace corsica site blog"
 )
 UNLIKELY_TLDS = _set("in at no it us me so be is re de es app store shop email online paris tech info")
 """Ends of domains that are also words: after `point` they count only behind a sign that no sentence has."""
