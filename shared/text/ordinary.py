@@ -36,7 +36,7 @@ CURRENCY = (
     r"(?:[$€£¥₹₽₩₺₫₪₴฿]|(?:usd|eur|gbp|chf|jpy|cny|rmb|inr|idr|krw|vnd|thb|php|cad|aud|nzd|mxn|brl|ars|clp|cop|zar|try|sek|nok"
     r"|dkk|pln|czk|huf|ron|rub|uah|ils|aed|sar|rp\.?|kč|zł|ft|kr|euros?|dollars?|pounds?|yen|won|rupees)\b)"
 )
-GROUPED = r"\d{1,3}(?:[ .,']\d{3})*+(?:[.,]\d{1,2})?"
+GROUPED = r"\d{1,3}(?:[ .,']\d{3}){0,6}+(?:[.,]\d{1,2})?"
 PRICE = rf"{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
 KEY = rf"(?![\w-]{{0,20}}?(?:{TEL}|number|contact|caller|msisdn))[a-z_][\w-]{{0,30}}"
