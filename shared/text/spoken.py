@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.text.masking import find_personal_data, mask
+from shared.text.phones import MIN_DIGITS
 from shared.text.shadow import IBAN, MAIL, Span
 from shared.text.speech.cues import cue_before
 from shared.text.speech.groups import groups_of
 from shared.text.speech.ibans import find_ibans
 from shared.text.speech.mails import find_mails
-from shared.text.phones import MIN_DIGITS
-from shared.text.speech.numbers import Run, extended, is_area_code, kind_of, runs_of, trimmed
+from shared.text.speech.numbers import Library, Run, extended, is_area_code, kind_of, runs_of, trimmed
 from shared.text.speech.tokens import BREAK, Kind, Piece, Token, is_hesitation, tokens_of
 from shared.text.speech.words import words_of
 
@@ -149,8 +149,8 @@ def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
     places = {id(token): place for place, token in enumerate(tokens)}
     segment_of = [index for index, each in enumerate(read) for _ in each]
     dots = frozenset().union(*(words_of(segment.language).dots for segment in segments))
+    listener = _Listener(tokens, places, segment_of, Library(region), dots)
     for channel in _channels(segments, read):
-        listener = _Listener(tokens, places, segment_of, region, dots)
         yield from listener.parts(channel)
 
 
@@ -180,22 +180,24 @@ class _Listener:
         tokens: All tokens of the transcript.
         places: The index in `tokens` of each token, by its identity.
         segment_of: The segment of each token.
-        region: Region of numbers without a country code.
+        library: What knows the numbers of a region.
         dots: The words for a dot in the languages of the transcript.
     """
 
     tokens: list[Token]
     places: dict[int, int]
     segment_of: list[int]
-    region: str
+    library: Library
     dots: frozenset[str]
 
     def parts(self, channel: list[Token]) -> Iterator[Part]:
         """Yield the parts of a channel: first IBANs and addresses, then numbers in what is left."""
-        for find, mask in ((find_ibans, IBAN), (self._mails, MAIL)):
+        for find, kept in ((find_ibans, IBAN), (self._mails, MAIL)):
             spans = find(channel)
             for first, last in spans:
-                yield from self._divided([token for token in channel[first : last + 1] if not is_hesitation(token)], mask)
+                yield from self._divided(
+                    [token for token in channel[first : last + 1] if not is_hesitation(token)], kept
+                )
             channel = _covered(channel, spans)
         area: Run | None = None
         for run in runs_of(channel):
@@ -218,7 +220,7 @@ class _Listener:
         if sum(len(group.digits) for group in groups) < MIN_DIGITS:
             return -1, None
         cue = cue_before(self.tokens, self.places[id(channel[run.first])])
-        return groups[-1].last, kind_of(groups, run, cue, self.region)
+        return groups[-1].last, kind_of(groups, run, cue, self.library)
 
     def _mails(self, channel: Sequence[Token]) -> list[tuple[int, int]]:
         return find_mails(channel, self.dots)

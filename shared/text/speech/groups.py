@@ -132,7 +132,9 @@ def _below_hundred(said: Sequence[Said], at: int) -> tuple[int, int]:
     token = said[at].token
     value, end = int(token.value), at + 1
     if token.kind is Kind.DIGIT:
-        if token.text != "quatre" or not (_follows(said, end, Kind.TENS) and said[end].token.text in ("vingt", "vingts")):
+        if token.text != "quatre" or not (
+            _follows(said, end, Kind.TENS) and said[end].token.text in ("vingt", "vingts")
+        ):
             return value, end
         value, end = 80, end + 1
     elif token.kind is Kind.TEEN:
@@ -142,10 +144,10 @@ def _below_hundred(said: Sequence[Said], at: int) -> tuple[int, int]:
     elif token.kind is not Kind.TENS:  # a hundred where a smaller number is expected
         return value, end
     is_joined = end < len(said) and said[end].gap == "et" and said[end].token.text in ("un", "une", "onze")
-    if token.text in ("soixante", "quatre") and (_follows(said, end, Kind.TEEN) or is_joined):
-        if said[end].token.kind is Kind.TEEN:
-            tail, end = _below_hundred(said, end)
-            return value + tail, end
+    takes_teen = token.text in ("soixante", "quatre") and (_follows(said, end, Kind.TEEN) or is_joined)
+    if takes_teen and said[end].token.kind is Kind.TEEN:
+        tail, end = _below_hundred(said, end)
+        return value + tail, end
     if (_follows(said, end, Kind.DIGIT) or is_joined) and said[end].token.value != "0":
         if said[end].token.text == "quatre" and _follows(said, end + 1, Kind.TENS) and said[end + 1].token.glued:
             return value, end  # `vingt quatre-vingts` is 20 and 80

@@ -1,4 +1,4 @@
-"""Finds spoken IBANs: two letters of a country, then digits and letters, spelled or said as numbers."""
+"""Finds spoken IBANs: two characters of a country, then digits and characters, spelled or said as numbers."""
 
 from collections.abc import Sequence
 
@@ -26,8 +26,8 @@ def find_ibans(tokens: Sequence[Token]) -> list[tuple[int, int]]:
     return found
 
 
-def _letter(token: Token) -> str:
-    """Return the letter that a token is; empty if it is none."""
+def _character(token: Token) -> str:
+    """Return the character of A to Z that a token is; empty if it is another word."""
     if token.kind is Kind.LETTER:
         return token.value
     if len(token.text) == 1 and token.text.isalpha():
@@ -40,9 +40,9 @@ def _begins(tokens: Sequence[Token], at: int) -> bool:
     if token.kind is Kind.WORD and len(token.text) == 2 and token.text.upper() in IBAN_COUNTRIES:
         after = _next(tokens, at + 1)
         return (token.upper or token.text not in ORDINARY_WORDS) and after is not None and is_number(tokens[after])
-    letter = _letter(token)
+    letter = _character(token)
     after = _next(tokens, at + 1) if letter else None
-    if after is None or not (letter + _letter(tokens[after])).upper() in IBAN_COUNTRIES:
+    if after is None or (letter + _character(tokens[after])).upper() not in IBAN_COUNTRIES:
         return False
     digits = _next(tokens, after + 1)
     return digits is not None and is_number(tokens[digits])
@@ -95,4 +95,4 @@ def _characters(tokens: Sequence[Token], at: int) -> tuple[str, int]:
         return group.digits, group.last
     if token.kind is Kind.WORD and token.text not in NATO:
         return (token.text, at) if token.upper and len(token.text) <= 6 else ("", at)
-    return _letter(token), at
+    return _character(token), at

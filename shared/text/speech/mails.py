@@ -25,6 +25,7 @@ SIGNS = AT_WORDS - {"at"}
 NAME_WORDS, LABEL_WORDS = 3, 3
 """The number of words in a row that may be one part of a name or of a domain, as in `my company dot com`."""
 
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """The part of an address before the sign: its first token, and whether it cannot be part of a sentence."""
@@ -75,7 +76,7 @@ def _sign(tokens: Sequence[Token], at: int) -> int:
     after = tokens[at + 1].text if at + 1 < len(tokens) else ""
     if (text, after) in (("at", "sign"), ("a", "commercial"), ("à", "robase"), ("a", "robase")):
         return 2
-    return int(text in AT_WORDS or text in ("chez", "à", "a") and after in ("arobase",) or text == "chez")
+    return int(text in AT_WORDS or (text in ("chez", "à", "a") and after in ("arobase",)) or text == "chez")
 
 
 def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain) -> bool:
@@ -88,10 +89,15 @@ def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain
         return False
     if not is_sure and domain.words[0] in FUNCTION_WORDS:
         return False
-    if domain.top in UNLIKELY_TLDS and domain.is_spelled and sign.text in ("at", "chez") and not _says_dot(tokens, domain):
+    if (
+        domain.top in UNLIKELY_TLDS
+        and domain.is_spelled
+        and sign.text in ("at", "chez")
+        and not _says_dot(tokens, domain)
+    ):
         return False
     if not domain.top or not domain.is_spelled:
-        return is_sure or domain.words[0] in PROVIDERS and bool(domain.top)
+        return is_sure or (domain.words[0] in PROVIDERS and bool(domain.top))
     return True
 
 
@@ -190,8 +196,8 @@ def _is_piece(token: Token) -> bool:
 
 def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
     """Return the name before a sign, read backwards; None without one."""
-    first, words, is_certain = -1, 0, False
-    connector = paused = False
+    first, words = -1, 0
+    is_certain = connector = paused = False
     for index in range(at - 1, max(least, at - 1 - NAME_TOKENS) - 1, -1):
         token = tokens[index]
         if _connects(tokens, index):
@@ -200,16 +206,16 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
         if is_hesitation(token) and token.text not in ("?", "!", ".", ":", ";"):
             paused = True
             continue
-        is_soft = token.kind in (Kind.LETTER, Kind.TIMES) or is_number(token)
+        is_soft = _is_soft(token)
         if not (is_soft or token.kind in (Kind.WORD, Kind.FILLER)):
             break
-        follows = index > 0 and _connects(tokens, index - 1)
+        is_joined = is_soft or (index > 0 and _connects(tokens, index - 1))
         if first < 0:
-            if token.text in NOT_LOCAL and not (is_soft or follows) and tokens[at].text not in SIGNS:
+            if token.text in NOT_LOCAL and not is_joined and tokens[at].text not in SIGNS:
                 break
-        elif not (connector or is_soft or follows) and (_is_stop(token) or paused or words >= NAME_WORDS):
-            break
-        elif not connector and token.text in STOP_LETTERS and tokens[first].kind is not Kind.LETTER:
+        elif not connector and (
+            _ends_name(token, tokens[first], is_joined) or (not is_joined and (paused or words >= NAME_WORDS))
+        ):
             break
         is_certain = is_certain or is_soft or (connector and first >= 0)
         first, connector, paused = index, False, False
@@ -217,8 +223,16 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
     return Name(first, is_certain) if first >= 0 else None
 
 
-def _is_stop(token: Token) -> bool:
-    return token.text.removesuffix("'s") in STOP
+def _ends_name(token: Token, after: Token, is_joined: bool) -> bool:
+    """Return whether a word is not part of a name, as `my` before `jo`; `a` is part of one before another character."""
+    if token.text in STOP_LETTERS:
+        return after.kind is not Kind.LETTER
+    return not is_joined and token.text.removesuffix("'s") in STOP
+
+
+def _is_soft(token: Token) -> bool:
+    """Return whether a token joins a name without `dot` or the like: a single character or a number."""
+    return token.kind in (Kind.LETTER, Kind.TIMES) or is_number(token)
 
 
 STOP_LETTERS = frozenset(("à", "a", "y"))

@@ -49,7 +49,7 @@ class Token:
         end: Position after its last character.
         text: The word in lower case.
         kind: Its part.
-        value: The number of a number word, the figures, or the letter.
+        value: The number of a number word, the figures, or the character that is spelled.
         glued: Whether it touches the token before it.
         upper: Whether it is written in capitals.
     """
@@ -133,17 +133,17 @@ def _lookup(words: Words) -> dict[str, tuple[Kind, str]]:
     """Return the kinds and values of the words of a language."""
     known = _LOOKUPS.get(id(words))
     if known is None:
-        known = {text: (Kind.FILLER, "") for text in words.fillers}
-        known |= {text: (Kind.REPEAT, "") for text in words.repeats}
-        known |= {text: (Kind.HUNDRED, "100") for text in words.hundreds}
-        known |= {text: (Kind.THOUSAND, "1000") for text in words.thousands}
+        known = dict.fromkeys(words.fillers, (Kind.FILLER, ""))
+        known |= dict.fromkeys(words.repeats, (Kind.REPEAT, ""))
+        known |= dict.fromkeys(words.hundreds, (Kind.HUNDRED, "100"))
+        known |= dict.fromkeys(words.thousands, (Kind.THOUSAND, "1000"))
         known |= {text: (Kind.TIMES, count) for text, count in words.times.items()}
         known |= {text: (Kind.TENS, value) for text, value in words.tens.items()}
         known |= {text: (Kind.TEEN, value) for text, value in words.teens.items()}
         known |= {text: (Kind.DIGIT, value) for text, value in words.digits.items()}
         known |= {"plus": (Kind.PLUS, ""), "+": (Kind.PLUS, "")}
-        known |= {text: (Kind.PAUSE, "") for text in PAUSES}
-        known |= {text: (Kind.HYPHEN, "") for text in HYPHENS}
+        known |= dict.fromkeys(PAUSES, (Kind.PAUSE, ""))
+        known |= dict.fromkeys(HYPHENS, (Kind.HYPHEN, ""))
         _LOOKUPS[id(words)] = known
     return known
 
@@ -182,7 +182,7 @@ LETTER_NAMES = {"zed": "z", "zee": "z", "zède": "z", "aitch": "h", "ygrec": "y"
 
 
 def _spelled(tokens: list[Token], at: int) -> None:
-    """Turn the words after a letter that is spelled with a word, as in `b as in bravo`, into pauses."""
+    """Turn the words after a character that is spelled with a word, as in `b as in bravo`, into pauses."""
     rest = [token.text for token in tokens[at + 1 : at + 4]]
     if rest[:2] == ["as", "in"] and len(rest) == 3:
         words = 3
