@@ -20,6 +20,9 @@ from shared.text.speech.words import (
 LOOK_BACK = 14
 """The number of words before a number among which the one that shows what it is is looked for."""
 
+LOOK_AHEAD = 4
+"""The number of words after an address among which `email` is looked for, as in `is my email`."""
+
 THING = re.compile(rf"(?:{THINGS})s?")
 IS = frozenset(("is", "est", "was", "c'", "it's"))
 
@@ -54,7 +57,7 @@ def cue_before(tokens: Sequence[Token], at: int) -> Cue:
             break
         if cue is not Cue.NOTHING:
             return cue
-        if token.kind not in (Kind.PAUSE, Kind.HYPHEN):
+        if token.kind not in (Kind.PAUSE, Kind.HYPHEN, Kind.LETTER):
             between.append(token.text)
     return Cue.NOTHING
 
@@ -90,6 +93,7 @@ def _announces(tokens: Sequence[Token], index: int, between: list[str]) -> bool:
     return tokens[index].text not in STRICT_THINGS or between[-1] in IS - {"it's", "c'"}
 
 
-def has_mail_cue(tokens: Sequence[Token], at: int) -> bool:
-    """Return whether a word such as `email` is said shortly before a token."""
-    return any(token.text in MAIL_CUES for token in tokens[max(0, at - LOOK_BACK) : at])
+def has_mail_cue(tokens: Sequence[Token], first: int, last: int) -> bool:
+    """Return whether a word such as `email` is said shortly before or right after some tokens."""
+    near = (*tokens[max(0, first - LOOK_BACK) : first], *tokens[last + 1 : last + 1 + LOOK_AHEAD])
+    return any(token.text in MAIL_CUES for token in near)

@@ -109,13 +109,18 @@ def _below_thousand(said: Sequence[Said], at: int) -> tuple[int, int, bool]:
         value, end = 1, at
     else:
         value, end = _below_hundred(said, at)
-    if not (_follows(said, end, Kind.HUNDRED) or end == at):
+    if not (_follows(said, end, Kind.HUNDRED) or end == at) or (end > at and not _multiplies(value, said[end].token)):
         return value, end, False
     value, end = value * 100, end + 1
     if _has_tail(said, end) and said[end].token.kind is not Kind.HUNDRED:
         tail, end = _below_hundred(said, end)
         value += tail
     return value, end, True
+
+
+def _multiplies(value: int, hundred: Token) -> bool:
+    """Return whether a number is said before a hundred; `septante-neuf cent vingt` is 79 and 120."""
+    return not hundred.text.startswith("cent") or 1 < value < 20
 
 
 def _has_tail(said: Sequence[Said], at: int) -> bool:

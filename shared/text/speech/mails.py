@@ -7,6 +7,7 @@ from shared.text.speech.cues import has_mail_cue
 from shared.text.speech.groups import is_number
 from shared.text.speech.tokens import Kind, Token, is_hesitation
 from shared.text.speech.words import (
+    ASIDE_WORDS,
     AT_WORDS,
     CONNECTORS,
     FUNCTION_WORDS,
@@ -82,7 +83,7 @@ def _sign(tokens: Sequence[Token], at: int) -> int:
 def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain) -> bool:
     if sign.text in SIGNS:
         return bool(domain.top) or domain.words[0] in PROVIDERS
-    is_sure = name.is_certain or has_mail_cue(tokens, name.first)
+    is_sure = name.is_certain or has_mail_cue(tokens, name.first, domain.last)
     if domain.top not in TLDS and domain.top and not (is_sure and _says_dot(tokens, domain)):
         return False
     if sign.text == "chez" and (not is_sure or not domain.top or domain.words[0] in FUNCTION_WORDS):
@@ -197,14 +198,17 @@ def _is_piece(token: Token) -> bool:
 def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
     """Return the name before a sign, read backwards; None without one."""
     first, words = -1, 0
-    is_certain = connector = paused = False
+    is_certain = connector = paused = is_aside = False
     for index in range(at - 1, max(least, at - 1 - NAME_TOKENS) - 1, -1):
         token = tokens[index]
+        if token.kind is Kind.PAUSE and token.text in ASIDE_WORDS:
+            is_aside, paused = True, False
+            continue
         if _connects(tokens, index):
             connector = True
             continue
         if is_hesitation(token) and token.text not in ("?", "!", ".", ":", ";"):
-            paused = True
+            paused = not is_aside
             continue
         is_soft = _is_soft(token)
         if not (is_soft or token.kind in (Kind.WORD, Kind.FILLER)):
@@ -218,7 +222,9 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
         ):
             break
         is_certain = is_certain or is_soft or (connector and first >= 0)
-        first, connector, paused = index, False, False
+        first, connector, paused, is_aside = index, False, False, False
+        if tokens[at].text == "@" and tokens[at].glued and not _connects(tokens, index - 1):
+            break
         words = words + (not is_soft)
     return Name(first, is_certain) if first >= 0 else None
 

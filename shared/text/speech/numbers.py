@@ -174,7 +174,8 @@ def _is_number(groups: Sequence[Group], digits: str, run: Run, library: "Library
         return True
     if run.said and [len(group.digits) for group in groups] == [3, 4] and run.said[-1].token.glued:
         return True
-    if any(group.is_large for group in groups) or all(group.gap == "," for group in groups[1:]):
+    is_large = any(group.is_large and len(group.digits.rstrip("0")) != 1 for group in groups)
+    if is_large or all(group.gap == "," for group in groups[1:]):
         return False
     return 9 <= len(digits) <= MAX_DIGITS and library.is_valid(digits)
 

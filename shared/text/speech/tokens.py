@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from shared.text.ordinary import ordinary
 from shared.text.shadow import shadow_of
-from shared.text.speech.words import HESITATIONS, LIKE, SHORT_WAITS, Words, words_of
+from shared.text.speech.words import ASIDES, HESITATIONS, LIKE, SHORT_WAITS, Words, words_of
 
 
 class Kind(IntEnum):
@@ -164,6 +164,10 @@ def _refine(tokens: list[Token]) -> None:
     for at, token in enumerate(tokens):
         if at < last and token.value == "1" and token.kind is Kind.DIGIT and tokens[at + 1].text in SHORT_WAITS:
             token.kind = tokens[at + 1].kind = Kind.FILLER
+        for phrase in ASIDES if token.text in FIRST_ASIDES else ():
+            if tuple(each.text for each in tokens[at : at + len(phrase)]) == phrase:
+                for each in tokens[at : at + len(phrase)]:
+                    each.kind = Kind.PAUSE
         if len(token.text) == 1 and token.text.isalpha():
             _spelled(tokens, at)
         elif at < last and (token.text, tokens[at + 1].text) in DOUBLE_NAMES:
@@ -177,6 +181,7 @@ def _refine(tokens: list[Token]) -> None:
             token.kind = Kind.PAUSE
 
 
+FIRST_ASIDES = frozenset(phrase[0] for phrase in ASIDES)
 DOUBLE_NAMES = {("double", "u"): "w", ("double", "v"): "w", ("i", "grec"): "y"}
 LETTER_NAMES = {"zed": "z", "zee": "z", "zède": "z", "aitch": "h", "ygrec": "y"}
 

@@ -62,7 +62,7 @@ ENGLISH = Words(
     | _set(
         "and then so well yes yeah yep yup right sure go on ahead got it that's that it's like next the again"
         " please alright good great perfect cool see fine now thanks thank you followed by rest is was wait hang"
-        " let me actually sorry lovely brilliant carry"
+        " let me actually sorry no wrong rather correction lovely brilliant carry"
     ),
     dots=_set("dot"),
 )
@@ -82,7 +82,7 @@ FRENCH = Words(
     | _set(
         "et puis ensuite alors donc oui ouais voilà bon bien très d' accord c' est le la après allez vas je j'"
         " note vous écoute parfait merci suite espace enfin ça ok pardon attendez s' il plaît super exactement là"
-        " c'est ouais noté de nouveau encore continuez poursuivez entendu"
+        " c'est ouais noté de nouveau encore continuez poursuivez entendu non plutôt"
     ),
     dots=_set("point"),
 )
@@ -155,6 +155,17 @@ NEUTRAL = HESITATIONS | _set(
 )
 """Words that may be said between a thing and its number."""
 
+ASIDES = tuple(
+    tuple(phrase.split())
+    for phrase in (
+        "all one word,all lowercase,all lower case,all in lowercase,all together,all small,one word,no spaces,no space"
+        ",no dots,lower case,lowercase,in lowercase,tout attaché,tout en minuscules,tout en minuscule,en minuscules,en minuscule"
+        ",tout en un mot,en un mot,sans espace,sans espaces,sans accent,sans accents,sans majuscule,tout collé,attaché"
+    ).split(",")
+)
+"""Remarks about how an address is written, said between its parts. A longer one stands before those it begins with."""
+
+ASIDE_WORDS = frozenset(word for phrase in ASIDES for word in phrase)
 AT_WORDS = _set("at arobase arobaz arobas arrobase arrobas arobaze @")
 TLDS = _set(
     "com org net edu gov info io eu co uk us ca au de at ch fr be nl es it pt pl se no dk fi in br biz me app"
