@@ -62,13 +62,20 @@ def _group(said: Sequence[Said], at: int) -> tuple[Group, int]:
     kind = first.token.kind
     if kind is Kind.TIMES:
         return _repeated(said, at, int(first.token.value), 1)
+    if first.token.value in ("2", "3") and _follows(said, at + 1, Kind.REPEAT) and _follows(said, at + 2, Kind.DIGIT):
+        return _repeated(said, at, int(first.token.value), 2)
+    return _plain(said, at)
+
+
+def _plain(said: Sequence[Said], at: int) -> tuple[Group, int]:
+    """Return a group that no word repeats."""
+    first = said[at]
+    kind = first.token.kind
+    if kind is Kind.REPEAT:
+        return Group("", first.at, first.at, first.gap), at + 1
     if kind is Kind.FIGURES:
         figures = first.token.value
         return Group(figures, first.at, first.at, first.gap, int(len(figures) == 1)), at + 1
-    if first.token.value in "23" and _follows(said, at + 1, Kind.REPEAT) and _follows(said, at + 2, Kind.DIGIT):
-        return _repeated(said, at, int(first.token.value), 2)
-    if kind is Kind.REPEAT:
-        return Group("", first.at, first.at, first.gap), at + 1
     if kind is Kind.DIGIT and first.token.value == "0":
         return Group("0", first.at, first.at, first.gap, 1), at + 1
     value, end, is_large = _number(said, at)
@@ -81,7 +88,7 @@ def _repeated(said: Sequence[Said], at: int, count: int, before: int) -> tuple[G
     """Return `double four` as 44; without a number behind it, the word has no digits."""
     if at + before >= len(said) or said[at + before].token.kind in (Kind.TIMES, Kind.REPEAT):
         return Group("", said[at].at, said[at].at, said[at].gap), at + 1
-    once, end = _group(said, at + before)
+    once, end = _plain(said, at + before)
     digits = once.digits * count
     return Group(digits, said[at].at, once.last, said[at].gap, len(digits) if once.singles else 0), end
 

@@ -159,8 +159,9 @@ ASIDES = tuple(
     tuple(phrase.split())
     for phrase in (
         "all one word,all lowercase,all lower case,all in lowercase,all together,all small,one word,no spaces,no space"
-        ",no dots,lower case,lowercase,in lowercase,tout attaché,tout en minuscules,tout en minuscule,en minuscules,en minuscule"
-        ",tout en un mot,en un mot,sans espace,sans espaces,sans accent,sans accents,sans majuscule,tout collé,attaché"
+        ",no dots,lower case,lowercase,in lowercase,tout attaché,tout en minuscules,tout en minuscule,en minuscules"
+        ",en minuscule,tout en un mot,en un mot,sans espace,sans espaces,sans accent,sans accents,sans majuscule"
+        ",tout collé,attaché"
     ).split(",")
 )
 """Remarks about how an address is written, said between its parts. A longer one stands before those it begins with."""
