@@ -16,7 +16,6 @@ from shared.text.speech.ibans import find_ibans
 from shared.text.speech.mails import find_mails
 from shared.text.speech.numbers import Library, Run, extended, is_area_code, kind_of, runs_of, trimmed
 from shared.text.speech.tokens import BREAK, Kind, Piece, Token, is_hesitation, tokens_of
-from shared.text.speech.words import words_of
 
 PASSES = 8
 """Maximum number of passes over a transcript; a mask can change what the words around it mean."""
@@ -148,8 +147,7 @@ def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
     tokens = [token for each in read for token in each]
     places = {id(token): place for place, token in enumerate(tokens)}
     segment_of = [index for index, each in enumerate(read) for _ in each]
-    dots = frozenset().union(*(words_of(segment.language).dots for segment in segments))
-    listener = _Listener(tokens, places, segment_of, Library(region), dots)
+    listener = _Listener(tokens, places, segment_of, Library(region))
     for channel in _channels(segments, read):
         yield from listener.parts(channel)
 
@@ -181,18 +179,16 @@ class _Listener:
         places: The index in `tokens` of each token, by its identity.
         segment_of: The segment of each token.
         library: What knows the numbers of a region.
-        dots: The words for a dot in the languages of the transcript.
     """
 
     tokens: list[Token]
     places: dict[int, int]
     segment_of: list[int]
     library: Library
-    dots: frozenset[str]
 
     def parts(self, channel: list[Token]) -> Iterator[Part]:
         """Yield the parts of a channel: first IBANs and addresses, then numbers in what is left."""
-        for find, kept in ((find_ibans, IBAN), (self._mails, MAIL)):
+        for find, kept in ((find_ibans, IBAN), (find_mails, MAIL)):
             spans = find(channel)
             for first, last in spans:
                 yield from self._divided(
@@ -216,14 +212,11 @@ class _Listener:
 
     def _judged(self, channel: Sequence[Token], run: Run) -> tuple[int, str | None]:
         """Return the last token of the number in a run, and its mask; None if it stays."""
-        groups = trimmed(groups_of(run.said), run.after) if len(run.said) > 1 else []
+        groups = trimmed(groups_of(run.said), run.after)
         if sum(len(group.digits) for group in groups) < MIN_DIGITS:
             return -1, None
         cue = cue_before(self.tokens, self.places[id(channel[run.first])])
         return groups[-1].last, kind_of(groups, run, cue, self.library)
-
-    def _mails(self, channel: Sequence[Token]) -> list[tuple[int, int]]:
-        return find_mails(channel, self.dots)
 
     def _divided(self, tokens: Sequence[Token], mask: str) -> Iterator[Part]:
         """Yield one part for each segment in which some tokens are; the first has the mask."""

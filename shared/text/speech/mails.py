@@ -10,6 +10,7 @@ from shared.text.speech.words import (
     ASIDE_WORDS,
     AT_WORDS,
     CONNECTORS,
+    DOTS,
     FUNCTION_WORDS,
     HESITATIONS,
     NOT_LOCAL,
@@ -52,19 +53,14 @@ class Domain:
     top: str
 
 
-def find_mails(tokens: Sequence[Token], dots: frozenset[str]) -> list[tuple[int, int]]:
-    """Return the first and last token of each address of a channel.
-
-    Args:
-        tokens: The tokens of the channel.
-        dots: The words for a dot in the languages of the channel.
-    """
+def find_mails(tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """Return the first and last token of each address of a channel."""
     found: list[tuple[int, int]] = []
     for at, token in enumerate(tokens):
         width = _sign(tokens, at)
         if not width or (found and at <= found[-1][1]):
             continue
-        domain = _domain(tokens, at + width, dots)
+        domain = _domain(tokens, at + width)
         name = _name(tokens, at, found[-1][1] + 1 if found else 0) if domain else None
         if domain and name and _is_address(tokens, token, name, domain):
             found.append((name.first, domain.last))
@@ -106,16 +102,16 @@ def _says_dot(tokens: Sequence[Token], domain: Domain) -> bool:
     return any(token.text == "dot" for token in tokens[domain.last - 3 : domain.last])
 
 
-def _is_dot(tokens: Sequence[Token], at: int, dots: frozenset[str]) -> bool:
+def _is_dot(tokens: Sequence[Token], at: int) -> bool:
     token = tokens[at]
     if token.text == ".":
         return token.glued and at + 1 < len(tokens) and tokens[at + 1].glued
-    return token.text in dots
+    return token.text in DOTS
 
 
-def _domain(tokens: Sequence[Token], at: int, dots: frozenset[str]) -> Domain | None:
+def _domain(tokens: Sequence[Token], at: int) -> Domain | None:
     """Return the domain that begins at a token; None without one."""
-    words, dot = _label(tokens, at, dots)
+    words, dot = _label(tokens, at)
     if not words:
         return None
     found, is_spelled = None, False
@@ -126,21 +122,21 @@ def _domain(tokens: Sequence[Token], at: int, dots: frozenset[str]) -> Domain | 
         top, last = _top(tokens, dot + 1)
         if top:
             found = Domain(last, words, is_spelled, top)
-            dot = _dot_after(tokens, last + 1, dots)
+            dot = _dot_after(tokens, last + 1)
         else:
-            _, dot = _label(tokens, dot + 1, dots)
+            _, dot = _label(tokens, dot + 1)
     if found is None and words[0] in PROVIDERS:
         return Domain(_skipped(tokens, at), words[:1], True, "")
     return found
 
 
-def _label(tokens: Sequence[Token], at: int, dots: frozenset[str]) -> tuple[tuple[str, ...], int | None]:
+def _label(tokens: Sequence[Token], at: int) -> tuple[tuple[str, ...], int | None]:
     """Return the words of a label of a domain, and the index of the dot after it; None if no dot follows."""
     words: list[str] = []
     in_row = 0
     for index in range(at, min(len(tokens), at + LABEL_TOKENS)):
         token = tokens[index]
-        if _is_dot(tokens, index, dots):
+        if _is_dot(tokens, index):
             return tuple(words), index
         if token.text in ("?", "!") or not (_is_piece(token) or _is_slight(token)):
             break
@@ -174,9 +170,9 @@ def _top(tokens: Sequence[Token], at: int) -> tuple[str, int]:
     return "", -1
 
 
-def _dot_after(tokens: Sequence[Token], at: int, dots: frozenset[str]) -> int | None:
+def _dot_after(tokens: Sequence[Token], at: int) -> int | None:
     for index in range(at, min(len(tokens), at + 3)):
-        if _is_dot(tokens, index, dots):
+        if _is_dot(tokens, index):
             return index
         if tokens[index].text != "," and tokens[index].text not in HESITATIONS:
             break

@@ -127,7 +127,9 @@ def kind_of(groups: Sequence[Group], run: Run, cue: Cue, library: "Library") -> 
     """Return the mask of a run; None if it stays."""
     digits = "".join(group.digits for group in groups)
     count = len(digits)
-    if count < MIN_DIGITS:
+    if count < MIN_DIGITS or (
+        len(groups) == 1 and cue in (Cue.NOTHING, Cue.THING)
+    ):  # figures are judged as written text
         return None
     if count in CARD_DIGITS and ISSUER.fullmatch(digits) and luhn.is_valid(digits):
         return CARD
@@ -145,8 +147,10 @@ def kind_of(groups: Sequence[Group], run: Run, cue: Cue, library: "Library") -> 
 
 
 def _is_cued(groups: Sequence[Group], cue: Cue) -> bool:
-    if cue is Cue.NOTHING or len(groups) < 2 or _is_clock(groups):
+    if cue is Cue.NOTHING or _is_clock(groups):
         return False
+    if len(groups) == 1:
+        return not groups[0].is_large
     if _is_list(groups) and sum(len(group.digits) for group in groups) < LISTED_DIGITS:
         return False
     return any(group.singles for group in groups[1:]) or not all(group.is_large for group in groups[1:])
@@ -170,7 +174,9 @@ def _is_number(groups: Sequence[Group], digits: str, run: Run, library: "Library
     if YEARS.fullmatch(digits) or (has_pause and _is_list(groups)) or _is_scale(groups) or run.has_point:
         return False
     sizes = {len(group.digits) for group in groups}
-    if len(digits) == 16 and len(groups) > 3 and sizes in ({4}, {2}, {2, 4}):
+    if len(digits) == 16 and len(groups) > 3 and (sizes in ({4}, {2}, {2, 4}) or _chunks(groups) == [4, 4, 4, 4]):
+        return True
+    if len(digits) >= CARD_CUED_MIN_DIGITS and sum(group.singles for group in groups) >= 4:
         return True
     if run.said and [len(group.digits) for group in groups] == [3, 4] and run.said[-1].token.glued:
         return True
@@ -239,19 +245,24 @@ def is_french(groups: Sequence[Group]) -> bool:
 
 def is_american(groups: Sequence[Group]) -> bool:
     """Return whether pauses divide the digits as in `212, 555, 0147`."""
+    return _chunks(groups) in ([3, 3, 4], [1, 3, 3, 4])
+
+
+def _chunks(groups: Sequence[Group]) -> list[int]:
+    """Return the numbers of digits between pauses."""
     sizes: list[int] = []
     for group in groups:
-        if sizes and group.gap != "," and len(group.digits) == 1:
-            sizes[-1] += 1
+        if sizes and group.gap != ",":
+            sizes[-1] += len(group.digits)
         else:
             sizes.append(len(group.digits))
-    return sizes in ([3, 3, 4], [1, 3, 3, 4])
+    return sizes
 
 
 def is_international(digits: str) -> bool:
     """Return whether digits after `plus` or `00` are a number of some country."""
     digits = digits.removeprefix("00")
-    return MIN_DIGITS < len(digits) <= MAX_DIGITS
+    return MIN_DIGITS < len(digits) <= MAX_DIGITS and digits[0] != "0"
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from shared.text.ordinary import ordinary
 from shared.text.shadow import shadow_of
-from shared.text.speech.words import ASIDES, HESITATIONS, LIKE, SHORT_WAITS, Words, words_of
+from shared.text.speech.words import ASIDES, BOTH, BOTH_BUT_CENTS, HESITATIONS, LIKE, SHORT_WAITS, Words
 
 
 class Kind(IntEnum):
@@ -113,7 +113,8 @@ def _excluded(small: str) -> list[tuple[int, int]]:
 
 
 def _read(joined: str, small: str, piece: Piece) -> list[Token]:
-    lookup = _lookup(words_of(piece.language))
+    is_english = (piece.language or "").partition("-")[0].lower() == "en"
+    lookup = KNOWN_IN_ENGLISH if is_english else KNOWN
     tokens = []
     last = -1
     for found in TOKEN.finditer(small, piece.start, piece.end):
@@ -126,26 +127,23 @@ def _read(joined: str, small: str, piece: Piece) -> list[Token]:
     return tokens
 
 
-_LOOKUPS: dict[int, dict[str, tuple[Kind, str]]] = {}
-
-
 def _lookup(words: Words) -> dict[str, tuple[Kind, str]]:
-    """Return the kinds and values of the words of a language."""
-    known = _LOOKUPS.get(id(words))
-    if known is None:
-        known = dict.fromkeys(words.fillers, (Kind.FILLER, ""))
-        known |= dict.fromkeys(words.repeats, (Kind.REPEAT, ""))
-        known |= dict.fromkeys(words.hundreds, (Kind.HUNDRED, "100"))
-        known |= dict.fromkeys(words.thousands, (Kind.THOUSAND, "1000"))
-        known |= {text: (Kind.TIMES, count) for text, count in words.times.items()}
-        known |= {text: (Kind.TENS, value) for text, value in words.tens.items()}
-        known |= {text: (Kind.TEEN, value) for text, value in words.teens.items()}
-        known |= {text: (Kind.DIGIT, value) for text, value in words.digits.items()}
-        known |= {"plus": (Kind.PLUS, ""), "+": (Kind.PLUS, "")}
-        known |= dict.fromkeys(PAUSES, (Kind.PAUSE, ""))
-        known |= dict.fromkeys(HYPHENS, (Kind.HYPHEN, ""))
-        _LOOKUPS[id(words)] = known
+    """Return the kinds and values of the words of a language; a number word is that, whatever else it may be."""
+    known = dict.fromkeys(words.fillers, (Kind.FILLER, ""))
+    known |= dict.fromkeys(words.repeats, (Kind.REPEAT, ""))
+    known |= dict.fromkeys(words.hundreds, (Kind.HUNDRED, "100"))
+    known |= dict.fromkeys(words.thousands, (Kind.THOUSAND, "1000"))
+    known |= {text: (Kind.TIMES, count) for text, count in words.times.items()}
+    known |= {text: (Kind.TENS, value) for text, value in words.tens.items()}
+    known |= {text: (Kind.TEEN, value) for text, value in words.teens.items()}
+    known |= {text: (Kind.DIGIT, value) for text, value in words.digits.items()}
+    known |= {"plus": (Kind.PLUS, ""), "+": (Kind.PLUS, "")}
+    known |= dict.fromkeys(PAUSES, (Kind.PAUSE, ""))
+    known |= dict.fromkeys(HYPHENS, (Kind.HYPHEN, ""))
     return known
+
+
+KNOWN, KNOWN_IN_ENGLISH = _lookup(BOTH), _lookup(BOTH_BUT_CENTS)
 
 
 def _unlisted(text: str) -> tuple[Kind, str]:

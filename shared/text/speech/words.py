@@ -1,10 +1,9 @@
 """The words of numbers, addresses and hesitations, in English and French. It holds tables and no rules.
 
-A language without tables is read with both.
+Every segment is read with both; its language decides only about words that mean different things.
 """
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
 
 def _set(text: str) -> frozenset[str]:
@@ -28,7 +27,6 @@ class Words:
         times: Words that repeat the next digit, each with a count.
         repeats: Words between a count and the digit it repeats, as in `deux fois zéro`.
         fillers: Words that may be said between the digits of one number.
-        dots: Words for the dot of an address.
     """
 
     digits: dict[str, str]
@@ -39,7 +37,6 @@ class Words:
     times: dict[str, str]
     repeats: frozenset[str]
     fillers: frozenset[str]
-    dots: frozenset[str]
 
 
 HESITATIONS = _set("uh um er erm uhm uhh umm hm hmm mm mhm ah eh ehm euh heu hum ben bah hein")
@@ -62,9 +59,8 @@ ENGLISH = Words(
     | _set(
         "and then so well yes yeah yep yup right sure go on ahead got it that's that it's like next the again"
         " please alright good great perfect cool see fine now thanks thank you followed by rest is was wait hang"
-        " let me actually sorry no wrong rather correction lovely brilliant carry"
+        " let me actually sorry no wrong rather correction repeat lovely brilliant carry"
     ),
-    dots=_set("dot"),
 )
 
 FRENCH = Words(
@@ -82,29 +78,24 @@ FRENCH = Words(
     | _set(
         "et puis ensuite alors donc oui ouais voilà bon bien très d' accord c' est le la après allez vas je j'"
         " note vous écoute parfait merci suite espace enfin ça ok pardon attendez s' il plaît super exactement là"
-        " c'est ouais noté de nouveau encore continuez poursuivez entendu non plutôt"
+        " c'est ouais noté de nouveau encore continuez poursuivez entendu non plutôt répète"
     ),
-    dots=_set("point"),
 )
 
 
-@cache
-def words_of(language: str | None) -> Words:
-    """Return the words of a language, a BCP 47 tag such as `fr-CA`; those of both for any other language."""
-    primary = (language or "").partition("-")[0].lower()
-    if primary in ("en", "fr"):
-        return ENGLISH if primary == "en" else FRENCH
-    return Words(
-        digits=ENGLISH.digits | FRENCH.digits,
-        teens=ENGLISH.teens | FRENCH.teens,
-        tens=ENGLISH.tens | FRENCH.tens,
-        hundreds=ENGLISH.hundreds | FRENCH.hundreds,
-        thousands=ENGLISH.thousands | FRENCH.thousands,
-        times=ENGLISH.times | FRENCH.times,
-        repeats=ENGLISH.repeats | FRENCH.repeats,
-        fillers=ENGLISH.fillers | FRENCH.fillers,
-        dots=ENGLISH.dots | FRENCH.dots,
-    )
+BOTH = Words(
+    digits=ENGLISH.digits | FRENCH.digits,
+    teens=ENGLISH.teens | FRENCH.teens,
+    tens=ENGLISH.tens | FRENCH.tens,
+    hundreds=ENGLISH.hundreds | FRENCH.hundreds,
+    thousands=ENGLISH.thousands | FRENCH.thousands,
+    times=ENGLISH.times | FRENCH.times,
+    repeats=ENGLISH.repeats | FRENCH.repeats,
+    fillers=ENGLISH.fillers | FRENCH.fillers,
+)
+BOTH_BUT_CENTS = replace(BOTH, hundreds=ENGLISH.hundreds)
+"""The words for segments that are marked as English, in which `cent` is a coin. A segment in any other language is read
+with the words of both, because a recogniser is often wrong about a short segment, and people mix languages."""
 
 
 JOINTS = _set("and et")
@@ -167,6 +158,7 @@ ASIDES = tuple(
 """Remarks about how an address is written, said between its parts. A longer one stands before those it begins with."""
 
 ASIDE_WORDS = frozenset(word for phrase in ASIDES for word in phrase)
+DOTS = _set("dot point")
 AT_WORDS = _set("at arobase arobaz arobas arrobase arrobas arobaze @")
 TLDS = _set(
     "com org net edu gov info io eu co uk us ca au de at ch fr be nl es it pt pl se no dk fi in br biz me app"
