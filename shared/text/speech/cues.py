@@ -24,6 +24,7 @@ LOOK_AHEAD = 4
 """The number of words after an address among which `email` is looked for, as in `is my email`."""
 
 THING = re.compile(rf"(?:{THINGS})s?")
+IDS = frozenset(("id", "ids", "code", "no", "ref", "reference", "référence", "confirmation"))
 IS = frozenset(("is", "est", "was", "c'", "it's"))
 
 
@@ -86,7 +87,7 @@ def _announces(tokens: Sequence[Token], index: int, between: list[str]) -> bool:
     if not between:
         return True
     before = [token.text for token in tokens[max(0, index - 3) : index]]
-    if NUMBER_CUES.intersection((*before, between[-1])):  # `numéro de commande`
+    if between[-1] in IDS or NUMBER_CUES.intersection((*before, between[-1])):  # `numéro de commande`
         return True
     if not all(text in NEUTRAL for text in between):
         return False

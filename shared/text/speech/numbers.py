@@ -127,9 +127,8 @@ def kind_of(groups: Sequence[Group], run: Run, cue: Cue, library: "Library") -> 
     """Return the mask of a run; None if it stays."""
     digits = "".join(group.digits for group in groups)
     count = len(digits)
-    if count < MIN_DIGITS or (
-        len(groups) == 1 and cue in (Cue.NOTHING, Cue.THING)
-    ):  # figures are judged as written text
+    are_figures = len(groups) == 1 and not run.has_plus and cue in (Cue.NOTHING, Cue.THING)
+    if count < MIN_DIGITS or are_figures:  # figures are judged as written text
         return None
     if count in CARD_DIGITS and ISSUER.fullmatch(digits) and luhn.is_valid(digits):
         return CARD

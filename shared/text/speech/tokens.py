@@ -147,7 +147,7 @@ KNOWN, KNOWN_IN_ENGLISH = _lookup(BOTH), _lookup(BOTH_BUT_CENTS)
 
 
 def _unlisted(text: str) -> tuple[Kind, str]:
-    if text[0].isdigit():
+    if text[0].isdecimal():
         return Kind.FIGURES, text
     if text[0] == "[" and len(text) > 1:
         return Kind.MASK, ""

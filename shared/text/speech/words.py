@@ -58,7 +58,7 @@ ENGLISH = Words(
     fillers=COMMON_FILLERS
     | _set(
         "and then so well yes yeah yep yup right sure go on ahead got it that's that it's like next the again"
-        " please alright good great perfect cool see fine now thanks thank you followed by rest is was wait hang"
+        " please alright good great perfect cool see fine now thanks thank you rest is was wait hang"
         " let me actually sorry no wrong rather correction repeat lovely brilliant carry"
     ),
 )
@@ -115,7 +115,7 @@ UNITS = _set(
 PHONE_CUES = _set(
     "phone telephone tel mobile cell cellphone landline reach dial ring text call whatsapp sms fax callback"
     " contact téléphone telephone portable fixe mobile joindre rappeler rappelez rappelle appeler appelez"
-    " appelle contacter téléphoner ligne indicatif area digits chiffres"
+    " appelle contacter téléphoner ligne indicatif area"
 )
 NUMBER_CUES = _set("number numbers numéro numero numéros nombre num n°")
 CARD_CUES = _set("card visa mastercard amex american credit debit carte bleue cb bancaire maestro")
@@ -127,7 +127,7 @@ MORE_THINGS = _set(
     "compte siret siren zip postal postcode version vol flight room chambre password passcode pin puk lottery"
     " loto score abonné abonnement adhérent modèle pedido années years colis suivi devis réservation"
     " patent isbn channel channels canal barcode ean serial police sinistre expédition livraison"
-    " retour return docket voucher coupon badge reading meter relevé compteur index"
+    " retour return docket voucher coupon badge membership loyalty fidélité pièce reading meter relevé compteur index"
 )
 """Words for a thing that has a number, besides those of `shared/text/ordinary.py`."""
 
@@ -138,19 +138,24 @@ STRICT_THINGS = _set(
 )
 """Words of things that are also said without a number: they count only right before the number or `number is`."""
 
-NEUTRAL = HESITATIONS | _set(
-    "number numbers numéro numero is was are it's it its est c'est c' the a my your our their this that"
-    " that's yes yeah yep oui ok okay sure so here ici le la les l' mon ma votre de du d' des on for you they"
-    " gave me you'd have has i it'd alors donc voici voilà m' a donné avez j' ai je et and of no id ref"
-    " reference starts begins commence par with says reads"
+NEUTRAL = (
+    ENGLISH.fillers
+    | FRENCH.fillers
+    | _set(
+        "number numbers numéro numero is was are it's it its est c'est c' the a my your our their this that"
+        " that's yes yeah yep oui ok okay sure so here ici le la les l' mon ma votre de du d' des on for you they"
+        " gave me you'd have has i it'd alors donc voici voilà m' a donné avez j' ai je et and of no id ref"
+        " reference starts begins commence par with says reads"
+    )
 )
 """Words that may be said between a thing and its number."""
 
 ASIDES = tuple(
     tuple(phrase.split())
     for phrase in (
-        "all one word,all lowercase,all lower case,all in lowercase,all together,all small,one word,no spaces,no space"
-        ",no dots,lower case,lowercase,in lowercase,tout attaché,tout en minuscules,tout en minuscule,en minuscules"
+        "followed by,suivi de,suivi par,all one word,all lowercase,all lower case,all in lowercase,all together"
+        ",all small,one word,no spaces,no space,no dots,lower case,lowercase,in lowercase"
+        ",tout attaché,tout en minuscules,tout en minuscule,en minuscules"
         ",en minuscule,tout en un mot,en un mot,sans espace,sans espaces,sans accent,sans accents,sans majuscule"
         ",tout collé,attaché"
     ).split(",")
