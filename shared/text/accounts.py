@@ -47,13 +47,13 @@ def find_ibans(shadow: str) -> list[Span]:
     for found in IBAN_START.finditer(shadow):
         start = found.start()
         if not spans or start >= spans[-1][1]:
-            length = iban_length(found[1])
+            length = _iban_length(found[1])
             if length:
                 spans.append((start, start + length, IBAN))
     return spans
 
 
-def iban_length(candidate: str) -> int:
+def _iban_length(candidate: str) -> int:
     """Return the length of the IBAN at the start of a candidate, including its gaps; 0 without an IBAN.
 
     The ISO 7064 remainder (mod 97-10) is updated with each character, so that the library checks only lengths whose

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from shared.text.accounts import IBAN_MIN_CHARS, iban_length
+from stdnum import iban
+
+from shared.text.accounts import IBAN_MIN_CHARS
 from shared.text.speech.groups import Said, groups_of, is_number
 from shared.text.speech.tokens import Kind, Token, is_hesitation
 from shared.text.speech.words import IBAN_COUNTRIES, NATO
@@ -73,9 +75,9 @@ def _last(tokens: Sequence[Token], first: int) -> int:
         at = _next(tokens, at_end + 1)
     if len(compact) < IBAN_MIN_CHARS:
         return 0
-    length = iban_length(compact) or iban_length(compact[:IBAN_MAX_CHARS])
-    if length:
-        return ends[length - 1]
+    for length in range(IBAN_MIN_CHARS, min(len(compact), IBAN_MAX_CHARS) + 1):
+        if iban.is_valid(compact[:length], check_country=False):
+            return ends[length - 1]
     digits = sum(map(str.isdigit, compact))
     return ends[-1] if digits >= LEAST_DIGITS and compact[2:4].isdigit() else 0
 

@@ -203,6 +203,9 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
         if _connects(tokens, index):
             connector = True
             continue
+        if token.text.endswith("'") and first == index + 1:  # `d'artagnan`
+            first = index
+            continue
         if is_hesitation(token) and token.text not in ("?", "!", ".", ":", ";"):
             paused = not is_aside
             continue
@@ -244,7 +247,7 @@ STOP_LETTERS = frozenset(("à", "a", "y"))
 def _connects(tokens: Sequence[Token], at: int) -> bool:
     """Return whether a token joins two parts of a name: `dot`, `underscore`, `tiret du bas`."""
     token = tokens[at]
-    if token.text == ".":
+    if token.text in (".", "'"):
         return token.glued and at + 1 < len(tokens) and tokens[at + 1].glued
     before = [each.text for each in tokens[max(0, at - 2) : at]]
     if token.text in ("bas", "8", "6", "huit", "six") and "tiret" in before:

@@ -175,8 +175,6 @@ def _is_number(groups: Sequence[Group], digits: str, run: Run, library: "Library
     sizes = {len(group.digits) for group in groups}
     if len(digits) == 16 and len(groups) > 3 and (sizes in ({4}, {2}, {2, 4}) or _chunks(groups) == [4, 4, 4, 4]):
         return True
-    if len(digits) >= CARD_CUED_MIN_DIGITS and sum(group.singles for group in groups) >= 4:
-        return True
     if run.said and [len(group.digits) for group in groups] == [3, 4] and run.said[-1].token.glued:
         return True
     is_large = any(group.is_large and len(group.digits.rstrip("0")) != 1 for group in groups)
