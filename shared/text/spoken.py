@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.text.masking import find_personal_data, mask
 from shared.text.phones import MIN_DIGITS
 from shared.text.shadow import IBAN, MAIL, Span
-from shared.text.speech.cues import cue_before
+from shared.text.speech.cues import LOOK_BACK, NEAR, cue_before
 from shared.text.speech.groups import groups_of
 from shared.text.speech.ibans import find_ibans
 from shared.text.speech.mails import find_mails
@@ -215,7 +215,8 @@ class _Listener:
         groups = trimmed(groups_of(run.said), run.after)
         if sum(len(group.digits) for group in groups) < MIN_DIGITS:
             return -1, None
-        cue = cue_before(self.tokens, self.places[id(channel[run.first])])
+        look_back = NEAR if len(groups) == 1 else LOOK_BACK
+        cue = cue_before(self.tokens, self.places[id(channel[run.first])], look_back)
         return groups[-1].last, kind_of(groups, run, cue, self.library)
 
     def _divided(self, tokens: Sequence[Token], mask: str) -> Iterator[Part]:

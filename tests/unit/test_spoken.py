@@ -78,7 +78,8 @@ def test_what_is_said_in_french_is_masked(text: str, masked: str) -> None:
         "one two three four five six seven eight", "un deux trois quatre cinq six sept huit",
         "twelve oh four nineteen eighty-five",
         "call me between nine thirty and ten forty-five", "au point de vente chez orange", "zéro virgule cinq",
-        "thirty-six, thirty-eight, forty, forty-two", "2019, 2020, 2021, 2022", "$1,249.50 and then 20 more",
+        "thirty-six, thirty-eight, forty, forty-two", "2019, 2020, 2021, 2022",
+        "order: 4 4 1 1 5 5 2 9", "$1,249.50 and then 20 more",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("language", ["en", "fr", None])

@@ -20,10 +20,14 @@ from shared.text.speech.words import (
 LOOK_BACK = 14
 """The number of words before a number among which the one that shows what it is is looked for."""
 
+NEAR = 6
+"""The same for a number that is written in one group of figures, which is rarely a part of what is dictated."""
+
 LOOK_AHEAD = 4
 """The number of words after an address among which `email` is looked for, as in `is my email`."""
 
 THING = re.compile(rf"(?:{THINGS})s?")
+COPULAS = frozenset(("is", "est", "was", "le", "the", "c'", "la"))
 IDS = frozenset(("id", "ids", "code", "no", "ref", "reference", "référence", "confirmation"))
 IS = frozenset(("is", "est", "was", "c'", "it's"))
 
@@ -38,16 +42,17 @@ class Cue(Enum):
     IBAN = "iban"
 
 
-def cue_before(tokens: Sequence[Token], at: int) -> Cue:
+def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> Cue:
     """Return what the words before a token announce; the nearest word decides.
 
     Args:
         tokens: All tokens of the transcript, of every speaker, so that the question before an answer counts.
         at: Index of the first token of the number.
+        look_back: The number of tokens that are read.
     """
     between: list[str] = []
     ended = False
-    for index in range(at - 1, max(-1, at - 1 - LOOK_BACK), -1):
+    for index in range(at - 1, max(-1, at - 1 - look_back), -1):
         token = tokens[index]
         if token.kind in (Kind.MASK, Kind.BREAK):
             break
@@ -70,6 +75,10 @@ def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
     if text in CARD_CUES:
         return Cue.CARD
     if text in NUMBER_CUES:
+        if (
+            tokens[max(0, index - 2)].text in COPULAS and tokens[index - 1].text in COPULAS
+        ):  # `mon compte est le numéro`
+            index = max(0, index - 2)
         before = [token.text for token in tokens[max(0, index - 2) : index]]
         return Cue.THING if any(map(is_thing, before)) else Cue.PHONE
     if text in PHONE_CUES:

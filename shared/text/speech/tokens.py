@@ -66,6 +66,9 @@ class Token:
 TOKEN = re.compile(
     r"\[(?:mail|phone|iban|card)\]|\d+|(?:[cdjlmnst]|qu)['’](?=\w)|[^\W\d_]+(?:['’](?:s|re|ll|m|d|ve|t)(?!\w))?|[^\w\s]|_"
 )
+NAMED = re.compile(r"[^\W\d][^\d]*[ :#]\d{1,2}")
+"""A span that consists of a word for a thing and of one or two figures, which may be the first of more."""
+
 BREAK = Token(0, 0, "", Kind.BREAK, "", glued=False, upper=False)
 """Stands between tokens that belong to no common number."""
 
@@ -108,8 +111,13 @@ def _small(text: str) -> str:
 
 
 def _excluded(small: str) -> list[tuple[int, int]]:
-    """Return the spans of written dates, times, amounts and ids, whose figures are no part of a spoken number."""
-    return ordinary(small, 0, len(small)) if re.search(r"\d", small) else []
+    """Return the spans of written dates, times, amounts and ids, whose figures are no part of a spoken number.
+
+    Figures after a word such as `order` are not among them: `order 4 4 1 1` has only its first one in such a span.
+    """
+    if not re.search(r"\d", small):
+        return []
+    return [span for span in ordinary(small, 0, len(small)) if not NAMED.fullmatch(small, *span)]
 
 
 def _read(joined: str, small: str, piece: Piece) -> list[Token]:
