@@ -2,7 +2,7 @@
 
 Numbers that must be masked: an example number of each kind of 20 regions, in five spellings, under its own
 `phone_region`. Numbers that must stay: `ordinary_numbers.toml`, whose last list holds bare digits that are valid
-numbers of the region and is counted separately.
+numbers of the region and is counted separately. Phrases of calls: `spoken_phrases.toml`.
 """
 
 import random
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, example_number_for_type, format_number
 
+from benchmarks import spoken_phrases
 from shared.text.masking import mask
 from shared.text.normalise import normalise
 
@@ -104,6 +105,8 @@ def report() -> None:
     for kind, bad in needlessly_masked().items():
         print(f"{kind + (', separately' if kind == APART else ''):<34}{len(bad):>6} of {len(lists[kind])}")
     print(f"{'random decimals':<34}{masked_decimals():>6} of {DECIMALS}")
+    print("Phrases of calls, regions US and FR")
+    spoken_phrases.report()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ TEL = (
 SHAPED = r"\+|00[1-9]|\(?\d{3}[)\-. ]{1,2}\d{3}[-. ]\d{4}(?!\d)|0[1-9](?:[ ./-]\d\d){4}(?!\d)"
 """Shapes that count as a phone number even after `order` or `A-`."""
 
-_THINGS = (
+THINGS = (
     "order|purchase|po|p\\.o\\.|invoice|inv\\.?|receipt|ref\\.?|reference|ticket|case|incident|request|sr|rma|claim|policy|contract|agreement"
     "|reservation|booking|confirmation|payment|transaction|transfer|account|customer|client|member|tracking|track|shipment"
     "|parcel|package|waybill|awb|consignment|delivery|isbn|issn|ean|upc|gtin|sku|asin|item|article|product|model|part|p/n|lot"
@@ -28,7 +28,7 @@ _THINGS = (
     "|série|txn|quote|device|session|error|seq|ack|offset|build|length|content-length|bytes|size|views|timestamp|epoch|pid|etag|pedido|factura|envío|referencia|serie|ordine|fattura|spedizione|bestelling|factuur|encomenda"
 )
 _NUMBER = r"1[03](?=:)|no|nr|num|number|numbers|nummer|numéro|numero|número|id|ids|code|ref|is|was|are|n°|nº|#"
-IDENTIFIED = rf"(?<![^\W\d_])(?:{_THINGS})s?(?:[ ._-]{{0,2}}(?:{_NUMBER})\b\.?)*[ :#=\"'\[-]{{0,4}}(?:[a-z]{{1,4}}-?)?"
+IDENTIFIED = rf"(?<![^\W\d_])(?:{THINGS})s?(?:[ ._-]{{0,2}}(?:{_NUMBER})\b\.?)*[ :#=\"'\[-]{{0,4}}(?:[a-z]{{1,4}}-?)?"
 """A word for a thing that has a number, such as `order`, and the characters allowed between the word and the number."""
 
 _COUNTED = r"(?:\d{4}(?: \d{4}){2,}(?: \d{1,4})?|\d[\d/-]*+(?:,? (?:and|und|et|y|or|&) \d[\d/-]*+)?)(?![a-z]|\.\d)"
@@ -36,7 +36,7 @@ CURRENCY = (
     r"(?:[$€£¥₹₽₩₺₫₪₴฿]|(?:usd|eur|gbp|chf|jpy|cny|rmb|inr|idr|krw|vnd|thb|php|cad|aud|nzd|mxn|brl|ars|clp|cop|zar|try|sek|nok"
     r"|dkk|pln|czk|huf|ron|rub|uah|ils|aed|sar|rp\.?|kč|zł|ft|kr|euros?|dollars?|pounds?|yen|won|rupees)\b)"
 )
-GROUPED = r"\d{1,3}(?:[ .,']\d{3})*+(?:[.,]\d{1,2})?"
+GROUPED = r"\d{1,3}(?:[ .,']\d{3}){0,6}+(?:[.,]\d{1,2})?"
 PRICE = rf"{CURRENCY} ?(?:{GROUPED}(?!\d)|\d+(?:[.,]\d{{1,2}})?(?!\d))"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w)"
 KEY = rf"(?![\w-]{{0,20}}?(?:{TEL}|number|contact|caller|msisdn))[a-z_][\w-]{{0,30}}"

@@ -1,0 +1,109 @@
+"""Finds the word before a number that shows what it is: `call me at`, `my order number is`, `card`."""
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+
+from shared.text.ordinary import THINGS
+from shared.text.speech.tokens import Kind, Token
+from shared.text.speech.words import (
+    CARD_CUES,
+    IBAN_CUES,
+    MAIL_CUES,
+    MORE_THINGS,
+    NEUTRAL,
+    NUMBER_CUES,
+    PHONE_CUES,
+    STRICT_THINGS,
+)
+
+LOOK_BACK = 14
+"""The number of words before a number among which the one that shows what it is is looked for."""
+
+NEAR = 6
+"""The same for a number that is written in one group of figures, which is rarely a part of what is dictated."""
+
+LOOK_AHEAD = 4
+"""The number of words after an address among which `email` is looked for, as in `is my email`."""
+
+THING = re.compile(rf"(?:{THINGS})s?")
+COPULAS = frozenset(("is", "est", "was", "le", "the", "c'", "la"))
+IDS = frozenset(("id", "ids", "code", "no", "ref", "reference", "référence", "confirmation"))
+IS = frozenset(("is", "est", "was", "c'", "it's"))
+
+
+class Cue(Enum):
+    """What the words before a number announce."""
+
+    NOTHING = "nothing"
+    THING = "thing"
+    PHONE = "phone"
+    CARD = "card"
+    IBAN = "iban"
+
+
+def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> Cue:
+    """Return what the words before a token announce; the nearest word decides.
+
+    Args:
+        tokens: All tokens of the transcript, of every speaker, so that the question before an answer counts.
+        at: Index of the first token of the number.
+        look_back: The number of tokens that are read.
+    """
+    between: list[str] = []
+    ended = False
+    for index in range(at - 1, max(-1, at - 1 - look_back), -1):
+        token = tokens[index]
+        if token.kind in (Kind.MASK, Kind.BREAK):
+            break
+        if token.text == "." and between and not (NUMBER_CUES | IS).intersection(between):
+            ended = True
+        cue = _cue_of(tokens, index, between)
+        if cue is Cue.THING and ended:
+            break
+        if cue is not Cue.NOTHING:
+            return cue
+        if token.kind not in (Kind.PAUSE, Kind.HYPHEN, Kind.LETTER):
+            between.append(token.text)
+    return Cue.NOTHING
+
+
+def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
+    text = tokens[index].text
+    if text in IBAN_CUES:
+        return Cue.IBAN
+    if text in CARD_CUES:
+        return Cue.CARD
+    if text in NUMBER_CUES:
+        if (
+            tokens[max(0, index - 2)].text in COPULAS and tokens[index - 1].text in COPULAS
+        ):  # `mon compte est le numéro`
+            index = max(0, index - 2)
+        before = [token.text for token in tokens[max(0, index - 2) : index]]
+        return Cue.THING if any(map(is_thing, before)) else Cue.PHONE
+    if text in PHONE_CUES:
+        return Cue.PHONE
+    return Cue.THING if is_thing(text) and _announces(tokens, index, between) else Cue.NOTHING
+
+
+def is_thing(text: str) -> bool:
+    """Return whether a word is that of a thing with a number, such as an order."""
+    return text in MORE_THINGS or THING.fullmatch(text) is not None
+
+
+def _announces(tokens: Sequence[Token], index: int, between: list[str]) -> bool:
+    """Return whether a thing announces the number: it is next to it, or only neutral words are between them."""
+    if not between:
+        return True
+    before = [token.text for token in tokens[max(0, index - 3) : index]]
+    if between[-1] in IDS or NUMBER_CUES.intersection((*before, between[-1])):  # `numéro de commande`
+        return True
+    if not all(text in NEUTRAL for text in between):
+        return False
+    return tokens[index].text not in STRICT_THINGS or between[-1] in IS - {"it's", "c'"}
+
+
+def has_mail_cue(tokens: Sequence[Token], first: int, last: int) -> bool:
+    """Return whether a word such as `email` is said shortly before or right after some tokens."""
+    near = (*tokens[max(0, first - LOOK_BACK) : first], *tokens[last + 1 : last + 1 + LOOK_AHEAD])
+    return any(token.text in MAIL_CUES for token in near)

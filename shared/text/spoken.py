@@ -1,0 +1,244 @@
+"""Masks personal data that is said aloud, in the transcript of a call, over the borders of segments and speakers.
+
+`shared/text/speech` reads the words; this module joins segments to channels and cuts the masked text again.
+`docs/decisions/0024-spoken-personal-data.md` has the reasons.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from shared.text.masking import find_personal_data, mask
+from shared.text.phones import MIN_DIGITS
+from shared.text.shadow import IBAN, MAIL, Span
+from shared.text.speech.cues import LOOK_BACK, NEAR, cue_before
+from shared.text.speech.groups import groups_of
+from shared.text.speech.ibans import find_ibans
+from shared.text.speech.mails import find_mails
+from shared.text.speech.numbers import Library, Run, extended, is_area_code, kind_of, runs_of, trimmed
+from shared.text.speech.tokens import BREAK, Kind, Piece, Token, is_hesitation, tokens_of
+
+PASSES = 8
+"""Maximum number of passes over a transcript; a mask can change what the words around it mean."""
+
+INTERJECTED_WORDS = 15
+"""The number of words another speaker may say within a number or an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenSegment:
+    """A segment of a transcript.
+
+    Attributes:
+        text: What was said.
+        speaker: Who said it; None if unknown. Two segments without a speaker count as one speaker's.
+        language: The language it was recognised in, a BCP 47 tag; None if unknown.
+    """
+
+    text: str
+    speaker: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """A stretch of one segment that is masked.
+
+    Attributes:
+        start: Position of its first character in the joined transcript.
+        end: Position after its last character.
+        mask: The mask that replaces it; empty if the mask is in an earlier segment.
+    """
+
+    start: int
+    end: int
+    mask: str
+
+
+def mask_segments(segments: Sequence[SpokenSegment], region: str) -> list[str]:
+    """Return the texts of a transcript, one for each segment, with masks in place of personal data.
+
+    Spoken and written data are masked. What covers several segments has its mask in the first and is removed from the
+    others. Masking is idempotent.
+
+    Args:
+        segments: The segments of one call, in the order in which they were said.
+        region: Region of phone numbers without a country code, ISO 3166-1 alpha-2.
+    """
+    texts = [segment.text for segment in segments]
+    for _ in range(PASSES):
+        current = [SpokenSegment(text, each.speaker, each.language) for text, each in zip(texts, segments, strict=True)]
+        parts = _parts(current, region)
+        if not parts:
+            break
+        texts = _cut(texts, parts)
+    return [mask(text, region) for text in texts]
+
+
+def mask_spoken(text: str, region: str, language: str | None) -> str:
+    """Return a text with masks in place of personal data, spoken and written; see `mask_segments`."""
+    return mask_segments([SpokenSegment(text, None, language)], region)[0]
+
+
+def find_spoken(text: str, region: str, language: str | None) -> list[Span]:
+    """Return the spans of spoken personal data in a text, in order and without overlaps."""
+    segment = SpokenSegment(text, None, language)
+    return [(part.start, part.end, part.mask) for part in _merged(list(_spoken([segment], region)))]
+
+
+def _parts(segments: Sequence[SpokenSegment], region: str) -> list[Part]:
+    """Return what one pass masks, in order and without overlaps, as positions in the joined transcript."""
+    parts = list(_spoken(segments, region))
+    at = 0
+    for segment in segments:
+        parts += [Part(at + start, at + end, mask) for start, end, mask in find_personal_data(segment.text, region)]
+        at += len(segment.text) + 1
+    return _merged(parts)
+
+
+def _merged(parts: list[Part]) -> list[Part]:
+    """Return parts without overlaps; of two that overlap, the one that begins first, or is longer, gives the mask.
+
+    The order of equal parts stays: the spoken ones come first.
+    """
+    merged: list[Part] = []
+    for part in sorted(parts, key=lambda part: (part.start, -part.end)):
+        if merged and part.start < merged[-1].end:
+            last = merged[-1]
+            is_same = (part.start, part.end) == (last.start, last.end)
+            mask = last.mask or (part.mask if is_same else "")
+            merged[-1] = Part(last.start, max(last.end, part.end), mask)
+        else:
+            merged.append(part)
+    return merged
+
+
+def _cut(texts: Sequence[str], parts: Sequence[Part]) -> list[str]:
+    """Return the texts of the segments without the masked parts, which are in order."""
+    result = []
+    at = index = 0
+    for text in texts:
+        kept: list[str] = []
+        done = at
+        end = at + len(text)
+        while index < len(parts) and parts[index].start < end:
+            part = parts[index]
+            kept += (text[done - at : part.start - at], part.mask)
+            done = part.end
+            index += 1
+        rest = "".join((*kept, text[done - at :]))
+        result.append(_tidied(rest) if kept else text)
+        at = end + 1
+    return result
+
+
+def _tidied(text: str) -> str:
+    """Return a text from which something was removed: empty if only blanks and punctuation are left."""
+    return text if any(char.isalnum() for char in text) else ""
+
+
+def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
+    """Yield the parts of spoken data, once for each channel in which they are found."""
+    pieces: list[Piece] = []
+    at = 0
+    for segment in segments:
+        pieces.append(Piece(at, at + len(segment.text), segment.language))
+        at += len(segment.text) + 1
+    read = tokens_of("\n".join(segment.text for segment in segments), pieces)
+    tokens = [token for each in read for token in each]
+    places = {id(token): place for place, token in enumerate(tokens)}
+    segment_of = [index for index, each in enumerate(read) for _ in each]
+    listener = _Listener(tokens, places, segment_of, Library(region))
+    for channel in _channels(segments, read):
+        yield from listener.parts(channel)
+
+
+def _channels(segments: Sequence[SpokenSegment], read: Sequence[Sequence[Token]]) -> Iterator[list[Token]]:
+    """Yield the tokens of each speaker without the short answers of the others, and then those of the whole call."""
+    speakers = dict.fromkeys(segment.speaker for segment in segments)
+    for speaker in speakers if len(speakers) > 1 else ():
+        channel: list[Token] = []
+        between = 0
+        for segment, tokens in zip(segments, read, strict=True):
+            if segment.speaker != speaker:
+                between += sum(token.kind not in (Kind.PAUSE, Kind.SIGN, Kind.HYPHEN) for token in tokens)
+            elif tokens:
+                if between > INTERJECTED_WORDS:
+                    channel.append(BREAK)
+                channel += tokens
+                between = 0
+        yield channel
+    yield [token for tokens in read for token in tokens]
+
+
+@dataclass(slots=True)
+class _Listener:
+    """Searches channels of one transcript.
+
+    Attributes:
+        tokens: All tokens of the transcript.
+        places: The index in `tokens` of each token, by its identity.
+        segment_of: The segment of each token.
+        library: What knows the numbers of a region.
+    """
+
+    tokens: list[Token]
+    places: dict[int, int]
+    segment_of: list[int]
+    library: Library
+
+    def parts(self, channel: list[Token]) -> Iterator[Part]:
+        """Yield the parts of a channel: first IBANs and addresses, then numbers in what is left."""
+        for find, kept in ((find_ibans, IBAN), (find_mails, MAIL)):
+            spans = find(channel)
+            for first, last in spans:
+                yield from self._divided(
+                    [token for token in channel[first : last + 1] if not is_hesitation(token)], kept
+                )
+            channel = _covered(channel, spans)
+        area: Run | None = None
+        for run in runs_of(channel):
+            last, kind = self._judged(channel, run)
+            if kind is None:
+                area = run if is_area_code(channel, run) else None
+                continue
+            if area is not None:
+                yield from self._divided([each.token for each in area.said], kind)
+            tokens = [channel[run.first]] if run.has_plus else []
+            tokens += [each.token for each in run.said if each.at <= last]
+            if last == run.said[-1].at:
+                tokens += channel[last + 1 : extended(channel, last) + 1]
+            yield from self._divided(tokens, kind)
+            area = None
+
+    def _judged(self, channel: Sequence[Token], run: Run) -> tuple[int, str | None]:
+        """Return the last token of the number in a run, and its mask; None if it stays."""
+        groups = trimmed(groups_of(run.said), run.after)
+        if sum(len(group.digits) for group in groups) < MIN_DIGITS:
+            return -1, None
+        look_back = NEAR if len(groups) == 1 else LOOK_BACK
+        cue = cue_before(self.tokens, self.places[id(channel[run.first])], look_back)
+        return groups[-1].last, kind_of(groups, run, cue, self.library)
+
+    def _divided(self, tokens: Sequence[Token], mask: str) -> Iterator[Part]:
+        """Yield one part for each segment in which some tokens are; the first has the mask."""
+        first, last = tokens[0], tokens[0]
+        for token in (*tokens[1:], None):
+            if token is not None and self._segment(token) == self._segment(first):
+                last = token
+                continue
+            yield Part(first.start, last.end, mask)
+            if token is not None:
+                first, last, mask = token, token, ""
+
+    def _segment(self, token: Token) -> int:
+        return self.segment_of[self.places[id(token)]]
+
+
+def _covered(channel: list[Token], spans: Sequence[tuple[int, int]]) -> list[Token]:
+    """Return a channel in which the tokens of spans are breaks."""
+    if not spans:
+        return channel
+    channel = list(channel)
+    for first, last in spans:
+        channel[first : last + 1] = [BREAK] * (last + 1 - first)
+    return channel
