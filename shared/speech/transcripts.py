@@ -1,7 +1,8 @@
 """What is done with a transcript, whatever the stream: masking, the text to embed, and what fits into a message."""
 
 from schemas.speech import Transcript, TranscriptSegment
-from shared.text.preparation import Preparer
+from shared.text.normalise import normalise
+from shared.text.spoken import SpokenSegment, mask_segments
 
 RESULT_CHARS = 400_000
 """Most characters of a transcript in a result: with the rest of each segment, they fit into a message of 1 MiB."""
@@ -10,10 +11,20 @@ SEGMENT_CHARS = 110
 """What a segment takes in JSON in addition to its text."""
 
 
-def masked(transcript: Transcript, preparer: Preparer) -> Transcript:
-    """Return a transcript with personal data masked."""
-    segments = [each.model_copy(update={"text": preparer.field(each.text)}) for each in transcript.segments]
-    return transcript.model_copy(update={"segments": tuple(segments)})
+def masked(transcript: Transcript, region: str) -> Transcript:
+    """Return a transcript with personal data masked, whether spoken or written; segments that become empty are dropped.
+
+    Args:
+        transcript: The transcript as it was recognised.
+        region: Region of phone numbers without a country code, ISO 3166-1 alpha-2.
+    """
+    languages = {each.speaker: each.language for each in transcript.speakers}
+    spoken = [
+        SpokenSegment(normalise(each.text), each.speaker, languages.get(each.speaker)) for each in transcript.segments
+    ]
+    pairs = zip(transcript.segments, mask_segments(spoken, region), strict=True)
+    segments = tuple(segment.model_copy(update={"text": text}) for segment, text in pairs if text)
+    return transcript.model_copy(update={"segments": segments})
 
 
 def text_of(transcript: Transcript) -> str:

@@ -30,7 +30,12 @@ from tests.support.speech import FakeRecogniser, mark_of, said
 from tests.support.tickets import event, record
 from workers.calls.stages import CALLS, TICKET_VECTORS, CallStages
 
-TEXTS = {1: "My parcel has not arrived.", 2: "Let me see.", 3: "Call me at +1 202 555 0143.", 4: ""}
+TEXTS = {
+    1: "My parcel has not arrived.",
+    2: "Let me see.",
+    3: "Call me at two oh two, five five five, oh one four three, or +1 202 555 0143.",
+    4: "",
+}
 
 
 class Calls:
@@ -97,11 +102,12 @@ def test_personal_data_in_a_transcript_and_in_attributes_are_masked() -> None:
         calls.record(audio=audio((3, 10)), attributes={"mail": "jo@example.com"}, customer_id="jo@example.com")
     )
     [result] = calls.results()
-    assert result.transcript.text == "Call me at [phone]."
+    assert result.transcript.text == "Call me at [phone], or [phone]."
     payload = calls.stored()
     assert payload["attributes"] == {"mail": "[mail]"}
     assert "example.com" not in json.dumps(payload)
     assert "0143" not in json.dumps(payload)
+    assert "five" not in json.dumps(payload)
 
 
 def test_an_unchanged_recording_is_not_recognised_again() -> None:

@@ -114,10 +114,15 @@ def estimated_seconds(record: Record) -> int:
     return max(60, len(record.value or b"") * 3 // 4 // BYTES_PER_SECOND)
 
 
-def complete(items: Sequence[CallItem], speech: Speech, preparer: Preparer) -> None:
+def complete(items: Sequence[CallItem], speech: Speech, region: str) -> None:
     """Set the transcript and the text of every call; a call on which the model fails is rejected.
 
     Calls whose recording is unchanged keep the stored transcript. Pieces of the others share batches.
+
+    Args:
+        items: The calls.
+        speech: What recognises them.
+        region: Region of phone numbers without a country code, ISO 3166-1 alpha-2.
 
     Raises:
         DeviceLost: the device is dead.
@@ -133,7 +138,7 @@ def complete(items: Sequence[CallItem], speech: Speech, preparer: Preparer) -> N
                 item.rejected = rejected
     transcriber.finish()
     for item, voices in said:
-        _finish(item, voices, speech.recogniser, preparer)
+        _finish(item, voices, speech.recogniser, region)
 
 
 def _restore(item: CallItem) -> bool:
@@ -153,7 +158,7 @@ def _restore(item: CallItem) -> bool:
     return True
 
 
-def _finish(item: CallItem, voices: Sequence[VoiceTranscript], recogniser: Recogniser, preparer: Preparer) -> None:
+def _finish(item: CallItem, voices: Sequence[VoiceTranscript], recogniser: Recogniser, region: str) -> None:
     failure = next((voice.failure for voice in voices if voice.failure is not None), None)
     if failure is not None:
         item.rejected = Rejected(FailureReason.MODEL_FAILED, AUDIO, type(failure).__name__, STAGE)
@@ -161,5 +166,5 @@ def _finish(item: CallItem, voices: Sequence[VoiceTranscript], recogniser: Recog
     if item.recording is None or not isinstance(item.event, CallRecorded):
         raise ValueError("a call without a recording was recognised")
     transcript = transcript_of(item.recording, voices, recogniser, speakers_of(item.event))
-    item.transcript = masked(transcript, preparer)
+    item.transcript = masked(transcript, region)
     item.inputs = {TEXT: text_of(item.transcript)}

@@ -33,6 +33,7 @@ class CallStages(Stages[CallItem]):
     """What the calls stream supplies to the pipeline."""
 
     preparer: Preparer
+    region: str
     customers: CustomerIds
     decider: Decider
     speech: Speech
@@ -46,6 +47,7 @@ class CallStages(Stages[CallItem]):
             raise Fatal("the calls stream needs a model of speech")
         return cls(
             preparer=Preparer(resources.preparation),
+            region=resources.preparation.phone_region,
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
             decider=resources.decider,
             speech=resources.speech,
@@ -67,7 +69,7 @@ class CallStages(Stages[CallItem]):
 
     def complete(self, items: Sequence[CallItem]) -> None:
         """Recognise every call whose recording is new."""
-        complete(items, self.speech, self.preparer)
+        complete(items, self.speech, self.region)
 
     @override
     def decide(self, items: Sequence[CallItem]) -> None:
