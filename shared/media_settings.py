@@ -61,6 +61,12 @@ class MediaSettings(Part):
         description="The folder that `file:` references may name files in, as an absolute path. Symbolic links below it "
         "are refused. Empty: no `file:` reference.",
     )
+    upload_to: str | None = Field(
+        default=None,
+        description="Where `millrace ingest` writes recordings and pictures that are larger than 512 KiB, so that events "
+        "can refer to them: `s3://bucket/prefix`, `gs://bucket/prefix` or `file:///folder`. The workers need the right to "
+        "read from there (`s3_buckets`, `gs_buckets`, `file_root`). Empty: such files are refused.",
+    )
     max_mib: int = Field(
         default=256,
         ge=1,
@@ -156,6 +162,17 @@ class MediaSettings(Part):
                     "is not a URL like https://minio.example.com:9000; credentials have their own variables"
                 )
         return url
+
+    @field_validator("upload_to")
+    @classmethod
+    def _is_a_place(cls, place: str | None) -> str | None:
+        if place is not None:
+            scheme, _, where = place.partition("://")
+            bucket = where.partition("/")[0]
+            is_folder = scheme == "file" and where.startswith("/") and len(where) > 1
+            if not is_folder and not (scheme in ("s3", "gs") and BUCKET.fullmatch(bucket)):
+                raise ValueError("is none of s3://bucket/prefix, gs://bucket/prefix and file:///folder")
+        return place
 
     @field_validator("file_root")
     @classmethod

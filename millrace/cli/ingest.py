@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from millrace.bars import bar
-from millrace.cli.options import Bootstrap, Json, load_settings, load_stream_settings, quiet, require_bootstrap
+from millrace.cli.ingest_media import MediaJob, ingest_media, refuse_options
+from millrace.cli.options import (
+    Bootstrap,
+    Json,
+    StreamName,
+    load_settings,
+    load_stream_settings,
+    quiet,
+    require_bootstrap,
+    require_stream,
+)
 from millrace.ingest.delimited import DELIMITERS
 from millrace.ingest.events import EventMaker
 from millrace.ingest.file_survey import survey_file
@@ -33,7 +43,9 @@ from shared.stream_settings import StreamSettings
 
 SHOWN_TICKETS = 3
 
-File = Annotated[Path, typer.Argument(help="A .csv or .tsv file with a header, a .jsonl file, or an .xlsx workbook.")]
+File = Annotated[
+    Path, typer.Argument(help="A .csv or .tsv file with a header, a .jsonl file, or an .xlsx workbook; or a folder.")
+]
 Tenant = Annotated[
     str,
     typer.Option(
@@ -142,9 +154,10 @@ def ingest(
     skip_bad: SkipBad = False,
     dry_run: DryRun = False,
     restart: Restart = False,
+    stream: StreamName = DEFAULT.name,
     json: Json = False,
 ) -> None:
-    """Send a file of tickets to the input topic.
+    """Send a file of tickets, or a folder of recordings, to the input topic.
 
     Try it with --dry-run first: it shows which column maps to which field, and
     how three tickets would be sent. Columns with the name of a field (subject,
@@ -156,12 +169,24 @@ def ingest(
     without occurred_at get the file's modification time; for copies of the file,
     give the same --set occurred_at=2026-05-01T12:00:00Z each time.
 
+    With --stream calls, FILE is a folder of recordings, or a manifest: a CSV file
+    with a column `file` and columns with the names of fields; other columns become
+    attributes. A recording of more than 512 KiB is uploaded to
+    MILLRACE_MEDIA__UPLOAD_TO first.
+
     Exit code 1: a row was refused (but see --skip-bad), or no ticket has a text; 3:
     a broker is unavailable.
     """
     quiet()
     settings = load_settings(bootstrap)
     address = None if dry_run else require_bootstrap(settings)
+    if require_stream(stream) is not DEFAULT:
+        given = {"--map": map, "--value": value, "--id-column": id_column, "--encoding": encoding, "--sheet": sheet}
+        refuse_options({**given, "--delimiter": delimiter, "--timezone": timezone, "--time-format": time_format})
+        job = MediaJob(require_stream(stream), file, {"tenant_id": tenant, **_pairs(set, "--set")}, dry_run, skip_bad)
+        with _destination(address, settings) as deliver:
+            ingest_media(job, settings, deliver, json)
+        return
     times = TimeReading(
         zone_of(timezone) if timezone else None, tuple(check_format(each) for each in time_format or ())
     )

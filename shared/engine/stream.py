@@ -24,6 +24,7 @@ from shared.embedding.registry import ModelCard, collection_name
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.media.decoding.kinds import Kind
 from shared.records import Record, SparseVector
 from shared.routing.decider import Decider
 from shared.speech.resources import Speech
@@ -47,6 +48,21 @@ class Input:
     name: str
     modality: Modality[Any]
     affects_result: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How `millrace ingest` makes events of files.
+
+    Attributes:
+        field: The field of the event that holds the medium.
+        reason: The reason of the events, unless the import says another.
+        kinds: The kinds of files that are accepted.
+    """
+
+    field: str
+    reason: str
+    kinds: tuple[Kind, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +202,7 @@ class Stream(Generic[EventT, ItemT]):
             later snapshot nor a replay removes them, but a deletion does.
         indexes: Payload fields that filters use, each with the kind of its index.
         sparse: Names of the sparse vectors that its stages return.
+        imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
@@ -211,6 +228,7 @@ class Stream(Generic[EventT, ItemT]):
     owned_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
+    imported: Imported | None = None
     recognises_speech: bool = False
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     conditions: int = 1

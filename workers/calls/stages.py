@@ -11,8 +11,9 @@ from schemas.speech import Transcript
 from schemas.tickets import TICKET_POINTS
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
-from shared.engine.stream import Content, Input, Resources, Stages, Stream
+from shared.engine.stream import Content, Imported, Input, Resources, Stages, Stream
 from shared.errors import Fatal
+from shared.media.decoding.kinds import SOUNDS
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.similar import Compared
@@ -21,7 +22,7 @@ from shared.speech.transcripts import cut_to_size
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from workers.calls.decide import decide, find_similar
-from workers.calls.prepare import TEXT, CallItem, complete, estimated_seconds, media_of, prepare
+from workers.calls.prepare import AUDIO, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
 TICKET_VECTORS = Compared("text", "resolution")
@@ -146,6 +147,7 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     cost_unit="seconds",
     stages=CallStages.of,
     indexes={"tenant_id": "keyword", "flags": "keyword"},
+    imported=Imported(AUDIO, "recorded", SOUNDS),
     recognises_speech=True,
     media=media_of,
     conditions=2,  # of a vote: tenant, labelled

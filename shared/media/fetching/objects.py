@@ -1,4 +1,4 @@
-"""Reading objects of S3 and Google Cloud Storage. The only module that imports obstore (extra `objects`).
+"""Reading objects of S3 and Google Cloud Storage by obstore (extra `objects`).
 
 Credentials come from the environment as obstore reads it: `AWS_*`, `GOOGLE_*`, or the identity of the machine or pod.
 """
@@ -40,12 +40,8 @@ class ObjectFetcher:
     def __init__(self, settings: MediaSettings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._limit_bytes = settings.max_mib << 20
-        try:
-            self._stores: dict[str, S3Store | GCSStore] = {
-                f"s3://{bucket}": S3Store(bucket, **_s3_options(settings)) for bucket in settings.s3_buckets
-            } | {f"gs://{bucket}": GCSStore(bucket, **_options(settings)) for bucket in settings.gs_buckets}
-        except (BaseError, OSError, ValueError) as error:
-            raise Fatal(f"the object store of MILLRACE_MEDIA__S3_BUCKETS or GS_BUCKETS: {_first_line(error)}") from None
+        buckets = [f"s3://{each}" for each in settings.s3_buckets] + [f"gs://{each}" for each in settings.gs_buckets]
+        self._stores = {bucket: store_of(bucket, settings) for bucket in buckets}
 
     def fetch(self, bucket: str, key: str) -> bytes:
         """Return the content of an object.
@@ -92,6 +88,23 @@ class ObjectFetcher:
         if content.tell() != size_bytes:
             raise Failed(f"the object has {size_bytes} bytes, but {content.tell()} arrived")
         return content.getvalue()
+
+
+def store_of(bucket: str, settings: MediaSettings) -> S3Store | GCSStore:
+    """Open a bucket.
+
+    Args:
+        bucket: The bucket with its scheme, `s3` or `gs`.
+        settings: The endpoint and the time limits.
+
+    Raises:
+        Fatal: it cannot be opened with the settings and the environment.
+    """
+    scheme, _, name = bucket.partition("://")
+    try:
+        return S3Store(name, **_s3_options(settings)) if scheme == "s3" else GCSStore(name, **_options(settings))
+    except (BaseError, OSError, ValueError) as error:
+        raise Fatal(f"{bucket} cannot be opened: {_first_line(error)}") from None
 
 
 async def _within(asked: Awaitable[Answer], deadline: Deadline, what: str) -> Answer:

@@ -1,0 +1,167 @@
+"""`millrace ingest` of recordings: a folder, a manifest, what is inline, what is uploaded, and what is refused by its name.
+
+Green does not show Amazon's or Google's own service: the S3 API is moto's.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+from typer.testing import CliRunner, Result
+
+from millrace.cli import app
+from schemas.calls import CALL_EVENT, CallRecorded
+from shared.broker.embedded import EmbeddedBroker
+from shared.broker.reader import TopicReader
+from shared.clock import SystemClock
+from shared.media.fetching.fetcher import MediaFetcher
+from shared.media_settings import MediaSettings
+from tests.hostile.test_media_objects import put
+from tests.support.hostile_sounds import form, long_mulaw_wav, wav
+from workers.calls.stages import CALLS
+
+SMALL = wav(bytes(range(256)) * 8, form())
+LARGE = long_mulaw_wav(70)
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    with EmbeddedBroker() as running:
+        running.create([topic.name for topic in CALLS.topics()])
+        yield running.bootstrap
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "calls"
+    (folder / "may").mkdir(parents=True)
+    (folder / "C-1.wav").write_bytes(SMALL)
+    (folder / "may" / "C-2.bin").write_bytes(SMALL)
+    (folder / "large.wav").write_bytes(LARGE)
+    (folder / "notes.txt").write_text("a note")
+    (folder / "empty.wav").touch()
+    (folder / ".hidden.wav").write_bytes(SMALL)
+    return folder
+
+
+def ingest(*arguments: object, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(
+        app, ["ingest", *map(str, arguments), "--stream", "calls", "--tenant", "acme"], env=env or {}
+    )
+
+
+def sent(bootstrap: str) -> dict[str, CallRecorded]:
+    found = {}
+    for record in TopicReader(bootstrap).read("calls"):
+        event: Any = CALL_EVENT.validate_json(record.value or b"")
+        assert record.key == f"acme:{event.call_id}".encode()
+        found[event.call_id] = event
+    return found
+
+
+def test_a_folder_is_sent_and_what_cannot_be_sent_is_named(broker: str, folder: Path) -> None:
+    run = ingest(folder, "--bootstrap", broker, "--json")
+    assert run.exit_code == 1
+    report = json.loads(run.stdout)
+    assert (report["sent"], report["uploaded"]) == (2, 0)
+    reasons = {each["file"]: each["reason"] for each in report["refused"]}
+    assert reasons.keys() == {"large.wav", "notes.txt", "empty.wav"}
+    assert "set MILLRACE_MEDIA__UPLOAD_TO" in reasons["large.wav"]
+    assert "it is text; accepted kinds are WAV, FLAC" in reasons["notes.txt"]
+    assert reasons["empty.wav"] == "it is empty"
+    events = sent(broker)
+    assert events.keys() == {"C-1", "may/C-2"}
+    assert events["C-1"].audio.content == SMALL
+    assert events["C-1"].reason == "recorded"
+    assert ingest(folder, "--bootstrap", broker, "--skip-bad").exit_code == 0
+    assert len({event.event_id for event in sent(broker).values()}) == 2, "sending again gives the same ids"
+
+
+def test_a_large_recording_is_uploaded_to_a_folder_and_can_be_fetched(
+    broker: str, folder: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "with a blank"
+    run = ingest(folder, "--bootstrap", broker, "--skip-bad", env={"MILLRACE_MEDIA__UPLOAD_TO": f"file://{store}"})
+    assert (run.exit_code, "1 of them uploaded" in run.stdout) == (0, True), run.output
+    audio = sent(broker)["large"].audio
+    assert audio.inline is None
+    fetcher = MediaFetcher(MediaSettings(file_root=store), SystemClock())
+    assert fetcher.fetch(audio, "audio") == LARGE, "the digest is checked too"
+    assert [path.name for path in store.iterdir()] == [f"{audio.sha256}.wav"]
+
+
+def test_a_large_recording_is_uploaded_to_a_bucket_and_can_be_fetched(
+    broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    put(address, "recordings", "", b"")
+    buckets = {"MILLRACE_MEDIA__S3_BUCKETS": '["recordings"]', "MILLRACE_MEDIA__S3_ENDPOINT": address}
+    place = {"MILLRACE_MEDIA__UPLOAD_TO": "s3://recordings/in/may"}
+    run = ingest(folder, "--bootstrap", broker, "--skip-bad", env=buckets | place)
+    assert run.exit_code == 0, run.output
+    audio = sent(broker)["large"].audio
+    assert audio.uri == f"s3://recordings/in/may/{audio.sha256}.wav"
+    fetcher = MediaFetcher(MediaSettings(s3_buckets=("recordings",), s3_endpoint=address), SystemClock())
+    assert fetcher.fetch(audio, "audio") == LARGE
+    absent = {"MILLRACE_MEDIA__UPLOAD_TO": "s3://absent-bucket"}
+    failed = ingest(folder, "--bootstrap", broker, "--skip-bad", env=buckets | absent)
+    server.stop()
+    assert failed.exit_code != 0
+    assert "s3://absent-bucket" in str(failed.exception)
+
+
+def test_a_dry_run_sends_and_uploads_nothing(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    run = ingest(folder, "--dry-run", "--skip-bad", env={"MILLRACE_MEDIA__UPLOAD_TO": f"file://{store}"})
+    assert (run.exit_code, "would send 3 calls" in run.stdout) == (0, True), run.output
+    assert not store.exists()
+
+
+def test_a_manifest_gives_fields_and_attributes(broker: str, folder: Path) -> None:
+    manifest = folder / "manifest.csv"
+    manifest.write_text(
+        "file,call_id,agent_channel,satisfaction,occurred_at,line\n"
+        "C-1.wav,A,left,5,2026-05-01T10:00:00Z,sales\n"
+        "may/C-2.bin,B,,,,\n"
+        "C-1.wav,C,middle,,,\n"
+        "absent.wav,D,,,,\n"
+        "C-1.wav,,,,,\n"
+    )
+    run = ingest(manifest, "--bootstrap", broker, "--set", "language=fr", "--json")
+    assert run.exit_code == 1
+    events = sent(broker)
+    assert events.keys() == {"A", "B"}
+    first = events["A"]
+    assert (first.agent_channel, first.satisfaction, first.language) == ("left", 5, "fr")
+    assert (first.attributes, first.occurred_at.isoformat()) == ({"line": "sales"}, "2026-05-01T10:00:00+00:00")
+    reasons = {each["file"]: each["reason"] for each in json.loads(run.stdout)["refused"]}
+    assert "agent_channel" in reasons["line 4 (C-1.wav)"]
+    assert "cannot be read" in reasons["line 5 (absent.wav)"]
+    assert "call_id" in reasons["line 6 (C-1.wav)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--map", "a=b"], "--map is for tables of tickets"), (["--encoding", "cp1252"], "--encoding is for tables")],
+)
+def test_options_of_tables_are_refused(arguments: list[str], message: str, folder: Path) -> None:
+    run = ingest(folder, "--dry-run", *arguments)
+    assert run.exit_code == 2
+    assert message in " ".join(run.output.replace("│", " ").split())
+
+
+def test_two_files_of_one_name_and_sources_without_files_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "C-1.ogg").write_bytes(SMALL)
+    assert "2 files would have the call_id C-1" in str(ingest(folder, "--dry-run").exception)
+    (tmp_path / "none").mkdir()
+    assert "names no file" in str(ingest(tmp_path / "none", "--dry-run").exception)
+    table = tmp_path / "table.csv"
+    table.write_text("name\nx\n")
+    assert "has no column file" in str(ingest(table, "--dry-run").exception)
