@@ -9,5 +9,8 @@ from workers.tickets.stages import TICKETS
 STREAMS: dict[str, Stream[Any, Any]] = {stream.name: stream for stream in (TICKETS, CALLS)}
 """Every stream by its name."""
 
+RECORDED: Stream[Any, Any] = CALLS
+"""The stream that the demo sends its recordings to."""
+
 DEFAULT: Stream[Any, Any] = TICKETS
 """The stream that commands use by default, and the one that `millrace ingest` sends rows of files to."""

@@ -171,7 +171,7 @@ class MediaSettings(Part):
             bucket = where.partition("/")[0]
             is_folder = scheme == "file" and where.startswith("/") and len(where) > 1
             if not is_folder and not (scheme in ("s3", "gs") and BUCKET.fullmatch(bucket)):
-                raise ValueError("is none of s3://bucket/prefix, gs://bucket/prefix and file:///folder")
+                raise ValueError("must be s3://bucket/prefix, gs://bucket/prefix or file:///folder")
         return place
 
     @field_validator("file_root")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -190,27 +191,44 @@ def ingest(
     times = TimeReading(
         zone_of(timezone) if timezone else None, tuple(check_format(each) for each in time_format or ())
     )
-    constants = _pairs(set, "--set")
-    options = MappingOptions(tenant, _pairs(map, "--map"), constants, _values(value), id_column, times)
+    options = MappingOptions(tenant, _pairs(map, "--map"), _pairs(set, "--set"), _values(value), id_column, times)
     source = TableFile.open(file, FileOptions(encoding, _delimiter(delimiter), sheet))
+    failure = _ingest_table(source, options, address, settings, Manner(dry_run, skip_bad, restart, json))
+    raise typer.Exit(0 if failure is None else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a table is sent: the switches of the command."""
+
+    dry_run: bool
+    skip_bad: bool
+    restart: bool
+    json: bool
+
+
+def _ingest_table(
+    source: TableFile, options: MappingOptions, address: Brokers | None, settings: Settings, manner: Manner
+) -> str | None:
+    """Check a table, send it and report; return why the import failed, or None."""
     held = 0 if address is None else _records_ever(address)  # a missing broker or topic shows before the long check
-    with bar(f"check {file.name}", None) as advance:
+    with bar(f"check {source.path.name}", None) as advance:
         survey = survey_file(source, advance)
-    match = match_columns(file, survey.columns, options, source.table.columns is not None)
-    if not json:
+    match = match_columns(source.path, survey.columns, options, source.table.columns is not None)
+    if not manner.json:
         typer.echo("\n".join(mapping_lines(source, match, survey.rows)))
     for warning in match_warnings(match):
         sys.stderr.write(f"warning: {warning}\n")
-    if dry_run and not json:
+    if manner.dry_run and not manner.json:
         _show(source, match)
     with _destination(address, settings) as deliver:
         progress = ImportProgress()
         if address is not None:
             progress = ImportProgress.load(settings.operation.state_dir, source, match.mapped, str(address))
-            _restart_if_needed(progress, held, restart)
-        report = _send(Job(source, match, survey.rows, dry_run, skip_bad), deliver, progress)
-    _print(report, load_stream_settings(DEFAULT), json)
-    raise typer.Exit(0 if report.failure is None else 1)
+            _restart_if_needed(progress, held, manner.restart)
+        report = _send(Job(source, match, survey.rows, manner.dry_run, manner.skip_bad), deliver, progress)
+    _print(report, load_stream_settings(DEFAULT), manner.json)
+    return report.failure
 
 
 def _send(job: Job, deliver: Deliver, progress: ImportProgress) -> ImportReport:

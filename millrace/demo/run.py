@@ -7,7 +7,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -17,9 +17,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from typing_extensions import override
 
 from millrace.dead_letter_text import line
+from millrace.demo.calls import CallsPart, play_calls, recogniser_or_reason
+from millrace.demo.counting import Counting
 from millrace.demo.display import ROWS_SHOWN, judgement, open_console, routed_table, show_actions
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
@@ -29,9 +30,8 @@ from millrace.learning.heads import train_head
 from millrace.learning.labelled_files import LabelledFile, Reading
 from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
 from millrace.search_answers import Asked, ask, print_found, searching
-from millrace.streams import DEFAULT
+from millrace.streams import DEFAULT, RECORDED
 from millrace.wiring import Running, stream_worker
-from schemas.outcomes import Outcome
 from schemas.topics import dlq_topic, input_topic
 from shared.audit.comparison import audit
 from shared.broker.delivery import deliver
@@ -43,7 +43,6 @@ from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.embedding.port import TextModel
 from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
-from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, EmbeddingSettings, StreamSettings
@@ -80,19 +79,6 @@ class Samples:
         rows = [json.loads(line) for line in lines]
         parts = {opened: [row for row in rows if (row["reason"] == "created") is opened] for opened in (False, True)}
         return cls(parts[False], parts[True], json.loads(folder.joinpath("expected.json").read_text(encoding="utf-8")))
-
-
-class Counting(Observer):
-    """Counts settled records; the demo waits for them, and computes its throughput from them."""
-
-    def __init__(self) -> None:
-        self.settled = 0
-        self.dead = 0
-
-    @override
-    def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
-        self.settled += sum(outcomes.values())
-        self.dead += outcomes.get(Outcome.DEAD_LETTERED, 0)
 
 
 @dataclass(slots=True)
@@ -134,24 +120,21 @@ def run_demo(keep: bool) -> bool:
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
         settings = _settings(Path(folder))
         own = StreamSettings(batch=BatchSettings(max_records=64), embedding=EmbeddingSettings(model=_model_key()))
-        names = [topic.name for topic in DEFAULT.topics()]
+        names = [topic.name for stream in (DEFAULT, RECORDED) for topic in stream.topics()]
         console.print(f"Loading the embedding model ({own.embedding.model}, from its wheel) ...")
         model, samples, counting = load_text_model(own), Samples.load(), Counting()
         own = _train(console, own, model, samples, Path(folder) / "head")
-        with (
-            open_store(settings) as store,
-            open_broker(settings, names) as bootstrap,
-            stream_worker(
-                DEFAULT, own, Process(settings, bootstrap, store, Registry()), {"text": model}, [counting]
-            ) as running,
-        ):
+        with open_store(settings) as store, open_broker(settings, names) as bootstrap, ExitStack() as held:
+            process = Process(settings, bootstrap, store, Registry())
+            running = held.enter_context(stream_worker(DEFAULT, own, process, {"text": model}, [counting]))
             worker, failure = _start(running)
             stage = Stage(console, settings, own, str(bootstrap), counting, SystemClock(), worker, failure)
             try:
                 _play(stage, Path(folder), samples)
                 _show_similar(stage, store, model)
                 _show_dead_letter(stage)
-                clean = _audit(stage, store)
+                calls_are_clean = _calls(stage, process, model)
+                clean = _audit(stage, store) and calls_are_clean
                 if keep:
                     _keep(stage)
             finally:
@@ -276,12 +259,22 @@ def _show_dead_letter(stage: Stage) -> None:
         stage.console.print(f"  original bytes: {record.value!r}", markup=False)
 
 
+def _calls(stage: Stage, process: Process, model: TextModel) -> bool:
+    """Play the part with calls; without a model of speech, say what is missing."""
+    recogniser = recogniser_or_reason(stage.own)
+    if isinstance(recogniser, str):
+        stage.console.print(f"\nCalls are left out: {recogniser}", markup=False)
+        return True
+    part = CallsPart(stage.console, process, stage.own, model, TENANT, stage.wait_until)
+    return play_calls(part, recogniser)
+
+
 def _audit(stage: Stage, store: VectorStore) -> bool:
     reader = TopicReader(stage.bootstrap, group_of(stage.own, DEFAULT.name))
     findings = audit(reader, DEFAULT, store.open_alias(DEFAULT.name))
     outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items()))
     stage.console.print(f"outcomes: {outcomes}; pending {findings.pending}; points {findings.points}")
-    stage.console.print(findings.line())
+    stage.console.print(f"tickets: {findings.line()}")
     return findings.clean and findings.pending == 0
 
 

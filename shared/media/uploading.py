@@ -72,7 +72,7 @@ def medium_of(content: bytes, suffix: str, uploader: Uploader | None) -> Media |
     Args:
         content: The content.
         suffix: The ending of the uploaded file's name, for people; its bytes decide its kind.
-        uploader: Writes it; None if no place is configured: then a large content has no medium, and None is returned.
+        uploader: Writes it; None if no place is configured: the answer for a large content is then None.
 
     Raises:
         Fatal: it cannot be written.

@@ -30,7 +30,7 @@ def test_help_shows_the_names_of_variables_with_their_placeholders(tmp_path: Pat
     ("arguments", "code", "says"),
     [
         (["audit"], 2, "no brokers are configured"),
-        (["run", "calls"], 2, "there is no stream calls"),
+        (["run", "films"], 2, "there is no stream films"),
         (["nonsense"], 2, "No such command"),
         (["audit", "--bootstrap", NOWHERE], 1, "there is no store"),
         (["ingest", "gone.csv", "--tenant", "a", "--bootstrap", NOWHERE], 1, "gone.csv cannot be read"),
