@@ -45,6 +45,7 @@ ENV PATH=/opt/millrace/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/tmp/huggingface \
     HF_HUB_OFFLINE=1 \
+    XDG_CACHE_HOME=/var/lib/millrace/cache \
     MILLRACE_OPERATION__HOST=0.0.0.0 \
     MILLRACE_OPERATION__STATE_DIR=/var/lib/millrace \
     MILLRACE_STORE__PATH=/var/lib/millrace/store

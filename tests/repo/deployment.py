@@ -18,6 +18,7 @@ from shared.settings import OperationSettings, Settings, variable
 from shared.stream_settings import read_stream_settings
 from shared.variables import known_variables, places
 from tests.support.sources import PACKAGES, ROOT
+from workers.services.redrive import SERVICE
 
 Compose = Mapping[str, Any]
 Instruction = tuple[str, str]
@@ -67,7 +68,7 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
         group = group.commands[left.pop(0)]
     if hasattr(group, "commands"):
         yield f"{where}: the command is not complete"
-    elif left and left[0] not in STREAMS:
+    elif left and left[0] not in (*STREAMS, SERVICE):
         yield f"{where}: there is no stream {left[0]}"
 
 
