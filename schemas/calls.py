@@ -65,11 +65,21 @@ CallFlag = Literal["labelled"]
 """`labelled`: the call may vote."""
 
 
+class RecognisedPart(Frozen):
+    """The beginning of a recording: if a longer recording begins alike, only the rest of it is recognised."""
+
+    samples: int = Field(ge=0, description="Its length in decoded samples.")
+    digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of these samples.")
+
+
 class CallContent(Frozen):
     """The fields that the calls stream stores for a snapshot, for the filters of searches and to show in hits."""
 
     occurred_at: UtcDatetime
     transcript: Transcript = Field(description="All that was said, with personal data masked.")
+    recognised: RecognisedPart | None = Field(
+        default=None, description="The part of the recording that a longer one may continue; null if it is too short."
+    )
     detected_language: str | None = Field(
         description="Primary BCP 47 subtag of the customer's language, else of the first speaker's; null if nobody speaks."
     )

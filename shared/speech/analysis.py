@@ -1,11 +1,13 @@
 """The first pass over a recording: how many voices its channels have, and which spans of each are speech."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.media.decoding.wire import RATE_HZ, WINDOW_S
 from shared.speech.activity import Activity, Span
 from shared.speech.levels import Likeness, as_floats, levelled
 
@@ -29,6 +31,19 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The end of a whole window of a recording.
+
+    Attributes:
+        samples: The number of samples before it.
+        digest: SHA-256 of these samples, in hex.
+    """
+
+    samples: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Analysed:
     """The result of the first pass.
 
@@ -36,11 +51,13 @@ class Analysed:
         voices: One for each channel; one alone if both channels hold the same sound.
         samples: Length of the recording, in samples.
         is_dual_mono: Whether there are two channels with the same sound.
+        marks: The ends of its whole windows: a longer recording that begins alike has the same ones.
     """
 
     voices: tuple[Voice, ...]
     samples: int
     is_dual_mono: bool
+    marks: tuple[Mark, ...] = ()
 
 
 class Analysis:
@@ -55,6 +72,8 @@ class Analysis:
         self._activities: list[Activity] = []
         self._likeness = Likeness()
         self._samples = 0
+        self._hash = sha256()
+        self._marks: list[Mark] = []
 
     def add(self, window: NDArray[np.int16]) -> None:
         """Add the next window, shape (samples, channels)."""
@@ -66,9 +85,12 @@ class Analysis:
         for channel, activity in enumerate(self._activities):
             activity.add(levelled(floats[:, channel]))
         self._samples += len(window)
+        self._hash.update(window.tobytes())
+        if len(window) == WINDOW_S * RATE_HZ:
+            self._marks.append(Mark(self._samples, self._hash.hexdigest()))
 
     def result(self) -> Analysed:
         """Return the result. It is called once."""
         voices = tuple(Voice(number, tuple(each.spans())) for number, each in enumerate(self._activities))
         is_dual_mono = len(voices) == 2 and self._likeness.is_same
-        return Analysed(voices[:1] if is_dual_mono else voices, self._samples, is_dual_mono)
+        return Analysed(voices[:1] if is_dual_mono else voices, self._samples, is_dual_mono, tuple(self._marks))

@@ -69,19 +69,26 @@ class RecordingReader:
         sound = self._decoder.sound(content, field, take, CHANNELS)
         return Recording(content, field, sound, analysis.result())
 
-    def submit(self, recording: Recording, transcriber: Transcriber, hint: str | None = None) -> list[VoiceTranscript]:
+    def submit(
+        self,
+        recording: Recording,
+        transcriber: Transcriber,
+        hint: str | None = None,
+        known: list[VoiceTranscript] | None = None,
+    ) -> list[VoiceTranscript]:
         """Cut the speech of a recording and let it be recognised; the transcripts are complete once all is finished.
 
         Args:
             recording: The recording.
             transcriber: Recognises the pieces, together with those of other recordings.
             hint: The language that the source names.
+            known: What the voices say before the speech of the recording, to which the rest is added.
 
         Raises:
             Rejected: the recording cannot be decoded.
         """
         voices = recording.analysed.voices
-        transcripts = [VoiceTranscript(hint) for _ in voices]
+        transcripts = [VoiceTranscript(hint) for _ in voices] if known is None else known
         if not any(voice.spans for voice in voices):
             return transcripts
         cutters = [

@@ -41,7 +41,13 @@ class FakeReader(RecordingReader):
         )
         return Recording(content, field, sound, analysed)
 
-    def submit(self, recording: Recording, transcriber: Transcriber, hint: str | None = None) -> list[VoiceTranscript]:
+    def submit(
+        self,
+        recording: Recording,
+        transcriber: Transcriber,
+        hint: str | None = None,
+        known: list[VoiceTranscript] | None = None,
+    ) -> list[VoiceTranscript]:
         """Let each voice's piece be recognised."""
         found = []
         for mark, seconds in json.loads(recording.content):

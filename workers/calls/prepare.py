@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.calls import CallDeleted, CallRecorded
+from schemas.calls import CallDeleted, CallRecorded, RecognisedPart
 from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
@@ -18,6 +18,8 @@ from schemas.speech import Transcript
 from shared.engine.snapshots import Item, digest_field
 from shared.errors import Rejected
 from shared.records import Record, Vector
+from shared.speech.analysis import Mark
+from shared.speech.continuing import continued
 from shared.speech.port import Recogniser
 from shared.speech.recordings import Recording, transcript_of
 from shared.speech.resources import Speech
@@ -42,14 +44,28 @@ class CallItem(Item[CallRecorded | CallDeleted]):
 
     Attributes:
         recording: The recording with its speech; None if its media could not be loaded.
+        recogniser: Fingerprint of the model of speech.
         transcript: What was said, with personal data masked.
     """
 
     recording: Recording | None = None
+    recogniser: str = ""
     transcript: Transcript | None = None
     similar: tuple[SimilarTicket, ...] = ()
     similar_left_out: SimilarLeftOut | None = None
     suggested_reply: SuggestedReply | None = None
+
+    @property
+    def recognised(self) -> RecognisedPart | None:
+        """The part of the recording that a longer one may continue; what is stored of it if there is no recording."""
+        if self.recording is None:
+            found: Any = None if self.stored is None else self.stored.payload.get("recognised")
+            try:
+                return None if found is None else RecognisedPart.model_validate(found, strict=False)
+            except ValidationError:
+                return None
+        marks = self.recording.analysed.marks
+        return RecognisedPart(samples=marks[-1].samples, digest=marks[-1].digest) if marks else None
 
     @property
     def text(self) -> str:
@@ -87,6 +103,7 @@ def prepare(item: CallItem, preparer: Preparer, customers: CustomerIds, recognis
         "attributes": preparer.attributes(event.attributes),
     }
     item.event = event.model_copy(update=prepared)
+    item.recogniser = recogniser
     if item.recording is not None:
         parts = (sha256(item.recording.content).hexdigest(), recogniser, hint_of(event) or "", str(event.agent_channel))
         item.digests = {TEXT: sha256("\n".join(parts).encode()).hexdigest()}
@@ -132,13 +149,33 @@ def complete(items: Sequence[CallItem], speech: Speech, region: str) -> None:
     said: list[tuple[CallItem, list[VoiceTranscript]]] = []
     for item in unknown:
         if item.recording is not None and isinstance(item.event, CallRecorded):
+            hint, recording, known = hint_of(item.event), item.recording, _known_part(item)
+            if known is not None:
+                recording, voices = known
             try:
-                said.append((item, speech.reader.submit(item.recording, transcriber, hint_of(item.event))))
+                found = speech.reader.submit(recording, transcriber, hint, None if known is None else voices)
+                said.append((item, found))
             except Rejected as rejected:
                 item.rejected = rejected
     transcriber.finish()
     for item, voices in said:
         _finish(item, voices, speech.recogniser, region)
+
+
+def _known_part(item: CallItem) -> tuple[Recording, list[VoiceTranscript]] | None:
+    """Return what is new of a recording that continues the stored one, and what was said before; None if it does not."""
+    if item.stored is None or item.recording is None or not isinstance(item.event, CallRecorded):
+        return None
+    payload: Any = item.stored.payload
+    try:
+        transcript = Transcript.model_validate(payload.get("transcript"), strict=False)
+        part = RecognisedPart.model_validate(payload.get("recognised"), strict=False)
+    except ValidationError:  # it was too short, or another program has overwritten it
+        return None
+    if transcript.model != item.recogniser:
+        return None
+    mark = Mark(part.samples, part.digest)
+    return continued(item.recording, transcript, mark, speakers_of(item.event), hint_of(item.event))
 
 
 def _restore(item: CallItem) -> bool:

@@ -84,6 +84,7 @@ class CallStages(Stages[CallItem]):
         content = CallContent(
             **event.model_dump(include={"occurred_at", "customer_id", "priority", "attributes", "satisfaction"}),
             transcript=transcript,
+            recognised=item.recognised,
             detected_language=item.language,
             linked_ticket_id=event.ticket_id,
             label=event.agent_label,
