@@ -76,7 +76,10 @@ class FileTranscriber:
             Fatal: the model fails on it.
         """
         transcriber = Transcriber(self.recogniser, self.batch_pieces, progress)
-        said = self.reader.submit(recording, transcriber, hint)
+        try:
+            said = self.reader.submit(recording, transcriber, hint)
+        except Rejected as rejected:
+            raise Fatal(f"{recording.field}: {rejected.detail} ({rejected.reason})") from rejected
         transcriber.finish()
         failure = next((each.failure for each in said if each.failure is not None), None)
         if failure is not None:

@@ -117,8 +117,8 @@ def stream_worker(
         )
         embedders = held.enter_context(_embedders(stream, models, settings, observer))
         stages = stream.stages(resources)
-        media = held.enter_context(_media_loader(stream, stages, process))
-        held.callback(decoder.close)  # first, so that the loader need not wait for what is being decoded
+        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat, "prepare")))
+        held.callback(decoder.close)  # before the loader, which waits for what is being decoded
         lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
         pipeline_parts = PipelineParts(stages, embedders, collection, lane, media)
         pipeline = Pipeline(stream, pipeline_parts, clock, observer)
@@ -216,7 +216,9 @@ def _decoder(stream: Stream[Any, Any], settings: Settings) -> Iterator[Decoder]:
 
 
 @contextmanager
-def _media_loader(stream: Stream[Any, Any], stages: Stages[Any], process: Process) -> Iterator[MediaLoader[Any] | None]:
+def _media_loader(
+    stream: Stream[Any, Any], stages: Stages[Any], process: Process, beat: Callable[[], None]
+) -> Iterator[MediaLoader[Any] | None]:
     """Yield the loader of a stream's media; None if its events have none."""
     if stream.media is None:
         yield None
@@ -227,7 +229,7 @@ def _media_loader(stream: Stream[Any, Any], stages: Stages[Any], process: Proces
     clock = SystemClock()
     fetcher = process.fetcher or MediaFetcher(settings, clock)
     pool = HostPool(settings.parallel, settings.parallel_per_host)
-    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool, clock)
+    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool, clock, beat)
     with closing(loader):
         yield loader
 

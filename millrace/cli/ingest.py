@@ -184,7 +184,7 @@ def ingest(
     if require_stream(stream) is not DEFAULT:
         given = {"--map": map, "--value": value, "--id-column": id_column, "--encoding": encoding, "--sheet": sheet}
         refuse_options({**given, "--delimiter": delimiter, "--timezone": timezone, "--time-format": time_format})
-        job = MediaJob(require_stream(stream), file, {"tenant_id": tenant, **_pairs(set, "--set")}, dry_run, skip_bad)
+        job = MediaJob(require_stream(stream), file, tenant, _pairs(set, "--set"), dry_run, skip_bad)
         with _destination(address, settings) as deliver:
             ingest_media(job, settings, deliver, json)
         return

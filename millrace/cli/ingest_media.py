@@ -11,6 +11,7 @@ import typer
 from millrace.bars import bar
 from millrace.ingest.media_files import media_files
 from millrace.ingest.media_sending import MediaReport, MediaSender
+from shared.decoding import printable
 from shared.engine.stream import Stream
 from shared.media.uploading import uploader_of
 from shared.records import Message
@@ -27,6 +28,7 @@ class MediaJob:
     Attributes:
         stream: The stream.
         source: A folder or a manifest.
+        tenant_id: The tenant of files without a tenant of their own.
         constants: Values that every event has.
         dry_run: Whether nothing is sent or uploaded.
         skip_bad: Whether refused files are accepted.
@@ -34,6 +36,7 @@ class MediaJob:
 
     stream: Stream[Any, Any]
     source: Path
+    tenant_id: str
     constants: Mapping[str, str]
     dry_run: bool
     skip_bad: bool
@@ -59,7 +62,7 @@ def ingest_media(job: MediaJob, settings: Settings, deliver: Callable[[list[Mess
     uploader = uploader_of(settings.media)
     if job.dry_run and uploader is not None:
         uploader = DryUploader()
-    sender = MediaSender(job.stream, job.constants, settings.media.max_mib << 20, uploader)
+    sender = MediaSender(job.stream, job.tenant_id, job.constants, settings.media.max_mib << 20, uploader)
     with bar(f"{'check' if job.dry_run else 'ingest'} {job.source.name}", len(files)) as advance:
         report = sender.send(files, deliver, advance)
     if json:
@@ -86,6 +89,6 @@ def _print(report: MediaReport, job: MediaJob) -> None:
     uploaded = f", {report.uploaded} of them uploaded to a store" if report.uploaded and not job.dry_run else ""
     typer.echo(f"{verb} {report.sent} {job.stream.name}{uploaded}; refused {len(report.refused)}")
     for name, why in list(report.refused.items())[:NAMED]:
-        sys.stderr.write(f"refused {name}: {why}\n")
+        sys.stderr.write(f"refused {printable(name)}: {printable(why)}\n")
     if len(report.refused) > NAMED:
         sys.stderr.write(f"and {len(report.refused) - NAMED} more: --json names all\n")

@@ -1,14 +1,19 @@
 """The files that an import of media sends: those of a folder, or those that a manifest names."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import Fatal
+from shared.media.decoding.kinds import kind_of
 
 FILE = "file"
+START_BYTES = 64
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
+"""The ending of a file's name; `.05` of `call 2024.05` is not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,19 @@ def media_files(source: Path, id_field: str) -> list[MediaFile]:
 
 def _of_folder(folder: Path, id_field: str) -> Iterator[MediaFile]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
-    ids = Counter(path.relative_to(folder).with_suffix("").as_posix() for path in paths)
+    names = {path: path.relative_to(folder).as_posix() for path in paths}
+    media = [path for path in paths if _begins_like_a_medium(path)]
+    ids = Counter(ENDING.sub("", names[path]) for path in media)
     for path in paths:
-        name = path.relative_to(folder).as_posix()
-        item_id = path.relative_to(folder).with_suffix("").as_posix()
-        if ids[item_id] > 1:
+        item_id = ENDING.sub("", names[path])
+        if path in media and ids[item_id] > 1:
             raise Fatal(f"{ids[item_id]} files would have the {id_field} {item_id}: rename them, or write a manifest")
-        yield MediaFile(name, path, {id_field: item_id})
+        yield MediaFile(names[path], path, {id_field: item_id})
+
+
+def _begins_like_a_medium(path: Path) -> bool:
+    with path.open("rb") as opened:
+        return kind_of(opened.read(START_BYTES)) is not None
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

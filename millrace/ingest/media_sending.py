@@ -1,6 +1,7 @@
 """Sends media as events: small ones inline, large ones uploaded first."""
 
 import json
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from millrace.ingest.media_files import MediaFile
 from schemas.media import Media
-from shared.engine.stream import Stream
+from shared.engine.stream import Imported, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import kind_of, looks_like
 from shared.media.uploading import Uploader, medium_of
@@ -52,15 +53,18 @@ class MediaSender:
 
     Attributes:
         stream: The stream; it says which field holds the medium, and which kinds it accepts.
-        constants: Values that every event has, by field; among them the tenant.
+        tenant_id: The tenant of files without a tenant of their own.
+        constants: Values that every event has, by field.
         limit_bytes: The largest file.
         uploader: Writes files that are too large to be inline; None if no place is configured.
     """
 
     stream: Stream[Any, Any]
+    tenant_id: str
     constants: Mapping[str, str]
     limit_bytes: int
     uploader: Uploader | None
+    _keys: set[bytes | None] = field(default_factory=set)
 
     def send(
         self, files: Sequence[MediaFile], deliver: Callable[[list[Message]], None], advance: Callable[[int], None]
@@ -87,6 +91,10 @@ class MediaSender:
             except Unusable as error:
                 report.refused[file.name] = str(error)
                 continue
+            if message.key in self._keys:
+                report.refused[file.name] = "another file has the same tenant and id"
+                continue
+            self._keys.add(message.key)
             report.uploaded += not is_inline
             yield message
 
@@ -97,8 +105,15 @@ class MediaSender:
             Unusable: the file cannot be sent.
             Fatal: it cannot be uploaded.
         """
+        imported = self._imported
         content = self._content(file)
-        medium = medium_of(content, file.path.suffix.lower(), self.uploader)
+        kind = kind_of(content)
+        if kind not in imported.kinds:
+            kinds = ", ".join(each.upper() for each in imported.kinds)
+            raise Unusable(f"it is {looks_like(content)}; accepted kinds are {kinds}")
+        digest = sha256(content).hexdigest()
+        self._event(file, Media(uri="file:///checked-before-upload", sha256=digest))
+        medium = medium_of(content, f".{kind}", self.uploader)
         if medium is None:
             raise Unusable(
                 f"it has {len(content)} bytes, more than fit into an event: set MILLRACE_MEDIA__UPLOAD_TO to a bucket or "
@@ -108,32 +123,35 @@ class MediaSender:
         value = event.model_dump_json(exclude_none=True).encode()
         return Message(self.stream.name, self.stream.key(event), value), medium.uri is None
 
+    @property
+    def _imported(self) -> Imported:
+        if self.stream.imported is None:
+            raise Fatal(f"the stream {self.stream.name} has no media to import")
+        return self.stream.imported
+
     def _content(self, file: MediaFile) -> bytes:
         try:
+            if not stat.S_ISREG(file.path.stat().st_mode):
+                raise Unusable("it is not a regular file")
             with file.path.open("rb") as opened:
                 content = opened.read(self.limit_bytes + 1)
-        except OSError as error:
-            raise Unusable(f"it cannot be read: {error.strerror or type(error).__name__}") from error
+        except (OSError, ValueError) as error:
+            raise Unusable(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
         if not content:
             raise Unusable("it is empty")
         if len(content) > self.limit_bytes:
             raise Unusable(f"it is larger than {self.limit_bytes >> 20} MiB (MILLRACE_MEDIA__MAX_MIB)")
-        imported = self.stream.imported
-        if imported is None:
-            raise Fatal(f"the stream {self.stream.name} has no media to import")
-        if kind_of(content) not in imported.kinds:
-            kinds = ", ".join(kind.upper() for kind in imported.kinds)
-            raise Unusable(f"it is {looks_like(content)}; accepted kinds are {kinds}")
         return content
 
     def _event(self, file: MediaFile, medium: Media) -> Any:
-        imported = self.stream.imported
-        if imported is None:
-            raise Fatal(f"the stream {self.stream.name} has no media to import")
-        given = {**file.fields, **self.constants}
+        imported = self._imported
+        given = {"tenant_id": self.tenant_id, **file.fields, **self.constants}
         known = self.stream.snapshot.model_fields
         attributes = {name.removeprefix(ATTRIBUTE): value for name, value in given.items() if name not in known}
-        written_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
+        try:
+            written_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
+        except (OSError, OverflowError, ValueError) as error:
+            raise Unusable(f"its time of change cannot be read: {error}") from error
         fields: dict[str, Any] = {
             "schema_version": 1,
             "event_version": 1,

@@ -17,6 +17,7 @@ from shared.speech.port import RATE_HZ
 
 FILE, TRANSCRIPT, LANGUAGE = "file", "transcript", "language"
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 NO_WORD = re.compile(r"[^\w\s']|_")
 DEFAULT_LANGUAGE = "en"
 
@@ -95,6 +96,7 @@ def _spoken(table: Path, line: int, row: dict[str, str | None]) -> Spoken:
 
 def normalised(text: str, language: str | None) -> str:
     """Return a text in lower case, without punctuation, with numbers as words, as word error rates are compared."""
+    text = THOUSANDS.sub("", text)
     text = NUMBER.sub(lambda found: f" {_in_words(found[0], language)} ", text.lower())
     return " ".join(NO_WORD.sub(" ", text).split())
 

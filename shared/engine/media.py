@@ -24,6 +24,7 @@ LATE_BYTES = 256 << 20
 """Size of the contents that are kept for records which have not come back yet; beyond it, the oldest are dropped."""
 
 LOOK_S = 0.02
+BEAT_S = 5.0
 
 
 @runtime_checkable
@@ -31,7 +32,7 @@ class ReadsMedia(Protocol):
     """The part of `Stages` that a stream whose events have media supplies too."""
 
     def read_media(self, item: Any, name: str, content: bytes) -> None:
-        """Decode the content of one medium and keep what the stream needs of it, not the content.
+        """Decode the content of one medium and keep what the stream needs of it.
 
         Several threads call it at once, each with another medium.
 
@@ -69,6 +70,7 @@ class MediaLoader(Generic[ItemT]):
         fetcher: Fetches them.
         pool: The threads; their number is the largest number of contents that are fetched or decoded at once.
         clock: Measures how long hosts take.
+        beat: Called while media are being decoded, which may take longer than a heartbeat may be old.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class MediaLoader(Generic[ItemT]):
         fetcher: Fetcher,
         pool: HostPool,
         clock: Clock,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
+        self._beat = beat
         self._media_of, self._stages, self._fetcher, self._pool, self._clock = media_of, stages, fetcher, pool, clock
         self._patience = Patience()
         self._late: OrderedDict[Media, _Fetch] = OrderedDict()
@@ -101,6 +105,9 @@ class MediaLoader(Generic[ItemT]):
             (item, self._pool.submit("", partial(self._read, item, name, fetch))) for item, name, fetch in fetches
         ]
         for item, read in reading:
+            while not read.done():
+                wait([read], timeout=BEAT_S)
+                self._beat()
             failure = read.result()
             if failure is not None and not isinstance(item.media_failure, Rejected):
                 item.media_failure = failure

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 from schemas.points import IsOurs
 from shared.clock import Clock, SystemClock
+from shared.errors import Unavailable
 from shared.search.similar import Compared, Found, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import Collection
 
-ASK_AGAIN_S = 10.0
-"""A collection that does not exist is not looked for again for this time."""
+ASK_AGAIN_S = 30.0
+"""After this time, it is looked again which collection the stream has: it may exist now, or be another one."""
 
 
 class SearchElsewhere:
@@ -34,6 +35,7 @@ class SearchElsewhere:
         self._open, self._using, self._settings, self._is_ours = open_collection, using, settings, is_ours
         self._clock = clock or SystemClock()
         self._search: SimilarSearch | None = None
+        self._collection: Collection | None = None
         self._next_look_s = float("-inf")
 
     def find(self, questions: Sequence[Question]) -> list[Found]:
@@ -43,13 +45,22 @@ class SearchElsewhere:
             Unavailable: the store cannot be read.
         """
         search = self._current()
-        return [Found()] * len(questions) if search is None or not questions else search.find(questions)
+        if search is None or not questions:
+            return [Found()] * len(questions)
+        try:
+            return search.find(questions)
+        except Unavailable:
+            self._next_look_s = float("-inf")  # the collection may have been replaced by another one
+            raise
 
     def _current(self) -> SimilarSearch | None:
         now_s = self._clock.monotonic_s()
-        if self._search is None and now_s >= self._next_look_s:
+        if now_s >= self._next_look_s:
             self._next_look_s = now_s + ASK_AGAIN_S
             collection = self._open()
-            if collection is not None:
+            if collection is None:
+                self._search = None
+            elif self._search is None or collection is not self._collection:
                 self._search = SimilarSearch(collection, self._using, self._settings, self._is_ours, self._clock)
+            self._collection = collection
         return self._search

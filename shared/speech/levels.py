@@ -17,7 +17,13 @@ SPEECH_SHARE = 0.95
 """The level of a window is that of its loud frames: the mean would depend on how much of the window is silent."""
 
 SAME_AT = 0.98
-"""Two channels with a higher correlation hold the same sound, perhaps with another level or another sign."""
+"""In a second with a higher correlation, both channels hold the same sound, perhaps with another level or sign."""
+
+SAME_SHARE = 0.98
+"""The share of the seconds in which this must be so: a click may disturb one."""
+
+QUIETER_SHARE = 0.01
+"""A second counts if it has at least this share of the energy of the loudest one (-20 dB)."""
 
 INT16_MAX = 32_768.0
 
@@ -41,17 +47,33 @@ def levelled(samples: Samples) -> Samples:
 
 
 class Likeness:
-    """Measures over a whole recording whether its two channels hold the same sound."""
+    """Measures second by second whether the two channels of a recording hold the same sound.
+
+    Every second counts that is not much quieter than the loudest one: the same loud music on both channels does not
+    make two speakers one.
+    """
 
     def __init__(self) -> None:
-        self._sums = np.zeros((2, 2))
+        self._left = np.zeros((0, 2), np.float32)
+        self._sums: list[NDArray[np.float64]] = []
 
     def add(self, window: Samples) -> None:
         """Add the next samples of both channels, shape (n, 2)."""
-        self._sums += window.T.astype(np.float64) @ window.astype(np.float64)
+        held = np.concatenate([self._left, window])
+        whole = len(held) // RATE_HZ * RATE_HZ
+        self._left = held[whole:]
+        if whole:
+            left, right = held[:whole].astype(np.float64).reshape(-1, RATE_HZ, 2).transpose(2, 0, 1)
+            sums = ((left * left).sum(axis=1), (right * right).sum(axis=1), (left * right).sum(axis=1))
+            self._sums.append(np.stack(sums, axis=1))
 
     @property
     def is_same(self) -> bool:
-        """Whether both channels hold the same sound."""
-        first, second = self._sums[0, 0], self._sums[1, 1]
-        return bool(first > 0 and second > 0 and abs(self._sums[0, 1]) >= SAME_AT * np.sqrt(first * second))
+        """Whether both channels hold the same sound; not if the recording is shorter than a second."""
+        if not self._sums:
+            return False
+        left, right, both = np.concatenate(self._sums).T
+        louder = np.maximum(left, right)
+        loud = louder >= max(QUIETER_SHARE * louder.max(), RATE_HZ * LEAST**2)
+        alike = np.abs(both) >= SAME_AT * np.sqrt(left * right)
+        return bool(loud.any() and (alike & (left > 0) & (right > 0))[loud].mean() >= SAME_SHARE)

@@ -75,6 +75,7 @@ class RecordingReader:
         transcriber: Transcriber,
         hint: str | None = None,
         known: list[VoiceTranscript] | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> list[VoiceTranscript]:
         """Cut the speech of a recording and let it be recognised; the transcripts are complete once all is finished.
 
@@ -83,6 +84,7 @@ class RecordingReader:
             transcriber: Recognises the pieces, together with those of other recordings.
             hint: The language that the source names.
             known: What the voices say before the speech of the recording, to which the rest is added.
+            progress: Called again and again.
 
         Raises:
             Rejected: the recording cannot be decoded.
@@ -97,6 +99,7 @@ class RecordingReader:
         ]
 
         def take(window: Window) -> None:
+            progress()
             floats = as_floats(window)
             for voice, cutter in zip(voices, cutters, strict=True):
                 cutter.add(floats[:, voice.channel])
@@ -139,7 +142,7 @@ def transcript_of(
         duration_s=recording.analysed.samples / RATE_HZ,
         segments=tuple(sorted(segments, key=lambda segment: (segment.start_s, segment.end_s))),
         speakers=tuple(_summary(name, each) for name, each in zip(names, said, strict=True)),
-        coverage=min(1.0, sum(each.covered_s for each in said) / speech_s) if speech_s > 0 else 1.0,
+        coverage=max(0.0, min(1.0, sum(each.covered_s for each in said) / speech_s)) if speech_s > 0 else 1.0,
         no_speech=not segments and speech_s <= 0,
         is_dual_mono=recording.analysed.is_dual_mono,
         is_truncated=recording.sound.is_truncated,

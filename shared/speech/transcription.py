@@ -1,7 +1,7 @@
 """Transcribes the voices of several recordings together: pieces share batches, and what is missing is tried again."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.errors import Fatal
 from shared.speech.loops import is_looping
@@ -84,32 +84,38 @@ class Transcriber:
     Args:
         recogniser: The model.
         batch_pieces: How many pieces are recognised at once.
-        progress: Receives the seconds of speech of each piece that is recognised for the first time.
+        progress: Receives the seconds of speech of each piece that is recognised for the first time; it is also called
+            after each call of the model, with 0.
     """
 
     def __init__(
         self, recogniser: Recogniser, batch_pieces: int, progress: Callable[[float], None] = lambda seconds: None
     ) -> None:
         self._recogniser, self._batch_pieces, self._progress = recogniser, batch_pieces, progress
-        self._waiting: list[_Job] = []
+        self.waiting: list[_Job] = []
 
     def add(self, voice: VoiceTranscript, piece: CutPiece) -> None:
         """Add the next piece of a voice; it is recognised now or later."""
         voice.speech_s += piece.speech_s
-        self._waiting.append(_Job(voice, piece))
-        while len(self._ready()) >= self._batch_pieces:
+        self.waiting.append(_Job(voice, piece))
+        while self._is_full():
             self._run()
 
     def finish(self) -> None:
         """Recognise what is left; after that, all transcripts are complete."""
-        while self._waiting:
+        while self.waiting:
             self._run()
+
+    def _is_full(self) -> bool:
+        """Return whether a batch is ready, or as many pieces wait for the languages of their voices."""
+        ready = len(self._ready())
+        return ready >= self._batch_pieces or len(self.waiting) - ready >= self._batch_pieces
 
     def _ready(self) -> list[_Job]:
         """Return the jobs whose language is known, and of each other voice the first one."""
         first: set[int] = set()
         found = []
-        for job in self._waiting:
+        for job in self.waiting:
             if job.voice.language is not None or id(job.voice) not in first:
                 found.append(job)
             if job.voice.language is None:
@@ -118,7 +124,7 @@ class Transcriber:
 
     def _run(self) -> None:
         jobs = self._ready()[: self._batch_pieces]
-        self._waiting = [job for job in self._waiting if not any(job is other for other in jobs)]
+        self.waiting = [job for job in self.waiting if not any(job is other for other in jobs)]
         pieces = [Piece(job.piece.samples, job.voice.language, job.avoids_repetition) for job in jobs]
         for job, found in zip(jobs, self._recognised(pieces), strict=True):
             if isinstance(found, Exception):
@@ -129,7 +135,9 @@ class Transcriber:
     def _recognised(self, pieces: list[Piece]) -> list[Recognised | Exception]:
         """Recognise pieces; if the model fails, halve them until each bad piece is alone, with its error."""
         try:
-            return list(self._recogniser.recognise(pieces))
+            found = list(self._recogniser.recognise(pieces))
+            self._progress(0.0)
+            return [*found]
         except Fatal:
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything)
@@ -141,18 +149,17 @@ class Transcriber:
 
     def _settle(self, job: _Job, found: Recognised) -> None:
         voice = job.voice
-        if voice.language is None and self._takes_hint(voice, found):
-            self._waiting.insert(0, job)  # it was recognised in another language
-            return
         if not job.is_second and not job.avoids_repetition:
             self._progress(job.piece.speech_s)
         if found.no_speech > NO_SPEECH_AT and found.log_probability < UNLIKELY_AT:
             voice.no_speech_s += job.piece.speech_s
             return
-        text = " ".join(phrase.text for phrase in found.phrases)
-        is_looping_now = is_looping(text)
+        is_looping_now = is_looping(" ".join(phrase.text for phrase in found.phrases))
         if is_looping_now and not job.avoids_repetition:
-            self._waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
+            self.waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
+            return
+        if voice.language is None and self._takes_hint(voice, found):
+            self.waiting.insert(0, replace(job, is_second=True))  # it was recognised in another language
             return
         for phrase in found.phrases:
             places = job.piece.places(phrase.start_s, phrase.end_s)
@@ -161,7 +168,7 @@ class Transcriber:
                     voice.segments.append(Segment(place.start_s, place.end_s, words, is_looping_now))
         gaps = _gaps(found, job.piece.duration_s)
         missing_s = sum(job.piece.speech_between(start_s, end_s) for start_s, end_s in gaps)
-        voice.covered_s += job.piece.speech_s - missing_s
+        voice.covered_s += max(0.0, job.piece.speech_s - missing_s)
         if not job.is_second:
             self._try_again(job, gaps)
 
@@ -178,7 +185,7 @@ class Transcriber:
         for start_s, end_s in gaps:
             is_all = end_s - start_s >= job.piece.duration_s
             if job.piece.speech_between(start_s, end_s) > GAP_S and not is_all:
-                self._waiting.insert(0, _Job(job.voice, job.piece.between(start_s, end_s), is_second=True))
+                self.waiting.insert(0, _Job(job.voice, job.piece.between(start_s, end_s), is_second=True))
 
 
 def _gaps(found: Recognised, duration_s: float) -> list[tuple[float, float]]:

@@ -57,7 +57,7 @@ def sent(bootstrap: str) -> dict[str, CallRecorded]:
     found = {}
     for record in TopicReader(bootstrap).read("calls"):
         event: Any = CALL_EVENT.validate_json(record.value or b"")
-        assert record.key == f"acme:{event.call_id}".encode()
+        assert record.key == f"{event.tenant_id}:{event.call_id}".encode()
         found[event.call_id] = event
     return found
 
@@ -127,12 +127,13 @@ def test_a_dry_run_sends_and_uploads_nothing(folder: Path, tmp_path: Path) -> No
 def test_a_manifest_gives_fields_and_attributes(broker: str, folder: Path) -> None:
     manifest = folder / "manifest.csv"
     manifest.write_text(
-        "file,call_id,agent_channel,satisfaction,occurred_at,line\n"
-        "C-1.wav,A,left,5,2026-05-01T10:00:00Z,sales\n"
-        "may/C-2.bin,B,,,,\n"
-        "C-1.wav,C,middle,,,\n"
-        "absent.wav,D,,,,\n"
-        "C-1.wav,,,,,\n"
+        "file,call_id,agent_channel,satisfaction,occurred_at,line,tenant_id\n"
+        "C-1.wav,A,left,5,2026-05-01T10:00:00Z,sales,\n"
+        "may/C-2.bin,B,,,,,other\n"
+        "C-1.wav,C,middle,,,,\n"
+        "absent.wav,D,,,,,\n"
+        "C-1.wav,,,,,,\n"
+        "C-1.wav,A,,,,,\n"
     )
     run = ingest(manifest, "--bootstrap", broker, "--set", "language=fr", "--json")
     assert run.exit_code == 1
@@ -145,6 +146,8 @@ def test_a_manifest_gives_fields_and_attributes(broker: str, folder: Path) -> No
     assert "agent_channel" in reasons["line 4 (C-1.wav)"]
     assert "cannot be read" in reasons["line 5 (absent.wav)"]
     assert "call_id" in reasons["line 6 (C-1.wav)"]
+    assert reasons["line 7 (C-1.wav)"] == "another file has the same tenant and id"
+    assert [events[name].tenant_id for name in ("A", "B")] == ["acme", "other"]
 
 
 @pytest.mark.parametrize(

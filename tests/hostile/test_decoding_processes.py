@@ -23,6 +23,7 @@ from shared.media.decoding import children as children_module
 from shared.media.decoding import decoder as decoder_module
 from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.process import DecodingProcess
+from shared.media.decoding.replies import Window
 from shared.media.decoding.wire import Failed, Ready, Tag, packed
 from tests.support.hostile_sounds import long_mulaw_wav
 from tests.support.media import PIXEL
@@ -179,16 +180,27 @@ def test_a_stage_that_fails_between_windows_leaves_a_usable_decoder(decoder: Dec
     assert decoder.picture(PIXEL, "picture").kind == "png"
 
 
-def test_a_sound_is_not_begun_again_once_a_window_was_passed_on(decoder: Decoder) -> None:
-    windows = []
+def test_a_sound_whose_child_ends_goes_on_in_another_one_and_no_window_is_passed_on_twice(decoder: Decoder) -> None:
+    windows: list[bytes] = []
 
-    def take(window: object) -> None:
-        windows.append(window)
+    def take(window: Window) -> None:
+        windows.append(window.tobytes())
+        if len(windows) == 3:
+            os.kill(decoder.children.pids[0], signal.SIGKILL)
+
+    content, expected = long_mulaw_wav(900), []
+    sound = decoder.sound(content, "recording", take)
+    decoder.sound(content, "recording", lambda window: expected.append(window.tobytes()))
+    assert sound.duration_s == 900
+    assert windows == expected
+
+
+def test_a_sound_that_ends_two_children_is_refused(decoder: Decoder) -> None:
+    def take(window: Window) -> None:
         os.kill(decoder.children.pids[0], signal.SIGKILL)
 
     refused = _refused(lambda: decoder.sound(long_mulaw_wav(900), "recording", take))
     assert "signal 9" in refused.detail
-    assert len(windows) < 30
 
 
 def _frame(tag: bytes, body: bytes) -> bytes:
@@ -201,6 +213,14 @@ LIES = {
     "a picture of another size": _frame(b"P", b"abcd")
     + _frame(b".", b'{"width_px": 1, "height_px": 1, "original_width_px": 1, "original_height_px": 1, "frames": 1}'),
     "a window with half a sample": _frame(b"W", b"a"),
+    "a second description": _frame(
+        b"S",
+        b'{"codec": "x", "original_rate_hz": 1, "original_channels": 2, "channels": 2, '
+        b'"damaged_packets": 0, "claimed_s": null}',
+    )
+    * 2,
+    "text for a terminal": _frame(b"!", b'{"\\u001b]0;x": 1}'),
+    "a lone surrogate": _frame(b"!", b'{"\\ud800": 1}'),
     "a message that is no object": _frame(b"!", b"[]"),
     "a message with a text for a number": _frame(b"P", b"abc")
     + _frame(b".", b'{"width_px": "1", "height_px": 1, "original_width_px": 1, "original_height_px": 1, "frames": 1}'),
@@ -234,7 +254,10 @@ def test_a_child_that_was_taken_over_and_lies_is_killed(lie: bytes) -> None:
             lambda: decoder.picture(PIXEL, "picture"),
             lambda: decoder.sound(long_mulaw_wav(1), "recording", lambda window: None),
         ):
-            assert _refused(decode).reason == FailureReason.MEDIA_DECODING_LIMIT
+            refused = _refused(decode)
+            assert refused.reason == FailureReason.MEDIA_DECODING_LIMIT
+            assert refused.detail.isprintable()
+            assert refused.detail.encode()
 
 
 def test_closing_ends_what_is_being_decoded() -> None:

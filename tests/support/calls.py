@@ -47,6 +47,7 @@ class FakeReader(RecordingReader):
         transcriber: Transcriber,
         hint: str | None = None,
         known: list[VoiceTranscript] | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> list[VoiceTranscript]:
         """Let each voice's piece be recognised."""
         found = []

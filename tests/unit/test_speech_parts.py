@@ -122,6 +122,16 @@ def test_two_channels_are_the_same_whatever_their_level(left: float, right: floa
     assert likeness.is_same is same
 
 
+def test_loud_music_on_both_channels_does_not_make_two_speakers_one() -> None:
+    rng, likeness = np.random.default_rng(4), Likeness()
+    music = rng.normal(0, 0.3, 100 * RATE_HZ)
+    likeness.add(np.stack([music, music], axis=1).astype(np.float32))
+    speech = rng.normal(0, 0.1, 10 * RATE_HZ)
+    silence = np.zeros_like(speech)
+    likeness.add(np.stack([np.r_[speech, silence], np.r_[silence, speech]], axis=1).astype(np.float32))
+    assert not likeness.is_same
+
+
 def test_two_voices_are_not_the_same() -> None:
     rng, likeness = np.random.default_rng(3), Likeness()
     first, second = (rng.normal(0, 0.1, RATE_HZ) for _ in range(2))

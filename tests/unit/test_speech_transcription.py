@@ -142,4 +142,31 @@ def test_progress_counts_each_piece_once() -> None:
     for mark in (1, 2, 3):
         transcriber.add(voice, piece_of(mark, 10))
     transcriber.finish()
-    assert seen == [10, 10, 10]
+    assert [seconds for seconds in seen if seconds] == [10, 10, 10]
+    assert len(seen) > 3, "each call of the model is seen too"
+
+
+def test_pieces_do_not_pile_up_while_the_language_of_a_voice_is_unknown() -> None:
+    recogniser = FakeRecogniser(lambda piece: said("x", 10, piece.language or "en"))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=4), VoiceTranscript()
+    for mark in range(1, 21):
+        transcriber.add(voice, piece_of(mark, 10))
+        assert len(transcriber.waiting) <= 2 * 4, "a long recording is not held as a whole"
+    transcriber.finish()
+    assert recogniser.batches[0] == [1]
+    assert len(voice.segments) == 20
+
+
+@pytest.mark.parametrize("first", ["no speech", "loop"])
+def test_what_is_no_speech_or_a_loop_does_not_choose_the_language(first: str) -> None:
+    def answer(piece: Piece) -> Recognised:
+        if mark_of(piece) == 1 and not piece.avoids_repetition:
+            text, no_speech, likely = ("la " * 40, 0.1, -0.2) if first == "loop" else ("la", 0.9, -1.5)
+            return Recognised((Phrase(0, 9, text),), "cy", 0.7, no_speech, likely)
+        return said("bonjour", 10, piece.language or "fr")
+
+    transcriber, voice = Transcriber(FakeRecogniser(answer), batch_pieces=2), VoiceTranscript(hint="en")
+    for mark in (1, 2):
+        transcriber.add(voice, piece_of(mark, 10))
+    transcriber.finish()
+    assert voice.language == "fr"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -15,8 +16,8 @@ from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Transcript
-from shared.engine.snapshots import Item, digest_field
-from shared.errors import Rejected
+from shared.engine.snapshots import Effect, Item, digest_field
+from shared.errors import Deferred, Rejected
 from shared.records import Record, Vector
 from shared.speech.analysis import Mark
 from shared.speech.continuing import continued
@@ -144,22 +145,52 @@ def complete(items: Sequence[CallItem], speech: Speech, region: str) -> None:
     Raises:
         DeviceLost: the device is dead.
     """
-    unknown = [item for item in items if isinstance(item.event, CallRecorded) and not _restore(item)]
+    unknown = [
+        item
+        for item in items
+        if isinstance(item.event, CallRecorded) and not _restore(item) and item.transcript is None
+    ]
+    while unknown:
+        newest: dict[UUID, CallItem] = {}
+        for item in unknown:
+            if item.point_id not in newest or newest[item.point_id].version < item.version:
+                newest[item.point_id] = item
+        now = [item for item in unknown if item.is_repeat or item.version == newest[item.point_id].version]
+        _recognise(now, speech, region)
+        later = [item for item in unknown if not any(item is each for each in now)]
+        for item in later:
+            if newest[item.point_id].is_live:
+                item.effect = Effect.SUPERSEDE  # of several versions in a batch, only the newest is written
+        unknown = [item for item in later if item.is_live]
+
+
+def _recognise(items: Sequence[CallItem], speech: Speech, region: str) -> None:
+    """Recognise calls together; pieces of all of them share batches."""
     transcriber = Transcriber(speech.recogniser, speech.batch_pieces, lambda _: speech.beat("process"))
     said: list[tuple[CallItem, list[VoiceTranscript]]] = []
-    for item in unknown:
-        if item.recording is not None and isinstance(item.event, CallRecorded):
-            hint, recording, known = hint_of(item.event), item.recording, _known_part(item)
-            if known is not None:
-                recording, voices = known
-            try:
-                found = speech.reader.submit(recording, transcriber, hint, None if known is None else voices)
-                said.append((item, found))
-            except Rejected as rejected:
-                item.rejected = rejected
+    for item in items:
+        if item.recording is None or not isinstance(item.event, CallRecorded):
+            _refuse(item)
+            continue
+        hint, known = hint_of(item.event), _known_part(item)
+        recording, voices = (item.recording, None) if known is None else known
+        try:
+            found = speech.reader.submit(recording, transcriber, hint, voices, lambda: speech.beat("process"))
+            said.append((item, found))
+        except Rejected as rejected:
+            item.rejected = rejected
     transcriber.finish()
     for item, voices in said:
         _finish(item, voices, speech.recogniser, region)
+
+
+def _refuse(item: CallItem) -> None:
+    """Defer or reject a call that has neither a recording nor a stored transcript that can be used."""
+    if isinstance(item.media_failure, Deferred):
+        item.deferred = item.media_failure
+    else:
+        why = "there is no recording, and what is stored of it cannot be used"
+        item.rejected = item.media_failure or Rejected(FailureReason.MEDIA_UNREADABLE, AUDIO, why, STAGE)
 
 
 def _known_part(item: CallItem) -> tuple[Recording, list[VoiceTranscript]] | None:

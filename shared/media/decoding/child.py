@@ -3,6 +3,7 @@
 It loads all that it needs, gives up its rights, and only then reads the first byte of a content.
 """
 
+import os
 import signal
 import sys
 from typing import BinaryIO
@@ -24,6 +25,9 @@ from shared.media.decoding.wire import (
     write_frame,
 )
 
+NO_MEMORY = 12
+"""The exit code if a content does not fit into memory (ENOMEM)."""
+
 
 def main() -> None:
     """Serve requests until the worker closes the pipe."""
@@ -38,13 +42,17 @@ def main() -> None:
     write_frame(sink, Tag.READY, packed(Ready(is_filtered, has_heic)))
     while (frame := read_frame(source)) is not None:
         request = unpacked(Request, frame[1])
-        content = read_frame(source)
+        try:
+            content = read_frame(source)
+        except MemoryError:
+            os._exit(NO_MEMORY)  # the rest of the content is still in the pipe
         if content is None:
             return
         # The signal that follows ends the process, even if the decoder never returns to Python.
         signal.setitimer(signal.ITIMER_PROF, request.cpu_s)
         _reply(sink, request, content[1])
         signal.setitimer(signal.ITIMER_PROF, 0)
+        del frame, content  # it must not take memory from the next one
 
 
 def _reply(sink: BinaryIO, request: Request, content: bytes) -> None:

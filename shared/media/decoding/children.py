@@ -12,6 +12,8 @@ from shared.errors import Fatal
 from shared.media.decoding.process import DecodingProcess, Died, Refused, TimeIsUp
 
 LIBRARIES = ("av", "PIL")
+RESTARTS, RESTART_WAIT_S = 5, 2.0
+"""How often a child that ended is started again, and the time in between."""
 
 
 class Children:
@@ -31,6 +33,8 @@ class Children:
         self._alive: set[DecodingProcess] = set()
         self._lock = threading.Lock()
         self.has_heic = True
+        self._has_started = False
+        self._closing = threading.Event()
         self.is_closed = False
 
     @property
@@ -48,6 +52,7 @@ class Children:
         for _ in range(self._number):
             with self.lend():
                 pass
+        self._has_started = True
 
     @contextmanager
     def lend(self) -> Iterator[DecodingProcess]:
@@ -60,7 +65,7 @@ class Children:
         child = self._idle.get()
         try:
             if child is None:
-                child = self._started()
+                child = self._started_again() if self._has_started else self._started()
             yield child
         except Refused:
             raise
@@ -76,12 +81,23 @@ class Children:
         """End all children; threads that use one get `CancelledError` or see it end."""
         with self._lock:
             self.is_closed = True
+            self._closing.set()
             for child in self._alive:
                 child.stop()
         with suppress(Empty):
             while True:
                 self._kill(self._idle.get_nowait())
         self._idle.put(None)  # for the threads that wait; each puts it back
+
+    def _started_again(self) -> DecodingProcess:
+        """Start a child in place of one that ended; the machine may be short of memory or processes for a moment."""
+        for _ in range(RESTARTS):
+            try:
+                return self._started()
+            except Fatal:
+                if self._clock.wait(self._closing, RESTART_WAIT_S):
+                    raise CancelledError from None
+        return self._started()
 
     def _started(self) -> DecodingProcess:
         missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
@@ -99,6 +115,8 @@ class Children:
             self.has_heic = child.ready().has_heic
         except (Died, TimeIsUp) as error:
             self._kill(child)
+            if self.is_closed:
+                raise CancelledError from error
             raise Fatal(f"the process for decoding media cannot start: {error}") from error
         return child
 

@@ -66,8 +66,7 @@ class Decoder:
         request = self._request(content, field, PICTURES)
         if request.kind is Kind.HEIC and not self.children.has_heic:
             raise Rejected(FailureReason.MEDIA_WRONG_KIND, field, "HEIC pictures need the extra millrace[heic]")
-        receive = partial(receive_picture, request=request)
-        return self._decoded(content, request, field, receive, lambda: True)
+        return self._decoded(content, request, field, partial(receive_picture, request=request))
 
     def sound(self, content: bytes, field: str, take: Callable[[Window], None], channels: int = 1) -> Sound:
         """Decode a sound: WAV, FLAC, OGG, MP3, M4A, AIFF or AU.
@@ -84,8 +83,7 @@ class Decoder:
         """
         request = self._request(content, field, SOUNDS, channels)
         receiver = SoundReceiver(take)
-        receive = partial(receiver.receive, request=request)
-        return self._decoded(content, request, field, receive, lambda: not receiver.has_passed_on)
+        return self._decoded(content, request, field, partial(receiver.receive, request=request))
 
     def _request(self, content: bytes, field: str, accepted: Sequence[Kind], channels: int = 1) -> Request:
         kind = kind_of(content)
@@ -102,9 +100,8 @@ class Decoder:
         request: Request,
         field: str,
         receive: Callable[[DecodingProcess], ResultT],
-        may_repeat: Callable[[], bool],
     ) -> ResultT:
-        """Let a child decode a content, and another one if it ends and nothing was passed on yet."""
+        """Let a child decode a content, and another one if it ends."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.children.lend() as child:
@@ -118,7 +115,7 @@ class Decoder:
                     raise CancelledError from death
                 if death.signal_number == SIGPROF:
                     raise _beyond(field, f"decoding takes more than {request.cpu_s:g} s of processor time") from death
-                if attempt == ATTEMPTS or not may_repeat():
+                if attempt == ATTEMPTS:
                     raise _beyond(field, str(death)) from death
             except TimeIsUp as error:
                 raise _beyond(field, f"decoding takes more than {request.cpu_s * TIMES_CPU:g} s") from error
@@ -126,7 +123,7 @@ class Decoder:
 
 
 def _beyond(field: str, detail: str) -> Rejected:
-    return Rejected(FailureReason.MEDIA_DECODING_LIMIT, field, detail)
+    return Rejected(FailureReason.MEDIA_DECODING_LIMIT, field, _printable(detail))
 
 
 def _printable(detail: str) -> str:

@@ -148,7 +148,7 @@ class DecodingProcess:
         try:
             return unpacked(kind, bytes(body))
         except ValueError as error:
-            raise self.mistrusted(f"sent a message that is not valid: {error}") from error
+            raise self.mistrusted("sent a message that is not valid") from error
 
     @property
     def is_running(self) -> bool:

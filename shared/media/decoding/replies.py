@@ -1,6 +1,7 @@
 """What a decoded medium is, and how the worker reads it from a child that it does not trust."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -29,6 +30,10 @@ Window: TypeAlias = NDArray[np.int16]
 """Shape (samples, channels), at `RATE_HZ`."""
 
 RGB_BYTES = 3
+STATED_LIMIT, RATE_LIMIT_HZ, CHANNELS_LIMIT = 65_535, 768_000, 64
+"""No child states more of a file, as it refuses such files."""
+
+CODEC = re.compile(r"[a-z0-9_]{1,40}")
 CHANNELS_MAX = 2
 TRUNCATED_SHARE, TRUNCATED_S = 0.01, 0.1
 """A sound counts as truncated if its header states more than this in addition to what was decoded."""
@@ -88,14 +93,16 @@ def receive_picture(child: DecodingProcess, request: Request) -> Picture:
     _raise_if_failed(child, tag, body)
     done = child.message(PictureDone, child.receive(MESSAGE_LIMIT_BYTES)[1])
     shape = (done.height_px, done.width_px, RGB_BYTES)
-    if tag is not Tag.PIXELS or min(shape) < 1 or math.prod(shape) != len(body):
+    stated = (done.original_width_px, done.original_height_px, done.frames)
+    is_plausible = min(shape) > 0 and max(shape) <= request.side_px and min(stated) > 0 and max(stated) <= STATED_LIMIT
+    if tag is not Tag.PIXELS or not is_plausible or math.prod(shape) != len(body):
         raise child.mistrusted("sent a picture of another size than it states")
     pixels = np.frombuffer(body, np.uint8).reshape(shape)
     return Picture(pixels, Kind(request.kind), done.original_width_px, done.original_height_px, done.frames)
 
 
 class SoundReceiver:
-    """Reads the reply to a request for a sound.
+    """Reads the reply to a request for a sound, perhaps twice: what was passed on at the first time is skipped then.
 
     Args:
         take: Receives the windows.
@@ -103,8 +110,7 @@ class SoundReceiver:
 
     def __init__(self, take: Callable[[Window], None]) -> None:
         self._take = take
-        self.has_passed_on = False
-        """Whether a window was passed on, so that the sound cannot be decoded again from its start."""
+        self._passed_on = 0
 
     def receive(self, child: DecodingProcess, request: Request) -> Sound:
         """Pass on the windows of a sound; return what is known of it then.
@@ -114,30 +120,37 @@ class SoundReceiver:
             Died: the child has ended, or its reply is not valid.
             TimeIsUp: its time is over.
         """
-        channels, samples = 1, 0
+        channels, samples, is_last = 0, 0, False
         while True:
             tag, body = child.receive(WINDOW_S * RATE_HZ * SAMPLE_BYTES * CHANNELS_MAX)
             _raise_if_failed(child, tag, body)
-            if tag is Tag.SOUND:
+            if tag is Tag.SOUND and not channels:
                 channels = min(max(1, child.message(SoundDone, body).channels), request.channels)
-            elif tag is Tag.WINDOW:
-                samples += self._pass_on(child, body, channels)
+            elif tag is Tag.WINDOW and channels and not is_last:
+                window = _window(child, body, channels)
+                is_last = len(window) < WINDOW_S * RATE_HZ
+                samples += len(window)
                 if samples > request.sound_s * RATE_HZ:
                     raise child.mistrusted("sent more sound than it may")
+                if samples > self._passed_on:
+                    self._passed_on = samples
+                    self._take(window)
+            elif tag is Tag.DONE:
+                return _described(child, Kind(request.kind), child.message(SoundDone, body), samples / RATE_HZ)
             else:
-                return _described(Kind(request.kind), child.message(SoundDone, body), samples / RATE_HZ)
-
-    def _pass_on(self, child: DecodingProcess, body: bytearray, channels: int) -> int:
-        """Pass on a window and return the number of its samples."""
-        if not body or len(body) % (SAMPLE_BYTES * channels):
-            raise child.mistrusted("sent a window with a part of a sample")
-        window = np.frombuffer(body, np.int16).reshape(-1, channels)
-        self.has_passed_on = True
-        self._take(window)
-        return len(window)
+                raise child.mistrusted("sent frames in another order than it should")
 
 
-def _described(kind: Kind, done: SoundDone, duration_s: float) -> Sound:
+def _window(child: DecodingProcess, body: bytearray, channels: int) -> Window:
+    if not body or len(body) % (SAMPLE_BYTES * channels):
+        raise child.mistrusted("sent a window with a part of a sample")
+    return np.frombuffer(body, np.int16).reshape(-1, channels)
+
+
+def _described(child: DecodingProcess, kind: Kind, done: SoundDone, duration_s: float) -> Sound:
+    is_plausible = 0 < done.original_rate_hz <= RATE_LIMIT_HZ and 0 < done.original_channels <= CHANNELS_LIMIT
+    if not is_plausible or done.damaged_packets < 0 or CODEC.fullmatch(done.codec) is None:
+        raise child.mistrusted("describes a sound that cannot be")
     least_s = duration_s * (1 + TRUNCATED_SHARE) + TRUNCATED_S
     is_truncated = done.claimed_s is not None and done.claimed_s > least_s
     return Sound(
