@@ -6,6 +6,7 @@ keeps the writes of a killed process.
 
 import os
 import select
+import socket
 import subprocess
 import sys
 import textwrap
@@ -83,6 +84,17 @@ def test_data_survives_a_kill_and_a_restart(own_server: KafkaServer) -> None:
     assert consume(own_server.bootstrap, "kept", "after-kill") == VALUES
     own_server.restart()
     assert consume(own_server.bootstrap, "kept", "after-restart") == VALUES
+
+
+def test_a_server_whose_port_was_taken_before_it_listened_starts_on_others() -> None:
+    with socket.socket() as stranger:
+        server = KafkaServer()
+        stranger.bind(("127.0.0.1", server.nodes[0].controller_port))
+        stranger.listen()
+        with server:
+            create(server.bootstrap, "kept", partitions=1)
+            produce(server.bootstrap, "kept")
+            assert consume(server.bootstrap, "kept", "elsewhere") == VALUES
 
 
 def test_three_nodes_continue_without_one() -> None:

@@ -7,14 +7,20 @@ import socket
 PORTS = range(20_000, 30_000)
 
 
+# What this process has given out; a server takes seconds until it listens on its ports, and no other may get them.
+_given: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
-    """Return ports on which nothing listens now.
+    """Return ports on which nothing listens now, each port once per process.
 
     Raises:
         RuntimeError: not enough ports are free.
     """
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
+        if port in _given:
+            continue
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 continue
@@ -25,5 +31,6 @@ def free_ports(count: int) -> list[int]:
                 continue
         found.append(port)
         if len(found) == count:
+            _given.update(found)
             return found
     raise RuntimeError("no free loopback ports")

@@ -27,6 +27,8 @@ LOG_SETTINGS = HERE / "log4j2.properties"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
 TOOL_TIMEOUT_S = 60.0
+OTHER_PORTS = 2
+PORT_TAKEN = "Address already in use"
 HEAP = "-Xmx400m"
 
 
@@ -48,7 +50,7 @@ class KafkaServer:
     """A cluster that runs from `start` (or entering) to `close` (or leaving); `node` counts from 1, None means all."""
 
     def __init__(self, nodes: int = 1, certificates: Certificates | None = None, proxy_port: int | None = None) -> None:
-        """Choose ports and a folder and write the settings; no process is started yet.
+        """Choose ports and a folder; no process is started yet.
 
         Args:
             nodes: Number of nodes.
@@ -56,16 +58,8 @@ class KafkaServer:
             proxy_port: Port to which a single node sends the clients of its listener `proxied_port`.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
-        ports = free_ports(4 * nodes)
-        self.nodes = [
-            Node(n, self.folder / f"node-{n}", ports.pop(), ports.pop(), ports.pop(), ports.pop())
-            for n in range(1, nodes + 1)
-        ]
-        for node in self.nodes:
-            node.folder.mkdir()
-            more = "" if certificates is None else secure_properties(node, certificates)  # the last line of a name wins
-            more += "" if proxy_port is None else proxied_properties(node, proxy_port)
-            node.properties.write_text(properties(node, self.nodes) + more, encoding="utf-8")
+        self._certificates, self._proxy_port = certificates, proxy_port
+        self.nodes = self._with_free_ports(nodes)
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._reaper = subprocess.Popen(
             [sys.executable, str(HERE / "reaper.py"), str(self.folder)],
@@ -97,15 +91,17 @@ class KafkaServer:
     def start(self, node: int | None = None) -> None:
         """Start the nodes that are not running, on their existing data, and wait until the cluster answers.
 
+        A port may be taken between its choice and the moment a node listens. Until the cluster has answered once, no
+        client knows its ports: then it is started again on others.
+
         Raises:
             RuntimeError: a node ended, or the cluster did not answer in time; the message ends with the nodes' logs.
         """
-        if not self.nodes[-1].data.exists():
-            self._format()
-        for each in self._chosen(node):
-            if each.number not in self._running:
-                self._launch(each)
-        self._wait_until_ready()
+        others_left = 0 if self.nodes[-1].data.exists() else OTHER_PORTS
+        while not self._starts(node, last_try=not others_left):
+            others_left -= 1
+            self.kill()
+            self.nodes = self._with_free_ports(len(self.nodes))
 
     def stop(self, node: int | None = None) -> None:
         """Stop nodes as an operator would; kill them if that takes too long."""
@@ -138,8 +134,36 @@ class KafkaServer:
         """Close."""
         self.close()
 
+    def _starts(self, node: int | None, last_try: bool) -> bool:
+        if not self.nodes[-1].data.exists():
+            self._format()
+        for each in self._chosen(node):
+            if each.number not in self._running:
+                self._launch(each)
+        try:
+            self._wait_until_ready()
+        except RuntimeError as error:
+            if last_try or PORT_TAKEN not in str(error):
+                raise
+            return False
+        return True
+
     def _chosen(self, node: int | None) -> list[Node]:
         return [each for each in self.nodes if node in (None, each.number)]
+
+    def _with_free_ports(self, count: int) -> list[Node]:
+        ports = free_ports(4 * count)
+        nodes = [
+            Node(n, self.folder / f"node-{n}", ports.pop(), ports.pop(), ports.pop(), ports.pop())
+            for n in range(1, count + 1)
+        ]
+        for node in nodes:
+            shutil.rmtree(node.folder, ignore_errors=True)
+            node.folder.mkdir()
+            more = "" if self._certificates is None else secure_properties(node, self._certificates)
+            more += "" if self._proxy_port is None else proxied_properties(node, self._proxy_port)
+            node.properties.write_text(properties(node, nodes) + more, encoding="utf-8")  # the last line of a name wins
+        return nodes
 
     def _format(self) -> None:
         cluster = _storage_tool("random-uuid").strip()
