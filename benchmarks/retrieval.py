@@ -16,7 +16,8 @@ from benchmarks.texts import TENANT, load_texts
 from shared.clock import SystemClock
 from shared.records import Point
 from shared.search.ranking import RANKED_FIELDS
-from shared.search.similar import TERMS_VECTOR, Compared, Question, SimilarSearch
+from shared.search.shown import SOLVED_TICKETS
+from shared.search.similar import TERMS_VECTOR, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, HybridQuery, Query
@@ -68,8 +69,8 @@ def report(tickets: int, rounds: int) -> None:
         ]
         answered = [replace(query, second_using=RESOLUTION) for query in hybrid]
         unanswered = settings.model_copy(update={"resolution_weight": 0.0})
-        without = SimilarSearch(collection, Compared(TEXT, RESOLUTION), unanswered, TICKETS.points.is_ours)
-        search = SimilarSearch(collection, Compared(TEXT, RESOLUTION), settings, TICKETS.points.is_ours)
+        without = SimilarSearch(collection, SOLVED_TICKETS, unanswered, TICKETS.points.is_ours)
+        search = SimilarSearch(collection, SOLVED_TICKETS, settings, TICKETS.points.is_ours)
         at = datetime(2026, 6, 1, tzinfo=UTC)
         questions = [Question(TENANT, text, vector, at) for text, vector in zip(asked, vectors, strict=True)]
         ways: dict[str, Callable[[], object]] = {

@@ -28,7 +28,17 @@ from tests.support.spoken_samples import CUSTOMER, read_samples, word_error_rate
 
 SCRIPT = Path(__file__).with_suffix(".toml")
 ESPEAK = "espeak-ng"
-ROW = ("call_id", "file", "occurred_at", "language", "agent_channel", "customer_id", "label", "answered_by")
+ROW = (
+    "call_id",
+    "file",
+    "occurred_at",
+    "language",
+    "agent_channel",
+    "customer_id",
+    "satisfaction",
+    "label",
+    "answered_by",
+)
 """The columns of calls.jsonl; `spoken` follows."""
 
 GAP_S, EDGE_S = 0.5, 0.4

@@ -1,4 +1,4 @@
-"""Searches the configured store for similar solved tickets, and prints them."""
+"""Searches the configured store for similar items, such as solved tickets, and prints them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from millrace.streams import DEFAULT
-from schemas.search import SimilarTicket
+from schemas.search import SimilarItem, SimilarTicket
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
 from shared.engine.stream import Stream
 from shared.errors import Fatal
-from shared.search.similar import Compared, Found, Question, SimilarSearch
+from shared.search.similar import Found, Question, SimilarSearch
 from shared.search.tuning.weights import TOLERANCE
 from shared.settings import variable
 from shared.stream_settings import SearchSettings
@@ -37,11 +36,11 @@ class Asked:
     """What a person asks.
 
     Attributes:
-        tenant_id: The tenant whose tickets are searched.
+        tenant_id: The tenant whose items are searched.
         text: The prepared text.
         customer_id: The customer it is about, as stored; None if unknown.
-        where: Conditions that each ticket must meet; see `shared.search.conditions.read_condition`.
-        limit: Maximum number of tickets, 1 to 10; None for the limit of the settings.
+        where: Conditions that each hit must meet; see `shared.search.conditions.read_condition`.
+        limit: Maximum number of hits, 1 to 10; None for the limit of the settings.
     """
 
     tenant_id: str
@@ -51,15 +50,19 @@ class Asked:
     limit: int | None = None
 
 
-def searching(stream: Stream[Any, Any], collection: Collection, settings: SearchSettings) -> SimilarSearch:
-    """Return the search for similar items of a stream."""
-    text = stream.rules.affecting[0]
-    resolution = next((each.name for each in stream.inputs if each.name != text), None)
-    return SimilarSearch(collection, Compared(text, resolution), settings, stream.points.is_ours)
+def searching(stream: Stream[Any, Any], collection: Collection, settings: SearchSettings) -> SimilarSearch[Any]:
+    """Return the search for similar items of a stream.
+
+    Raises:
+        Fatal: nothing of this stream is searched.
+    """
+    if stream.searchable is None:
+        raise Fatal(f"nothing of the stream {stream.name} is searched")
+    return SimilarSearch(collection, stream.searchable, settings, stream.points.is_ours)
 
 
-def ask(search: SimilarSearch, model: TextModel, asked: Asked) -> Found:
-    """Return the tickets similar to a prepared text, with its detected language and the current time.
+def ask(search: SimilarSearch[Any], model: TextModel, asked: Asked) -> Found[Any]:
+    """Return the items similar to a prepared text, with its detected language and the current time.
 
     Raises:
         Unavailable: the store cannot be read.
@@ -101,44 +104,46 @@ def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
     return tenants.pop()
 
 
-def print_found(console: Console, found: Found, settings: SearchSettings, asked: Asked) -> None:
+def print_found(
+    console: Console, found: Found[Any], settings: SearchSettings, asked: Asked, stream: Stream[Any, Any]
+) -> None:
     """Print the hits, best first, with the parts of their scores, and the suggested reply; without hits, the reason."""
     if not found.similar:
-        console.print(f"  {escape(why_nothing(found, settings, asked))}", soft_wrap=True)
+        console.print(f"  {escape(why_nothing(found, settings, asked, stream))}", soft_wrap=True)
         return
-    for ticket in found.similar:
-        console.print(f"  [bold]{ticket.score:.3f}[/bold]  {escape(ticket.ticket_id)}  {escape(ticket.subject)}")
-        console.print(f"         {_parts(ticket)}", style="dim")
-        if ticket.resolution:
-            console.print(f"         {escape(ticket.resolution)}")
+    for hit in found.similar:
+        console.print(f"  [bold]{hit.score:.3f}[/bold]  {escape(hit.shown_id)}  {escape(hit.shown_title)}")
+        console.print(f"         {_parts(hit)}", style="dim")
+        if isinstance(hit, SimilarTicket) and hit.resolution:
+            console.print(f"         {escape(hit.resolution)}")
     if found.reply is not None:
         console.print("\nSuggested reply, quoted from these resolutions:")
         for sentence in found.reply.sentences:
             console.print(f"  {escape(sentence.text)} [dim]({escape(sentence.ticket_id)})[/dim]")
 
 
-def why_nothing(found: Found, settings: SearchSettings, asked: Asked) -> str:
-    """Return why nothing was found: the search is off, there is no solved ticket, or rules or conditions exclude all."""
-    tenant_id = asked.tenant_id
+def why_nothing(found: Found[Any], settings: SearchSettings, asked: Asked, stream: Stream[Any, Any]) -> str:
+    """Return why nothing was found: the search is off, nothing can be offered, or rules or conditions exclude all."""
+    tenant_id, counts = asked.tenant_id, found.offerable
+    what = "item" if stream.searchable is None else stream.searchable.what
     if not settings.limit and asked.limit is None:
-        return f"the search for similar tickets is off, because {variable(DEFAULT.name, 'search', 'limit')} is 0"
-    if found.solved is None:
-        return "no solved ticket was found, and the store did not answer when asked for the reason: try again"
-    if not found.solved.total:
-        return f"no solved ticket was found: the store has no solved ticket of tenant {tenant_id}"
-    if found.solved.offered and asked.where:
+        return f"the search for similar {stream.name} is off, because {variable(stream.name, 'search', 'limit')} is 0"
+    if counts is None:
+        return f"no {what} was found, and the store did not answer when asked for the reason: try again"
+    if not counts.total:
+        return f"no {what} was found: the store has no {what} of tenant {tenant_id}"
+    if counts.offered and asked.where:
         return (
-            f"no solved ticket was found: none of the {found.solved.offered} solved tickets of tenant {tenant_id} that "
-            "can be offered meets the conditions of --where"
+            f"no {what} was found: none of the {counts.offered} {what}s of tenant {tenant_id} that can be offered meets "
+            "the conditions of --where"
         )
-    if found.solved.offered:
+    if counts.offered:
         return (
-            f"no solved ticket was found, although {found.solved.offered} solved tickets of tenant "
-            f"{tenant_id} can be offered: try again, or run `millrace doctor` to look for points of other programs"
+            f"no {what} was found, although {counts.offered} {what}s of tenant {tenant_id} can be offered: try again, or "
+            "run `millrace doctor` to look for points of other programs"
         )
-    reasons = "".join(f"\n    {reason}" for reason in found.solved.reasons(settings, DEFAULT.name))
-    total = found.solved.total
-    return f"no solved ticket was found: tenant {tenant_id} has {total}, but all are excluded{reasons}"
+    reasons = "".join(f"\n    {reason}" for reason in counts.reasons(settings, stream.name))
+    return f"no {what} was found: tenant {tenant_id} has {counts.total}, but all are excluded{reasons}"
 
 
 def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:
@@ -160,17 +165,17 @@ def print_metrics(console: Console, report: dict[str, Any], title: str) -> None:
     console.print(f"worse than the whole by more than chance explains: {escape(', '.join(worse)) or 'no slice'}")
 
 
-def _parts(ticket: SimilarTicket) -> str:
-    parts = ticket.parts
-    rated = "unrated" if ticket.satisfaction is None else f"rated {ticket.satisfaction}"
-    shared = f"; shares {escape(', '.join(ticket.shared_terms))}" if ticket.shared_terms else ""
+def _parts(hit: SimilarItem) -> str:
+    parts = hit.parts
+    rated = "unrated" if hit.satisfaction is None else f"rated {hit.satisfaction}"
+    shared = f"; shares {escape(', '.join(hit.shared_terms))}" if hit.shared_terms else ""
     resolution = "" if parts.resolution_cosine is None else f" + {parts.resolution:.3f}"
-    language = f" * {parts.language:.2f}" if ticket.other_language else ""
-    marked = f", in another language ({escape(ticket.language or '')})" if ticket.other_language else ""
-    same = ", same customer" if ticket.same_customer else ""
+    language = f" * {parts.language:.2f}" if hit.other_language else ""
+    marked = f", in another language ({escape(hit.language or '')})" if hit.other_language else ""
+    same = ", same customer" if hit.same_customer else ""
     return (
         f"({parts.dense:.3f} + {parts.lexical:.3f}{resolution}) * {parts.decay:.2f}{language}; "
-        f"{ticket.occurred_at:%Y-%m-%d}, {rated}{marked}{same}{shared}"
+        f"{hit.occurred_at:%Y-%m-%d}, {rated}{marked}{same}{shared}"
     )
 
 

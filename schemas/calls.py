@@ -12,8 +12,8 @@ from schemas.attributes import ATTRIBUTES_LIMIT, AttributeName, AttributeValue, 
 from schemas.base import Deletion, Event, EventVersion, Frozen, Origin, SourceId, TenantId, UtcDatetime
 from schemas.decisions import Decision, Label, Priority
 from schemas.media import Media
-from schemas.points import StoredItem, Tombstone
-from schemas.search import SIMILAR_LIMIT, SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.points import PointSchema, StoredItem, Tombstone
+from schemas.search import SIMILAR_LIMIT, SimilarCall, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Seconds, Transcript
 
 Side = Literal["left", "right"]
@@ -61,8 +61,8 @@ class CallDeleted(Deletion):
 CallEvent = Annotated[CallRecorded | CallDeleted, Field(discriminator="reason")]
 CALL_EVENT: TypeAdapter[CallRecorded | CallDeleted] = TypeAdapter(CallEvent)
 
-CallFlag = Literal["labelled"]
-"""`labelled`: the call may vote."""
+CallFlag = Literal["labelled", "finished"]
+"""`labelled`: the call may vote. `finished`: the call is over and was understood, so that it is offered as similar."""
 
 
 class RecognisedPart(Frozen):
@@ -79,6 +79,9 @@ class CallContent(Frozen):
     transcript: Transcript = Field(description="All that was said, with personal data masked.")
     recognised: RecognisedPart | None = Field(
         default=None, description="The part of the recording that a longer one may continue; null if it is too short."
+    )
+    excerpt: str = Field(
+        description="The beginning of what the customer says; if the customer is unknown, of the call."
     )
     detected_language: str | None = Field(
         description="Primary BCP 47 subtag of the customer's language, else of the first speaker's; null if nobody speaks."
@@ -109,6 +112,10 @@ class CallTombstone(Tombstone):
     call_id: SourceId
 
 
+CALL_POINTS = PointSchema("calls", "call_id", CallPayload, CallTombstone)
+"""The points of this stream."""
+
+
 class CallRouted(Frozen):
     """The result for one call version. Readers keep the highest `event_version` per (tenant_id, call_id)."""
 
@@ -133,6 +140,17 @@ class CallRouted(Frozen):
     similar_left_out: SimilarLeftOut | None = Field(
         default=None,
         description="Why `similar` is empty: how many solved tickets were left out, by reason; null if `similar` is not "
+        "empty, or if the reasons were not counted.",
+    )
+    similar_calls: tuple[SimilarCall, ...] = Field(
+        default=(),
+        max_length=SIMILAR_LIMIT,
+        description="Earlier calls of the same tenant in which something similar was said, best first; by the same rules "
+        "as for tickets, only those with a rating that is good enough.",
+    )
+    similar_calls_left_out: SimilarLeftOut | None = Field(
+        default=None,
+        description="Why `similar_calls` is empty: how many earlier calls were left out, by reason; null if it is not "
         "empty, or if the reasons were not counted.",
     )
     suggested_reply: SuggestedReply | None = Field(

@@ -1,11 +1,15 @@
-"""Similar solved tickets as results and searches show them, and the suggested reply that quotes them."""
+"""Similar solved tickets and calls as results and searches show them, and the suggested reply that quotes tickets."""
+
+from textwrap import shorten
 
 from pydantic import Field
+from typing_extensions import override
 
 from schemas.base import Frozen, SourceId, UtcDatetime
 
+TITLE_CHARS = 100
 SIMILAR_LIMIT = 10
-"""The largest number of similar tickets in one answer."""
+"""The largest number of similar items of one kind in one answer."""
 
 
 class ScoreParts(Frozen):
@@ -26,27 +30,24 @@ class ScoreParts(Frozen):
         ge=0,
         description="Contribution of the resolution: weight * (resolution_cosine - 0.6 * dense), if that is more than 0.",
     )
-    decay: float = Field(ge=0, le=1, description="Factor for the age of the hit at the time of the query ticket.")
+    decay: float = Field(ge=0, le=1, description="Factor for the age of the hit at the time of the question.")
     language: float = Field(
-        default=1.0, ge=0, le=1, description="Factor for a hit in another language than the query ticket; else 1."
+        default=1.0, ge=0, le=1, description="Factor for a hit in another language than the question; else 1."
     )
 
 
-class SimilarTicket(Frozen):
-    """A solved ticket of the same tenant that is similar to the routed ticket."""
+class SimilarItem(Frozen):
+    """What is shown of every similar item, whatever its stream."""
 
-    ticket_id: SourceId
     score: float = Field(description="Hits are ordered by this score; see `parts`. It may exceed 1.")
     parts: ScoreParts
     shared_terms: tuple[str, ...] = Field(
-        default=(), description="Words of the query ticket that this ticket contains too, ignoring word endings."
+        default=(), description="Words of the question that the shown item contains too, ignoring word endings."
     )
     label: str | None = None
-    subject: str
-    resolution: str | None = None
     satisfaction: int | None = Field(
         default=None,
-        description="The customer's rating; null if the ticket was not rated. Unrated tickets are offered only "
+        description="The customer's rating; null if there was no rating. Unrated items are offered only "
         "if the settings allow it.",
     )
     language: str | None = Field(
@@ -54,24 +55,76 @@ class SimilarTicket(Frozen):
     )
     other_language: bool = Field(
         default=False,
-        description="Whether the hit is in another language than the query ticket; false if either is not known.",
+        description="Whether the hit is in another language than the question; false if either is not known.",
     )
     same_customer: bool = Field(
         default=False,
-        description="Whether the hit is a ticket of the customer who asks; false if either customer is unknown.",
+        description="Whether the hit is of the customer who asks; false if either customer is unknown.",
     )
     occurred_at: UtcDatetime
 
+    @property
+    def shown_id(self) -> str:
+        """The id in its source system."""
+        raise NotImplementedError
+
+    @property
+    def shown_title(self) -> str:
+        """The words by which people recognise it."""
+        raise NotImplementedError
+
+
+class SimilarTicket(SimilarItem):
+    """A solved ticket of the same tenant that is similar to what is asked about."""
+
+    ticket_id: SourceId
+    subject: str
+    resolution: str | None = None
+
+    @property
+    @override
+    def shown_id(self) -> str:
+        """The ticket's id."""
+        return self.ticket_id
+
+    @property
+    @override
+    def shown_title(self) -> str:
+        """The ticket's subject."""
+        return self.subject
+
+
+class SimilarCall(SimilarItem):
+    """An earlier call of the same tenant in which something similar was said."""
+
+    call_id: SourceId
+    excerpt: str = Field(
+        description="The beginning of what the customer says; if the customer is unknown, of the call."
+    )
+    linked_ticket_id: SourceId | None = Field(default=None, description="The ticket that the call belongs to, if any.")
+
+    @property
+    @override
+    def shown_id(self) -> str:
+        """The call's id."""
+        return self.call_id
+
+    @property
+    @override
+    def shown_title(self) -> str:
+        """What is said first, in one short line."""
+        return shorten(self.excerpt, TITLE_CHARS, placeholder="…")
+
 
 class SimilarLeftOut(Frozen):
-    """The number of the tenant's solved tickets that are never offered, by the rule that leaves them out."""
+    """The number of the tenant's items that are never offered, by the rule that leaves them out."""
 
     unrated: int = Field(
         ge=0,
-        description="Number of tickets without a rating; the stream's setting SEARCH__INCLUDE_UNRATED includes them.",
+        description="Number of items without a rating; the stream's setting SEARCH__INCLUDE_UNRATED includes them.",
     )
     rated_too_low: int = Field(
-        ge=0, description="Number of tickets with a rating below the stream's setting SEARCH__MIN_SATISFACTION."
+        ge=0, description="Number of items with a rating below the stream's setting SEARCH__MIN_SATISFACTION."
     )
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from millrace.bars import bar
-from millrace.cli.options import Json, load_settings, load_stream_settings, quiet
+from millrace.cli.options import DEFAULT_STREAM, Json, load_settings, load_stream_settings, quiet, require_stream
 from millrace.customer_key import customer_key
 from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import (
@@ -25,7 +25,7 @@ from millrace.learning.search_weights import (
 )
 from millrace.resources import load_text_model, model_card, open_collection
 from millrace.search_answers import Asked, ask, only_tenant, print_found, print_metrics, searching
-from millrace.streams import DEFAULT
+from millrace.streams import DEFAULT, STREAMS
 from schemas.search import SIMILAR_LIMIT
 from shared.search.conditions import attribute_kinds, read_condition
 from shared.search.tuning.weights import ScoreTable, Weights
@@ -36,6 +36,7 @@ from shared.text.preparation import Preparer
 from shared.vectorstore.conditions import Condition
 
 PIPED_COLUMNS = 140
+SEARCHED = [name for name, stream in STREAMS.items() if stream.searchable is not None]
 
 CorpusFile = Annotated[
     Path,
@@ -61,7 +62,7 @@ Slices = Annotated[
 
 app = typer.Typer(
     rich_markup_mode="markdown",
-    help="Similar solved tickets: search the store, or evaluate and tune the ranking on labelled files.",
+    help="Similar solved tickets and calls: search the store, or evaluate and tune the ranking on labelled files.",
 )
 
 
@@ -79,45 +80,49 @@ class Labelled:
 def similar(
     context: typer.Context,
     text: Annotated[
-        str | None, typer.Option("--text", help="The text of a new ticket; similar solved tickets are shown.")
+        str | None, typer.Option("--text", help="The text of a new ticket or a call; similar items are shown.")
     ] = None,
+    stream: Annotated[
+        str, typer.Option("--stream", help=f"What is searched: {', '.join(SEARCHED)} (solved tickets, earlier calls).")
+    ] = DEFAULT_STREAM,
     tenant: Annotated[
-        str | None, typer.Option("--tenant", help="Tenant whose tickets to search; optional if the store has only one.")
+        str | None, typer.Option("--tenant", help="Tenant whose items to search; optional if the store has only one.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, max=SIMILAR_LIMIT, help="Maximum number of tickets.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=SIMILAR_LIMIT, help="Maximum number of hits.")] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only tickets with this attribute, such as plan=enterprise or 'seats>=10'; may be repeated, and all "
+            help="Only items with this attribute, such as plan=enterprise or 'seats>=10'; may be repeated, and all "
             "conditions must hold. The attribute must be in the setting search.indexed_attributes."
         ),
     ] = None,
     customer: Annotated[
-        str | None, typer.Option(help="The customer who asks; tickets of the same customer are marked.")
+        str | None, typer.Option(help="The customer who asks; hits of the same customer are marked.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Find solved tickets similar to a text, with the parts of their scores and a reply quoted from resolutions."""
+    """Find solved tickets, with a reply quoted from their resolutions, or earlier calls that are similar to a text."""
     quiet()
     if context.invoked_subcommand is not None:
         return
     if text is None:
         raise typer.BadParameter("give --text, or use one of the commands evaluate and tune")
-    settings, own = load_settings(), load_stream_settings(DEFAULT)
-    conditions = _conditions(own, where or ())
-    with open_collection(settings, DEFAULT.name) as collection:
-        whose = tenant or only_tenant(DEFAULT, collection)
+    searched = require_stream(stream)
+    settings, own = load_settings(), load_stream_settings(searched)
+    conditions = _conditions(own, where or (), searched.name)
+    with open_collection(settings, searched.name) as collection:
+        whose = tenant or only_tenant(searched, collection)
         known = None if customer is None else CustomerIds(customer_key(settings), _region(own)).stored(whose, customer)
         asked = Asked(whose, _prepare(own)(text), known, conditions, limit)
-        found = ask(searching(DEFAULT, collection, own.search), load_text_model(own), asked)
+        found = ask(searching(searched, collection, own.search), load_text_model(own), asked)
     if json:
         reply = None if found.reply is None else found.reply.model_dump(mode="json")
         hits = [ticket.model_dump(mode="json") for ticket in found.similar]
-        left_out = None if found.solved is None else found.solved.left_out.model_dump()
+        left_out = None if found.offerable is None else found.offerable.left_out.model_dump()
         answer = {"tenant_id": whose, "similar": hits, "similar_left_out": left_out, "suggested_reply": reply}
         typer.echo(jsonlib.dumps(answer))
     else:
-        print_found(Console(highlight=False), found, own.search, asked)
+        print_found(Console(highlight=False), found, own.search, asked, searched)
 
 
 @app.command("evaluate")
@@ -176,13 +181,13 @@ def _read(corpus_file: Path, queries_file: Path, slices: Sequence[str]) -> Label
     return Labelled(own, corpus, queries, table)
 
 
-def _conditions(own: StreamSettings, where: Sequence[str]) -> tuple[Condition, ...]:
+def _conditions(own: StreamSettings, where: Sequence[str], stream: str) -> tuple[Condition, ...]:
     """Return the conditions, with texts prepared as the worker prepares attributes."""
     preparer, kinds = Preparer(model_card(own).preparation), attribute_kinds(own.search)
     try:
         read = [read_condition(each, kinds) for each in where]
     except ValueError as error:
-        setting = variable(DEFAULT.name, "search", "indexed_attributes")
+        setting = variable(stream, "search", "indexed_attributes")
         raise typer.BadParameter(f"{error}; {setting} sets them", param_hint="--where") from error
     return tuple(
         replace(each, value=preparer.field(each.value)) if isinstance(each.value, str) else each for each in read

@@ -28,6 +28,7 @@ from shared.speech.port import Recogniser
 from shared.stream_settings import StreamSettings
 
 RATIOS = {"call": 2, "what was said": 14, "language": 3, "label": 6, "action": 3, "most similar solved ticket": 10}
+SENT = ("call_id", "occurred_at", "language", "agent_channel", "customer_id", "satisfaction")
 SPEECH_PACKAGE = "faster_whisper"
 
 
@@ -117,7 +118,7 @@ def _send(part: CallsPart, rows: list[dict[str, Any]]) -> None:
             "event_version": 1,
             "reason": "recorded",
             "audio": {"inline": b64encode(content).decode()},
-            **{name: row[name] for name in ("call_id", "occurred_at", "language", "agent_channel", "customer_id")},
+            **{name: row[name] for name in SENT},
         }
         key = f"{part.tenant}:{row['call_id']}".encode()
         messages.append(Message(input_topic(RECORDED.name), key, json.dumps(event).encode()))

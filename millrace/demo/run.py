@@ -41,6 +41,7 @@ from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.embedding.port import TextModel
+from shared.engine.stream import Stream
 from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
 from shared.records import Message
@@ -131,7 +132,7 @@ def run_demo(keep: bool) -> bool:
             stage = Stage(console, settings, own, str(bootstrap), counting, SystemClock(), worker, failure)
             try:
                 _play(stage, Path(folder), samples)
-                _show_similar(stage, store, model)
+                _show_similar(stage, DEFAULT, store, model)
                 _show_dead_letter(stage)
                 calls_are_clean = _calls(stage, process, model)
                 clean = _audit(stage, store) and calls_are_clean
@@ -237,14 +238,14 @@ def _show_routed(stage: Stage, subjects: dict[str, str], wanted: int) -> list[An
     return results
 
 
-def _show_similar(stage: Stage, store: VectorStore, model: TextModel) -> None:
-    collection = store.open_alias(DEFAULT.name)
+def _show_similar(stage: Stage, stream: Stream[Any, Any], store: VectorStore, model: TextModel) -> None:
+    collection = store.open_alias(stream.name)
     assert collection is not None  # noqa: S101  (the worker has opened it)
     text = Preparer(model_card(stage.own).preparation).embedded("", QUESTION)
     asked = Asked(TENANT, text, limit=3)
-    found = ask(searching(DEFAULT, collection, stage.own.search), model, asked)
-    stage.console.print(f'\nSimilar solved tickets to: "{QUESTION}"')
-    print_found(stage.console, found, stage.own.search, asked)
+    found = ask(searching(stream, collection, stage.own.search), model, asked)
+    stage.console.print(f'\n{stream.name.capitalize()} similar to: "{QUESTION}"')
+    print_found(stage.console, found, stage.own.search, asked, stream)
 
 
 def _show_dead_letter(stage: Stage) -> None:
@@ -266,7 +267,9 @@ def _calls(stage: Stage, process: Process, model: TextModel) -> bool:
         stage.console.print(f"\nCalls are left out: {recogniser}", markup=False)
         return True
     part = CallsPart(stage.console, process, stage.own, model, TENANT, stage.wait_until)
-    return play_calls(part, recogniser)
+    is_clean = play_calls(part, recogniser)
+    _show_similar(stage, RECORDED, process.store, model)
+    return is_clean
 
 
 def _audit(stage: Stage, store: VectorStore) -> bool:

@@ -1,27 +1,33 @@
-"""Checks how many solved tickets can be offered as similar."""
+"""Checks how many points can be offered as similar, such as solved tickets."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from millrace.doctor.finding import Finding
-from shared.search.left_out import count_solved
+from shared.engine.stream import Stream
+from shared.search.left_out import count_offerable
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import Collection
 
-PART = "similar tickets"
 
-
-def check_similar(collection: Collection, settings: SearchSettings, stream: str) -> Iterator[Finding]:
-    """Count the solved tickets of all tenants, and warn if the settings exclude all of them.
+def check_similar(collection: Collection, settings: SearchSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
+    """Count what of a stream can be offered to all tenants, and warn if the settings exclude everything.
 
     Raises:
         Unavailable: the store cannot be read.
     """
-    solved = count_solved(collection, settings, None)
-    if not solved.total:
-        yield Finding(PART, "ok", "the store holds no solved ticket yet, so results list none")
-    elif solved.offered:
-        yield Finding(PART, "ok", f"{solved.offered} of {solved.total} solved tickets can be offered as similar")
+    searchable = stream.searchable
+    if searchable is None:
+        return
+    part, what = f"similar {stream.name}", searchable.what
+    found = count_offerable(collection, searchable.flag, settings, None)
+    if not found.total:
+        yield Finding(part, "ok", f"the store holds no {what} yet, so results list none")
+    elif found.offered:
+        yield Finding(part, "ok", f"{found.offered} of {found.total} {what}s can be offered as similar")
     else:
-        reasons = "; ".join(solved.reasons(settings, stream))
-        what = f"none of the {solved.total} solved tickets can be offered as similar: {reasons}"
-        yield Finding(PART, "warning", what, "change the setting, or send the tickets again with their ratings")
+        reasons = "; ".join(found.reasons(settings, stream.name))
+        excluded = f"none of the {found.total} {what}s can be offered as similar: {reasons}"
+        yield Finding(
+            part, "warning", excluded, f"change the setting, or send the {stream.name} again with their ratings"
+        )

@@ -146,7 +146,7 @@ def _server(found: "ServerSurvey", spec: CollectionSpec, url: str) -> Iterator[F
 
 def _points(collection: Collection, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
     yield from check_foreign(collection, stream.points, SystemClock())
-    yield from check_similar(collection, own.search, stream.name)
+    yield from check_similar(collection, own.search, stream)
 
 
 def _embedded(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:

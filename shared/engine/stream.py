@@ -27,6 +27,7 @@ from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.kinds import Kind
 from shared.records import Record, SparseVector
 from shared.routing.decider import Decider
+from shared.search.shown import Searchable
 from shared.speech.resources import Speech
 from shared.stream_settings import SearchSettings
 from shared.text.preparation import Preparation
@@ -206,6 +207,7 @@ class Stream(Generic[EventT, ItemT]):
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
+        searchable: What is offered of its points as similar, and how it is shown; None if nothing is.
         conditions: The highest number of conditions in a filter of its searches.
         variants: Parts of the collection's name besides the models; if one changes, a new collection is used.
     """
@@ -231,6 +233,7 @@ class Stream(Generic[EventT, ItemT]):
     imported: Imported | None = None
     recognises_speech: bool = False
     media: Callable[[EventT], Mapping[str, Media]] | None = None
+    searchable: Searchable[Any] | None = None
     conditions: int = 1
     variants: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Explains why a search found nothing: the number of solved tickets, and how many of them each rule excludes."""
+"""Explains why a search found nothing: what could be offered, such as solved tickets, and what each rule excludes."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ LOWEST_RATING = 1
 
 
 @dataclass(frozen=True, slots=True)
-class SolvedTickets:
-    """Counts of the solved tickets of one tenant, or of all tenants.
+class Offerable:
+    """Counts of what could be offered to one tenant, or to all tenants, such as solved tickets.
 
     Attributes:
-        total: Number of solved tickets.
+        total: Their number.
         left_out: Number of them that are never offered, for each rule.
     """
 
@@ -24,11 +24,11 @@ class SolvedTickets:
 
     @property
     def offered(self) -> int:
-        """Number of solved tickets that the search may offer."""
+        """Number of them that the search may offer."""
         return max(0, self.total - self.left_out.unrated - self.left_out.rated_too_low)
 
     def reasons(self, settings: SearchSettings, stream: str) -> list[str]:
-        """Return a line for each rule that excludes tickets, with the setting of the stream that includes them."""
+        """Return a line for each rule that excludes some, with the setting of the stream that includes them."""
         lines = []
         if self.left_out.unrated:
             advice = f"set {variable(stream, 'search', 'include_unrated')}=true to include them"
@@ -39,19 +39,19 @@ class SolvedTickets:
         return lines
 
 
-def count_solved(collection: Collection, settings: SearchSettings, tenant_id: str | None) -> SolvedTickets:
-    """Count the solved tickets of one tenant or, with `tenant_id` None, of all: three exact counts in the store.
+def count_offerable(collection: Collection, flag: str, settings: SearchSettings, tenant_id: str | None) -> Offerable:
+    """Count the points of one tenant that have a flag or, with `tenant_id` None, of all: three exact counts.
 
     Raises:
         Unavailable: the store cannot be read.
     """
-    equals: dict[str, str | int] = {"flags": "solved"}
+    equals: dict[str, str | int] = {"flags": flag}
     if tenant_id is not None:
         equals["tenant_id"] = tenant_id
     total = collection.count(equals, {})
     if not total:
-        return SolvedTickets(0, SimilarLeftOut(unrated=0, rated_too_low=0))
+        return Offerable(0, SimilarLeftOut(unrated=0, rated_too_low=0))
     rated = collection.count(equals, {"satisfaction": LOWEST_RATING})
     well_rated = collection.count(equals, {"satisfaction": settings.min_satisfaction})
     unrated = 0 if settings.include_unrated else max(0, total - rated)  # other writes may happen between the counts
-    return SolvedTickets(total, SimilarLeftOut(unrated=unrated, rated_too_low=max(0, rated - well_rated)))
+    return Offerable(total, SimilarLeftOut(unrated=unrated, rated_too_low=max(0, rated - well_rated)))

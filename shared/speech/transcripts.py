@@ -7,6 +7,12 @@ from shared.text.spoken import SpokenSegment, mask_segments
 RESULT_CHARS = 400_000
 """Most characters of a transcript in a result: with the rest of each segment, they fit into a message of 1 MiB."""
 
+EXCERPT_CHARS = 500
+"""Most characters of an excerpt."""
+
+CUSTOMER = "customer"
+"""The name of the speaker who is the customer."""
+
 SEGMENT_CHARS = 110
 """What a segment takes in JSON in addition to its text."""
 
@@ -38,6 +44,14 @@ def text_of(transcript: Transcript) -> str:
         else:
             turns.append([segment])
     return "\n".join(" ".join(segment.text for segment in turn) for turn in turns)
+
+
+def excerpt_of(transcript: Transcript) -> str:
+    """Return the beginning of what the customer says; if the transcript names no customer, of all that is said."""
+    said = [segment for segment in transcript.segments if not segment.is_repetition]
+    customer = [segment for segment in said if segment.speaker == CUSTOMER]
+    text = " ".join(segment.text for segment in customer or said)
+    return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1].rsplit(" ", 1)[0] + "…"
 
 
 def cut_to_size(transcript: Transcript) -> tuple[Transcript, float]:

@@ -19,7 +19,8 @@ from millrace.search_answers import only_tenant
 from schemas.outcomes import Outcome
 from schemas.points import point_id
 from shared.errors import Fatal
-from shared.search.similar import Compared, Question, SimilarSearch
+from shared.search.shown import SOLVED_TICKETS
+from shared.search.similar import Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.port import VERSION_FIELD
 from tests.support.audited import World
@@ -42,7 +43,6 @@ fields = st.sampled_from([name for name in TICKETS.points.fields if name != VERS
 changes = st.dictionaries(fields, values | st.just(...), max_size=4)
 spoilt = st.dictionaries(st.sampled_from(IDS), changes, max_size=3)
 foreign = st.lists(st.tuples(st.integers(0, 9) | st.uuids(), changes), max_size=5)
-COMPARED = Compared("text", "resolution")
 
 
 @FEW
@@ -63,7 +63,7 @@ def test_no_payload_stops_the_worker_or_loses_a_record(
         points[held.id] = held
     work(world)
     question = Question("acme", "parcel", pattern.vectors["text"], datetime(2026, 1, 1, tzinfo=UTC))
-    SimilarSearch(world.parts.collection, COMPARED, SearchSettings(), TICKETS.points.is_ours).find([question])
+    SimilarSearch(world.parts.collection, SOLVED_TICKETS, SearchSettings(), TICKETS.points.is_ours).find([question])
     findings = world.audit()
     # A lost decision is made again, and may differ this time: the audit then reports it as `conflicting`.
     assert (findings.missing, findings.stale, findings.unreadable) == (0, 0, 0), findings

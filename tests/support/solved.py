@@ -9,15 +9,16 @@ from uuid import UUID
 import numpy as np
 
 from schemas.points import point_id as ticket_point_id
+from schemas.search import SimilarTicket
 from shared.records import Point, Vector
-from shared.search.similar import Compared, Found, Question, SimilarSearch
+from shared.search.shown import SOLVED_TICKETS
+from shared.search.similar import Found, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from shared.vectorstore.terms import Terms
 from tests.support.fakes import DIM, FakeCollection
 from workers.tickets.stages import TICKETS
 
 TERMS = Terms()
-COMPARED = Compared("text", "resolution")
 SETTINGS = SearchSettings()
 ITSELF = UUID(int=7)
 ASKED = "Where is my parcel, it should have arrived on Monday"
@@ -57,13 +58,13 @@ def collection(*points: Point) -> FakeCollection:
     return made
 
 
-def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", **settings: Any) -> Found:
+def found(*points: Point, text: str = ASKED, at: str = "2026-01-01T00:00:00Z", **settings: Any) -> Found[SimilarTicket]:
     """Return the hits of a search of these points for a text on the first axis."""
-    search = SimilarSearch(collection(*points), COMPARED, SearchSettings(**settings), TICKETS.points.is_ours)
+    search = SimilarSearch(collection(*points), SOLVED_TICKETS, SearchSettings(**settings), TICKETS.points.is_ours)
     [answer] = search.find([Question("acme", text, unit(1.0), datetime.fromisoformat(at), ITSELF)])
     return answer
 
 
-def names(answer: Found) -> list[str]:
+def names(answer: Found[SimilarTicket]) -> list[str]:
     """Return the ids of the hits, best first."""
     return [hit.ticket_id for hit in answer.similar]

@@ -13,22 +13,24 @@ import pytest
 
 from schemas.calls import CallPayload, CallRouted
 from schemas.outcomes import Outcome
+from schemas.search import SimilarLeftOut
 from schemas.speech import Transcript, TranscriptSegment
 from schemas.tickets import TICKET_POINTS
 from shared.engine.stream import Resources
 from shared.records import Record, Settled
 from shared.search.elsewhere import ASK_AGAIN_S, SearchElsewhere
+from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import Found, Question
 from shared.speech.port import Phrase, Piece, Recognised
 from shared.speech.resources import Speech
-from shared.speech.transcripts import RESULT_CHARS, cut_to_size, text_of
+from shared.speech.transcripts import EXCERPT_CHARS, RESULT_CHARS, cut_to_size, excerpt_of, text_of
 from shared.stream_settings import SearchSettings
 from tests.support.assembly import Assembly
 from tests.support.calls import FakeReader, audio
 from tests.support.fakes import FakeCollection, ManualClock
 from tests.support.speech import FakeRecogniser, mark_of, said
 from tests.support.tickets import event, record
-from workers.calls.stages import CALLS, TICKET_VECTORS, CallStages
+from workers.calls.stages import CALLS, CallStages
 
 TEXTS = {
     1: "My parcel has not arrived.",
@@ -137,6 +139,54 @@ def test_a_repeat_publishes_the_stored_result_without_recognising() -> None:
     first, again = calls.results()
     assert first.model_copy(update={"source": again.source}) == again
     assert len(calls.recogniser.batches) == 1
+
+
+def test_a_call_finds_earlier_calls_that_are_over_understood_and_rated_well_enough() -> None:
+    calls = Calls()
+    calls.settle(
+        calls.record("C-good", reason="rated", satisfaction=5, ticket_id="T-3", customer_id="C-1"),
+        calls.record("C-unrated"),
+        calls.record("C-bad", reason="rated", satisfaction=1),
+        calls.record("C-going-on", reason="progress", satisfaction=5),
+        calls.record("C-mumbled", satisfaction=5, audio=audio((4, 10))),
+        calls.record("C-other", satisfaction=5, audio=audio((2, 10))),
+    )
+    calls.settle(calls.record("C-new", customer_id="C-1"))
+    result = calls.results()[-1]
+    [found] = [hit for hit in result.similar_calls if hit.excerpt == TEXTS[1]]
+    assert (found.call_id, found.linked_ticket_id, found.satisfaction) == ("C-good", "T-3", 5)
+    assert found.same_customer
+    assert {hit.call_id for hit in result.similar_calls} == {"C-good", "C-other"}
+    assert result.similar_calls[0].parts.dense == pytest.approx(1, abs=1e-3)
+    assert {"parcel", "arrived"} <= set(found.shared_terms)
+
+
+def test_a_call_says_why_no_earlier_one_is_offered_and_is_never_offered_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.search.similar.NOTHING_HOLDS_S", 0.0)
+    calls = Calls()
+    calls.settle(calls.record("C-unrated"), calls.record("C-bad", reason="rated", satisfaction=1))
+    calls.settle(calls.record("C-new", satisfaction=5), calls.record("C-silent", audio=audio((1, 0))))
+    calls.settle(calls.record("C-new", version=2, reason="recorded", satisfaction=5))
+    new, silent, again = calls.results()[-3:]
+    assert new.similar_calls == silent.similar_calls == again.similar_calls == ()
+    assert new.similar_calls_left_out == SimilarLeftOut(unrated=1, rated_too_low=1)
+    assert silent.similar_calls_left_out is None, "nobody speaks, so that nothing was asked"
+
+
+def test_the_excerpt_is_what_the_customer_says_first() -> None:
+    calls = Calls()
+    calls.settle(calls.record(audio=audio((2, 6), (1, 10)), agent_channel="left"))
+    assert calls.stored()["excerpt"] == TEXTS[1]
+    segments = tuple(
+        TranscriptSegment(start_s=at, end_s=at + 1, speaker=None, text=f"Word {at}.", is_repetition=at == 0)
+        for at in range(100)
+    )
+    excerpt = excerpt_of(transcript(segments))
+    assert excerpt.startswith("Word 1. Word 2.")
+    assert excerpt.endswith(("Word…", ".…"))
+    assert len(excerpt) <= EXCERPT_CHARS
 
 
 def test_calls_of_a_batch_are_recognised_together() -> None:
@@ -250,7 +300,7 @@ def test_similar_solved_tickets_are_found_as_soon_as_tickets_exist() -> None:
         opened.append("asked")
         return tickets.collection if len(opened) > 1 else None
 
-    search = SearchElsewhere(others, TICKET_VECTORS, SearchSettings(), TICKET_POINTS.is_ours, clock)
+    search = SearchElsewhere(others, SOLVED_TICKETS, SearchSettings(), TICKET_POINTS.is_ours, clock)
     vector = tickets.model.embed([TEXTS[1]]).vectors[0]
     question = Question("acme", TEXTS[1], vector, datetime(2026, 5, 2, tzinfo=UTC))
     assert search.find([question]) == [Found()], "there are no tickets yet"

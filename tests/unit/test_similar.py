@@ -17,10 +17,11 @@ from schemas.search import SimilarLeftOut
 from shared.errors import Unavailable
 from shared.records import Embedded
 from shared.search.ranking import LEAST_TERMS
+from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import SHOWN_TERMS, Question, SimilarSearch
 from tests.support.assembly import prepared_item
 from tests.support.fakes import DIM, FakeCollection
-from tests.support.solved import ASKED, COMPARED, ITSELF, SETTINGS, TERMS, collection, found, names, solved, unit
+from tests.support.solved import ASKED, ITSELF, SETTINGS, TERMS, collection, found, names, solved, unit
 from tests.support.tickets import event, record
 from workers.tickets.decide import find_similar
 from workers.tickets.prepare import TicketItem
@@ -33,7 +34,7 @@ def test_scores_that_are_not_numbers_are_left_out() -> None:
     store = collection(solved("a", 0.5))
     spoilt = replace(solved("b", 0.9), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
-    [answer] = SimilarSearch(store, COMPARED, SETTINGS, TICKETS.points.is_ours).find(
+    [answer] = SimilarSearch(store, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours).find(
         [Question("acme", ASKED, unit(1.0), datetime.now(UTC))]
     )
     assert names(answer) == ["a"]
@@ -47,11 +48,11 @@ def test_only_a_query_whose_best_hits_include_foreign_ones_is_repeated() -> None
     ]
     store = collection(*ours, *far, *foreign)
     questions = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("other", "acme")]
-    answers = SimilarSearch(store, COMPARED, SETTINGS, TICKETS.points.is_ours).find(questions)
+    answers = SimilarSearch(store, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours).find(questions)
     assert [names(answer) for answer in answers] == [[f"o{n}" for n in range(5)], [f"s{n}" for n in range(5)]]
     assert store.effects[:3] == ["candidates 2", "payloads", "candidates 1"]
     store.effects.clear()
-    SimilarSearch(store, COMPARED, SETTINGS, TICKETS.points.is_ours).find(questions[:1])
+    SimilarSearch(store, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours).find(questions[:1])
     assert store.effects == ["candidates 1", "payloads"], "without foreign hits there is no second query"
 
 
@@ -197,7 +198,7 @@ def test_no_reply_is_suggested_if_the_best_hit_is_too_weak_or_has_no_resolution(
 
 def test_a_batch_needs_one_query_and_one_read() -> None:
     points = collection(solved("a", 0.9), solved("b", 0.8))
-    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours)
+    search = SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for _ in range(3)]
     assert [names(answer) for answer in search.find(asked)] == [["a", "b"]] * 3
     assert points.effects == ["candidates 3", "payloads"]
@@ -211,7 +212,7 @@ def test_a_hit_that_was_deleted_before_it_is_read_is_left_out() -> None:
 
     points = Vanishing()
     points.upsert([solved("a", 0.9), solved("b", 0.8)])
-    [answer] = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours).find(
+    [answer] = SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours).find(
         [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     )
     assert (answer.similar, answer.reply) == ((), None)
@@ -221,7 +222,7 @@ def test_a_store_that_cannot_be_read_is_unavailable() -> None:
     points = collection(solved("a", 0.9))
     points.failures.append(Unavailable("store", "down"))
     with pytest.raises(Unavailable):
-        SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours).find(
+        SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours).find(
             [Question("acme", "", unit(1.0), datetime.now(UTC))]
         )
 
@@ -230,7 +231,7 @@ def test_an_item_gets_its_hits_and_its_reply_and_does_not_find_itself() -> None:
     item: TicketItem = prepared_item(record(event(customer_id="C-7")))
     item.embedded["text"] = Embedded(unit(1.0), 1)
     points = collection(solved("T-1", 1.0, "", item.point_id), solved("a", 0.9, "my parcel", customer_id="C-7"))
-    find_similar([item], SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours))
+    find_similar([item], SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours))
     assert [ticket.ticket_id for ticket in item.similar] == ["a"]
     assert item.similar[0].shared_terms == ("parcel",)
     assert item.similar[0].same_customer is True
@@ -238,6 +239,6 @@ def test_an_item_gets_its_hits_and_its_reply_and_does_not_find_itself() -> None:
     assert item.similar_left_out is None
     unrated = {"satisfaction": None, "event_version": 2}
     points.upsert([replace(p, version=2, payload={**p.payload, **unrated}) for p in list(points.points.values())])
-    find_similar([item], SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours))
+    find_similar([item], SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours))
     assert not item.similar
     assert item.similar_left_out == SimilarLeftOut(unrated=2, rated_too_low=0)

@@ -13,10 +13,11 @@ from rich.console import Console
 from millrace.search_answers import Asked, print_found
 from schemas.search import SimilarTicket
 from shared.records import Point
+from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import Found, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
 from tests.support.assembly import Assembly
-from tests.support.solved import ASKED, COMPARED, collection, names, solved, unit
+from tests.support.solved import ASKED, collection, names, solved, unit
 from tests.support.tickets import event
 from tests.unit.test_stages import send
 from workers.tickets.stages import TICKETS
@@ -25,9 +26,9 @@ FRENCH: dict[str, Any] = {"detected_language": "fr", "language": None}
 ENGLISH: dict[str, Any] = {"detected_language": "en", "language": None}
 
 
-def found(*points: Point, language: str | None, **settings: Any) -> Found:
+def found(*points: Point, language: str | None, **settings: Any) -> Found[SimilarTicket]:
     """Return the hits of a question in some language."""
-    search = SimilarSearch(collection(*points), COMPARED, SearchSettings(**settings), TICKETS.points.is_ours)
+    search = SimilarSearch(collection(*points), SOLVED_TICKETS, SearchSettings(**settings), TICKETS.points.is_ours)
     [answer] = search.find([Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC), language=language)])
     return answer
 
@@ -130,7 +131,7 @@ def test_a_result_marks_a_hit_in_another_language_and_quotes_nothing_from_it() -
 def shown(ticket: SimilarTicket) -> str:
     console = Console(width=200, highlight=False)
     with console.capture() as capture:
-        print_found(console, Found((ticket,)), SearchSettings(), Asked("acme", ASKED))
+        print_found(console, Found((ticket,)), SearchSettings(), Asked("acme", ASKED), TICKETS)
     return capture.get()
 
 

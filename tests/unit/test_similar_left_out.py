@@ -3,18 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.search import SimilarTicket
 from shared.errors import Unavailable
+from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import COUNTED_AT_ONCE, COUNTS_HOLD_S, Found, Question, SimilarSearch
 from tests.support.fakes import FakeCollection, ManualClock
-from tests.support.solved import ASKED, COMPARED, SETTINGS, collection, found, solved, unit
+from tests.support.solved import ASKED, SETTINGS, collection, found, solved, unit
 from workers.tickets.stages import TICKETS
 
 # --- when nothing is found ---
 
 
-def left_out(answer: Found) -> tuple[int, int] | None:
+def left_out(answer: Found[SimilarTicket]) -> tuple[int, int] | None:
     """Return the numbers of solved tickets left out as unrated, and as rated too low."""
-    counted = None if answer.solved is None else answer.solved.left_out
+    counted = None if answer.offerable is None else answer.offerable.left_out
     return None if counted is None else (counted.unrated, counted.rated_too_low)
 
 
@@ -31,12 +33,12 @@ def test_when_nothing_is_found_the_tickets_left_out_by_each_rule_are_counted() -
 
 def test_each_reason_names_the_setting_that_admits_the_tickets() -> None:
     answer = found(solved("a", 0.9, satisfaction=None), solved("b", 0.9, satisfaction=2))
-    assert answer.solved is not None
-    unrated, too_low = answer.solved.reasons(SETTINGS, "tickets")
+    assert answer.offerable is not None
+    unrated, too_low = answer.offerable.reasons(SETTINGS, "tickets")
     include_unrated = "set MILLRACE_TICKETS__SEARCH__INCLUDE_UNRATED=true to include them"
     assert unrated == f"1 without a rating (`satisfaction`): {include_unrated}"
     assert too_low == "1 rated below 4: lower MILLRACE_TICKETS__SEARCH__MIN_SATISFACTION to include them"
-    assert (answer.solved.total, answer.solved.offered) == (2, 0)
+    assert (answer.offerable.total, answer.offerable.offered) == (2, 0)
 
 
 def test_nothing_is_counted_if_something_was_found_or_nothing_is_searched() -> None:
@@ -47,7 +49,7 @@ def test_nothing_is_counted_if_something_was_found_or_nothing_is_searched() -> N
 
 def test_a_batch_counts_once_for_each_tenant_without_hits() -> None:
     points = collection(solved("a", 0.9, satisfaction=None))
-    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours)
+    search = SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours)
     asked = [Question(tenant, ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for tenant in ("acme", "other") * 3]
     assert [left_out(answer) for answer in search.find(asked)] == [(1, 0), (0, 0)] * 3
     assert sorted(points.effects) == ["candidates 6", *["count"] * 4, "payloads"]
@@ -61,7 +63,7 @@ def test_a_failed_count_stops_nothing_and_is_not_retried_at_once() -> None:
 
     points = CannotCount()
     points.upsert([solved("a", 0.9, satisfaction=None)])
-    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours, ManualClock())
+    search = SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     assert [left_out(answer) for _ in range(3) for answer in search.find(asked)] == [None] * 3
     assert points.effects.count("count") == 1
@@ -69,7 +71,7 @@ def test_a_failed_count_stops_nothing_and_is_not_retried_at_once() -> None:
 
 def test_with_many_tenants_some_are_counted_in_a_later_batch() -> None:
     points = collection()
-    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours, ManualClock())
+    search = SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours, ManualClock())
     asked = [Question(f"t{n}", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC)) for n in range(COUNTED_AT_ONCE + 3)]
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * COUNTED_AT_ONCE + [None] * 3
     assert [left_out(answer) for answer in search.find(asked)] == [(0, 0)] * len(asked)
@@ -77,7 +79,7 @@ def test_with_many_tenants_some_are_counted_in_a_later_batch() -> None:
 
 def test_a_count_is_reused_for_a_while() -> None:
     points, clock = collection(solved("a", 0.9, satisfaction=None)), ManualClock()
-    search = SimilarSearch(points, COMPARED, SETTINGS, TICKETS.points.is_ours, clock)
+    search = SimilarSearch(points, SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours, clock)
     asked = [Question("acme", ASKED, unit(1.0), datetime(2026, 1, 1, tzinfo=UTC))]
     assert left_out(search.find(asked)[0]) == (1, 0)
     points.upsert([solved("b", 0.9, satisfaction=1)])

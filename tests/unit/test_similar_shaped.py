@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.search.conditions import attribute_kinds, read_condition
+from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import Found, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
-from tests.support.solved import ASKED, COMPARED, SETTINGS, collection, found, names, resolved, solved, unit
+from tests.support.solved import ASKED, SETTINGS, collection, found, names, resolved, solved, unit
 from workers.tickets.stages import TICKETS
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,14 +44,14 @@ def test_conditions_on_attributes_hold_however_a_ticket_was_found() -> None:
     kinds = attribute_kinds(SearchSettings(indexed_attributes=("plan", "seats:number")))
     pro, seats = read_condition("plan=pro", kinds), read_condition("seats<=3", kinds)
     for where, expected in (((pro,), ["b", "c"]), ((pro, seats), ["b"]), ((), ["a", "b", "c"])):
-        search = SimilarSearch(collection(*points), COMPARED, SETTINGS, TICKETS.points.is_ours)
+        search = SimilarSearch(collection(*points), SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours)
         question = Question("acme", ASKED, unit(1.0), AT, where=where)
         assert names(search.find([question])[0]) == expected
 
 
 def test_a_question_may_have_a_limit_of_its_own_even_if_the_search_is_off() -> None:
     points = collection(*[solved(f"s{n}", 0.9 - n / 20) for n in range(12)])
-    search = SimilarSearch(points, COMPARED, SearchSettings(limit=0, candidates=5), TICKETS.points.is_ours)
+    search = SimilarSearch(points, SOLVED_TICKETS, SearchSettings(limit=0, candidates=5), TICKETS.points.is_ours)
     asked = [Question("acme", ASKED, unit(1.0), AT, limit=limit) for limit in (None, 10, 2)]
     assert [len(names(answer)) for answer in search.find(asked)] == [0, 10, 2]
     points.effects.clear()
@@ -62,7 +63,9 @@ def test_a_question_may_have_a_limit_of_its_own_even_if_the_search_is_off() -> N
     ("asking", "hit", "same"), [("C-1", "C-1", True), ("C-1", "C-2", False), (None, None, False), ("C-1", None, False)]
 )
 def test_hits_of_the_customer_who_asks_are_marked(asking: str | None, hit: str | None, same: bool) -> None:
-    search = SimilarSearch(collection(solved("a", 0.9, customer_id=hit)), COMPARED, SETTINGS, TICKETS.points.is_ours)
+    search = SimilarSearch(
+        collection(solved("a", 0.9, customer_id=hit)), SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours
+    )
     question = Question("acme", ASKED, unit(1.0), AT, customer_id=asking)
     assert [ticket.same_customer for ticket in search.find([question])[0].similar] == [same]
 

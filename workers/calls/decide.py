@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from schemas.calls import CallRecorded
+from schemas.search import SimilarCall, SimilarTicket
 from schemas.speech import Transcript
 from shared.routing.decider import Decider, Undecided
 from shared.search.elsewhere import SearchElsewhere
-from shared.search.similar import Question
+from shared.search.similar import Question, SimilarSearch
 from workers.calls.prepare import CallItem
 
 COVERAGE_LEAST = 0.5
@@ -27,16 +28,22 @@ def decide(items: Sequence[CallItem], decider: Decider) -> None:
         item.decision = decision
 
 
-def find_similar(items: Sequence[CallItem], search: SearchElsewhere) -> None:
-    """Set the similar solved tickets and the suggested reply of every call in which somebody speaks.
+def find_similar(
+    items: Sequence[CallItem], tickets: SearchElsewhere[SimilarTicket], calls: SimilarSearch[SimilarCall]
+) -> None:
+    """Set the similar solved tickets, the suggested reply and the similar calls of every call in which somebody speaks.
 
     Raises:
         Unavailable: the store cannot be read.
     """
     spoken = [item for item in items if item.text]
-    for item, found in zip(spoken, search.find([_question(item) for item in spoken]), strict=True):
-        item.similar, item.suggested_reply = found.similar, found.reply
-        item.similar_left_out = None if found.solved is None else found.solved.left_out
+    questions = [_question(item) for item in spoken]
+    for item, solved in zip(spoken, tickets.find(questions), strict=True):
+        item.similar, item.suggested_reply = solved.similar, solved.reply
+        item.similar_left_out = None if solved.offerable is None else solved.offerable.left_out
+    for item, earlier in zip(spoken, calls.find(questions), strict=True):
+        item.similar_calls = earlier.similar
+        item.similar_calls_left_out = None if earlier.offerable is None else earlier.offerable.left_out
 
 
 def _question(item: CallItem) -> Question:
@@ -46,6 +53,7 @@ def _question(item: CallItem) -> Question:
         item.text,
         item.text_vector,
         item.event.occurred_at,
+        item.point_id,
         language=item.language,
         customer_id=customer_id,
     )

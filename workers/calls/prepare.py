@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.calls import CallDeleted, CallRecorded, RecognisedPart
 from schemas.failures import FailureReason
 from schemas.media import Media
-from schemas.search import SimilarLeftOut, SimilarTicket, SuggestedReply
+from schemas.search import SimilarCall, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Transcript
 from shared.engine.snapshots import Effect, Item, digest_field
 from shared.errors import Deferred, Rejected
@@ -54,6 +54,8 @@ class CallItem(Item[CallRecorded | CallDeleted]):
     transcript: Transcript | None = None
     similar: tuple[SimilarTicket, ...] = ()
     similar_left_out: SimilarLeftOut | None = None
+    similar_calls: tuple[SimilarCall, ...] = ()
+    similar_calls_left_out: SimilarLeftOut | None = None
     suggested_reply: SuggestedReply | None = None
 
     @property

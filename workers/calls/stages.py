@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from schemas.base import Frozen, Origin
-from schemas.calls import CALL_EVENT, CallContent, CallDeleted, CallPayload, CallRecorded, CallRouted, CallTombstone
+from schemas.calls import (
+    CALL_EVENT,
+    CallContent,
+    CallDeleted,
+    CallFlag,
+    CallPayload,
+    CallRecorded,
+    CallRouted,
+    CallTombstone,
+)
+from schemas.search import SimilarCall, SimilarTicket
 from schemas.speech import Transcript
 from schemas.tickets import TICKET_POINTS
 from shared.embedding import port as modality
@@ -16,17 +26,17 @@ from shared.errors import Fatal
 from shared.media.decoding.kinds import SOUNDS
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
-from shared.search.similar import Compared
+from shared.search.shown import EARLIER_CALLS, SOLVED_TICKETS
+from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.speech.resources import Speech
-from shared.speech.transcripts import cut_to_size
+from shared.speech.transcripts import cut_to_size, excerpt_of
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
-from workers.calls.decide import decide, find_similar
+from shared.vectorstore.terms import terms_digest
+from workers.calls.decide import decide, find_similar, reason_to_abstain
 from workers.calls.prepare import AUDIO, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
-TICKET_VECTORS = Compared("text", "resolution")
-"""The vectors of tickets with which the transcript of a call is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,8 @@ class CallStages(Stages[CallItem]):
     customers: CustomerIds
     decider: Decider
     speech: Speech
-    tickets: SearchElsewhere
+    tickets: SearchElsewhere[SimilarTicket]
+    calls: SimilarSearch[SimilarCall]
     model: str
 
     @classmethod
@@ -53,8 +64,9 @@ class CallStages(Stages[CallItem]):
             decider=resources.decider,
             speech=resources.speech,
             tickets=SearchElsewhere(
-                lambda: resources.others(TICKET_POINTS.stream), TICKET_VECTORS, resources.search, TICKET_POINTS.is_ours
+                lambda: resources.others(TICKET_POINTS.stream), SOLVED_TICKETS, resources.search, TICKET_POINTS.is_ours
             ),
+            calls=SimilarSearch(resources.collection, EARLIER_CALLS, resources.search, CALLS.points.is_ours),
             model=resources.model,
         )
 
@@ -74,9 +86,9 @@ class CallStages(Stages[CallItem]):
 
     @override
     def decide(self, items: Sequence[CallItem]) -> None:
-        """Decide by the transcript, and search for similar tickets."""
+        """Decide by the transcript, and search for similar tickets and calls."""
         decide(items, self.decider)
-        find_similar(items, self.tickets)
+        find_similar(items, self.tickets, self.calls)
 
     @override
     def content(self, item: CallItem) -> Content:
@@ -85,12 +97,13 @@ class CallStages(Stages[CallItem]):
             **event.model_dump(include={"occurred_at", "customer_id", "priority", "attributes", "satisfaction"}),
             transcript=transcript,
             recognised=item.recognised,
+            excerpt=excerpt_of(transcript),
             detected_language=item.language,
             linked_ticket_id=event.ticket_id,
             label=event.agent_label,
-            flags=() if event.agent_label is None else ("labelled",),
+            flags=flags(event, transcript),
         )
-        return Content(content.model_dump(mode="json"))
+        return Content(content.model_dump(mode="json"), {TERMS_VECTOR: self.calls.stored_terms(item.text)})
 
     @override
     def results(self, item: CallItem, origin: Origin) -> list[tuple[str, Frozen]]:
@@ -111,6 +124,8 @@ class CallStages(Stages[CallItem]):
             decision=item.decision,
             similar=item.similar,
             similar_left_out=item.similar_left_out,
+            similar_calls=item.similar_calls,
+            similar_calls_left_out=item.similar_calls_left_out,
             suggested_reply=item.suggested_reply,
             text_windows=item.embedded[TEXT].windows,
             model=self.model,
@@ -124,6 +139,13 @@ def asks(event: CallRecorded | CallDeleted) -> Asks:
     if event.reason == "recorded":
         return Asks.ALWAYS
     return Asks.IF_CHANGED if event.reason in ("progress", "updated") else Asks.NEVER
+
+
+def flags(event: CallRecorded, transcript: Transcript) -> tuple[CallFlag, ...]:
+    """Return the flags by which searches filter."""
+    is_finished = event.reason != "progress" and reason_to_abstain(transcript) is None
+    found: list[tuple[CallFlag, bool]] = [("finished", is_finished), ("labelled", event.agent_label is not None)]
+    return tuple(flag for flag, holds in found if holds)
 
 
 def _snapshot(item: CallItem) -> tuple[CallRecorded, Transcript]:
@@ -147,9 +169,12 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     cost=estimated_seconds,
     cost_unit="seconds",
     stages=CallStages.of,
-    indexes={"tenant_id": "keyword", "flags": "keyword"},
+    indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
+    sparse=(TERMS_VECTOR,),
+    searchable=EARLIER_CALLS,
     imported=Imported(AUDIO, "recorded", SOUNDS),
     recognises_speech=True,
     media=media_of,
-    conditions=2,  # of a vote: tenant, labelled
+    conditions=4,  # of a similar search: tenant, finished, rated high enough or not rated
+    variants=(terms_digest(),),  # another tokenizer of terms needs another collection
 )

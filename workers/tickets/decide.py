@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from schemas.search import SimilarTicket
 from schemas.tickets import TicketSnapshot
 from shared.routing.decider import Decider, Undecided
 from shared.search.similar import Question, SimilarSearch
@@ -19,7 +20,7 @@ def decide(items: Sequence[TicketItem], decider: Decider) -> None:
         item.decision = decision
 
 
-def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
+def find_similar(items: Sequence[TicketItem], search: SimilarSearch[SimilarTicket]) -> None:
     """Set the similar tickets and the suggested reply of every item.
 
     Raises:
@@ -39,7 +40,7 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch) -> None:
     ]
     for item, found in zip(items, search.find(questions), strict=True):
         item.similar, item.suggested_reply = found.similar, found.reply
-        item.similar_left_out = None if found.solved is None else found.solved.left_out
+        item.similar_left_out = None if found.offerable is None else found.offerable.left_out
 
 
 def _customer(item: TicketItem) -> str | None:

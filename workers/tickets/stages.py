@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from schemas.base import Frozen, Origin
+from schemas.search import SimilarTicket
 from schemas.tickets import (
     TICKET_EVENT,
     Flag,
@@ -20,7 +21,8 @@ from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Resources, Stages, Stream
 from shared.routing.decider import Decider
-from shared.search.similar import TERMS_VECTOR, Compared, SimilarSearch
+from shared.search.shown import SOLVED_TICKETS
+from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
 from shared.text.language import detect_language
 from shared.text.preparation import Prepared, Preparer
@@ -38,7 +40,7 @@ class TicketStages(Stages[TicketItem]):
     preparer: Preparer
     customers: CustomerIds
     decider: Decider
-    search: SimilarSearch
+    search: SimilarSearch[SimilarTicket]
     model: str
 
     @classmethod
@@ -53,9 +55,7 @@ class TicketStages(Stages[TicketItem]):
             preparer=Preparer(resources.preparation),
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
             decider=resources.decider,
-            search=SimilarSearch(
-                resources.collection, Compared(TEXT, RESOLUTION), resources.search, TICKETS.points.is_ours
-            ),
+            search=SimilarSearch(resources.collection, SOLVED_TICKETS, resources.search, TICKETS.points.is_ours),
             model=resources.model,
         )
 
@@ -154,6 +154,7 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     owned_fields=("corrected_label", "hidden_suggestion"),
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     sparse=(TERMS_VECTOR,),
+    searchable=SOLVED_TICKETS,
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
     variants=(terms_digest(),),  # another tokenizer of terms needs another collection
 )
