@@ -3,7 +3,8 @@
 The alternatives of each question run in turn, so that they meet the same noise:
 - the whole way from a file to a transcript, beside the bare recogniser on the same pieces and beside faster-whisper's own
   batched pipeline with its own voice activity detection;
-- recordings that are half silent, with the silence cut out and as they are.
+- recordings that are half silent, with the silence cut out and as they are;
+- the packaged model by CTranslate2, and the same weights by openai-whisper: as a row, and through its own `transcribe`.
 
 The speech is that of the demo's samples, put together at 16 kHz.
 """
@@ -12,11 +13,16 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
+import whisper
 from faster_whisper import BatchedInferencePipeline
 
 from millrace.transcribing import DEFAULT_MODEL, FileTranscriber, SpeechOptions, file_transcriber
@@ -26,7 +32,9 @@ from shared.speech.analysis import Voice
 from shared.speech.levels import as_floats
 from shared.speech.pieces import PIECE, CutPiece, Cutter
 from shared.speech.port import RATE_HZ, Piece, Samples
+from shared.speech.sound import SoundModel
 from shared.speech.whisper import WhisperRecogniser
+from tests.support.converted_whisper import converted_base
 from tests.support.hostile_sounds import form, wav
 
 SECTION_S = 20
@@ -61,6 +69,13 @@ def as_wav(samples: Samples) -> bytes:
 def whole_way(transcriber: FileTranscriber, content: bytes) -> None:
     """Decode, find the speech, cut and recognise."""
     transcriber.transcribe(transcriber.reader.analyse(content, "benchmark"))
+
+
+def with_sound(transcriber: FileTranscriber, content: bytes) -> None:
+    """Do the whole way, and make the vector of how the recording sounds."""
+    recording = transcriber.reader.analyse(content, "benchmark")
+    transcriber.transcribe(recording)
+    SoundModel(transcriber.reader, transcriber.recogniser, BATCH).embed([recording])
 
 
 def without_activity(transcriber: FileTranscriber, content: bytes) -> None:
@@ -122,6 +137,29 @@ def compare(title: str, ways: dict[str, Callable[[], None]], rounds: int, audio_
         print(f"{name:<40}{factor:>18.4f}{statistics.median(ratios):>21.2f}{spread:>14}")
 
 
+def report_backends(seconds: int, rounds: int) -> None:
+    """Compare the same weights in both libraries, and print."""
+    content, speech = as_wav(spoken(seconds)), spoken(seconds)
+    with TemporaryDirectory() as folder, ExitStack() as held:
+        models = converted_base(Path(folder))
+        transcribers = {
+            name: held.enter_context(file_transcriber(SpeechOptions(key, file, batch_pieces=BATCH), Settings()))
+            for name, key, file in (
+                ("CTranslate2, int8, the packaged row", DEFAULT_MODEL, None),
+                ("CTranslate2, float32", "ctranslate2", models),
+                ("openai-whisper, float32, its row", "openai", models),
+            )
+        }
+        ways: dict[str, Callable[[], None]] = {
+            name: partial(whole_way, transcriber, content) for name, transcriber in transcribers.items()
+        }
+        checkpoint = whisper.load_model(str(next(Path(folder).rglob("*.pt"))))
+        ways["openai-whisper's own transcribe"] = lambda: checkpoint.transcribe(
+            speech, language="en", beam_size=1, condition_on_previous_text=False, fp16=False
+        )
+        compare(f"file to transcript, {seconds} s of speech, the weights of {DEFAULT_MODEL}", ways, rounds, seconds)
+
+
 def report(is_quick: bool, model: str) -> None:
     """Measure and print."""
     rounds, seconds = (1, 60) if is_quick else (3, 240)
@@ -135,6 +173,7 @@ def report(is_quick: bool, model: str) -> None:
                 "file to transcript": lambda: whole_way(transcriber, content),
                 "bare recogniser, the same pieces": lambda: bare(transcriber, pieces),
                 "faster-whisper's batched pipeline": pipeline_of(transcriber, speech),
+                "the whole way, and the vector of sound": lambda: with_sound(transcriber, content),
             },
             rounds,
             seconds,
@@ -158,6 +197,7 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name of the model in models.toml")
     arguments = parser.parse_args()
     report(arguments.quick, arguments.model)
+    report_backends(*((30, 1) if arguments.quick else (120, 3)))
 
 
 if __name__ == "__main__":

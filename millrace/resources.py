@@ -69,6 +69,20 @@ def model_card(own: StreamSettings) -> TextCard:
     return load_text_card(own.embedding.model, own.embedding.models_file)
 
 
+def configured(stream: Stream[Any, Any], own: StreamSettings) -> Stream[Any, Any]:
+    """Return a stream with all inputs that its settings ask for: that of sound is optional.
+
+    Raises:
+        Fatal: the model of speech does not exist, or its row is not valid.
+    """
+    if stream.sound is None or not own.speech.sound_vector or stream.sound in stream.inputs:
+        return stream
+    fingerprint = load_speech_card(own.speech.model, own.speech.models_file).fingerprint
+    return replace(  # vectors of two models are never in one collection
+        stream, inputs=(*stream.inputs, stream.sound), variants=(*stream.variants, f"sound-{fingerprint}")
+    )
+
+
 def collection_spec(
     own: StreamSettings, stream: Stream[Any, Any], dimensions: Mapping[str, int] | None = None
 ) -> CollectionSpec:
@@ -79,8 +93,12 @@ def collection_spec(
         stream: The stream.
         dimensions: Lengths of the vectors of the loaded models, by modality; None for those that the cards state.
     """
-    card = model_card(own)
-    spec = stream.collection([card], {card.modality: card.dim} if dimensions is None else dimensions)
+    card, stream = model_card(own), configured(stream, own)
+    if dimensions is None:
+        dimensions = {card.modality: card.dim}
+        if stream.sound is not None and own.speech.sound_vector:
+            dimensions[stream.sound.modality.name] = load_speech_card(own.speech.model, own.speech.models_file).dim
+    spec = stream.collection([card], dimensions)
     return replace(spec, indexes={**spec.indexes, **attribute_indexes(own.search)})
 
 
@@ -138,7 +156,7 @@ def _recogniser(card: SpeechCard, device: str) -> Recogniser:
 
 
 def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:
-    """Load the models of a stream, by modality.
+    """Load the models of a stream, by modality; the model of speech is loaded by `load_recogniser`.
 
     Raises:
         Fatal: a model cannot be loaded.

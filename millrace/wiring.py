@@ -10,6 +10,7 @@ from millrace.customer_key import customer_key
 from millrace.resources import (
     Process,
     collection_spec,
+    configured,
     group_of,
     load_routing,
     model_card,
@@ -46,6 +47,7 @@ from shared.settings import Settings
 from shared.speech.port import Recogniser
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
+from shared.speech.sound import SOUND
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
 from workers.services.redrive import Redrive
@@ -94,16 +96,17 @@ def stream_worker(
     Raises:
         Fatal: a configured part cannot be used.
     """
-    settings, clock = process.settings, SystemClock()
+    settings, clock, stream = process.settings, SystemClock(), configured(stream, own)
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
-        spec = collection_spec(own, stream, {name: each.dim for name, each in models.items()})
+        spec = collection_spec(own, stream, _dimensions(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
         decoder = held.enter_context(_decoder(stream, settings))
+        speech = None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat)
         resources = Resources(
             collection=collection,
             decider=decider_of(stream, own, routing, collection),
@@ -113,15 +116,14 @@ def stream_worker(
             model=model.fingerprint,
             decoder=decoder,
             others=partial(_collection_of, process.store, model.fingerprint),
-            speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat),
+            speech=speech,
         )
-        embedders = held.enter_context(_embedders(stream, models, settings, observer))
+        embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat, "prepare")))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
         lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
-        pipeline_parts = PipelineParts(stages, embedders, collection, lane, media)
-        pipeline = Pipeline(stream, pipeline_parts, clock, observer)
+        pipeline = Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, observer)
         sink = held.enter_context(closing(KafkaSink(process.address, settings.broker)))
         source = held.enter_context(closing(_source(stream, own, process, clock)))
         lifecycle.watch("poll", lambda: source.last_poll_s)
@@ -129,10 +131,19 @@ def stream_worker(
         provenance = Provenance(stream.name, model.fingerprint, routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
-        parts = Parts(source, gatherer, pipeline, settler, lifecycle)
-        yield Running(
-            stream, Worker(parts, process.policies, clock, observer), lifecycle, metrics, process.registry, source
-        )
+        worker = Worker(Parts(source, gatherer, pipeline, settler, lifecycle), process.policies, clock, observer)
+        yield Running(stream, worker, lifecycle, metrics, process.registry, source)
+
+
+def _dimensions(models: Mapping[str, Model[Any]], recogniser: Recogniser | None) -> dict[str, int]:
+    """Return the lengths of the vectors, by modality; a recogniser has vectors of sound."""
+    found = {name: each.dim for name, each in models.items()}
+    return found if recogniser is None else {**found, SOUND.name: recogniser.dim}
+
+
+def _with_sound(models: Mapping[str, Model[Any]], speech: Speech | None) -> Mapping[str, Model[Any]]:
+    """Return the models with that of sound, if there is a recogniser."""
+    return models if speech is None else {**models, SOUND.name: speech.sound_model()}
 
 
 def _watched_collection(process: Process, spec: CollectionSpec, observer: Observer, lifecycle: Lifecycle) -> Collection:

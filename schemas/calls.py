@@ -100,6 +100,10 @@ class CallPayload(CallContent, StoredItem):
 
     call_id: SourceId
     text_digest: str = Field(description="SHA-256 of the recording and of all that the transcript depends on.")
+    sound_digest: str | None = Field(
+        default=None,
+        description="SHA-256 of the recording whose sound has a vector; null if it has no such vector.",
+    )
     text_windows: int = Field(ge=1, description="Number of windows that the transcript was cut into.")
     decision: Decision | None = Field(
         description="The decision that was last published; if its version arrives again, it is published again."

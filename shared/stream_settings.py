@@ -120,6 +120,11 @@ class SpeechSettings(Part):
         le=256,
         description="Pieces of up to 30 seconds that are recognised at once: about 8 on a CPU, 16 to 32 on a GPU.",
     )
+    sound_vector: bool = Field(
+        default=False,
+        description="Whether recordings have a vector of how they sound too, for `millrace similar --by sound`. Each is "
+        "then encoded twice, and a change of the setting is a change of the collection.",
+    )
 
 
 class DecisionSettings(Part):

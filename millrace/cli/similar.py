@@ -3,6 +3,7 @@
 import json as jsonlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,8 +26,10 @@ from millrace.learning.search_weights import (
 )
 from millrace.resources import load_text_model, model_card, open_collection
 from millrace.search_answers import Asked, ask, only_tenant, print_found, print_metrics, searching
+from millrace.sound_answers import SoundAsked, find_sounding_alike, print_sounding_alike
 from millrace.streams import DEFAULT, STREAMS
-from schemas.search import SIMILAR_LIMIT
+from schemas.search import SIMILAR_LIMIT, SimilarItem
+from shared.engine.stream import Stream
 from shared.search.conditions import attribute_kinds, read_condition
 from shared.search.tuning.weights import ScoreTable, Weights
 from shared.settings import variable
@@ -36,6 +39,16 @@ from shared.text.preparation import Preparer
 from shared.vectorstore.conditions import Condition
 
 PIPED_COLUMNS = 140
+
+
+class By(StrEnum):
+    """What is compared."""
+
+    TEXT = "text"
+    SOUND = "sound"
+
+
+SOUNDING = [name for name, stream in STREAMS.items() if stream.sound is not None]
 SEARCHED = [name for name, stream in STREAMS.items() if stream.searchable is not None]
 
 CorpusFile = Annotated[
@@ -83,8 +96,22 @@ def similar(
         str | None, typer.Option("--text", help="The text of a new ticket or a call; similar items are shown.")
     ] = None,
     stream: Annotated[
-        str, typer.Option("--stream", help=f"What is searched: {', '.join(SEARCHED)} (solved tickets, earlier calls).")
-    ] = DEFAULT_STREAM,
+        str | None,
+        typer.Option(
+            "--stream",
+            help=f"What is searched: {', '.join(SEARCHED)} (solved tickets, earlier calls). Default: {DEFAULT_STREAM}; by "
+            f"sound: {SOUNDING[0]}.",
+        ),
+    ] = None,
+    by: Annotated[
+        By,
+        typer.Option(
+            help="What is compared: `text` finds what is about the same, `sound` recordings of similar voices and lines."
+        ),
+    ] = By.TEXT,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="With --by sound: the recording that others are compared with.")
+    ] = None,
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Tenant whose items to search; optional if the store has only one.")
     ] = None,
@@ -105,24 +132,47 @@ def similar(
     quiet()
     if context.invoked_subcommand is not None:
         return
-    if text is None:
-        raise typer.BadParameter("give --text, or use one of the commands evaluate and tune")
-    searched = require_stream(stream)
-    settings, own = load_settings(), load_stream_settings(searched)
+    if (text is None) is (by is By.TEXT) or (file is None) is (by is By.SOUND):
+        given = "with --by sound, give --file and no --text"
+        raise typer.BadParameter(f"give --text, or use one of the commands evaluate and tune; {given}")
+    searched = require_stream(stream or (DEFAULT_STREAM if by is By.TEXT else SOUNDING[0]))
+    own = load_stream_settings(searched)
     conditions = _conditions(own, where or (), searched.name)
+    if text is not None:
+        _answer_by_text(searched, own, Asked(tenant or "", text, customer, conditions, limit), json)
+    elif file is not None:
+        _answer_by_sound(searched, own, SoundAsked(file, tenant, conditions, limit), json)
+
+
+def _answer_by_text(searched: Stream[Any, Any], own: StreamSettings, given: Asked, json: bool) -> None:
+    """Search and print; text, customer and tenant are as they were given, and the tenant may be empty."""
+    settings = load_settings()
     with open_collection(settings, searched.name) as collection:
-        whose = tenant or only_tenant(searched, collection)
-        known = None if customer is None else CustomerIds(customer_key(settings), _region(own)).stored(whose, customer)
-        asked = Asked(whose, _prepare(own)(text), known, conditions, limit)
+        whose = given.tenant_id or only_tenant(searched, collection)
+        customers = CustomerIds(customer_key(settings), _region(own))
+        known = None if given.customer_id is None else customers.stored(whose, given.customer_id)
+        asked = replace(given, tenant_id=whose, text=_prepare(own)(given.text), customer_id=known)
         found = ask(searching(searched, collection, own.search), load_text_model(own), asked)
     if json:
         reply = None if found.reply is None else found.reply.model_dump(mode="json")
-        hits = [ticket.model_dump(mode="json") for ticket in found.similar]
         left_out = None if found.offerable is None else found.offerable.left_out.model_dump()
-        answer = {"tenant_id": whose, "similar": hits, "similar_left_out": left_out, "suggested_reply": reply}
-        typer.echo(jsonlib.dumps(answer))
+        _echo_hits(whose, found.similar, similar_left_out=left_out, suggested_reply=reply)
     else:
         print_found(Console(highlight=False), found, own.search, asked, searched)
+
+
+def _answer_by_sound(searched: Stream[Any, Any], own: StreamSettings, asked: SoundAsked, json: bool) -> None:
+    whose, hits = find_sounding_alike(searched, own, load_settings(), asked)
+    if json:
+        _echo_hits(whose, hits)
+    else:
+        print_sounding_alike(Console(highlight=False), hits)
+
+
+def _echo_hits(tenant_id: str, hits: Sequence[SimilarItem], **more: object) -> None:
+    typer.echo(
+        jsonlib.dumps({"tenant_id": tenant_id, "similar": [hit.model_dump(mode="json") for hit in hits], **more})
+    )
 
 
 @app.command("evaluate")

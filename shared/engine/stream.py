@@ -194,6 +194,7 @@ class Stream(Generic[EventT, ItemT]):
         result_topics: The topics on which results are published.
         item: The class of the stream's items; each field that it adds to `Item` has a default.
         inputs: The inputs, in the order of the vectors; neighbours are compared by the first one that affects the result.
+        sound: The input of how a recording sounds, which is embedded only if a setting asks for it; None: it is not.
         asks: Returns whether an event asks for a result; not called for deletions, which never ask for one.
         decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
@@ -232,6 +233,7 @@ class Stream(Generic[EventT, ItemT]):
     sparse: tuple[str, ...] = ()
     imported: Imported | None = None
     recognises_speech: bool = False
+    sound: Input | None = None
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     searchable: Searchable[Any] | None = None
     conditions: int = 1

@@ -59,6 +59,11 @@ class Analysed:
     is_dual_mono: bool
     marks: tuple[Mark, ...] = ()
 
+    @property
+    def speech_s(self) -> float:
+        """How long its voices speak, in seconds, added up."""
+        return sum(voice.speech_s for voice in self.voices)
+
 
 class Analysis:
     """Analyses a recording that arrives window by window.

@@ -19,7 +19,7 @@ from whisper.tokenizer import LANGUAGES, get_tokenizer
 from shared.embedding.device import choose_device, is_dead
 from shared.embedding.registry import SpeechCard
 from shared.errors import DeviceLost, Fatal
-from shared.speech.port import RATE_HZ, Piece, Recognised
+from shared.speech.port import RATE_HZ, Piece, Recognised, States, states_of
 from shared.speech.tokens import Meaning, phrases_of
 
 NO_REPEAT_TOKENS = 4
@@ -55,6 +55,11 @@ class OpenAiRecogniser:
         """8 hex digits over everything that changes a transcript."""
         return self._card.fingerprint
 
+    @property
+    def dim(self) -> int:
+        """Width of the encoder's states."""
+        return self._card.dim
+
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         """Recognise pieces: each is encoded alone, then those of one language and one kind are decoded in one batch.
 
@@ -81,6 +86,21 @@ class OpenAiRecogniser:
             self._recognise([Piece(np.zeros(RATE_HZ, np.float32), ENGLISH)])
         except Exception as error:
             raise DeviceLost(f"the model fails on silence: {error}") from error
+
+    @torch.inference_mode()
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Return the encoder's states of some pieces, without those of the padding.
+
+        Raises:
+            DeviceLost: the device is dead.
+            Exception: the model failed on at least one of the pieces.
+        """
+        try:
+            return [self._encoded(piece)[0, : states_of(piece)].float().cpu().numpy() for piece in pieces]
+        except RuntimeError as error:
+            if is_dead(error):
+                raise DeviceLost(str(error)) from error
+            raise
 
     @torch.inference_mode()
     def _recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:

@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE_HZ = 16_000
+STATE_SAMPLES = 320
+"""Samples from one state of Whisper's encoder to the next: it has 1,500 states in 30 seconds (Radford et al. 2022, section
+2.2)."""
+
 PIECE_S = 30.0
 """The longest piece: the window of Whisper (Radford et al. 2022, section 2.2)."""
 
 Samples: TypeAlias = NDArray[np.float32]
 """Shape (n,), one channel at `RATE_HZ`, between -1 and 1."""
+
+States: TypeAlias = NDArray[np.float32]
+"""The states of the encoder over a piece: shape (states, dim)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,11 @@ class Recognised:
     log_probability: float
 
 
+def states_of(piece: Piece) -> int:
+    """Return the number of states that a piece has without its padding."""
+    return -(-len(piece.samples) // STATE_SAMPLES)
+
+
 class Recogniser(Protocol):
     """A loaded model of speech. It is used by one thread at a time."""
 
@@ -75,6 +87,20 @@ class Recogniser(Protocol):
     @property
     def languages(self) -> frozenset[str]:
         """The languages that it recognises, as primary BCP 47 subtags."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Width of the encoder's states."""
+        ...
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Return the encoder's states of some pieces, several at once; those of one do not depend on the others.
+
+        Raises:
+            DeviceLost: the device is dead.
+            Exception: the model failed on at least one of the pieces.
+        """
         ...
 
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:

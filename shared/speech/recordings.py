@@ -6,6 +6,7 @@ pieces that are recognised.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from schemas.speech import SpeakerSummary, Transcript, TranscriptSegment
@@ -13,7 +14,7 @@ from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.replies import Sound, Window
 from shared.speech.analysis import Analysed, Analysis
 from shared.speech.levels import as_floats
-from shared.speech.pieces import Cutter
+from shared.speech.pieces import CutPiece, Cutter
 from shared.speech.port import RATE_HZ, Recogniser
 from shared.speech.transcription import Transcriber, VoiceTranscript
 
@@ -89,14 +90,27 @@ class RecordingReader:
         Raises:
             Rejected: the recording cannot be decoded.
         """
+        transcripts = [VoiceTranscript(hint) for _ in recording.analysed.voices] if known is None else known
+        self.cut(recording, lambda number, piece: transcriber.add(transcripts[number], piece), progress)
+        return transcripts
+
+    def cut(
+        self, recording: Recording, emit: Callable[[int, CutPiece], None], progress: Callable[[], None] = lambda: None
+    ) -> None:
+        """Cut the speech of a recording into pieces.
+
+        Args:
+            recording: The recording.
+            emit: Receives the number of a voice and its next piece.
+            progress: Called again and again.
+
+        Raises:
+            Rejected: the recording cannot be decoded.
+        """
         voices = recording.analysed.voices
-        transcripts = [VoiceTranscript(hint) for _ in voices] if known is None else known
         if not any(voice.spans for voice in voices):
-            return transcripts
-        cutters = [
-            Cutter(voice.spans, lambda piece, said=said: transcriber.add(said, piece))  # type: ignore[misc]
-            for voice, said in zip(voices, transcripts, strict=True)
-        ]
+            return
+        cutters = [Cutter(voice.spans, partial(emit, number)) for number, voice in enumerate(voices)]
 
         def take(window: Window) -> None:
             progress()
@@ -107,7 +121,6 @@ class RecordingReader:
         self._decoder.sound(recording.content, recording.field, take, CHANNELS)
         for cutter in cutters:
             cutter.finish()
-        return transcripts
 
 
 def transcript_of(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.speech.port import Recogniser
 from shared.speech.recordings import RecordingReader
+from shared.speech.sound import SoundModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,7 @@ class Speech:
     recogniser: Recogniser
     batch_pieces: int
     beat: Callable[[str], None] = lambda thread: None
+
+    def sound_model(self) -> SoundModel:
+        """Return the model of how recordings sound."""
+        return SoundModel(self.reader, self.recogniser, self.batch_pieces, lambda _: self.beat("process"))

@@ -13,7 +13,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from shared.embedding.registry import SpeechCard
 from shared.errors import DeviceLost, Fatal
-from shared.speech.port import RATE_HZ, Piece, Recognised
+from shared.speech.port import RATE_HZ, Piece, Recognised, States, states_of
 from shared.speech.tokens import Meaning, phrases_of
 
 CPU_TYPES = {"int8": "int8", "float32": "float32", "float16": "float32", "bfloat16": "float32"}
@@ -53,11 +53,34 @@ class WhisperRecogniser:
         """8 hex digits over everything that changes a transcript."""
         return self._card.fingerprint
 
+    @property
+    def dim(self) -> int:
+        """Width of the encoder's states."""
+        return self._card.dim
+
     def _known_languages(self) -> Iterator[str]:
         """Yield the languages of which the model has a token; an older model lacks some of the library's."""
         for language in _LANGUAGE_CODES if self._whisper.is_multilingual else (ENGLISH,):
             if not self._whisper.is_multilingual or self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None:
                 yield language
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Return the encoder's states of some pieces, without those of the padding.
+
+        Raises:
+            DeviceLost: the device is dead.
+            Exception: the model failed on at least one of the pieces.
+        """
+        if not pieces:
+            return []
+        try:
+            encoded = self._whisper.encode(ctranslate2.StorageView.from_array(self._stacked(pieces)), to_cpu=True)
+        except RuntimeError as error:
+            if "CUDA" in str(error) and "out of memory" not in str(error):
+                raise DeviceLost(str(error)) from error
+            raise
+        states = np.asarray(encoded.to(ctranslate2.DataType.float32))
+        return [own[: states_of(piece)] for own, piece in zip(states, pieces, strict=True)]
 
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         """Recognise pieces in one batch. Each is encoded alone in its window, so that the others do not change it.
@@ -87,7 +110,7 @@ class WhisperRecogniser:
             raise DeviceLost(f"the model fails on silence: {error}") from error
 
     def _recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
-        features = np.stack([self._features(piece) for piece in pieces])
+        features = self._stacked(pieces)
         encoded = self._whisper.encode(ctranslate2.StorageView.from_array(features))
         languages = self._languages(pieces, encoded)
         found: dict[int, Recognised] = {}
@@ -104,6 +127,9 @@ class WhisperRecogniser:
             ):
                 found[number] = self._read(result, *languages[number], pieces[number])
         return [found[number] for number in range(len(pieces))]
+
+    def _stacked(self, pieces: Sequence[Piece]) -> Any:
+        return np.stack([self._features(piece) for piece in pieces])
 
     def _features(self, piece: Piece) -> Any:
         """Return the log mel spectrogram of a piece, float32, shape (mels, 3000)."""

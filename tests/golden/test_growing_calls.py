@@ -21,7 +21,7 @@ from shared.decoding_settings import DecodingSettings
 from shared.engine.stream import Resources
 from shared.media.decoding.decoder import Decoder
 from shared.speech.activity import load_network
-from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples
+from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples, States
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
 from tests.golden.test_speech import samples_of
@@ -47,6 +47,13 @@ class Counting:
     @property
     def languages(self) -> frozenset[str]:
         return self.inner.languages
+
+    @property
+    def dim(self) -> int:
+        return self.inner.dim
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        return self.inner.encode(pieces)
 
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         self.seconds += [len(piece.samples) / RATE_HZ for piece in pieces]

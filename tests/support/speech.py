@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shared.speech.pieces import CutPiece, Part
-from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
+from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised, States, states_of
 
 
 def piece_of(mark: int, seconds: float, start_s: float = 0.0) -> CutPiece:
@@ -41,6 +41,7 @@ class FakeRecogniser:
     )
     languages: frozenset[str] = frozenset({"en", "fr"})
     fingerprint: str = "5bee0000"
+    dim: int = 4
     batches: list[list[int]] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     probes: int = 0
@@ -50,6 +51,11 @@ class FakeRecogniser:
         self.batches.append([mark_of(piece) for piece in pieces])
         self.pieces += pieces
         return [self.answer(piece) for piece in pieces]
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Return states that depend on the mark of each piece."""
+        waves = np.arange(1, self.dim + 1, dtype=np.float32)
+        return [np.tile(np.sin(waves * (1 + mark_of(piece))), (states_of(piece), 1)) for piece in pieces]
 
     def probe(self) -> None:
         """Count the call."""

@@ -30,8 +30,8 @@ from shared.text.customers import CustomerIds
 from shared.text.language import known_language
 from shared.text.preparation import Preparer
 
-TEXT, AUDIO = "text", "audio"
-"""The input of a call, its transcript; and the field of its recording."""
+TEXT, SOUND, AUDIO = "text", "sound", "audio"
+"""The inputs of a call: its transcript, and how it sounds; and the field of its recording."""
 
 STAGE = "recognise"
 
@@ -110,6 +110,8 @@ def prepare(item: CallItem, preparer: Preparer, customers: CustomerIds, recognis
     if item.recording is not None:
         parts = (sha256(item.recording.content).hexdigest(), recogniser, hint_of(event) or "", str(event.agent_channel))
         item.digests = {TEXT: sha256("\n".join(parts).encode()).hexdigest()}
+        if event.reason != "progress" and item.recording.analysed.speech_s:
+            item.inputs = {SOUND: item.recording}
 
 
 def hint_of(event: CallRecorded) -> str | None:
@@ -224,7 +226,7 @@ def _restore(item: CallItem) -> bool:
         item.transcript = Transcript.model_validate(found, strict=False)
     except ValidationError:  # another program has overwritten it
         return False
-    item.inputs = {TEXT: text_of(item.transcript)}
+    item.inputs[TEXT] = text_of(item.transcript)
     return True
 
 
@@ -237,4 +239,4 @@ def _finish(item: CallItem, voices: Sequence[VoiceTranscript], recogniser: Recog
         raise ValueError("a call without a recording was recognised")
     transcript = transcript_of(item.recording, voices, recogniser, speakers_of(item.event))
     item.transcript = masked(transcript, region)
-    item.inputs = {TEXT: text_of(item.transcript)}
+    item.inputs[TEXT] = text_of(item.transcript)

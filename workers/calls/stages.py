@@ -28,13 +28,14 @@ from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.shown import EARLIER_CALLS, SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
+from shared.speech import sound
 from shared.speech.resources import Speech
 from shared.speech.transcripts import cut_to_size, excerpt_of
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from shared.vectorstore.terms import terms_digest
 from workers.calls.decide import decide, find_similar, reason_to_abstain
-from workers.calls.prepare import AUDIO, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
+from workers.calls.prepare import AUDIO, SOUND, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
 
@@ -174,6 +175,7 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     searchable=EARLIER_CALLS,
     imported=Imported(AUDIO, "recorded", SOUNDS),
     recognises_speech=True,
+    sound=Input(SOUND, sound.SOUND),
     media=media_of,
     conditions=4,  # of a similar search: tenant, finished, rated high enough or not rated
     variants=(terms_digest(),),  # another tokenizer of terms needs another collection

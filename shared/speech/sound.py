@@ -1,0 +1,123 @@
+"""The vector of how a recording sounds: the mean of the recogniser's encoder states over its speech."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.embedding.port import Embeddings, Modality
+from shared.speech.pieces import CutPiece
+from shared.speech.port import RATE_HZ, STATE_SAMPLES, Piece, Recogniser
+from shared.speech.recordings import Recording, RecordingReader
+
+SOUND: Modality[Recording] = Modality(
+    name="audio", unit="audio_seconds", field="audio", content=lambda recording: recording.content
+)
+
+
+class SoundModel:
+    """Embeds recordings by their sound: voices, line and language more than what is said.
+
+    Args:
+        reader: Decodes the recordings and cuts their speech.
+        recogniser: The model whose encoder is used.
+        batch_pieces: How many pieces are encoded at once.
+        progress: Receives the seconds of speech that were encoded; it is also called while sound is decoded, with 0.
+    """
+
+    def __init__(
+        self,
+        reader: RecordingReader,
+        recogniser: Recogniser,
+        batch_pieces: int,
+        progress: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._reader, self._recogniser = reader, recogniser
+        self._batch_pieces, self._progress = batch_pieces, progress
+
+    @property
+    def fingerprint(self) -> str:
+        """The recogniser's fingerprint."""
+        return self._recogniser.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Width of the encoder, such as 512."""
+        return self._recogniser.dim
+
+    def embed(self, recordings: Sequence[Recording], /) -> Embeddings:
+        """Return the mean of the states over all speech of each recording, of unit length; zeros if nobody speaks.
+
+        Raises:
+            Rejected: a recording cannot be decoded.
+            DeviceLost: the device is dead.
+            Exception: the encoder failed.
+        """
+        means = [_Mean(self._recogniser, self._batch_pieces, self._progress) for _ in recordings]
+        for recording, mean in zip(recordings, means, strict=True):
+            self._reader.cut(recording, partial(_add, mean), lambda: self._progress(0.0))
+            mean.finish()
+        vectors = np.stack([mean.vector for mean in means]) if means else np.zeros((0, self.dim), np.float32)
+        pieces = tuple(max(1, mean.pieces) for mean in means)
+        return Embeddings(vectors, pieces, sum(mean.states for mean in means) * STATE_SAMPLES / RATE_HZ)
+
+    def probe(self) -> None:
+        """Recognise a harmless piece.
+
+        Raises:
+            DeviceLost: even that fails.
+        """
+        self._recogniser.probe()
+
+
+class _Mean:
+    """The mean of the encoder's states of one recording, whose pieces arrive one after the other.
+
+    Attributes:
+        pieces: Number of encoded pieces.
+        states: Number of states that are in the mean.
+    """
+
+    def __init__(self, recogniser: Recogniser, batch_pieces: int, progress: Callable[[float], None]) -> None:
+        self._recogniser, self._batch_pieces, self._progress = recogniser, batch_pieces, progress
+        self._waiting: list[CutPiece] = []
+        self._sum = np.zeros(recogniser.dim, np.float64)
+        self.pieces = self.states = 0
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """The mean, of unit length, shape (dim,)."""
+        length = float(np.linalg.norm(self._sum))
+        return (self._sum / length if length else self._sum).astype(np.float32)
+
+    def add(self, piece: CutPiece) -> None:
+        self._waiting.append(piece)
+        if len(self._waiting) == self._batch_pieces:
+            self.finish()
+
+    def finish(self) -> None:
+        """Encode what waits."""
+        encoded = self._recogniser.encode([Piece(piece.samples) for piece in self._waiting]) if self._waiting else []
+        for piece, states in zip(self._waiting, encoded, strict=True):
+            spoken = states[_is_speech(piece, len(states))]
+            self._sum += spoken.sum(axis=0, dtype=np.float64)
+            self.states += len(spoken)
+        self.pieces += len(self._waiting)
+        self._progress(sum(piece.speech_s for piece in self._waiting))
+        self._waiting = []
+
+
+def _add(mean: _Mean, _: int, piece: CutPiece) -> None:
+    mean.add(piece)
+
+
+def _is_speech(piece: CutPiece, states: int) -> NDArray[np.bool_]:
+    """Return which states of a piece are not those of a pause between two parts of its speech."""
+    kept = np.ones(states, np.bool_)
+    at = 0
+    for part in piece.parts:
+        if part.is_pause:
+            kept[at // STATE_SAMPLES : (at + part.count) // STATE_SAMPLES] = False
+        at += part.count
+    return kept
