@@ -1,10 +1,23 @@
 """Loopback ports for servers that tests start."""
 
+import os
 import random
 import socket
 
-# Below the range that Linux uses for outgoing ports: a client that dials a stopped server must not connect to itself.
-PORTS = range(20_000, 30_000)
+SHARE = 2_000
+
+
+def _own_share() -> range:
+    """Return the ports of this process: test processes that run side by side must not choose the same port.
+
+    They are below the range that Linux uses for outgoing ports: a client that dials a stopped server must not connect to
+    itself.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
+    return range(20_000 + number * SHARE, 20_000 + (number + 1) * SHARE)
+
+
+PORTS = _own_share()
 
 
 # What this process has given out; a server takes seconds until it listens on its ports, and no other may get them.
