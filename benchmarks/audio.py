@@ -190,14 +190,19 @@ def report(is_quick: bool, model: str) -> None:
         )
 
 
+def report_all(is_quick: bool, model: str = DEFAULT_MODEL) -> None:
+    """Measure and print everything."""
+    report(is_quick, model)
+    report_backends(*((30, 1) if is_quick else (120, 3)))
+
+
 def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less speech, and one round")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name of the model in models.toml")
     arguments = parser.parse_args()
-    report(arguments.quick, arguments.model)
-    report_backends(*((30, 1) if arguments.quick else (120, 3)))
+    report_all(arguments.quick, arguments.model)
 
 
 if __name__ == "__main__":

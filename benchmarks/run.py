@@ -6,6 +6,7 @@ The quick run is for a first look or for CI.
 import argparse
 
 from benchmarks import (
+    audio,
     cache,
     decoding,
     importing,
@@ -36,6 +37,8 @@ def main() -> None:
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     decoding.report(quick)
+    if not quick:
+        audio.report_all(quick)
     stages.report(tickets=1_024 if quick else 8_192)
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
