@@ -70,9 +70,20 @@ class VoiceTranscript:
 
 @dataclass(slots=True)
 class _Job:
+    """A piece that waits.
+
+    Attributes:
+        voice: Whose speech it is.
+        piece: The piece.
+        is_counted: Whether its speech was reported to `progress` before.
+        is_gap: Whether it is a gap of another piece; its own gaps are not searched.
+        avoids_repetition: Whether it is recognised again because the recogniser repeated itself.
+    """
+
     voice: VoiceTranscript
     piece: CutPiece
-    is_second: bool = False
+    is_counted: bool = False
+    is_gap: bool = False
     avoids_repetition: bool = False
 
 
@@ -149,17 +160,17 @@ class Transcriber:
 
     def _settle(self, job: _Job, found: Recognised) -> None:
         voice = job.voice
-        if not job.is_second and not job.avoids_repetition:
+        if not job.is_counted:
             self._progress(job.piece.speech_s)
         if found.no_speech > NO_SPEECH_AT and found.log_probability < UNLIKELY_AT:
             voice.no_speech_s += job.piece.speech_s
             return
         is_looping_now = is_looping(" ".join(phrase.text for phrase in found.phrases))
         if is_looping_now and not job.avoids_repetition:
-            self.waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
+            self.waiting.insert(0, replace(job, is_counted=True, avoids_repetition=True))
             return
         if voice.language is None and self._takes_hint(voice, found):
-            self.waiting.insert(0, replace(job, is_second=True))  # it was recognised in another language
+            self.waiting.insert(0, replace(job, is_counted=True))  # it was recognised in another language
             return
         for phrase in found.phrases:
             places = job.piece.places(phrase.start_s, phrase.end_s)
@@ -169,7 +180,7 @@ class Transcriber:
         gaps = _gaps(found, job.piece.duration_s)
         missing_s = sum(job.piece.speech_between(start_s, end_s) for start_s, end_s in gaps)
         voice.covered_s += max(0.0, job.piece.speech_s - missing_s)
-        if not job.is_second:
+        if not job.is_gap:
             self._try_again(job, gaps)
 
     def _takes_hint(self, voice: VoiceTranscript, found: Recognised) -> bool:
@@ -185,7 +196,8 @@ class Transcriber:
         for start_s, end_s in gaps:
             is_all = end_s - start_s >= job.piece.duration_s
             if job.piece.speech_between(start_s, end_s) > GAP_S and not is_all:
-                self.waiting.insert(0, _Job(job.voice, job.piece.between(start_s, end_s), is_second=True))
+                gap = job.piece.between(start_s, end_s)
+                self.waiting.insert(0, _Job(job.voice, gap, is_counted=True, is_gap=True))
 
 
 def _gaps(found: Recognised, duration_s: float) -> list[tuple[float, float]]:

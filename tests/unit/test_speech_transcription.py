@@ -76,6 +76,28 @@ def test_a_long_gap_is_recognised_again_alone_and_once() -> None:
     assert voice.coverage == pytest.approx((5 + 7 + 3) / 20)
 
 
+def test_the_gaps_of_a_first_piece_are_searched_even_if_it_was_recognised_again_with_the_hint() -> None:
+    def answer(piece: Piece) -> Recognised:
+        language, share = piece.language or "en", 1.0 if piece.language else 0.4
+        if len(piece.samples) == 20 * RATE_HZ:
+            return Recognised((Phrase(0, 5, "begin"), Phrase(12, 20, "end")), language, share, 0.0, -0.1)
+        return said("middle", 7, language, share)
+
+    seen: list[float] = []
+    recogniser = FakeRecogniser(answer)
+    transcriber, voice = Transcriber(recogniser, 1, seen.append), VoiceTranscript(hint="fr")
+    transcriber.add(voice, piece_of(1, 20))
+    transcriber.finish()
+    assert [(piece.language, len(piece.samples) / RATE_HZ) for piece in recogniser.pieces] == [
+        (None, 20),
+        ("fr", 20),
+        ("fr", 7),
+    ]
+    assert texts(voice) == ["begin", "end", "middle"]
+    assert voice.coverage == 1.0
+    assert [seconds for seconds in seen if seconds] == [20], "the piece is counted once"
+
+
 def test_a_piece_without_any_text_is_not_recognised_again() -> None:
     recogniser = FakeRecogniser(lambda piece: said("", 10))
     transcriber, voice = Transcriber(recogniser, batch_pieces=1), VoiceTranscript()
