@@ -9,8 +9,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import numpy as np
 import torch
+from typing_extensions import override
 from whisper.audio import CHUNK_LENGTH, HOP_LENGTH, N_FFT, N_FRAMES, log_mel_spectrogram, pad_or_trim
 from whisper.decoding import BeamSearchDecoder, DecodingOptions, DecodingTask, LogitFilter, detect_language
 from whisper.model import Conv1d, Linear, ModelDimensions, Whisper
@@ -18,20 +18,17 @@ from whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from shared.embedding.device import choose_device, is_dead
 from shared.embedding.registry import SpeechCard
-from shared.errors import DeviceLost, Fatal
+from shared.errors import Fatal
+from shared.speech.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
 from shared.speech.port import RATE_HZ, Piece, Recognised
 from shared.speech.tokens import Meaning, phrases_of
 
-NO_REPEAT_TOKENS = 4
-"""How a piece is recognised of which the first attempt repeated itself: no such number of text tokens occurs twice."""
-
-ENGLISH = "en"
 VOCABULARIES = {"english": (51_864,), "multilingual": (51_865, 51_866)}
 """The numbers of tokens for which the library has the tokens, by the card's `languages`."""
 
 
-class OpenAiRecogniser:
-    """A loaded Whisper model.
+class OpenAiRecogniser(GuardedRecogniser):
+    """A loaded Whisper model; the pieces of one language and one kind are decoded in one batch.
 
     Args:
         card: The row of the model.
@@ -43,45 +40,20 @@ class OpenAiRecogniser:
 
     def __init__(self, card: SpeechCard, device: str) -> None:
         file = card.check_files() / card.weights
-        self._card, self._device = card, choose_device(device)
+        super().__init__(card)
+        self._device = choose_device(device)
         self._dtype = dtype_on(self._device, card)
         self._model = _moved(_loaded(card, file), self._device, self._dtype)
         self._is_multilingual = card.languages == "multilingual"
         codes = list(LANGUAGES)[: self._model.num_languages]
         self.languages = frozenset(codes if self._is_multilingual else (ENGLISH,))
 
-    @property
-    def fingerprint(self) -> str:
-        """8 hex digits over everything that changes a transcript."""
-        return self._card.fingerprint
+    @staticmethod
+    @override
+    def _is_dead(error: RuntimeError) -> bool:
+        return is_dead(error)
 
-    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
-        """Recognise pieces: each is encoded alone, then those of one language and one kind are decoded in one batch.
-
-        Raises:
-            DeviceLost: the device is dead.
-            Exception: the model failed on at least one of the pieces.
-        """
-        if not pieces:
-            return []
-        try:
-            return self._recognise(pieces)
-        except RuntimeError as error:
-            if is_dead(error):
-                raise DeviceLost(str(error)) from error
-            raise
-
-    def probe(self) -> None:
-        """Recognise a second of silence.
-
-        Raises:
-            DeviceLost: this fails.
-        """
-        try:
-            self._recognise([Piece(np.zeros(RATE_HZ, np.float32), ENGLISH)])
-        except Exception as error:
-            raise DeviceLost(f"the model fails on silence: {error}") from error
-
+    @override
     @torch.inference_mode()
     def _recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         encoded = [self._encoded(piece) for piece in pieces]

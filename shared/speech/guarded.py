@@ -1,0 +1,72 @@
+"""What recognisers by Whisper share, whatever library computes: a dead device is distinguished from a poison piece.
+
+It imports no model, so that each library stays in its own adapter.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from shared.embedding.registry import SpeechCard
+from shared.errors import DeviceLost
+from shared.speech.port import RATE_HZ, Piece, Recognised
+
+ENGLISH = "en"
+
+NO_REPEAT_TOKENS = 4
+"""How a piece is recognised of which the first attempt repeated itself: no such number of tokens occurs twice."""
+
+
+class GuardedRecogniser(ABC):
+    """A loaded Whisper model, of which the adapter says how it recognises; see `Recogniser`.
+
+    Args:
+        card: The row of the model.
+    """
+
+    languages: frozenset[str]
+
+    def __init__(self, card: SpeechCard) -> None:
+        self._card = card
+
+    @property
+    def fingerprint(self) -> str:
+        """8 hex digits over everything that changes a transcript."""
+        return self._card.fingerprint
+
+    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
+        """Recognise pieces. Each is encoded alone in its window, so that the others do not change it.
+
+        Raises:
+            DeviceLost: the device is dead.
+            Exception: the model failed on at least one of the pieces.
+        """
+        if not pieces:
+            return []
+        try:
+            return self._recognise(pieces)
+        except RuntimeError as error:
+            if self._is_dead(error):
+                raise DeviceLost(str(error)) from error
+            raise
+
+    def probe(self) -> None:
+        """Recognise a second of silence.
+
+        Raises:
+            DeviceLost: this fails.
+        """
+        try:
+            self._recognise([Piece(np.zeros(RATE_HZ, np.float32), ENGLISH)])
+        except Exception as error:
+            raise DeviceLost(f"the model fails on silence: {error}") from error
+
+    @abstractmethod
+    def _recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
+        """Recognise at least one piece."""
+
+    @staticmethod
+    @abstractmethod
+    def _is_dead(error: RuntimeError) -> bool:
+        """Return whether an error of the library means that the device is dead."""
