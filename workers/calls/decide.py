@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from schemas.calls import CallRecorded
 from schemas.speech import Transcript
-from shared.routing.decider import Decider, Undecided
+from shared.routing.decider import Undecided
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.similar import Question
 from workers.calls.prepare import CallItem
@@ -14,17 +14,6 @@ COVERAGE_LEAST = 0.5
 
 LANGUAGE_SHARE_LEAST = 0.4
 """If the probability of the language is lower, the words may be those of another language."""
-
-
-def decide(items: Sequence[CallItem], decider: Decider) -> None:
-    """Set the decision of every item, except a repeat that already has one.
-
-    Raises:
-        Unavailable: the store cannot be read.
-    """
-    open_ = [item for item in items if item.decision is None]
-    for item, decision in zip(open_, decider.decide([undecided(item) for item in open_]), strict=True):
-        item.decision = decision
 
 
 def find_similar(items: Sequence[CallItem], search: SearchElsewhere) -> None:

@@ -21,7 +21,7 @@ from shared.speech.resources import Speech
 from shared.speech.transcripts import cut_to_size
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
-from workers.calls.decide import decide, find_similar
+from workers.calls.decide import find_similar, undecided
 from workers.calls.prepare import AUDIO, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
@@ -75,7 +75,7 @@ class CallStages(Stages[CallItem]):
     @override
     def decide(self, items: Sequence[CallItem]) -> None:
         """Decide by the transcript, and search for similar tickets."""
-        decide(items, self.decider)
+        self.decider.decide_items(items, undecided)
         find_similar(items, self.tickets)
 
     @override
