@@ -66,7 +66,7 @@ class OpenAiRecogniser(GuardedRecogniser):
             task = _Task(self._model, self._options(language), avoids_repetition)
             results = task.run(torch.cat([encoded[number] for number in numbers]))
             for number, result in zip(numbers, results, strict=True):
-                found[number] = self._read(result, task.tokenizer, languages[number], pieces[number])
+                found[number] = self._read(result, task, languages[number], pieces[number])
         return [found[number] for number in range(len(pieces))]
 
     def _encoded(self, piece: Piece) -> torch.Tensor:
@@ -95,13 +95,16 @@ class OpenAiRecogniser(GuardedRecogniser):
         beams = self._card.beams
         return DecodingOptions(language=language, beam_size=beams if beams > 1 else None, suppress_tokens="-1")
 
-    def _read(self, result: Any, tokenizer: Any, language: tuple[str, float], piece: Piece) -> Recognised:
+    def _read(self, result: Any, task: "_Task", language: tuple[str, float], piece: Piece) -> Recognised:
+        tokenizer: Any = task.tokenizer
+
         def decode(tokens: list[int]) -> str:
             return str(tokenizer.decode([token for token in tokens if token < tokenizer.eot]))
 
         meaning = Meaning(tokenizer.timestamp_begin, CHUNK_LENGTH / self._model.dims.n_audio_ctx, decode)
         phrases = phrases_of(result.tokens, meaning, len(piece.samples) / RATE_HZ)
-        return Recognised(phrases, *language, result.no_speech_prob, result.avg_logprob)
+        is_cut = len(result.tokens) >= task.sample_len  # the token that ends the text is left out
+        return Recognised(phrases, *language, result.no_speech_prob, result.avg_logprob, is_cut)
 
 
 class _Task(DecodingTask):  # type: ignore[misc]  # the library has no types

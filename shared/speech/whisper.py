@@ -120,7 +120,9 @@ class WhisperRecogniser(GuardedRecogniser):
         meaning = Meaning(tokenizer.timestamp_begin, self.model.time_precision, tokenizer.decode)
         phrases = phrases_of(tokens, meaning, len(piece.samples) / RATE_HZ)
         log_probability = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Recognised(phrases, language, share, result.no_speech_prob, log_probability)
+        # The library samples at most half of `max_length`, and leaves out the token that ends the text.
+        is_cut = len(tokens) >= self.model.max_length // 2
+        return Recognised(phrases, language, share, result.no_speech_prob, log_probability, is_cut)
 
     def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:

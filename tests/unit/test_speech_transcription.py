@@ -3,11 +3,13 @@
 Green does not show how a real model behaves: `tests/golden/test_speech.py` does.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from shared.errors import DeviceLost
 from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
-from shared.speech.transcription import GAP_S, Transcriber, VoiceTranscript
+from shared.speech.transcription import GAP_S, HALVED_S, Transcriber, VoiceTranscript
 from tests.support.speech import FakeRecogniser, mark_of, piece_of, said
 
 
@@ -122,6 +124,35 @@ def test_a_loop_is_recognised_again_without_repetition_and_marked_if_it_stays() 
         transcriber.finish()
     assert recogniser.batches == [[1], [1], [2], [2]]
     assert [[each.is_repetition for each in voice.segments] for voice in voices] == [[False], [True]]
+
+
+def test_a_piece_whose_text_was_cut_off_is_recognised_in_halves_until_nothing_is_missing() -> None:
+    def answer(piece: Piece) -> Recognised:
+        seconds = len(piece.samples) / RATE_HZ
+        return replace(said(f"{seconds:.0f} s", seconds), is_cut=seconds > 12)
+
+    seen: list[float] = []
+    recogniser = FakeRecogniser(answer)
+    transcriber, voice = Transcriber(recogniser, 1, seen.append), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 27, start_s=100))
+    transcriber.finish()
+    assert max(each.end_s - each.start_s for each in voice.segments) <= 12
+    ends = [(each.start_s, each.end_s) for each in voice.segments]
+    assert [start_s for start_s, _ in ends] == [100.0, *(end_s for _, end_s in ends[:-1])], "nothing is left out"
+    assert ends[-1][1] == 127
+    assert voice.coverage == pytest.approx(1.0)
+    assert [seconds for seconds in seen if seconds] == [27], "the piece is counted once"
+
+
+@pytest.mark.parametrize(("text", "shortest_s"), [("a b c", HALVED_S / 3), ("thank you very much " * 12, 30)])
+def test_what_stays_cut_off_is_not_covered(text: str, shortest_s: float) -> None:
+    recogniser = FakeRecogniser(lambda piece: replace(said(text, len(piece.samples) / RATE_HZ), is_cut=True))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=4), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 30))
+    transcriber.finish()
+    assert shortest_s <= min(len(piece.samples) for piece in recogniser.pieces) / RATE_HZ
+    assert voice.segments, "the words that are known are kept"
+    assert voice.coverage == pytest.approx(0.0, abs=1e-6)
 
 
 def test_what_is_no_speech_has_no_text_and_does_not_count_as_speech() -> None:
