@@ -37,7 +37,7 @@ from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
-from shared.operation.lifecycle import Lifecycle
+from shared.operation.lifecycle import PREPARE, Lifecycle
 from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
@@ -49,6 +49,10 @@ from shared.speech.resources import Speech
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
 from workers.services.redrive import Redrive
+
+FINISHING_SHARE = 0.5
+"""Recognition that takes longer than this share of the drain timeout is abandoned; the rest is for its last call of the
+model, and for leaving the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def stream_worker(
     settings, clock = process.settings, SystemClock()
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
-    lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
+    lifecycle = _lifecycle(settings, clock)
     card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
@@ -113,11 +117,11 @@ def stream_worker(
             model=model.fingerprint,
             decoder=decoder,
             others=partial(_collection_of, process.store, model.fingerprint),
-            speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat),
+            speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon),
         )
         embedders = held.enter_context(_embedders(stream, models, settings, observer))
         stages = stream.stages(resources)
-        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat, "prepare")))
+        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
         lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
         pipeline_parts = PipelineParts(stages, embedders, collection, lane, media)
@@ -133,6 +137,11 @@ def stream_worker(
         yield Running(
             stream, Worker(parts, process.policies, clock, observer), lifecycle, metrics, process.registry, source
         )
+
+
+def _lifecycle(settings: Settings, clock: Clock) -> Lifecycle:
+    operation = settings.operation
+    return Lifecycle(clock, operation.stuck_after_s, FINISHING_SHARE * operation.drain_timeout_s)
 
 
 def _watched_collection(process: Process, spec: CollectionSpec, observer: Observer, lifecycle: Lifecycle) -> Collection:
@@ -159,7 +168,8 @@ def speech_of(own: StreamSettings, decoder: Decoder, recogniser: Recogniser, bea
         own: The settings of the stream.
         decoder: Decodes them.
         recogniser: The loaded model.
-        beat: Records a heartbeat of a thread, because a long recording takes longer than a heartbeat may be old.
+        beat: Records a heartbeat of a thread, because a long recording takes longer than a heartbeat may be old; see
+            `Lifecycle.beat_or_abandon`.
 
     Raises:
         Fatal: the network for voice activity is not installed.

@@ -70,7 +70,8 @@ class MediaLoader(Generic[ItemT]):
         fetcher: Fetches them.
         pool: The threads; their number is the largest number of contents that are fetched or decoded at once.
         clock: Measures how long hosts take.
-        beat: Called while media are being decoded, which may take longer than a heartbeat may be old.
+        beat: Called while media are being decoded, which may take longer than a heartbeat may be old; see
+            `Lifecycle.beat_or_abandon`.
     """
 
     def __init__(
@@ -88,7 +89,11 @@ class MediaLoader(Generic[ItemT]):
         self._late: OrderedDict[Media, _Fetch] = OrderedDict()
 
     def load(self, items: Sequence[ItemT]) -> None:
-        """Load the media of every item; an item whose media cannot be loaded gets its `media_failure`."""
+        """Load the media of every item; an item whose media cannot be loaded gets its `media_failure`.
+
+        Raises:
+            Stopped: a heartbeat has abandoned the work.
+        """
         slow = {fetch.host for fetch in self._unfinished()}
         wanted = [(item, name, media) for item in items for name, media in self._media_of(item.event).items()]
         # No more contents than threads are in memory at once, apart from those that are late.

@@ -99,7 +99,7 @@ class Transcriber:
         recogniser: The model.
         batch_pieces: How many pieces are recognised at once.
         progress: Receives the seconds of speech of each piece that is recognised for the first time; it is also called
-            after each call of the model, with 0.
+            after each call of the model, with 0. It may raise an error to abandon the recognition.
     """
 
     def __init__(
@@ -150,8 +150,6 @@ class Transcriber:
         """Recognise pieces; if the model fails, halve them until each bad piece is alone, with its error."""
         try:
             found = list(self._recogniser.recognise(pieces))
-            self._progress(0.0)
-            return [*found]
         except Fatal:
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything)
@@ -160,6 +158,8 @@ class Transcriber:
                 return [error]
             half = len(pieces) // 2
             return self._recognised(pieces[:half]) + self._recognised(pieces[half:])
+        self._progress(0.0)  # what it raises is no failure of the model
+        return [*found]
 
     def _settle(self, job: _Job, found: Recognised) -> None:
         voice = job.voice

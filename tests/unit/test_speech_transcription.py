@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.errors import DeviceLost
+from shared.errors import DeviceLost, Stopped
 from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
 from shared.speech.transcription import GAP_S, HALVED_S, Transcriber, VoiceTranscript
 from tests.support.speech import FakeRecogniser, mark_of, piece_of, said
@@ -197,6 +197,18 @@ def test_progress_counts_each_piece_once() -> None:
     transcriber.finish()
     assert [seconds for seconds in seen if seconds] == [10, 10, 10]
     assert len(seen) > 3, "each call of the model is seen too"
+
+
+def test_an_error_of_the_progress_abandons_the_recognition_and_blames_no_piece() -> None:
+    def stop(_: float) -> None:
+        raise Stopped
+
+    recogniser = FakeRecogniser()
+    transcriber, voice = Transcriber(recogniser, 2, stop), VoiceTranscript(language="en")
+    transcriber.add(voice, piece_of(1, 10))
+    with pytest.raises(Stopped):
+        transcriber.add(voice, piece_of(2, 10))
+    assert (recogniser.batches, recogniser.probes, voice.failure) == ([[1, 2]], 0, None)
 
 
 def test_pieces_do_not_pile_up_while_the_language_of_a_voice_is_unknown() -> None:
