@@ -35,6 +35,7 @@ from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
+from shared.media.spooling import SpoolingFetcher
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import PREPARE, Lifecycle
@@ -237,7 +238,9 @@ def _media_loader(
         raise Fatal(f"the stages of stream {stream.name} lack read_media, but its events have media")
     settings = process.settings.media
     clock = SystemClock()
-    fetcher = process.fetcher or MediaFetcher(settings, clock)
+    fetcher = SpoolingFetcher(
+        process.fetcher or MediaFetcher(settings, clock), process.settings.operation.state_dir / "spool"
+    )
     pool = HostPool(settings.parallel, settings.parallel_per_host)
     loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool, clock, beat)
     with closing(loader):

@@ -18,7 +18,7 @@ from shared.engine.snapshots import ItemT
 from shared.errors import Deferred, Rejected
 from shared.media.fetching.pool import HostPool
 from shared.media.patience import Patience
-from shared.media.port import Fetcher
+from shared.media.port import Fetcher, MediaContent
 
 LATE_BYTES = 256 << 20
 """Size of the contents that are kept for records which have not come back yet; beyond it, the oldest are dropped."""
@@ -31,7 +31,7 @@ BEAT_S = 5.0
 class ReadsMedia(Protocol):
     """The part of `Stages` that a stream whose events have media supplies too."""
 
-    def read_media(self, item: Any, name: str, content: bytes) -> None:
+    def read_media(self, item: Any, name: str, content: MediaContent) -> None:
         """Decode the content of one medium and keep what the stream needs of it.
 
         Several threads call it at once, each with another medium.
@@ -56,7 +56,7 @@ class _Fetch:
 
     media: Media
     host: str
-    content: "Future[bytes] | None" = None
+    content: "Future[MediaContent] | None" = None
     is_awaited: bool = True
     began_s: float | None = None
 
@@ -138,7 +138,7 @@ class MediaLoader(Generic[ItemT]):
             fetch.content = self._pool.submit(fetch.host, partial(self._fetch, fetch, name))
         return fetch
 
-    def _fetch(self, fetch: _Fetch, name: str) -> bytes:
+    def _fetch(self, fetch: _Fetch, name: str) -> MediaContent:
         fetch.began_s = self._clock.monotonic_s()
         content = self._fetcher.fetch(fetch.media, name)
         self._patience.note(fetch.host, self._clock.monotonic_s() - fetch.began_s)

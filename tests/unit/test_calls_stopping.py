@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shared.engine.stream import Resources
+from shared.media.port import MediaContent
 from shared.operation.lifecycle import Lifecycle
 from shared.speech.port import Piece, Recognised
 from shared.speech.recordings import Recording
@@ -29,7 +30,7 @@ class LongReader(FakeReader):
         super().__init__()
         self.count, self.stop, self.windows = windows, stop, 0
 
-    def analyse(self, content: bytes, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
+    def analyse(self, content: MediaContent, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
         """Read what the voices say, window by window."""
         for _ in range(self.count):
             self.windows += 1

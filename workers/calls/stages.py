@@ -14,6 +14,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Imported, Input, Resources, Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import SOUNDS
+from shared.media.port import MediaContent
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.similar import Compared
@@ -58,7 +59,7 @@ class CallStages(Stages[CallItem]):
             model=resources.model,
         )
 
-    def read_media(self, item: CallItem, name: str, content: bytes) -> None:
+    def read_media(self, item: CallItem, name: str, content: MediaContent) -> None:
         """Find the speech in the recording."""
         item.recording = self.speech.reader.analyse(content, name, lambda: self.speech.beat("prepare"))
 
