@@ -36,9 +36,10 @@ from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
+from shared.media.spooling import SpoolingFetcher
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
-from shared.operation.lifecycle import Lifecycle
+from shared.operation.lifecycle import PREPARE, Lifecycle
 from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
@@ -51,6 +52,10 @@ from shared.speech.sound import SOUND
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
 from workers.services.redrive import Redrive
+
+FINISHING_SHARE = 0.5
+"""Recognition that takes longer than this share of the drain timeout is abandoned; the rest is for its last call of the
+model, and for leaving the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +104,14 @@ def stream_worker(
     settings, clock, stream = process.settings, SystemClock(), configured(stream, own)
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
-    lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
+    lifecycle = _lifecycle(settings, clock)
     card, model = model_card(own), models[TEXT.name]
     routing = load_routing(own, model.fingerprint)
     with ExitStack() as held:
         spec = collection_spec(own, stream, _dimensions(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
         decoder = held.enter_context(_decoder(stream, settings))
-        speech = None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat)
+        speech = None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon)
         resources = Resources(
             collection=collection,
             decider=decider_of(stream, own, routing, collection),
@@ -120,7 +125,7 @@ def stream_worker(
         )
         embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer))
         stages = stream.stages(resources)
-        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat, "prepare")))
+        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
         lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
         pipeline = Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, observer)
@@ -144,6 +149,11 @@ def _dimensions(models: Mapping[str, Model[Any]], recogniser: Recogniser | None)
 def _with_sound(models: Mapping[str, Model[Any]], speech: Speech | None) -> Mapping[str, Model[Any]]:
     """Return the models with that of sound, if there is a recogniser."""
     return models if speech is None else {**models, SOUND.name: speech.sound_model()}
+
+
+def _lifecycle(settings: Settings, clock: Clock) -> Lifecycle:
+    operation = settings.operation
+    return Lifecycle(clock, operation.stuck_after_s, FINISHING_SHARE * operation.drain_timeout_s)
 
 
 def _watched_collection(process: Process, spec: CollectionSpec, observer: Observer, lifecycle: Lifecycle) -> Collection:
@@ -170,7 +180,8 @@ def speech_of(own: StreamSettings, decoder: Decoder, recogniser: Recogniser, bea
         own: The settings of the stream.
         decoder: Decodes them.
         recogniser: The loaded model.
-        beat: Records a heartbeat of a thread, because a long recording takes longer than a heartbeat may be old.
+        beat: Records a heartbeat of a thread, because a long recording takes longer than a heartbeat may be old; see
+            `Lifecycle.beat_or_abandon`.
 
     Raises:
         Fatal: the network for voice activity is not installed.
@@ -238,7 +249,9 @@ def _media_loader(
         raise Fatal(f"the stages of stream {stream.name} lack read_media, but its events have media")
     settings = process.settings.media
     clock = SystemClock()
-    fetcher = process.fetcher or MediaFetcher(settings, clock)
+    fetcher = SpoolingFetcher(
+        process.fetcher or MediaFetcher(settings, clock), process.settings.operation.state_dir / "spool"
+    )
     pool = HostPool(settings.parallel, settings.parallel_per_host)
     loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool, clock, beat)
     with closing(loader):

@@ -102,7 +102,7 @@ class CallPayload(CallContent, StoredItem):
     text_digest: str = Field(description="SHA-256 of the recording and of all that the transcript depends on.")
     sound_digest: str | None = Field(
         default=None,
-        description="SHA-256 of the recording whose sound has a vector; null if it has no such vector.",
+        description="Digest of the recording whose sound has a vector; null if it has no such vector.",
     )
     text_windows: int = Field(ge=1, description="Number of windows that the transcript was cut into.")
     decision: Decision | None = Field(

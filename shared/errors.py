@@ -5,6 +5,7 @@ MillraceError
 ├── Deferred        this record cannot be processed yet: write it to the retry lane, commit
 ├── Unavailable     a dependency is down or refuses for now: pause, back off, settle the same items again
 │   └── NewerSchema a producer uses a newer schema than this worker: the same, until the worker is upgraded
+├── Stopped         the worker was asked to stop: abandon the records in hand, commit nothing
 └── Fatal           waiting does not fix this: not ready, stop, exit with a non-zero code, blame no record
     ├── DeviceLost  the device or its context has failed
     └── StoreInUse  another process holds the embedded store's folder
@@ -51,6 +52,10 @@ class Deferred(MillraceError):
     def __init__(self, reason: FailureReason, field: str, detail: str, attempted: bool = True) -> None:
         super().__init__(f"{reason} at {field}: {detail}")
         self.reason, self.field, self.detail, self.attempted = reason, field, detail, attempted
+
+
+class Stopped(MillraceError):
+    """The worker was asked to stop while it waited or worked; records that are not committed are abandoned."""
 
 
 class Unavailable(MillraceError):

@@ -71,8 +71,8 @@ class MediaSettings(Part):
         default=256,
         ge=1,
         le=4096,
-        description="Largest medium. Up to `parallel` media are in memory at the same time, so plan for `parallel` times "
-        "the size of usual media.",
+        description="Largest medium. Up to `parallel` media are in memory while they are fetched, so plan for "
+        "`parallel` times the size of usual media.",
     )
     connect_timeout_s: float = Field(
         default=1.0, gt=0, le=60, description="Time to connect to one address of a host; more for distant hosts."

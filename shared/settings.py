@@ -285,7 +285,11 @@ class OperationSettings(Part):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
-    state_dir: Path = Field(default=Path(".millrace"), description="Folder in which ingest keeps its progress.")
+    state_dir: Path = Field(
+        default=Path(".millrace"),
+        description="Folder in which ingest keeps its progress, and a worker large media until their batch ends, in "
+        "files without a name.",
+    )
 
 
 class Variables(BaseSettings):

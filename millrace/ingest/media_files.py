@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import Fatal
-from shared.media.decoding.kinds import kind_of
+from shared.media.decoding.kinds import START_BYTES, kind_of
 
 FILE = "file"
-START_BYTES = 64
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 """The ending of a file's name; `.05` of `call 2024.05` is not one."""
 

@@ -113,7 +113,7 @@ class MediaSender:
             raise Unusable(f"it is {looks_like(content)}; accepted kinds are {kinds}")
         digest = sha256(content).hexdigest()
         self._event(file, Media(uri="file:///checked-before-upload", sha256=digest))
-        medium = medium_of(content, f".{kind}", self.uploader)
+        medium = medium_of(content, digest, f".{kind}", self.uploader)
         if medium is None:
             raise Unusable(
                 f"it has {len(content)} bytes, more than fit into an event: set MILLRACE_MEDIA__UPLOAD_TO to a bucket or "

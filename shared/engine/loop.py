@@ -3,6 +3,7 @@
 - A rejected record is an outcome (`dead_lettered`) and never reaches the loop as an error.
 - `Unavailable` pauses the worker, which then tries the same batch again.
 - `Fatal`, and every unexpected exception, ends the worker.
+- `Stopped`, raised in the middle of long work or of a wait, ends the worker without a failure.
 - If a partition moves to another worker, its records are dropped from the batch in hand.
 """
 
@@ -23,18 +24,14 @@ from shared.engine.overlap import Overlap
 from shared.engine.pipeline import Batch, Pipeline
 from shared.engine.settle import Settler
 from shared.engine.snapshots import ItemT
-from shared.errors import MillraceError, Unavailable
+from shared.errors import Stopped, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
-from shared.operation.lifecycle import OPERATOR, Lifecycle
+from shared.operation.lifecycle import OPERATOR, PREPARE, Lifecycle
 
 TAKE_WAIT_S = 0.25
 
 log = get_logger("worker")
-
-
-class Stopped(MillraceError):
-    """The worker was asked to stop while it waited; a batch in hand that is not committed is abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ class Worker(Generic[ItemT]):
         self._settler, self._lifecycle = parts.settler, parts.lifecycle
         self._policies, self._clock, self._observer = policies, clock, observer
         self._breaker, self._redo = Breaker(policies.breaker), redo_topic(self._pipeline.stream)
-        self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: self._lifecycle.beat("prepare"))
+        self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: self._lifecycle.beat(PREPARE))
 
     def run(self) -> None:
         """Gather, process and settle until asked to stop.
@@ -96,7 +93,7 @@ class Worker(Generic[ItemT]):
                     self._until_available(partial(self._process_and_settle, batch))
                     self._hold_back_if_open()
         except Stopped:
-            log.info("stopped while waiting: the records in hand that are not committed will be read again")
+            log.info("stopped: the records in hand that are not committed will be read again")
         finally:
             self._lifecycle.stop()
             self._source.release()

@@ -18,7 +18,7 @@ from shared.engine.snapshots import ItemT
 from shared.errors import Deferred, Rejected
 from shared.media.fetching.pool import HostPool
 from shared.media.patience import Patience
-from shared.media.port import Fetcher
+from shared.media.port import Fetcher, MediaContent
 
 LATE_BYTES = 256 << 20
 """Size of the contents that are kept for records which have not come back yet; beyond it, the oldest are dropped."""
@@ -31,7 +31,7 @@ BEAT_S = 5.0
 class ReadsMedia(Protocol):
     """The part of `Stages` that a stream whose events have media supplies too."""
 
-    def read_media(self, item: Any, name: str, content: bytes) -> None:
+    def read_media(self, item: Any, name: str, content: MediaContent) -> None:
         """Decode the content of one medium and keep what the stream needs of it.
 
         Several threads call it at once, each with another medium.
@@ -56,7 +56,7 @@ class _Fetch:
 
     media: Media
     host: str
-    content: "Future[bytes] | None" = None
+    content: "Future[MediaContent] | None" = None
     is_awaited: bool = True
     began_s: float | None = None
 
@@ -70,7 +70,8 @@ class MediaLoader(Generic[ItemT]):
         fetcher: Fetches them.
         pool: The threads; their number is the largest number of contents that are fetched or decoded at once.
         clock: Measures how long hosts take.
-        beat: Called while media are being decoded, which may take longer than a heartbeat may be old.
+        beat: Called while media are being decoded, which may take longer than a heartbeat may be old; see
+            `Lifecycle.beat_or_abandon`.
     """
 
     def __init__(
@@ -88,7 +89,11 @@ class MediaLoader(Generic[ItemT]):
         self._late: OrderedDict[Media, _Fetch] = OrderedDict()
 
     def load(self, items: Sequence[ItemT]) -> None:
-        """Load the media of every item; an item whose media cannot be loaded gets its `media_failure`."""
+        """Load the media of every item; an item whose media cannot be loaded gets its `media_failure`.
+
+        Raises:
+            Stopped: a heartbeat has abandoned the work.
+        """
         slow = {fetch.host for fetch in self._unfinished()}
         wanted = [(item, name, media) for item in items for name, media in self._media_of(item.event).items()]
         # No more contents than threads are in memory at once, apart from those that are late.
@@ -133,7 +138,7 @@ class MediaLoader(Generic[ItemT]):
             fetch.content = self._pool.submit(fetch.host, partial(self._fetch, fetch, name))
         return fetch
 
-    def _fetch(self, fetch: _Fetch, name: str) -> bytes:
+    def _fetch(self, fetch: _Fetch, name: str) -> MediaContent:
         fetch.began_s = self._clock.monotonic_s()
         content = self._fetcher.fetch(fetch.media, name)
         self._patience.note(fetch.host, self._clock.monotonic_s() - fetch.began_s)

@@ -1,14 +1,18 @@
 """What the engine needs to fetch a medium."""
 
-from typing import Protocol
+from mmap import mmap
+from typing import Protocol, TypeAlias
 
 from schemas.media import Media
+
+MediaContent: TypeAlias = bytes | mmap
+"""Bytes that are not changed: in memory, or in a file that has no name and is deleted with the last reference."""
 
 
 class Fetcher(Protocol):
     """Fetches media. Threads may call it at the same time."""
 
-    def fetch(self, media: Media, field: str) -> bytes:
+    def fetch(self, media: Media, field: str) -> MediaContent:
         """Return the content of a medium.
 
         Args:

@@ -2,7 +2,6 @@
 
 import os
 from base64 import b64encode
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -66,18 +65,18 @@ def uploader_of(settings: MediaSettings) -> Uploader | None:
     return ObjectUploader(place, settings)
 
 
-def medium_of(content: bytes, suffix: str, uploader: Uploader | None) -> Media | None:
+def medium_of(content: bytes, digest: str, suffix: str, uploader: Uploader | None) -> Media | None:
     """Return the medium of a content: inline, or uploaded under its digest if it is too large for that.
 
     Args:
         content: The content.
+        digest: Its SHA-256, in hex.
         suffix: The ending of the uploaded file's name, for people; its bytes decide its kind.
         uploader: Writes it; None if no place is configured: the answer for a large content is then None.
 
     Raises:
         Fatal: it cannot be written.
     """
-    digest = sha256(content).hexdigest()
     if len(content) <= INLINE_LIMIT_BYTES:
         return Media(inline=b64encode(content).decode(), sha256=digest)
     return None if uploader is None else Media(uri=uploader.put(f"{digest}{suffix}", content), sha256=digest)

@@ -1,12 +1,17 @@
 """The worker's state: alive, ready, asked to pause or to stop. The worker threads write it; the probes read it."""
 
+import math
 import threading
 from collections.abc import Callable
 
 from shared.clock import Clock
+from shared.errors import Stopped
 
 OPERATOR = "operator"
 """The part that is not ready while an operator has paused the worker."""
+
+PREPARE = "prepare"
+"""The thread that prepares the next batch. What it prepares while the worker stops would be dropped."""
 
 
 class Lifecycle:
@@ -15,6 +20,7 @@ class Lifecycle:
     Args:
         clock: For the age of heartbeats.
         stuck_after_s: A thread is stuck if its last heartbeat is older than this, in seconds.
+        finish_within_s: How long the batch in hand may take after the request to stop, in seconds.
 
     Attributes:
         pause_wanted: Whether an operator has asked the worker to pause.
@@ -24,8 +30,9 @@ class Lifecycle:
             the epoch; -1 if never.
     """
 
-    def __init__(self, clock: Clock, stuck_after_s: float) -> None:
-        self._clock, self._stuck_after_s = clock, stuck_after_s
+    def __init__(self, clock: Clock, stuck_after_s: float, finish_within_s: float = math.inf) -> None:
+        self._clock, self._stuck_after_s, self._finish_within_s = clock, stuck_after_s, finish_within_s
+        self._stopped_s: float | None = None
         self._beats: dict[str, Callable[[], float]] = {}
         self._last_s: dict[str, float] = {}
         self._faults: dict[str, Callable[[], str | None]] = {}
@@ -39,6 +46,19 @@ class Lifecycle:
     def beat(self, thread: str) -> None:
         """Record a heartbeat of a thread: it has completed a turn; a turn while paused counts too."""
         self._last_s[thread] = self._clock.monotonic_s()
+
+    def beat_or_abandon(self, thread: str) -> None:
+        """Record a heartbeat in the middle of long work, or abandon this work because the worker stops.
+
+        Raises:
+            Stopped: the worker was asked to stop, and this thread prepares the next batch, or the time that the batch in
+                hand may take has passed.
+        """
+        self.beat(thread)
+        if self._stopped_s is not None:
+            waited_s = self._clock.monotonic_s() - self._stopped_s
+            if thread == PREPARE or waited_s >= self._finish_within_s:
+                raise Stopped("the worker was asked to stop")
 
     def watch(self, thread: str, last_s: Callable[[], float]) -> None:
         """Watch a thread that records the time of its last turn itself; `last_s` returns it."""
@@ -78,7 +98,9 @@ class Lifecycle:
         return self._not_ready.get(OPERATOR)
 
     def stop(self) -> None:
-        """Ask the worker to finish the batch in hand and end."""
+        """Ask the worker to finish the batch in hand, unless it takes too long, and end."""
+        if self._stopped_s is None:
+            self._stopped_s = self._clock.monotonic_s()
         self._not_ready["worker"] = "stopping"
         self.stopping.set()
 

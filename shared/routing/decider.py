@@ -1,9 +1,9 @@
 """Decides events: a trained head or, without one, a vote of labelled neighbours, and then the policy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -72,6 +72,15 @@ class Undecided:
     agent_decided: bool
     previous_queue: str | None = None
     abstains: str | None = None
+
+
+class Decidable(Protocol):
+    """An item that gets a decision, unless it has one."""
+
+    decision: Decision | None
+
+
+DecidableT = TypeVar("DecidableT", bound=Decidable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,20 @@ class Decider:
             return []
         answers = self._electorate.vote(events) if self._head is None else _ask(self._head, events)
         return [to_decision(event, answer, self._policy) for event, answer in zip(events, answers, strict=True)]
+
+    def decide_items(self, items: Sequence[DecidableT], undecided: Callable[[DecidableT], Undecided]) -> None:
+        """Set the decision of every item, except a repeat that already has one.
+
+        Args:
+            items: The items.
+            undecided: Returns the data by which an item is decided.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        open_ = [item for item in items if item.decision is None]
+        for item, decision in zip(open_, self.decide([undecided(item) for item in open_]), strict=True):
+            item.decision = decision
 
 
 def to_decision(event: Undecided, answer: Answer, policy: Policy) -> Decision:

@@ -9,8 +9,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import numpy as np
 import torch
+from typing_extensions import override
 from whisper.audio import CHUNK_LENGTH, HOP_LENGTH, N_FFT, N_FRAMES, log_mel_spectrogram, pad_or_trim
 from whisper.decoding import BeamSearchDecoder, DecodingOptions, DecodingTask, LogitFilter, detect_language
 from whisper.model import Conv1d, Linear, ModelDimensions, Whisper
@@ -18,20 +18,17 @@ from whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from shared.embedding.device import choose_device, is_dead
 from shared.embedding.registry import SpeechCard
-from shared.errors import DeviceLost, Fatal
+from shared.errors import Fatal
+from shared.speech.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
 from shared.speech.port import RATE_HZ, Piece, Recognised, States, states_of
 from shared.speech.tokens import Meaning, phrases_of
 
-NO_REPEAT_TOKENS = 4
-"""How a piece is recognised of which the first attempt repeated itself: no such number of text tokens occurs twice."""
-
-ENGLISH = "en"
 VOCABULARIES = {"english": (51_864,), "multilingual": (51_865, 51_866)}
 """The numbers of tokens for which the library has the tokens, by the card's `languages`."""
 
 
-class OpenAiRecogniser:
-    """A loaded Whisper model.
+class OpenAiRecogniser(GuardedRecogniser):
+    """A loaded Whisper model; the pieces of one language and one kind are decoded in one batch.
 
     Args:
         card: The row of the model.
@@ -43,65 +40,25 @@ class OpenAiRecogniser:
 
     def __init__(self, card: SpeechCard, device: str) -> None:
         file = card.check_files() / card.weights
-        self._card, self._device = card, choose_device(device)
+        super().__init__(card)
+        self._device = choose_device(device)
         self._dtype = dtype_on(self._device, card)
         self._model = _moved(_loaded(card, file), self._device, self._dtype)
         self._is_multilingual = card.languages == "multilingual"
         codes = list(LANGUAGES)[: self._model.num_languages]
         self.languages = frozenset(codes if self._is_multilingual else (ENGLISH,))
 
-    @property
-    def fingerprint(self) -> str:
-        """8 hex digits over everything that changes a transcript."""
-        return self._card.fingerprint
+    @staticmethod
+    @override
+    def _is_dead(error: RuntimeError) -> bool:
+        return is_dead(error)
 
-    @property
-    def dim(self) -> int:
-        """Width of the encoder's states."""
-        return self._card.dim
-
-    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
-        """Recognise pieces: each is encoded alone, then those of one language and one kind are decoded in one batch.
-
-        Raises:
-            DeviceLost: the device is dead.
-            Exception: the model failed on at least one of the pieces.
-        """
-        if not pieces:
-            return []
-        try:
-            return self._recognise(pieces)
-        except RuntimeError as error:
-            if is_dead(error):
-                raise DeviceLost(str(error)) from error
-            raise
-
-    def probe(self) -> None:
-        """Recognise a second of silence.
-
-        Raises:
-            DeviceLost: this fails.
-        """
-        try:
-            self._recognise([Piece(np.zeros(RATE_HZ, np.float32), ENGLISH)])
-        except Exception as error:
-            raise DeviceLost(f"the model fails on silence: {error}") from error
-
+    @override
     @torch.inference_mode()
-    def encode(self, pieces: Sequence[Piece]) -> list[States]:
-        """Return the encoder's states of some pieces, without those of the padding.
+    def _encode(self, pieces: Sequence[Piece]) -> list[States]:
+        return [self._encoded(piece)[0, : states_of(piece)].float().cpu().numpy() for piece in pieces]
 
-        Raises:
-            DeviceLost: the device is dead.
-            Exception: the model failed on at least one of the pieces.
-        """
-        try:
-            return [self._encoded(piece)[0, : states_of(piece)].float().cpu().numpy() for piece in pieces]
-        except RuntimeError as error:
-            if is_dead(error):
-                raise DeviceLost(str(error)) from error
-            raise
-
+    @override
     @torch.inference_mode()
     def _recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         encoded = [self._encoded(piece) for piece in pieces]
@@ -114,7 +71,7 @@ class OpenAiRecogniser:
             task = _Task(self._model, self._options(language), avoids_repetition)
             results = task.run(torch.cat([encoded[number] for number in numbers]))
             for number, result in zip(numbers, results, strict=True):
-                found[number] = self._read(result, task.tokenizer, languages[number], pieces[number])
+                found[number] = self._read(result, task, languages[number], pieces[number])
         return [found[number] for number in range(len(pieces))]
 
     def _encoded(self, piece: Piece) -> torch.Tensor:
@@ -143,13 +100,16 @@ class OpenAiRecogniser:
         beams = self._card.beams
         return DecodingOptions(language=language, beam_size=beams if beams > 1 else None, suppress_tokens="-1")
 
-    def _read(self, result: Any, tokenizer: Any, language: tuple[str, float], piece: Piece) -> Recognised:
+    def _read(self, result: Any, task: "_Task", language: tuple[str, float], piece: Piece) -> Recognised:
+        tokenizer: Any = task.tokenizer
+
         def decode(tokens: list[int]) -> str:
             return str(tokenizer.decode([token for token in tokens if token < tokenizer.eot]))
 
         meaning = Meaning(tokenizer.timestamp_begin, CHUNK_LENGTH / self._model.dims.n_audio_ctx, decode)
         phrases = phrases_of(result.tokens, meaning, len(piece.samples) / RATE_HZ)
-        return Recognised(phrases, *language, result.no_speech_prob, result.avg_logprob)
+        is_cut = len(result.tokens) >= task.sample_len  # the token that ends the text is left out
+        return Recognised(phrases, *language, result.no_speech_prob, result.avg_logprob, is_cut)
 
 
 class _Task(DecodingTask):  # type: ignore[misc]  # the library has no types

@@ -102,9 +102,22 @@ class CutPiece:
             at += part.count
         return CutPiece(self.samples[start:end], tuple(kept))
 
+    def halves(self) -> tuple["CutPiece", "CutPiece"]:
+        """Return it in two parts, cut at the quietest place of its middle third."""
+        third = len(self.samples) // 3
+        cut_s = _quietest_s(self.samples, third, len(self.samples) - third)
+        return self.between(0, cut_s), self.between(cut_s, self.duration_s)
+
     @property
     def _end_s(self) -> float:
         return (self.parts[-1].start + self.parts[-1].count) / RATE_HZ
+
+
+def _quietest_s(samples: Samples, first: int, last: int) -> float:
+    """Return the quietest place between two samples, in seconds; there are at least `QUIET` in between."""
+    power = samples[first:last] ** 2
+    blocks = power[: len(power) // QUIET * QUIET].reshape(-1, QUIET).mean(axis=1)
+    return (first + (int(blocks.argmin()) + 0.5) * QUIET) / RATE_HZ
 
 
 def _place(run: Sequence[tuple[int, int]]) -> Place:
@@ -181,9 +194,7 @@ class Cutter:
     def _cut_quietly(self) -> None:
         """Emit what is held up to its quietest place near the end; the rest begins the next piece."""
         whole = CutPiece(np.concatenate(self._samples), tuple(self._parts))
-        tail = whole.samples[-CUT_WITHIN:] ** 2
-        blocks = tail[: len(tail) // QUIET * QUIET].reshape(-1, QUIET).mean(axis=1)
-        cut_s = (len(whole.samples) - len(tail) + (int(blocks.argmin()) + 0.5) * QUIET) / RATE_HZ
+        cut_s = _quietest_s(whole.samples, len(whole.samples) - CUT_WITHIN, len(whole.samples))
         rest = whole.between(cut_s, whole.duration_s)
         self._send(whole.between(0, cut_s))
         self._samples, self._parts = [rest.samples], list(rest.parts)

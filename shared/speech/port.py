@@ -62,6 +62,7 @@ class Recognised:
         language_share: The probability of the detected language; 1 for a given one.
         no_speech: The recogniser's probability that the piece holds no speech.
         log_probability: Mean log probability of the tokens.
+        is_cut: Whether the text ends because the recogniser returns no more tokens, and not where the piece ends.
     """
 
     phrases: tuple[Phrase, ...]
@@ -69,6 +70,7 @@ class Recognised:
     language_share: float
     no_speech: float
     log_probability: float
+    is_cut: bool = False
 
 
 def states_of(piece: Piece) -> int:

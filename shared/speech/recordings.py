@@ -12,6 +12,7 @@ from typing import Any
 from schemas.speech import SpeakerSummary, Transcript, TranscriptSegment
 from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.replies import Sound, Window
+from shared.media.port import MediaContent
 from shared.speech.analysis import Analysed, Analysis
 from shared.speech.levels import as_floats
 from shared.speech.pieces import CutPiece, Cutter
@@ -27,13 +28,13 @@ class Recording:
     """A recording whose speech was found.
 
     Attributes:
-        content: The bytes of its file.
+        content: The bytes of its file; those of a large one are perhaps not in memory.
         field: The event's field that holds it, for errors.
         sound: What the decoder says of it.
         analysed: Its voices and their speech.
     """
 
-    content: bytes
+    content: MediaContent
     field: str
     sound: Sound
     analysed: Analysed
@@ -50,7 +51,7 @@ class RecordingReader:
     def __init__(self, decoder: Decoder, network: Any) -> None:
         self._decoder, self._network = decoder, network
 
-    def analyse(self, content: bytes, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
+    def analyse(self, content: MediaContent, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
         """Find the speech in a recording. Threads may call this at once.
 
         Args:

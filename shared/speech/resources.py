@@ -16,7 +16,8 @@ class Speech:
         reader: Decodes recordings and cuts them.
         recogniser: The model.
         batch_pieces: How many pieces of speech are recognised at once.
-        beat: Records a heartbeat of a thread of the worker: a long recording takes longer than a heartbeat may be old.
+        beat: Records a heartbeat of a thread of the worker, because a long recording takes longer than a heartbeat may be
+            old; it raises `Stopped` if the work is to be abandoned.
     """
 
     reader: RecordingReader

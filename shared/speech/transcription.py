@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from shared.errors import Fatal
 from shared.speech.loops import is_looping
 from shared.speech.pieces import CutPiece
-from shared.speech.port import Piece, Recognised, Recogniser
+from shared.speech.port import Phrase, Piece, Recognised, Recogniser
 from shared.speech.splitting import split
 
 GAP_S = 2.0
 """Speech of this length without text is recognised once more, alone."""
+
+HALVED_S = 4.0
+"""A piece of at least this length whose text was cut off is recognised again in two halves."""
 
 NO_SPEECH_AT, UNLIKELY_AT = 0.6, -1.0
 """A piece is not speech if the recogniser says so with this probability, and doubts its own text: the mean log probability
@@ -70,9 +73,20 @@ class VoiceTranscript:
 
 @dataclass(slots=True)
 class _Job:
+    """A piece that waits.
+
+    Attributes:
+        voice: Whose speech it is.
+        piece: The piece.
+        is_counted: Whether its speech was reported to `progress` before.
+        is_gap: Whether it is a gap of another piece; its own gaps are not searched.
+        avoids_repetition: Whether it is recognised again because the recogniser repeated itself.
+    """
+
     voice: VoiceTranscript
     piece: CutPiece
-    is_second: bool = False
+    is_counted: bool = False
+    is_gap: bool = False
     avoids_repetition: bool = False
 
 
@@ -85,7 +99,7 @@ class Transcriber:
         recogniser: The model.
         batch_pieces: How many pieces are recognised at once.
         progress: Receives the seconds of speech of each piece that is recognised for the first time; it is also called
-            after each call of the model, with 0.
+            after each call of the model, with 0. It may raise an error to abandon the recognition.
     """
 
     def __init__(
@@ -136,8 +150,6 @@ class Transcriber:
         """Recognise pieces; if the model fails, halve them until each bad piece is alone, with its error."""
         try:
             found = list(self._recogniser.recognise(pieces))
-            self._progress(0.0)
-            return [*found]
         except Fatal:
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything)
@@ -146,31 +158,44 @@ class Transcriber:
                 return [error]
             half = len(pieces) // 2
             return self._recognised(pieces[:half]) + self._recognised(pieces[half:])
+        self._progress(0.0)  # what it raises is no failure of the model
+        return [*found]
 
     def _settle(self, job: _Job, found: Recognised) -> None:
         voice = job.voice
-        if not job.is_second and not job.avoids_repetition:
+        if not job.is_counted:
             self._progress(job.piece.speech_s)
         if found.no_speech > NO_SPEECH_AT and found.log_probability < UNLIKELY_AT:
             voice.no_speech_s += job.piece.speech_s
             return
         is_looping_now = is_looping(" ".join(phrase.text for phrase in found.phrases))
-        if is_looping_now and not job.avoids_repetition:
-            self.waiting.insert(0, _Job(voice, job.piece, job.is_second, avoids_repetition=True))
-            return
-        if voice.language is None and self._takes_hint(voice, found):
-            self.waiting.insert(0, replace(job, is_second=True))  # it was recognised in another language
+        again = self._again(job, found, is_looping_now)
+        if again:
+            self.waiting[:0] = again
             return
         for phrase in found.phrases:
             places = job.piece.places(phrase.start_s, phrase.end_s)
             for place, words in zip(places, split(phrase.text, [each.speech for each in places]), strict=True):
                 if words:
                     voice.segments.append(Segment(place.start_s, place.end_s, words, is_looping_now))
-        gaps = _gaps(found, job.piece.duration_s)
-        missing_s = sum(job.piece.speech_between(start_s, end_s) for start_s, end_s in gaps)
+        gaps = _gaps(found.phrases, job.piece.duration_s)
+        # The last phrase of a text that was cut off is stretched over all that is missing.
+        uncovered = _gaps(found.phrases[:-1], job.piece.duration_s) if found.is_cut else gaps
+        missing_s = sum(job.piece.speech_between(start_s, end_s) for start_s, end_s in uncovered)
         voice.covered_s += max(0.0, job.piece.speech_s - missing_s)
-        if not job.is_second:
+        if not job.is_gap:
             self._try_again(job, gaps)
+
+    def _again(self, job: _Job, found: Recognised, is_looping_now: bool) -> list[_Job]:
+        """Return how a whole piece is recognised again, in place of what was found; set the language of its voice."""
+        if is_looping_now and not job.avoids_repetition:
+            return [replace(job, is_counted=True, avoids_repetition=True)]
+        if job.voice.language is None and self._takes_hint(job.voice, found):
+            return [replace(job, is_counted=True)]  # it was recognised in another language
+        if found.is_cut and not is_looping_now and job.piece.duration_s >= HALVED_S:
+            halves = job.piece.halves()
+            return [replace(job, piece=half, is_counted=True, avoids_repetition=False) for half in halves]
+        return []
 
     def _takes_hint(self, voice: VoiceTranscript, found: Recognised) -> bool:
         """Set the language of a voice; return whether it is the hint, and not the language that was detected."""
@@ -185,13 +210,14 @@ class Transcriber:
         for start_s, end_s in gaps:
             is_all = end_s - start_s >= job.piece.duration_s
             if job.piece.speech_between(start_s, end_s) > GAP_S and not is_all:
-                self.waiting.insert(0, _Job(job.voice, job.piece.between(start_s, end_s), is_second=True))
+                gap = job.piece.between(start_s, end_s)
+                self.waiting.insert(0, _Job(job.voice, gap, is_counted=True, is_gap=True))
 
 
-def _gaps(found: Recognised, duration_s: float) -> list[tuple[float, float]]:
+def _gaps(phrases: Sequence[Phrase], duration_s: float) -> list[tuple[float, float]]:
     """Return the times of a piece that no phrase accounts for."""
     gaps, at_s = [], 0.0
-    for phrase in sorted(found.phrases, key=lambda each: each.start_s):
+    for phrase in sorted(phrases, key=lambda each: each.start_s):
         if phrase.start_s > at_s:
             gaps.append((at_s, min(phrase.start_s, duration_s)))
         at_s = max(at_s, phrase.end_s)

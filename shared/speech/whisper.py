@@ -10,9 +10,11 @@ from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
+from typing_extensions import override
 
 from shared.embedding.registry import SpeechCard
-from shared.errors import DeviceLost, Fatal
+from shared.errors import Fatal
+from shared.speech.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
 from shared.speech.port import RATE_HZ, Piece, Recognised, States, states_of
 from shared.speech.tokens import Meaning, phrases_of
 
@@ -20,13 +22,11 @@ CPU_TYPES = {"int8": "int8", "float32": "float32", "float16": "float32", "bfloat
 GPU_TYPES = {"int8": "int8_float16", "float32": "float32", "float16": "float16", "bfloat16": "bfloat16"}
 """What CTranslate2 computes in, by the card's dtype."""
 
-REPETITION_PENALTY, NO_REPEAT_TOKENS = 1.2, 4
-"""How a piece is recognised of which the first attempt repeated itself."""
-
-ENGLISH = "en"
+REPETITION_PENALTY = 1.2
+"""How a piece is recognised of which the first attempt repeated itself, besides `NO_REPEAT_TOKENS`."""
 
 
-class WhisperRecogniser:
+class WhisperRecogniser(GuardedRecogniser):
     """A loaded Whisper model.
 
     Args:
@@ -40,7 +40,8 @@ class WhisperRecogniser:
 
     def __init__(self, card: SpeechCard, device: str, threads: int = 0) -> None:
         folder = (card.check_files() / card.weights).parent
-        self._card, self.model = card, _loaded(card, folder, device, threads)
+        super().__init__(card)
+        self.model = _loaded(card, folder, device, threads)
         self._whisper: Any = self.model.model
         if self._whisper.is_multilingual != (card.languages == "multilingual"):
             raise Fatal(f"model {card.key}: its card states {card.languages}, but the files are of another kind")
@@ -48,67 +49,24 @@ class WhisperRecogniser:
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = get_suppressed_tokens(self._tokenizer(ENGLISH), [-1])
 
-    @property
-    def fingerprint(self) -> str:
-        """8 hex digits over everything that changes a transcript."""
-        return self._card.fingerprint
-
-    @property
-    def dim(self) -> int:
-        """Width of the encoder's states."""
-        return self._card.dim
-
     def _known_languages(self) -> Iterator[str]:
         """Yield the languages of which the model has a token; an older model lacks some of the library's."""
         for language in _LANGUAGE_CODES if self._whisper.is_multilingual else (ENGLISH,):
             if not self._whisper.is_multilingual or self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None:
                 yield language
 
-    def encode(self, pieces: Sequence[Piece]) -> list[States]:
-        """Return the encoder's states of some pieces, without those of the padding.
+    @staticmethod
+    @override
+    def _is_dead(error: RuntimeError) -> bool:
+        return "CUDA" in str(error) and "out of memory" not in str(error)
 
-        Raises:
-            DeviceLost: the device is dead.
-            Exception: the model failed on at least one of the pieces.
-        """
-        if not pieces:
-            return []
-        try:
-            encoded = self._whisper.encode(ctranslate2.StorageView.from_array(self._stacked(pieces)), to_cpu=True)
-        except RuntimeError as error:
-            if "CUDA" in str(error) and "out of memory" not in str(error):
-                raise DeviceLost(str(error)) from error
-            raise
+    @override
+    def _encode(self, pieces: Sequence[Piece]) -> list[States]:
+        encoded = self._whisper.encode(ctranslate2.StorageView.from_array(self._stacked(pieces)), to_cpu=True)
         states = np.asarray(encoded.to(ctranslate2.DataType.float32))
         return [own[: states_of(piece)] for own, piece in zip(states, pieces, strict=True)]
 
-    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
-        """Recognise pieces in one batch. Each is encoded alone in its window, so that the others do not change it.
-
-        Raises:
-            DeviceLost: the device is dead.
-            Exception: the model failed on at least one of the pieces.
-        """
-        if not pieces:
-            return []
-        try:
-            return self._recognise(pieces)
-        except RuntimeError as error:
-            if "CUDA" in str(error) and "out of memory" not in str(error):
-                raise DeviceLost(str(error)) from error
-            raise
-
-    def probe(self) -> None:
-        """Recognise a second of silence.
-
-        Raises:
-            DeviceLost: this fails.
-        """
-        try:
-            self._recognise([Piece(np.zeros(RATE_HZ, np.float32), ENGLISH)])
-        except Exception as error:
-            raise DeviceLost(f"the model fails on silence: {error}") from error
-
+    @override
     def _recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         features = self._stacked(pieces)
         encoded = self._whisper.encode(ctranslate2.StorageView.from_array(features))
@@ -171,7 +129,9 @@ class WhisperRecogniser:
         meaning = Meaning(tokenizer.timestamp_begin, self.model.time_precision, tokenizer.decode)
         phrases = phrases_of(tokens, meaning, len(piece.samples) / RATE_HZ)
         log_probability = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Recognised(phrases, language, share, result.no_speech_prob, log_probability)
+        # The library samples at most half of `max_length`, and leaves out the token that ends the text.
+        is_cut = len(tokens) >= self.model.max_length // 2
+        return Recognised(phrases, language, share, result.no_speech_prob, log_probability, is_cut)
 
     def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:

@@ -23,6 +23,7 @@ from shared.settings import Settings
 from shared.speech.activity import Activity, load_network
 from shared.speech.port import RATE_HZ, Piece, Samples
 from shared.speech.transcription import Transcriber
+from shared.speech.whisper import WhisperRecogniser
 from tests.support.hostile_sounds import form, wav
 from tests.support.no_speech import MAKERS, no_speech_wav
 
@@ -109,6 +110,21 @@ def test_a_piece_is_recognised_alone_as_in_a_batch(clips: Path) -> None:
         assert (alone.phrases, alone.language) == (found.phrases, found.language)
         assert alone.log_probability == pytest.approx(found.log_probability, abs=0.02)
     assert recogniser.recognise([]) == []
+
+
+def test_speech_with_more_words_than_the_model_returns_at_once_is_not_lost(
+    base: FileTranscriber, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (clips / "jfk.flac").read_bytes()
+    assert isinstance(base.recogniser, WhisperRecogniser)
+    monkeypatch.setattr(base.recogniser.model, "max_length", 48)
+    [cut] = base.recogniser.recognise([Piece(samples_of(clips / "jfk.flac"))])
+    assert cut.is_cut
+    assert "for your country" not in cut.phrases[-1].text
+    transcript = transcribed(base, content)
+    assert "for your country" in transcript.segments[-1].text
+    assert len(transcript.segments) > 1
+    assert transcript.coverage > 0.9
 
 
 def test_two_channels_are_two_speakers_each_with_a_language_of_its_own(base: FileTranscriber, clips: Path) -> None:

@@ -6,6 +6,7 @@ libraries have no other faults: `test_decoding_processes.py` shows what a child 
 
 import os
 from collections.abc import Iterator
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.kinds import kind_of, looks_like
 from shared.media.decoding.replies import Window
 from shared.media.decoding.wire import RATE_HZ
+from shared.media.spooling import spooled
 from tests.support.hostile_pictures import picture_cases
 from tests.support.hostile_sounds import long_mulaw_wav, sound_cases
 from tests.support.picture_files import PictureCase
@@ -101,6 +103,16 @@ def test_a_recording_of_six_hours_takes_little_memory() -> None:
     assert (sound.duration_s, sum(samples)) == (HOURS_6_S, HOURS_6_S * RATE_HZ)
     assert worker <= GROWTH_MIB
     assert child <= GROWTH_MIB, "the child holds the content and little more"
+
+
+def test_a_sound_that_waits_in_a_file_is_decoded_like_one_in_memory(decoder: Decoder, tmp_path: Path) -> None:
+    content, found = long_mulaw_wav(600), []
+    for each in (content, spooled(content, tmp_path)):
+        windows: list[Window] = []
+        sound = decoder.sound(each, "recording", windows.append)
+        found.append((sound, b"".join(window.tobytes() for window in windows)))
+    assert found[0] == found[1]
+    assert isinstance(each, mmap)
 
 
 def test_a_sound_beyond_its_longest_duration_is_refused() -> None:

@@ -123,7 +123,7 @@ def test_a_child_that_is_killed_costs_nothing_if_another_one_succeeds(decoder: D
 
 def test_a_medium_that_ends_two_children_is_refused_and_its_neighbours_are_not() -> None:
     class Murderous(DecodingProcess):
-        def send(self, request: object, content: bytes, time_s: float) -> None:
+        def send(self, request: object, content: object, time_s: float) -> None:
             if content != PIXEL:
                 self.stop()
             super().send(request, content, time_s)  # type: ignore[arg-type]  # passed on as it is
@@ -236,7 +236,7 @@ def test_a_child_that_was_taken_over_and_lies_is_killed(lie: bytes) -> None:
 
         left = b""
 
-        def send(self, request: object, content: bytes, time_s: float) -> None:
+        def send(self, request: object, content: object, time_s: float) -> None:
             self.left = lie
 
         def _read(self, size: int) -> bytearray:

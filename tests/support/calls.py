@@ -9,6 +9,7 @@ from schemas.failures import FailureReason
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.media.decoding.replies import Sound
+from shared.media.port import MediaContent
 from shared.speech.activity import Span
 from shared.speech.analysis import Analysed, Voice
 from shared.speech.port import RATE_HZ
@@ -26,11 +27,11 @@ class FakeReader(RecordingReader):
     def __init__(self) -> None:
         self.analysed = 0
 
-    def analyse(self, content: bytes, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
+    def analyse(self, content: MediaContent, field: str, progress: Callable[[], None] = lambda: None) -> Recording:
         """Read what the voices say."""
         self.analysed += 1
         try:
-            voices = json.loads(content)
+            voices = json.loads(bytes(content))
         except ValueError:
             raise Rejected(FailureReason.MEDIA_UNREADABLE, field, "it is no recording") from None
         spans = [(Span(0, round(seconds * RATE_HZ)),) if seconds else () for _, seconds in voices]
@@ -51,7 +52,7 @@ class FakeReader(RecordingReader):
     ) -> list[VoiceTranscript]:
         """Let each voice's piece be recognised."""
         found = []
-        for mark, seconds in json.loads(recording.content):
+        for mark, seconds in json.loads(bytes(recording.content)):
             voice = VoiceTranscript(hint)
             if seconds:
                 transcriber.add(voice, piece_of(mark, seconds))

@@ -17,6 +17,7 @@ from shared.embedding.port import TEXT
 from shared.engine.snapshots import Asks, Item
 from shared.engine.stream import Content, Input, Stream
 from shared.media.decoding.decoder import Decoder
+from shared.media.port import MediaContent
 
 
 class Named(Frozen):
@@ -73,7 +74,7 @@ class NoteStages:
         for item in items:
             item.inputs = {"text": _text(item)} if isinstance(item.event, Note) else {}
 
-    def read_media(self, item: NoteItem, name: str, content: bytes) -> None:
+    def read_media(self, item: NoteItem, name: str, content: MediaContent) -> None:
         if name == "picture":
             height_px, width_px, _ = self._decoder.picture(content, name).pixels.shape
             item.picture_size_px = [width_px, height_px]

@@ -24,7 +24,7 @@ from shared.vectorstore.port import Hit, Stored
 from tests.support.assembly import prepared_item
 from tests.support.fakes import DIM, FakeCollection
 from tests.support.tickets import deleted, event, record
-from workers.tickets.decide import decide, undecided
+from workers.tickets.decide import undecided
 from workers.tickets.prepare import TicketItem
 from workers.tickets.stages import TICKETS
 
@@ -167,7 +167,7 @@ def collection(*points: Point) -> FakeCollection:
 
 
 def decided(asked: TicketItem, *points: Point, settings: DecisionSettings = SETTINGS) -> TicketItem:
-    decide([asked], decider(collection(*points), settings.neighbours))
+    decider(collection(*points), settings.neighbours).decide_items([asked], undecided)
     return asked
 
 
@@ -208,7 +208,7 @@ def test_a_vector_that_is_not_a_number_does_not_vote() -> None:
     spoilt = replace(solved("a", 0.9, label="spoilt"), vectors={"text": np.full(DIM, np.nan, np.float32)})
     store.points[spoilt.id] = spoilt
     asked = item()
-    decide([asked], decider(store, 2))
+    decider(store, 2).decide_items([asked], undecided)
     assert asked.decision is not None
     assert (asked.decision.label, asked.decision.confidence) == ("delivery", 1.0)
 
@@ -231,5 +231,5 @@ def test_a_batch_is_one_search() -> None:
     asked = collection(solved("a", 0.9))
     asked.effects.clear()
     items = [item(), item(ticket_id="T-2"), item(ticket_id="T-3")]
-    decide(items, decider(asked))
+    decider(asked).decide_items(items, undecided)
     assert asked.effects == ["search 3"]

@@ -5,7 +5,8 @@ A green run does not prove that the threads report their heartbeats often enough
 
 import pytest
 
-from shared.operation.lifecycle import Lifecycle
+from shared.errors import Stopped
+from shared.operation.lifecycle import PREPARE, Lifecycle
 from tests.support.fakes import ManualClock
 
 
@@ -90,3 +91,19 @@ def test_a_part_that_is_asked_reports_what_keeps_it_from_working() -> None:
     assert lifecycle.not_ready() == {"consumer": "no broker"}
     faults.clear()
     assert lifecycle.not_ready() == {}
+
+
+def test_long_work_goes_on_until_the_worker_stops_and_the_batch_in_hand_a_while_longer(clock: ManualClock) -> None:
+    lifecycle = Lifecycle(clock, stuck_after_s=10, finish_within_s=5)
+    for thread in (PREPARE, "process"):
+        lifecycle.beat_or_abandon(thread)
+    lifecycle.stop()
+    with pytest.raises(Stopped):
+        lifecycle.beat_or_abandon(PREPARE)
+    clock.seconds += 4.9
+    lifecycle.beat_or_abandon("process")
+    lifecycle.stop()  # a second request changes nothing
+    clock.seconds += 0.1
+    with pytest.raises(Stopped):
+        lifecycle.beat_or_abandon("process")
+    assert lifecycle.stuck() == []

@@ -25,7 +25,7 @@ from shared.errors import DeviceLost, Fatal
 from shared.speech import openai_whisper
 from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples
 from shared.speech.tokens import Meaning, phrases_of
-from tests.support.small_whisper import ENGLISH, WIDTH, row, save, small_dims, small_whisper, sound
+from tests.support.small_whisper import ENGLISH, LONGEST_TOKENS, WIDTH, row, save, small_dims, small_whisper, sound
 
 # The library leaves the file of its vocabulary to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*tiktoken:ResourceWarning")
@@ -120,6 +120,13 @@ def test_the_phrases_lie_in_the_piece_in_the_order_of_their_times(file: Path) ->
         assert times[0] >= 0
         assert times[-1] <= len(samples) / RATE_HZ
         assert all(phrase.text and "<|" not in phrase.text for phrase in found.phrases)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_text_that_ends_by_the_limit_of_tokens_is_cut(file: Path, spoken: list[list[int]], beams: int) -> None:
+    found = load(file, beams=beams).recognise([Piece(samples, "en") for samples in SOUNDS])
+    assert [each.is_cut for each in found] == [len(tokens) == LONGEST_TOKENS for tokens in spoken]
+    assert {each.is_cut for each in found} == {True, False}
 
 
 def repeated(tokens: Sequence[int]) -> bool:

@@ -89,6 +89,16 @@ def test_a_long_span_is_cut_where_it_is_quietest() -> None:
     assert first.duration_s == pytest.approx(25.1, abs=0.2)
 
 
+@pytest.mark.parametrize("seconds", [0.7, 4, 30])
+def test_a_piece_is_halved_where_it_is_quietest(seconds: float) -> None:
+    sound = np.full(round(seconds * RATE_HZ), 0.5, np.float32)
+    sound[round(len(sound) * 0.45) : round(len(sound) * 0.45) + RATE_HZ // 5] = 0
+    first, last = CutPiece(sound, (Part(0, 1_000), Part(50_000, len(sound) - 1_000))).halves()
+    assert np.array_equal(np.concatenate([first.samples, last.samples]), sound)
+    assert sum(part.count for part in (*first.parts, *last.parts)) == len(sound)
+    assert first.duration_s == pytest.approx(0.45 * seconds + 0.1, abs=0.2)
+
+
 def test_times_in_a_piece_are_those_of_the_recording() -> None:
     piece = CutPiece(np.zeros(30_000, np.float32), (Part(16_000, 10_000), Part(160_000, 20_000)))
     assert places(piece, 0.1, 0.5) == [(1.1, 1.5)]

@@ -3,11 +3,13 @@
 Green does not show how a real model behaves: `tests/golden/test_speech.py` does.
 """
 
+from dataclasses import replace
+
 import pytest
 
-from shared.errors import DeviceLost
+from shared.errors import DeviceLost, Stopped
 from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
-from shared.speech.transcription import GAP_S, Transcriber, VoiceTranscript
+from shared.speech.transcription import GAP_S, HALVED_S, Transcriber, VoiceTranscript
 from tests.support.speech import FakeRecogniser, mark_of, piece_of, said
 
 
@@ -76,6 +78,28 @@ def test_a_long_gap_is_recognised_again_alone_and_once() -> None:
     assert voice.coverage == pytest.approx((5 + 7 + 3) / 20)
 
 
+def test_the_gaps_of_a_first_piece_are_searched_even_if_it_was_recognised_again_with_the_hint() -> None:
+    def answer(piece: Piece) -> Recognised:
+        language, share = piece.language or "en", 1.0 if piece.language else 0.4
+        if len(piece.samples) == 20 * RATE_HZ:
+            return Recognised((Phrase(0, 5, "begin"), Phrase(12, 20, "end")), language, share, 0.0, -0.1)
+        return said("middle", 7, language, share)
+
+    seen: list[float] = []
+    recogniser = FakeRecogniser(answer)
+    transcriber, voice = Transcriber(recogniser, 1, seen.append), VoiceTranscript(hint="fr")
+    transcriber.add(voice, piece_of(1, 20))
+    transcriber.finish()
+    assert [(piece.language, len(piece.samples) / RATE_HZ) for piece in recogniser.pieces] == [
+        (None, 20),
+        ("fr", 20),
+        ("fr", 7),
+    ]
+    assert texts(voice) == ["begin", "end", "middle"]
+    assert voice.coverage == 1.0
+    assert [seconds for seconds in seen if seconds] == [20], "the piece is counted once"
+
+
 def test_a_piece_without_any_text_is_not_recognised_again() -> None:
     recogniser = FakeRecogniser(lambda piece: said("", 10))
     transcriber, voice = Transcriber(recogniser, batch_pieces=1), VoiceTranscript()
@@ -100,6 +124,35 @@ def test_a_loop_is_recognised_again_without_repetition_and_marked_if_it_stays() 
         transcriber.finish()
     assert recogniser.batches == [[1], [1], [2], [2]]
     assert [[each.is_repetition for each in voice.segments] for voice in voices] == [[False], [True]]
+
+
+def test_a_piece_whose_text_was_cut_off_is_recognised_in_halves_until_nothing_is_missing() -> None:
+    def answer(piece: Piece) -> Recognised:
+        seconds = len(piece.samples) / RATE_HZ
+        return replace(said(f"{seconds:.0f} s", seconds), is_cut=seconds > 12)
+
+    seen: list[float] = []
+    recogniser = FakeRecogniser(answer)
+    transcriber, voice = Transcriber(recogniser, 1, seen.append), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 27, start_s=100))
+    transcriber.finish()
+    assert max(each.end_s - each.start_s for each in voice.segments) <= 12
+    ends = [(each.start_s, each.end_s) for each in voice.segments]
+    assert [start_s for start_s, _ in ends] == [100.0, *(end_s for _, end_s in ends[:-1])], "nothing is left out"
+    assert ends[-1][1] == 127
+    assert voice.coverage == pytest.approx(1.0)
+    assert [seconds for seconds in seen if seconds] == [27], "the piece is counted once"
+
+
+@pytest.mark.parametrize(("text", "shortest_s"), [("a b c", HALVED_S / 3), ("thank you very much " * 12, 30)])
+def test_what_stays_cut_off_is_not_covered(text: str, shortest_s: float) -> None:
+    recogniser = FakeRecogniser(lambda piece: replace(said(text, len(piece.samples) / RATE_HZ), is_cut=True))
+    transcriber, voice = Transcriber(recogniser, batch_pieces=4), VoiceTranscript()
+    transcriber.add(voice, piece_of(1, 30))
+    transcriber.finish()
+    assert shortest_s <= min(len(piece.samples) for piece in recogniser.pieces) / RATE_HZ
+    assert voice.segments, "the words that are known are kept"
+    assert voice.coverage == pytest.approx(0.0, abs=1e-6)
 
 
 def test_what_is_no_speech_has_no_text_and_does_not_count_as_speech() -> None:
@@ -144,6 +197,18 @@ def test_progress_counts_each_piece_once() -> None:
     transcriber.finish()
     assert [seconds for seconds in seen if seconds] == [10, 10, 10]
     assert len(seen) > 3, "each call of the model is seen too"
+
+
+def test_an_error_of_the_progress_abandons_the_recognition_and_blames_no_piece() -> None:
+    def stop(_: float) -> None:
+        raise Stopped
+
+    recogniser = FakeRecogniser()
+    transcriber, voice = Transcriber(recogniser, 2, stop), VoiceTranscript(language="en")
+    transcriber.add(voice, piece_of(1, 10))
+    with pytest.raises(Stopped):
+        transcriber.add(voice, piece_of(2, 10))
+    assert (recogniser.batches, recogniser.probes, voice.failure) == ([[1, 2]], 0, None)
 
 
 def test_pieces_do_not_pile_up_while_the_language_of_a_voice_is_unknown() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from schemas.calls import CallRecorded
 from schemas.search import SimilarCall, SimilarTicket
 from schemas.speech import Transcript
-from shared.routing.decider import Decider, Undecided
+from shared.routing.decider import Undecided
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.similar import Question, SimilarSearch
 from workers.calls.prepare import CallItem
@@ -15,17 +15,6 @@ COVERAGE_LEAST = 0.5
 
 LANGUAGE_SHARE_LEAST = 0.4
 """If the probability of the language is lower, the words may be those of another language."""
-
-
-def decide(items: Sequence[CallItem], decider: Decider) -> None:
-    """Set the decision of every item, except a repeat that already has one.
-
-    Raises:
-        Unavailable: the store cannot be read.
-    """
-    open_ = [item for item in items if item.decision is None]
-    for item, decision in zip(open_, decider.decide([undecided(item) for item in open_]), strict=True):
-        item.decision = decision
 
 
 def find_similar(

@@ -24,6 +24,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Imported, Input, Resources, Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import SOUNDS
+from shared.media.port import MediaContent
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.shown import EARLIER_CALLS, SOLVED_TICKETS
@@ -34,7 +35,7 @@ from shared.speech.transcripts import cut_to_size, excerpt_of
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from shared.vectorstore.terms import terms_digest
-from workers.calls.decide import decide, find_similar, reason_to_abstain
+from workers.calls.decide import find_similar, reason_to_abstain, undecided
 from workers.calls.prepare import AUDIO, SOUND, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
 RESULT_TOPIC = "calls.routed"
@@ -71,7 +72,7 @@ class CallStages(Stages[CallItem]):
             model=resources.model,
         )
 
-    def read_media(self, item: CallItem, name: str, content: bytes) -> None:
+    def read_media(self, item: CallItem, name: str, content: MediaContent) -> None:
         """Find the speech in the recording."""
         item.recording = self.speech.reader.analyse(content, name, lambda: self.speech.beat("prepare"))
 
@@ -88,7 +89,7 @@ class CallStages(Stages[CallItem]):
     @override
     def decide(self, items: Sequence[CallItem]) -> None:
         """Decide by the transcript, and search for similar tickets and calls."""
-        decide(items, self.decider)
+        self.decider.decide_items(items, undecided)
         find_similar(items, self.tickets, self.calls)
 
     @override

@@ -4,20 +4,9 @@ from collections.abc import Sequence
 
 from schemas.search import SimilarTicket
 from schemas.tickets import TicketSnapshot
-from shared.routing.decider import Decider, Undecided
+from shared.routing.decider import Undecided
 from shared.search.similar import Question, SimilarSearch
 from workers.tickets.prepare import TicketItem
-
-
-def decide(items: Sequence[TicketItem], decider: Decider) -> None:
-    """Set the decision of every item, except a repeat that already has one.
-
-    Raises:
-        Unavailable: the store cannot be read.
-    """
-    open_ = [item for item in items if item.decision is None]
-    for item, decision in zip(open_, decider.decide([undecided(item) for item in open_]), strict=True):
-        item.decision = decision
 
 
 def find_similar(items: Sequence[TicketItem], search: SimilarSearch[SimilarTicket]) -> None:

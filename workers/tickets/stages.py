@@ -27,7 +27,7 @@ from shared.text.customers import CustomerIds
 from shared.text.language import detect_language
 from shared.text.preparation import Prepared, Preparer
 from shared.vectorstore.terms import terms_digest
-from workers.tickets.decide import decide, find_similar
+from workers.tickets.decide import find_similar, undecided
 from workers.tickets.prepare import RESOLUTION, TEXT, TicketItem, estimated_tokens, prepare
 
 RESULT_TOPIC = "tickets.routed"
@@ -68,7 +68,7 @@ class TicketStages(Stages[TicketItem]):
     @override
     def decide(self, items: Sequence[TicketItem]) -> None:
         """Decide, and search for similar tickets."""
-        decide(items, self.decider)
+        self.decider.decide_items(items, undecided)
         find_similar(items, self.search)
 
     @override

@@ -11,10 +11,11 @@ from shared.clock import Clock
 from shared.decoding_settings import DecodingSettings
 from shared.errors import Rejected
 from shared.media.decoding.children import Children
-from shared.media.decoding.kinds import PICTURES, SOUNDS, Kind, kind_of, looks_like
+from shared.media.decoding.kinds import PICTURES, SOUNDS, START_BYTES, Kind, kind_of, looks_like
 from shared.media.decoding.process import DecodingProcess, Died, Refused, TimeIsUp
 from shared.media.decoding.replies import Picture, Sound, SoundReceiver, Window, receive_picture
 from shared.media.decoding.wire import DETAIL_CHARS, Request
+from shared.media.port import MediaContent
 
 ResultT = TypeVar("ResultT")
 
@@ -52,7 +53,7 @@ class Decoder:
         """End the children; decoding that is going on raises `CancelledError`."""
         self.children.close()
 
-    def picture(self, content: bytes, field: str) -> Picture:
+    def picture(self, content: MediaContent, field: str) -> Picture:
         """Decode a picture: JPEG, PNG, WebP or, with the extra `heic`, HEIC.
 
         Args:
@@ -68,7 +69,7 @@ class Decoder:
             raise Rejected(FailureReason.MEDIA_WRONG_KIND, field, "HEIC pictures need the extra millrace[heic]")
         return self._decoded(content, request, field, partial(receive_picture, request=request))
 
-    def sound(self, content: bytes, field: str, take: Callable[[Window], None], channels: int = 1) -> Sound:
+    def sound(self, content: MediaContent, field: str, take: Callable[[Window], None], channels: int = 1) -> Sound:
         """Decode a sound: WAV, FLAC, OGG, MP3, M4A, AIFF or AU.
 
         Args:
@@ -85,18 +86,19 @@ class Decoder:
         receiver = SoundReceiver(take)
         return self._decoded(content, request, field, partial(receiver.receive, request=request))
 
-    def _request(self, content: bytes, field: str, accepted: Sequence[Kind], channels: int = 1) -> Request:
-        kind = kind_of(content)
+    def _request(self, content: MediaContent, field: str, accepted: Sequence[Kind], channels: int = 1) -> Request:
+        start = content[:START_BYTES]
+        kind = kind_of(start)
         if kind is None or kind not in accepted:
             kinds = ", ".join(each.upper() for each in accepted)
-            detail = f"the content is {looks_like(content)}; accepted kinds are {kinds}"
+            detail = f"the content is {looks_like(start)}; accepted kinds are {kinds}"
             raise Rejected(FailureReason.MEDIA_WRONG_KIND, field, detail)
         of = self._settings
         return Request(kind, of.cpu_s, of.max_pixels, of.max_frames, of.side_px, of.max_sound_s, channels)
 
     def _decoded(
         self,
-        content: bytes,
+        content: MediaContent,
         request: Request,
         field: str,
         receive: Callable[[DecodingProcess], ResultT],

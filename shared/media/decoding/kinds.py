@@ -26,6 +26,9 @@ class Kind(StrEnum):
 SOUNDS = (Kind.WAV, Kind.FLAC, Kind.OGG, Kind.MP3, Kind.M4A, Kind.AIFF, Kind.AU)
 PICTURES = (Kind.JPEG, Kind.PNG, Kind.WEBP, Kind.HEIC)
 
+START_BYTES = 64
+"""The first bytes of a content, which show its kind."""
+
 _PREFIXES = {
     b"fLaC": Kind.FLAC,
     b"OggS": Kind.OGG,
@@ -89,7 +92,7 @@ def looks_like(content: bytes) -> str:
         return f"a {kind.upper()} file"
     if content[4:8] == b"ftyp":
         return OTHER_BRANDS.get(content[8:12], _UNKNOWN)
-    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = content[:START_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
     for each in (content, start):
         for prefix, found in _REFUSED_PREFIXES.items():
             if each.startswith(prefix):

@@ -20,6 +20,7 @@ from shared.media.decoding.wire import (
     packed,
     unpacked,
 )
+from shared.media.port import MediaContent
 
 STARTUP_S = 60.0
 PIPE_BYTES = 1 << 20
@@ -103,7 +104,7 @@ class DecodingProcess:
             raise Died(failed.detail)
         return self.message(Ready, body)
 
-    def send(self, request: Request, content: bytes, time_s: float) -> None:
+    def send(self, request: Request, content: MediaContent, time_s: float) -> None:
         """Send a content to decode.
 
         Args:
@@ -174,7 +175,7 @@ class DecodingProcess:
             if pipe is not None:
                 pipe.close()
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: MediaContent) -> None:
         left = memoryview(content)
         while left:
             self._wait(self._requests, select.POLLOUT)
