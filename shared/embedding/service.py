@@ -8,7 +8,7 @@ import numpy as np
 from schemas.failures import FailureReason
 from shared.cache.port import VectorCache, cache_key
 from shared.embedding.port import InputT, Modality, Model
-from shared.errors import Fatal, Rejected
+from shared.errors import Fatal, Rejected, Stopped
 from shared.observers import Observer
 from shared.records import Embedded
 
@@ -46,6 +46,7 @@ class Embedder(Generic[InputT]):
 
         Raises:
             DeviceLost: the device is dead; no input is to blame.
+            Stopped: a long input is abandoned, because the worker stops.
         """
         keys = [self._key(each) for each in inputs]
         known: dict[bytes, Embedded | Rejected] = dict(self._cache.get_many(keys))
@@ -68,7 +69,7 @@ class Embedder(Generic[InputT]):
             return 0, []
         try:
             found = self._model.embed(inputs)
-        except Fatal:
+        except (Fatal, Stopped):
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything; the rejection names its class)
             if len(inputs) == 1:

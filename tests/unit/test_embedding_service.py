@@ -16,7 +16,7 @@ from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache
 from shared.embedding.port import TEXT, InputT, Modality
 from shared.embedding.service import Embedder
-from shared.errors import DeviceLost, Rejected
+from shared.errors import DeviceLost, Rejected, Stopped
 from shared.records import Embedded
 from tests.support.assembly import RecordingObserver
 from tests.support.fakes import FakeModel
@@ -168,6 +168,15 @@ def test_a_dead_device_blames_no_input(parts: Parts) -> None:
     with pytest.raises(DeviceLost):
         parts.embed("a", "b")
     assert len(parts.model.calls) == 1
+
+
+def test_an_abandoned_input_is_not_blamed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopping(_: Sequence[object]) -> None:
+        raise Stopped("the worker was asked to stop")
+
+    monkeypatch.setattr(parts.model, "embed", stopping)
+    with pytest.raises(Stopped):
+        parts.embed("a", "b")
 
 
 def test_a_device_that_fails_on_the_harmless_probe_blames_no_input(
