@@ -28,6 +28,7 @@ from shared.routing.policy import POLICY_FILE, Policy
 from shared.search.conditions import attribute_indexes
 from shared.settings import Settings
 from shared.speech.port import Recogniser
+from shared.speech.sound import sound_fingerprint
 from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
@@ -77,10 +78,9 @@ def configured(stream: Stream[Any, Any], own: StreamSettings) -> Stream[Any, Any
     """
     if stream.sound is None or not own.speech.sound_vector or stream.sound in stream.inputs:
         return stream
-    fingerprint = load_speech_card(own.speech.model, own.speech.models_file).fingerprint
-    return replace(  # vectors of two models are never in one collection
-        stream, inputs=(*stream.inputs, stream.sound), variants=(*stream.variants, f"sound-{fingerprint}")
-    )
+    card = load_speech_card(own.speech.model, own.speech.models_file)
+    variant = f"sound-{sound_fingerprint(card.fingerprint)}"  # vectors of two models are never in one collection
+    return replace(stream, inputs=(*stream.inputs, stream.sound), variants=(*stream.variants, variant))
 
 
 def collection_spec(
@@ -234,11 +234,16 @@ def open_cache(settings: Settings, dim: int, clock: Clock, observer: Observer) -
 
 
 @contextmanager
-def open_collection(settings: Settings, stream: str) -> Iterator[Collection]:
+def open_collection(settings: Settings, stream: str, expected: str | None = None) -> Iterator[Collection]:
     """Open the collection that a stream's readers use, in the configured store; nothing is created.
 
+    Args:
+        settings: The settings of the process.
+        stream: The name of the stream.
+        expected: The name of the collection that the stream's settings ask for; None if any will do.
+
     Raises:
-        Fatal: the store does not exist, or holds no collection of the stream.
+        Fatal: the store does not exist, or holds no collection of the stream, or another one is in use.
     """
     where = settings.store.url or str(settings.store.path)
     if settings.store.url is None and not settings.store.path.exists():
@@ -250,6 +255,12 @@ def open_collection(settings: Settings, stream: str) -> Iterator[Collection]:
                 f"the store at {where} has no collection of the stream {stream}: start a worker of this "
                 "stream, which creates it; "
                 "or set MILLRACE_STORE__PATH or MILLRACE_STORE__URL to another store"
+            )
+        target = store.alias_target(stream)
+        if expected is not None and target not in (expected, None):
+            raise Fatal(
+                f"{stream} are read from collection {target}, but the settings ask for {expected}: change the settings "
+                "back, or fill that collection and move the alias to it (docs/models.md)"
             )
         yield collection
 

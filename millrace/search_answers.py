@@ -32,18 +32,18 @@ RANKINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TextAsked:
     """What a person asks.
 
     Attributes:
-        tenant_id: The tenant whose items are searched.
+        tenant_id: The tenant whose items are searched; None if the store has only one.
         text: The prepared text.
         customer_id: The customer it is about, as stored; None if unknown.
         where: Conditions that each hit must meet; see `shared.search.conditions.read_condition`.
         limit: Maximum number of hits, 1 to 10; None for the limit of the settings.
     """
 
-    tenant_id: str
+    tenant_id: str | None
     text: str
     customer_id: str | None = None
     where: tuple[Condition, ...] = ()
@@ -61,12 +61,14 @@ def searching(stream: Stream[Any, Any], collection: Collection, settings: Search
     return SimilarSearch(collection, stream.searchable, settings, stream.points.is_ours)
 
 
-def ask(search: SimilarSearch[Any], model: TextModel, asked: Asked) -> Found[Any]:
+def ask(search: SimilarSearch[Any], model: TextModel, asked: TextAsked) -> Found[Any]:
     """Return the items similar to a prepared text, with its detected language and the current time.
 
     Raises:
         Unavailable: the store cannot be read.
     """
+    if asked.tenant_id is None:
+        raise ValueError("the tenant must be known before the search")
     vector = model.embed([asked.text]).vectors[0]
     question = Question(
         asked.tenant_id,
@@ -105,7 +107,7 @@ def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
 
 
 def print_found(
-    console: Console, found: Found[Any], settings: SearchSettings, asked: Asked, stream: Stream[Any, Any]
+    console: Console, found: Found[Any], settings: SearchSettings, asked: TextAsked, stream: Stream[Any, Any]
 ) -> None:
     """Print the hits, best first, with the parts of their scores, and the suggested reply; without hits, the reason."""
     if not found.similar:
@@ -122,7 +124,7 @@ def print_found(
             console.print(f"  {escape(sentence.text)} [dim]({escape(sentence.ticket_id)})[/dim]")
 
 
-def why_nothing(found: Found[Any], settings: SearchSettings, asked: Asked, stream: Stream[Any, Any]) -> str:
+def why_nothing(found: Found[Any], settings: SearchSettings, asked: TextAsked, stream: Stream[Any, Any]) -> str:
     """Return why nothing was found: the search is off, nothing can be offered, or rules or conditions exclude all."""
     tenant_id, counts = asked.tenant_id, found.offerable
     what = "item" if stream.searchable is None else stream.searchable.what

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace.bars import bar
-from millrace.resources import collection_spec, open_store
+from millrace.resources import collection_spec, open_collection
 from millrace.search_answers import only_tenant
 from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcriber
 from schemas.search import SIMILAR_LIMIT, SimilarItem
@@ -32,7 +32,7 @@ class SoundAsked:
         file: The recording.
         tenant_id: The tenant whose recordings are searched; None if the store has only one.
         where: Conditions that each hit must meet; see `shared.search.conditions.read_condition`.
-        limit: Maximum number of hits, 1 to 10; None for 10.
+        limit: Maximum number of hits, 1 to 10; None for the limit of the settings.
     """
 
     file: Path
@@ -44,22 +44,20 @@ class SoundAsked:
 def find_sounding_alike(
     stream: Stream[Any, Any], own: StreamSettings, settings: Settings, asked: SoundAsked
 ) -> tuple[str, tuple[SimilarItem, ...]]:
-    """Return the tenant that was searched, and its recordings that sound most like a file.
+    """Return the tenant that was searched, and its recordings that sound most like a file, whatever their ratings.
 
     Raises:
         Fatal: the recording cannot be used, nobody speaks in it, or the stored recordings have no vector of sound.
         Unavailable: the store cannot be read.
     """
-    if stream.sound is None or stream.searchable is None or not own.speech.sound_vector:
-        setting = variable(stream.name, "speech", "sound_vector")
-        raise Fatal(f"{stream.name} have no vector of their sound: {setting} is off")
+    if stream.sound is None or stream.searchable is None:
+        raise Fatal(f"{stream.name} are no recordings, so that they have no sound")
+    if not own.speech.sound_vector:
+        raise Fatal(
+            f"{stream.name} have no vector of their sound: {variable(stream.name, 'speech', 'sound_vector')} is off"
+        )
     speech = own.speech
-    with open_store(settings) as store:
-        expected, target = collection_spec(own, stream).name, store.alias_target(stream.name)
-        collection = store.open_alias(stream.name)
-        if collection is None or target != expected:
-            what = "does not exist" if target is None else f"leads to {target}"
-            raise Fatal(f"the alias {stream.name} {what}, but vectors of sound of this model are in {expected}")
+    with open_collection(settings, stream.name, collection_spec(own, stream).name) as collection:
         tenant_id = asked.tenant_id or only_tenant(stream, collection)
         options = SpeechOptions(speech.model, speech.models_file, speech.device, speech.batch_pieces)
         with file_transcriber(options, settings) as transcriber:
@@ -67,8 +65,8 @@ def find_sounding_alike(
         query = Query(
             vector,
             stream.sound.name,
-            asked.limit or SIMILAR_LIMIT,
-            {"tenant_id": tenant_id},
+            asked.limit or own.search.limit or SIMILAR_LIMIT,
+            {"tenant_id": tenant_id, "flags": stream.searchable.flag},
             payload=stream.searchable.fields,
             where=asked.where,
         )
@@ -81,15 +79,16 @@ def print_sounding_alike(console: Console, hits: Sequence[SimilarItem]) -> None:
         console.print("  no recording with a vector of its sound was found", soft_wrap=True)
     for hit in hits:
         console.print(f"  [bold]{hit.score:.3f}[/bold]  {escape(hit.shown_id)}  {escape(hit.shown_title)}")
-        console.print(f"         {hit.occurred_at:%Y-%m-%d}, {escape(hit.language or 'language unknown')}", style="dim")
+        rated = "unrated" if hit.satisfaction is None else f"rated {hit.satisfaction}"
+        language = escape(hit.language or "language unknown")
+        console.print(f"         {hit.occurred_at:%Y-%m-%d}, {rated}, {language}", style="dim")
 
 
 def _vector(transcriber: FileTranscriber, file: Path) -> Vector:
     recording = transcriber.read(file)
-    speech_s = round(recording.analysed.speech_s)
-    if not speech_s:
+    if not recording.analysed.speech_s:
         raise Fatal(f"{file}: nobody speaks in it")
-    with bar("encoding", speech_s) as advance:
+    with bar("encoding", round(recording.analysed.speech_s)) as advance:
         model = SoundModel(
             transcriber.reader,
             transcriber.recogniser,

@@ -49,7 +49,7 @@ from shared.speech.port import Recogniser
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
 from shared.speech.sound import SOUND
-from shared.stream_settings import StreamSettings
+from shared.stream_settings import StreamSettings, read_stream_settings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
 from workers.services.redrive import Redrive
 
@@ -121,6 +121,7 @@ def stream_worker(
             model=model.fingerprint,
             decoder=decoder,
             others=partial(_collection_of, process.store, model.fingerprint),
+            search_of=lambda name: read_stream_settings(name).search,
             speech=speech,
         )
         embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer))

@@ -149,12 +149,12 @@ class CallRouted(Frozen):
     similar_calls: tuple[SimilarCall, ...] = Field(
         default=(),
         max_length=SIMILAR_LIMIT,
-        description="Earlier calls of the same tenant in which something similar was said, best first; by the same rules "
-        "as for tickets, only those with a rating that is good enough.",
+        description="Other finished calls of the same tenant in which something similar was said, best first; by the same "
+        "rules as for tickets, only those with a rating that is good enough.",
     )
     similar_calls_left_out: SimilarLeftOut | None = Field(
         default=None,
-        description="Why `similar_calls` is empty: how many earlier calls were left out, by reason; null if it is not "
+        description="Why `similar_calls` is empty: how many finished calls were left out, by reason; null if it is not "
         "empty, or if the reasons were not counted.",
     )
     suggested_reply: SuggestedReply | None = Field(

@@ -1,7 +1,5 @@
 """Similar solved tickets and calls as results and searches show them, and the suggested reply that quotes tickets."""
 
-from textwrap import shorten
-
 from pydantic import Field
 from typing_extensions import override
 
@@ -95,7 +93,7 @@ class SimilarTicket(SimilarItem):
 
 
 class SimilarCall(SimilarItem):
-    """An earlier call of the same tenant in which something similar was said."""
+    """Another finished call of the same tenant in which something similar was said."""
 
     call_id: SourceId
     excerpt: str = Field(
@@ -113,7 +111,8 @@ class SimilarCall(SimilarItem):
     @override
     def shown_title(self) -> str:
         """What is said first, in one short line."""
-        return shorten(self.excerpt, TITLE_CHARS, placeholder="…")
+        line = " ".join(self.excerpt.split())
+        return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
 
 
 class SimilarLeftOut(Frozen):

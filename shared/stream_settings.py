@@ -142,11 +142,9 @@ class DecisionSettings(Part):
 
 
 class SearchSettings(Part):
-    """The similar solved tickets and the suggested reply."""
+    """What is offered as similar of this stream, such as solved tickets, and the suggested reply."""
 
-    limit: int = Field(
-        default=5, ge=0, le=SIMILAR_LIMIT, description="Maximum number of similar solved tickets in a result."
-    )
+    limit: int = Field(default=5, ge=0, le=SIMILAR_LIMIT, description="Maximum number of similar items in a result.")
     candidates: int = Field(
         default=20,
         ge=5,
@@ -186,9 +184,11 @@ class SearchSettings(Part):
         description="Share of its score that a hit in another language than the ticket loses; 0 ranks all languages alike.",
     )
     min_satisfaction: int = Field(
-        default=4, ge=1, le=5, description="Lowest rating with which a solved ticket is offered."
+        default=4, ge=1, le=5, description="Lowest rating with which a solved ticket or a finished call is offered."
     )
-    include_unrated: bool = Field(default=False, description="Whether solved tickets without a rating are offered.")
+    include_unrated: bool = Field(
+        default=False, description="Whether solved tickets or finished calls without a rating are offered."
+    )
     reply_at: float = Field(
         default=0.5,
         ge=0,

@@ -24,8 +24,8 @@ from millrace.learning.search_weights import (
     read_queries,
     tune_search,
 )
-from millrace.resources import load_text_model, model_card, open_collection
-from millrace.search_answers import Asked, ask, only_tenant, print_found, print_metrics, searching
+from millrace.resources import collection_spec, load_text_model, model_card, open_collection
+from millrace.search_answers import TextAsked, ask, only_tenant, print_found, print_metrics, searching
 from millrace.sound_answers import SoundAsked, find_sounding_alike, print_sounding_alike
 from millrace.streams import DEFAULT, STREAMS
 from schemas.search import SIMILAR_LIMIT, SimilarItem
@@ -99,7 +99,7 @@ def similar(
         str | None,
         typer.Option(
             "--stream",
-            help=f"What is searched: {', '.join(SEARCHED)} (solved tickets, earlier calls). Default: {DEFAULT_STREAM}; by "
+            help=f"What is searched: {', '.join(SEARCHED)} (solved tickets, finished calls). Default: {DEFAULT_STREAM}; by "
             f"sound: {SOUNDING[0]}.",
         ),
     ] = None,
@@ -115,7 +115,12 @@ def similar(
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Tenant whose items to search; optional if the store has only one.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, max=SIMILAR_LIMIT, help="Maximum number of hits.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=SIMILAR_LIMIT, help="Maximum number of hits; by default that of the setting search.limit."
+        ),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -128,26 +133,28 @@ def similar(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Find solved tickets, with a reply quoted from their resolutions, or earlier calls that are similar to a text."""
+    """Find solved tickets, with a reply quoted from their resolutions, or finished calls: by a text or by sound."""
     quiet()
     if context.invoked_subcommand is not None:
         return
     if (text is None) is (by is By.TEXT) or (file is None) is (by is By.SOUND):
         given = "with --by sound, give --file and no --text"
         raise typer.BadParameter(f"give --text, or use one of the commands evaluate and tune; {given}")
+    if customer is not None and by is By.SOUND:
+        raise typer.BadParameter("--customer needs --text")
     searched = require_stream(stream or (DEFAULT_STREAM if by is By.TEXT else SOUNDING[0]))
     own = load_stream_settings(searched)
     conditions = _conditions(own, where or (), searched.name)
     if text is not None:
-        _answer_by_text(searched, own, Asked(tenant or "", text, customer, conditions, limit), json)
+        _answer_by_text(searched, own, TextAsked(tenant, text, customer, conditions, limit), json)
     elif file is not None:
         _answer_by_sound(searched, own, SoundAsked(file, tenant, conditions, limit), json)
 
 
-def _answer_by_text(searched: Stream[Any, Any], own: StreamSettings, given: Asked, json: bool) -> None:
-    """Search and print; text, customer and tenant are as they were given, and the tenant may be empty."""
+def _answer_by_text(searched: Stream[Any, Any], own: StreamSettings, given: TextAsked, json: bool) -> None:
+    """Search and print; text, customer and tenant are as they were given."""
     settings = load_settings()
-    with open_collection(settings, searched.name) as collection:
+    with open_collection(settings, searched.name, collection_spec(own, searched).name) as collection:
         whose = given.tenant_id or only_tenant(searched, collection)
         customers = CustomerIds(customer_key(settings), _region(own))
         known = None if given.customer_id is None else customers.stored(whose, given.customer_id)
@@ -164,15 +171,16 @@ def _answer_by_text(searched: Stream[Any, Any], own: StreamSettings, given: Aske
 def _answer_by_sound(searched: Stream[Any, Any], own: StreamSettings, asked: SoundAsked, json: bool) -> None:
     whose, hits = find_sounding_alike(searched, own, load_settings(), asked)
     if json:
-        _echo_hits(whose, hits)
+        _echo_hits(whose, hits, without=frozenset({"parts", "shared_terms", "other_language", "same_customer"}))
     else:
         print_sounding_alike(Console(highlight=False), hits)
 
 
-def _echo_hits(tenant_id: str, hits: Sequence[SimilarItem], **more: object) -> None:
-    typer.echo(
-        jsonlib.dumps({"tenant_id": tenant_id, "similar": [hit.model_dump(mode="json") for hit in hits], **more})
-    )
+def _echo_hits(
+    tenant_id: str, hits: Sequence[SimilarItem], without: frozenset[str] = frozenset(), **more: object
+) -> None:
+    shown = [hit.model_dump(mode="json", exclude=set(without)) for hit in hits]
+    typer.echo(jsonlib.dumps({"tenant_id": tenant_id, "similar": shown, **more}))
 
 
 @app.command("evaluate")

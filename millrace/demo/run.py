@@ -29,7 +29,7 @@ from millrace.ingest.table_files import TableFile
 from millrace.learning.heads import train_head
 from millrace.learning.labelled_files import LabelledFile, Reading
 from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
-from millrace.search_answers import Asked, ask, print_found, searching
+from millrace.search_answers import TextAsked, ask, print_found, searching
 from millrace.streams import DEFAULT, RECORDED
 from millrace.wiring import Running, stream_worker
 from schemas.topics import dlq_topic, input_topic
@@ -242,7 +242,7 @@ def _show_similar(stage: Stage, stream: Stream[Any, Any], store: VectorStore, mo
     collection = store.open_alias(stream.name)
     assert collection is not None  # noqa: S101  (the worker has opened it)
     text = Preparer(model_card(stage.own).preparation).embedded("", QUESTION)
-    asked = Asked(TENANT, text, limit=3)
+    asked = TextAsked(TENANT, text, limit=3)
     found = ask(searching(stream, collection, stage.own.search), model, asked)
     stage.console.print(f'\n{stream.name.capitalize()} similar to: "{QUESTION}"')
     print_found(stage.console, found, stage.own.search, asked, stream)

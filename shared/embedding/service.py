@@ -73,6 +73,8 @@ class Embedder(Generic[InputT]):
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything; the rejection names its class)
             if len(inputs) == 1:
+                if isinstance(error, Rejected):
+                    return 0, [error]
                 self._model.probe()
                 return 0, [self._rejected(FailureReason.MODEL_FAILED, type(error).__name__)]
             half = len(inputs) // 2

@@ -94,6 +94,7 @@ class Resources:
         speech: Recognises their recordings; None if the stream has none.
         others: Returns the collection of another stream, by its name; None if it does not exist yet, or if its vectors
             are of another model.
+        search_of: Returns the settings of another stream's search: what is offered of it follows its own rules.
     """
 
     collection: Collection
@@ -105,6 +106,7 @@ class Resources:
     decoder: Decoder
     speech: Speech | None = None
     others: Callable[[str], Collection | None] = lambda stream: None
+    search_of: Callable[[str], SearchSettings] = lambda stream: SearchSettings()
 
 
 @runtime_checkable

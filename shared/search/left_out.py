@@ -1,5 +1,6 @@
 """Explains why a search found nothing: what could be offered, such as solved tickets, and what each rule excludes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.search import SimilarLeftOut
@@ -26,6 +27,25 @@ class Offerable:
     def offered(self) -> int:
         """Number of them that the search may offer."""
         return max(0, self.total - self.left_out.unrated - self.left_out.rated_too_low)
+
+    def without(self, payload: Mapping[str, object], flag: str, settings: SearchSettings) -> "Offerable":
+        """Return the counts without one point, if it has the flag.
+
+        Args:
+            payload: What the point holds.
+            flag: The flag of what is counted.
+            settings: The rules that exclude points.
+        """
+        flags, rating = payload.get("flags"), payload.get("satisfaction")
+        if not self.total or not isinstance(flags, list) or flag not in flags:
+            return self
+        is_too_low = isinstance(rating, int) and rating < settings.min_satisfaction
+        is_unrated = not isinstance(rating, int) and not settings.include_unrated
+        left_out = SimilarLeftOut(
+            unrated=max(0, self.left_out.unrated - is_unrated),
+            rated_too_low=max(0, self.left_out.rated_too_low - is_too_low),
+        )
+        return Offerable(self.total - 1, left_out)
 
     def reasons(self, settings: SearchSettings, stream: str) -> list[str]:
         """Return a line for each rule that excludes some, with the setting of the stream that includes them."""

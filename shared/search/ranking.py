@@ -58,7 +58,7 @@ class Asked:
         terms: Number of terms in the query.
         occurred_at: Time of the query's event; the age of a hit is counted from it, so that a replay gives the same
             ranking.
-        itself: Id of the query ticket's own point, which must not be a hit; None if it has no point.
+        itself: Id of the asking item's own point, which must not be a hit; None if it has no point.
         language: The query's language, a primary BCP 47 subtag; None if it is not known.
     """
 
@@ -118,28 +118,24 @@ def answered(dense: NDArray[np.float64], second: NDArray[np.float64], weight: fl
 def rank(candidates: Sequence[Candidate], asked: Asked, ranking: Ranking, limit: int) -> list[Ranked]:
     """Return the best candidates, best first.
 
-    Of several candidates with the same text, only the best is returned, and the query ticket itself never is.
-    Candidates without `occurred_at` are not tickets and are left out. On a tie, the lower id comes first.
+    Of several candidates with the same text, only the best is returned, and the asking item itself never is.
+    Candidates without `occurred_at` are left out. On a tie, the lower id comes first.
     """
     timed = [(each, read_time(each.payload.get("occurred_at"))) for each in candidates]
-    tickets = [(each, when) for each, when in timed if when is not None]
-    dense = np.array([candidate.dense for candidate, _ in tickets], np.float64)
-    bm25 = np.array([[candidate.bm25 for candidate, _ in tickets]], np.float64)
-    second = np.array(
-        [np.nan if candidate.second is None else candidate.second for candidate, _ in tickets], np.float64
-    )
+    dated = [(each, when) for each, when in timed if when is not None]
+    dense = np.array([candidate.dense for candidate, _ in dated], np.float64)
+    bm25 = np.array([[candidate.bm25 for candidate, _ in dated]], np.float64)
+    second = np.array([np.nan if candidate.second is None else candidate.second for candidate, _ in dated], np.float64)
     added = lexical(bm25, np.array([asked.terms]), ranking.bm25_weight)[0]
     raised = answered(dense, second, ranking.resolution_weight)
-    decay = ranking.decay([(asked.occurred_at - when) / DAY for _, when in tickets])
-    language = _language_factors(
-        [candidate for candidate, _ in tickets], asked.language, ranking.other_language_penalty
-    )
+    decay = ranking.decay([(asked.occurred_at - when) / DAY for _, when in dated])
+    language = _language_factors([candidate for candidate, _ in dated], asked.language, ranking.other_language_penalty)
     scores = ((dense + added + raised) * decay * language).tolist()
     found: dict[object, Ranked] = {}
-    for at in sorted(range(len(tickets)), key=lambda at: (-scores[at], tickets[at][0].id)):
+    for at in sorted(range(len(dated)), key=lambda at: (-scores[at], dated[at][0].id)):
         if len(found) == limit:
             break
-        candidate = tickets[at][0]
+        candidate = dated[at][0]
         digest = candidate.payload.get("text_digest")
         if digest not in found and candidate.id != asked.itself:
             found[digest] = Ranked(

@@ -19,6 +19,7 @@ from schemas.search import SimilarCall, SimilarItem, SimilarTicket
 from shared.search.ranking import read_time
 from shared.text.language import known_language
 from shared.vectorstore.port import Candidate
+from shared.vectorstore.terms import CALL_TERMS, TICKET_TERMS
 
 HitT = TypeVar("HitT", bound=SimilarItem)
 HitT_co = TypeVar("HitT_co", bound=SimilarItem, covariant=True)
@@ -125,6 +126,7 @@ class Searchable(Generic[HitT_co]):
         what: The points that may be offered, in a message, in the singular.
         flag: The flag that these points have.
         using: The vectors that are compared.
+        average_terms: Their average length, in terms; see `shared.vectorstore.terms`.
         shown: The fields that are shown.
         hit: Makes a hit of the shown fields and of the given fields of `SimilarItem`.
     """
@@ -132,6 +134,7 @@ class Searchable(Generic[HitT_co]):
     what: str
     flag: str
     using: Compared
+    average_terms: float
     shown: type[Shown]
     hit: Callable[..., HitT_co]
 
@@ -150,8 +153,10 @@ class Searchable(Generic[HitT_co]):
             return None
 
 
-SOLVED_TICKETS = Searchable("solved ticket", "solved", Compared("text", "resolution"), ShownTicket, ShownTicket.hit)
-EARLIER_CALLS = Searchable("earlier call", "finished", Compared("text"), ShownCall, ShownCall.hit)
+SOLVED_TICKETS = Searchable(
+    "solved ticket", "solved", Compared("text", "resolution"), TICKET_TERMS, ShownTicket, ShownTicket.hit
+)
+FINISHED_CALLS = Searchable("finished call", "finished", Compared("text"), CALL_TERMS, ShownCall, ShownCall.hit)
 
 
 def is_rankable(candidate: Candidate) -> bool:

@@ -52,6 +52,7 @@ class Question:
         vector: Its vector, shape (dim,), unit length.
         occurred_at: Time of the question; the age of a hit is counted from it.
         itself: Id of the asking item's own point; None if it has no point.
+        stored: What that point holds; None if nothing is stored yet. It is not counted among what could be offered.
         language: Language of the text, a primary BCP 47 subtag: hits in another language are marked, rank lower and are
             not quoted. None if it is not known.
         customer_id: The customer who asks, as stored; hits of the same customer are marked. None if unknown.
@@ -64,6 +65,7 @@ class Question:
     vector: Vector
     occurred_at: datetime
     itself: UUID | None = None
+    stored: Mapping[str, object] | None = None
     language: str | None = None
     customer_id: str | None = None
     where: tuple[Condition, ...] = ()
@@ -108,7 +110,7 @@ class SimilarSearch(Generic[HitT]):
         self._collection, self._searchable, self._settings, self._is_ours = collection, searchable, settings, is_ours
         self._clock = clock or SystemClock()
         self._counted: dict[str, tuple[float, Offerable | None]] = {}
-        self._terms = Terms()
+        self._terms = Terms(searchable.average_terms)
         self._ranking = Ranking(
             settings.bm25_weight,
             settings.resolution_weight,
@@ -162,9 +164,14 @@ class SimilarSearch(Generic[HitT]):
         tenants = list(dict.fromkeys(question.tenant_id for question, each in pairs if not each.similar))
         self._count(tenants)
         return [
-            each if each.similar else replace(each, offerable=self._counted.get(question.tenant_id, NOT_COUNTED)[1])
-            for question, each in pairs
+            each if each.similar else replace(each, offerable=self._offerable(question)) for question, each in pairs
         ]
+
+    def _offerable(self, question: Question) -> Offerable | None:
+        counts = self._counted.get(question.tenant_id, NOT_COUNTED)[1]
+        if counts is None or question.stored is None:
+            return counts
+        return counts.without(question.stored, self._searchable.flag, self._settings)
 
     def _count(self, tenants: Sequence[str]) -> None:
         """Count what some tenants could be offered, unless a recent count exists.

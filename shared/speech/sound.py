@@ -1,7 +1,6 @@
 """The vector of how a recording sounds: the mean of the recogniser's encoder states over its speech."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from hashlib import sha256
 
 import numpy as np
@@ -15,6 +14,15 @@ from shared.speech.recordings import Recording, RecordingReader
 SOUND: Modality[Recording] = Modality(
     name="audio", unit="audio_seconds", field="audio", content=lambda recording: sha256(recording.content).digest()
 )
+
+
+VERSION = 1
+"""To be raised when a recording gets another vector from the same recogniser."""
+
+
+def sound_fingerprint(recogniser: str) -> str:
+    """Return 8 hex digits over everything that changes a vector of sound, given the fingerprint of the recogniser."""
+    return sha256(f"{VERSION}:{recogniser}".encode()).hexdigest()[:8]
 
 
 class SoundModel:
@@ -39,8 +47,8 @@ class SoundModel:
 
     @property
     def fingerprint(self) -> str:
-        """The recogniser's fingerprint."""
-        return self._recogniser.fingerprint
+        """8 hex digits over everything that changes a vector."""
+        return sound_fingerprint(self._recogniser.fingerprint)
 
     @property
     def dim(self) -> int:
@@ -57,7 +65,7 @@ class SoundModel:
         """
         means = [_Mean(self._recogniser, self._batch_pieces, self._progress) for _ in recordings]
         for recording, mean in zip(recordings, means, strict=True):
-            self._reader.cut(recording, partial(_add, mean), lambda: self._progress(0.0))
+            self._reader.cut(recording, mean.add, lambda: self._progress(0.0))
             mean.finish()
         vectors = np.stack([mean.vector for mean in means]) if means else np.zeros((0, self.dim), np.float32)
         pieces = tuple(max(1, mean.pieces) for mean in means)
@@ -92,7 +100,8 @@ class _Mean:
         length = float(np.linalg.norm(self._sum))
         return (self._sum / length if length else self._sum).astype(np.float32)
 
-    def add(self, piece: CutPiece) -> None:
+    def add(self, _voice: int, piece: CutPiece) -> None:
+        """Add a piece, whoever speaks."""
         self._waiting.append(piece)
         if len(self._waiting) == self._batch_pieces:
             self.finish()
@@ -107,10 +116,6 @@ class _Mean:
         self.pieces += len(self._waiting)
         self._progress(sum(piece.speech_s for piece in self._waiting))
         self._waiting = []
-
-
-def _add(mean: _Mean, _: int, piece: CutPiece) -> None:
-    mean.add(piece)
 
 
 def _is_speech(piece: CutPiece, states: int) -> NDArray[np.bool_]:

@@ -8,7 +8,11 @@ RESULT_CHARS = 400_000
 """Most characters of a transcript in a result: with the rest of each segment, they fit into a message of 1 MiB."""
 
 EXCERPT_CHARS = 500
-"""Most characters of an excerpt."""
+"""Most characters of an excerpt, by which people recognise a call."""
+
+QUESTION_CHARS = 2_000
+"""Most characters of a transcript whose words are searched for: with those of a call of hours, a query takes seconds. The
+vector is that of the whole transcript."""
 
 CUSTOMER = "customer"
 """The name of the speaker who is the customer."""
@@ -46,12 +50,12 @@ def text_of(transcript: Transcript) -> str:
     return "\n".join(" ".join(segment.text for segment in turn) for turn in turns)
 
 
-def excerpt_of(transcript: Transcript) -> str:
+def opening_of(transcript: Transcript, limit_chars: int) -> str:
     """Return the beginning of what the customer says; if the transcript names no customer, of all that is said."""
     said = [segment for segment in transcript.segments if not segment.is_repetition]
     customer = [segment for segment in said if segment.speaker == CUSTOMER]
     text = " ".join(segment.text for segment in customer or said)
-    return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1].rsplit(" ", 1)[0] + "…"
+    return text if len(text) <= limit_chars else text[: limit_chars - 1].rsplit(" ", 1)[0] + "…"
 
 
 def cut_to_size(transcript: Transcript) -> tuple[Transcript, float]:

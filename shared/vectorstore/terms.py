@@ -21,9 +21,9 @@ K = 1.2
 B = 0.75
 """How strongly the weights of a long text are reduced; same source and section."""
 
-AVERAGE_TERMS = 30.0
-"""The average length of a text that BM25 assumes, in terms without stop words: that of a ticket. It is a constant, so
-that a stored vector does not depend on what else is stored."""
+TICKET_TERMS, CALL_TERMS = 30.0, 300.0
+"""The average length that BM25 assumes of a ticket, and of the transcript of a call (five minutes), in terms without stop
+words. They are constants, so that a stored vector does not depend on what else is stored."""
 
 STEMMER = "english"
 STOP_WORDS = ("English", "French")
@@ -41,14 +41,18 @@ SHARED_LIMIT_CHARS = 10_000
 
 
 class Terms:
-    """Turns texts into weighted terms. One instance serves several threads."""
+    """Turns texts into weighted terms. One instance serves several threads.
 
-    def __init__(self) -> None:
+    Args:
+        average_terms: The average length of the texts that are stored, in terms.
+    """
+
+    def __init__(self, average_terms: float = TICKET_TERMS) -> None:
         languages = {getattr(edge.Language, name) for name in STOP_WORDS}
         config = edge.Bm25Config(
             k=K,
             b=B,
-            avg_len=AVERAGE_TERMS,
+            avg_len=average_terms,
             language=STEMMER,
             ascii_folding=FOLD_ACCENTS,
             stopwords=edge.StopwordsSet(languages=languages),
@@ -80,9 +84,9 @@ class Terms:
         return tuple(self._bm25.embed_query(word).indices) if len(word) <= WORD_LIMIT_CHARS else ()
 
 
-def terms_digest() -> str:
+def terms_digest(average_terms: float = TICKET_TERMS) -> str:
     """Return 4 hex digits over everything that changes a stored vector, for the names of collections with terms."""
-    relevant = [VERSION, K, B, AVERAGE_TERMS, STEMMER, STOP_WORDS, FOLD_ACCENTS]
+    relevant = [VERSION, K, B, average_terms, STEMMER, STOP_WORDS, FOLD_ACCENTS]
     return sha256(json.dumps(relevant).encode()).hexdigest()[:4]
 
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from shared.vectorstore.terms import AVERAGE_TERMS, B, K, Terms, terms_digest
+from shared.vectorstore.terms import CALL_TERMS, TICKET_TERMS, B, K, Terms, terms_digest
 from tests.support.sources import ROOT
 
 TERMS = Terms()
@@ -32,12 +32,13 @@ def test_known_words_have_known_indices() -> None:
     assert indices("card") == [245350191]
     assert indices("password") == [indices("passwords")[0]]
     assert terms_digest() == "a9fa"
+    assert terms_digest(CALL_TERMS) not in ("a9fa", "")
 
 
 def test_the_weight_in_a_document_is_the_saturated_frequency() -> None:
     for times in (1, 2, 5):
         vector = TERMS.of_document(" ".join(["card"] * times + ["zebra"] * 2))
-        length = K * (1 - B + B * (times + 2) / AVERAGE_TERMS)
+        length = K * (1 - B + B * (times + 2) / TICKET_TERMS)
         weights = dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True))
         assert weights[245350191] == pytest.approx(times * (K + 1) / (times + length), rel=1e-5)
 
@@ -93,3 +94,12 @@ def test_shared_words_are_those_that_count_for_bm25() -> None:
     common = set(indices(asked)) & set(indices(other))
     assert {indices(word)[0] for word in named} == common
     assert len(named) == len(common) == 3
+
+
+def test_a_term_weighs_in_a_usual_call_what_it_weighs_in_a_usual_ticket() -> None:
+    """Otherwise a call of some minutes would never be found by its words."""
+    words = [f"zeppelin{number}" for number in range(round(CALL_TERMS))]
+    ticket, call = " ".join(words[: round(TICKET_TERMS)]), " ".join(words)
+    of_ticket, of_call = Terms().of_document(ticket).values, Terms(CALL_TERMS).of_document(call).values
+    assert of_call.mean() == pytest.approx(of_ticket.mean(), rel=0.01)
+    assert Terms().of_document(call).values.mean() < 0.3 * of_call.mean()

@@ -21,7 +21,7 @@ from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcrib
 from shared.broker.embedded import EmbeddedBroker
 from shared.settings import Settings, StoreSettings
 from shared.speech.port import RATE_HZ, Piece, Recogniser
-from shared.speech.sound import SoundModel
+from shared.speech.sound import SoundModel, sound_fingerprint
 from shared.stream_settings import SpeechSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.golden.test_speech import samples_of, stereo
@@ -125,12 +125,12 @@ def test_calls_are_found_by_their_sound(clips: Path, tmp_path: Path, monkeypatch
         assert collection is not None
         stored = collection.lookup({CALLS.point_id("acme", each["call_id"]) for each in events})
         vectors = {str(each.payload["call_id"]): each.vectors.get("sound") for each in stored.values()}
-        assert f"sound-{recogniser.fingerprint}" in configured(CALLS, own).variants
+        assert f"sound-{sound_fingerprint(recogniser.fingerprint)}" in configured(CALLS, own).variants
     assert {name for name, vector in vectors.items() if vector is None} == {"nobody", "going-on"}
     monkeypatch.setenv("MILLRACE_STORE__PATH", str(tmp_path))
     assert "MILLRACE_CALLS__SPEECH__SOUND_VECTOR is off" in str(asked(clips / "spk1_snt4.wav").exception)
     monkeypatch.setenv("MILLRACE_CALLS__SPEECH__SOUND_VECTOR", "true")
-    assert "vectors of sound of this model are in calls__" in str(asked(clips / "spk1_snt4.wav").exception)
+    assert "but the settings ask for calls__" in str(asked(clips / "spk1_snt4.wav").exception)
     monkeypatch.setenv("MILLRACE_CALLS__SPEECH__MODEL", "whisper-tiny-en")
     answer = json.loads(asked(clips / "spk1_snt4.wav", "--json").stdout)
     assert [hit["call_id"] for hit in answer["similar"]] == ["spk1_snt4.wav", "arctic_a0024.wav"]
@@ -140,6 +140,11 @@ def test_calls_are_found_by_their_sound(clips: Path, tmp_path: Path, monkeypatch
     assert "arctic" not in shown
     (tmp_path / "silent.wav").write_bytes(no_speech_wav("silence", 3))
     assert "nobody speaks in it" in str(asked(tmp_path / "silent.wav").exception)
+    assert "are no recordings" in str(asked(clips / "spk1_snt4.wav", "--stream", "tickets").exception)
+    assert asked(clips / "spk1_snt4.wav", "--customer", "C-1").exit_code == 2
+    monkeypatch.setenv("MILLRACE_STORE__PATH", str(tmp_path / "absent"))
+    assert "there is no store" in str(asked(clips / "spk1_snt4.wav").exception)
+    assert not (tmp_path / "absent").exists()
 
 
 def asked(file: Path, *options: str) -> Result:

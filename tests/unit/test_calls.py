@@ -23,7 +23,7 @@ from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import Found, Question
 from shared.speech.port import Phrase, Piece, Recognised
 from shared.speech.resources import Speech
-from shared.speech.transcripts import EXCERPT_CHARS, RESULT_CHARS, cut_to_size, excerpt_of, text_of
+from shared.speech.transcripts import EXCERPT_CHARS, RESULT_CHARS, cut_to_size, opening_of, text_of
 from shared.stream_settings import SearchSettings
 from tests.support.assembly import Assembly
 from tests.support.calls import FakeReader, audio
@@ -165,13 +165,17 @@ def test_a_call_says_why_no_earlier_one_is_offered_and_is_never_offered_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("shared.search.similar.NOTHING_HOLDS_S", 0.0)
+    monkeypatch.setattr("shared.search.similar.COUNTS_HOLD_S", 0.0)
     calls = Calls()
     calls.settle(calls.record("C-unrated"), calls.record("C-bad", reason="rated", satisfaction=1))
     calls.settle(calls.record("C-new", satisfaction=5), calls.record("C-silent", audio=audio((1, 0))))
     calls.settle(calls.record("C-new", version=2, reason="recorded", satisfaction=5))
-    new, silent, again = calls.results()[-3:]
+    calls.settle(calls.record("C-new", version=3, reason="recorded"))
+    calls.settle(calls.record("C-new", version=4, reason="recorded"))
+    new, silent, again, _, unrated = calls.results()[-5:]
     assert new.similar_calls == silent.similar_calls == again.similar_calls == ()
-    assert new.similar_calls_left_out == SimilarLeftOut(unrated=1, rated_too_low=1)
+    for result in (new, again, unrated):
+        assert result.similar_calls_left_out == SimilarLeftOut(unrated=1, rated_too_low=1), "it does not count itself"
     assert silent.similar_calls_left_out is None, "nobody speaks, so that nothing was asked"
 
 
@@ -183,7 +187,7 @@ def test_the_excerpt_is_what_the_customer_says_first() -> None:
         TranscriptSegment(start_s=at, end_s=at + 1, speaker=None, text=f"Word {at}.", is_repetition=at == 0)
         for at in range(100)
     )
-    excerpt = excerpt_of(transcript(segments))
+    excerpt = opening_of(transcript(segments), EXCERPT_CHARS)
     assert excerpt.startswith("Word 1. Word 2.")
     assert excerpt.endswith(("Word…", ".…"))
     assert len(excerpt) <= EXCERPT_CHARS

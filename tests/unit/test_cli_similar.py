@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
+from millrace.resources import collection_spec
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Point
+from shared.stream_settings import StreamSettings
 from shared.text.customers import CustomerIds
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.terms import Terms
@@ -25,6 +27,7 @@ from tests.support.stores import write_foreign
 from workers.tickets.stages import TICKETS
 
 QUESTION = "where is my parcel"
+SPEC = collection_spec(StreamSettings(), TICKETS, {"text": DIM})
 
 
 def solved(ticket_id: str, text: str, tenant: str = "acme") -> Point:
@@ -50,7 +53,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fill(folder: Path, *points: Point) -> None:
     with closing(EdgeStore(folder)) as opened:
-        opened.open(TICKETS.spec("tickets__fake", {"text": DIM})).upsert(points)
+        opened.open(SPEC).upsert(points)
 
 
 def run(*arguments: str) -> Result:
@@ -90,11 +93,10 @@ def test_with_several_tenants_one_must_be_named(store: Path) -> None:
 
 
 def test_points_of_other_programs_are_neither_tenants_nor_hits(store: Path) -> None:
-    spec = TICKETS.spec("tickets__fake", {"text": DIM})
     foreign = solved("T-1", QUESTION, tenant="other")
     numbered: Any = 7  # a point whose id is an integer was never written by Millrace
     with closing(EdgeStore(store)) as opened:
-        collection = opened.open(spec)
+        collection = opened.open(SPEC)
         for place, which in enumerate((numbered, uuid4(), point_id("acme", "tickets", "T-9"))):
             payload = dict(foreign.payload) | {"tenant_id": ("other", 7, "acme")[place], "body": None}
             write_foreign(collection, which, payload, foreign.vectors)

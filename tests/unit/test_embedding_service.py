@@ -179,6 +179,16 @@ def test_an_abandoned_input_is_not_blamed(parts: Parts, monkeypatch: pytest.Monk
         parts.embed("a", "b")
 
 
+def test_an_input_that_its_model_rejects_keeps_its_reason(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = Rejected(FailureReason.MEDIA_DECODING_LIMIT, "audio", "decoding takes more than 10 s")
+
+    def rejecting(_: Sequence[object]) -> None:
+        raise reason
+
+    monkeypatch.setattr(parts.model, "embed", rejecting)
+    assert parts.embed("a", "b") == [reason, reason]
+
+
 def test_a_device_that_fails_on_the_harmless_probe_blames_no_input(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from millrace.search_answers import Asked, print_found
+from millrace.search_answers import TextAsked, print_found
 from schemas.search import SimilarTicket
 from shared.records import Point
 from shared.search.shown import SOLVED_TICKETS
@@ -131,7 +131,7 @@ def test_a_result_marks_a_hit_in_another_language_and_quotes_nothing_from_it() -
 def shown(ticket: SimilarTicket) -> str:
     console = Console(width=200, highlight=False)
     with console.capture() as capture:
-        print_found(console, Found((ticket,)), SearchSettings(), Asked("acme", ASKED), TICKETS)
+        print_found(console, Found((ticket,)), SearchSettings(), TextAsked("acme", ASKED), TICKETS)
     return capture.get()
 
 

@@ -8,6 +8,7 @@ from schemas.speech import Transcript
 from shared.routing.decider import Undecided
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.similar import Question, SimilarSearch
+from shared.speech.transcripts import QUESTION_CHARS, opening_of
 from workers.calls.prepare import CallItem
 
 COVERAGE_LEAST = 0.5
@@ -37,12 +38,15 @@ def find_similar(
 
 def _question(item: CallItem) -> Question:
     customer_id = item.event.customer_id if isinstance(item.event, CallRecorded) else None
+    if item.transcript is None:
+        raise ValueError("a call without a transcript was passed to the search")
     return Question(
         item.event.tenant_id,
-        item.text,
+        opening_of(item.transcript, QUESTION_CHARS),
         item.text_vector,
         item.event.occurred_at,
         item.point_id,
+        None if item.stored is None else item.stored.payload,
         language=item.language,
         customer_id=customer_id,
     )

@@ -35,6 +35,7 @@ TEXT, SOUND, AUDIO = "text", "sound", "audio"
 
 STAGE = "recognise"
 
+INLINE = b'"inline"'
 BYTES_PER_SECOND = 2_000
 """A rough figure for compressed speech; it is used only to limit a poll batch before anything is decoded."""
 
@@ -133,7 +134,8 @@ def speakers_of(event: CallRecorded) -> tuple[str, str]:
 
 def estimated_seconds(record: Record) -> int:
     """Estimate a record's seconds of sound from its size; a recording by reference counts as a minute."""
-    return max(60, len(record.value or b"") * 3 // 4 // BYTES_PER_SECOND)
+    value = record.value or b""
+    return max(1, len(value) * 3 // 4 // BYTES_PER_SECOND) if INLINE in value else 60
 
 
 def complete(items: Sequence[CallItem], speech: Speech, region: str) -> None:

@@ -27,14 +27,14 @@ from shared.media.decoding.kinds import SOUNDS
 from shared.media.port import MediaContent
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
-from shared.search.shown import EARLIER_CALLS, SOLVED_TICKETS
+from shared.search.shown import FINISHED_CALLS, SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.speech import sound
 from shared.speech.resources import Speech
-from shared.speech.transcripts import cut_to_size, excerpt_of
+from shared.speech.transcripts import EXCERPT_CHARS, cut_to_size, opening_of
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
-from shared.vectorstore.terms import terms_digest
+from shared.vectorstore.terms import CALL_TERMS, terms_digest
 from workers.calls.decide import find_similar, reason_to_abstain, undecided
 from workers.calls.prepare import AUDIO, SOUND, TEXT, CallItem, complete, estimated_seconds, media_of, prepare
 
@@ -66,9 +66,12 @@ class CallStages(Stages[CallItem]):
             decider=resources.decider,
             speech=resources.speech,
             tickets=SearchElsewhere(
-                lambda: resources.others(TICKET_POINTS.stream), SOLVED_TICKETS, resources.search, TICKET_POINTS.is_ours
+                lambda: resources.others(TICKET_POINTS.stream),
+                SOLVED_TICKETS,
+                resources.search_of(TICKET_POINTS.stream),
+                TICKET_POINTS.is_ours,
             ),
-            calls=SimilarSearch(resources.collection, EARLIER_CALLS, resources.search, CALLS.points.is_ours),
+            calls=SimilarSearch(resources.collection, FINISHED_CALLS, resources.search, CALLS.points.is_ours),
             model=resources.model,
         )
 
@@ -99,7 +102,7 @@ class CallStages(Stages[CallItem]):
             **event.model_dump(include={"occurred_at", "customer_id", "priority", "attributes", "satisfaction"}),
             transcript=transcript,
             recognised=item.recognised,
-            excerpt=excerpt_of(transcript),
+            excerpt=opening_of(transcript, EXCERPT_CHARS),
             detected_language=item.language,
             linked_ticket_id=event.ticket_id,
             label=event.agent_label,
@@ -173,11 +176,11 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     stages=CallStages.of,
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     sparse=(TERMS_VECTOR,),
-    searchable=EARLIER_CALLS,
+    searchable=FINISHED_CALLS,
     imported=Imported(AUDIO, "recorded", SOUNDS),
     recognises_speech=True,
     sound=Input(SOUND, sound.SOUND),
     media=media_of,
     conditions=4,  # of a similar search: tenant, finished, rated high enough or not rated
-    variants=(terms_digest(),),  # another tokenizer of terms needs another collection
+    variants=(terms_digest(CALL_TERMS),),  # another tokenizer of terms needs another collection
 )

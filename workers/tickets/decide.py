@@ -22,6 +22,7 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch[SimilarTicke
             item.text_vector,
             item.event.occurred_at,
             item.point_id,
+            None if item.stored is None else item.stored.payload,
             language=item.language,
             customer_id=_customer(item),
         )
