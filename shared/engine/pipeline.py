@@ -14,7 +14,17 @@ from shared.clock import Clock
 from shared.embedding.service import Embedder
 from shared.engine.build import Builder
 from shared.engine.media import MediaLoader
-from shared.engine.snapshots import Effect, Item, ItemT, digest_field, effect_of, keep_newest, windows_field
+from shared.engine.snapshots import (
+    Effect,
+    Item,
+    ItemT,
+    digest_field,
+    effect_of,
+    keep_newest,
+    split_newest,
+    supersede_older,
+    windows_field,
+)
 from shared.engine.stream import CompletesInputs, Input, Stages, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import Deferred, NewerSchema, Rejected
@@ -181,11 +191,12 @@ class Pipeline(Generic[ItemT]):
         for item in items:
             item.effect = effect_of(item, self._rules)
             _judge_media(item)
+        live = [item for item in items if item.is_live]
         if isinstance(self._stages, CompletesInputs):
-            with self._stopwatch.time("complete", len(items)):
-                self._stages.complete([item for item in items if item.is_live])
-        with self._stopwatch.time("embed", len(items)):
-            self._embed([item for item in items if item.is_live])
+            self._complete_and_embed(self._stages, live)
+        else:
+            with self._stopwatch.time("embed", len(live)):
+                self._embed(live)
         conflicts = keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]
         with self._stopwatch.time("decide", len(live)):
@@ -200,6 +211,19 @@ class Pipeline(Generic[ItemT]):
         stored = self._collection.lookup({item.point_id for item in items})
         for item in items:
             item.stored = stored.get(item.point_id)
+
+    def _complete_and_embed(self, stages: CompletesInputs, items: Sequence[ItemT]) -> None:
+        """Complete and embed items. Of several versions of an id, an older one is done only if the newer one fails."""
+        while True:
+            now, later = split_newest(items)
+            with self._stopwatch.time("complete", len(now)):
+                stages.complete(now)
+            completed = [item for item in now if item.is_live]
+            with self._stopwatch.time("embed", len(completed)):
+                self._embed(completed)
+            items = supersede_older(later, now)
+            if not items:
+                return
 
     def _embed(self, items: Sequence[ItemT]) -> None:
         """Reuse the stored vectors of unchanged inputs, and embed the other inputs with one call per model."""

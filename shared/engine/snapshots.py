@@ -4,7 +4,8 @@ An event is a snapshot of a whole item as of its version, so the newest version 
 "What each `reason` does", lists the effects. Whether a version loses is decided only in this file, in this order:
 
 - `effect_of`, before the write: a newer version is stored, or other content of the same version;
-- `keep_newest`, before the write: the batch in hand holds a newer version, or the same version earlier;
+- `supersede_older`, before the write: the batch in hand holds a newer version, whose inputs are complete and embedded;
+- `keep_newest`, before the write: the same for all versions of the batch, and for the same version earlier in it;
 - `loses_to_same_version`, after the write: another worker stored the same version first: the batch is processed again;
 - `loses_to_newer_version`, after the write: another worker has stored a newer version.
 """
@@ -249,6 +250,32 @@ def windows_field(name: str) -> str:
     return f"{name}_windows"
 
 
+def newest_of(items: Sequence[ItemT]) -> dict[UUID, ItemT]:
+    """Return the newest version of each id among some items, of equal versions the first."""
+    newest: dict[UUID, ItemT] = {}
+    for item in items:
+        if item.point_id not in newest or newest[item.point_id].version < item.version:
+            newest[item.point_id] = item
+    return newest
+
+
+def split_newest(items: Sequence[ItemT]) -> tuple[list[ItemT], list[ItemT]]:
+    """Return the repeats and the newest version of each id among some items, and the items with an older version."""
+    newest = newest_of(items)
+    first = [item for item in items if item.is_repeat or item.version == newest[item.point_id].version]
+    taken = {id(item) for item in first}
+    return first, [item for item in items if id(item) not in taken]
+
+
+def supersede_older(older: Sequence[ItemT], newer: Sequence[ItemT]) -> list[ItemT]:
+    """Supersede the older items whose newer version has neither failed nor been deferred; return the other ones."""
+    alive = {item.point_id for item in newer if item.is_live and not item.is_repeat}
+    for item in older:
+        if item.point_id in alive:
+            item.effect = Effect.SUPERSEDE
+    return [item for item in older if item.is_live]
+
+
 def keep_newest(items: Sequence[Item[Any]]) -> int:
     """Keep the newest version of each id in a batch, of equal versions the first; the others are superseded.
 
@@ -258,12 +285,8 @@ def keep_newest(items: Sequence[Item[Any]]) -> int:
     Returns:
         The number of superseded items that have the winner's version but other content.
     """
-    newest: dict[UUID, Item[Any]] = {}
     writers = [item for item in items if item.is_live and not item.is_repeat]
-    for item in writers:
-        if item.point_id not in newest or newest[item.point_id].version < item.version:
-            newest[item.point_id] = item
-    conflicts = 0
+    newest, conflicts = newest_of(writers), 0
     for item in writers:
         if newest[item.point_id] is not item:
             item.effect = Effect.SUPERSEDE

@@ -116,8 +116,9 @@ class CompletesInputs(Protocol):
     def complete(self, items: Sequence[Any]) -> None:
         """Set what `prepare` left open of `item.inputs`, or `item.rejected`; `prepare` has set the digests instead.
 
-        It is called on the worker thread, after the lookup, with the items that are neither refused nor superseded. An
-        input whose digest is the stored one is unchanged: what the stored point holds of it may be used.
+        It is called on the worker thread, after the lookup, with the items that are neither refused nor superseded. Of
+        several versions of an id, it is called with an older one only if the newer one could not be completed or embedded.
+        An input whose digest is the stored one is unchanged: what the stored point holds of it may be used.
 
         Raises:
             Unavailable: it is called again with the same items.

@@ -29,7 +29,7 @@ from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen
 from tests.support.kafka.server import KafkaServer
 from tests.support.letters import message
-from tests.support.streams import KINDS, Kind
+from tests.support.streams import SLOW_KINDS, Kind
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 120.0
@@ -62,7 +62,7 @@ def broker(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=SLOW_KINDS, ids=lambda kind: kind.name)
 def queue(
     request: pytest.FixtureRequest,
     broker: str,

@@ -14,23 +14,24 @@ from shared.broker.provision import create_topics
 from shared.observers import SettleStep
 from tests.support.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_resume
 from tests.support.kafka.server import KafkaServer
+from tests.support.streams import SLOW_KINDS, TICKET_KIND, Kind
 from tests.support.worker_process import Plan, worker_process
-from workers.tickets.stages import TICKETS
 
 MAX_RECORDS = 20
 PARTITIONS = 3
 
 
-@pytest.fixture
-def plan(tmp_path: Path, own_kafka: KafkaServer) -> Plan:
-    """Return a worker's plan on a Kafka of its own, with the tickets produced."""
-    create_topics(own_kafka.bootstrap, TICKETS.topics(PARTITIONS), replication=1)
-    produce_versions(own_kafka.bootstrap)
-    return Plan(own_kafka.bootstrap, str(tmp_path / "store"), max_records=MAX_RECORDS)
+def plan_of(kind: Kind, server: KafkaServer, folder: Path) -> Plan:
+    """Return a worker's plan on a Kafka, with the records of a stream produced."""
+    create_topics(server.bootstrap, kind.stream.topics(PARTITIONS), replication=1)
+    produce_versions(server.bootstrap, kind)
+    return Plan(server.bootstrap, str(folder / "store"), stream=kind.name, max_records=MAX_RECORDS)
 
 
-def test_killed_after_each_settle_step_in_turn(plan: Plan) -> None:
+@pytest.mark.parametrize("kind", SLOW_KINDS, ids=lambda kind: kind.name)
+def test_killed_after_each_settle_step_in_turn(kind: Kind, own_kafka: KafkaServer, tmp_path: Path) -> None:
     """Six workers are killed, each one step later than the one before; then one finishes."""
+    plan = plan_of(kind, own_kafka, tmp_path)
     for step in SettleStep:
         with worker_process(replace(plan, kill_at=(2, int(step)))) as doomed:
             assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
@@ -44,7 +45,8 @@ def test_killed_after_each_settle_step_in_turn(plan: Plan) -> None:
     )
 
 
-def test_sigterm_repeats_nothing(plan: Plan) -> None:
+def test_sigterm_repeats_nothing(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    plan = plan_of(TICKET_KIND, own_kafka, tmp_path)  # `tests/flow/test_crashes.py` has the other streams
     findings = stop_and_resume(plan)
     assert_whole(plan, findings)
     assert findings.repeated == 0

@@ -27,17 +27,17 @@ from tests.support.in_process import Seen, produce, running_worker
 from tests.support.kafka.server import KafkaServer
 from tests.support.media_server import Answer, MediaServer, body, reset, silent, status
 from tests.support.redrive_process import redrive_process
-from tests.support.streams import NOTE_KIND
+from tests.support.streams import CALL_KIND
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 120.0
-CONTENT = body(b"content")
-NOTES = 30
+CONTENT = body(CALL_KIND.medium())
+CALLS = 30
 
 
 @dataclass
 class Outage:
-    """A worker of notes at work, and two servers of attachments."""
+    """A worker of calls at work, and two servers of recordings."""
 
     bootstrap: str
     store: EdgeStore
@@ -46,12 +46,9 @@ class Outage:
     seen: Seen
 
     def send(self, server: MediaServer, name: str) -> None:
-        """Send notes with attachments of a server."""
-        events = [
-            NOTE_KIND.event(f"{name}-{number}", attachment={"uri": server.url(f"/a?{number}")})
-            for number in range(NOTES)
-        ]
-        produce(self.bootstrap, *events, stream=NOTE_KIND.stream)
+        """Send calls with recordings of a server."""
+        events = [CALL_KIND.referring(server.url(f"/a?{number}"), f"{name}-{number}") for number in range(CALLS)]
+        produce(self.bootstrap, *events, stream=CALL_KIND.stream)
 
     def count(self, outcome: Outcome) -> int:
         """Return how many records ended so."""
@@ -61,7 +58,7 @@ class Outage:
 @pytest.fixture
 def outage(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[Outage]:
     """Yield a worker at work whose retry lane waits a second."""
-    create_topics(own_kafka.bootstrap, NOTE_KIND.stream.topics(2), 1)
+    create_topics(own_kafka.bootstrap, CALL_KIND.stream.topics(2), 1)
     with ExitStack() as held:
         well, ill = (held.enter_context(MediaServer({"/a": CONTENT})) for _ in range(2))
         settings = Settings(
@@ -79,23 +76,23 @@ def outage(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[Outage]:
         store, seen = held.enter_context(closing(EdgeStore(tmp_path))), Seen()
         process = Process(settings, own_kafka.bootstrap, store, Registry(), FailurePolicies())
         own = StreamSettings(retry=RetrySettings(tiers_s=(1, 2, 4), attempts_per_tier=5))
-        held.enter_context(running_worker(process, FakeModel(), [seen], own, NOTE_KIND.stream))
+        held.enter_context(running_worker(process, FakeModel(), [seen], own, CALL_KIND.stream))
         yield Outage(own_kafka.bootstrap, store, well, ill, seen)
 
 
 @pytest.mark.parametrize("down", [silent, reset, status(503)], ids=["silent", "reset", "503"])
 def test_records_of_a_host_that_is_down_wait_and_the_others_go_on(outage: Outage, down: Answer) -> None:
     outage.ill.answers["/a"] = down
-    with redrive_process(outage.bootstrap, "notes"):
+    with redrive_process(outage.bootstrap, CALL_KIND.name):
         outage.send(outage.ill, "ill")
         outage.send(outage.well, "well")
-        wait_until(lambda: outage.count(Outcome.ROUTED) == NOTES, TIMEOUT_S, "the healthy ones settled")
-        assert outage.count(Outcome.DEFERRED) >= NOTES, "the others went on before the sick host was given up"
+        wait_until(lambda: outage.count(Outcome.ROUTED) == CALLS, TIMEOUT_S, "the healthy ones settled")
+        assert outage.count(Outcome.DEFERRED) >= CALLS, "the others went on before the sick host was given up"
         outage.ill.answers["/a"] = CONTENT
-        wait_until(lambda: outage.count(Outcome.ROUTED) == 2 * NOTES, TIMEOUT_S, "all settled")
+        wait_until(lambda: outage.count(Outcome.ROUTED) == 2 * CALLS, TIMEOUT_S, "all settled")
     assert outage.count(Outcome.DEAD_LETTERED) == 0
-    assert len(outage.well.requests) == NOTES
-    reader, redrive = TopicReader(outage.bootstrap, NOTE_KIND.group), TopicReader(outage.bootstrap, REDRIVE_GROUP)
-    findings = audit(reader, NOTE_KIND.stream, outage.store.open_alias("notes"), redrive)
+    assert len(outage.well.requests) == CALLS
+    reader, redrive = TopicReader(outage.bootstrap, CALL_KIND.group), TopicReader(outage.bootstrap, REDRIVE_GROUP)
+    findings = audit(reader, CALL_KIND.stream, outage.store.open_alias(CALL_KIND.name), redrive)
     assert findings.clean, findings
     assert (findings.pending, findings.repeated) == (0, 0)

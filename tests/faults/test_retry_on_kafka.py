@@ -37,7 +37,7 @@ from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, produce, running_worker
 from tests.support.kafka.server import KafkaServer
 from tests.support.redrive_process import RedriveStep, redrive_process
-from tests.support.streams import NOTE_KIND
+from tests.support.streams import CALL_KIND
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 120.0
@@ -46,7 +46,7 @@ PARTITIONS = 2
 
 def to_nowhere(record: Record) -> Message:
     """Return a message to a topic that no worker reads."""
-    return Message(NOTE_KIND.quarantine, record.key, record.value)
+    return Message(CALL_KIND.quarantine, record.key, record.value)
 
 
 @dataclass
@@ -79,12 +79,12 @@ class Appearing:
             )
         if not there:
             raise Deferred(FailureReason.MEDIA_NOT_FOUND, field, "nothing is there")
-        return uri.encode()
+        return CALL_KIND.medium()
 
 
 @dataclass
 class Lane:
-    """A worker of notes at work on a real Kafka."""
+    """A worker of calls at work on a real Kafka."""
 
     bootstrap: str
     store: EdgeStore
@@ -92,13 +92,13 @@ class Lane:
     seen: Seen
 
     def send(self, *kinds: str, count: int = 10) -> None:
-        """Send notes whose attachments appear as the kinds say."""
+        """Send calls whose recordings appear as the kinds say."""
         events = [
-            NOTE_KIND.event(f"{kind}-{number}", attachment={"uri": f"https://x/{kind}/{number}"})
+            CALL_KIND.referring(f"https://x/{kind}/{number}", f"{kind}-{number}")
             for kind in kinds
             for number in range(count)
         ]
-        produce(self.bootstrap, *events, stream=NOTE_KIND.stream)
+        produce(self.bootstrap, *events, stream=CALL_KIND.stream)
 
     def final(self) -> Counter[Outcome]:
         """Return the outcomes that are final."""
@@ -110,31 +110,31 @@ class Lane:
 
     def audit(self) -> AuditReport:
         """Audit the stream."""
-        reader, redrive = TopicReader(self.bootstrap, NOTE_KIND.group), TopicReader(self.bootstrap, REDRIVE_GROUP)
-        return audit(reader, NOTE_KIND.stream, self.store.open_alias("notes"), redrive)
+        reader, redrive = TopicReader(self.bootstrap, CALL_KIND.group), TopicReader(self.bootstrap, REDRIVE_GROUP)
+        return audit(reader, CALL_KIND.stream, self.store.open_alias(CALL_KIND.name), redrive)
 
     def came_back(self) -> Counter[str]:
         """Return how often each deferred record came back."""
-        found = [read_waiting(record) for record in TopicReader(self.bootstrap).read(NOTE_KIND.redo)]
+        found = [read_waiting(record) for record in TopicReader(self.bootstrap).read(CALL_KIND.redo)]
         return Counter(str(each.deferred.origin) for each in found if each is not None)
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters."""
-        found = [read_dead_letter(record) for record in TopicReader(self.bootstrap).read(NOTE_KIND.dlq)]
+        found = [read_dead_letter(record) for record in TopicReader(self.bootstrap).read(CALL_KIND.dlq)]
         return [each for each in found if isinstance(each, DeadLetter)]
 
 
 @contextmanager
 def lane_of(server: KafkaServer, folder: Path, retry: RetrySettings) -> Iterator[Lane]:
-    """Run a worker of notes."""
-    create_topics(server.bootstrap, NOTE_KIND.stream.topics(PARTITIONS), 1)
+    """Run a worker of calls."""
+    create_topics(server.bootstrap, CALL_KIND.stream.topics(PARTITIONS), 1)
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap), store=StoreSettings(path=folder))
     media, seen = Appearing(), Seen()
     with ExitStack() as held:
         store = held.enter_context(closing(EdgeStore(folder)))
         process = Process(settings, server.bootstrap, store, Registry(), FailurePolicies(), media)
         own = StreamSettings(retry=retry)
-        held.enter_context(running_worker(process, FakeModel(), [seen], own, NOTE_KIND.stream))
+        held.enter_context(running_worker(process, FakeModel(), [seen], own, CALL_KIND.stream))
         yield Lane(server.bootstrap, store, media, seen)
 
 
@@ -142,7 +142,7 @@ def lane_of(server: KafkaServer, folder: Path, retry: RetrySettings) -> Iterator
 def redrive_thread(bootstrap: str) -> Iterator[None]:
     """Run a redrive in this process."""
     settings = Settings(broker=BrokerSettings(bootstrap=bootstrap))
-    redrive = redrive_of([NOTE_KIND.stream], settings, bootstrap, Registry())
+    redrive = redrive_of([CALL_KIND.stream], settings, bootstrap, Registry())
     thread = threading.Thread(target=redrive.run)
     thread.start()
     try:
@@ -168,7 +168,9 @@ def test_a_record_comes_back_until_its_media_are_there_or_its_attempts_are_spent
         assert findings.clean, findings
         assert (findings.pending, findings.repeated) == (0, 0)
         letters = lane.dead_letters()
-        assert {(each.reason, each.field, each.attempts) for each in letters} == {("media_not_found", "attachment", 4)}
+        assert {(each.reason, each.field, each.attempts) for each in letters} == {
+            ("media_not_found", CALL_KIND.media_field, 4)
+        }
         assert set(lane.came_back().values()) == {1}
 
 
@@ -179,7 +181,7 @@ def test_what_waits_is_pending_and_visible(own_kafka: KafkaServer, tmp_path: Pat
         wait_until(lambda: lane.audit().outcomes["deferred"] == 7, TIMEOUT_S, "all committed")
         findings = lane.audit()
         assert (findings.clean, findings.pending) == (True, 7)
-        survey = RetrySurvey(TopicReader(lane.bootstrap, REDRIVE_GROUP), "notes")
+        survey = RetrySurvey(TopicReader(lane.bootstrap, REDRIVE_GROUP), CALL_KIND.name)
         assert [state.records for state in survey.states()] == [7, 0, 0]
         assert len(list(survey.waiting())) == 7
 
@@ -189,9 +191,9 @@ def test_a_redrive_killed_at_every_step_loses_and_repeats_nothing(own_kafka: Kaf
     with lane_of(own_kafka, tmp_path, retry) as lane:
         lane.send("never", "attempt-3", count=20)
         for step in list(RedriveStep)[1:]:
-            with redrive_process(lane.bootstrap, "notes", step) as doomed:
+            with redrive_process(lane.bootstrap, CALL_KIND.name, step) as doomed:
                 assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
-        with redrive_process(lane.bootstrap, "notes"), redrive_process(lane.bootstrap, "notes"):
+        with redrive_process(lane.bootstrap, CALL_KIND.name), redrive_process(lane.bootstrap, CALL_KIND.name):
             lane.wait_final(40)
         assert lane.final() == {Outcome.ROUTED: 20, Outcome.DEAD_LETTERED: 20}
         assert set(lane.came_back().values()) == {1}

@@ -30,18 +30,18 @@ from shared.metrics import Registry
 from shared.operation.control import WorkerControl
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import Collection, CollectionSpec
 from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, produce
 from tests.support.kafka.server import KafkaServer
-from tests.support.streams import KINDS, NOTE_KIND, TICKET_KIND, Kind
+from tests.support.streams import CALL_KIND, SLOW_KINDS, TICKET_KIND, Kind, limited_to
 from tests.support.waiting import wait_until
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 90.0
-OWN = StreamSettings(batch=BatchSettings(max_records=50))
+OWN = StreamSettings(batch=limited_to(50))
 POLICIES = FailurePolicies(breaker=BreakerLimits(probe_every_s=5.0))
 
 
@@ -60,7 +60,7 @@ class Gate:
 
 @dataclass
 class Gated:
-    """A store whose collection of notes can be made unavailable."""
+    """A store whose collection of calls can be made unavailable."""
 
     inner: EdgeStore
     away: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +68,7 @@ class Gated:
     def open(self, spec: CollectionSpec) -> Any:
         """Open a collection."""
         opened = self.inner.open(spec)
-        return Gate(opened, self.away) if spec.alias == NOTE_KIND.name else opened
+        return Gate(opened, self.away) if spec.alias == CALL_KIND.name else opened
 
     def open_alias(self, alias: str) -> Collection | None:
         """Open the collection that an alias points to."""
@@ -95,11 +95,11 @@ class BothStreams:
     port: int
     sent: dict[str, int] = field(default_factory=dict)
 
-    def send(self, kind: Kind, count: int, body: str = "text") -> None:
+    def send(self, kind: Kind, count: int, text: str = "text") -> None:
         """Send N new items."""
         first = self.sent.get(kind.name, 0)
         self.sent[kind.name] = first + count
-        events = (kind.event(f"T-{number}", body=f"{body} {number}") for number in range(first, first + count))
+        events = (kind.event(f"T-{number}", text=f"{text} {number}") for number in range(first, first + count))
         produce(self.bootstrap, *events, stream=kind.stream)
 
     def is_settled(self, kind: Kind) -> bool:
@@ -128,7 +128,7 @@ class BothStreams:
 
     def assert_clean(self) -> None:
         """Assert that neither stream has lost anything."""
-        for kind in KINDS:
+        for kind in SLOW_KINDS:
             findings = self.audit(kind)
             assert findings.clean, (kind.name, findings)
             assert (findings.settled, findings.pending) == (self.sent[kind.name], 0)
@@ -136,20 +136,20 @@ class BothStreams:
 
 @contextmanager
 def both_streams_of(server: KafkaServer, folder: Path) -> Iterator[BothStreams]:
-    """Run both streams in this process, as `millrace run tickets notes` does."""
-    for kind in KINDS:
+    """Run both streams in this process, as `millrace run tickets calls` does."""
+    for kind in SLOW_KINDS:
         create_topics(server.bootstrap, kind.stream.topics(3), 1)
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap), store=StoreSettings(path=folder))
     failures: list[BaseException] = []
     with ExitStack() as held:
         store = Gated(held.enter_context(closing(EdgeStore(folder))))
         process = Process(settings, server.bootstrap, store, Registry(), POLICIES)
-        seen = {kind.name: Seen() for kind in KINDS}
+        seen = {kind.name: Seen() for kind in SLOW_KINDS}
         workers = {
             kind.name: held.enter_context(
                 stream_worker(kind.stream, OWN, process, {"text": FakeModel()}, [seen[kind.name]])
             )
-            for kind in KINDS
+            for kind in SLOW_KINDS
         }
         lifecycles = {name: running.lifecycle for name, running in workers.items()}
         probes = held.enter_context(closing(ProbeServer(HOST, 0, lifecycles, process.registry)))
@@ -168,7 +168,7 @@ def both_streams_of(server: KafkaServer, folder: Path) -> Iterator[BothStreams]:
             yield both
         finally:
             workers[TICKET_KIND.name].lifecycle.stop()
-            workers[NOTE_KIND.name].lifecycle.stop()
+            workers[CALL_KIND.name].lifecycle.stop()
             thread.join(TIMEOUT_S)
     if failures:
         raise failures[0]
@@ -178,34 +178,34 @@ def both_streams_of(server: KafkaServer, folder: Path) -> Iterator[BothStreams]:
 def both(own_kafka: KafkaServer, tmp_path: Path) -> Iterator[BothStreams]:
     """Yield both streams at work, each with a few records settled."""
     with both_streams_of(own_kafka, tmp_path) as made:
-        for kind in KINDS:
+        for kind in SLOW_KINDS:
             made.send(kind, 20)
-        for kind in KINDS:
+        for kind in SLOW_KINDS:
             made.wait_settled(kind)
         yield made
 
 
 def store_outage(both: BothStreams) -> Callable[[], object]:
-    """Make the store of notes unavailable, and send notes; return the function that ends the outage."""
+    """Make the store of calls unavailable, and send calls; return the function that ends the outage."""
     both.store.away.set()
-    both.send(NOTE_KIND, 50)
-    both.wait_fault(NOTE_KIND, "store")
+    both.send(CALL_KIND, 50)
+    both.wait_fault(CALL_KIND, "store")
     return both.store.away.clear
 
 
 def flood(both: BothStreams) -> Callable[[], object]:
-    """Send notes on each of which the model fails, until the breaker opens; return the function that ends it."""
-    both.send(NOTE_KIND, 2 * BreakerLimits().min_dead_letters, "POISON")
-    both.wait_fault(NOTE_KIND, "breaker")
-    return lambda: both.send(NOTE_KIND, 200)
+    """Send calls on each of which the model fails, until the breaker opens; return the function that ends it."""
+    both.send(CALL_KIND, 2 * BreakerLimits().min_dead_letters, "POISON")
+    both.wait_fault(CALL_KIND, "breaker")
+    return lambda: both.send(CALL_KIND, 200)
 
 
 def pause(both: BothStreams) -> Callable[[], object]:
-    """Pause notes by their own path, and send notes; return the function that ends the pause."""
-    control, clock = WorkerControl(HOST, both.port, NOTE_KIND.name), SystemClock()
+    """Pause calls by their own path, and send calls; return the function that ends the pause."""
+    control, clock = WorkerControl(HOST, both.port, CALL_KIND.name), SystemClock()
     control.pause(clock, TIMEOUT_S)
-    both.send(NOTE_KIND, 50)
-    assert "operator" in both.faults(NOTE_KIND)
+    both.send(CALL_KIND, 50)
+    assert "operator" in both.faults(CALL_KIND)
     return lambda: control.resume(clock, TIMEOUT_S)
 
 
@@ -218,10 +218,10 @@ def test_a_fault_of_one_stream_does_not_delay_the_other(
         both.send(TICKET_KIND, 100)
         both.wait_settled(TICKET_KIND)
         assert both.faults(TICKET_KIND) == {}
-    assert not both.is_settled(NOTE_KIND), "it is no longer delayed"
-    assert all(part.startswith("notes.") for part in both.faults()), "the process does not name the stream"
+    assert not both.is_settled(CALL_KIND), "it is no longer delayed"
+    assert all(part.startswith("calls.") for part in both.faults()), "the process does not name the stream"
     end()
-    both.wait_settled(NOTE_KIND)
+    both.wait_settled(CALL_KIND)
     both.wait_ready()
     assert set(both.seen[TICKET_KIND.name].outcomes) == {Outcome.ROUTED}
     both.assert_clean()
@@ -229,7 +229,7 @@ def test_a_fault_of_one_stream_does_not_delay_the_other(
 
 def test_each_stream_has_its_own_group_and_its_own_series(both: BothStreams) -> None:
     lines = both.registry.render().decode().splitlines()
-    for kind in KINDS:
+    for kind in SLOW_KINDS:
         assert sum(TopicReader(both.bootstrap, kind.group).committed([kind.name]).values()) == 20
         assert f'millrace_records_total{{outcome="routed",stream="{kind.name}"}} 20.0' in lines
 
@@ -242,7 +242,7 @@ def end_by_a_bug(server: KafkaServer, folder: Path, monkeypatch: pytest.MonkeyPa
 
     with both_streams_of(server, folder) as both:
         monkeypatch.setattr(Pipeline, "process", process)
-        both.send(NOTE_KIND, 1)
+        both.send(CALL_KIND, 1)
         for running in both.workers.values():
             assert running.lifecycle.stopping.wait(TIMEOUT_S)
 

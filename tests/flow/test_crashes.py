@@ -20,12 +20,12 @@ from tests.support.crashes import (
     produce_versions,
     stop_and_resume,
 )
-from tests.support.streams import KINDS, Kind, kind_of_name, on_each_stream
+from tests.support.streams import SLOW_KINDS, Kind, kind_of_name
 from tests.support.waiting import wait_until
 from tests.support.worker_process import Plan, worker_process
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=SLOW_KINDS, ids=lambda kind: kind.name)
 def embedded_plan(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Plan]:
     """Yield a worker's plan on an embedded broker of its own, for each stream."""
     kind: Kind = request.param
@@ -49,7 +49,7 @@ def _killed_after(step: SettleStep, folder: Path, kind: Kind) -> None:
             assert 0 <= findings.repeated <= plan.max_records
 
 
-@on_each_stream
+@pytest.mark.parametrize("kind", SLOW_KINDS, ids=lambda kind: kind.name)
 def test_killed_after_each_settle_step(kind: Kind, tmp_path: Path) -> None:
     with ThreadPoolExecutor(
         len(SettleStep)

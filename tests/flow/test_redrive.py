@@ -23,12 +23,13 @@ from shared.records import Deferral, Message, Provenance
 from shared.retry.lane import write_waiting
 from shared.retry.survey import REDRIVE_GROUP, RetrySurvey
 from shared.settings import BrokerSettings, Settings
-from tests.support.streams import NOTE_KIND
+from tests.support.streams import CALL_KIND
 from tests.support.waiting import wait_until
 from workers.services.redrive import Redrive
 
 TIMEOUT_S = 60.0
-PROVENANCE = Provenance("notes", "30bde1f0")
+KIND = CALL_KIND
+PROVENANCE = Provenance(KIND.name, "30bde1f0")
 
 
 @dataclass
@@ -40,9 +41,9 @@ class Lane:
     def put(self, number: int, due_in_s: float, tier: int = 1) -> None:
         """Let a record wait."""
         now = SystemClock().now()
-        failure = Deferred(FailureReason.MEDIA_NOT_FOUND, "attachment", "nothing is there")
+        failure = Deferred(FailureReason.MEDIA_NOT_FOUND, "audio", "nothing is there")
         deferral = Deferral(failure, tier, int((now.timestamp() + due_in_s) * 1000), 1, now)
-        self.send(write_waiting(NOTE_KIND.record(NOTE_KIND.event(f"T-{number}"), number), deferral, PROVENANCE, now))
+        self.send(write_waiting(KIND.record(KIND.event(f"T-{number}"), number), deferral, PROVENANCE, now))
 
     def send(self, message: Message) -> None:
         """Send a message."""
@@ -52,7 +53,7 @@ class Lane:
 
     def sent(self) -> Counter[bytes | None]:
         """Return how often each record is in the redo topic, by its key."""
-        return Counter(record.key for record in TopicReader(self.bootstrap).read(NOTE_KIND.redo))
+        return Counter(record.key for record in TopicReader(self.bootstrap).read(KIND.redo))
 
     def wait_sent(self, *numbers: int) -> None:
         """Wait until exactly these records are in the redo topic."""
@@ -64,7 +65,7 @@ class Lane:
     def redriven(self) -> Iterator[Redrive]:
         """Run a redrive."""
         settings = Settings(broker=BrokerSettings(bootstrap=self.bootstrap))
-        redrive = redrive_of([NOTE_KIND.stream], settings, self.bootstrap, Registry())
+        redrive = redrive_of([KIND.stream], settings, self.bootstrap, Registry())
         thread = threading.Thread(target=redrive.run)
         thread.start()
         try:
@@ -78,7 +79,7 @@ class Lane:
 @pytest.fixture
 def lane() -> Iterator[Lane]:
     with EmbeddedBroker() as broker:
-        broker.create(NOTE_KIND.topics)
+        broker.create(KIND.topics)
         yield Lane(broker.bootstrap)
 
 
@@ -93,7 +94,7 @@ def test_what_is_due_is_sent_once_and_the_rest_waits(lane: Lane) -> None:
     with lane.redriven():
         lane.put(4, due_in_s=0)
         lane.wait_sent(1, 3, 4)
-    states = RetrySurvey(TopicReader(lane.bootstrap, REDRIVE_GROUP), "notes").states()
+    states = RetrySurvey(TopicReader(lane.bootstrap, REDRIVE_GROUP), KIND.name).states()
     assert [state.records for state in states] == [0, 1, 0]
 
 
@@ -114,6 +115,6 @@ def test_an_operator_can_pause_and_hurry(lane: Lane) -> None:
 
 
 def test_a_record_of_another_program_is_sent_so_that_a_worker_judges_it(lane: Lane) -> None:
-    lane.send(Message("notes.retry.1", b"acme:T-9", b"x"))
+    lane.send(Message(KIND.retries[0], b"acme:T-9", b"x"))
     with lane.redriven():
         lane.wait_sent(9)

@@ -18,17 +18,19 @@ from shared.settings import StoreSettings
 from shared.vectorstore.qdrant.store import connect
 from tests.support.crashes import ITEMS, TIMEOUT_S, VERSIONS, produce_versions, wait_settled
 from tests.support.qdrant.process import StandinProcess
-from tests.support.streams import TICKET_KIND
+from tests.support.streams import CALL_KIND, TICKET_KIND, Kind
 from tests.support.worker_process import Plan, worker_process
-from workers.tickets.stages import TICKETS
+
+CASES = [(TICKET_KIND, SettleStep.UPSERT), (TICKET_KIND, SettleStep.FLUSH), (CALL_KIND, SettleStep.FLUSH)]
+"""Stream, and the step after which a worker is killed."""
 
 
-@pytest.mark.parametrize("step", [SettleStep.UPSERT, SettleStep.FLUSH])
-def test_the_batch_in_hand_of_a_killed_worker_is_settled_by_others(step: SettleStep) -> None:
+@pytest.mark.parametrize(("kind", "step"), CASES, ids=lambda each: each.name)
+def test_the_batch_in_hand_of_a_killed_worker_is_settled_by_others(kind: Kind, step: SettleStep) -> None:
     with StandinProcess() as server, EmbeddedBroker() as broker:
-        broker.create(TICKET_KIND.topics)
-        plan = Plan(broker.bootstrap, server.url, max_records=20, classic=True)
-        produce_versions(broker.bootstrap)
+        broker.create(kind.topics)
+        plan = Plan(broker.bootstrap, server.url, stream=kind.name, max_records=20, classic=True)
+        produce_versions(broker.bootstrap, kind)
         with worker_process(replace(plan, kill_at=(2, step))) as doomed:
             assert doomed.wait(TIMEOUT_S) == -signal.SIGKILL
         with worker_process(plan) as one, worker_process(plan) as another:
@@ -37,7 +39,7 @@ def test_the_batch_in_hand_of_a_killed_worker_is_settled_by_others(step: SettleS
                 each.terminate()
             assert [each.wait(TIMEOUT_S) for each in (one, another)] == [0, 0]
         store = connect(StoreSettings(url=server.url))
-        findings = audit(TopicReader(plan.bootstrap, plan.group), TICKETS, store.open_alias("tickets"))
+        findings = audit(TopicReader(plan.bootstrap, plan.group), kind.stream, store.open_alias(kind.name))
         store.close()
         assert server.report()["unknown"] == []
     assert findings.clean, findings

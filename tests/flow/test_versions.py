@@ -78,6 +78,10 @@ class Desk:
         wanted = self.kind.point_id()
         return collection.lookup([wanted])[wanted]
 
+    def text(self) -> str | None:
+        """Return the text that the stored point holds."""
+        return self.kind.text_of(self.stored().payload)
+
     def results(self) -> list[Published]:
         """Return every published result."""
         return self.kind.published(list(TopicReader(self.bootstrap).read(self.kind.stream.result_topic)))
@@ -108,9 +112,9 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_of_versions_out_of_order_the_newest_stays(desk: Desk) -> None:
-    newer, older = desk.kind.event(version=2, body="new"), desk.kind.event(version=1, body="old")
+    newer, older = desk.kind.event(version=2, text="new"), desk.kind.event(version=1, text="old")
     assert desk.one_by_one(newer, older) == [Outcome.ROUTED, Outcome.SUPERSEDED]
-    assert desk.stored().payload["body"] == "new"
+    assert desk.text() == "new"
     assert [result.version for result in desk.results()] == [2]
     desk.assert_clean()
 
@@ -125,27 +129,27 @@ def test_an_event_sent_twice_publishes_the_same_decision_again(desk: Desk) -> No
 
 
 def test_of_two_contents_of_one_version_the_first_wins(desk: Desk) -> None:
-    assert desk.one_by_one(desk.kind.event(body="first"), desk.kind.event(body="second")) == [
+    assert desk.one_by_one(desk.kind.event(text="first"), desk.kind.event(text="second")) == [
         Outcome.ROUTED,
         Outcome.ROUTED,
     ]
-    assert desk.stored().payload["body"] == "first"
+    assert desk.text() == "first"
     assert desk.seen.conflicts == 1
     desk.assert_clean()
 
 
 def test_an_older_event_does_not_undo_a_deletion(desk: Desk) -> None:
-    late = desk.kind.event(version=2, reason="updated", body="late")
+    late = desk.kind.event(version=2, reason="updated", text="late")
     outcomes = desk.one_by_one(desk.kind.event(), desk.kind.deleted(version=3), late)
     assert outcomes == [Outcome.ROUTED, Outcome.DELETED, Outcome.SUPERSEDED]
     stored = desk.stored()
     assert (stored.version, stored.payload["deleted"], dict(stored.vectors)) == (3, True, {})
-    assert "body" not in stored.payload
+    assert desk.kind.stored_field not in stored.payload
     desk.assert_clean()
 
 
 def test_an_update_after_a_deletion_brings_the_item_back(desk: Desk) -> None:
-    back = desk.kind.event(version=3, reason="updated", body="back")
+    back = desk.kind.event(version=3, reason="updated", text="back")
     assert desk.one_by_one(desk.kind.event(), desk.kind.deleted(version=2), back) == [
         Outcome.ROUTED,
         Outcome.DELETED,
@@ -160,9 +164,9 @@ def test_an_update_after_a_deletion_brings_the_item_back(desk: Desk) -> None:
 def test_of_two_versions_in_one_batch_only_the_newest_is_written(
     desk: Desk, order: Callable[[list[int]], list[int]]
 ) -> None:
-    events = [desk.kind.event(version=version, body=f"version {version}") for version in order([1, 2])]
+    events = [desk.kind.event(version=version, text=f"version {version}") for version in order([1, 2])]
     assert sorted(desk.work(*events)) == [Outcome.ROUTED, Outcome.SUPERSEDED]
-    assert desk.stored().payload["body"] == "version 2"
+    assert desk.text() == "version 2"
     assert [result.version for result in desk.results()] == [2]
     desk.assert_clean()
 

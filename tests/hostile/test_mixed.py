@@ -23,14 +23,14 @@ from shared.broker.reader import TopicReader
 from shared.errors import Rejected
 from shared.records import Message, Record, header_texts
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.hostile.test_json_suite import inside, verdict
 from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, process_of, running_worker
-from tests.support.streams import Kind, on_each_stream
+from tests.support.streams import Kind, limited_to, on_each_stream
 
-BATCH = BatchSettings(max_records=64)
+BATCH = limited_to(64)
 SHORT_CHARS = 1_000
 
 
@@ -61,18 +61,21 @@ def texts(data_dir: Path) -> list[str]:
 
 
 def no_events(kind: Kind, files: dict[str, bytes]) -> list[bytes]:
-    """Return values that are no valid events: every file alone, and as the body of an event each one that is not JSON."""
-    return [*files.values(), *(inside(kind, "body", file) for name, file in files.items() if name.startswith("n_"))]
+    """Return values that are no valid events: every file alone, and each that is not JSON as the content of an event."""
+    return [
+        *files.values(),
+        *(inside(kind, kind.content_field, file) for name, file in files.items() if name.startswith("n_")),
+    ]
 
 
 def mixed(kind: Kind, invalid: list[bytes], texts: list[str]) -> Iterator[Message]:
     """Yield every invalid value and every text in turn, each followed by a good record."""
-    odd = [json.dumps(kind.event(f"odd-{at}", body=text)).encode() for at, text in enumerate(texts)]
+    odd = [json.dumps(kind.event(f"odd-{at}", text=text)).encode() for at, text in enumerate(texts)]
     keys = [b"acme:any", *(f"acme:odd-{at}".encode() for at in range(len(odd)))]
     pairs = [(keys[0], value) for value in invalid] + list(zip(keys[1:], odd, strict=True))
     spread = [pair for first in range(7) for pair in pairs[first::7]]  # every batch holds all kinds
     for at, (key, value) in enumerate(spread):
-        good = kind.event(f"good-{at}", body=f"text {at}")
+        good = kind.event(f"good-{at}", text=f"text {at}")
         yield Message(kind.name, key, value)
         yield Message(kind.name, f"acme:good-{at}".encode(), json.dumps(good).encode())
 

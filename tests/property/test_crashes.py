@@ -1,6 +1,6 @@
 """Workers that die after any settle step, and overtake each other between two steps: the audit stays clean.
 
-Two workers share a store, each with a partition of its own that holds versions of the same tickets, as `tickets` and
+Two workers share a store, each with a partition of its own that holds versions of the same items, as `tickets` and
 `tickets.redo` do; the same version may be in both, also with different content, and no worker makes the same decision
 twice. Whenever one has decided, or has written its points, the other may settle its next batch in between, or die in
 it. A green run does not show the interleaving inside one call of the store: the guard's contract suite tests that.
@@ -119,7 +119,7 @@ class Stage:
 
 
 reasons = st.sampled_from(["created", "updated", "solved", "rated", "reopened", "deleted"])
-bodies = st.sampled_from(["One text.", "Another text."])
+texts = st.sampled_from(["One text.", "Another text."])
 POISONOUS_VERSION = 3
 """Poison in every record of a version: if another record saved it, the version would have two outcomes after a crash."""
 
@@ -132,13 +132,13 @@ def topics_of(kind: Kind) -> tuple[str, str]:
     return kind.name, kind.redo
 
 
-def version_of(kind: Kind, source_id: str, version: int, reason: str, body: str) -> dict[str, Any]:
+def version_of(kind: Kind, source_id: str, version: int, reason: str, text: str) -> dict[str, Any]:
     """Return one version of an item."""
-    body = "POISON" if version == POISONOUS_VERSION else body
-    return kind.event(source_id, version, reason, **({} if reason == "deleted" else {"body": body}))
+    text = "POISON" if version == POISONOUS_VERSION else text
+    return kind.event(source_id, version, reason, **({} if reason == "deleted" else {"text": text}))
 
 
-versions = st.tuples(st.sampled_from(["T-1", "T-2"]), st.integers(1, 5), reasons, bodies)
+versions = st.tuples(st.sampled_from(["T-1", "T-2"]), st.integers(1, 5), reasons, texts)
 
 
 def placed(kind: Kind, fields: list[dict[str, Any]], topic: str) -> list[Record]:

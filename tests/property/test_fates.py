@@ -19,11 +19,13 @@ FEW = settings(max_examples=60, deadline=None)
 ids = st.sampled_from(["T-1", "T-2", "T-3"])
 versions = st.integers(1, 5)
 reasons = st.sampled_from(["created", "updated", "solved", "rated", "reopened"])
-bodies = st.sampled_from(["One text.", "Another text.", "", "POISON", "NANVECTOR"])
-snapshots = st.tuples(ids, versions, reasons, st.fixed_dictionaries({"body": bodies}))
+texts = st.sampled_from(["One text.", "Another text.", "", "POISON", "NANVECTOR", "MUMBLE"])
+snapshots = st.tuples(ids, versions, reasons, st.fixed_dictionaries({"text": texts}))
 unchanged: dict[str, Any] = {}
 deletions = st.tuples(ids, versions, st.just("deleted"), st.just(unchanged))
-spoilt = st.sampled_from([{"nonsense": 1}, {"body": 5}, {"event_version": 0}, {"colour": "red"}])
+spoilt = st.sampled_from(
+    [{"nonsense": 1}, {"text": 5}, {"text": {"inline": "eHl6"}}, {"event_version": 0}, {"colour": "red"}]
+)
 invalid = st.tuples(ids, versions, reasons, spoilt)
 Drawn = tuple[str, int, str, dict[str, Any]]
 mixes = st.lists(st.one_of(snapshots, deletions, invalid), max_size=25)
@@ -99,7 +101,7 @@ def history(kind: Kind, reasons: list[str], texts: list[int]) -> list[dict[str, 
     """Return one item's events, versions 1, 2, 3, ..."""
     pairs = enumerate(zip(reasons, texts, strict=False), 1)
     return [
-        kind.event("T-1", version, reason, **({} if reason == "deleted" else {"body": f"Text {text}."}))
+        kind.event("T-1", version, reason, **({} if reason == "deleted" else {"text": f"Text {text}."}))
         for version, (reason, text) in pairs
     ]
 
@@ -108,13 +110,13 @@ histories = st.tuples(
     st.lists(st.sampled_from(["created", "updated", "solved", "reopened", "deleted"]), min_size=1, max_size=6),
     st.lists(st.integers(1, 2), min_size=6, max_size=6),
 )
-KEPT = ("event_version", "deleted", "content_digest", "text_digest", "flags", "body")
+KEPT = ("event_version", "deleted", "content_digest", "text_digest", "flags")
 
 
 def kept(kind: Kind, parts: Assembly) -> dict[str, object]:
-    """Return the stored point of the ticket without its decision, which may depend on the records processed before."""
+    """Return the stored point of the item without its decision, which may depend on the records processed before."""
     payload = parts.collection.points[kind.point_id()].payload
-    return {name: payload.get(name) for name in KEPT}
+    return {name: payload.get(name) for name in KEPT} | {"text": kind.text_of(payload)}
 
 
 @on_each_stream

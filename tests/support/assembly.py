@@ -195,6 +195,17 @@ class Assembly:
         parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
         return Worker(parts, FailurePolicies(), self.clock, self.reported)
 
+    def prepared(self, given: Record) -> Any:
+        """Return the item of a record as the pipeline prepares it.
+
+        Raises:
+            Rejected: the record was refused.
+        """
+        [entry] = self.pipeline.prepare([given]).entries
+        if entry.refused is not None:
+            raise entry.refused
+        return entry.item
+
     def process(self, *records: Record) -> list[Settled]:
         """Return the processed batch; nothing is written."""
         return self.processed(*records).settled
@@ -222,12 +233,9 @@ class Assembly:
 
 
 def prepared_item(given: Record, stream: Stream[Any, Any] = TICKETS) -> Any:
-    """Return the item of a record as the pipeline prepares it.
+    """Return the item of a record as the pipeline of a new worker prepares it.
 
     Raises:
         Rejected: the record was refused.
     """
-    [entry] = Assembly(stream=stream).pipeline.prepare([given]).entries
-    if entry.refused is not None:
-        raise entry.refused
-    return entry.item
+    return Assembly(stream=stream).prepared(given)

@@ -28,7 +28,7 @@ def produce_versions(bootstrap: str, kind: Kind = TICKET_KIND) -> None:
     for version in range(1, VERSIONS + 1):
         for number in range(ITEMS):
             reason = "created" if version == 1 else "updated"
-            fields = kind.event(f"T-{number}", version, reason, body=f"text {number} {version}")
+            fields = kind.event(f"T-{number}", version, reason, text=f"text {number} {version}")
             sink.produce([Message(kind.name, f"acme:T-{number}".encode(), json.dumps(fields).encode())])
     assert sink.flush() == []
     sink.close()

@@ -65,9 +65,9 @@ class Queue:
         with running_worker(process, model, [seen], stream=self.kind.stream):
             yield
 
-    def send(self, bodies: Sequence[str]) -> None:
-        """Send an event for each body."""
-        events = [self.kind.event(f"T-{n}", body=body) for n, body in enumerate(bodies)]
+    def send(self, texts: Sequence[str]) -> None:
+        """Send an event for each text."""
+        events = [self.kind.event(f"T-{n}", text=text) for n, text in enumerate(texts)]
         produce(self.bootstrap, *events, stream=self.kind.stream)
 
     def audit(self, store: EdgeStore) -> AuditReport:

@@ -8,11 +8,34 @@ import numpy as np
 from shared.speech.pieces import CutPiece, Part
 from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised, States, states_of
 
+AFTER_TEXT = -1.0
+"""The value of the samples after a text."""
+
 
 def piece_of(mark: int, seconds: float, start_s: float = 0.0) -> CutPiece:
     """Return a piece whose samples all have one value, by which `FakeRecogniser` recognises it."""
     samples = np.full(round(seconds * RATE_HZ), mark / 100, np.float32)
     return CutPiece(samples, (Part(round(start_s * RATE_HZ), len(samples)),))
+
+
+def spoken_piece(text: str, seconds: float) -> CutPiece:
+    """Return a piece whose samples hold a text, which `text_in` finds.
+
+    Raises:
+        ValueError: the text needs more samples than these seconds have.
+    """
+    held = np.frombuffer(text.encode(errors="surrogatepass"), np.uint8)
+    samples = np.full(round(seconds * RATE_HZ), AFTER_TEXT, np.float32)
+    if len(held) >= len(samples):
+        raise ValueError(f"a text of {len(held)} bytes does not fit into {seconds} s")
+    samples[: len(held)] = held / 256
+    return CutPiece(samples, (Part(0, len(samples)),))
+
+
+def text_in(piece: Piece) -> str:
+    """Return the text that the samples of a piece hold."""
+    length = int(np.argmax(piece.samples == AFTER_TEXT))
+    return (piece.samples[:length] * 256).astype(np.uint8).tobytes().decode(errors="surrogatepass")
 
 
 def mark_of(piece: Piece) -> int:

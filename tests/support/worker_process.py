@@ -1,4 +1,4 @@
-"""A ticket worker in a process of its own, which can kill itself after a settle step.
+"""A worker in a process of its own, which can kill itself after a settle step.
 
 Run as `python -m tests.support.worker_process`; the arguments are one JSON object. The model is a stand-in unless
 `real_model` is set: these tests show delivery, not vectors.
@@ -30,9 +30,9 @@ from shared.metrics import Registry
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.fakes import PRIVACY, FakeModel
-from tests.support.streams import kind_of_name
+from tests.support.streams import kind_of_name, limited_to
 
 SESSION_TIMEOUT_S = 6.0
 
@@ -135,7 +135,7 @@ def main(plan: Plan) -> None:
     settings = settings_of(plan)
     if plan.commit_first:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
-    stream, own = kind_of_name(plan.stream).stream, StreamSettings(batch=BatchSettings(max_records=plan.max_records))
+    stream, own = kind_of_name(plan.stream).stream, StreamSettings(batch=limited_to(plan.max_records))
     model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     registry = Registry()

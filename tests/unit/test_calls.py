@@ -237,6 +237,30 @@ def test_a_call_on_which_the_model_fails_is_one_dead_letter() -> None:
     assert (settled[1].failure.reason, settled[1].failure.field) == ("model_failed", "audio")
 
 
+def test_an_older_recording_of_a_batch_is_not_recognised_unless_the_newer_one_fails() -> None:
+    calls = Calls()
+    settled = calls.settle(
+        calls.record(reason="progress"), calls.record(version=2, reason="progress", audio=audio((2, 20)))
+    )
+    assert [each.outcome for each in settled] == [Outcome.SUPERSEDED, Outcome.ROUTED]
+    assert calls.recogniser.batches == [[2]]
+
+
+@pytest.mark.parametrize("text", ["POISON", "NANVECTOR"])
+def test_if_the_text_model_fails_on_the_newest_recording_of_a_batch_the_older_one_is_stored(text: str) -> None:
+    def answer(piece: Piece) -> Recognised:
+        return said(text if mark_of(piece) == 2 else TEXTS[mark_of(piece)], 10)
+
+    calls = Calls(answer)
+    settled = calls.settle(
+        calls.record(version=1, reason="progress"),
+        calls.record(version=2, reason="progress", audio=audio((1, 15))),
+        calls.record(version=3, reason="progress", audio=audio((2, 20))),
+    )
+    assert [each.outcome for each in settled] == [Outcome.SUPERSEDED, Outcome.ROUTED, Outcome.DEAD_LETTERED]
+    assert calls.stored()["event_version"] == 2
+
+
 def test_a_deleted_call_leaves_no_words() -> None:
     calls = Calls()
     calls.settle(calls.record())

@@ -19,7 +19,7 @@ from shared.retry.lane import JITTER, RetryLane, read_waiting, redo_message, wri
 from shared.stream_settings import RetrySettings
 from tests.support.assembly import Assembly
 from tests.support.fakes import ManualClock
-from tests.support.streams import NOTE_KIND
+from tests.support.streams import NOTE_KIND, WITH_MEDIA, Kind
 
 URI = "https://media.example/1.png"
 NOT_THERE = Deferred(FailureReason.MEDIA_NOT_FOUND, "attachment", "nothing is there")
@@ -32,15 +32,19 @@ def lane_of(clock: ManualClock | None = None, settings: RetrySettings | None = N
     return RetryLane("notes", settings or RetrySettings(), clock or ManualClock(), rng)
 
 
-def note(version: int = 1, reason: str = "created", offset: int = 0) -> Record:
-    event = NOTE_KIND.event("T-1", version, reason, attachment={"uri": URI})
-    return replace(NOTE_KIND.record(event, offset), headers=(("trace", b"1"), ("millrace-retry-attempts", b"7")))
+def item(kind: Kind, version: int = 1, reason: str = "created", offset: int = 0) -> Record:
+    event = kind.referring(URI, "T-1", version, reason)
+    return replace(kind.record(event, offset), headers=(("trace", b"1"), ("millrace-retry-attempts", b"7")))
 
 
-def come_back(message: Message, offset: int) -> Record:
+def note(offset: int = 0) -> Record:
+    return item(NOTE_KIND, offset=offset)
+
+
+def come_back(message: Message, offset: int, kind: Kind = NOTE_KIND) -> Record:
     """Return what the worker reads once the redrive has sent a waiting record to the redo topic."""
     waiting = Record(message.topic, 0, offset, 0, message.key, message.value, message.headers)
-    sent = redo_message(waiting, "notes")
+    sent = redo_message(waiting, kind.name)
     return Record(sent.topic, 0, offset, 0, sent.key, sent.value, sent.headers)
 
 
@@ -126,75 +130,84 @@ def test_headers_of_another_program_are_not_read(header: RetryHeader, value: byt
 
 # --- in a worker ---
 
+in_a_worker = pytest.mark.parametrize("kind", WITH_MEDIA, ids=lambda kind: kind.name)
 
-def test_a_record_waits_until_its_attachment_is_there() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream)
-    [first] = parts.settle(note())
+
+@in_a_worker
+def test_a_record_waits_until_its_medium_is_there(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    [first] = parts.settle(item(kind))
     assert first.outcome is Outcome.DEFERRED
     assert parts.collection.points == {}
-    [message] = parts.delivered("notes.retry.1")
-    parts.fetcher.contents[URI] = b"content"
-    [second] = parts.settle(come_back(message, 3))
+    [message] = parts.delivered(kind.retries[0])
+    parts.fetcher.contents[URI] = kind.medium()
+    [second] = parts.settle(come_back(message, 3, kind))
     assert second.outcome is Outcome.ROUTED
-    assert parts.collection.points[NOTE_KIND.point_id()].payload["attachment_digest"] is not None
+    assert parts.collection.points[kind.point_id()].payload[kind.medium_digest] is not None
 
 
-def test_a_record_whose_attempts_are_spent_becomes_a_dead_letter_with_the_last_reason() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream, retry=RetrySettings(attempts_per_tier=1))
-    record = note()
+@in_a_worker
+def test_a_record_whose_attempts_are_spent_becomes_a_dead_letter_with_the_last_reason(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream, retry=RetrySettings(attempts_per_tier=1))
+    record = item(kind)
     for tier in (1, 2, 3):
         [settled] = parts.settle(record)
         assert settled.outcome is Outcome.DEFERRED
-        [message] = parts.delivered(f"notes.retry.{tier}")
-        record = come_back(message, tier)
+        [message] = parts.delivered(kind.retries[tier - 1])
+        record = come_back(message, tier, kind)
     [settled] = parts.settle(record)
     assert settled.outcome is Outcome.DEAD_LETTERED
-    [letter] = parts.delivered("notes.dlq")
+    [letter] = parts.delivered(kind.dlq)
     read = read_dead_letter(Record(letter.topic, 0, 0, 0, letter.key, letter.value, letter.headers))
     assert isinstance(read, DeadLetter)
-    assert (read.reason, read.field, read.attempts) == ("media_not_found", "attachment", 4)
-    assert letter.value == note().value
+    assert (read.reason, read.field, read.attempts) == ("media_not_found", kind.media_field, 4)
+    assert letter.value == item(kind).value
 
 
-def test_one_missing_attachment_holds_up_no_other_record() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream)
-    other = NOTE_KIND.record(NOTE_KIND.event("T-2"), 1)
-    assert [each.outcome for each in parts.settle(note(), other)] == [Outcome.DEFERRED, Outcome.ROUTED]
+@in_a_worker
+def test_one_missing_medium_holds_up_no_other_record(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    other = kind.record(kind.event("T-2"), 1)
+    assert [each.outcome for each in parts.settle(item(kind), other)] == [Outcome.DEFERRED, Outcome.ROUTED]
 
 
-def test_what_is_forbidden_never_tours_the_tiers() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream)
-    parts.fetcher.failures[URI] = Rejected(FailureReason.MEDIA_FORBIDDEN, "attachment", "not allowed", "fetch")
-    [settled] = parts.settle(note())
+@in_a_worker
+def test_what_is_forbidden_never_tours_the_tiers(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    parts.fetcher.failures[URI] = Rejected(FailureReason.MEDIA_FORBIDDEN, "medium", "not allowed", "fetch")
+    [settled] = parts.settle(item(kind))
     assert settled.outcome is Outcome.DEAD_LETTERED
-    assert not any(parts.delivered(f"notes.retry.{tier}") for tier in (1, 2, 3))
+    assert not any(parts.delivered(topic) for topic in kind.retries)
 
 
-def test_a_repeat_and_a_superseded_version_need_no_attachment() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream)
-    parts.fetcher.contents[URI] = b"content"
-    parts.settle(note(version=2))
+@in_a_worker
+def test_a_repeat_and_a_superseded_version_need_no_medium(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    parts.fetcher.contents[URI] = kind.medium()
+    parts.settle(item(kind, version=2))
     parts.fetcher.contents.clear()
-    settled = parts.settle(note(version=2, offset=1), note(version=1, offset=2))
+    settled = parts.settle(item(kind, version=2, offset=1), item(kind, version=1, offset=2))
     assert [each.outcome for each in settled] == [Outcome.ROUTED, Outcome.SUPERSEDED]
 
 
-def test_a_deferred_version_does_not_keep_an_older_one_from_being_stored() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream)
-    older = NOTE_KIND.record(NOTE_KIND.event("T-1", 1), 0)
-    assert [each.outcome for each in parts.settle(older, note(version=2, reason="updated", offset=1))] == [
+@in_a_worker
+def test_a_deferred_version_does_not_keep_an_older_one_from_being_stored(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    older = kind.record(kind.event("T-1", 1), 0)
+    assert [each.outcome for each in parts.settle(older, item(kind, version=2, reason="updated", offset=1))] == [
         Outcome.ROUTED,
         Outcome.DEFERRED,
     ]
-    assert parts.collection.points[NOTE_KIND.point_id()].version == 1
+    assert parts.collection.points[kind.point_id()].version == 1
 
 
-def test_a_version_that_lost_while_it_waited_is_superseded() -> None:
-    parts = Assembly(stream=NOTE_KIND.stream)
-    parts.settle(note(version=1))
-    [message] = parts.delivered("notes.retry.1")
-    parts.settle(NOTE_KIND.record(NOTE_KIND.event("T-1", 2, "updated"), 1))
-    [settled] = parts.settle(come_back(message, 0))
+@in_a_worker
+def test_a_version_that_lost_while_it_waited_is_superseded(kind: Kind) -> None:
+    parts = Assembly(stream=kind.stream)
+    parts.settle(item(kind, version=1))
+    [message] = parts.delivered(kind.retries[0])
+    parts.settle(kind.record(kind.event("T-1", 2, "updated"), 1))
+    [settled] = parts.settle(come_back(message, 0, kind))
     assert settled.outcome is Outcome.SUPERSEDED
 
 

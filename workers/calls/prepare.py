@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -16,7 +15,7 @@ from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.search import SimilarCall, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Transcript
-from shared.engine.snapshots import Effect, Item, digest_field
+from shared.engine.snapshots import Item, digest_field
 from shared.errors import Deferred, Rejected
 from shared.records import Record, Vector
 from shared.speech.analysis import Mark
@@ -156,25 +155,9 @@ def complete(items: Sequence[CallItem], speech: Speech, region: str) -> None:
         for item in items
         if isinstance(item.event, CallRecorded) and not _restore(item) and item.transcript is None
     ]
-    while unknown:
-        newest: dict[UUID, CallItem] = {}
-        for item in unknown:
-            if item.point_id not in newest or newest[item.point_id].version < item.version:
-                newest[item.point_id] = item
-        now = [item for item in unknown if item.is_repeat or item.version == newest[item.point_id].version]
-        _recognise(now, speech, region)
-        later = [item for item in unknown if not any(item is each for each in now)]
-        for item in later:
-            if newest[item.point_id].is_live:
-                item.effect = Effect.SUPERSEDE  # of several versions in a batch, only the newest is written
-        unknown = [item for item in later if item.is_live]
-
-
-def _recognise(items: Sequence[CallItem], speech: Speech, region: str) -> None:
-    """Recognise calls together; pieces of all of them share batches."""
     transcriber = Transcriber(speech.recogniser, speech.batch_pieces, lambda _: speech.beat("process"))
     said: list[tuple[CallItem, list[VoiceTranscript]]] = []
-    for item in items:
+    for item in unknown:
         if item.recording is None or not isinstance(item.event, CallRecorded):
             _refuse(item)
             continue
