@@ -35,7 +35,7 @@ from schemas.speech import Transcript
 from shared.clock import SystemClock
 from shared.logs import configure
 from shared.speech.port import RATE_HZ as PIECE_RATE_HZ
-from shared.speech.port import Phrase, Piece, Recognised, Recogniser, Samples
+from shared.speech.port import Phrase, Piece, Recognised, Recogniser, Samples, States, states_of
 from shared.stream_settings import StreamSettings
 from tests.support.in_process import Seen
 from tests.support.no_speech import MAKERS
@@ -109,6 +109,7 @@ class StandIn(Recogniser):
 
     fingerprint = "57a4d191"
     languages = frozenset({"en"})
+    dim = 4
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._words = [word for clip in clips for word in clip.text.split()]
@@ -118,6 +119,10 @@ class StandIn(Recogniser):
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         """Hear a phrase every four seconds."""
         return [Recognised(tuple(self._phrases(piece)), "en", 1.0, 0.0, -0.1) for piece in pieces]
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Return the same states for all."""
+        return [np.ones((states_of(piece), self.dim), np.float32) for piece in pieces]
 
     def _phrases(self, piece: Piece) -> Iterator[Phrase]:
         length_s = len(piece.samples) / PIECE_RATE_HZ

@@ -21,7 +21,7 @@ from millrace.resources import load_recogniser
 from millrace.transcribing import DEFAULT_MODEL
 from schemas.speech import Transcript
 from shared.logs import configure
-from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples
+from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples, States
 from tests.support.fakes import FakeModel
 from tests.support.hostile_sounds import form, wav
 from tests.support.in_process import Seen
@@ -50,6 +50,15 @@ class Counting(Recogniser):
     def languages(self) -> frozenset[str]:
         """The model's."""
         return self._model.languages
+
+    @property
+    def dim(self) -> int:
+        """The model's."""
+        return self._model.dim
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Let the model work."""
+        return self._model.encode(pieces)
 
     def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
         """Count, and let the model work."""
