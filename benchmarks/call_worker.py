@@ -18,7 +18,7 @@ from shared.embedding.port import TextModel
 from shared.media_settings import MediaSettings
 from shared.metrics import Registry
 from shared.records import Record
-from shared.settings import Settings, StoreSettings
+from shared.settings import OperationSettings, Settings, StoreSettings
 from shared.speech.port import Recogniser
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
@@ -68,10 +68,17 @@ class CallWorker:
 @contextmanager
 def call_worker(root: Path, text_model: TextModel, recogniser: Recogniser, seen: Seen) -> Iterator[CallWorker]:
     """Run a worker that reads recordings from the folder `root`."""
-    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker() as broker, closing(EdgeStore(Path(folder))) as store:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedBroker() as broker,
+        closing(EdgeStore(Path(folder) / "store")) as store,
+    ):
         broker.create([topic.name for topic in RECORDED.topics()])
         settings = Settings(
-            store=StoreSettings(path=Path(folder)), privacy=PRIVACY, media=MediaSettings(file_root=root)
+            store=StoreSettings(path=Path(folder) / "store"),
+            privacy=PRIVACY,
+            media=MediaSettings(file_root=root),
+            operation=OperationSettings(state_dir=Path(folder) / "state"),
         )
         process = Process(settings, broker.bootstrap, store, Registry())
         with running_worker(process, text_model, [seen], StreamSettings(), RECORDED, recogniser) as running:
