@@ -8,7 +8,8 @@ from pathlib import Path
 def own_mib(field: str) -> float:
     """Return a figure of /proc/self/status in MiB: `VmRSS` is the memory in use, `VmHWM` its peak.
 
-    `RssAnon` is the memory in use without pages of files. `ru_maxrss` would include the peak of the process that started this one.
+    `RssAnon` is the memory in use without pages of files. `ru_maxrss` would include the peak of the process that started
+    this one.
     """
     return float(_field(Path("/proc/self/status"), field).split()[0]) / 1024
 

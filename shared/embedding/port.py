@@ -35,7 +35,7 @@ class Modality(Generic[InputT]):
 
 
 TEXT: Modality[str] = Modality(name="text", unit="tokens", field="text", content=str.encode, together_bytes=512 << 10)
-"""Two micro-batches of a GPU, or the transcripts of two calls of six hours, which take a CPU of two cores a minute."""
+"""Two micro-batches of a GPU, or the transcript of a call of six hours, which takes two cores up to a minute."""
 
 
 @dataclass(frozen=True, slots=True)
