@@ -124,7 +124,8 @@ def stream_worker(
             search_of=lambda name: read_stream_settings(name).search,
             speech=speech,
         )
-        embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer))
+        beat = partial(lifecycle.beat, "process")
+        embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer, beat))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
@@ -213,7 +214,11 @@ def decider_of(stream: Stream[Any, Any], own: StreamSettings, routing: Routing, 
 
 @contextmanager
 def _embedders(
-    stream: Stream[Any, Any], models: Mapping[str, Model[Any]], settings: Settings, observer: Observer
+    stream: Stream[Any, Any],
+    models: Mapping[str, Model[Any]],
+    settings: Settings,
+    observer: Observer,
+    beat: Callable[[], None],
 ) -> Iterator[dict[str, Embedder[Any]]]:
     """Yield the embedder of each modality of a stream, each with a cache of its own."""
     with ExitStack() as held:
@@ -221,7 +226,7 @@ def _embedders(
         for modality in {each.modality.name: each.modality for each in stream.inputs}.values():
             model = models[modality.name]
             cache = held.enter_context(open_cache(settings, model.dim, SystemClock(), observer))
-            found[modality.name] = Embedder(modality, model, cache, observer)
+            found[modality.name] = Embedder(modality, model, cache, observer, beat)
         yield found
 
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from millrace.doctor.configuration import changed, check_variables, read_settings, secrets_of
 from millrace.doctor.finding import Check, Finding, exit_code, findings_of
 from millrace.doctor.machine import check_disk, check_port
+from millrace.doctor.media import check_decoding, check_speech, check_speech_device, check_voice_activity
 from millrace.doctor.models import check_device, check_head, check_model, check_policy
 from millrace.doctor.packages import check_packages
 from millrace.doctor.privacy import check_customer_key
@@ -80,13 +81,14 @@ def examine(
 
 
 def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float) -> list[Check]:
-    """Return the checks of a set-up."""
+    """Return the checks of a set-up; those of media and of speech only for a stream that has them."""
     return [
         Check("packages", check_packages),
         Check("model", partial(check_model, own)),
         Check("device", partial(check_device, own, stream.name)),
         Check("head", partial(check_head, own)),
         Check("policy", partial(check_policy, own)),
+        *_checks_of_media(settings, own, stream),
         Check("customer key", partial(check_customer_key, settings)),
         Check("broker", partial(check_broker, settings, own, stream, timeout_s)),
         Check("store", partial(check_store, settings, own, stream, timeout_s)),
@@ -94,6 +96,16 @@ def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], ti
         Check("disk", partial(check_disk, settings)),
         Check("port", partial(check_port, settings.operation)),
     ]
+
+
+def _checks_of_media(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Check]:
+    """Yield the checks of what decodes the stream's media and recognises its speech."""
+    if stream.media is not None:
+        yield Check("decoding", partial(check_decoding, settings))
+    if stream.recognises_speech:
+        yield Check("speech", partial(check_speech, own))
+        yield Check("speech device", partial(check_speech_device, own))
+        yield Check("voice activity", check_voice_activity)
 
 
 def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:

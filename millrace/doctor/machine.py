@@ -38,14 +38,17 @@ def why_unusable(folder: Path) -> str | None:
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
-    """Check the folder in which commands keep their progress, and the disk space for it and for the embedded store."""
+    """Check the folder for commands' progress and large media, and the disk space for it and for the embedded store."""
     state = settings.operation.state_dir
     why = why_unusable(state)
     if why is None:
         yield Finding("state", "ok", f"{state} can be written")
     else:
-        rights = "change the folder's owner or permissions"
-        fix = f"ingest keeps its progress there: set MILLRACE_OPERATION__STATE_DIR, or {rights}"
+        what, rights = (
+            "ingest keeps its progress there, and workers large media",
+            "change the folder's owner or permissions",
+        )
+        fix = f"{what}: set MILLRACE_OPERATION__STATE_DIR, or {rights}"
         yield Finding("state", "wrong", f"{state} cannot be written: {why}", fix)
     folders = [state] if settings.store.url else [state, settings.store.path]
     disks = {nearest.stat().st_dev: nearest.resolve() for nearest in map(existing, folders)}

@@ -23,15 +23,19 @@ class Modality(Generic[InputT]):
         unit: The unit in which models of this modality count cost: `tokens`, `audio_seconds` or `pixels`.
         field: The field of a record that is named when an input is rejected.
         content: Returns the bytes of an input that determine its vector; equal bytes have equal vectors.
+        together_bytes: The most content that a model receives in one call, unless one input alone has more; None means
+            all inputs at once. The worker shows that it is alive between two calls.
     """
 
     name: Literal["text", "audio", "image"]
     unit: str
     field: str
     content: Callable[[InputT], bytes]
+    together_bytes: int | None = None
 
 
-TEXT: Modality[str] = Modality(name="text", unit="tokens", field="text", content=str.encode)
+TEXT: Modality[str] = Modality(name="text", unit="tokens", field="text", content=str.encode, together_bytes=512 << 10)
+"""Two micro-batches of a GPU, or the transcript of a call of six hours, which takes two cores up to a minute."""
 
 
 @dataclass(frozen=True, slots=True)

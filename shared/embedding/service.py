@@ -1,6 +1,6 @@
 """Embedding for the stages: the cache is asked first, duplicates are embedded once, and a failing batch is halved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic
 
 import numpy as np
@@ -23,13 +23,19 @@ class Embedder(Generic[InputT]):
         model: A model of that modality.
         cache: The cache that is asked before the model, and that stores the vectors that the model computes.
         observer: Notified of the number, cost and cache hits of each call.
+        beat: Called before each call of the model: long texts take longer than a heartbeat may be old.
     """
 
     def __init__(
-        self, modality: Modality[InputT], model: Model[InputT], cache: VectorCache, observer: Observer
+        self,
+        modality: Modality[InputT],
+        model: Model[InputT],
+        cache: VectorCache,
+        observer: Observer,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._modality, self._model = modality, model
-        self._cache, self._observer = cache, observer
+        self._cache, self._observer, self._beat = cache, observer, beat
 
     @property
     def fingerprint(self) -> str:
@@ -51,7 +57,7 @@ class Embedder(Generic[InputT]):
         keys = [self._key(each) for each in inputs]
         known: dict[bytes, Embedded | Rejected] = dict(self._cache.get_many(keys))
         missing = {key: each for key, each in zip(keys, inputs, strict=True) if key not in known}
-        cost, answers = self._bisect(list(missing.values()))
+        cost, answers = self._in_groups(list(missing.values()))
         fresh = dict(zip(missing, answers, strict=True))
         self._cache.put_many({key: found for key, found in fresh.items() if isinstance(found, Embedded)})
         self._observer.inputs_embedded(
@@ -62,6 +68,31 @@ class Embedder(Generic[InputT]):
 
     def _key(self, given: InputT) -> bytes:
         return cache_key(self._modality.name, self._modality.content(given), self._model.fingerprint)
+
+    def _in_groups(self, inputs: Sequence[InputT]) -> tuple[float, list[Embedded | Rejected]]:
+        """Embed inputs in calls of limited size, with a heartbeat before each. Return cost and answers."""
+        cost, answers = 0.0, list[Embedded | Rejected]()
+        for group in self._groups(inputs):
+            self._beat()
+            group_cost, found = self._bisect(group)
+            cost += group_cost
+            answers += found
+        return cost, answers
+
+    def _groups(self, inputs: Sequence[InputT]) -> Iterator[Sequence[InputT]]:
+        """Yield inputs, in order, in groups that a model may receive together."""
+        limit_bytes = self._modality.together_bytes
+        if limit_bytes is None:
+            yield inputs
+            return
+        start, group_bytes = 0, 0
+        for at, each in enumerate(inputs):
+            size_bytes = len(self._modality.content(each))
+            if at > start and group_bytes + size_bytes > limit_bytes:
+                yield inputs[start:at]
+                start, group_bytes = at, 0
+            group_bytes += size_bytes
+        yield inputs[start:]
 
     def _bisect(self, inputs: Sequence[InputT]) -> tuple[float, list[Embedded | Rejected]]:
         """Embed all inputs; if the model fails, halve them until each bad input is alone. Return cost and answers."""

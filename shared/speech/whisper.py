@@ -142,15 +142,30 @@ class WhisperRecogniser(GuardedRecogniser):
         return self._tokenizers[language]
 
 
-def _loaded(card: SpeechCard, folder: Path, device: str, threads: int) -> WhisperModel:
-    """Load a model; `auto` chooses a GPU if CTranslate2 finds one."""
-    kind, _, number = device.partition(":")
+def device_of(configured: str) -> tuple[str, int]:
+    """Return the kind and the number of a device; `auto` chooses a GPU if CTranslate2 finds one.
+
+    Args:
+        configured: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        Fatal: CTranslate2 cannot find this device.
+    """
+    kind, _, number = configured.partition(":")
+    gpus = ctranslate2.get_cuda_device_count()
     if kind == "auto":
-        kind = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        kind = "cuda" if gpus else "cpu"
+    is_number = number.isdecimal() or not number
+    if kind not in ("cpu", "cuda") or not is_number or (kind == "cuda" and int(number or 0) >= gpus):
+        raise Fatal(f"device {configured} cannot be used: CTranslate2 runs on cpu and finds {gpus} GPUs")
+    return kind, int(number or 0)
+
+
+def _loaded(card: SpeechCard, folder: Path, device: str, threads: int) -> WhisperModel:
+    """Load a model on a device."""
+    kind, number = device_of(device)
     types = GPU_TYPES if kind == "cuda" else CPU_TYPES
     try:
-        return WhisperModel(
-            str(folder), kind, int(number or 0), types[card.dtype], cpu_threads=threads, local_files_only=True
-        )
+        return WhisperModel(str(folder), kind, number, types[card.dtype], cpu_threads=threads, local_files_only=True)
     except (RuntimeError, ValueError) as error:
         raise Fatal(f"model {card.key} cannot be loaded on {device}: {error}") from error

@@ -4,7 +4,7 @@ A green run does not prove anything about a real model's vectors; the golden tes
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 from zlib import crc32
 
@@ -215,6 +215,23 @@ def test_vectors_of_another_model_are_not_taken_from_the_cache(parts: Parts) -> 
     parts.embed("a")
     other.embed("a")
     assert other.calls == [["a"]]
+
+
+def test_long_texts_reach_the_model_in_several_calls_with_a_heartbeat_before_each() -> None:
+    model, heard = FakeModel(), list[int]()
+    short: Modality[str] = replace(TEXT, together_bytes=10)
+    embedder = Embedder(short, model, MemoryCache(1 << 20), RecordingObserver(), lambda: heard.append(len(model.calls)))
+    texts = ["aaaa", "bbbbbb", "c", "d" * 30, "éééé", "f"]
+    answers = embedder.embed(texts)
+    assert model.calls == [["aaaa", "bbbbbb"], ["c"], ["d" * 30], ["éééé", "f"]]
+    assert heard == [0, 1, 2, 3]
+    alone = Embedder(TEXT, FakeModel(), MemoryCache(1 << 20), RecordingObserver()).embed(texts)
+    assert [vector(each) for each in answers] == [vector(each) for each in alone]
+
+
+def test_short_texts_and_pictures_reach_the_model_in_one_call(parts: Parts) -> None:
+    parts.embed(*(f"name {number}" for number in range(256)))
+    assert len(parts.calls) == 1
 
 
 def test_modalities_share_a_cache_but_no_vector() -> None:

@@ -33,6 +33,7 @@ class Children:
         self._alive: set[DecodingProcess] = set()
         self._lock = threading.Lock()
         self.has_heic = True
+        self.is_filtered = True
         self._has_started = False
         self._closing = threading.Event()
         self.is_closed = False
@@ -112,12 +113,14 @@ class Children:
                 raise Fatal(f"no process for decoding media can be started: {error}") from error
             self._alive.add(child)
         try:
-            self.has_heic = child.ready().has_heic
+            ready = child.ready()
         except (Died, TimeIsUp) as error:
             self._kill(child)
             if self.is_closed:
                 raise CancelledError from error
             raise Fatal(f"the process for decoding media cannot start: {error}") from error
+        self.has_heic = ready.has_heic
+        self.is_filtered = ready.is_filtered
         return child
 
     def _give_back(self, child: DecodingProcess | None) -> None:

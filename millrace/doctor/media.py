@@ -1,0 +1,89 @@
+"""Checks of what recordings and pictures need: the process that decodes them, and all that recognises speech."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from struct import pack
+
+from millrace.doctor.finding import Finding
+from shared.clock import SystemClock
+from shared.embedding.registry import SpeechCard, load_speech_card
+from shared.errors import Fatal
+from shared.media.decoding.decoder import Decoder
+from shared.settings import Settings
+from shared.stream_settings import StreamSettings
+
+RATE_HZ = 8_000
+NOT_INSTALLED = "{} is not installed"
+
+
+def check_decoding(settings: Settings) -> Iterator[Finding]:
+    """Start a process as a worker does, and let it decode a short sound."""
+    limits = settings.decoding.model_copy(update={"processes": 1})
+    with closing(Decoder(limits, settings.media.max_mib << 20, SystemClock())) as decoder:
+        try:
+            decoder.start()
+        except Fatal as error:
+            yield Finding("decoding", "wrong", str(error), "a worker would not start: see docs/media.md, Decoding")
+            return
+        decoder.sound(_silence(), "a sound of this check", lambda window: None)
+        is_filtered = decoder.children.is_filtered
+    if is_filtered:
+        yield Finding("decoding", "ok", "a process for it starts, is confined, and decodes a sound")
+    else:
+        yield Finding(
+            "decoding",
+            "warning",
+            "a process for it starts and decodes a sound, but this system cannot filter its system calls",
+            "run workers on Linux, or accept media from trusted senders only",
+        )
+
+
+def _silence() -> bytes:
+    """Return a WAV file of a tenth of a second."""
+    samples = bytes(RATE_HZ // 10 * 2)
+    body = b"WAVEfmt " + pack("<IHHIIHH", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16) + b"data" + pack("<I", len(samples))
+    return b"RIFF" + pack("<I", len(body) + len(samples)) + body + samples
+
+
+def check_speech(own: StreamSettings) -> Iterator[Finding]:
+    """Read the card of the model of speech, and compare the model's files with it."""
+    card = load_speech_card(own.speech.model, own.speech.models_file)
+    yield Finding("speech", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.languages}, by {card.backend}")
+    folder = card.check_files()
+    yield Finding("speech", "ok", f"the files in {folder} match the card")
+
+
+def check_speech_device(own: StreamSettings) -> Iterator[Finding]:
+    """Import the library that runs the model of speech, and find the device."""
+    card = load_speech_card(own.speech.model, own.speech.models_file)
+    try:
+        device = _device_of(card, own.speech.device)
+    except ImportError as error:
+        fix = f"install millrace[{card.extra}]"
+        yield Finding("speech device", "wrong", NOT_INSTALLED.format(error.name), fix)
+        return
+    yield Finding("speech device", "ok", f"{device} (configured: {own.speech.device})")
+
+
+def _device_of(card: SpeechCard, configured: str) -> str:
+    """Return the device that the card's backend would use; only the libraries of that backend are imported."""
+    if card.backend == "openai":
+        from shared.embedding.device import choose_device
+        from shared.speech import openai_whisper  # noqa: F401  (whether it can be imported)
+
+        return str(choose_device(configured))
+    from shared.speech.whisper import device_of
+
+    kind, number = device_of(configured)
+    return f"{kind}:{number}" if kind == "cuda" else kind
+
+
+def check_voice_activity() -> Iterator[Finding]:
+    """Load the network that finds the speech in recordings."""
+    try:
+        from shared.speech.activity import load_network
+    except ImportError as error:
+        yield Finding("voice activity", "wrong", NOT_INSTALLED.format(error.name), "install millrace[speech]")
+        return
+    load_network()
+    yield Finding("voice activity", "ok", "the network that finds speech is installed")
