@@ -187,7 +187,8 @@ def without(library: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     package, _, name = module.rpartition(".")
     monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.delattr(sys.modules[package], name, raising=False)
-    monkeypatch.setitem(sys.modules, library, None)
+    for loaded in [library, *(each for each in sys.modules if each.startswith(f"{library}."))]:
+        monkeypatch.setitem(sys.modules, loaded, None)
 
 
 # --- voice activity ---
