@@ -114,6 +114,8 @@ def test_what_is_said_in_french_is_masked(text: str, masked: str) -> None:
         "le code de confirmation c'était sept, zéro, zéro, neuf, un, cinq, deux",
         "le colis huit R zéro zéro quatre cinq un un deux neuf",
         "the order, it's one one three, five five five, oh one two three",
+        "My order's eight one seven dash four four one dash nine.",
+        "code produit zéro zéro sept, quatre-vingt-dix-neuf, douze",
         "either four oh five to six thirty, or eleven oh five", "in nineteen seventy-four, twenty oh seven",
         "my lucky numbers are four, eight, fifteen, sixteen, twenty three and forty two",
         "thirty-one, twenty six, fifty one, sixty and forty-two",

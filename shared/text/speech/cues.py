@@ -114,6 +114,7 @@ def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
 
 def is_thing(text: str) -> bool:
     """Return whether a word is that of a thing with a number, such as an order."""
+    text = text.removesuffix("'s")
     return text in MORE_THINGS or THING.fullmatch(text) is not None
 
 

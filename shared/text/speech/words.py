@@ -129,6 +129,7 @@ MORE_THINGS = _set(
     " loto score abonné abonnement adhérent modèle pedido années years colis suivi devis réservation"
     " patent isbn channel channels canal barcode ean serial police sinistre expédition livraison"
     " retour return docket voucher coupon badge membership loyalty fidélité pièce reading meter relevé compteur index"
+    " produit promo plate registration immatriculation vat tva"
 )
 """Words for a thing that has a number, besides those of `shared/text/ordinary.py`."""
 
