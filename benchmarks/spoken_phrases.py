@@ -17,7 +17,7 @@ WORD = re.compile(r"\w+")
 MASK = re.compile(r"\[(?:mail|phone|iban|card)\]")
 PERSONAL = re.compile(r"\{[^}]*\}")
 PARTS = ("first", "second", "third", "fourth", "fifth", "sixth")
-"""The parts of the lists: the first was written before the code, the third by somebody who had not read it."""
+"""The parts of the lists: the first was written before the code, the third by somebody who had not read it yet."""
 
 
 @dataclass(frozen=True, slots=True)
