@@ -1,4 +1,4 @@
-"""Reads `spoken_phrases.toml` and counts, for each language, what is missed and what is masked needlessly.
+"""Reads `spoken_phrases.toml` and `spoken_phrases_blind.toml` and counts what is missed and what is masked needlessly.
 
 A phrase is missed if one word of what is in braces is left. The echo of another speaker may be masked too.
 """
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from shared.text.spoken import SpokenSegment, mask_segments
 
-LISTS = Path(__file__).with_suffix(".toml")
+LISTS = Path(__file__).with_suffix(".toml"), Path(__file__).with_name("spoken_phrases_blind.toml")
 REGIONS = {"en": "US", "fr": "FR"}
 WORD = re.compile(r"\w+")
 MASK = re.compile(r"\[(?:mail|phone|iban|card)\]")
 PERSONAL = re.compile(r"\{[^}]*\}")
-HALVES = ("first", "second")
-"""The phrases that were written before the code, and after it."""
+PARTS = ("first", "second", "third", "fourth", "fifth", "sixth")
+"""The parts of the lists: the first was written before the code, the third by somebody who had not read it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Phrase:
 
     Attributes:
         language: Its language.
-        half: When it was written; one of `HALVES`.
+        part: When it was written; one of `PARTS`.
         kind: Its list, such as `phones`.
         text: The phrase, with braces around what must be masked, ` | ` between segments, and speakers.
         is_personal: Whether something in it must be masked.
     """
 
     language: str
-    half: str
+    part: str
     kind: str
     text: str
     is_personal: bool
@@ -50,12 +50,12 @@ class Phrase:
 
 def phrases() -> list[Phrase]:
     """Return every phrase of the lists."""
-    lists = tomllib.loads(LISTS.read_text(encoding="utf-8"))
     return [
-        Phrase(language, half, kind, text, outcome == "masked")
-        for language, outcomes in lists.items()
-        for outcome, halves in outcomes.items()
-        for half, kinds in halves.items()
+        Phrase(language, part, kind, text, outcome == "masked")
+        for lists in LISTS
+        for language, outcomes in tomllib.loads(lists.read_text(encoding="utf-8")).items()
+        for outcome, parts in outcomes.items()
+        for part, kinds in parts.items()
         for kind, texts in kinds.items()
         for text in texts
     ]
@@ -79,10 +79,10 @@ def wrong() -> list[Phrase]:
 
 
 def report() -> None:
-    """Count and print, by language and half."""
-    counts = Counter((phrase.language, phrase.is_personal, phrase.half) for phrase in phrases())
-    bad = Counter((phrase.language, phrase.is_personal, phrase.half) for phrase in wrong())
+    """Count and print, by language and part."""
+    counts = Counter((phrase.language, phrase.is_personal, phrase.part) for phrase in phrases())
+    bad = Counter((phrase.language, phrase.is_personal, phrase.part) for phrase in wrong())
     for key, count in sorted(counts.items()):
-        language, is_personal, half = key
-        name = f"spoken, {language}, {'missed' if is_personal else 'needlessly'}, {half} half"
+        language, is_personal, part = key
+        name = f"spoken, {language}, {'missed' if is_personal else 'needlessly'}, {part} list"
         print(f"{name:<34}{bad[key]:>6} of {count}")

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from shared.text.masking import find_personal_data, mask
 from shared.text.phones import MIN_DIGITS
 from shared.text.shadow import IBAN, MAIL, Span
-from shared.text.speech.cues import LOOK_BACK, NEAR, cue_before
+from shared.text.speech.apart import PARTS, joined
+from shared.text.speech.cues import LOOK_BACK, NEAR, THING_CUES, cue_before
+from shared.text.speech.echoes import echoes
 from shared.text.speech.groups import groups_of
 from shared.text.speech.ibans import find_ibans
 from shared.text.speech.mails import find_mails
@@ -147,7 +149,7 @@ def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
     tokens = [token for each in read for token in each]
     places = {id(token): place for place, token in enumerate(tokens)}
     segment_of = [index for index, each in enumerate(read) for _ in each]
-    listener = _Listener(tokens, places, segment_of, Library(region))
+    listener = _Listener(tokens, places, segment_of, list(zip(segments, read, strict=True)), Library(region))
     for channel in _channels(segments, read):
         yield from listener.parts(channel)
 
@@ -178,12 +180,14 @@ class _Listener:
         tokens: All tokens of the transcript.
         places: The index in `tokens` of each token, by its identity.
         segment_of: The segment of each token.
+        read: Each segment with its tokens.
         library: What knows the numbers of a region.
     """
 
     tokens: list[Token]
     places: dict[int, int]
     segment_of: list[int]
+    read: list[tuple[SpokenSegment, list[Token]]]
     library: Library
 
     def parts(self, channel: list[Token]) -> Iterator[Part]:
@@ -191,33 +195,58 @@ class _Listener:
         for find, kept in ((find_ibans, IBAN), (find_mails, MAIL)):
             spans = find(channel)
             for first, last in spans:
-                yield from self._divided(
-                    [token for token in channel[first : last + 1] if not is_hesitation(token)], kept
-                )
+                said = [token for token in channel[first : last + 1] if not is_hesitation(token)]
+                yield from self._divided(said, kept)
+                if kept == IBAN:
+                    yield from self._echoed(said, kept)
             channel = _covered(channel, spans)
-        area: Run | None = None
-        for run in runs_of(channel):
-            last, kind = self._judged(channel, run)
-            if kind is None:
-                area = run if is_area_code(channel, run) else None
-                continue
-            if area is not None:
-                yield from self._divided([each.token for each in area.said], kind)
-            tokens = [channel[run.first]] if run.has_plus else []
-            tokens += [each.token for each in run.said if each.at <= last]
-            if last == run.said[-1].at:
-                tokens += channel[last + 1 : extended(channel, last) + 1]
-            yield from self._divided(tokens, kind)
-            area = None
+        yield from self._numbers(channel)
 
-    def _judged(self, channel: Sequence[Token], run: Run) -> tuple[int, str | None]:
-        """Return the last token of the number in a run, and its mask; None if it stays."""
+    def _numbers(self, channel: Sequence[Token]) -> Iterator[Part]:
+        """Yield the parts of the phone and card numbers of a channel."""
+        runs = list(runs_of(channel))
+        area: Run | None = None
+        index = 0
+        while index < len(runs):
+            run = runs[index]
+            count, kind = self._joined(channel, runs[index : index + PARTS])
+            last = runs[index + count - 1].said[-1].at if kind else -1
+            if not kind:
+                count, (last, kind) = 1, self._judged(channel, run)
+            if not kind:
+                area = run if is_area_code(channel, run) else None
+            else:
+                number = [*([area] if area is not None else ()), *runs[index : index + count]]
+                for part in number:
+                    yield from self._divided(_masked(channel, part, last), kind)
+                yield from self._echoed([each.token for part in number for each in part.said if each.at <= last], kind)
+                area = None
+            index += count
+
+    def _echoed(self, said: Sequence[Token], kind: str) -> Iterator[Part]:
+        """Yield what other speakers repeat of a number between its parts and in the segment after it."""
+        first, last = self._segment(said[0]), self._segment(said[-1])
+        speakers = {self.read[segment][0].speaker for segment in (first, last)}
+        for segment, tokens in self.read[first + 1 : last + 2]:
+            if segment.speaker in speakers:
+                continue
+            for repeated in echoes(said, tokens, has_characters=kind == IBAN):
+                yield from self._divided(repeated, "")
+
+    def _joined(self, channel: Sequence[Token], runs: Sequence[Run]) -> tuple[int, str]:
+        """Return how many runs are the parts of one number, and its mask; an empty one if they are not."""
+        count, kind = joined(channel, runs)
+        is_thing = kind and cue_before(self.tokens, self.places[id(channel[runs[0].first])]) in THING_CUES
+        return (0, "") if is_thing else (count, kind)
+
+    def _judged(self, channel: Sequence[Token], run: Run) -> tuple[int, str]:
+        """Return the last token of the number in a run, and its mask; an empty one if it stays."""
         groups = trimmed(groups_of(run.said), run.after)
         if sum(len(group.digits) for group in groups) < MIN_DIGITS:
-            return -1, None
+            return -1, ""
         look_back = NEAR if len(groups) == 1 else LOOK_BACK
         cue = cue_before(self.tokens, self.places[id(channel[run.first])], look_back)
-        return groups[-1].last, kind_of(groups, run, cue, self.library)
+        return groups[-1].last, kind_of(groups, run, cue, self.library) or ""
 
     def _divided(self, tokens: Sequence[Token], mask: str) -> Iterator[Part]:
         """Yield one part for each segment in which some tokens are; the first has the mask."""
@@ -232,6 +261,15 @@ class _Listener:
 
     def _segment(self, token: Token) -> int:
         return self.segment_of[self.places[id(token)]]
+
+
+def _masked(channel: Sequence[Token], run: Run, last: int) -> list[Token]:
+    """Return the tokens of a run that are masked: those up to the last of its number, with `plus` and an extension."""
+    tokens = [channel[run.first]] if run.has_plus else []
+    tokens += [each.token for each in run.said if each.at <= last]
+    if last == run.said[-1].at:
+        tokens += channel[last + 1 : extended(channel, last) + 1]
+    return tokens
 
 
 def _covered(channel: list[Token], spans: Sequence[tuple[int, int]]) -> list[Token]:

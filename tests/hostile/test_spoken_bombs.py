@@ -49,6 +49,13 @@ BOMBS = {
     "points": "a.b.c ",
     "apostrophes": "c'",
     "masks": "[phone] one ",
+    "parts": "six one seven, I have it, ",
+    "echoes": "five five five oh one two three. five five five? ",
+    "spelled names": "jo j o at ",
+    "the numbers": "the number two at ",
+    "stops": "Jo. Dot. At. ",
+    "codes": "four K ",
+    "lower ibans": "gb 29 nwbk ",
     "longer in lower case": "\u0130 one ",
 }
 

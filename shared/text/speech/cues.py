@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from shared.text.ordinary import THINGS
-from shared.text.speech.tokens import Kind, Token
+from shared.text.speech.tokens import NUMBERS, Kind, Token
 from shared.text.speech.words import (
     CARD_CUES,
     IBAN_CUES,
@@ -28,18 +28,25 @@ LOOK_AHEAD = 4
 
 THING = re.compile(rf"(?:{THINGS})s?")
 COPULAS = frozenset(("is", "est", "was", "le", "the", "c'", "la"))
+LISTS = frozenset(("numbers", "numéros"))
+MEASURES = frozenset(("minus", "moins", "euros", "euro", "dollars", "pounds", "francs"))
+OF = frozenset(("de", "d'", "du"))
 IDS = frozenset(("id", "ids", "code", "no", "ref", "reference", "référence", "confirmation"))
 IS = frozenset(("is", "est", "was", "c'", "it's"))
 
 
 class Cue(Enum):
-    """What the words before a number announce."""
+    """What the words before a number announce: a thing that has one, such as an order, or outright its number."""
 
     NOTHING = "nothing"
     THING = "thing"
+    NUMBER = "number"
     PHONE = "phone"
     CARD = "card"
     IBAN = "iban"
+
+
+THING_CUES = frozenset((Cue.THING, Cue.NUMBER))
 
 
 def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> Cue:
@@ -50,6 +57,11 @@ def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> 
         at: Index of the first token of the number.
         look_back: The number of tokens that are read.
     """
+    if at and tokens[at - 1].text in MEASURES:  # `minus five`, `four euros fifty`
+        return Cue.THING
+    if at > 1 and tokens[at - 1].text == "x" and tokens[at - 2].value == "0":  # `error zero x eight zero ...`
+        return Cue.THING
+    at = _code_start(tokens, at)
     between: list[str] = []
     ended = False
     for index in range(at - 1, max(-1, at - 1 - look_back), -1):
@@ -59,13 +71,22 @@ def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> 
         if token.text == "." and between and not (NUMBER_CUES | IS).intersection(between):
             ended = True
         cue = _cue_of(tokens, index, between)
-        if cue is Cue.THING and ended:
+        if cue in THING_CUES and ended:
             break
         if cue is not Cue.NOTHING:
             return cue
         if token.kind not in (Kind.PAUSE, Kind.HYPHEN, Kind.LETTER):
             between.append(token.text)
     return Cue.NOTHING
+
+
+def _code_start(tokens: Sequence[Token], at: int) -> int:
+    """Return where a code begins of which a number is the end, as in `parcel eight R zero zero four`."""
+    first = at
+    while first and tokens[first - 1].kind in (*NUMBERS, Kind.LETTER):
+        first -= 1
+    is_code = at and tokens[at - 1].kind is Kind.LETTER and tokens[at - 1].text not in ("a", "i", "y", "à")
+    return max(first, at - NEAR) if is_code else at
 
 
 def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
@@ -75,19 +96,25 @@ def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
     if text in CARD_CUES:
         return Cue.CARD
     if text in NUMBER_CUES:
+        if text in LISTS and not PHONE_CUES.intersection((tokens[index - 1].text, *between[-1:])):
+            return Cue.NUMBER if is_thing(tokens[index - 1].text) else Cue.NOTHING  # `my lucky numbers are ...`
         if (
             tokens[max(0, index - 2)].text in COPULAS and tokens[index - 1].text in COPULAS
         ):  # `mon compte est le numéro`
             index = max(0, index - 2)
         before = [token.text for token in tokens[max(0, index - 2) : index]]
-        return Cue.THING if any(map(is_thing, before)) else Cue.PHONE
+        return Cue.NUMBER if any(map(is_thing, before)) else Cue.PHONE
     if text in PHONE_CUES:
         return Cue.PHONE
-    return Cue.THING if is_thing(text) and _announces(tokens, index, between) else Cue.NOTHING
+    if not (is_thing(text) and _announces(tokens, index, between)):
+        return Cue.NOTHING
+    before = [token.text for token in tokens[max(0, index - 3) : index]]  # `numéro de commande`
+    return Cue.NUMBER if OF.intersection(before) and NUMBER_CUES.intersection(before) else Cue.THING
 
 
 def is_thing(text: str) -> bool:
     """Return whether a word is that of a thing with a number, such as an order."""
+    text = text.removesuffix("'s")
     return text in MORE_THINGS or THING.fullmatch(text) is not None
 
 

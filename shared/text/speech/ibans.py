@@ -10,6 +10,12 @@ from shared.text.speech.tokens import Kind, Token, is_hesitation
 from shared.text.speech.words import IBAN_COUNTRIES, NATO
 
 IBAN_MAX_CHARS = 34
+CODES = {0: 2, 4: 4}
+"""The length of the codes that may be one word in lower case: the country's, and, after 4 characters, the bank's."""
+
+GAP = 7
+"""The number of tokens that are read for the next character; pauses and filler words may be before it."""
+
 LEAST_DIGITS = 10
 """Digits of a sequence that is masked although its checksum is wrong, because the recogniser may have misheard one."""
 
@@ -39,9 +45,10 @@ def _character(token: Token) -> str:
 
 def _begins(tokens: Sequence[Token], at: int) -> bool:
     token = tokens[at]
-    if token.kind is Kind.WORD and len(token.text) == 2 and token.text.upper() in IBAN_COUNTRIES:
+    if token.kind in WORDS and len(token.text) == 2 and token.text.upper() in IBAN_COUNTRIES:
         after = _next(tokens, at + 1)
-        return (token.upper or token.text not in ORDINARY_WORDS) and after is not None and is_number(tokens[after])
+        is_code = token.upper or (token.kind is Kind.WORD and token.text not in ORDINARY_WORDS)
+        return is_code and after is not None and is_number(tokens[after])
     letter = _character(token)
     after = _next(tokens, at + 1) if letter else None
     if after is None or (letter + _character(tokens[after])).upper() not in IBAN_COUNTRIES:
@@ -50,12 +57,15 @@ def _begins(tokens: Sequence[Token], at: int) -> bool:
     return digits is not None and is_number(tokens[digits])
 
 
+WORDS = frozenset((Kind.WORD, Kind.FILLER))
+"""The kinds of a code that is written as a word; `DE` is also a filler word."""
+
 ORDINARY_WORDS = frozenset("is be at it no me de es se al do si la ad ae ba il lu mu ni sa sc sd so st tn va".split())
 """Codes of countries that are also words, and count only in capitals."""
 
 
 def _next(tokens: Sequence[Token], at: int) -> int | None:
-    for index in range(at, min(len(tokens), at + 4)):
+    for index in range(at, min(len(tokens), at + GAP)):
         if not is_hesitation(tokens[index]) and tokens[index].kind not in (Kind.HYPHEN, Kind.FILLER):
             return index
     return None
@@ -68,6 +78,8 @@ def _last(tokens: Sequence[Token], first: int) -> int:
     at: int | None = first
     while at is not None and len(compact) < IBAN_MAX_CHARS:
         chars, at_end = _characters(tokens, at)
+        if tokens[at].kind in WORDS and len(tokens[at].text) == CODES.get(len(compact)):
+            chars = tokens[at].text
         if not chars:
             break
         compact += chars
@@ -80,6 +92,16 @@ def _last(tokens: Sequence[Token], first: int) -> int:
             return ends[length - 1]
     digits = sum(map(str.isdigit, compact))
     return ends[-1] if digits >= LEAST_DIGITS and compact[2:4].isdigit() else 0
+
+
+def characters(tokens: Sequence[Token]) -> str:
+    """Return the digits and characters that tokens say, in lower case."""
+    said, at = "", 0
+    while at < len(tokens):
+        chars, last = _characters(tokens, at)
+        said += chars.lower()
+        at = last + 1
+    return said
 
 
 def _characters(tokens: Sequence[Token], at: int) -> tuple[str, int]:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from shared.text.speech.cues import has_mail_cue
 from shared.text.speech.groups import is_number
-from shared.text.speech.tokens import Kind, Token, is_hesitation
+from shared.text.speech.tokens import ASIDE, Kind, Token, is_hesitation
 from shared.text.speech.words import (
-    ASIDE_WORDS,
     AT_WORDS,
     CONNECTORS,
     DOTS,
     FUNCTION_WORDS,
     HESITATIONS,
+    JOINTS,
     NOT_LOCAL,
     PROVIDERS,
     STOP,
@@ -20,9 +20,33 @@ from shared.text.speech.words import (
     UNLIKELY_TLDS,
 )
 
-NAME_TOKENS, LABEL_TOKENS, DOMAIN_LABELS = 30, 12, 4
+NAME_TOKENS, LABEL_TOKENS, DOMAIN_LABELS = 60, 30, 4
 SIGNS = AT_WORDS - {"at"}
 """Words for the sign of an address that are nothing else."""
+
+SAID_CONNECTORS = frozenset(text for text in CONNECTORS if text.isalpha())
+DIGIT_NAMES = frozenset(
+    (*before, name) for name in ("number", "digit", "numéro", "chiffre", "nombre") for before in ((), ("the",), ("le",))
+)
+OWNERS = frozenset(("my", "our", "mon", "ma", "notre"))
+NOT_OWNED = frozenset(("first", "last", "own", "old"))
+OWNED_TLDS = frozenset(("com", "org", "net", "fr"))
+"""First words and ends of domains such as `mon entreprise point com`."""
+
+ROLES = frozenset(("info", "contact", "sales", "admin", "webmaster", "accounts", "comptabilité"))
+"""Names of addresses that do not belong to a person."""
+
+THEN = frozenset(("then", "puis", "ensuite"))
+SPELLED_AFTER = 6
+"""The number of tokens before a spelled name among which the name as a word is looked for."""
+
+SPELLERS = frozenset(
+    "that's so it's is spelled spelt with which c' c'est est s' écrit ça je répète épelle soit".split()
+)
+"""Words between a name and its spelling."""
+
+SURE_TLDS = frozenset(("com", "org", "net"))
+"""Ends of domains with which no sentence begins, as in `jo at example. Com`."""
 
 NAME_WORDS, LABEL_WORDS = 3, 3
 """The number of words in a row that may be one part of a name or of a domain, as in `my company dot com`."""
@@ -71,7 +95,7 @@ def _sign(tokens: Sequence[Token], at: int) -> int:
     """Return how many tokens say the sign of an address at a position; 0 if none does."""
     text = tokens[at].text
     after = tokens[at + 1].text if at + 1 < len(tokens) else ""
-    if (text, after) in (("at", "sign"), ("a", "commercial"), ("à", "robase"), ("a", "robase")):
+    if (text, after) in (("at", "sign"), ("a", "commercial"), ("à", "commercial"), ("à", "robase"), ("a", "robase")):
         return 2
     return int(text in AT_WORDS or (text in ("chez", "à", "a") and after in ("arobase",)) or text == "chez")
 
@@ -79,12 +103,14 @@ def _sign(tokens: Sequence[Token], at: int) -> int:
 def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain) -> bool:
     if sign.text in SIGNS:
         return bool(domain.top) or domain.words[0] in PROVIDERS
-    is_sure = name.is_certain or has_mail_cue(tokens, name.first, domain.last)
+    is_sure = name.is_certain or tokens[name.first].text in ROLES or has_mail_cue(tokens, name.first, domain.last)
+    owner, *owned = domain.words
+    is_owned = owner in OWNERS and bool(owned) and owned[0] not in NOT_OWNED and domain.top in OWNED_TLDS
     if domain.top not in TLDS and domain.top and not (is_sure and _says_dot(tokens, domain)):
         return False
-    if sign.text == "chez" and (not is_sure or not domain.top or domain.words[0] in FUNCTION_WORDS):
+    if sign.text == "chez" and (not is_sure or not domain.top or (domain.words[0] in FUNCTION_WORDS and not is_owned)):
         return False
-    if not is_sure and domain.words[0] in FUNCTION_WORDS:
+    if not is_sure and domain.words[0] in FUNCTION_WORDS and not is_owned:
         return False
     if (
         domain.top in UNLIKELY_TLDS
@@ -105,7 +131,8 @@ def _says_dot(tokens: Sequence[Token], domain: Domain) -> bool:
 def _is_dot(tokens: Sequence[Token], at: int) -> bool:
     token = tokens[at]
     if token.text == ".":
-        return token.glued and at + 1 < len(tokens) and tokens[at + 1].glued
+        after = tokens[at + 1] if at + 1 < len(tokens) else token
+        return token.glued and (after.glued or after.text in SURE_TLDS) and after is not token
     return token.text in DOTS
 
 
@@ -154,7 +181,7 @@ def _label(tokens: Sequence[Token], at: int) -> tuple[tuple[str, ...], int | Non
 
 def _top(tokens: Sequence[Token], at: int) -> tuple[str, int]:
     """Return the end of a domain and its last token; an empty text without one. It may be spelled, as `c o m`."""
-    spelled = ""
+    spelled, found = "", ("", -1)
     for index in range(at, min(len(tokens), at + LABEL_TOKENS)):
         token = tokens[index]
         if is_hesitation(token) or token.kind is Kind.HYPHEN:
@@ -163,18 +190,18 @@ def _top(tokens: Sequence[Token], at: int) -> tuple[str, int]:
             return token.text, index
         if len(token.text) > 1 or not token.text.isalpha():
             is_word = token.kind is Kind.WORD and not spelled and token.text not in STOP | FUNCTION_WORDS
-            return (token.text, index) if is_word else ("", -1)
+            return (token.text, index) if is_word else found
         spelled += token.text
         if spelled in TLDS:
-            return spelled, index
-    return "", -1
+            found = spelled, index
+    return found
 
 
 def _dot_after(tokens: Sequence[Token], at: int) -> int | None:
     for index in range(at, min(len(tokens), at + 3)):
         if _is_dot(tokens, index):
             return index
-        if tokens[index].text != "," and tokens[index].text not in HESITATIONS:
+        if tokens[index].text not in (",", ".") and tokens[index].text not in HESITATIONS:
             break
     return None
 
@@ -197,7 +224,11 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
     is_certain = connector = paused = is_aside = False
     for index in range(at - 1, max(least, at - 1 - NAME_TOKENS) - 1, -1):
         token = tokens[index]
-        if token.kind is Kind.PAUSE and token.text in ASIDE_WORDS:
+        if (
+            token.value == ASIDE
+            or _is_then(tokens, index)
+            or (index < first <= index + 2 and _introduces(tokens, index, first))
+        ):
             is_aside, paused = True, False
             continue
         if _connects(tokens, index):
@@ -206,7 +237,7 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
         if token.text.endswith("'") and first == index + 1:  # `d'artagnan`
             first = index
             continue
-        if is_hesitation(token) and token.text not in ("?", "!", ".", ":", ";"):
+        if is_hesitation(token) and (token.text not in ("?", "!", ".", ":", ";") or _is_stop_inside(tokens, index, at)):
             paused = not is_aside
             continue
         is_soft = _is_soft(token)
@@ -225,7 +256,46 @@ def _name(tokens: Sequence[Token], at: int, least: int) -> Name | None:
         if tokens[at].text == "@" and tokens[at].glued and not _connects(tokens, index - 1):
             break
         words = words + (not is_soft)
-    return Name(first, is_certain) if first >= 0 else None
+    return Name(_respelled(tokens, first, least), is_certain) if first >= 0 else None
+
+
+def _is_stop_inside(tokens: Sequence[Token], at: int, sign: int) -> bool:
+    """Return whether a full stop is within an address, as in `Jo. Dot. Smith. At. Example.` or `J. Smith at ...`."""
+    if tokens[at].text != ".":
+        return False
+    if at + 1 == sign:
+        return tokens[sign].text in SIGNS or tokens[min(sign + 1, len(tokens) - 1)].text == "."
+    before, after = tokens[max(0, at - 1)], tokens[at + 1]
+    return before.text in SAID_CONNECTORS or after.text in SAID_CONNECTORS or before.kind is Kind.LETTER
+
+
+def _is_then(tokens: Sequence[Token], at: int) -> bool:
+    """Return whether a word joins a single character to the next part of a name, as in `j, then smith at`."""
+    before = next((each for each in tokens[max(0, at - 2) : at][::-1] if each.text != ","), tokens[at])
+    return tokens[at].text in THEN and before.kind is Kind.LETTER
+
+
+def _introduces(tokens: Sequence[Token], at: int, first: int) -> bool:
+    """Return whether a word says that the first token of a name is a digit, as in `jo the number two at`."""
+    words = tuple(token.text for token in tokens[at:first])
+    return is_number(tokens[first]) and words in DIGIT_NAMES
+
+
+def _respelled(tokens: Sequence[Token], first: int, least: int) -> int:
+    """Return the first token of a name that is said and then spelled, as in `jo, that's j, o, dot smith`."""
+    spelled = ""
+    for token in tokens[first : first + NAME_TOKENS]:
+        if token.kind is Kind.LETTER or (len(token.text) == 1 and token.text.isalpha()):  # `o` is also a zero
+            spelled += token.value if token.kind is Kind.LETTER else token.text
+        elif not _is_slight(token):
+            break
+    for index in range(first - 1, max(least, first - SPELLED_AFTER) - 1, -1):
+        token = tokens[index]
+        if len(spelled) > 1 and token.text == spelled:
+            return index
+        if token.kind not in (Kind.PAUSE, Kind.HYPHEN) and token.text not in SPELLERS:
+            break
+    return first
 
 
 def _ends_name(token: Token, after: Token, is_joined: bool) -> bool:
@@ -250,6 +320,8 @@ def _connects(tokens: Sequence[Token], at: int) -> bool:
     if token.text in (".", "'"):
         return token.glued and at + 1 < len(tokens) and tokens[at + 1].glued
     before = [each.text for each in tokens[max(0, at - 2) : at]]
+    if token.text in JOINTS and 0 < at < len(tokens) - 1:
+        return is_number(tokens[at - 1]) and is_number(tokens[at + 1])
     if token.text in ("bas", "8", "6", "huit", "six") and "tiret" in before:
         return before[-1] in ("tiret", "du")
     if token.text == "du":

@@ -12,11 +12,11 @@ from phonenumbers import NumberParseException, is_valid_number, parse
 from stdnum import luhn
 
 from shared.text.accounts import ISSUER
-from shared.text.ordinary import STEPS
 from shared.text.phones import MAX_DIGITS, MIN_DIGITS
 from shared.text.shadow import CARD, PHONE
-from shared.text.speech.cues import Cue
+from shared.text.speech.cues import THING_CUES, Cue
 from shared.text.speech.groups import Group, Said, is_number
+from shared.text.speech.lists import are_years, is_clock, is_date, is_enumeration, is_list, is_scale
 from shared.text.speech.tokens import Kind, Token
 from shared.text.speech.words import EXTENSIONS, JOINTS, UNITS
 
@@ -29,11 +29,12 @@ CARD_CUED_MIN_DIGITS = 12
 LIBRARY_CALLS = 300
 """Maximum number of calls of the phone library for one pass over a transcript; a call takes about 50 microseconds."""
 
-YEARS = re.compile(r"(?:(?:19|20)\d\d)+")
-BIRTHDAY = re.compile(
-    r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)?\d\d|(?:0?[1-9]|1[0-2])(?:0?[1-9]|[12]\d|3[01])(?:19|20)?\d\d"
-)
-DATE_DIGITS = range(7, 9)
+CALLABLE = re.compile(r"1?[2-9]\d\d[2-9]\d{6}")
+"""A number of North America; neither an area nor an exchange begins with 0 or 1."""
+
+WHOLE = (MIN_DIGITS, 10, 16)
+"""Digits of numbers whose last one is more likely a digit than the pronoun `one`."""
+
 LISTED_DIGITS = 9
 """The number of digits from which a rising list of numbers counts as a phone number after a word such as `number`."""
 
@@ -66,7 +67,7 @@ def runs_of(tokens: Sequence[Token]) -> Iterator[Run]:
         if is_number(token) or (token.kind is Kind.REPEAT and run is not None and not gap):
             run = run or Run(at)
             run.said.append(Said(at, token, _gap(gap)))
-            run.has_point = run.has_point or "point" in gap
+            run.has_point = run.has_point or "point" in gap or _is_decimal(tokens, at)
             gap, fillers = [], 0
         elif run is not None and _is_between(token) and fillers < FILLERS:
             fillers += token.kind is not Kind.PAUSE
@@ -80,6 +81,13 @@ def runs_of(tokens: Sequence[Token]) -> Iterator[Run]:
                 run = Run(at, has_plus=True)
     if run is not None:
         yield run
+
+
+def _is_decimal(tokens: Sequence[Token], at: int) -> bool:
+    """Return whether figures are cents or hundredths, as in `5,57`; `06,12` is part of a number."""
+    if at < 2 or not (tokens[at - 1].text == "," and tokens[at - 1].glued and tokens[at].glued):
+        return False
+    return len(tokens[at].value) == 2 and tokens[at - 2].kind is Kind.FIGURES and tokens[at - 2].value[0] != "0"
 
 
 def extended(tokens: Sequence[Token], last: int) -> int:
@@ -119,7 +127,8 @@ def trimmed(groups: list[Group], after: Token | None) -> list[Group]:
     if len(groups) > 1 and after is not None and after.text in UNITS and not groups[-1].singles:
         return groups[:-1]
     if len(groups) > 1 and after is not None and after.kind is Kind.WORD and groups[-1].gap == ",":
-        return groups[:-1] if groups[-1].digits == "1" else groups
+        count = sum(len(group.digits) for group in groups)
+        return groups[:-1] if groups[-1].digits == "1" and count not in WHOLE else groups
     return groups
 
 
@@ -127,17 +136,21 @@ def kind_of(groups: Sequence[Group], run: Run, cue: Cue, library: "Library") -> 
     """Return the mask of a run; None if it stays."""
     digits = "".join(group.digits for group in groups)
     count = len(digits)
-    are_figures = len(groups) == 1 and not run.has_plus and cue in (Cue.NOTHING, Cue.THING)
+    are_figures = len(groups) == 1 and not run.has_plus and cue in (Cue.NOTHING, *THING_CUES)
     if count < MIN_DIGITS or are_figures:  # figures are judged as written text
         return None
     if count in CARD_DIGITS and ISSUER.fullmatch(digits) and luhn.is_valid(digits):
         return CARD
-    if (run.has_plus or digits.startswith("00")) and count <= MAX_DIGITS + 4 and is_international(digits):
+    if (
+        (run.has_plus or (digits.startswith("00") and cue is not Cue.NUMBER))
+        and count <= MAX_DIGITS + 4
+        and is_international(digits)
+    ):
         return PHONE
     if is_french(groups):
         return PHONE
-    if cue is Cue.THING:
-        return PHONE if is_american(groups) else None
+    if cue in THING_CUES:
+        return PHONE if cue is Cue.THING and is_american(groups) else None
     if cue is Cue.CARD and count >= CARD_CUED_MIN_DIGITS:
         return CARD
     if not (_is_cued(groups, cue) or _is_said_digit_by_digit(groups, run) or _is_number(groups, digits, run, library)):
@@ -146,11 +159,11 @@ def kind_of(groups: Sequence[Group], run: Run, cue: Cue, library: "Library") -> 
 
 
 def _is_cued(groups: Sequence[Group], cue: Cue) -> bool:
-    if cue is Cue.NOTHING or _is_clock(groups):
+    if cue is Cue.NOTHING or is_clock(groups):
         return False
     if len(groups) == 1:
         return not groups[0].is_large
-    if _is_list(groups) and sum(len(group.digits) for group in groups) < LISTED_DIGITS:
+    if is_list(groups) and sum(len(group.digits) for group in groups) < LISTED_DIGITS:
         return False
     return any(group.singles for group in groups[1:]) or not all(group.is_large for group in groups[1:])
 
@@ -158,9 +171,11 @@ def _is_cued(groups: Sequence[Group], cue: Cue) -> bool:
 def _is_said_digit_by_digit(groups: Sequence[Group], run: Run) -> bool:
     """Return whether most digits are said one by one, or a zero leads a group, as in no quantity."""
     digits = "".join(group.digits for group in groups)
-    if _is_scale(groups) or _is_list(groups) or _is_date(digits, groups) or (run.has_point and digits[0] != "0"):
+    if is_scale(groups) or is_list(groups) or is_date(digits, groups) or (run.has_point and digits[0] != "0"):
         return False
     singles = sum(group.singles for group in groups)
+    if is_enumeration(groups) or is_clock(groups) or are_years(digits, groups):
+        return False
     if singles >= 4 and singles * 2 >= len(digits):
         return True
     large = any(group.is_large and (len(group.digits) > 3 or len(groups) < 4) for group in groups)
@@ -170,7 +185,9 @@ def _is_said_digit_by_digit(groups: Sequence[Group], run: Run) -> bool:
 def _is_number(groups: Sequence[Group], digits: str, run: Run, library: "Library") -> bool:
     """Return whether groups are sixteen digits in equal groups, or a number that is valid in the region."""
     has_pause = any(group.gap == "," for group in groups[1:])
-    if YEARS.fullmatch(digits) or (has_pause and _is_list(groups)) or _is_scale(groups) or run.has_point:
+    if are_years(digits, groups) or (has_pause and is_list(groups)) or is_scale(groups) or run.has_point:
+        return False
+    if is_clock(groups) or is_enumeration(groups):
         return False
     sizes = {len(group.digits) for group in groups}
     if len(digits) == 16 and len(groups) > 3 and (sizes in ({4}, {2}, {2, 4}) or _chunks(groups) == [4, 4, 4, 4]):
@@ -178,7 +195,7 @@ def _is_number(groups: Sequence[Group], digits: str, run: Run, library: "Library
     if run.said and [len(group.digits) for group in groups] == [3, 4] and run.said[-1].token.glued:
         return True
     is_large = any(group.is_large and len(group.digits.rstrip("0")) != 1 for group in groups)
-    if is_large or all(group.gap == "," for group in groups[1:]):
+    if is_large or all(group.gap in JOINTS | {","} for group in groups[1:]):
         return False
     return 9 <= len(digits) <= MAX_DIGITS and library.is_valid(digits)
 
@@ -198,41 +215,6 @@ def _has_figures(groups: Sequence[Group]) -> bool:
     return any(len(group.digits) > 1 and group.digits[0] == "0" and not group.singles for group in groups)
 
 
-def _values(groups: Sequence[Group]) -> list[int]:
-    return [int(group.digits[:9]) for group in groups]
-
-
-def _is_scale(groups: Sequence[Group]) -> bool:
-    """Return whether groups are counted up or down, as in `one two three four five six seven`."""
-    values = _values(groups)
-    steps = {after - before for before, after in pairwise(values)}
-    return len(values) > 4 and len(steps) == 1 and abs(steps.pop()) in STEPS
-
-
-def _is_list(groups: Sequence[Group]) -> bool:
-    """Return whether groups are a rising list of sizes or amounts, as in `thirty-six, thirty-eight, forty`."""
-    values = _values(groups)
-    rising = all(before < after for before, after in pairwise(values))
-    return rising and groups[0].digits[0] != "0" and values[-1] > 9 and len(values) > 2
-
-
-def _is_date(digits: str, groups: Sequence[Group]) -> bool:
-    """Return whether groups are a date, as in `twelve oh four nineteen eighty-five`."""
-    year = "".join(group.digits for group in groups[-2:])[-4:]
-    return len(digits) in DATE_DIGITS and year[:2] in ("19", "20") and BIRTHDAY.fullmatch(digits) is not None
-
-
-def _is_clock(groups: Sequence[Group]) -> bool:
-    """Return whether groups are times of day, as in `nine thirty ten forty-five`."""
-    values = _values(groups)
-    hours, minutes = values[::2], values[1::2]
-    return (
-        len(values) in (4, 6)
-        and all(hour <= 24 for hour in hours)
-        and all(minute < 60 and minute % 5 == 0 and minute > 9 for minute in minutes)
-    )
-
-
 def is_french(groups: Sequence[Group]) -> bool:
     """Return whether groups are a French number: 0 and a digit, and four pairs."""
     digits = "".join(group.digits for group in groups)
@@ -241,8 +223,9 @@ def is_french(groups: Sequence[Group]) -> bool:
 
 
 def is_american(groups: Sequence[Group]) -> bool:
-    """Return whether pauses divide the digits as in `212, 555, 0147`."""
-    return _chunks(groups) in ([3, 3, 4], [1, 3, 3, 4])
+    """Return whether pauses divide the digits as in `212, 555, 0147`, and such a number can be called."""
+    digits = "".join(group.digits for group in groups)
+    return _chunks(groups) in ([3, 3, 4], [1, 3, 3, 4]) and CALLABLE.fullmatch(digits) is not None
 
 
 def _chunks(groups: Sequence[Group]) -> list[int]:

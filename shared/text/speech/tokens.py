@@ -66,8 +66,11 @@ class Token:
 TOKEN = re.compile(
     r"\[(?:mail|phone|iban|card)\]|\d+|(?:[cdjlmnst]|qu)['’](?=\w)|[^\W\d_]+(?:['’](?:s|re|ll|m|d|ve|t)(?!\w))?|[^\w\s]|_"
 )
-NAMED = re.compile(r"[^\W\d][^\d]*[ :#]\d{1,2}")
-"""A span that consists of a word for a thing and of one or two figures, which may be the first of more."""
+ASIDE = "aside"
+"""The value of a pause that is a remark about how an address is written."""
+
+NAMED = re.compile(r"[^\W\d][^\d]*[ :#](?:[a-z]{2})?\d{1,4}(?:,? (?:and|et) \d{1,4})?")
+"""A span that consists of a word for a thing and of up to four figures, which may be the first of more."""
 
 BREAK = Token(0, 0, "", Kind.BREAK, "", glued=False, upper=False)
 """Stands between tokens that belong to no common number."""
@@ -170,10 +173,22 @@ def _refine(tokens: list[Token]) -> None:
     for at, token in enumerate(tokens):
         if at < last and token.value == "1" and token.kind is Kind.DIGIT and tokens[at + 1].text in SHORT_WAITS:
             token.kind = tokens[at + 1].kind = Kind.FILLER
+        elif token.text == "one" and 0 < at < last and tokens[at - 1].kind is Kind.WORD and tokens[at + 1].text in BE:
+            token.kind = Kind.FILLER
         for phrase in ASIDES if token.text in FIRST_ASIDES else ():
             if tuple(each.text for each in tokens[at : at + len(phrase)]) == phrase:
                 for each in tokens[at : at + len(phrase)]:
-                    each.kind = Kind.PAUSE
+                    each.kind, each.value = Kind.PAUSE, ASIDE
+        if at < last and _is_count(tokens, at):
+            token.kind = Kind.WORD
+        if token.kind is Kind.REPEAT and (at == last or tokens[at + 1].kind not in NUMBERS):  # `deux fois, donc ...`
+            token.kind = Kind.WORD
+        words = tuple(each.text for each in tokens[at : at + 3])
+        for phrase, sign in SIGN_PHRASES.items():
+            if words[: len(phrase)] == phrase:
+                token.text = sign
+                for each in tokens[at + 1 : at + len(phrase)]:
+                    each.kind, each.text = Kind.PAUSE, ","
         if len(token.text) == 1 and token.text.isalpha():
             _spelled(tokens, at)
         elif at < last and (token.text, tokens[at + 1].text) in DOUBLE_NAMES:
@@ -192,8 +207,39 @@ DOUBLE_NAMES = {("double", "u"): "w", ("double", "v"): "w", ("i", "grec"): "y"}
 LETTER_NAMES = {"zed": "z", "zee": "z", "zède": "z", "aitch": "h", "ygrec": "y"}
 
 
+BE = frozenset(("is", "was"))
+"""Words after the pronoun `one`, as in `the new one is five ...`."""
+
+COUNT_MARKS = frozenset(("first", "last", "next", "final", "other"))
+COUNTED = frozenset(("are", "is", "were", "digits", "numbers"))
+COUNTED_AFTER = frozenset(("premiers", "derniers", "premières", "dernières", "chiffres", "suivants", "autres"))
+SIGN_PHRASES = {
+    ("full", "stop"): "dot",
+    ("trait", "d'", "union"): "hyphen",
+    ("at", "symbol"): "@",
+    ("at", "the", "rate"): "@",
+    ("a", "rond"): "@",
+}
+"""Names of signs that consist of several words, each with one word for the same."""
+
+WITH = frozenset(("with", "avec"))
+COUNTS = frozenset(("a", "an", "one", "two", "un", "une", "deux", "double"))
+
+
+def _is_count(tokens: Sequence[Token], at: int) -> bool:
+    """Return whether a number counts digits, as in `the last four are` or `les quatre derniers`."""
+    if tokens[at].kind not in NUMBERS:
+        return False
+    after = tokens[at + 1].text
+    return after in COUNTED_AFTER or (after in COUNTED and tokens[at - 1].text in COUNT_MARKS)
+
+
 def _spelled(tokens: list[Token], at: int) -> None:
-    """Turn the words after a character that is spelled with a word, as in `b as in bravo`, into pauses."""
+    """Turn the words around a character that explain it into pauses: `b as in bravo`, `durand avec un d`."""
+    if at > 1 and tokens[at - 2].text in WITH and tokens[at - 1].text in COUNTS:
+        for token in tokens[at - 2 : at + 1]:
+            token.kind, token.value = Kind.PAUSE, ASIDE
+        return
     rest = [token.text for token in tokens[at + 1 : at + 4]]
     if rest[:2] == ["as", "in"] and len(rest) == 3:
         words = 3

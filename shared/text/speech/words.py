@@ -115,7 +115,8 @@ UNITS = _set(
 PHONE_CUES = _set(
     "phone telephone tel mobile cell cellphone landline reach dial ring text call whatsapp sms fax callback"
     " contact téléphone telephone portable fixe mobile joindre rappeler rappelez rappelle appeler appelez"
-    " appelle contacter téléphoner ligne indicatif area"
+    " appelle contacter téléphoner joignable joignez contactez composez composer téléphonez texto gsm natel reachable"
+    " hotline helpline voicemail ligne indicatif area"
 )
 NUMBER_CUES = _set("number numbers numéro numero numéros nombre num n°")
 CARD_CUES = _set("card visa mastercard amex american credit debit carte bleue cb bancaire maestro")
@@ -128,6 +129,7 @@ MORE_THINGS = _set(
     " loto score abonné abonnement adhérent modèle pedido années years colis suivi devis réservation"
     " patent isbn channel channels canal barcode ean serial police sinistre expédition livraison"
     " retour return docket voucher coupon badge membership loyalty fidélité pièce reading meter relevé compteur index"
+    " produit promo plate registration immatriculation vat tva"
 )
 """Words for a thing that has a number, besides those of `shared/text/ordinary.py`."""
 
@@ -145,7 +147,8 @@ NEUTRAL = (
         "number numbers numéro numero is was are it's it its est c'est c' the a my your our their this that"
         " that's yes yeah yep oui ok okay sure so here ici le la les l' mon ma votre de du d' des on for you they"
         " gave me you'd have has i it'd alors donc voici voilà m' a donné avez j' ai je et and of no id ref"
-        " reference starts begins commence par with says reads"
+        " reference starts begins commence par with says reads were be should would"
+        " shows written printed vois vu lis lit écrit indique affiche marqué était étaient serait"
     )
 )
 """Words that may be said between a thing and its number."""
@@ -157,12 +160,12 @@ ASIDES = tuple(
         ",all small,one word,no spaces,no space,no dots,lower case,lowercase,in lowercase"
         ",tout attaché,tout en minuscules,tout en minuscule,en minuscules"
         ",en minuscule,tout en un mot,en un mot,sans espace,sans espaces,sans accent,sans accents,sans majuscule"
-        ",tout collé,attaché"
+        ",tout collé,attaché,majuscule,en majuscule,minuscule,capital,upper case,uppercase,in capitals"
+        ",my first name,my last name,my name,mon nom,mon prénom,nom de famille"
     ).split(",")
 )
 """Remarks about how an address is written, said between its parts. A longer one stands before those it begins with."""
 
-ASIDE_WORDS = frozenset(word for phrase in ASIDES for word in phrase)
 DOTS = _set("dot point")
 AT_WORDS = _set("at arobase arobaz arobas arrobase arrobas arobaze @")
 TLDS = _set(
@@ -176,7 +179,7 @@ UNLIKELY_TLDS = _set("in at no it us me so be is re de es app store shop email o
 PROVIDERS = _set(
     "gmail hotmail icloud protonmail gmx yahoo laposte wanadoo googlemail aol live outlook msn ymail fastmail"
 )
-CONNECTORS = _set("dot point underscore dash hyphen tiret plus period . - _ +")
+CONNECTORS = _set("dot point underscore underline dash hyphen tiret plus period . - _ +")
 NOT_LOCAL = _set(
     "look looks looked looking us me it them him her available online website site page pages shop store"
     " visit visited find found here there is are was were be and or but the a to you that this not only even"
