@@ -190,7 +190,9 @@ def serve(file: Path, model: str) -> None:
     with call_worker(file.parent, text_model, recogniser, watched) as worker:
         idle_mib, began_s = own_mib(MEMORY), CLOCK.monotonic_s()
         worker.send(file)
-        while not watched.outcomes and not watched.stuck and CLOCK.monotonic_s() - began_s < LIMIT_S:
+        while not (watched.outcomes or watched.stuck or worker.running.lifecycle.stopping.is_set()) and (
+            CLOCK.monotonic_s() - began_s < LIMIT_S
+        ):
             CLOCK.wait(never, SAMPLE_S)
             watched.look(worker.running.lifecycle.stuck())
         took_s = CLOCK.monotonic_s() - began_s

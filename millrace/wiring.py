@@ -124,7 +124,7 @@ def stream_worker(
             search_of=lambda name: read_stream_settings(name).search,
             speech=speech,
         )
-        beat = partial(lifecycle.beat, "process")
+        beat = partial(lifecycle.beat_or_abandon, "process")
         embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer, beat))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))

@@ -153,6 +153,7 @@ class MediaLoader(Generic[ItemT]):
                 self._patience.suspect(fetch.host)
             else:
                 wait([fetch.content], timeout=LOOK_S)
+                self._beat()
 
     def _read(self, item: ItemT, name: str, fetch: _Fetch) -> Rejected | Deferred | None:
         """Decode what was fetched; return the failure. A fetch that has begun and is not finished is kept."""
@@ -165,7 +166,8 @@ class MediaLoader(Generic[ItemT]):
         try:
             self._stages.read_media(item, name, content.result())
         except (Rejected, Deferred) as failure:
-            return failure
+            failure.__cause__ = failure.__context__ = None
+            return failure.with_traceback(None)  # it would hold the content until the next garbage collection
         except CancelledError:  # the loader is being closed
             return _not_yet(name, fetch.host)
         return None

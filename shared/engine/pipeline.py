@@ -227,14 +227,15 @@ class Pipeline(Generic[ItemT]):
 
     def _embed(self, items: Sequence[ItemT]) -> None:
         """Reuse the stored vectors of unchanged inputs, and embed the other inputs with one call per model."""
-        to_embed: dict[str, list[tuple[ItemT, str]]] = {each.modality.name: [] for each in self._stream.inputs}
         for item in items:
             if item.stored is not None:
                 _reuse_vectors(item, item.stored, self._stream.inputs)
-            for each in self._stream.inputs:
-                if each.name in item.inputs and each.name not in item.embedded:
-                    to_embed[each.modality.name].append((item, each.name))
-        for modality, pairs in to_embed.items():
+        names: dict[str, list[str]] = {}
+        for each in self._stream.inputs:
+            names.setdefault(each.modality.name, []).append(each.name)
+        for modality, own in names.items():
+            live = [item for item in items if item.is_live]  # another model may have refused the others
+            pairs = [(item, name) for item in live for name in own if name in item.inputs and name not in item.embedded]
             answers = self._embedders[modality].embed([item.inputs[name] for item, name in pairs])
             for (item, name), answer in zip(pairs, answers, strict=True):
                 if isinstance(answer, Rejected):

@@ -260,20 +260,25 @@ def newest_of(items: Sequence[ItemT]) -> dict[UUID, ItemT]:
 
 
 def split_newest(items: Sequence[ItemT]) -> tuple[list[ItemT], list[ItemT]]:
-    """Return the repeats and the newest version of each id among some items, and the items with an older version."""
+    """Return the repeats and the newest version of each id among some items, of equal versions the first; and the rest."""
     newest = newest_of(items)
-    first = [item for item in items if item.is_repeat or item.version == newest[item.point_id].version]
+    first = [item for item in items if item.is_repeat or item is newest[item.point_id]]
     taken = {id(item) for item in first}
     return first, [item for item in items if id(item) not in taken]
 
 
 def supersede_older(older: Sequence[ItemT], newer: Sequence[ItemT]) -> list[ItemT]:
-    """Supersede the older items whose newer version has neither failed nor been deferred; return the other ones."""
-    alive = {item.point_id for item in newer if item.is_live and not item.is_repeat}
+    """Supersede the older items whose newer version has neither failed nor been deferred.
+
+    Returns:
+        The items whose newer or equal version has failed. Equal versions of one that has not are in neither group:
+        `keep_newest` judges them, because it counts conflicts.
+    """
+    alive = {item.point_id: item.version for item in newer if item.is_live and not item.is_repeat}
     for item in older:
-        if item.point_id in alive:
+        if item.version < alive.get(item.point_id, 0):
             item.effect = Effect.SUPERSEDE
-    return [item for item in older if item.is_live]
+    return [item for item in older if item.point_id not in alive]
 
 
 def keep_newest(items: Sequence[Item[Any]]) -> int:

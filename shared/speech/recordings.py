@@ -68,7 +68,7 @@ class RecordingReader:
             analysis.add(window)
             progress()
 
-        sound = self._decoder.sound(content, field, take, CHANNELS)
+        sound = self._decoder.sound(content, field, take, CHANNELS, progress)
         return Recording(content, field, sound, analysis.result())
 
     def submit(
@@ -119,7 +119,7 @@ class RecordingReader:
             for voice, cutter in zip(voices, cutters, strict=True):
                 cutter.add(floats[:, voice.channel])
 
-        self._decoder.sound(recording.content, recording.field, take, CHANNELS)
+        self._decoder.sound(recording.content, recording.field, take, CHANNELS, progress)
         for cutter in cutters:
             cutter.finish()
 

@@ -12,7 +12,11 @@ from shared.speech.port import RATE_HZ, STATE_SAMPLES, Piece, Recogniser
 from shared.speech.recordings import Recording, RecordingReader
 
 SOUND: Modality[Recording] = Modality(
-    name="audio", unit="audio_seconds", field="audio", content=lambda recording: sha256(recording.content).digest()
+    name="audio",
+    unit="audio_seconds",
+    field="audio",
+    content=lambda recording: sha256(recording.content).digest(),
+    together_bytes=0,  # one at a time: a recording that cannot be decoded costs the others nothing
 )
 
 

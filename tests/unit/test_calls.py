@@ -193,6 +193,14 @@ def test_the_excerpt_is_what_the_customer_says_first() -> None:
     assert len(excerpt) <= EXCERPT_CHARS
 
 
+def test_a_record_that_came_twice_in_a_batch_is_recognised_once() -> None:
+    calls = Calls()
+    settled = calls.settle(calls.record(), calls.record(), calls.record(attributes={"line": "sales"}))
+    assert [each.outcome for each in settled] == [Outcome.ROUTED, Outcome.SUPERSEDED, Outcome.SUPERSEDED]
+    assert calls.recogniser.batches == [[1]]
+    assert ("version_conflict", 1) in calls.parts.reported.hooks
+
+
 def test_calls_of_a_batch_are_recognised_together() -> None:
     calls = Calls()
     calls.settle(*(calls.record(f"C-{number}", audio=audio((number % 2 + 1, 5))) for number in range(4)))

@@ -2,7 +2,7 @@
 
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -13,6 +13,7 @@ from shared.media.decoding.process import DecodingProcess, Died, Refused, TimeIs
 
 LIBRARIES = ("av", "PIL")
 RESTARTS, RESTART_WAIT_S = 5, 2.0
+WAIT_S = 1.0
 """How often a child that ended is started again, and the time in between."""
 
 
@@ -56,14 +57,17 @@ class Children:
         self._has_started = True
 
     @contextmanager
-    def lend(self) -> Iterator[DecodingProcess]:
+    def lend(self, waiting: Callable[[], None] = lambda: None) -> Iterator[DecodingProcess]:
         """Lend a child to this thread, which waits until one is free. A child that was killed is replaced later.
+
+        Args:
+            waiting: Called again and again until one is free.
 
         Raises:
             Fatal: it cannot be started and confined.
             CancelledError: the children have been closed.
         """
-        child = self._idle.get()
+        child = self._next_idle(waiting)
         try:
             if child is None:
                 child = self._started_again() if self._has_started else self._started()
@@ -77,6 +81,13 @@ class Children:
             raise
         finally:
             self._give_back(child)
+
+    def _next_idle(self, waiting: Callable[[], None]) -> DecodingProcess | None:
+        while True:
+            try:
+                return self._idle.get(timeout=WAIT_S)
+            except Empty:
+                waiting()
 
     def close(self) -> None:
         """End all children; threads that use one get `CancelledError` or see it end."""

@@ -69,7 +69,14 @@ class Decoder:
             raise Rejected(FailureReason.MEDIA_WRONG_KIND, field, "HEIC pictures need the extra millrace[heic]")
         return self._decoded(content, request, field, partial(receive_picture, request=request))
 
-    def sound(self, content: MediaContent, field: str, take: Callable[[Window], None], channels: int = 1) -> Sound:
+    def sound(
+        self,
+        content: MediaContent,
+        field: str,
+        take: Callable[[Window], None],
+        channels: int = 1,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Sound:
         """Decode a sound: WAV, FLAC, OGG, MP3, M4A, AIFF or AU.
 
         Args:
@@ -77,6 +84,7 @@ class Decoder:
             field: The event's field that holds it, for errors.
             take: Receives the sound in windows of `WINDOW_S` seconds, the last one shorter.
             channels: 1 mixes all channels down; 2 keeps the channels of a stereo sound apart.
+            waiting: Called again and again while all children are at work for other threads.
 
         Raises:
             Rejected: `media_wrong_kind`, `media_unreadable` or `media_decoding_limit`; perhaps after some windows.
@@ -84,7 +92,7 @@ class Decoder:
         """
         request = self._request(content, field, SOUNDS, channels)
         receiver = SoundReceiver(take)
-        return self._decoded(content, request, field, partial(receiver.receive, request=request))
+        return self._decoded(content, request, field, partial(receiver.receive, request=request), waiting)
 
     def _request(self, content: MediaContent, field: str, accepted: Sequence[Kind], channels: int = 1) -> Request:
         start = content[:START_BYTES]
@@ -102,11 +110,12 @@ class Decoder:
         request: Request,
         field: str,
         receive: Callable[[DecodingProcess], ResultT],
+        waiting: Callable[[], None] = lambda: None,
     ) -> ResultT:
         """Let a child decode a content, and another one if it ends."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self.children.lend() as child:
+                with self.children.lend(waiting) as child:
                     child.send(request, content, request.cpu_s * TIMES_CPU)
                     return receive(child)
             except Refused as error:
