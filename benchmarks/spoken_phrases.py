@@ -16,7 +16,7 @@ REGIONS = {"en": "US", "fr": "FR"}
 WORD = re.compile(r"\w+")
 MASK = re.compile(r"\[(?:mail|phone|iban|card)\]")
 PERSONAL = re.compile(r"\{[^}]*\}")
-PARTS = ("first", "second", "third", "fourth", "fifth", "sixth")
+PARTS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 """The parts of the lists: the first was written before the code, the third by somebody who had not read it yet."""
 
 

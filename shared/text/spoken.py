@@ -4,6 +4,7 @@
 `docs/decisions/0024-spoken-personal-data.md` has the reasons.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,9 @@ from shared.text.speech.echoes import echoes
 from shared.text.speech.groups import groups_of
 from shared.text.speech.ibans import find_ibans
 from shared.text.speech.mails import find_mails
-from shared.text.speech.numbers import Library, Run, extended, is_area_code, kind_of, runs_of, trimmed
+from shared.text.speech.numbers import Library, Run, extended, is_area_code, kind_of, late_extension, runs_of, trimmed
 from shared.text.speech.tokens import BREAK, Kind, Piece, Token, is_hesitation, tokens_of
+from shared.text.speech.written import stays
 
 PASSES = 8
 """Maximum number of passes over a transcript; a mask can change what the words around it mean."""
@@ -71,9 +73,9 @@ def mask_segments(segments: Sequence[SpokenSegment], region: str) -> list[str]:
         current = [SpokenSegment(text, each.speaker, each.language) for text, each in zip(texts, segments, strict=True)]
         parts = _parts(current, region)
         if not parts:
-            break
+            return texts
         texts = _cut(texts, parts)
-    return [mask(text, region) for text in texts]
+    return [mask(text, region) for text in texts]  # only a text constructed for it needs more passes
 
 
 def mask_spoken(text: str, region: str, language: str | None) -> str:
@@ -84,15 +86,20 @@ def mask_spoken(text: str, region: str, language: str | None) -> str:
 def find_spoken(text: str, region: str, language: str | None) -> list[Span]:
     """Return the spans of spoken personal data in a text, in order and without overlaps."""
     segment = SpokenSegment(text, None, language)
-    return [(part.start, part.end, part.mask) for part in _merged(list(_spoken([segment], region)))]
+    return [(part.start, part.end, part.mask) for part in _merged(list(_spoken(_listener([segment], region))))]
 
 
 def _parts(segments: Sequence[SpokenSegment], region: str) -> list[Part]:
     """Return what one pass masks, in order and without overlaps, as positions in the joined transcript."""
-    parts = list(_spoken(segments, region))
+    listener = _listener(segments, region)
+    starts = [token.start for token in listener.tokens]
+    parts = list(_spoken(listener))
     at = 0
     for segment in segments:
-        parts += [Part(at + start, at + end, mask) for start, end, mask in find_personal_data(segment.text, region)]
+        for start, end, kind in find_personal_data(segment.text, region):
+            first = max(0, bisect_right(starts, at + start) - 1)
+            if not stays(listener.tokens, first, segment.text[start:end], kind):
+                parts.append(Part(at + start, at + end, kind))
         at += len(segment.text) + 1
     return _merged(parts)
 
@@ -138,8 +145,8 @@ def _tidied(text: str) -> str:
     return text if any(char.isalnum() for char in text) else ""
 
 
-def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
-    """Yield the parts of spoken data, once for each channel in which they are found."""
+def _listener(segments: Sequence[SpokenSegment], region: str) -> "_Listener":
+    """Return what searches the tokens of some segments."""
     pieces: list[Piece] = []
     at = 0
     for segment in segments:
@@ -149,18 +156,22 @@ def _spoken(segments: Sequence[SpokenSegment], region: str) -> Iterator[Part]:
     tokens = [token for each in read for token in each]
     places = {id(token): place for place, token in enumerate(tokens)}
     segment_of = [index for index, each in enumerate(read) for _ in each]
-    listener = _Listener(tokens, places, segment_of, list(zip(segments, read, strict=True)), Library(region))
-    for channel in _channels(segments, read):
+    return _Listener(tokens, places, segment_of, list(zip(segments, read, strict=True)), Library(region))
+
+
+def _spoken(listener: "_Listener") -> Iterator[Part]:
+    """Yield the parts of spoken data, once for each channel in which they are found."""
+    for channel in _channels(listener.read):
         yield from listener.parts(channel)
 
 
-def _channels(segments: Sequence[SpokenSegment], read: Sequence[Sequence[Token]]) -> Iterator[list[Token]]:
+def _channels(read: Sequence[tuple[SpokenSegment, list[Token]]]) -> Iterator[list[Token]]:
     """Yield the tokens of each speaker without the short answers of the others, and then those of the whole call."""
-    speakers = dict.fromkeys(segment.speaker for segment in segments)
+    speakers = dict.fromkeys(segment.speaker for segment, _ in read)
     for speaker in speakers if len(speakers) > 1 else ():
         channel: list[Token] = []
         between = 0
-        for segment, tokens in zip(segments, read, strict=True):
+        for segment, tokens in read:
             if segment.speaker != speaker:
                 between += sum(token.kind not in (Kind.PAUSE, Kind.SIGN, Kind.HYPHEN) for token in tokens)
             elif tokens:
@@ -169,7 +180,7 @@ def _channels(segments: Sequence[SpokenSegment], read: Sequence[Sequence[Token]]
                 channel += tokens
                 between = 0
         yield channel
-    yield [token for tokens in read for token in tokens]
+    yield [token for _, tokens in read for token in tokens]
 
 
 @dataclass(slots=True)
@@ -219,6 +230,8 @@ class _Listener:
                 number = [*([area] if area is not None else ()), *runs[index : index + count]]
                 for part in number:
                     yield from self._divided(_masked(channel, part, last), kind)
+                if extension := late_extension(channel, last):
+                    yield from self._divided(extension, kind)
                 yield from self._echoed([each.token for part in number for each in part.said if each.at <= last], kind)
                 area = None
             index += count
@@ -236,8 +249,11 @@ class _Listener:
     def _joined(self, channel: Sequence[Token], runs: Sequence[Run]) -> tuple[int, str]:
         """Return how many runs are the parts of one number, and its mask; an empty one if they are not."""
         count, kind = joined(channel, runs)
-        is_thing = kind and cue_before(self.tokens, self.places[id(channel[runs[0].first])]) in THING_CUES
-        return (0, "") if is_thing else (count, kind)
+        for run in runs[:count] if kind else ():
+            look_back = LOOK_BACK if run is runs[0] else 1
+            if cue_before(self.tokens, self.places[id(channel[run.first])], look_back) in THING_CUES:
+                return 0, ""
+        return count, kind
 
     def _judged(self, channel: Sequence[Token], run: Run) -> tuple[int, str]:
         """Return the last token of the number in a run, and its mask; an empty one if it stays."""

@@ -55,6 +55,11 @@ BOMBS = {
     "the numbers": "the number two at ",
     "stops": "Jo. Dot. At. ",
     "codes": "four K ",
+    "glued codes": "AA1 ",
+    "answers": "order number? It's 2125550147. ",
+    "sites": "look at example dot com slash ",
+    "late extensions": "212-555-0147, that's my line, extension ",
+    "articles": "the door at example dot com, all one word ",
     "lower ibans": "gb 29 nwbk ",
     "longer in lower case": "\u0130 one ",
 }

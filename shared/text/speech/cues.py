@@ -15,6 +15,7 @@ from shared.text.speech.words import (
     NUMBER_CUES,
     PHONE_CUES,
     STRICT_THINGS,
+    SURE_THINGS,
 )
 
 LOOK_BACK = 14
@@ -31,6 +32,13 @@ COPULAS = frozenset(("is", "est", "was", "le", "the", "c'", "la"))
 LISTS = frozenset(("numbers", "numéros"))
 MEASURES = frozenset(("minus", "moins", "euros", "euro", "dollars", "pounds", "francs"))
 OF = frozenset(("de", "d'", "du"))
+FILED = frozenset(("account", "file", "profile", "record", "compte", "dossier", "fiche", "profil"))
+ON = frozenset(("on", "sur", "dans"))
+"""`ON` and one of `FILED` say where a phone number is kept, as in `the number on my account`."""
+
+PLACED = 5
+"""The number of words, from `on` to `is`, that say where the number of a thing is written."""
+
 IDS = frozenset(("id", "ids", "code", "no", "ref", "reference", "référence", "confirmation"))
 IS = frozenset(("is", "est", "was", "c'", "it's"))
 
@@ -61,7 +69,8 @@ def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> 
         return Cue.THING
     if at > 1 and tokens[at - 1].text == "x" and tokens[at - 2].value == "0":  # `error zero x eight zero ...`
         return Cue.THING
-    at = _code_start(tokens, at)
+    start = code_start(tokens, at)
+    is_code, at = start != at, start
     between: list[str] = []
     ended = False
     for index in range(at - 1, max(-1, at - 1 - look_back), -1):
@@ -74,19 +83,26 @@ def cue_before(tokens: Sequence[Token], at: int, look_back: int = LOOK_BACK) -> 
         if cue in THING_CUES and ended:
             break
         if cue is not Cue.NOTHING:
-            return cue
+            return Cue.NUMBER if is_code and cue is Cue.THING else cue
         if token.kind not in (Kind.PAUSE, Kind.HYPHEN, Kind.LETTER):
             between.append(token.text)
     return Cue.NOTHING
 
 
-def _code_start(tokens: Sequence[Token], at: int) -> int:
-    """Return where a code begins of which a number is the end, as in `parcel eight R zero zero four`."""
+def code_start(tokens: Sequence[Token], at: int) -> int:
+    """Return where a code begins of which a number is the end, as in `parcel eight R zero zero four` or `AA1 0123`."""
     first = at
-    while first and tokens[first - 1].kind in (*NUMBERS, Kind.LETTER):
+    while first and (tokens[first - 1].kind in (*NUMBERS, Kind.LETTER) or _is_code_word(tokens, first - 1)):
         first -= 1
-    is_code = at and tokens[at - 1].kind is Kind.LETTER and tokens[at - 1].text not in ("a", "i", "y", "à")
+    is_spelled = at and tokens[at - 1].kind is Kind.LETTER and tokens[at - 1].text not in ("a", "i", "y", "à")
+    is_code = is_spelled or (at > 1 and tokens[at - 1].kind in NUMBERS and _is_code_word(tokens, at - 2))
     return max(first, at - NEAR) if is_code else at
+
+
+def _is_code_word(tokens: Sequence[Token], index: int) -> bool:
+    """Return whether a token is capitals that figures touch."""
+    after = tokens[index + 1] if index + 1 < len(tokens) else tokens[index]
+    return tokens[index].upper and after.glued and after.kind is Kind.FIGURES
 
 
 def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
@@ -106,8 +122,10 @@ def _cue_of(tokens: Sequence[Token], index: int, between: list[str]) -> Cue:
         return Cue.NUMBER if any(map(is_thing, before)) else Cue.PHONE
     if text in PHONE_CUES:
         return Cue.PHONE
-    if not (is_thing(text) and _announces(tokens, index, between)):
+    if not (is_thing(text) and _announces(tokens, index, between)) or _is_filed(tokens, index):
         return Cue.NOTHING
+    if text in SURE_THINGS:
+        return Cue.NUMBER
     before = [token.text for token in tokens[max(0, index - 3) : index]]  # `numéro de commande`
     return Cue.NUMBER if OF.intersection(before) and NUMBER_CUES.intersection(before) else Cue.THING
 
@@ -125,9 +143,18 @@ def _announces(tokens: Sequence[Token], index: int, between: list[str]) -> bool:
     before = [token.text for token in tokens[max(0, index - 3) : index]]
     if between[-1] in IDS or NUMBER_CUES.intersection((*before, between[-1])):  # `numéro de commande`
         return True
+    if between[0] in IS and between[-1] in ON and len(between) <= PLACED:  # `the code on the back is`
+        return True
     if not all(text in NEUTRAL for text in between):
         return False
     return tokens[index].text not in STRICT_THINGS or between[-1] in IS - {"it's", "c'"}
+
+
+def _is_filed(tokens: Sequence[Token], index: int) -> bool:
+    """Return whether a word for a thing only says where a number is kept: `the number you have on the account`."""
+    before = [token.text for token in tokens[max(0, index - NEAR) : index]]
+    is_in = tokens[index].text in FILED and not ON.isdisjoint(before[-2:])
+    return is_in and not (NUMBER_CUES | PHONE_CUES).isdisjoint(before)
 
 
 def has_mail_cue(tokens: Sequence[Token], first: int, last: int) -> bool:

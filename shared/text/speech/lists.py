@@ -42,13 +42,14 @@ def is_list(groups: Sequence[Group]) -> bool:
 
 def is_date(digits: str, groups: Sequence[Group]) -> bool:
     """Return whether groups are a date, as in `twelve oh four nineteen eighty-five`."""
-    year = "".join(group.digits for group in groups[-2:])[-4:]
+    parts = groups if len(digits) == len(groups) else groups[-2:]
+    year = "".join(group.digits for group in parts)[-4:]
     return len(digits) in DATE_DIGITS and year[:2] in ("19", "20") and BIRTHDAY.fullmatch(digits) is not None
 
 
 def is_clock(groups: Sequence[Group]) -> bool:
-    """Return whether groups are times of day, as in `nine thirty ten forty-five` or `five oh five`."""
-    digits = [group.digits for group in groups]
+    """Return whether groups are times of day, as in `nine thirty ten forty-five`, `five oh five` or `0745, 0815`."""
+    digits = [part for group in groups for part in _hours_and_minutes(group)]
     at = 0
     while at + 1 < len(digits):
         is_single = digits[at + 1] == "0" and at + 2 < len(digits)
@@ -57,6 +58,12 @@ def is_clock(groups: Sequence[Group]) -> bool:
             return False
         at += 3 if is_single else 2
     return at == len(digits)
+
+
+def _hours_and_minutes(group: Group) -> tuple[str, ...]:
+    """Return the digits of a group, apart if it is written as `0745`."""
+    is_written = len(group.digits) == 4 and group.digits[0] == "0" and not group.singles and not group.is_large
+    return (group.digits[:2], group.digits[2:]) if is_written else (group.digits,)
 
 
 def is_enumeration(groups: Sequence[Group]) -> bool:

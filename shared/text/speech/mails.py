@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.text.mails import NO_TOP
 from shared.text.speech.cues import has_mail_cue
 from shared.text.speech.groups import is_number
 from shared.text.speech.tokens import ASIDE, Kind, Token, is_hesitation
 from shared.text.speech.words import (
+    ARTICLES,
     AT_WORDS,
     CONNECTORS,
     DOTS,
@@ -14,8 +16,13 @@ from shared.text.speech.words import (
     HESITATIONS,
     JOINTS,
     NOT_LOCAL,
+    NOT_OWNED,
+    OWNED_TLDS,
+    OWNERS,
     PROVIDERS,
+    ROLES,
     STOP,
+    SURE_TLDS,
     TLDS,
     UNLIKELY_TLDS,
 )
@@ -28,14 +35,6 @@ SAID_CONNECTORS = frozenset(text for text in CONNECTORS if text.isalpha())
 DIGIT_NAMES = frozenset(
     (*before, name) for name in ("number", "digit", "numéro", "chiffre", "nombre") for before in ((), ("the",), ("le",))
 )
-OWNERS = frozenset(("my", "our", "mon", "ma", "notre"))
-NOT_OWNED = frozenset(("first", "last", "own", "old"))
-OWNED_TLDS = frozenset(("com", "org", "net", "fr"))
-"""First words and ends of domains such as `mon entreprise point com`."""
-
-ROLES = frozenset(("info", "contact", "sales", "admin", "webmaster", "accounts", "comptabilité"))
-"""Names of addresses that do not belong to a person."""
-
 THEN = frozenset(("then", "puis", "ensuite"))
 SPELLED_AFTER = 6
 """The number of tokens before a spelled name among which the name as a word is looked for."""
@@ -44,9 +43,6 @@ SPELLERS = frozenset(
     "that's so it's is spelled spelt with which c' c'est est s' écrit ça je répète épelle soit".split()
 )
 """Words between a name and its spelling."""
-
-SURE_TLDS = frozenset(("com", "org", "net"))
-"""Ends of domains with which no sentence begins, as in `jo at example. Com`."""
 
 NAME_WORDS, LABEL_WORDS = 3, 3
 """The number of words in a row that may be one part of a name or of a domain, as in `my company dot com`."""
@@ -87,8 +83,15 @@ def find_mails(tokens: Sequence[Token]) -> list[tuple[int, int]]:
         domain = _domain(tokens, at + width)
         name = _name(tokens, at, found[-1][1] + 1 if found else 0) if domain else None
         if domain and name and _is_address(tokens, token, name, domain):
-            found.append((name.first, domain.last))
+            found.append((_with_article(tokens, name.first, domain.last, found), domain.last))
     return found
+
+
+def _with_article(tokens: Sequence[Token], first: int, last: int, found: Sequence[tuple[int, int]]) -> int:
+    """Return the first token of an address, an article included if a remark follows: `the door at ..., all one word`."""
+    is_article = first > 0 and tokens[first - 1].text in ARTICLES and not (found and found[-1][1] >= first - 1)
+    is_remarked = any(token.value == ASIDE for token in tokens[last + 1 : last + 3])
+    return first - 1 if is_article and is_remarked else first
 
 
 def _sign(tokens: Sequence[Token], at: int) -> int:
@@ -103,6 +106,8 @@ def _sign(tokens: Sequence[Token], at: int) -> int:
 def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain) -> bool:
     if sign.text in SIGNS:
         return bool(domain.top) or domain.words[0] in PROVIDERS
+    if _is_page(tokens, domain):
+        return False
     is_sure = name.is_certain or tokens[name.first].text in ROLES or has_mail_cue(tokens, name.first, domain.last)
     owner, *owned = domain.words
     is_owned = owner in OWNERS and bool(owned) and owned[0] not in NOT_OWNED and domain.top in OWNED_TLDS
@@ -112,20 +117,25 @@ def _is_address(tokens: Sequence[Token], sign: Token, name: Name, domain: Domain
         return False
     if not is_sure and domain.words[0] in FUNCTION_WORDS and not is_owned:
         return False
-    if (
-        domain.top in UNLIKELY_TLDS
-        and domain.is_spelled
-        and sign.text in ("at", "chez")
-        and not _says_dot(tokens, domain)
-    ):
+    is_unlikely = domain.top in UNLIKELY_TLDS and domain.is_spelled and sign.text in ("at", "chez")
+    if is_unlikely and not _says_dot(tokens, domain):
         return False
     if not domain.top or not domain.is_spelled:
         return is_sure or (domain.words[0] in PROVIDERS and bool(domain.top))
     return True
 
 
+def _is_page(tokens: Sequence[Token], domain: Domain) -> bool:
+    """Return whether a domain is that of a page: `www` is said before it, or `slash` after it."""
+    after = tokens[domain.last + 1].text if domain.last + 1 < len(tokens) else ""
+    return after in ("slash", "/") or domain.words[:1] == ("www",)
+
+
 def _says_dot(tokens: Sequence[Token], domain: Domain) -> bool:
-    return any(token.text == "dot" for token in tokens[domain.last - 3 : domain.last])
+    """Return whether `dot` is said, or a dot is written within a word, before the end of a domain: `my-shop.paris`."""
+    if any(token.text == "dot" for token in tokens[domain.last - 3 : domain.last]):
+        return True
+    return tokens[domain.last - 1].text == "." and tokens[domain.last].glued and domain.top not in NO_TOP
 
 
 def _is_dot(tokens: Sequence[Token], at: int) -> bool:
@@ -292,10 +302,18 @@ def _respelled(tokens: Sequence[Token], first: int, least: int) -> int:
     for index in range(first - 1, max(least, first - SPELLED_AFTER) - 1, -1):
         token = tokens[index]
         if len(spelled) > 1 and token.text == spelled:
-            return index
+            return _first_names(tokens, index, least)
         if token.kind not in (Kind.PAUSE, Kind.HYPHEN) and token.text not in SPELLERS:
             break
     return first
+
+
+def _first_names(tokens: Sequence[Token], at: int, least: int) -> int:
+    """Return the first token of a name whose last word is spelled, as in `jo smith, s, m, i, t, h, at`."""
+    for index in range(at - 1, max(least, at - NAME_WORDS) - 1, -1):
+        if tokens[index].kind is not Kind.WORD or tokens[index].text in STOP:
+            return index + 1
+    return max(least, at - NAME_WORDS + 1)
 
 
 def _ends_name(token: Token, after: Token, is_joined: bool) -> bool:

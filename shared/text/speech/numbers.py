@@ -24,6 +24,9 @@ FILLERS = 6
 """The number of filler words in a row that may be said within one number."""
 
 EXTENSION_WORDS = 6
+EXTENSION_APART = 7
+"""The number of words and pauses that may be between a number and its extension."""
+
 CARD_DIGITS = range(13, 20)
 CARD_CUED_MIN_DIGITS = 12
 LIBRARY_CALLS = 300
@@ -95,14 +98,29 @@ def extended(tokens: Sequence[Token], last: int) -> int:
     at = last + 1
     while at < len(tokens) and at < last + 3 and tokens[at].kind is Kind.PAUSE:
         at += 1
+    return _extension_end(tokens, at) or last
+
+
+def late_extension(tokens: Sequence[Token], last: int) -> Sequence[Token]:
+    """Return an extension that is said a few words after a number: `..., that's my work line, extension four five`."""
+    for at in range(last + 1, min(len(tokens), last + 2 + EXTENSION_APART)):
+        if end := _extension_end(tokens, at):
+            return tokens[at : end + 1] if at > last + 1 else ()
+        if tokens[at].text in ".?!" or tokens[at].kind not in (Kind.WORD, Kind.FILLER, Kind.PAUSE):
+            break
+    return ()
+
+
+def _extension_end(tokens: Sequence[Token], at: int) -> int:
+    """Return the last token of an extension that begins at a token; 0 if none does."""
     if at >= len(tokens) or tokens[at].text not in EXTENSIONS:
-        return last
+        return 0
     end = at + 1
     while end < len(tokens) and end <= at + EXTENSION_WORDS and (is_number(tokens[end]) or _is_between(tokens[end])):
         end += 1
     while end > at + 1 and not is_number(tokens[end - 1]):
         end -= 1
-    return end - 1 if end > at + 1 else last
+    return end - 1 if end > at + 1 else 0
 
 
 def is_area_code(tokens: Sequence[Token], run: Run) -> bool:
@@ -211,8 +229,11 @@ def _has_leading_zero(groups: Sequence[Group]) -> bool:
 
 
 def _has_figures(groups: Sequence[Group]) -> bool:
-    """Return whether a group is written in figures with a zero in front."""
-    return any(len(group.digits) > 1 and group.digits[0] == "0" and not group.singles for group in groups)
+    """Return whether a group is written in figures with a zero in front; `1 000` has none."""
+    return any(
+        len(group.digits) > 1 and group.digits[0] == "0" and not group.singles and group.digits != "000"
+        for group in groups
+    )
 
 
 def is_french(groups: Sequence[Group]) -> bool:

@@ -130,15 +130,20 @@ MORE_THINGS = _set(
     " patent isbn channel channels canal barcode ean serial police sinistre expédition livraison"
     " retour return docket voucher coupon badge membership loyalty fidélité pièce reading meter relevé compteur index"
     " produit promo plate registration immatriculation vat tva"
+    " flyer routing prescription warranty permit subscription ordonnance garantie mandat bordereau billet chèque cheque"
+    " adhésion affilié décodeur modem imei vin pnr guichet agence train gate employee group"
 )
 """Words for a thing that has a number, besides those of `shared/text/ordinary.py`."""
 
 STRICT_THINGS = _set(
     "case part form item code key request error size views product payment delivery transfer account member"
     " customer client model article transaction form build length device session version years années score"
-    " room"
+    " room train gate employee group agence guichet billet permit"
 )
 """Words of things that are also said without a number: they count only right before the number or `number is`."""
+
+SURE_THINGS = _set("reference référence tracking suivi serial série confirmation imei isbn barcode vin pnr")
+"""Words of things that have no phone number: alone they say as surely as `order number` what follows."""
 
 NEUTRAL = (
     ENGLISH.fillers
@@ -158,7 +163,7 @@ ASIDES = tuple(
     for phrase in (
         "followed by,suivi de,suivi par,all one word,all lowercase,all lower case,all in lowercase,all together"
         ",all small,one word,no spaces,no space,no dots,lower case,lowercase,in lowercase"
-        ",tout attaché,tout en minuscules,tout en minuscule,en minuscules"
+        ",tout attaché,tout en minuscules,tout en minuscule,en minuscules,en un seul mot,tout en un seul mot"
         ",en minuscule,tout en un mot,en un mot,sans espace,sans espaces,sans accent,sans accents,sans majuscule"
         ",tout collé,attaché,majuscule,en majuscule,minuscule,capital,upper case,uppercase,in capitals"
         ",my first name,my last name,my name,mon nom,mon prénom,nom de famille"
@@ -166,7 +171,7 @@ ASIDES = tuple(
 )
 """Remarks about how an address is written, said between its parts. A longer one stands before those it begins with."""
 
-DOTS = _set("dot point")
+DOTS = _set("dot point period")
 AT_WORDS = _set("at arobase arobaz arobas arrobase arrobas arobaze @")
 TLDS = _set(
     "com org net edu gov info io eu co uk us ca au de at ch fr be nl es it pt pl se no dk fi in br biz me app"
@@ -179,6 +184,18 @@ UNLIKELY_TLDS = _set("in at no it us me so be is re de es app store shop email o
 PROVIDERS = _set(
     "gmail hotmail icloud protonmail gmx yahoo laposte wanadoo googlemail aol live outlook msn ymail fastmail"
 )
+ARTICLES = frozenset(("the", "le", "la", "les", "l'"))
+OWNERS = frozenset(("my", "our", "mon", "ma", "notre"))
+NOT_OWNED = frozenset(("first", "last", "own", "old"))
+OWNED_TLDS = frozenset(("com", "org", "net", "fr"))
+"""First words and ends of domains such as `mon entreprise point com`."""
+
+SURE_TLDS = frozenset(("com", "org", "net"))
+"""Ends of domains with which no sentence begins, as in `jo at example. Com`."""
+
+ROLES = frozenset(("info", "contact", "sales", "admin", "webmaster", "accounts", "comptabilité"))
+"""Names of addresses that do not belong to a person."""
+
 CONNECTORS = _set("dot point underscore underline dash hyphen tiret plus period . - _ +")
 NOT_LOCAL = _set(
     "look looks looked looking us me it them him her available online website site page pages shop store"
@@ -187,6 +204,7 @@ NOT_LOCAL = _set(
     " shopping ordered order meet stop not one yes no oui non moi toi lui elle nous vous eux suis est sommes"
     " sont disponible client cliente commandé acheté achetée vu trouvé trouvée l' d' le la les un une sur et"
     " ou mais aussi pas abonné abonnée site boutique magasin"
+    " up in on out logged signed sale status form server deals listed hosted saw seen formulaire prix avis"
 )
 """Words that are not the name of an address if they alone are said before `at` or `chez`."""
 
