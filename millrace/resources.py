@@ -3,7 +3,7 @@
 Adapters of slow libraries are imported only if they are configured, so that commands without them start at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +15,9 @@ from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
-from shared.embedding.port import TEXT, Model, TextModel
-from shared.embedding.registry import SpeechCard, TextCard, load_speech_card, load_text_card
+from shared.embedding.image.classes import ClassifyingModel
+from shared.embedding.port import IMAGE, TEXT, Model, TextModel
+from shared.embedding.registry import SpeechCard, TextCard, load_image_card, load_speech_card, load_text_card
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
@@ -29,7 +30,7 @@ from shared.search.conditions import attribute_indexes
 from shared.settings import Settings
 from shared.speech.port import Recogniser
 from shared.speech.sound import sound_fingerprint
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
 from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
@@ -126,6 +127,21 @@ def _load(card: TextCard, embedding: EmbeddingSettings) -> TextModel:
     return SentenceModel(card, embedding.device, embedding.micro_batch_tokens)
 
 
+def load_image_model(image: ImageSettings) -> ClassifyingModel:
+    """Load the configured model of pictures.
+
+    Raises:
+        Fatal: the model or a library that it needs is not installed, or the model does not match its card.
+    """
+    card = load_image_card(image.model, image.models_file)
+    try:
+        from shared.embedding.image.model import ImageModel
+
+        return ImageModel(card, image.device, image.micro_batch_pixels)
+    except ImportError as error:
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{card.extra}]") from error
+
+
 def load_recogniser(key: str, models_file: Path | None, device: str) -> Recogniser:
     """Load a model of speech.
 
@@ -161,10 +177,17 @@ def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, M
     Raises:
         Fatal: a model cannot be loaded.
     """
-    modalities = {each.modality.name for each in stream.inputs}
-    if modalities != {TEXT.name}:
-        raise Fatal(f"stream {stream.name} needs models for {', '.join(sorted(modalities))}; only text models exist")
-    return {TEXT.name: load_text_model(own)}
+    loaders: Mapping[str, Callable[[], Model[Any]]] = {
+        TEXT.name: lambda: load_text_model(own),
+        IMAGE.name: lambda: load_image_model(own.image),
+    }
+    modalities = sorted({each.modality.name for each in stream.inputs})
+    unknown = [each for each in modalities if each not in loaders]
+    if unknown:
+        raise Fatal(
+            f"stream {stream.name} needs a model of {unknown[0]}; there are models of {', '.join(loaders)} only"
+        )
+    return {each: loaders[each]() for each in modalities}
 
 
 def load_policy(own: StreamSettings) -> Policy:

@@ -127,6 +127,22 @@ class SpeechSettings(Part):
     )
 
 
+class ImageSettings(Part):
+    """The model of pictures and the device it runs on; only for streams of pictures."""
+
+    model: str = Field(
+        default="efficientnet-lite0", description="Name of the model: a table in models.toml whose modality is `image`."
+    )
+    models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto uses the first GPU, if any.")
+    micro_batch_pixels: int = Field(
+        default=401_408,
+        ge=1,
+        description="Pixels per forward pass, as the model sees them; a picture of 224 x 224 has 50,176. About 400,000 "
+        "on a CPU, 13,000,000 on a GPU.",
+    )
+
+
 class DecisionSettings(Part):
     """How a queue is chosen."""
 
@@ -222,6 +238,7 @@ class StreamSettings(Part):
     retry: RetrySettings = Field(default_factory=RetrySettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     speech: SpeechSettings = Field(default_factory=SpeechSettings)
+    image: ImageSettings = Field(default_factory=ImageSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
 

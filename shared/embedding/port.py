@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float32]
 """Vectors as rows: shape (n, dim), float32, each of unit length."""
 
+Pixels: TypeAlias = NDArray[np.uint8]
+"""A picture: shape (height, width, 3), RGB."""
+
 InputT = TypeVar("InputT")
 InputT_contra = TypeVar("InputT_contra", contravariant=True)
 
@@ -36,6 +39,14 @@ class Modality(Generic[InputT]):
 
 TEXT: Modality[str] = Modality(name="text", unit="tokens", field="text", content=str.encode, together_bytes=512 << 10)
 """Two micro-batches of a GPU, or the transcript of a call of six hours, which takes two cores up to a minute."""
+
+
+def _picture_content(pixels: Pixels) -> bytes:
+    """Return the shape and the pixels of a picture, which identify it."""
+    return f"{pixels.shape} {pixels.dtype} ".encode() + pixels.tobytes()
+
+
+IMAGE: Modality[Pixels] = Modality(name="image", unit="pixels", field="image", content=_picture_content)
 
 
 @dataclass(frozen=True, slots=True)

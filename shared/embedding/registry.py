@@ -1,138 +1,28 @@
-"""Model cards: the models served, read from models.toml, and the fingerprint of everything that changes a vector."""
+"""The models served: the cards of each modality, read from models.toml."""
 
-import json
-import re
 import tomllib
-from collections.abc import Sequence
-from hashlib import sha256
 from importlib.resources import files as package_files
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import override
 
-from shared.embedding.files import faults, is_inside, outside_references
-from shared.embedding.sources import FORMS, SOURCE, NotInstalled, check_parts, is_joined, locate
+from shared.embedding.card import ModelCard
 from shared.errors import Fatal
 from shared.text.preparation import Preparation
 
-NAME_BYTES = 255
-"""The longest collection name that Qdrant accepts, in bytes."""
-
-NAME_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""A part of a collection's name, with characters that are safe in Qdrant, in a path and in an address."""
-
-FAULTS_SHOWN = 5
 WHISPER_WEIGHTS = {"ctranslate2": "model.bin", "openai": "model.pt"}
 """The name of the file with the weights of a Whisper model, by backend."""
+
+IMAGE_WEIGHTS = {"timm": (".safetensors", ".pth", ".pt", ".bin"), "transformers": (".safetensors",)}
+"""The suffixes of the file with the weights of a model of pictures, by backend."""
 
 PICKLED = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 """File name suffixes of torch weights that are pickles; loading a pickle can run code."""
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-NamePart = Annotated[str, Field(pattern=f"^{NAME_PART}$")]
-
-
-class ModelCard(BaseModel):
-    """The fields of every row of models.toml, whatever its modality.
-
-    Attributes:
-        files: The SHA-256 of every file that the loader may read, by its path in the model's folder.
-        parts: The files that are joined, and their parts; see `shared.embedding.sources.Parts`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    key: NamePart
-    modality: Literal["text", "audio", "image"]
-    source: str
-    files: dict[str, Digest] = Field(min_length=1)
-    parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    dim: int = Field(ge=1)
-    dtype: Literal["float32", "float16", "bfloat16", "int8"]
-    backend: Literal["torch", "numpy", "ctranslate2", "openai"]
-    licence: str
-
-    @field_validator("source")
-    @classmethod
-    def _check_source(cls, source: str) -> str:
-        if not SOURCE.fullmatch(source):
-            raise ValueError(f"{source} does not have one of the forms {FORMS}")
-        return source
-
-    @field_validator("files")
-    @classmethod
-    def _check_paths(cls, files: dict[str, str]) -> dict[str, str]:
-        for name in files:
-            if not is_inside(name):
-                raise ValueError(f"{name!r} is not the path of a file in the model's folder")
-        return files
-
-    @model_validator(mode="after")
-    def _check_parts(self) -> Self:
-        check_parts(self.source, self.files, self.parts)
-        return self
-
-    @property
-    def extra(self) -> str:
-        """The extra of this distribution that installs what the model needs."""
-        return "weights"
-
-    @property
-    def fingerprint(self) -> str:
-        """8 hex digits of SHA-256 over everything that changes a vector; the source and the licence do not."""
-        relevant = self.model_dump(exclude={"key", "source", "parts", "licence"})
-        return sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:8]
-
-    @property
-    def folder(self) -> Path:
-        """The folder that holds the model's files; see `locate`."""
-        return self.locate()
-
-    def locate(self, cache: Path | None = None) -> Path:
-        """Return the folder with the model's files; files that come in parts are joined once.
-
-        Args:
-            cache: The folder for joined files; `millrace/models` in the user's cache by default.
-
-        Raises:
-            Fatal: a package is not installed, the folder is missing, or the joined parts differ from the card.
-        """
-        try:
-            return locate(self.source, self.files, self.parts, cache)
-        except NotInstalled as error:
-            raise Fatal(f"model {self.key}: {error}; install millrace[{self.extra}]") from error
-        except Fatal as error:
-            raise Fatal(f"model {self.key}: {error}") from error
-
-    def check_files(self, cache: Path | None = None) -> Path:
-        """Compare all files with the card, and return their folder.
-
-        Args:
-            cache: As in `locate`.
-
-        Raises:
-            Fatal: a file differs from the card, is missing or is not listed, so that the fingerprint would be wrong.
-        """
-        folder = self.locate(cache)
-        try:
-            found = faults(folder, self.files) or outside_references(folder, self.files)
-        except Fatal as error:
-            raise Fatal(f"model {self.key}: {error}") from error
-        if found:
-            raise Fatal(f"model {self.key}: {_listed(found)}. {self._remedy(folder)}")
-        return folder
-
-    def _remedy(self, folder: Path) -> str:
-        """Return how to fix files that differ from the card."""
-        fix = "install the files that the card was written for"
-        if is_joined(self.source, self.parts):
-            fix = f"delete {folder}; its files are then joined again from the packages"
-        return f"Either {fix}, or write another card for the existing files (docs/models.md)"
-
-    def collection(self, stream: str) -> str:
-        """Return the physical name of the stream's collection for this model."""
-        return collection_name(stream, [self])
+SIDE_MAX_PX = 4_096
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class TextCard(ModelCard):
@@ -223,44 +113,102 @@ class SpeechCard(ModelCard):
         return next(each for each in self.files if PurePosixPath(each).name == WHISPER_WEIGHTS[self.backend])
 
 
-CARDS: dict[str, type[ModelCard]] = {"text": TextCard, "audio": SpeechCard}
-"""The card class of each modality whose models can be served."""
+class ImageCard(ModelCard):
+    """A row for a model of pictures, run by timm or by transformers.
 
-
-def _listed(found: Sequence[str]) -> str:
-    more = len(found) - FAULTS_SHOWN
-    return "; ".join(found[:FAULTS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-
-
-def collection_name(stream: str, cards: Sequence[ModelCard], *extra: str) -> str:
-    """Return the physical name of a collection that holds vectors of these models.
-
-    With one model, the name contains its fingerprint and every extra; with several, one digest of 8 hex digits over
-    all of them. Model keys are cut if they leave no room for the rest: the fingerprint or digest identifies the
-    collection.
-
-    Args:
-        stream: The stream that the collection belongs to.
-        cards: The models, in the order in which the stream names them.
-        extra: Names of everything else that vectors or terms depend on.
-
-    Raises:
-        ValueError: there is no card, a part contains a character that is not allowed in the name of a collection, or
-            the stream and the digest are too long.
+    Attributes:
+        architecture: The name of the model in timm; None for transformers, which reads it from `config.json`.
+        weights: The file of `files` with the weights: safetensors or, for timm, a state dict that needs no code to be read.
+        matched_by: Whether a tensor of that file belongs to the model's tensor of the same name, or to the one at the same
+            position, with the same shape and the same last part of its name.
+        resize_px: The length that the shorter side of a picture is scaled to.
+        crop_px: The side of the square in the middle of the scaled picture that the model sees.
+        interpolation: How pixels are computed when a picture is scaled; when it is scaled down, always with antialiasing.
+        mean: What is subtracted from red, green and blue, of 0 to 1.
+        std: What they are divided by then.
+        pooling: What becomes the vector: the average over the picture, the first token, or CLIP's projection of it.
+        feature_norm: The median length of the pooled features, for models whose weights have ImageNet's 1,000 classes; None
+            if the model names no classes. It changes no vector.
     """
-    if not cards:
-        raise ValueError("the name of a collection needs at least one model")
-    for part in (stream, *extra):
-        if not re.fullmatch(NAME_PART, part):
-            raise ValueError(f"{part!r} cannot be part of a collection's name: it must match {NAME_PART}")
-    fingerprints = [card.fingerprint for card in cards]
-    tail = "__".join([*fingerprints, *extra])
-    if len(cards) > 1:
-        tail = sha256(json.dumps([fingerprints, extra]).encode()).hexdigest()[:8]
-    room = NAME_BYTES - len(f"{stream}____{tail}")
-    if room < 1:
-        raise ValueError(f"{stream} and {tail} leave no room for a model in a collection name of {NAME_BYTES} bytes")
-    return f"{stream}__{'+'.join(card.key for card in cards)[:room]}__{tail}"
+
+    CHANGES_NO_VECTOR: ClassVar[frozenset[str]] = ModelCard.CHANGES_NO_VECTOR | {"feature_norm"}
+    modality: Literal["image"]
+    dtype: Literal["float32", "float16", "bfloat16"]
+    backend: Literal["timm", "transformers"]
+    architecture: str | None = None
+    weights: str
+    matched_by: Literal["name", "position"] = "name"
+    resize_px: int = Field(ge=1, le=SIDE_MAX_PX)
+    crop_px: int = Field(ge=1, le=SIDE_MAX_PX)
+    interpolation: Literal["bicubic", "bilinear"]
+    mean: tuple[Share, Share, Share]
+    std: tuple[Share, Share, Share]
+    pooling: Literal["average", "cls", "projection"]
+    feature_norm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @field_validator("std")
+    @classmethod
+    def _check_std(cls, std: tuple[float, ...]) -> tuple[float, ...]:
+        if min(std) <= 0:
+            raise ValueError("each of the three numbers must be greater than 0")
+        return std
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        if self.weights not in self.files:
+            raise ValueError(f"files must list the weights, {self.weights}")
+        suffix = PurePosixPath(self.weights).suffix
+        if suffix not in IMAGE_WEIGHTS[self.backend]:
+            raise ValueError(f"weights must be a file {' or '.join(IMAGE_WEIGHTS[self.backend])} for {self.backend}")
+        if self.matched_by == "position" and suffix == ".safetensors":
+            raise ValueError("the tensors of a safetensors file have no order: matched_by must be name")
+        unread = [each for each in self.files if PurePosixPath(each).suffix in PICKLED and each != self.weights]
+        if unread:
+            raise ValueError(f"{unread[0]} is a pickle that is not the weights: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_backend(self) -> Self:
+        is_timm = self.backend == "timm"
+        if is_timm != (self.architecture is not None):
+            raise ValueError("architecture is the name of a model of timm: only the backend timm needs and allows it")
+        if not is_timm and (self.matched_by, self.feature_norm) != ("name", None):
+            raise ValueError("matched_by and feature_norm are for the backend timm only")
+        if not is_timm and (self.weights, "config.json" in self.files) != ("model.safetensors", True):
+            raise ValueError("the backend transformers reads model.safetensors and config.json: list both")
+        if is_timm and self.pooling == "projection":
+            raise ValueError("pooling = projection is for the backend transformers only")
+        if self.crop_px > self.resize_px:
+            raise ValueError(f"crop_px, {self.crop_px}, must not exceed resize_px, {self.resize_px}")
+        return self
+
+    @property
+    @override
+    def extra(self) -> str:
+        return "images,weights" if self.source.startswith("package:") else "images"
+
+    @property
+    def pixels(self) -> int:
+        """The number of pixels that the model sees of each picture."""
+        return self.crop_px**2
+
+    def check_loaded(self, dim: int, pooling: str) -> None:
+        """Compare the card with the loaded model.
+
+        Args:
+            dim: The length of the model's vectors.
+            pooling: The model's pooling.
+
+        Raises:
+            Fatal: they differ.
+        """
+        for name, stated, found in (("dim", self.dim, dim), ("pooling", self.pooling, pooling)):
+            if stated != found:
+                raise Fatal(f"model {self.key}: its card states {name} = {stated}, but the loaded model has {found}")
+
+
+CARDS: dict[str, type[ModelCard]] = {"text": TextCard, "audio": SpeechCard, "image": ImageCard}
+"""The card class of each modality whose models can be served."""
 
 
 def load_card(key: str, models_file: Path | None = None) -> ModelCard:
@@ -303,6 +251,20 @@ def load_speech_card(key: str, models_file: Path | None = None) -> SpeechCard:
     card = load_card(key, models_file)
     if not isinstance(card, SpeechCard):
         raise Fatal(f"model {key} has modality {card.modality}, but a model of speech is needed: choose another model")
+    return card
+
+
+def load_image_card(key: str, models_file: Path | None = None) -> ImageCard:
+    """Return the card of a model of pictures.
+
+    Raises:
+        Fatal: as in `load_card`, or the model has another modality.
+    """
+    card = load_card(key, models_file)
+    if not isinstance(card, ImageCard):
+        raise Fatal(
+            f"model {key} has modality {card.modality}, but a model of pictures is needed: choose another model"
+        )
     return card
 
 

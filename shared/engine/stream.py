@@ -19,8 +19,8 @@ from schemas.media import Media
 from schemas.points import PointSchema, point_id
 from schemas.topics import Topic, topics_of
 from shared.decoding import decode_event
+from shared.embedding.card import ModelCard, collection_name
 from shared.embedding.port import Modality
-from shared.embedding.registry import ModelCard, collection_name
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder

@@ -22,6 +22,8 @@ PLANTED = {
     "shared.planted -> redis": ("shared/planted.py", "import redis"),
     "shared.search.planted -> py3langid": ("shared/search/planted.py", "import py3langid"),
     "shared.speech.planted -> whisper": ("shared/speech/planted.py", "import whisper.decoding"),
+    "shared.embedding.planted -> timm": ("shared/embedding/planted.py", "import timm.data"),
+    "shared.embedding.image.planted -> PIL": ("shared/embedding/image/planted.py", "from PIL import Image"),
     "shared.engine.planted -> prometheus_client": ("shared/engine/planted.py", "import prometheus_client"),
     "schemas.planted -> shared.clock": ("schemas/planted.py", "from shared.clock import Clock"),
     "shared.text.planted -> workers.tickets.stages": ("shared/text/planted.py", "import workers.tickets.stages"),

@@ -1,4 +1,4 @@
-"""A second modality for the tests: pictures as arrays, and a small model of them that really computes.
+"""Pictures as arrays for the tests, and a small model of them that really computes.
 
 Its vectors mean nothing; they depend on the pixels alone, and a black picture has none.
 """
@@ -7,29 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from shared.embedding.microbatch import cut_summed
 from shared.embedding.passes import Passes
-from shared.embedding.port import Embeddings, Matrix, Modality
+from shared.embedding.port import IMAGE, Embeddings, Matrix, Pixels
 from shared.errors import DeviceLost
-
-Picture = NDArray[np.uint8]
-"""Shape (height, width, 3), 0 to 255."""
 
 PICTURE_DIM = 8
 CELLS = 4
 
 
-def picture_bytes(picture: Picture) -> bytes:
-    """Return the shape and the pixels, which identify a picture."""
-    return f"{picture.shape} {picture.dtype} ".encode() + picture.tobytes()
-
-
-PICTURES: Modality[Picture] = Modality(name="image", unit="pixels", field="image", content=picture_bytes)
-
-
-def drawn(seed: int, height: int = 12, width: int = 10) -> Picture:
+def drawn(seed: int, height: int = 12, width: int = 10) -> Pixels:
     """Return a picture of noise, the same one for the same seed."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
@@ -45,14 +33,14 @@ class PictureModel:
     dim = PICTURE_DIM
 
     def __init__(self, limit_pixels: int = 1_000) -> None:
-        self.calls: list[list[Picture]] = []
+        self.calls: list[list[Pixels]] = []
         self.dead: Exception | None = None
         self.failures: list[Exception] = []
-        self.passes = Passes(cut_summed, limit_pixels, PICTURES.unit)
+        self.passes = Passes(cut_summed, limit_pixels, IMAGE.unit)
         made = torch.Generator().manual_seed(7)
         self._weights = torch.randn((3 * CELLS * CELLS, PICTURE_DIM), generator=made)
 
-    def embed(self, inputs: Sequence[Picture]) -> Embeddings:
+    def embed(self, inputs: Sequence[Pixels]) -> Embeddings:
         """Embed pictures of any size, by forward passes of a limited number of pixels."""
         self.calls.append(list(inputs))
         pixels = [each.shape[0] * each.shape[1] for each in inputs]
@@ -66,7 +54,7 @@ class PictureModel:
         except Exception as error:
             raise DeviceLost(f"the model fails on a grey picture: {error}") from error
 
-    def _forward(self, pictures: Sequence[Picture]) -> Matrix:
+    def _forward(self, pictures: Sequence[Pixels]) -> Matrix:
         if self.dead is not None:
             raise self.dead
         if self.failures:

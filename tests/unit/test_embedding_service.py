@@ -14,13 +14,13 @@ import pytest
 from schemas.failures import FailureReason
 from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache
-from shared.embedding.port import TEXT, InputT, Modality
+from shared.embedding.port import IMAGE, TEXT, InputT, Modality, Pixels
 from shared.embedding.service import Embedder
 from shared.errors import DeviceLost, Rejected, Stopped
 from shared.records import Embedded
 from tests.support.assembly import RecordingObserver
 from tests.support.fakes import FakeModel
-from tests.support.pictures import PICTURES, Picture, PictureModel, drawn
+from tests.support.pictures import PictureModel, drawn
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Kind(Generic[InputT]):
     model: Callable[[], Any]
 
 
-def picture(name: str) -> Picture:
+def picture(name: str) -> Pixels:
     """Return a picture of noise; a poison one has no colours, one without a vector is black."""
     seed = crc32(name.encode())
     if "POISON" in name:
@@ -45,7 +45,7 @@ def picture(name: str) -> Picture:
     return np.zeros((6, 6, 3), np.uint8) if "NANVECTOR" in name else drawn(seed)
 
 
-KINDS: list[Kind[Any]] = [Kind(TEXT, str, FakeModel), Kind(PICTURES, picture, PictureModel)]
+KINDS: list[Kind[Any]] = [Kind(TEXT, str, FakeModel), Kind(IMAGE, picture, PictureModel)]
 
 
 class Parts:

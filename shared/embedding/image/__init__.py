@@ -1,0 +1,1 @@
+"""Models of pictures: preparing pixels, loading by timm or transformers, computing vectors and classes."""
