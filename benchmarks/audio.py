@@ -26,14 +26,14 @@ import whisper
 from faster_whisper import BatchedInferencePipeline
 
 from millrace.transcribing import DEFAULT_MODEL, FileTranscriber, SpeechOptions, file_transcriber
+from shared.embedding.audio.port import RATE_HZ, Piece, Samples
+from shared.embedding.audio.whisper import WhisperRecogniser
 from shared.settings import Settings
 from shared.speech.activity import Span
 from shared.speech.analysis import Voice
 from shared.speech.levels import as_floats
 from shared.speech.pieces import PIECE, CutPiece, Cutter
-from shared.speech.port import RATE_HZ, Piece, Samples
 from shared.speech.sound import SoundModel
-from shared.speech.whisper import WhisperRecogniser
 from tests.support.converted_whisper import converted_base
 from tests.support.hostile_sounds import form, wav
 

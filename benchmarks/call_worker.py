@@ -14,12 +14,12 @@ from schemas.points import point_id
 from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
+from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import TextModel
 from shared.media_settings import MediaSettings
 from shared.metrics import Registry
 from shared.records import Record
 from shared.settings import OperationSettings, Settings, StoreSettings
-from shared.speech.port import Recogniser
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.fakes import PRIVACY

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from shared.speech.port import Samples
+from shared.embedding.audio.port import Samples
 
 
 @dataclass(frozen=True, slots=True)

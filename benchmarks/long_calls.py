@@ -33,9 +33,9 @@ from millrace.streams import RECORDED
 from schemas.outcomes import Outcome
 from schemas.speech import Transcript
 from shared.clock import SystemClock
+from shared.embedding.audio.port import RATE_HZ as PIECE_RATE_HZ
+from shared.embedding.audio.port import Phrase, Piece, Recognised, Recogniser, Samples, States, states_of
 from shared.logs import configure
-from shared.speech.port import RATE_HZ as PIECE_RATE_HZ
-from shared.speech.port import Phrase, Piece, Recognised, Recogniser, Samples, States, states_of
 from shared.stream_settings import StreamSettings
 from tests.support.in_process import Seen
 from tests.support.no_speech import MAKERS

@@ -20,11 +20,12 @@ from millrace.learning.speech_rates import normalised
 from millrace.resources import load_recogniser
 from millrace.transcribing import DEFAULT_MODEL
 from schemas.speech import Transcript
+from shared.embedding.audio.port import RATE_HZ, Samples
 from shared.logs import configure
-from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples, States
 from tests.support.fakes import FakeModel
 from tests.support.hostile_sounds import form, wav
 from tests.support.in_process import Seen
+from tests.support.speech import Counting
 
 PAUSE_S = 0.5
 FAINT = 10 ** (-40 / 20)
@@ -32,42 +33,6 @@ FAINT = 10 ** (-40 / 20)
 
 AGENT, CUSTOMER, ALONE = "agent", "customer", None
 BOTH, EXCHANGED = "both at once", "both at once, channels exchanged"
-
-
-class Counting(Recogniser):
-    """Counts the pieces that a model recognises."""
-
-    def __init__(self, model: Recogniser) -> None:
-        self._model = model
-        self.pieces = 0
-
-    @property
-    def fingerprint(self) -> str:
-        """The model's."""
-        return self._model.fingerprint
-
-    @property
-    def languages(self) -> frozenset[str]:
-        """The model's."""
-        return self._model.languages
-
-    @property
-    def dim(self) -> int:
-        """The model's."""
-        return self._model.dim
-
-    def encode(self, pieces: Sequence[Piece]) -> list[States]:
-        """Let the model work."""
-        return self._model.encode(pieces)
-
-    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
-        """Count, and let the model work."""
-        self.pieces += len(pieces)
-        return self._model.recognise(pieces)
-
-    def probe(self) -> None:
-        """Let the model work."""
-        self._model.probe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +116,7 @@ def report(model: str) -> None:
         call_worker(Path(folder), FakeModel(), recogniser, seen) as worker,
     ):
         for number, case in enumerate(cases(clips), 1):
-            file, before = Path(folder) / f"{number}.wav", recogniser.pieces
+            file, before = Path(folder) / f"{number}.wav", len(recogniser.seconds)
             file.write_bytes(case.content)
             worker.send(file, agent_channel=case.agent_channel)
             seen.wait_settled(number)
@@ -159,7 +124,7 @@ def report(model: str) -> None:
             found = texts[case.name] = texts_of(transcript)
             counted = {speaker: errors(case.said.get(speaker, ""), text) for speaker, text in found.items()}
             shown = [f"{speaker or 'one voice'} {wrong} of {words}" for speaker, (wrong, words) in counted.items()]
-            print(f"{case.name:<44}{recogniser.pieces - before:>7}  {', '.join(shown)}")
+            print(f"{case.name:<44}{len(recogniser.seconds) - before:>7}  {', '.join(shown)}")
     print(f"exchanged channels give the same texts: {texts[BOTH] == texts[EXCHANGED]}")
 
 

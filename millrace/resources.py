@@ -15,6 +15,7 @@ from shared.cache.memory import MemoryCache
 from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
+from shared.embedding.audio.port import Recogniser
 from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.embedding.registry import SpeechCard, TextCard, load_image_card, load_speech_card, load_text_card
@@ -28,7 +29,6 @@ from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.search.conditions import attribute_indexes
 from shared.settings import Settings
-from shared.speech.port import Recogniser
 from shared.speech.sound import sound_fingerprint
 from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
@@ -163,10 +163,10 @@ def load_recogniser(key: str, models_file: Path | None, device: str) -> Recognis
 def _recogniser(card: SpeechCard, device: str) -> Recogniser:
     """Load the model that the card's backend runs; only the libraries of that backend are imported."""
     if card.backend == "openai":
-        from shared.speech.openai_whisper import OpenAiRecogniser
+        from shared.embedding.audio.openai_whisper import OpenAiRecogniser
 
         return OpenAiRecogniser(card, device)
-    from shared.speech.whisper import WhisperRecogniser
+    from shared.embedding.audio.whisper import WhisperRecogniser
 
     return WhisperRecogniser(card, device)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from millrace.resources import load_recogniser
 from schemas.speech import Transcript
 from shared.clock import SystemClock
+from shared.embedding.audio.port import Recogniser
 from shared.errors import Fatal, Rejected
 from shared.media.decoding.decoder import Decoder
 from shared.settings import Settings
-from shared.speech.port import Recogniser
 from shared.speech.recordings import Recording, RecordingReader, transcript_of
 from shared.speech.transcription import Transcriber
 

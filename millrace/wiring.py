@@ -24,6 +24,7 @@ from shared.broker.producer import KafkaSink
 from shared.broker.security import Address
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
+from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import TEXT, Model
 from shared.embedding.service import Embedder
 from shared.engine.gather import Cost, Gatherer
@@ -45,7 +46,6 @@ from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
 from shared.routing.decider import Decider, Electorate, Routing
 from shared.settings import Settings
-from shared.speech.port import Recogniser
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
 from shared.speech.sound import SOUND

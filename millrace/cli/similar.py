@@ -162,7 +162,7 @@ def _answer_by_text(searched: Stream[Any, Any], own: StreamSettings, given: Text
         found = ask(searching(searched, collection, own.search), load_text_model(own), asked)
     if json:
         reply = None if found.reply is None else found.reply.model_dump(mode="json")
-        left_out = None if found.offerable is None else found.offerable.left_out.model_dump()
+        left_out = None if found.left_out is None else found.left_out.model_dump()
         _echo_hits(whose, found.similar, similar_left_out=left_out, suggested_reply=reply)
     else:
         print_found(Console(highlight=False), found, own.search, asked, searched)

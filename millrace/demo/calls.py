@@ -21,10 +21,10 @@ from schemas.topics import input_topic
 from shared.audit.comparison import audit
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
+from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import TextModel
 from shared.errors import Fatal, MillraceError
 from shared.records import Message
-from shared.speech.port import Recogniser
 from shared.stream_settings import StreamSettings
 
 RATIOS = {"call": 2, "what was said": 14, "language": 3, "label": 6, "action": 3, "most similar solved ticket": 10}

@@ -68,11 +68,11 @@ def check_speech_device(own: StreamSettings) -> Iterator[Finding]:
 def _device_of(card: SpeechCard, configured: str) -> str:
     """Return the device that the card's backend would use; only the libraries of that backend are imported."""
     if card.backend == "openai":
+        from shared.embedding.audio import openai_whisper  # noqa: F401  (whether it can be imported)
         from shared.embedding.device import choose_device
-        from shared.speech import openai_whisper  # noqa: F401  (whether it can be imported)
 
         return str(choose_device(configured))
-    from shared.speech.whisper import device_of
+    from shared.embedding.audio.whisper import device_of
 
     kind, number = device_of(configured)
     return f"{kind}:{number}" if kind == "cuda" else kind

@@ -12,8 +12,8 @@ from num2words import num2words
 
 from millrace.transcribing import FileTranscriber
 from shared.clock import Clock
+from shared.embedding.audio.port import RATE_HZ
 from shared.errors import Fatal
-from shared.speech.port import RATE_HZ
 
 FILE, TRANSCRIPT, LANGUAGE = "file", "transcript", "language"
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")

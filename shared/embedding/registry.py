@@ -3,7 +3,7 @@
 import tomllib
 from importlib.resources import files as package_files
 from pathlib import Path, PurePosixPath
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import override
@@ -207,6 +207,7 @@ class ImageCard(ModelCard):
                 raise Fatal(f"model {self.key}: its card states {name} = {stated}, but the loaded model has {found}")
 
 
+CardT = TypeVar("CardT", bound=ModelCard)
 CARDS: dict[str, type[ModelCard]] = {"text": TextCard, "audio": SpeechCard, "image": ImageCard}
 """The card class of each modality whose models can be served."""
 
@@ -248,10 +249,7 @@ def load_speech_card(key: str, models_file: Path | None = None) -> SpeechCard:
     Raises:
         Fatal: as in `load_card`, or the model has another modality.
     """
-    card = load_card(key, models_file)
-    if not isinstance(card, SpeechCard):
-        raise Fatal(f"model {key} has modality {card.modality}, but a model of speech is needed: choose another model")
-    return card
+    return _of_kind(load_card(key, models_file), SpeechCard, "a model of speech")
 
 
 def load_image_card(key: str, models_file: Path | None = None) -> ImageCard:
@@ -260,12 +258,7 @@ def load_image_card(key: str, models_file: Path | None = None) -> ImageCard:
     Raises:
         Fatal: as in `load_card`, or the model has another modality.
     """
-    card = load_card(key, models_file)
-    if not isinstance(card, ImageCard):
-        raise Fatal(
-            f"model {key} has modality {card.modality}, but a model of pictures is needed: choose another model"
-        )
-    return card
+    return _of_kind(load_card(key, models_file), ImageCard, "a model of pictures")
 
 
 def load_text_card(key: str, models_file: Path | None = None) -> TextCard:
@@ -274,7 +267,10 @@ def load_text_card(key: str, models_file: Path | None = None) -> TextCard:
     Raises:
         Fatal: as in `load_card`, or the model has another modality.
     """
-    card = load_card(key, models_file)
-    if not isinstance(card, TextCard):
-        raise Fatal(f"model {key} has modality {card.modality}, but a text model is needed: choose another model")
+    return _of_kind(load_card(key, models_file), TextCard, "a text model")
+
+
+def _of_kind(card: ModelCard, kind: type[CardT], needed: str) -> CardT:
+    if not isinstance(card, kind):
+        raise Fatal(f"model {card.key} has modality {card.modality}, but {needed} is needed: choose another model")
     return card

@@ -10,7 +10,7 @@ from typing import Any, Generic
 from uuid import UUID
 
 from schemas.points import IsOurs
-from schemas.search import ScoreParts, SuggestedReply
+from schemas.search import ScoreParts, SimilarLeftOut, SuggestedReply
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
 from shared.records import SparseVector, Vector
@@ -86,6 +86,11 @@ class Found(Generic[HitT]):
     similar: tuple[HitT, ...] = ()
     reply: SuggestedReply | None = None
     offerable: Offerable | None = None
+
+    @property
+    def left_out(self) -> SimilarLeftOut | None:
+        """How many items the rules exclude; None if something is similar, or if they were not counted."""
+        return None if self.offerable is None else self.offerable.left_out
 
 
 class SimilarSearch(Generic[HitT]):

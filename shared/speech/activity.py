@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from shared.embedding.audio.port import RATE_HZ, Samples
 from shared.embedding.files import digest_of
 from shared.errors import Fatal
-from shared.speech.port import RATE_HZ, Samples
 
 PACKAGE, FILE = "faster_whisper", "silero_vad_v6.onnx"
 SHA_256 = "4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2"

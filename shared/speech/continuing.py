@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from schemas.speech import SpeakerSummary, Transcript
+from shared.embedding.audio.port import RATE_HZ
 from shared.speech.analysis import Mark, Voice
-from shared.speech.port import RATE_HZ
 from shared.speech.recordings import Recording
 from shared.speech.transcription import Segment, VoiceTranscript
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.speech.port import RATE_HZ, Samples
+from shared.embedding.audio.port import RATE_HZ, Samples
 
 FRAME = RATE_HZ * 30 // 1_000
 TARGET = 0.1

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shared.embedding.audio.port import PIECE_S, RATE_HZ, Samples
 from shared.speech.activity import Span
 from shared.speech.levels import levelled
-from shared.speech.port import PIECE_S, RATE_HZ, Samples
 
 PIECE = int(PIECE_S * RATE_HZ)
 CUT_WITHIN = 8 * RATE_HZ

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from schemas.speech import SpeakerSummary, Transcript, TranscriptSegment
+from shared.embedding.audio.port import RATE_HZ, Recogniser
 from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.replies import Sound, Window
 from shared.media.port import MediaContent
 from shared.speech.analysis import Analysed, Analysis
 from shared.speech.levels import as_floats
 from shared.speech.pieces import CutPiece, Cutter
-from shared.speech.port import RATE_HZ, Recogniser
 from shared.speech.transcription import Transcriber, VoiceTranscript
 
 CHANNELS = 2

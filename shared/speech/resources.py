@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.speech.port import Recogniser
+from shared.embedding.audio.port import Recogniser
 from shared.speech.recordings import RecordingReader
 from shared.speech.sound import SoundModel
 

@@ -6,9 +6,9 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.embedding.audio.port import RATE_HZ, STATE_SAMPLES, Piece, Recogniser
 from shared.embedding.port import Embeddings, Modality
 from shared.speech.pieces import CutPiece
-from shared.speech.port import RATE_HZ, STATE_SAMPLES, Piece, Recogniser
 from shared.speech.recordings import Recording, RecordingReader
 
 SOUND: Modality[Recording] = Modality(

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from shared.embedding.audio.port import Phrase, Piece, Recognised, Recogniser
 from shared.errors import Fatal
 from shared.speech.loops import is_looping
 from shared.speech.pieces import CutPiece
-from shared.speech.port import Phrase, Piece, Recognised, Recogniser
 from shared.speech.splitting import split
 
 GAP_S = 2.0

@@ -14,10 +14,10 @@ import pytest
 
 from shared.broker.embedded import EmbeddedBroker
 from shared.clock import SystemClock
+from shared.embedding.audio.port import RATE_HZ, Piece, Recognised
 from shared.media.port import MediaContent
 from shared.media_settings import MediaSettings
 from shared.settings import OperationSettings, Settings, StoreSettings
-from shared.speech.port import RATE_HZ, Piece, Recognised
 from shared.speech.recordings import Recording, RecordingReader
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore

@@ -4,9 +4,9 @@ Green does not show every codec: the samples of a lossy one begin alike only if 
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,49 +18,20 @@ from schemas.calls import CallRouted
 from schemas.outcomes import Outcome
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
+from shared.embedding.audio.port import Recogniser, Samples
 from shared.engine.stream import Resources
 from shared.media.decoding.decoder import Decoder
 from shared.speech.activity import load_network
-from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples, States
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
 from tests.golden.test_speech import samples_of
 from tests.support.assembly import Assembly
 from tests.support.hostile_sounds import form, wav
+from tests.support.speech import Counting
 from tests.unit.test_calls import Calls
 from workers.calls.stages import CALLS, CallStages
 
 RATE = 8_000
-
-
-@dataclass
-class Counting:
-    """Passes pieces on to a recogniser, and counts their seconds."""
-
-    inner: Recogniser
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def fingerprint(self) -> str:
-        return self.inner.fingerprint
-
-    @property
-    def languages(self) -> frozenset[str]:
-        return self.inner.languages
-
-    @property
-    def dim(self) -> int:
-        return self.inner.dim
-
-    def encode(self, pieces: Sequence[Piece]) -> list[States]:
-        return self.inner.encode(pieces)
-
-    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
-        self.seconds += [len(piece.samples) / RATE_HZ for piece in pieces]
-        return self.inner.recognise(pieces)
-
-    def probe(self) -> None:
-        self.inner.probe()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from millrace.resources import load_recogniser
-from shared.speech.port import Piece, Recogniser
+from shared.embedding.audio.port import Piece, Recogniser
 from tests.golden.test_speech import samples_of
 from tests.support.converted_whisper import converted_base
 

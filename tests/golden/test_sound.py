@@ -19,8 +19,8 @@ from millrace.cli import app
 from millrace.resources import configured, load_recogniser
 from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcriber
 from shared.broker.embedded import EmbeddedBroker
+from shared.embedding.audio.port import RATE_HZ, Piece, Recogniser
 from shared.settings import Settings, StoreSettings
-from shared.speech.port import RATE_HZ, Piece, Recogniser
 from shared.speech.sound import SoundModel, sound_fingerprint
 from shared.stream_settings import SpeechSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore

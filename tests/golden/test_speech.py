@@ -19,11 +19,11 @@ from millrace.resources import load_recogniser
 from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcriber
 from schemas.speech import Transcript
 from shared.clock import SystemClock
+from shared.embedding.audio.port import RATE_HZ, Piece, Samples
+from shared.embedding.audio.whisper import WhisperRecogniser
 from shared.settings import Settings
 from shared.speech.activity import Activity, load_network
-from shared.speech.port import RATE_HZ, Piece, Samples
 from shared.speech.transcription import Transcriber
-from shared.speech.whisper import WhisperRecogniser
 from tests.support.hostile_sounds import form, wav
 from tests.support.no_speech import MAKERS, no_speech_wav
 

@@ -22,6 +22,7 @@ PLANTED = {
     "shared.planted -> redis": ("shared/planted.py", "import redis"),
     "shared.search.planted -> py3langid": ("shared/search/planted.py", "import py3langid"),
     "shared.speech.planted -> whisper": ("shared/speech/planted.py", "import whisper.decoding"),
+    "shared.speech.other -> torch": ("shared/speech/other.py", "import torch"),
     "shared.embedding.planted -> timm": ("shared/embedding/planted.py", "import timm.data"),
     "shared.embedding.image.planted -> PIL": ("shared/embedding/image/planted.py", "from PIL import Image"),
     "shared.engine.planted -> prometheus_client": ("shared/engine/planted.py", "import prometheus_client"),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.failures import FailureReason
+from shared.embedding.audio.port import RATE_HZ, Piece, Recognised
 from shared.engine.stream import Resources
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
@@ -17,10 +18,9 @@ from shared.media.decoding.replies import Sound
 from shared.media.port import MediaContent
 from shared.speech.activity import Span
 from shared.speech.analysis import Analysed, Voice
-from shared.speech.port import RATE_HZ, Piece, Recognised
+from shared.speech.pieces import CutPiece
 from shared.speech.recordings import Recording, RecordingReader
 from shared.speech.resources import Speech
-from shared.speech.transcription import Transcriber, VoiceTranscript
 from tests.support.speech import FakeRecogniser, piece_of, said, spoken_piece, text_in
 from workers.calls.stages import CALLS, CallStages
 
@@ -55,23 +55,13 @@ class FakeReader(RecordingReader):
         )
         return Recording(content, field, sound, analysed)
 
-    def submit(
-        self,
-        recording: Recording,
-        transcriber: Transcriber,
-        hint: str | None = None,
-        known: list[VoiceTranscript] | None = None,
-        progress: Callable[[], None] = lambda: None,
-    ) -> list[VoiceTranscript]:
-        """Let each voice's piece be recognised."""
-        found = []
-        for mark, seconds in json.loads(bytes(recording.content)):
-            voice = VoiceTranscript(hint)
+    def cut(
+        self, recording: Recording, emit: Callable[[int, CutPiece], None], progress: Callable[[], None] = lambda: None
+    ) -> None:
+        """Emit the piece of each voice that says something."""
+        for number, (mark, seconds) in enumerate(json.loads(bytes(recording.content))):
             if seconds:
-                piece = spoken_piece(mark, seconds) if isinstance(mark, str) else piece_of(mark, seconds)
-                transcriber.add(voice, piece)
-            found.append(voice)
-        return found
+                emit(number, spoken_piece(mark, seconds) if isinstance(mark, str) else piece_of(mark, seconds))
 
 
 def audio(*voices: tuple[int | str, float]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from schemas.tickets import TicketRouted
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.broker.security import Address
+from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import TextModel
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
@@ -21,7 +22,6 @@ from shared.metrics import Registry
 from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings
-from shared.speech.port import Recogniser
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import VectorStore
 from tests.support.waiting import wait_until

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from whisper.model import ModelDimensions, Whisper
 
-from shared.speech.port import RATE_HZ, Samples
+from shared.embedding.audio.port import RATE_HZ, Samples
 
 WIDTH = 16
 MULTILINGUAL, ENGLISH = 51_865, 51_864

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from shared.embedding.audio.port import RATE_HZ, Phrase, Piece, Recognised, Recogniser, States, states_of
 from shared.speech.pieces import CutPiece, Part
-from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised, States, states_of
 
 AFTER_TEXT = -1.0
 """The value of the samples after a text."""
@@ -83,3 +83,44 @@ class FakeRecogniser:
     def probe(self) -> None:
         """Count the call."""
         self.probes += 1
+
+
+@dataclass
+class Counting(Recogniser):
+    """Passes pieces on to a recogniser, and counts them.
+
+    Attributes:
+        inner: The recogniser.
+        seconds: The length of each piece that was recognised, in seconds.
+    """
+
+    inner: Recogniser
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """Its fingerprint."""
+        return self.inner.fingerprint
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Its languages."""
+        return self.inner.languages
+
+    @property
+    def dim(self) -> int:
+        """The width of its states."""
+        return self.inner.dim
+
+    def encode(self, pieces: Sequence[Piece]) -> list[States]:
+        """Let it encode."""
+        return self.inner.encode(pieces)
+
+    def recognise(self, pieces: Sequence[Piece]) -> list[Recognised]:
+        """Count, and let it recognise."""
+        self.seconds += [len(piece.samples) / RATE_HZ for piece in pieces]
+        return self.inner.recognise(pieces)
+
+    def probe(self) -> None:
+        """Let it recognise its harmless piece."""
+        self.inner.probe()

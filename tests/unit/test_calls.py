@@ -16,12 +16,12 @@ from schemas.outcomes import Outcome
 from schemas.search import SimilarLeftOut
 from schemas.speech import Transcript, TranscriptSegment
 from schemas.tickets import TICKET_POINTS
+from shared.embedding.audio.port import Phrase, Piece, Recognised
 from shared.engine.stream import Resources
 from shared.records import Record, Settled
 from shared.search.elsewhere import ASK_AGAIN_S, SearchElsewhere
 from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import Found, Question
-from shared.speech.port import Phrase, Piece, Recognised
 from shared.speech.resources import Speech
 from shared.speech.transcripts import EXCERPT_CHARS, RESULT_CHARS, cut_to_size, opening_of, text_of
 from shared.stream_settings import SearchSettings

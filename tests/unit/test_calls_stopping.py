@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from shared.embedding.audio.port import Piece, Recognised
 from shared.engine.stream import Resources
 from shared.media.port import MediaContent
 from shared.operation.lifecycle import Lifecycle
-from shared.speech.port import Piece, Recognised
 from shared.speech.recordings import Recording
 from shared.speech.resources import Speech
 from tests.support.calls import FakeReader, audio

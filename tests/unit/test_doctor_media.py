@@ -164,8 +164,8 @@ def test_a_device_that_does_not_exist_is_wrong(device: str, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("backend", "library", "module"),
     [
-        ("ctranslate2", "ctranslate2", "shared.speech.whisper"),
-        ("openai", "whisper", "shared.speech.openai_whisper"),
+        ("ctranslate2", "ctranslate2", "shared.embedding.audio.whisper"),
+        ("openai", "whisper", "shared.embedding.audio.openai_whisper"),
     ],
 )
 def test_a_library_that_is_missing_is_wrong_and_the_extra_is_named(

@@ -20,11 +20,11 @@ from whisper.decoding import DecodingOptions, decode
 from whisper.model import Whisper
 
 from millrace.resources import load_recogniser
+from shared.embedding.audio import openai_whisper
+from shared.embedding.audio.port import RATE_HZ, Piece, Recognised, Recogniser, Samples
+from shared.embedding.audio.tokens import Meaning, phrases_of
 from shared.embedding.registry import load_speech_card
 from shared.errors import DeviceLost, Fatal
-from shared.speech import openai_whisper
-from shared.speech.port import RATE_HZ, Piece, Recognised, Recogniser, Samples
-from shared.speech.tokens import Meaning, phrases_of
 from tests.support.small_whisper import ENGLISH, LONGEST_TOKENS, WIDTH, row, save, small_dims, small_whisper, sound
 
 # The library leaves the file of its vocabulary to the garbage collector.
@@ -269,7 +269,7 @@ def test_sizes_that_the_library_cannot_compute_are_refused(tmp_path: Path, name:
 
 
 def test_a_missing_library_is_reported_with_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "shared.speech.openai_whisper")
+    monkeypatch.delitem(sys.modules, "shared.embedding.audio.openai_whisper")
     for name in [name for name in sys.modules if name.partition(".")[0] == "whisper"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "whisper", None)

@@ -1,12 +1,12 @@
 """What is kept of a recording that goes on, and from where on it is recognised again."""
 
 from schemas.speech import SpeakerSummary, Transcript, TranscriptSegment
+from shared.embedding.audio.port import RATE_HZ
 from shared.media.decoding.kinds import Kind
 from shared.media.decoding.replies import Sound
 from shared.speech.activity import Span
 from shared.speech.analysis import Analysed, Mark, Voice
 from shared.speech.continuing import continued
-from shared.speech.port import RATE_HZ
 from shared.speech.recordings import Recording
 
 MARK = Mark(60 * RATE_HZ, "a" * 64)

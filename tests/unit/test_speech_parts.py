@@ -7,15 +7,15 @@ import pytest
 
 from millrace.learning.speech_rates import normalised, read_spoken
 from schemas.speech import Transcript, TranscriptSegment
+from shared.embedding.audio.port import RATE_HZ, Phrase, Samples
+from shared.embedding.audio.tokens import Meaning, phrases_of
 from shared.errors import Fatal
 from shared.speech.activity import Span
 from shared.speech.levels import TARGET, Likeness, levelled
 from shared.speech.loops import is_looping
 from shared.speech.pieces import PIECE, CutPiece, Cutter, Part
-from shared.speech.port import RATE_HZ, Phrase, Samples
 from shared.speech.splitting import split
 from shared.speech.subtitles import as_srt, as_text, as_vtt
-from shared.speech.tokens import Meaning, phrases_of
 
 
 def ramp(seconds: float) -> Samples:

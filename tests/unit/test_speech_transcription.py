@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from shared.embedding.audio.port import RATE_HZ, Phrase, Piece, Recognised
 from shared.errors import DeviceLost, Stopped
-from shared.speech.port import RATE_HZ, Phrase, Piece, Recognised
 from shared.speech.transcription import GAP_S, HALVED_S, Transcriber, VoiceTranscript
 from tests.support.speech import FakeRecogniser, mark_of, piece_of, said
 

@@ -30,10 +30,10 @@ def find_similar(
     questions = [_question(item) for item in spoken]
     for item, solved in zip(spoken, tickets.find(questions), strict=True):
         item.similar, item.suggested_reply = solved.similar, solved.reply
-        item.similar_left_out = None if solved.offerable is None else solved.offerable.left_out
-    for item, earlier in zip(spoken, calls.find(questions), strict=True):
-        item.similar_calls = earlier.similar
-        item.similar_calls_left_out = None if earlier.offerable is None else earlier.offerable.left_out
+        item.similar_left_out = solved.left_out
+    for item, others in zip(spoken, calls.find(questions), strict=True):
+        item.similar_calls = others.similar
+        item.similar_calls_left_out = others.left_out
 
 
 def _question(item: CallItem) -> Question:

@@ -15,12 +15,12 @@ from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.search import SimilarCall, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Transcript
+from shared.embedding.audio.port import Recogniser
 from shared.engine.snapshots import Item, digest_field
 from shared.errors import Deferred, Rejected
 from shared.records import Record, Vector
 from shared.speech.analysis import Mark
 from shared.speech.continuing import continued
-from shared.speech.port import Recogniser
 from shared.speech.recordings import Recording, transcript_of
 from shared.speech.resources import Speech
 from shared.speech.transcription import Transcriber, VoiceTranscript

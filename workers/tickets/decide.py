@@ -30,7 +30,7 @@ def find_similar(items: Sequence[TicketItem], search: SimilarSearch[SimilarTicke
     ]
     for item, found in zip(items, search.find(questions), strict=True):
         item.similar, item.suggested_reply = found.similar, found.reply
-        item.similar_left_out = None if found.offerable is None else found.offerable.left_out
+        item.similar_left_out = found.left_out
 
 
 def _customer(item: TicketItem) -> str | None:

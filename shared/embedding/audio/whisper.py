@@ -12,11 +12,11 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 from typing_extensions import override
 
+from shared.embedding.audio.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
+from shared.embedding.audio.port import RATE_HZ, Piece, Recognised, States, states_of
+from shared.embedding.audio.tokens import Meaning, phrases_of
 from shared.embedding.registry import SpeechCard
 from shared.errors import Fatal
-from shared.speech.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
-from shared.speech.port import RATE_HZ, Piece, Recognised, States, states_of
-from shared.speech.tokens import Meaning, phrases_of
 
 CPU_TYPES = {"int8": "int8", "float32": "float32", "float16": "float32", "bfloat16": "float32"}
 GPU_TYPES = {"int8": "int8_float16", "float32": "float32", "float16": "float16", "bfloat16": "bfloat16"}

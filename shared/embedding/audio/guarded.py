@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from shared.embedding.audio.port import RATE_HZ, Piece, Recognised, States
 from shared.embedding.registry import SpeechCard
 from shared.errors import DeviceLost
-from shared.speech.port import RATE_HZ, Piece, Recognised, States
 
 FoundT = TypeVar("FoundT", States, Recognised)
 ENGLISH = "en"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shared.speech.port import Phrase
+from shared.embedding.audio.port import Phrase
 
 
 @dataclass(frozen=True, slots=True)

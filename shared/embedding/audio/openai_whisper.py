@@ -16,12 +16,12 @@ from whisper.decoding import BeamSearchDecoder, DecodingOptions, DecodingTask, L
 from whisper.model import Conv1d, Linear, ModelDimensions, Whisper
 from whisper.tokenizer import LANGUAGES, get_tokenizer
 
+from shared.embedding.audio.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
+from shared.embedding.audio.port import RATE_HZ, Piece, Recognised, States, states_of
+from shared.embedding.audio.tokens import Meaning, phrases_of
 from shared.embedding.device import choose_device, is_dead
 from shared.embedding.registry import SpeechCard
 from shared.errors import Fatal
-from shared.speech.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
-from shared.speech.port import RATE_HZ, Piece, Recognised, States, states_of
-from shared.speech.tokens import Meaning, phrases_of
 
 VOCABULARIES = {"english": (51_864,), "multilingual": (51_865, 51_866)}
 """The numbers of tokens for which the library has the tokens, by the card's `languages`."""
