@@ -27,7 +27,7 @@ from shared.embedding.service import Embedder
 from shared.engine.loop import FailurePolicies
 from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
-from shared.engine.stream import Resources
+from shared.engine.resources import Resources
 from shared.engine.timing import Stopwatch
 from shared.media.decoding.decoder import Decoder
 from shared.observers import Observer
@@ -36,7 +36,7 @@ from shared.retry.lane import RetryLane
 from shared.routing.decider import Routing
 from shared.routing.policy import Policy
 from shared.settings import BrokerSettings
-from shared.stream_settings import RetrySettings, SearchSettings, StreamSettings
+from shared.stream_settings import DuplicateSettings, RetrySettings, SearchSettings, StreamSettings
 from shared.text.preparation import Preparation
 from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
@@ -175,7 +175,8 @@ def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, 
                 preparation=Preparation(version=3),
                 customer_key=b"benchmark" * 4,
                 search=SearchSettings(),
-                model=model.fingerprint,
+                duplicates=DuplicateSettings(),
+                models={TEXT.name: model.fingerprint},
                 decoder=Decoder(DecodingSettings(), 0, clock),  # tickets have no media, so it starts nothing
             )
             stages = TICKETS.stages(resources)

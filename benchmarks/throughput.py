@@ -82,13 +82,14 @@ def work_s(model: TextModel, texts: list[str]) -> tuple[float, float]:
             phases = Phases(len(texts), indexing, routing, lambda: running.lifecycle.stop())  # noqa: PLW0108  (bound only once the worker runs)
             process = Process(settings, broker.bootstrap, store, Registry())
             with stream_worker(TICKETS, StreamSettings(), process, {"text": model}, [phases]) as running:
-                _wait_for(lambda: running.source.assigned > 0)
+                wait_for(lambda: running.source.assigned > 0)
                 phases.next()
                 running.worker.run()
     return phases.seconds[0], phases.seconds[1]
 
 
-def _wait_for(done: Callable[[], bool]) -> None:
+def wait_for(done: Callable[[], bool]) -> None:
+    """Wait until something is done."""
     while not done():
         CLOCK.wait(threading.Event(), 0.05)
 

@@ -16,6 +16,7 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.audio.port import Recogniser
+from shared.embedding.card import ModelCard
 from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.embedding.registry import SpeechCard, TextCard, load_image_card, load_speech_card, load_text_card
@@ -71,6 +72,20 @@ def model_card(own: StreamSettings) -> TextCard:
     return load_text_card(own.embedding.model, own.embedding.models_file)
 
 
+def model_cards(stream: Stream[Any, Any], own: StreamSettings) -> dict[str, ModelCard]:
+    """Return the cards of the models of a stream's inputs, by modality; that of sound belongs to its model of speech.
+
+    Raises:
+        Fatal: a model does not exist, or its row is not valid.
+    """
+    loaders: Mapping[str, Callable[[], ModelCard]] = {
+        TEXT.name: lambda: model_card(own),
+        IMAGE.name: lambda: load_image_card(own.image.model, own.image.models_file),
+    }
+    modalities = dict.fromkeys(each.modality.name for each in stream.inputs)
+    return {name: loaders[name]() for name in modalities if name in loaders}
+
+
 def configured(stream: Stream[Any, Any], own: StreamSettings) -> Stream[Any, Any]:
     """Return a stream with all inputs that its settings ask for: that of sound is optional.
 
@@ -94,12 +109,12 @@ def collection_spec(
         stream: The stream.
         dimensions: Lengths of the vectors of the loaded models, by modality; None for those that the cards state.
     """
-    card, stream = model_card(own), configured(stream, own)
+    cards, stream = model_cards(stream, own), configured(stream, own)
     if dimensions is None:
-        dimensions = {card.modality: card.dim}
+        dimensions = {name: card.dim for name, card in cards.items()}
         if stream.sound is not None and own.speech.sound_vector:
             dimensions[stream.sound.modality.name] = load_speech_card(own.speech.model, own.speech.models_file).dim
-    spec = stream.collection([card], dimensions)
+    spec = stream.collection(list(cards.values()), dimensions)
     return replace(spec, indexes={**spec.indexes, **attribute_indexes(own.search)})
 
 

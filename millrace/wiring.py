@@ -14,6 +14,7 @@ from millrace.resources import (
     group_of,
     load_routing,
     model_card,
+    model_cards,
     open_cache,
     opened_collection,
 )
@@ -25,14 +26,16 @@ from shared.broker.security import Address
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.audio.port import Recogniser
-from shared.embedding.port import TEXT, Model
+from shared.embedding.port import IMAGE, TEXT, Model
+from shared.embedding.registry import ImageCard
 from shared.embedding.service import Embedder
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.settle import Settler
-from shared.engine.stream import Resources, Stages, Stream
+from shared.engine.resources import Resources
+from shared.engine.stream import Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
@@ -41,6 +44,7 @@ from shared.media.spooling import SpoolingFetcher
 from shared.metrics import Metrics, Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import PREPARE, Lifecycle
+from shared.pictures import PictureReader
 from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
@@ -105,8 +109,8 @@ def stream_worker(
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
     lifecycle = _lifecycle(settings, clock)
-    card, model = model_card(own), models[TEXT.name]
-    routing = load_routing(own, model.fingerprint)
+    card, fingerprints = model_card(own), {name: model.fingerprint for name, model in models.items()}
+    routing = load_routing(own, {each.name: fingerprints[each.modality.name] for each in stream.inputs if each.affects_result})
     with ExitStack() as held:
         spec = collection_spec(own, stream, _dimensions(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
@@ -118,11 +122,13 @@ def stream_worker(
             preparation=card.preparation,
             customer_key=customer_key(settings),
             search=own.search,
-            model=model.fingerprint,
+            duplicates=own.duplicates,
+            models=fingerprints,
             decoder=decoder,
-            others=partial(_collection_of, process.store, model.fingerprint),
+            others=partial(_collection_of, process.store, fingerprints[TEXT.name]),
             search_of=lambda name: read_stream_settings(name).search,
             speech=speech,
+            pictures=_pictures_of(stream, own, decoder),
         )
         beat = partial(lifecycle.beat_or_abandon, "process")
         embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer, beat))
@@ -135,11 +141,17 @@ def stream_worker(
         source = held.enter_context(closing(_source(stream, own, process, clock)))
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
-        provenance = Provenance(stream.name, model.fingerprint, routing.fingerprint)
+        provenance = Provenance(stream.name, "+".join(fingerprints.values()), routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
         worker = Worker(Parts(source, gatherer, pipeline, settler, lifecycle), process.policies, clock, observer)
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
+
+
+def _pictures_of(stream: Stream[Any, Any], own: StreamSettings, decoder: Decoder) -> PictureReader | None:
+    """Return what reads the pictures of a stream; None if it has none."""
+    card = model_cards(stream, own).get(IMAGE.name)
+    return PictureReader(decoder, card) if isinstance(card, ImageCard) else None
 
 
 def _dimensions(models: Mapping[str, Model[Any]], recogniser: Recogniser | None) -> dict[str, int]:

@@ -64,17 +64,20 @@ class PointSchema:
         id_field: The payload field that holds the source id, such as `ticket_id`.
         payload: The schema of a stored snapshot.
         tombstone: The schema of a deleted item.
+        apart: The payload field that only points of another kind of item have, and their schema; None without such a kind.
     """
 
     stream: str
     id_field: str
     payload: type[Frozen]
     tombstone: type[Frozen]
+    apart: tuple[str, type[Frozen]] | None = None
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        """The fields that `foreign_reason` checks; a tombstone has only some of them."""
-        return tuple(self.payload.model_fields)
+        """The fields that `foreign_reason` checks; points of other kinds have only some of them."""
+        others = () if self.apart is None else tuple(self.apart[1].model_fields)
+        return tuple(dict.fromkeys((*self.payload.model_fields, *others)))
 
     def is_ours(self, which: UUID | int, payload: Mapping[str, object]) -> bool:
         """Return whether a point's id is the one of the item that its payload names.
@@ -97,7 +100,7 @@ class PointSchema:
             return "its id is an integer"
         if not self.is_ours(which, payload):
             return f"its id does not match the tenant and the {self.id_field.removesuffix('_id')} in its payload"
-        schema = self._lenient_tombstone if payload.get("deleted") is True else self._lenient_payload
+        schema = self._lenient_schema(payload)
         held = {name: payload[name] for name in schema.model_fields if name in payload}
         try:
             schema.model_validate_json(
@@ -109,6 +112,13 @@ class PointSchema:
             return "its payload is not valid JSON"
         return None
 
+    def _lenient_schema(self, payload: Mapping[str, object]) -> type[Frozen]:
+        if payload.get("deleted") is True:
+            return self._lenient_tombstone
+        if self.apart is not None and self.apart[0] in payload:
+            return self._lenient_apart
+        return self._lenient_payload
+
     @cached_property
     def _lenient_payload(self) -> type[Frozen]:
         return _ignoring_others(self.payload)
@@ -116,6 +126,10 @@ class PointSchema:
     @cached_property
     def _lenient_tombstone(self) -> type[Frozen]:
         return _ignoring_others(self.tombstone)
+
+    @cached_property
+    def _lenient_apart(self) -> type[Frozen]:
+        return _ignoring_others(self.payload if self.apart is None else self.apart[1])
 
 
 def _ignoring_others(schema: type[Frozen]) -> type[Frozen]:

@@ -22,7 +22,7 @@ from schemas.base import (
 )
 from schemas.decisions import Decision, Label, Score
 from schemas.media import Media
-from schemas.points import PointSchema, StoredItem, Tombstone
+from schemas.points import StoredItem, Tombstone
 
 DUPLICATES_LIMIT = 10
 """The most near-duplicates in one result."""
@@ -33,7 +33,7 @@ PAIR_SEPARATOR = "\x1f"
 HASH_PATTERN = "^[0-9a-f]{16}$"
 
 Tier = Literal["same_picture", "same_product"]
-"""`same_picture`: another size, format, crop or mirror image of one picture. `same_product`: another picture, very alike."""
+"""`same_picture`: another size, format, crop or mirror image of a picture. `same_product`: another picture, very alike."""
 
 Verdict = Literal["same_picture", "same_product", "different"]
 """What a person says about two images."""
@@ -133,8 +133,8 @@ class ProductContent(Frozen):
     label: str | None = Field(description="The agent's class, which the vote of neighbours counts.")
     flags: tuple[ProductFlag, ...] = Field(description="Flags that searches filter on; see `ProductFlag`.")
     picture_hash: str = Field(pattern=HASH_PATTERN, description="Perceptual hash of the picture, 64 bits in hex.")
-    width: int = Field(ge=1, description="Width of the upright picture as it was sent, in pixels.")
-    height: int = Field(ge=1, description="Height of the upright picture as it was sent, in pixels.")
+    width_px: int = Field(ge=1, description="The width that its file states, before it is turned upright.")
+    height_px: int = Field(ge=1, description="The height that its file states, before it is turned upright.")
     near_duplicates: tuple[NearDuplicate, ...] = Field(
         description="The near-duplicates in the result that was last published."
     )
@@ -153,11 +153,17 @@ class ProductPayload(ProductContent, StoredItem):
     )
 
 
-class VerdictPayload(StoredItem):
+class VerdictContent(Frozen):
+    """The fields that the products stream stores for a verdict."""
+
+    occurred_at: UtcDatetime
+    verdict: Verdict | None
+
+
+class VerdictPayload(VerdictContent, StoredItem):
     """Payload of a verdict's point, which has no vector."""
 
-    image_id: str
-    verdict: Verdict | None
+    image_id: str = Field(description="The ids of the two images; see `pair_id`.")
 
 
 class ProductTombstone(Tombstone):

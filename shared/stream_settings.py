@@ -16,8 +16,8 @@ WaitSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MOST_WEIGHT = 1_000_000
 """A weight so large that its part alone decides the order."""
 
-SECONDS = "seconds"
-"""The unit of cost of streams of recordings."""
+SECONDS, PICTURES = "seconds", "pictures"
+"""The units of cost of streams of recordings, and of streams of pictures."""
 
 NUMBER = ":number"
 """The ending of an indexed attribute whose values are numbers."""
@@ -59,7 +59,7 @@ class BatchSettings(Part):
 
     def max_cost(self, unit: str) -> int:
         """Return the largest cost of a batch, in the unit of a stream."""
-        return self.max_sound_s if unit == SECONDS else self.max_tokens
+        return {SECONDS: self.max_sound_s, PICTURES: self.max_records}.get(unit, self.max_tokens)
 
 
 class RetrySettings(Part):

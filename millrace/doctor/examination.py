@@ -10,12 +10,20 @@ from typing import Any
 from millrace.doctor.configuration import changed, check_variables, read_settings, secrets_of
 from millrace.doctor.finding import Check, Finding, exit_code, findings_of
 from millrace.doctor.machine import check_disk, check_port
-from millrace.doctor.media import check_decoding, check_speech, check_speech_device, check_voice_activity
+from millrace.doctor.media import (
+    check_decoding,
+    check_pictures,
+    check_pictures_device,
+    check_speech,
+    check_speech_device,
+    check_voice_activity,
+)
 from millrace.doctor.models import check_device, check_head, check_model, check_policy
 from millrace.doctor.packages import check_packages
 from millrace.doctor.privacy import check_customer_key
 from millrace.doctor.services import check_broker, check_cache, check_store
 from shared.clock import Clock
+from shared.embedding.port import IMAGE
 from shared.engine.stream import Stream
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
@@ -81,7 +89,7 @@ def examine(
 
 
 def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], timeout_s: float) -> list[Check]:
-    """Return the checks of a set-up; those of media and of speech only for a stream that has them."""
+    """Return the checks of a set-up; those of media, speech and pictures only for a stream that has them."""
     return [
         Check("packages", check_packages),
         Check("model", partial(check_model, own)),
@@ -99,13 +107,16 @@ def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], ti
 
 
 def _checks_of_media(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Check]:
-    """Yield the checks of what decodes the stream's media and recognises its speech."""
+    """Yield the checks of what decodes the stream's media, recognises its speech and embeds its pictures."""
     if stream.media is not None:
         yield Check("decoding", partial(check_decoding, settings))
     if stream.recognises_speech:
         yield Check("speech", partial(check_speech, own))
         yield Check("speech device", partial(check_speech_device, own))
         yield Check("voice activity", check_voice_activity)
+    if any(each.modality is IMAGE for each in stream.inputs):
+        yield Check("pictures", partial(check_pictures, own))
+        yield Check("pictures device", partial(check_pictures_device, own))
 
 
 def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:

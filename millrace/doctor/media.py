@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from struct import pack
 
+import numpy as np
+
 from millrace.doctor.finding import Finding
 from shared.clock import SystemClock
-from shared.embedding.registry import SpeechCard, load_speech_card
+from shared.embedding.registry import SpeechCard, load_image_card, load_speech_card
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
 from shared.settings import Settings
@@ -63,6 +65,30 @@ def check_speech_device(own: StreamSettings) -> Iterator[Finding]:
         yield Finding("speech device", "wrong", NOT_INSTALLED.format(error.name), fix)
         return
     yield Finding("speech device", "ok", f"{device} (configured: {own.speech.device})")
+
+
+def check_pictures(own: StreamSettings) -> Iterator[Finding]:
+    """Read the card of the model of pictures, and compare the model's files with it."""
+    card = load_image_card(own.image.model, own.image.models_file)
+    yield Finding("pictures", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions, by {card.backend}")
+    folder = card.check_files()
+    yield Finding("pictures", "ok", f"the files in {folder} match the card")
+
+
+def check_pictures_device(own: StreamSettings) -> Iterator[Finding]:
+    """Import the libraries of models of pictures, and find the device."""
+    try:
+        from shared.embedding.device import choose_device
+        from shared.embedding.image import loading  # noqa: F401  (whether it can be imported)
+        from shared.media import perceptual
+
+        perceptual.hash_picture(np.zeros((1, 1, 3), np.uint8))
+    except ImportError as error:
+        fix = "install millrace[images]"
+        yield Finding("pictures device", "wrong", NOT_INSTALLED.format(error.name), fix)
+        return
+    device = choose_device(own.image.device)
+    yield Finding("pictures device", "ok", f"{device} (configured: {own.image.device})")
 
 
 def _device_of(card: SpeechCard, configured: str) -> str:

@@ -21,17 +21,13 @@ from schemas.topics import Topic, topics_of
 from shared.decoding import decode_event
 from shared.embedding.card import ModelCard, collection_name
 from shared.embedding.port import Modality
+from shared.engine.resources import Resources
 from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
-from shared.media.decoding.decoder import Decoder
 from shared.media.decoding.kinds import Kind
 from shared.records import Record, SparseVector
-from shared.routing.decider import Decider
 from shared.search.shown import Searchable
-from shared.speech.resources import Speech
-from shared.stream_settings import SearchSettings
-from shared.text.preparation import Preparation
-from shared.vectorstore.port import Collection, CollectionSpec, IndexKind
+from shared.vectorstore.port import CollectionSpec, IndexKind
 
 SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
 
@@ -77,36 +73,6 @@ class Content:
 
     payload: Mapping[str, object]
     sparse: Mapping[str, SparseVector] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What wiring passes to the stages of a stream.
-
-    Attributes:
-        collection: The collection with the stream's points.
-        decider: Decides with the stream's head and policy.
-        preparation: How texts are prepared for its text model.
-        customer_key: Key of the digests that replace customers' ids.
-        search: Settings of the search for similar solved items.
-        model: Fingerprint of its model, as results state it.
-        decoder: Decodes the media of its events.
-        speech: Recognises their recordings; None if the stream has none.
-        others: Returns the collection of another stream, by its name; None if it does not exist yet, or if its vectors
-            are of another model.
-        search_of: Returns the settings of another stream's search: what is offered of it follows its own rules.
-    """
-
-    collection: Collection
-    decider: Decider
-    preparation: Preparation
-    customer_key: bytes
-    search: SearchSettings
-    model: str
-    decoder: Decoder
-    speech: Speech | None = None
-    others: Callable[[str], Collection | None] = lambda stream: None
-    search_of: Callable[[str], SearchSettings] = lambda stream: SearchSettings()
 
 
 @runtime_checkable
@@ -209,6 +175,8 @@ class Stream(Generic[EventT, ItemT]):
         sparse: Names of the sparse vectors that its stages return.
         imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
+        apart: A kind of item besides snapshots: the payload field that only its points have, and their schema; None if
+            there is none.
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
         searchable: What is offered of its points as similar, and how it is shown; None if nothing is.
@@ -236,6 +204,7 @@ class Stream(Generic[EventT, ItemT]):
     sparse: tuple[str, ...] = ()
     imported: Imported | None = None
     recognises_speech: bool = False
+    apart: tuple[str, type[Frozen]] | None = None
     sound: Input | None = None
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     searchable: Searchable[Any] | None = None
@@ -254,7 +223,7 @@ class Stream(Generic[EventT, ItemT]):
     @cached_property
     def points(self) -> PointSchema:
         """The schema of its points."""
-        return PointSchema(self.name, self.id_field, self.payload, self.tombstone)
+        return PointSchema(self.name, self.id_field, self.payload, self.tombstone, self.apart)
 
     @property
     def rules(self) -> Rules:

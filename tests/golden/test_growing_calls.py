@@ -19,7 +19,7 @@ from schemas.outcomes import Outcome
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.audio.port import Recogniser, Samples
-from shared.engine.stream import Resources
+from shared.engine.resources import Resources
 from shared.media.decoding.decoder import Decoder
 from shared.speech.activity import load_network
 from shared.speech.recordings import RecordingReader

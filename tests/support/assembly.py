@@ -14,14 +14,15 @@ from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
-from shared.embedding.port import TEXT
+from shared.embedding.port import IMAGE, TEXT
 from shared.embedding.service import Embedder
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
 from shared.engine.settle import Settler
-from shared.engine.stream import Resources, Stream
+from shared.engine.resources import Resources
+from shared.engine.stream import Stream
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
 from shared.observers import Observer, SettleStep
@@ -31,11 +32,12 @@ from shared.retry.lane import RetryLane
 from shared.routing.decider import Decider, Electorate, Routing, Undecided
 from shared.routing.head import Head
 from shared.routing.policy import Policy
-from shared.stream_settings import BatchSettings, DecisionSettings, RetrySettings, SearchSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, RetrySettings, SearchSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
 from tests.support.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
 from tests.support.media import FakeFetcher
+from tests.support.products import FakePictureModel
 from workers.tickets.stages import TICKETS
 
 PREPARATION = Preparation(version=3)
@@ -142,6 +144,7 @@ class Assembly:
     source: FakeSource = field(default_factory=FakeSource)
     sink: FakeSink = field(default_factory=FakeSink)
     model: FakeModel = field(default_factory=FakeModel)
+    picture_model: FakeModel = field(default_factory=FakePictureModel)
     clock: ManualClock = field(default_factory=ManualClock)
     batch: BatchSettings = field(default_factory=BatchSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
@@ -161,19 +164,31 @@ class Assembly:
         self.effects: list[str] = []
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.reported = RecordingObserver(self.effects if self.steps else None)
-        embedder = Embedder(TEXT, self.model, MemoryCache(self.cache_bytes), self.reported)
+        models: dict[str, FakeModel] = {TEXT.name: self.model, IMAGE.name: self.picture_model}
+        modalities = {each.modality.name: each.modality for each in self.stream.inputs}
+        embedders = {
+            name: Embedder(modality, models[name], MemoryCache(self.cache_bytes), self.reported)
+            for name, modality in modalities.items()
+        }
         routing, electorate = Routing(self.policy, self.head), self._electorate()
         moods = self.moods
         decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
-        fingerprint = self.model.fingerprint
+        fingerprints = {name: models[name].fingerprint for name in modalities}
         resources = Resources(
-            self.collection, decider, PREPARATION, CUSTOMER_KEY, self.similar, fingerprint, self.decoder
+            self.collection,
+            decider,
+            PREPARATION,
+            CUSTOMER_KEY,
+            self.similar,
+            DuplicateSettings(),
+            fingerprints,
+            self.decoder,
         )
         self.stages = self.stream.stages(resources)
         lane = RetryLane(self.stream.name, self.retry, self.clock, FailurePolicies().random_source)
-        pipeline_parts = PipelineParts(self.stages, {"text": embedder}, self.collection, lane, self._media())
+        pipeline_parts = PipelineParts(self.stages, embedders, self.collection, lane, self._media())
         self.pipeline: Pipeline[Any] = Pipeline(self.stream, pipeline_parts, self.clock, self.reported)
-        provenance = Provenance(self.stream.name, self.model.fingerprint, routing.fingerprint)
+        provenance = Provenance(self.stream.name, "+".join(fingerprints.values()), routing.fingerprint)
         self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.reported)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
@@ -185,7 +200,7 @@ class Assembly:
 
     def _electorate(self) -> Electorate:
         points = self.stream.points
-        [using] = self.stream.rules.affecting
+        using = self.stream.rules.affecting[0]
         return Electorate(self.collection, using, self.decision.neighbours, points.id_field, points.is_ours)
 
     def worker(self) -> Worker[Any]:

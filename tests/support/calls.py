@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.failures import FailureReason
 from shared.embedding.audio.port import RATE_HZ, Piece, Recognised
-from shared.engine.stream import Resources
+from shared.engine.resources import Resources
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.media.decoding.replies import Sound

@@ -1,4 +1,4 @@
-"""The streams that suites run on: tickets, calls, and the notes that exist in the tests only.
+"""The streams that suites run on: tickets, calls, products, and the notes that exist in the tests only.
 
 No suite asks which one it has. What a suite says of all of them is said in the words of tickets: an event carries a text,
 and its reason is created, updated, solved, rated, reopened or deleted. A `Kind` knows what that is in its stream.
@@ -20,6 +20,7 @@ from shared.records import Message, Record
 from shared.stream_settings import BatchSettings
 from tests.support.calls import SPOKEN_CALLS, content_of, spoken
 from tests.support.notes import NOTES
+from tests.support.products import DRAWN_PRODUCTS, drawing, drawn
 from workers.tickets.stages import TICKETS
 
 TENANT = "acme"
@@ -42,6 +43,7 @@ class Kind:
         claim: The field of a result that must be equal in two results of one version.
         content_field: The field of an event that carries its content.
         content: Returns the value of that field for a text.
+        fixed: Other fields that every event but a deletion has.
         text_field: A field of an event in which any short text is valid; `a.b` is field `b` of an object `a`.
         stored_field: The field of a stored point that has the text, or holds it.
         text_in: Returns the text from the value of that field.
@@ -55,6 +57,7 @@ class Kind:
     claim: tuple[str, ...]
     content_field: str = "body"
     content: Callable[[str], Any] = _unchanged
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     text_field: str = "body"
     stored_field: str = "body"
     text_in: Callable[[Any], str] = _unchanged
@@ -129,7 +132,7 @@ class Kind:
             "occurred_at": "2026-05-01T10:00:00Z",
             "reason": self.reasons.get(reason, reason),
             self.stream.id_field: source_id,
-            self.content_field: ... if reason == "deleted" else content,
+            **({} if reason == "deleted" else {self.content_field: content, **self.fixed}),
         }
         return {name: value for name, value in (fields | changes).items() if value is not ...}
 
@@ -199,7 +202,19 @@ CALL_KIND = Kind(
     media_field="audio",
     medium=lambda: content_of(ANY_TEXT),
 )
-KINDS = [TICKET_KIND, NOTE_KIND, CALL_KIND]
+PRODUCT_KIND = Kind(
+    DRAWN_PRODUCTS,
+    ("decision", "action_reason"),
+    content_field="title",
+    fixed={"product_id": "P-1", "image": drawn("a mug")},
+    text_field="attributes.a",
+    stored_field="title",
+    reasons={"solved": "catalogued", "rated": "catalogued", "reopened": "updated"},
+    media_field="image",
+    medium=lambda: drawing("a lamp"),
+    medium_digest="image_digest",
+)
+KINDS = [TICKET_KIND, NOTE_KIND, CALL_KIND, PRODUCT_KIND]
 SLOW_KINDS = [TICKET_KIND, CALL_KIND]
 """For suites in which every stream takes long: calls ask more of a worker than notes do."""
 

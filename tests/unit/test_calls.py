@@ -17,7 +17,7 @@ from schemas.search import SimilarLeftOut
 from schemas.speech import Transcript, TranscriptSegment
 from schemas.tickets import TICKET_POINTS
 from shared.embedding.audio.port import Phrase, Piece, Recognised
-from shared.engine.stream import Resources
+from shared.engine.resources import Resources
 from shared.records import Record, Settled
 from shared.search.elsewhere import ASK_AGAIN_S, SearchElsewhere
 from shared.search.shown import SOLVED_TICKETS

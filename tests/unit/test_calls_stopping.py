@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shared.embedding.audio.port import Piece, Recognised
-from shared.engine.stream import Resources
+from shared.engine.resources import Resources
 from shared.media.port import MediaContent
 from shared.operation.lifecycle import Lifecycle
 from shared.speech.recordings import Recording

@@ -21,7 +21,8 @@ from schemas.speech import Transcript
 from schemas.tickets import TICKET_POINTS
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
-from shared.engine.stream import Content, Imported, Input, Resources, Stages, Stream
+from shared.engine.resources import Resources
+from shared.engine.stream import Content, Imported, Input, Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import SOUNDS
 from shared.media.port import MediaContent
@@ -72,7 +73,7 @@ class CallStages(Stages[CallItem]):
                 TICKET_POINTS.is_ours,
             ),
             calls=SimilarSearch(resources.collection, FINISHED_CALLS, resources.search, CALLS.points.is_ours),
-            model=resources.model,
+            model=resources.models[modality.TEXT.name],
         )
 
     def read_media(self, item: CallItem, name: str, content: MediaContent) -> None:

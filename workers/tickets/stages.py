@@ -19,7 +19,8 @@ from schemas.tickets import (
 )
 from shared.embedding import port as modality
 from shared.engine.snapshots import Asks
-from shared.engine.stream import Content, Input, Resources, Stages, Stream
+from shared.engine.resources import Resources
+from shared.engine.stream import Content, Input, Stages, Stream
 from shared.routing.decider import Decider
 from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
@@ -56,7 +57,7 @@ class TicketStages(Stages[TicketItem]):
             customers=CustomerIds(resources.customer_key, resources.preparation.phone_region),
             decider=resources.decider,
             search=SimilarSearch(resources.collection, SOLVED_TICKETS, resources.search, TICKETS.points.is_ours),
-            model=resources.model,
+            model=resources.models[modality.TEXT.name],
         )
 
     @override

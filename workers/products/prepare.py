@@ -1,0 +1,87 @@
+"""Prepares a validated product image: the pixels and the text to embed, and the fields to store.
+
+From `prepare` on, an item holds no personal data of the kinds that are masked (docs/privacy.md); only its record has
+the original bytes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.media import Media
+from schemas.products import DuplicateJudged, NearDuplicate, ProductImage, ProductImageDeleted
+from shared.embedding.port import Vector
+from shared.engine.snapshots import Item
+from shared.pictures import ReadPicture
+from shared.records import Record
+from shared.text.preparation import Preparer
+
+IMAGE, TEXT = "image", "text"
+"""The inputs of a product image: its picture, and title and description. The first is also the field of the picture."""
+
+STORED_DUPLICATES: TypeAdapter[tuple[NearDuplicate, ...]] = TypeAdapter(tuple[NearDuplicate, ...])
+
+
+@dataclass(slots=True, kw_only=True)
+class ProductItem(Item[ProductImage | DuplicateJudged | ProductImageDeleted]):
+    """A product event on its way through the pipeline.
+
+    Attributes:
+        picture: The picture as it was read; None if its media could not be loaded, and for events without a picture.
+        near_duplicates: The nearly same images of other products.
+    """
+
+    picture: ReadPicture | None = None
+    near_duplicates: tuple[NearDuplicate, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Title and description as one text; empty if the product has neither."""
+        return str(self.inputs.get(TEXT, ""))
+
+    @property
+    def vectors(self) -> dict[str, Vector]:
+        """The vectors by which the image is classified; that of the text is absent if there is no text."""
+        return {name: embedded.vector for name, embedded in self.embedded.items()}
+
+    @property
+    def stored_duplicates(self) -> tuple[NearDuplicate, ...] | None:
+        """The near-duplicates that were published last; None if absent, or if another program has overwritten them."""
+        found: Any = None if self.stored is None else self.stored.payload.get("near_duplicates")
+        try:
+            return None if found is None else STORED_DUPLICATES.validate_python(found, strict=False)
+        except ValidationError:
+            return None
+
+
+def prepare(item: ProductItem, preparer: Preparer) -> None:
+    """Set the inputs of an image, and replace the item's event by the prepared one."""
+    event = item.event
+    if not isinstance(event, ProductImage):
+        return
+    item.event = prepared = _prepared_event(event, preparer)
+    text = preparer.product(event.title, event.description)
+    item.inputs = {TEXT: text} if text else {}
+    if item.picture is not None:
+        item.inputs[IMAGE] = item.picture.pixels
+
+
+def _prepared_event(event: ProductImage, preparer: Preparer) -> ProductImage:
+    prepared = {
+        "title": None if event.title is None else preparer.field(event.title),
+        "description": None if event.description is None else preparer.message(event.description).kept,
+        "category": None if event.category is None else preparer.field(event.category),
+        "attributes": preparer.attributes(event.attributes),
+    }
+    return event.model_copy(update=prepared)
+
+
+def media_of(event: ProductImage | DuplicateJudged | ProductImageDeleted) -> dict[str, Media]:
+    """Return the media of an event."""
+    return {IMAGE: event.image} if isinstance(event, ProductImage) else {}
+
+
+def pictures_of(record: Record) -> int:
+    """Return the cost of a record, in pictures: every picture costs the model the same, whatever its size."""
+    return 1

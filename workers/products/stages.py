@@ -1,0 +1,168 @@
+"""The products stream: its stages and its descriptor, `PRODUCTS`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from schemas.base import Frozen, Origin
+from schemas.products import (
+    PRODUCT_EVENT,
+    DuplicateJudged,
+    ProductClassified,
+    ProductContent,
+    ProductFlag,
+    ProductImage,
+    ProductImageDeleted,
+    ProductModels,
+    ProductPayload,
+    ProductTombstone,
+    VerdictContent,
+    VerdictPayload,
+)
+from shared.embedding import port as modality
+from shared.engine.resources import Resources
+from shared.engine.snapshots import Asks
+from shared.engine.stream import Content, Imported, Input, Stages, Stream
+from shared.errors import Fatal
+from shared.media.decoding.kinds import PICTURES
+from shared.media.port import MediaContent
+from shared.pictures import PictureReader, ReadPicture
+from shared.routing.decider import Decider
+from shared.search.duplicates import DuplicateSearch, Pictures
+from shared.text.preparation import Preparer
+from workers.products.decide import find_duplicates, undecided
+from workers.products.prepare import IMAGE, TEXT, ProductItem, media_of, pictures_of, prepare
+
+RESULT_TOPIC = "products.classified"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductStages(Stages[ProductItem]):
+    """What the products stream supplies to the pipeline."""
+
+    preparer: Preparer
+    reader: PictureReader
+    decider: Decider
+    duplicates: DuplicateSearch
+    models: ProductModels
+
+    @classmethod
+    def of(cls, resources: Resources) -> "ProductStages":
+        """Create the stages of a worker."""
+        if resources.pictures is None:
+            raise Fatal("the products stream needs a model of pictures")
+        return cls(
+            preparer=Preparer(resources.preparation),
+            reader=resources.pictures,
+            decider=resources.decider,
+            duplicates=DuplicateSearch(
+                resources.collection,
+                Pictures(IMAGE, PRODUCTS.points.is_ours, PRODUCTS.point_id),
+                resources.duplicates,
+            ),
+            models=ProductModels(
+                image=resources.models[modality.IMAGE.name], text=resources.models[modality.TEXT.name]
+            ),
+        )
+
+    def read_media(self, item: ProductItem, name: str, content: MediaContent) -> None:
+        """Decode the picture, and prepare it for the model."""
+        item.picture = self.reader.read(content, name)
+
+    @override
+    def prepare(self, items: Sequence[ProductItem]) -> None:
+        """Set the picture and the text of every image."""
+        for item in items:
+            prepare(item, self.preparer)
+
+    @override
+    def decide(self, items: Sequence[ProductItem]) -> None:
+        """Decide on the class, and search for near-duplicates."""
+        self.decider.decide_items(items, undecided)
+        find_duplicates(items, self.duplicates)
+
+    @override
+    def content(self, item: ProductItem) -> Content:
+        if isinstance(item.event, DuplicateJudged):
+            verdict = VerdictContent(occurred_at=item.event.occurred_at, verdict=item.event.verdict)
+            return Content(verdict.model_dump(mode="json"))
+        event, picture = _snapshot(item)
+        stored = item.stored_duplicates if item.decision is None else None
+        content = ProductContent(
+            **event.model_dump(
+                include={
+                    "occurred_at", "product_id", "title", "description", "price", "currency", "category", "attributes",
+                }
+            ),
+            label=event.agent_label,
+            flags=flags(event),
+            picture_hash=picture.hashes.plain,
+            width_px=picture.width_px,
+            height_px=picture.height_px,
+            near_duplicates=item.near_duplicates if stored is None else stored,
+        )  # fmt: skip
+        return Content(content.model_dump(mode="json"))
+
+    @override
+    def results(self, item: ProductItem, origin: Origin) -> list[tuple[str, Frozen]]:
+        """Return the result of an image that is classified."""
+        if item.decision is None or not isinstance(item.event, ProductImage):
+            raise ValueError("a classified item has no decision")
+        result = ProductClassified(
+            tenant_id=item.event.tenant_id,
+            image_id=item.event.image_id,
+            product_id=item.event.product_id,
+            event_version=item.event.event_version,
+            occurred_at=item.occurred_at,
+            decision=item.decision,
+            near_duplicates=item.near_duplicates,
+            text_windows=item.embedded[TEXT].windows if TEXT in item.embedded else 1,
+            models=self.models,
+            source=origin,
+        )
+        return [(RESULT_TOPIC, result)]
+
+
+def asks(event: ProductImage | DuplicateJudged | ProductImageDeleted) -> Asks:
+    """Return whether an event asks for a result: a new image always, a known one if its picture or text has changed."""
+    if event.reason == "created":
+        return Asks.ALWAYS
+    return Asks.IF_CHANGED if event.reason == "updated" else Asks.NEVER
+
+
+def flags(event: ProductImage) -> tuple[ProductFlag, ...]:
+    """Return the flags by which searches filter."""
+    return ("labelled",) if event.agent_label is not None else ()
+
+
+def _snapshot(item: ProductItem) -> tuple[ProductImage, ReadPicture]:
+    if not isinstance(item.event, ProductImage) or item.picture is None:
+        raise ValueError("an event was passed where an image with its picture is needed")
+    return item.event, item.picture
+
+
+PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductItem] = Stream(
+    name="products",
+    id_field="image_id",
+    events=PRODUCT_EVENT,
+    snapshot=ProductImage,
+    payload=ProductPayload,
+    tombstone=ProductTombstone,
+    result=ProductClassified,
+    result_topics=(RESULT_TOPIC,),
+    item=ProductItem,
+    inputs=(
+        Input(IMAGE, modality.IMAGE, affects_result=True),
+        Input(TEXT, modality.TEXT, affects_result=True),
+    ),
+    asks=asks,
+    cost=pictures_of,
+    cost_unit="pictures",
+    stages=ProductStages.of,
+    indexes={"tenant_id": "keyword", "flags": "keyword"},
+    imported=Imported(IMAGE, "created", PICTURES),
+    media=media_of,
+    apart=("verdict", VerdictPayload),
+    conditions=2,  # of a vote: tenant, labelled
+)
