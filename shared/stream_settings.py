@@ -230,6 +230,35 @@ class SearchSettings(Part):
         return names
 
 
+class DuplicateSettings(Part):
+    """When two pictures are near-duplicates; only for streams of pictures. docs/near-duplicates.md has the figures."""
+
+    same_picture_at: float = Field(
+        default=0.75,
+        ge=0,
+        le=1,
+        description="TODO",
+    )
+    max_distance_bits: int = Field(
+        default=16,
+        ge=0,
+        le=63,
+        description="TODO",
+    )
+    same_product_at: float = Field(
+        default=0.93,
+        ge=0,
+        le=1,
+        description="TODO",
+    )
+    candidates: int = Field(
+        default=50,
+        ge=10,
+        le=500,
+        description="TODO",
+    )
+
+
 class StreamSettings(Part):
     """The settings of one stream."""
 
@@ -241,6 +270,7 @@ class StreamSettings(Part):
     image: ImageSettings = Field(default_factory=ImageSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
+    duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
 
 
 def read_stream_settings(stream: str) -> StreamSettings:
