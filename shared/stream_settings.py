@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model, field_validator
 
+from schemas.decisions import Label
 from schemas.search import SIMILAR_LIMIT
 from shared.settings import Variables
 from shared.settings_part import Part
@@ -141,6 +142,24 @@ class ImageSettings(Part):
         description="Pixels per forward pass, as the model sees them; a picture of 224 x 224 has 50,176. About 400,000 "
         "on a CPU, 13,000,000 on a GPU.",
     )
+    classes: tuple[Label, ...] = Field(
+        default=(),
+        description='Labels to judge by their names alone where no head is trained and nothing is labelled: `["dress", '
+        '"running shoe"]`. Choose concrete nouns in English that name what can be seen, as on a sign in a shop, and no '
+        "codes or qualities; also name what else the pictures show. The result is only a proposal for a person "
+        "(docs/models.md). Empty: none.",
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse names that are blank, have blanks around them, or occur twice."""
+        for name in classes:
+            if name != name.strip() or not name:
+                raise ValueError(f"{name!r} has blanks around it, or nothing between them")
+            if classes.count(name) > 1:
+                raise ValueError(f"{name} occurs more than once")
+        return classes
 
 
 class DecisionSettings(Part):

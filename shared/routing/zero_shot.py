@@ -22,7 +22,9 @@ class ZeroShot(Protocol):
         ...
 
     def probabilities(self, vectors: Matrix) -> NDArray[np.float32]:
-        """Return the probability of each label: shape (n, labels), float32, each row sums to 1.
+        """Return the probability of each label: shape (n, labels), float32, each row sums to at most 1.
+
+        What is missing from 1 is the probability that no label fits, if the method knows it.
 
         Args:
             vectors: Shape (n, dim), float32, unit rows.

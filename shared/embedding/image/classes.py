@@ -1,7 +1,7 @@
 """The classes that a model of pictures was trained on, computed from its vectors; no library of models is known here."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +37,13 @@ class ClassHead:
         Returns:
             Shape (n, number of classes); each row has the sum 1 (softmax).
         """
-        logits = (vectors * self.feature_norm) @ self.weight.T + self.bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return shares
+        return softmax((vectors * self.feature_norm) @ self.weight.T + self.bias)
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return the softmax of each row: the same shape, float32; each row has the sum 1."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
 class ClassifyingModel(Model[Pixels], Protocol):
