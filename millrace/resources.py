@@ -200,12 +200,12 @@ def load_policy(own: StreamSettings) -> Policy:
     return Policy.load(own.decision.routing or (beside if beside is not None and beside.exists() else None))
 
 
-def load_routing(own: StreamSettings, model_fingerprint: str) -> Routing:
+def load_routing(own: StreamSettings, fingerprints: Mapping[str, str]) -> Routing:
     """Return the routing of events: the policy, with the configured head if there is one (else neighbours vote).
 
     Args:
         own: The settings that name head and policy.
-        model_fingerprint: Fingerprint of the model whose vectors the head receives.
+        fingerprints: Fingerprint of the model of each input whose vectors the head can receive, by the input's name.
 
     Raises:
         Fatal: the head or the policy cannot be used, or they do not fit the model or each other.
@@ -216,7 +216,7 @@ def load_routing(own: StreamSettings, model_fingerprint: str) -> Routing:
     from shared.routing.head_files import load_head
 
     head = load_head(own.decision.head)
-    head.check_model(model_fingerprint)
+    head.check_model(fingerprints)
     return Routing(policy, head)
 
 

@@ -24,6 +24,7 @@ from shared.broker.security import Address
 from shared.broker.transactions import OpenTransactions
 from shared.clock import SystemClock
 from shared.deadletters.watch import DeadLetterWatch
+from shared.embedding.port import TEXT
 from shared.engine.stream import Stream
 from shared.logs import get_logger
 from shared.metrics import Metrics, Registry
@@ -84,7 +85,7 @@ def serve(wanted: Wanted, settings: Settings) -> None:
     """
     streams, own = wanted.streams, wanted.own
     for stream in streams:  # errors in the configuration show before anything is started
-        load_routing(own[stream.name], model_card(own[stream.name]).fingerprint)
+        load_routing(own[stream.name], {TEXT.name: model_card(own[stream.name]).fingerprint})
     names = [topic.name for stream in (*streams, *wanted.redriven) for topic in stream.topics()]
     with ExitStack() as held:
         address = held.enter_context(open_broker(settings, names))

@@ -106,7 +106,7 @@ def stream_worker(
     observer = Observers([metrics, *observers])
     lifecycle = _lifecycle(settings, clock)
     card, model = model_card(own), models[TEXT.name]
-    routing = load_routing(own, model.fingerprint)
+    routing = load_routing(own, {TEXT.name: model.fingerprint})
     with ExitStack() as held:
         spec = collection_spec(own, stream, _dimensions(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from millrace.doctor.finding import Finding
 from millrace.resources import load_policy, model_card
+from shared.embedding.port import TEXT
 from shared.settings import variable
 from shared.stream_settings import StreamSettings
 
@@ -49,7 +50,7 @@ def check_head(own: StreamSettings) -> Iterator[Finding]:
 
     head = load_head(folder)
     yield Finding("head", "ok", f"{head.fingerprint}, {len(head.labels)} labels, in {folder}")
-    head.check_model(model_card(own).fingerprint)
+    head.check_model({TEXT.name: model_card(own).fingerprint})
     yield Finding("head", "ok", "it was trained on vectors of the configured model")
 
 
