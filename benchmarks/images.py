@@ -115,7 +115,9 @@ class Bare:
         return took
 
 
-def work_s(models: Mapping[str, Model[Any]], chunks: Sequence[Sequence[Path]], note: Callable[[], object]) -> list[float]:
+def work_s(
+    models: Mapping[str, Model[Any]], chunks: Sequence[Sequence[Path]], note: Callable[[], object]
+) -> list[float]:
     """Return the seconds that a worker takes for each of some equally large chunks; `note` is called after each.
 
     The worker runs on this thread, as in `millrace run`; see `benchmarks.throughput`.

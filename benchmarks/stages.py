@@ -26,8 +26,8 @@ from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.loop import FailurePolicies
 from shared.engine.pipeline import Pipeline, PipelineParts
-from shared.engine.settle import Settler
 from shared.engine.resources import Resources
+from shared.engine.settle import Settler
 from shared.engine.timing import Stopwatch
 from shared.media.decoding.decoder import Decoder
 from shared.observers import Observer

@@ -86,6 +86,16 @@ def model_cards(stream: Stream[Any, Any], own: StreamSettings) -> dict[str, Mode
     return {name: loaders[name]() for name in modalities if name in loaders}
 
 
+def input_fingerprints(stream: Stream[Any, Any], models: Mapping[str, str]) -> dict[str, str]:
+    """Return the fingerprint of the model of each input that affects results, by the input's name.
+
+    Args:
+        stream: The stream.
+        models: The fingerprints of its models, by the name of their modality.
+    """
+    return {each.name: models[each.modality.name] for each in stream.inputs if each.affects_result}
+
+
 def configured(stream: Stream[Any, Any], own: StreamSettings) -> Stream[Any, Any]:
     """Return a stream with all inputs that its settings ask for: that of sound is optional.
 
@@ -215,12 +225,12 @@ def load_policy(own: StreamSettings) -> Policy:
     return Policy.load(own.decision.routing or (beside if beside is not None and beside.exists() else None))
 
 
-def load_routing(own: StreamSettings, model_fingerprint: str) -> Routing:
+def load_routing(own: StreamSettings, fingerprints: Mapping[str, str]) -> Routing:
     """Return the routing of events: the policy, with the configured head if there is one (else neighbours vote).
 
     Args:
         own: The settings that name head and policy.
-        model_fingerprint: Fingerprint of the model whose vectors the head receives.
+        fingerprints: Fingerprint of the model of each input whose vectors the head can receive, by the input's name.
 
     Raises:
         Fatal: the head or the policy cannot be used, or they do not fit the model or each other.
@@ -231,7 +241,7 @@ def load_routing(own: StreamSettings, model_fingerprint: str) -> Routing:
     from shared.routing.head_files import load_head
 
     head = load_head(own.decision.head)
-    head.check_model(model_fingerprint)
+    head.check_model(fingerprints)
     return Routing(policy, head)
 
 

@@ -15,7 +15,16 @@ from functools import partial
 from typing import Any, Protocol
 
 from millrace.customer_key import customer_key
-from millrace.resources import Process, load_models, load_recogniser, load_routing, model_card, open_broker, open_store
+from millrace.resources import (
+    Process,
+    input_fingerprints,
+    load_models,
+    load_recogniser,
+    load_routing,
+    model_cards,
+    open_broker,
+    open_store,
+)
 from millrace.wiring import Running, redrive_of, stream_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic
 from shared.broker.backlog import measure_backlog
@@ -84,7 +93,9 @@ def serve(wanted: Wanted, settings: Settings) -> None:
     """
     streams, own = wanted.streams, wanted.own
     for stream in streams:  # errors in the configuration show before anything is started
-        load_routing(own[stream.name], model_card(own[stream.name]).fingerprint)
+        cards = model_cards(stream, own[stream.name])
+        fingerprints = {name: card.fingerprint for name, card in cards.items()}
+        load_routing(own[stream.name], input_fingerprints(stream, fingerprints))
     names = [topic.name for stream in (*streams, *wanted.redriven) for topic in stream.topics()]
     with ExitStack() as held:
         address = held.enter_context(open_broker(settings, names))

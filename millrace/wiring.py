@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from millrace.resources import (
     collection_spec,
     configured,
     group_of,
+    input_fingerprints,
     load_routing,
     model_card,
     model_cards,
@@ -26,6 +27,7 @@ from shared.broker.security import Address
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.audio.port import Recogniser
+from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.port import IMAGE, TEXT, Model
 from shared.embedding.registry import ImageCard
 from shared.embedding.service import Embedder
@@ -33,8 +35,8 @@ from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
-from shared.engine.settle import Settler
 from shared.engine.resources import Resources
+from shared.engine.settle import Settler
 from shared.engine.stream import Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
@@ -49,6 +51,7 @@ from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
 from shared.routing.decider import Decider, Electorate, Routing
+from shared.routing.zero_shot import ZeroShot
 from shared.settings import Settings
 from shared.speech.recordings import RecordingReader
 from shared.speech.resources import Speech
@@ -110,7 +113,9 @@ def stream_worker(
     observer = Observers([metrics, *observers])
     lifecycle = _lifecycle(settings, clock)
     card, fingerprints = model_card(own), {name: model.fingerprint for name, model in models.items()}
-    routing = load_routing(own, {each.name: fingerprints[each.modality.name] for each in stream.inputs if each.affects_result})
+    routing = replace(
+        load_routing(own, input_fingerprints(stream, fingerprints)), zero_shot=_zero_shot_of(stream, own, models)
+    )
     with ExitStack() as held:
         spec = collection_spec(own, stream, _dimensions(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
@@ -152,6 +157,19 @@ def _pictures_of(stream: Stream[Any, Any], own: StreamSettings, decoder: Decoder
     """Return what reads the pictures of a stream; None if it has none."""
     card = model_cards(stream, own).get(IMAGE.name)
     return PictureReader(decoder, card) if isinstance(card, ImageCard) else None
+
+
+def _zero_shot_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> ZeroShot | None:
+    """Return what judges labels by their names where nothing is trained or labelled; None if no names are configured."""
+    card = model_cards(stream, own).get(IMAGE.name)
+    if not isinstance(card, ImageCard) or not own.image.classes or own.decision.head is not None:
+        return None
+    from shared.embedding.image.zero_shot import zero_shot_for
+
+    model = models[IMAGE.name]
+    if not isinstance(model, ClassifyingModel):
+        return None
+    return zero_shot_for(card, model, models.get(TEXT.name), own.image.classes)
 
 
 def _dimensions(models: Mapping[str, Model[Any]], recogniser: Recogniser | None) -> dict[str, int]:

@@ -64,7 +64,7 @@ def check(
     labelled = read_labelled(file, text_column, label_column)
     check_known(head, labelled.labels)
     reading = Reading(load_stream_settings(DEFAULT))
-    head.check_model(reading.fingerprint)
+    head.check_model(reading.fingerprints)
     prepared = reading.prepare_file(labelled)
     predictions = head.predict(prepared, reading.embed(prepared))
     reported = policy_report(answers(predictions, prepared, labelled.labels, head, tried, tenant), by_label)

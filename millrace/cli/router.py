@@ -178,7 +178,7 @@ def explain(
     quiet()
     head = load_head(model)
     reading = Reading(load_stream_settings(DEFAULT))
-    head.check_model(reading.fingerprint)
+    head.check_model(reading.fingerprints)
     prepared = reading.prepare([text])
     reported = head.explain(prepared[0], reading.embed(prepared)[0], limit)
     if json:

@@ -94,7 +94,7 @@ def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], ti
         Check("packages", check_packages),
         Check("model", partial(check_model, own)),
         Check("device", partial(check_device, own, stream.name)),
-        Check("head", partial(check_head, own)),
+        Check("head", partial(check_head, own, stream)),
         Check("policy", partial(check_policy, own)),
         *_checks_of_media(settings, own, stream),
         Check("customer key", partial(check_customer_key, settings)),

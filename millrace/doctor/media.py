@@ -70,7 +70,9 @@ def check_speech_device(own: StreamSettings) -> Iterator[Finding]:
 def check_pictures(own: StreamSettings) -> Iterator[Finding]:
     """Read the card of the model of pictures, and compare the model's files with it."""
     card = load_image_card(own.image.model, own.image.models_file)
-    yield Finding("pictures", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions, by {card.backend}")
+    yield Finding(
+        "pictures", "ok", f"{card.key}, fingerprint {card.fingerprint}, {card.dim} dimensions, by {card.backend}"
+    )
     folder = card.check_files()
     yield Finding("pictures", "ok", f"the files in {folder} match the card")
 

@@ -1,9 +1,11 @@
 """Checks of what produces vectors and decisions: the model and its weights, the device, the head, the policy."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from millrace.doctor.finding import Finding
-from millrace.resources import load_policy, model_card
+from millrace.resources import input_fingerprints, load_policy, model_card, model_cards
+from shared.engine.stream import Stream
 from shared.settings import variable
 from shared.stream_settings import StreamSettings
 
@@ -39,7 +41,7 @@ def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
         yield Finding("device", "warning", f"micro-batches of {tokens} tokens leave a GPU idle", fix)
 
 
-def check_head(own: StreamSettings) -> Iterator[Finding]:
+def check_head(own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:
     """Load the head, and compare it with the model."""
     folder = own.decision.head
     if folder is None:
@@ -49,7 +51,8 @@ def check_head(own: StreamSettings) -> Iterator[Finding]:
 
     head = load_head(folder)
     yield Finding("head", "ok", f"{head.fingerprint}, {len(head.labels)} labels, in {folder}")
-    head.check_model(model_card(own).fingerprint)
+    cards = model_cards(stream, own)
+    head.check_model(input_fingerprints(stream, {name: card.fingerprint for name, card in cards.items()}))
     yield Finding("head", "ok", "it was trained on vectors of the configured model")
 
 

@@ -12,7 +12,7 @@ from millrace.ingest.mapping import find_column
 from millrace.ingest.rows import Row
 from millrace.ingest.table_files import TableFile
 from millrace.resources import load_text_model, model_card
-from shared.embedding.port import Matrix, TextModel
+from shared.embedding.port import TEXT, Matrix, TextModel
 from shared.errors import Fatal
 from shared.records import Vector
 from shared.stream_settings import StreamSettings
@@ -148,6 +148,11 @@ class Reading:
         """The model's fingerprint."""
         return self._model.fingerprint
 
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of the model of each input: texts have one."""
+        return {TEXT.name: self.fingerprint}
+
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """Return texts in the form that the model reads, with personal data masked."""
         return [self._preparer.message(text).embedded for text in texts]
@@ -179,6 +184,6 @@ class Reading:
         Raises:
             Fatal: the head was trained on another model's vectors, or no text is left to embed.
         """
-        head.check_model(self.fingerprint)
+        head.check_model(self.fingerprints)
         prepared = self.prepare_file(file)
         return head.predict(prepared, self.embed(prepared))

@@ -68,10 +68,10 @@ def answers(
             shares=shares,
             kind="head",
             in_scope=bool(predictions.scope[row] >= head.scope_at),
-            has_text=bool(text),
             agent_decided=False,
             priority="normal",
             tenant_id=tenant_id,
+            abstains=None if text else "no_text",
         )
         found.append(Answered(judge(asked, policy), shares[0][0], shares[0][0] == label))
     return found

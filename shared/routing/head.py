@@ -8,20 +8,23 @@ from numpy.typing import NDArray
 
 from shared.embedding.port import Matrix
 from shared.errors import Fatal
+from shared.records import Vector
 from shared.routing.calibration import softmax
 from shared.routing.features import TfIdf
+from shared.routing.inputs import TEXT_ALONE, join_inputs, stack_vectors, to_compare
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope, nearest
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Training texts that new ones are compared with.
+    """Training examples that new items are compared with.
 
     Attributes:
-        texts: The texts as prepared for the model, with personal data masked.
-        labels: The label of each text.
-        vectors: Shape (n, dim), float32, unit rows.
+        texts: What each example is shown as: its text as prepared for the model, with personal data masked, or the name
+            of its picture.
+        labels: The label of each example.
+        vectors: Their dense features: shape (n, dim), float32, unit rows.
     """
 
     texts: tuple[str, ...]
@@ -31,11 +34,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """A head's predictions for some texts.
+    """A head's predictions for some items.
 
     Attributes:
         probabilities: Shape (n, labels), float32, calibrated, each row sums to 1.
-        similarity: Cosine to the nearest training text: shape (n,), float32.
+        similarity: Cosine to the nearest training example: shape (n,), float32.
         scope: Shape (n,), float32: 1 is certainly in scope, a score below the head's threshold is out of scope.
     """
 
@@ -67,17 +70,20 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A calibrated linear classifier on the vector and the terms of a text, with a score of whether any label fits it.
+    """A calibrated linear classifier on the vectors and the terms of an item, and a score of whether any label fits it.
 
     Attributes:
         labels: The labels, in the order of the columns.
-        model: Fingerprint of the embedding model whose vectors it was trained on.
+        model: Fingerprint of the embedding model whose vectors it was trained on; those of several inputs are joined by
+            "+", in the order of the inputs.
         linear: The classifier.
         terms: The sparse features.
         scope: The weights and the threshold of the scope score.
         known: Training texts that new texts are compared with.
         facts: The findings of training, as written to `head.json`.
         fingerprint: 8 hex digits over everything that can change an answer.
+        inputs: Names of the inputs whose vectors are its dense features, in their order.
+        dims: Lengths of the vectors of several inputs; empty for one input.
     """
 
     labels: tuple[str, ...]
@@ -88,41 +94,69 @@ class Head:
     known: Known
     facts: Mapping[str, object] = field(default_factory=dict)
     fingerprint: str = ""
+    inputs: tuple[str, ...] = TEXT_ALONE
+    dims: tuple[int, ...] = ()
 
     @property
     def scope_at(self) -> float:
         """The score below which a text is out of scope."""
         return self.scope.threshold
 
-    def check_model(self, fingerprint: str) -> None:
-        """Check that vectors come from the model that the head was trained on.
+    def check_model(self, fingerprints: Mapping[str, str]) -> None:
+        """Check that vectors come from the models that the head was trained on.
+
+        Args:
+            fingerprints: The fingerprint of the model of each input that items may have.
 
         Raises:
-            Fatal: the head was trained on another model's vectors.
+            Fatal: the head was trained on another model's vectors, or on an input that the items do not have.
         """
-        if fingerprint != self.model:
+        missing = [name for name in self.inputs if name not in fingerprints]
+        if missing:
             raise Fatal(
-                f"the head was trained on model {self.model}, but the configured model is {fingerprint}: "
+                f"the head was trained on the inputs {', '.join(self.inputs)}, but here is no {missing[0]}: "
+                "choose another head, or train one on what is here"
+            )
+        configured = "+".join(fingerprints[name] for name in self.inputs)
+        if configured != self.model:
+            raise Fatal(
+                f"the head was trained on model {self.model}, but the configured model is {configured}: "
                 "train the head again"
             )
 
-    def predict(self, texts: Sequence[str], vectors: Matrix) -> Predictions:
-        """Return the predictions for texts.
+    def features(self, vectors: Sequence[Mapping[str, Vector]]) -> Matrix:
+        """Return the dense features of items: shape (n, dim), float32.
 
         Args:
-            texts: The texts as prepared for the model.
-            vectors: Their vectors by the head's model: shape (n, dim), float32, unit rows.
+            vectors: The vectors of each item by the name of their input; an absent input counts as zeros.
+        """
+        dims = self.dims or (len(self.linear.dense),)
+        parts = zip(self.inputs, dims, strict=True)
+        return join_inputs([stack_vectors(vectors, name, dim) for name, dim in parts])
+
+    def predict(self, texts: Sequence[str], features: Matrix) -> Predictions:
+        """Return the predictions for items.
+
+        Args:
+            texts: Their texts as prepared for the model; an item without a text has an empty one.
+            features: Their dense features: shape (n, dim), float32.
         """
         if not texts:
             nothing = np.zeros(0, np.float32)
             return Predictions(np.zeros((0, len(self.labels)), np.float32), nothing, nothing)
-        probabilities = softmax(self.linear.logits(vectors, self.terms.weigh(texts)))
-        _, similarity = nearest(vectors, self.known.vectors)
+        probabilities = softmax(self.linear.logits(features, self.terms.weigh(texts)))
+        _, similarity = nearest(to_compare(features, self.inputs), self.known.vectors)
         return Predictions(probabilities, similarity, self.scope.score(probabilities, similarity))
 
-    def explain(self, text: str, vector: NDArray[np.float32], limit: int) -> Explanation:
-        """Return the reasons for an answer: terms and training texts, at most `limit` of each."""
-        row = vector[None, :]
+    def explain(self, text: str, features: Vector, limit: int) -> Explanation:
+        """Return the reasons for an answer: terms and training examples, at most `limit` of each.
+
+        Args:
+            text: The text as prepared for the model.
+            features: The dense features: shape (dim,), float32.
+            limit: The largest number of terms, and of examples.
+        """
+        row = features[None, :]
         answer = self.predict([text], row)
         shares = answer.probabilities[0]
         order = np.argsort(-shares, kind="stable")
@@ -130,13 +164,13 @@ class Head:
         weighed = self.terms.weigh([text]).tocoo()
         weights = weighed.data * (self.linear.sparse[weighed.col, first] - self.linear.sparse[weighed.col, second])
         largest = np.argsort(-np.abs(weights), kind="stable")[:limit]
-        cosines = self.known.vectors @ vector
+        cosines = self.known.vectors @ to_compare(row, self.inputs)[0]
         near = np.argsort(-cosines, kind="stable")[:limit]
         return Explanation(
             shares=tuple((self.labels[label], float(shares[label])) for label in order),
             scope=float(answer.scope[0]),
             bias=float(self.linear.bias[first] - self.linear.bias[second]),
-            dense=float(vector @ (self.linear.dense[:, first] - self.linear.dense[:, second])),
+            dense=float(features @ (self.linear.dense[:, first] - self.linear.dense[:, second])),
             terms=tuple((self.terms[weighed.col[each]], float(weights[each])) for each in largest),
             nearest=tuple((float(cosines[n]), self.known.labels[n], self.known.texts[n]) for n in near),
         )

@@ -15,11 +15,14 @@ from safetensors.numpy import load, save
 from shared.errors import Fatal
 from shared.routing.features import TfIdf
 from shared.routing.head import Head, Known
+from shared.routing.inputs import TEXT_ALONE
 from shared.routing.linear import Linear
 from shared.routing.scope import Scope
 
 FORMAT = 1
 ARRAYS, TERMS, TEXTS, FACTS = "head.safetensors", "terms.json", "texts.jsonl", "head.json"
+INPUTS = ("inputs", "dims")
+"""The facts that only a head of other inputs than texts alone has, so that heads of texts keep their fingerprints."""
 
 
 def save_head(head: Head, folder: Path) -> Head:
@@ -48,7 +51,7 @@ def save_head(head: Head, folder: Path) -> Head:
         ),
     }
     digests = {name: sha256(content).hexdigest() for name, content in files.items()}
-    identity = {"format": FORMAT, "model": head.model, "labels": head.labels, "files": digests}
+    identity = {"format": FORMAT, "model": head.model, "labels": head.labels, "files": digests, **_inputs_of(head)}
     fingerprint = _fingerprint(identity)
     named = {"fingerprint": fingerprint, **identity}
     facts = {**named, **head.facts, **named}
@@ -101,6 +104,7 @@ def load_head(folder: Path) -> Head:
             if sha256(content).hexdigest() != facts["files"][name]:
                 raise Fatal(f"{folder / name} does not match its checksum in {FACTS}: train the head again")
         identity = {name: facts[name] for name in ("format", "model", "labels", "files")}
+        identity |= {name: facts[name] for name in INPUTS if name in facts}
         if facts["fingerprint"] != _fingerprint(identity):
             raise Fatal(
                 f"{folder / FACTS} was changed by hand: its fingerprint does not match its contents; "
@@ -131,7 +135,13 @@ def _assembled(facts: dict[str, Any], contents: dict[str, bytes]) -> Head:
         known=Known(tuple(row["text"] for row in rows), tuple(row["label"] for row in rows), known),
         facts=facts,
         fingerprint=facts["fingerprint"],
+        inputs=tuple(facts.get("inputs", TEXT_ALONE)),
+        dims=tuple(facts.get("dims", ())),
     )
+
+
+def _inputs_of(head: Head) -> dict[str, Any]:
+    return {} if head.inputs == TEXT_ALONE else {"inputs": head.inputs, "dims": head.dims}
 
 
 def _json(value: object) -> bytes:

@@ -15,6 +15,7 @@ POLICY_FILE = "routing.toml"
 """Name of the policy file in a head's folder."""
 
 NAMES_SHOWN = 5
+HEADS = "head's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,12 @@ class Policy:
             found |= row.model_dump(exclude_none=True)
         return Rule(**found)
 
-    def check_labels(self, labels: Iterable[str]) -> None:
-        """Check that each of a head's labels has a row: a misspelled label must not become a queue.
+    def check_labels(self, labels: Iterable[str], whose: str = HEADS) -> None:
+        """Check that each of these labels has a row: a misspelled label must not become a queue.
+
+        Args:
+            labels: The labels that can be answered.
+            whose: What the labels belong to, as shown in the error.
 
         Raises:
             Fatal: some labels have no row.
@@ -87,9 +92,9 @@ class Policy:
         if missing:
             tables = ", ".join(f"[{dotted(('labels', label))}]" for label in missing[:NAMES_SHOWN])
             more = f" and {len(missing) - NAMES_SHOWN} more" if len(missing) > NAMES_SHOWN else ""
+            other = ", or start from the routing.toml beside the head" if whose == HEADS else ""
             raise Fatal(
-                f"{self.source} has no table for {len(missing)} of the head's labels: add {tables}{more}, "
-                "or start from the routing.toml beside the head"
+                f"{self.source} has no table for {len(missing)} of the {whose} labels: add {tables}{more}{other}"
             )
 
     def rows_beyond(self, labels: Iterable[str]) -> list[str]:

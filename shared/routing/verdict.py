@@ -14,25 +14,27 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """All priorities, lowest first."""
 
 
+AnswerKind = Literal["vote", "head", "zero_shot"]
+"""What names the labels of an event: its labelled neighbours, a trained head, or the names of the labels alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """The facts about one event that its verdict depends on.
 
     Attributes:
         shares: Labels with their share of the vote or probability, best first; empty if no point voted.
-        kind: Whether a vote or a head gave the shares.
-        in_scope: Whether the scope score reaches the head's threshold; always true for a vote.
+        kind: What gave the shares.
+        in_scope: Whether the scope score reaches the head's threshold; always true without a head.
         abstains: Why no label may be chosen, as a fixed word; None if one may.
-        has_text: Whether the event has any text to decide by.
         agent_decided: Whether a person has already chosen a label.
         priority: The event's own priority.
         tenant_id: The event's tenant; None stands for a tenant that has no section in the policy.
     """
 
     shares: Sequence[tuple[str, float]]
-    kind: Literal["vote", "head"]
+    kind: AnswerKind
     in_scope: bool
-    has_text: bool
     agent_decided: bool
     priority: Priority
     tenant_id: str | None
@@ -54,17 +56,15 @@ class Verdict:
 def judge(event: Judged, policy: Policy) -> Verdict:
     """Return the verdict on an event.
 
-    If several reasons apply, the first in this list is reported: the stream's own reason to abstain, `no_text`,
-    `no_labelled_neighbours`, `out_of_scope`, `vote_split` or `head_split` (these abstain), `agent_decided`, `vote_unsure`
-    or `head_unsure`, `never_auto` (these are for review), `vote_clear` or `head_clear` (auto). So `never_auto` always
-    means that the event would otherwise have been routed without review.
+    If several reasons apply, the first in this list is reported: the stream's own reason to abstain, such as `no_text`,
+    `no_labelled_neighbours`, `out_of_scope`, `vote_split`, `head_split` or `zero_shot_split` (these abstain),
+    `agent_decided`, `zero_shot`, `vote_unsure` or `head_unsure`, `never_auto` (these are for review), `vote_clear` or
+    `head_clear` (auto). So `never_auto` always means that the event would otherwise have been routed without review.
 
     The priority is raised to the rule's, never lowered; an abstention, which trusts no label, leaves it unchanged.
     """
     if event.abstains is not None:
         return _abstention(event, event.abstains, None)
-    if not event.has_text:
-        return _abstention(event, "no_text", None)
     if not event.shares:
         return _abstention(event, "no_labelled_neighbours", None)
     label, share = event.shares[0]
@@ -77,6 +77,8 @@ def judge(event: Judged, policy: Policy) -> Verdict:
     action: Action = "review"
     if event.agent_decided:
         reason = "agent_decided"
+    elif event.kind == "zero_shot":
+        reason = "zero_shot"
     elif confidence < rule.auto_at:
         reason = f"{event.kind}_unsure"
     elif rule.never_auto:

@@ -222,9 +222,9 @@ def test_any_bytes_that_are_no_policy_are_refused_with_an_error_that_names_the_f
 events = st.builds(
     Judged,
     shares=st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 1)), max_size=3),
-    kind=st.sampled_from(["vote", "head"]),
+    kind=st.sampled_from(["vote", "head", "zero_shot"]),
     in_scope=st.booleans(),
-    has_text=st.booleans(),
+    abstains=st.sampled_from(["no_text", None]),
     agent_decided=st.booleans(),
     priority=st.sampled_from(PRIORITIES),
     tenant_id=st.sampled_from(["acme", "other", None]),
@@ -239,7 +239,7 @@ def test_a_verdict_follows_its_rule(event: Judged, low: float, high: float, neve
         f"[labels.a]\nnever_auto = {str(never).lower()}\npriority = '{wanted}'\nqueue = 'q'\n"
     )
     verdict = judge(event, load(text.encode()))
-    trusted = event.has_text and event.in_scope and bool(event.shares) and event.shares[0][1] >= low
+    trusted = event.abstains is None and event.in_scope and bool(event.shares) and event.shares[0][1] >= low
     assert (verdict.action == "abstain") == (not trusted)
     assert (verdict.queue is None) == (verdict.label is None) == (not trusted)
     if not trusted:
@@ -247,7 +247,8 @@ def test_a_verdict_follows_its_rule(event: Judged, low: float, high: float, neve
         return
     label, share = event.shares[0]
     assert (verdict.label, verdict.queue) == (label, {"a": "q", "b": "b"}[label])
-    unseen = share >= high and not event.agent_decided and not (never and label == "a")
+    held = event.agent_decided or event.kind == "zero_shot" or (never and label == "a")
+    unseen = share >= high and not held
     assert (verdict.action == "auto") == unseen
     levels = [PRIORITIES.index(each) for each in (event.priority, wanted)[: 2 if label == "a" else 1]]
     assert PRIORITIES.index(verdict.priority) == max(levels)

@@ -14,14 +14,14 @@ from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
-from shared.embedding.port import IMAGE, TEXT
+from shared.embedding.port import IMAGE, TEXT, Modality
 from shared.embedding.service import Embedder
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
-from shared.engine.settle import Settler
 from shared.engine.resources import Resources
+from shared.engine.settle import Settler
 from shared.engine.stream import Stream
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
@@ -165,7 +165,7 @@ class Assembly:
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.reported = RecordingObserver(self.effects if self.steps else None)
         models: dict[str, FakeModel] = {TEXT.name: self.model, IMAGE.name: self.picture_model}
-        modalities = {each.modality.name: each.modality for each in self.stream.inputs}
+        modalities: dict[str, Modality[Any]] = {each.modality.name: each.modality for each in self.stream.inputs}
         embedders = {
             name: Embedder(modality, models[name], MemoryCache(self.cache_bytes), self.reported)
             for name, modality in modalities.items()

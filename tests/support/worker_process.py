@@ -139,14 +139,12 @@ def main(plan: Plan) -> None:
     stream, own = kind_of_name(plan.stream).stream, StreamSettings(batch=limited_to(plan.max_records))
     text_model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
     every: dict[str, Model[Any]] = {TEXT.name: text_model, IMAGE.name: FakePictureModel()}
-    models = {each.modality.name: every[each.modality.name] for each in stream.inputs}
+    models: dict[str, Model[Any]] = {each.modality.name: every[each.modality.name] for each in stream.inputs}
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     registry = Registry()
     with (
         open_store(settings) as store,
-        stream_worker(
-            stream, own, Process(settings, plan.bootstrap, store, registry), models, killers
-        ) as running,
+        stream_worker(stream, own, Process(settings, plan.bootstrap, store, registry), models, killers) as running,
     ):
         signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())
         if plan.port is not None:

@@ -12,11 +12,14 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from schemas.decisions import Decision
 from schemas.points import point_id
+from shared.embedding.port import Matrix
+from shared.errors import Fatal
 from shared.records import Embedded, Point
-from shared.routing.decider import Answer, Decider, Electorate, Routing, to_decision
+from shared.routing.decider import Answer, Decider, Electorate, Routing, Undecided, to_decision
 from shared.routing.neighbours import TEMPERATURE, vote
 from shared.routing.policy import Policy
 from shared.stream_settings import DecisionSettings
@@ -225,6 +228,59 @@ def test_a_decision_that_already_exists_stays() -> None:
     asked.decision = Decision(action="abstain", action_reason="no_text", priority="normal", policy=POLICY.sha256)
     decided(asked, solved("a", 0.9))
     assert asked.decision.action_reason == "no_text"
+
+
+class Named:
+    """A zero-shot judge of two labels that is certain of the second."""
+
+    labels = ("hat", "shoe")
+    using = "image"
+
+    def probabilities(self, vectors: Matrix) -> NDArray[np.float32]:
+        """Return the same probabilities for each vector."""
+        assert vectors.shape[1] == DIM
+        return np.tile(np.array([0.25, 0.75], np.float32), (len(vectors), 1))
+
+
+def seen(row: int, *inputs: str, text: str = "") -> Undecided:
+    """Return a product that has these inputs."""
+    vectors = {name: unit(1.0) for name in inputs}
+    return Undecided(point_id("acme", "tickets", str(row)), "acme", text, vectors, "normal", agent_decided=False)
+
+
+def test_labels_are_judged_by_name_if_nobody_votes() -> None:
+    electorate = Electorate(collection(), "image", 2, "ticket_id", TICKETS.points.is_ours)
+    judging = Decider(Routing(POLICY, zero_shot=Named()), electorate)
+    first, second = judging.decide([seen(1, "image"), seen(2, "text", text="a hat")])
+    assert (first.action, first.action_reason, first.label, first.confidence) == ("review", "zero_shot", "shoe", 0.75)
+    assert (first.head, first.scope, len(first.top)) == (None, None, 2)
+    assert second.action_reason == "no_labelled_neighbours", "it lacks the vector that the judge compares"
+
+
+def test_a_vote_comes_before_labels_judged_by_name() -> None:
+    electorate = Electorate(collection(solved("a", 0.9)), "text", 2, "ticket_id", TICKETS.points.is_ours)
+    judging = Decider(Routing(POLICY, zero_shot=Named()), electorate)
+    [voted, unlabelled] = judging.decide([seen(1, "text", "image"), replace(seen(2, "text", "image"), tenant_id="x")])
+    assert (voted.action_reason, voted.label) == ("vote_clear", "delivery")
+    assert (unlabelled.action_reason, unlabelled.label) == ("zero_shot", "shoe")
+
+
+def test_an_event_without_the_compared_vector_is_not_searched() -> None:
+    store = collection(solved("a", 0.9))
+    store.effects.clear()
+    electorate = Electorate(store, "text", 2, "ticket_id", TICKETS.points.is_ours)
+    lacking, having = Decider(Routing(POLICY), electorate).decide([seen(1, "image"), seen(2, "text")])
+    assert (lacking.action_reason, having.action_reason) == ("no_labelled_neighbours", "vote_clear")
+    assert store.effects == ["search 1"]
+
+
+def test_a_policy_with_rows_needs_one_for_each_label_that_is_judged_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "routing.toml"
+    file.write_text("default = {auto_at = 0.8, review_at = 0.4}\n[labels.shoe]\nqueue = 'footwear'\n")
+    with pytest.raises(Fatal, match=r"no table for 1 of the zero-shot labels: add \[labels.hat\]$"):
+        Routing(Policy.load(file), zero_shot=Named())
+    file.write_text("default = {auto_at = 0.8, review_at = 0.4}\n")
+    assert Routing(Policy.load(file), zero_shot=Named()).fingerprint is None
 
 
 def test_a_batch_is_one_search() -> None:

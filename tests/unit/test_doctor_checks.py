@@ -31,6 +31,7 @@ from tests.support.fakes import ManualClock
 from tests.support.findings import only, states
 from tests.support.labelled import WordModel, examples, support
 from tests.support.sources import ROOT
+from workers.tickets.stages import TICKETS
 
 HERE = "127.0.0.1"
 
@@ -92,7 +93,7 @@ def test_other_weights_and_another_model_are_wrong(tmp_path: Path) -> None:
 
 
 def test_without_a_head_the_vote_decides() -> None:
-    assert only(check_head(StreamSettings())).state == "skipped"
+    assert only(check_head(StreamSettings(), TICKETS)).state == "skipped"
     assert states(list(check_policy(StreamSettings()))) == [("policy", "ok")]
 
 
@@ -101,7 +102,7 @@ def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_p
     folder = tmp_path / "head"
     save_head(train(plan_training(given, None), WordModel.fingerprint, lambda: None).head, folder)
     settings = StreamSettings(decision=DecisionSettings(head=folder))
-    found = findings_of(Check("head", lambda: check_head(settings)))
+    found = findings_of(Check("head", lambda: check_head(settings, TICKETS)))
     assert states(found) == [("head", "ok"), ("head", "wrong")]
     assert "train the head again" in found[1].detail
     reported = findings_of(Check("policy", lambda: check_policy(settings)))
@@ -115,7 +116,7 @@ def test_a_head_of_another_model_and_a_policy_without_its_labels_are_wrong(tmp_p
 
 def test_a_folder_without_a_head_is_wrong(tmp_path: Path) -> None:
     settings = StreamSettings(decision=DecisionSettings(head=tmp_path))
-    [found] = findings_of(Check("head", lambda: check_head(settings)))
+    [found] = findings_of(Check("head", lambda: check_head(settings, TICKETS)))
     assert (found.state, "holds no head" in found.detail) == ("wrong", True)
 
 

@@ -17,7 +17,6 @@ ASKED = Judged(
     shares=[("a", 0.9), ("b", 0.1)],
     kind="head",
     in_scope=True,
-    has_text=True,
     agent_decided=False,
     priority="normal",
     tenant_id="acme",
@@ -55,13 +54,32 @@ def test_the_thresholds_decide_the_action(
     assert (verdict.label, verdict.queue) == (named, named)
 
 
+@pytest.mark.parametrize(
+    ("share", "changes", "action", "reason"),
+    [
+        (1.0, {}, "review", "zero_shot"),
+        (0.4, {}, "review", "zero_shot"),
+        (0.39, {}, "abstain", "zero_shot_split"),
+        (1.0, {"agent_decided": True}, "review", "agent_decided"),
+        (0.39, {"agent_decided": True}, "abstain", "zero_shot_split"),
+        (1.0, {"abstains": "no_text"}, "abstain", "no_text"),
+    ],
+)
+def test_a_label_that_was_judged_by_its_name_is_never_auto(
+    share: float, changes: dict[str, Any], action: str, reason: str, tmp_path: Path
+) -> None:
+    verdict = judged(tmp_path, kind="zero_shot", shares=[("a", share), ("b", 1 - share)], **changes)
+    assert (verdict.action, verdict.action_reason) == (action, reason)
+    assert verdict.queue == (None if action == "abstain" else "a")
+
+
 NEVER = "[labels.a]\nnever_auto = true\n"
 
 
 @pytest.mark.parametrize(
     ("changes", "action", "reason"),
     [
-        ({"has_text": False, "shares": [], "in_scope": False, "agent_decided": True}, "abstain", "no_text"),
+        ({"abstains": "no_text", "shares": [], "in_scope": False, "agent_decided": True}, "abstain", "no_text"),
         ({"shares": [], "kind": "vote", "in_scope": False, "agent_decided": True}, "abstain", "no_labelled_neighbours"),
         ({"in_scope": False, "shares": [("a", 0.1)], "agent_decided": True}, "abstain", "out_of_scope"),
         ({"in_scope": False}, "abstain", "out_of_scope"),
@@ -87,7 +105,7 @@ def test_a_priority_is_raised_and_never_lowered(own: Priority, wanted: Priority 
     assert judged(tmp_path, rest, priority=own).priority == order[expected] == raised(own, wanted)
 
 
-@pytest.mark.parametrize("changes", [{"in_scope": False}, {"shares": [("a", 0.1)]}, {"has_text": False}])
+@pytest.mark.parametrize("changes", [{"in_scope": False}, {"shares": [("a", 0.1)]}, {"abstains": "no_text"}])
 def test_an_abstention_does_not_change_the_priority(changes: dict[str, Any], tmp_path: Path) -> None:
     assert judged(tmp_path, "[labels.a]\npriority = 'urgent'\n", **changes).priority == "normal"
 

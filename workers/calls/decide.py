@@ -61,11 +61,11 @@ def undecided(item: CallItem) -> Undecided:
         point_id=item.point_id,
         tenant_id=event.tenant_id,
         text=item.text,
-        vector=item.text_vector,
+        vectors={"text": item.text_vector},
         priority=event.priority,
         agent_decided=event.agent_label is not None,
         previous_queue=item.previous_queue,
-        abstains=reason_to_abstain(item.transcript),
+        abstains=reason_to_abstain(item.transcript) or (None if item.text else "no_text"),
     )
 
 

@@ -20,8 +20,8 @@ from schemas.search import SimilarCall, SimilarTicket
 from schemas.speech import Transcript
 from schemas.tickets import TICKET_POINTS
 from shared.embedding import port as modality
-from shared.engine.snapshots import Asks
 from shared.engine.resources import Resources
+from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Imported, Input, Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import SOUNDS

@@ -11,10 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.media import Media
 from schemas.products import DuplicateJudged, NearDuplicate, ProductImage, ProductImageDeleted
-from shared.embedding.port import Vector
 from shared.engine.snapshots import Item
 from shared.pictures import ReadPicture
-from shared.records import Record
+from shared.records import Record, Vector
 from shared.text.preparation import Preparer
 
 IMAGE, TEXT = "image", "text"
@@ -60,8 +59,8 @@ def prepare(item: ProductItem, preparer: Preparer) -> None:
     event = item.event
     if not isinstance(event, ProductImage):
         return
-    item.event = prepared = _prepared_event(event, preparer)
     text = preparer.product(event.title, event.description)
+    item.event = _prepared_event(event, preparer)
     item.inputs = {TEXT: text} if text else {}
     if item.picture is not None:
         item.inputs[IMAGE] = item.picture.pixels

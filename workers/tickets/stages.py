@@ -18,8 +18,8 @@ from schemas.tickets import (
     TicketTombstone,
 )
 from shared.embedding import port as modality
-from shared.engine.snapshots import Asks
 from shared.engine.resources import Resources
+from shared.engine.snapshots import Asks
 from shared.engine.stream import Content, Input, Stages, Stream
 from shared.routing.decider import Decider
 from shared.search.shown import SOLVED_TICKETS

@@ -1,7 +1,7 @@
 """The classes that a model of pictures was trained on, computed from its vectors; no library of models is known here."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
+@runtime_checkable
 class ClassifyingModel(Model[Pixels], Protocol):
     """A model of pictures that may know classes."""
 
