@@ -36,6 +36,7 @@ from shared.vectorstore.port import Collection, CollectionSpec
 from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, produce
 from tests.support.kafka.server import KafkaServer
+from tests.support.products import models_for
 from tests.support.streams import CALL_KIND, SLOW_KINDS, TICKET_KIND, Kind, limited_to
 from tests.support.waiting import wait_until
 
@@ -147,7 +148,7 @@ def both_streams_of(server: KafkaServer, folder: Path) -> Iterator[BothStreams]:
         seen = {kind.name: Seen() for kind in SLOW_KINDS}
         workers = {
             kind.name: held.enter_context(
-                stream_worker(kind.stream, OWN, process, {"text": FakeModel()}, [seen[kind.name]])
+                stream_worker(kind.stream, OWN, process, models_for(kind.stream, FakeModel()), [seen[kind.name]])
             )
             for kind in SLOW_KINDS
         }

@@ -166,7 +166,7 @@ class FakeCollection:
     effects: list[str] = field(default_factory=list)
     points: dict[UUID, Point] = field(default_factory=dict)
     failures: list[Unavailable] = field(default_factory=list)
-    dimensions: Mapping[str, int] = field(default_factory=lambda: {"text": DIM, "resolution": DIM})
+    dimensions: Mapping[str, int] = field(default_factory=lambda: {"text": DIM, "resolution": DIM, "image": DIM})
     sparse: tuple[str, ...] = ("terms",)
 
     def lookup(self, ids: Ids[UUID]) -> dict[UUID, Stored]:

@@ -24,6 +24,7 @@ from shared.records import Message
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import VectorStore
+from tests.support.products import models_for
 from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
@@ -69,7 +70,8 @@ def running_worker(
 ) -> Iterator[Running]:
     """Run a worker on a thread; an error that it raised is raised at the end."""
     failures: list[BaseException] = []
-    with stream_worker(stream, own or StreamSettings(), process, {"text": model}, observers, recogniser) as running:
+    models = models_for(stream, model)
+    with stream_worker(stream, own or StreamSettings(), process, models, observers, recogniser) as running:
 
         def work() -> None:
             try:

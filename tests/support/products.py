@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from schemas.failures import FailureReason
-from shared.embedding.port import Embeddings, Pixels
+from shared.embedding.port import IMAGE, TEXT, Embeddings, Model, Pixels, TextModel
 from shared.engine.resources import Resources
+from shared.engine.stream import Stream
 from shared.errors import Rejected
 from shared.media.perceptual import PictureHashes
 from shared.media.port import MediaContent
@@ -51,6 +52,12 @@ class FakePictureReader(PictureReader):
         pixels: Pixels = np.frombuffer(digest[:3] * SIDE_PX**2, np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
         hashes = PictureHashes(digest[:8].hex(), digest[8:16].hex())
         return ReadPicture(pixels, hashes, SIDE_PX, SIDE_PX)
+
+
+def models_for(stream: Stream[Any, Any], text_model: TextModel) -> dict[str, Model[Any]]:
+    """Return the models of a stream: the given one, and for pictures one that needs no pictures."""
+    every: dict[str, Model[Any]] = {TEXT.name: text_model, IMAGE.name: FakePictureModel()}
+    return {each.modality.name: every[each.modality.name] for each in stream.inputs}
 
 
 def drawing(what: str) -> bytes:

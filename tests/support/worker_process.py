@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from millrace import wiring
 from millrace.resources import Process, load_text_model, open_store
 from millrace.wiring import stream_worker
-from shared.embedding.port import IMAGE, TEXT, Embeddings, Model, TextModel
+from shared.embedding.port import Embeddings, TextModel
 from shared.engine.pipeline import Batch
 from shared.engine.settle import Settler
 from shared.engine.snapshots import ItemT
@@ -32,7 +32,7 @@ from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from tests.support.fakes import PRIVACY, FakeModel
-from tests.support.products import FakePictureModel
+from tests.support.products import models_for
 from tests.support.streams import kind_of_name, limited_to
 
 SESSION_TIMEOUT_S = 6.0
@@ -138,8 +138,7 @@ def main(plan: Plan) -> None:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
     stream, own = kind_of_name(plan.stream).stream, StreamSettings(batch=limited_to(plan.max_records))
     text_model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
-    every: dict[str, Model[Any]] = {TEXT.name: text_model, IMAGE.name: FakePictureModel()}
-    models: dict[str, Model[Any]] = {each.modality.name: every[each.modality.name] for each in stream.inputs}
+    models = models_for(stream, text_model)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     registry = Registry()
     with (
