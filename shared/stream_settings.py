@@ -250,31 +250,42 @@ class SearchSettings(Part):
 
 
 class DuplicateSettings(Part):
-    """When two pictures are near-duplicates; only for streams of pictures. docs/near-duplicates.md has the figures."""
+    """When two pictures are near-duplicates; only for streams of pictures.
+
+    The defaults were measured for `efficientnet-lite0` on photos of clothes. For another model or other pictures,
+    `python -m benchmarks.near_duplicates FOLDER` chooses them on pictures of yours; see docs/near-duplicates.md.
+    """
 
     same_picture_at: float = Field(
-        default=0.75,
+        default=0.65,
         ge=0,
         le=1,
-        description="TODO",
+        description="Lowest cosine similarity of the same picture, whose hashes must be near too. The default was measured "
+        "for `efficientnet-lite0`; for another model, choose it with `benchmarks/near_duplicates.py`. Raise it if "
+        "different pictures are called the same; lower it if small copies are missed.",
     )
     max_distance_bits: int = Field(
-        default=16,
+        default=8,
         ge=0,
         le=63,
-        description="TODO",
+        description="Largest number of differing bits, of 64, of the perceptual hashes of the same picture. 4 finds what "
+        "was encoded again or scaled, 8 also slight edits; more than 10 finds different pictures too, unless "
+        "`same_picture_at` is raised to 0.8.",
     )
     same_product_at: float = Field(
-        default=0.93,
+        default=0.8,
         ge=0,
         le=1,
-        description="TODO",
+        description="Lowest cosine similarity of the same product, whatever the hashes are; most crops are found by it. "
+        "The default was measured for `efficientnet-lite0`. Raise it, such as to 0.9, in a large catalogue of products "
+        "that look alike: the number of false alarms grows with that of the pictures.",
     )
     candidates: int = Field(
         default=50,
         ge=10,
         le=500,
-        description="TODO",
+        description="Number of nearest pictures that are compared. Raise it if a tenant has many pictures whose cosine "
+        "similarity is above `same_picture_at`: a small copy can be behind them.",
     )
 
 
