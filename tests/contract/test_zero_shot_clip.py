@@ -74,7 +74,8 @@ def test_the_probabilities_are_those_of_the_library(tmp_path: Path) -> None:
     expected = by_the_library(whole, tmp_path / "model", card_of(tmp_path / "model"), pictures)
     np.testing.assert_allclose(shares, expected, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.01, "pictures differ, so the comparison shows something"
-    assert (shares.shape, shares.dtype) == ((len(PICTURES), len(LABELS)), np.float32)
+    assert shares.shape == (len(PICTURES), len(LABELS))
+    assert shares.dtype == np.float32
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
     assert (found.name, found.using, found.labels) == ("clip_prompts", "image", LABELS)
 
