@@ -118,7 +118,7 @@ def test_pictures_of_other_things_are_not_proposed(
 def test_clothes_of_left_out_labels_are_proposed_less_often_than_known_ones(
     model: ClassifyingModel, text: TextModel, clothes: dict[str, Matrix]
 ) -> None:
-    """A hard case: other clothes resemble the known ones, so many are proposed all the same."""
+    """A hard case: other clothes resemble the known ones, and a large share is proposed all the same."""
     known: list[float] = []
     unknown: list[float] = []
     for half in list(combinations(LABELS, 5))[::84]:
