@@ -46,6 +46,13 @@ def test_the_defaults_need_no_environment() -> None:
         ("MILLRACE_STORE__PATH", "folder/store", "store", "path", Path("folder/store")),
         ("MILLRACE_OPERATION__LOG_FORMAT", "text", "operation", "log_format", "text"),
         ("millrace_tickets__search__limit", "0", "search", "limit", 0),
+        (
+            "MILLRACE_TICKETS__IMAGE__CLASSES",
+            '["dress", "running shoe"]',
+            "image",
+            "classes",
+            ("dress", "running shoe"),
+        ),
     ],
 )
 def test_each_setting_is_read_from_its_variable(
@@ -63,6 +70,8 @@ def test_each_setting_is_read_from_its_variable(
         ("MILLRACE_TICKETS__BATCH__MAX_WAIT_S", "-1", "max_wait_s"),
         ("MILLRACE_TICKETS__DECISION__NEIGHBOURS", "0", "neighbours"),
         ("MILLRACE_TICKETS__SEARCH__LIMIT", "11", "limit"),
+        ("MILLRACE_TICKETS__IMAGE__CLASSES", '["dress", "dress"]', "classes"),
+        ("MILLRACE_TICKETS__IMAGE__CLASSES", '["dress "]', "classes"),
         ("MILLRACE_BROKER__GROUP_PROTOCOL", "newest", "group_protocol"),
         ("MILLRACE_OPERATION__PORT", "70000", "port"),
         ("MILLRACE_OPERATION__LOG_LEVEL", "loud", "log_level"),

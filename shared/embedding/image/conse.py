@@ -4,6 +4,7 @@ Norouzi et al. 2013, https://arxiv.org/abs/1312.5650. No library of models is kn
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +12,27 @@ from numpy.typing import NDArray
 from shared.embedding.image.classes import ClassHead, softmax
 from shared.embedding.port import IMAGE, Matrix, TextModel
 
-PROMPT = "a photo of a {}"
-LIKELIEST = 5
-"""How many classes are averaged, T in the paper. 5 and 10 were the best on photos of clothes (docs/accuracy.md)."""
-
-TEMPERATURE = 0.8
-"""What scores are divided by. Its calibration error is among the lowest on photos of clothes (docs/accuracy.md)."""
-
-OTHER = 3.0
-"""The score of the answer that no label fits, in standard deviations over the names of the classes."""
-
 LEAST_DEVIATION = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What was chosen on photos of clothes; docs/accuracy.md has the figures.
+
+    Attributes:
+        prompt: The text that each name is put into.
+        likeliest: How many classes are averaged, T in the paper.
+        temperature: What scores are divided by.
+        other: The score of the answer that no label fits, in standard deviations over the names of the classes.
+    """
+
+    prompt: str = "a photo of a {}"
+    likeliest: int = 5
+    temperature: float = 0.8
+    other: float = 3.0
+
+
+TUNING = Tuning()
 
 
 class Conse:
@@ -30,30 +41,38 @@ class Conse:
     A picture is placed among texts: at the mean of the text vectors of its likeliest classes, weighted by their
     probabilities. The score of a label is the cosine of its name to that place, in standard deviations above the
     mean of its cosines to the names of all classes. (The paper compares the cosines themselves. A label whose name is
-    similar to every name then takes most pictures, and twice as many answers are wrong.) Probabilities are the softmax
+    similar to every name then takes most pictures, and half as many answers are right.) Probabilities are the softmax
     of the scores and of the constant score of "no label fits".
 
     Constructing it embeds the names of all classes, about 1,900 texts for ImageNet, which takes 5 s on one core by
     all-MiniLM-L6-v2. The text model is not kept.
 
+    Attributes:
+        name: The name of the method.
+        using: The name of the vector that it judges.
+        labels: The labels, in the order of the columns.
+        mean: The mean cosine of each label to the names of the classes, shape (labels,).
+        deviation: The standard deviation of these cosines, shape (labels,).
+
     Args:
         head: The classes that the model of pictures knows; at least two.
-        text: Embeds the names, which are in English.
+        text: Embeds the names of the classes, which are in English, and those of the labels.
         labels: The labels, different from each other.
+        tuning: Constants of the method.
     """
 
-    def __init__(self, head: ClassHead, text: TextModel, labels: tuple[str, ...]) -> None:
+    def __init__(self, head: ClassHead, text: TextModel, labels: tuple[str, ...], tuning: Tuning = TUNING) -> None:
         if len(head.names) < 2 or not labels:
             raise ValueError(f"{len(head.names)} classes and {len(labels)} labels are too few")
         self.name = "conse"
         self.using = IMAGE.name
         self.labels = labels
-        self._head = head
-        self._classes = _class_vectors(head.names, text)
-        self._names = text.embed([PROMPT.format(label) for label in labels]).vectors
+        self._head, self._tuning = head, tuning
+        self._classes = _class_vectors(head.names, text, tuning.prompt)
+        self._names = text.embed([tuning.prompt.format(label) for label in labels]).vectors
         cosines = self._classes @ self._names.T
-        self._mean = cosines.mean(axis=0)
-        self._deviation = np.maximum(cosines.std(axis=0), LEAST_DEVIATION)
+        self.mean = cosines.mean(axis=0)
+        self.deviation = np.maximum(cosines.std(axis=0), LEAST_DEVIATION)
 
     def probabilities(self, vectors: Matrix) -> NDArray[np.float32]:
         """Return the probability of each label.
@@ -64,22 +83,27 @@ class Conse:
         Returns:
             Shape (n, labels), float32. What a row lacks to 1 is the probability that no label fits.
         """
-        scores = (self._places(vectors) @ self._names.T - self._mean) / self._deviation
-        others = np.full((len(scores), 1), OTHER, np.float32)
-        return softmax(np.hstack([scores, others]) / TEMPERATURE)[:, :-1]
+        scores = self.scores(vectors)
+        others = np.full((len(scores), 1), self._tuning.other, np.float32)
+        return softmax(np.hstack([scores, others]) / self._tuning.temperature)[:, :-1]
+
+    def scores(self, vectors: Matrix) -> NDArray[np.float32]:
+        """Return the score of each label: shape (n, labels), float32, in standard deviations."""
+        scores: NDArray[np.float32] = (self._places(vectors) @ self._names.T - self.mean) / self.deviation
+        return scores
 
     def _places(self, vectors: Matrix) -> Matrix:
         """Return the places of pictures among the texts: shape (n, dim of texts), unit rows."""
         shares = self._head.probabilities(vectors)
-        likeliest = np.argsort(-shares, axis=1, kind="stable")[:, :LIKELIEST]
+        likeliest = np.argsort(-shares, axis=1, kind="stable")[:, : self._tuning.likeliest]
         weights = np.take_along_axis(shares, likeliest, axis=1)
         return _unit(np.einsum("nt,ntd->nd", weights, self._classes[likeliest]))
 
 
-def _class_vectors(names: Sequence[str], text: TextModel) -> Matrix:
+def _class_vectors(names: Sequence[str], text: TextModel, prompt: str) -> Matrix:
     """Return the text vector of each class: the mean of those of its names, which are separated by commas."""
     synonyms = [name.split(", ") for name in names]
-    found = text.embed([PROMPT.format(each) for group in synonyms for each in group]).vectors
+    found = text.embed([prompt.format(each) for group in synonyms for each in group]).vectors
     starts = np.cumsum([0, *(len(group) for group in synonyms[:-1])])
     return _unit(np.add.reduceat(found, starts, axis=0))
 
