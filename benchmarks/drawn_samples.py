@@ -1,0 +1,219 @@
+"""Draws the sample pictures of the demo: `python -m benchmarks.drawn_samples --out millrace/demo/samples [--check]`.
+
+The products and their looks are in `drawn_samples.toml`. The same version of Pillow draws the same files. `--check`
+trains a head on the catalogued pictures, and prints how well it classifies the others and what is nearest to each.
+"""
+
+import argparse
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.drawing import files, home, worn
+from benchmarks.drawing.layer import Layer, Look
+from benchmarks.drawing.scenes import Scene, photographed
+from millrace.resources import load_image_model
+from shared.clock import SystemClock
+from shared.decoding_settings import DecodingSettings
+from shared.embedding.image.pixels import prepare_picture
+from shared.embedding.port import Pixels
+from shared.embedding.registry import load_image_card
+from shared.errors import Rejected
+from shared.media.decoding.decoder import Decoder
+from shared.stream_settings import ImageSettings
+
+SCRIPT = Path(__file__).with_suffix(".toml")
+SHAPES: dict[str, Callable[[Layer, Look], None]] = {
+    "mug": home.draw_mug,
+    "lamp": home.draw_lamp,
+    "chair": home.draw_chair,
+    "book": home.draw_book,
+    "hills": home.draw_hills,
+    "t_shirt": worn.draw_t_shirt,
+    "shoe": worn.draw_shoe,
+    "backpack": worn.draw_backpack,
+    "watch": worn.draw_watch,
+}
+TEXTS = ("title", "description", "price", "currency", "category", "attributes")
+FIRST_IMAGE, FIRST_PRODUCT = 1_001, 501
+BEGIN = {"catalogued": datetime(2026, 9, 1, 7, 30, tzinfo=UTC), "created": datetime(2026, 10, 28, 8, 5, tzinfo=UTC)}
+PAUSE = timedelta(minutes=11, seconds=17)
+"""The time between two events of one reason."""
+
+LIMIT_BYTES = 1 << 24
+SHEET_COLUMNS, TILE_PX = 10, 180
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a file is made.
+
+    Attributes:
+        shape: One of `SHAPES`; nothing for a copy.
+        look: What distinguishes the product.
+        scene: What surrounds it.
+        kind: The kind of file, of `files.encoded`.
+        quality: Of JPEG and WebP.
+        copy_of: The file whose near-duplicate it is, if it is one.
+        copy: `cropped` or `mirrored`.
+        is_damaged: Whether the end of the file is missing.
+    """
+
+    shape: str | None = None
+    look: Look | None = None
+    scene: Scene = field(default_factory=Scene)
+    kind: str = "jpeg"
+    quality: int = 80
+    copy_of: str | None = None
+    copy: str | None = None
+    is_damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture: its row in products.jsonl, and how it is drawn."""
+
+    row: dict[str, Any]
+    drawing: Drawing
+
+
+def read_samples(script: Path = SCRIPT) -> list[Sample]:
+    """Read the pictures of a script. Ids and times follow from their order; `shows` names the file of the same product."""
+    samples: list[Sample] = []
+    products: dict[str, str] = {}
+    counts = dict.fromkeys(BEGIN, 0)
+    for each in tomllib.loads(script.read_text(encoding="utf-8"))["pictures"]:
+        name, reason = each["file"], each["reason"]
+        products[name] = (
+            products[each["shows"]] if "shows" in each else f"P-{FIRST_PRODUCT + len(set(products.values()))}"
+        )
+        row = {
+            "image_id": f"IMG-{FIRST_IMAGE + len(samples)}",
+            "file": f"products/{name}",
+            "product_id": products[name],
+            "reason": reason,
+            "occurred_at": f"{BEGIN[reason] + counts[reason] * PAUSE:%Y-%m-%dT%H:%M:%SZ}",
+            **{text: each.get(text) for text in TEXTS},
+            "label": each.get("class") if reason == "catalogued" else None,
+            "intended": each.get("class") if reason == "created" else None,
+            "refused": each.get("refused"),
+        }
+        counts[reason] += 1
+        samples.append(Sample(row, _drawing(each["drawn"])))
+    return samples
+
+
+def _drawing(each: dict[str, Any]) -> Drawing:
+    given = dict(each)
+    look = Look(**given.pop("look")) if "look" in given else None
+    scene = given.pop("scene", {})
+    if "at" in scene:
+        scene["at"] = tuple(scene["at"])
+    return Drawing(look=look, scene=Scene(**scene), **given)
+
+
+def drawn(sample: Sample, made: dict[str, bytes]) -> bytes:
+    """Return the file of a sample.
+
+    Args:
+        sample: What is drawn.
+        made: The files that are already made, by name.
+    """
+    how = sample.drawing
+    if how.copy_of is not None and how.copy is not None:
+        return files.encoded(files.copied(made[how.copy_of], how.copy), how.kind, how.quality)
+    assert how.look is not None
+    assert how.shape is not None
+    random = np.random.default_rng(crc32(sample.row["file"].encode()))
+    layer = Layer(random)
+    SHAPES[how.shape](layer, how.look)
+    content = files.encoded(photographed(layer.image, how.scene, random), how.kind, how.quality)
+    return files.damaged(content) if how.is_damaged else content
+
+
+def write(samples: Sequence[Sample], out: Path) -> None:
+    """Write the files of some samples, and products.jsonl."""
+    made: dict[str, bytes] = {}
+    (out / "products").mkdir(parents=True, exist_ok=True)
+    for sample in samples:
+        name = Path(sample.row["file"]).name
+        made[name] = drawn(sample, made)
+        (out / "products" / name).write_bytes(made[name])
+    lines = [json.dumps(sample.row, ensure_ascii=False) for sample in samples]
+    (out / "products.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{len(made)} pictures, {sum(map(len, made.values())) / 1024:.0f} KiB")
+
+
+def check(rows: Sequence[dict[str, Any]], decoded: dict[str, Pixels]) -> None:
+    """Classify the created pictures by a head trained on the catalogued ones, and print the outcome."""
+    rows = [row for row in rows if row["file"] in decoded]
+    card = load_image_card("efficientnet-lite0")
+    prepared = [prepare_picture(decoded[row["file"]], card) for row in rows]
+    vectors = load_image_model(ImageSettings(device="cpu")).embed(prepared).vectors
+    is_known = np.array([row["label"] is not None for row in rows])
+    regression = LogisticRegression(C=10, max_iter=2_000)
+    regression.fit(vectors[is_known], [row["label"] for row in rows if row["label"] is not None])
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -1)
+    right = 0
+    for place in np.flatnonzero(~is_known):
+        row, chances = rows[place], regression.predict_proba(vectors[place : place + 1])[0]
+        found, nearest = regression.classes_[chances.argmax()], cosines[place].argsort()[::-1][:2]
+        right += found == row["intended"]
+        near = "  ".join(f"{Path(rows[each]['file']).name} {cosines[place, each]:.3f}" for each in nearest)
+        print(f"{Path(row['file']).name:<28}{row['intended'] or '-':<10}{found:<10}{chances.max():.2f}  {near}")
+    print(f"{right} of {sum(row['intended'] is not None for row in rows)} as intended")
+
+
+def decoded_files(out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Pixels]:
+    """Return the pixels of each file that can be decoded, and print why the others cannot."""
+    found = {}
+    with closing(Decoder(DecodingSettings(processes=1), LIMIT_BYTES, SystemClock())) as decoder:
+        for row in rows:
+            try:
+                found[row["file"]] = decoder.picture((out / row["file"]).read_bytes(), "image").pixels
+            except Rejected as error:
+                print(f"{row['file']}: {error}")
+    return found
+
+
+def contact_sheet(pictures: Sequence[Pixels]) -> Image.Image:
+    """Return pictures side by side, in rows."""
+    rows = -(-len(pictures) // SHEET_COLUMNS)
+    sheet = Image.new("RGB", (SHEET_COLUMNS * TILE_PX, rows * TILE_PX), "white")
+    for place, pixels in enumerate(pictures):
+        tile = Image.fromarray(pixels)
+        tile.thumbnail((TILE_PX, TILE_PX))
+        sheet.paste(tile, (place % SHEET_COLUMNS * TILE_PX, place // SHEET_COLUMNS * TILE_PX))
+    return sheet
+
+
+def main() -> None:
+    """Parse the arguments, draw the pictures and check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of products.jsonl and of products/")
+    parser.add_argument("--sheet", type=Path, help="file for all pictures side by side")
+    parser.add_argument("--check", action="store_true", help="classify the pictures and print what is found")
+    arguments = parser.parse_args()
+    samples = read_samples()
+    write(samples, arguments.out)
+    rows = [sample.row for sample in samples]
+    decoded = decoded_files(arguments.out, rows)
+    if arguments.sheet is not None:
+        contact_sheet(list(decoded.values())).save(arguments.sheet)
+    if arguments.check:
+        check(rows, decoded)
+
+
+if __name__ == "__main__":
+    main()
