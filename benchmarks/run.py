@@ -18,6 +18,7 @@ from benchmarks import (
     retrieval,
     stages,
     throughput,
+    whole_product,
 )
 from shared.logs import configure
 
@@ -42,6 +43,8 @@ def main() -> None:
     stages.report(tickets=1_024 if quick else 8_192)
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
+    if not quick:
+        whole_product.report()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import structlog
 from shared.broker.embedded import EmbeddedBroker
 from tests.support import certificates as certificates_module
 from tests.support.certificates import Certificates
+from tests.support.kafka.config import SHORT_SESSION_TIMEOUT_S
 from tests.support.kafka.server import KafkaServer, why_unavailable
 from tests.support.redis import server as redis_module
 from tests.support.redis.server import RedisServer
@@ -38,11 +39,11 @@ def kafka_server() -> Iterator[KafkaServer]:
 
 @pytest.fixture
 def own_kafka() -> Iterator[KafkaServer]:
-    """Yield a real broker for one test, without topics, which the test may kill and fill."""
+    """Yield a real broker for one test, without topics, which the test may kill and fill; its sessions are short."""
     reason = why_unavailable()
     if reason:
         missing(reason)
-    with KafkaServer() as server:
+    with KafkaServer(session_timeout_s=SHORT_SESSION_TIMEOUT_S) as server:
         yield server
 
 

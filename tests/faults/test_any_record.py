@@ -63,20 +63,37 @@ def base64_ticket(size_bytes: int, seed: int = 1) -> bytes:
     return json.dumps(event(ticket_id="odd", attributes={"file": base64.b64encode(noise).decode()})).encode()
 
 
-def send(bootstrap: str, odd: Odd) -> bool:
-    """Send a record by itself; return whether the topic accepted it."""
-    settings = {"message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000, "linger.ms": 0}
-    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": odd.codec, "log_level": 0, **settings})
-    delivered: list[bool] = []
-    try:
-        headers: Any = list(odd.headers)
-        producer.produce(
-            "tickets", odd.value, odd.key, headers=headers, on_delivery=lambda error, _: delivered.append(error is None)
-        )
-    except KafkaException:
-        return False
-    assert producer.flush(60) == 0
-    return delivered == [True]
+class Senders:
+    """Sends records, each in a batch by itself; one client for each codec."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._clients: dict[str, Producer] = {}
+
+    def send(self, odd: Odd) -> bool:
+        """Send a record; return whether the topic accepted it."""
+        client = self._client(odd.codec)
+        delivered: list[bool] = []
+        try:
+            headers: Any = list(odd.headers)
+            client.produce(
+                "tickets",
+                odd.value,
+                odd.key,
+                headers=headers,
+                on_delivery=lambda error, _: delivered.append(error is None),
+            )
+        except KafkaException:
+            return False
+        assert client.flush(60) == 0
+        return delivered == [True]
+
+    def _client(self, codec: str) -> Producer:
+        if codec not in self._clients:
+            limits = {"message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 2_000_000, "linger.ms": 0}
+            servers = {"bootstrap.servers": self._bootstrap, "compression.type": codec, "log_level": 0}
+            self._clients[codec] = Producer(servers | limits)
+        return self._clients[codec]
 
 
 class Stream:
@@ -84,6 +101,7 @@ class Stream:
 
     def __init__(self, bootstrap: str, store: EdgeStore, seen: Seen) -> None:
         self.bootstrap, self.store, self.seen = bootstrap, store, seen
+        self._senders = Senders(bootstrap)
         self.good = 0
         self.odd = 0
 
@@ -94,7 +112,7 @@ class Stream:
 
     def send(self, odd: Odd) -> bool:
         """Send an unusual record, and count it if the topic accepts it."""
-        taken = send(self.bootstrap, odd)
+        taken = self._senders.send(odd)
         self.odd += taken
         return taken
 
@@ -193,9 +211,10 @@ def test_a_batch_that_the_client_cannot_decompress_is_skipped_with_all_its_recor
 def test_records_around_one_that_cannot_be_decompressed_keep_their_order(own_kafka: KafkaServer) -> None:
     """A commit states that all records before it are settled."""
     create_topics(own_kafka.bootstrap, TICKETS.topics(1), 1)
+    senders = Senders(own_kafka.bootstrap)
     for number in range(3):
         produce(own_kafka.bootstrap, *(event(ticket_id=f"T-{number}-{at}") for at in range(4)))
-        assert send(own_kafka.bootstrap, Odd("zstd", b"acme:a", b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
+        assert senders.send(Odd("zstd", b"acme:a", b"\0" * (CLIENT_EXPANDS_BYTES + 50_000_000)))
     _one_batch(own_kafka.bootstrap, 130, 1_000_000)
     produce(own_kafka.bootstrap, event())
     unreadable = {4, 9, 14} | set(range(15, 145))

@@ -8,6 +8,7 @@ those.
 
 from schemas.outcomes import Outcome
 from tests.support.fleet import Campaign, run_campaign
+from tests.support.kafka.config import SHORT_SESSION_TIMEOUT_S
 from tests.support.kafka.server import KafkaServer
 
 CAMPAIGN = Campaign(records=3_000, kills=4, max_records=40)
@@ -24,7 +25,15 @@ def test_killed_at_random_moments_nothing_is_lost(own_kafka: KafkaServer) -> Non
     assert Outcome.DEAD_LETTERED not in findings.outcomes
 
 
-VOTES = Campaign(records=1_000, partitions=3, freezes=2, slow_s=0.8, votes=True, max_records=12)
+VOTES = Campaign(
+    records=1_000,
+    partitions=3,
+    freezes=2,
+    slow_s=0.8,
+    votes=True,
+    max_records=12,
+    session_s=SHORT_SESSION_TIMEOUT_S,
+)
 
 
 def test_a_worker_frozen_past_its_session_publishes_no_decision_of_its_own(own_kafka: KafkaServer) -> None:

@@ -24,6 +24,9 @@ from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 2.0
+"""Seconds that `doctor` and its reader wait for an answer. Without controllers many of them never come."""
+
 STRICT = "strict"
 """A topic that requires all three replicas."""
 
@@ -43,7 +46,7 @@ def three_brokers() -> Iterator[KafkaServer]:
 
 def look(server: KafkaServer) -> list[Finding]:
     settings = Settings(broker=BrokerSettings(bootstrap=server.bootstrap))
-    found = findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, 5)))
+    found = findings_of(Check("broker", lambda: check_broker(settings, StreamSettings(), TICKETS, ANSWER_TIMEOUT_S)))
     return [finding for finding in found if finding.part == "topics"]
 
 
@@ -64,7 +67,9 @@ def refused(server: KafkaServer, topic: str) -> str:
     return sink.last_error
 
 
-def test_too_few_in_sync_replicas_are_named_in_the_pause_and_by_the_doctor(three_brokers: KafkaServer) -> None:
+def test_too_few_in_sync_replicas_are_named_in_the_pause_and_by_the_doctor(
+    three_brokers: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert [found.state for found in look(three_brokers)] == ["ok"]
     three_brokers.kill(2)
     wait_until(
@@ -81,6 +86,7 @@ def test_too_few_in_sync_replicas_are_named_in_the_pause_and_by_the_doctor(three
 
     # The controllers lost their majority with the second broker, and the metadata shows its replicas as in sync forever.
     three_brokers.kill(3)
+    monkeypatch.setattr("shared.broker.reader.TIMEOUT_S", READ_TIMEOUT_S)
     reason = "12 of 12 partitions have 1 in-sync replica, min.insync.replicas requires 2"
     assert f"tickets.routed: {reason}" in refused(three_brokers, "tickets.routed")
     [wrong] = [found for found in look(three_brokers) if found.state == "wrong"]

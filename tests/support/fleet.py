@@ -19,6 +19,7 @@ from shared.operation.control import WorkerControl
 from shared.records import Message
 from shared.settings import BrokerSettings, StoreSettings
 from shared.vectorstore.qdrant.store import connect
+from tests.support.kafka.config import SESSION_TIMEOUT_S
 from tests.support.kafka.server import KafkaServer
 from tests.support.ports import free_ports
 from tests.support.qdrant.process import StandinProcess
@@ -29,8 +30,8 @@ from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 1_800.0
 AT_ONCE = 1_000
-FROZEN_S = 9.0
-"""Longer than the time after which the brokers under test evict a silent member: six seconds."""
+FROZEN_AFTER_S = 3.0
+"""Seconds that a worker stays frozen after its session has expired."""
 
 LABELS = 7
 KILL_WITHIN_S = 0.5
@@ -51,6 +52,7 @@ class Campaign:
             is in the redo topic too.
         commit_first: Workers make the mistake that the audit must detect.
         seed: Seed for the choice of victims and moments.
+        session_s: Seconds after which the brokers evict a silent member.
     """
 
     records: int
@@ -63,6 +65,7 @@ class Campaign:
     max_records: int = 256
     commit_first: bool = False
     seed: int = 1
+    session_s: float = SESSION_TIMEOUT_S
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,8 @@ class CampaignResult:
 class Fleet:
     """Running workers; a killed one is replaced at once."""
 
-    def __init__(self, plan: Plan, seed: int) -> None:
-        self._plan, self._held = plan, ExitStack()
+    def __init__(self, plan: Plan, seed: int, frozen_s: float) -> None:
+        self._plan, self._held, self._frozen_s = plan, ExitStack(), frozen_s
         self._rng = random.Random(seed)  # noqa: S311  (whom to kill and when, not a secret)
         self._running: list[tuple[subprocess.Popen[str], WorkerControl]] = []
         self.killed = self.frozen = 0
@@ -121,7 +124,7 @@ class Fleet:
         if victim is None:
             return False
         victim[0].send_signal(signal.SIGSTOP)
-        time.sleep(FROZEN_S)
+        time.sleep(self._frozen_s)
         victim[0].send_signal(signal.SIGCONT)
         self.frozen += 1
         return True
@@ -160,7 +163,7 @@ def run_campaign(campaign: Campaign, server: KafkaServer) -> CampaignResult:
             commit_first=campaign.commit_first,
             slow_s=campaign.slow_s,
         )
-        with Fleet(plan, campaign.seed) as fleet:
+        with Fleet(plan, campaign.seed, campaign.session_s + FROZEN_AFTER_S) as fleet:
             wall_s = _work(fleet, replace(campaign, records=wanted), TopicReader(plan.bootstrap, plan.group))
             assert set(fleet.stop()) == {0}, "a worker did not exit with 0"
         store = connect(StoreSettings(url=standin.url))

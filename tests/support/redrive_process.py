@@ -13,6 +13,7 @@ from enum import IntEnum
 
 from millrace import wiring
 from millrace.wiring import redrive_of
+from shared.broker import forwarder
 from shared.broker.consumer import Membership
 from shared.broker.forwarder import Forwarder
 from shared.logs import configure
@@ -20,6 +21,9 @@ from shared.metrics import Registry
 from shared.records import Message, Record
 from shared.settings import BrokerSettings, Settings
 from tests.support.streams import kind_of_name
+
+TRANSACTION_TIMEOUT_S = 3.0
+"""Seconds after which the brokers abort the transaction of a killed redrive, instead of ten."""
 
 
 class RedriveStep(IntEnum):
@@ -96,6 +100,7 @@ def redrive_process(
 def main(bootstrap: str, stream: str, step: str) -> None:
     """Run a redrive until SIGTERM."""
     configure("error", json_lines=True)
+    forwarder.TRANSACTION_TIMEOUT_S = TRANSACTION_TIMEOUT_S  # in this process alone
     DoomedForwarder.step = RedriveStep(int(step))
     wiring.Forwarder = DoomedForwarder  # type: ignore[attr-defined]  # in this process alone
     settings = Settings(broker=BrokerSettings(bootstrap=bootstrap))

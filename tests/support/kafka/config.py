@@ -10,6 +10,15 @@ USER, PASSWORD = "millrace", "Kw4-broker-8Rt5Lp"
 
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
+SESSION_TIMEOUT_S = 6.0
+"""Seconds after which a killed member of a group is evicted, instead of the brokers' own 45."""
+
+SHORT_SESSION_TIMEOUT_S = 3.0
+"""For tests that wait for evictions."""
+
+HEARTBEATS = 6
+"""Heartbeats in a session: room for several misses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -50,15 +59,12 @@ FIXED = {
     "inter.broker.listener.name": "PLAINTEXT",
     PROTOCOLS: "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
-    # A killed member is evicted after six seconds instead of 45; the heartbeat leaves room for several misses.
-    "group.consumer.session.timeout.ms": "6000",
-    "group.consumer.min.session.timeout.ms": "6000",
-    "group.consumer.heartbeat.interval.ms": "1000",
-    "group.consumer.min.heartbeat.interval.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
     # A killed node may register again only when its old session has expired.
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
+    # A transaction that has timed out is aborted soon, not within ten seconds.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
     # Internal topics are small: they are created, and loaded again, while a test waits.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
@@ -107,11 +113,16 @@ def proxied_properties(node: Node, proxy_port: int) -> str:
     return _text(settings)
 
 
-def properties(node: Node, nodes: list[Node]) -> str:
+def properties(node: Node, nodes: list[Node], session_timeout_s: float) -> str:
     """Return the settings of `node` in the cluster of `nodes`; internal topics are on every node."""
     copies = str(len(nodes))
     in_sync = str(max(1, len(nodes) - 1))
+    session_ms = round(session_timeout_s * 1000)
     settings = FIXED | {
+        "group.consumer.session.timeout.ms": str(session_ms),
+        "group.consumer.min.session.timeout.ms": str(session_ms),
+        "group.consumer.heartbeat.interval.ms": str(session_ms // HEARTBEATS),
+        "group.consumer.min.heartbeat.interval.ms": str(session_ms // HEARTBEATS),
         "node.id": str(node.number),
         "controller.quorum.voters": ",".join(f"{n.number}@127.0.0.1:{n.controller_port}" for n in nodes),
         "listeners": _open_listeners(node),

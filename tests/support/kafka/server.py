@@ -4,61 +4,59 @@ It is started from jars (`make kafka`, or the folder `MILLRACE_TEST_KAFKA_LIBS` 
 on the same data, and leaves nothing behind: if the test run itself is killed, the reaper ends the brokers.
 """
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.support.certificates import Certificates
-from tests.support.kafka.config import PASSWORD, SCRAM, USER, Node, properties, proxied_properties, secure_properties
+from tests.support.kafka.config import SESSION_TIMEOUT_S, Node, properties, proxied_properties, secure_properties
+from tests.support.kafka.java import archive, java_command
+from tests.support.kafka.java import why_unavailable as why_unavailable
+from tests.support.kafka.storage import format_nodes
 from tests.support.ports import free_ports
-from tests.support.sources import ROOT
 
-LIBS_VARIABLE = "MILLRACE_TEST_KAFKA_LIBS"
 HERE = Path(__file__).resolve().parent
-LOG_SETTINGS = HERE / "log4j2.properties"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
-TOOL_TIMEOUT_S = 60.0
 OTHER_PORTS = 2
 PORT_TAKEN = "Address already in use"
 HEAP = "-Xmx400m"
-
-
-def libs() -> Path:
-    """Return the folder of Kafka's jars, whether or not it exists."""
-    return Path(os.environ.get(LIBS_VARIABLE) or ROOT / ".kafka" / "libs")
-
-
-def why_unavailable() -> str:
-    """Return why no broker can be started here; empty if one can."""
-    if shutil.which("java") is None:
-        return "no java on the PATH: Kafka needs Java 17 or newer"
-    if not any(libs().glob("kafka_*.jar")):
-        return f"no Kafka jars: run `make kafka`, or name their folder in {LIBS_VARIABLE}"
-    return ""
+RECONNECT_MS = 100
+"""Longest pause between two attempts of the client that waits for the start; librdkafka's own is ten seconds."""
 
 
 class KafkaServer:
     """A cluster that runs from `start` (or entering) to `close` (or leaving); `node` counts from 1, None means all."""
 
-    def __init__(self, nodes: int = 1, certificates: Certificates | None = None, proxy_port: int | None = None) -> None:
+    def __init__(
+        self,
+        nodes: int = 1,
+        certificates: Certificates | None = None,
+        proxy_port: int | None = None,
+        session_timeout_s: float = SESSION_TIMEOUT_S,
+        java_options: Sequence[str] = (),
+    ) -> None:
         """Choose ports and a folder; no process is started yet.
 
         Args:
             nodes: Number of nodes.
             certificates: Certificates of a single node with secured listeners.
             proxy_port: Port to which a single node sends the clients of its listener `proxied_port`.
+            session_timeout_s: Seconds after which a silent member of a group is evicted, under the new protocol.
+            java_options: Options of the nodes' Java; empty: the archive of classes, if it exists.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
-        self._certificates, self._proxy_port = certificates, proxy_port
+        self._certificates, self._proxy_port, self._session_timeout_s = certificates, proxy_port, session_timeout_s
+        found = archive()
+        self._java_options = java_options or ([f"-XX:SharedArchiveFile={found}"] if found.exists() else [])
         self.nodes = self._with_free_ports(nodes)
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._reaper = subprocess.Popen(
@@ -136,7 +134,7 @@ class KafkaServer:
 
     def _starts(self, node: int | None, last_try: bool) -> bool:
         if not self.nodes[-1].data.exists():
-            self._format()
+            format_nodes(self.nodes)
         for each in self._chosen(node):
             if each.number not in self._running:
                 self._launch(each)
@@ -162,22 +160,15 @@ class KafkaServer:
             node.folder.mkdir()
             more = "" if self._certificates is None else secure_properties(node, self._certificates)
             more += "" if self._proxy_port is None else proxied_properties(node, self._proxy_port)
-            node.properties.write_text(properties(node, nodes) + more, encoding="utf-8")  # the last line of a name wins
+            settings = properties(node, nodes, self._session_timeout_s) + more  # the last line of a name wins
+            node.properties.write_text(settings, encoding="utf-8")
         return nodes
 
-    def _format(self) -> None:
-        cluster = _storage_tool("random-uuid").strip()
-        for node in self.nodes:
-            users = [f"{name}=[name={USER},password={PASSWORD}]" for name in SCRAM]
-            added = [word for user in users for word in ("--add-scram", user)]
-            _storage_tool("format", "--cluster-id", cluster, "--config", str(node.properties), *added)
-
     def _launch(self, node: Node) -> None:
-        # Serial collector and one compiler: the node starts seconds sooner, and speed is not what is tested.
-        options = [HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dmillrace.log={node.log}"]
+        command = java_command("kafka.Kafka", node.log, HEAP, "-XX:+UseSerialGC", *self._java_options)
         with node.stderr.open("ab") as stderr:
             process = subprocess.Popen(
-                ["java", *options, *_java("kafka.Kafka"), str(node.properties)],
+                [*command, str(node.properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -205,7 +196,8 @@ class KafkaServer:
         self._reaper.stdin.flush()
 
     def _wait_until_ready(self) -> None:
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        pauses = {"reconnect.backoff.ms": RECONNECT_MS, "reconnect.backoff.max.ms": RECONNECT_MS}
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, **pauses})
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if any(process.poll() is not None for process in self._running.values()):
@@ -221,16 +213,3 @@ class KafkaServer:
     def _logs(self) -> str:
         files = [path for node in self.nodes for path in (node.log, node.stderr) if path.exists()]
         return "\n".join(path.read_text(encoding="utf-8", errors="replace")[-3000:] for path in files)
-
-
-def _java(main: str) -> list[str]:
-    return [f"-Dlog4j2.configurationFile={LOG_SETTINGS}", "-cp", f"{libs()}/*", main]
-
-
-def _storage_tool(*arguments: str) -> str:
-    options = ["-Dmillrace.log=/dev/null", "-XX:TieredStopAtLevel=1"]
-    command = ["java", *options, *_java("kafka.tools.StorageTool"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
-    if done.returncode:
-        raise RuntimeError(f"StorageTool {arguments[0]} failed\n{done.stdout}{done.stderr}")
-    return done.stdout
