@@ -19,7 +19,7 @@ KAFKA_ARCHIVE := $(CURDIR)/.kafka/.archived
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit check format bench kafka generate lock
+.PHONY: help demo test unit check types lint rules format bench kafka generate lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,8 +27,8 @@ help: ## List the targets
 demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it running
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
 
-test: $(INSTALLED) ## Run every test; for those that need Kafka, run `make kafka` first
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
+test: $(INSTALLED) ## Run every test (CHECKED=1: but those of `make check`); for Kafka's, run `make kafka` first
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(if $(filter 1,$(CHECKED)),--ignore=tests/repo)
 
 unit: $(INSTALLED) ## Run the tests that need no server and no model, in under a minute
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -q tests/unit
@@ -37,11 +37,17 @@ format: $(INSTALLED) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-check: $(INSTALLED) ## Check formatting, lint, types, import contracts and the rules of this repository
+check: types lint rules ## Check formatting, lint, types, import contracts and the rules of this repository
+
+types: $(INSTALLED)
+	$(BIN)/mypy --strict $(CODE)
+
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	$(BIN)/mypy --strict $(CODE)
 	$(BIN)/lint-imports
+
+rules: $(INSTALLED)
 	$(BIN)/python -m pytest tests/repo
 
 bench: $(INSTALLED) ## Measure rates and the cost of each stage on this machine; QUICK=1 is shorter
