@@ -19,9 +19,11 @@ from rich.console import Console
 from rich.live import Live
 
 from millrace.dead_letter_text import line
-from millrace.demo.calls import CallsPart, play_calls, recogniser_or_reason
+from millrace.demo.calls import play_calls, recogniser_or_reason
 from millrace.demo.counting import Counting
 from millrace.demo.display import ROWS_SHOWN, judgement, open_console, routed_table, show_actions
+from millrace.demo.part import Part
+from millrace.demo.products import image_model_or_reason, play_products
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import ImportProgress, send
@@ -30,7 +32,7 @@ from millrace.learning.heads import train_head
 from millrace.learning.labelled_files import LabelledFile, Reading
 from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
 from millrace.search_answers import TextAsked, ask, print_found, searching
-from millrace.streams import DEFAULT, RECORDED
+from millrace.streams import DEFAULT, PICTURED, RECORDED
 from millrace.wiring import Running, stream_worker
 from schemas.topics import dlq_topic, input_topic
 from shared.audit.comparison import audit
@@ -46,7 +48,7 @@ from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, EmbeddingSettings, StreamSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, EmbeddingSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
 
@@ -121,7 +123,7 @@ def run_demo(keep: bool) -> bool:
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
         settings = _settings(Path(folder))
         own = StreamSettings(batch=BatchSettings(max_records=64), embedding=EmbeddingSettings(model=_model_key()))
-        names = [topic.name for stream in (DEFAULT, RECORDED) for topic in stream.topics()]
+        names = [topic.name for stream in (DEFAULT, RECORDED, PICTURED) for topic in stream.topics()]
         console.print(f"Loading the embedding model ({own.embedding.model}, from its wheel) ...")
         model, samples, counting = load_text_model(own), Samples.load(), Counting()
         own = _train(console, own, model, samples, Path(folder) / "head")
@@ -134,8 +136,8 @@ def run_demo(keep: bool) -> bool:
                 _play(stage, Path(folder), samples)
                 _show_similar(stage, DEFAULT, store, model)
                 _show_dead_letter(stage)
-                calls_are_clean = _calls(stage, process, model)
-                clean = _audit(stage, store) and calls_are_clean
+                others_are_clean = [_calls(stage, process, model), _products(stage, process, model)]
+                clean = _audit(stage, store) and all(others_are_clean)
                 if keep:
                     _keep(stage)
             finally:
@@ -266,10 +268,21 @@ def _calls(stage: Stage, process: Process, model: TextModel) -> bool:
     if isinstance(recogniser, str):
         stage.console.print(f"\nCalls are left out: {recogniser}", markup=False)
         return True
-    part = CallsPart(stage.console, process, stage.own, model, TENANT, stage.wait_until)
+    part = Part(RECORDED, stage.console, process, stage.own, model, TENANT, stage.wait_until)
     is_clean = play_calls(part, recogniser)
     _show_similar(stage, RECORDED, process.store, model)
     return is_clean
+
+
+def _products(stage: Stage, process: Process, model: TextModel) -> bool:
+    """Play the part with products; without a model of pictures, say what is missing."""
+    own = stage.own.model_copy(update={"decision": DecisionSettings()})  # the head of the tickets knows no pictures
+    image_model = image_model_or_reason(own)
+    if isinstance(image_model, str):
+        stage.console.print(f"\nProducts are left out: {image_model}", markup=False)
+        return True
+    part = Part(PICTURED, stage.console, process, own, model, TENANT, stage.wait_until)
+    return play_products(part, image_model)
 
 
 def _audit(stage: Stage, store: VectorStore) -> bool:
