@@ -25,6 +25,7 @@ PLANTED = {
     "shared.speech.other -> torch": ("shared/speech/other.py", "import torch"),
     "shared.embedding.planted -> timm": ("shared/embedding/planted.py", "import timm.data"),
     "shared.embedding.image.planted -> PIL": ("shared/embedding/image/planted.py", "from PIL import Image"),
+    "shared.media.planted -> imagehash": ("shared/media/planted.py", "import imagehash"),
     "shared.engine.planted -> prometheus_client": ("shared/engine/planted.py", "import prometheus_client"),
     "schemas.planted -> shared.clock": ("schemas/planted.py", "from shared.clock import Clock"),
     "shared.text.planted -> workers.tickets.stages": ("shared/text/planted.py", "import workers.tickets.stages"),

@@ -232,8 +232,9 @@ def test_tombstones_and_verdicts_are_not_found(collection: Collection) -> None:
 
 def test_a_batch_takes_one_search_and_one_read_of_verdicts() -> None:
     collection = FakeCollection(dimensions={"image": DIM}, sparse=())
-    collection.upsert([stored(f"n{number}", at(0.9), HASH) for number in range(5)])
+    collection.upsert([stored(f"n{number}", at(0.9), HASH, product_id=f"p{number}") for number in range(5)])
     collection.upsert([stored(f"far{number}", at(0.1)) for number in range(50)])
+    collection.upsert([stored(f"foreign{number}", at(0.99), HASH, tenant_id="globex") for number in range(50)])
     collection.effects.clear()
     search(collection, *[asked(f"a{number}", f"p{number}") for number in range(8)])
     assert collection.effects == ["search 8", "payloads"]
@@ -241,6 +242,16 @@ def test_a_batch_takes_one_search_and_one_read_of_verdicts() -> None:
     assert find(collection) == []
     assert find(collection, asked(vector=unit(0, 0, 1))) == [[]]
     assert collection.effects == ["search 1"]
+
+
+def test_a_picture_that_is_stored_already_is_asked_once() -> None:
+    collection = FakeCollection(dimensions={"image": DIM}, sparse=())
+    collection.upsert([stored("asking", at(1.0), HASH)])
+    collection.upsert([stored(f"n{number:02}", at(0.9), HASH) for number in range(SETTINGS.candidates + 5)])
+    collection.effects.clear()
+    [found] = search(collection, asked())
+    assert len(found) == SETTINGS.candidates
+    assert collection.effects == ["search 1", "payloads"]
 
 
 def test_a_store_that_cannot_be_read_is_unavailable() -> None:
