@@ -48,7 +48,7 @@ from shared.errors import MillraceError, Unavailable
 from shared.metrics import Registry
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, DecisionSettings, EmbeddingSettings, StreamSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
 
@@ -276,7 +276,12 @@ def _calls(stage: Stage, process: Process, model: TextModel) -> bool:
 
 def _products(stage: Stage, process: Process, model: TextModel) -> bool:
     """Play the part with products; without a model of pictures, say what is missing."""
-    own = stage.own.model_copy(update={"decision": DecisionSettings()})  # the head of the tickets knows no pictures
+    own = stage.own.model_copy(
+        update={
+            "decision": DecisionSettings(),  # the head of the tickets knows no pictures
+            "duplicates": DuplicateSettings(same_picture_at=0.8, same_product_at=0.9),  # drawings are more alike
+        }
+    )
     image_model = image_model_or_reason(own)
     if isinstance(image_model, str):
         stage.console.print(f"\nProducts are left out: {image_model}", markup=False)
