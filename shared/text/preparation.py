@@ -85,6 +85,10 @@ class Preparer:
         """Return the text to embed for an unprepared subject and body, as a worker embeds it."""
         return joined(self.field(subject), self.message(body, subject).embedded)
 
+    def product(self, title: str | None, description: str | None) -> str:
+        """Return the text to embed for a product: its title and its whole description; either may be missing."""
+        return joined(self.field(title or ""), self.message(description or "").kept)
+
     def field(self, text: str) -> str:
         """Prepare the short text of one field: normalise and mask it."""
         return mask(normalise(text), self._region)
