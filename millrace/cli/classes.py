@@ -18,8 +18,9 @@ from millrace.cli.head_report import (
     warn_of_result,
     warn_of_unknown,
 )
-from millrace.cli.options import Json, load_settings, load_settings_of, quiet
+from millrace.cli.options import Json, load_settings, load_stream_settings, quiet
 from millrace.learning.product_files import read_pictures
+from millrace.streams import PICTURED
 from shared.wording import counted
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def evaluate(
 def _reading(inputs: Sequence[str]) -> "ProductReading":
     from millrace.learning.product_reading import ProductReading
 
-    return ProductReading(load_settings_of("products"), load_settings(), inputs)
+    return ProductReading(load_stream_settings(PICTURED), load_settings(), inputs)
 
 
 def _warn_of_damaged(damaged: Sequence[str]) -> None:

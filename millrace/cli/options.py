@@ -55,16 +55,7 @@ def load_stream_settings(stream: Stream[Any, Any]) -> StreamSettings:
     Raises:
         typer.BadParameter: a setting is wrong; the error names its variable.
     """
-    return load_settings_of(stream.name)
-
-
-def load_settings_of(stream: str) -> StreamSettings:
-    """Read the settings of the stream with a name.
-
-    Raises:
-        typer.BadParameter: a setting is wrong; the error names its variable.
-    """
-    return _read(lambda: read_stream_settings(stream))
+    return _read(lambda: read_stream_settings(stream.name))
 
 
 def refuse_unknown_variables() -> None:
