@@ -85,7 +85,7 @@ def learn(examples: Examples, unlabelled: Examples | None, model: str, folder: P
 
     Args:
         examples: The labelled examples; no content occurs twice under one label.
-        unlabelled: Examples that belong to no label; None if there are none.
+        unlabelled: Examples that belong to no label; None if all examples have a label.
         model: Fingerprint of the model that computed the vectors; those of several inputs are joined by "+".
         folder: The folder to write the head to.
 
