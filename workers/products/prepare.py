@@ -5,12 +5,13 @@ the original bytes.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.base import SourceId
 from schemas.media import Media
-from schemas.products import DuplicateJudged, NearDuplicate, ProductImage, ProductImageDeleted
+from schemas.products import DUPLICATES_LIMIT, DuplicateJudged, NearDuplicate, ProductImage, ProductImageDeleted
 from shared.engine.snapshots import Item
 from shared.pictures import ReadPicture
 from shared.records import Record, Vector
@@ -19,7 +20,11 @@ from shared.text.preparation import Preparer
 IMAGE, TEXT = "image", "text"
 """The inputs of a product image: its picture, and title and description. The first is also the field of the picture."""
 
-STORED_DUPLICATES: TypeAdapter[tuple[NearDuplicate, ...]] = TypeAdapter(tuple[NearDuplicate, ...])
+STORED_DUPLICATES: TypeAdapter[tuple[NearDuplicate, ...]] = TypeAdapter(
+    Annotated[tuple[NearDuplicate, ...], Field(max_length=DUPLICATES_LIMIT)]
+)
+
+SOURCE_ID: TypeAdapter[str] = TypeAdapter(SourceId)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +48,17 @@ class ProductItem(Item[ProductImage | DuplicateJudged | ProductImageDeleted]):
     def vectors(self) -> dict[str, Vector]:
         """The vectors by which the image is classified; that of the text is absent if there is no text."""
         return {name: embedded.vector for name, embedded in self.embedded.items()}
+
+    @property
+    def product_id(self) -> str:
+        """The product of the image; for a conflicting version, the one that is stored, because that event has won."""
+        if not isinstance(self.event, ProductImage):
+            raise ValueError("an event without a picture has no product")
+        found = self.stored.payload.get("product_id") if self.is_conflict and self.stored is not None else None
+        try:
+            return SOURCE_ID.validate_python(found)
+        except ValidationError:
+            return self.event.product_id
 
     @property
     def stored_duplicates(self) -> tuple[NearDuplicate, ...] | None:
