@@ -176,8 +176,8 @@ class Stream(Generic[EventT, ItemT]):
         sparse: Names of the sparse vectors that its stages return.
         imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
-        apart: A kind of item besides snapshots: the payload field that only its points have, and their schema; None if
-            there is none.
+        apart: A kind of item besides snapshots: the payload field that only its points have, and their schema; None
+            without such a kind.
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
         searchable: What is offered of its points as similar, and how it is shown; None if nothing is.

@@ -91,13 +91,18 @@ def running_worker(
 
 
 def produce(bootstrap: str, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
-    """Produce events under their own keys, in order."""
+    """Produce events under their own keys, in order; a new client takes half a second until its first delivery."""
     sink = KafkaSink(bootstrap, BrokerSettings())
+    produce_by(sink, *events, stream=stream)
+    sink.close()
+
+
+def produce_by(sink: KafkaSink, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
+    """Produce events under their own keys, in order, by a client that exists."""
     for each in events:
         key = f"{each['tenant_id']}:{each[stream.id_field]}".encode()
         sink.produce([Message(stream.name, key, json.dumps(each).encode())])
     assert sink.flush() == []
-    sink.close()
 
 
 def results_of(bootstrap: str) -> list[TicketRouted]:

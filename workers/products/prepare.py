@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.duplicates import NearDuplicate
 from schemas.media import Media
-from schemas.products import DuplicateJudged, NearDuplicate, ProductImage, ProductImageDeleted
+from schemas.products import DuplicateJudged, ProductImage, ProductImageDeleted
 from shared.engine.snapshots import Item
 from shared.pictures import ReadPicture
 from shared.records import Record, Vector
