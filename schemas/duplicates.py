@@ -16,7 +16,8 @@ PAIR_SEPARATOR = "\x1f"
 HASH_PATTERN = "^[0-9a-f]{16}$"
 
 Tier = Literal["same_picture", "same_product"]
-"""`same_picture`: another size, format, crop or mirror image of a picture. `same_product`: another picture, very alike."""
+"""`same_picture`: one picture in another size or format, mirrored or slightly edited. `same_product`: most crops of it, and
+other pictures that are very alike."""
 
 Verdict = Literal["same_picture", "same_product", "different"]
 """What a person says about two images."""

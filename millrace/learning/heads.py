@@ -14,6 +14,7 @@ from schemas.decisions import Label
 from shared.errors import Fatal
 from shared.routing.head import Head, Predictions
 from shared.routing.head_files import make_folder, save_head
+from shared.routing.inputs import TEXT_ALONE
 from shared.routing.policy import POLICY_FILE
 from shared.routing.training.evaluate import Evaluation, evaluate_predictions, right_decisions
 from shared.routing.training.findings import facts_of
@@ -85,7 +86,7 @@ def learn(examples: Examples, unlabelled: Examples | None, model: str, folder: P
 
     Args:
         examples: The labelled examples; no content occurs twice under one label.
-        unlabelled: Examples that belong to no label; None if there are none.
+        unlabelled: Examples that belong to no label; None if all examples have a label.
         model: Fingerprint of the model that computed the vectors; those of several inputs are joined by "+".
         folder: The folder to write the head to.
 
@@ -96,7 +97,9 @@ def learn(examples: Examples, unlabelled: Examples | None, model: str, folder: P
     with bar("training", plan.steps) as advance:
         trained = train(plan, model, lambda: advance(1))
     make_folder(folder)
-    policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
+    of_texts = examples.inputs == TEXT_ALONE
+    proposal = propose(examples.labels, trained.auto_at, trained.review_at, of_texts=of_texts)
+    policy = _write_policy(folder, proposal)
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
     contested = sum(times > 1 for times in Counter(examples.contents).values())
     return TrainingResult(head, policy, trained, examples, repeated=0, contested=contested, outside=None)

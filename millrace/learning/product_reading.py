@@ -82,7 +82,7 @@ class Products:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A decoded picture, prepared for the model, or the reason why there is none; `digest` is that of its bytes."""
+    """A decoded picture, prepared for the model, or the reason why it cannot be used; `digest` is that of its bytes."""
 
     digest: str
     pixels: Pixels | None
