@@ -12,8 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
-from schemas.base import Deletion, Event, Frozen, Origin
+from schemas.base import SOURCE_ID_PATTERN, Deletion, Event, Frozen, Origin
 from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.points import PointSchema, point_id
@@ -272,6 +273,12 @@ class Stream(Generic[EventT, ItemT]):
             conditions=self.conditions,
         )
 
+    @property
+    def required_ids(self) -> tuple[str, ...]:
+        """The fields of a snapshot that must hold an id of the source system: the item's own, and those of its owners."""
+        fields = self.snapshot.model_fields.items()
+        return tuple(name for name, field in fields if field.is_required() and _is_source_id(field))
+
     def source_id(self, event: Event | Frozen) -> str:
         """Return the source id of an event or a result."""
         return str(getattr(event, self.id_field))
@@ -317,6 +324,10 @@ class Stream(Generic[EventT, ItemT]):
             point_id=point_id(event.tenant_id, self.name, source_id),
             asks=Asks.NEVER if isinstance(event, Deletion) else self.asks(event),
         )
+
+
+def _is_source_id(field: FieldInfo) -> bool:
+    return any(getattr(each, "pattern", None) == SOURCE_ID_PATTERN for each in field.metadata)
 
 
 def _unreadable(part: str) -> Rejected:
