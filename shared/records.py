@@ -197,7 +197,8 @@ class Settled:
     """The outcome of one record, and the data that settling has to write for it.
 
     `point_id` and `version` are set if a point with that id and version must be stored after settling; `point` is
-    absent if that point is stored already. `results` are published in order. `failure` is set for a dead letter,
+    absent if that point is stored already. `results` are published in order; `repeated_fields` are the payload fields that
+    they contain besides the decision, and that a repeat publishes again. `failure` is set for a dead letter,
     `deferral` for a record that goes to the retry lane.
     """
 
@@ -207,6 +208,7 @@ class Settled:
     version: int | None = None
     point: Point | None = None
     results: tuple[Message, ...] = ()
+    repeated_fields: tuple[str, ...] = ()
     failure: Rejected | None = None
     deferral: Deferral | None = None
 

@@ -50,7 +50,8 @@ class Builder(Generic[ItemT]):
             return Settled(record, Outcome.SUPERSEDED)
         point = None if item.effect is Effect.REPEAT else self._point(item)
         results = self._results(item) if item.publishes else ()
-        return Settled(record, _outcome(item), item.point_id, item.version, point, results)
+        repeated = self._stream.repeated_fields
+        return Settled(record, _outcome(item), item.point_id, item.version, point, results, repeated)
 
     def _deferred(self, record: Record, failure: Deferred) -> Settled:
         next_attempt = self._lane.next_attempt(record, failure)

@@ -107,9 +107,9 @@ class Settler:
 
     def _read_back(self, settled: Sequence[Settled]) -> ReadBack:
         """Read which version and content of these points is stored now."""
-        return self._collection.read_back(
-            {each.point_id for each in settled if each.point_id is not None}, READ_BACK_FIELDS
-        )
+        repeated = dict.fromkeys(name for each in settled for name in each.repeated_fields)
+        ids = {each.point_id for each in settled if each.point_id is not None}
+        return self._collection.read_back(ids, (*READ_BACK_FIELDS, *repeated))
 
     def _drop_abandoned(self, batch: Batch[ItemT]) -> None:
         """Drop the records that another worker owns by now: that worker publishes their results."""

@@ -304,16 +304,16 @@ def keep_newest(items: Sequence[Item[Any]]) -> int:
 
 
 def loses_to_same_version(settled: Settled, read_back: ReadBack) -> bool:
-    """Return whether another worker has stored this version first, with other content or another decision.
+    """Return whether another worker has stored this version first, with other content or another result.
 
     The guard of the store keeps the first write of a version, and every worker publishes what that write stored.
     """
     stored = read_back.get(settled.point_id) if settled.point_id is not None else None
     if stored is None or settled.point is None or stored.get(VERSION_FIELD) != settled.version:
         return False
-    fields = (CONTENT_FIELD, PUBLISHED_FIELD, DECISION_FIELD) if settled.results else (CONTENT_FIELD,)
+    published = (PUBLISHED_FIELD, DECISION_FIELD, *settled.repeated_fields) if settled.results else ()
     mine = settled.point.payload
-    return any(_comparable(stored.get(name)) != _comparable(mine.get(name)) for name in fields)
+    return any(_comparable(stored.get(name)) != _comparable(mine.get(name)) for name in (CONTENT_FIELD, *published))
 
 
 def loses_to_newer_version(settled: Settled, read_back: ReadBack) -> bool:

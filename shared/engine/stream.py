@@ -23,7 +23,7 @@ from shared.decoding import decode_event
 from shared.embedding.card import ModelCard, collection_name
 from shared.embedding.port import Modality
 from shared.engine.resources import Resources
-from shared.engine.snapshots import Asks, EventT, Item, ItemT, Rules
+from shared.engine.snapshots import DECISION_FIELD, Asks, EventT, Item, ItemT, Rules
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.records import Record, SparseVector
@@ -156,8 +156,8 @@ class Published:
         source_id: The item's id in the source system.
         version: The version of the item.
         origin: The record that the result belongs to.
-        says: The decision as JSON; in a stream that decides nothing, the whole result except its origin. It is the same
-            in all results of one version.
+        says: The decision and the repeated fields as JSON; in a stream that decides nothing, the whole result except its
+            origin. It is the same in all results of one version.
     """
 
     tenant_id: str
@@ -190,6 +190,8 @@ class Stream(Generic[EventT, ItemT]):
         stages: Creates the stages of a worker from the resources that wiring passes.
         owned_fields: Payload fields that people edit. The engine carries them over from the stored point: neither a
             later snapshot nor a replay removes them, but a deletion does.
+        repeated_fields: Payload fields that results contain besides the decision, under the same name. All results of one
+            version have the values that are stored.
         indexes: Payload fields that filters use, each with the kind of its index.
         sparse: Names of the sparse vectors that its stages return.
         imported: How files become events; None if events have no media.
@@ -219,6 +221,7 @@ class Stream(Generic[EventT, ItemT]):
     stages: Callable[[Resources], Stages[ItemT]]
     decides: bool = True
     owned_fields: tuple[str, ...] = ()
+    repeated_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
     imported: Imported | None = None
@@ -298,7 +301,8 @@ class Stream(Generic[EventT, ItemT]):
             ValueError: the message is not a result of this stream.
         """
         result: Any = self.result.model_validate_json(value or b"")
-        says = result.decision.model_dump_json() if self.decides else result.model_dump_json(exclude={"source"})
+        kept = {"include": {DECISION_FIELD, *self.repeated_fields}} if self.decides else {"exclude": {"source"}}
+        says = result.model_dump_json(**kept)
         return Published(result.tenant_id, self.source_id(result), result.event_version, result.source, says)
 
     def decode(self, record: Record) -> ItemT:

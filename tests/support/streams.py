@@ -43,7 +43,7 @@ class Kind:
         claim: The field of a result that must be equal in two results of one version.
         content_field: The field of an event that carries its content.
         content: Returns the value of that field for a text.
-        fixed: Other fields that every event but a deletion has.
+        fixed: Other fields that every event but a deletion has; a function is called with the source id.
         text_field: A field of an event in which any short text is valid; `a.b` is field `b` of an object `a`.
         stored_field: The field of a stored point that has the text, or holds it.
         text_in: Returns the text from the value of that field.
@@ -124,6 +124,7 @@ class Kind:
             changes: Other fields, in the words of the stream.
         """
         content = self.content(text) if isinstance(text, str) else text
+        fixed = {name: value(source_id) if callable(value) else value for name, value in self.fixed.items()}
         fields: dict[str, Any] = {
             "schema_version": 1,
             "event_id": "e-1",
@@ -132,7 +133,7 @@ class Kind:
             "occurred_at": "2026-05-01T10:00:00Z",
             "reason": self.reasons.get(reason, reason),
             self.stream.id_field: source_id,
-            **({} if reason == "deleted" else {self.content_field: content, **self.fixed}),
+            **({} if reason == "deleted" else {self.content_field: content, **fixed}),
         }
         return {name: value for name, value in (fields | changes).items() if value is not ...}
 
@@ -206,7 +207,7 @@ PRODUCT_KIND = Kind(
     DRAWN_PRODUCTS,
     ("decision", "action_reason"),
     content_field="title",
-    fixed={"product_id": "P-1", "image": drawn("a mug")},
+    fixed={"product_id": str, "image": drawn("a mug")},
     text_field="attributes.a",
     stored_field="title",
     reasons={"solved": "catalogued", "rated": "catalogued", "reopened": "updated"},

@@ -167,6 +167,21 @@ def test_of_two_contents_of_one_version_the_first_is_published_again(products: P
     assert products.parts.reported.named("version_conflict") == [(1,)]
 
 
+def test_of_two_workers_with_one_image_both_publish_the_near_duplicates_that_were_stored_first(
+    products: Products,
+) -> None:
+    other = Products()
+    other.parts.collection.points = products.parts.collection.points
+    record = products.image("I-1")
+    batch = products.parts.processed(record)
+    other.settle(other.image("I-0"), record)
+    while not products.parts.settler.settle(batch):
+        products.parts.pipeline.process(batch)
+    [late] = products.results()
+    assert [each.image_id for each in late.near_duplicates] == ["I-0"]
+    assert late == other.results()[-1]
+
+
 def test_a_picture_that_is_not_there_yet_is_tried_again(products: Products) -> None:
     assert products.settle(products.image("I-1", image={"uri": URI})) == [Outcome.DEFERRED]
 

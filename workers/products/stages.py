@@ -163,6 +163,7 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
     cost=pictures_of,
     cost_unit="pictures",
     stages=ProductStages.of,
+    repeated_fields=("near_duplicates",),
     indexes={"tenant_id": "keyword", "flags": "keyword"},
     imported=Imported(IMAGE, "created", PICTURES),
     media=media_of,
