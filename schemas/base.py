@@ -5,7 +5,7 @@ This module contains only the base models; it must not depend on any stream.
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticKnownError
@@ -63,7 +63,13 @@ class Frozen(BaseModel):
 
 
 class Event(Frozen):
-    """The fields of every input event of every stream."""
+    """The fields of every input event of every stream.
+
+    Attributes:
+        SOURCE_ID: What the source id is made of, in words; empty if the event has it as a field.
+    """
+
+    SOURCE_ID: ClassVar[str] = ""
 
     schema_version: Literal[1] = Field(description="Version of this schema; currently 1.")
     event_id: str = Field(min_length=1, max_length=128, description="Unique id of this message at its source.")

@@ -4,9 +4,9 @@ An image event is a snapshot of one image of a product as of its `event_version`
 person's verdict on two images is an item of its own: a later snapshot of either image does not undo it.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, field_validator
 
 from schemas.attributes import ATTRIBUTES_LIMIT, AttributeName, AttributeValue, StoredValue
 from schemas.base import (
@@ -58,14 +58,18 @@ class DuplicateJudged(Event):
     """A person's verdict on two images, as of `event_version`, which counts the verdicts on these two."""
 
     reason: Literal["judged"]
+    SOURCE_ID: ClassVar[str] = "both ids of images, in the order of their code points, with U+001F between them"
+
     images: tuple[SourceId, SourceId] = Field(strict=False, description="The ids of the two images, in any order.")
     verdict: Verdict | None = Field(description="What the two images are; null withdraws an earlier verdict.")
 
-    @model_validator(mode="after")
-    def _are_two(self) -> Self:
-        if self.images[0] == self.images[1]:
-            raise ValueError("images must name two different images")
-        return self
+    @field_validator("images")
+    @classmethod
+    def _are_two(cls, images: tuple[str, str]) -> tuple[str, str]:
+        one, other = sorted(images)
+        if one == other:
+            raise ValueError("names one image twice; a verdict is about two images")
+        return one, other
 
     @property
     def image_id(self) -> str:

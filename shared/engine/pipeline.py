@@ -25,7 +25,7 @@ from shared.engine.snapshots import (
     supersede_older,
     windows_field,
 )
-from shared.engine.stream import CompletesInputs, Input, Stages, Stream
+from shared.engine.stream import ComparesBatch, CompletesInputs, Input, Stages, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import Deferred, NewerSchema, Rejected
 from shared.observers import Observer
@@ -201,6 +201,8 @@ class Pipeline(Generic[ItemT]):
         live = [item for item in items if item.is_live]
         with self._stopwatch.time("decide", len(live)):
             self._decide([item for item in live if item.publishes])
+            if isinstance(self._stages, ComparesBatch):
+                self._stages.compare(live)
         with self._stopwatch.time("build", len(items)):
             for entry in batch.entries:
                 entry.settled = self._builder.build(entry.record, entry.item, entry.refused)

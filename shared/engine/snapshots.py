@@ -149,8 +149,11 @@ class Item(Generic[EventT]):
 
     @property
     def is_published(self) -> bool:
-        """Whether this version is the one that was published last, so that a repeat publishes it again."""
-        return not self.deletes and self.published_version == self.version
+        """Whether this version is the one that was published last, so that a repeat publishes it again.
+
+        An event that never asks for a result was never published, whatever another program wrote into its point.
+        """
+        return self.asks is not Asks.NEVER and self.published_version == self.version
 
     @property
     def publishes(self) -> bool:

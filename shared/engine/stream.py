@@ -94,6 +94,24 @@ class CompletesInputs(Protocol):
         ...
 
 
+@runtime_checkable
+class ComparesBatch(Protocol):
+    """The part of `Stages` of a stream whose results depend on what comes before them in their batch."""
+
+    def compare(self, batch: Sequence[Any]) -> None:
+        """Complete the results of the items that are published.
+
+        It is called on the worker thread, after `decide`.
+
+        Args:
+            batch: All items that are neither refused nor superseded, in order, also those that publish nothing.
+
+        Raises:
+            Unavailable: the store cannot be read; it is called again with the same items.
+        """
+        ...
+
+
 class Stages(Protocol[SomeItemT]):
     """What a stream supplies to the pipeline of a worker.
 
@@ -296,7 +314,8 @@ class Stream(Generic[EventT, ItemT]):
         source_id: str = getattr(event, self.id_field)
         if record.key != f"{event.tenant_id}:{source_id}".encode():
             found = "but the record has no key" if record.key is None else "but the record has another key"
-            expected = f"the key must be tenant_id:{self.id_field} with the values of the record"
+            made_of = f", where {self.id_field} is {event.SOURCE_ID}" if event.SOURCE_ID else ""
+            expected = f"the key must be tenant_id:{self.id_field} with the values of the record{made_of}"
             raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}, {found}")
         return self.item(
             record=record,

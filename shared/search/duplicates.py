@@ -1,7 +1,7 @@
 """Near-duplicates of pictures in two tiers: the same picture by its vector and its hash, the same product by its vector.
 
-A batch is answered as if its questions came one after another: each also finds those before it, which the store does not
-have yet. What people said about two images overrides what is measured.
+A batch is answered as if its events came one after another: each picture also finds those before it, which the store does
+not have yet, but none that was deleted before it. What people said about two images overrides what is measured.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A picture to find near-duplicates of.
+    """A picture, and whether its near-duplicates are asked for.
 
     Attributes:
         tenant_id: Only this tenant's pictures are found.
@@ -39,6 +39,8 @@ class Question:
         vector: Its vector, shape (dim,), float32, unit length.
         picture_hash: Its perceptual hash, as `shared.media.perceptual.hash_picture` returns it.
         mirrored_hash: The hash of its mirror image.
+        asks: Whether its near-duplicates are asked for.
+        is_written: Whether its batch stores it, so that pictures after it find it; false for a repeat.
     """
 
     tenant_id: str
@@ -48,11 +50,41 @@ class Question:
     vector: Vector
     picture_hash: str
     mirrored_hash: str
+    asks: bool = True
+    is_written: bool = True
 
     @property
     def hashes(self) -> PictureHashes:
         """Both hashes."""
         return PictureHashes(self.picture_hash, self.mirrored_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A picture that its batch deletes: pictures after it do not find it.
+
+    Attributes:
+        point_id: Id of its point.
+    """
+
+    point_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict that its batch stores: it holds for pictures after it.
+
+    Attributes:
+        point_id: Id of its point.
+        verdict: What a person said; None if that is withdrawn.
+    """
+
+    point_id: UUID
+    verdict: Verdict | None
+
+
+BatchEvent = Question | Removed | Judged
+"""What an event of a batch means for the pictures after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,42 +140,41 @@ class DuplicateSearch:
         self._collection, self._pictures, self._settings = collection, pictures, settings
         self._lowest = min(settings.same_picture_at, settings.same_product_at)
 
-    def find(self, questions: Sequence[Question]) -> list[tuple[NearDuplicate, ...]]:
-        """Return the near-duplicates of each picture, nearest first, at most `DUPLICATES_LIMIT`.
+    def find(self, batch: Sequence[BatchEvent]) -> list[tuple[NearDuplicate, ...]]:
+        """Return the near-duplicates of each picture that asks, nearest first, at most `DUPLICATES_LIMIT`.
 
         This takes two calls to the store: one finds pictures, one reads the verdicts on them, if any were found. A
         question is asked again for more hits if there are more near ones than `candidates`, and some of them are of its
         own product or of other programs.
 
+        Args:
+            batch: The pictures, deletions and verdicts of a batch, in their order.
+
         Raises:
             Unavailable: the store cannot be read.
         """
+        questions = [each for each in batch if isinstance(each, Question) and each.asks]
         if not questions:
             return []
         found = [
-            (question, [each for near in nearby if (each := self._compare(question, near)) is not None])
-            for question, nearby in zip(questions, self._nearby(questions), strict=True)
+            (judged, [(self._verdict_id(question, each), each) for each in self._compared(question, nearby)])
+            for question, nearby, judged in self._nearby(batch, self._stored(questions))
         ]
-        verdicts = self._verdicts({self._verdict_id(question, each) for question, every in found for each in every})
+        verdicts = self._verdicts({which for _, every in found for which, _ in every})
         return [
-            _ranked((each, verdicts.get(self._verdict_id(question, each))) for each in every)
-            for question, every in found
+            _ranked((each, judged.get(which, verdicts.get(which))) for which, each in every) for judged, every in found
         ]
 
-    def _nearby(self, questions: Sequence[Question]) -> Iterator[list["_Near"]]:
-        """Yield the near pictures of other products for each question: those of the batch before it, and stored ones."""
-        vectors = np.stack([question.vector for question in questions])
-        newest: dict[UUID, int] = {}
-        for place, hits in enumerate(self._stored(questions)):
-            question = questions[place]
-            cosines = vectors[:place] @ question.vector
-            earlier = [
-                _Near(other.point_id, other.image_id, other.product_id, other.picture_hash, _cosine(cosines[at]))
-                for at in np.flatnonzero(cosines >= self._lowest).tolist()
-                if newest[(other := questions[at]).point_id] == at and _may_be_duplicate(question, other)
-            ]
-            yield earlier + [hit for hit in hits if hit.point_id not in newest]
-            newest[question.point_id] = place
+    def _nearby(
+        self, batch: Sequence[BatchEvent], stored: Sequence[list["_Near"]]
+    ) -> Iterator[tuple[Question, list["_Near"], Mapping[UUID, Verdict | None]]]:
+        """Yield each question with the near pictures of other products, and the verdicts of the batch before it."""
+        before, answers = _Before(batch), iter(stored)
+        for each in batch:
+            if isinstance(each, Question) and each.asks:
+                hits = [hit for hit in next(answers) if hit.point_id not in before.places]
+                yield each, [*before.near(each, self._lowest), *hits], dict(before.verdicts)
+            before.add(each)
 
     def _stored(self, questions: Sequence[Question]) -> list[list["_Near"]]:
         queries = [self._query(question) for question in questions]
@@ -184,18 +215,18 @@ class DuplicateSearch:
             return None
         return _Near(hit.id, stored.image_id, stored.product_id, stored.picture_hash, _cosine(hit.score))
 
-    def _compare(self, question: Question, near: "_Near") -> NearDuplicate | None:
-        found = compare(question.hashes, near.picture_hash, near.cosine, self._settings)
-        if found is None:
-            return None
-        return NearDuplicate(
-            image_id=near.image_id,
-            product_id=near.product_id,
-            tier=found.tier,
-            cosine=near.cosine,
-            distance_bits=found.distance_bits,
-            mirrored=found.mirrored,
-        )
+    def _compared(self, question: Question, nearby: Iterable["_Near"]) -> Iterator[NearDuplicate]:
+        for near in nearby:
+            found = compare(question.hashes, near.picture_hash, near.cosine, self._settings)
+            if found is not None:
+                yield NearDuplicate(
+                    image_id=near.image_id,
+                    product_id=near.product_id,
+                    tier=found.tier,
+                    cosine=near.cosine,
+                    distance_bits=found.distance_bits,
+                    mirrored=found.mirrored,
+                )
 
     def _verdict_id(self, question: Question, other: NearDuplicate) -> UUID:
         return self._pictures.verdict_id(question.tenant_id, pair_id(question.image_id, other.image_id))
@@ -219,6 +250,43 @@ class _Near(NamedTuple):
     product_id: str
     picture_hash: str
     cosine: float
+
+
+class _Before:
+    """What the events of a batch that came before a picture have stored, deleted and judged.
+
+    Attributes:
+        places: The points that they have written, each with the place of its picture; None if it is deleted.
+        verdicts: Their verdicts by point id; None for one that is withdrawn.
+    """
+
+    def __init__(self, batch: Sequence[BatchEvent]) -> None:
+        self._pictures = [each for each in batch if isinstance(each, Question) and each.is_written]
+        self._vectors = np.array([each.vector for each in self._pictures], np.float32)
+        self._count = 0
+        self.places: dict[UUID, int | None] = {}
+        self.verdicts: dict[UUID, Verdict | None] = {}
+
+    def add(self, event: BatchEvent) -> None:
+        """Note an event: the pictures after it come later."""
+        if isinstance(event, Judged):
+            self.verdicts[event.point_id] = event.verdict
+        elif isinstance(event, Removed):
+            self.places[event.point_id] = None
+        elif event.is_written:
+            self.places[event.point_id] = self._count
+            self._count += 1
+
+    def near(self, question: Question, lowest: float) -> Iterator["_Near"]:
+        """Yield the near pictures of other products; `lowest` is the lowest cosine similarity of a near one."""
+        if not self._count:
+            return
+        cosines = self._vectors[: self._count] @ question.vector
+        for place in np.flatnonzero(cosines >= lowest).tolist():
+            other = self._pictures[place]
+            if self.places[other.point_id] == place and _may_be_duplicate(question, other):
+                cosine = _cosine(cosines[place])
+                yield _Near(other.point_id, other.image_id, other.product_id, other.picture_hash, cosine)
 
 
 class _Stored(Frozen):

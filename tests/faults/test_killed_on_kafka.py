@@ -1,7 +1,8 @@
 """Worker processes killed and stopped on a real Kafka, under the new group protocol.
 
 Green shows: with a SIGKILL after each settle step in turn nothing is missing and nothing stale, and a SIGTERM repeats
-nothing. It does not show the death of a broker, nor several workers on one store (Edge is for one process).
+nothing. Calls are killed on the embedded broker only (`tests/flow/test_crashes.py`), and products in both places. It
+does not show the death of a broker, nor several workers on one store (Edge is for one process).
 """
 
 import signal
@@ -14,7 +15,7 @@ from shared.broker.provision import create_topics
 from shared.observers import SettleStep
 from tests.support.crashes import TIMEOUT_S, assert_whole, findings_of, finish, produce_versions, stop_and_resume
 from tests.support.kafka.server import KafkaServer
-from tests.support.streams import SLOW_KINDS, TICKET_KIND, Kind
+from tests.support.streams import PRODUCT_KIND, TICKET_KIND, Kind
 from tests.support.worker_process import Plan, worker_process
 
 MAX_RECORDS = 20
@@ -28,7 +29,7 @@ def plan_of(kind: Kind, server: KafkaServer, folder: Path) -> Plan:
     return Plan(server.bootstrap, str(folder / "store"), stream=kind.name, max_records=MAX_RECORDS)
 
 
-@pytest.mark.parametrize("kind", SLOW_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [TICKET_KIND, PRODUCT_KIND], ids=lambda kind: kind.name)
 def test_killed_after_each_settle_step_in_turn(kind: Kind, own_kafka: KafkaServer, tmp_path: Path) -> None:
     """Six workers are killed, each one step later than the one before; then one finishes."""
     plan = plan_of(kind, own_kafka, tmp_path)

@@ -20,7 +20,7 @@ from tests.support.crashes import (
     produce_versions,
     stop_and_resume,
 )
-from tests.support.streams import SLOW_KINDS, Kind, kind_of_name
+from tests.support.streams import PRODUCT_KIND, SLOW_KINDS, Kind, kind_of_name
 from tests.support.waiting import wait_until
 from tests.support.worker_process import Plan, worker_process
 
@@ -49,7 +49,7 @@ def _killed_after(step: SettleStep, folder: Path, kind: Kind) -> None:
             assert 0 <= findings.repeated <= plan.max_records
 
 
-@pytest.mark.parametrize("kind", SLOW_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [*SLOW_KINDS, PRODUCT_KIND], ids=lambda kind: kind.name)
 def test_killed_after_each_settle_step(kind: Kind, tmp_path: Path) -> None:
     with ThreadPoolExecutor(
         len(SettleStep)

@@ -72,7 +72,7 @@ def test_in_a_field_each_is_accepted_or_refused_by_that_field(kind: Kind, field:
             assert found.field == field, repr(text)
             assert found.detail.isprintable(), repr(text)
         else:
-            assert found.digests["text"], repr(text)
+            assert found.digests, repr(text)
 
 
 @pytest.mark.parametrize("field", FREE_TEXT)

@@ -69,23 +69,32 @@ def running_worker(
     recogniser: Recogniser | None = None,
 ) -> Iterator[Running]:
     """Run a worker on a thread; an error that it raised is raised at the end."""
-    failures: list[BaseException] = []
     models = models_for(stream, model)
-    with stream_worker(stream, own or StreamSettings(), process, models, observers, recogniser) as running:
+    with (
+        stream_worker(stream, own or StreamSettings(), process, models, observers, recogniser) as running,
+        at_work(running),
+    ):
+        yield running
 
-        def work() -> None:
-            try:
-                running.worker.run()
-            except BaseException as error:  # noqa: BLE001  (raised at the end, in the test's own thread)
-                failures.append(error)
 
-        thread = threading.Thread(target=work)
-        thread.start()
+@contextmanager
+def at_work(running: Running) -> Iterator[None]:
+    """Run a worker on a thread; an error that it raised is raised at the end."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
         try:
-            yield running
-        finally:
-            running.lifecycle.stop()
-            thread.join(TIMEOUT_S)
+            running.worker.run()
+        except BaseException as error:  # noqa: BLE001  (raised at the end, in the test's own thread)
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        running.lifecycle.stop()
+        thread.join(TIMEOUT_S)
     if failures:
         raise failures[0]
 
@@ -100,8 +109,9 @@ def produce(bootstrap: str, *events: dict[str, Any], stream: Stream[Any, Any] = 
 def produce_by(sink: KafkaSink, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
     """Produce events under their own keys, in order, by a client that exists."""
     for each in events:
-        key = f"{each['tenant_id']}:{each[stream.id_field]}".encode()
-        sink.produce([Message(stream.name, key, json.dumps(each).encode())])
+        value = json.dumps(each).encode()
+        source_id = each.get(stream.id_field) or stream.source_id(stream.events.validate_json(value))
+        sink.produce([Message(stream.name, f"{each['tenant_id']}:{source_id}".encode(), value)])
     assert sink.flush() == []
 
 

@@ -15,7 +15,7 @@ from schemas.points import PointSchema, point_id
 from schemas.products import ProductPayload, ProductTombstone
 from shared.errors import Unavailable
 from shared.records import Point, Vector
-from shared.search.duplicates import DuplicateSearch, Pictures, Question
+from shared.search.duplicates import BatchEvent, DuplicateSearch, Judged, Pictures, Question, Removed
 from shared.stream_settings import DuplicateSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec
@@ -69,13 +69,13 @@ def judged(one: str, other: str, verdict: object, tenant: str = "acme") -> Point
     return Point(point_id(tenant, STREAM, source_id), 1, {}, payload)
 
 
-def find(collection: Collection, *questions: Question, settings: DuplicateSettings = SETTINGS) -> list[list[str]]:
+def find(collection: Collection, *questions: BatchEvent, settings: DuplicateSettings = SETTINGS) -> list[list[str]]:
     """Return the ids of what is found for each question."""
     return [[each.image_id for each in found] for found in search(collection, *questions, settings=settings)]
 
 
 def search(
-    collection: Collection, *questions: Question, settings: DuplicateSettings = SETTINGS
+    collection: Collection, *questions: BatchEvent, settings: DuplicateSettings = SETTINGS
 ) -> list[tuple[NearDuplicate, ...]]:
     return DuplicateSearch(collection, PICTURES, settings).find(questions)
 
@@ -165,6 +165,37 @@ def test_a_picture_that_the_batch_replaces_is_found_as_it_is_now(collection: Col
     [*_, found] = search(collection, asked("replaced", "p1", vector=at(0.9)), replaced, far, asked())
     assert [(each.image_id, each.product_id) for each in found] == [("replaced", "p1")]
     assert found[0].cosine == pytest.approx(0.97, abs=1e-3)
+
+
+def test_a_picture_of_the_batch_that_does_not_ask_is_found_by_those_after_it(collection: Collection) -> None:
+    collection.upsert([stored("known", at(0.99), HASH), stored("moved", at(0.99), HASH)])
+    silent = [asked("silent", "p1", asks=False), asked("moved", "p2", asks=False, vector=unit(0, 1))]
+    assert find(collection, *silent, asked(product_id="p3"), asked("last", "p1")) == [
+        ["silent", "known"],
+        ["asking", "known"],
+    ]
+    assert find(collection, *silent) == []
+
+
+def test_what_a_batch_does_not_write_is_found_by_none_after_it(collection: Collection) -> None:
+    collection.upsert([stored("repeated", at(0.9), HASH, product_id="p1")])
+    repeat = asked("repeated", "p0", is_written=False)
+    assert find(collection, repeat, asked(product_id="p0")) == [[], ["repeated"]]
+
+
+def test_a_picture_that_the_batch_deletes_is_not_found_after_that(collection: Collection) -> None:
+    collection.upsert([stored("gone", at(0.9), HASH)])
+    gone, new = Removed(point_id("acme", STREAM, "gone")), asked("new", "p1")
+    batch: list[BatchEvent] = [asked("first"), gone, asked("second"), new, Removed(new.point_id), asked("third", "p3")]
+    assert find(collection, *batch) == [["gone"], [], ["first", "second"], ["first", "second"]]
+
+
+def test_a_verdict_of_the_batch_holds_after_it(collection: Collection) -> None:
+    collection.upsert([stored("other", at(0.9), HASH), judged("asking", "other", "same_product")])
+    which = point_id("acme", STREAM, pair_id("asking", "other"))
+    batch: list[BatchEvent] = [asked(), Judged(which, "different"), asked(), Judged(which, None), asked()]
+    found = search(collection, *batch)
+    assert [[each.verdict for each in every] for every in found] == [["same_product"], [], [None]]
 
 
 @pytest.mark.parametrize(

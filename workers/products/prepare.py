@@ -5,11 +5,12 @@ the original bytes.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from schemas.duplicates import NearDuplicate
+from schemas.base import SourceId
+from schemas.duplicates import DUPLICATES_LIMIT, NearDuplicate
 from schemas.media import Media
 from schemas.products import DuplicateJudged, ProductImage, ProductImageDeleted
 from shared.engine.snapshots import Item
@@ -20,7 +21,11 @@ from shared.text.preparation import Preparer
 IMAGE, TEXT = "image", "text"
 """The inputs of a product image: its picture, and title and description. The first is also the field of the picture."""
 
-STORED_DUPLICATES: TypeAdapter[tuple[NearDuplicate, ...]] = TypeAdapter(tuple[NearDuplicate, ...])
+STORED_DUPLICATES: TypeAdapter[tuple[NearDuplicate, ...]] = TypeAdapter(
+    Annotated[tuple[NearDuplicate, ...], Field(max_length=DUPLICATES_LIMIT)]
+)
+
+SOURCE_ID: TypeAdapter[str] = TypeAdapter(SourceId)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +49,17 @@ class ProductItem(Item[ProductImage | DuplicateJudged | ProductImageDeleted]):
     def vectors(self) -> dict[str, Vector]:
         """The vectors by which the image is classified; that of the text is absent if there is no text."""
         return {name: embedded.vector for name, embedded in self.embedded.items()}
+
+    @property
+    def product_id(self) -> str:
+        """The product of the image; for a conflicting version, the one that is stored, because that event has won."""
+        if not isinstance(self.event, ProductImage):
+            raise ValueError("an event without a picture has no product")
+        found = self.stored.payload.get("product_id") if self.is_conflict and self.stored is not None else None
+        try:
+            return SOURCE_ID.validate_python(found)
+        except ValidationError:
+            return self.event.product_id
 
     @property
     def stored_duplicates(self) -> tuple[NearDuplicate, ...] | None:

@@ -78,9 +78,12 @@ class ProductStages(Stages[ProductItem]):
 
     @override
     def decide(self, items: Sequence[ProductItem]) -> None:
-        """Decide on the class, and search for near-duplicates."""
+        """Decide on the class."""
         self.decider.decide_items(items, undecided)
-        find_duplicates(items, self.duplicates)
+
+    def compare(self, batch: Sequence[ProductItem]) -> None:
+        """Search for near-duplicates, in the store and in the batch."""
+        find_duplicates(batch, self.duplicates)
 
     @override
     def content(self, item: ProductItem) -> Content:
@@ -112,7 +115,7 @@ class ProductStages(Stages[ProductItem]):
         result = ProductClassified(
             tenant_id=item.event.tenant_id,
             image_id=item.event.image_id,
-            product_id=item.event.product_id,
+            product_id=item.product_id,
             event_version=item.event.event_version,
             occurred_at=item.occurred_at,
             decision=item.decision,
