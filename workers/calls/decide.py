@@ -9,7 +9,7 @@ from shared.routing.decider import Undecided
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.similar import Question, SimilarSearch
 from shared.speech.transcripts import QUESTION_CHARS, opening_of
-from workers.calls.prepare import CallItem
+from workers.calls.prepare import TEXT, CallItem
 
 COVERAGE_LEAST = 0.5
 """If text accounts for less of the speech, the transcript is too poor to decide by."""
@@ -61,7 +61,7 @@ def undecided(item: CallItem) -> Undecided:
         point_id=item.point_id,
         tenant_id=event.tenant_id,
         text=item.text,
-        vectors={"text": item.text_vector},
+        vectors={TEXT: item.text_vector},
         priority=event.priority,
         agent_decided=event.agent_label is not None,
         previous_queue=item.previous_queue,

@@ -57,7 +57,11 @@ class CallStages(Stages[CallItem]):
 
     @classmethod
     def of(cls, resources: Resources) -> "CallStages":
-        """Create the stages of a worker."""
+        """Create the stages of a worker.
+
+        Raises:
+            Fatal: no model of speech was passed.
+        """
         if resources.speech is None:
             raise Fatal("the calls stream needs a model of speech")
         return cls(

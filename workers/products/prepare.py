@@ -98,6 +98,6 @@ def media_of(event: ProductImage | DuplicateJudged | ProductImageDeleted) -> dic
     return {IMAGE: event.image} if isinstance(event, ProductImage) else {}
 
 
-def pictures_of(record: Record) -> int:
+def estimated_pictures(record: Record) -> int:
     """Return the cost of a record, in pictures: every picture costs the model the same, whatever its size."""
     return 1

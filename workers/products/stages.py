@@ -32,7 +32,7 @@ from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
 from shared.text.preparation import Preparer
 from workers.products.decide import find_duplicates, undecided
-from workers.products.prepare import IMAGE, TEXT, ProductItem, media_of, pictures_of, prepare
+from workers.products.prepare import IMAGE, TEXT, ProductItem, media_of, estimated_pictures, prepare
 
 RESULT_TOPIC = "products.classified"
 
@@ -49,7 +49,11 @@ class ProductStages(Stages[ProductItem]):
 
     @classmethod
     def of(cls, resources: Resources) -> "ProductStages":
-        """Create the stages of a worker."""
+        """Create the stages of a worker.
+
+        Raises:
+            Fatal: no model of pictures was passed.
+        """
         if resources.pictures is None:
             raise Fatal("the products stream needs a model of pictures")
         return cls(
@@ -160,7 +164,7 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
         Input(TEXT, modality.TEXT, affects_result=True),
     ),
     asks=asks,
-    cost=pictures_of,
+    cost=estimated_pictures,
     cost_unit="pictures",
     stages=ProductStages.of,
     repeated_fields=("near_duplicates",),

@@ -6,7 +6,7 @@ from schemas.search import SimilarTicket
 from schemas.tickets import TicketSnapshot
 from shared.routing.decider import Undecided
 from shared.search.similar import Question, SimilarSearch
-from workers.tickets.prepare import TicketItem
+from workers.tickets.prepare import TEXT, TicketItem
 
 
 def find_similar(items: Sequence[TicketItem], search: SimilarSearch[SimilarTicket]) -> None:
@@ -46,7 +46,7 @@ def undecided(item: TicketItem) -> Undecided:
         point_id=item.point_id,
         tenant_id=event.tenant_id,
         text=item.text,
-        vectors={"text": item.text_vector},
+        vectors={TEXT: item.text_vector},
         priority=event.priority,
         agent_decided=event.agent_label is not None,
         previous_queue=item.previous_queue,
