@@ -27,8 +27,8 @@ help: ## List the targets
 demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it running
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
 
-test: $(INSTALLED) ## Run every test (CHECKED=1: but those of `make check`); for Kafka's, run `make kafka` first
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(if $(filter 1,$(CHECKED)),--ignore=tests/repo)
+test: $(INSTALLED) ## Run every test; for those that need Kafka, run `make kafka` first
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 unit: $(INSTALLED) ## Run the tests that need no server and no model, in under a minute
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -q tests/unit

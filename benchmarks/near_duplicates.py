@@ -202,7 +202,7 @@ def show(title: str, photos: Sequence[Photo], settings: DuplicateSettings) -> No
     """Print recall and false alarms."""
     print(f"\n{title}: {len(photos)} pictures, {settings}")
     found = recalls(photos, settings)
-    print(f"{'found; of these as the same picture':38}")
+    print("  shares that are found at all, and as the same picture:")
     for kind, recall in by_kind(found).items():
         mark = "" if kind not in PROMISED else f", promised {RECALL:.0%}"
         print(f"  {kind:24} {recall.found:8.2%} {recall.same_picture:8.2%}{mark}")

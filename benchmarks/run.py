@@ -9,6 +9,7 @@ from benchmarks import (
     audio,
     cache,
     decoding,
+    images,
     importing,
     languages,
     masking,
@@ -38,7 +39,9 @@ def main() -> None:
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     decoding.report(quick)
+    images.report(wanted=200 if quick else 600, rounds=2 if quick else 5)
     if not quick:
+        images.memory(20_000)
         audio.report_all(quick)
     stages.report(tickets=1_024 if quick else 8_192)
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)

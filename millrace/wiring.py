@@ -112,31 +112,15 @@ def stream_worker(
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
     lifecycle = _lifecycle(settings, clock)
-    card, fingerprints = model_card(own), {name: model.fingerprint for name, model in models.items()}
-    routing = replace(
-        load_routing(own, input_fingerprints(stream, fingerprints)), zero_shot=_zero_shot_of(stream, own, models)
-    )
+    given, routing = _Given(stream, own, process, models, recogniser), _routing_of(stream, own, models)
     with ExitStack() as held:
         spec = collection_spec(own, stream, _dimensions(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
         decoder = held.enter_context(_decoder(stream, settings))
-        speech = None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon)
-        resources = Resources(
-            collection=collection,
-            decider=decider_of(stream, own, routing, collection),
-            preparation=card.preparation,
-            customer_key=customer_key(settings),
-            search=own.search,
-            duplicates=own.duplicates,
-            models=fingerprints,
-            decoder=decoder,
-            others=partial(_collection_of, process.store, fingerprints[TEXT.name]),
-            search_of=lambda name: read_stream_settings(name).search,
-            speech=speech,
-            pictures=_pictures_of(stream, own, decoder),
-        )
+        resources = _resources_of(given, decider_of(stream, own, routing, collection), collection, decoder, lifecycle)
         beat = partial(lifecycle.beat_or_abandon, "process")
-        embedders = held.enter_context(_embedders(stream, _with_sound(models, speech), settings, observer, beat))
+        embedding = _with_sound(models, resources.speech)
+        embedders = held.enter_context(_embedders(stream, embedding, settings, observer, beat))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
@@ -146,17 +130,57 @@ def stream_worker(
         source = held.enter_context(closing(_source(stream, own, process, clock)))
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
-        provenance = Provenance(stream.name, "+".join(fingerprints.values()), routing.fingerprint)
+        provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
         worker = Worker(Parts(source, gatherer, pipeline, settler, lifecycle), process.policies, clock, observer)
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the worker of a stream is built from; see `stream_worker`."""
+
+    stream: Stream[Any, Any]
+    own: StreamSettings
+    process: Process
+    models: Mapping[str, Model[Any]]
+    recogniser: Recogniser | None
+
+
+def _resources_of(
+    given: _Given, decider: Decider, collection: Collection, decoder: Decoder, lifecycle: Lifecycle
+) -> Resources:
+    """Return what the stages of a stream work with."""
+    own, recogniser = given.own, given.recogniser
+    fingerprints = {name: model.fingerprint for name, model in given.models.items()}
+    return Resources(
+        collection=collection,
+        decider=decider,
+        preparation=model_card(own).preparation,
+        customer_key=customer_key(given.process.settings),
+        search=own.search,
+        duplicates=own.duplicates,
+        models=fingerprints,
+        decoder=decoder,
+        others=partial(_collection_of, given.process.store, fingerprints[TEXT.name]),
+        search_of=lambda name: read_stream_settings(name).search,
+        speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon),
+        pictures=_pictures_of(given.stream, own, decoder),
+    )
+
+
 def _pictures_of(stream: Stream[Any, Any], own: StreamSettings, decoder: Decoder) -> PictureReader | None:
     """Return what reads the pictures of a stream; None if it has none."""
     card = model_cards(stream, own).get(IMAGE.name)
     return PictureReader(decoder, card) if isinstance(card, ImageCard) else None
+
+
+def _routing_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> Routing:
+    """Return what decides the events of a stream, whichever points vote."""
+    fingerprints = {name: model.fingerprint for name, model in models.items()}
+    routing = load_routing(own, input_fingerprints(stream, fingerprints))
+    return replace(routing, zero_shot=_zero_shot_of(stream, own, models))
 
 
 def _zero_shot_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> ZeroShot | None:

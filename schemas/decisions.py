@@ -41,7 +41,8 @@ class Decision(Frozen):
         description="The ticket's own priority, or a higher one that the policy gives this label."
     )
     confidence: Share | None = Field(
-        default=None, description="Share of the vote for the first label, or the head's probability."
+        default=None,
+        description="Share of the vote for the first label, or its probability by the head or by its name.",
     )
     top: tuple[LabelScore, ...] = ()
     previous_queue: str | None = Field(
@@ -50,7 +51,7 @@ class Decision(Frozen):
     policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was used.")
     head: str | None = Field(
         default=None,
-        description="Fingerprint of the trained head; null if no head is configured and the labelled neighbours voted.",
+        description="Fingerprint of the trained head; null if no head is configured.",
     )
     scope: Score | None = Field(
         default=None,

@@ -54,7 +54,7 @@ class LedgerEntry(Frozen):
     model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
     head: str | None = Field(
         default=None,
-        description="Fingerprint of the trained head; null if no head is configured and the labelled neighbours voted.",
+        description="Fingerprint of the trained head; null if no head is configured.",
     )
     settled_at: UtcDatetime
 

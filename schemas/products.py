@@ -20,23 +20,10 @@ from schemas.base import (
     TenantId,
     UtcDatetime,
 )
-from schemas.decisions import Decision, Label, Score
+from schemas.decisions import Decision, Label
+from schemas.duplicates import DUPLICATES_LIMIT, HASH_PATTERN, NearDuplicate, Verdict, pair_id
 from schemas.media import Media
 from schemas.points import StoredItem, Tombstone
-
-DUPLICATES_LIMIT = 10
-"""The most near-duplicates in one result."""
-
-PAIR_SEPARATOR = "\x1f"
-"""It stands between the two image ids in the source id of a verdict; no image id contains it."""
-
-HASH_PATTERN = "^[0-9a-f]{16}$"
-
-Tier = Literal["same_picture", "same_product"]
-"""`same_picture`: another size, format, crop or mirror image of a picture. `same_product`: another picture, very alike."""
-
-Verdict = Literal["same_picture", "same_product", "different"]
-"""What a person says about two images."""
 
 
 class ProductImage(Event):
@@ -100,27 +87,8 @@ ProductEvent = Annotated[ProductImage | DuplicateJudged | ProductImageDeleted, F
 PRODUCT_EVENT: TypeAdapter[ProductImage | DuplicateJudged | ProductImageDeleted] = TypeAdapter(ProductEvent)
 
 
-def pair_id(one: str, other: str) -> str:
-    """Return the source id of the verdict on two images: their ids in the order of their code points."""
-    return PAIR_SEPARATOR.join(sorted((one, other)))
-
-
 ProductFlag = Literal["labelled"]
 """`labelled`: the image may vote."""
-
-
-class NearDuplicate(Frozen):
-    """Another image of the same tenant that is nearly the same."""
-
-    image_id: SourceId
-    product_id: SourceId
-    tier: Tier
-    cosine: Score = Field(description="Cosine similarity of the two vectors of pictures.")
-    distance_bits: int = Field(ge=0, le=64, description="Number of differing bits of the two perceptual hashes.")
-    mirrored: bool = Field(description="Whether the pictures are alike if one of them is mirrored.")
-    verdict: Literal["same_picture", "same_product"] | None = Field(
-        default=None, description="What a person said about the two images; null if nobody was asked yet."
-    )
 
 
 class ProductContent(Frozen):

@@ -269,8 +269,8 @@ class DuplicateSettings(Part):
         ge=0,
         le=63,
         description="Largest number of differing bits, of 64, of the perceptual hashes of the same picture. 4 finds what "
-        "was encoded again or scaled, 8 also slight edits; more than 10 finds different pictures too, unless "
-        "`same_picture_at` is raised to 0.8.",
+        "was encoded again or scaled, 8 also slight edits; from 10 on, different pictures are found too, "
+        "unless `same_picture_at` is raised to 0.8.",
     )
     same_product_at: float = Field(
         default=0.8,

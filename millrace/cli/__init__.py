@@ -9,6 +9,7 @@ import typer
 
 from millrace.cli import (
     audit,
+    classes,
     demo,
     dlq,
     doctor,
@@ -47,6 +48,7 @@ app.command("resume")(pause.resume)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(retry.app, name="retry")
 app.add_typer(router.app, name="router")
+app.add_typer(classes.app, name="classes")
 app.add_typer(policy.app, name="policy")
 app.add_typer(similar.app, name="similar")
 app.command("prepare")(prepare.prepare)

@@ -158,7 +158,7 @@ def ingest(
     stream: StreamName = DEFAULT.name,
     json: Json = False,
 ) -> None:
-    """Send a file of tickets, or a folder of recordings, to the input topic.
+    """Send a file of tickets, or a folder of recordings or pictures, to the input topic.
 
     Try it with --dry-run first: it shows which column maps to which field, and
     how three tickets would be sent. Columns with the name of a field (subject,
@@ -170,9 +170,10 @@ def ingest(
     without occurred_at get the file's modification time; for copies of the file,
     give the same --set occurred_at=2026-05-01T12:00:00Z each time.
 
-    With --stream calls, FILE is a folder of recordings, or a manifest: a CSV file
-    with a column `file` and columns with the names of fields; other columns become
-    attributes. A recording of more than 512 KiB is uploaded to
+    With --stream calls or products, FILE is a folder of recordings or pictures, or a
+    manifest: a CSV file with a column `file` and columns with the names of fields;
+    other columns become attributes. In a folder, the ids of an item are the path of
+    its file without the ending. A file of more than 512 KiB is uploaded to
     MILLRACE_MEDIA__UPLOAD_TO first.
 
     Exit code 1: a row was refused (but see --skip-bad), or no ticket has a text; 3:

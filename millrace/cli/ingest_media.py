@@ -58,7 +58,7 @@ def ingest_media(job: MediaJob, settings: Settings, deliver: Callable[[list[Mess
         Fatal: the source cannot be read, or a file cannot be uploaded.
         Unavailable: the broker does not confirm.
     """
-    files = media_files(job.source, job.stream.id_field)
+    files = media_files(job.source, job.stream.required_ids)
     uploader = uploader_of(settings.media)
     if job.dry_run and uploader is not None:
         uploader = DryUploader()

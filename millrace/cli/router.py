@@ -4,25 +4,27 @@ The libraries of a head take seconds to import, so each command imports them its
 """
 
 import json as jsonlib
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from millrace.cli.head_report import (
+    figures_line,
+    print_figures,
+    print_table,
+    report_training,
+    shortened,
+    warn_of_result,
+    warn_of_training,
+    warn_of_unknown,
+)
 from millrace.cli.options import Json, load_stream_settings, quiet
 from millrace.learning.labelled_files import Reading, read_labelled
 from millrace.streams import DEFAULT
-from shared.routing.policy import POLICY_FILE
-from shared.wording import counted
 
 if TYPE_CHECKING:
-    from millrace.learning.heads import TrainingResult
     from shared.slices import Judged
 
 app = typer.Typer(
@@ -43,8 +45,6 @@ Slices = Annotated[
     ),
 ]
 Outside = Annotated[str | None, typer.Option("--out-of-scope-label", help="Label of the rows that belong to no queue.")]
-LISTED = 10
-SHOWN_CHARS = 200
 
 
 @app.command("train")
@@ -80,8 +80,8 @@ def train(
     if json:
         typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))
     else:
-        _report(outcome, labelled.skipped, out)
-    _warn(outcome)
+        report_training(outcome, {"repeated": outcome.repeated, "incomplete": labelled.skipped}, out, "text")
+    warn_of_result(outcome, "text")
 
 
 @app.command("evaluate")
@@ -114,15 +114,9 @@ def evaluate(
         by_slice = {name: each.as_dict() for name, each in report.slices.items()}
         typer.echo(jsonlib.dumps(report.figures.as_dict() | {"slices": by_slice, "worse": worse}))
     else:
-        for name, value in report.figures.as_dict().items():
-            typer.echo(f"{name:<26} {value if isinstance(value, int) else f'{value:.4f}'}")
+        print_figures(report.figures.as_dict())
         _print_slices(report.slices)
-    if report.unknown:
-        named = ", ".join(f"{label} ({rows})" for label, rows in list(report.unknown.items())[:LISTED])
-        sys.stderr.write(
-            f"warning: the file has {counted(len(report.unknown), 'label')} that the head does not know; their rows count "
-            f"as out of scope: {named}\n"
-        )
+    warn_of_unknown(report.unknown, "row")
 
 
 @app.command("show")
@@ -139,8 +133,10 @@ def show(
         typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
         return
     recipe, held_out = facts["recipe"], facts["held_out"]
+    item = "product" if "inputs" in facts else "text"
     parts = {
         "blend": f"blend: weight {recipe['weight']:.1f} for vectors, the rest for terms",
+        "dense": "logistic regression on vectors alone",
         "joint": "support vector machines on vectors and terms side by side",
         "logistic": "logistic regression on vectors and terms side by side",
     }[recipe["kind"]]
@@ -148,9 +144,9 @@ def show(
     rows = {
         "fingerprint": facts["fingerprint"],
         "model": f"{facts['model']} (the head works only with vectors of this model)",
-        "labels": f"{len(facts['labels'])}, {facts['texts']} texts, data SHA-256 {facts['data_sha256'][:16]}...",
+        "labels": f"{len(facts['labels'])}, {facts['texts']} {item}s, data SHA-256 {facts['data_sha256'][:16]}...",
         "recipe": parts,
-        "held out": _figures(held_out),
+        "held out": figures_line(held_out),
         "thresholds": ", ".join(f"{name} {value:.3f}" for name, value in facts["thresholds"].items()),
         "scope": "learned by leaving labels out" if facts["scope_learned"] else "default: too few labels to learn it",
     }
@@ -158,7 +154,7 @@ def show(
         typer.echo(f"{name:<12} {value}")
     for label, count in facts["label_counts"].items():
         typer.echo(f"  {count:>6}  {label}")
-    _warn_of(facts)
+    warn_of_training(facts, item)
 
 
 @app.command("explain")
@@ -186,15 +182,15 @@ def explain(
         return
     verdict = "in scope" if reported.scope >= head.scope_at else "out of scope"
     typer.echo(f"scope {reported.scope:.3f}: {verdict} (threshold {head.scope_at:.3f})")
-    _table("labels", ("share", "label"), [(f"{share:.3f}", label) for label, share in reported.shares[:limit]])
+    print_table("labels", ("share", "label"), [(f"{share:.3f}", label) for label, share in reported.shares[:limit]])
     first, second = reported.shares[0][0], reported.shares[1][0]
     weights = [
         ("the meaning (vector)", f"{reported.dense:+.2f}"),
         *((term, f"{weight:+.2f}") for term, weight in reported.terms),
     ]
-    _table(f"for {first}, against {second}", ("term", "logits"), weights)
-    near = [(f"{cosine:.3f}", label, _shortened(known)) for cosine, label, known in reported.nearest]
-    _table("nearest training texts", ("cosine", "label", "text"), near)
+    print_table(f"for {first}, against {second}", ("term", "logits"), weights)
+    near = [(f"{cosine:.3f}", label, shortened(known)) for cosine, label, known in reported.nearest]
+    print_table("nearest training texts", ("cosine", "label", "text"), near)
 
 
 def _print_slices(slices: "dict[str, Judged]") -> None:
@@ -202,64 +198,6 @@ def _print_slices(slices: "dict[str, Judged]") -> None:
         (name, str(each.rows), f"{each.mean:.4f}", f"{each.interval[0]:.4f}-{each.interval[1]:.4f}")
         for name, each in slices.items()
     ]
-    _table("accuracy by slice, with 95 % intervals", ("slice", "rows", "accuracy", "interval"), rows)
+    print_table("accuracy by slice, with 95 % intervals", ("slice", "rows", "accuracy", "interval"), rows)
     for name in (name for name, each in slices.items() if each.worse):
         typer.echo(f"worse than the whole beyond chance: {name}")
-
-
-def _report(outcome: "TrainingResult", skipped: int, out: Path) -> None:
-    facts: Any = outcome.head.facts
-    left_out = f"; left out: {outcome.repeated} repeated, {skipped} incomplete" if outcome.repeated or skipped else ""
-    typer.echo(f"{facts['texts']} texts, {len(facts['labels'])} labels{left_out}")
-    typer.echo(f"held out: {_figures(facts['held_out'])}")
-    thresholds = facts["thresholds"]
-    typer.echo(f"thresholds: auto_at {thresholds['auto_at']:.3f}, review_at {thresholds['review_at']:.3f}")
-    worst = [(str(p["count"]), f"{p['label']} mistaken for {p['taken_for']}") for p in facts["confused"][:LISTED]]
-    if facts["near_duplicates"]:
-        typer.echo(f"nearly identical to another text of their label, so held out together: {facts['near_duplicates']}")
-    _table("most often confused on held-out texts", ("texts", "labels"), worst)
-    typer.echo(f"wrote head {outcome.head.fingerprint} to {out} and a proposed policy to {outcome.policy}")
-    if outcome.policy.name != POLICY_FILE:
-        typer.echo(f"the existing {POLICY_FILE} was kept and is still used: compare the two files")
-
-
-def _figures(held_out: dict[str, Any]) -> str:
-    return (
-        f"accuracy {held_out['accuracy']:.4f}, macro F1 {held_out['macro_f1']:.4f}, calibration error "
-        f"{held_out['ece']:.4f}, {held_out['coverage_at_95_precision']:.1%} decided at 95 % precision"
-    )
-
-
-def _warn(outcome: "TrainingResult") -> None:
-    if outcome.outside == 0:
-        sys.stderr.write(
-            "warning: no row has the out-of-scope label, so the scope score is learned by leaving labels out\n"
-        )
-    if outcome.contested:
-        sys.stderr.write(f"warning: texts that occur under more than one label: {outcome.contested}\n")
-    _warn_of(dict(outcome.head.facts))
-
-
-def _warn_of(facts: dict[str, Any]) -> None:
-    if facts["rare_labels"]:
-        sys.stderr.write(f"warning: labels with fewer than 10 texts: {', '.join(facts['rare_labels'])}\n")
-    if facts["mislabels"]:
-        sys.stderr.write(f"warning: {facts['mislabels_found']} probable mislabels, the clearest first:\n")
-    for each in facts["mislabels"][:LISTED]:
-        sys.stderr.write(f"  {each['label']}, probably {each['suggested']}: {_shortened(each['text'])}\n")
-    if len(facts["mislabels"]) > LISTED:
-        sys.stderr.write("  ... (more with `router show DIR --json`)\n")
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN_CHARS else line[: SHOWN_CHARS - 1] + "…"
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(title=title, title_justify="left", box=None)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(" ".join(cell.split())) for cell in row))
-    Console(highlight=False).print(table)

@@ -7,27 +7,30 @@ import typer
 from millrace.cli.options import (
     DEFAULT_STREAM,
     Bootstrap,
-    StreamName,
     load_settings,
     quiet,
     require_bootstrap,
     require_stream,
 )
+from millrace.streams import STREAMS
 from schemas.topics import PARTITIONS
 from shared.broker.provision import create_topics
 
-app = typer.Typer(rich_markup_mode="markdown", help="Create the topics of a stream.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="markdown", help="Create the topics of streams.", no_args_is_help=True)
 
 
 @app.callback()
 def topics() -> None:
-    """Create the topics of a stream."""
+    """Create the topics of streams."""
 
 
 @app.command("create")
 def create(
     bootstrap: Bootstrap = None,
-    stream: StreamName = DEFAULT_STREAM,
+    stream: Annotated[
+        list[str],
+        typer.Option(help=f"The stream whose topics are created: {', '.join(STREAMS)}. Repeatable."),
+    ] = [DEFAULT_STREAM],  # noqa: B006  (typer copies it)
     replication: Annotated[
         int, typer.Option(min=1, help="Replicas of each partition: 3 in production, 1 for a single broker.")
     ] = 1,
@@ -45,7 +48,7 @@ def create(
     """Create the topics that are missing; topics that exist are not changed."""
     quiet()
     address = require_bootstrap(load_settings(bootstrap))
-    wanted = require_stream(stream).topics(partitions)
+    wanted = [topic for name in stream for topic in require_stream(name).topics(partitions)]
     created = create_topics(address, wanted, replication)
     for topic in wanted:
         state = "created" if topic.name in created else "exists"

@@ -20,20 +20,21 @@ def check_topics(
 
     Args:
         address: The brokers.
-        topics: The topics that the schema requires.
+        topics: The topics that the schema requires, that of the input first.
         partitions: Number of partitions of each topic that exists.
         timeout_s: Timeout of each request.
     """
+    create = f"{CREATE} --stream {topics[0].name}"
     existing = [topic for topic in topics if topic.name in partitions]
     missing = [topic.name for topic in topics if topic.name not in partitions]
     if missing:
-        yield Finding("topics", "wrong", f"missing topics: {', '.join(missing)}", CREATE)
+        yield Finding("topics", "wrong", f"missing topics: {', '.join(missing)}", create)
     survey = survey_topics(address, [topic.name for topic in existing], timeout_s)
     states = {state.name: state for state in survey.topics}
     automatic = [t for t in existing if _was_created_by_broker(partitions[t.name], t.partitions, states.get(t.name))]
     few = [topic for topic in existing if topic not in automatic and partitions[topic.name] < topic.partitions]
     if automatic:
-        yield _created_by_broker([states[topic.name] for topic in automatic], automatic[0].partitions, address)
+        yield _created_by_broker([states[topic.name] for topic in automatic], automatic[0].partitions, address, create)
     if few:
         reported = ", ".join(f"{topic.name} {partitions[topic.name]}" for topic in few)
         fix = (
@@ -66,7 +67,7 @@ def _was_created_by_broker(found: int, wanted: int, state: TopicState | None) ->
     return found == 1 < wanted and state is not None and not state.own & SET_BY_CREATE
 
 
-def _created_by_broker(found: Sequence[TopicState], wanted: int, address: Address) -> Finding:
+def _created_by_broker(found: Sequence[TopicState], wanted: int, address: Address, create: str) -> Finding:
     names, is_sure = [state.name for state in found], all(state.settings is not None for state in found)
     who = "not created by `millrace topics create`, probably by the broker itself"
     who = who if is_sure else "perhaps created by the broker itself"
@@ -84,7 +85,7 @@ def _created_by_broker(found: Sequence[TopicState], wanted: int, address: Addres
         "whose content is lost "
         "with it; "
         "then run "
-        f"`{CREATE}`. Do not add partitions: records of one id would move to another partition and lose their order. If "
+        f"`{create}`. Do not add partitions: records of one id would move to another partition and lose their order. If "
         f"one partition is intended, set {RETENTION} on the topic itself, which marks it as created on purpose",
     )
 

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,19 +30,19 @@ class MediaFile:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-def media_files(source: Path, id_field: str) -> list[MediaFile]:
+def media_files(source: Path, id_fields: Sequence[str]) -> list[MediaFile]:
     """Return the files of a folder, or those of a manifest, in a fixed order.
 
     Args:
         source: A folder, which is searched with its subfolders; or a CSV file with a column `file`, whose paths are
             relative to it.
-        id_field: The field for the id of an item; in a folder, it is the path without its ending.
+        id_fields: The fields that must hold ids; in a folder, each holds the path without its ending.
 
     Raises:
         Fatal: the source cannot be read or names no file, or two files of a folder would have the same id.
     """
     try:
-        found = list(_of_folder(source, id_field) if source.is_dir() else _of_manifest(source))
+        found = list(_of_folder(source, id_fields) if source.is_dir() else _of_manifest(source))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Fatal(f"{source} cannot be read: {error}") from error
     if not found:
@@ -50,7 +50,7 @@ def media_files(source: Path, id_field: str) -> list[MediaFile]:
     return found
 
 
-def _of_folder(folder: Path, id_field: str) -> Iterator[MediaFile]:
+def _of_folder(folder: Path, id_fields: Sequence[str]) -> Iterator[MediaFile]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     media = [path for path in paths if _begins_like_a_medium(path)]
@@ -58,8 +58,8 @@ def _of_folder(folder: Path, id_field: str) -> Iterator[MediaFile]:
     for path in paths:
         item_id = ENDING.sub("", names[path])
         if path in media and ids[item_id] > 1:
-            raise Fatal(f"{ids[item_id]} files would have the {id_field} {item_id}: rename them, or write a manifest")
-        yield MediaFile(names[path], path, {id_field: item_id})
+            raise Fatal(f"{ids[item_id]} files would have the id {item_id}: rename them, or write a manifest")
+        yield MediaFile(names[path], path, dict.fromkeys(id_fields, item_id))
 
 
 def _begins_like_a_medium(path: Path) -> bool:

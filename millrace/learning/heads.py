@@ -1,7 +1,7 @@
-"""Trains and evaluates routing heads on files, for `millrace router`."""
+"""Trains and evaluates routing heads: on files of texts for `millrace router`, on any examples for its siblings."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from millrace.bars import bar
 from millrace.learning.labelled_files import LabelledFile, Reading, some
 from schemas.decisions import Label
 from shared.errors import Fatal
-from shared.routing.head import Head
+from shared.routing.head import Head, Predictions
 from shared.routing.head_files import make_folder, save_head
+from shared.routing.inputs import TEXT_ALONE
 from shared.routing.policy import POLICY_FILE
 from shared.routing.training.evaluate import Evaluation, evaluate_predictions, right_decisions
 from shared.routing.training.findings import facts_of
@@ -37,9 +38,9 @@ class TrainingResult:
         policy: Path of the proposed routing.toml.
         trained: The held-out answers, for the plots.
         examples: The examples that the head was trained on.
-        repeated: Number of rows that were left out because they repeat a text and label or have no text to embed.
-        contested: Number of texts that occur under more than one label.
-        outside: Number of texts with the out-of-scope label; None if no such label was named.
+        repeated: Number of rows that were left out because they repeat a content and label or have no text to embed.
+        contested: Number of contents that occur under more than one label.
+        outside: Number of examples with the out-of-scope label; None if no such label was named.
     """
 
     head: Head
@@ -63,7 +64,7 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     Raises:
         Fatal: there are too few texts or labels, a label is not valid, or the folder cannot be written.
     """
-    _check_labels(dict.fromkeys(file.labels))
+    check_labels(file.labels)
     make_folder(folder)  # a folder that cannot be written is reported before the training
     prepared = reading.prepare_file(file)
     pairs = list(dict.fromkeys(pair for pair in zip(prepared, file.labels, strict=True) if pair[0]))
@@ -75,21 +76,33 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     if outside:
         no_label = np.full(len(outside), -1)
         unlabelled = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], no_label, examples.labels)
+    found = learn(examples, unlabelled, reading.fingerprint, folder)
+    counted = None if outside_label is None else len(outside)
+    return replace(found, repeated=len(file.texts) - len(pairs), outside=counted)
+
+
+def learn(examples: Examples, unlabelled: Examples | None, model: str, folder: Path) -> TrainingResult:
+    """Train a head on examples and write it, with a proposed routing.toml.
+
+    Args:
+        examples: The labelled examples; no content occurs twice under one label.
+        unlabelled: Examples that belong to no label; None if all examples have a label.
+        model: Fingerprint of the model that computed the vectors; those of several inputs are joined by "+".
+        folder: The folder to write the head to.
+
+    Raises:
+        Fatal: there are too few examples or labels, or the folder cannot be written.
+    """
     plan = plan_training(examples, unlabelled)
     with bar("training", plan.steps) as advance:
-        trained = train(plan, reading.fingerprint, lambda: advance(1))
-    policy = _write_policy(folder, propose(examples.labels, trained.auto_at, trained.review_at))
+        trained = train(plan, model, lambda: advance(1))
+    make_folder(folder)
+    of_texts = examples.inputs == TEXT_ALONE
+    proposal = propose(examples.labels, trained.auto_at, trained.review_at, of_texts=of_texts)
+    policy = _write_policy(folder, proposal)
     head = save_head(replace(trained.head, facts=facts_of(trained, examples)), folder)
-    contested = sum(labels > 1 for labels in Counter(text for text, _ in inside).values())
-    return TrainingResult(
-        head=head,
-        policy=policy,
-        trained=trained,
-        examples=examples,
-        repeated=len(file.texts) - len(pairs),
-        contested=contested,
-        outside=None if outside_label is None else len(outside),
-    )
+    contested = sum(times > 1 for times in Counter(examples.contents).values())
+    return TrainingResult(head, policy, trained, examples, repeated=0, contested=contested, outside=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +128,46 @@ def evaluate_head(reading: Reading, head: Head, file: LabelledFile, outside_labe
         Fatal: the head was trained on another model, the head knows the out-of-scope label, or no row has a label of
             the head.
     """
+    check_outside(head, outside_label)
+    predictions = reading.predict(head, file)
+    figures = evaluated(head, predictions, file.labels)
+    right = right_decisions(head, predictions, file.labels).astype(np.float64)
+    columns = dict(file.columns)
+    if "language" not in columns:
+        columns["language (detected)"] = tuple(map(detect_language, file.texts))
+    slices = judge_slices(right, length_slices(file.texts) | column_slices(columns))
+    return HeadReport(figures, unknown_labels(head, file.labels, outside_label), slices)
+
+
+def check_outside(head: Head, outside_label: str | None) -> None:
+    """Check that the out-of-scope label is not one of the head's own labels.
+
+    Raises:
+        Fatal: it is.
+    """
     if outside_label in head.labels:
         raise Fatal(
             f"the head was trained with {outside_label} as an ordinary label; train it again with "
             f"--out-of-scope-label {outside_label}"
         )
-    counts = Counter(file.labels)
-    unknown = {label: counts[label] for label in sorted(counts.keys() - set(head.labels) - {outside_label})}
+
+
+def evaluated(head: Head, predictions: Predictions, labels: Sequence[str]) -> Evaluation:
+    """Compare predictions with the labels of a file.
+
+    Raises:
+        Fatal: no row has a label of the head.
+    """
     try:
-        predictions = reading.predict(head, file)
-        figures = evaluate_predictions(head, predictions, file.labels)
+        return evaluate_predictions(head, predictions, labels)
     except ValueError as error:
         raise Fatal(f"{error}; the head has {some(head.labels)}") from error
-    right = right_decisions(head, predictions, file.labels).astype(np.float64)
-    columns = dict(file.columns)
-    if "language" not in columns:
-        columns["language (detected)"] = tuple(map(detect_language, file.texts))
-    return HeadReport(figures, unknown, judge_slices(right, length_slices(file.texts) | column_slices(columns)))
+
+
+def unknown_labels(head: Head, labels: Sequence[str], outside_label: str | None) -> dict[str, int]:
+    """Return the labels that the head does not know, each with its number of rows, sorted by name."""
+    counts = Counter(labels)
+    return {label: counts[label] for label in sorted(counts.keys() - set(head.labels) - {outside_label})}
 
 
 def _write_policy(folder: Path, proposal: str) -> Path:
@@ -146,8 +182,13 @@ def _write_policy(folder: Path, proposal: str) -> Path:
     return path
 
 
-def _check_labels(labels: Iterable[str]) -> None:
-    for label in labels:
+def check_labels(labels: Iterable[str]) -> None:
+    """Check the labels of a file.
+
+    Raises:
+        Fatal: a label is empty or too long.
+    """
+    for label in dict.fromkeys(labels):
         try:
             LABEL.validate_python(label)
         except ValidationError as error:

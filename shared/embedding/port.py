@@ -46,7 +46,10 @@ def _picture_content(pixels: Pixels) -> bytes:
     return f"{pixels.shape} {pixels.dtype} ".encode() + pixels.tobytes()
 
 
-IMAGE: Modality[Pixels] = Modality(name="image", unit="pixels", field="image", content=_picture_content)
+IMAGE: Modality[Pixels] = Modality(
+    name="image", unit="pixels", field="image", content=_picture_content, together_bytes=16 << 20
+)
+"""111 pictures of 224 x 224: enough to fill a GPU, and two seconds of two cores."""
 
 
 @dataclass(frozen=True, slots=True)

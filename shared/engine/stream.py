@@ -12,8 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
-from schemas.base import Deletion, Event, Frozen, Origin
+from schemas.base import SOURCE_ID_PATTERN, Deletion, Event, Frozen, Origin
 from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.points import PointSchema, point_id
@@ -195,8 +196,8 @@ class Stream(Generic[EventT, ItemT]):
         sparse: Names of the sparse vectors that its stages return.
         imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
-        apart: A kind of item besides snapshots: the payload field that only its points have, and their schema; None if
-            there is none.
+        apart: A kind of item besides snapshots: the payload field that only its points have, and their schema; None
+            without such a kind.
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
         searchable: What is offered of its points as similar, and how it is shown; None if nothing is.
@@ -275,6 +276,12 @@ class Stream(Generic[EventT, ItemT]):
             conditions=self.conditions,
         )
 
+    @property
+    def required_ids(self) -> tuple[str, ...]:
+        """The fields of a snapshot that must hold an id of the source system: the item's own, and those of its owners."""
+        fields = self.snapshot.model_fields.items()
+        return tuple(name for name, field in fields if field.is_required() and _is_source_id(field))
+
     def source_id(self, event: Event | Frozen) -> str:
         """Return the source id of an event or a result."""
         return str(getattr(event, self.id_field))
@@ -321,6 +328,10 @@ class Stream(Generic[EventT, ItemT]):
             point_id=point_id(event.tenant_id, self.name, source_id),
             asks=Asks.NEVER if isinstance(event, Deletion) else self.asks(event),
         )
+
+
+def _is_source_id(field: FieldInfo) -> bool:
+    return any(getattr(each, "pattern", None) == SOURCE_ID_PATTERN for each in field.metadata)
 
 
 def _unreadable(part: str) -> Rejected:

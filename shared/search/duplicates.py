@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.base import Frozen, SourceId
+from schemas.duplicates import DUPLICATES_LIMIT, HASH_PATTERN, NearDuplicate, Tier, Verdict, pair_id
 from schemas.points import IsOurs
-from schemas.products import DUPLICATES_LIMIT, HASH_PATTERN, NearDuplicate, Tier, Verdict, pair_id
 from shared.media.perceptual import PictureHashes, distance_bits
 from shared.records import Vector
 from shared.stream_settings import DuplicateSettings
@@ -94,7 +94,7 @@ class Pictures:
     Attributes:
         using: Name of the vector of pictures.
         is_ours: Returns whether Millrace wrote a point.
-        verdict_id: Returns the id of a verdict's point, given the tenant and `schemas.products.pair_id`.
+        verdict_id: Returns the id of a verdict's point, given the tenant and `schemas.duplicates.pair_id`.
     """
 
     using: str
@@ -103,7 +103,7 @@ class Pictures:
 
 
 class Alike(NamedTuple):
-    """How two near-duplicates are alike; see `schemas.products.NearDuplicate`."""
+    """How two near-duplicates are alike; see `schemas.duplicates.NearDuplicate`."""
 
     tier: Tier
     distance_bits: int

@@ -86,10 +86,7 @@ class Preparer:
         return joined(self.field(subject), self.message(body, subject).embedded)
 
     def product(self, title: str | None, description: str | None) -> str:
-        """Return the text to embed for an unprepared title and description; empty if there is neither.
-
-        The description may be HTML. It is no mail, so nothing is cut.
-        """
+        """Return the text to embed for a product: its title and its whole description; either may be missing."""
         return joined(self.field(title or ""), self.message(description or "").kept)
 
     def field(self, text: str) -> str:

@@ -84,7 +84,7 @@ def test_no_broker_is_no_fault_unless_tls_or_sasl_is_configured() -> None:
 def test_missing_topics_are_wrong_and_few_partitions_a_warning(broker: EmbeddedBroker) -> None:
     found = look_at_broker(broker.bootstrap)
     assert states(found) == [("broker", "ok"), ("topics", "wrong"), ("topics", "warning"), ("group", "ok")]
-    assert found[1].fix == CREATE
+    assert found[1].fix == f"{CREATE} --stream tickets"
     assert [topic for topic in TOPICS if topic in found[1].detail.split("missing topics: ")[1].split(", ")] == TOPICS[
         2:
     ]

@@ -9,7 +9,9 @@ import re
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from typer.testing import CliRunner
 
+from millrace.cli import app
 from millrace.doctor.finding import Check, Finding, findings_of
 from millrace.doctor.services import check_broker
 from schemas.topics import Topic
@@ -18,6 +20,8 @@ from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
 from tests.support.kafka.server import KafkaServer
 from tests.support.waiting import wait_until
+from workers.calls.stages import CALLS
+from workers.products.stages import PRODUCTS
 from workers.tickets.stages import TICKETS
 
 TOPICS = TICKETS.topics()
@@ -87,6 +91,16 @@ def test_a_higher_minimum_than_replicas_is_a_warning(bootstrap: str) -> None:
     ok, found = look(bootstrap)
     assert (ok.state, found.state) == ("ok", "warning")
     assert found.detail == "tickets: 12 of 12 partitions have 1 in-sync replica, min.insync.replicas requires 2"
+
+
+def test_one_command_creates_the_topics_of_several_streams(bootstrap: str) -> None:
+    command = ["topics", "create", "--bootstrap", bootstrap, "--stream", "calls", "--stream", "products"]
+    wanted = {topic.name for stream in (CALLS, PRODUCTS) for topic in stream.topics()}
+    created = CliRunner().invoke(app, [*command, "--partitions", "1"])
+    assert created.exit_code == 0, created.output
+    assert {line.split()[0] for line in created.stdout.splitlines() if line.endswith("created")} == wanted
+    again = CliRunner().invoke(app, command)
+    assert {line.split()[0] for line in again.stdout.splitlines() if line.endswith("exists")} == wanted
 
 
 def test_topics_created_by_millrace_give_no_fault(bootstrap: str) -> None:

@@ -20,6 +20,7 @@ from schemas.failures import CutHeader, FailureReason
 from schemas.outcomes import Outcome
 from schemas.topics import MESSAGE_LIMIT_BYTES, Topic
 from shared.audit.comparison import audit
+from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
@@ -30,7 +31,7 @@ from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.brokers import take
 from tests.support.fakes import FakeModel
-from tests.support.in_process import Seen, process_of, produce, results_of, running_worker
+from tests.support.in_process import Seen, process_of, produce, produce_by, results_of, running_worker
 from tests.support.kafka.server import KafkaServer
 from tests.support.tickets import event
 from workers.tickets.stages import TICKETS
@@ -101,13 +102,17 @@ class Stream:
 
     def __init__(self, bootstrap: str, store: EdgeStore, seen: Seen) -> None:
         self.bootstrap, self.store, self.seen = bootstrap, store, seen
-        self._senders = Senders(bootstrap)
+        self._senders, self._sink = Senders(bootstrap), KafkaSink(bootstrap, BrokerSettings())
         self.good = 0
         self.odd = 0
 
+    def close(self) -> None:
+        """Close the client of the neighbours."""
+        self._sink.close()
+
     def neighbours(self, count: int) -> None:
         """Send ordinary tickets."""
-        produce(self.bootstrap, *(event(ticket_id=f"good-{self.good + at}") for at in range(count)))
+        produce_by(self._sink, *(event(ticket_id=f"good-{self.good + at}") for at in range(count)))
         self.good += count
 
     def send(self, odd: Odd) -> bool:
@@ -139,8 +144,11 @@ def working(server: KafkaServer, folder: Path, topics: tuple[Topic, ...] = TICKE
     settings, seen = Settings(broker=BrokerSettings(), store=StoreSettings(path=folder)), Seen()
     store = EdgeStore(folder)
     try:
-        with running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]):
-            yield Stream(server.bootstrap, store, seen)
+        with (
+            running_worker(process_of(settings, server.bootstrap, store), FakeModel(), [seen]),
+            closing(Stream(server.bootstrap, store, seen)) as stream,
+        ):
+            yield stream
     finally:
         store.close()
 

@@ -1,4 +1,4 @@
-"""`millrace ingest` of recordings: a folder, a manifest, what is inline, what is uploaded, and what is refused by its name.
+"""`millrace ingest` of recordings and pictures: a folder, a manifest, what is inline, uploaded, and refused by its name.
 
 Green does not show Amazon's or Google's own service: the S3 API is moto's.
 """
@@ -13,15 +13,17 @@ from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
-from schemas.calls import CALL_EVENT, CallRecorded
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
+from shared.engine.stream import Stream
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media_settings import MediaSettings
 from tests.hostile.test_media_objects import put
 from tests.support.hostile_sounds import form, long_mulaw_wav, wav
+from tests.support.picture_files import encoded, plain
 from workers.calls.stages import CALLS
+from workers.products.stages import PRODUCTS
 
 SMALL = wav(bytes(range(256)) * 8, form())
 LARGE = long_mulaw_wav(70)
@@ -30,7 +32,7 @@ LARGE = long_mulaw_wav(70)
 @pytest.fixture
 def broker() -> Iterator[str]:
     with EmbeddedBroker() as running:
-        running.create([topic.name for topic in CALLS.topics()])
+        running.create([topic.name for stream in (CALLS, PRODUCTS) for topic in stream.topics()])
         yield running.bootstrap
 
 
@@ -47,18 +49,18 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def ingest(*arguments: object, env: dict[str, str] | None = None) -> Result:
+def ingest(*arguments: object, env: dict[str, str] | None = None, stream: str = "calls") -> Result:
     return CliRunner().invoke(
-        app, ["ingest", *map(str, arguments), "--stream", "calls", "--tenant", "acme"], env=env or {}
+        app, ["ingest", *map(str, arguments), "--stream", stream, "--tenant", "acme"], env=env or {}
     )
 
 
-def sent(bootstrap: str) -> dict[str, CallRecorded]:
+def sent(bootstrap: str, stream: Stream[Any, Any] = CALLS) -> dict[str, Any]:
     found = {}
-    for record in TopicReader(bootstrap).read("calls"):
-        event: Any = CALL_EVENT.validate_json(record.value or b"")
-        assert record.key == f"{event.tenant_id}:{event.call_id}".encode()
-        found[event.call_id] = event
+    for record in TopicReader(bootstrap).read(stream.name):
+        event = stream.events.validate_json(record.value or b"")
+        assert record.key == stream.key(event)
+        found[stream.source_id(event)] = event
     return found
 
 
@@ -150,6 +152,42 @@ def test_a_manifest_gives_fields_and_attributes(broker: str, folder: Path) -> No
     assert [events[name].tenant_id for name in ("A", "B")] == ["acme", "other"]
 
 
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    folder = tmp_path / "catalogue"
+    (folder / "mugs").mkdir(parents=True)
+    (folder / "mugs" / "blue.jpg").write_bytes(encoded(plain(), "JPEG"))
+    (folder / "lamp.png").write_bytes(encoded(plain(), "PNG"))
+    return folder
+
+
+def test_each_picture_of_a_folder_is_an_image_of_a_product_of_its_own(broker: str, catalogue: Path) -> None:
+    run = ingest(catalogue, "--bootstrap", broker, "--set", "reason=catalogued", stream="products")
+    assert (run.exit_code, run.stdout) == (0, "sent 2 products; refused 0\n"), run.output
+    events = sent(broker, PRODUCTS)
+    assert {name: event.product_id for name, event in events.items()} == {"mugs/blue": "mugs/blue", "lamp": "lamp"}
+    assert {event.reason for event in events.values()} == {"catalogued"}
+    assert ingest(catalogue, "--bootstrap", broker, "--set", "product_id=P-1", stream="products").exit_code == 0
+    assert {event.product_id for event in sent(broker, PRODUCTS).values()} == {"P-1"}, "a given value is used"
+
+
+def test_a_manifest_of_pictures_names_image_and_product(broker: str, catalogue: Path) -> None:
+    manifest = catalogue / "manifest.csv"
+    manifest.write_text(
+        "file,image_id,product_id,title,price,currency,agent_label,colour\n"
+        "mugs/blue.jpg,I-1,P-1,A blue mug,4.50,EUR,mug,blue\n"
+        "lamp.png,I-2,,A lamp,,,,\n"
+        "lamp.png,,P-2,A lamp,,,,\n"
+    )
+    run = ingest(manifest, "--bootstrap", broker, "--json", stream="products")
+    assert run.exit_code == 1
+    [event] = sent(broker, PRODUCTS).values()
+    assert (event.image_id, event.product_id, event.title, event.agent_label) == ("I-1", "P-1", "A blue mug", "mug")
+    assert (event.price, event.currency, event.attributes) == (4.5, "EUR", {"colour": "blue"})
+    reasons = [each["reason"] for each in json.loads(run.stdout)["refused"]]
+    assert reasons == ["product_id: Field required", "image_id: Field required"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--map", "a=b"], "--map is for tables of tickets"), (["--encoding", "cp1252"], "--encoding is for tables")],
@@ -162,7 +200,7 @@ def test_options_of_tables_are_refused(arguments: list[str], message: str, folde
 
 def test_two_files_of_one_name_and_sources_without_files_are_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "C-1.ogg").write_bytes(SMALL)
-    assert "2 files would have the call_id C-1" in str(ingest(folder, "--dry-run").exception)
+    assert "2 files would have the id C-1" in str(ingest(folder, "--dry-run").exception)
     (tmp_path / "none").mkdir()
     assert "names no file" in str(ingest(tmp_path / "none", "--dry-run").exception)
     table = tmp_path / "table.csv"

@@ -17,9 +17,10 @@ from PIL import Image
 
 from millrace.resources import load_models
 from millrace.wiring import stream_worker
+from schemas.duplicates import pair_id
 from schemas.failures import FailureHeader, FailureReason
 from schemas.outcomes import Outcome
-from schemas.products import ProductClassified, pair_id
+from schemas.products import ProductClassified
 from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader

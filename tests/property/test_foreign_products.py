@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.doctor.foreign_points import check_foreign
+from schemas.duplicates import pair_id
 from schemas.outcomes import Outcome
-from schemas.products import pair_id
 from shared.vectorstore.port import VERSION_FIELD
 from tests.property.test_foreign import changed, values
 from tests.support.audited import World

@@ -68,8 +68,9 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
         group = group.commands[left.pop(0)]
     if hasattr(group, "commands"):
         yield f"{where}: the command is not complete"
-    elif left and left[0] not in (*STREAMS, SERVICE):
-        yield f"{where}: there is no stream {left[0]}"
+    for each in left:
+        if not each.startswith("--") and each not in (*STREAMS, SERVICE):
+            yield f"{where}: there is no stream {each}"
 
 
 def secret_faults(where: str, environment: Mapping[str, str]) -> Iterator[str]:
@@ -197,10 +198,14 @@ def _address_faults(name: str, service: Mapping[str, Any], services: Mapping[str
 
 
 def _topic_faults(services: Mapping[str, Any]) -> Iterator[str]:
-    """Check that Millrace's own command creates the topics, before the worker starts, and nothing else does."""
-    makers = [name for name in _ours(services) if services[name].get("command") == ["topics", "create"]]
-    if not makers or makers[0] not in (services.get("ticket-worker", {}).get("depends_on") or {}):
-        yield "nobody makes the topics before the worker starts"
+    """Check that Millrace's own command creates the topics of a worker before it starts, and nothing else does."""
+    commands = {name: list(services[name].get("command") or ()) for name in _ours(services)}
+    makers = {name: words for name, words in commands.items() if words[:2] == ["topics", "create"]}
+    for name, words in commands.items():
+        needed = set(STREAMS if SERVICE in words else words) & STREAMS.keys() if words[:1] == ["run"] else set()
+        made = {word for maker in services[name].get("depends_on") or () for word in makers.get(maker, ())}
+        if not needed <= made:
+            yield f"{name}: nobody makes the topics of {', '.join(sorted(needed - made))} before it starts"
     if services.get("kafka", {}).get("environment", {}).get("KAFKA_AUTO_CREATE_TOPICS_ENABLE") != "false":
         yield "kafka: makes topics by itself, with partitions and retention of its own"
 

@@ -147,8 +147,10 @@ COMPOSE_FAULTS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (broken("ticket-worker", "volumes", to=["./state:/var/lib/millrace"]), "not declared"),
     (broken("ticket-worker", "depends_on", "qdrant", to={"condition": "service_started"}), "until qdrant is ready"),
     (broken("ticket-worker", "depends_on", "qdrent", to={"condition": "service_healthy"}), "which there is not"),
-    (broken("ticket-worker", "depends_on", "topics", to=None), "nobody makes the topics"),
-    (broken("topics", to=None), "nobody makes the topics"),
+    (broken("ticket-worker", "depends_on", "topics", to=None), "ticket-worker: nobody makes the topics of tickets"),
+    (broken("topics", to=None), "call-worker: nobody makes the topics of calls"),
+    (broken("topics", "command", to=["topics", "create", "--stream", "calls"]), "topics of products, tickets"),
+    (broken("topics", "command", to=["topics", "create", "--stream", "films"]), "no stream films"),
     (broken("kafka", "environment", "KAFKA_AUTO_CREATE_TOPICS_ENABLE", to="true"), "makes topics by itself"),
     (broken("redis", to=None), "there is no service redis"),
 ]

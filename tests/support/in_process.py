@@ -100,14 +100,19 @@ def at_work(running: Running) -> Iterator[None]:
 
 
 def produce(bootstrap: str, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
-    """Produce events under their own keys, in order."""
+    """Produce events under their own keys, in order; a new client takes half a second until its first delivery."""
     sink = KafkaSink(bootstrap, BrokerSettings())
+    produce_by(sink, *events, stream=stream)
+    sink.close()
+
+
+def produce_by(sink: KafkaSink, *events: dict[str, Any], stream: Stream[Any, Any] = TICKETS) -> None:
+    """Produce events under their own keys, in order, by a client that exists."""
     for each in events:
         value = json.dumps(each).encode()
         source_id = each.get(stream.id_field) or stream.source_id(stream.events.validate_json(value))
         sink.produce([Message(stream.name, f"{each['tenant_id']}:{source_id}".encode(), value)])
     assert sink.flush() == []
-    sink.close()
 
 
 def results_of(bootstrap: str) -> list[TicketRouted]:

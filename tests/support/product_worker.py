@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from schemas.duplicates import PAIR_SEPARATOR, NearDuplicate, pair_id
 from schemas.outcomes import Outcome
-from schemas.products import PAIR_SEPARATOR, NearDuplicate, ProductClassified, pair_id
+from schemas.products import ProductClassified
 from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.engine.stream import Stream
 from shared.records import Record

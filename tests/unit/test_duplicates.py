@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from schemas.duplicates import DUPLICATES_LIMIT, NearDuplicate, pair_id
 from schemas.points import PointSchema, point_id
-from schemas.products import DUPLICATES_LIMIT, NearDuplicate, ProductPayload, ProductTombstone, pair_id
+from schemas.products import ProductPayload, ProductTombstone
 from shared.errors import Unavailable
 from shared.records import Point, Vector
 from shared.search.duplicates import BatchEvent, DuplicateSearch, Judged, Pictures, Question, Removed

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.routing.training.folds import Examples
+from shared.routing.training.folds import Examples, Origin
 from shared.routing.training.near_duplicates import group_near_duplicates, in_groups
 
 DIM = 64
@@ -52,6 +52,34 @@ def test_if_nothing_could_be_held_out_only_identical_texts_are_grouped() -> None
     alike = [f"where is my parcel number 471{digit} please" for digit in range(4)]
     groups = group_near_duplicates(far_apart({"a": alike, "b": ["refund", "money"]}))
     assert len(set(groups)) == 6
+
+
+def pictured(digests: str, cosine: float = 0.0) -> Examples:
+    """Return products of one title and two labels, with a picture each; the first two have this cosine."""
+    vectors = np.eye(DIM, dtype=np.float32)[: len(digests)]
+    vectors[1] = cosine * vectors[0] + np.sqrt(1 - cosine**2) * vectors[1]
+    origins = tuple(Origin(f"{number}.jpg", digest) for number, digest in enumerate(digests))
+    truth = np.arange(len(digests)) // 2
+    labels = tuple("abcdef"[: len(digests) // 2])
+    return Examples(
+        ("a title of four words",) * len(digests), vectors, truth, labels, ("image", "text"), (32, 32), origins
+    )
+
+
+def test_different_pictures_with_one_title_are_not_alike() -> None:
+    assert len(set(group_near_duplicates(pictured("pqrs")))) == 4
+
+
+def test_one_picture_with_one_title_is_one_group_across_labels() -> None:
+    groups = group_near_duplicates(pictured("pqpr"))
+    assert groups[0] == groups[2]
+    assert len(set(groups)) == 3
+
+
+def test_nearly_equal_pictures_of_a_label_are_one_group() -> None:
+    groups = group_near_duplicates(pictured("pqrstu", cosine=0.96))
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 5
 
 
 def test_texts_without_words_do_not_stop_the_grouping() -> None:

@@ -25,6 +25,12 @@ MASKED = "I am [mail], [phone], [iban], [card]"
 LETTER = f"<html><body><p>It broke. {ALL}</p><p>Best regards,<br>Jo</p></body></html>"
 
 
+def test_a_product_is_its_title_and_its_whole_description() -> None:
+    assert PREPARER.product(f" Lamp {MAIL} ", LETTER) == f"Lamp [mail]\n\nIt broke. {MASKED}\n\nBest regards,\nJo"
+    assert PREPARER.product("Lamp", None) == PREPARER.product("Lamp", " ") == PREPARER.product(None, "Lamp") == "Lamp"
+    assert PREPARER.product(None, None) == ""
+
+
 def test_a_message_goes_through_every_step() -> None:
     letter = PREPARER.message(LETTER)
     assert (letter.kept, letter.embedded) == (f"It broke. {MASKED}\n\nBest regards,\nJo", f"It broke. {MASKED}")

@@ -1,6 +1,6 @@
 """Products with real picture files, decoded by a real child process and prepared as the model sees them.
 
-The model is a stand-in: equal pixels have equal vectors, and that is all it knows. A green run proves nothing about what a model sees
+The model is a stand-in that distinguishes only equal pixels from others. A green run proves nothing about what a model sees
 (`tests/golden/test_products.py`), nor that every hostile file is refused (`tests/hostile`).
 """
 

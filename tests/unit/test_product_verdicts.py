@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.duplicates import PAIR_SEPARATOR, pair_id
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
-from schemas.products import PAIR_SEPARATOR, VerdictPayload, pair_id
+from schemas.products import VerdictPayload
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import CollectionSpec
 from tests.support.audited import World, counts

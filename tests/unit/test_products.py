@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from schemas.duplicates import DUPLICATES_LIMIT
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
-from schemas.products import DUPLICATES_LIMIT, ProductPayload
+from schemas.products import ProductPayload
 from tests.support.product_worker import TENANT, Products
 from tests.support.products import drawing, drawn
 from workers.products.stages import PRODUCTS

@@ -1,11 +1,13 @@
 """The choice between combinations of classifiers. A green run does not prove that a choice is best on other texts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from shared.routing.training.folds import Examples, HeldOut, Rows
-from shared.routing.training.recipe import LOGISTIC_TEXTS, choose_recipe, tried_kinds
+from shared.routing.training.recipe import LOGISTIC_TEXTS, always_kinds, choose_recipe, tried_kinds
 from tests.support.labelled import examples
 
 ROWS, LABELS = 300, 3
@@ -48,6 +50,23 @@ def test_class_weights_are_not_used_if_they_cost_accuracy(uneven: Examples) -> N
     plain, even = answers(truth, 1, 0.3, bonus=4.0), answers(truth, 1, 0.3, bonus=-2.5)
     part = held_out(dense=plain, sparse=plain, joint=plain, weighted_dense=even, weighted_sparse=even)
     assert not choose_recipe(uneven, [part])[0].class_weights
+
+
+def test_without_texts_only_vectors_are_compared(uneven: Examples) -> None:
+    pictures, truth = replace(uneven, texts=("",) * ROWS), uneven.truth
+    plain, even = answers(truth, 1, 0.3, bonus=4.0), answers(truth, 1, 0.3)
+    assert (always_kinds(pictures), tried_kinds(pictures)) == (("dense", "weighted dense"), ())
+    recipe, losses = choose_recipe(pictures, [held_out(dense=plain, weighted_dense=even)])
+    assert (recipe.kind, recipe.kinds, recipe.class_weights) == ("dense", ("weighted dense",), True)
+    assert set(losses) == {"dense", "dense with class weights"}
+    kept, _ = choose_recipe(pictures, [held_out(dense=even, weighted_dense=even)])
+    assert (kept.kinds, kept.class_weights) == (("dense",), False)
+    assert np.allclose(kept.combine({"dense": even}), even / kept.temperature)
+
+
+def test_vectors_of_even_labels_are_fitted_without_class_weights() -> None:
+    pictures = replace(examples({label: ["x"] * 10 for label in "abc"}), texts=("",) * 30)
+    assert always_kinds(pictures) == ("dense",)
 
 
 def test_class_weights_are_used_for_a_label_with_a_single_text() -> None:

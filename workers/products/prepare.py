@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.base import SourceId
+from schemas.duplicates import DUPLICATES_LIMIT, NearDuplicate
 from schemas.media import Media
-from schemas.products import DUPLICATES_LIMIT, DuplicateJudged, NearDuplicate, ProductImage, ProductImageDeleted
+from schemas.products import DuplicateJudged, ProductImage, ProductImageDeleted
 from shared.engine.snapshots import Item
 from shared.pictures import ReadPicture
 from shared.records import Record, Vector

@@ -90,8 +90,8 @@ def rare_labels(examples: Examples) -> list[str]:
 
 
 def data_digest(examples: Examples) -> str:
-    """Return a SHA-256 over the texts and their labels that does not depend on their order."""
-    pairs = sorted(zip((examples.labels[label] for label in examples.truth), examples.texts, strict=True))
+    """Return a SHA-256 over the contents of the examples and their labels that does not depend on their order."""
+    pairs = sorted(zip((examples.labels[label] for label in examples.truth), examples.contents, strict=True))
     digest = sha256()
     for field in (field for pair in pairs for field in pair):
         encoded = field.encode(errors="surrogatepass")
@@ -109,7 +109,7 @@ def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
     shares, truth = trained.held_out, examples.truth
     rows = np.arange(len(truth))
     own, best = shares[rows, truth], shares.argmax(axis=1)
-    size = len(examples.labels)
+    size, shown = len(examples.labels), examples.shown
     counts = np.bincount(truth[trained.known], minlength=size)
     means = np.bincount(truth[trained.known], own[trained.known], size) / np.maximum(counts, 1)
     means[counts == 0] = np.inf
@@ -117,7 +117,7 @@ def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
     order = suspected[np.argsort(own[suspected] - shares[suspected, best[suspected]], kind="stable")]
     return [
         Mislabel(
-            examples.texts[row],
+            shown[row],
             examples.labels[truth[row]],
             examples.labels[best[row]],
             float(own[row]),

@@ -4,9 +4,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import cpu_count
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from shared.embedding.port import Matrix
 from shared.routing.features import TfIdf
+from shared.routing.inputs import TEXT_ALONE, to_compare
 from shared.routing.linear import early_stops, fit_dense, fit_joint, fit_logistic, fit_sparse
 from shared.routing.scope import nearest
 
@@ -32,21 +34,39 @@ on two cores."""
 Rows = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Labelled texts.
+class Origin(NamedTuple):
+    """The file that an example was read from, such as a picture.
 
     Attributes:
-        texts: The texts as prepared for the model.
-        vectors: Shape (n, dim), float32, unit rows.
+        name: Its name, as findings show it.
+        digest: SHA-256 of its content, in hex.
+    """
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled texts, or labelled items of which a text is at most a part.
+
+    Attributes:
+        texts: The texts as prepared for the model; empty for an item without a text.
+        vectors: The dense features (`shared/routing/inputs.py`): shape (n, dim), float32.
         truth: Index of each text's label in `labels`, shape (n,); -1 if the text belongs to no label.
         labels: The labels, sorted.
+        inputs: Names of the inputs whose vectors are the features, in their order.
+        dims: Lengths of the vectors of several inputs; empty for one input.
+        origins: The file of each example; empty if the texts are all there is.
     """
 
     texts: tuple[str, ...]
     vectors: Matrix
     truth: Rows
     labels: tuple[str, ...]
+    inputs: tuple[str, ...] = TEXT_ALONE
+    dims: tuple[int, ...] = ()
+    origins: tuple[Origin, ...] = ()
 
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[str], vectors: Matrix) -> "Examples":
@@ -55,15 +75,50 @@ class Examples:
         columns = {name: column for column, name in enumerate(names)}
         return cls(tuple(texts), vectors, np.array([columns[label] for label in labels], np.intp), names)
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether any example has a text, which may have terms."""
+        return any(self.texts)
+
+    @property
+    def compared(self) -> Matrix:
+        """The features with unit rows, for cosines: shape (n, dim), float32."""
+        return to_compare(self.vectors, self.inputs)
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What each example consists of: examples of equal content are the same item."""
+        if not self.origins:
+            return self.texts
+        return tuple(f"{origin.digest} {text}" for origin, text in zip(self.origins, self.texts, strict=True))
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What each example is shown as: its text, or its file and its text."""
+        if not self.origins:
+            return self.texts
+        named = zip(self.origins, self.texts, strict=True)
+        return tuple(f"{origin.name}: {text}" if text else origin.name for origin, text in named)
+
     def part(self, rows: Rows) -> "Examples":
         """Return the examples of some rows; the list of labels stays the same."""
-        return Examples(tuple(self.texts[row] for row in rows), self.vectors[rows], self.truth[rows], self.labels)
+        return replace(
+            self,
+            texts=tuple(self.texts[row] for row in rows),
+            vectors=self.vectors[rows],
+            truth=self.truth[rows],
+            origins=tuple(self.origins[row] for row in rows) if self.origins else (),
+        )
 
     def joined(self, outside: "Examples") -> "Examples":
-        """Return these examples followed by texts that belong to no label."""
-        truth = np.concatenate([self.truth, np.full(len(outside.texts), -1)])
-        vectors = np.concatenate([self.vectors, outside.vectors])
-        return Examples(self.texts + outside.texts, vectors, truth, self.labels)
+        """Return these examples followed by items of the same inputs that belong to no label."""
+        return replace(
+            self,
+            texts=self.texts + outside.texts,
+            vectors=np.concatenate([self.vectors, outside.vectors]),
+            truth=np.concatenate([self.truth, np.full(len(outside.texts), -1)]),
+            origins=self.origins + outside.origins,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +184,10 @@ def without_labels(examples: Examples, groups: Rows) -> list[tuple[Rows, Rows]]:
 
 
 def unseen(examples: Examples, training: Rows, held_out: Rows) -> tuple[Rows, Rows]:
-    """Return the rows of a fold without the held-out ones whose text also occurs in training under another label."""
-    learned = {examples.texts[row] for row in training}
-    return training, np.array([row for row in held_out if examples.texts[row] not in learned], np.intp)
+    """Return the rows of a fold without the held-out ones whose content also occurs in training under another label."""
+    contents = examples.contents
+    learned = {contents[row] for row in training}
+    return training, np.array([row for row in held_out if contents[row] not in learned], np.intp)
 
 
 def carried(count: int) -> Rows:
@@ -173,5 +229,5 @@ def _held_out(examples: Examples, fold: Fold, alone: Lock) -> HeldOut:
             fitted = fits[kind]()
         logits[kind] = fitted.logits(held_out.vectors, asked)
     known = np.isin(held_out.truth, training.truth)
-    compared = training.vectors[carried(len(fold.training))]
-    return HeldOut(fold.held_out, known, logits, nearest(held_out.vectors, compared)[1])
+    compared = training.compared[carried(len(fold.training))]
+    return HeldOut(fold.held_out, known, logits, nearest(held_out.compared, compared)[1])

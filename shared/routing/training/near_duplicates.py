@@ -1,37 +1,36 @@
-"""Finds groups of nearly identical texts, so that a fold does not hold out a text whose rewording it has learned."""
+"""Finds groups of nearly identical examples, so that a fold does not hold out one whose rewording it has learned."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shared.routing.features import PIECES
+from shared.routing.inputs import TEXT_ALONE
 from shared.routing.training.folds import Examples, Rows
 
 ALIKE_VECTORS = 0.95
 ALIKE_TERMS = 0.8
 """Two texts of one label are nearly identical if the cosine of their vectors reaches the first, or the cosine of their
-4-grams of characters the second. Lower limits join whole labels of Banking77 into one group (`docs/accuracy.md`)."""
+4-grams of characters the second. Lower limits join whole labels of Banking77 into one group (`docs/accuracy.md`). Of
+items with other inputs than a text, the vectors alone count: two different products may have one title."""
 
 COMPARED_AT_ONCE = 1_024
 
 
 def group_near_duplicates(examples: Examples) -> Rows:
-    """Return the number of each text's group: shape (n,).
+    """Return the number of each example's group: shape (n,).
 
-    Nearly identical texts of one label are in one group, and so are identical texts of any label. If fewer than two
-    labels would have two groups, nothing could be held out: then only identical texts are grouped.
+    Nearly identical examples of one label are in one group, and so are identical examples of any label. If fewer than
+    two labels would have two groups, nothing could be held out: then only identical examples are grouped.
     """
-    identical = _first_rows(examples.texts)
+    identical = _first_rows(examples.contents)
     rows, columns = [np.arange(len(identical))], [identical]
-    try:
-        pieces = TfidfVectorizer(**PIECES).fit_transform(examples.texts)
-    except ValueError:  # no text has a piece of a word
-        pieces = coo_matrix((len(examples.texts), 1), dtype=np.float32).tocsr()
+    compared, pieces = examples.compared, _pieces(examples)
     for label in np.unique(examples.truth):
         of_label = np.flatnonzero(examples.truth == label)
-        vectors, terms = examples.vectors[of_label], pieces[of_label]
+        vectors, terms = compared[of_label], pieces[of_label]
         for start in range(0, len(of_label), COMPARED_AT_ONCE):
             part = slice(start, start + COMPARED_AT_ONCE)
             alike = (vectors[part] @ vectors.T >= ALIKE_VECTORS) | ((terms[part] @ terms.T).toarray() >= ALIKE_TERMS)
@@ -46,12 +45,23 @@ def group_near_duplicates(examples: Examples) -> Rows:
     return groups if sum(several) > 1 else identical
 
 
+def _pieces(examples: Examples) -> csr_matrix:
+    """Return the 4-grams of each text, as unit rows; empty rows if the texts are not compared by themselves."""
+    nothing = csr_matrix((len(examples.texts), 1), dtype=np.float32)
+    if examples.inputs != TEXT_ALONE:
+        return nothing
+    try:
+        return csr_matrix(TfidfVectorizer(**PIECES).fit_transform(examples.texts))
+    except ValueError:  # no text has a piece of a word
+        return nothing
+
+
 def in_groups(groups: Rows) -> int:
     """Return the number of texts that are nearly identical to another one."""
     sizes: NDArray[np.intp] = np.bincount(groups)
     return int(sizes[sizes > 1].sum())
 
 
-def _first_rows(texts: tuple[str, ...]) -> Rows:
+def _first_rows(contents: tuple[str, ...]) -> Rows:
     first: dict[str, int] = {}
-    return np.array([first.setdefault(text, row) for row, text in enumerate(texts)], np.intp)
+    return np.array([first.setdefault(content, row) for row, content in enumerate(contents)], np.intp)

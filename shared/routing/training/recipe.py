@@ -25,6 +25,9 @@ SCARCE = 2
 """Labels with at most this many texts hardly count in held-out figures. Without class weights, a label with one text was
 almost never predicted (`docs/accuracy.md`), so they are used if such a label exists and accuracy allows it."""
 
+DENSE = "dense"
+"""The only kind of recipe for examples without texts."""
+
 LOGISTIC_TEXTS = 2_000
 """With more texts, the logistic classifier is not tried: a fit takes minutes, and the others were as good."""
 
@@ -34,13 +37,14 @@ class Recipe:
     """How the parts are combined, and their temperatures.
 
     Attributes:
-        kind: `blend` (a weighted sum of calibrated logits), or one classifier on vectors and terms side by side:
-            `joint` (support vector machines) or `logistic` (logistic regression).
+        kind: `blend` (a weighted sum of calibrated logits), one classifier on vectors and terms side by side: `joint`
+            (support vector machines) or `logistic` (logistic regression), or `dense` (logistic regression on vectors),
+            if there are no terms.
         weight: Weight of the dense part of a blend, 0 to 1; the sparse part has the rest.
         dense_temperature: Calibrates the dense part by itself.
         sparse_temperature: Calibrates the sparse part by itself.
         temperature: Calibrates the combination.
-        class_weights: Whether each label counts the same in the fits of a blend, however many texts it has.
+        class_weights: Whether each label counts the same in the fits of a blend or of vectors, however many texts it has.
     """
 
     kind: str
@@ -53,7 +57,7 @@ class Recipe:
     def combine(self, logits: Mapping[str, Logits]) -> Logits:
         """Return the calibrated logits of the combination."""
         if self.kind != "blend":
-            return np.asarray(logits[self.kind] / self.temperature, np.float32)
+            return np.asarray(logits[self.kinds[0]] / self.temperature, np.float32)
         dense, sparse = self.kinds
         return np.asarray(
             blend(logits[dense] / self.dense_temperature, logits[sparse] / self.sparse_temperature, self.weight)
@@ -64,7 +68,8 @@ class Recipe:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The classifiers that the recipe needs."""
-        return blended_kinds(self.class_weights) if self.kind == "blend" else (self.kind,)
+        blended = blended_kinds(self.class_weights)
+        return blended if self.kind == "blend" else blended[:1] if self.kind == DENSE else (self.kind,)
 
 
 def blended_kinds(class_weights: bool) -> tuple[str, str]:
@@ -77,11 +82,23 @@ def blend(dense: Logits, sparse: Logits, weight: float) -> Logits:
     return np.asarray(weight * dense + (1 - weight) * sparse, np.float32)
 
 
+def always_kinds(examples: Examples) -> tuple[str, ...]:
+    """Return the classifiers that are fitted on every fold: those of a blend; of vectors alone all that are compared."""
+    if examples.has_texts:
+        return blended_kinds(class_weights=False)
+    return (DENSE, f"weighted {DENSE}") if _is_uneven(examples) else (DENSE,)
+
+
+def _is_uneven(examples: Examples) -> bool:
+    counts = np.bincount(examples.truth, minlength=len(examples.labels))
+    return bool(counts.max() >= UNEVEN * counts[counts > 0].min())
+
+
 def tried_kinds(examples: Examples) -> tuple[str, ...]:
     """Return the classifiers that are tried on a few folds, in addition to a blend without class weights."""
-    counts = np.bincount(examples.truth, minlength=len(examples.labels))
-    uneven = counts.max() >= UNEVEN * counts[counts > 0].min()
-    small = len(examples.texts) <= LOGISTIC_TEXTS
+    if not examples.has_texts:
+        return ()
+    uneven, small = _is_uneven(examples), len(examples.texts) <= LOGISTIC_TEXTS
     return ("joint", *(("logistic",) if small else ()), *(blended_kinds(class_weights=True) if uneven else ()))
 
 
@@ -91,6 +108,8 @@ def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Reci
     Class weights are judged by macro F1 and accuracy, not by log loss: they change how much each label counts, so they
     are right for another mixture of labels than that of the file.
     """
+    if not examples.has_texts:
+        return _choose_dense(examples, held_out)
     tried = [part for part in held_out if "joint" in part.logits]
     truth, logits = stacked(examples, tried)
     recipes: dict[str, Recipe] = {f"blend {weight:.1f}": _blend_of(logits, truth, weight, False) for weight in BLENDS}
@@ -104,13 +123,31 @@ def choose_recipe(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Reci
         found = {weight: log_loss(softmax(each.combine(logits)), truth) for weight, each in weighted.items()}
         even = weighted[min(found, key=lambda weight: found[weight])]
         losses["blend with class weights"] = min(found.values())
-        scarce = bool((np.bincount(examples.truth) <= SCARCE).any())
-        if _helps(even.combine(logits), best.combine(logits), truth, scarce):
+        if _helps(even.combine(logits), best.combine(logits), truth, _has_scarce(examples)):
             return even, losses
     if best.kind == "blend":  # its calibration can use all folds
         truth, logits = stacked(examples, held_out)
         best = _blend_of(logits, truth, best.weight, False)
     return best, losses
+
+
+def _choose_dense(examples: Examples, held_out: Sequence[HeldOut]) -> tuple[Recipe, dict[str, float]]:
+    """Choose between vectors with and without class weights, on all folds."""
+    truth, logits = stacked(examples, held_out)
+    plain, *weighted = (
+        Recipe(DENSE, 1.0, 1.0, 1.0, fit_temperature(logits[kind], truth), class_weights=kind != DENSE)
+        for kind in always_kinds(examples)
+    )
+    losses = {DENSE: log_loss(softmax(plain.combine(logits)), truth)}
+    for even in weighted:
+        losses[f"{DENSE} with class weights"] = log_loss(softmax(even.combine(logits)), truth)
+        if _helps(even.combine(logits), plain.combine(logits), truth, _has_scarce(examples)):
+            return even, losses
+    return plain, losses
+
+
+def _has_scarce(examples: Examples) -> bool:
+    return bool((np.bincount(examples.truth) <= SCARCE).any())
 
 
 def stacked(examples: Examples, parts: Sequence[HeldOut]) -> tuple[Rows, dict[str, Logits]]:

@@ -1,7 +1,8 @@
 """Training of a routing head: held-out texts decide the combination of its parts, its calibration and its thresholds.
 
 1. Five folds, with nearly identical texts in one fold: logistic regression on vectors, support vector machines on
-   terms, and, on two of the folds, classifiers on both together and with class weights.
+   terms, and, on two of the folds, classifiers on both together and with class weights. Without texts, there are only
+   those on vectors, with and without class weights.
 2. Each classifier is calibrated; `recipe.py` compares the combinations on the held-out texts.
 3. The best combination is fitted on all texts; its held-out answers give the metrics, the thresholds and the probable
    mislabels.
@@ -28,14 +29,11 @@ from shared.routing.training.folds import (
 )
 from shared.routing.training.near_duplicates import in_groups
 from shared.routing.training.plan import Plan
-from shared.routing.training.recipe import Logits, Recipe, choose_recipe, tried_kinds
+from shared.routing.training.recipe import DENSE, Logits, Recipe, always_kinds, choose_recipe, tried_kinds
 
 TRIED_FOLDS = 2
 """Number of folds on which the other combinations are tried; the joint classifier takes five times as long as the
 others."""
-
-ALWAYS = ("dense", "sparse")
-"""The classifiers that are fitted on every fold."""
 
 LEAST_AUTO, REVIEW_AT = 0.5, 0.4
 """Answers that are right less than half of the time are never routed without review (`LEAST_AUTO`). Below `REVIEW_AT`,
@@ -74,15 +72,15 @@ def train(plan: Plan, model: str, done: Callable[[], None]) -> Trained:
 
     Args:
         plan: The texts and their folds.
-        model: Fingerprint of the model that computed the vectors.
+        model: Fingerprint of the model that computed the vectors; those of several inputs are joined by "+".
         done: Called after each of the plan's steps.
     """
     examples, folds = plan.examples, plan.folds
-    more = tried_kinds(examples)
-    kinds = [(*ALWAYS, *(more if number < TRIED_FOLDS else ())) for number in range(len(folds))]
+    always, more = always_kinds(examples), tried_kinds(examples)
+    kinds = [(*always, *(more if number < TRIED_FOLDS else ())) for number in range(len(folds))]
     base = hold_out(examples, [Fold(*rows, each) for rows, each in zip(folds, kinds, strict=True)], done)
     recipe, losses = choose_recipe(examples, base)
-    if recipe.kinds != ALWAYS:
+    if not set(recipe.kinds) <= set(always):
         rest = [Fold(*rows, recipe.kinds) for rows in folds[TRIED_FOLDS:]]
         base = base[:TRIED_FOLDS] + hold_out(examples, rest, lambda: None)
     held_out, known, similarity = _gathered(examples, base, recipe)
@@ -141,6 +139,8 @@ def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Hea
             linear = fit_joint(examples.vectors, weighed, examples.truth, labels)
         elif recipe.kind == "logistic":
             linear = fit_logistic(examples.vectors, weighed, examples.truth, labels)
+        elif recipe.kind == DENSE:
+            linear = fit_dense(examples.vectors, examples.truth, labels, len(terms), recipe.class_weights)
         else:
             dense = fit_dense(examples.vectors, examples.truth, labels, len(terms), recipe.class_weights)
             sparse = fit_sparse(weighed, examples.truth, labels, dim, recipe.class_weights)
@@ -148,5 +148,14 @@ def _fitted(examples: Examples, recipe: Recipe, scope: Scope, model: str) -> Hea
                 sparse.times((1 - recipe.weight) / recipe.sparse_temperature)
             )
     part = examples.part(carried(len(examples.texts)))
-    known = Known(part.texts, tuple(examples.labels[label] for label in part.truth), part.vectors)
-    return Head(examples.labels, model, linear.times(1 / recipe.temperature), terms, scope, known)
+    known = Known(part.shown, tuple(examples.labels[label] for label in part.truth), part.compared)
+    return Head(
+        labels=examples.labels,
+        model=model,
+        linear=linear.times(1 / recipe.temperature),
+        terms=terms,
+        scope=scope,
+        known=known,
+        inputs=examples.inputs,
+        dims=examples.dims,
+    )
