@@ -1,7 +1,7 @@
 """Products with real picture files, decoded by a real child process and prepared as the model sees them.
 
 The model is a stand-in that distinguishes only equal pixels from others. A green run proves nothing about what a model sees
-(`tests/golden/test_products.py`), nor that every hostile file is refused (`tests/hostile`).
+(`tests/flow/test_products.py`), nor that every hostile file is refused (`tests/hostile`).
 """
 
 import struct

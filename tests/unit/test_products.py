@@ -1,7 +1,7 @@
 """The products stream: what each reason does, what is masked, and which near-duplicates are stored and published.
 
 Pictures and models are stand-ins: equal drawings are the same picture, others are not alike. A green run proves nothing
-about pixels (`test_product_pictures.py`) nor about real models (`tests/golden/test_products.py`).
+about pixels (`test_product_pictures.py`) nor about real models (`tests/flow/test_products.py`).
 """
 
 import json
