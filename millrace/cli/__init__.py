@@ -13,6 +13,7 @@ from millrace.cli import (
     demo,
     dlq,
     doctor,
+    duplicates,
     ingest,
     pause,
     policy,
@@ -50,6 +51,7 @@ app.add_typer(retry.app, name="retry")
 app.add_typer(router.app, name="router")
 app.add_typer(classes.app, name="classes")
 app.add_typer(policy.app, name="policy")
+app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(similar.app, name="similar")
 app.command("prepare")(prepare.prepare)
 app.command("transcribe")(transcribe.transcribe)
