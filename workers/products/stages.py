@@ -32,7 +32,7 @@ from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
 from shared.text.preparation import Preparer
 from workers.products.decide import find_duplicates, undecided
-from workers.products.prepare import IMAGE, TEXT, ProductItem, media_of, estimated_pictures, prepare
+from workers.products.prepare import IMAGE, TEXT, ProductItem, estimated_pictures, media_of, prepare
 
 RESULT_TOPIC = "products.classified"
 
