@@ -237,6 +237,7 @@ def load_routing(own: StreamSettings, fingerprints: Mapping[str, str]) -> Routin
     """
     policy = load_policy(own)
     if own.decision.head is None:
+        policy.check_zero_shot(own.image.classes)
         return Routing(policy)
     from shared.routing.head_files import load_head
 

@@ -153,7 +153,8 @@ def _resources_of(
 ) -> Resources:
     """Return what the stages of a stream work with."""
     own, recogniser = given.own, given.recogniser
-    fingerprints = {name: model.fingerprint for name, model in given.models.items()}
+    modalities: dict[str, None] = dict.fromkeys(each.modality.name for each in given.stream.inputs)
+    fingerprints = {name: given.models[name].fingerprint for name in modalities if name in given.models}
     return Resources(
         collection=collection,
         decider=decider,
@@ -163,7 +164,7 @@ def _resources_of(
         duplicates=own.duplicates,
         models=fingerprints,
         decoder=decoder,
-        others=partial(_collection_of, given.process.store, fingerprints[TEXT.name]),
+        others=partial(_collection_of, given.process.store, fingerprints.get(TEXT.name)),
         search_of=lambda name: read_stream_settings(name).search,
         speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon),
         pictures=_pictures_of(given.stream, own, decoder),
@@ -221,10 +222,10 @@ def _watched_collection(process: Process, spec: CollectionSpec, observer: Observ
     return collection
 
 
-def _collection_of(store: VectorStore, fingerprint: str, stream: str) -> Collection | None:
-    """Return the collection of another stream; None if it does not exist, or has vectors of another model."""
+def _collection_of(store: VectorStore, fingerprint: str | None, stream: str) -> Collection | None:
+    """Return the collection of another stream; None if it does not exist, or has vectors of another text model."""
     target = store.alias_target(stream)
-    if target is not None and fingerprint not in target:
+    if fingerprint is None or (target is not None and fingerprint not in target):
         return None
     return store.open_alias(stream)
 

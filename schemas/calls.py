@@ -12,7 +12,7 @@ from schemas.attributes import ATTRIBUTES_LIMIT, AttributeName, AttributeValue, 
 from schemas.base import Deletion, Event, EventVersion, Frozen, Origin, SourceId, TenantId, UtcDatetime
 from schemas.decisions import Decision, Label, Priority
 from schemas.media import Media
-from schemas.points import PointSchema, StoredItem, Tombstone
+from schemas.points import StoredItem, Tombstone
 from schemas.search import SIMILAR_LIMIT, SimilarCall, SimilarLeftOut, SimilarTicket, SuggestedReply
 from schemas.speech import Seconds, Transcript
 
@@ -114,10 +114,6 @@ class CallTombstone(Tombstone):
     """Payload of a deleted call: ids and version, without text and without a vector. No older event can undo it."""
 
     call_id: SourceId
-
-
-CALL_POINTS = PointSchema("calls", "call_id", CallPayload, CallTombstone)
-"""The points of this stream."""
 
 
 class CallRouted(Frozen):

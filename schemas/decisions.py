@@ -37,16 +37,14 @@ class Decision(Frozen):
     action_reason: str = Field(description="Reason for the action, as a fixed word such as `no_labelled_neighbours`.")
     label: str | None = None
     queue: str | None = None
-    priority: Priority = Field(
-        description="The ticket's own priority, or a higher one that the policy gives this label."
-    )
+    priority: Priority = Field(description="The item's own priority, or a higher one that the policy gives this label.")
     confidence: Share | None = Field(
         default=None,
         description="Share of the vote for the first label, or its probability by the head or by its name.",
     )
     top: tuple[LabelScore, ...] = ()
     previous_queue: str | None = Field(
-        default=None, description="The queue of the ticket's earlier result, if it had one."
+        default=None, description="The queue of the item's earlier result, if it had one."
     )
     policy: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the routing.toml that was used.")
     head: str | None = Field(
@@ -55,8 +53,8 @@ class Decision(Frozen):
     )
     scope: Score | None = Field(
         default=None,
-        description="Similarity of this text to the head's training texts; below the head's threshold, the "
-        "decision is to abstain.",
+        description="The head's score of whether any label fits; below the head's threshold, the decision is to "
+        "abstain.",
     )
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ class LedgerEntry(Frozen):
     partition: int = Field(ge=0)
     ranges: tuple[OffsetRange, ...] = ()
     unread: tuple[OffsetSpan, ...] = Field(default=(), description="Offsets that the log lost before they were read.")
-    model: str = Field(description="Fingerprint of the embedding model, 8 hex digits.")
+    model: str = Field(description="Fingerprint of the embedding model, 8 hex digits; of several, joined by `+`.")
     head: str | None = Field(
         default=None,
         description="Fingerprint of the trained head; null if no head is configured.",

@@ -55,6 +55,19 @@ IsOurs = Callable[[UUID | int, Mapping[str, object]], bool]
 """A check whether Millrace wrote a point, given its id and its payload; see `PointSchema.is_ours`."""
 
 
+@dataclass(frozen=True, slots=True)
+class SecondKind:
+    """A kind of item of a stream that is not a snapshot with vectors, such as a person's verdict on two images.
+
+    Attributes:
+        field: The payload field that only its points have.
+        payload: The schema of its points.
+    """
+
+    field: str
+    payload: type[Frozen]
+
+
 @dataclass(frozen=True)
 class PointSchema:
     """The content of a stream's points.
@@ -64,19 +77,19 @@ class PointSchema:
         id_field: The payload field that holds the source id, such as `ticket_id`.
         payload: The schema of a stored snapshot.
         tombstone: The schema of a deleted item.
-        apart: The payload field that only points of another kind of item have, and their schema; None without such a kind.
+        second_kind: The kind of item besides snapshots; None without such a kind.
     """
 
     stream: str
     id_field: str
     payload: type[Frozen]
     tombstone: type[Frozen]
-    apart: tuple[str, type[Frozen]] | None = None
+    second_kind: SecondKind | None = None
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields that `foreign_reason` checks; points of other kinds have only some of them."""
-        others = () if self.apart is None else tuple(self.apart[1].model_fields)
+        others = () if self.second_kind is None else tuple(self.second_kind.payload.model_fields)
         return tuple(dict.fromkeys((*self.payload.model_fields, *others)))
 
     def is_ours(self, which: UUID | int, payload: Mapping[str, object]) -> bool:
@@ -115,8 +128,8 @@ class PointSchema:
     def _lenient_schema(self, payload: Mapping[str, object]) -> type[Frozen]:
         if payload.get("deleted") is True:
             return self._lenient_tombstone
-        if self.apart is not None and self.apart[0] in payload:
-            return self._lenient_apart
+        if self.second_kind is not None and self.second_kind.field in payload:
+            return self._lenient_second
         return self._lenient_payload
 
     @cached_property
@@ -128,8 +141,8 @@ class PointSchema:
         return _ignoring_others(self.tombstone)
 
     @cached_property
-    def _lenient_apart(self) -> type[Frozen]:
-        return _ignoring_others(self.payload if self.apart is None else self.apart[1])
+    def _lenient_second(self) -> type[Frozen]:
+        return _ignoring_others(self.payload if self.second_kind is None else self.second_kind.payload)
 
 
 def _ignoring_others(schema: type[Frozen]) -> type[Frozen]:

@@ -73,7 +73,7 @@ TicketEvent = Annotated[TicketSnapshot | TicketDeleted, Field(discriminator="rea
 TICKET_EVENT: TypeAdapter[TicketSnapshot | TicketDeleted] = TypeAdapter(TicketEvent)
 
 
-Flag = Literal["solved", "labelled"]
+TicketFlag = Literal["solved", "labelled"]
 """`solved`: the ticket may be offered as an answer. `labelled`: it may vote. These are words, not booleans, because
 Qdrant Edge 0.9 treats a boolean in a filter as an integer and finds nothing."""
 
@@ -110,7 +110,7 @@ class TicketContent(Frozen):
     )
     satisfaction: Rating | None
     label: str | None = Field(description="The agent's label, which the vote of neighbours counts.")
-    flags: tuple[Flag, ...] = Field(description="Flags that searches filter on; see `Flag`.")
+    flags: tuple[TicketFlag, ...] = Field(description="Flags that searches filter on; see `TicketFlag`.")
 
 
 class TicketPayload(TicketContent, StoredItem):

@@ -4,7 +4,7 @@ Therefore one process can run several streams, each with its own batches, model,
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator
 
@@ -17,8 +17,8 @@ WaitSeconds = Annotated[float, Field(gt=0, le=86_400)]
 MOST_WEIGHT = 1_000_000
 """A weight so large that its part alone decides the order."""
 
-SECONDS, PICTURES = "seconds", "pictures"
-"""The units of cost of streams of recordings, and of streams of pictures."""
+CostUnit = Literal["tokens", "seconds", "pictures", "records"]
+"""The units in which streams count the cost of a record."""
 
 NUMBER = ":number"
 """The ending of an indexed attribute whose values are numbers."""
@@ -46,7 +46,8 @@ class BatchSettings(Part):
     max_tokens: int = Field(
         default=65_536,
         ge=1,
-        description="Maximum number of tokens, estimated from the bytes; it limits how long a batch takes.",
+        description="Maximum number of tokens, for streams of texts, estimated from the bytes; it limits how long a batch "
+        "takes.",
     )
     max_sound_s: int = Field(
         default=600,
@@ -58,9 +59,15 @@ class BatchSettings(Part):
         default=0.05, ge=0, description="Maximum time that the first record of a batch waits for others."
     )
 
-    def max_cost(self, unit: str) -> int:
+    def max_cost(self, unit: CostUnit) -> int:
         """Return the largest cost of a batch, in the unit of a stream."""
-        return {SECONDS: self.max_sound_s, PICTURES: self.max_records}.get(unit, self.max_tokens)
+        match unit:
+            case "tokens":
+                return self.max_tokens
+            case "seconds":
+                return self.max_sound_s
+            case "pictures" | "records":
+                return self.max_records
 
 
 class RetrySettings(Part):
@@ -94,7 +101,7 @@ class RetrySettings(Part):
 
 
 class EmbeddingSettings(Part):
-    """The model and the device it runs on."""
+    """The text model and the device it runs on."""
 
     model: str = Field(default="minilm-l6-v2", description="Name of the model: a table in models.toml.")
     models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
@@ -171,13 +178,15 @@ class DecisionSettings(Part):
         "packaged one.",
     )
     head: Path | None = Field(
-        default=None, description="Folder of a trained head; empty: the labelled neighbours vote."
+        default=None,
+        description="Folder of a trained head; empty: the labelled neighbours vote, and pictures without any are judged "
+        "by `IMAGE__CLASSES`.",
     )
     neighbours: int = Field(default=10, ge=1, description="Number of labelled neighbours that vote.")
 
 
 class SearchSettings(Part):
-    """What is offered as similar of this stream, such as solved tickets, and the suggested reply."""
+    """What is offered as similar of this stream, such as solved tickets, and the suggested reply; not for products."""
 
     limit: int = Field(default=5, ge=0, le=SIMILAR_LIMIT, description="Maximum number of similar items in a result.")
     candidates: int = Field(
@@ -216,7 +225,8 @@ class SearchSettings(Part):
         default=0.1,
         ge=0,
         le=1,
-        description="Share of its score that a hit in another language than the ticket loses; 0 ranks all languages alike.",
+        description="Share of its score that a hit in another language than the item asked about loses; 0 ranks all "
+        "languages alike.",
     )
     min_satisfaction: int = Field(
         default=4, ge=1, le=5, description="Lowest rating with which a solved ticket or a finished call is offered."

@@ -116,7 +116,7 @@ def _checks_of_media(settings: Settings, own: StreamSettings, stream: Stream[Any
         yield Check("voice activity", check_voice_activity)
     if any(each.modality is IMAGE for each in stream.inputs):
         yield Check("pictures", partial(check_pictures, own))
-        yield Check("pictures device", partial(check_pictures_device, own))
+        yield Check("pictures device", partial(check_pictures_device, own, stream.name))
 
 
 def run(wanted: Sequence[Check], clock: Clock, limit_s: float) -> list[Finding]:

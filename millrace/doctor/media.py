@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from struct import pack
+from zlib import compress, crc32
 
 import numpy as np
 
@@ -11,15 +12,16 @@ from shared.clock import SystemClock
 from shared.embedding.registry import SpeechCard, load_image_card, load_speech_card
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
-from shared.settings import Settings
+from shared.settings import Settings, variable
 from shared.stream_settings import StreamSettings
 
 RATE_HZ = 8_000
+SMALL_FOR_A_GPU_PIXELS = 3_000_000
 NOT_INSTALLED = "{} is not installed"
 
 
 def check_decoding(settings: Settings) -> Iterator[Finding]:
-    """Start a process as a worker does, and let it decode a short sound."""
+    """Start a process as a worker does, and let it decode a short sound and a small picture."""
     limits = settings.decoding.model_copy(update={"processes": 1})
     with closing(Decoder(limits, settings.media.max_mib << 20, SystemClock())) as decoder:
         try:
@@ -28,14 +30,15 @@ def check_decoding(settings: Settings) -> Iterator[Finding]:
             yield Finding("decoding", "wrong", str(error), "a worker would not start: see docs/media.md, Decoding")
             return
         decoder.sound(_silence(), "a sound of this check", lambda window: None)
+        decoder.picture(_dot(), "a picture of this check")
         is_filtered = decoder.children.is_filtered
     if is_filtered:
-        yield Finding("decoding", "ok", "a process for it starts, is confined, and decodes a sound")
+        yield Finding("decoding", "ok", "a process for it starts, is confined, and decodes a sound and a picture")
     else:
         yield Finding(
             "decoding",
             "warning",
-            "a process for it starts and decodes a sound, but this system cannot filter its system calls",
+            "a process for it starts and decodes a sound and a picture, but this system cannot filter its system calls",
             "run workers on Linux, or accept media from trusted senders only",
         )
 
@@ -45,6 +48,16 @@ def _silence() -> bytes:
     samples = bytes(RATE_HZ // 10 * 2)
     body = b"WAVEfmt " + pack("<IHHIIHH", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16) + b"data" + pack("<I", len(samples))
     return b"RIFF" + pack("<I", len(body) + len(samples)) + body + samples
+
+
+def _dot() -> bytes:
+    """Return a PNG file of one grey pixel."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return pack(">I", len(body)) + name + body + pack(">I", crc32(name + body))
+
+    header = chunk(b"IHDR", pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", compress(b"\x00\x80")) + chunk(b"IEND", b"")
 
 
 def check_speech(own: StreamSettings) -> Iterator[Finding]:
@@ -77,8 +90,8 @@ def check_pictures(own: StreamSettings) -> Iterator[Finding]:
     yield Finding("pictures", "ok", f"the files in {folder} match the card")
 
 
-def check_pictures_device(own: StreamSettings) -> Iterator[Finding]:
-    """Import the libraries of models of pictures, and find the device."""
+def check_pictures_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
+    """Import the libraries of models of pictures, find the device, and check whether micro-batches are large enough."""
     try:
         from shared.embedding.device import choose_device
         from shared.embedding.image import loading  # noqa: F401  (whether it can be imported)
@@ -91,6 +104,10 @@ def check_pictures_device(own: StreamSettings) -> Iterator[Finding]:
         return
     device = choose_device(own.image.device)
     yield Finding("pictures device", "ok", f"{device} (configured: {own.image.device})")
+    pixels = own.image.micro_batch_pixels
+    if device.type != "cpu" and pixels < SMALL_FOR_A_GPU_PIXELS:
+        fix = f"set {variable(stream, 'image', 'micro_batch_pixels')} to 13000000"
+        yield Finding("pictures device", "warning", f"micro-batches of {pixels} pixels leave a GPU idle", fix)
 
 
 def _device_of(card: SpeechCard, configured: str) -> str:

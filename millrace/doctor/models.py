@@ -61,6 +61,7 @@ def check_policy(own: StreamSettings) -> Iterator[Finding]:
     policy = load_policy(own)
     yield Finding("policy", "ok", f"{policy.source}, {len(policy.labels)} labels, SHA-256 {policy.sha256[:12]}...")
     if own.decision.head is None:
+        policy.check_zero_shot(own.image.classes)
         return
     from shared.routing.head_files import load_head
 

@@ -8,7 +8,7 @@ from shared.broker.port import Source
 from shared.clock import Clock
 from shared.observers import Observer
 from shared.records import Record
-from shared.stream_settings import BatchSettings
+from shared.stream_settings import BatchSettings, CostUnit
 
 IDLE_WAIT_S = 0.25
 """How long to wait for the first record; then an empty batch is returned, so that a stop is noticed soon."""
@@ -24,7 +24,7 @@ class Cost:
     """
 
     of: Callable[[Record], int]
-    unit: str
+    unit: CostUnit
 
 
 class Gatherer:

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from schemas.base import SOURCE_ID_PATTERN, Deletion, Event, Frozen, Origin
 from schemas.failures import FailureReason
 from schemas.media import Media
-from schemas.points import PointSchema, point_id
+from schemas.points import PointSchema, SecondKind, point_id
 from schemas.topics import Topic, topics_of
 from shared.decoding import decode_event
 from shared.embedding.card import ModelCard, collection_name
@@ -28,6 +28,7 @@ from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.records import Record, SparseVector
 from shared.search.shown import Searchable
+from shared.stream_settings import CostUnit
 from shared.vectorstore.port import CollectionSpec, IndexKind
 
 SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
@@ -196,8 +197,7 @@ class Stream(Generic[EventT, ItemT]):
         sparse: Names of the sparse vectors that its stages return.
         imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
-        apart: A kind of item besides snapshots: the payload field that only its points have, and their schema; None
-            without such a kind.
+        second_kind: Its kind of item besides snapshots; None without such a kind.
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
         searchable: What is offered of its points as similar, and how it is shown; None if nothing is.
@@ -217,7 +217,7 @@ class Stream(Generic[EventT, ItemT]):
     inputs: tuple[Input, ...]
     asks: Callable[[EventT], Asks]
     cost: Callable[[Record], int]
-    cost_unit: str
+    cost_unit: CostUnit
     stages: Callable[[Resources], Stages[ItemT]]
     decides: bool = True
     owned_fields: tuple[str, ...] = ()
@@ -226,7 +226,7 @@ class Stream(Generic[EventT, ItemT]):
     sparse: tuple[str, ...] = ()
     imported: Imported | None = None
     recognises_speech: bool = False
-    apart: tuple[str, type[Frozen]] | None = None
+    second_kind: SecondKind | None = None
     sound: Input | None = None
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     searchable: Searchable[Any] | None = None
@@ -245,7 +245,7 @@ class Stream(Generic[EventT, ItemT]):
     @cached_property
     def points(self) -> PointSchema:
         """The schema of its points."""
-        return PointSchema(self.name, self.id_field, self.payload, self.tombstone, self.apart)
+        return PointSchema(self.name, self.id_field, self.payload, self.tombstone, self.second_kind)
 
     @property
     def rules(self) -> Rules:

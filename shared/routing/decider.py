@@ -47,8 +47,8 @@ class Routing:
         """Check that the policy covers the labels that can be answered."""
         if self.head is not None:
             self.policy.check_labels(self.head.labels)
-        elif self.zero_shot is not None and self.policy.labels:
-            self.policy.check_labels(self.zero_shot.labels, "zero-shot")
+        elif self.zero_shot is not None:
+            self.policy.check_zero_shot(self.zero_shot.labels)
 
     @property
     def fingerprint(self) -> str | None:

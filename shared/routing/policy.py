@@ -97,6 +97,15 @@ class Policy:
                 f"{self.source} has no table for {len(missing)} of the {whose} labels: add {tables}{more}{other}"
             )
 
+    def check_zero_shot(self, labels: Iterable[str]) -> None:
+        """Check that labels that are judged by their names have rows, unless the policy has no rows at all.
+
+        Raises:
+            Fatal: the policy has rows, but none for some of these labels.
+        """
+        if self.labels:
+            self.check_labels(labels, "zero-shot")
+
     def rows_beyond(self, labels: Iterable[str]) -> list[str]:
         """Return the table headers of the rows for labels other than these, as written in the file."""
         known = set(labels)

@@ -37,8 +37,7 @@ class Question:
         product_id: Its product, whose other pictures are not found.
         point_id: Id of its own point.
         vector: Its vector, shape (dim,), float32, unit length.
-        picture_hash: Its perceptual hash, as `shared.media.perceptual.hash_picture` returns it.
-        mirrored_hash: The hash of its mirror image.
+        hashes: Its perceptual hashes.
         asks: Whether its near-duplicates are asked for.
         is_written: Whether its batch stores it, so that pictures after it find it; false for a repeat.
     """
@@ -48,15 +47,9 @@ class Question:
     product_id: str
     point_id: UUID
     vector: Vector
-    picture_hash: str
-    mirrored_hash: str
+    hashes: PictureHashes
     asks: bool = True
     is_written: bool = True
-
-    @property
-    def hashes(self) -> PictureHashes:
-        """Both hashes."""
-        return PictureHashes(self.picture_hash, self.mirrored_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +279,7 @@ class _Before:
             other = self._pictures[place]
             if self.places[other.point_id] == place and _may_be_duplicate(question, other):
                 cosine = _cosine(cosines[place])
-                yield _Near(other.point_id, other.image_id, other.product_id, other.picture_hash, cosine)
+                yield _Near(other.point_id, other.image_id, other.product_id, other.hashes.plain, cosine)
 
 
 class _Stored(Frozen):

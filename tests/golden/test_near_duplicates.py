@@ -64,7 +64,7 @@ def test_a_mirrored_photo_is_marked_so_and_its_original_is_the_only_hit(photos: 
     collection.upsert([stored(each) for each in photos])
     changed = [photo.changed["mirrored", "mirrored"] for photo in photos[:CHANGED]]
     questions = [
-        Question("acme", "mirrored", "copies", point_id("acme", "products", "mirrored"), seen.vector, *seen.hashes)
+        Question("acme", "mirrored", "copies", point_id("acme", "products", "mirrored"), seen.vector, seen.hashes)
         for seen in changed
     ]
     found = DuplicateSearch(collection, PICTURES, SETTINGS).find(questions)

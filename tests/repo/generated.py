@@ -45,11 +45,11 @@ def generated() -> dict[Path, str]:
 
 def _json_schemas(stream: Stream[Any, Any]) -> dict[str, dict[str, Any]]:
     """Return the schemas of what a stream reads, publishes and stores, by the names of the topics; `point` is stored."""
-    apart = () if stream.apart is None else (stream.apart[1],)
+    second = () if stream.second_kind is None else (stream.second_kind.payload,)
     written: dict[str, Any] = {
         stream.result_topic: stream.result,
         ledger_topic(stream.name): LedgerEntry,
-        f"{stream.name}.point": Union[(stream.payload, *apart, stream.tombstone)],
+        f"{stream.name}.point": Union[(stream.payload, *second, stream.tombstone)],
     }
     schemas = {name: TypeAdapter(each).json_schema(mode="serialization") for name, each in written.items()}
     return {input_topic(stream.name): stream.events.json_schema(), **schemas}

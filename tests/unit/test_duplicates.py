@@ -14,6 +14,7 @@ from schemas.duplicates import DUPLICATES_LIMIT, NearDuplicate, pair_id
 from schemas.points import PointSchema, point_id
 from schemas.products import ProductPayload, ProductTombstone
 from shared.errors import Unavailable
+from shared.media.perceptual import PictureHashes
 from shared.records import Point, Vector
 from shared.search.duplicates import BatchEvent, DuplicateSearch, Judged, Pictures, Question, Removed
 from shared.stream_settings import DuplicateSettings
@@ -51,7 +52,7 @@ def at(cosine: float, axis: int = 1) -> Vector:
 def asked(image_id: str = "asking", product_id: str = "p0", **fields: Any) -> Question:
     """Return a question."""
     tenant = fields.pop("tenant_id", "acme")
-    known: dict[str, Any] = {"vector": unit(1), "picture_hash": HASH, "mirrored_hash": MIRRORED}
+    known: dict[str, Any] = {"vector": unit(1), "hashes": PictureHashes(HASH, MIRRORED)}
     return Question(tenant, image_id, product_id, point_id(tenant, STREAM, image_id), **known | fields)
 
 
@@ -103,7 +104,7 @@ def test_each_tier_has_its_own_conditions(collection: Collection) -> None:
 
 def test_flat_pictures_are_never_one_picture_by_their_hashes(collection: Collection) -> None:
     collection.upsert([stored("flat, far", at(0.9), FLAT), stored("flat, near", at(0.97), FLAT)])
-    [found] = search(collection, asked(picture_hash=FLAT, mirrored_hash=FLAT))
+    [found] = search(collection, asked(hashes=PictureHashes(FLAT, FLAT)))
     assert [(each.image_id, each.tier, each.distance_bits) for each in found] == [("flat, near", "same_product", 64)]
 
 
@@ -153,7 +154,7 @@ def test_a_batch_is_answered_like_its_questions_one_after_another(collection: Co
         assert [(each.image_id, each.tier) for each in alone] == [(each.image_id, each.tier) for each in expected]
         assert [each.cosine for each in alone] == pytest.approx([each.cosine for each in expected], abs=1e-4)
         collection.upsert(
-            [stored(question.image_id, question.vector, question.picture_hash, product_id=question.product_id)]
+            [stored(question.image_id, question.vector, question.hashes.plain, product_id=question.product_id)]
         )
     assert sum(map(len, together)) > len(questions)
 

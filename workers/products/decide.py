@@ -55,8 +55,7 @@ def _question(item: ProductItem, event: ProductImage, is_written: bool) -> Quest
         product_id=item.product_id,
         point_id=item.point_id,
         vector=item.embedded[IMAGE].vector,
-        picture_hash=item.picture.hashes.plain,
-        mirrored_hash=item.picture.hashes.mirrored,
+        hashes=item.picture.hashes,
         asks=item.publishes,
         is_written=is_written,
     )

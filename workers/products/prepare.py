@@ -1,7 +1,7 @@
 """Prepares a validated product image: the pixels and the text to embed, and the fields to store.
 
 From `prepare` on, an item holds no personal data of the kinds that are masked (docs/privacy.md); only its record has
-the original bytes.
+the original bytes. A change to the preparation changes vectors: raise the version in `shared/text/preparation.py` too.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ STORED_DUPLICATES: TypeAdapter[tuple[NearDuplicate, ...]] = TypeAdapter(
     Annotated[tuple[NearDuplicate, ...], Field(max_length=DUPLICATES_LIMIT)]
 )
 
-SOURCE_ID: TypeAdapter[str] = TypeAdapter(SourceId)
+PRODUCT_ID: TypeAdapter[str] = TypeAdapter(SourceId)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class ProductItem(Item[ProductImage | DuplicateJudged | ProductImageDeleted]):
             raise ValueError("an event without a picture has no product")
         found = self.stored.payload.get("product_id") if self.is_conflict and self.stored is not None else None
         try:
-            return SOURCE_ID.validate_python(found)
+            return PRODUCT_ID.validate_python(found)
         except ValidationError:
             return self.event.product_id
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from schemas.base import Frozen, Origin
+from schemas.points import SecondKind
 from schemas.products import (
     PRODUCT_EVENT,
     DuplicateJudged,
@@ -171,6 +172,6 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
     indexes={"tenant_id": "keyword", "flags": "keyword"},
     imported=Imported(IMAGE, "created", PICTURES),
     media=media_of,
-    apart=("verdict", VerdictPayload),
+    second_kind=SecondKind("verdict", VerdictPayload),
     conditions=2,  # of a vote: tenant, labelled
 )

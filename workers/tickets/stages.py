@@ -9,9 +9,9 @@ from schemas.base import Frozen, Origin
 from schemas.search import SimilarTicket
 from schemas.tickets import (
     TICKET_EVENT,
-    Flag,
     TicketContent,
     TicketDeleted,
+    TicketFlag,
     TicketPayload,
     TicketRouted,
     TicketSnapshot,
@@ -121,9 +121,9 @@ def asks(event: TicketSnapshot | TicketDeleted) -> Asks:
     return Asks.NEVER if isinstance(event, TicketDeleted) or event.solved else Asks.IF_CHANGED
 
 
-def flags(event: TicketSnapshot) -> tuple[Flag, ...]:
+def flags(event: TicketSnapshot) -> tuple[TicketFlag, ...]:
     """Return the flags by which searches filter."""
-    found: list[tuple[Flag, bool]] = [("solved", event.solved), ("labelled", event.agent_label is not None)]
+    found: list[tuple[TicketFlag, bool]] = [("solved", event.solved), ("labelled", event.agent_label is not None)]
     return tuple(flag for flag, holds in found if holds)
 
 
