@@ -162,7 +162,10 @@ class ProductClassified(Frozen):
     occurred_at: UtcDatetime
     decision: Decision
     near_duplicates: tuple[NearDuplicate, ...] = Field(
-        default=(), max_length=DUPLICATES_LIMIT, description="Nearly the same images of other products, nearest first."
+        default=(),
+        max_length=DUPLICATES_LIMIT,
+        description="Nearly the same images of other products: first those that a person called the same, then the same "
+        "pictures, then the others; within each, the nearest first.",
     )
     text_windows: int = Field(ge=1, description="Number of windows that title and description were cut into.")
     models: ProductModels

@@ -55,6 +55,12 @@ class BatchSettings(Part):
         description="Maximum seconds of sound, for streams of recordings; a recording by reference counts as a minute. "
         "About 600 on a CPU, 10,000 on a GPU: it limits how much is recognised again after a crash.",
     )
+    max_pictures: int = Field(
+        default=512,
+        ge=1,
+        description="Maximum number of pictures, for streams of pictures; 512 bytes of title and description count as one "
+        "more picture. It limits how much is embedded again after a crash.",
+    )
     max_wait_s: float = Field(
         default=0.05, ge=0, description="Maximum time that the first record of a batch waits for others."
     )
@@ -66,7 +72,9 @@ class BatchSettings(Part):
                 return self.max_tokens
             case "seconds":
                 return self.max_sound_s
-            case "pictures" | "records":
+            case "pictures":
+                return self.max_pictures
+            case "records":
                 return self.max_records
 
 

@@ -47,6 +47,10 @@ def check_head(own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Findin
     if folder is None:
         yield Finding("head", "skipped", "no head is configured: the vote of labelled neighbours decides")
         return
+    if own.image.classes:
+        yield Finding(
+            "head", "warning", "the head decides, so that the names in IMAGE__CLASSES are not used", "unset them"
+        )
     from shared.routing.head_files import load_head  # takes seconds, so imported only if a head is configured
 
     head = load_head(folder)

@@ -159,7 +159,7 @@ class Reading:
 
     def prepare_products(self, described: Sequence[tuple[str, str]]) -> list[str]:
         """Return titles and descriptions in the form that the model reads, with personal data masked."""
-        return [self._preparer.product(title, description) for title, description in described]
+        return [self._preparer.product(title, description).embedded for title, description in described]
 
     def prepare_file(self, file: LabelledFile) -> list[str]:
         """Return the texts of a file in the form that the model reads.

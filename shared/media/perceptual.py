@@ -18,7 +18,11 @@ FLAT_LEVELS = 8
 """A picture whose 32 x 32 levels of grey, of 256, lie within fewer than this is flat: its hash would be that of noise."""
 
 FLAT = "0" * (HASH_BITS // 4)
-"""The hash of every flat picture; of any other one, about half of the bits are set."""
+"""The hash of every picture without a shape to compare."""
+
+LEAST_BITS = 16
+"""Half of the bits of a photo's hash are set. If fewer than these are, as of a gradient or of stripes, most
+frequencies are zero, and the hashes of different pictures differ in a few bits only."""
 
 
 class PictureHashes(NamedTuple):
@@ -26,7 +30,7 @@ class PictureHashes(NamedTuple):
 
     Attributes:
         plain: The hash of the picture.
-        mirrored: The hash of the picture if it is mirrored left to right; `FLAT` for a flat picture too.
+        mirrored: The hash of the picture if it is mirrored left to right; `FLAT` if the other one is.
     """
 
     plain: str
@@ -36,7 +40,8 @@ class PictureHashes(NamedTuple):
 def hash_picture(pixels: Pixels) -> PictureHashes:
     """Return the perceptual hashes of a picture.
 
-    A flat picture, such as one of a single colour, has no structure to compare; both of its hashes are `FLAT`.
+    A picture of a single colour, of a gradient or of stripes has too little to compare: both of its hashes are
+    `FLAT`.
 
     Args:
         pixels: The upright picture, shape (height, width, 3), RGB, of any size from 1 x 1.
@@ -50,13 +55,15 @@ def hash_picture(pixels: Pixels) -> PictureHashes:
     if np.ptp(levels) < FLAT_LEVELS:
         return PictureHashes(FLAT, FLAT)
     mirrored = Image.fromarray(np.ascontiguousarray(levels[:, ::-1]))
-    return PictureHashes(str(imagehash.phash(small)), str(imagehash.phash(mirrored)))
+    hashes = PictureHashes(str(imagehash.phash(small)), str(imagehash.phash(mirrored)))
+    has_shape = min(int(each, 16).bit_count() for each in hashes) >= LEAST_BITS
+    return hashes if has_shape else PictureHashes(FLAT, FLAT)
 
 
 def distance_bits(one: str, other: str) -> int:
     """Return the number of differing bits of two hashes, 0 to 64.
 
-    It is 64 if one of them is that of a flat picture, also if both are: they say nothing about each other.
+    It is 64 if one of them is `FLAT`, also if both are: they say nothing about each other.
 
     Args:
         one: 16 hex digits.

@@ -106,11 +106,16 @@ class Head:
         """Check that vectors come from the models that the head was trained on.
 
         Args:
-            fingerprints: The fingerprint of the model of each input that items may have.
+            fingerprints: The fingerprint of the model of each input that items may have; of the first one all have a
+                vector, so that a head must decide by it.
 
         Raises:
-            Fatal: the head was trained on another model's vectors, or on an input that the items do not have.
+            Fatal: the head was trained on another model's vectors, on an input that the items do not have, or not on the
+                first one.
         """
+        first = next(iter(fingerprints))
+        if first not in self.inputs:
+            raise Fatal(f"the head decides by {', '.join(self.inputs)} alone; here it must decide by the {first}")
         missing = [name for name in self.inputs if name not in fingerprints]
         if missing:
             raise Fatal(

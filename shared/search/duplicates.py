@@ -23,6 +23,10 @@ from shared.vectorstore.port import Collection, Hit, Query
 from shared.vectorstore.widening import search_ours
 
 FIELDS = ("tenant_id", "image_id", "product_id", "picture_hash")
+MOST_HITS = 512
+"""The limit to which a question is widened: with this many nearer pictures of its own product, or of other programs, those
+of other products are not found."""
+
 VERDICT_FIELD = "verdict"
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
@@ -134,7 +138,7 @@ class DuplicateSearch:
         self._lowest = min(settings.same_picture_at, settings.same_product_at)
 
     def find(self, batch: Sequence[BatchEvent]) -> list[tuple[NearDuplicate, ...]]:
-        """Return the near-duplicates of each picture that asks, nearest first, at most `DUPLICATES_LIMIT`.
+        """Return the near-duplicates of each picture that asks, in the order of `_ranked`, at most `DUPLICATES_LIMIT`.
 
         This takes two calls to the store: one finds pictures, one reads the verdicts on them, if any were found. A
         question is asked again for more hits if there are more near ones than `candidates`, and some of them are of its
@@ -166,7 +170,8 @@ class DuplicateSearch:
         for each in batch:
             if isinstance(each, Question) and each.asks:
                 hits = [hit for hit in next(answers) if hit.point_id not in before.places]
-                yield each, [*before.near(each, self._lowest), *hits], dict(before.verdicts)
+                near = [*before.near(each, self._lowest, self._settings.candidates), *hits]
+                yield each, near, dict(before.verdicts)
             before.add(each)
 
     def _stored(self, questions: Sequence[Question]) -> list[list["_Near"]]:
@@ -177,7 +182,7 @@ class DuplicateSearch:
             question = asking[id(query)]
             return hit.id == question.point_id or self._read(question, hit) is not None
 
-        answers = search_ours(queries, self._ask, keep)
+        answers = search_ours(queries, self._ask, keep, MOST_HITS)
         return [
             [near for hit in hits if (near := self._read(question, hit)) is not None]
             for question, hits in zip(questions, answers, strict=True)
@@ -270,14 +275,23 @@ class _Before:
             self.places[event.point_id] = self._count
             self._count += 1
 
-    def near(self, question: Question, lowest: float) -> Iterator["_Near"]:
-        """Yield the near pictures of other products; `lowest` is the lowest cosine similarity of a near one."""
+    def near(self, question: Question, lowest: float, most: int) -> Iterator["_Near"]:
+        """Yield the nearest pictures of other products.
+
+        Args:
+            question: The picture.
+            lowest: The lowest cosine similarity of a near one.
+            most: The largest number of near ones.
+        """
         if not self._count:
             return
         cosines = self._vectors[: self._count] @ question.vector
-        for place in np.flatnonzero(cosines >= lowest).tolist():
+        for place in np.argsort(-cosines, kind="stable").tolist():
+            if cosines[place] < lowest or not most:
+                return
             other = self._pictures[place]
             if self.places[other.point_id] == place and _may_be_duplicate(question, other):
+                most -= 1
                 cosine = _cosine(cosines[place])
                 yield _Near(other.point_id, other.image_id, other.product_id, other.hashes.plain, cosine)
 
@@ -305,10 +319,19 @@ def _cosine(measured: float) -> float:
 
 
 def _ranked(judged: Iterable[tuple[NearDuplicate, Verdict | None]]) -> tuple[NearDuplicate, ...]:
-    """Return the near-duplicates as people judged them, nearest first, without those that they called different."""
+    """Return the near-duplicates as people judged them, without those that they called different.
+
+    First come those that people called the same, then the same pictures; within each, the nearest.
+    """
     kept = [
         each if verdict is None else each.model_copy(update={"tier": verdict, "verdict": verdict})
         for each, verdict in judged
         if verdict != "different"
     ]
-    return tuple(sorted(kept, key=lambda each: (-each.cosine, each.image_id))[:DUPLICATES_LIMIT])
+    return tuple(sorted(kept, key=_order)[:DUPLICATES_LIMIT])
+
+
+def _order(duplicate: NearDuplicate) -> tuple[bool, bool, float, str]:
+    """Return what near-duplicates are sorted by: many that look alike must not displace the same picture."""
+    is_other = duplicate.tier != "same_picture"
+    return duplicate.verdict is None, is_other, -duplicate.cosine, duplicate.image_id

@@ -53,6 +53,20 @@ class Prepared(NamedTuple):
     masked: Mapping[str, int] = NO_MASKS
 
 
+class PreparedProduct(NamedTuple):
+    """The prepared texts of a product.
+
+    Attributes:
+        title: The title as it is stored; None if the product has none.
+        description: The whole description as it is stored; None if the product has none.
+        embedded: Both as one text, without what a page hides; empty if there is neither.
+    """
+
+    title: str | None
+    description: str | None
+    embedded: str
+
+
 class Preparer:
     """Prepares texts. It has no mutable state, so threads may share it."""
 
@@ -60,7 +74,7 @@ class Preparer:
         self._html, self._region = preparation.html, preparation.phone_region
         self._quotes, self._signatures = preparation.quotes, preparation.signatures
 
-    def message(self, text: str, subject: str = "") -> Prepared:
+    def message(self, text: str, subject: str = "", is_mail: bool = True) -> Prepared:
         """Prepare a mail or a note that a person has written, with all steps.
 
         Masking comes before cutting, so that the embedded text has the same masks as the kept text.
@@ -68,13 +82,16 @@ class Preparer:
         Args:
             text: The message.
             subject: Its subject, which may mark a forwarded mail.
+            is_mail: Whether it may have quotations and a signature; not the description of a product.
         """
         text, hidden = normalise(text), ""
         if self._html and looks_like_html(text):
             text, hidden = map(normalise, html_to_text(text))
             text, hidden = (text, hidden) if text else (hidden, "")  # if nothing is visible, nothing counts as hidden
         kept, counts = mask_and_count(text, self._region)
-        embedded, pieces = cut(kept, subject, self._quotes, self._signatures) if "\n" in kept else (kept, ())
+        embedded, pieces = (
+            cut(kept, subject, self._quotes, self._signatures) if is_mail and "\n" in kept else (kept, ())
+        )
         if hidden:
             hidden, hidden_counts = mask_and_count(hidden, self._region)
             kept, counts = f"{kept}\n\n{hidden}", Counter(counts) + Counter(hidden_counts)
@@ -85,9 +102,12 @@ class Preparer:
         """Return the text to embed for an unprepared subject and body, as a worker embeds it."""
         return joined(self.field(subject), self.message(body, subject).embedded)
 
-    def product(self, title: str | None, description: str | None) -> str:
-        """Return the text to embed for a product: its title and its whole description; either may be missing."""
-        return joined(self.field(title or ""), self.message(description or "").kept)
+    def product(self, title: str | None, description: str | None) -> PreparedProduct:
+        """Prepare the title and the description of a product; either may be missing. The description may be HTML."""
+        name = None if title is None else self.field(title)
+        about = None if description is None else self.message(description, is_mail=False)
+        embedded = joined(name or "", "" if about is None else about.embedded)
+        return PreparedProduct(name, None if about is None else about.kept, embedded)
 
     def field(self, text: str) -> str:
         """Prepare the short text of one field: normalise and mask it."""

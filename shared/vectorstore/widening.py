@@ -24,16 +24,18 @@ def ask_for_ours(
     queries: Sequence[QueryT],
     ask: Callable[[Sequence[QueryT]], list[list[HitT]]],
     keep: Callable[[QueryT, HitT], bool],
+    most_hits: int = MOST_HITS,
 ) -> list[list[HitT]]:
     """Return the hits to keep for each query, in the order of the queries.
 
     If no hit is dropped, each query is asked once. If dropped hits may have displaced hits to keep, the query is asked
-    again for four times as many hits, up to 2,048; that answer may contain more hits than the query's limit.
+    again for four times as many hits, up to `most_hits`; that answer may contain more hits than the query's limit.
 
     Args:
         queries: The queries to ask.
         ask: Returns the hits of each query, in order; for a hybrid query up to `limit` hits of each kind.
         keep: Returns whether to keep a hit of a query.
+        most_hits: The limit to which a query is widened.
     """
     found: list[list[HitT]] = [[] for _ in queries]
     pending = [(place, query.limit) for place, query in enumerate(queries)]
@@ -45,8 +47,8 @@ def ask_for_ours(
             query = queries[place]
             found[place] = kept = [hit for hit in answer if keep(query, hit)]
             spare = limit - query.limit
-            if len(answer) - len(kept) > spare and limit <= len(answer) and limit < MOST_HITS:
-                pending.append((place, min(WIDER * limit, MOST_HITS)))
+            if len(answer) - len(kept) > spare and limit <= len(answer) and limit < most_hits:
+                pending.append((place, min(WIDER * limit, most_hits)))
         at_once = max(1, HITS_AT_ONCE // max((limit for _, limit in pending), default=1))
     return found
 
@@ -55,9 +57,10 @@ def search_ours(
     queries: Sequence[Query],
     ask: Callable[[Sequence[Query]], list[list[Hit]]],
     keep: Callable[[Query, Hit], bool],
+    most_hits: int = MOST_HITS,
 ) -> list[list[Hit]]:
     """Return the best hits to keep, as `ask_for_ours` does, but for each query no more than its limit."""
-    answers = ask_for_ours(queries, ask, keep)
+    answers = ask_for_ours(queries, ask, keep, most_hits)
     return [hits[: query.limit] for query, hits in zip(queries, answers, strict=True)]
 
 

@@ -27,6 +27,9 @@ TENANT = "acme"
 SHORT_CALL_S = 60
 """The seconds of sound that a batch counts for a call, however short it is."""
 
+MOST_PICTURES = 1_000
+"""More pictures than a batch counts for an image of a test, however long its texts are."""
+
 ANY_TEXT = "It should have been here on Monday."
 
 
@@ -186,7 +189,7 @@ def _words(transcript: Mapping[str, Any]) -> str:
 
 def limited_to(records: int) -> BatchSettings:
     """Return the settings of batches that only their number of records limits, in every stream."""
-    return BatchSettings(max_records=records, max_sound_s=records * SHORT_CALL_S)
+    return BatchSettings(max_records=records, max_sound_s=records * SHORT_CALL_S, max_pictures=records * MOST_PICTURES)
 
 
 TICKET_KIND = Kind(TICKETS, ("decision", "action_reason"))

@@ -39,6 +39,13 @@ def test_flat_pictures_are_as_far_apart_as_hashes_can_be(shape: tuple[int, int, 
     assert distance_bits(flat.plain, hash_picture(drawn(1)).plain) == 64
 
 
+@pytest.mark.parametrize("width", [1, 20])
+def test_a_gradient_and_stripes_are_not_compared_by_their_hashes(width: int) -> None:
+    across = np.arange(200) if width == 1 else np.arange(200) // width % 2 * 200
+    pixels = np.broadcast_to(across[None, :, None], (200, 200, 3)).astype(np.uint8)
+    assert hash_picture(pixels) == (FLAT, FLAT)
+
+
 def test_a_faint_picture_is_not_flat() -> None:
     faint = (240 + drawn(1) // 16).astype(np.uint8)
     assert distance_bits(hash_picture(faint).plain, hash_picture(drawn(1)).plain) <= 12

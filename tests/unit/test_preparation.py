@@ -26,9 +26,19 @@ LETTER = f"<html><body><p>It broke. {ALL}</p><p>Best regards,<br>Jo</p></body></
 
 
 def test_a_product_is_its_title_and_its_whole_description() -> None:
-    assert PREPARER.product(f" Lamp {MAIL} ", LETTER) == f"Lamp [mail]\n\nIt broke. {MASKED}\n\nBest regards,\nJo"
-    assert PREPARER.product("Lamp", None) == PREPARER.product("Lamp", " ") == PREPARER.product(None, "Lamp") == "Lamp"
-    assert PREPARER.product(None, None) == ""
+    described = PREPARER.product(f" Lamp {MAIL} ", LETTER)
+    assert described.embedded == f"Lamp [mail]\n\nIt broke. {MASKED}\n\nBest regards,\nJo"
+    assert (described.title, described.description) == ("Lamp [mail]", f"It broke. {MASKED}\n\nBest regards,\nJo")
+    texts = [PREPARER.product(*each).embedded for each in (("Lamp", None), ("Lamp", " "), (None, "Lamp"))]
+    assert texts == ["Lamp"] * 3
+    assert PREPARER.product(None, None) == (None, None, "")
+
+
+def test_what_the_page_of_a_product_hides_is_kept_and_not_embedded() -> None:
+    page = f"<p>A lamp.</p><div style='display:none'>mug mug mug {MAIL}</div>"
+    described = PREPARER.product("Lamp", page)
+    assert described.embedded == "Lamp\n\nA lamp."
+    assert described.description == "A lamp.\n\nmug mug mug [mail]"
 
 
 def test_a_message_goes_through_every_step() -> None:

@@ -23,7 +23,7 @@ from schemas.products import (
 )
 from shared.embedding import port as modality
 from shared.engine.resources import Resources
-from shared.engine.snapshots import Asks
+from shared.engine.snapshots import Asks, Effect
 from shared.engine.stream import Content, Imported, Input, Stages, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import PICTURES
@@ -96,7 +96,7 @@ class ProductStages(Stages[ProductItem]):
             verdict = VerdictContent(occurred_at=item.event.occurred_at, verdict=item.event.verdict)
             return Content(verdict.model_dump(mode="json"))
         event, picture = _snapshot(item)
-        stored = item.stored_duplicates if item.decision is None else None
+        is_new = item.effect is Effect.ROUTE
         content = ProductContent(
             **event.model_dump(
                 include={
@@ -108,7 +108,7 @@ class ProductStages(Stages[ProductItem]):
             picture_hash=picture.hashes.plain,
             width_px=picture.width_px,
             height_px=picture.height_px,
-            near_duplicates=item.near_duplicates if stored is None else stored,
+            near_duplicates=item.near_duplicates if is_new else item.stored_duplicates or (),
         )  # fmt: skip
         return Content(content.model_dump(mode="json"))
 

@@ -93,6 +93,17 @@ class Examples:
         return tuple(f"{origin.digest} {text}" for origin, text in zip(self.origins, self.texts, strict=True))
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """What each example was read from: examples of one file show the same; the texts, if they are all there is."""
+        return tuple(origin.digest for origin in self.origins) if self.origins else self.texts
+
+    @property
+    def first_input(self) -> Matrix:
+        """The vectors of the first input: shape (n, dim), float32, unit rows."""
+        width = self.dims[0] if self.dims else self.vectors.shape[1]
+        return to_compare(self.vectors[:, :width], self.inputs)
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """What each example is shown as: its text, or its file and its text."""
         if not self.origins:

@@ -13,8 +13,11 @@ from shared.routing.training.folds import Examples, Rows
 ALIKE_VECTORS = 0.95
 ALIKE_TERMS = 0.8
 """Two texts of one label are nearly identical if the cosine of their vectors reaches the first, or the cosine of their
-4-grams of characters the second. Lower limits join whole labels of Banking77 into one group (`docs/accuracy.md`). Of
-items with other inputs than a text, the vectors alone count: two different products may have one title."""
+4-grams of characters the second. Lower limits join whole labels of Banking77 into one group (`docs/accuracy.md`)."""
+
+ALIKE_PICTURES = 0.85
+"""Two pictures of one label are nearly identical if the cosine of their vectors reaches this, whatever their titles are: of
+EfficientNet-Lite0, copies of at least half the size do, and so do most crops (`docs/near-duplicates.md`)."""
 
 COMPARED_AT_ONCE = 1_024
 
@@ -22,18 +25,20 @@ COMPARED_AT_ONCE = 1_024
 def group_near_duplicates(examples: Examples) -> Rows:
     """Return the number of each example's group: shape (n,).
 
-    Nearly identical examples of one label are in one group, and so are identical examples of any label. If fewer than
-    two labels would have two groups, nothing could be held out: then only identical examples are grouped.
+    Nearly identical examples of one label are in one group, and so are identical examples of any label, also those that
+    differ in their texts only. If fewer than two labels would have two groups, nothing could be held out: then only
+    identical examples are grouped.
     """
     identical = _first_rows(examples.contents)
-    rows, columns = [np.arange(len(identical))], [identical]
-    compared, pieces = examples.compared, _pieces(examples)
+    rows, columns = [np.arange(len(identical))] * 2, [identical, _first_rows(examples.files)]
+    compared, pieces = examples.first_input, _pieces(examples)
+    alike_at = ALIKE_VECTORS if examples.inputs == TEXT_ALONE else ALIKE_PICTURES
     for label in np.unique(examples.truth):
         of_label = np.flatnonzero(examples.truth == label)
         vectors, terms = compared[of_label], pieces[of_label]
         for start in range(0, len(of_label), COMPARED_AT_ONCE):
             part = slice(start, start + COMPARED_AT_ONCE)
-            alike = (vectors[part] @ vectors.T >= ALIKE_VECTORS) | ((terms[part] @ terms.T).toarray() >= ALIKE_TERMS)
+            alike = (vectors[part] @ vectors.T >= alike_at) | ((terms[part] @ terms.T).toarray() >= ALIKE_TERMS)
             one, other = np.nonzero(alike)
             rows.append(of_label[one + start])
             columns.append(of_label[other])
