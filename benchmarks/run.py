@@ -9,6 +9,7 @@ from benchmarks import (
     audio,
     cache,
     decoding,
+    end_to_end,
     images,
     importing,
     languages,
@@ -19,7 +20,6 @@ from benchmarks import (
     retrieval,
     stages,
     throughput,
-    whole_product,
 )
 from shared.logs import configure
 
@@ -47,7 +47,7 @@ def main() -> None:
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
     if not quick:
-        whole_product.report()
+        end_to_end.report()
 
 
 if __name__ == "__main__":
