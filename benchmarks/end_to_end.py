@@ -1,4 +1,4 @@
-"""`python -m benchmarks.end_to_end`: train, route and audit all of Banking77 on Kafka, with the assertions of its short test.
+"""`python -m benchmarks.end_to_end`: train, route and audit all of Banking77, with the assertions of its short test.
 
 Needs `MILLRACE_DATA` and Kafka's jars (`make kafka`). 13,083 questions: 10,003 for training and as solved tickets, then
 3,080 to route. It ends with an error if the audit is not clean, if the head is worse than 94 % accuracy or 2 % calibration
@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from shared.clock import SystemClock
-from tests.support.kafka.server import KafkaServer, why_unavailable
 from tests.support.end_to_end import ALL, run_end_to_end
+from tests.support.kafka.server import KafkaServer, why_unavailable
 
 EXPECTED = (10_003, 3_080)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka.server import KafkaServer
 from tests.support.end_to_end import FEW, run_end_to_end
+from tests.support.kafka.server import KafkaServer
 
 pytestmark = pytest.mark.timeout(600)
 
