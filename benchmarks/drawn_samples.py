@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -21,12 +21,12 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.drawing import files, home, worn
 from benchmarks.drawing.layer import Layer, Look
-from benchmarks.drawing.scenes import Scene, photographed
+from benchmarks.drawing.scenes import Scene, photograph
 from millrace.resources import load_image_model
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.image.pixels import prepare_picture
-from shared.embedding.port import Pixels
+from shared.embedding.port import Matrix, Pixels
 from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
@@ -62,7 +62,7 @@ class Drawing:
         shape: One of `SHAPES`; nothing for a copy.
         look: What distinguishes the product.
         scene: What surrounds it.
-        kind: The kind of file, of `files.encoded`.
+        kind: The kind of file, of `files.encode`.
         quality: Of JPEG and WebP.
         copy_of: The file whose near-duplicate it is, if it is one.
         copy: `cropped` or `mirrored`.
@@ -122,7 +122,7 @@ def _drawing(each: dict[str, Any]) -> Drawing:
     return Drawing(look=look, scene=Scene(**scene), **given)
 
 
-def drawn(sample: Sample, made: dict[str, bytes]) -> bytes:
+def draw(sample: Sample, made: dict[str, bytes]) -> bytes:
     """Return the file of a sample.
 
     Args:
@@ -131,14 +131,14 @@ def drawn(sample: Sample, made: dict[str, bytes]) -> bytes:
     """
     how = sample.drawing
     if how.copy_of is not None and how.copy is not None:
-        return files.encoded(files.copied(made[how.copy_of], how.copy), how.kind, how.quality)
+        return files.encode(files.copy_picture(made[how.copy_of], how.copy), how.kind, how.quality)
     assert how.look is not None
     assert how.shape is not None
     random = np.random.default_rng(crc32(sample.row["file"].encode()))
     layer = Layer(random)
     SHAPES[how.shape](layer, how.look)
-    content = files.encoded(photographed(layer.image, how.scene, random), how.kind, how.quality)
-    return files.damaged(content) if how.is_damaged else content
+    content = files.encode(photograph(layer.image, how.scene, random), how.kind, how.quality)
+    return files.damage(content) if how.is_damaged else content
 
 
 def write(samples: Sequence[Sample], out: Path) -> None:
@@ -147,35 +147,62 @@ def write(samples: Sequence[Sample], out: Path) -> None:
     (out / "products").mkdir(parents=True, exist_ok=True)
     for sample in samples:
         name = Path(sample.row["file"]).name
-        made[name] = drawn(sample, made)
+        made[name] = draw(sample, made)
         (out / "products" / name).write_bytes(made[name])
     lines = [json.dumps(sample.row, ensure_ascii=False) for sample in samples]
     (out / "products.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(made)} pictures, {sum(map(len, made.values())) / 1024:.0f} KiB")
 
 
+class Answer(NamedTuple):
+    """The likeliest class of a picture, and its probability, 0 to 1."""
+
+    label: str
+    chance: float
+
+
+def embed(pictures: Sequence[Pixels]) -> Matrix:
+    """Return the vectors of decoded pictures by the packaged model."""
+    card = load_image_card("efficientnet-lite0")
+    return (
+        load_image_model(ImageSettings(device="cpu")).embed([prepare_picture(each, card) for each in pictures]).vectors
+    )
+
+
+def classify(rows: Sequence[dict[str, Any]], vectors: Matrix) -> list[Answer]:
+    """Classify pictures by a logistic regression on those that have a label.
+
+    Args:
+        rows: The rows of the pictures.
+        vectors: Their vectors, in the same order.
+    """
+    is_known = [row["label"] is not None for row in rows]
+    regression = LogisticRegression(C=10, max_iter=2_000)
+    regression.fit(vectors[is_known], [row["label"] for row in rows if row["label"] is not None])
+    chances = regression.predict_proba(vectors)
+    labels = regression.classes_[chances.argmax(axis=1)]
+    return [Answer(str(label), float(chance)) for label, chance in zip(labels, chances.max(axis=1), strict=True)]
+
+
 def check(rows: Sequence[dict[str, Any]], decoded: dict[str, Pixels]) -> None:
     """Classify the created pictures by a head trained on the catalogued ones, and print the outcome."""
     rows = [row for row in rows if row["file"] in decoded]
-    card = load_image_card("efficientnet-lite0")
-    prepared = [prepare_picture(decoded[row["file"]], card) for row in rows]
-    vectors = load_image_model(ImageSettings(device="cpu")).embed(prepared).vectors
-    is_known = np.array([row["label"] is not None for row in rows])
-    regression = LogisticRegression(C=10, max_iter=2_000)
-    regression.fit(vectors[is_known], [row["label"] for row in rows if row["label"] is not None])
+    vectors = embed([decoded[row["file"]] for row in rows])
+    answers = classify(rows, vectors)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1)
     right = 0
-    for place in np.flatnonzero(~is_known):
-        row, chances = rows[place], regression.predict_proba(vectors[place : place + 1])[0]
-        found, nearest = regression.classes_[chances.argmax()], cosines[place].argsort()[::-1][:2]
-        right += found == row["intended"]
+    for place, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+        if row["label"] is not None:
+            continue
+        right += answer.label == row["intended"]
+        nearest = cosines[place].argsort()[::-1][:2]
         near = "  ".join(f"{Path(rows[each]['file']).name} {cosines[place, each]:.3f}" for each in nearest)
-        print(f"{Path(row['file']).name:<28}{row['intended'] or '-':<10}{found:<10}{chances.max():.2f}  {near}")
+        print(f"{Path(row['file']).name:<28}{row['intended'] or '-':<10}{answer.label:<10}{answer.chance:.2f}  {near}")
     print(f"{right} of {sum(row['intended'] is not None for row in rows)} as intended")
 
 
-def decoded_files(out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Pixels]:
+def decode_files(out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Pixels]:
     """Return the pixels of each file that can be decoded, and print why the others cannot."""
     found = {}
     with closing(Decoder(DecodingSettings(processes=1), LIMIT_BYTES, SystemClock())) as decoder:
@@ -208,7 +235,7 @@ def main() -> None:
     samples = read_samples()
     write(samples, arguments.out)
     rows = [sample.row for sample in samples]
-    decoded = decoded_files(arguments.out, rows)
+    decoded = decode_files(arguments.out, rows)
     if arguments.sheet is not None:
         contact_sheet(list(decoded.values())).save(arguments.sheet)
     if arguments.check:

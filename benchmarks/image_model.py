@@ -61,7 +61,7 @@ def show_features(model: ImageModel, pictures: Sequence[Pixels]) -> None:
         )
 
 
-def prepared(folder: Path, model_key: str, models_file: Path | None) -> list[Pixels]:
+def prepare_folder(folder: Path, model_key: str, models_file: Path | None) -> list[Pixels]:
     """Decode and prepare the pictures of a folder; files that are no pictures are left out."""
     decoder, found = Decoder(DecodingSettings(), CONTENT_BYTES, CLOCK), []
     card = load_image_card(model_key, models_file)
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--micro-batch-pixels", type=int, default=401_408)
     parser.add_argument("--onnx", type=Path)
     given = parser.parse_args()
-    pictures = prepared(given.folder, given.key, given.models_file)
+    pictures = prepare_folder(given.folder, given.key, given.models_file)
     model = ImageModel(load_image_card(given.key, given.models_file), given.device, given.micro_batch_pixels)
     show_features(model, pictures)
     for size, found in rates(model, pictures[:PICTURES]).items():

@@ -45,6 +45,9 @@ CHOSEN_RECALL = 0.96
 COSINES = tuple(float(each) for each in np.round(np.arange(0.5, 0.991, 0.01), 2))
 PICTURE_COSINES = tuple(float(each) for each in np.round(np.arange(0.5, 0.91, 0.05), 2))
 BITS = range(4, 27, 2)
+OTHER_COSINES, OTHER_BITS = (0.84, 0.9), (8, 10, 12, 16)
+"""Thresholds beside the default ones whose effect is shown."""
+
 SHOWN_PAIRS, SHOWN_PHOTOS = 12, 25
 
 
@@ -64,7 +67,7 @@ class Recall(NamedTuple):
     same_picture: float
 
 
-class Seen(NamedTuple):
+class Features(NamedTuple):
     """What is compared of one picture."""
 
     vector: Vector
@@ -77,16 +80,16 @@ class Photo:
 
     Attributes:
         name: The file's path within the folder.
-        seen: The picture as it is.
+        features: Those of the picture as it is.
         changed: Its changed forms, by kind and name.
     """
 
     name: str
-    seen: Seen
-    changed: Mapping[Change, Seen]
+    features: Features
+    changed: Mapping[Change, Features]
 
 
-class Eye:
+class Examiner:
     """Decodes, hashes and embeds pictures.
 
     Args:
@@ -99,7 +102,7 @@ class Eye:
         self._card: ImageCard = load_image_card(key, models_file)
         self._model: Model[Pixels] = load_image_model(ImageSettings(model=key, models_file=models_file))
 
-    def photo(self, name: str, content: bytes, kinds: Sequence[str]) -> Photo:
+    def examine(self, name: str, content: bytes, kinds: Sequence[str]) -> Photo:
         """Return a picture with its changed forms of some kinds.
 
         Raises:
@@ -110,7 +113,7 @@ class Eye:
         files = {(kind, form): change(picture) for kind in kinds for form, change in all_changes[kind].items()}
         pictures = [pixels, *(self._decoder.picture(each, "image").pixels for each in files.values())]
         vectors = self._model.embed([prepare_picture(each, self._card) for each in pictures]).vectors
-        first, *others = (Seen(vector, hash_picture(each)) for vector, each in zip(vectors, pictures, strict=True))
+        first, *others = (Features(vector, hash_picture(each)) for vector, each in zip(vectors, pictures, strict=True))
         return Photo(name, first, dict(zip(files, others, strict=True)))
 
     def close(self) -> None:
@@ -118,7 +121,7 @@ class Eye:
         self._decoder.close()
 
 
-def judged(one: Seen, other: Seen, settings: DuplicateSettings) -> Alike | None:
+def judge(one: Features, other: Features, settings: DuplicateSettings) -> Alike | None:
     """Return how two pictures are alike, by the rule of the worker."""
     return compare(one.hashes, other.hashes.plain, float(one.vector @ other.vector), settings)
 
@@ -127,7 +130,7 @@ def recalls(photos: Sequence[Photo], settings: DuplicateSettings) -> dict[Change
     """Return what is found of each change."""
     found = {}
     for change in photos[0].changed:
-        alike = [judged(each.changed[change], each.seen, settings) for each in photos]
+        alike = [judge(each.changed[change], each.features, settings) for each in photos]
         tiers = [None if each is None else each.tier for each in alike]
         found[change] = Recall(1 - tiers.count(None) / len(tiers), tiers.count("same_picture") / len(tiers))
     return found
@@ -146,11 +149,11 @@ def false_alarms(photos: Sequence[Photo], settings: DuplicateSettings) -> list[t
     return [
         (one.name, other.name, alike)
         for one, other in combinations(photos, 2)
-        if (alike := judged(one.seen, other.seen, settings)) is not None
+        if (alike := judge(one.features, other.features, settings)) is not None
     ]
 
 
-def measured(pairs: Iterable[tuple[Seen, Seen]]) -> NDArray[np.float64]:
+def measure(pairs: Iterable[tuple[Features, Features]]) -> NDArray[np.float64]:
     """Return the cosine and the distance in bits of each pair, the smaller one with and without mirroring."""
     rows = [
         (float(one.vector @ other.vector), min(distance_bits(each, other.hashes.plain) for each in one.hashes))
@@ -166,10 +169,13 @@ def choose(photos: Sequence[Photo]) -> DuplicateSettings:
     most pictures of the kinds in `SAME_PICTURE`, then the highest cosine, then the fewest bits. The cosine of the other
     tier is the highest with which the recall of each promised kind is still at least `CHOSEN_RECALL`.
     """
-    apart = measured((one.seen, other.seen) for one, other in combinations(photos, 2))
+    apart = measure((one.features, other.features) for one, other in combinations(photos, 2))
     alike = {
-        kind: measured(
-            (each.changed[change], each.seen) for change in photos[0].changed if change[0] == kind for each in photos
+        kind: measure(
+            (each.changed[change], each.features)
+            for change in photos[0].changed
+            if change[0] == kind
+            for each in photos
         )
         for kind in {*PROMISED, *SAME_PICTURE}
     }
@@ -218,21 +224,45 @@ def show(title: str, photos: Sequence[Photo], settings: DuplicateSettings) -> No
         print(f"    {alike.tier}, {alike.distance_bits} bits: {one} and {other}")
 
 
+def show_other_thresholds(photos: Sequence[Photo]) -> None:
+    """Print what other thresholds find, and how many pairs and which copies the candidates of a search must hold."""
+    defaults, pairs = DuplicateSettings(), [(one.features, other.features) for one, other in combinations(photos, 2)]
+    apart = measure(pairs)
+    print("\nother thresholds, the rest as by default:")
+    for at in (defaults.same_product_at, *OTHER_COSINES):
+        changed = defaults.model_copy(update={"same_product_at": at})
+        crops = by_kind(recalls(photos, changed))["cropped"].found
+        print(
+            f"  same_product_at {at}: {len(false_alarms(photos, changed))} false alarms, {crops:.1%} of the crops found"
+        )
+    for bits in OTHER_BITS:
+        alarms = _meets(apart, defaults.same_picture_at, bits).sum()
+        print(f"  max_distance_bits {bits}: {alarms} false alarms as the same picture")
+    near = (apart[:, 0] >= defaults.same_picture_at).mean()
+    print(f"{near:.2%} of the pairs of different pictures have a cosine of {defaults.same_picture_at} or more")
+    for change in photos[0].changed:
+        if change[0] == "resized":
+            cosines = measure((each.changed[change], each.features) for each in photos)[:, 0]
+            print(f"  scaled, {change[1]}: cosine with the original {cosines.min():.2f} to {cosines.max():.2f}")
+
+
 def show_nearest(photos: Sequence[Photo]) -> None:
     """Print the nearest pairs of different pictures: are there true duplicates among them?"""
-    nearest = sorted(combinations(photos, 2), key=lambda pair: -float(pair[0].seen.vector @ pair[1].seen.vector))
+    nearest = sorted(
+        combinations(photos, 2), key=lambda pair: -float(pair[0].features.vector @ pair[1].features.vector)
+    )
     print("\nnearest pairs of different pictures, by cosine:")
     for one, other in nearest[:SHOWN_PAIRS]:
-        [(cosine, bits)] = measured([(one.seen, other.seen)])
+        [(cosine, bits)] = measure([(one.features, other.features)])
         print(f"  {cosine:.3f} {bits:3.0f} bits: {one.name} and {other.name}")
 
 
-def looked_at(eye: Eye, folder: Path, kinds: Sequence[str]) -> Iterator[Photo]:
+def examine_folder(examiner: Examiner, folder: Path, kinds: Sequence[str]) -> Iterator[Photo]:
     """Yield the pictures of a folder; files that are no pictures are left out."""
     for number, file in enumerate(sorted(each for each in folder.rglob("*") if each.is_file()), 1):
         name = file.relative_to(folder).as_posix()
         try:
-            yield eye.photo(name, file.read_bytes(), kinds)
+            yield examiner.examine(name, file.read_bytes(), kinds)
         except Rejected as error:
             print(f"{name} is left out: {error}")
         if number % SHOWN_PHOTOS == 0:
@@ -247,13 +277,14 @@ def main() -> None:
     parser.add_argument("--models-file", type=Path)
     given = parser.parse_args()
     folder = given.folder or Path(os.environ["MILLRACE_DATA"]) / "images" / "clothing"
-    eye = Eye(given.model, given.models_file)
-    photos = list(looked_at(eye, folder, tuple(changes())))
-    eye.close()
+    examiner = Examiner(given.model, given.models_file)
+    photos = list(examine_folder(examiner, folder, tuple(changes())))
+    examiner.close()
     show("the default settings", photos, DuplicateSettings())
     chosen = choose(photos[::2])
     show("chosen on every other picture", photos[::2], chosen)
     show("the same on the other half", photos[1::2], chosen)
+    show_other_thresholds(photos)
     show_nearest(photos)
 
 

@@ -176,7 +176,7 @@ def score_of(truth: NDArray[np.intp], answers: NDArray[np.intp], labels: int) ->
     return Score(macro_f1(truth, answers, labels), float(low), float(high))
 
 
-def compared(reading: ProductReading, folder: Path, counts: Sequence[int], tested: int) -> dict[str, Score]:
+def compare_heads(reading: ProductReading, folder: Path, counts: Sequence[int], tested: int) -> dict[str, Score]:
     """Draw a set, train a head on pictures, one on titles and one on both, and score each on other products."""
     training = _drawn(reading, folder / "training", counts, 0)
     asked = _drawn(reading, folder / "test", [tested] * len(counts), 1)
@@ -213,7 +213,7 @@ def main(show: Callable[[str], None] = print) -> None:
     )
     reading = ProductReading(StreamSettings(), Settings(), HEADS["both"])
     with TemporaryDirectory() as folder:
-        for name, score in compared(reading, Path(folder), counts, TESTED).items():
+        for name, score in compare_heads(reading, Path(folder), counts, TESTED).items():
             show(f"  {name:<9} macro F1 {score.f1:.3f} ({score.low:.3f}-{score.high:.3f})")
 
 

@@ -1,6 +1,14 @@
-"""`python -m benchmarks.run`: every benchmark, printed. `--quick` takes fewer texts and rounds.
+"""`python -m benchmarks.run`: rates, memory, the cost of each stage, and tickets end to end, printed.
 
-The quick run is for a first look or for CI.
+`--quick` takes fewer texts and rounds and leaves out the longest parts; it is for a first look or for CI. These run by
+themselves, as `python -m benchmarks.NAME`; the docstring of each states its arguments and what it needs:
+
+- quality: `decisions`, `training`, `similar`, `near_duplicates`, `product_classes`, `zero_shot`, `no_speech`
+- one model of pictures, on your own pictures: `image_model`
+- whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
+- failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.frozen`, `faults.kills`, `faults.poison`,
+  `faults.store_outage`
+- the samples of the demo are made by `drawn_samples` and `spoken_samples`
 """
 
 import argparse
@@ -9,6 +17,7 @@ from benchmarks import (
     audio,
     cache,
     decoding,
+    end_to_end,
     images,
     importing,
     languages,
@@ -19,7 +28,6 @@ from benchmarks import (
     retrieval,
     stages,
     throughput,
-    whole_product,
 )
 from shared.logs import configure
 
@@ -47,7 +55,7 @@ def main() -> None:
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
     if not quick:
-        whole_product.report()
+        end_to_end.report()
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
-from benchmarks.image_model import prepared
+from benchmarks.image_model import prepare_folder
 from millrace.resources import load_image_model, load_text_model
 from shared.clock import SystemClock
 from shared.embedding.image.classes import ClassHead
@@ -92,19 +93,21 @@ def show_confidence(judge: Conse, photos: Photos, exif: Matrix, tuning: Tuning) 
     shares = shares_of(scores, tuning)
     confidence, right = shares.max(axis=1), shares.argmax(axis=1) == photos.truth
     reviewed = confidence >= REVIEW_AT
-    halves: list[tuple[float, float]] = []
+    halves: list[tuple[float, float, float]] = []
     for half in combinations(range(len(judge.labels)), len(judge.labels) // 2):
         is_known = np.isin(photos.truth, half)
         reaches = shares_of(scores[:, half], tuning).max(axis=1) >= REVIEW_AT
-        halves.append((reaches[is_known].mean(), reaches[~is_known].mean()))
+        apart = roc_auc_score(is_known, scores[:, half].max(axis=1))
+        halves.append((reaches[is_known].mean(), reaches[~is_known].mean(), float(apart)))
     pairs = [shares_of(others[:, pair], tuning).max(axis=1) for pair in combinations(range(len(judge.labels)), 2)]
-    known, unknown = np.mean(halves, axis=0)
+    known, unknown, auroc = np.mean(halves, axis=0)
+    landscapes = (shares_of(others, tuning).max(axis=1) >= REVIEW_AT).mean()
     print(
         f"T = {tuning.likeliest}, temperature {tuning.temperature}, other {tuning.other}: accuracy {right.mean():.3f}, "
         f"mean confidence {confidence.mean():.3f}, ECE {expected_calibration_error(confidence, right):.3f}; reviewed "
         f"{reviewed.mean():.3f}, of these right {right[reviewed].mean():.3f}; confidence 0.8 or more "
-        f"{(confidence >= 0.8).mean():.3f}; half of the labels: known reviewed {known:.3f}, unknown {unknown:.3f}; EXIF "
-        f"photos reviewed with all labels {(shares_of(others, tuning).max(axis=1) >= REVIEW_AT).mean():.3f}, with two "
+        f"{(confidence >= 0.8).mean():.3f}; half of the labels: known reviewed {known:.3f}, unknown {unknown:.3f}, AUROC "
+        f"of the highest score {auroc:.2f}; EXIF photos reviewed with all labels {landscapes:.3f}, with two "
         f"{(np.concatenate(pairs) >= REVIEW_AT).mean():.3f}"
     )
 
@@ -118,10 +121,10 @@ def material_of(data: Path, text_model: str, labels: Sequence[str]) -> Material:
     folders = sorted(each.name for each in (folder / "train").iterdir())
     sets = []
     for split in ("train", "test"):
-        groups = [prepared(folder / split / name, image.model, None) for name in folders]
+        groups = [prepare_folder(folder / split / name, image.model, None) for name in folders]
         truth = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
         sets.append(Photos(np.concatenate([model.embed(group).vectors for group in groups]), truth))
-    exif = model.embed(prepared(data / "images" / "exif_orientation", image.model, None)).vectors
+    exif = model.embed(prepare_folder(data / "images" / "exif_orientation", image.model, None)).vectors
     text = load_text_model(StreamSettings(embedding=EmbeddingSettings(model=text_model, device="cpu")))
     return Material(model.class_head, Remembering(text), tuple(labels or folders), sets[0], sets[1], exif)
 

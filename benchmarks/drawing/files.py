@@ -14,7 +14,7 @@ DAMAGED_SHARE = 0.6
 PALETTE_COLOURS = 96
 
 
-def encoded(picture: Image.Image, kind: str, quality: int) -> bytes:
+def encode(picture: Image.Image, kind: str, quality: int) -> bytes:
     """Return a picture as the bytes of a file.
 
     Args:
@@ -41,7 +41,7 @@ def encoded(picture: Image.Image, kind: str, quality: int) -> bytes:
     return _saved(picture.convert(mode), "JPEG", quality=quality, optimize=True)
 
 
-def copied(content: bytes, copy: str) -> Image.Image:
+def copy_picture(content: bytes, copy: str) -> Image.Image:
     """Return a near-duplicate of a stored picture: `cropped` (and scaled down) or `mirrored`."""
     with Image.open(BytesIO(content)) as opened:
         picture = opened.convert("RGB")
@@ -53,7 +53,7 @@ def copied(content: bytes, copy: str) -> Image.Image:
     return cut.resize((round(cut.width * COPY_SCALE), round(cut.height * COPY_SCALE)), Image.Resampling.LANCZOS)
 
 
-def damaged(content: bytes) -> bytes:
+def damage(content: bytes) -> bytes:
     """Return a file as it is after a transfer that broke off."""
     return content[: round(len(content) * DAMAGED_SHARE)]
 

@@ -48,7 +48,7 @@ class Scene:
     noise: float = 2.0
 
 
-def photographed(product: Image.Image, scene: Scene, random: np.random.Generator) -> Image.Image:
+def photograph(product: Image.Image, scene: Scene, random: np.random.Generator) -> Image.Image:
     """Return the finished picture: RGB, or RGBA if its backdrop is transparent."""
     size = (scene.width_px * SUPERSAMPLING, scene.height_px * SUPERSAMPLING)
     placed = Image.new("RGBA", size)

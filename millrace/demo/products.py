@@ -51,7 +51,7 @@ def play_products(part: Part, image_model: ClassifyingModel) -> bool:
     catalogued = [row for row in rows if row["reason"] == "catalogued"]
     created = [row for row in rows if row["reason"] != "catalogued"]
     part.console.print(f"\n{len(catalogued)} catalogued pictures are stored; {len(created)} new ones arrive ...")
-    batches = ([_event(row) for row in some] for some in (catalogued, created))
+    batches = ([event_of(row) for row in some] for some in (catalogued, created))
     results = part.work(batches, {IMAGE.name: image_model})
     part.console.print(_table(part.stream.result_topic, results, {row["image_id"]: row["title"] for row in rows}))
     part.console.print(_judgement(results, {row["image_id"]: row["intended"] for row in created}))
@@ -60,7 +60,8 @@ def play_products(part: Part, image_model: ClassifyingModel) -> bool:
     return part.is_clean()
 
 
-def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+def event_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event of a sample picture, without what the events of every stream have."""
     return {"image": inline(row["file"]), "agent_label": row["label"], **{name: row[name] for name in SENT}}
 
 

@@ -33,10 +33,10 @@ from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import Collection, CollectionSpec
+from tests.support.fake_models import models_for
 from tests.support.fakes import FakeModel
 from tests.support.in_process import Seen, produce
 from tests.support.kafka.server import KafkaServer
-from tests.support.products import models_for
 from tests.support.streams import CALL_KIND, SLOW_KINDS, TICKET_KIND, Kind, limited_to
 from tests.support.waiting import wait_until
 

@@ -28,9 +28,9 @@ from shared.records import header_texts
 from shared.settings import Settings, StoreSettings
 from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
+from tests.support.demo_pictures import FOLDER, ROWS, event
 from tests.support.in_process import Seen, at_work, process_of, produce
 from tests.support.picture_files import encoded, exif
-from tests.unit.test_demo_samples import FOLDER, ROWS, event
 from workers.products.stages import PRODUCTS
 
 LABELLED = (

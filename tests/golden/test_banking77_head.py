@@ -1,7 +1,7 @@
 """A head trained on Banking77 with the packaged MiniLM detects unknown intents, by both signs better than by one.
 
 The training set is forty questions of each of the first 60 intents; the test set is the 3,080 test questions of all 77.
-The accuracy and calibration of a head of all intents are asserted in `benchmarks/whole_product.py`, the AUROC of
+The accuracy and calibration of a head of all intents are asserted in `benchmarks/end_to_end.py`, the AUROC of
 other draws is in `docs/accuracy.md`. A green run does not prove anything about long tickets, other languages or speed.
 """
 

@@ -8,16 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
-from benchmarks.drawn_samples import Sample, decoded_files, drawn, read_samples
-from millrace.resources import load_image_model
-from shared.embedding.image.pixels import prepare_picture
+from benchmarks.drawn_samples import Sample, classify, decode_files, draw, embed, read_samples
 from shared.embedding.port import Matrix
-from shared.embedding.registry import load_image_card
-from shared.stream_settings import ImageSettings
+from tests.support.demo_pictures import FOLDER, ROWS
 from tests.support.sources import ROOT
-from tests.unit.test_demo_samples import FOLDER, ROWS
 
 ACCURACY = 0.9
 COPY, OTHER = 0.93, 0.9
@@ -33,10 +28,8 @@ COPIES = {name: each.drawing.copy_of for name, each in SAMPLES.items() if each.d
 @pytest.fixture(scope="module")
 def vectors() -> Matrix:
     """Embed the pictures that can be decoded."""
-    decoded = decoded_files(FOLDER, USED)
-    card = load_image_card("efficientnet-lite0")
-    prepared = [prepare_picture(decoded[row["file"]], card) for row in USED]
-    return load_image_model(ImageSettings(device="cpu")).embed(prepared).vectors
+    decoded = decode_files(FOLDER, USED)
+    return embed([decoded[row["file"]] for row in USED])
 
 
 def test_the_rows_are_those_of_the_script() -> None:
@@ -46,21 +39,17 @@ def test_the_rows_are_those_of_the_script() -> None:
 @pytest.mark.parametrize("name", REDRAWN)
 def test_a_picture_is_drawn_as_it_was(name: str) -> None:
     """The bytes are the same only with the same libraries, which the lock states; the exact file shows that they are."""
-    assert drawn(SAMPLES[name], {}) == (ROOT / "millrace/demo/samples/products" / name).read_bytes()
+    assert draw(SAMPLES[name], {}) == (ROOT / "millrace/demo/samples/products" / name).read_bytes()
 
 
 def test_arriving_pictures_get_the_intended_class(vectors: Matrix) -> None:
-    is_known = np.array([row["label"] is not None for row in USED])
-    regression = LogisticRegression(C=10, max_iter=2_000)
-    regression.fit(vectors[is_known], [row["label"] for row in USED if row["label"] is not None])
-    chances = regression.predict_proba(vectors)
-    found = regression.classes_[chances.argmax(axis=1)]
-    arriving = [place for place, row in enumerate(USED) if row["intended"] is not None]
-    accuracy = np.mean([found[place] == USED[place]["intended"] for place in arriving])
-    (stranger,) = (place for place, row in enumerate(USED) if row["label"] is None and row["intended"] is None)
-    print(f"\naccuracy {accuracy:.3f} of {len(arriving)}; the stranger {chances[stranger].max():.2f}")  # noqa: T201
+    answers = list(zip(USED, classify(USED, vectors), strict=True))
+    arriving = [(row["intended"], answer) for row, answer in answers if row["intended"] is not None]
+    accuracy = np.mean([answer.label == intended for intended, answer in arriving])
+    (stranger,) = (answer for row, answer in answers if row["label"] is None and row["intended"] is None)
+    print(f"\naccuracy {accuracy:.3f} of {len(arriving)}; the stranger {stranger.chance:.2f}")  # noqa: T201
     assert accuracy >= ACCURACY
-    assert chances[stranger].max() < min(chances[place].max() for place in arriving)
+    assert stranger.chance < min(answer.chance for _, answer in arriving)
 
 
 @pytest.mark.parametrize(("copy", "original"), COPIES.items())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.near_duplicates import FALSE_SHARE, PROMISED, RECALL, Eye, Photo, by_kind, false_alarms, recalls
+from benchmarks.near_duplicates import FALSE_SHARE, PROMISED, RECALL, Examiner, Photo, by_kind, false_alarms, recalls
 from schemas.points import PointSchema, point_id
 from schemas.products import ProductPayload, ProductTombstone
 from shared.records import Point
@@ -25,21 +25,21 @@ PICTURES = Pictures("image", SCHEMA.is_ours, lambda tenant, source_id: point_id(
 
 
 @pytest.fixture(scope="module")
-def eye() -> Iterator[Eye]:
+def examiner() -> Iterator[Examiner]:
     """Load the model."""
-    made = Eye("efficientnet-lite0")
+    made = Examiner("efficientnet-lite0")
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def photos(eye: Eye, data_dir: Path) -> list[Photo]:
+def photos(examiner: Examiner, data_dir: Path) -> list[Photo]:
     """Look at photos of every class, the first ones in every promised form."""
     files = sorted((data_dir / "images" / "clothing").glob("*/*/*.jpg"))
     some = files[:: len(files) // (CHANGED + ONLY_SEEN)][: CHANGED + ONLY_SEEN]
     order = [*some[::4], *(each for at, each in enumerate(some) if at % 4)]
     return [
-        eye.photo(f"{each.parent.name}-{at}", each.read_bytes(), PROMISED if at < CHANGED else ())
+        examiner.examine(f"{each.parent.name}-{at}", each.read_bytes(), PROMISED if at < CHANGED else ())
         for at, each in enumerate(order)
     ]
 
@@ -60,12 +60,14 @@ def test_different_photos_are_not(photos: list[Photo]) -> None:
 
 def test_a_mirrored_photo_is_marked_so_and_its_original_is_the_only_hit(photos: list[Photo]) -> None:
     """The whole search, on a collection of all the photos."""
-    collection = FakeCollection(dimensions={"image": len(photos[0].seen.vector)}, sparse=())
+    collection = FakeCollection(dimensions={"image": len(photos[0].features.vector)}, sparse=())
     collection.upsert([stored(each) for each in photos])
     changed = [photo.changed["mirrored", "mirrored"] for photo in photos[:CHANGED]]
     questions = [
-        Question("acme", "mirrored", "copies", point_id("acme", "products", "mirrored"), seen.vector, seen.hashes)
-        for seen in changed
+        Question(
+            "acme", "mirrored", "copies", point_id("acme", "products", "mirrored"), features.vector, features.hashes
+        )
+        for features in changed
     ]
     found = DuplicateSearch(collection, PICTURES, SETTINGS).find(questions)
     assert [[each.image_id for each in every] for every in found] == [[each.name] for each in photos[:CHANGED]]
@@ -75,5 +77,5 @@ def test_a_mirrored_photo_is_marked_so_and_its_original_is_the_only_hit(photos: 
 def stored(photo: Photo) -> Point:
     """Return the point of a photo, of a product of its own."""
     payload = {"tenant_id": "acme", "image_id": photo.name, "product_id": photo.name, "event_version": 1}
-    payload |= {"picture_hash": photo.seen.hashes.plain}
-    return Point(point_id("acme", "products", photo.name), 1, {"image": photo.seen.vector}, payload)
+    payload |= {"picture_hash": photo.features.hashes.plain}
+    return Point(point_id("acme", "products", photo.name), 1, {"image": photo.features.vector}, payload)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.product_classes import HEADS, classes, compared, sizes, unparted
+from benchmarks.product_classes import HEADS, classes, compare_heads, sizes, unparted
 from millrace.learning.classes import evaluate_classes, inputs_of, train_classes
 from millrace.learning.product_files import read_pictures
 from millrace.learning.product_reading import ProductReading
@@ -58,7 +58,7 @@ def test_pictures_and_titles_together_part_classes_that_neither_parts(reading: P
     shares = [unparted([each.picture for each in made]), unparted([each.title for each in made])]
     assert shares == [pytest.approx(1 / 3)] * 2, "neither alone does"
     counts = sizes(MOST, FEWEST, np.random.default_rng(1))
-    scores = compared(reading, tmp_path, counts, TESTED)
+    scores = compare_heads(reading, tmp_path, counts, TESTED)
     for name, score in scores.items():
         show(f"{name}: macro F1 {score.f1:.3f} ({score.low:.3f}-{score.high:.3f})")
     assert scores["both"].low > max(scores["pictures"].high, scores["titles"].high)

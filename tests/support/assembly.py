@@ -14,7 +14,7 @@ from schemas.tickets import TicketRouted
 from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
-from shared.embedding.port import IMAGE, TEXT, Modality
+from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
@@ -35,9 +35,9 @@ from shared.routing.policy import Policy
 from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, RetrySettings, SearchSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
+from tests.support.fake_models import FakeMediaModel, modalities_of
 from tests.support.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
 from tests.support.media import FakeFetcher
-from tests.support.products import FakePictureModel
 from workers.tickets.stages import TICKETS
 
 PREPARATION = Preparation(version=3)
@@ -144,7 +144,6 @@ class Assembly:
     source: FakeSource = field(default_factory=FakeSource)
     sink: FakeSink = field(default_factory=FakeSink)
     model: FakeModel = field(default_factory=FakeModel)
-    picture_model: FakeModel = field(default_factory=FakePictureModel)
     clock: ManualClock = field(default_factory=ManualClock)
     batch: BatchSettings = field(default_factory=BatchSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
@@ -164,16 +163,18 @@ class Assembly:
         self.effects: list[str] = []
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.reported = RecordingObserver(self.effects if self.steps else None)
-        models: dict[str, FakeModel] = {TEXT.name: self.model, IMAGE.name: self.picture_model}
-        modalities: dict[str, Modality[Any]] = {each.modality.name: each.modality for each in self.stream.inputs}
+        modalities = modalities_of(self.stream)
+        self.models: dict[str, FakeModel] = {
+            name: self.model if name == TEXT.name else FakeMediaModel(each) for name, each in modalities.items()
+        }
         embedders = {
-            name: Embedder(modality, models[name], MemoryCache(self.cache_bytes), self.reported)
+            name: Embedder(modality, self.models[name], MemoryCache(self.cache_bytes), self.reported)
             for name, modality in modalities.items()
         }
         routing, electorate = Routing(self.policy, self.head), self._electorate()
         moods = self.moods
         decider = Decider(routing, electorate) if moods is None else Moody(routing, electorate, moods)
-        fingerprints = {name: models[name].fingerprint for name in modalities}
+        fingerprints = {name: model.fingerprint for name, model in self.models.items()}
         resources = Resources(
             self.collection,
             decider,

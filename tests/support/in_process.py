@@ -24,7 +24,7 @@ from shared.records import Message
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import VectorStore
-from tests.support.products import models_for
+from tests.support.fake_models import models_for
 from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 

@@ -5,7 +5,6 @@ processes.
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -13,28 +12,16 @@ from typing import Any
 import numpy as np
 
 from schemas.failures import FailureReason
-from shared.embedding.port import IMAGE, TEXT, Embeddings, Model, Pixels, TextModel
+from shared.embedding.port import Pixels
 from shared.engine.resources import Resources
-from shared.engine.stream import Stream
 from shared.errors import Rejected
 from shared.media.perceptual import PictureHashes
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader, ReadPicture
-from tests.support.fakes import FakeModel
 from workers.products.stages import PRODUCTS, ProductStages
 
 START = b"a drawing of "
 SIDE_PX = 4
-
-
-class FakePictureModel(FakeModel):
-    """Vectors derived from the digest of pixels: equal pictures get equal vectors."""
-
-    fingerprint = "fa4e0001"
-
-    def embed(self, inputs: Sequence[Any]) -> Embeddings:
-        """Embed the pictures, or fail."""
-        return super().embed([sha256(each.tobytes()).hexdigest() for each in inputs])
 
 
 class FakePictureReader(PictureReader):
@@ -52,12 +39,6 @@ class FakePictureReader(PictureReader):
         pixels: Pixels = np.frombuffer(digest[:3] * SIDE_PX**2, np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
         hashes = PictureHashes(digest[:8].hex(), digest[8:16].hex())
         return ReadPicture(pixels, hashes, SIDE_PX, SIDE_PX)
-
-
-def models_for(stream: Stream[Any, Any], text_model: TextModel) -> dict[str, Model[Any]]:
-    """Return the models of a stream: the given one, and for pictures one that needs no pictures."""
-    every: dict[str, Model[Any]] = {TEXT.name: text_model, IMAGE.name: FakePictureModel()}
-    return {each.modality.name: every[each.modality.name] for each in stream.inputs}
 
 
 def drawing(what: str) -> bytes:

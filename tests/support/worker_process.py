@@ -31,8 +31,8 @@ from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
+from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
-from tests.support.products import models_for
 from tests.support.streams import kind_of_name, limited_to
 
 SESSION_TIMEOUT_S = 6.0

@@ -4,7 +4,6 @@ A green run does not prove that a model recognises what they show; `tests/golden
 """
 
 import json
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,32 +18,13 @@ from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
-from tests.support.sources import ROOT
+from tests.support.demo_pictures import FOLDER, ROWS, event
 
-FOLDER = ROOT / "millrace" / "demo" / "samples"
-ROWS: list[dict[str, Any]] = [
-    json.loads(line) for line in (FOLDER / "products.jsonl").read_text(encoding="utf-8").splitlines()
-]
 REFUSED = [row for row in ROWS if row["refused"] is not None]
-SENT = ("image_id", "product_id", "reason", "occurred_at", "title", "description", "price", "currency", "category")
 MAX_BYTES, MIN_SIDE_PX, MAX_SIDE_PX = 900 * 1024, 240, 480
 MIN_PICTURES, MIN_LABELLED, MIN_CREATED = 40, 4, 3
 PORTRAIT = "products/shirt-pocket.jpg"
 """It is stored turned, and upright by its EXIF data."""
-
-
-def event(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the event of a row."""
-    return {
-        "schema_version": 1,
-        "event_id": row["image_id"],
-        "tenant_id": "demo",
-        "event_version": 1,
-        "image": {"inline": b64encode((FOLDER / row["file"]).read_bytes()).decode()},
-        "attributes": row["attributes"],
-        "agent_label": row["label"],
-        **{name: row[name] for name in SENT},
-    }
 
 
 @pytest.fixture(scope="module")

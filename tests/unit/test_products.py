@@ -14,6 +14,7 @@ from schemas.duplicates import DUPLICATES_LIMIT
 from schemas.failures import FailureReason
 from schemas.outcomes import Outcome
 from schemas.products import ProductPayload
+from shared.embedding.port import IMAGE
 from tests.support.product_worker import TENANT, Products
 from tests.support.products import drawing, drawn
 from tests.support.streams import PRODUCT_KIND
@@ -63,7 +64,7 @@ def test_the_first_update_of_an_image_that_was_only_catalogued_is_published(prod
 def test_a_change_of_the_price_publishes_nothing_and_keeps_what_was_published(products: Products) -> None:
     products.settle(products.image("I-0"))
     result = products.result(products.image("I-1", title="Mug", price=5))
-    calls = len(products.parts.picture_model.calls)
+    calls = len(products.parts.models[IMAGE.name].calls)
     changed = products.image("I-1", 2, "updated", title="Mug", price=4, category="Sale", attributes={"a": 1})
     assert products.settle(changed) == [Outcome.INDEXED]
     assert len(products.results()) == 2
@@ -72,7 +73,7 @@ def test_a_change_of_the_price_publishes_nothing_and_keeps_what_was_published(pr
     assert [each.image_id for each in stored.near_duplicates] == ["I-0"]
     assert (stored.near_duplicates, stored.decision) == (result.near_duplicates, result.decision)
     assert (stored.decided_version, stored.event_version) == (1, 2)
-    assert len(products.parts.picture_model.calls) == calls, "the picture is not embedded again"
+    assert len(products.parts.models[IMAGE.name].calls) == calls, "the picture is not embedded again"
 
 
 @pytest.mark.parametrize(

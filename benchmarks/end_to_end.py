@@ -1,4 +1,4 @@
-"""`python -m benchmarks.whole_product`: the whole product on all of Banking77, with the assertions of its short test.
+"""`python -m benchmarks.end_to_end`: train, route and audit all of Banking77, with the assertions of its short test.
 
 Needs `MILLRACE_DATA` and Kafka's jars (`make kafka`). 13,083 questions: 10,003 for training and as solved tickets, then
 3,080 to route. It ends with an error if the audit is not clean, if the head is worse than 94 % accuracy or 2 % calibration
@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from shared.clock import SystemClock
+from tests.support.end_to_end import ALL, run_end_to_end
 from tests.support.kafka.server import KafkaServer, why_unavailable
-from tests.support.whole_product import ALL, run_product
 
 EXPECTED = (10_003, 3_080)
 
@@ -21,15 +21,15 @@ def report() -> None:
     """Run and print."""
     reason = why_unavailable() if "MILLRACE_DATA" in os.environ else "MILLRACE_DATA names no data"
     if reason:
-        print(f"\nThe whole product: skipped, {reason}")
+        print(f"\nEnd to end: skipped, {reason}")
         return
     clock = SystemClock()
     began_s = clock.monotonic_s()
     with KafkaServer() as kafka, tempfile.TemporaryDirectory() as folder:
-        found = run_product(kafka, Path(os.environ["MILLRACE_DATA"]), Path(folder), ALL)
+        found = run_end_to_end(kafka, Path(os.environ["MILLRACE_DATA"]), Path(folder), ALL)
     assert (found.trained, found.routed) == EXPECTED
     print(
-        f"\nThe whole product: {found.trained:,} questions of Banking77 learned and indexed, {found.routed:,} routed, in "
+        f"\nEnd to end: {found.trained:,} questions of Banking77 learned and indexed, {found.routed:,} routed, in "
         f"{clock.monotonic_s() - began_s:.0f} s; the audit is clean, accuracy {found.accuracy:.4f}, "
         f"calibration error {found.calibration_error:.4f}, as evaluated"
     )

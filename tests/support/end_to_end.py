@@ -1,6 +1,6 @@
-"""The whole product as a user runs it, on Banking77: train a head, route with a worker on Kafka, audit.
+"""Tickets end to end, as a user runs them, on Banking77: train a head, route with a worker on Kafka, audit.
 
-Shared by a test, which takes a few questions of each intent, and `benchmarks/whole_product.py`, which takes all.
+Shared by a test, which takes a few questions of each intent, and `benchmarks/end_to_end.py`, which takes all.
 """
 
 import csv
@@ -66,7 +66,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Product:
+class Installation:
     """A Kafka and the environment that the commands run in."""
 
     bootstrap: str
@@ -93,19 +93,19 @@ class Product:
             process.wait()
 
 
-def product_on(kafka: KafkaServer, folder: Path) -> Product:
+def install(kafka: KafkaServer, folder: Path) -> Installation:
     """Return a Kafka with the topics, created by the commands of the README."""
     settings = {
         "MILLRACE_BROKER__BOOTSTRAP": kafka.bootstrap,
         "MILLRACE_STORE__PATH": str(folder / "store"),
         "MILLRACE_OPERATION__STATE_DIR": str(folder / "state"),
     }
-    product = Product(kafka.bootstrap, os.environ | settings)
-    product.millrace("topics", "create")
-    return product
+    installation = Installation(kafka.bootstrap, os.environ | settings)
+    installation.millrace("topics", "create")
+    return installation
 
 
-def run_product(kafka: KafkaServer, data: Path, folder: Path, size: Size) -> Figures:
+def run_end_to_end(kafka: KafkaServer, data: Path, folder: Path, size: Size) -> Figures:
     """Train, route and audit.
 
     Args:
@@ -121,24 +121,26 @@ def run_product(kafka: KafkaServer, data: Path, folder: Path, size: Size) -> Fig
     questions, head = data / "text" / "banking77", folder / "head"
     train, train_count = _taken(questions / "train.csv", folder, size.intents, size.train)
     test, test_count = _taken(questions / "test.csv", folder, size.intents, size.test)
-    product = product_on(kafka, folder)
-    product.millrace("router", "train", str(train), *COLUMNS, "--out", str(head))
-    reported = json.loads(product.millrace("router", "evaluate", str(test), *COLUMNS, "--model", str(head), "--json"))
+    installation = install(kafka, folder)
+    installation.millrace("router", "train", str(train), *COLUMNS, "--out", str(head))
+    reported = json.loads(
+        installation.millrace("router", "evaluate", str(test), *COLUMNS, "--model", str(head), "--json")
+    )
     assert reported["accuracy"] >= size.least_accuracy
     assert reported["ece"] <= size.most_calibration_error
-    product.environment["MILLRACE_TICKETS__DECISION__HEAD"] = str(head)
-    reader = TopicReader(product.bootstrap, "millrace-tickets")
+    installation.environment["MILLRACE_TICKETS__DECISION__HEAD"] = str(head)
+    reader = TopicReader(installation.bootstrap, "millrace-tickets")
 
     def wait_committed(records: int) -> None:
         wait_until(lambda: sum(reader.committed(["tickets"]).values()) == records, TIMEOUT_S, f"{records} settled")
 
-    with product.worker():
+    with installation.worker():
         solved = ["--set", "reason=solved", "--set", "satisfaction=5", "--map", "category=agent_label"]
-        product.millrace("ingest", str(train), "--tenant", "bank", "--map", "text=body", *solved)
+        installation.millrace("ingest", str(train), "--tenant", "bank", "--map", "text=body", *solved)
         wait_committed(train_count)
-        product.millrace("ingest", str(test), "--tenant", "bank", "--map", "text=body")
+        installation.millrace("ingest", str(test), "--tenant", "bank", "--map", "text=body")
         wait_committed(train_count + test_count)
-    findings = json.loads(product.millrace("audit", "--json"))
+    findings = json.loads(installation.millrace("audit", "--json"))
     assert findings["outcomes"] == {"indexed": train_count, "routed": test_count}
     whole = train_count + test_count
     counts = ("settled", "points", "missing", "stale", "conflicting", "repeated", "pending", "below_retention")
