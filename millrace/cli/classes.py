@@ -55,8 +55,8 @@ def train(
     source: Source,
     out: Annotated[Path, typer.Option(help="Folder for the head; an existing head is replaced.")],
     out_of_scope_label: Outside = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Draw confusion.svg, reliability.svg and coverage.svg.")
+    plots: Annotated[
+        bool, typer.Option("--plots/--no-plots", help="Draw confusion.svg, reliability.svg and coverage.svg.")
     ] = True,
     json: Json = False,
 ) -> None:
@@ -70,14 +70,14 @@ def train(
     `MILLRACE_PRODUCTS__DECISION__HEAD=DIR`; `millrace router show DIR` shows the head.
     """
     from millrace.learning.classes import inputs_of, train_classes
-    from shared.routing.training.pictures import draw, require_matplotlib
+    from shared.routing.training.plots import draw, require_matplotlib
 
     quiet()
-    if pictures:
+    if plots:
         require_matplotlib()
     labelled = read_pictures(source)
     outcome, products = train_classes(_reading(inputs_of(labelled)), labelled, out_of_scope_label, out)
-    if pictures:
+    if plots:
         draw(outcome.trained, outcome.examples, out)
     if json:
         typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))

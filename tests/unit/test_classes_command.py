@@ -105,7 +105,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
 
 def test_a_folder_is_learned_by_its_pictures_alone(millrace: Millrace, tmp_path: Path) -> None:
     known, asked = draw_folder(tmp_path / "train"), draw_folder(tmp_path / "test", 4, first=7_000)
-    ended = millrace("train", known, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", known, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 0, ended.err
     assert {path.name for path in (tmp_path / "head").iterdir()} == WRITTEN
     assert "24 products, 3 labels\n" in ended.out
@@ -125,7 +125,7 @@ def test_titles_make_the_text_an_input(millrace: Millrace, tmp_path: Path) -> No
     folder = draw_folder(tmp_path / "train")
     rows = [(file, label, f"{label} number{n}", "<p>a fine one</p>") for n, (file, label) in enumerate(listed(folder))]
     manifest = write_manifest(folder, rows, ("file", "label", "title", "description"))
-    assert millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", manifest, "--out", tmp_path / "head", "--no-plots").code == 0
     head = load_head(tmp_path / "head")
     assert (head.inputs, head.dims) == (("image", "text"), (PICTURE_DIM, WordModel.dim))
     assert head.model == f"{PictureModel.fingerprint}+{WordModel.fingerprint}"
@@ -141,7 +141,7 @@ def test_a_damaged_picture_is_named_and_counted(millrace: Millrace, tmp_path: Pa
     (folder / "apple" / "page.jpg").write_text("<html>not found</html>", encoding="utf-8")
     (folder / "loose.png").write_bytes((folder / "apple" / "1.png").read_bytes())
     (folder / "apple" / "again.png").write_bytes((folder / "apple" / "1.png").read_bytes())
-    ended = millrace("train", folder, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", folder, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 0, ended.err
     assert "left out: 1 repeated, 1 without a label, 2 that cannot be decoded" in ended.out
     assert "warning: 2 pictures cannot be decoded:" in ended.err
@@ -155,7 +155,7 @@ def test_a_damaged_picture_is_named_and_counted(millrace: Millrace, tmp_path: Pa
 def test_rows_without_a_label_are_counted(millrace: Millrace, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "train")
     manifest = write_manifest(folder, [*listed(folder), ("apple/0.png", ""), ("apple/1.png", "")])
-    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
     assert "left out: 0 repeated, 2 without a label, 0 that cannot be decoded" in ended.out
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_the_row(
     draw(tmp_path / "outside.png", "sky", 1)
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
     manifest = write_manifest(folder, [*listed(folder)[:3], (file, "apple")])
-    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 1
     assert ended.error.startswith(f"error: {manifest}, row 4 (line 5): ")
     assert reason in ended.error
@@ -185,18 +185,18 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_the_row(
 
 def test_a_manifest_without_a_needed_column_is_refused(millrace: Millrace, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, [("a.png", "apple")], ("picture", "label"))
-    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
     assert "column file is missing; the columns are picture, label" in ended.error
 
 
 def test_a_folder_without_pictures_is_refused(millrace: Millrace, tmp_path: Path) -> None:
-    ended = millrace("train", tmp_path, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", tmp_path, "--out", tmp_path / "head", "--no-plots")
     assert f"error: {tmp_path}: there is no labelled picture" in ended.error
 
 
 def test_pictures_of_no_class_are_used_for_the_scope(millrace: Millrace, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "train")
-    options = ("--out-of-scope-label", "sky", "--out", tmp_path / "head", "--no-pictures")
+    options = ("--out-of-scope-label", "sky", "--out", tmp_path / "head", "--no-plots")
     assert millrace("train", folder, *options).code == 0
     assert load_head(tmp_path / "head").labels == ("apple", "leaf")
     figures = json.loads(millrace("evaluate", folder, "--model", tmp_path / "head", "--json").out)
@@ -207,7 +207,7 @@ def test_uneven_classes_are_weighted_without_terms(millrace: Millrace, tmp_path:
     folder = draw_folder(tmp_path / "train", 12)
     for path in sorted((folder / "apple").iterdir())[2:]:
         path.unlink()
-    assert millrace("train", folder, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", folder, "--out", tmp_path / "head", "--no-plots").code == 0
     facts = facts_of(tmp_path / "head")
     assert facts["recipe"]["class_weights"], "apple has two pictures, which held-out figures hardly show"
     assert set(facts["held_out_log_loss"]) == {"dense", "dense with class weights"}
@@ -217,7 +217,7 @@ def test_vectors_of_another_model_are_refused(
     millrace: Millrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = draw_folder(tmp_path / "train", 4)
-    assert millrace("train", folder, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", folder, "--out", tmp_path / "head", "--no-plots").code == 0
     monkeypatch.setattr(PictureModel, "fingerprint", "00000000")
     ended = millrace("evaluate", folder, "--model", tmp_path / "head")
     assert (
