@@ -24,8 +24,8 @@ from shared.routing.training.findings import (
     rare_labels,
 )
 from shared.routing.training.folds import Examples
-from shared.routing.training.plots import draw
 from shared.routing.training.plan import plan_training
+from shared.routing.training.plots import draw
 from shared.routing.training.train import Trained, train
 from tests.support.labelled import WordModel, examples, support
 

@@ -65,7 +65,7 @@ def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
 def _confusion(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     pairs = confused(trained, examples)[:PAIRS]
     names = sorted({name for pair in pairs for name in (pair.label, pair.taken_for)})
-    axes.set_title("Labels most often confused on held-out texts")
+    axes.set_title("Labels most often confused on held-out examples")
     if not names:
         axes.text(0.5, 0.5, "no labels were confused", ha="center")
         return
