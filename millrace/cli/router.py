@@ -133,7 +133,7 @@ def show(
         typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
         return
     recipe, held_out = facts["recipe"], facts["held_out"]
-    item = "product" if "inputs" in facts else "text"
+    item = "picture" if "inputs" in facts else "text"
     parts = {
         "blend": f"blend: weight {recipe['weight']:.1f} for vectors, the rest for terms",
         "dense": "logistic regression on vectors alone",

@@ -19,6 +19,7 @@ from PIL import Image
 from millrace import cli
 from millrace.cli import classes
 from millrace.learning import labelled_files, product_reading
+from shared.embedding.port import Embeddings, Pixels
 from shared.routing.head_files import load_head
 from shared.text.preparation import joined
 from tests.support.labelled import WordModel
@@ -44,6 +45,16 @@ class Ended:
         assert "Traceback" not in self.err
         (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
         return line
+
+
+class FailingModel(PictureModel):
+    """Fails on every call with a black picture."""
+
+    def embed(self, inputs: Sequence[Pixels]) -> Embeddings:
+        """Embed pictures, or fail."""
+        if not all(each.any() for each in inputs):
+            raise ZeroDivisionError
+        return super().embed(inputs)
 
 
 Millrace = Callable[..., Ended]
@@ -108,7 +119,7 @@ def test_a_folder_is_learned_by_its_pictures_alone(millrace: Millrace, tmp_path:
     ended = millrace("train", known, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 0, ended.err
     assert {path.name for path in (tmp_path / "head").iterdir()} == WRITTEN
-    assert "24 products, 3 labels\n" in ended.out
+    assert "24 pictures, 3 labels\n" in ended.out
     facts, head = facts_of(tmp_path / "head"), load_head(tmp_path / "head")
     assert (facts["inputs"], facts["model"], facts["recipe"]["kind"]) == (["image"], PictureModel.fingerprint, "dense")
     assert set(facts["held_out_log_loss"]) == {"dense"}, "nothing is fitted on terms, as there are none"
@@ -140,11 +151,14 @@ def test_a_damaged_picture_is_named_and_counted(millrace: Millrace, tmp_path: Pa
     (folder / "apple" / "torn.png").write_bytes((folder / "apple" / "0.png").read_bytes()[:60])
     (folder / "apple" / "page.jpg").write_text("<html>not found</html>", encoding="utf-8")
     (folder / "loose.png").write_bytes((folder / "apple" / "1.png").read_bytes())
+    (folder / "apple" / ".hidden.png").write_bytes((folder / "apple" / "1.png").read_bytes())
+    (folder / "notes.txt").write_text("a note", encoding="utf-8")
+    (folder / "apple" / "0.png").rename(folder / "apple" / "0.picture")
     (folder / "apple" / "again.png").write_bytes((folder / "apple" / "1.png").read_bytes())
     ended = millrace("train", folder, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 0, ended.err
-    assert "left out: 1 repeated, 1 without a label, 2 that cannot be decoded" in ended.out
-    assert "warning: 2 pictures cannot be decoded:" in ended.err
+    assert "left out: 1 repeated, 1 without a label, 2 that cannot be used" in ended.out
+    assert "warning: 2 pictures cannot be used:" in ended.err
     assert "  apple/torn.png: " in ended.err
     assert "  apple/page.jpg: the content is" in ended.err
     assert facts_of(tmp_path / "head")["texts"] == 24
@@ -152,11 +166,36 @@ def test_a_damaged_picture_is_named_and_counted(millrace: Millrace, tmp_path: Pa
     assert (figures["rows"], figures["damaged"], figures["unlabelled"]) == (25, 2, 1)
 
 
+def test_a_picture_that_makes_the_model_fail_is_named_and_counted(
+    millrace: Millrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model fails on a call with a black picture; the pictures of the same call are learned."""
+    monkeypatch.setattr(product_reading, "load_image_model", lambda _: FailingModel(1_000_000))
+    folder = draw_folder(tmp_path / "train")
+    Image.new("RGB", (SIDE, SIDE)).save(folder / "apple" / "black.png")
+    ended = millrace("train", folder, "--out", tmp_path / "head", "--no-plots")
+    assert ended.code == 0, ended.err
+    assert "24 pictures, 3 labels; left out: 0 repeated, 0 without a label, 1 that cannot be used" in ended.out
+    assert "  apple/black.png: the model cannot embed it: ZeroDivisionError\n" in ended.err
+
+
+def test_the_manifest_of_an_import_is_learned_by_the_column_that_is_named(millrace: Millrace, tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "train")
+    rows = [(file, f"I-{number}", "P-1", label) for number, (file, label) in enumerate(listed(folder))]
+    manifest = write_manifest(folder, rows, ("file", "image_id", "product_id", "agent_label"))
+    column, out = ("--label-column", "agent_label"), ("--out", tmp_path / "head", "--no-plots")
+    assert "column label is missing; the other columns are image_id" in millrace("train", manifest, *out).error
+    assert millrace("train", manifest, *column, *out).code == 0
+    assert load_head(tmp_path / "head").labels == ("apple", "leaf", "sky")
+    measured = json.loads(millrace("evaluate", manifest, *column, "--model", tmp_path / "head", "--json").out)
+    assert measured["rows"] == 24
+
+
 def test_rows_without_a_label_are_counted(millrace: Millrace, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "train")
     manifest = write_manifest(folder, [*listed(folder), ("apple/0.png", ""), ("apple/1.png", "")])
     ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
-    assert "left out: 0 repeated, 2 without a label, 0 that cannot be decoded" in ended.out
+    assert "left out: 0 repeated, 2 without a label, 0 that cannot be used" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -166,7 +205,7 @@ def test_rows_without_a_label_are_counted(millrace: Millrace, tmp_path: Path) ->
         ("../outside.png", "../outside.png lies outside the folder of the manifest"),
         ("/etc/hostname", "/etc/hostname lies outside the folder of the manifest"),
         ("apple", "the file apple does not exist"),
-        ("", "the row has a label, but no file"),
+        ("", "the file is missing"),
         ("link.png", "link.png lies outside the folder of the manifest"),
     ],
 )
@@ -221,5 +260,6 @@ def test_vectors_of_another_model_are_refused(
     monkeypatch.setattr(PictureModel, "fingerprint", "00000000")
     ended = millrace("evaluate", folder, "--model", tmp_path / "head")
     assert (
-        f"trained on model {facts_of(tmp_path / 'head')['model']}, but the configured model is 00000000" in ended.error
+        f"trained on model {facts_of(tmp_path / 'head')['model']}, but the configured model is 00000000: "
+        "train the head again with `millrace classes train`" in ended.error
     )

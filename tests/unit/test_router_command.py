@@ -88,9 +88,7 @@ def head(millrace: Millrace, history: Path, tmp_path: Path) -> Path:
     return tmp_path / "head"
 
 
-def test_training_writes_the_head_its_policy_and_its_pictures(
-    millrace: Millrace, history: Path, tmp_path: Path
-) -> None:
+def test_training_writes_the_head_its_policy_and_its_plots(millrace: Millrace, history: Path, tmp_path: Path) -> None:
     folder = tmp_path / "heads" / "new"
     ended = millrace("train", history, "--out", folder)
     assert ended.code == 0, ended.err
@@ -191,10 +189,7 @@ def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp
     assert figures.keys() == FIGURES | OUTER_FIGURES | SLICE_FIGURES
     assert (figures["rows"], figures["out_of_scope"]) == (88, 8)
     assert figures["oos_auroc"] > 0.9
-    assert (
-        ended.err
-        == "warning: the file has 1 label that the head does not know; their rows count as out of scope: weather (8)\n"
-    )
+    assert ended.err == "warning: the head does not know 1 label; their rows count as out of scope: weather (8)\n"
     named = millrace("evaluate", new, "--model", head, "--json", "--out-of-scope-label", "weather")
     assert (json.loads(named.out), named.err) == (figures, "")
 
@@ -208,7 +203,7 @@ def test_the_out_of_scope_label_is_not_a_label(millrace: Millrace, tmp_path: Pat
     assert facts["scope_learned"]
     without = millrace("train", file, *options, "nothing")
     assert "none of these" in json.loads(without.out)["labels"]
-    assert "warning: no row has the out-of-scope label" in without.err
+    assert "warning: no text has the out-of-scope label" in without.err
     millrace("train", file, *options, "none of these")
     plain = millrace("evaluate", file, "--model", tmp_path / "head", "--out-of-scope-label", "card")
     assert plain.error.startswith("error: the head was trained with card as an ordinary label")
