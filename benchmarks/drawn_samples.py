@@ -25,11 +25,11 @@ from benchmarks.drawing.scenes import Scene, photograph
 from millrace.resources import load_image_model
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
-from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Matrix, Pixels
 from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.pictures import PictureReader
 from shared.stream_settings import ImageSettings
 
 SCRIPT = Path(__file__).with_suffix(".toml")
@@ -162,11 +162,8 @@ class Answer(NamedTuple):
 
 
 def embed(pictures: Sequence[Pixels]) -> Matrix:
-    """Return the vectors of decoded pictures by the packaged model."""
-    card = load_image_card("efficientnet-lite0")
-    return (
-        load_image_model(ImageSettings(device="cpu")).embed([prepare_picture(each, card) for each in pictures]).vectors
-    )
+    """Return the vectors of prepared pictures by the packaged model."""
+    return load_image_model(ImageSettings(device="cpu")).embed(pictures).vectors
 
 
 def classify(rows: Sequence[dict[str, Any]], vectors: Matrix) -> list[Answer]:
@@ -184,10 +181,10 @@ def classify(rows: Sequence[dict[str, Any]], vectors: Matrix) -> list[Answer]:
     return [Answer(str(label), float(chance)) for label, chance in zip(labels, chances.max(axis=1), strict=True)]
 
 
-def check(rows: Sequence[dict[str, Any]], decoded: dict[str, Pixels]) -> None:
+def check(rows: Sequence[dict[str, Any]], prepared: dict[str, Pixels]) -> None:
     """Classify the created pictures by a head trained on the catalogued ones, and print the outcome."""
-    rows = [row for row in rows if row["file"] in decoded]
-    vectors = embed([decoded[row["file"]] for row in rows])
+    rows = [row for row in rows if row["file"] in prepared]
+    vectors = embed([prepared[row["file"]] for row in rows])
     answers = classify(rows, vectors)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1)
@@ -204,13 +201,24 @@ def check(rows: Sequence[dict[str, Any]], decoded: dict[str, Pixels]) -> None:
 
 def decode_files(out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Pixels]:
     """Return the pixels of each file that can be decoded, and print why the others cannot."""
-    found = {}
     with closing(Decoder(DecodingSettings(processes=1), LIMIT_BYTES, SystemClock())) as decoder:
-        for row in rows:
-            try:
-                found[row["file"]] = decoder.picture((out / row["file"]).read_bytes(), "image").pixels
-            except Rejected as error:
-                print(f"{row['file']}: {error}")
+        return _pixels_of(out, rows, lambda content, field: decoder.picture(content, field).pixels)
+
+
+def prepare_files(out: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Pixels]:
+    """Return what the packaged model sees of each file that can be decoded, and print why the others cannot."""
+    card = load_image_card("efficientnet-lite0")
+    with closing(Decoder(DecodingSettings(processes=1), LIMIT_BYTES, SystemClock())) as decoder:
+        return _pixels_of(out, rows, PictureReader(decoder, card).pixels)
+
+
+def _pixels_of(out: Path, rows: Sequence[dict[str, Any]], read: Callable[[bytes, str], Pixels]) -> dict[str, Pixels]:
+    found = {}
+    for row in rows:
+        try:
+            found[row["file"]] = read((out / row["file"]).read_bytes(), "image")
+        except Rejected as error:
+            print(f"{row['file']}: {error}")
     return found
 
 
@@ -235,11 +243,10 @@ def main() -> None:
     samples = read_samples()
     write(samples, arguments.out)
     rows = [sample.row for sample in samples]
-    decoded = decode_files(arguments.out, rows)
     if arguments.sheet is not None:
-        contact_sheet(list(decoded.values())).save(arguments.sheet)
+        contact_sheet(list(decode_files(arguments.out, rows).values())).save(arguments.sheet)
     if arguments.check:
-        check(rows, decoded)
+        check(rows, prepare_files(arguments.out, rows))
 
 
 if __name__ == "__main__":

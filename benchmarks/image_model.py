@@ -16,11 +16,11 @@ import torch
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.image.model import ImageModel
-from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Pixels
 from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.pictures import PictureReader
 
 CLOCK = SystemClock()
 BATCHES = (1, 8, 16, 32)
@@ -64,10 +64,10 @@ def show_features(model: ImageModel, pictures: Sequence[Pixels]) -> None:
 def prepare_folder(folder: Path, model_key: str, models_file: Path | None) -> list[Pixels]:
     """Decode and prepare the pictures of a folder; files that are no pictures are left out."""
     decoder, found = Decoder(DecodingSettings(), CONTENT_BYTES, CLOCK), []
-    card = load_image_card(model_key, models_file)
+    reader = PictureReader(decoder, load_image_card(model_key, models_file))
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         try:
-            found.append(prepare_picture(decoder.picture(file.read_bytes(), "image").pixels, card))
+            found.append(reader.pixels(file.read_bytes(), "image"))
         except Rejected as error:
             print(f"{file.name} is left out: {error}")
     decoder.close()

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from millrace.resources import load_image_model
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
-from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Model, Pixels
-from shared.embedding.registry import ImageCard, load_image_card
+from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
-from shared.media.perceptual import PictureHashes, distance_bits, hash_picture
+from shared.media.perceptual import PictureHashes, distance_bits
+from shared.pictures import PictureReader
 from shared.records import Vector
 from shared.search.duplicates import Alike, compare
 from shared.stream_settings import DuplicateSettings, ImageSettings
@@ -99,7 +99,7 @@ class Examiner:
 
     def __init__(self, key: str, models_file: Path | None = None) -> None:
         self._decoder = Decoder(DecodingSettings(processes=1), CONTENT_BYTES, SystemClock())
-        self._card: ImageCard = load_image_card(key, models_file)
+        self._reader = PictureReader(self._decoder, load_image_card(key, models_file))
         self._model: Model[Pixels] = load_image_model(ImageSettings(model=key, models_file=models_file))
 
     def examine(self, name: str, content: bytes, kinds: Sequence[str]) -> Photo:
@@ -108,12 +108,11 @@ class Examiner:
         Raises:
             Rejected: the content is no picture.
         """
-        pixels = self._decoder.picture(content, "image").pixels
-        picture, all_changes = as_image(pixels), changes()
+        picture, all_changes = as_image(self._decoder.picture(content, "image").pixels), changes()
         files = {(kind, form): change(picture) for kind in kinds for form, change in all_changes[kind].items()}
-        pictures = [pixels, *(self._decoder.picture(each, "image").pixels for each in files.values())]
-        vectors = self._model.embed([prepare_picture(each, self._card) for each in pictures]).vectors
-        first, *others = (Features(vector, hash_picture(each)) for vector, each in zip(vectors, pictures, strict=True))
+        read = [self._reader.read(each, "image") for each in (content, *files.values())]
+        vectors = self._model.embed([each.pixels for each in read]).vectors
+        first, *others = (Features(vector, each.hashes) for vector, each in zip(vectors, read, strict=True))
         return Photo(name, first, dict(zip(files, others, strict=True)))
 
     def close(self) -> None:

@@ -47,12 +47,23 @@ class PictureReader:
         Raises:
             Rejected: the content cannot be decoded, or exceeds a limit.
         """
-        from shared.embedding.image.pixels import prepare_picture  # here, since only these streams need the extra of it
-
         decoded = self._decoder.picture(content, field)
         return ReadPicture(
-            prepare_picture(decoded.pixels, self._card),
+            self._prepared(decoded.pixels),
             hash_picture(decoded.pixels),
             decoded.original_width_px,
             decoded.original_height_px,
         )
+
+    def pixels(self, content: MediaContent, field: str) -> Pixels:
+        """Return only what the model sees of a picture; see `read`.
+
+        Raises:
+            Rejected: the content cannot be decoded, or exceeds a limit.
+        """
+        return self._prepared(self._decoder.picture(content, field).pixels)
+
+    def _prepared(self, decoded: Pixels) -> Pixels:
+        from shared.embedding.image.pixels import prepare_picture  # here, since only these streams need the extra of it
+
+        return prepare_picture(decoded, self._card)

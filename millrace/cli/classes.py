@@ -1,4 +1,4 @@
-"""`millrace classes train | evaluate`: heads that classify products by their pictures, and by their titles if given.
+"""`millrace classes train | evaluate`: heads that classify pictures of products, with their titles if these are given.
 
 The libraries of a head take seconds to import, so each command imports them itself.
 """
@@ -26,9 +26,11 @@ from shared.wording import counted
 if TYPE_CHECKING:
     from millrace.learning.product_reading import ProductReading
 
+ITEM = "picture"
+
 app = typer.Typer(
     rich_markup_mode="markdown",
-    help="The head that classifies products by pictures and titles: train or evaluate it.",
+    help="The head that classifies pictures of products, also by their titles: train or evaluate it.",
     no_args_is_help=True,
 )
 
@@ -36,10 +38,11 @@ Source = Annotated[
     Path,
     typer.Argument(
         metavar="DIR|MANIFEST",
-        help="A folder with one subfolder per class, at any depth, that holds its pictures; or a .csv or .jsonl file with "
-        "the columns `file` (relative to the manifest) and `label`, and perhaps `title` and `description`.",
+        help="A folder with one subfolder per class, at any depth, that holds its pictures; or a manifest: a .csv or "
+        ".jsonl file with the columns `file` (relative to it) and `label`, and perhaps `title` and `description`.",
     ),
 ]
+LabelColumn = Annotated[str, typer.Option(help="Column of the labels in a manifest.")]
 Outside = Annotated[
     str | None,
     typer.Option(
@@ -54,9 +57,10 @@ Outside = Annotated[
 def train(
     source: Source,
     out: Annotated[Path, typer.Option(help="Folder for the head; an existing head is replaced.")],
+    label_column: LabelColumn = "label",
     out_of_scope_label: Outside = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Draw confusion.svg, reliability.svg and coverage.svg.")
+    plots: Annotated[
+        bool, typer.Option("--plots/--no-plots", help="Draw confusion.svg, reliability.svg and coverage.svg.")
     ] = True,
     json: Json = False,
 ) -> None:
@@ -70,14 +74,14 @@ def train(
     `MILLRACE_PRODUCTS__DECISION__HEAD=DIR`; `millrace router show DIR` shows the head.
     """
     from millrace.learning.classes import inputs_of, train_classes
-    from shared.routing.training.pictures import draw, require_matplotlib
+    from shared.routing.training.plots import draw, require_matplotlib
 
     quiet()
-    if pictures:
+    if plots:
         require_matplotlib()
-    labelled = read_pictures(source)
+    labelled = read_pictures(source, label_column)
     outcome, products = train_classes(_reading(inputs_of(labelled)), labelled, out_of_scope_label, out)
-    if pictures:
+    if plots:
         draw(outcome.trained, outcome.examples, out)
     if json:
         typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))
@@ -85,32 +89,33 @@ def train(
         left_out = {
             "repeated": outcome.repeated,
             "without a label": labelled.unlabelled,
-            "that cannot be decoded": len(products.damaged),
+            "that cannot be used": len(products.damaged),
         }
-        report_training(outcome, left_out, out, "product")
+        report_training(outcome, left_out, out, ITEM)
     _warn_of_damaged(products.damaged)
-    warn_of_result(outcome, "product")
+    warn_of_result(outcome, ITEM)
 
 
 @app.command("evaluate")
 def evaluate(
     source: Source,
     model: Annotated[Path, typer.Option("--model", help="Folder of the head that `classes train` wrote.")],
+    label_column: LabelColumn = "label",
     out_of_scope_label: Outside = None,
     json: Json = False,
 ) -> None:
     """Measure a head on labelled pictures that it was not trained on.
 
     `accuracy` is the share of right decisions, with its 95 % interval (Wilson's). `macro_f1` (the mean over classes),
-    `ece` (the calibration error, 15 bins) and `coverage_at_95_precision` cover the products whose class the head knows;
-    other products count as out of scope, and rejecting them is right. A picture that cannot be decoded counts in no
-    figure: it is named in a warning.
+    `ece` (the calibration error, 15 bins) and `coverage_at_95_precision` cover the pictures whose class the head knows;
+    other pictures count as out of scope, and rejecting them is right. A picture that cannot be decoded or embedded counts
+    in no figure: it is named in a warning.
     """
     from millrace.learning.classes import evaluate_classes
     from shared.routing.head_files import load_head
 
     quiet()
-    labelled = read_pictures(source)
+    labelled = read_pictures(source, label_column)
     head = load_head(model)
     report = evaluate_classes(_reading(head.inputs), head, labelled, out_of_scope_label)
     low, high = report.interval
@@ -122,9 +127,9 @@ def evaluate(
         print_figures(report.figures.as_dict())
         typer.echo(f"{'accuracy, 95 % interval':<26} {low:.4f}-{high:.4f}")
         if labelled.unlabelled:
-            typer.echo(f"left out: {counted(labelled.unlabelled, 'picture')} without a label")
+            typer.echo(f"left out: {counted(labelled.unlabelled, ITEM)} without a label")
     _warn_of_damaged(report.damaged)
-    warn_of_unknown(report.unknown, "product")
+    warn_of_unknown(report.unknown, ITEM)
 
 
 def _reading(inputs: Sequence[str]) -> "ProductReading":
@@ -135,7 +140,7 @@ def _reading(inputs: Sequence[str]) -> "ProductReading":
 
 def _warn_of_damaged(damaged: Sequence[str]) -> None:
     if damaged:
-        sys.stderr.write(f"warning: {counted(len(damaged), 'picture')} cannot be decoded:\n")
+        sys.stderr.write(f"warning: {counted(len(damaged), ITEM)} cannot be used:\n")
     for each in damaged[:LISTED]:
         sys.stderr.write(f"  {each}\n")
     if len(damaged) > LISTED:

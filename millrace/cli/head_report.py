@@ -25,9 +25,9 @@ def report_training(outcome: "TrainingResult", left_out: Mapping[str, int], out:
 
     Args:
         outcome: The result.
-        left_out: Why rows were left out -> their number.
+        left_out: Why some were left out -> their number.
         out: The folder of the head.
-        item: What was learned from, such as `text`.
+        item: What was learned from: `text` or `picture`.
     """
     facts: Any = outcome.head.facts
     named = ", ".join(f"{number} {why}" for why, number in left_out.items())
@@ -68,8 +68,8 @@ def warn_of_unknown(unknown: Mapping[str, int], item: str) -> None:
     if unknown:
         named = ", ".join(f"{label} ({rows})" for label, rows in list(unknown.items())[:LISTED])
         sys.stderr.write(
-            f"warning: the file has {counted(len(unknown), 'label')} that the head does not know; their {item}s count "
-            f"as out of scope: {named}\n"
+            f"warning: the head does not know {counted(len(unknown), 'label')}; their {item}s count as out of scope: "
+            f"{named}\n"
         )
 
 
@@ -77,7 +77,7 @@ def warn_of_result(outcome: "TrainingResult", item: str) -> None:
     """Warn of what makes a new head less good than it could be."""
     if outcome.outside == 0:
         sys.stderr.write(
-            "warning: no row has the out-of-scope label, so the scope score is learned by leaving labels out\n"
+            f"warning: no {item} has the out-of-scope label, so the scope score is learned by leaving labels out\n"
         )
     if outcome.contested:
         sys.stderr.write(f"warning: {item}s that occur under more than one label: {outcome.contested}\n")

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from millrace.bars import bar
-from millrace.ingest.media_files import media_files
+from millrace.ingest.media_files import files_to_send
 from millrace.ingest.media_sending import MediaReport, MediaSender
 from shared.decoding import printable
 from shared.engine.stream import Stream
@@ -58,7 +58,7 @@ def ingest_media(job: MediaJob, settings: Settings, deliver: Callable[[list[Mess
         Fatal: the source cannot be read, or a file cannot be uploaded.
         Unavailable: the broker does not confirm.
     """
-    files = media_files(job.source, job.stream.required_ids)
+    files = files_to_send(job.source, job.stream.required_ids)
     uploader = uploader_of(settings.media)
     if job.dry_run and uploader is not None:
         uploader = DryUploader()

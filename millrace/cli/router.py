@@ -54,8 +54,8 @@ def train(
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
     out_of_scope_label: Outside = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Draw confusion.svg, reliability.svg and coverage.svg.")
+    plots: Annotated[
+        bool, typer.Option("--plots/--no-plots", help="Draw confusion.svg, reliability.svg and coverage.svg.")
     ] = True,
     json: Json = False,
 ) -> None:
@@ -67,15 +67,15 @@ def train(
     `MILLRACE_<STREAM>__DECISION__HEAD=DIR`.
     """
     from millrace.learning.heads import train_head
-    from shared.routing.training.pictures import draw, require_matplotlib
+    from shared.routing.training.plots import draw, require_matplotlib
 
     quiet()
-    if pictures:
+    if plots:
         require_matplotlib()
     labelled = read_labelled(file, text_column, label_column)
     reading = Reading(load_stream_settings(DEFAULT))
     outcome = train_head(reading, labelled, out_of_scope_label, out)
-    if pictures:
+    if plots:
         draw(outcome.trained, outcome.examples, out)
     if json:
         typer.echo(jsonlib.dumps(dict(outcome.head.facts), ensure_ascii=False))
@@ -133,7 +133,7 @@ def show(
         typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
         return
     recipe, held_out = facts["recipe"], facts["held_out"]
-    item = "product" if "inputs" in facts else "text"
+    item = "picture" if "inputs" in facts else "text"
     parts = {
         "blend": f"blend: weight {recipe['weight']:.1f} for vectors, the rest for terms",
         "dense": "logistic regression on vectors alone",

@@ -89,10 +89,10 @@ class MediaSender:
             try:
                 message, is_inline = self.message(file)
             except Unusable as error:
-                report.refused[file.name] = str(error)
+                report.refused[file.shown] = str(error)
                 continue
             if message.key in self._keys:
-                report.refused[file.name] = "another file has the same tenant and id"
+                report.refused[file.shown] = "another file has the same tenant and id"
                 continue
             self._keys.add(message.key)
             report.uploaded += not is_inline
@@ -145,9 +145,11 @@ class MediaSender:
 
     def _event(self, file: MediaFile, medium: Media) -> Any:
         imported = self._imported
-        given = {"tenant_id": self.tenant_id, **file.fields, **self.constants}
+        given: dict[str, Any] = {"tenant_id": self.tenant_id, **file.fields, **self.constants}
         known = self.stream.snapshot.model_fields
         attributes = {name.removeprefix(ATTRIBUTE): value for name, value in given.items() if name not in known}
+        if isinstance(given.get("attributes"), dict):
+            given["attributes"] = attributes | given["attributes"]
         try:
             written_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
         except (OSError, OverflowError, ValueError) as error:

@@ -43,7 +43,7 @@ def train_classes(
         The result, and the products as they were read.
 
     Raises:
-        Fatal: there are too few products or labels, a label is not valid, no picture can be decoded, or the folder
+        Fatal: there are too few products or labels, a label is not valid, no picture can be used, or the folder
             cannot be written.
     """
     check_labels(pictures.labels)
@@ -63,9 +63,9 @@ def train_on(
     outside = [row for row in rows if products.rows[row].label == outside_label]
     labels = tuple(sorted({products.rows[row].label for row in inside}))
     if not labels:
-        raise Fatal("training needs products with other labels than the out-of-scope label")
-    unlabelled = products.examples(outside, labels, inputs) if outside else None
-    found = learn(products.examples(inside, labels, inputs), unlabelled, model, folder)
+        raise Fatal("training needs pictures with other labels than the out-of-scope label")
+    out_of_scope = products.examples(outside, labels, inputs) if outside else None
+    found = learn(products.examples(inside, labels, inputs), out_of_scope, model, folder)
     counted = None if outside_label is None else len(outside)
     return replace(found, repeated=len(products.rows) - len(rows), outside=counted)
 
@@ -84,7 +84,7 @@ class ClassReport:
         figures: The metrics on all products.
         interval: The 95 % interval of the accuracy (Wilson's).
         unknown: Label that the head does not know -> number of its products.
-        damaged: What is wrong with each picture that could not be decoded; it counts in no figure.
+        damaged: What is wrong with each picture that could not be used; it counts in no figure.
     """
 
     figures: Evaluation

@@ -72,28 +72,28 @@ def train_head(reading: Reading, file: LabelledFile, outside_label: str | None, 
     outside = [pair for pair in pairs if pair[1] == outside_label]
     vectors = reading.embed([text for text, _ in inside + outside])
     examples = Examples.of([text for text, _ in inside], [label for _, label in inside], vectors[: len(inside)])
-    unlabelled = None
+    out_of_scope = None
     if outside:
         no_label = np.full(len(outside), -1)
-        unlabelled = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], no_label, examples.labels)
-    found = learn(examples, unlabelled, reading.fingerprint, folder)
+        out_of_scope = Examples(tuple(text for text, _ in outside), vectors[len(inside) :], no_label, examples.labels)
+    found = learn(examples, out_of_scope, reading.fingerprint, folder)
     counted = None if outside_label is None else len(outside)
     return replace(found, repeated=len(file.texts) - len(pairs), outside=counted)
 
 
-def learn(examples: Examples, unlabelled: Examples | None, model: str, folder: Path) -> TrainingResult:
+def learn(examples: Examples, out_of_scope: Examples | None, model: str, folder: Path) -> TrainingResult:
     """Train a head on examples and write it, with a proposed routing.toml.
 
     Args:
         examples: The labelled examples; no content occurs twice under one label.
-        unlabelled: Examples that belong to no label; None if all examples have a label.
+        out_of_scope: Examples that belong to no label; None if all have one.
         model: Fingerprint of the model that computed the vectors; those of several inputs are joined by "+".
         folder: The folder to write the head to.
 
     Raises:
         Fatal: there are too few examples or labels, or the folder cannot be written.
     """
-    plan = plan_training(examples, unlabelled)
+    plan = plan_training(examples, out_of_scope)
     with bar("training", plan.steps) as advance:
         trained = train(plan, model, lambda: advance(1))
     make_folder(folder)

@@ -135,12 +135,15 @@ class Reading:
         own: The stream's settings, which name the model.
         model: The model if it is already loaded; None loads it.
 
+    Attributes:
+        preparer: Prepares texts for the model.
+
     Raises:
         Fatal: the model cannot be loaded.
     """
 
     def __init__(self, own: StreamSettings, model: TextModel | None = None) -> None:
-        self._preparer = Preparer(model_card(own).preparation)
+        self.preparer = Preparer(model_card(own).preparation)
         self._model = load_text_model(own) if model is None else model
 
     @property
@@ -155,11 +158,7 @@ class Reading:
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """Return texts in the form that the model reads, with personal data masked."""
-        return [self._preparer.message(text).embedded for text in texts]
-
-    def prepare_products(self, described: Sequence[tuple[str, str]]) -> list[str]:
-        """Return titles and descriptions in the form that the model reads, with personal data masked."""
-        return [self._preparer.product(title, description).embedded for title, description in described]
+        return [self.preparer.message(text).embedded for text in texts]
 
     def prepare_file(self, file: LabelledFile) -> list[str]:
         """Return the texts of a file in the form that the model reads.

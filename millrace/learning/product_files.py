@@ -1,16 +1,15 @@
 """Finds labelled pictures: in a folder whose subfolders are labels, or by a manifest of files, labels and titles."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.ingest.mapping import find_column
-from millrace.ingest.rows import Row
-from millrace.ingest.table_files import TableFile
+from millrace.ingest.media_files import MediaFile, kind_at, read_files
 from shared.errors import Fatal
+from shared.media.decoding.kinds import PICTURES
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic"})
-FILE, LABEL, TITLE, DESCRIPTION = "file", "label", "title", "description"
+LABEL, TITLE, DESCRIPTION = "label", "title", "description"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,77 +54,59 @@ class LabelledPictures:
         return any(row.title or row.description for row in self.rows)
 
 
-def read_pictures(source: Path) -> LabelledPictures:
-    """Return the labelled pictures of a folder or a manifest.
+def read_pictures(source: Path, label_column: str = LABEL) -> LabelledPictures:
+    """Return the labelled pictures of a folder or a manifest; whether each can be decoded is found out later.
 
     Args:
-        source: A folder, in which the name of a picture's own folder is its label; or a .csv or .jsonl file with the
-            columns `file` and `label`, and perhaps `title` and `description`.
+        source: A folder, in which the name of a picture's own folder is its label; or a manifest as `read_files` reads
+            it, with a column of labels, and perhaps `title` and `description`.
+        label_column: Name of the column of the labels.
 
     Raises:
-        Fatal: the source cannot be read, a file of the manifest is missing or lies outside its folder, or there is no
-            labelled picture.
+        Fatal: as in `read_files`, or a file of the manifest is missing, or there is no labelled picture.
     """
-    found = _read_folder(source) if source.is_dir() else _read_manifest(source)
+    files = read_files(source)
+    found = _of_folder(source, files) if source.is_dir() else _of_manifest(source, files, label_column)
     if not found.rows:
-        raise Fatal(f"{source}: there is no labelled picture (of the kinds {', '.join(sorted(SUFFIXES))})")
+        kinds = ", ".join(kind.upper() for kind in PICTURES)
+        raise Fatal(f"{source}: there is no labelled picture (of the kinds {kinds})")
     return found
 
 
-def _read_folder(folder: Path) -> LabelledPictures:
-    rows, unlabelled = [], 0
-    try:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    except OSError as error:
-        raise Fatal(f"{folder} cannot be read: {error.strerror}") from error
-    for path in paths:
-        if path.parent == folder:
-            unlabelled += 1
-        else:
-            rows.append(LabelledPicture(path, path.relative_to(folder).as_posix(), path.parent.name))
+def _of_folder(folder: Path, files: Sequence[MediaFile]) -> LabelledPictures:
+    """Files of other kinds in the folder of a label stay, so that they are named as those that cannot be used."""
+    rows = [
+        LabelledPicture(each.path, each.name, each.path.parent.name) for each in files if each.path.parent != folder
+    ]
+    unlabelled = sum(kind_at(each.path) in PICTURES for each in files if each.path.parent == folder)
     return LabelledPictures(tuple(rows), unlabelled)
 
 
-def _read_manifest(manifest: Path) -> LabelledPictures:
+def _of_manifest(manifest: Path, files: Sequence[MediaFile], label_column: str) -> LabelledPictures:
     rows, unlabelled = [], 0
-    for row in _manifest_rows(manifest):
-        label = _cell(row, LABEL)
+    for each in files:
+        if find_column(tuple(each.fields), label_column) is None:
+            columns = ", ".join(each.fields)
+            raise Fatal(f"{manifest}, {each.row}: column {label_column} is missing; the other columns are {columns}")
+        label = _cell(each, label_column)
         if not label:
             unlabelled += 1
             continue
-        name = _cell(row, FILE)
-        path = _inside(manifest, row, name)
-        rows.append(LabelledPicture(path, name, label, _cell(row, TITLE), _cell(row, DESCRIPTION)))
+        _check_exists(manifest, each)
+        rows.append(LabelledPicture(each.path, each.name, label, _cell(each, TITLE), _cell(each, DESCRIPTION)))
     return LabelledPictures(tuple(rows), unlabelled)
 
 
-def _manifest_rows(manifest: Path) -> Iterator[Row]:
-    for row in TableFile.open(manifest).sound_rows((FILE, LABEL, TITLE, DESCRIPTION)):
-        for name in (FILE, LABEL):
-            if find_column(tuple(row.cells), name) is None:
-                columns = ", ".join(row.cells)
-                raise Fatal(f"{manifest}, {row.name}: column {name} is missing; the columns are {columns}")
-        yield row
-
-
-def _cell(row: Row, name: str) -> str:
-    column = find_column(tuple(row.cells), name)
-    value = None if column is None else row.cells[column]
+def _cell(file: MediaFile, name: str) -> str:
+    column = find_column(tuple(file.fields), name)
+    value = None if column is None else file.fields[column]
     return "" if value is None else str(value).strip()
 
 
-def _inside(manifest: Path, row: Row, name: str) -> Path:
-    """Return the path of a row's file, which must exist below the folder of the manifest."""
-    if not name:
-        raise Fatal(f"{manifest}, {row.name}: the row has a label, but no file")
-    folder = manifest.parent.resolve()
+def _check_exists(manifest: Path, file: MediaFile) -> None:
     try:
-        path = (folder / name).resolve()
-        exists = path.is_file()
-    except (OSError, ValueError) as error:
-        raise Fatal(f"{manifest}, {row.name}: {name!r} is not a path: {error}") from error
-    if not path.is_relative_to(folder):
-        raise Fatal(f"{manifest}, {row.name}: {name} lies outside the folder of the manifest")
+        exists = file.path.is_file()
+    except OSError as error:
+        raise Fatal(f"{manifest}, {file.row}: {file.name} cannot be read: {error.strerror}") from error
     if not exists:
-        raise Fatal(f"{manifest}, {row.name}: the file {name} does not exist in {folder}")
-    return path
+        raise Fatal(f"{manifest}, {file.row}: the file {file.name} does not exist in {manifest.parent}")

@@ -14,12 +14,15 @@ from millrace.bars import bar
 from millrace.learning.labelled_files import Reading
 from millrace.learning.product_files import LabelledPicture, LabelledPictures
 from millrace.resources import load_image_model
+from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
-from shared.embedding.image.pixels import prepare_picture
-from shared.embedding.port import IMAGE, TEXT, Matrix, Model, Pixels
+from shared.embedding.port import IMAGE, TEXT, Matrix, Pixels
 from shared.embedding.registry import load_image_card
+from shared.embedding.service import Embedder
 from shared.errors import Fatal, Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.observers import Observer
+from shared.pictures import PictureReader
 from shared.routing.inputs import join_inputs
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
@@ -36,11 +39,11 @@ class Products:
     """Labelled products with their vectors.
 
     Attributes:
-        rows: Those whose picture could be decoded.
+        rows: Those whose picture could be decoded and embedded.
         texts: Their prepared titles and descriptions; empty where a product has neither, or where texts are not read.
         digests: SHA-256 of each picture's bytes, in hex.
         vectors: The vectors of each input: shape (n, dim), float32, rows of unit length, or zero if the text is empty.
-        damaged: What is wrong with each picture that could not be decoded, with its name.
+        damaged: What is wrong with each other picture, with its name.
     """
 
     rows: tuple[LabelledPicture, ...]
@@ -103,7 +106,7 @@ class ProductReading:
 
     def __init__(self, own: StreamSettings, settings: Settings, inputs: Sequence[str]) -> None:
         self._card = load_image_card(own.image.model, own.image.models_file)
-        self._model: Model[Pixels] = load_image_model(own.image)
+        self._model = Embedder(IMAGE, load_image_model(own.image), MemoryCache(0), Observer())
         self._texts = Reading(own) if TEXT.name in inputs else None
         self._decoding = settings.decoding
         self._limit_bytes = settings.media.max_mib << 20
@@ -118,7 +121,7 @@ class ProductReading:
         """Decode and embed pictures, and embed their titles.
 
         Raises:
-            Fatal: a file cannot be read, or no picture can be decoded.
+            Fatal: a file cannot be read, no picture can be used, or the device fails.
         """
         found, vectors = self._embed([row.path for row in pictures.rows])
         kept = [at for at, each in enumerate(found) if not each.reason]
@@ -131,7 +134,7 @@ class ProductReading:
         by_input: dict[str, Matrix] = {IMAGE.name: vectors[kept]}
         texts = [""] * len(rows)
         if self._texts is not None:
-            texts = self._texts.prepare_products([(row.title, row.description) for row in rows])
+            texts = [self._texts.preparer.product(row.title, row.description).embedded for row in rows]
             by_input[TEXT.name] = self._texts.embed(texts) * np.array([[bool(text)] for text in texts], np.float32)
         return Products(rows, tuple(texts), tuple(found[at].digest for at in kept), by_input, damaged)
 
@@ -148,9 +151,10 @@ class ProductReading:
             ThreadPoolExecutor(self._decoding.processes) as pool,
             bar("embedding pictures", len(paths)) as advance,
         ):
+            reader = PictureReader(decoder, self._card)
 
             def begin(start: int) -> list[Future[_Prepared]]:
-                return [pool.submit(self._prepared, decoder, path) for path in paths[start : start + PICTURES_AT_ONCE]]
+                return [pool.submit(self._prepared, reader, path) for path in paths[start : start + PICTURES_AT_ONCE]]
 
             ahead = begin(0)
             for start in starts:
@@ -161,18 +165,18 @@ class ProductReading:
         return found, vectors
 
     def _add_vectors(self, prepared: Sequence[_Prepared], vectors: Matrix) -> list[_Prepared]:
-        """Set the rows of the pictures that were decoded, and return all without their pixels."""
+        """Set the rows of the pictures that the model can embed, and return all without their pixels."""
         usable = [(row, each.pixels) for row, each in enumerate(prepared) if each.pixels is not None]
         reasons = [each.reason for each in prepared]
-        embedded = self._model.embed([pixels for _, pixels in usable]).vectors if usable else np.empty((0, 0))
-        for (row, _), vector in zip(usable, embedded, strict=True):
-            if np.isfinite(vector).all():
-                vectors[row] = vector
+        embedded = self._model.embed([pixels for _, pixels in usable])
+        for (row, _), found in zip(usable, embedded, strict=True):
+            if isinstance(found, Rejected):
+                reasons[row] = f"the model cannot embed it: {found.detail}"
             else:
-                reasons[row] = "the model has no vector for it"
+                vectors[row] = found.vector
         return [_Prepared(each.digest, None, reason) for each, reason in zip(prepared, reasons, strict=True)]
 
-    def _prepared(self, decoder: Decoder, path: Path) -> _Prepared:
+    def _prepared(self, reader: PictureReader, path: Path) -> _Prepared:
         try:
             size_bytes = path.stat().st_size
             if size_bytes > self._limit_bytes:
@@ -182,6 +186,6 @@ class ProductReading:
             raise Fatal(f"{path} cannot be read: {error.strerror}") from error
         digest = sha256(content).hexdigest()
         try:
-            return _Prepared(digest, prepare_picture(decoder.picture(content, IMAGE.field).pixels, self._card))
+            return _Prepared(digest, reader.pixels(content, IMAGE.field))
         except Rejected as error:
             return _Prepared(digest, None, error.detail)

@@ -1,12 +1,12 @@
 """A trained routing head: its predictions and their explanation. `head_files.py` reads and writes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.embedding.port import Matrix
+from shared.embedding.port import IMAGE, Matrix
 from shared.errors import Fatal
 from shared.records import Vector
 from shared.routing.calibration import softmax
@@ -54,10 +54,10 @@ class Explanation:
     Attributes:
         shares: All labels with their probability, best first.
         scope: See `Predictions`.
-        bias: How much the first label is preferred to the second independently of the text, in logits.
+        bias: How much the first label is preferred to the second independently of the item, in logits.
         dense: How much the vector supports the first label over the second, in logits.
         terms: The terms with the largest weight for or against the first label, in logits, largest first.
-        nearest: The most similar training texts: cosine, label, text.
+        nearest: The most similar training examples: cosine, label, what each is shown as (see `Known`).
     """
 
     shares: tuple[tuple[str, float], ...]
@@ -79,7 +79,7 @@ class Head:
         linear: The classifier.
         terms: The sparse features.
         scope: The weights and the threshold of the scope score.
-        known: Training texts that new texts are compared with.
+        known: Training examples that new items are compared with.
         facts: The findings of training, as written to `head.json`.
         fingerprint: 8 hex digits over everything that can change an answer.
         inputs: Names of the inputs whose vectors are its dense features, in their order.
@@ -99,7 +99,7 @@ class Head:
 
     @property
     def scope_at(self) -> float:
-        """The score below which a text is out of scope."""
+        """The score below which an item is out of scope."""
         return self.scope.threshold
 
     def check_model(self, fingerprints: Mapping[str, str]) -> None:
@@ -120,13 +120,13 @@ class Head:
         if missing:
             raise Fatal(
                 f"the head was trained on the inputs {', '.join(self.inputs)}, but here is no {missing[0]}: "
-                "choose another head, or train one on what is here"
+                f"choose another head, or train one on what is here with {_trainer(fingerprints)}"
             )
         configured = "+".join(fingerprints[name] for name in self.inputs)
         if configured != self.model:
             raise Fatal(
                 f"the head was trained on model {self.model}, but the configured model is {configured}: "
-                "train the head again"
+                f"train the head again with {_trainer(self.inputs)}"
             )
 
     def features(self, vectors: Sequence[Mapping[str, Vector]]) -> Matrix:
@@ -179,3 +179,8 @@ class Head:
             terms=tuple((self.terms[weighed.col[each]], float(weights[each])) for each in largest),
             nearest=tuple((float(cosines[n]), self.known.labels[n], self.known.texts[n]) for n in near),
         )
+
+
+def _trainer(inputs: Iterable[str]) -> str:
+    """Return the command that trains heads on these inputs, by name."""
+    return f"`millrace {'classes' if IMAGE.name in inputs else 'router'} train`"

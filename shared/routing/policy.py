@@ -23,7 +23,7 @@ class Rule:
     """The rule for one label of one tenant, with all inherited values.
 
     Attributes:
-        queue: The queue for tickets with this label.
+        queue: The queue for items with this label.
         priority: The priority that they are raised to; None leaves it unchanged.
         auto_at: Confidence from which they are routed without review.
         review_at: Confidence from which the queue is proposed to a person; below it, no queue is proposed.

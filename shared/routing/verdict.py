@@ -102,6 +102,6 @@ def ranked(labels: Sequence[str], probabilities: NDArray[np.float32]) -> list[tu
 
     Args:
         labels: The head's labels, in its order.
-        probabilities: The probabilities for one text: shape (labels,), float32, summing to 1.
+        probabilities: The probabilities for one item: shape (labels,), float32, summing to 1.
     """
     return [(labels[at], float(probabilities[at])) for at in np.argsort(-probabilities, kind="stable")]

@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in ("millrace.learning.labelled_files", "millrace.cli.similar"):
         monkeypatch.setattr(f"{module}.load_text_model", lambda _: FakeModel())
     (tmp_path / "good.csv").write_bytes(LABELLED)
-    code, printed = millrace(["router", "train", "good.csv", "--out", "head", "--no-pictures"], tmp_path, {})
+    code, printed = millrace(["router", "train", "good.csv", "--out", "head", "--no-plots"], tmp_path, {})
     assert code == 0, printed
     for name, content in USELESS.items():
         (tmp_path / name).write_bytes(content)
@@ -59,7 +59,7 @@ def commands(name: str) -> list[list[str]]:
     return [
         ["ingest", name, "--tenant", "acme", "--dry-run"],
         ["ingest", name, "--tenant", "acme", "--dry-run", "--skip-bad"],
-        ["router", "train", name, "--out", "other", "--no-pictures"],
+        ["router", "train", name, "--out", "other", "--no-plots"],
         ["router", "evaluate", name, "--model", "head"],
         ["policy", "check", name, "--model", "head"],
         *(

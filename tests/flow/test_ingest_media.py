@@ -145,10 +145,10 @@ def test_a_manifest_gives_fields_and_attributes(broker: str, folder: Path) -> No
     assert (first.agent_channel, first.satisfaction, first.language) == ("left", 5, "fr")
     assert (first.attributes, first.occurred_at.isoformat()) == ({"line": "sales"}, "2026-05-01T10:00:00+00:00")
     reasons = {each["file"]: each["reason"] for each in json.loads(run.stdout)["refused"]}
-    assert "agent_channel" in reasons["line 4 (C-1.wav)"]
-    assert "cannot be read" in reasons["line 5 (absent.wav)"]
-    assert "call_id" in reasons["line 6 (C-1.wav)"]
-    assert reasons["line 7 (C-1.wav)"] == "another file has the same tenant and id"
+    assert "agent_channel" in reasons["row 3 (line 4), C-1.wav"]
+    assert "cannot be read" in reasons["row 4 (line 5), absent.wav"]
+    assert "call_id" in reasons["row 5 (line 6), C-1.wav"]
+    assert reasons["row 6 (line 7), C-1.wav"] == "another file has the same tenant and id"
     assert [events[name].tenant_id for name in ("A", "B")] == ["acme", "other"]
 
 
@@ -188,6 +188,30 @@ def test_a_manifest_of_pictures_names_image_and_product(broker: str, catalogue: 
     assert reasons == ["product_id: Field required", "image_id: Field required"]
 
 
+def test_a_manifest_of_json_lines_is_read_like_a_csv_file(broker: str, catalogue: Path) -> None:
+    manifest = catalogue / "manifest.jsonl"
+    manifest.write_text(
+        '{"file": "mugs/blue.jpg", "image_id": "I-1", "product_id": "P-1", "title": null, "price": 0, "colour": "blue"}\n'
+        '{"file": "lamp.png", "image_id": "I-2", "product_id": "P-2", "attributes": {"watts": 5}, "colour": "red"}\n'
+    )
+    run = ingest(manifest, "--bootstrap", broker, "--json", stream="products")
+    assert run.exit_code == 0, run.output
+    events = sent(broker, PRODUCTS)
+    assert (events["I-1"].title, events["I-1"].price, events["I-1"].attributes) == (None, 0, {"colour": "blue"})
+    assert events["I-2"].attributes == {"watts": 5, "colour": "red"}
+
+
+@pytest.mark.parametrize("file", ["../outside.png", "link.png", "{tmp_path}/outside.png"])
+def test_a_file_outside_the_folder_of_the_manifest_is_never_sent(file: str, catalogue: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.png").write_bytes(encoded(plain(), "PNG"))
+    (catalogue / "link.png").symlink_to(tmp_path / "outside.png")
+    manifest = catalogue / "manifest.csv"
+    name = file.format(tmp_path=tmp_path)
+    manifest.write_text(f"file,image_id,product_id\nlamp.png,I-1,P-1\n{name},I-2,P-2\n")
+    error = str(ingest(manifest, "--dry-run", "--skip-bad", stream="products").exception)
+    assert f"manifest.csv, row 2 (line 3): {name} lies outside the folder of the manifest" in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--map", "a=b"], "--map is for tables of tickets"), (["--encoding", "cp1252"], "--encoding is for tables")],
@@ -205,4 +229,4 @@ def test_two_files_of_one_name_and_sources_without_files_are_refused(folder: Pat
     assert "names no file" in str(ingest(tmp_path / "none", "--dry-run").exception)
     table = tmp_path / "table.csv"
     table.write_text("name\nx\n")
-    assert "has no column file" in str(ingest(table, "--dry-run").exception)
+    assert "column file is missing; the columns are name" in str(ingest(table, "--dry-run").exception)

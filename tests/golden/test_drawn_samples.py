@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.drawn_samples import Sample, classify, decode_files, draw, embed, read_samples
+from benchmarks.drawn_samples import Sample, classify, draw, embed, prepare_files, read_samples
 from shared.embedding.port import Matrix
 from tests.support.demo_pictures import FOLDER, ROWS
 from tests.support.sources import ROOT
@@ -28,8 +28,8 @@ COPIES = {name: each.drawing.copy_of for name, each in SAMPLES.items() if each.d
 @pytest.fixture(scope="module")
 def vectors() -> Matrix:
     """Embed the pictures that can be decoded."""
-    decoded = decode_files(FOLDER, USED)
-    return embed([decoded[row["file"]] for row in USED])
+    prepared = prepare_files(FOLDER, USED)
+    return embed([prepared[row["file"]] for row in USED])
 
 
 def test_the_rows_are_those_of_the_script() -> None:

@@ -17,11 +17,11 @@ from millrace.resources import load_image_model, load_text_model
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.image.classes import ClassifyingModel
-from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.image.zero_shot import zero_shot_for
 from shared.embedding.port import Matrix, TextModel
 from shared.embedding.registry import load_image_card
 from shared.media.decoding.decoder import Decoder
+from shared.pictures import PictureReader
 from shared.routing.zero_shot import ZeroShot
 from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
 from tests.support.remembering import Remembering
@@ -73,8 +73,8 @@ def other_things(model: ClassifyingModel, decoder: Decoder, data_dir: Path) -> M
 
 
 def embedded(model: ClassifyingModel, decoder: Decoder, files: list[Path]) -> Matrix:
-    pictures = [prepare_picture(decoder.picture(each.read_bytes(), "image").pixels, CARD) for each in files]
-    return model.embed(pictures).vectors
+    reader = PictureReader(decoder, CARD)
+    return model.embed([reader.pixels(each.read_bytes(), "image") for each in files]).vectors
 
 
 def judge_of(model: ClassifyingModel, text: TextModel, labels: tuple[str, ...]) -> ZeroShot:

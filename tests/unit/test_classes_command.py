@@ -19,6 +19,7 @@ from PIL import Image
 from millrace import cli
 from millrace.cli import classes
 from millrace.learning import labelled_files, product_reading
+from shared.embedding.port import Embeddings, Pixels
 from shared.routing.head_files import load_head
 from shared.text.preparation import joined
 from tests.support.labelled import WordModel
@@ -44,6 +45,16 @@ class Ended:
         assert "Traceback" not in self.err
         (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
         return line
+
+
+class FailingModel(PictureModel):
+    """Fails on every call with a black picture."""
+
+    def embed(self, inputs: Sequence[Pixels]) -> Embeddings:
+        """Embed pictures, or fail."""
+        if not all(each.any() for each in inputs):
+            raise ZeroDivisionError
+        return super().embed(inputs)
 
 
 Millrace = Callable[..., Ended]
@@ -105,10 +116,10 @@ def facts_of(folder: Path) -> dict[str, Any]:
 
 def test_a_folder_is_learned_by_its_pictures_alone(millrace: Millrace, tmp_path: Path) -> None:
     known, asked = draw_folder(tmp_path / "train"), draw_folder(tmp_path / "test", 4, first=7_000)
-    ended = millrace("train", known, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", known, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 0, ended.err
     assert {path.name for path in (tmp_path / "head").iterdir()} == WRITTEN
-    assert "24 products, 3 labels\n" in ended.out
+    assert "24 pictures, 3 labels\n" in ended.out
     facts, head = facts_of(tmp_path / "head"), load_head(tmp_path / "head")
     assert (facts["inputs"], facts["model"], facts["recipe"]["kind"]) == (["image"], PictureModel.fingerprint, "dense")
     assert set(facts["held_out_log_loss"]) == {"dense"}, "nothing is fitted on terms, as there are none"
@@ -125,7 +136,7 @@ def test_titles_make_the_text_an_input(millrace: Millrace, tmp_path: Path) -> No
     folder = draw_folder(tmp_path / "train")
     rows = [(file, label, f"{label} number{n}", "<p>a fine one</p>") for n, (file, label) in enumerate(listed(folder))]
     manifest = write_manifest(folder, rows, ("file", "label", "title", "description"))
-    assert millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", manifest, "--out", tmp_path / "head", "--no-plots").code == 0
     head = load_head(tmp_path / "head")
     assert (head.inputs, head.dims) == (("image", "text"), (PICTURE_DIM, WordModel.dim))
     assert head.model == f"{PictureModel.fingerprint}+{WordModel.fingerprint}"
@@ -140,11 +151,14 @@ def test_a_damaged_picture_is_named_and_counted(millrace: Millrace, tmp_path: Pa
     (folder / "apple" / "torn.png").write_bytes((folder / "apple" / "0.png").read_bytes()[:60])
     (folder / "apple" / "page.jpg").write_text("<html>not found</html>", encoding="utf-8")
     (folder / "loose.png").write_bytes((folder / "apple" / "1.png").read_bytes())
+    (folder / "apple" / ".hidden.png").write_bytes((folder / "apple" / "1.png").read_bytes())
+    (folder / "notes.txt").write_text("a note", encoding="utf-8")
+    (folder / "apple" / "0.png").rename(folder / "apple" / "0.picture")
     (folder / "apple" / "again.png").write_bytes((folder / "apple" / "1.png").read_bytes())
-    ended = millrace("train", folder, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", folder, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 0, ended.err
-    assert "left out: 1 repeated, 1 without a label, 2 that cannot be decoded" in ended.out
-    assert "warning: 2 pictures cannot be decoded:" in ended.err
+    assert "left out: 1 repeated, 1 without a label, 2 that cannot be used" in ended.out
+    assert "warning: 2 pictures cannot be used:" in ended.err
     assert "  apple/torn.png: " in ended.err
     assert "  apple/page.jpg: the content is" in ended.err
     assert facts_of(tmp_path / "head")["texts"] == 24
@@ -152,11 +166,36 @@ def test_a_damaged_picture_is_named_and_counted(millrace: Millrace, tmp_path: Pa
     assert (figures["rows"], figures["damaged"], figures["unlabelled"]) == (25, 2, 1)
 
 
+def test_a_picture_that_makes_the_model_fail_is_named_and_counted(
+    millrace: Millrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model fails on a call with a black picture; the pictures of the same call are learned."""
+    monkeypatch.setattr(product_reading, "load_image_model", lambda _: FailingModel(1_000_000))
+    folder = draw_folder(tmp_path / "train")
+    Image.new("RGB", (SIDE, SIDE)).save(folder / "apple" / "black.png")
+    ended = millrace("train", folder, "--out", tmp_path / "head", "--no-plots")
+    assert ended.code == 0, ended.err
+    assert "24 pictures, 3 labels; left out: 0 repeated, 0 without a label, 1 that cannot be used" in ended.out
+    assert "  apple/black.png: the model cannot embed it: ZeroDivisionError\n" in ended.err
+
+
+def test_the_manifest_of_an_import_is_learned_by_the_column_that_is_named(millrace: Millrace, tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "train")
+    rows = [(file, f"I-{number}", "P-1", label) for number, (file, label) in enumerate(listed(folder))]
+    manifest = write_manifest(folder, rows, ("file", "image_id", "product_id", "agent_label"))
+    column, out = ("--label-column", "agent_label"), ("--out", tmp_path / "head", "--no-plots")
+    assert "column label is missing; the other columns are image_id" in millrace("train", manifest, *out).error
+    assert millrace("train", manifest, *column, *out).code == 0
+    assert load_head(tmp_path / "head").labels == ("apple", "leaf", "sky")
+    measured = json.loads(millrace("evaluate", manifest, *column, "--model", tmp_path / "head", "--json").out)
+    assert measured["rows"] == 24
+
+
 def test_rows_without_a_label_are_counted(millrace: Millrace, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "train")
     manifest = write_manifest(folder, [*listed(folder), ("apple/0.png", ""), ("apple/1.png", "")])
-    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures")
-    assert "left out: 0 repeated, 2 without a label, 0 that cannot be decoded" in ended.out
+    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
+    assert "left out: 0 repeated, 2 without a label, 0 that cannot be used" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -166,7 +205,7 @@ def test_rows_without_a_label_are_counted(millrace: Millrace, tmp_path: Path) ->
         ("../outside.png", "../outside.png lies outside the folder of the manifest"),
         ("/etc/hostname", "/etc/hostname lies outside the folder of the manifest"),
         ("apple", "the file apple does not exist"),
-        ("", "the row has a label, but no file"),
+        ("", "the file is missing"),
         ("link.png", "link.png lies outside the folder of the manifest"),
     ],
 )
@@ -177,7 +216,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_the_row(
     draw(tmp_path / "outside.png", "sky", 1)
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
     manifest = write_manifest(folder, [*listed(folder)[:3], (file, "apple")])
-    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
     assert ended.code == 1
     assert ended.error.startswith(f"error: {manifest}, row 4 (line 5): ")
     assert reason in ended.error
@@ -185,18 +224,18 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_the_row(
 
 def test_a_manifest_without_a_needed_column_is_refused(millrace: Millrace, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, [("a.png", "apple")], ("picture", "label"))
-    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", manifest, "--out", tmp_path / "head", "--no-plots")
     assert "column file is missing; the columns are picture, label" in ended.error
 
 
 def test_a_folder_without_pictures_is_refused(millrace: Millrace, tmp_path: Path) -> None:
-    ended = millrace("train", tmp_path, "--out", tmp_path / "head", "--no-pictures")
+    ended = millrace("train", tmp_path, "--out", tmp_path / "head", "--no-plots")
     assert f"error: {tmp_path}: there is no labelled picture" in ended.error
 
 
 def test_pictures_of_no_class_are_used_for_the_scope(millrace: Millrace, tmp_path: Path) -> None:
     folder = draw_folder(tmp_path / "train")
-    options = ("--out-of-scope-label", "sky", "--out", tmp_path / "head", "--no-pictures")
+    options = ("--out-of-scope-label", "sky", "--out", tmp_path / "head", "--no-plots")
     assert millrace("train", folder, *options).code == 0
     assert load_head(tmp_path / "head").labels == ("apple", "leaf")
     figures = json.loads(millrace("evaluate", folder, "--model", tmp_path / "head", "--json").out)
@@ -207,7 +246,7 @@ def test_uneven_classes_are_weighted_without_terms(millrace: Millrace, tmp_path:
     folder = draw_folder(tmp_path / "train", 12)
     for path in sorted((folder / "apple").iterdir())[2:]:
         path.unlink()
-    assert millrace("train", folder, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", folder, "--out", tmp_path / "head", "--no-plots").code == 0
     facts = facts_of(tmp_path / "head")
     assert facts["recipe"]["class_weights"], "apple has two pictures, which held-out figures hardly show"
     assert set(facts["held_out_log_loss"]) == {"dense", "dense with class weights"}
@@ -217,9 +256,10 @@ def test_vectors_of_another_model_are_refused(
     millrace: Millrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = draw_folder(tmp_path / "train", 4)
-    assert millrace("train", folder, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", folder, "--out", tmp_path / "head", "--no-plots").code == 0
     monkeypatch.setattr(PictureModel, "fingerprint", "00000000")
     ended = millrace("evaluate", folder, "--model", tmp_path / "head")
     assert (
-        f"trained on model {facts_of(tmp_path / 'head')['model']}, but the configured model is 00000000" in ended.error
+        f"trained on model {facts_of(tmp_path / 'head')['model']}, but the configured model is 00000000: "
+        "train the head again with `millrace classes train`" in ended.error
     )

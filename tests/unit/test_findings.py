@@ -1,4 +1,4 @@
-"""What training reports about its data: counts, probable mislabels, confused pairs, a digest; and the pictures of it.
+"""What training reports about its data: counts, probable mislabels, confused pairs, a digest; and the plots of it.
 
 A green run does not prove that a real mislabel is found: only that one as obvious as these is found, and listed first.
 """
@@ -24,8 +24,8 @@ from shared.routing.training.findings import (
     rare_labels,
 )
 from shared.routing.training.folds import Examples
-from shared.routing.training.pictures import draw
 from shared.routing.training.plan import plan_training
+from shared.routing.training.plots import draw
 from shared.routing.training.train import Trained, train
 from tests.support.labelled import WordModel, examples, support
 
@@ -42,7 +42,7 @@ SHARES = np.array(
     np.float32,
 )
 TRUTH = np.array([0, 0, 0, 1, 1, 1, 2])
-PICTURES = ("confusion.svg", "reliability.svg", "coverage.svg")
+PLOTS = ("confusion.svg", "reliability.svg", "coverage.svg")
 
 
 @pytest.fixture(scope="module")
@@ -146,30 +146,30 @@ def test_the_facts_are_the_figures_of_the_held_out_texts(learned: Trained) -> No
     "labels",
     [("a", "b", "c"), ("$x^{$", "$\\foo$", "<&-->"), ("a\x01", "b\x1b[31m", "c\n\ufffe"), ("カード", "😡", "x" * 128)],
 )
-def test_pictures_are_valid_svg_whatever_the_labels(labels: tuple[str, ...], learned: Trained, tmp_path: Path) -> None:
+def test_plots_are_valid_svg_whatever_the_labels(labels: tuple[str, ...], learned: Trained, tmp_path: Path) -> None:
     answers, given = held_out(learned, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = draw(answers, given, tmp_path)
-    assert [path.name for path in drawn] == list(PICTURES)
+    assert [path.name for path in drawn] == list(PLOTS)
     for path in drawn:
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
 
 
-def test_equal_pictures_are_equal_files(learned: Trained, tmp_path: Path) -> None:
+def test_equal_plots_are_equal_files(learned: Trained, tmp_path: Path) -> None:
     answers, given = held_out(learned)
     first = [path.read_bytes() for path in draw(answers, given, tmp_path)]
     assert [path.read_bytes() for path in draw(answers, given, tmp_path)] == first
 
 
-def test_a_picture_without_confusion_states_it(learned: Trained, tmp_path: Path) -> None:
+def test_a_plot_without_confusion_states_it(learned: Trained, tmp_path: Path) -> None:
     answers, given = held_out(learned)
     perfect = replace(answers, held_out=np.eye(3, dtype=np.float32)[TRUTH])
     draw(perfect, given, tmp_path)
     assert "no labels were confused" in (tmp_path / "confusion.svg").read_text(encoding="utf-8")
 
 
-def test_a_picture_that_cannot_be_written_is_reported(learned: Trained, tmp_path: Path) -> None:
+def test_a_plot_that_cannot_be_written_is_reported(learned: Trained, tmp_path: Path) -> None:
     answers, given = held_out(learned)
     (tmp_path / "confusion.svg").mkdir()
     with pytest.raises(Fatal, match=r"confusion\.svg cannot be written: "):

@@ -209,6 +209,6 @@ def test_a_folder_is_created_with_its_parents_and_left_empty(tmp_path: Path) -> 
 def test_vectors_of_another_model_are_refused(folder: Path) -> None:
     head = load_head(folder)
     head.check_model({"text": WordModel.fingerprint})
-    reason = f"trained on model {WordModel.fingerprint}, but the configured model is 12345678: train the head again"
-    with pytest.raises(Fatal, match=reason):
+    reason = f"trained on model {WordModel.fingerprint}, but the configured model is 12345678: "
+    with pytest.raises(Fatal, match=reason + "train the head again with `millrace router train`"):
         head.check_model({"text": "12345678"})

@@ -24,7 +24,7 @@ from tests.support.labelled import WordModel, support
 FIGURES = {"accuracy", "macro_f1", "ece", "coverage_at_95_precision", "rows", "out_of_scope"}
 SLICE_FIGURES = {"slices", "worse"}
 OUTER_FIGURES = {"in_scope_accuracy", "in_scope_given_up", "oos_auroc", "oos_auroc_confidence", "oos_auroc_nearest"}
-PICTURES = {"confusion.svg", "reliability.svg", "coverage.svg"}
+PLOTS = {"confusion.svg", "reliability.svg", "coverage.svg"}
 WRITTEN = {"head.json", "head.safetensors", "terms.json", "texts.jsonl", "routing.toml"}
 STRANGERS = [f"the weather in spring {number} is mild and sunny" for number in range(8)]
 
@@ -84,18 +84,16 @@ def history(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def head(millrace: Millrace, history: Path, tmp_path: Path) -> Path:
-    assert millrace("train", history, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", history, "--out", tmp_path / "head", "--no-plots").code == 0
     return tmp_path / "head"
 
 
-def test_training_writes_the_head_its_policy_and_its_pictures(
-    millrace: Millrace, history: Path, tmp_path: Path
-) -> None:
+def test_training_writes_the_head_its_policy_and_its_plots(millrace: Millrace, history: Path, tmp_path: Path) -> None:
     folder = tmp_path / "heads" / "new"
     ended = millrace("train", history, "--out", folder)
     assert ended.code == 0, ended.err
-    assert {path.name for path in folder.iterdir()} == WRITTEN | PICTURES
-    for name in PICTURES:
+    assert {path.name for path in folder.iterdir()} == WRITTEN | PLOTS
+    for name in PLOTS:
         assert ElementTree.parse(folder / name).getroot().tag.endswith("svg")  # noqa: S314
     assert set(tomllib.loads((folder / "routing.toml").read_text(encoding="utf-8"))["labels"]) == set(support())
     fingerprint = json.loads((folder / "head.json").read_text(encoding="utf-8"))["fingerprint"]
@@ -106,7 +104,7 @@ def test_training_writes_the_head_its_policy_and_its_pictures(
 
 
 def test_training_prints_one_json_object(millrace: Millrace, history: Path, tmp_path: Path) -> None:
-    ended = millrace("train", history, "--out", tmp_path / "head", "--no-pictures", "--json")
+    ended = millrace("train", history, "--out", tmp_path / "head", "--no-plots", "--json")
     facts = json.loads(ended.out)
     assert facts == json.loads((tmp_path / "head" / "head.json").read_text(encoding="utf-8"))
     assert facts["label_counts"]["card"] == 6
@@ -134,14 +132,14 @@ def test_other_columns_and_json_lines_are_read(millrace: Millrace, tmp_path: Pat
     file = tmp_path / "a.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     columns = ("--text-column", "body", "--label-column", "queue")
-    ended = millrace("train", file, "--out", tmp_path / "head", *columns, "--no-pictures", "--json")
+    ended = millrace("train", file, "--out", tmp_path / "head", *columns, "--no-plots", "--json")
     assert json.loads(ended.out)["label_counts"] == {"0": 10, "1": 10}, "a label may be the number 0"
     assert json.loads(millrace("evaluate", file, "--model", tmp_path / "head", *columns, "--json").out)["rows"] == 20
 
 
 def test_personal_data_is_not_in_the_head(millrace: Millrace, tmp_path: Path) -> None:
     rows = [(f"{text} write to anna.k{n}@example.org", label) for n, (text, label) in enumerate(pairs(labels=2))]
-    millrace("train", write_csv(tmp_path / "a.csv", rows), "--out", tmp_path / "head", "--no-pictures")
+    millrace("train", write_csv(tmp_path / "a.csv", rows), "--out", tmp_path / "head", "--no-plots")
     written = b"".join(path.read_bytes() for path in (tmp_path / "head").iterdir())
     assert b"example.org" not in written
     assert b"anna" not in written
@@ -191,10 +189,7 @@ def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp
     assert figures.keys() == FIGURES | OUTER_FIGURES | SLICE_FIGURES
     assert (figures["rows"], figures["out_of_scope"]) == (88, 8)
     assert figures["oos_auroc"] > 0.9
-    assert (
-        ended.err
-        == "warning: the file has 1 label that the head does not know; their rows count as out of scope: weather (8)\n"
-    )
+    assert ended.err == "warning: the head does not know 1 label; their rows count as out of scope: weather (8)\n"
     named = millrace("evaluate", new, "--model", head, "--json", "--out-of-scope-label", "weather")
     assert (json.loads(named.out), named.err) == (figures, "")
 
@@ -202,13 +197,13 @@ def test_out_of_scope_rows_add_their_figures(millrace: Millrace, head: Path, tmp
 def test_the_out_of_scope_label_is_not_a_label(millrace: Millrace, tmp_path: Path) -> None:
     rows = [*pairs(labels=3), *((text, "none of these") for text in STRANGERS)]
     file = write_csv(tmp_path / "a.csv", rows)
-    options = ("--out", tmp_path / "head", "--no-pictures", "--json", "--out-of-scope-label")
+    options = ("--out", tmp_path / "head", "--no-plots", "--json", "--out-of-scope-label")
     facts = json.loads(millrace("train", file, *options, "none of these").out)
     assert facts["labels"] == ["account", "card", "delivery"]
     assert facts["scope_learned"]
     without = millrace("train", file, *options, "nothing")
     assert "none of these" in json.loads(without.out)["labels"]
-    assert "warning: no row has the out-of-scope label" in without.err
+    assert "warning: no text has the out-of-scope label" in without.err
     millrace("train", file, *options, "none of these")
     plain = millrace("evaluate", file, "--model", tmp_path / "head", "--out-of-scope-label", "card")
     assert plain.error.startswith("error: the head was trained with card as an ordinary label")
@@ -291,11 +286,11 @@ def test_an_impossible_folder_is_reported_before_the_work_starts(
 def test_a_missing_matplotlib_is_reported_before_the_work_starts(
     millrace: Millrace, history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.routing.training.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("shared.routing.training.plots.find_spec", lambda _: None)
     ended = millrace("train", history, "--out", tmp_path / "head")
-    assert "install millrace[train], or give --no-pictures" in ended.error
+    assert "install millrace[train], or give --no-plots" in ended.error
     assert not (tmp_path / "head").exists()
-    assert millrace("train", history, "--out", tmp_path / "head", "--no-pictures").code == 0
+    assert millrace("train", history, "--out", tmp_path / "head", "--no-plots").code == 0
 
 
 @pytest.mark.parametrize("command", ["evaluate", "show", "explain"])

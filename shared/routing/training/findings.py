@@ -1,4 +1,4 @@
-"""The findings of training: metrics on held-out texts, labels with too few texts, and probable mislabels."""
+"""The findings of training: metrics on held-out examples, labels with too few of them, and probable mislabels."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from shared.routing.training.folds import Examples
 from shared.routing.training.train import Trained
 
 FEW_EXAMPLES = 10
-"""Labels with fewer texts than this cause a warning: on Banking77, ten texts per label gave an accuracy 9 points lower
+"""Labels with fewer examples than this cause a warning: on Banking77, ten texts per label gave an accuracy 9 points lower
 than all texts (`docs/accuracy.md`)."""
 
 MISLABELS_LISTED = 50
@@ -21,7 +21,15 @@ PAIRS_LISTED = 15
 
 @dataclass(frozen=True, slots=True)
 class Mislabel:
-    """A text whose label contradicts the held-out answer, which is more certain than usual."""
+    """An example whose label contradicts the held-out answer, which is more certain than usual.
+
+    Attributes:
+        text: What it is shown as: its text, or its file and its text.
+        label: Its label.
+        suggested: The held-out answer.
+        label_probability: The held-out probability of its label.
+        suggested_probability: That of the answer.
+    """
 
     text: str
     label: str
@@ -38,7 +46,7 @@ class Confused:
         label: The right label.
         taken_for: The label that the head answered instead.
         count: How often this happened.
-        texts: Number of texts with the right label.
+        texts: Number of examples with the right label.
     """
 
     label: str
@@ -79,13 +87,13 @@ def facts_of(trained: Trained, examples: Examples) -> dict[str, object]:
 
 
 def label_counts(examples: Examples) -> dict[str, int]:
-    """Return the number of texts of each label."""
+    """Return the number of examples of each label."""
     counts = np.bincount(examples.truth, minlength=len(examples.labels))
     return dict(zip(examples.labels, counts.tolist(), strict=True))
 
 
 def rare_labels(examples: Examples) -> list[str]:
-    """Return the labels with fewer than `FEW_EXAMPLES` texts."""
+    """Return the labels with fewer than `FEW_EXAMPLES` examples."""
     return [label for label, count in label_counts(examples).items() if count < FEW_EXAMPLES]
 
 
@@ -102,8 +110,8 @@ def data_digest(examples: Examples) -> str:
 def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
     """Return the probable mislabels, the clearest first.
 
-    A text is suspected of belonging to another label if its held-out probability for that label is the highest, and is
-    at least the mean probability that texts with that label have for it: confident learning, Northcutt et al. 2021,
+    An example is suspected of belonging to another label if its held-out probability for that label is the highest, and
+    is at least the mean probability that examples with that label have for it: confident learning, Northcutt et al. 2021,
     https://arxiv.org/abs/1911.00068.
     """
     shares, truth = trained.held_out, examples.truth
@@ -128,7 +136,7 @@ def mislabels(trained: Trained, examples: Examples) -> list[Mislabel]:
 
 
 def confused(trained: Trained, examples: Examples) -> list[Confused]:
-    """Return the pairs of labels that were confused most often on held-out texts."""
+    """Return the pairs of labels that were confused most often on held-out examples."""
     matrix = confusion(trained, examples)
     np.fill_diagonal(matrix, 0)
     counts = label_counts(examples)

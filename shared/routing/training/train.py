@@ -1,12 +1,12 @@
-"""Training of a routing head: held-out texts decide the combination of its parts, its calibration and its thresholds.
+"""Training of a routing head: held-out examples decide the combination of its parts, its calibration and its thresholds.
 
-1. Five folds, with nearly identical texts in one fold: logistic regression on vectors, support vector machines on
+1. Five folds, with nearly identical examples in one fold: logistic regression on vectors, support vector machines on
    terms, and, on two of the folds, classifiers on both together and with class weights. Without texts, there are only
    those on vectors, with and without class weights.
-2. Each classifier is calibrated; `recipe.py` compares the combinations on the held-out texts.
-3. The best combination is fitted on all texts; its held-out answers give the metrics, the thresholds and the probable
+2. Each classifier is calibrated; `recipe.py` compares the combinations on the held-out examples.
+3. The best combination is fitted on all examples; its held-out answers give the metrics, the thresholds and the probable
    mislabels.
-4. Three folds that each leave out a third of the labels teach the scope score how texts of an unknown label look.
+4. Three folds that each leave out a third of the labels teach the scope score how examples of an unknown label look.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,10 +50,10 @@ class Trained:
         losses: Held-out log loss of each candidate on the folds where all were tried, in nats.
         held_out: Probabilities for every example from a head that has not seen it: shape (n, labels), float32.
         known: Whether that head knew the example's label.
-        auto_at: Lowest confidence at which 95 % of the held-out texts are right.
+        auto_at: Lowest confidence at which 95 % of the held-out examples are right.
         review_at: Lowest confidence at which a proposal is useful.
         scope_learned: Whether the weights of the scope score were learned; if not, defaults are used.
-        near_duplicates: Number of texts that are nearly identical to another one of their label.
+        near_duplicates: Number of examples that are nearly identical to another one of their label.
     """
 
     head: Head
@@ -71,7 +71,7 @@ def train(plan: Plan, model: str, done: Callable[[], None]) -> Trained:
     """Train a head.
 
     Args:
-        plan: The texts and their folds.
+        plan: The examples and their folds.
         model: Fingerprint of the model that computed the vectors; those of several inputs are joined by "+".
         done: Called after each of the plan's steps.
     """
@@ -117,7 +117,7 @@ def _gathered(
 
 
 def _learn_scope(plan: Plan, recipe: Recipe, done: Callable[[], None]) -> Scope | None:
-    """Learn the scope score's weights; return None if the folds lack in-scope or out-of-scope texts."""
+    """Learn the scope score's weights; return None if the folds lack in-scope or out-of-scope examples."""
     parts = hold_out(plan.everything, [Fold(*rows, recipe.kinds) for rows in plan.scope_folds], done)
     inside = np.concatenate([np.zeros(0, bool), *(part.known for part in parts)])
     if inside.all() or not inside.any():

@@ -26,14 +26,14 @@ def require_matplotlib() -> None:
         Fatal: matplotlib is not installed.
     """
     if find_spec("matplotlib") is None:
-        raise Fatal("pictures need matplotlib: install millrace[train], or give --no-pictures")
+        raise Fatal("plots need matplotlib: install millrace[train], or give --no-plots")
 
 
 def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
     """Draw `confusion.svg`, `reliability.svg` and `coverage.svg`, and return their paths.
 
     Raises:
-        Fatal: matplotlib is not installed, or a picture cannot be written.
+        Fatal: matplotlib is not installed, or a plot cannot be written.
     """
     require_matplotlib()
     from matplotlib import rc_context
@@ -41,17 +41,17 @@ def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     drawn = []
-    pictures: dict[str, Callable[..., None]] = {
+    plots: dict[str, Callable[..., None]] = {
         "confusion": _confusion,
         "reliability": _reliability,
         "coverage": _coverage,
     }
-    for name, picture in pictures.items():
+    for name, plot in plots.items():
         figure = Figure(figsize=(7, 6) if name == "confusion" else (6, 4), layout="constrained")
         FigureCanvasSVG(figure)
-        picture(figure.add_subplot(), trained, examples)
+        plot(figure.add_subplot(), trained, examples)
         path = folder / f"{name}.svg"
-        # text stays text, which the reader's fonts draw in any script; equal pictures are equal files
+        # text stays text, which the reader's fonts draw in any script; equal plots are equal files
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "millrace"}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is only measured, not drawn
             try:
@@ -65,7 +65,7 @@ def draw(trained: Trained, examples: Examples, folder: Path) -> list[Path]:
 def _confusion(axes, trained: Trained, examples: Examples) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     pairs = confused(trained, examples)[:PAIRS]
     names = sorted({name for pair in pairs for name in (pair.label, pair.taken_for)})
-    axes.set_title("Labels most often confused on held-out texts")
+    axes.set_title("Labels most often confused on held-out examples")
     if not names:
         axes.text(0.5, 0.5, "no labels were confused", ha="center")
         return
