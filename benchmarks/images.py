@@ -23,6 +23,7 @@ from PIL import Image
 
 from benchmarks.memory import children_mib, own_mib
 from benchmarks.throughput import CLOCK, Phases, seconds_of, wait_for
+from millrace.demo.sample_files import rows_of
 from millrace.resources import Process, load_models, open_store
 from millrace.streams import PICTURED
 from millrace.wiring import stream_worker
@@ -66,8 +67,8 @@ def _originals() -> Iterator[Path]:
     data = os.environ.get("MILLRACE_DATA")
     if data:
         return iter(sorted(Path(data).glob("images/clothing/*/*/*.jpg")))
-    samples = Path(str(package_files("millrace.demo").joinpath("samples", "products")))
-    return iter(sorted(each for each in samples.glob("*.jpg") if "damaged" not in each.name))
+    samples = Path(str(package_files("millrace.demo").joinpath("samples")))
+    return (samples / row["file"] for row in rows_of("products.jsonl") if row["refused"] is None)
 
 
 class Bare:
