@@ -81,7 +81,8 @@ def seconds(text: str) -> float:
 def test_four_times_the_length_takes_no_more_than_eight_times_as_long(name: str) -> None:
     unit = BOMBS[name]
     short = min(seconds(unit * (SHORT // len(unit))) for _ in range(2))
-    assert seconds(unit * (4 * SHORT // len(unit))) <= 8 * short + 0.5
+    long = unit * (4 * SHORT // len(unit))
+    assert any(seconds(long) <= 8 * short + 0.5 for _ in range(3)), "once is enough: others use the machine too"
 
 
 @pytest.mark.parametrize("name", BOMBS)

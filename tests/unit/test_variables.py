@@ -64,11 +64,13 @@ def test_a_variable_that_is_read_or_refused_elsewhere_is_ignored(name: str) -> N
     [
         (
             "MILLRACE_DECISION__HEAD",
-            "was renamed; set MILLRACE_TICKETS__DECISION__HEAD or MILLRACE_CALLS__DECISION__HEAD instead",
+            "was renamed; set MILLRACE_TICKETS__DECISION__HEAD or MILLRACE_CALLS__DECISION__HEAD or "
+            "MILLRACE_PRODUCTS__DECISION__HEAD instead",
         ),
         (
             "MILLRACE_BROKER__GROUP",
-            "was renamed; set MILLRACE_TICKETS__CONSUMER__GROUP or MILLRACE_CALLS__CONSUMER__GROUP instead",
+            "was renamed; set MILLRACE_TICKETS__CONSUMER__GROUP or MILLRACE_CALLS__CONSUMER__GROUP or "
+            "MILLRACE_PRODUCTS__CONSUMER__GROUP instead",
         ),
         ("MILLRACE_TICKETS__DECISON__HEAD", "did you mean MILLRACE_TICKETS__DECISION__HEAD?"),
     ],
