@@ -39,7 +39,8 @@ Source = Annotated[
     typer.Argument(
         metavar="DIR|MANIFEST",
         help="A folder with one subfolder per class, at any depth, that holds its pictures; or a manifest: a .csv or "
-        ".jsonl file with the columns `file` (relative to it) and `label`, and perhaps `title` and `description`.",
+        ".jsonl file with the columns `file` (relative to it) and `label`, and perhaps `title`, "
+        "`description` and `product_id`, by which views of one product are held out together.",
     ),
 ]
 LabelColumn = Annotated[str, typer.Option(help="Column of the labels in a manifest.")]

@@ -9,7 +9,7 @@ from millrace.ingest.media_files import MediaFile, kind_at, read_files
 from shared.errors import Fatal
 from shared.media.decoding.kinds import PICTURES
 
-LABEL, TITLE, DESCRIPTION = "label", "title", "description"
+LABEL, TITLE, DESCRIPTION, PRODUCT = "label", "title", "description", "product_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class LabelledPicture:
         label: Its label.
         title: The title of the product; empty if it has none.
         description: The description of the product; empty if it has none.
+        product_id: The product; empty if unknown. Pictures of one product are held out together.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class LabelledPicture:
     label: str
     title: str = ""
     description: str = ""
+    product_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def read_pictures(source: Path, label_column: str = LABEL) -> LabelledPictures:
 
     Args:
         source: A folder, in which the name of a picture's own folder is its label; or a manifest as `read_files` reads
-            it, with a column of labels, and perhaps `title` and `description`.
+            it, with a column of labels, and perhaps `title`, `description` and `product_id`.
         label_column: Name of the column of the labels.
 
     Raises:
@@ -76,7 +78,9 @@ def read_pictures(source: Path, label_column: str = LABEL) -> LabelledPictures:
 def _of_folder(folder: Path, files: Sequence[MediaFile]) -> LabelledPictures:
     """Files of other kinds in the folder of a label stay, so that they are named as those that cannot be used."""
     rows = [
-        LabelledPicture(each.path, each.name, each.path.parent.name) for each in files if each.path.parent != folder
+        LabelledPicture(each.path, _readable(each.name), _readable(each.path.parent.name))
+        for each in files
+        if each.path.parent != folder
     ]
     unlabelled = sum(kind_at(each.path) in PICTURES for each in files if each.path.parent == folder)
     return LabelledPictures(tuple(rows), unlabelled)
@@ -93,14 +97,20 @@ def _of_manifest(manifest: Path, files: Sequence[MediaFile], label_column: str) 
             unlabelled += 1
             continue
         _check_exists(manifest, each)
-        rows.append(LabelledPicture(each.path, each.name, label, _cell(each, TITLE), _cell(each, DESCRIPTION)))
+        texts = (_cell(each, name) for name in (TITLE, DESCRIPTION, PRODUCT))
+        rows.append(LabelledPicture(each.path, _readable(each.name), label, *texts))
     return LabelledPictures(tuple(rows), unlabelled)
 
 
 def _cell(file: MediaFile, name: str) -> str:
     column = find_column(tuple(file.fields), name)
     value = None if column is None else file.fields[column]
-    return "" if value is None else str(value).strip()
+    return "" if value is None else _readable(str(value).strip())
+
+
+def _readable(text: str) -> str:
+    """Return a text without halves of characters, which names of files and JSON may hold, so that it can be written."""
+    return text.encode(errors="replace").decode()
 
 
 def _check_exists(manifest: Path, file: MediaFile) -> None:

@@ -79,7 +79,7 @@ class Products:
             labels=labels,
             inputs=inputs,
             dims=tuple(self.vectors[name].shape[1] for name in inputs) if len(inputs) > 1 else (),
-            origins=tuple(Origin(self.rows[row].name, self.digests[row]) for row in rows),
+            origins=tuple(Origin(self.rows[row].name, self.digests[row], self.rows[row].product_id) for row in rows),
         )
 
 

@@ -92,5 +92,16 @@ def test_one_picture_with_two_titles_is_one_group() -> None:
     assert len(set(groups)) == 5
 
 
+def test_pictures_of_one_product_are_one_group_however_different_they_are() -> None:
+    examples = pictured("pqrstu")
+    origins = tuple(
+        each._replace(product=name)
+        for each, name in zip(examples.origins, ("p1", "p1", "", "", "p2", "p3"), strict=True)
+    )
+    groups = group_near_duplicates(replace(examples, origins=origins))
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 5
+
+
 def test_texts_without_words_do_not_stop_the_grouping() -> None:
     assert len(set(group_near_duplicates(far_apart({"a": ["!", "?"], "b": [".", ","]})))) == 4

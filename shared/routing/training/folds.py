@@ -40,10 +40,12 @@ class Origin(NamedTuple):
     Attributes:
         name: Its name, as findings show it.
         digest: SHA-256 of its content, in hex.
+        product: The product that it shows; empty if unknown.
     """
 
     name: str
     digest: str
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ class Examples:
     def files(self) -> tuple[str, ...]:
         """What each example was read from: examples of one file show the same; the texts, if they are all there is."""
         return tuple(origin.digest for origin in self.origins) if self.origins else self.texts
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The product of each example, which may have several; an example of its own if it is unknown."""
+        return tuple(origin.product or f"\0{row}" for row, origin in enumerate(self.origins))
 
     @property
     def first_input(self) -> Matrix:

@@ -26,11 +26,12 @@ def group_near_duplicates(examples: Examples) -> Rows:
     """Return the number of each example's group: shape (n,).
 
     Nearly identical examples of one label are in one group, and so are identical examples of any label, also those that
-    differ in their texts only. If fewer than two labels would have two groups, nothing could be held out: then only
-    identical examples are grouped.
+    differ in their texts only, and pictures of one product. If fewer than two labels would have two groups, nothing could
+    be held out: then only identical examples are grouped.
     """
     identical = _first_rows(examples.contents)
-    rows, columns = [np.arange(len(identical))] * 2, [identical, _first_rows(examples.files)]
+    columns = [identical, _first_rows(examples.files), _first_rows(examples.products or examples.contents)]
+    rows = [np.arange(len(identical))] * len(columns)
     compared, pieces = examples.first_input, _pieces(examples)
     alike_at = ALIKE_VECTORS if examples.inputs == TEXT_ALONE else ALIKE_PICTURES
     for label in np.unique(examples.truth):
