@@ -33,7 +33,8 @@ UNAVAILABLE = 3
 app = typer.Typer(
     rich_markup_mode="markdown",
     name="millrace",
-    help="Read tickets from Kafka, embed and route them, index them in Qdrant, and audit the results. "
+    help="Read tickets, calls and product images from Kafka, embed and route them, index them in Qdrant, and audit the "
+    "results. "
     "For settings, see `millrace run --help`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
