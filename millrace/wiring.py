@@ -173,8 +173,14 @@ def _resources_of(
 
 def _pictures_of(stream: Stream[Any, Any], own: StreamSettings, decoder: Decoder) -> PictureReader | None:
     """Return what reads the pictures of a stream; None if it has none."""
+    card = _image_card(stream, own)
+    return None if card is None else PictureReader(decoder, card)
+
+
+def _image_card(stream: Stream[Any, Any], own: StreamSettings) -> ImageCard | None:
+    """Return the card of a stream's model of pictures; None if it has none."""
     card = model_cards(stream, own).get(IMAGE.name)
-    return PictureReader(decoder, card) if isinstance(card, ImageCard) else None
+    return card if isinstance(card, ImageCard) else None
 
 
 def _routing_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> Routing:
@@ -186,14 +192,13 @@ def _routing_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[s
 
 def _zero_shot_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> ZeroShot | None:
     """Return what judges labels by their names where nothing is trained or labelled; None if no names are configured."""
-    card = model_cards(stream, own).get(IMAGE.name)
-    if not isinstance(card, ImageCard) or not own.image.classes or own.decision.head is not None:
+    if not own.image.classes or own.decision.head is not None:
+        return None
+    card, model = _image_card(stream, own), models.get(IMAGE.name)
+    if card is None or not isinstance(model, ClassifyingModel):
         return None
     from shared.embedding.image.zero_shot import zero_shot_for
 
-    model = models[IMAGE.name]
-    if not isinstance(model, ClassifyingModel):
-        return None
     return zero_shot_for(card, model, models.get(TEXT.name), own.image.classes)
 
 

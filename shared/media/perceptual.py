@@ -4,13 +4,11 @@ The hash is imagehash's pHash: the picture in grey at 32 x 32 pixels, its cosine
 frequencies whether it is above their median. This module decodes nothing, and knows neither streams nor stores.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels: TypeAlias = NDArray[np.uint8]
-"""A decoded picture: shape (height, width, 3), RGB."""
+from shared.media.decoding.replies import Pixels
 
 HASH_BITS = 64
 SIDE_PX = 32

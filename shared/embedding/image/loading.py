@@ -137,11 +137,15 @@ def _class_head(card: ImageCard, network: Any) -> ClassHead | None:
     return ClassHead(names, weight, bias, card.feature_norm)
 
 
-def _load_by_transformers(card: ImageCard, folder: Path) -> Loaded:
+def read_checkpoint(kind: Any, folder: Path) -> tuple[Any, Any]:
+    """Return a model of transformers from a folder, in float32, and what its weights lack.
+
+    Args:
+        kind: The class of the model, for which the library has no types.
+        folder: The folder of the checkpoint, with weights as safetensors.
+    """
     # The progress bar would be written to standard error, even if logs are JSON lines. The function has no types.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    is_clip = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).model_type in CLIP
-    kind: Any = CLIPVisionModelWithProjection if is_clip else AutoModel
     network, info = kind.from_pretrained(
         folder,
         local_files_only=True,
@@ -150,6 +154,13 @@ def _load_by_transformers(card: ImageCard, folder: Path) -> Loaded:
         dtype=torch.float32,
         output_loading_info=True,
     )
+    return network, info
+
+
+def _load_by_transformers(card: ImageCard, folder: Path) -> Loaded:
+    is_clip = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).model_type in CLIP
+    kind: Any = CLIPVisionModelWithProjection if is_clip else AutoModel
+    network, info = read_checkpoint(kind, folder)
     # The library draws missing weights at random.
     missing = sorted(name for name in info["missing_keys"] if not name.startswith(POOLERS))
     if missing or info["mismatched_keys"]:

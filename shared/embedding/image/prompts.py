@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
-from transformers.utils import logging as transformers_logging
 
 from shared.embedding.image.classes import softmax
+from shared.embedding.image.loading import read_checkpoint
 from shared.embedding.port import IMAGE, Matrix
 from shared.embedding.registry import ImageCard
 from shared.errors import Fatal
@@ -71,18 +71,8 @@ def load_prompts(card: ImageCard, labels: tuple[str, ...]) -> ClipPrompts:
 
 
 def _text_tower(card: ImageCard, folder: Path) -> Any:
-    # The progress bar would be written to standard error, even if logs are JSON lines. The function has no types.
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    kind: Any = CLIPTextModelWithProjection  # the library has no types for it
     try:
-        tower, info = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        tower, info = read_checkpoint(CLIPTextModelWithProjection, folder)
     except (OSError, ValueError, RuntimeError) as error:
         raise Fatal(f"model {card.key}: its text tower cannot be read: {error}") from error
     differing = sorted(info["missing_keys"]) or sorted(str(each) for each in info["mismatched_keys"])
