@@ -67,7 +67,8 @@ def serve(key: str, texts_wanted: int, models_file: Path | None) -> None:
     """Load a model, report that, and embed the set of texts that each line of the standard input names."""
     own = StreamSettings(embedding=EmbeddingSettings(model=key, models_file=models_file))
     began_s = CLOCK.monotonic_s()
-    from millrace.resources import load_text_model, model_card
+    from millrace.configured import model_card
+    from millrace.resources import load_text_model
 
     import_module(LIBRARIES[model_card(own).backend])
     imported_s = CLOCK.monotonic_s() - began_s

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from millrace.configured import model_card
 from millrace.ingest.table_files import TableFile
 from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import (
@@ -26,7 +27,7 @@ from millrace.learning.search_weights import (
     read_corpus,
     read_queries,
 )
-from millrace.resources import load_text_model, model_card
+from millrace.resources import load_text_model
 from millrace.search_answers import print_metrics
 from shared.embedding.port import TextModel
 from shared.search.tuning.weights import Weights

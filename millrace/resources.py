@@ -5,10 +5,11 @@ Adapters of slow libraries are imported only if they are configured, so that com
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from millrace.configured import model_card
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.security import Address, Brokers
 from shared.cache.memory import MemoryCache
@@ -16,10 +17,9 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.audio.port import Recogniser
-from shared.embedding.card import ModelCard
 from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.port import IMAGE, TEXT, Model, TextModel
-from shared.embedding.registry import SpeechCard, TextCard, load_image_card, load_speech_card, load_text_card
+from shared.embedding.registry import SpeechCard, TextCard, load_image_card, load_speech_card
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
@@ -28,9 +28,7 @@ from shared.metrics import Registry
 from shared.observers import Observer
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
-from shared.search.conditions import attribute_indexes
 from shared.settings import Settings
-from shared.speech.sound import sound_fingerprint
 from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
@@ -61,71 +59,6 @@ class Process:
 def group_of(own: StreamSettings, stream: str) -> str:
     """Return the consumer group of a stream's workers."""
     return own.consumer.group or f"millrace-{stream}"
-
-
-def model_card(own: StreamSettings) -> TextCard:
-    """Return the card of the configured text model.
-
-    Raises:
-        Fatal: the model does not exist, or its row is not valid.
-    """
-    return load_text_card(own.embedding.model, own.embedding.models_file)
-
-
-def model_cards(stream: Stream[Any, Any], own: StreamSettings) -> dict[str, ModelCard]:
-    """Return the cards of the models of a stream's inputs, by modality; that of sound belongs to its model of speech.
-
-    Raises:
-        Fatal: a model does not exist, or its row is not valid.
-    """
-    loaders: Mapping[str, Callable[[], ModelCard]] = {
-        TEXT.name: lambda: model_card(own),
-        IMAGE.name: lambda: load_image_card(own.image.model, own.image.models_file),
-    }
-    modalities = dict.fromkeys(each.modality.name for each in stream.inputs)
-    return {name: loaders[name]() for name in modalities if name in loaders}
-
-
-def input_fingerprints(stream: Stream[Any, Any], models: Mapping[str, str]) -> dict[str, str]:
-    """Return the fingerprint of the model of each input that affects results, by the input's name.
-
-    Args:
-        stream: The stream.
-        models: The fingerprints of its models, by the name of their modality.
-    """
-    return {each.name: models[each.modality.name] for each in stream.inputs if each.affects_result}
-
-
-def configured(stream: Stream[Any, Any], own: StreamSettings) -> Stream[Any, Any]:
-    """Return a stream with all inputs that its settings ask for: that of sound is optional.
-
-    Raises:
-        Fatal: the model of speech does not exist, or its row is not valid.
-    """
-    if stream.sound is None or not own.speech.sound_vector or stream.sound in stream.inputs:
-        return stream
-    card = load_speech_card(own.speech.model, own.speech.models_file)
-    variant = f"sound-{sound_fingerprint(card.fingerprint)}"  # vectors of two models are never in one collection
-    return replace(stream, inputs=(*stream.inputs, stream.sound), variants=(*stream.variants, variant))
-
-
-def collection_spec(
-    own: StreamSettings, stream: Stream[Any, Any], dimensions: Mapping[str, int] | None = None
-) -> CollectionSpec:
-    """Return the specification of a stream's collection for the configured model and attributes.
-
-    Args:
-        own: The settings of the stream.
-        stream: The stream.
-        dimensions: Lengths of the vectors of the loaded models, by modality; None for those that the cards state.
-    """
-    cards, stream = model_cards(stream, own), configured(stream, own)
-    if dimensions is None:
-        dimensions = {name: card.dim for name, card in cards.items()}
-        if stream.sound is not None and own.speech.sound_vector:
-            dimensions[stream.sound.modality.name] = load_speech_card(own.speech.model, own.speech.models_file).dim
-    spec = stream.collection(list(cards.values()), dimensions)
-    return replace(spec, indexes={**spec.indexes, **attribute_indexes(own.search)})
 
 
 def load_text_model(own: StreamSettings) -> TextModel:

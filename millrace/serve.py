@@ -14,17 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from millrace.configured import input_fingerprints, model_cards
 from millrace.customer_key import customer_key
-from millrace.resources import (
-    Process,
-    input_fingerprints,
-    load_models,
-    load_recogniser,
-    load_routing,
-    model_cards,
-    open_broker,
-    open_store,
-)
+from millrace.resources import Process, load_models, load_recogniser, load_routing, open_broker, open_store
 from millrace.wiring import Running, redrive_of, stream_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic
 from shared.broker.backlog import measure_backlog

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace.bars import bar
-from millrace.resources import collection_spec, open_collection
+from millrace.configured import collection_spec
+from millrace.resources import open_collection
 from millrace.search_answers import only_tenant
 from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcriber
 from schemas.search import SIMILAR_LIMIT, SimilarItem

@@ -6,19 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from millrace.configured import collection_spec, configured, input_fingerprints, model_card, model_cards
 from millrace.customer_key import customer_key
-from millrace.resources import (
-    Process,
-    collection_spec,
-    configured,
-    group_of,
-    input_fingerprints,
-    load_routing,
-    model_card,
-    model_cards,
-    open_cache,
-    opened_collection,
-)
+from millrace.resources import Process, group_of, load_routing, open_cache, opened_collection
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.broker.consumer import Membership
 from shared.broker.forwarder import Forwarder
@@ -28,6 +18,7 @@ from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.audio.port import Recogniser
 from shared.embedding.image.classes import ClassifyingModel
+from shared.embedding.image.words import WORDS, PictureWords
 from shared.embedding.port import IMAGE, TEXT, Model
 from shared.embedding.registry import ImageCard
 from shared.embedding.service import Embedder
@@ -37,7 +28,8 @@ from shared.engine.media import MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.resources import Resources
 from shared.engine.settle import Settler
-from shared.engine.stream import Stages, Stream
+from shared.engine.stages import Stages
+from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
@@ -167,8 +159,25 @@ def _resources_of(
         others=partial(_collection_of, given.process.store, fingerprints.get(TEXT.name)),
         search_of=lambda name: read_stream_settings(name).search,
         speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon),
+        words=_words_of(given.stream, given.models),
         pictures=_pictures_of(given.stream, own, decoder),
     )
+
+
+def _words_of(stream: Stream[Any, Any], models: Mapping[str, Model[Any]]) -> PictureWords | None:
+    """Return what places the pictures of a stream among texts; None if its collection has no such vector.
+
+    Raises:
+        Fatal: the model of pictures knows no classes, although its card names them.
+    """
+    if WORDS not in stream.derived:
+        return None
+    model = models[IMAGE.name]
+    if not isinstance(model, ClassifyingModel) or model.class_head is None:
+        raise Fatal(
+            f"the model of pictures of stream {stream.name} names no classes, although its card has feature_norm"
+        )
+    return PictureWords(model.class_head, models[TEXT.name])
 
 
 def _pictures_of(stream: Stream[Any, Any], own: StreamSettings, decoder: Decoder) -> PictureReader | None:

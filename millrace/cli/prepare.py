@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace.cli.options import Json, load_stream_settings, quiet
-from millrace.resources import model_card
+from millrace.configured import model_card
 from millrace.streams import DEFAULT
 from schemas.base import TEXT_LIMIT_CHARS
 from shared.errors import Fatal

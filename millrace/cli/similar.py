@@ -12,6 +12,7 @@ from rich.console import Console
 
 from millrace.bars import bar
 from millrace.cli.options import DEFAULT_STREAM, Json, load_settings, load_stream_settings, quiet, require_stream
+from millrace.configured import collection_spec, model_card
 from millrace.customer_key import customer_key
 from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import (
@@ -24,7 +25,7 @@ from millrace.learning.search_weights import (
     read_queries,
     tune_search,
 )
-from millrace.resources import collection_spec, load_text_model, model_card, open_collection
+from millrace.resources import load_text_model, open_collection
 from millrace.search_answers import TextAsked, ask, only_tenant, print_found, print_metrics, searching
 from millrace.sound_answers import SoundAsked, find_sounding_alike, print_sounding_alike
 from millrace.streams import DEFAULT, STREAMS

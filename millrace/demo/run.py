@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from millrace.configured import model_card
 from millrace.dead_letter_text import line
 from millrace.demo.calls import play_calls, recogniser_or_reason
 from millrace.demo.counting import Counting
@@ -30,7 +31,7 @@ from millrace.ingest.sending import ImportProgress, send
 from millrace.ingest.table_files import TableFile
 from millrace.learning.heads import train_head
 from millrace.learning.labelled_files import LabelledFile, Reading
-from millrace.resources import Process, group_of, load_text_model, model_card, open_broker, open_store
+from millrace.resources import Process, group_of, load_text_model, open_broker, open_store
 from millrace.search_answers import TextAsked, ask, print_found, searching
 from millrace.streams import DEFAULT, PICTURED, RECORDED
 from millrace.wiring import Running, stream_worker

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from millrace.configured import input_fingerprints, model_card, model_cards
 from millrace.doctor.finding import Finding
-from millrace.resources import input_fingerprints, load_policy, model_card, model_cards
+from millrace.resources import load_policy
 from shared.engine.stream import Stream
 from shared.settings import variable
 from shared.stream_settings import StreamSettings

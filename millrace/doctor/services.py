@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
+from millrace.configured import collection_spec, model_card
 from millrace.doctor.cluster import check_topics
 from millrace.doctor.finding import Finding
 from millrace.doctor.foreign_points import check_foreign
 from millrace.doctor.lost_unread import check_lost_unread
 from millrace.doctor.machine import why_unusable
 from millrace.doctor.search import check_similar
-from millrace.resources import collection_spec, group_of, model_card
+from millrace.resources import group_of
 from schemas.topics import input_topic, redo_topic
 from shared.broker.security import Brokers
 from shared.broker.survey import survey_cluster as survey_brokers

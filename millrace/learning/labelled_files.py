@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from millrace.bars import bar
+from millrace.configured import model_card
 from millrace.ingest.mapping import find_column
 from millrace.ingest.rows import Row
 from millrace.ingest.table_files import TableFile
-from millrace.resources import load_text_model, model_card
+from millrace.resources import load_text_model
 from shared.embedding.port import TEXT, Matrix, TextModel
 from shared.errors import Fatal
 from shared.records import Vector

@@ -14,7 +14,8 @@ from shared.engine.snapshots import (
     digest_field,
     windows_field,
 )
-from shared.engine.stream import Stages, Stream
+from shared.engine.stages import Stages
+from shared.engine.stream import Stream
 from shared.errors import Deferred, Rejected
 from shared.records import Message, Point, Record, Settled
 from shared.retry.lane import RetryLane
@@ -77,6 +78,7 @@ class Builder(Generic[ItemT]):
         vectors = {
             each.name: item.embedded[each.name].vector for each in self._stream.inputs if each.name in item.embedded
         }
+        vectors |= content.vectors
         return Point(item.point_id, item.version, vectors, {**content.payload, **engine_fields}, content.sparse)
 
     def _input_fields(self, item: ItemT) -> dict[str, object]:

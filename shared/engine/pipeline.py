@@ -25,7 +25,8 @@ from shared.engine.snapshots import (
     supersede_older,
     windows_field,
 )
-from shared.engine.stream import ComparesBatch, CompletesInputs, Input, Stages, Stream
+from shared.engine.stages import ComparesBatch, CompletesInputs, Stages
+from shared.engine.stream import Input, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import Deferred, NewerSchema, Rejected
 from shared.observers import Observer

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shared.embedding.image.words import PictureWords
 from shared.media.decoding.decoder import Decoder
 from shared.pictures import PictureReader
 from shared.routing.decider import Decider
@@ -26,6 +27,7 @@ class Resources:
         models: Fingerprints of its models by the name of their modality, as results state them.
         decoder: Decodes the media of its events.
         speech: Recognises their recordings; None if the stream has none.
+        words: Places their pictures among texts; None if the model of pictures knows no classes.
         pictures: Prepares their pictures for the model; None if the stream has none.
         others: Returns the collection of another stream, by its name; None if it does not exist yet, or if its vectors
             are of another model.
@@ -41,6 +43,7 @@ class Resources:
     models: Mapping[str, str]
     decoder: Decoder
     speech: Speech | None = None
+    words: PictureWords | None = None
     pictures: PictureReader | None = None
     others: Callable[[str], Collection | None] = lambda stream: None
     search_of: Callable[[str], SearchSettings] = lambda stream: SearchSettings()

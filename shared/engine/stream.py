@@ -8,7 +8,7 @@ knows a stream by name; `millrace/streams.py` lists the existing streams. `worke
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -23,15 +23,14 @@ from shared.decoding import decode_event
 from shared.embedding.card import ModelCard, collection_name
 from shared.embedding.port import Modality
 from shared.engine.resources import Resources
-from shared.engine.snapshots import DECISION_FIELD, Asks, EventT, Item, ItemT, Rules
+from shared.engine.snapshots import DECISION_FIELD, Asks, EventT, ItemT, Rules
+from shared.engine.stages import Stages
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
-from shared.records import Record, SparseVector
+from shared.records import Record
 from shared.search.shown import Searchable
 from shared.stream_settings import CostUnit
 from shared.vectorstore.port import CollectionSpec, IndexKind
-
-SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,90 +61,6 @@ class Imported:
     field: str
     reason: str
     kinds: tuple[Kind, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a stream stores of a snapshot, in addition to the fields that the engine stores.
-
-    Attributes:
-        payload: Payload fields with JSON values.
-        sparse: Sparse vectors by name.
-    """
-
-    payload: Mapping[str, object]
-    sparse: Mapping[str, SparseVector] = field(default_factory=dict)
-
-
-@runtime_checkable
-class CompletesInputs(Protocol):
-    """The part of `Stages` of a stream whose inputs need a device, such as the text of a recording."""
-
-    def complete(self, items: Sequence[Any]) -> None:
-        """Set what `prepare` left open of `item.inputs`, or `item.rejected`; `prepare` has set the digests instead.
-
-        It is called on the worker thread, after the lookup, with the items that are neither refused nor superseded. Of
-        several versions of an id, it is called with an older one only if the newer one could not be completed or embedded.
-        An input whose digest is the stored one is unchanged: what the stored point holds of it may be used.
-
-        Raises:
-            Unavailable: it is called again with the same items.
-            DeviceLost: the device is dead.
-        """
-        ...
-
-
-@runtime_checkable
-class ComparesBatch(Protocol):
-    """The part of `Stages` of a stream whose results depend on what comes before them in their batch."""
-
-    def compare(self, batch: Sequence[Any]) -> None:
-        """Complete the results of the items that are published.
-
-        It is called on the worker thread, after `decide`.
-
-        Args:
-            batch: All items that are neither refused nor superseded, in order, also those that publish nothing.
-
-        Raises:
-            Unavailable: the store cannot be read; it is called again with the same items.
-        """
-        ...
-
-
-class Stages(Protocol[SomeItemT]):
-    """What a stream supplies to the pipeline of a worker.
-
-    `prepare` is called on the prepare thread. If a record with a newer schema blocked a batch and its partition
-    has moved to another worker, the worker thread calls it again, so it must be safe on both threads at once. The
-    other methods are called on the worker thread, one after the other. Any error that is not named here ends the
-    worker.
-    """
-
-    def prepare(self, items: Sequence[SomeItemT]) -> None:
-        """Set `item.inputs`, the inputs to embed, and replace `item.event` by the event as it is stored.
-
-        It uses only the CPU, waits for nothing and raises nothing.
-        """
-        ...
-
-    def decide(self, items: Sequence[SomeItemT]) -> None:
-        """Determine the results of these items; each item has its vectors, and a repeat has its stored decision.
-
-        It may wait for the store.
-
-        Raises:
-            Unavailable: the store cannot be read; it is called again with the same items.
-        """
-        ...
-
-    def content(self, item: SomeItemT) -> Content:
-        """Return the content to store of a snapshot. It waits for nothing and raises nothing."""
-        ...
-
-    def results(self, item: SomeItemT, origin: Origin) -> Sequence[tuple[str, Frozen]]:
-        """Return the results to publish, each with its topic. It waits for nothing and raises nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +110,9 @@ class Stream(Generic[EventT, ItemT]):
             version have the values that are stored.
         indexes: Payload fields that filters use, each with the kind of its index.
         sparse: Names of the sparse vectors that its stages return.
+        words: Whether its pictures are placed among texts too, if the model of pictures knows classes; see
+            `shared.embedding.image.words`.
+        derived: Vectors that its stages compute from those of the inputs, each with the modality whose length it has.
         imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
         second_kind: Its kind of item besides snapshots; None without such a kind.
@@ -224,6 +142,8 @@ class Stream(Generic[EventT, ItemT]):
     repeated_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
+    words: bool = False
+    derived: Mapping[str, str] = field(default_factory=dict)
     imported: Imported | None = None
     recognises_speech: bool = False
     second_kind: SecondKind | None = None
@@ -270,7 +190,10 @@ class Stream(Generic[EventT, ItemT]):
         return CollectionSpec(
             alias=self.name,
             name=name,
-            vectors={each.name: dimensions[each.modality.name] for each in self.inputs},
+            vectors={
+                **{each.name: dimensions[each.modality.name] for each in self.inputs},
+                **{name: dimensions[modality] for name, modality in self.derived.items()},
+            },
             indexes=self.indexes,
             sparse=self.sparse,
             conditions=self.conditions,

@@ -93,13 +93,23 @@ class HybridQuery:
         nearest: The vector, the filter, the largest number of hits of each kind, and the payload fields to return.
         terms: The terms of the same text, as `terms.Terms.of_query` returns them.
         terms_using: The sparse vector to compare the terms with.
-        second_using: A second named vector that `nearest.vector` is compared with too; None for no comparison.
+        second_using: A second named vector that is compared too; None for no comparison.
+        second: What it is compared with; None for `nearest.vector`.
     """
 
     nearest: Query
     terms: SparseVector
     terms_using: str
     second_using: str | None = None
+    second: Vector | None = None
+
+    @property
+    def second_nearest(self) -> Query | None:
+        """The search by the second vector; None for no comparison."""
+        if self.second_using is None:
+            return None
+        vector = self.nearest.vector if self.second is None else self.second
+        return replace(self.nearest, using=self.second_using, vector=vector)
 
     @property
     def limit(self) -> int:

@@ -17,11 +17,11 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from pydantic import SecretStr
 
+from millrace.configured import collection_spec, model_card
 from millrace.doctor.cluster import CREATE
 from millrace.doctor.examination import examine
 from millrace.doctor.finding import Check, Finding, State, findings_of
 from millrace.doctor.services import check_broker, check_cache, check_store
-from millrace.resources import collection_spec, model_card
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics

@@ -244,6 +244,17 @@ def test_points_near_by_the_second_vector_are_found_with_all_scores(collection: 
     assert [each.id for each in found] == sorted(each.id for each in found)
 
 
+def test_the_second_vector_can_be_compared_with_another_vector(collection: Collection) -> None:
+    near, solving = beside(1, 0.9, 0.8), beside(2, 0.1, 0.3)
+    collection.upsert([near, solving])
+    query = replace(asked(9, limit=1), second_using="resolution", second=unit(0, 1))
+    [found] = collection.candidates([query])
+    scores = {each.payload["number"]: (each.dense, each.second) for each in found}
+    for number, stored in ((1, near), (2, solving)):
+        expected = (float(stored.vectors["text"] @ unit(1)), float(stored.vectors["resolution"] @ unit(0, 1)))
+        assert scores[number] == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_second_score_is_missing_if_it_is_not_asked_or_the_point_lacks_the_vector(collection: Collection) -> None:
     collection.upsert([beside(1, 0.9, 0.5), beside(2, 0.8, None)])
     both = collection.candidates([replace(asked(9), second_using="resolution"), asked(9)])

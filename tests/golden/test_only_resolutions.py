@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from millrace.configured import model_card
 from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import (
     build_table,
@@ -18,7 +19,7 @@ from millrace.learning.search_weights import (
     read_queries,
     tune_search,
 )
-from millrace.resources import load_text_model, model_card
+from millrace.resources import load_text_model
 from shared.search.tuning.weights import TOLERANCE, Weights
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from millrace.configured import model_card
 from millrace.ingest.table_files import TableFile
 from millrace.learning.labelled_files import embed
 from millrace.learning.search_weights import Corpus, Queries, build_table, distinct_texts, evaluate_search
-from millrace.resources import load_text_model, model_card
+from millrace.resources import load_text_model
 from shared.search.tuning.measures import METRICS
 from shared.search.tuning.weights import Weights
 from shared.stream_settings import StreamSettings

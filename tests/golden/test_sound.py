@@ -16,7 +16,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
-from millrace.resources import configured, load_recogniser
+from millrace.configured import configured
+from millrace.resources import load_recogniser
 from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcriber
 from shared.broker.embedded import EmbeddedBroker
 from shared.embedding.audio.port import RATE_HZ, Piece, Recogniser

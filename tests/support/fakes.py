@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -241,18 +241,18 @@ class FakeCollection:
         return sorted(hits, key=lambda hit: -hit.score)[: query.limit]
 
     def _candidates(self, query: HybridQuery) -> list[Candidate]:
-        nearest, second = query.nearest, query.second_using
+        nearest, second = query.nearest, query.second_nearest
         bm25 = {which: score for which, score in self._bm25(query).items() if score}
         fitting = [which for which in bm25 if eligible(self.points[which], nearest)]
         like = sorted(fitting, key=lambda which: -bm25[which])[: query.limit]
-        beside = [] if second is None else self._nearest(replace(nearest, using=second))
+        beside = [] if second is None else self._nearest(second)
         ids = {hit.id for hit in (*self._nearest(nearest), *beside)} | set(like)
         found = []
         for which in sorted(ids, key=str):
             point = self.points[which]
             if nearest.using in point.vectors:
-                other = point.vectors.get(second or "")
-                cosine = None if other is None else float(other @ nearest.vector)
+                other = None if second is None else point.vectors.get(second.using)
+                cosine = None if second is None or other is None else float(other @ second.vector)
                 dense = float(point.vectors[nearest.using] @ nearest.vector)
                 found.append(Candidate(which, dense, bm25.get(which, 0.0), point.payload, cosine))
         return found

@@ -15,7 +15,8 @@ from schemas.media import Media
 from schemas.points import StoredItem, Tombstone
 from shared.embedding.port import TEXT
 from shared.engine.snapshots import Asks, Item
-from shared.engine.stream import Content, Input, Stream
+from shared.engine.stages import Content
+from shared.engine.stream import Input, Stream
 from shared.media.decoding.decoder import Decoder
 from shared.media.port import MediaContent
 

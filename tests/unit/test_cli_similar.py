@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
-from millrace.resources import collection_spec
+from millrace.configured import collection_spec
 from schemas.points import point_id
 from shared.errors import Fatal
 from shared.records import Point

@@ -22,7 +22,8 @@ from schemas.tickets import TICKET_POINTS
 from shared.embedding import port as modality
 from shared.engine.resources import Resources
 from shared.engine.snapshots import Asks
-from shared.engine.stream import Content, Imported, Input, Stages, Stream
+from shared.engine.stages import Content, Stages
+from shared.engine.stream import Imported, Input, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import SOUNDS
 from shared.media.port import MediaContent

@@ -22,13 +22,16 @@ from schemas.products import (
     VerdictPayload,
 )
 from shared.embedding import port as modality
+from shared.embedding.image.words import WORDS, PictureWords
 from shared.engine.resources import Resources
 from shared.engine.snapshots import Asks, Effect
-from shared.engine.stream import Content, Imported, Input, Stages, Stream
+from shared.engine.stages import Content, Stages
+from shared.engine.stream import Imported, Input, Stream
 from shared.errors import Fatal
 from shared.media.decoding.kinds import PICTURES
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader, ReadPicture
+from shared.records import Vector
 from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
 from shared.text.preparation import Preparer
@@ -46,6 +49,7 @@ class ProductStages(Stages[ProductItem]):
     reader: PictureReader
     decider: Decider
     duplicates: DuplicateSearch
+    words: PictureWords | None
     models: ProductModels
 
     @classmethod
@@ -66,6 +70,7 @@ class ProductStages(Stages[ProductItem]):
                 Pictures(IMAGE, PRODUCTS.points.is_ours, PRODUCTS.point_id),
                 resources.duplicates,
             ),
+            words=resources.words,
             models=ProductModels(
                 image=resources.models[modality.IMAGE.name], text=resources.models[modality.TEXT.name]
             ),
@@ -110,7 +115,13 @@ class ProductStages(Stages[ProductItem]):
             height_px=picture.height_px,
             near_duplicates=item.near_duplicates if is_new else item.stored_duplicates or (),
         )  # fmt: skip
-        return Content(content.model_dump(mode="json"))
+        return Content(content.model_dump(mode="json"), vectors=self._derived(item))
+
+    def _derived(self, item: ProductItem) -> dict[str, Vector]:
+        """Return the place of the picture among texts; nothing if the model of pictures knows no classes."""
+        if self.words is None or IMAGE not in item.embedded:
+            return {}
+        return {WORDS: self.words.places(item.embedded[IMAGE].vector[None])[0]}
 
     @override
     def results(self, item: ProductItem, origin: Origin) -> list[tuple[str, Frozen]]:
@@ -169,6 +180,7 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
     cost_unit="pictures",
     stages=ProductStages.of,
     repeated_fields=("near_duplicates",),
+    words=True,
     indexes={"tenant_id": "keyword", "flags": "keyword"},
     imported=Imported(IMAGE, "created", PICTURES),
     media=media_of,

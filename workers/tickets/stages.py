@@ -20,7 +20,8 @@ from schemas.tickets import (
 from shared.embedding import port as modality
 from shared.engine.resources import Resources
 from shared.engine.snapshots import Asks
-from shared.engine.stream import Content, Input, Stages, Stream
+from shared.engine.stages import Content, Stages
+from shared.engine.stream import Input, Stream
 from shared.routing.decider import Decider
 from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch

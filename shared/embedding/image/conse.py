@@ -3,13 +3,13 @@
 Norouzi et al. 2013, https://arxiv.org/abs/1312.5650. No library of models is known here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.embedding.image.classes import ClassHead, softmax
+from shared.embedding.image.words import LIKELIEST, PROMPT, PictureWords
 from shared.embedding.port import IMAGE, Matrix, TextModel
 
 LEAST_DEVIATION = 1e-3
@@ -26,8 +26,8 @@ class Tuning:
         other: The score of the answer that no label fits, in standard deviations over the names of the classes.
     """
 
-    prompt: str = "a photo of a {}"
-    likeliest: int = 5
+    prompt: str = PROMPT
+    likeliest: int = LIKELIEST
     temperature: float = 0.8
     other: float = 3.0
 
@@ -38,11 +38,10 @@ TUNING = Tuning()
 class Conse:
     """Judges labels by the similarity of their names to the names of a picture's likeliest classes.
 
-    A picture is placed among texts: at the mean of the text vectors of its likeliest classes, weighted by their
-    probabilities. The score of a label is the cosine of its name to that place, in standard deviations above the
-    mean of its cosines to the names of all classes. (The paper compares the cosines themselves. A label whose name is
-    similar to every name then takes most pictures, and half as many answers are right.) Probabilities are the softmax
-    of the scores and of the constant score of "no label fits".
+    A picture is placed among texts by `PictureWords`. The score of a label is the cosine of its name to that place, in
+    standard deviations above the mean of its cosines to the names of all classes. (The paper compares the cosines
+    themselves. A label whose name is similar to every name then takes most pictures, and half as many answers are
+    right.) Probabilities are the softmax of the scores and of the constant score of "no label fits".
 
     Constructing it embeds the names of all classes, about 1,900 texts for ImageNet, which takes 5 s on one core by
     all-MiniLM-L6-v2. The text model is not kept.
@@ -62,15 +61,15 @@ class Conse:
     """
 
     def __init__(self, head: ClassHead, text: TextModel, labels: tuple[str, ...], tuning: Tuning = TUNING) -> None:
-        if len(head.names) < 2 or not labels:
-            raise ValueError(f"{len(head.names)} classes and {len(labels)} labels are too few")
+        if not labels:
+            raise ValueError("there must be at least one label")
         self.name = "conse"
         self.using = IMAGE.name
         self.labels = labels
-        self._head, self._tuning = head, tuning
-        self._classes = _class_vectors(head.names, text, tuning.prompt)
+        self._tuning = tuning
+        self._words = PictureWords(head, text, tuning.prompt, tuning.likeliest)
         self._names = text.embed([tuning.prompt.format(label) for label in labels]).vectors
-        cosines = self._classes @ self._names.T
+        cosines = self._words.classes @ self._names.T
         self.mean = cosines.mean(axis=0)
         self.deviation = np.maximum(cosines.std(axis=0), LEAST_DEVIATION)
 
@@ -89,25 +88,5 @@ class Conse:
 
     def scores(self, vectors: Matrix) -> NDArray[np.float32]:
         """Return the score of each label: shape (n, labels), float32, in standard deviations."""
-        scores: NDArray[np.float32] = (self._places(vectors) @ self._names.T - self.mean) / self.deviation
+        scores: NDArray[np.float32] = (self._words.places(vectors) @ self._names.T - self.mean) / self.deviation
         return scores
-
-    def _places(self, vectors: Matrix) -> Matrix:
-        """Return the places of pictures among the texts: shape (n, dim of texts), unit rows."""
-        shares = self._head.probabilities(vectors)
-        likeliest = np.argsort(-shares, axis=1, kind="stable")[:, : self._tuning.likeliest]
-        weights = np.take_along_axis(shares, likeliest, axis=1)
-        return _unit(np.einsum("nt,ntd->nd", weights, self._classes[likeliest]))
-
-
-def _class_vectors(names: Sequence[str], text: TextModel, prompt: str) -> Matrix:
-    """Return the text vector of each class: the mean of those of its names, which are separated by commas."""
-    synonyms = [name.split(", ") for name in names]
-    found = text.embed([prompt.format(each) for group in synonyms for each in group]).vectors
-    starts = np.cumsum([0, *(len(group) for group in synonyms[:-1])])
-    return _unit(np.add.reduceat(found, starts, axis=0))
-
-
-def _unit(rows: Matrix) -> Matrix:
-    scaled: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return scaled

@@ -67,7 +67,7 @@ def to_filter(
 def find_hits(queries: Sequence[Query], ask: Ask, read: Read) -> list[list[Hit]]:
     """Return the best points by vector, best first."""
     batch = _Batch(ask, read)
-    found = batch.ask([_near(query, query.using, None) for query in queries])
+    found = batch.ask([_near(query, None) for query in queries])
     payloads = batch.payloads([query.payload for query in queries], found)
     return [
         [Hit(batch.ids[key], score, stored[key]) for key, score in scores.items() if key in stored]
@@ -158,20 +158,21 @@ def _missing(own: Sequence[Scores], best: Sequence[Sequence[Scores]], place: int
 
 def _by_vector(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
     """Return a search by vector, with the query's filter or among these ids; None if there are no ids."""
-    return _near(query.nearest, query.nearest.using, ids)
+    return _near(query.nearest, ids)
 
 
 def _by_second(query: HybridQuery, ids: set[Any] | None) -> edge.QueryRequest | None:
     """Return the same by the second vector; None if the query has no second vector."""
-    return None if query.second_using is None else _near(query.nearest, query.second_using, ids)
+    second = query.second_nearest
+    return None if second is None else _near(second, ids)
 
 
-def _near(query: Query, using: str, ids: set[Any] | None) -> edge.QueryRequest | None:
+def _near(query: Query, ids: set[Any] | None) -> edge.QueryRequest | None:
     if ids is not None and not ids:
         return None
     return edge.QueryRequest(
         limit=query.limit if ids is None else len(ids),
-        query=edge.Query.Nearest(query.vector.tolist(), using=using),
+        query=edge.Query.Nearest(query.vector.tolist(), using=query.using),
         filter=_filter_or_ids(query, ids),
     )
 

@@ -141,9 +141,8 @@ def _by_vector(query: HybridQuery, ids: set[Any] | None) -> models.QueryRequest 
 
 def _by_second(query: HybridQuery, ids: set[Any] | None) -> models.QueryRequest | None:
     """Return the same by the second vector, without payload; None if the query has no second vector."""
-    if query.second_using is None:
-        return None
-    return _limited(to_request(replace(query.nearest, using=query.second_using, payload=())), ids)
+    second = query.second_nearest
+    return None if second is None else _limited(to_request(replace(second, payload=())), ids)
 
 
 def _limited(request: models.QueryRequest, ids: set[Any] | None) -> models.QueryRequest | None:
