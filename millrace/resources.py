@@ -228,9 +228,7 @@ def open_collection(settings: Settings, stream: str, expected: str | None = None
         Fatal: the store does not exist, or holds no collection of the stream, or another one is in use.
     """
     where = settings.store.url or str(settings.store.path)
-    if settings.store.url is None and not settings.store.path.exists():
-        raise Fatal(f"there is no store at {where}; set MILLRACE_STORE__PATH or MILLRACE_STORE__URL")
-    with open_store(settings) as store:
+    with existing_store(settings) as store:
         collection = store.open_alias(stream)
         if collection is None:
             raise Fatal(
@@ -245,6 +243,19 @@ def open_collection(settings: Settings, stream: str, expected: str | None = None
                 "back, or fill that collection and move the alias to it (docs/models.md)"
             )
         yield collection
+
+
+@contextmanager
+def existing_store(settings: Settings) -> Iterator[VectorStore]:
+    """Open the configured store; an embedded one must exist.
+
+    Raises:
+        Fatal: it does not exist.
+    """
+    if settings.store.url is None and not settings.store.path.exists():
+        raise Fatal(f"there is no store at {settings.store.path}; set MILLRACE_STORE__PATH or MILLRACE_STORE__URL")
+    with open_store(settings) as store:
+        yield store
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Searches the configured store for similar items, such as solved tickets, and prints them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,24 +85,28 @@ def ask(search: SimilarSearch[Any], model: TextModel, asked: TextAsked) -> Found
     return found
 
 
-def only_tenant(stream: Stream[Any, Any], collection: Collection) -> str:
+def only_tenant(collections: Sequence[tuple[Stream[Any, Any], Collection]]) -> str:
     """Return the tenant of a store that contains items of only one tenant.
+
+    Args:
+        collections: The streams that are searched, each with its collection.
 
     Raises:
         Fatal: the store has no items, or items of several tenants; the error names some tenants.
     """
+    names = ", ".join(stream.name for stream, _ in collections)
     tenants: set[str] = set()
-    for which, payload in collection.scroll(("tenant_id", stream.id_field)):
-        if stream.points.is_ours(which, payload):  # else another program wrote it
-            tenants.add(str(payload["tenant_id"]))
-        if len(tenants) > TENANTS_NAMED:
-            break
+    for stream, collection in collections:
+        for which, payload in collection.scroll(("tenant_id", stream.id_field)):
+            if stream.points.is_ours(which, payload):  # else another program wrote it
+                tenants.add(str(payload["tenant_id"]))
+            if len(tenants) > TENANTS_NAMED:
+                break
     if not tenants:
-        raise Fatal(f"the store contains no {stream.name} yet")
+        raise Fatal(f"the store contains no {names} yet")
     if len(tenants) > 1:
         raise Fatal(
-            f"the store contains {stream.name} of several tenants, such as {', '.join(sorted(tenants))}: choose one "
-            "with --tenant"
+            f"the store contains {names} of several tenants, such as {', '.join(sorted(tenants))}: choose one with --tenant"
         )
     return tenants.pop()
 

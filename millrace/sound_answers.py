@@ -59,7 +59,7 @@ def find_sounding_alike(
         )
     speech = own.speech
     with open_collection(settings, stream.name, collection_spec(own, stream).name) as collection:
-        tenant_id = asked.tenant_id or only_tenant(stream, collection)
+        tenant_id = asked.tenant_id or only_tenant([(stream, collection)])
         options = SpeechOptions(speech.model, speech.models_file, speech.device, speech.batch_pieces)
         with file_transcriber(options, settings) as transcriber:
             vector = _vector(transcriber, asked.file)

@@ -210,6 +210,13 @@ class SearchSettings(Part):
         le=MOST_WEIGHT,
         description="Weight of shared terms in the score; `millrace similar tune` finds a good value.",
     )
+    picture_weight: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="Weight of the picture's cosine in `millrace search` where a product's text is compared too; the text "
+        "has the rest.",
+    )
     resolution_weight: float = Field(
         default=0.4,
         ge=0,

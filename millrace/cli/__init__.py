@@ -21,6 +21,7 @@ from millrace.cli import (
     retry,
     router,
     run,
+    search,
     similar,
     speech,
     topics,
@@ -54,6 +55,7 @@ app.add_typer(classes.app, name="classes")
 app.add_typer(policy.app, name="policy")
 app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(similar.app, name="similar")
+app.add_typer(search.app, name="search")
 app.command("prepare")(prepare.prepare)
 app.command("transcribe")(transcribe.transcribe)
 app.add_typer(speech.app, name="speech")

@@ -156,7 +156,7 @@ def _answer_by_text(searched: Stream[Any, Any], own: StreamSettings, given: Text
     """Search and print; text, customer and tenant are as they were given."""
     settings = load_settings()
     with open_collection(settings, searched.name, collection_spec(own, searched).name) as collection:
-        whose = given.tenant_id or only_tenant(searched, collection)
+        whose = given.tenant_id or only_tenant([(searched, collection)])
         customers = CustomerIds(customer_key(settings), _region(own))
         known = None if given.customer_id is None else customers.stored(whose, given.customer_id)
         asked = replace(given, tenant_id=whose, text=_prepare(own)(given.text), customer_id=known)

@@ -28,6 +28,7 @@ from shared.engine.stages import Stages
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.records import Record
+from shared.search.federated.findable import Findable
 from shared.search.shown import Searchable
 from shared.stream_settings import CostUnit
 from shared.vectorstore.port import CollectionSpec, IndexKind
@@ -119,6 +120,7 @@ class Stream(Generic[EventT, ItemT]):
         media: Returns the media of an event by the names of its fields, for stages that read media (`ReadsMedia`); None if
             its events have no media.
         searchable: What is offered of its points as similar, and how it is shown; None if nothing is.
+        findable: How its points are searched together with those of other streams, and what is shown; None if they are not.
         conditions: The highest number of conditions in a filter of its searches.
         variants: Parts of the collection's name besides the models; if one changes, a new collection is used.
     """
@@ -150,6 +152,7 @@ class Stream(Generic[EventT, ItemT]):
     sound: Input | None = None
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     searchable: Searchable[Any] | None = None
+    findable: Findable | None = None
     conditions: int = 1
     variants: tuple[str, ...] = ()
 

@@ -69,7 +69,7 @@ def test_no_payload_stops_the_worker_or_loses_a_record(
     assert (findings.missing, findings.stale, findings.unreadable) == (0, 0, 0), findings
     list(check_foreign(world.parts.collection, TICKETS.points, ManualClock()))
     with suppress(Fatal):  # the points of all tickets may be corrupted
-        assert only_tenant(TICKETS, world.parts.collection) == "acme"
+        assert only_tenant([(TICKETS, world.parts.collection)]) == "acme"
 
 
 def work(world: World) -> None:

@@ -29,6 +29,7 @@ from shared.media.decoding.kinds import SOUNDS
 from shared.media.port import MediaContent
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
+from shared.search.federated.findable import FINDABLE_CALLS
 from shared.search.shown import FINISHED_CALLS, SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.speech import sound
@@ -183,6 +184,7 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     sparse=(TERMS_VECTOR,),
     searchable=FINISHED_CALLS,
+    findable=FINDABLE_CALLS,
     imported=Imported(AUDIO, "recorded", SOUNDS),
     recognises_speech=True,
     sound=Input(SOUND, sound.SOUND),

@@ -34,6 +34,7 @@ from shared.pictures import PictureReader, ReadPicture
 from shared.records import Vector
 from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
+from shared.search.federated.findable import FINDABLE_PRODUCTS
 from shared.text.preparation import Preparer
 from workers.products.decide import find_duplicates, undecided
 from workers.products.prepare import IMAGE, TEXT, ProductItem, estimated_pictures, media_of, prepare
@@ -185,5 +186,6 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
     imported=Imported(IMAGE, "created", PICTURES),
     media=media_of,
     second_kind=SecondKind("verdict", VerdictPayload),
+    findable=FINDABLE_PRODUCTS,
     conditions=2,  # of a vote: tenant, labelled
 )

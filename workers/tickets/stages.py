@@ -23,6 +23,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stages import Content, Stages
 from shared.engine.stream import Input, Stream
 from shared.routing.decider import Decider
+from shared.search.federated.findable import FINDABLE_TICKETS
 from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
@@ -157,6 +158,7 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
     sparse=(TERMS_VECTOR,),
     searchable=SOLVED_TICKETS,
+    findable=FINDABLE_TICKETS,
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
     variants=(terms_digest(),),  # another tokenizer of terms needs another collection
 )

@@ -4,6 +4,7 @@ Radford et al. 2021, https://arxiv.org/abs/2103.00020, section 3.1. Nothing is d
 run.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +56,42 @@ class ClipPrompts:
         return softmax(vectors @ self.sentences.T * self.scale)
 
 
-def load_prompts(card: ImageCard, labels: tuple[str, ...]) -> ClipPrompts:
-    """Compare the files of a card of CLIP, and embed the labels by its text tower, on the CPU in float32.
+class ClipSentences:
+    """The text tower of CLIP, on the CPU in float32: it places words among pictures.
 
-    The tower is not kept, because labels do not change while a worker runs.
+    Args:
+        card: The card of CLIP, which lists a tokenizer.
 
     Raises:
         Fatal: a file differs from the card, or the checkpoint has no text tower, or another one than its configuration.
     """
-    folder = card.check_files()
-    sentences = _embed(_text_tower(card, folder), _tokenizer(card, folder), labels)
-    if sentences.shape[1] != card.dim or not np.isfinite(sentences).all():
-        raise Fatal(f"model {card.key}: its text tower gives no vectors of length {card.dim}")
-    return ClipPrompts(labels, sentences, _scale(card, folder))
+
+    def __init__(self, card: ImageCard) -> None:
+        self._card, folder = card, card.check_files()
+        self._tower, self._tokenizer = _text_tower(card, folder), _tokenizer(card, folder)
+
+    def embed(self, names: Sequence[str]) -> Matrix:
+        """Return the vectors of sentences with these names: shape (names, dim), float32, unit rows.
+
+        Raises:
+            Fatal: the tower gives no vectors of the length that the card states.
+        """
+        sentences = _embed(self._tower, self._tokenizer, names)
+        if sentences.shape[1] != self._card.dim or not np.isfinite(sentences).all():
+            raise Fatal(f"model {self._card.key}: its text tower gives no vectors of length {self._card.dim}")
+        return sentences
+
+
+def load_prompts(card: ImageCard, labels: tuple[str, ...]) -> ClipPrompts:
+    """Embed the labels by the text tower of CLIP.
+
+    The tower is not kept, because labels do not change while a worker runs.
+
+    Raises:
+        Fatal: the text tower cannot be loaded; see `ClipSentences`.
+    """
+    tower = ClipSentences(card)
+    return ClipPrompts(labels, tower.embed(labels), _scale(card, card.locate()))
 
 
 def _text_tower(card: ImageCard, folder: Path) -> Any:
@@ -88,7 +112,7 @@ def _tokenizer(card: ImageCard, folder: Path) -> Any:
         raise Fatal(f"model {card.key}: its tokenizer cannot be read: {error}") from error
 
 
-def _embed(tower: Any, tokenizer: Any, labels: tuple[str, ...]) -> Matrix:
+def _embed(tower: Any, tokenizer: Any, labels: Sequence[str]) -> Matrix:
     longest = tower.config.max_position_embeddings
     tokens = tokenizer(
         [PROMPT.format(label) for label in labels],

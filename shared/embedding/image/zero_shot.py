@@ -59,7 +59,7 @@ def zero_shot_for(
     if not labels:
         return None
     is_clip = card.pooling == "projection"
-    if is_clip and any(names <= set(card.files) for names in TOKENIZERS):
+    if has_text_tower(card):
         from shared.embedding.image.prompts import load_prompts
 
         return load_prompts(card, labels)
@@ -67,6 +67,11 @@ def zero_shot_for(
         return Conse(model.class_head, text, labels)
     log.warning("labels_not_judged_by_name", model=card.key, reason=_reason(is_clip, model))
     return None
+
+
+def has_text_tower(card: ImageCard) -> bool:
+    """Return whether a card is of CLIP and lists a tokenizer, so that its text tower can be used."""
+    return card.pooling == "projection" and any(names <= set(card.files) for names in TOKENIZERS)
 
 
 def _reason(is_clip: bool, model: ClassifyingModel) -> str:

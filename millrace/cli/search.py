@@ -1,0 +1,145 @@
+"""`millrace search`: one search over tickets, calls and products."""
+
+import json as jsonlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from millrace.cli.options import Json, load_settings, load_stream_settings, quiet, require_stream
+from millrace.federated import (
+    OpenSource,
+    SearchModels,
+    encode_picture,
+    encode_texts,
+    federation_of,
+    open_sources,
+    prepared,
+)
+from millrace.found_display import print_answer
+from millrace.resources import existing_store
+from millrace.search_answers import only_tenant
+from millrace.streams import STREAMS
+from schemas.found import FOUND_LIMIT
+from shared.engine.stream import Stream
+from shared.errors import Fatal
+from shared.records import Vector
+from shared.search.federated.federation import Answer, Question
+from shared.settings import Settings
+from shared.vectorstore.port import VectorStore
+
+FOUND_BY_DEFAULT = 10
+FALSE_RATE = 0.05
+SEARCHED = [name for name, stream in STREAMS.items() if stream.findable is not None]
+
+app = typer.Typer(
+    rich_markup_mode="markdown",
+    help="Search tickets, calls and products at once, by words or by a picture; measure such searches.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def search(
+    context: typer.Context,
+    text: Annotated[str | None, typer.Option("--text", help="Search by these words, whole sentences too.")] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="Search by this picture (JPEG, PNG or WebP).", dir_okay=False)
+    ] = None,
+    stream: Annotated[
+        str, typer.Option("--stream", help="What is searched: one or more of these names, separated by commas.")
+    ] = ",".join(SEARCHED),
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Tenant whose items to search; optional if the store has only one.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=FOUND_LIMIT, help="Maximum number of hits.")] = FOUND_BY_DEFAULT,
+    false_rate: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            max=0.5,
+            help="How often a question that fits nothing may get a match. A lower rate shows fewer hits, and loses more "
+            "of those that fit; docs/search.md has the figures.",
+        ),
+    ] = FALSE_RATE,
+    all_hits: Annotated[
+        bool, typer.Option("--all", help="Show the nearest items too that do not match; --json always has them.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Search tickets, calls and products at once; the hits of all of them are one list, and it may be empty."""
+    quiet()
+    if context.invoked_subcommand is not None:
+        return
+    if (text is None) is (image is None):
+        raise typer.BadParameter("give either --text or --image")
+    if text is not None and not text.strip():
+        raise typer.BadParameter("the text is empty", param_hint="--text")
+    settings, streams = load_settings(), _streams(stream)
+    with existing_store(settings) as store:
+        sources, left_out = _open(store, streams, is_chosen=stream != ",".join(SEARCHED))
+        tenant_id = tenant or only_tenant([(each.stream, each.collection) for each in sources])
+        models = SearchModels()
+        question = Question(
+            tenant_id,
+            _vectors(sources, models, settings, text, image),
+            "" if text is None else prepared(sources[0], text),
+            limit=limit,
+            false_rate=false_rate,
+        )
+        answer = federation_of(sources, models).find(question)
+    if json:
+        typer.echo(jsonlib.dumps(_as_json(tenant_id, answer, left_out)))
+    else:
+        print_answer(Console(highlight=False), answer, left_out, false_rate, all_hits)
+
+
+def _streams(names: str) -> list[Stream[Any, Any]]:
+    wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
+    if not wanted:
+        raise typer.BadParameter(f"name at least one of: {', '.join(SEARCHED)}", param_hint="--stream")
+    return [require_stream(name) for name in wanted]
+
+
+def _open(
+    store: VectorStore, streams: Sequence[Stream[Any, Any]], is_chosen: bool
+) -> tuple[list[OpenSource], dict[str, str]]:
+    """Return the streams that can be searched, and why others cannot; a stream that was asked for must be one of them.
+
+    Raises:
+        Fatal: no stream can be searched, or one that was chosen cannot.
+    """
+    sources, left_out = open_sources(store, [(each, load_stream_settings(each)) for each in streams])
+    if left_out and (is_chosen or not sources):
+        raise Fatal("; ".join(f"{name} cannot be searched: {reason}" for name, reason in left_out.items()))
+    return sources, left_out
+
+
+def _vectors(
+    sources: Sequence[OpenSource], models: SearchModels, settings: Settings, text: str | None, image: Path | None
+) -> dict[str, dict[str, Vector]]:
+    """Return the vectors of the question for each stream.
+
+    Raises:
+        Fatal: the picture cannot be used, a model cannot be loaded, or no stream has pictures.
+    """
+    if text is not None:
+        encoded = {each.stream.name: encode_texts(each, models, [text]) for each in sources}
+        return {name: {asked: rows[0] for asked, rows in found.items()} for name, found in encoded.items()}
+    if image is None:
+        raise ValueError("there is no question")
+    pictures = encode_picture(sources, models, image, settings)
+    if not pictures:
+        raise Fatal(f"{', '.join(each.stream.name for each in sources)} have no vectors of pictures")
+    return {name: {"picture": vector} for name, vector in pictures.items()}
+
+
+def _as_json(tenant_id: str, answer: Answer, left_out: dict[str, str]) -> dict[str, object]:
+    return {
+        "tenant_id": tenant_id,
+        "matches": bool(answer.matching),
+        "hits": [hit.model_dump(mode="json") for hit in answer.hits],
+        "searched": list(answer.asked),
+        "left_out": left_out,
+    }

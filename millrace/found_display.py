@@ -1,0 +1,55 @@
+"""Prints the answer of one search over several streams."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+
+from schemas.found import FoundItem
+from shared.search.federated.federation import Answer
+
+MANY = 1_000
+
+
+def print_answer(
+    console: Console, answer: Answer, left_out: Mapping[str, str], false_rate: float, all_hits: bool
+) -> None:
+    """Print the hits that match, best first, with the reasons; if nothing matches, the nearest item.
+
+    Args:
+        console: Where it is printed.
+        answer: The answer.
+        left_out: Why other streams were not searched.
+        false_rate: How often a question that fits nothing may get a match.
+        all_hits: Whether hits that do not match are printed too.
+    """
+    matching, shown = answer.matching, answer.hits if all_hits else answer.matching
+    if not matching:
+        console.print(_nothing(answer, false_rate), soft_wrap=True, markup=False)
+    for hit in shown:
+        mark = "" if hit.matches else " [dim](does not match)[/dim]"
+        console.print(
+            f"  [bold]{_chance(hit)}[/bold]  {hit.stream}  {escape(hit.source_id)}  {escape(hit.title)}{mark}"
+        )
+        for reason in hit.reasons:
+            console.print(f"           {escape(reason)}", style="dim", soft_wrap=True)
+    others = len(answer.hits) - len(shown)
+    if matching and others:
+        console.print(f"  {others} more are no nearer than chance gives; --all shows them", style="dim")
+    for name, reason in left_out.items():
+        console.print(f"{name} were not searched: {reason}", style="dim", markup=False, soft_wrap=True)
+
+
+def _nothing(answer: Answer, false_rate: float) -> str:
+    """Return why there is no match, with the nearest item."""
+    if not answer.hits:
+        return f"Nothing matches: {', '.join(answer.asked) or 'the store'} hold no item that meets the conditions."
+    nearest = answer.hits[0]
+    named = f"The nearest is {nearest.source_id} of {nearest.stream}, {nearest.title!r}."
+    if nearest.chance is None:
+        return f"It cannot be judged whether anything matches, because there are too few items. {named}"
+    return f"Nothing matches (false rate {false_rate:g}). {named} {nearest.reasons[-1]}"
+
+
+def _chance(hit: FoundItem) -> str:
+    return "  ?   " if hit.chance is None else f"{hit.chance:.4f}"
