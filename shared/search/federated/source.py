@@ -30,8 +30,8 @@ from shared.vectorstore.widening import ask_for_ours
 
 NO_TERMS = SparseVector(np.zeros(0, np.uint32), np.zeros(0, np.float32))
 BM25_WEIGHT = 0.04
-"""See `shared.search.ranking.Ranking.bm25_weight`. Questions to a search are short: .04 separates those that fit from others
-better than the .018 of whole tickets; docs/decisions/0029-one-search.md has the figures."""
+"""See `shared.search.ranking.Ranking.bm25_weight`. Questions to a search are short: .04 separates those that fit
+from others better than the .018 of whole tickets; docs/decisions/0029-one-search.md has the figures."""
 
 AT_ONCE = 32
 """Questions of the background in one call: Qdrant Edge holds the interpreter's lock during a call."""
@@ -152,7 +152,7 @@ class Source:
         return bool(self._facets(kind, asked))
 
     def find(self, kind: Kind, asked: Asked, limit: int) -> list[Scored]:
-        """Return at least `limit` of the best items, in no particular order, as far as there are so many.
+        """Return the best items, in no particular order: at least `limit` of them, if the collection holds enough.
 
         Raises:
             Unavailable: the store cannot be read.
