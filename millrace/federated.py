@@ -96,6 +96,11 @@ class OpenSource:
         card = model_cards(self.stream, self.own).get(IMAGE.name)
         return card if isinstance(card, ImageCard) else None
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether its points can be compared with a picture."""
+        return self.image_card is not None and IMAGE.name in self.vectors
+
     def source(self) -> Source:
         """Return what is searched."""
         stream, search = self.stream, self.own.search
@@ -193,7 +198,7 @@ def encode_picture(
     with _decoder(settings) as decoder:
         for each in sources:
             card = each.image_card
-            if card is None or IMAGE.name not in each.vectors:
+            if card is None or not each.has_pictures:
                 continue
             try:
                 pixels = PictureReader(decoder, card).pixels(content, file.name)

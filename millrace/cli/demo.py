@@ -1,5 +1,6 @@
 """`millrace demo`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,13 +13,22 @@ def demo(
         bool,
         typer.Option("--keep", help="Leave the worker and the broker running until Ctrl-C, to try other commands."),
     ] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store",
+            metavar="DIR",
+            help="Keep the store in this folder, which must not exist yet, to search it afterwards. Default: a temporary "
+            "folder.",
+        ),
+    ] = None,
 ) -> None:
-    """Show the whole path on sample tickets, without servers or downloads; the store is in a temporary folder.
+    """Show the whole path on sample tickets, calls and products, without servers or downloads.
 
     Exit code 0: the audit at the end is clean; 1: it is not.
     """
     from millrace.demo.run import run_demo  # it trains a head, and the libraries for that take seconds to import
 
     quiet()
-    clean = run_demo(keep)
+    clean = run_demo(keep, store)
     raise typer.Exit(0 if clean else 1)

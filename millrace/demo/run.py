@@ -25,6 +25,8 @@ from millrace.demo.counting import Counting
 from millrace.demo.display import ROWS_SHOWN, judgement, open_console, routed_table, show_actions
 from millrace.demo.part import Part
 from millrace.demo.products import image_model_or_reason, play_products
+from millrace.demo.search import SENTENCE, DemoSearch
+from millrace.federated import SearchModels
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
 from millrace.ingest.sending import ImportProgress, send
@@ -45,10 +47,10 @@ from shared.clock import Clock, SystemClock
 from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.embedding.port import TextModel
 from shared.engine.stream import Stream
-from shared.errors import MillraceError, Unavailable
+from shared.errors import Fatal, MillraceError, Unavailable
 from shared.metrics import Registry
 from shared.records import Message
-from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings, variable
 from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
@@ -114,15 +116,25 @@ class Stage:
             self.clock.wait(threading.Event(), POLL_S)
 
 
-def run_demo(keep: bool) -> bool:
+def run_demo(keep: bool, store_folder: Path | None = None) -> bool:
     """Run the demo; return whether its audit is clean.
 
     Args:
         keep: Whether to leave everything running after the audit until Ctrl-C.
+        store_folder: Where the store is, and stays; None for a temporary folder.
+
+    Raises:
+        Fatal: the folder of the store is not empty: the demo's broker knows nothing of what is stored there.
     """
+    if (
+        store_folder is not None
+        and store_folder.exists()
+        and (not store_folder.is_dir() or any(store_folder.iterdir()))
+    ):
+        raise Fatal(f"{store_folder} is not an empty folder: name one that does not exist yet")
     console = open_console()
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
-        settings = _settings(Path(folder))
+        settings = _settings(Path(folder), store_folder)
         own = StreamSettings(batch=BatchSettings(max_records=64), embedding=EmbeddingSettings(model=_model_key()))
         names = [topic.name for stream in (DEFAULT, RECORDED, PICTURED) for topic in stream.topics()]
         console.print(f"Loading the embedding model ({own.embedding.model}, from its wheel) ...")
@@ -137,20 +149,25 @@ def run_demo(keep: bool) -> bool:
                 _play(stage, Path(folder), samples)
                 _show_similar(stage, DEFAULT, store, model)
                 _show_dead_letter(stage)
-                others_are_clean = [_calls(stage, process, model), _products(stage, process, model)]
+                models = SearchModels(texts={model.fingerprint: model})
+                others_are_clean = [_calls(stage, process, model), _products(stage, process, models)]
+                streams = [(each, stage.own) for each in (DEFAULT, RECORDED, PICTURED)]
+                DemoSearch(console, store, streams, models, TENANT).show(settings)
                 clean = _audit(stage, store) and all(others_are_clean)
                 if keep:
                     _keep(stage)
             finally:
                 running.lifecycle.stop()
                 stage.worker.join()
+    if store_folder is not None:
+        _say_how_to_search(console, store_folder, own.embedding.model)
     return clean
 
 
-def _settings(folder: Path) -> Settings:
+def _settings(folder: Path, store_folder: Path | None) -> Settings:
     return Settings(
         broker=BrokerSettings(),
-        store=StoreSettings(path=folder / "store"),
+        store=StoreSettings(path=store_folder or folder / "store"),
         operation=OperationSettings(state_dir=folder),
     )
 
@@ -275,7 +292,7 @@ def _calls(stage: Stage, process: Process, model: TextModel) -> bool:
     return is_clean
 
 
-def _products(stage: Stage, process: Process, model: TextModel) -> bool:
+def _products(stage: Stage, process: Process, models: SearchModels) -> bool:
     """Play the part with products; without a model of pictures, say what is missing."""
     own = stage.own.model_copy(
         update={
@@ -287,7 +304,8 @@ def _products(stage: Stage, process: Process, model: TextModel) -> bool:
     if isinstance(image_model, str):
         stage.console.print(f"\nProducts are left out: {image_model}", markup=False)
         return True
-    part = Part(PICTURED, stage.console, process, own, model, TENANT, stage.wait_until)
+    models.pictures[image_model.fingerprint] = image_model
+    part = Part(PICTURED, stage.console, process, own, models.text(own), TENANT, stage.wait_until)
     return play_products(part, image_model)
 
 
@@ -298,6 +316,15 @@ def _audit(stage: Stage, store: VectorStore) -> bool:
     stage.console.print(f"outcomes: {outcomes}; pending {findings.pending}; points {findings.points}")
     stage.console.print(f"tickets: {findings.line()}")
     return findings.clean and findings.pending == 0
+
+
+def _say_how_to_search(console: Console, folder: Path, model: str) -> None:
+    """Print how to search the store of the demo; other models than the defaults are named as settings."""
+    names = [variable(each.name, "embedding", "model") for each in (DEFAULT, RECORDED, PICTURED)]
+    named = [f"export {name}={model}" for name in names if model != EmbeddingSettings().model]
+    console.print("\nTo search this store:")
+    for each in (f"export MILLRACE_STORE__PATH={folder}", *named, f'millrace search --text "{SENTENCE}"'):
+        console.print(f"  {each}", markup=False, soft_wrap=True)
 
 
 def _keep(stage: Stage) -> None:

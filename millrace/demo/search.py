@@ -1,0 +1,78 @@
+"""The part of the demo with one search: a sentence, a question that fits nothing, and a picture."""
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from typing import Any
+
+from rich.console import Console
+
+from millrace.federated import (
+    OpenSource,
+    SearchModels,
+    encode_picture,
+    encode_texts,
+    federation_of,
+    open_sources,
+    prepared,
+)
+from millrace.found_display import print_answer
+from shared.engine.stream import Stream
+from shared.search.federated.federation import Federation, Question
+from shared.settings import Settings
+from shared.stream_settings import StreamSettings
+from shared.vectorstore.port import VectorStore
+
+SENTENCE = "running shoes in the wrong size"
+UNFIT = "how do I bake sourdough bread"
+PICTURE = "products/mug-ocean.jpg"
+SHOWN, SHOWN_PICTURES = 5, 4
+
+
+class DemoSearch:
+    """Searches what the other parts of the demo have stored.
+
+    Args:
+        console: Where it is shown.
+        store: The store.
+        streams: The streams, each with its settings.
+        models: The models that are loaded already.
+        tenant: The tenant of all samples.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        store: VectorStore,
+        streams: Sequence[tuple[Stream[Any, Any], StreamSettings]],
+        models: SearchModels,
+        tenant: str,
+    ) -> None:
+        self._console, self._models, self._tenant = console, models, tenant
+        self._sources, _ = open_sources(store, streams)
+        self._federation: Federation = federation_of(self._sources, models)
+
+    def show(self, settings: Settings) -> None:
+        """Search by a sentence, by a question that fits nothing, and by a picture if pictures are stored."""
+        self._by_text(SENTENCE)
+        self._by_text(UNFIT)
+        self._by_picture(PICTURE, settings)
+
+    def _by_text(self, text: str) -> None:
+        streams = ", ".join(each.stream.name for each in self._sources)
+        self._console.print(f'\nOne search over {streams}: "{text}"')
+        encoded = {each.stream.name: encode_texts(each, self._models, [text]) for each in self._sources}
+        vectors = {name: {asked: rows[0] for asked, rows in found.items()} for name, found in encoded.items()}
+        self._answer(Question(self._tenant, vectors, prepared(self._sources[0], text), limit=SHOWN))
+
+    def _by_picture(self, name: str, settings: Settings) -> None:
+        pictured: list[OpenSource] = [each for each in self._sources if each.has_pictures]
+        if not pictured:
+            return
+        self._console.print(f"\nThe same by a picture, {name}:")
+        with as_file(files("millrace.demo").joinpath("samples").joinpath(name)) as path:
+            encoded = encode_picture(pictured, self._models, path, settings)
+        vectors = {stream: {"picture": vector} for stream, vector in encoded.items()}
+        self._answer(Question(self._tenant, vectors, limit=SHOWN_PICTURES))
+
+    def _answer(self, question: Question) -> None:
+        print_answer(self._console, self._federation.find(question), {}, question.false_rate, all_hits=False)
