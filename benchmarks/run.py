@@ -3,7 +3,8 @@
 `--quick` takes fewer texts and rounds and leaves out the longest parts; it is for a first look or for CI. These run by
 themselves, as `python -m benchmarks.NAME`; the docstring of each states its arguments and what it needs:
 
-- quality: `decisions`, `training`, `similar`, `near_duplicates`, `product_classes`, `zero_shot`, `no_speech`
+- quality: `decisions`, `training`, `similar`, `near_duplicates`, `product_classes`, `zero_shot`,
+  `pictures_by_words`, `no_speech`
 - one model of pictures, on your own pictures: `image_model`
 - whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
 - failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.frozen`, `faults.kills`, `faults.poison`,
