@@ -28,7 +28,7 @@ from shared.metrics import Registry
 from shared.observers import Observer
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
-from shared.search.conditions import attribute_indexes
+from shared.search.filterable import attribute_fields, field_indexes
 from shared.settings import Settings
 from shared.speech.sound import sound_fingerprint
 from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
@@ -125,7 +125,7 @@ def collection_spec(
         if stream.sound is not None and own.speech.sound_vector:
             dimensions[stream.sound.modality.name] = load_speech_card(own.speech.model, own.speech.models_file).dim
     spec = stream.collection(list(cards.values()), dimensions)
-    return replace(spec, indexes={**spec.indexes, **attribute_indexes(own.search)})
+    return replace(spec, indexes={**spec.indexes, **field_indexes(attribute_fields(own.search))})
 
 
 def load_text_model(own: StreamSettings) -> TextModel:

@@ -27,6 +27,7 @@ from shared.engine.snapshots import DECISION_FIELD, Asks, EventT, Item, ItemT, R
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.records import Record, SparseVector
+from shared.search.filterable import Filterable, field_indexes
 from shared.search.shown import Searchable
 from shared.stream_settings import CostUnit
 from shared.vectorstore.port import CollectionSpec, IndexKind
@@ -193,7 +194,8 @@ class Stream(Generic[EventT, ItemT]):
             later snapshot nor a replay removes them, but a deletion does.
         repeated_fields: Payload fields that results contain besides the decision, under the same name. All results of one
             version have the values that are stored.
-        indexes: Payload fields that filters use, each with the kind of its index.
+        indexes: Payload fields that its own searches filter on, each with the kind of its index.
+        filters: Fields that people can filter searches on, by the names that they use; each has an index too.
         sparse: Names of the sparse vectors that its stages return.
         imported: How files become events; None if events have no media.
         recognises_speech: Whether its stages need a model of speech (`Resources.speech`).
@@ -223,6 +225,7 @@ class Stream(Generic[EventT, ItemT]):
     owned_fields: tuple[str, ...] = ()
     repeated_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+    filters: Mapping[str, Filterable] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
     imported: Imported | None = None
     recognises_speech: bool = False
@@ -271,7 +274,7 @@ class Stream(Generic[EventT, ItemT]):
             alias=self.name,
             name=name,
             vectors={each.name: dimensions[each.modality.name] for each in self.inputs},
-            indexes=self.indexes,
+            indexes={**self.indexes, **field_indexes(self.filters)},
             sparse=self.sparse,
             conditions=self.conditions,
         )

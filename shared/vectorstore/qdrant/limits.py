@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from qdrant_client import models
 
+from shared.errors import Fatal
 from shared.vectorstore.qdrant.query import POINTS_PER_CALL, among, named_ids
 
 READ_POINTS = 1_000
@@ -44,6 +45,7 @@ class Limits:
         hits: Largest number of hits of one query.
         queries: Largest number of queries in one batch.
         filter_ids: Largest number of ids in one condition.
+        filter_conditions: Largest number of conditions in one filter.
         read_cost: Largest cost of the reads of one call, as the server counts it.
         exact: Whether an exact search or count is allowed.
     """
@@ -55,6 +57,7 @@ class Limits:
     hits: int | None = None
     queries: int | None = None
     filter_ids: int | None = None
+    filter_conditions: int | None = None
     read_cost: int | None = None
     exact: bool = True
 
@@ -75,6 +78,7 @@ class Limits:
             hits=mode.max_query_limit,
             queries=mode.search_max_batchsize,
             filter_ids=mode.condition_max_size,
+            filter_conditions=mode.filter_max_conditions,
             read_cost=reads,
             exact=mode.search_allow_exact is not False,
         )
@@ -105,6 +109,20 @@ def insufficient_limits(info: models.CollectionInfo, conditions: int) -> list[st
         for name, value in found.items()
         if value is not None and value < needed[name]
     ]
+
+
+def check_filter(request: models.QueryRequest, limits: Limits) -> None:
+    """Check that the server allows the number of conditions in a request's filter, which cannot be split.
+
+    Raises:
+        Fatal: it allows fewer.
+    """
+    count, most = _conditions(request.filter), limits.filter_conditions
+    if most is not None and count > most:
+        raise Fatal(
+            f"the filter of this search has {count} conditions, and the strict mode of the collection allows {most}: "
+            "search with fewer conditions (--where), or raise its limit filter_max_conditions"
+        )
 
 
 def cut_to_limits(request: models.QueryRequest, limits: Limits) -> list[models.QueryRequest]:

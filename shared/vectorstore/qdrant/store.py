@@ -21,6 +21,7 @@ from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.records import Point
 from shared.settings import StoreSettings
+from shared.vectorstore.checking import candidates_checked, search_checked
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Aliased,
@@ -43,7 +44,6 @@ from shared.vectorstore.qdrant.limits import Limits
 from shared.vectorstore.qdrant.query import chunks, find_candidates, older_than, to_filter, to_id, to_request
 from shared.vectorstore.qdrant.requests import Link, Requests
 from shared.vectorstore.qdrant.setup import check_guard, check_version, ensure_collection, is_probe, layout
-from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 log = get_logger("store")
 
@@ -122,11 +122,11 @@ class QdrantCollection(Collection, Aliased):
 
     @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        return search_ours(queries, self._search, has_uuid)
+        return search_checked(queries, self._search)
 
     @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._requests.ask), has_uuid)
+        return candidates_checked(queries, lambda asked: find_candidates(asked, self._requests.ask))
 
     @override
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
