@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from shared.errors import Fatal
+from shared.vectorstore.conditions import UNSUITED, Condition
 from shared.vectorstore.port import Candidate, Hit, HybridQuery, Query
 from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
+Asked = Query | HybridQuery
 HitT = TypeVar("HitT", Hit, Candidate)
 
 
@@ -29,9 +32,32 @@ def candidates_checked(
     return [_without_fields(found, query.nearest) for found, query in zip(answers, queries, strict=True)]
 
 
-def _keep(query: Query | HybridQuery, hit: Hit | Candidate) -> bool:
-    where = query.where if isinstance(query, Query) else query.nearest.where
-    return has_uuid(query, hit) and all(each.keeps(hit.payload) for each in where if each.is_checked)
+def check_indexes(queries: Sequence[Asked], indexes: Mapping[str, str]) -> None:
+    """Check that no condition is on a field whose payload index would answer it wrongly.
+
+    Args:
+        queries: The queries.
+        indexes: The kind of each payload index of the collection.
+
+    Raises:
+        Fatal: such a condition was given; the error names the field and both kinds.
+    """
+    for condition in {each for query in queries for each in _where(query)}:
+        found = indexes.get(condition.path, "")
+        if found in UNSUITED.get(condition.kind, ()):
+            raise Fatal(
+                f"{condition.path} has an index of the kind {found}, with which a condition of the kind {condition.kind} "
+                "would find wrong items: give this search and the worker the same SEARCH__INDEXED_ATTRIBUTES, and start "
+                "the worker again (docs/filters.md)"
+            )
+
+
+def _where(query: Asked) -> tuple[Condition, ...]:
+    return query.where if isinstance(query, Query) else query.nearest.where
+
+
+def _keep(query: Asked, hit: Hit | Candidate) -> bool:
+    return has_uuid(query, hit) and all(each.keeps(hit.payload) for each in _where(query) if each.is_checked)
 
 
 def _fields(query: Query) -> tuple[str, ...]:

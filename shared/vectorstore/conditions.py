@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from shared.vectorstore.moments import Moments, read_moment
@@ -19,6 +20,12 @@ EXACT_LIMIT = 2**53
 differ in whether 2^53 and 2^53 + 1 are equal."""
 
 INTEGER_LIMIT = 2.0**63
+
+UNSUITED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"float": ("integer", "datetime"), "integer": ("datetime",), "datetime": ("integer", "float")}
+)
+"""The kinds of payload indexes that answer a condition of a kind wrongly: an index of times holds them as numbers, and an
+index of integers holds no fractions. With an index of texts, or without one, the engine compares with the payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,15 @@ class Condition:
     def path(self) -> str:
         """The path of the field; see `field_path`."""
         return field_path(self.keys)
+
+    @property
+    def kind(self) -> str:
+        """The kind of payload index that is made for it."""
+        if isinstance(self.value, str):
+            return "keyword"
+        if isinstance(self.value, Moments):
+            return "datetime"
+        return "integer" if self.whole else "float"
 
     @property
     def bounds(self) -> dict[str, float]:

@@ -16,13 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.errors import Fatal
 from shared.records import Point
 from shared.settings import StoreSettings
-from shared.vectorstore.conditions import EXACT_LIMIT, Condition, Operator, field_path
+from shared.vectorstore.conditions import EXACT_LIMIT, UNSUITED, Condition, Operator, field_path
 from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from shared.vectorstore.moments import Moments, read_moments
 from shared.vectorstore.port import Collection, HybridQuery, IndexKind, Query
-from shared.vectorstore.qdrant.store import connect
+from shared.vectorstore.qdrant.store import QdrantCollection, connect
 from tests.support.matching import meets
 from tests.support.qdrant.process import StandinProcess
 from tests.support.stores import opened, params, unique_spec, with_indexes
@@ -96,24 +97,32 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=3,
 )
-attributes = st.dictionaries(st.sampled_from(NAMES), values, max_size=5)
-keys = st.sampled_from(NAMES).map(lambda name: ("attributes", name))
 asked_numbers = st.sampled_from(NUMBERS) | st.floats(1 - EXACT_LIMIT, EXACT_LIMIT - 1)
 asked_times = (times | NEARLY_TIMES | st.dates().map(str)).map(read_moments).filter(lambda found: found is not None)
-conditions = st.one_of(
-    st.builds(Condition, keys, st.sampled_from(["=", "!="]), st.sampled_from(TEXTS) | st.text(max_size=3)),
-    st.builds(Condition, keys, st.sampled_from(OPERATORS), asked_numbers),
-    st.builds(
-        Condition,
-        st.just(("attributes", "rating")),
-        st.sampled_from(OPERATORS),
-        st.sampled_from([0.0, 1.0, 5.0, -3.0]),
-        st.just(True),
-    ),
-    st.builds(Condition, keys, st.sampled_from(ORDER), asked_times),
-    st.builds(Condition, st.sampled_from([("attributes", "bought"), ("at",)]), st.sampled_from(ORDER), asked_times),
-    st.just(Condition(("attributes", "plan", "plan"), "=", "pro")),
-)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[list[Mapping[str, object]], list[Condition]]:
+    """Draw payloads and conditions on a few names, so that many conditions are met by some of them."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3))
+    drawn = st.dictionaries(st.sampled_from(names), values, max_size=3)
+    payloads: list[Mapping[str, object]] = [*draw(st.lists(drawn, min_size=1, max_size=MOST))]
+    stored = [value for payload in payloads for value in payload.values()]
+    texts = st.sampled_from([*TEXTS, *(each for each in stored if isinstance(each, str))])
+    keys = st.sampled_from(names).map(lambda name: ("attributes", name))
+    same = [moment for each in stored if isinstance(each, str) and (moment := read_moments(each))]
+    whole = st.sampled_from([0.0, 1.0, 5.0, -3.0])
+    conditions = st.one_of(
+        st.builds(Condition, keys, st.sampled_from(["=", "!="]), texts | st.text(max_size=3)),
+        st.builds(Condition, keys, st.sampled_from(OPERATORS), asked_numbers),
+        st.builds(
+            Condition, keys | st.just(("attributes", "rating")), st.sampled_from(OPERATORS), whole, st.just(True)
+        ),
+        st.builds(Condition, keys, st.sampled_from(ORDER), st.sampled_from(same) if same else asked_times),
+        st.builds(Condition, st.just(("at",)), st.sampled_from(ORDER), asked_times),
+        st.just(Condition(("attributes", names[0], "plan"), "=", "pro")),
+    )
+    return payloads, draw(st.lists(conditions, min_size=1, max_size=3))
 
 
 @pytest.fixture(params=params())
@@ -154,35 +163,39 @@ def test_filters_equal_a_plain_python_filter_in_corners(collection: Collection, 
         compare(collection, payloads, ["acme"] * MOST, [condition])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(attributes, min_size=1, max_size=MOST),
-    st.lists(st.sampled_from(TENANTS), min_size=MOST, max_size=MOST),
-    st.lists(conditions, min_size=1, max_size=3),
-)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cases(), st.lists(st.sampled_from(TENANTS), min_size=MOST, max_size=MOST))
 def test_filters_equal_a_plain_python_filter(
-    collection: Collection, payloads: list[Mapping[str, object]], tenants: list[str], where: list[Condition]
+    collection: Collection, case: tuple[list[Mapping[str, object]], list[Condition]], tenants: list[str]
 ) -> None:
-    compare(collection, payloads, tenants, where)
+    compare(collection, case[0], tenants, case[1])
 
 
 def compare(
     collection: Collection, payloads: list[Mapping[str, object]], tenants: list[str], where: list[Condition]
 ) -> None:
-    """Store attributes for tenants; for each tenant, exactly what plain Python keeps must be found in both ways."""
+    """Store attributes for tenants; for each tenant, exactly what plain Python keeps must be found in both ways.
+
+    A store with an index that would answer a condition wrongly must refuse it.
+    """
     version = VERSIONS.next()
     filled = [*given_points(payloads), *(point(number) for number in range(len(payloads), MOST))]
     points = [_with(each, version, tenant) for each, tenant in zip(filled, tenants, strict=True)]
     collection.upsert(points)
     for tenant in TENANTS:
         query = Query(unit(1), "text", ENOUGH, {"tenant_id": tenant}, payload=("number",), where=tuple(where))
+        hybrid = HybridQuery(query, terms({5: 1.0}), "terms", "resolution")
+        if any(INDEXES.get(each.path) in UNSUITED.get(each.kind, ()) for each in where) and indexed(collection):
+            for ask in (lambda: collection.search([query]), lambda: collection.candidates([hybrid])):  # noqa: B023
+                with pytest.raises(Fatal, match="has an index of the kind"):
+                    ask()
+            return
         expected = [
             number
             for number, each in enumerate(points)
             if each.payload["tenant_id"] == tenant and all(meets(each.payload, condition) for condition in where)
         ]
-        [hits] = collection.search([query])
-        [found] = collection.candidates([HybridQuery(query, terms({5: 1.0}), "terms", "resolution")])
+        [hits], [found] = collection.search([query]), collection.candidates([hybrid])
         assert numbers_of(hits) == numbers_of(found) == expected
 
 
@@ -242,6 +255,22 @@ def test_an_index_is_added_to_a_collection_on_a_server(qdrant_standin: StandinPr
     store.close()
 
 
+def test_a_search_with_more_conditions_than_a_server_s_strict_mode_allows_is_refused(
+    qdrant_standin: StandinProcess,
+) -> None:
+    qdrant_standin.set_faults(strict={"filter_max_conditions": 4})
+    store = connect(StoreSettings(url=qdrant_standin.url))
+    server = store.open(unique_spec())
+    numbers = (Condition(("number",), ">=", 1), Condition(("number",), "!=", 2))
+    query = Query(unit(1), "text", ENOUGH, {"tenant_id": "acme"}, where=numbers)
+    assert server.search([query]) == [[]]
+    qdrant_standin.report()
+    with pytest.raises(Fatal, match=r"has 5 conditions, and the strict mode of the collection allows 4: .*--where"):
+        server.search([replace(query, where=(*numbers, numbers[0]))])
+    assert not any("query" in route for route in qdrant_standin.report()["calls"])
+    store.close()
+
+
 def test_values_on_which_stores_differ_are_refused() -> None:
     for value in (2.0**53, -(2.0**53), 1e300, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"2\^53|not a finite number"):
@@ -250,9 +279,11 @@ def test_values_on_which_stores_differ_are_refused() -> None:
         Condition(("plan",), "=", "\ud800")
 
 
-def indexed(collection: EdgeCollection) -> set[str]:
-    """Return the names of the payload indexes."""
-    return set(collection._shard.info().payload_schema)
+def indexed(collection: Collection) -> set[str]:
+    """Return the names of the payload indexes; the client's memory mode and the fake have none."""
+    if isinstance(collection, QdrantCollection):
+        return set(collection._link.client.get_collection(collection._name).payload_schema)
+    return set(collection.indexes()) if isinstance(collection, EdgeCollection) else set()
 
 
 class Versions:

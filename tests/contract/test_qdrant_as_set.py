@@ -17,7 +17,6 @@ from qdrant_client import QdrantClient, models
 
 from shared.errors import Fatal, Unavailable
 from shared.settings import StoreSettings
-from shared.vectorstore.conditions import Condition
 from shared.vectorstore.port import VERSION_FIELD, CollectionSpec, HybridQuery, Query
 from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore, connect
 from tests.support.fakes import DIM, ManualClock
@@ -232,21 +231,6 @@ def test_work_continues_within_limits_set_before_or_during_it_and_finds_the_same
         for spec in specs:
             client.delete_collection(spec.name)
         store.close()
-
-
-def test_a_search_with_more_conditions_than_the_strict_mode_allows_is_refused(
-    server: StandinProcess, opener: Callable[..., QdrantStore], spec: CollectionSpec
-) -> None:
-    collection = opener().open(spec)
-    server.set_faults(strict={"filter_max_conditions": 4})
-    collection = opener().open(spec)
-    numbers = (Condition(("number",), ">=", 1), Condition(("number",), "!=", 2))
-    near = Query(drawn(3), "text", 8, {"tenant_id": "acme"}, where=numbers)
-    assert collection.search([near]) == [[]]
-    server.report()
-    with pytest.raises(Fatal, match=r"has 5 conditions, and the strict mode of the collection allows 4: .*--where"):
-        collection.search([replace(near, where=(*numbers, numbers[0]))])
-    assert not any("query" in route for route in server.report()["calls"])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
-from shared.vectorstore.checking import candidates_checked, search_checked
+from shared.vectorstore.checking import candidates_checked, check_indexes, search_checked
 from shared.vectorstore.edge.folder import ALIASES, OWNER, aliases_of
 from shared.vectorstore.edge.query import find_candidates, find_hits, older_than, to_filter, to_id, to_point
 from shared.vectorstore.port import (
@@ -93,10 +93,12 @@ class EdgeCollection(Collection):
 
     @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        check_indexes(queries, self.indexes())
         return search_checked(queries, lambda asked: find_hits(asked, self._ask, self.payloads))
 
     @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        check_indexes(queries, self.indexes())
         return candidates_checked(queries, lambda asked: find_candidates(asked, self._ask, self.payloads))
 
     @override
@@ -131,6 +133,11 @@ class EdgeCollection(Collection):
                 yield to_id(record.id), record.payload or {}
             if offset is None:
                 return
+
+    def indexes(self) -> dict[str, IndexKind]:
+        """Return the kind of each payload index; it takes some microseconds."""
+        kinds = {kind: name for name, kind in INDEXES.items()}
+        return {name: kinds[each.data_type] for name, each in self._shard.info().payload_schema.items()}
 
     def index(self, indexes: Mapping[str, IndexKind]) -> None:
         """Create the payload indexes that are missing."""

@@ -5,8 +5,8 @@ The server's way of counting was read in its public source: `docs/decisions/0010
 
 import hashlib
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qdrant_client import models
@@ -48,6 +48,7 @@ class Limits:
         filter_conditions: Largest number of conditions in one filter.
         read_cost: Largest cost of the reads of one call, as the server counts it.
         exact: Whether an exact search or count is allowed.
+        indexes: The kind of each payload index, for which some conditions are not suited.
     """
 
     insert_points: int = POINTS_PER_CALL
@@ -60,13 +61,15 @@ class Limits:
     filter_conditions: int | None = None
     read_cost: int | None = None
     exact: bool = True
+    indexes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, info: models.CollectionInfo) -> "Limits":
-        """Return the limits that a collection's strict mode sets."""
+        """Return the limits that a collection's strict mode and its payload indexes set."""
+        indexes = {name: index.data_type.value for name, index in info.payload_schema.items()}
         mode = info.config.strict_mode_config
         if mode is None or not mode.enabled:
-            return cls()
+            return cls(indexes=indexes)
         reads, writes = _share(mode.read_rate_limit), _share(mode.write_rate_limit)
         insert_points = _least(POINTS_PER_CALL, mode.upsert_max_batchsize, writes)
         guarded = None if mode.filter_max_conditions is None else mode.filter_max_conditions // GUARD_CONDITIONS
@@ -81,6 +84,7 @@ class Limits:
             filter_conditions=mode.filter_max_conditions,
             read_cost=reads,
             exact=mode.search_allow_exact is not False,
+            indexes=indexes,
         )
 
 

@@ -68,11 +68,14 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
             "if its points are needed, make a snapshot; then delete the collection and send all items again"
         )
     check_limits(info, spec, where)
-    for name, kind in _indexes(spec).items():
-        if name not in info.payload_schema:
-            with permitted(where, f"create index {name} on collection {spec.name}", SCOPE):
-                check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
-    return info
+    missing = {name: kind for name, kind in _indexes(spec).items() if name not in info.payload_schema}
+    for name, kind in missing.items():
+        with permitted(where, f"create index {name} on collection {spec.name}", SCOPE):
+            check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
+    if not missing:
+        return info
+    with permitted(where, f"read collection {spec.name}", SCOPE):
+        return client.get_collection(spec.name)
 
 
 def check_limits(info: models.CollectionInfo, spec: CollectionSpec, where: str) -> None:

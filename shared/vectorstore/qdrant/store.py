@@ -21,7 +21,7 @@ from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.records import Point
 from shared.settings import StoreSettings
-from shared.vectorstore.checking import candidates_checked, search_checked
+from shared.vectorstore.checking import candidates_checked, check_indexes, search_checked
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Aliased,
@@ -122,10 +122,12 @@ class QdrantCollection(Collection, Aliased):
 
     @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
+        self._check(queries)
         return search_checked(queries, self._search)
 
     @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
+        self._check(queries)
         return candidates_checked(queries, lambda asked: find_candidates(asked, self._requests.ask))
 
     @override
@@ -189,6 +191,9 @@ class QdrantCollection(Collection, Aliased):
     def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         answers = self._requests.ask([to_request(query) for query in queries])
         return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+
+    def _check(self, queries: Sequence[Query] | Sequence[HybridQuery]) -> None:
+        self._requests.fitting(lambda: check_indexes(queries, self._requests.limits.indexes))
 
     def _watched(self, opened: Opened) -> AliasWatch:
         def look() -> str | None:
