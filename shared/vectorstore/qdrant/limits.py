@@ -61,7 +61,7 @@ class Limits:
     filter_conditions: int | None = None
     read_cost: int | None = None
     exact: bool = True
-    indexes: Mapping[str, str] = field(default_factory=dict)
+    indexes: Mapping[str, str] = field(default_factory=dict, compare=False)  # they change no request
 
     @classmethod
     def of(cls, info: models.CollectionInfo) -> "Limits":

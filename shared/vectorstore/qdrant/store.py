@@ -193,7 +193,11 @@ class QdrantCollection(Collection, Aliased):
         return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
 
     def _check(self, queries: Sequence[Query] | Sequence[HybridQuery]) -> None:
-        self._requests.fitting(lambda: check_indexes(queries, self._requests.limits.indexes))
+        try:
+            check_indexes(queries, self._requests.limits.indexes)
+        except Fatal:  # an operator may have changed the index
+            self._requests.read_limits()
+            check_indexes(queries, self._requests.limits.indexes)
 
     def _watched(self, opened: Opened) -> AliasWatch:
         def look() -> str | None:
