@@ -9,7 +9,7 @@ from shared.embedding.image.words import WORDS, words_digest
 from shared.embedding.port import IMAGE, TEXT
 from shared.embedding.registry import TextCard, load_image_card, load_speech_card, load_text_card
 from shared.engine.stream import Stream
-from shared.search.conditions import attribute_indexes
+from shared.search.filterable import attribute_fields, field_indexes
 from shared.speech.sound import sound_fingerprint
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import CollectionSpec
@@ -89,4 +89,4 @@ def collection_spec(
         if stream.sound is not None and own.speech.sound_vector:
             dimensions[stream.sound.modality.name] = load_speech_card(own.speech.model, own.speech.models_file).dim
     spec = stream.collection(list(cards.values()), dimensions)
-    return replace(spec, indexes={**spec.indexes, **attribute_indexes(own.search)})
+    return replace(spec, indexes={**spec.indexes, **field_indexes(attribute_fields(own.search))})

@@ -20,8 +20,8 @@ MOST_WEIGHT = 1_000_000
 CostUnit = Literal["tokens", "seconds", "pictures", "records"]
 """The units in which streams count the cost of a record."""
 
-NUMBER = ":number"
-"""The ending of an indexed attribute whose values are numbers."""
+NUMBER, TIME = ":number", ":time"
+"""The endings of indexed attributes whose values are numbers, and times."""
 
 
 class ConsumerSettings(Part):
@@ -258,16 +258,17 @@ class SearchSettings(Part):
     indexed_attributes: tuple[str, ...] = Field(
         default=(),
         description="Attributes that a search can filter on, as a JSON list; the store has an index for each. A name "
-        'alone compares texts; with `:number` it compares numbers: `["plan", "seats:number"]`.',
+        "alone compares texts; with `:number` it compares numbers, with `:time` times: "
+        '`["plan", "seats:number", "bought_at:time"]`. See docs/filters.md.',
     )
 
     @field_validator("indexed_attributes")
     @classmethod
     def _check_attributes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         """Refuse names that cannot be indexed, and names that occur twice."""
-        bare = [name.removesuffix(NUMBER) for name in names]
+        bare = [name.removesuffix(NUMBER if name.endswith(NUMBER) else TIME) for name in names]
         for name in bare:
-            if not name or '"' in name:
+            if not name or '"' in name or "\\" in name:
                 raise ValueError(f"{name!r} is not the name of an attribute that can be indexed")
             if bare.count(name) > 1:
                 raise ValueError(f"{name} occurs more than once")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from millrace.bars import bar
 from millrace.cli.options import DEFAULT_STREAM, Json, load_settings, load_stream_settings, quiet, require_stream
+from millrace.cli.where import Where, read_where_of
 from millrace.configured import collection_spec, model_card
 from millrace.customer_key import customer_key
 from millrace.learning.labelled_files import embed
@@ -31,13 +32,11 @@ from millrace.sound_answers import SoundAsked, find_sounding_alike, print_soundi
 from millrace.streams import DEFAULT, STREAMS
 from schemas.search import SIMILAR_LIMIT, SimilarItem
 from shared.engine.stream import Stream
-from shared.search.conditions import attribute_kinds, read_condition
 from shared.search.tuning.weights import ScoreTable, Weights
 from shared.settings import variable
 from shared.stream_settings import StreamSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
-from shared.vectorstore.conditions import Condition
 
 PIPED_COLUMNS = 140
 
@@ -122,13 +121,7 @@ def similar(
             min=1, max=SIMILAR_LIMIT, help="Maximum number of hits; by default that of the setting search.limit."
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only items with this attribute, such as plan=enterprise or 'seats>=10'; may be repeated, and all "
-            "conditions must hold. The attribute must be in the setting search.indexed_attributes."
-        ),
-    ] = None,
+    where: Where = None,
     customer: Annotated[
         str | None, typer.Option(help="The customer who asks; hits of the same customer are marked.")
     ] = None,
@@ -145,7 +138,7 @@ def similar(
         raise typer.BadParameter("--customer needs --text")
     searched = require_stream(stream or (DEFAULT_STREAM if by is By.TEXT else SOUNDING[0]))
     own = load_stream_settings(searched)
-    conditions = _conditions(own, where or (), searched.name)
+    conditions = read_where_of(where, searched.name, own)
     if text is not None:
         _answer_by_text(searched, own, TextAsked(tenant, text, customer, conditions, limit), json)
     elif file is not None:
@@ -238,19 +231,6 @@ def _read(corpus_file: Path, queries_file: Path, slices: Sequence[str]) -> Label
         vectors = embed(model, texts, advance)
     table = build_table(corpus, queries, vectors, own.search.candidates)
     return Labelled(own, corpus, queries, table)
-
-
-def _conditions(own: StreamSettings, where: Sequence[str], stream: str) -> tuple[Condition, ...]:
-    """Return the conditions, with texts prepared as the worker prepares attributes."""
-    preparer, kinds = Preparer(model_card(own).preparation), attribute_kinds(own.search)
-    try:
-        read = [read_condition(each, kinds) for each in where]
-    except ValueError as error:
-        setting = variable(stream, "search", "indexed_attributes")
-        raise typer.BadParameter(f"{error}; {setting} sets them", param_hint="--where") from error
-    return tuple(
-        replace(each, value=preparer.field(each.value)) if isinstance(each.value, str) else each for each in read
-    )
 
 
 def _region(own: StreamSettings) -> str:

@@ -29,6 +29,7 @@ from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
 from shared.records import Record
 from shared.search.federated.findable import Findable
+from shared.search.filterable import Filterable, field_indexes
 from shared.search.shown import Searchable
 from shared.stream_settings import CostUnit
 from shared.vectorstore.port import CollectionSpec, IndexKind
@@ -109,7 +110,8 @@ class Stream(Generic[EventT, ItemT]):
             later snapshot nor a replay removes them, but a deletion does.
         repeated_fields: Payload fields that results contain besides the decision, under the same name. All results of one
             version have the values that are stored.
-        indexes: Payload fields that filters use, each with the kind of its index.
+        indexes: Payload fields that its own searches filter on, each with the kind of its index.
+        filters: Fields that people can filter searches on, by the names that they use; each has an index too.
         sparse: Names of the sparse vectors that its stages return.
         words: Whether its pictures are placed among texts too, if the model of pictures knows classes; see
             `shared.embedding.image.words`.
@@ -143,6 +145,7 @@ class Stream(Generic[EventT, ItemT]):
     owned_fields: tuple[str, ...] = ()
     repeated_fields: tuple[str, ...] = ()
     indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+    filters: Mapping[str, Filterable] = field(default_factory=dict)
     sparse: tuple[str, ...] = ()
     words: bool = False
     derived: Mapping[str, str] = field(default_factory=dict)
@@ -197,7 +200,7 @@ class Stream(Generic[EventT, ItemT]):
                 **{each.name: dimensions[each.modality.name] for each in self.inputs},
                 **{name: dimensions[modality] for name, modality in self.derived.items()},
             },
-            indexes=self.indexes,
+            indexes={**self.indexes, **field_indexes(self.filters)},
             sparse=self.sparse,
             conditions=self.conditions,
         )

@@ -13,7 +13,7 @@ from shared.errors import Fatal
 from shared.records import Point, SparseVector, Vector
 from shared.vectorstore.conditions import Condition
 
-IndexKind = Literal["keyword", "integer", "float"]
+IndexKind = Literal["keyword", "integer", "float", "datetime"]
 VERSION_FIELD = "event_version"
 """The payload field whose value the guard compares; every point has it."""
 

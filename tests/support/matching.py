@@ -1,10 +1,13 @@
 """How the store in memory compares payloads and terms: in plain Python, as every adapter must."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from shared.records import Point, SparseVector
 from shared.vectorstore.conditions import Condition
+from shared.vectorstore.moments import Moments
 from shared.vectorstore.port import Query
+from tests.support.times import moment_of
 
 
 def eligible(point: Point, query: Query) -> bool:
@@ -18,19 +21,34 @@ def meets(payload: Mapping[str, object], condition: Condition) -> bool:
     value: object = payload
     for key in condition.keys:
         value = value.get(key) if isinstance(value, Mapping) else None
+    elements = value if isinstance(value, list) else [value]
+    if condition.operator == "!=":
+        return value is not None and value != [] and not any(_compares(each, "=", condition) for each in elements)
+    return any(_compares(each, condition.operator, condition) for each in elements)
+
+
+def _compares(value: Any, operator: str, condition: Condition) -> bool:
     wanted = condition.value
     if isinstance(wanted, str):
         return isinstance(value, str) and value == wanted
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    found: Any = None
+    first: Any = wanted.first if isinstance(wanted, Moments) else wanted
+    last: Any = wanted.last if isinstance(wanted, Moments) else wanted
+    if isinstance(wanted, Moments):
+        found = moment_of(value) if isinstance(value, str) else None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        is_whole = value == int(value) and -(2**63) <= value < 2**63
+        found = value if is_whole or not condition.whole else None
+    if found is None:
         return False
-    found = float(value)
-    return {
-        "=": found == wanted,
-        "<": found < wanted,
-        "<=": found <= wanted,
-        ">": found > wanted,
-        ">=": found >= wanted,
-    }[condition.operator]
+    results: dict[str, bool] = {
+        "=": first <= found <= last,
+        "<": found < first,
+        "<=": found <= last,
+        ">": found > last,
+        ">=": found >= first,
+    }
+    return results[operator]
 
 
 def matches(

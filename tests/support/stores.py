@@ -21,7 +21,7 @@ from qdrant_client import QdrantClient, models
 from shared.records import Point, Vector
 from shared.settings import StoreSettings
 from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
-from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec, VectorStore
+from shared.vectorstore.port import VERSION_FIELD, Collection, CollectionSpec, IndexKind, VectorStore
 from shared.vectorstore.qdrant.store import QdrantCollection, QdrantStore, connect
 from tests.support.fakes import FakeCollection, FakeStore
 from tests.support.qdrant.process import StandinProcess
@@ -52,22 +52,30 @@ def all_but(**cannot: str) -> pytest.MarkDecorator:
 
 
 @contextmanager
-def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Collection]:
-    """Open a new collection in the store that the fixture's parameter names."""
+def opened(
+    request: pytest.FixtureRequest, folder: Path, indexes: Mapping[str, IndexKind] | None = None
+) -> Iterator[Collection]:
+    """Open a new collection, with these indexes too, in the store that the fixture's parameter names."""
+    local = with_indexes(SPEC, indexes)
     kind: str = request.param
     if kind == "fake":
         yield from _closed_after(FakeStore(FakeCollection()), SPEC)
     elif kind == "edge":
-        yield from _closed_after(EdgeStore(folder / "store"), SPEC)
+        yield from _closed_after(EdgeStore(folder / "store"), local)
     elif kind == "memory":
-        yield from _closed_after(QdrantStore(QdrantClient(":memory:"), ":memory:", 1), SPEC)
+        yield from _closed_after(QdrantStore(QdrantClient(":memory:"), ":memory:", 1), local)
     else:
-        spec = unique_spec()
+        spec = with_indexes(unique_spec(), indexes)
         settings = settings_of(kind, request)
         try:
             yield from _closed_after(connect(settings), spec)
         finally:
             remove(settings, spec)
+
+
+def with_indexes(spec: CollectionSpec, indexes: Mapping[str, IndexKind] | None) -> CollectionSpec:
+    """Return a spec with more payload indexes."""
+    return replace(spec, indexes={**spec.indexes, **(indexes or {})})
 
 
 def unique_spec() -> CollectionSpec:

@@ -155,7 +155,11 @@ def test_a_condition_that_no_ticket_meets_is_the_reason_that_is_given(planned: P
 
 
 @pytest.mark.parametrize(
-    ("where", "says"), [("region=north", "indexed attributes: plan, seats"), ("seats=many", "not a finite number")]
+    ("where", "says"),
+    [
+        ("region=north", "fields: plan (text), seats (number), occurred_at (time)"),
+        ("seats=many", "is not a number"),
+    ],
 )
 def test_a_condition_that_cannot_be_asked_is_an_error(planned: Path, where: str, says: str) -> None:
     ended = run("--text", QUESTION, "--where", where)

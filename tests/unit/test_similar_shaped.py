@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.search.conditions import attribute_kinds, read_condition
+from shared.search.conditions import Fields, read_condition
+from shared.search.filterable import attribute_fields
 from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import Found, Question, SimilarSearch
 from shared.stream_settings import SearchSettings
@@ -41,8 +42,8 @@ def test_conditions_on_attributes_hold_however_a_ticket_was_found() -> None:
         resolved("b", 0.5, 0.5, attributes={"plan": "pro", "seats": 3}),
         resolved("c", 0.4, 0.5, attributes={"plan": "pro"}),
     ]
-    kinds = attribute_kinds(SearchSettings(indexed_attributes=("plan", "seats:number")))
-    pro, seats = read_condition("plan=pro", kinds), read_condition("seats<=3", kinds)
+    fields = Fields(attribute_fields(SearchSettings(indexed_attributes=("plan", "seats:number"))), str)
+    pro, seats = read_condition("plan=pro", fields), read_condition("seats<=3", fields)
     for where, expected in (((pro,), ["b", "c"]), ((pro, seats), ["b"]), ((), ["a", "b", "c"])):
         search = SimilarSearch(collection(*points), SOLVED_TICKETS, SETTINGS, TICKETS.points.is_ours)
         question = Question("acme", ASKED, unit(1.0), AT, where=where)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from typing_extensions import override
 
@@ -16,6 +17,7 @@ from schemas.calls import (
     CallRouted,
     CallTombstone,
 )
+from schemas.decisions import Priority
 from schemas.search import SimilarCall, SimilarTicket
 from schemas.speech import Transcript
 from schemas.tickets import TICKET_POINTS
@@ -30,6 +32,7 @@ from shared.media.port import MediaContent
 from shared.routing.decider import Decider
 from shared.search.elsewhere import SearchElsewhere
 from shared.search.federated.findable import FINDABLE_CALLS
+from shared.search.filterable import Filterable
 from shared.search.shown import FINISHED_CALLS, SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.speech import sound
@@ -182,6 +185,17 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     cost_unit="seconds",
     stages=CallStages.of,
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
+    filters={
+        "occurred_at": Filterable(("occurred_at",), "datetime"),
+        "priority": Filterable(("priority",), "keyword", choices=get_args(Priority)),
+        "label": Filterable(("label",), "keyword"),
+        "predicted": Filterable(("decision", "label"), "keyword"),
+        "queue": Filterable(("decision", "queue"), "keyword"),
+        "language": Filterable(("detected_language",), "keyword"),
+        "satisfaction": Filterable(("satisfaction",), "integer"),
+        "duration_s": Filterable(("transcript", "duration_s"), "float"),
+        "ticket_id": Filterable(("linked_ticket_id",), "keyword"),
+    },
     sparse=(TERMS_VECTOR,),
     searchable=FINISHED_CALLS,
     findable=FINDABLE_CALLS,

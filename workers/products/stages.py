@@ -35,6 +35,7 @@ from shared.records import Vector
 from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
 from shared.search.federated.findable import FINDABLE_PRODUCTS
+from shared.search.filterable import Filterable
 from shared.text.preparation import Preparer
 from workers.products.decide import find_duplicates, undecided
 from workers.products.prepare import IMAGE, TEXT, ProductItem, estimated_pictures, media_of, prepare
@@ -183,6 +184,15 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
     repeated_fields=("near_duplicates",),
     words=True,
     indexes={"tenant_id": "keyword", "flags": "keyword"},
+    filters={
+        "occurred_at": Filterable(("occurred_at",), "datetime"),
+        "price": Filterable(("price",), "float"),
+        "currency": Filterable(("currency",), "keyword"),
+        "category": Filterable(("category",), "keyword", is_prepared=True),
+        "label": Filterable(("label",), "keyword"),
+        "predicted": Filterable(("decision", "label"), "keyword"),
+        "product_id": Filterable(("product_id",), "keyword"),
+    },
     imported=Imported(IMAGE, "created", PICTURES),
     media=media_of,
     second_kind=SecondKind("verdict", VerdictPayload),

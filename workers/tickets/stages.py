@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from typing_extensions import override
 
 from schemas.base import Frozen, Origin
+from schemas.decisions import Priority
 from schemas.search import SimilarTicket
 from schemas.tickets import (
     TICKET_EVENT,
+    Channel,
     TicketContent,
     TicketDeleted,
     TicketFlag,
@@ -24,6 +27,7 @@ from shared.engine.stages import Content, Stages
 from shared.engine.stream import Input, Stream
 from shared.routing.decider import Decider
 from shared.search.federated.findable import FINDABLE_TICKETS
+from shared.search.filterable import Filterable
 from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
@@ -156,6 +160,16 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     stages=TicketStages.of,
     owned_fields=("corrected_label", "hidden_suggestion"),
     indexes={"tenant_id": "keyword", "flags": "keyword", "satisfaction": "integer"},
+    filters={
+        "occurred_at": Filterable(("occurred_at",), "datetime"),
+        "channel": Filterable(("channel",), "keyword", choices=get_args(Channel)),
+        "priority": Filterable(("priority",), "keyword", choices=get_args(Priority)),
+        "label": Filterable(("label",), "keyword"),
+        "predicted": Filterable(("decision", "label"), "keyword"),
+        "queue": Filterable(("decision", "queue"), "keyword"),
+        "language": Filterable(("detected_language",), "keyword"),
+        "satisfaction": Filterable(("satisfaction",), "integer"),
+    },
     sparse=(TERMS_VECTOR,),
     searchable=SOLVED_TICKETS,
     findable=FINDABLE_TICKETS,

@@ -12,6 +12,7 @@ import qdrant_edge as edge
 
 from shared.records import Point, SparseVector
 from shared.vectorstore.conditions import Condition
+from shared.vectorstore.moments import Moments
 from shared.vectorstore.port import VERSION_FIELD, Candidate, Hit, HybridQuery, Query
 
 Ask = Callable[[Sequence[edge.QueryRequest]], list[list[edge.ScoredPoint]]]
@@ -200,9 +201,19 @@ def _filter_of(query: Query) -> edge.Filter:
     return to_filter(query.equals, query.at_least, query.may_lack, query.where)
 
 
-def _compared(condition: Condition) -> edge.FieldCondition:
+def _compared(condition: Condition) -> edge.FieldCondition | edge.Filter:
+    if condition.operator != "!=":
+        return _lies(condition)
+    return edge.Filter(must_not=[_lies(condition), edge.IsEmptyCondition(condition.path)])
+
+
+def _lies(condition: Condition) -> edge.FieldCondition:
+    """Return the comparison with the value, where != compares as = does."""
     if isinstance(condition.value, str):
         return edge.FieldCondition(condition.path, match=edge.MatchValue(condition.value))
+    if isinstance(condition.value, Moments):
+        bounds = {name: bound.isoformat() for name, bound in condition.moment_bounds.items()}
+        return edge.FieldCondition(condition.path, range=edge.RangeDateTime(**bounds))
     return edge.FieldCondition(condition.path, range=edge.RangeFloat(**condition.bounds))
 
 

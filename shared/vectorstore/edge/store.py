@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from shared.errors import Fatal, StoreInUse, Unavailable
 from shared.records import Point
+from shared.vectorstore.checking import candidates_checked, check_indexes, search_checked
 from shared.vectorstore.edge.folder import ALIASES, OWNER, aliases_of
 from shared.vectorstore.edge.query import find_candidates, find_hits, older_than, to_filter, to_id, to_point
 from shared.vectorstore.port import (
@@ -37,7 +38,6 @@ from shared.vectorstore.port import (
     stored_version,
     with_uuid,
 )
-from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 POINTS_PER_CALL = 200
 """An update holds the interpreter's lock; with this many points it holds the lock for less than about 10 ms."""
@@ -51,6 +51,7 @@ INDEXES: Mapping[IndexKind, edge.PayloadSchemaType] = {
     "keyword": edge.PayloadSchemaType.Keyword,
     "integer": edge.PayloadSchemaType.Integer,
     "float": edge.PayloadSchemaType.Float,
+    "datetime": edge.PayloadSchemaType.Datetime,
 }
 
 
@@ -92,11 +93,13 @@ class EdgeCollection(Collection):
 
     @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        return search_ours(queries, lambda asked: find_hits(asked, self._ask, self.payloads), has_uuid)
+        check_indexes(queries, self.indexes())
+        return search_checked(queries, lambda asked: find_hits(asked, self._ask, self.payloads))
 
     @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._ask, self.payloads), has_uuid)
+        check_indexes(queries, self.indexes())
+        return candidates_checked(queries, lambda asked: find_candidates(asked, self._ask, self.payloads))
 
     @override
     def payloads(self, ids: Ids[UUID], fields: tuple[str, ...]) -> dict[UUID, Mapping[str, object]]:
@@ -130,6 +133,15 @@ class EdgeCollection(Collection):
                 yield to_id(record.id), record.payload or {}
             if offset is None:
                 return
+
+    def indexes(self) -> dict[str, IndexKind]:
+        """Return the kind of each payload index; it takes some microseconds."""
+        kinds = {kind: name for name, kind in INDEXES.items()}
+        return {name: kinds[each.data_type] for name, each in self._shard.info().payload_schema.items()}
+
+    def index(self, indexes: Mapping[str, IndexKind]) -> None:
+        """Create the payload indexes that are missing."""
+        _create_indexes(self._shard, indexes)
 
     def close(self) -> None:
         """Flush to disk, and release the folder of the collection."""
@@ -190,6 +202,8 @@ class EdgeStore(VectorStore):
         """
         if spec.name not in self._open:
             self._open[spec.name] = self._create(spec) if self._is_new(spec.name) else self._load(spec.name, spec)
+        else:
+            self._open[spec.name].index(spec.indexes)  # a reader may have opened it without them
         aliases = self._aliases()
         if spec.alias not in aliases:
             self._write(ALIASES, {**aliases, spec.alias: spec.name})

@@ -5,12 +5,13 @@ The server's way of counting was read in its public source: `docs/decisions/0010
 
 import hashlib
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qdrant_client import models
 
+from shared.errors import Fatal
 from shared.vectorstore.qdrant.query import POINTS_PER_CALL, among, named_ids
 
 READ_POINTS = 1_000
@@ -44,8 +45,10 @@ class Limits:
         hits: Largest number of hits of one query.
         queries: Largest number of queries in one batch.
         filter_ids: Largest number of ids in one condition.
+        filter_conditions: Largest number of conditions in one filter.
         read_cost: Largest cost of the reads of one call, as the server counts it.
         exact: Whether an exact search or count is allowed.
+        indexes: The kind of each payload index, for which some conditions are not suited.
     """
 
     insert_points: int = POINTS_PER_CALL
@@ -55,15 +58,18 @@ class Limits:
     hits: int | None = None
     queries: int | None = None
     filter_ids: int | None = None
+    filter_conditions: int | None = None
     read_cost: int | None = None
     exact: bool = True
+    indexes: Mapping[str, str] = field(default_factory=dict, compare=False)  # they change no request
 
     @classmethod
     def of(cls, info: models.CollectionInfo) -> "Limits":
-        """Return the limits that a collection's strict mode sets."""
+        """Return the limits that a collection's strict mode and its payload indexes set."""
+        indexes = {name: index.data_type.value for name, index in info.payload_schema.items()}
         mode = info.config.strict_mode_config
         if mode is None or not mode.enabled:
-            return cls()
+            return cls(indexes=indexes)
         reads, writes = _share(mode.read_rate_limit), _share(mode.write_rate_limit)
         insert_points = _least(POINTS_PER_CALL, mode.upsert_max_batchsize, writes)
         guarded = None if mode.filter_max_conditions is None else mode.filter_max_conditions // GUARD_CONDITIONS
@@ -75,8 +81,10 @@ class Limits:
             hits=mode.max_query_limit,
             queries=mode.search_max_batchsize,
             filter_ids=mode.condition_max_size,
+            filter_conditions=mode.filter_max_conditions,
             read_cost=reads,
             exact=mode.search_allow_exact is not False,
+            indexes=indexes,
         )
 
 
@@ -105,6 +113,20 @@ def insufficient_limits(info: models.CollectionInfo, conditions: int) -> list[st
         for name, value in found.items()
         if value is not None and value < needed[name]
     ]
+
+
+def check_filter(request: models.QueryRequest, limits: Limits) -> None:
+    """Check that the server allows the number of conditions in a request's filter, which cannot be split.
+
+    Raises:
+        Fatal: it allows fewer.
+    """
+    count, most = _conditions(request.filter), limits.filter_conditions
+    if most is not None and count > most:
+        raise Fatal(
+            f"the filter of this search has {count} conditions, and the strict mode of the collection allows {most}: "
+            "search with fewer conditions (--where), or raise its limit filter_max_conditions"
+        )
 
 
 def cut_to_limits(request: models.QueryRequest, limits: Limits) -> list[models.QueryRequest]:

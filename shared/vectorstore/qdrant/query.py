@@ -10,6 +10,7 @@ from qdrant_client import models
 
 from shared.records import Point, SparseVector
 from shared.vectorstore.conditions import Condition
+from shared.vectorstore.moments import Moments
 from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query
 
 POINTS_PER_CALL = 200
@@ -191,9 +192,19 @@ def _filter_of(query: Query) -> models.Filter:
     return to_filter(query.equals, query.at_least, query.may_lack, query.where)
 
 
-def _compared(condition: Condition) -> models.FieldCondition:
+def _compared(condition: Condition) -> models.FieldCondition | models.Filter:
+    if condition.operator != "!=":
+        return _lies(condition)
+    empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=condition.path))
+    return models.Filter(must_not=[_lies(condition), empty])
+
+
+def _lies(condition: Condition) -> models.FieldCondition:
+    """Return the comparison with the value, where != compares as = does."""
     if isinstance(condition.value, str):
         return models.FieldCondition(key=condition.path, match=models.MatchValue(value=condition.value))
+    if isinstance(condition.value, Moments):
+        return models.FieldCondition(key=condition.path, range=models.DatetimeRange(**condition.moment_bounds))
     return models.FieldCondition(key=condition.path, range=models.Range(**condition.bounds))
 
 

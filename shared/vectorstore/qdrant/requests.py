@@ -20,6 +20,7 @@ from shared.vectorstore.qdrant.limits import (
     KeptAnswers,
     Limits,
     batches,
+    check_filter,
     cut_to_limits,
     halves,
     request_digest,
@@ -170,6 +171,8 @@ class Requests:
         return before != self.limits
 
     def _answered(self, queries: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        for query in queries:
+            check_filter(query, self.limits)
         parts = [cut_to_limits(query, self.limits) for query in queries]
         groups = batches([part for each in parts for part in each], self.limits, self._most_queries)
         answers = iter([answer for group in groups for answer in self._queried(group)])

@@ -22,6 +22,7 @@ INDEXES: Mapping[IndexKind, models.PayloadSchemaType] = {
     "keyword": models.PayloadSchemaType.KEYWORD,
     "integer": models.PayloadSchemaType.INTEGER,
     "float": models.PayloadSchemaType.FLOAT,
+    "datetime": models.PayloadSchemaType.DATETIME,
 }
 PROBE_PREFIX = 0x6D696C6C_72618365
 """The first half of the ids of probes ("millrace" in ASCII). Its version nibble is 8, so no ticket's uuid5 has it."""
@@ -67,11 +68,14 @@ def ensure_collection(client: QdrantClient, spec: CollectionSpec, where: str) ->
             "if its points are needed, make a snapshot; then delete the collection and send all items again"
         )
     check_limits(info, spec, where)
-    for name, kind in _indexes(spec).items():
-        if name not in info.payload_schema:
-            with permitted(where, f"create index {name} on collection {spec.name}", SCOPE):
-                check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
-    return info
+    missing = {name: kind for name, kind in _indexes(spec).items() if name not in info.payload_schema}
+    for name, kind in missing.items():
+        with permitted(where, f"create index {name} on collection {spec.name}", SCOPE):
+            check_done(client.create_payload_index(spec.name, name, _index(name, kind), wait=True), where)
+    if not missing:
+        return info
+    with permitted(where, f"read collection {spec.name}", SCOPE):
+        return client.get_collection(spec.name)
 
 
 def check_limits(info: models.CollectionInfo, spec: CollectionSpec, where: str) -> None:

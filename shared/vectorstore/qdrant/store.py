@@ -21,6 +21,7 @@ from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.records import Point
 from shared.settings import StoreSettings
+from shared.vectorstore.checking import candidates_checked, check_indexes, search_checked
 from shared.vectorstore.port import (
     VERSION_FIELD,
     Aliased,
@@ -43,7 +44,6 @@ from shared.vectorstore.qdrant.limits import Limits
 from shared.vectorstore.qdrant.query import chunks, find_candidates, older_than, to_filter, to_id, to_request
 from shared.vectorstore.qdrant.requests import Link, Requests
 from shared.vectorstore.qdrant.setup import check_guard, check_version, ensure_collection, is_probe, layout
-from shared.vectorstore.widening import ask_for_ours, has_uuid, search_ours
 
 log = get_logger("store")
 
@@ -122,11 +122,13 @@ class QdrantCollection(Collection, Aliased):
 
     @override
     def search(self, queries: Sequence[Query]) -> list[list[Hit]]:
-        return search_ours(queries, self._search, has_uuid)
+        self._check(queries)
+        return search_checked(queries, self._search)
 
     @override
     def candidates(self, queries: Sequence[HybridQuery]) -> list[list[Candidate]]:
-        return ask_for_ours(queries, lambda asked: find_candidates(asked, self._requests.ask), has_uuid)
+        self._check(queries)
+        return candidates_checked(queries, lambda asked: find_candidates(asked, self._requests.ask))
 
     @override
     def count(self, equals: Mapping[str, str | int], at_least: Mapping[str, int]) -> int:
@@ -189,6 +191,13 @@ class QdrantCollection(Collection, Aliased):
     def _search(self, queries: Sequence[Query]) -> list[list[Hit]]:
         answers = self._requests.ask([to_request(query) for query in queries])
         return [[Hit(to_id(hit.id), hit.score, hit.payload or {}) for hit in answer] for answer in answers]
+
+    def _check(self, queries: Sequence[Query] | Sequence[HybridQuery]) -> None:
+        try:
+            check_indexes(queries, self._requests.limits.indexes)
+        except Fatal:  # an operator may have changed the index
+            self._requests.read_limits()
+            check_indexes(queries, self._requests.limits.indexes)
 
     def _watched(self, opened: Opened) -> AliasWatch:
         def look() -> str | None:

@@ -17,7 +17,12 @@ import qdrant_edge as edge
 Json = dict[str, Any]
 
 MODES = {"insert_only": edge.UpdateMode.InsertOnly, "update_only": edge.UpdateMode.UpdateOnly}
-KINDS = {"keyword": edge.PayloadSchemaType.Keyword, "integer": edge.PayloadSchemaType.Integer}
+KINDS = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
+    "datetime": edge.PayloadSchemaType.Datetime,
+}
 SCROLL_POINTS = 10
 
 
@@ -64,7 +69,7 @@ class Shard:
         part.replace(self._folder / "params.json")
 
     def index(self, field: str, schema: Any) -> None:
-        """Index a payload field; kinds other than keyword or integer are only remembered."""
+        """Index a payload field."""
         kind = schema if isinstance(schema, str) else schema["type"]
         with self._lock:
             self._shard.update(edge.UpdateOperation.create_field_index(field, KINDS[kind]))
@@ -260,10 +265,14 @@ def _condition(body: Json) -> Any:
         return to_filter(body)
     ways: dict[str, Callable[[Json], Json]] = {
         "match": lambda found: {"match": edge.MatchValue(found["value"])},
-        "range": lambda found: {"range": edge.RangeFloat(**found)},
+        "range": lambda found: {"range": _range(found)},
     }
     (way,) = set(body) - {"key"}
     return edge.FieldCondition(body["key"], **ways[way](body[way]))
+
+
+def _range(bounds: Json) -> Any:
+    return (edge.RangeDateTime if any(isinstance(each, str) for each in bounds.values()) else edge.RangeFloat)(**bounds)
 
 
 def to_id(value: Any) -> Any:
