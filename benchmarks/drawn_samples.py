@@ -122,19 +122,25 @@ def _drawing(each: dict[str, Any]) -> Drawing:
     return Drawing(look=look, scene=Scene(**scene), **given)
 
 
-def draw(sample: Sample, made: dict[str, bytes]) -> bytes:
-    """Return the file of a sample.
+def read_attached(script: Path = SCRIPT) -> dict[str, Drawing]:
+    """Read the pictures of a script that are attached to tickets, by their path."""
+    listed = tomllib.loads(script.read_text(encoding="utf-8"))["attached"]
+    return {f"tickets/{each['file']}": _drawing(each["drawn"]) for each in listed}
+
+
+def draw(path: str, how: Drawing, made: dict[str, bytes]) -> bytes:
+    """Return a file.
 
     Args:
-        sample: What is drawn.
+        path: Its path, by which random numbers are drawn.
+        how: What is drawn.
         made: The files that are already made, by name.
     """
-    how = sample.drawing
     if how.copy_of is not None and how.copy is not None:
         return files.encode(files.copy_picture(made[how.copy_of], how.copy), how.kind, how.quality)
     assert how.look is not None
     assert how.shape is not None
-    random = np.random.default_rng(crc32(sample.row["file"].encode()))
+    random = np.random.default_rng(crc32(path.encode()))
     layer = Layer(random)
     SHAPES[how.shape](layer, how.look)
     content = files.encode(photograph(layer.image, how.scene, random), how.kind, how.quality)
@@ -142,13 +148,16 @@ def draw(sample: Sample, made: dict[str, bytes]) -> bytes:
 
 
 def write(samples: Sequence[Sample], out: Path) -> None:
-    """Write the files of some samples, and products.jsonl."""
+    """Write the files of some samples, those that are attached to tickets, and products.jsonl."""
     made: dict[str, bytes] = {}
     (out / "products").mkdir(parents=True, exist_ok=True)
     for sample in samples:
         name = Path(sample.row["file"]).name
-        made[name] = draw(sample, made)
+        made[name] = draw(sample.row["file"], sample.drawing, made)
         (out / "products" / name).write_bytes(made[name])
+    (out / "tickets").mkdir(exist_ok=True)
+    for path, how in read_attached().items():
+        (out / path).write_bytes(draw(path, how, made))
     lines = [json.dumps(sample.row, ensure_ascii=False) for sample in samples]
     (out / "products.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(made)} pictures, {sum(map(len, made.values())) / 1024:.0f} KiB")
