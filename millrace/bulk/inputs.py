@@ -3,6 +3,7 @@
 This module knows neither models nor what a file must hold.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -170,11 +171,28 @@ def _of_folder(folder: Path) -> Iterator[Input]:
 
 
 def _lost_links(folder: Path) -> Iterator[Path]:
-    """Yield the links that lead nowhere or in a circle."""
-    for path in folder.rglob("*"):
-        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not is_hidden and path.is_symlink() and not path.exists():
-            yield path
+    """Yield the links that lead nowhere or in a circle.
+
+    Raises:
+        Fatal: a folder cannot be read, so that its files would be left out.
+    """
+    for base, folders, names in os.walk(folder, onerror=_refuse_unreadable):
+        folders[:] = [each for each in folders if not each.startswith(".")]
+        for name in (*folders, *names):
+            path = Path(base, name)
+            if not name.startswith(".") and path.is_symlink() and not _exists(path):
+                yield path
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise Fatal(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # the name that a link leads to is too long
+        return False
 
 
 def _of_table(path: Path, text_column: str | None, label_column: str | None) -> Source:

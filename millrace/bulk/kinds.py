@@ -8,6 +8,7 @@ from millrace.bulk.inputs import Files, Input, Source
 from millrace.ingest.media_files import kind_at
 from shared.errors import Fatal
 from shared.media.decoding.kinds import PICTURES, SOUNDS
+from shared.wording import counted
 
 TEXT_ENDING = ".txt"
 
@@ -55,7 +56,7 @@ def _kind_of(each: Input) -> InputKind | None:
     path = Path(each.path or "")
     try:
         found = kind_at(path) if path.is_file() else None  # a pipe would be waited for
-    except (Fatal, ValueError):  # it is listed among the rejects
+    except (Fatal, OSError, ValueError):  # it is listed among the rejects
         found = None
     if found in PICTURES:
         return InputKind.IMAGES
@@ -65,4 +66,6 @@ def _kind_of(each: Input) -> InputKind | None:
 
 
 def _found(counts: Counter[InputKind]) -> str:
-    return ", ".join(f"{count} {kind.value}" for kind, count in counts.most_common()) or "nothing that can be embedded"
+    return (
+        ", ".join(counted(count, NOUNS[kind]) for kind, count in counts.most_common()) or "nothing that can be embedded"
+    )

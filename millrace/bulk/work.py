@@ -53,7 +53,7 @@ class Work:
         dim: Length of a vector.
         length: Whether vectors are of unit length (`UNIT`) or as long as the model computes them (`OWN_LENGTH`).
         prepare: Returns what the model receives for the content of a file; threads call it at once. It raises `Rejected`.
-        embed: Returns a vector for each prepared input, or why there is none.
+        embed: Returns a vector for each prepared input, or the reason why it has no vector.
         together: Inputs that the model receives in one call, while the next ones are prepared.
         shard: Inputs that are written at once unless a person chooses another number.
         threads: Number of threads that prepare inputs.

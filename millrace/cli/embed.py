@@ -22,69 +22,86 @@ SUMMARY_OMITS = frozenset({"mean", "standard_deviation", "job"})
 """What the summary leaves out of the metadata, as it is long."""
 
 
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PATH",
+        help="A folder of images (JPEG, PNG, WebP), of recordings, or of texts (.txt), in which the name of a file's "
+        "own subfolder is its label; a manifest: a .csv or .jsonl file with a column `file` (relative to it), and "
+        "perhaps `label`, `image_id` and `product_id`; or a .csv or .jsonl file with a column `text`.",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help="Folder for the outputs, a new one or that of a run to go on with. It must not lie in PATH.",
+    ),
+]
+Kind = Annotated[
+    InputKind | None,
+    typer.Option(
+        help="What to embed; by default what most files are, by their first bytes. Files of other kinds are listed in "
+        "rejects.csv.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the model, a table in models.toml, such as `efficientnet-lite0`, `minilm-l6-v2` or "
+        "`whisper-base`; by default the one of the stream's settings (`MILLRACE_PRODUCTS__IMAGE__MODEL`, "
+        "`MILLRACE_TICKETS__EMBEDDING__MODEL`, `MILLRACE_CALLS__SPEECH__MODEL`).",
+        show_default=False,
+    ),
+]
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="Keep the length that the model gives each vector, instead of unit length: choose this if what reads the "
+        "vectors scales them itself. Models of texts have no other length.",
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the labels in a manifest or a table; `label` by default, if there is one.", show_default=False
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the texts in a table, which is then no manifest; `text` by default.", show_default=False
+    ),
+]
+ShardSize = Annotated[
+    int | None,
+    typer.Option(
+        "--shard",
+        min=1,
+        help="Inputs that are written at once: a run that is killed repeats at most this number. By default 256 "
+        "images, 1,024 texts or 8 recordings.",
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Delete the outputs of another run in DIR, and start again.")
+]
+
+
 def embed(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="PATH",
-            help="A folder of images (JPEG, PNG, WebP), of recordings, or of texts (.txt), in which the name of a file's "
-            "own subfolder is its label; a manifest: a .csv or .jsonl file with a column `file` (relative to it), and "
-            "perhaps `label`, `image_id` and `product_id`; or a .csv or .jsonl file with a column `text`.",
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR",
-            help="Folder for the outputs, a new one or that of a run to go on with. It must not lie in PATH.",
-        ),
-    ],
-    kind: Annotated[
-        InputKind | None,
-        typer.Option(
-            help="What to embed; by default what most files are, by their first bytes. Files of other kinds are listed in "
-            "rejects.csv.",
-            show_default=False,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of the model, a table in models.toml, such as `efficientnet-lite0`, `minilm-l6-v2` or "
-            "`whisper-base`; by default the one of the stream's settings (`MILLRACE_PRODUCTS__IMAGE__MODEL`, "
-            "`MILLRACE_TICKETS__EMBEDDING__MODEL`, `MILLRACE_CALLS__SPEECH__MODEL`).",
-            show_default=False,
-        ),
-    ] = None,
+    path: Source,
+    out: Out,
+    kind: Kind = None,
+    model: Model = None,
     models_file: ModelsFile = None,
     device: Device = "auto",
-    raw: Annotated[
-        bool,
-        typer.Option(
-            "--raw",
-            help="Keep the length that the model gives each vector, instead of unit length: choose this if what reads the "
-            "vectors scales them itself. Models of texts have no other length.",
-        ),
-    ] = False,
-    label_column: Annotated[
-        str | None,
-        typer.Option(help="Column of the labels in a manifest or a table; `label` by default, if there is one."),
-    ] = None,
-    text_column: Annotated[
-        str | None, typer.Option(help="Column of the texts in a table, which is then no manifest; `text` by default.")
-    ] = None,
-    shard: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Inputs that are written at once: a run that is killed repeats at most this number. By default 256 "
-            "images, 1,024 texts or 8 recordings.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete the outputs of another run in DIR, and start again.")
-    ] = False,
+    raw: Raw = False,
+    label_column: LabelColumn = None,
+    text_column: TextColumn = None,
+    shard: ShardSize = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Embed many files or texts into arrays for numpy, without Kafka and Qdrant.
