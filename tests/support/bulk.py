@@ -4,6 +4,7 @@ Each vector depends a little on what the model received in the same call, as the
 is resumed with other calls has other bytes. What it does not show: vectors of real models (`tests/golden/test_bulk.py`).
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from millrace import cli
 from millrace.bulk import work
+from millrace.cli import embed
 from shared.embedding.port import IMAGE, TEXT, Embeddings, Matrix, Modality
 
 DIM = 6
@@ -78,6 +82,41 @@ def stand_in(replace: Callable[[Any, str, Any], None]) -> Models:
     replace(work, "load_text_model", lambda _: models.text)
     replace(work, "load_image_model", lambda _: models.image)
     return models
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The result of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The error, which is one line."""
+        assert "Traceback" not in self.err
+        (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        return line
+
+
+Millrace = Callable[..., Ended]
+"""Runs `millrace embed` in this process."""
+
+
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Millrace:
+    """Return what runs `millrace embed`."""
+    monkeypatch.setattr(embed, "quiet", lambda: None)
+
+    def run(*arguments: str | Path) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["millrace", "embed", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        reported = capsys.readouterr()
+        return Ended(ended.value.code if isinstance(ended.value.code, int) else 0, reported.out, reported.err)
+
+    return run
 
 
 def write_texts(folder: Path, count: int) -> Path:
