@@ -138,6 +138,8 @@ def read_source(path: Path, text_column: str | None, label_column: str | None) -
     Raises:
         Fatal: the path cannot be read, names no input, or has no such column; or a manifest is not sound.
     """
+    if not path.exists():
+        raise Fatal(f"{path} does not exist; expected a folder, or a .csv or .jsonl file")
     if path.is_dir():
         if text_column is not None or label_column is not None:
             raise Fatal(f"{path} is a folder: --text-column and --label-column are for tables")

@@ -22,8 +22,8 @@ def plot(
         int,
         typer.Option(
             min=5,
-            help="Most vectors to draw; of more, this number is drawn at random, always the same ones. 2,000 take seconds, "
-            "20,000 minutes.",
+            help="Most vectors to draw; of more, this number is drawn at random, always the same ones. 2,000 take about half "
+            "a minute on two cores, and the time grows at least in proportion.",
         ),
     ] = DEFAULT_SAMPLE,
     json: Json = False,

@@ -170,3 +170,8 @@ def test_a_table_of_texts_holds_only_texts(tmp_path: Path) -> None:
     assert choose_kind(source, None, table) is InputKind.TEXTS
     with pytest.raises(Fatal, match="no image in it"):
         choose_kind(source, InputKind.IMAGES, table)
+
+
+def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="does not exist"):
+        read(tmp_path / "photos")
