@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from millrace.bulk.files import write_whole
 from millrace.bulk.folder import JOB_KEY, LABELS, METADATA, REJECTS, ROWS, VECTORS, RunFolder
+from millrace.bulk.inputs import readable
 from millrace.bulk.job import Job
 from millrace.bulk.shards import Reject, RowFacts, Shard, read_shard
 from shared.errors import Fatal
@@ -97,7 +98,7 @@ class Assembly:
             write_header(opened, (totals.rows, self._dim), np.dtype(np.float32))
             for shard in self._each():
                 opened.write(np.ascontiguousarray(shard.vectors, "<f4").tobytes())
-                squares.__iadd__(np.square(shard.vectors - mean).sum(axis=0))
+                np.add(squares, np.square(shard.vectors - mean).sum(axis=0), out=squares)
 
         def labels(opened: BinaryIO) -> None:
             write_header(opened, (totals.rows,), np.dtype(np.int64))
@@ -138,7 +139,7 @@ class Assembly:
             "shape": [totals.rows, self._dim],
             "dtype": "float32",
             "length": self._job["length"],
-            "source": str(source.resolve()),
+            "source": readable(str(source.resolve())),
             "inputs": self._job["inputs"],
             "embedded": totals.rows,
             "rejected": totals.rejected,

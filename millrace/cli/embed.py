@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from millrace.bulk.inputs import read_source
+from millrace.bulk.inputs import read_source, readable
 from millrace.bulk.kinds import NOUNS, InputKind, choose_kind
 from millrace.cli.options import Json, load_settings, load_stream_settings, quiet
 from millrace.cli.speech_options import Device, ModelsFile
@@ -123,7 +123,7 @@ def embed(
     done = run(wanted, source, own, load_settings(), SystemClock())
     if json:
         summary = {name: value for name, value in done.metadata.items() if name not in SUMMARY_OMITS}
-        typer.echo(jsonlib.dumps(summary | {"done_before": done.before, "out": str(out)}, ensure_ascii=False))
+        typer.echo(jsonlib.dumps(summary | {"done_before": done.before, "out": readable(str(out))}, ensure_ascii=False))
     else:
         _print_summary(done.metadata, done.before, chosen, out)
     if not done.metadata["embedded"]:
@@ -145,7 +145,7 @@ def _print_summary(facts: Any, before: int, kind: InputKind, out: Path) -> None:
     rows, dim = facts["shape"]
     rate = facts["timing"]["items_per_second"]
     length = "of unit length" if facts["length"] == "unit" else "of the model's own length"
-    typer.echo(f"{out}: {counted(rows, 'vector')} of {dim} numbers, {length}, by {facts['model']}")
+    typer.echo(f"{readable(str(out))}: {counted(rows, 'vector')} of {dim} numbers, {length}, by {facts['model']}")
     if before == facts["inputs"]:
         typer.echo(f"  all {counted(before, NOUNS[kind])} were done before")
     elif before:

@@ -8,6 +8,7 @@ import typer
 
 from millrace.bars import bar
 from millrace.bulk.folder import METADATA, PLOT, read_metadata
+from millrace.bulk.inputs import readable
 from millrace.cli.options import Json, quiet
 
 DEFAULT_SAMPLE = 2_000
@@ -22,8 +23,8 @@ def plot(
         int,
         typer.Option(
             min=5,
-            help="Most vectors to draw; of more, this number is drawn at random, always the same ones. 2,000 take about half "
-            "a minute on two cores, and the time grows at least in proportion.",
+            help="Most vectors to draw; of more, this number is drawn at random, always the same ones. 2,000 take about "
+            "half a minute on two cores, and the time grows at least in proportion.",
         ),
     ] = DEFAULT_SAMPLE,
     json: Json = False,
@@ -50,7 +51,7 @@ def plot(
         draw(places, found.labels, found.classes, f"{model}, {extent}, t-SNE with seed {SEED}", file)
     if json:
         facts = {
-            "file": str(file),
+            "file": readable(str(file)),
             "vectors": found.total,
             "drawn": drawn,
             "seed": SEED,
@@ -61,7 +62,7 @@ def plot(
         }
         typer.echo(jsonlib.dumps(facts, ensure_ascii=False))
         return
-    typer.echo(f"{file}: {extent}")
+    typer.echo(f"{readable(str(file))}: {extent}")
     if separation.reason:
         typer.echo(f"  {separation.reason}")
     else:

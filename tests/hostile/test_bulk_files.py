@@ -12,15 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from millrace.bulk.embedding import Done, Wanted, embed
 from millrace.bulk.inputs import read_source
 from millrace.bulk.kinds import InputKind, choose_kind
+from millrace.cli import app
 from shared.clock import SystemClock
 from shared.errors import Fatal
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
-from tests.support.bulk import contents, stand_in, write_pictures
+from tests.support.bulk import command, contents, stand_in, write_pictures
 
 pytestmark = pytest.mark.usefixtures("_stand_ins")
 
@@ -107,6 +109,19 @@ def test_names_that_are_not_utf_8_stay_distinct(tmp_path: Path) -> None:
     again = run(inside, tmp_path / "again")
     assert again.before == 0
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
+
+
+def test_folders_whose_names_are_not_utf_8_are_used_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside, out = (tmp_path / os.fsdecode(name) for name in (b"in\xff", b"out\xfe"))
+    run_command = command(monkeypatch, capsys)
+    write_pictures(inside, 5)
+    assert r"out\udcfe: 5 vectors" in run_command(inside, "--out", out).out
+    assert json.loads(run_command(inside, "--out", out, "--json").out)["source"].endswith(r"in\udcff")
+    result = CliRunner().invoke(app, ["plot", str(out)])
+    assert result.exit_code == 0
+    assert r"out\udcfe/tsne.png: 5 vectors" in result.output
 
 
 def test_links_pipes_and_unreadable_files_do_not_end_the_run(tmp_path: Path) -> None:
