@@ -14,8 +14,10 @@ from millrace.cli import (
     dlq,
     doctor,
     duplicates,
+    embed,
     ingest,
     pause,
+    plot,
     policy,
     prepare,
     retry,
@@ -56,6 +58,8 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(similar.app, name="similar")
 app.add_typer(search.app, name="search")
+app.command("embed")(embed.embed)
+app.command("plot")(plot.plot)
 app.command("prepare")(prepare.prepare)
 app.command("transcribe")(transcribe.transcribe)
 app.add_typer(speech.app, name="speech")
