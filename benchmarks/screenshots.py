@@ -121,7 +121,9 @@ def measure(reader: TextReader, shown: Shown) -> tuple[Rates, str]:
 def missed_masks(shown: Shown, read: str) -> list[str]:
     """Return the personal data that is left in what was read, after masking, or was not read."""
     kept = Preparer(Preparation(version=3)).message(read).kept
-    return [each for each in shown.personal if _squeezed(each) in _squeezed(kept) or _squeezed(each) not in _squeezed(read)]
+    return [
+        each for each in shown.personal if _squeezed(each) in _squeezed(kept) or _squeezed(each) not in _squeezed(read)
+    ]
 
 
 def _squeezed(text: str) -> str:
@@ -147,7 +149,9 @@ def report(quick: bool, with_rows: bool = False) -> None:
                 _print_differences(shown.rows, read)
         print(f"{'together':<34}{total.shown()}")
         if personal:
-            print(f"personal data masked: {personal - len(missed)} of {personal}{''.join(f', not {each}' for each in missed)}")
+            print(
+                f"personal data masked: {personal - len(missed)} of {personal}{''.join(f', not {each}' for each in missed)}"
+            )
 
 
 def _print_differences(true_rows: Sequence[str], read: str) -> None:

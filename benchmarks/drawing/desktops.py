@@ -39,7 +39,9 @@ def draw_terminal() -> Page:
         "    response.raise_for_status()",
     )
     below = page.lines((16, 78), trace, 14)
-    page.write((16, below), "requests.exceptions.HTTPError: 403 Client Error: Forbidden for url:", 14, "#ff7b72", "mono_bold")
+    page.write(
+        (16, below), "requests.exceptions.HTTPError: 403 Client Error: Forbidden for url:", 14, "#ff7b72", "mono_bold"
+    )
     page.write((16, below + 22), "https://api.example.net/v2/invoices?page=7", 14, "#ff7b72")
     page.write((16, below + 60), "[2026-10-28 08:14:09] exit code 1 after 12.4 s", 14, "#8b949e")
     page.write((16, below + 94), "$", 14, "#7ee787")

@@ -41,11 +41,11 @@ def photograph(image: Image.Image, how: Photo, random: np.random.Generator) -> I
     levels = _with_pattern(levels, how.moire)
     framed = _on_desk(Image.fromarray(levels.clip(0, 255).astype(np.uint8)))
     seen = _seen_askew(framed, how, random).rotate(how.tilt, Image.Resampling.BICUBIC, fillcolor=(38, 34, 32))
-    levels = np.asarray(seen.filter(ImageFilter.GaussianBlur(how.blur_px)), np.float32)
-    levels = 128 + (levels - 128) * how.contrast
-    levels = levels + how.glare * 255 * _spot(seen.height, seen.width, random)[..., np.newaxis]
-    levels = levels + random.normal(0, how.noise, levels.shape)
-    return compressed(Image.fromarray(levels.clip(0, 255).astype(np.uint8)), how.quality)
+    taken = np.asarray(seen.filter(ImageFilter.GaussianBlur(how.blur_px)), np.float64)
+    taken = 128 + (taken - 128) * how.contrast
+    taken = taken + how.glare * 255 * _spot(seen.height, seen.width, random)[..., np.newaxis]
+    taken = taken + random.normal(0, how.noise, taken.shape)
+    return compressed(Image.fromarray(taken.clip(0, 255).astype(np.uint8)), how.quality)
 
 
 def compressed(image: Image.Image, quality: int) -> Image.Image:
@@ -84,7 +84,9 @@ def _seen_askew(image: Image.Image, how: Photo, random: np.random.Generator) -> 
     width, height = image.size
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
     moved = corners + random.uniform(-how.lean, how.lean, (4, 2)) * (width, height)
-    return image.transform(image.size, Image.Transform.PERSPECTIVE, _coefficients(corners, moved), Image.Resampling.BICUBIC)
+    return image.transform(
+        image.size, Image.Transform.PERSPECTIVE, _coefficients(corners, moved), Image.Resampling.BICUBIC
+    )
 
 
 def _coefficients(corners: NDArray[np.float64], sources: NDArray[np.float64]) -> list[float]:

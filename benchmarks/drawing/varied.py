@@ -9,18 +9,26 @@ from PIL import Image
 from benchmarks.drawing.photos import Photo, compressed, photograph
 from benchmarks.drawing.written import Page
 
-ENGLISH = """account again already another attached backup battery before billing branch cannot certificate changed closed
-command connection contact contract could customer damaged deadline delivery denied device disabled document download
-during empty enabled error exceeded expired failed field folder found frozen gateway header ignored incomplete invoice
-item keyboard label limit locked login maximum message missing network nothing number option order outside package page
+_ENGLISH_WORDS = """
+account again already another attached backup battery before billing branch cannot certificate changed closed command
+connection contact contract could customer damaged deadline delivery denied device disabled document download during
+empty enabled error exceeded expired failed field folder found frozen gateway header ignored incomplete invoice item
+keyboard label limit locked login maximum message missing network nothing number option order outside package page
 parcel password pending permission please printer profile queue quota receipt refund request reset rejected replaced
-restart retry return screen server service session shipping signature size source status stopped storage support system
-table temporary terminal timeout unknown update upload user value version voucher waiting warehouse warning window wrong""".split()
-FRENCH = """accès achevé adresse annulé août après arrêté bientôt boîte câble clé colis commande complète connecté contrôle créée
-date défaut déjà délai dépassé désolé écran échec effacé élément envoyé erreur état expédié expiré fenêtre fermé fichier
-garantie hôte identifiant imprimé incorrecte invalidée journée livré manquante matériel mémoire numéro où page paramètre
-payée période perdu pièce préféré problème propriété protégé réessayer refusé réglé remboursé répété requête réseau
-sécurité sélectionné serveur située succès supprimé système téléchargé température trouvé utilisé valeur vérifié""".split()
+restart retry return screen server service session shipping signature size source status stopped storage support
+system table temporary terminal timeout unknown update upload user value version voucher waiting warehouse warning
+window wrong
+"""
+ENGLISH = _ENGLISH_WORDS.split()
+_FRENCH_WORDS = """
+accès achevé adresse annulé août après arrêté bientôt boîte câble clé colis commande complète connecté contrôle créée
+date défaut déjà délai dépassé désolé écran échec effacé élément envoyé erreur état expédié expiré fenêtre fermé
+fichier garantie hôte identifiant imprimé incorrecte invalidée journée livré manquante matériel mémoire numéro où page
+paramètre payée période perdu pièce préféré problème propriété protégé réessayer refusé réglé remboursé répété requête
+réseau sécurité sélectionné serveur située succès supprimé système téléchargé température trouvé utilisé valeur
+vérifié
+"""
+FRENCH = _FRENCH_WORDS.split()
 COLOURS = {
     "light": ("#ffffff", "#1b1f24"),
     "paper": ("#f7f3e8", "#4a3f35"),
@@ -123,7 +131,7 @@ def table(writer: Writer) -> Page:
     for row in range(9):
         for column in range(4):
             text = writer.code() if column == 2 and row else writer.words(1 + (column == 3))
-            page.write(((1 + 12 * column + 8 * (column == 3)) * size, (1 + 2.4 * row) * size), text, size)
+            page.write(((1 + 12 * column + 15 * (column == 3)) * size, (1 + 2.4 * row) * size), text, size)
         page.rule(0, page.image.width, (2.9 + 2.4 * row) * size, "#8c959f")
     return page
 

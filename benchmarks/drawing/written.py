@@ -85,7 +85,9 @@ class Page:
         length = self._draw.textlength(text, font=font(face or self._face, size_px))
         self.write(((self.image.width - length) / 2, top), text, size_px, ink, face)
 
-    def panel(self, box: tuple[float, float, float, float], fill: str | None, edge: str | None = None, round_px: int = 0) -> None:
+    def panel(
+        self, box: tuple[float, float, float, float], fill: str | None, edge: str | None = None, round_px: int = 0
+    ) -> None:
         """Draw a rectangle: left, top, right, bottom."""
         self._draw.rounded_rectangle(box, round_px, fill=fill, outline=edge)
 

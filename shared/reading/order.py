@@ -1,4 +1,4 @@
-"""The reading order of the pieces of text that were found in a picture: rows from top to bottom, each from left to right."""
+"""The reading order of the pieces of text in a picture: rows from top to bottom, each from left to right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

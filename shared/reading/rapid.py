@@ -108,7 +108,7 @@ class RapidEngine(Engine):
         height, width = picture.shape[:2]
         scale = min(1.0, WHOLE_PX / max(height, width))
         size = _multiple(width * scale), _multiple(height * scale)
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         chances = cv2.resize(self._chances(small), (width, height), interpolation=cv2.INTER_LINEAR)
         chances[is_plain] = 0
         return chances.astype(np.float32, copy=False)
@@ -151,7 +151,9 @@ def load_text_reader(threads: int = THREADS) -> TextReader:
     folder = Path(next(iter(spec.submodule_search_locations))) / MODELS
     for name, digest in DIGESTS.items():
         if digest_of(folder / name) != digest:
-            raise Fatal(f"reading text in pictures: {folder / name} is another file; install the versions of requirements.lock")
+            raise Fatal(
+                f"reading text in pictures: {folder / name} is another file; install the versions of requirements.lock"
+            )
     return LineReader(RapidEngine(folder, max(1, min(threads, os.cpu_count() or 1))))
 
 
@@ -194,9 +196,7 @@ def _bordered(picture: Any) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     below = MARGIN_PX + -(height + 2 * MARGIN_PX) % STEP_PX
     right = MARGIN_PX + -(width + 2 * MARGIN_PX) % STEP_PX
-    bordered: NDArray[np.uint8] = cv2.copyMakeBorder(
-        picture, MARGIN_PX, below, MARGIN_PX, right, cv2.BORDER_REPLICATE
-    )
+    bordered: NDArray[np.uint8] = cv2.copyMakeBorder(picture, MARGIN_PX, below, MARGIN_PX, right, cv2.BORDER_REPLICATE)
     return bordered
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from shared.embedding.port import Pixels
+from shared.reading.corrections import corrected
 from shared.reading.order import Piece, Quad, Recognised, are_tall, rows_of, size_of
 from shared.reading.port import ReadText, TextReader
 
@@ -23,9 +24,12 @@ DOUBT_BELOW = 0.85
 COMPARED = 8
 """Pieces that are read both ways, to find out which way up a picture is."""
 
-LEAST_CONFIDENCE = 0.6
-SHORT, SHORT_CONFIDENCE = 3, 0.8
-"""A piece of fewer characters than this needs more confidence, because the pattern of a fabric resembles one or two."""
+LEAST_CONFIDENCE = 0.75
+"""Below this, what is read is mostly not what is written."""
+
+LONG, SURE = 3, 0.8
+"""A piece of at least this many characters is words. Of shorter ones, the pattern of a fabric or a collar is read as one
+with any confidence: they are kept only beside words of this confidence, and need the same."""
 
 
 class Engine(Protocol):
@@ -81,17 +85,33 @@ class LineReader(TextReader):
             degrees += 180
             found = self._engine.recognise(pixels, quads, is_turned=True)
             quads = [_turned(quad, pixels) for quad in quads]
-        kept = [
-            Piece(quad, Recognised(each.text.strip(), each.confidence))
-            for quad, each in zip(quads, found, strict=True)
-            if _is_text(each)
-        ]
-        return ReadText(rows_of(kept), degrees if kept else 0)
+        pieces = _kept([Piece(quad, _corrected(each)) for quad, each in zip(quads, found, strict=True)])
+        return ReadText(rows_of(pieces), degrees if pieces else 0)
 
     def _is_upside_down(self, pixels: Pixels, quads: Sequence[Quad], found: Sequence[Recognised]) -> bool:
         """Return whether the longest pieces are recognised with more confidence the other way up."""
         other = self._engine.recognise(pixels, quads[:COMPARED], is_turned=True)
         return _mean(other) > _mean(found[:COMPARED])
+
+
+def _kept(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces that are text, rather than a pattern that resembles it."""
+    likely = [piece for piece in pieces if piece.recognised.confidence >= _least(piece) and _signs(piece)]
+    has_words = any(_signs(piece) >= LONG and piece.recognised.confidence >= SURE for piece in likely)
+    return [piece for piece in likely if has_words or _signs(piece) >= LONG]
+
+
+def _least(piece: Piece) -> float:
+    return LEAST_CONFIDENCE if _signs(piece) >= LONG else SURE
+
+
+def _signs(piece: Piece) -> int:
+    """Return the number of letters and digits in a piece."""
+    return sum(each.isalnum() for each in piece.recognised.text)
+
+
+def _corrected(found: Recognised) -> Recognised:
+    return Recognised(corrected(found.text), found.confidence)
 
 
 def _mean(found: Sequence[Recognised]) -> float:
@@ -104,11 +124,3 @@ def _turned(quad: Quad, pixels: Pixels) -> Quad:
     """Return a quad as it is in the picture turned by 180 degrees."""
     height, width = pixels.shape[:2]
     return np.roll(np.array([width, height], np.float32) - quad, 2, axis=0)
-
-
-def _is_text(found: Recognised) -> bool:
-    """Return whether a piece is text, rather than a pattern that resembles it."""
-    text = "".join(found.text.split())
-    if not any(each.isalnum() for each in text):
-        return False
-    return found.confidence >= (SHORT_CONFIDENCE if len(text) < SHORT else LEAST_CONFIDENCE)
