@@ -25,7 +25,7 @@ from shared.errors import Fatal
 from shared.reading.order import Quad, Recognised, size_of
 from shared.reading.port import TextReader
 from shared.reading.reader import Engine, LineReader
-from shared.reading.tiles import STEP_PX, Chances, chances_by_tile
+from shared.reading.tiles import STEP_PX, Chances, chances_by_tile, with_large
 
 PACKAGE, MODELS, CONFIGURATION = "rapidocr", "models", "config.yaml"
 FINDS, RECOGNISES = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -49,6 +49,9 @@ SMALL_PX, ENLARGED = 640, 2.0
 
 WHOLE_PX = 736
 """The longer side of the whole picture, as it is given for text that is larger than a tile."""
+
+LITTLE, LARGE_PX = 0.7, 90
+"""At this scale or above, all that is found so counts; below, lines run into one another, and only larger text counts."""
 
 MARGIN_PX = 16
 """What is added to each side of a picture, because text at its border is not found."""
@@ -97,21 +100,28 @@ class RapidEngine(Engine):
         is_plain = _is_plain(picture)
         if is_plain.all():
             return []
-        chances = chances_by_tile(picture, is_plain, self._chances)
-        np.maximum(chances, self._whole(picture, is_plain), out=chances)
-        found, _ = self._finder.postprocess_op(chances[np.newaxis, np.newaxis], chances.shape)
+        chances, whole_scale = chances_by_tile(picture, is_plain, self._chances), _whole_scale(picture)
+        whole = self._whole(picture, is_plain, whole_scale)
+        if whole_scale >= LITTLE:
+            found = self._quads(np.maximum(chances, whole))
+        else:
+            large = [quad for quad in self._quads(whole) if min(size_of(quad)) >= LARGE_PX]
+            found = with_large(self._quads(chances), large)
         limits = np.array([width, height], np.float32)
         return [np.clip((quad - MARGIN_PX) / scale, 0, limits).astype(np.float32) for quad in found]
 
-    def _whole(self, picture: NDArray[np.uint8], is_plain: NDArray[np.bool_]) -> Chances:
-        """Return the chances by the picture as a whole, in which large text has the size that the network knows."""
+    def _whole(self, picture: NDArray[np.uint8], is_plain: NDArray[np.bool_], scale: float) -> Chances:
+        """Return the chances by the picture as a whole, scaled down so that large text has a size that the network knows."""
         height, width = picture.shape[:2]
-        scale = min(1.0, WHOLE_PX / max(height, width))
         size = _multiple(width * scale), _multiple(height * scale)
         small: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         chances = cv2.resize(self._chances(small), (width, height), interpolation=cv2.INTER_LINEAR)
         chances[is_plain] = 0
-        return chances.astype(np.float32, copy=False)
+        return np.asarray(chances, np.float32)
+
+    def _quads(self, chances: Chances) -> list[Quad]:
+        found, _ = self._finder.postprocess_op(chances[np.newaxis, np.newaxis], chances.shape)
+        return [np.asarray(quad, np.float32) for quad in found]
 
     def _chances(self, picture: NDArray[np.uint8]) -> Chances:
         given = (picture.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[np.newaxis]
@@ -180,6 +190,10 @@ def _scale(longer_px: int) -> float:
     if longer_px > LONGEST_PX:
         return LONGEST_PX / longer_px
     return min(ENLARGED, SMALL_PX / longer_px) if longer_px < SMALL_PX else 1.0
+
+
+def _whole_scale(picture: NDArray[np.uint8]) -> float:
+    return min(1.0, WHOLE_PX / max(picture.shape[0], picture.shape[1]))
 
 
 def _multiple(length_px: float) -> int:

@@ -4,11 +4,13 @@ The network that finds text compares each place with the whole picture that it i
 small print. So a picture is given in tiles that overlap, and as a whole only for what is larger than a tile.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.reading.order import Quad, size_of
 
 Chances: TypeAlias = NDArray[np.float32]
 """Probabilities that each pixel belongs to text, shape (height, width)."""
@@ -53,3 +55,27 @@ def chances_by_tile(
             np.maximum(chances[rows, columns], network(picture[rows, columns]), out=chances[rows, columns])
     chances[is_plain] = 0
     return chances
+
+
+def with_large(quads: Sequence[Quad], large: Sequence[Quad]) -> list[Quad]:
+    """Return the quads that were found by tile, with a large one in the place of its fragments.
+
+    In the picture as a whole, lines of small print run into one another. So a quad that was found there counts only if no
+    quad of less than half its height is in it.
+
+    Args:
+        quads: What was found by tile.
+        large: What was found in the whole picture.
+    """
+    kept = list(quads)
+    for whole in large:
+        inside = [quad for quad in kept if _is_inside(quad, whole)]
+        height = min(size_of(whole))
+        if all(2 * min(size_of(quad)) >= height for quad in inside):
+            kept = [quad for quad in kept if not _is_inside(quad, whole)] + [whole]
+    return kept
+
+
+def _is_inside(quad: Quad, whole: Quad) -> bool:
+    middle = quad.mean(axis=0)
+    return bool((whole.min(axis=0) <= middle).all() and (middle <= whole.max(axis=0)).all())

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.drawing.photos import pixels_of
 from benchmarks.drawn_screenshots import SCREENSHOTS, Screenshot, draw
-from benchmarks.screenshots import SAMPLES, Rates, Shown, compared, missed_masks, samples
+from benchmarks.screenshots import Rates, Shown, compared, missed_masks, samples
 from shared.reading.port import ReadText, TextReader
 from shared.reading.rapid import load_text_reader
 

@@ -16,7 +16,7 @@ from shared.reading.corrections import corrected
 from shared.reading.order import Quad, Recognised
 from shared.reading.port import ReadLine, ReadText
 from shared.reading.reader import LEAST_SIDE_PX, MOST_PIECES, Engine, LineReader
-from shared.reading.tiles import STEP_PX, TILE_PX, chances_by_tile, starts
+from shared.reading.tiles import STEP_PX, TILE_PX, chances_by_tile, starts, with_large
 
 WIDTH, HEIGHT, ROW = 400, 100, 20
 LOST = Recognised("u0!ʇɔǝuuoɔ", 0.4)
@@ -171,3 +171,19 @@ def test_plain_tiles_are_not_given_to_the_network() -> None:
     assert 0 < len(seen) < len(starts(3 * TILE_PX))
     assert chances[:, :TILE_PX].min() == pytest.approx(0.5)
     assert not chances[:, TILE_PX:].any()
+
+
+def rectangle(left: float, top: float, width: float, height: float) -> Quad:
+    right, bottom = left + width, top + height
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
+
+
+def test_a_headline_takes_the_place_of_its_fragments() -> None:
+    small, left, right = rectangle(0, 300, 200, 15), rectangle(0, 0, 200, 110), rectangle(210, 0, 150, 90)
+    headline = rectangle(0, 0, 370, 120)
+    assert with_large([small, left, right], [headline]) == [small, headline]
+
+
+def test_lines_that_run_into_one_another_do_not_count_as_one() -> None:
+    lines = [rectangle(0, 20 * number, 300, 15) for number in range(5)]
+    assert with_large(lines, [rectangle(0, 0, 300, 100)]) == lines
