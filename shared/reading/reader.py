@@ -106,7 +106,7 @@ def _least(piece: Piece) -> float:
 
 
 def _signs(piece: Piece) -> int:
-    """Return the number of letters and digits in a piece."""
+    """Return the number of characters in a piece that belong to words or numbers."""
     return sum(each.isalnum() for each in piece.recognised.text)
 
 

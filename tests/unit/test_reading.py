@@ -90,7 +90,7 @@ def test_what_is_read_with_little_confidence_is_left_out() -> None:
     assert read(("Connection lost", 0.95), ("lmagxne", 0.7)) == ["Connection lost"]
 
 
-def test_a_collar_that_resembles_a_letter_is_not_text() -> None:
+def test_a_collar_that_resembles_a_character_is_not_text() -> None:
     assert read(("V", 0.999)) == []
     assert read(("V", 0.999), ("口", 0.9)) == []
 
