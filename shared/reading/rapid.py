@@ -111,7 +111,7 @@ class RapidEngine(Engine):
         return [np.clip((quad - MARGIN_PX) / scale, 0, limits).astype(np.float32) for quad in found]
 
     def _whole(self, picture: NDArray[np.uint8], is_plain: NDArray[np.bool_], scale: float) -> Chances:
-        """Return the chances by the picture as a whole, scaled down so that large text has a size that the network knows."""
+        """Return the chances by the picture as a whole, scaled down so that the network recognises large text."""
         height, width = picture.shape[:2]
         size = _multiple(width * scale), _multiple(height * scale)
         small: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -193,7 +193,8 @@ def _scale(longer_px: int) -> float:
 
 
 def _whole_scale(picture: NDArray[np.uint8]) -> float:
-    return min(1.0, WHOLE_PX / max(picture.shape[0], picture.shape[1]))
+    height, width = picture.shape[:2]
+    return min(1.0, WHOLE_PX / float(max(height, width)))
 
 
 def _multiple(length_px: float) -> int:
