@@ -94,7 +94,7 @@ def search(
     if json:
         typer.echo(jsonlib.dumps(_as_json(tenant_id, answer, left_out)))
     else:
-        print_answer(Console(highlight=False), answer, left_out, false_rate, all_hits)
+        print_answer(Console(highlight=False, emoji=False), answer, left_out, false_rate, all_hits)
 
 
 def chosen_streams(names: str) -> list[Stream[Any, Any]]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shared.search.federated.background import background_texts
 from shared.search.federated.chance import (
     LEAST_SCORES,
     TAIL_SHARE,
@@ -35,6 +36,13 @@ def best(count: int = 4_000, seed: int = 1) -> NDArray[np.float64]:
 def pairs(count: int = 2_000) -> NDArray[np.float64]:
     """Return the scores of pairs, from a normal distribution."""
     return np.random.default_rng(2).normal(0.2, 0.1, count)
+
+
+def test_the_packaged_questions_are_enough_and_differ() -> None:
+    texts = background_texts()
+    assert len(texts) >= 4 * LEAST_SCORES, "the quartiles of fewer would vary too much"
+    assert len(set(texts)) == len(texts)
+    assert all(text == text.strip() and text for text in texts)
 
 
 # --- the best score ---
