@@ -71,6 +71,7 @@ def search(
     """Search tickets, calls and products at once; the hits of all of them are one list, and it may be empty."""
     quiet()
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return
     if (text is None) is (image is None):
         raise typer.BadParameter("give either --text or --image")
@@ -95,6 +96,18 @@ def search(
         typer.echo(jsonlib.dumps(_as_json(tenant_id, answer, left_out)))
     else:
         print_answer(Console(highlight=False, emoji=False), answer, left_out, false_rate, all_hits)
+
+
+def _refuse_options(context: typer.Context, command: str) -> None:
+    """Refuse options that stand before a command, which does not read them.
+
+    Raises:
+        typer.BadParameter: there is such an option.
+    """
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"{option.opts[0]} must follow the command {command}, if it has this option")
 
 
 def chosen_streams(names: str) -> list[Stream[Any, Any]]:

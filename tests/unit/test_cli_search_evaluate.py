@@ -240,6 +240,13 @@ def test_pictures_need_a_stream_that_has_some(folder: Path, fakes: Fakes) -> Non
     assert "row 1 (line 2): calls have no vectors of pictures" in said
 
 
+def test_an_option_before_the_command_is_not_ignored(folder: Path, fakes: Fakes) -> None:
+    for option in (["--tenant", "acme"], ["--all"]):
+        ended = CliRunner().invoke(app, ["search", *option, "evaluate", str(folder / "q.csv")])
+        assert ended.exit_code == 2
+        assert f"{option[0]} must follow the command evaluate" in " ".join(ended.output.replace("│", " ").split())
+
+
 def test_a_missing_file_and_a_wrong_option_are_errors(folder: Path, fakes: Fakes) -> None:
     ended = CliRunner().invoke(app, ["search", "evaluate", str(folder / "nowhere.csv")])
     assert isinstance(ended.exception, Fatal)
