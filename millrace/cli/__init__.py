@@ -24,6 +24,7 @@ from millrace.cli import (
     router,
     run,
     search,
+    search_evaluate,
     similar,
     speech,
     topics,
@@ -57,6 +58,7 @@ app.add_typer(classes.app, name="classes")
 app.add_typer(policy.app, name="policy")
 app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(similar.app, name="similar")
+search.app.command("evaluate")(search_evaluate.evaluate)
 app.add_typer(search.app, name="search")
 app.command("embed")(embed.embed)
 app.command("plot")(plot.plot)
