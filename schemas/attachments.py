@@ -37,7 +37,7 @@ class ListedImage(Frozen):
 
     image_id: SourceId
     reference: str = Field(
-        description="SHA-256 of the medium as the event had it; if it changes, the picture is fetched again."
+        description="SHA-256 of the medium as the event had it; the picture is fetched again if it changes."
     )
     event_version: EventVersion = Field(description="The version of the item that brought the image or changed it.")
     occurred_at: UtcDatetime = Field(description="When that version happened.")

@@ -1,4 +1,4 @@
-"""The audit of what follows items, such as pictures of tickets: whether each was sent, and none is left of a removed one."""
+"""The audit of what follows items, such as pictures of tickets: whether each was sent, and none was left behind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

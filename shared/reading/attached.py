@@ -3,7 +3,9 @@
 import threading
 from dataclasses import dataclass
 
+from schemas.failures import FailureReason
 from shared.embedding.port import Pixels
+from shared.errors import MillraceError, Rejected
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader
 from shared.reading.port import ReadText, TextReader
@@ -59,12 +61,21 @@ class AttachedPictureReader:
             field: The event's field that holds it, for errors.
 
         Raises:
-            Rejected: the content cannot be decoded, or exceeds a limit.
+            Rejected: the content cannot be decoded, exceeds a limit, or makes the reader of text fail.
         """
         picture, decoded = self._pictures.read_with_pixels(content, field, READ_SIDE_PX)
-        with self._turns:
-            found = self._texts.read(decoded)
+        found = self._text_in(decoded, field)
         return AttachedPicture(picture.pixels, _sure(found), picture.width_px, picture.height_px)
+
+    def _text_in(self, pixels: Pixels, field: str) -> ReadText:
+        try:
+            with self._turns:
+                return self._texts.read(pixels)
+        except MillraceError:
+            raise
+        except Exception as error:  # one picture must not end the worker again and again
+            detail = f"reading the text in it failed with {type(error).__name__}"
+            raise Rejected(FailureReason.MODEL_FAILED, field, detail, "read") from error
 
 
 def _sure(found: ReadText) -> str:

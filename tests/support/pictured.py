@@ -23,6 +23,7 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
 from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.embedding.port import Pixels
+from shared.media_settings import MediaSettings
 from shared.metrics import Registry
 from shared.reading.port import ReadLine, ReadText
 from shared.retry.survey import REDRIVE_GROUP
@@ -55,8 +56,8 @@ class FakeTextReader:
 
     def read(self, pixels: Pixels) -> ReadText:
         """Return the text."""
-        said = pixels.tobytes().split(b"\0")[0].decode()
-        return ReadText(tuple(ReadLine(line, 0.9) for line in said.splitlines()))
+        said = pixels.tobytes().split(b"\0")[0] if pixels.shape == SHAPE else b""
+        return ReadText(tuple(ReadLine(line, 0.9) for line in said.decode().splitlines()))
 
 
 def screenshot(text: str = "") -> bytes:
@@ -94,9 +95,10 @@ class Studio:
     bootstrap: str
     store: EdgeStore
     settings: Settings
-    fetcher: FakeFetcher = field(default_factory=FakeFetcher)
+    fetcher: FakeFetcher | None = field(default_factory=FakeFetcher)
     seen: Seen = field(default_factory=Seen)
     reader: FakeTextReader = field(default_factory=FakeTextReader)
+    own: StreamSettings = OWN
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -108,7 +110,7 @@ class Studio:
         thread = threading.Thread(target=redrive.run)
         thread.start()
         try:
-            with running_worker(process, FakeModel(), [self.seen], OWN, PICTURED):
+            with running_worker(process, FakeModel(), [self.seen], self.own, PICTURED):
                 yield
         finally:
             redrive.lifecycle.stop()
@@ -155,11 +157,13 @@ class Studio:
 
 
 @contextmanager
-def studio_in(folder: Path) -> Iterator[Studio]:
-    """Return a fresh broker and store."""
+def studio_in(folder: Path, media: MediaSettings | None = None) -> Iterator[Studio]:
+    """Return a fresh broker and store; with settings of media, they are really fetched."""
     with EmbeddedBroker() as broker, closing(EdgeStore(folder / "store")) as store:
         broker.create([topic.name for topic in PICTURED.topics()])
         settings = Settings(
-            broker=BrokerSettings(bootstrap=broker.bootstrap), store=StoreSettings(path=folder / "store")
+            broker=BrokerSettings(bootstrap=broker.bootstrap),
+            store=StoreSettings(path=folder / "store"),
+            media=media or MediaSettings(),
         )
-        yield Studio(broker.bootstrap, store, settings)
+        yield Studio(broker.bootstrap, store, settings, None if media else FakeFetcher())

@@ -67,7 +67,7 @@ class TicketItem(Item[TicketEvents]):
 
     @property
     def text(self) -> str:
-        """The text of subject and body, by which the ticket is decided, or in a picture; it is embedded and searched by terms."""
+        """The text of subject and body, by which a ticket is decided, or in a picture; it is embedded and searched."""
         return str(self.inputs.get(TEXT, ""))
 
     @property
