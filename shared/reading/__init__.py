@@ -1,1 +1,1 @@
-"""Reading the text in pictures, such as screenshots."""
+"""Reading the text in pictures, such as screenshots of error messages."""

@@ -1,4 +1,4 @@
-"""What reads the text in a picture."""
+"""The interface of what reads the text in a picture. It knows no library and no stream."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,11 +8,11 @@ from shared.embedding.port import Pixels
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """A line of text that was read in a picture.
+    """One row of a picture's text.
 
     Attributes:
-        text: The text as it was read; it may hold personal data.
-        confidence: How sure the reader is of it, from 0 to 1.
+        text: Its words, joined by blanks.
+        confidence: How sure the recognition is of its characters, 0 to 1; of several parts, their mean by length.
     """
 
     text: str
@@ -21,11 +21,11 @@ class ReadLine:
 
 @dataclass(frozen=True, slots=True)
 class ReadText:
-    """The text that was read in a picture.
+    """The text of a picture.
 
     Attributes:
-        lines: Its lines in reading order.
-        turned_degrees: By how much the picture was turned before it was read.
+        lines: Its rows from top to bottom, of the picture as its text is upright.
+        turned_degrees: How far the picture had to be turned clockwise for that: 0, 90, 180 or 270.
     """
 
     lines: tuple[ReadLine, ...]
@@ -33,22 +33,22 @@ class ReadText:
 
     @property
     def text(self) -> str:
-        """All lines, one below the other."""
+        """The rows, joined by line breaks; empty if there is no text."""
         return "\n".join(line.text for line in self.lines)
 
 
 class TextReader(Protocol):
-    """Reads the text in pictures."""
+    """Reads the text in pictures; several threads may call it."""
 
     @property
     def fingerprint(self) -> str:
-        """8 hex digits over all that changes what is read."""
+        """8 hex digits over everything that changes what is read."""
         ...
 
     def read(self, pixels: Pixels) -> ReadText:
-        """Return the text in a picture.
+        """Read a picture.
 
         Args:
-            pixels: The picture, shape (height, width, 3), uint8, RGB, upright as its EXIF data say.
+            pixels: Shape (height, width, 3), uint8, RGB, of any size from 1 x 1.
         """
         ...

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from millrace.wiring import redrive_of
 from schemas.attachments import attached_id
@@ -44,7 +45,7 @@ def produce_versions(bootstrap: str) -> None:
             for number in range(TICKETS):
                 media = {"stays": drawn("a mug"), "changes": drawn(f"version {min(version, 2)}")}
                 media |= {"goes": drawn("a lamp")} if version == 1 else {}
-                fields = {"body": f"text {number}", "images": images(**media)}
+                fields: dict[str, Any] = {"body": f"text {number}", "images": images(**media)}
                 reason = "created" if version == 1 else "updated"
                 if version == 3 and number % 6 == 0:
                     reason, fields = "deleted", {"subject": ..., "body": ...}

@@ -20,10 +20,10 @@ from shared.engine.apart import ApartLoader
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import LoadsMedia, MediaLoader, ReadsMedia
-from shared.engine.optional_stages import ReadsApart
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
 from shared.engine.resources import Resources
 from shared.engine.settle import Settler
+from shared.engine.stages import ReadsApart
 from shared.engine.stream import Stream
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool

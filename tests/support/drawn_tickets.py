@@ -73,7 +73,7 @@ class Tickets:
     """A worker of tickets with drawings."""
 
     collection: FakeCollection = field(default_factory=FakeCollection)
-    pool: HostPool = field(default_factory=lambda: NowPool())
+    pool: HostPool = field(default_factory=NowPool)
     parts: Assembly = field(init=False)
     offset: int = 0
 
