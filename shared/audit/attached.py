@@ -39,6 +39,7 @@ class AttachedAudit:
         self._committed: set[tuple[UUID, int]] = set()
         self._versions: dict[UUID, int] = {}
         self._alive: dict[UUID, UUID] = {}
+        self._tombstones: set[UUID] = set()
         self._owed: list[_Owed] = []
 
     def take_record(self, record: Record, is_committed: bool) -> None:
@@ -63,6 +64,8 @@ class AttachedAudit:
         if not is_version(version):
             return
         self._versions[which] = version
+        if payload.get("deleted") is True:
+            self._tombstones.add(which)
         owner = self._attached.owner(payload)
         if owner is not None:
             self._alive[which] = self._stream.point_id(tenant, owner)
@@ -71,7 +74,7 @@ class AttachedAudit:
 
     def findings(self, evidence: Evidence) -> list[tuple[str, str]]:
         """Return what was found, once all records and points are noted: the kind of each finding, and its words."""
-        return [*self._unsent(evidence), *self._left()]
+        return [*self._unsent(evidence), *self._left(), *self._gone()]
 
     def _unsent(self, evidence: Evidence) -> list[tuple[str, str]]:
         found = list[tuple[str, str]]()
@@ -86,10 +89,18 @@ class AttachedAudit:
     def _left(self) -> list[tuple[str, str]]:
         """Return the points whose item does not list them: two workers had two of its versions at the same moment."""
         listed = {each.point for each in self._owed if not each.said.is_removed}
-        found = []
-        for which, item in self._alive.items():
-            version = self._versions[which]
-            is_on_its_way = any(sent > version for sent in self._sent.get(which, ()))
-            if which not in listed and not is_on_its_way and (item, self._versions.get(item)) in self._committed:
-                found.append(("stale", f"point {which} is attached to point {item}, which does not list it"))
-        return found
+        what = "point {} is attached to point {}, which does not list it"
+        left = [(which, item) for which, item in self._alive.items() if which not in listed]
+        return [("stale", what.format(which, item)) for which, item in left if self._is_final(which, item)]
+
+    def _gone(self) -> list[tuple[str, str]]:
+        """Return the tombstones that an item lists as attached, for the same reason."""
+        what = "point {} is a tombstone, but point {} lists it"
+        listed = [each for each in self._owed if not each.said.is_removed and each.point in self._tombstones]
+        gone = [each for each in listed if self._versions[each.point] >= each.said.version]
+        return [("stale", what.format(each.point, each.item)) for each in gone if self._is_final(each.point, each.item)]
+
+    def _is_final(self, which: UUID, item: UUID) -> bool:
+        """Return whether nothing is on its way to a point: its item is committed, and nothing newer was sent."""
+        is_on_its_way = any(sent > self._versions[which] for sent in self._sent.get(which, ()))
+        return not is_on_its_way and (item, self._versions.get(item)) in self._committed

@@ -12,6 +12,8 @@ from PIL import Image
 
 from millrace.attached import attached_reader, load_text_reader, with_attached
 from millrace.configured import collection_spec, configured, model_card, model_cards
+from millrace.doctor.examination import checks
+from millrace.doctor.media import check_text_reader
 from schemas.failures import FailureReason
 from shared.attachment_settings import AttachmentSettings
 from shared.clock import SystemClock
@@ -23,7 +25,9 @@ from shared.media.decoding.decoder import Decoder
 from shared.pictures import PictureReader
 from shared.reading.attached import AttachedPictureReader
 from shared.reading.port import ReadLine, ReadText
+from shared.settings import Settings
 from shared.stream_settings import ImageSettings, StreamSettings
+from tests.support.findings import only
 from tests.support.picture_files import encoded
 from workers.calls.stages import CALLS
 from workers.tickets.stages import TICKETS
@@ -132,3 +136,19 @@ def test_a_picture_that_makes_the_reader_fail_is_refused(pictures: PictureReader
 def test_a_dead_device_is_not_blamed_on_the_picture(pictures: PictureReader) -> None:
     with pytest.raises(DeviceLost):
         AttachedPictureReader(pictures, Reads(failure=DeviceLost("gone")), 1).read(striped(20, 10), "image")
+
+
+def test_the_doctor_checks_what_reads_pictures_if_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {"decoding", "pictures", "pictures device", "text reader"}
+    for own, expected in ((OFF, set[str]()), (ON, parts)):
+        found = checks(Settings(), own, TICKETS, 1)
+        assert {check.part for check in found if check.part in parts} == expected
+    monkeypatch.setattr("millrace.doctor.media.load_text_reader", Reads)
+    assert only(check_text_reader()).state == "ok"
+
+    def missing() -> object:
+        raise Fatal("rapidocr is not installed")
+
+    monkeypatch.setattr("millrace.doctor.media.load_text_reader", missing)
+    found_wrong = only(check_text_reader())
+    assert (found_wrong.state, found_wrong.fix) == ("wrong", "install millrace[reading]")

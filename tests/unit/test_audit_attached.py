@@ -108,6 +108,18 @@ def test_a_picture_whose_ticket_does_not_list_it_is_stale(world: PicturedWorld) 
     assert "does not list it" in findings.examples["stale"][0]
 
 
+def test_a_removed_picture_that_its_ticket_lists_is_stale(world: PicturedWorld) -> None:
+    world.redo()
+    points = world.parts.collection.points
+    listed = points[ITEM].payload["images"]
+    assert isinstance(listed, list)
+    other = {**listed[0], "image_id": "b"}
+    points[ITEM] = replace(points[ITEM], payload={**points[ITEM].payload, "images": [*listed, other]})
+    findings = world.audit()
+    assert counts(findings) == {"stale": 1}
+    assert "is a tombstone" in findings.examples["stale"][0]
+
+
 def test_a_picture_that_ended_as_a_dead_letter_is_not_missing() -> None:
     world = PicturedWorld()
     uri = "https://shop.example/a"
