@@ -3,6 +3,8 @@
 Green does not show how well text is read, nor that a worker starts with the packaged models.
 """
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,9 +95,9 @@ class Reads:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> PictureReader:
-    decoder = Decoder(DecodingSettings(processes=1, side_px=256), 1 << 20, SystemClock())
-    return PictureReader(decoder, load_image_card("efficientnet-lite0", None))
+def pictures() -> Iterator[PictureReader]:
+    with closing(Decoder(DecodingSettings(processes=1, side_px=256), 1 << 20, SystemClock())) as decoder:
+        yield PictureReader(decoder, load_image_card("efficientnet-lite0", None))
 
 
 def striped(width: int, height: int) -> bytes:
