@@ -1,6 +1,6 @@
 """Images that are attached to an item of a stream, and what the item's stored point says of them.
 
-The item is processed without its images. Each image follows as an event of its own (`docs/decisions/0028`), whose source id
+The item is processed without its images. Each image follows as an event of its own (`docs/decisions/0030`), whose source id
 is made of the id of its item and its own.
 """
 

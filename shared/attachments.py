@@ -1,7 +1,7 @@
 """Which images of an item follow it: what its point lists of them, and what a version of it still owes.
 
 An image bears the version of its item that brought it, or changed its reference. So an image that stays is neither sent nor
-fetched again, whoever sends it sends the same, and the law of versions orders what is sent (`docs/decisions/0028`).
+fetched again, whoever sends it sends the same, and the law of versions orders what is sent (`docs/decisions/0030`).
 """
 
 from collections.abc import Mapping, Sequence

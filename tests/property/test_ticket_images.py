@@ -1,6 +1,6 @@
 """Pictures of tickets converge: any versions in any order, repeated, with workers that die before they send anything.
 
-Green does not show two workers that look up one ticket at the same moment, of which `docs/decisions/0028` says what may
+Green does not show two workers that look up one ticket at the same moment, of which `docs/decisions/0030` says what may
 happen.
 """
 
