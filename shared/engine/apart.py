@@ -23,6 +23,10 @@ from shared.media.port import Fetcher
 MOST_MEDIA = 500
 """The most media that are being read, or have been read and wait for their records. A reading takes about 0.2 MB."""
 
+FIRST_TIER, LATER_TIER = 1, 2
+"""The tiers in which a record waits whose medium is being read, and one for whose medium there is no room yet: of a large
+backlog, few records come back at a time, so that they take little of the worker."""
+
 FORGOTTEN_S = 1_800.0
 """How long a reading waits for its record if others need its place: twice the first waiting times, for a record that
 comes back late. Its record may belong to another worker by now."""
@@ -79,8 +83,7 @@ class ApartLoader(Generic[ItemT]):
     def _load(self, item: ItemT, name: str, media: Media) -> Rejected | Deferred | None:
         reading = self._readings.get(media)
         if reading is None:
-            self._begin(name, media)
-            return _not_yet(name)
+            return _not_yet(name, FIRST_TIER if self._begin(name, media) else LATER_TIER)
         if not reading.outcome.done():
             return _not_yet(name)
         del self._readings[media]  # what fails is tried again, and what a reference means may have changed
@@ -94,13 +97,14 @@ class ApartLoader(Generic[ItemT]):
         self._stages.use_reading(item, name, found)
         return None
 
-    def _begin(self, name: str, media: Media) -> None:
-        """Begin to read a medium, if there is room for another one; otherwise its record only comes back."""
+    def _begin(self, name: str, media: Media) -> bool:
+        """Begin to read a medium; return whether there was room for another one."""
         if len(self._readings) >= MOST_MEDIA and not self._forget_one():
-            return
+            return False
         outcome = self._pool.submit(self._fetcher.host_of(media), partial(self._read, name, media))
         reading = self._readings[media] = _Reading(outcome)
         outcome.add_done_callback(lambda _: self._end(reading))
+        return True
 
     def _end(self, reading: _Reading) -> None:
         reading.ended_s = self._clock.monotonic_s()
@@ -118,6 +122,6 @@ class ApartLoader(Generic[ItemT]):
         return self._stages.read_apart(self._fetcher.fetch(media, name), name)
 
 
-def _not_yet(name: str) -> Deferred:
+def _not_yet(name: str, tier: int = FIRST_TIER) -> Deferred:
     detail = "it is fetched and read while other records are processed"
-    return Deferred(FailureReason.MEDIA_SLOW, name, detail, attempted=False)
+    return Deferred(FailureReason.MEDIA_SLOW, name, detail, attempted=False, least_tier=tier)

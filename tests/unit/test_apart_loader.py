@@ -153,7 +153,9 @@ def test_no_more_media_are_begun_than_are_kept(monkeypatch: pytest.MonkeyPatch) 
     loading = Loading()
     uris = [f"https://one.example/{number}" for number in range(4)]
     loading.fetcher.contents = {uri: uri.encode() for uri in uris}
-    assert all(map(is_not_yet, loading.load(*uris)))
+    failures = loading.load(*uris)
+    assert all(map(is_not_yet, failures))
+    assert [each.least_tier for each in failures if isinstance(each, Deferred)] == [1, 1, 2, 2]
     assert len(loading.pool.tasks) == 2
     loading.pool.run()
     assert all(map(is_not_yet, loading.load(*uris[2:]))), "the first two have not come back, but soon will"

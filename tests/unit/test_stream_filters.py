@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 from pydantic import AwareDatetime
 
-from millrace.filters import fields_of
 from millrace.configured import collection_spec
+from millrace.filters import fields_of
 from millrace.streams import STREAMS
 from shared.engine.stream import Stream
 from shared.search.conditions import read_for_streams
