@@ -7,9 +7,10 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
   `pictures_by_words`, `no_speech`
 - one model of pictures, on your own pictures: `image_model`
 - whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
+- vectors of many files as arrays, for minutes: `bulk`
 - failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.frozen`, `faults.kills`, `faults.poison`,
   `faults.store_outage`
-- the samples of the demo are made by `drawn_samples` and `spoken_samples`
+- the samples of the demo are made by `drawn_samples`, `drawn_screenshots` and `spoken_samples`
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks import (
     models,
     quoted_history,
     retrieval,
+    screenshots,
     stages,
     throughput,
 )
@@ -52,6 +54,7 @@ def main() -> None:
     if not quick:
         images.memory(20_000)
         audio.report_all(quick)
+    screenshots.report(quick)
     stages.report(tickets=1_024 if quick else 8_192)
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)

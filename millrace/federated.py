@@ -24,9 +24,11 @@ from shared.search.federated.source import Source, SourceParts
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
-from shared.vectorstore.port import Collection, VectorStore
+from shared.vectorstore.port import Collection, VectorStore, is_unit
 
 ModelT = TypeVar("ModelT")
+PICTURES_AT_ONCE = 32
+"""Pictures in one call of the model; prepared pictures of 224 x 224 take 150 kB each."""
 
 
 @dataclass(slots=True)
@@ -186,26 +188,84 @@ def encode_picture(
     Raises:
         Fatal: the file cannot be used, or a model cannot be loaded.
     """
-    limit_bytes = settings.media.max_mib << 20
+    [found] = encode_pictures(sources, models, {str(file): file}, settings, lambda _: None).values()
+    return found
+
+
+def encode_pictures(
+    sources: Sequence[OpenSource],
+    models: SearchModels,
+    files: Mapping[str, Path],
+    settings: Settings,
+    advance: Callable[[int], None],
+) -> dict[str, dict[str, Vector]]:
+    """Return the vectors of pictures, each for each stream that has pictures, shape (dim,), float32, unit length.
+
+    Args:
+        sources: The streams.
+        models: The models of questions.
+        files: The files, each by a name for errors, by which its vectors are returned.
+        settings: The settings of the process, of which the limits of media are used.
+        advance: Is called with the number of pictures of each finished batch.
+
+    Raises:
+        Fatal: a file cannot be used, or a model cannot be loaded.
+    """
+    found: dict[str, dict[str, Vector]] = {name: {} for name in files}
+    groups: dict[str, list[OpenSource]] = {}
+    for each in sources:
+        if each.image_card is not None and each.has_pictures:
+            groups.setdefault(each.image_card.fingerprint, []).append(each)
+    names = list(files)
+    with _decoder(settings) as decoder:
+        for begin in range(0, len(names) if groups else 0, PICTURES_AT_ONCE):
+            batch = names[begin : begin + PICTURES_AT_ONCE]
+            contents = {name: _content(name, files[name], settings.media.max_mib << 20) for name in batch}
+            for group in groups.values():
+                for name, vector in _embedded(group[0], models, decoder, contents).items():
+                    found[name] |= {each.stream.name: vector for each in group}
+            advance(len(batch))
+    return found
+
+
+def _content(name: str, file: Path, limit_bytes: int) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        Fatal: it cannot be read, or it is empty or too large.
+    """
     try:
         size_bytes = file.stat().st_size
         content = file.read_bytes() if size_bytes <= limit_bytes else b""
     except OSError as error:
-        raise Fatal(f"{file}: {error.strerror}") from error
+        raise Fatal(f"{name}: {error.strerror}") from error
     if not content:
-        raise Fatal(f"{file}: {size_bytes} bytes; a picture has 1 to {limit_bytes} bytes (MILLRACE_MEDIA__MAX_MIB)")
-    found: dict[str, Vector] = {}
-    with _decoder(settings) as decoder:
-        for each in sources:
-            card = each.image_card
-            if card is None or not each.has_pictures:
-                continue
-            try:
-                pixels = PictureReader(decoder, card).pixels(content, file.name)
-            except Rejected as rejected:
-                raise Fatal(f"{file}: {rejected.detail} ({rejected.reason})") from rejected
-            found[each.stream.name] = models.picture(each.own, card).embed([pixels]).vectors[0]
-    return found
+        raise Fatal(f"{name}: {size_bytes} bytes; a picture has 1 to {limit_bytes} bytes (MILLRACE_MEDIA__MAX_MIB)")
+    return content
+
+
+def _embedded(
+    source: OpenSource, models: SearchModels, decoder: Decoder, contents: Mapping[str, bytes]
+) -> dict[str, Vector]:
+    """Return the vectors of pictures by the model of one stream.
+
+    Raises:
+        Fatal: a picture cannot be decoded or has no vector, or the model cannot be loaded.
+    """
+    card = source.image_card
+    if card is None:
+        raise ValueError(f"{source.stream.name} have no pictures")
+    reader, pixels = PictureReader(decoder, card), []
+    for name, content in contents.items():
+        try:
+            pixels.append(reader.pixels(content, IMAGE.field))
+        except Rejected as rejected:
+            raise Fatal(f"{name}: {rejected.detail} ({rejected.reason})") from rejected
+    rows = models.picture(source.own, card).embed(pixels).vectors
+    for name, row in zip(contents, rows, strict=True):
+        if not is_unit(row):
+            raise Fatal(f"{name}: the model {card.key} returns no vector of unit length for this picture")
+    return dict(zip(contents, rows, strict=True))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ RECORDED: Stream[Any, Any] = CALLS
 """The stream that the demo sends its recordings to."""
 
 PICTURED: Stream[Any, Any] = PRODUCTS
-"""The stream that the demo sends its pictures to, and whose models `millrace classes` uses."""
+"""The stream that the demo sends its pictures to, and whose models `millrace classes` and `millrace embed` use."""
 
 DEFAULT: Stream[Any, Any] = TICKETS
 """The stream that commands use by default, and the one that `millrace ingest` sends rows of files to."""

@@ -14,14 +14,17 @@ from millrace.cli import (
     dlq,
     doctor,
     duplicates,
+    embed,
     ingest,
     pause,
+    plot,
     policy,
     prepare,
     retry,
     router,
     run,
     search,
+    search_evaluate,
     similar,
     speech,
     topics,
@@ -55,7 +58,10 @@ app.add_typer(classes.app, name="classes")
 app.add_typer(policy.app, name="policy")
 app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(similar.app, name="similar")
+search.app.command("evaluate")(search_evaluate.evaluate)
 app.add_typer(search.app, name="search")
+app.command("embed")(embed.embed)
+app.command("plot")(plot.plot)
 app.command("prepare")(prepare.prepare)
 app.command("transcribe")(transcribe.transcribe)
 app.add_typer(speech.app, name="speech")

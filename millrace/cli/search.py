@@ -71,20 +71,23 @@ def search(
     """Search tickets, calls and products at once; the hits of all of them are one list, and it may be empty."""
     quiet()
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return
     if (text is None) is (image is None):
         raise typer.BadParameter("give either --text or --image")
     if text is not None and not text.strip():
         raise typer.BadParameter("the text is empty", param_hint="--text")
-    settings, streams = load_settings(), _streams(stream)
+    settings, streams = load_settings(), chosen_streams(stream)
     with existing_store(settings) as store:
-        sources, left_out = _open(store, streams, is_chosen=stream != ",".join(SEARCHED))
+        sources, left_out = open_chosen(store, streams, is_chosen=stream != ",".join(SEARCHED))
         tenant_id = tenant or only_tenant([(each.stream, each.collection) for each in sources])
-        models = SearchModels()
+        models, asked = SearchModels(), "" if text is None else prepared(sources[0], text)
+        if text is not None and not asked:
+            raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
         question = Question(
             tenant_id,
             _vectors(sources, models, settings, text, image),
-            "" if text is None else prepared(sources[0], text),
+            asked,
             limit=limit,
             false_rate=false_rate,
         )
@@ -92,17 +95,34 @@ def search(
     if json:
         typer.echo(jsonlib.dumps(_as_json(tenant_id, answer, left_out)))
     else:
-        print_answer(Console(highlight=False), answer, left_out, false_rate, all_hits)
+        print_answer(Console(highlight=False, emoji=False), answer, left_out, false_rate, all_hits)
 
 
-def _streams(names: str) -> list[Stream[Any, Any]]:
+def _refuse_options(context: typer.Context, command: str) -> None:
+    """Refuse options that stand before a command, which does not read them.
+
+    Raises:
+        typer.BadParameter: there is such an option.
+    """
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"{option.opts[0]} must follow the command {command}, if it has this option")
+
+
+def chosen_streams(names: str) -> list[Stream[Any, Any]]:
+    """Return the streams of a list of names.
+
+    Raises:
+        typer.BadParameter: there is no name, or no stream of that name.
+    """
     wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
     if not wanted:
         raise typer.BadParameter(f"name at least one of: {', '.join(SEARCHED)}", param_hint="--stream")
     return [require_stream(name) for name in wanted]
 
 
-def _open(
+def open_chosen(
     store: VectorStore, streams: Sequence[Stream[Any, Any]], is_chosen: bool
 ) -> tuple[list[OpenSource], dict[str, str]]:
     """Return the streams that can be searched, and why others cannot; a stream that was asked for must be one of them.

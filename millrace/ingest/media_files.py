@@ -103,8 +103,15 @@ def _with_ids(files: Sequence[MediaFile], id_fields: Sequence[str]) -> list[Medi
 def _of_folder(folder: Path) -> Iterator[MediaFile]:
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in inner.parts):
+        if _is_file(path) and not any(part.startswith(".") for part in inner.parts):
             yield MediaFile(inner.as_posix(), path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name that a link leads to is too long
+        return False
 
 
 def _of_manifest(manifest: Path) -> Iterator[MediaFile]:

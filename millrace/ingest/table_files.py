@@ -119,16 +119,24 @@ class TableFile:
         Raises:
             Fatal: a row cannot be used, a used column appears twice, or the content does not match the file's format.
         """
+        self.check_columns(used)
+        for row in self.table.rows():
+            if row.fault is not None:
+                raise Fatal(f"{self.path}, {row.name}: {row.fault.detail}")
+            yield row
+
+    def check_columns(self, used: Sequence[str]) -> None:
+        """Check that no used column appears twice.
+
+        Raises:
+            Fatal: one does.
+        """
         names = Counter(normal(column) for column in self.table.columns or ())
         for column in used:
             if names[normal(column)] > 1:
                 raise Fatal(
                     f"{self.path}: the column {column} appears {names[normal(column)]} times; rename all but one of them"
                 )
-        for row in self.table.rows():
-            if row.fault is not None:
-                raise Fatal(f"{self.path}, {row.name}: {row.fault.detail}")
-            yield row
 
 
 def _table(path: Path, options: FileOptions) -> TableContent:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,20 @@ class Model(Protocol[InputT_contra]):
 
         Raises:
             DeviceLost: even the harmless input fails.
+        """
+        ...
+
+
+@runtime_checkable
+class UnscaledModel(Model[InputT_contra], Protocol[InputT_contra]):
+    """A model whose vectors have a length of their own before they are scaled to unit length."""
+
+    def embed_unscaled(self, inputs: Sequence[InputT_contra], /) -> Embeddings:
+        """Embed as `embed` does, but leave each vector as long as the model computes it.
+
+        Raises:
+            DeviceLost: as in `embed`.
+            Exception: as in `embed`.
         """
         ...
 

@@ -5,9 +5,10 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from shared.embedding.audio.port import RATE_HZ, STATE_SAMPLES, Piece, Recogniser
-from shared.embedding.port import Embeddings, Modality
+from shared.embedding.port import Embeddings, Modality, UnscaledModel
 from shared.speech.pieces import CutPiece
 from shared.speech.recordings import Recording, RecordingReader
 
@@ -29,7 +30,7 @@ def sound_fingerprint(recogniser: str) -> str:
     return sha256(f"{VERSION}:{recogniser}".encode()).hexdigest()[:8]
 
 
-class SoundModel:
+class SoundModel(UnscaledModel[Recording]):
     """Embeds recordings by their sound: voices, line and language more than what is said.
 
     Args:
@@ -50,15 +51,18 @@ class SoundModel:
         self._batch_pieces, self._progress = batch_pieces, progress
 
     @property
+    @override
     def fingerprint(self) -> str:
         """8 hex digits over everything that changes a vector."""
         return sound_fingerprint(self._recogniser.fingerprint)
 
     @property
+    @override
     def dim(self) -> int:
         """Width of the encoder, such as 512."""
         return self._recogniser.dim
 
+    @override
     def embed(self, recordings: Sequence[Recording], /) -> Embeddings:
         """Return the mean of the states over all speech of each recording, of unit length; zeros if nobody speaks.
 
@@ -67,14 +71,27 @@ class SoundModel:
             DeviceLost: the device is dead.
             Exception: the encoder failed.
         """
+        means = self._means(recordings)
+        return self._embeddings(means, [mean.vector for mean in means])
+
+    @override
+    def embed_unscaled(self, recordings: Sequence[Recording], /) -> Embeddings:
+        means = self._means(recordings)
+        return self._embeddings(means, [mean.unscaled for mean in means])
+
+    def _means(self, recordings: Sequence[Recording]) -> list["_Mean"]:
         means = [_Mean(self._recogniser, self._batch_pieces, self._progress) for _ in recordings]
         for recording, mean in zip(recordings, means, strict=True):
             self._reader.cut(recording, mean.add, lambda: self._progress(0.0))
             mean.finish()
-        vectors = np.stack([mean.vector for mean in means]) if means else np.zeros((0, self.dim), np.float32)
+        return means
+
+    def _embeddings(self, means: Sequence["_Mean"], rows: Sequence[NDArray[np.float32]]) -> Embeddings:
+        vectors = np.stack(rows) if rows else np.zeros((0, self.dim), np.float32)
         pieces = tuple(max(1, mean.pieces) for mean in means)
         return Embeddings(vectors, pieces, sum(mean.states for mean in means) * STATE_SAMPLES / RATE_HZ)
 
+    @override
     def probe(self) -> None:
         """Recognise a harmless piece.
 
@@ -103,6 +120,11 @@ class _Mean:
         """The mean, of unit length, shape (dim,)."""
         length = float(np.linalg.norm(self._sum))
         return (self._sum / length if length else self._sum).astype(np.float32)
+
+    @property
+    def unscaled(self) -> NDArray[np.float32]:
+        """The mean, of any length, shape (dim,)."""
+        return (self._sum / max(1, self.states)).astype(np.float32)
 
     def add(self, _voice: int, piece: CutPiece) -> None:
         """Add a piece, whoever speaks."""

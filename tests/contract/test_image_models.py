@@ -22,7 +22,7 @@ from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.image.export import export_onnx
 from shared.embedding.image.model import ImageModel
 from shared.embedding.image.pixels import prepare_picture
-from shared.embedding.port import Matrix, Pixels
+from shared.embedding.port import Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import ImageCard, load_image_card
 from shared.errors import DeviceLost, Fatal
 from shared.stream_settings import ImageSettings
@@ -67,7 +67,7 @@ def prepared(card: ImageCard) -> list[Pixels]:
 
 
 def by_the_library(family: Family, folder: Path, card: ImageCard, pictures: list[Pixels]) -> Matrix:
-    """Return the vectors that the library itself computes, one picture at a time."""
+    """Return the vectors that the library itself computes, of any length, one picture at a time."""
     network: Any
     if card.backend == "timm":
         network = timm.create_model(str(card.architecture), num_classes=family.options["num_classes"])
@@ -86,8 +86,7 @@ def by_the_library(family: Family, folder: Path, card: ImageCard, pictures: list
                 card.pooling
             ]
             found = found[pooled][:, 0] if card.pooling == "cls" else found[pooled]
-        row = found.flatten().numpy()
-        rows.append(row / np.linalg.norm(row))
+        rows.append(found.flatten().numpy())
     return np.asarray(rows, np.float32)
 
 
@@ -101,7 +100,11 @@ def test_vectors_are_those_of_the_library_alone_and_in_a_batch(family: Family, f
     assert (found.windows, found.cost) == ((1,) * len(PICTURES), len(PICTURES) * card.crop_px**2)
     alone = np.concatenate([model.embed([each]).vectors for each in pictures])
     assert (alone * found.vectors).sum(axis=1).min() > SAME
-    assert (by_the_library(family, folder, card, pictures) * found.vectors).sum(axis=1).min() > SAME
+    expected = by_the_library(family, folder, card, pictures)
+    lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+    assert (expected / lengths * found.vectors).sum(axis=1).min() > SAME
+    assert isinstance(model, UnscaledModel)
+    np.testing.assert_allclose(model.embed_unscaled(pictures).vectors / lengths, expected / lengths, atol=1e-3)
     assert (found.vectors @ found.vectors.T).min() < 0.9, "pictures differ, so the comparisons show something"
 
 

@@ -42,7 +42,7 @@ INVISIBLE_TEXTS = b"id,text,label\n" + b"".join(f"{n},\u200b\u200b,delivery\n".e
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Yield a folder with labelled texts and a head trained on them, and let every command load a fast model."""
-    for module in ("millrace.learning.labelled_files", "millrace.cli.similar"):
+    for module in ("millrace.learning.labelled_files", "millrace.cli.similar", "millrace.bulk.work"):
         monkeypatch.setattr(f"{module}.load_text_model", lambda _: FakeModel())
     (tmp_path / "good.csv").write_bytes(LABELLED)
     code, printed = millrace(["router", "train", "good.csv", "--out", "head", "--no-plots"], tmp_path, {})
@@ -62,6 +62,7 @@ def commands(name: str) -> list[list[str]]:
         ["router", "train", name, "--out", "other", "--no-plots"],
         ["router", "evaluate", name, "--model", "head"],
         ["policy", "check", name, "--model", "head"],
+        ["embed", name, "--out", f"vectors of {name}"],
         *(
             ["similar", how, *files]
             for how in ("evaluate", "tune")

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.drawn_samples import Sample, classify, draw, embed, prepare_files, read_samples
+from benchmarks.drawn_samples import Sample, classify, draw, embed, prepare_files, read_attached, read_samples
 from shared.embedding.port import Matrix
 from tests.support.demo_pictures import FOLDER, ROWS
-from tests.support.sources import ROOT
 
 ACCURACY = 0.9
 COPY, OTHER = 0.93, 0.9
@@ -39,7 +38,13 @@ def test_the_rows_are_those_of_the_script() -> None:
 @pytest.mark.parametrize("name", REDRAWN)
 def test_a_picture_is_drawn_as_it_was(name: str) -> None:
     """The bytes are the same only with the same libraries, which the lock states; the exact file shows that they are."""
-    assert draw(SAMPLES[name], {}) == (ROOT / "millrace/demo/samples/products" / name).read_bytes()
+    sample = SAMPLES[name]
+    assert draw(sample.row["file"], sample.drawing, {}) == (FOLDER / sample.row["file"]).read_bytes()
+
+
+def test_the_attached_pictures_are_drawn_as_they_were() -> None:
+    for path, drawing in read_attached().items():
+        assert draw(path, drawing, {}) == (FOLDER / path).read_bytes(), path
 
 
 def test_arriving_pictures_get_the_intended_class(vectors: Matrix) -> None:

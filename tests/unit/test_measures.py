@@ -1,4 +1,4 @@
-"""MRR, recall, nDCG and the bootstrap, against values computed by hand.
+"""MRR, recall, nDCG, precision, MAP and the bootstrap, against values computed by hand.
 
 A green run does not prove that these metrics measure what an agent finds useful.
 """
@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from shared.search.tuning.measures import METRICS, measure_rankings, summarise
+from shared.search.tuning.measures import METRICS, MORE_METRICS, measure_more, measure_rankings, summarise
 from shared.slices import intervals
 
 
@@ -42,6 +42,30 @@ def test_metrics_match_values_computed_by_hand(
 
 def test_ranks_without_a_hit_are_not_relevant() -> None:
     assert one([0, 1], 5)["mrr"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("relevant", "wanted", "at_10", "precision", "average"),
+    [
+        ([1], 1, 1.0, 0.2, 1.0),
+        ([0, 1, 0, 0, 0, 1], 2, 1.0, 0.2, (1 / 2 + 2 / 6) / 2),
+        ([1, 0, 1, 0, 0, 1], 3, 1.0, 0.4, (1 + 2 / 3 + 3 / 6) / 3),
+        ([0] * 10 + [1], 1, 0.0, 0.0, 1 / 11),
+        ([1, 1, 1, 1, 1], 5, 1.0, 1.0, 1.0),
+        ([1, 1], 8, 0.25, 0.4, 2 / 8),
+        ([1] * 12, 20, 1.0, 1.0, 12 / 20),
+        ([0, 0], 3, 0.0, 0.0, 0.0),
+    ],
+)
+def test_precision_and_map_match_values_computed_by_hand(
+    relevant: list[int], wanted: int, at_10: float, precision: float, average: float
+) -> None:
+    values = measure_more(np.array([relevant], np.bool_), np.array([wanted]))
+    assert tuple(values) == MORE_METRICS
+    found = [float(values[name][0]) for name in ("recall_at_10", "precision_at_5", "map")]
+    assert found == pytest.approx([at_10, precision, average])
+    same = one(relevant, wanted)
+    assert {name: float(values[name][0]) for name in METRICS} == same
 
 
 def test_a_summary_holds_each_mean_with_its_interval() -> None:

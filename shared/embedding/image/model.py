@@ -1,7 +1,6 @@
 """Embedding of pictures on torch: normalised on the device, channels last, unit length."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,12 +11,15 @@ from shared.embedding.image.classes import ClassHead, ClassifyingModel
 from shared.embedding.image.loading import Loaded, load
 from shared.embedding.microbatch import cut_summed
 from shared.embedding.passes import Passes
-from shared.embedding.port import IMAGE, Embeddings, Matrix, Pixels
+from shared.embedding.port import IMAGE, Embeddings, Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import ImageCard
 from shared.errors import DeviceLost, Fatal
 
 GREY = 128
 BYTE_MAX = 255
+
+Compute = Callable[[torch.Tensor], torch.Tensor]
+"""Returns vectors of pictures, as `Network` or its method `features`."""
 
 
 class Network(torch.nn.Module):
@@ -54,7 +56,7 @@ class Network(torch.nn.Module):
         return self._features(pictures.to(self._dtype)).float()
 
 
-class ImageModel(ClassifyingModel):
+class ImageModel(ClassifyingModel, UnscaledModel[Pixels]):
     """A loaded model of pictures; its inputs are prepared by `prepare_picture`.
 
     Args:
@@ -97,17 +99,24 @@ class ImageModel(ClassifyingModel):
     @override
     def embed(self, inputs: Sequence[Pixels], /) -> Embeddings:
         """Embed prepared pictures, all of shape (crop_px, crop_px, 3)."""
+        return self._embed(inputs, self.network)
+
+    @override
+    def embed_unscaled(self, inputs: Sequence[Pixels], /) -> Embeddings:
+        return self._embed(inputs, self.network.features)
+
+    def _embed(self, inputs: Sequence[Pixels], compute: Compute) -> Embeddings:
         for each in inputs:
             if each.shape != self.shape or each.dtype != np.uint8:
                 raise ValueError(f"a picture of {each.shape} is not prepared for this model: expected {self.shape}")
         costs = [float(self._card.pixels)] * len(inputs)
-        vectors = self._passes.run(costs, self.dim, lambda group: self._forward([inputs[at] for at in group]))
+        vectors = self._passes.run(costs, self.dim, lambda group: self._forward([inputs[at] for at in group], compute))
         return Embeddings(vectors, (1,) * len(inputs), sum(costs))
 
     @override
     def probe(self) -> None:
         try:
-            self._forward([self._grey()])
+            self._forward([self._grey()], self.network)
         except Exception as error:
             raise DeviceLost(
                 f"the model fails even on a grey picture on {self.device}: {error}; check the device, then "
@@ -125,15 +134,15 @@ class ImageModel(ClassifyingModel):
     def _found_dim(self) -> int:
         """Return the length of the vectors that the model computes."""
         try:
-            return int(self._forward([self._grey()]).shape[1])
+            return int(self._forward([self._grey()], self.network).shape[1])
         except (ValueError, AssertionError, RuntimeError) as error:
             raise Fatal(
                 f"model {self._card.key} cannot compute a picture of {self._card.crop_px} pixels a side on {self.device}: "
                 f"{error}"
             ) from error
 
-    def _forward(self, pictures: Sequence[Pixels]) -> Matrix:
+    def _forward(self, pictures: Sequence[Pixels], compute: Compute) -> Matrix:
         with torch.inference_mode():
-            found: Any = self.network(torch.from_numpy(np.stack(pictures)).to(self.device))
+            found = compute(torch.from_numpy(np.stack(pictures)).to(self.device))
             vectors: Matrix = found.cpu().numpy()
             return vectors

@@ -109,7 +109,9 @@ def any_of(share: float, count: float) -> float:
 
 
 def effective_count(lowest: NDArray[np.float64]) -> float:
-    """Return how many independent methods have the same lowest shares as those that were compared; at least 1.
+    """Return how many independent methods have the same lowest shares as those that were compared.
+
+    It is at least 1, and at most the number of questions, which is what they can show.
 
     Methods depend on each other, and no distribution fits exactly. The number is chosen so that `any_of` is right where
     it matters: for a tenth of the questions.
@@ -118,7 +120,9 @@ def effective_count(lowest: NDArray[np.float64]) -> float:
         lowest: The lowest share of chance of any method, for each of many questions that fit nothing, shape (n,).
     """
     tenth = min(float(np.quantile(lowest, FITTED_SHARE)), 1 - FITTED_SHARE)
-    return max(1.0, log1p(-FITTED_SHARE) / log1p(-tenth)) if tenth > 0 else float(lowest.size)
+    if tenth * lowest.size <= FITTED_SHARE:
+        return float(lowest.size)
+    return min(float(lowest.size), max(1.0, log1p(-FITTED_SHARE) / log1p(-tenth)))
 
 
 def _reduced(share: float) -> float:

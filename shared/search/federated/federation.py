@@ -98,6 +98,15 @@ class Federation:
         Raises:
             Unavailable: the store cannot be read.
         """
+        ranked = self.rank(question)
+        return Answer(ranked.hits[: question.limit], ranked.asked)
+
+    def rank(self, question: Question) -> Answer:
+        """Return all candidates of all sources, from each of them at least `question.limit` if it holds enough.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
         kind = question.kind
         asked = [each for each in self._sources if each.can(kind, question.vectors.get(each.stream, {}))]
         chances = self._chances_of(asked, question)
@@ -111,7 +120,7 @@ class Federation:
                 view, share = chances.of(source.stream, each)
                 hits.append(_hit(source.stream, each, view, share, shared[:SHOWN_TERMS], question))
         hits.sort(key=lambda hit: (hit.chance is None, hit.chance or 0.0, -hit.score, hit.stream, hit.source_id))
-        return Answer(tuple(hits[: question.limit]), tuple(each.stream for each in asked))
+        return Answer(tuple(hits), tuple(each.stream for each in asked))
 
     def _chances_of(self, asked: Sequence[Source], question: Question) -> "_Chances":
         """Return what chance gives for each source."""

@@ -24,7 +24,7 @@ from shared.search.federated.findable import Card, Facet, Findable
 from shared.search.ranking import lexical
 from shared.search.similar import TERMS_VECTOR
 from shared.vectorstore.conditions import Condition
-from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query, is_version
+from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query, is_unit, is_version
 from shared.vectorstore.terms import Terms
 from shared.vectorstore.widening import ask_for_ours
 
@@ -217,9 +217,8 @@ class Source:
         found: list[Vector] = []
         while len(found) < SAMPLED and (ids := list(islice(own, SAMPLED))):
             stored = parts.collection.lookup(ids)
-            found += [
-                stored[which].vectors[using] for which in ids if which in stored and using in stored[which].vectors
-            ]
+            held = (stored[which].vectors.get(using) for which in ids if which in stored)
+            found += [each for each in held if each is not None and is_unit(each)]  # others were damaged
         return np.array(found[:SAMPLED], np.float32)
 
     def shared_terms(self, text: str, cards: Sequence[Card]) -> list[tuple[str, ...]]:
@@ -251,9 +250,7 @@ class Source:
         """Return the best score of each question by method."""
         payload = ("tenant_id", self._parts.id_field)
         queries = [self._query("text", each, BEST_OF, payload) for each in asked]
-        answers = ask_for_ours(
-            queries, self._parts.collection.candidates, lambda _, each: self._parts.is_ours(each.id, each.payload)
-        )
+        answers = ask_for_ours(queries, self._parts.collection.candidates, lambda _, each: self._is_ours(each))
         found: list[dict[str, float]] = []
         for each, query, candidates in zip(asked, queries, answers, strict=True):
             best: dict[str, float] = {}
@@ -293,12 +290,15 @@ class Source:
             candidate: The candidate.
             needs_text: Whether an item without a text, such as a call without speech, is left out.
         """
-        if not isfinite(candidate.dense + candidate.bm25 + (candidate.second or 0.0)):
-            return None
-        if not self._parts.is_ours(candidate.id, candidate.payload):
+        if not self._is_ours(candidate):
             return None
         try:
             card = self._parts.findable.read(candidate.payload)
         except ValidationError:
             return None
         return card if card.text.strip() or not needs_text else None
+
+    def _is_ours(self, candidate: Candidate) -> bool:
+        """Return whether Millrace wrote a candidate, and its vectors are not damaged."""
+        is_sound = isfinite(candidate.dense + candidate.bm25 + (candidate.second or 0.0))
+        return is_sound and self._parts.is_ours(candidate.id, candidate.payload)

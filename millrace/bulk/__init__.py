@@ -1,0 +1,1 @@
+"""Vectors of many files at once, without Kafka and Qdrant: extracted to arrays by shards, and plotted."""
