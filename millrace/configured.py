@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from millrace.attached import with_attached
 from shared.embedding.card import ModelCard
 from shared.embedding.image.words import WORDS, words_digest
 from shared.embedding.port import IMAGE, TEXT
@@ -34,7 +35,7 @@ def model_cards(stream: Stream[Any, Any], own: StreamSettings) -> dict[str, Mode
         TEXT.name: lambda: model_card(own),
         IMAGE.name: lambda: load_image_card(own.image.model, own.image.models_file),
     }
-    modalities = dict.fromkeys(each.modality.name for each in stream.inputs)
+    modalities = dict.fromkeys(each.modality.name for each in with_attached(stream, own).inputs)
     return {name: loaders[name]() for name in modalities if name in loaders}
 
 
@@ -49,12 +50,12 @@ def input_fingerprints(stream: Stream[Any, Any], models: Mapping[str, str]) -> d
 
 
 def configured(stream: Stream[Any, Any], own: StreamSettings) -> Stream[Any, Any]:
-    """Return a stream with all vectors that its settings ask for: those of sound and of words are optional.
+    """Return a stream with all vectors that its settings ask for: those of sound, words and attached pictures are optional.
 
     Raises:
         Fatal: the model of speech or of pictures does not exist, or its row is not valid.
     """
-    stream = _with_words(stream, own)
+    stream = _with_words(with_attached(stream, own), own)
     if stream.sound is None or not own.speech.sound_vector or stream.sound in stream.inputs:
         return stream
     card = load_speech_card(own.speech.model, own.speech.models_file)
@@ -84,9 +85,11 @@ def collection_spec(
         dimensions: Lengths of the vectors of the loaded models, by modality; None for those that the cards state.
     """
     cards, stream = model_cards(stream, own), configured(stream, own)
+    attached = None if stream.attached is None else stream.attached.input  # it is named among the variants
+    named = dict.fromkeys(each.modality.name for each in stream.inputs if each is not attached)
     if dimensions is None:
         dimensions = {name: card.dim for name, card in cards.items()}
         if stream.sound is not None and own.speech.sound_vector:
             dimensions[stream.sound.modality.name] = load_speech_card(own.speech.model, own.speech.models_file).dim
-    spec = stream.collection(list(cards.values()), dimensions)
+    spec = stream.collection([cards[name] for name in named if name in cards], dimensions)
     return replace(spec, indexes={**spec.indexes, **field_indexes(attribute_fields(own.search))})

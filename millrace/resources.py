@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from millrace.attached import with_attached
 from millrace.configured import model_card
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.security import Address, Brokers
@@ -26,6 +27,7 @@ from shared.errors import Fatal
 from shared.media.port import Fetcher
 from shared.metrics import Registry
 from shared.observers import Observer
+from shared.reading.port import TextReader
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings
@@ -46,6 +48,7 @@ class Process:
         registry: The registry that holds the metrics.
         policies: How workers behave when something fails.
         fetcher: Fetches the media of events; None for one that follows the settings.
+        text_reader: Reads the text in attached pictures; None for the one that is installed.
     """
 
     settings: Settings
@@ -54,6 +57,7 @@ class Process:
     registry: Registry
     policies: FailurePolicies = field(default_factory=FailurePolicies)
     fetcher: Fetcher | None = None
+    text_reader: TextReader | None = None
 
 
 def group_of(own: StreamSettings, stream: str) -> str:
@@ -139,7 +143,7 @@ def load_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, M
         TEXT.name: lambda: load_text_model(own),
         IMAGE.name: lambda: load_image_model(own.image),
     }
-    modalities = sorted({each.modality.name for each in stream.inputs})
+    modalities = sorted({each.modality.name for each in with_attached(stream, own).inputs})
     unknown = [each for each in modalities if each not in loaders]
     if unknown:
         raise Fatal(

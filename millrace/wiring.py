@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from millrace.attached import attached_reader
 from millrace.configured import collection_spec, configured, input_fingerprints, model_card, model_cards
 from millrace.customer_key import customer_key
 from millrace.resources import Process, group_of, load_routing, open_cache, opened_collection
@@ -22,13 +23,14 @@ from shared.embedding.image.words import WORDS, PictureWords
 from shared.embedding.port import IMAGE, TEXT, Model
 from shared.embedding.registry import ImageCard
 from shared.embedding.service import Embedder
+from shared.engine.apart import ApartLoader
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
-from shared.engine.media import MediaLoader, ReadsMedia
+from shared.engine.media import LoadsMedia, MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.resources import Resources
 from shared.engine.settle import Settler
-from shared.engine.stages import Stages
+from shared.engine.stages import ReadsApart, Stages
 from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
@@ -147,6 +149,7 @@ def _resources_of(
     own, recogniser = given.own, given.recogniser
     modalities: dict[str, None] = dict.fromkeys(each.modality.name for each in given.stream.inputs)
     fingerprints = {name: given.models[name].fingerprint for name in modalities if name in given.models}
+    pictures = _pictures_of(given.stream, own, decoder)
     return Resources(
         collection=collection,
         decider=decider,
@@ -160,7 +163,8 @@ def _resources_of(
         search_of=lambda name: read_stream_settings(name).search,
         speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon),
         words=_words_of(given.stream, given.models),
-        pictures=_pictures_of(given.stream, own, decoder),
+        pictures=pictures,
+        attached=attached_reader(own, pictures, given.process.text_reader) if given.stream.follows else None,
     )
 
 
@@ -315,20 +319,28 @@ def _decoder(stream: Stream[Any, Any], settings: Settings) -> Iterator[Decoder]:
 @contextmanager
 def _media_loader(
     stream: Stream[Any, Any], stages: Stages[Any], process: Process, beat: Callable[[], None]
-) -> Iterator[MediaLoader[Any] | None]:
-    """Yield the loader of a stream's media; None if its events have none."""
+) -> Iterator[LoadsMedia[Any] | None]:
+    """Yield the loader of a stream's media; None if its events have none.
+
+    Raises:
+        Fatal: its stages lack the method that reads them.
+    """
     if stream.media is None:
         yield None
         return
-    if not isinstance(stages, ReadsMedia):
-        raise Fatal(f"the stages of stream {stream.name} lack read_media, but its events have media")
     settings = process.settings.media
     clock = SystemClock()
     fetcher = SpoolingFetcher(
         process.fetcher or MediaFetcher(settings, clock), process.settings.operation.state_dir / "spool"
     )
     pool = HostPool(settings.parallel, settings.parallel_per_host)
-    loader: MediaLoader[Any] = MediaLoader(stream.media, stages, fetcher, pool, clock, beat)
+    loader: LoadsMedia[Any]
+    if stream.follows and isinstance(stages, ReadsApart):
+        loader = ApartLoader(stream.media, stages, fetcher, pool, clock)
+    elif isinstance(stages, ReadsMedia):
+        loader = MediaLoader(stream.media, stages, fetcher, pool, clock, beat)
+    else:
+        raise Fatal(f"the stages of stream {stream.name} do not read media, but its events have media")
     with closing(loader):
         yield loader
 

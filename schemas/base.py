@@ -80,7 +80,11 @@ class Event(Frozen):
     occurred_at: UtcDatetime = Field(description="When the event happened at the source, with a UTC offset.")
 
 
-class Deletion(Event):
+class Removal(Event):
+    """The item no longer exists: a tombstone takes the place of its point. Its stream adds only the source id."""
+
+
+class Deletion(Removal):
     """The item was deleted at its source; its stream adds only the source id."""
 
     reason: Literal["deleted"]

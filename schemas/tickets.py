@@ -3,10 +3,19 @@
 A ticket event is a snapshot of the whole ticket as of its `event_version`; `reason` states why it was sent.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, field_validator, model_serializer
 
+from schemas.attachments import (
+    ATTACHED_ID_PATTERN,
+    IMAGES_LIMIT,
+    REMOVED_LIMIT,
+    AttachedImage,
+    ListedImage,
+    RemovedImage,
+    attached_id,
+)
 from schemas.attributes import ATTRIBUTES_LIMIT, AttributeName, AttributeValue, Rating, StoredValue
 from schemas.base import (
     TEXT_LIMIT_CHARS,
@@ -15,12 +24,14 @@ from schemas.base import (
     EventVersion,
     Frozen,
     Origin,
+    Removal,
     SourceId,
     TenantId,
     UtcDatetime,
 )
 from schemas.decisions import Decision, Label, Priority
-from schemas.points import PointSchema, StoredItem, Tombstone
+from schemas.media import Media
+from schemas.points import PointSchema, SecondKind, StoredItem, Tombstone
 from schemas.search import SIMILAR_LIMIT, SimilarLeftOut, SimilarTicket, SuggestedReply
 
 SUBJECT_LIMIT_CHARS = 1_000
@@ -56,6 +67,27 @@ class TicketSnapshot(Event):
     )
     satisfaction: Rating | None = Field(default=None, description="The customer's rating; 5 is best.")
     agent_label: Label | None = Field(default=None, description="The label that a person gave this ticket, if any.")
+    images: tuple[AttachedImage, ...] = Field(
+        default=(),
+        max_length=IMAGES_LIMIT,
+        strict=False,
+        description="The pictures of the ticket, such as screenshots. The ticket is routed without them: they are fetched "
+        "and read afterwards.",
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _are_distinct(cls, images: tuple[AttachedImage, ...]) -> tuple[AttachedImage, ...]:
+        ids = [each.image_id for each in images]
+        if len(set(ids)) < len(ids):
+            raise ValueError("has two images with the same image_id")
+        return images
+
+    @model_serializer(mode="wrap")
+    def _without_empty_images(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the field out if there are no images, so that the digest of such a version is what it always was."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.images else {name: value for name, value in fields.items() if name != "images"}
 
     @property
     def solved(self) -> bool:
@@ -69,8 +101,43 @@ class TicketDeleted(Deletion):
     ticket_id: SourceId
 
 
-TicketEvent = Annotated[TicketSnapshot | TicketDeleted, Field(discriminator="reason")]
-TICKET_EVENT: TypeAdapter[TicketSnapshot | TicketDeleted] = TypeAdapter(TicketEvent)
+ATTACHED_SOURCE_ID = "the ids of the ticket and of the image, with U+001F between them"
+
+
+class TicketImage(Event):
+    """A picture that version `event_version` of a ticket has brought or changed. The worker of tickets writes it."""
+
+    reason: Literal["pictured"]
+    SOURCE_ID: ClassVar[str] = ATTACHED_SOURCE_ID
+
+    attached_to: SourceId = Field(description="The ticket's id in the source system.")
+    image_id: SourceId
+    image: Media = Field(description="The picture, inline or by reference; its bytes decide its kind.")
+
+    @property
+    def ticket_id(self) -> str:
+        """The source id of the picture: that of the ticket, and its own."""
+        return attached_id(self.attached_to, self.image_id)
+
+
+class TicketImageRemoved(Removal):
+    """A picture that a ticket no longer has as of version `event_version`. The worker of tickets writes it."""
+
+    reason: Literal["image_removed"]
+    SOURCE_ID: ClassVar[str] = ATTACHED_SOURCE_ID
+
+    attached_to: SourceId = Field(description="The ticket's id in the source system.")
+    image_id: SourceId
+
+    @property
+    def ticket_id(self) -> str:
+        """The source id of the picture: that of the ticket, and its own."""
+        return attached_id(self.attached_to, self.image_id)
+
+
+TicketEvents = TicketSnapshot | TicketDeleted | TicketImage | TicketImageRemoved
+TicketEvent = Annotated[TicketEvents, Field(discriminator="reason")]
+TICKET_EVENT: TypeAdapter[TicketEvents] = TypeAdapter(TicketEvent)
 
 
 TicketFlag = Literal["solved", "labelled"]
@@ -111,6 +178,14 @@ class TicketContent(Frozen):
     satisfaction: Rating | None
     label: str | None = Field(description="The agent's label, which the vote of neighbours counts.")
     flags: tuple[TicketFlag, ...] = Field(description="Flags that searches filter on; see `TicketFlag`.")
+    images: tuple[ListedImage, ...] = Field(
+        default=(),
+        max_length=IMAGES_LIMIT,
+        description="The pictures that the ticket has; each has a point of its own.",
+    )
+    removed_images: tuple[RemovedImage, ...] = Field(
+        default=(), max_length=REMOVED_LIMIT, description="The pictures that the ticket had and no longer has."
+    )
 
 
 class TicketPayload(TicketContent, StoredItem):
@@ -130,12 +205,45 @@ class TicketPayload(TicketContent, StoredItem):
 
 
 class TicketTombstone(Tombstone):
-    """Payload of a deleted ticket: ids and version, without text and without a vector. No older event can undo it."""
+    """Payload of a deleted ticket or a removed picture: ids and version, no text, no vector. No older event undoes it."""
 
-    ticket_id: SourceId
+    ticket_id: str = Field(
+        pattern=ATTACHED_ID_PATTERN, description="The ticket's id; of a picture, the ids of both (`attached_id`)."
+    )
+    removed_images: tuple[RemovedImage, ...] = Field(
+        default=(), max_length=IMAGES_LIMIT + REMOVED_LIMIT, description="The pictures that the deleted ticket had."
+    )
 
 
-TICKET_POINTS = PointSchema("tickets", "ticket_id", TicketPayload, TicketTombstone)
+class TicketImageContent(Frozen):
+    """The fields that the tickets stream stores for a picture of a ticket."""
+
+    occurred_at: UtcDatetime
+    attached_to: SourceId = Field(description="The ticket's id.")
+    image_id: SourceId
+    read_text: str | None = Field(
+        description="What was read in the picture, with personal data masked; null if there is no text in it."
+    )
+    detected_language: str | None = Field(
+        description="Primary BCP 47 subtag of the language of that text; null if it is uncertain."
+    )
+    read_by: str = Field(description="Fingerprint of what read the text.")
+    width_px: int = Field(ge=1, description="The width that its file states, before it is turned upright.")
+    height_px: int = Field(ge=1, description="The height that its file states, before it is turned upright.")
+
+
+class TicketImagePayload(TicketImageContent, StoredItem):
+    """Payload of the point of a ticket's picture, whose vectors are those of the picture and of the text in it."""
+
+    ticket_id: str = Field(
+        pattern=ATTACHED_ID_PATTERN, description="The ids of the ticket and the picture; see `attached_id`."
+    )
+    image_digest: str = Field(description="SHA-256 of the picture as the model sees it.")
+    text_digest: str | None = Field(description="SHA-256 of the text that was read; null without any.")
+
+
+TICKET_IMAGES = SecondKind("attached_to", TicketImagePayload)
+TICKET_POINTS = PointSchema("tickets", "ticket_id", TicketPayload, TicketTombstone, TICKET_IMAGES)
 """What the points of tickets hold, for other streams that search them."""
 
 

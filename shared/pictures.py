@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.embedding.port import Pixels
 from shared.embedding.registry import ImageCard
 from shared.media.decoding.decoder import Decoder
+from shared.media.decoding.replies import Picture
 from shared.media.perceptual import PictureHashes, hash_picture
 from shared.media.port import MediaContent
 
@@ -47,7 +48,29 @@ class PictureReader:
         Raises:
             Rejected: the content cannot be decoded, or exceeds a limit.
         """
+        return self._read(self._decoder.picture(content, field))
+
+    def read_with_pixels(self, content: MediaContent, field: str, side_px: int) -> tuple[ReadPicture, Pixels]:
+        """Read a picture as `read` does, and return its decoded pixels too: they may be finer than those for the model.
+
+        Args:
+            content: The bytes of the file.
+            field: The event's field that holds it, for errors.
+            side_px: The longest side of the decoded pixels.
+
+        Returns:
+            The picture, and its pixels of shape (height, width, 3), uint8, RGB, upright.
+
+        Raises:
+            Rejected: the content cannot be decoded, or exceeds a limit.
+        """
         decoded = self._decoder.picture(content, field)
+        is_whole = max(decoded.pixels.shape) >= max(decoded.original_width_px, decoded.original_height_px)
+        has_fitted = is_whole or max(decoded.pixels.shape) >= side_px
+        finer = decoded if has_fitted else self._decoder.picture(content, field, side_px)
+        return self._read(decoded), finer.pixels
+
+    def _read(self, decoded: Picture) -> ReadPicture:
         return ReadPicture(
             self._prepared(decoded.pixels),
             hash_picture(decoded.pixels),

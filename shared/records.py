@@ -193,13 +193,33 @@ class Deferral:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A message that a version of an item brings about, and what the point of the item lists of it.
+
+    Attributes:
+        message: The message.
+        listed_in: The payload field that lists it.
+        entry: What that field lists of it, as JSON.
+    """
+
+    message: Message
+    listed_in: str
+    entry: Mapping[str, object]
+
+    def is_listed(self, payload: Mapping[str, object]) -> bool:
+        """Return whether a stored payload lists it."""
+        found = payload.get(self.listed_in)
+        return isinstance(found, list) and dict(self.entry) in found
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The outcome of one record, and the data that settling has to write for it.
 
     `point_id` and `version` are set if a point with that id and version must be stored after settling; `point` is
     absent if that point is stored already. `results` are published in order; `repeated_fields` are the payload fields that
-    they contain besides the decision, and that a repeat publishes again. `failure` is set for a dead letter,
-    `deferral` for a record that goes to the retry lane.
+    they contain besides the decision, and that a repeat publishes again. `follow_ups` are sent with them. `failure` is set
+    for a dead letter, `deferral` for a record that goes to the retry lane.
     """
 
     record: Record
@@ -209,6 +229,7 @@ class Settled:
     point: Point | None = None
     results: tuple[Message, ...] = ()
     repeated_fields: tuple[str, ...] = ()
+    follow_ups: tuple[Listed, ...] = ()
     failure: Rejected | None = None
     deferral: Deferral | None = None
 

@@ -10,6 +10,7 @@ from pydantic import Field, create_model, field_validator
 
 from schemas.decisions import Label
 from schemas.search import SIMILAR_LIMIT
+from shared.attachment_settings import AttachmentSettings
 from shared.settings import Variables
 from shared.settings_part import Part
 
@@ -324,6 +325,7 @@ class StreamSettings(Part):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     speech: SpeechSettings = Field(default_factory=SpeechSettings)
     image: ImageSettings = Field(default_factory=ImageSettings)
+    attachments: AttachmentSettings = Field(default_factory=AttachmentSettings)
     decision: DecisionSettings = Field(default_factory=DecisionSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
     duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)

@@ -15,6 +15,7 @@ from millrace.cli.options import (
     require_bootstrap,
     require_stream,
 )
+from millrace.configured import configured
 from millrace.resources import group_of, open_collection
 from schemas.topics import quarantine_topic
 from shared.audit.comparison import AuditReport, audit_json
@@ -46,7 +47,9 @@ def audit(
     """
     quiet()
     settings, audited = load_settings(bootstrap), require_stream(stream)
-    reader = TopicReader(require_bootstrap(settings), group_of(load_stream_settings(audited), stream))
+    own = load_stream_settings(audited)
+    audited = configured(audited, own)
+    reader = TopicReader(require_bootstrap(settings), group_of(own, stream))
     redrive = TopicReader(require_bootstrap(settings), REDRIVE_GROUP)
     if points:
         with open_collection(settings, stream) as collection:

@@ -16,6 +16,7 @@ from millrace.doctor.media import (
     check_pictures_device,
     check_speech,
     check_speech_device,
+    check_text_reader,
     check_voice_activity,
 )
 from millrace.doctor.models import check_device, check_head, check_model, check_policy
@@ -107,14 +108,17 @@ def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], ti
 
 
 def _checks_of_media(settings: Settings, own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Check]:
-    """Yield the checks of what decodes the stream's media, recognises its speech and embeds its pictures."""
-    if stream.media is not None:
+    """Yield the checks of what decodes the stream's media, recognises its speech, and embeds and reads its pictures."""
+    follows = stream.attached is not None and own.attachments.read
+    if stream.media is not None or follows:
         yield Check("decoding", partial(check_decoding, settings))
     if stream.recognises_speech:
         yield Check("speech", partial(check_speech, own))
         yield Check("speech device", partial(check_speech_device, own))
         yield Check("voice activity", check_voice_activity)
-    if any(each.modality is IMAGE for each in stream.inputs):
+    if follows:
+        yield Check("text reader", check_text_reader)
+    if follows or any(each.modality is IMAGE for each in stream.inputs):
         yield Check("pictures", partial(check_pictures, own))
         yield Check("pictures device", partial(check_pictures_device, own, stream.name))
 

@@ -7,6 +7,7 @@ from zlib import compress, crc32
 
 import numpy as np
 
+from millrace.attached import load_text_reader
 from millrace.doctor.finding import Finding
 from shared.clock import SystemClock
 from shared.embedding.registry import SpeechCard, load_image_card, load_speech_card
@@ -108,6 +109,16 @@ def check_pictures_device(own: StreamSettings, stream: str) -> Iterator[Finding]
     if device.type != "cpu" and pixels < SMALL_FOR_A_GPU_PIXELS:
         fix = f"set {variable(stream, 'image', 'micro_batch_pixels')} to 13000000"
         yield Finding("pictures device", "warning", f"micro-batches of {pixels} pixels leave a GPU idle", fix)
+
+
+def check_text_reader() -> Iterator[Finding]:
+    """Load what reads the text in attached pictures."""
+    try:
+        reader = load_text_reader()
+    except Fatal as error:
+        yield Finding("text reader", "wrong", str(error), "install millrace[reading]")
+        return
+    yield Finding("text reader", "ok", f"the reader of text in pictures is installed, fingerprint {reader.fingerprint}")
 
 
 def _device_of(card: SpeechCard, configured: str) -> str:

@@ -21,6 +21,9 @@ IDS = frozenset({"event_id", "tenant_id", DEFAULT.id_field, "customer_id"})
 TEXTS = frozenset({"subject", "body", "resolution", "agent_label"})
 """Fields for which a number becomes text."""
 
+IMAGES = "images"
+"""The field that holds pictures."""
+
 WHOLE = re.compile(r"[+-]?\d{1,20}(?:\.0+)?", re.ASCII)
 REMEMBERED = 1_000
 """Largest number of different values of a field whose translations are cached."""
@@ -49,11 +52,34 @@ def _typed(name: str, times: TimeReading) -> Reader | None:
         return as_integer
     if name == "occurred_at":
         return lambda cell: times.read(cell) if isinstance(cell, str) else cell
+    if name == IMAGES:
+        return as_images
     if name in IDS:
         return as_id
     if name == "language":
         return as_language
     return as_text if name in TEXTS else None
+
+
+def as_images(cell: Any) -> Any:
+    """Return the pictures of a ticket: a text names their URIs, with blanks between them, and they are numbered from 1.
+
+    In JSON, a picture may also be an object with an `image_id` and a `uri`, or with the fields of the event.
+    """
+    if isinstance(cell, str):
+        cell = cell.split()
+    if not isinstance(cell, list):
+        return cell
+    return [_as_image(str(number), each) for number, each in enumerate(cell, 1)]
+
+
+def _as_image(number: str, each: Any) -> Any:
+    if isinstance(each, str):
+        return {"image_id": number, "image": {"uri": each}}
+    if not isinstance(each, dict) or "image" in each:
+        return each
+    media = {name: value for name, value in each.items() if name != "image_id"}
+    return {"image_id": each.get("image_id", number), "image": media}
 
 
 class Translation:

@@ -33,7 +33,7 @@ BLANKS = string.whitespace + "\ufeff\u200b"
 NEAR = 0.8
 """How similar a column and a known name must be for a suggestion: the ratio of `difflib`, 1 for equal names."""
 
-NEVER_SUGGESTED = frozenset({"tenant_id", "event_id", "event_version", "attributes"})
+NEVER_SUGGESTED = frozenset({"tenant_id", "event_id", "event_version", "attributes", "images"})
 """Fields for which a wrong column does more harm than a missing one."""
 
 MEANT = 0.95

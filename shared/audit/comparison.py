@@ -14,6 +14,7 @@ from uuid import UUID
 from schemas.outcomes import Outcome
 from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic, retry_topics
+from shared.audit.attached import AttachedAudit
 from shared.audit.evidence import Evidence, gather_evidence
 from shared.broker.port import Reader
 from shared.engine.snapshots import PUBLISHED_FIELD
@@ -43,8 +44,10 @@ class AuditReport:
 
     Attributes:
         settled: Input records for which the ledger contains an outcome.
-        missing: Records that are committed but not in the ledger, or whose result, dead letter or point is missing.
-        stale: Points that are older than the newest settled version of their id.
+        missing: Records that are committed but not in the ledger, or whose result, dead letter, point or follow-up is
+            missing.
+        stale: Points that are older than the newest settled version of their id, and pictures whose item does not list
+            them.
         conflicting: Records with two outcomes that exclude each other, and versions with two results that differ.
         unread_lost: Offsets that the input lost before anybody had read them, for example by its retention. Gaps within
             the part of the log that still exists, for example after compaction, are not counted.
@@ -128,6 +131,7 @@ def audit(
     report.former = evidence.former
     settled: SettledVersions = defaultdict(dict)
     seen: set[RecordPosition] = set()
+    attached = AttachedAudit(stream, stream.attached) if stream.follows and stream.attached is not None else None
     for topic in topics:
         for record in reader.read(topic):
             position = record.position
@@ -135,8 +139,12 @@ def audit(
             _remember_continued(record, evidence)
             _check_record(position, evidence, committed.get(record.topic_partition, 0), report)
             outcomes = set(evidence.outcomes.get(position, ()))
-            if outcomes & {*FINAL, Outcome.SUPERSEDED}:
+            is_final = bool(outcomes & {*FINAL, Outcome.SUPERSEDED})
+            if is_final:
                 _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
+            if attached is not None:
+                is_committed = position.offset < committed.get(record.topic_partition, 0)
+                attached.take_record(record, is_final and is_committed)
     _check_lane(evidence, redriven, report)
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
     lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
@@ -146,10 +154,12 @@ def audit(
     for key in evidence.contradicted:
         report.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
     if collection is not None:
-        points = _read_points(collection, stream.points, settled, report)
+        points = _read_points(collection, stream.points, settled, report, attached)
         # By point id, because another program cannot overwrite the id.
         published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.says}
         _check_points(points, settled, published, evidence, report)
+        for kind, what in [] if attached is None else attached.findings(evidence):
+            report.note(kind, what)
     return report
 
 
@@ -245,7 +255,11 @@ def _check_points(
 
 
 def _read_points(
-    collection: Collection, schema: PointSchema, settled: SettledVersions, report: AuditReport
+    collection: Collection,
+    schema: PointSchema,
+    settled: SettledVersions,
+    report: AuditReport,
+    attached: AttachedAudit | None = None,
 ) -> dict[UUID, StoredPoint]:
     """Read all points, count the foreign ones, and return the fields to compare for the settled ids."""
     stored: dict[UUID, StoredPoint] = {}
@@ -253,6 +267,8 @@ def _read_points(
         reason = schema.foreign_reason(which, payload)
         if reason is None:
             report.points += 1
+            if attached is not None and isinstance(which, UUID):
+                attached.take_point(which, payload)
         else:
             report.note("foreign", f"point {which}: {reason}")
         if isinstance(which, UUID) and which in settled:

@@ -19,7 +19,7 @@ from shared.engine.stream import Stream
 from shared.records import Record, RecordPosition, TopicPartition
 from shared.retry.lane import read_waiting
 
-Owed = Literal["dead letter", "result", "deferred record"]
+Owed = Literal["dead letter", "result", "deferred record", "follow-up"]
 """What the outcome of a record promises, and what retention or a purge may have removed since."""
 
 
@@ -116,6 +116,7 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
         evidence.removed[kind] = sum(marks.low for marks in reader.watermarks(topic).values())
     lows = [marks.low for topic in retry_topics(stream.name) for marks in reader.watermarks(topic).values()]
     evidence.removed["deferred record"] = sum(lows)
+    evidence.removed["follow-up"] = sum(marks.low for marks in reader.watermarks(redo_topic(stream.name)).values())
     return evidence
 
 

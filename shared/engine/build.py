@@ -2,8 +2,9 @@
 
 from typing import Any, Generic
 
-from schemas.base import Origin
+from schemas.base import Event, Origin
 from schemas.outcomes import Outcome
+from schemas.topics import redo_topic
 from shared.engine.snapshots import (
     CONTENT_FIELD,
     DECISION_FIELD,
@@ -14,10 +15,10 @@ from shared.engine.snapshots import (
     digest_field,
     windows_field,
 )
-from shared.engine.stages import Stages
+from shared.engine.stages import FollowsUp, Stages
 from shared.engine.stream import Stream
 from shared.errors import Deferred, Rejected
-from shared.records import Message, Point, Record, Settled
+from shared.records import Listed, Message, Point, Record, Settled
 from shared.retry.lane import RetryLane
 from shared.vectorstore.port import VERSION_FIELD
 
@@ -47,12 +48,20 @@ class Builder(Generic[ItemT]):
             return Settled(record, Outcome.DEAD_LETTERED, failure=failure)
         if item.deferred is not None:
             return self._deferred(record, item.deferred)
+        follow_ups = self._follow_ups(item)
         if item.effect is Effect.SUPERSEDE:
-            return Settled(record, Outcome.SUPERSEDED)
+            return Settled(record, Outcome.SUPERSEDED, follow_ups=follow_ups)
         point = None if item.effect is Effect.REPEAT else self._point(item)
         results = self._results(item) if item.publishes else ()
         repeated = self._stream.repeated_fields
-        return Settled(record, _outcome(item), item.point_id, item.version, point, results, repeated)
+        return Settled(record, _outcome(item), item.point_id, item.version, point, results, repeated, follow_ups)
+
+    def _follow_ups(self, item: ItemT) -> tuple[Listed, ...]:
+        if not isinstance(self._stages, FollowsUp):
+            return ()
+        topic, found = redo_topic(self._stream.name), self._stages.follow_ups(item)
+        messages = [(Message(topic, self._stream.key(each.event), _value(each.event)), each) for each in found]
+        return tuple(Listed(message, each.listed_in, each.entry) for message, each in messages)
 
     def _deferred(self, record: Record, failure: Deferred) -> Settled:
         next_attempt = self._lane.next_attempt(record, failure)
@@ -70,7 +79,8 @@ class Builder(Generic[ItemT]):
             CONTENT_FIELD: item.content_digest,
         }
         if item.deletes:
-            return Point(item.point_id, item.version, {}, engine_fields)
+            kept = self._stages.kept(item) if isinstance(self._stages, FollowsUp) else {}
+            return Point(item.point_id, item.version, {}, {**kept, **engine_fields})
         engine_fields |= self._input_fields(item) | self._published_fields(item)
         stored = {} if item.stored is None else item.stored.payload
         engine_fields |= {name: stored[name] for name in self._stream.owned_fields if name in stored}
@@ -104,6 +114,10 @@ class Builder(Generic[ItemT]):
         origin = Origin(topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset)
         published = self._stages.results(item, origin)
         return tuple(Message(topic, record.key, each.model_dump_json().encode()) for topic, each in published)
+
+
+def _value(event: Event) -> bytes:
+    return event.model_dump_json(exclude_none=True).encode()
 
 
 def _outcome(item: Item[Any]) -> Outcome:

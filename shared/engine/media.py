@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from schemas.failures import FailureReason
 from schemas.media import Media
 from shared.clock import Clock
-from shared.engine.snapshots import ItemT
+from shared.engine.snapshots import Item, ItemT
 from shared.errors import Deferred, Rejected
 from shared.media.fetching.pool import HostPool
 from shared.media.patience import Patience
@@ -22,6 +22,8 @@ from shared.media.port import Fetcher, MediaContent
 
 LATE_BYTES = 256 << 20
 """Size of the contents that are kept for records which have not come back yet; beyond it, the oldest are dropped."""
+
+LoadedT = TypeVar("LoadedT", bound=Item[Any], contravariant=True)
 
 LOOK_S = 0.02
 BEAT_S = 5.0
@@ -39,6 +41,18 @@ class ReadsMedia(Protocol):
         Raises:
             Rejected: the content cannot be used.
         """
+        ...
+
+
+class LoadsMedia(Protocol[LoadedT]):
+    """Loads the media of a batch: `MediaLoader` here, or `shared.engine.apart.ApartLoader`."""
+
+    def load(self, items: Sequence[LoadedT]) -> None:
+        """Load the media of every item; an item whose media cannot be loaded gets its `media_failure`."""
+        ...
+
+    def close(self) -> None:
+        """End the threads, and close the fetcher."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Any, Generic
 from shared.clock import Clock
 from shared.embedding.service import Embedder
 from shared.engine.build import Builder
-from shared.engine.media import MediaLoader
+from shared.engine.media import LoadsMedia
 from shared.engine.snapshots import (
     Effect,
     Item,
@@ -105,7 +105,7 @@ class PipelineParts(Generic[ItemT]):
     embedders: Mapping[str, Embedder[Any]]
     collection: Collection
     lane: RetryLane
-    media: MediaLoader[ItemT] | None = None
+    media: LoadsMedia[ItemT] | None = None
 
 
 class Pipeline(Generic[ItemT]):

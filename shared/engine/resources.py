@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.embedding.image.words import PictureWords
 from shared.media.decoding.decoder import Decoder
 from shared.pictures import PictureReader
+from shared.reading.attached import AttachedPictureReader
 from shared.routing.decider import Decider
 from shared.speech.resources import Speech
 from shared.stream_settings import DuplicateSettings, SearchSettings
@@ -29,6 +30,7 @@ class Resources:
         speech: Recognises their recordings; None if the stream has none.
         words: Places their pictures among texts; None if the model of pictures knows no classes.
         pictures: Prepares their pictures for the model; None if the stream has none.
+        attached: Reads the pictures that are attached to its items; None if no setting asks for it.
         others: Returns the collection of another stream, by its name; None if it does not exist yet, or if its vectors
             are of another model.
         search_of: Returns the settings of another stream's search: what is offered of it follows its own rules.
@@ -45,5 +47,6 @@ class Resources:
     speech: Speech | None = None
     words: PictureWords | None = None
     pictures: PictureReader | None = None
+    attached: AttachedPictureReader | None = None
     others: Callable[[str], Collection | None] = lambda stream: None
     search_of: Callable[[str], SearchSettings] = lambda stream: SearchSettings()

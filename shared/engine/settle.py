@@ -48,7 +48,7 @@ class Settler:
         1. Upsert: write the points; each replaces only an older one.
         2. Look again: read what is stored now. Items for which a newer version is stored are superseded. After that,
            records that another worker owns by now are dropped.
-        3. Produce: hand the results, dead letters, deferred records and ledger messages to the broker's client.
+        3. Produce: hand the results, follow-ups, dead letters, deferred records and ledger messages to the broker's client.
         4. Flush: wait until every delivery is confirmed.
         5. Commit the offsets.
         6. Notify the observers.
@@ -108,6 +108,7 @@ class Settler:
     def _read_back(self, settled: Sequence[Settled]) -> ReadBack:
         """Read which version and content of these points is stored now."""
         repeated = dict.fromkeys(name for each in settled for name in each.repeated_fields)
+        repeated |= dict.fromkeys(listed.listed_in for each in settled for listed in each.follow_ups)
         ids = {each.point_id for each in settled if each.point_id is not None}
         return self._collection.read_back(ids, (*READ_BACK_FIELDS, *repeated))
 
@@ -121,6 +122,7 @@ class Settler:
     def _messages(self, settled: Sequence[Settled]) -> list[Message]:
         now = self._clock.now()
         results = [result for each in settled for result in each.results]
+        follow_ups = [listed.message for each in settled for listed in each.follow_ups]
         dead = [
             write_dead_letter(each.record, each.failure, self._provenance, now)
             for each in settled
@@ -131,7 +133,7 @@ class Settler:
             for each in settled
             if each.deferral is not None
         ]
-        return [*results, *dead, *waiting, *self._ledger.messages(settled, now)]
+        return [*results, *follow_ups, *dead, *waiting, *self._ledger.messages(settled, now)]
 
     def _report(self, settled: Sequence[Settled], abandoned: int) -> None:
         if abandoned:
@@ -149,12 +151,16 @@ class Settler:
 def _look_again(batch: Batch[ItemT], read_back: ReadBack) -> None:
     """Supersede the items for which a newer version is stored now; their results are not published.
 
+    What the newer version still lists is sent all the same: the worker that wrote it took it for sent.
+
     Raises:
         Unavailable: a write did not take effect.
     """
     settled = [(entry, entry.settled) for entry in batch.entries if entry.settled is not None]
     for entry, each in [pair for pair in settled if loses_to_newer_version(pair[1], read_back)]:
-        entry.settled = replace(each, outcome=Outcome.SUPERSEDED, results=())
+        stored = read_back.get(each.point_id, {}) if each.point_id is not None else {}
+        follow_ups = tuple(listed for listed in each.follow_ups if listed.is_listed(stored))
+        entry.settled = replace(each, outcome=Outcome.SUPERSEDED, results=(), follow_ups=follow_ups)
 
 
 def _log_dead_letter(record: Record, failure: Rejected) -> None:

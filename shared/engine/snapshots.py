@@ -19,7 +19,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.base import Deletion, Event, UtcDatetime
+from schemas.base import Event, Removal, UtcDatetime
 from schemas.decisions import Decision, rounded
 from shared.errors import Deferred, Rejected, Unavailable
 from shared.records import Embedded, Record, Settled
@@ -123,7 +123,7 @@ class Item(Generic[EventT]):
     @property
     def deletes(self) -> bool:
         """Whether the event deletes the item."""
-        return isinstance(self.event, Deletion)
+        return isinstance(self.event, Removal)
 
     @property
     def is_live(self) -> bool:

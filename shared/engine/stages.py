@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from schemas.base import Frozen, Origin
+from schemas.base import Event, Frozen, Origin
 from shared.engine.snapshots import Item
+from shared.media.port import MediaContent
 from shared.records import SparseVector, Vector
 
 SomeItemT = TypeVar("SomeItemT", bound=Item[Any], contravariant=True)
@@ -94,4 +95,59 @@ class Stages(Protocol[SomeItemT]):
 
     def results(self, item: SomeItemT, origin: Origin) -> Sequence[tuple[str, Frozen]]:
         """Return the results to publish, each with its topic. It waits for nothing and raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """An event that a version of an item brings about, such as the one of a picture that is attached to it.
+
+    Attributes:
+        event: The event.
+        listed_in: The payload field of the item's point that lists it.
+        entry: What that field lists of it, as JSON. If another version is stored after all, the event is sent only if that
+            version lists the same.
+    """
+
+    event: Event
+    listed_in: str
+    entry: Mapping[str, object]
+
+
+@runtime_checkable
+class FollowsUp(Protocol):
+    """The part of `Stages` of a stream whose items bring about further events of the same stream."""
+
+    def follow_ups(self, item: Any) -> Sequence[FollowUp]:
+        """Return the events that a version of an item brings about; they are sent to the redo topic with its results.
+
+        It is called for every item that is neither rejected nor deferred, also for superseded ones: the worker that wrote
+        their version may have died before it sent them. What is sent twice must be equal, but for its `event_id`.
+        It waits for nothing and raises nothing.
+        """
+        ...
+
+    def kept(self, item: Any) -> Mapping[str, object]:
+        """Return the payload fields that the tombstone of a removed item keeps. It waits for nothing and raises nothing."""
+        ...
+
+
+@runtime_checkable
+class ReadsApart(Protocol):
+    """The part of `Stages` of a stream with media that no batch waits for."""
+
+    def read_apart(self, content: MediaContent, name: str) -> Any:
+        """Return what the stream needs of a medium. Several threads call it at once, each with another medium.
+
+        Args:
+            content: The content of the medium.
+            name: The event's field that holds it.
+
+        Raises:
+            Rejected: the content cannot be used.
+        """
+        ...
+
+    def use_reading(self, item: Any, name: str, reading: Any) -> None:
+        """Keep what `read_apart` returned for the medium of an item; called before `prepare`, on its thread."""
         ...

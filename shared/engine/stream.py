@@ -8,13 +8,13 @@ knows a stream by name; `millrace/streams.py` lists the existing streams. `worke
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from schemas.base import SOURCE_ID_PATTERN, Deletion, Event, Frozen, Origin
+from schemas.base import SOURCE_ID_PATTERN, Event, Frozen, Origin, Removal
 from schemas.failures import FailureReason
 from schemas.media import Media
 from schemas.points import PointSchema, SecondKind, point_id
@@ -48,6 +48,37 @@ class Input:
     name: str
     modality: Modality[Any]
     affects_result: bool = False
+
+
+class Owing(NamedTuple):
+    """What a stored point lists of something that is attached to its item, or was.
+
+    Attributes:
+        source_id: Its source id.
+        version: The version of the item that attached or removed it.
+        is_removed: Whether it was removed.
+    """
+
+    source_id: str
+    version: int
+    is_removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Media that are attached to items, and follow them as events of their own (`FollowsUp`), if a setting asks for it.
+
+    Attributes:
+        input: Their input; it is embedded only if a setting asks for it.
+        media: Returns the media of an event by the names of its fields. No batch waits for them (`ReadsApart`).
+        owed: Returns what a stored point lists, which the audit compares with the points.
+        owner: Returns the source id of the item that a stored point is attached to; None if it is of another kind.
+    """
+
+    input: Input
+    media: Callable[[Any], Mapping[str, Media]]
+    owed: Callable[[Mapping[str, object]], Sequence[Owing]]
+    owner: Callable[[Mapping[str, object]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +132,8 @@ class Stream(Generic[EventT, ItemT]):
         item: The class of the stream's items; each field that it adds to `Item` has a default.
         inputs: The inputs, in the order of the vectors; neighbours are compared by the first one that affects the result.
         sound: The input of how a recording sounds, which is embedded only if a setting asks for it; None: it is not.
+        attached: Media that follow its items, if a setting asks for it; None: its items have none.
+        follows: Whether that setting asks for it; `millrace.configured` sets this.
         asks: Returns whether an event asks for a result; not called for deletions, which never ask for one.
         decides: Whether a result carries a decision.
         cost: Estimates a record's cost before it is decoded.
@@ -153,6 +186,8 @@ class Stream(Generic[EventT, ItemT]):
     recognises_speech: bool = False
     second_kind: SecondKind | None = None
     sound: Input | None = None
+    attached: Attached | None = None
+    follows: bool = False
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     searchable: Searchable[Any] | None = None
     findable: Findable | None = None
@@ -255,7 +290,7 @@ class Stream(Generic[EventT, ItemT]):
             event=event,
             source_id=source_id,
             point_id=point_id(event.tenant_id, self.name, source_id),
-            asks=Asks.NEVER if isinstance(event, Deletion) else self.asks(event),
+            asks=Asks.NEVER if isinstance(event, Removal) else self.asks(event),
         )
 
 

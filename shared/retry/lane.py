@@ -82,7 +82,7 @@ class RetryLane:
         if slot >= per_tier * len(tiers_s) or expired or len(record.headers) > MOST_HEADERS:
             made = f"{attempts} attempt{'' if attempts == 1 else 's'}, the first at {since:%Y-%m-%dT%H:%M:%SZ}"
             return Rejected(failure.reason, failure.field, f"{failure.detail} ({made})", failure.stage)
-        tier, step = divmod(slot, per_tier)
+        tier, step = divmod(max(slot, (failure.least_tier - 1) * per_tier), per_tier)
         wait_s = tiers_s[tier] * 2**step * self._random.uniform(1, 1 + JITTER)
         due_at_ms = int((now.timestamp() + wait_s) * 1000)
         return Deferral(failure, tier + 1, due_at_ms, attempts, since)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketSnapshot
+from schemas.tickets import TICKET_EVENT, TicketDeleted, TicketEvents, TicketSnapshot
 from schemas.topics import input_topic
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
@@ -30,7 +30,7 @@ def environment(broker: EmbeddedBroker) -> dict[str, str]:
     return {"MILLRACE_BROKER__BOOTSTRAP": broker.bootstrap}
 
 
-def events(broker: EmbeddedBroker) -> list[TicketSnapshot | TicketDeleted]:
+def events(broker: EmbeddedBroker) -> list[TicketEvents]:
     return [TICKET_EVENT.validate_json(record.value or b"") for record in TopicReader(broker.bootstrap).read(TOPIC)]
 
 

@@ -16,12 +16,14 @@ from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
+from shared.engine.apart import ApartLoader
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
-from shared.engine.media import MediaLoader, ReadsMedia
+from shared.engine.media import LoadsMedia, MediaLoader, ReadsMedia
 from shared.engine.pipeline import Batch, Pipeline, PipelineParts
 from shared.engine.resources import Resources
 from shared.engine.settle import Settler
+from shared.engine.stages import ReadsApart
 from shared.engine.stream import Stream
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
@@ -156,6 +158,7 @@ class Assembly:
     stream: Stream[Any, Any] = TICKETS
     retry: RetrySettings = field(default_factory=RetrySettings)
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
+    pool: HostPool = field(default_factory=lambda: HostPool(2, 2))
     decoder: Decoder = field(default_factory=lambda: Decoder(DecodingSettings(), INLINE_LIMIT_BYTES, SystemClock()))
 
     def __post_init__(self) -> None:
@@ -193,11 +196,14 @@ class Assembly:
         self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.reported)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
-    def _media(self) -> MediaLoader[Any] | None:
+    def _media(self) -> LoadsMedia[Any] | None:
         if self.stream.media is None:
             return None
+        if self.stream.follows:
+            assert isinstance(self.stages, ReadsApart)
+            return ApartLoader(self.stream.media, self.stages, self.fetcher, self.pool, self.clock)
         assert isinstance(self.stages, ReadsMedia)
-        return MediaLoader(self.stream.media, self.stages, self.fetcher, HostPool(2, 2), self.clock)
+        return MediaLoader(self.stream.media, self.stages, self.fetcher, self.pool, self.clock)
 
     def _electorate(self) -> Electorate:
         points = self.stream.points

@@ -30,12 +30,15 @@ from shared.metrics import Registry
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import StreamSettings
+from shared.stream_settings import RetrySettings, StreamSettings
+from tests.support.drawn_tickets import DRAWN_TICKETS
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
+from tests.support.pictured import FakeTextReader
 from tests.support.streams import kind_of_name, limited_to
 
 SESSION_TIMEOUT_S = 6.0
+QUICK = RetrySettings(tiers_s=(0.2, 0.2, 0.2))
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Plan:
         commit_first: Commit before settling, which is wrong: shows that the checks detect it. Each batch then has two
             commits to be counted by `kill_at`.
         slow_s: The longest time that the model takes for a batch, drawn at random for each: others decide meanwhile.
+        pictured: Whether pictures follow the tickets; they are drawings.
     """
 
     bootstrap: str
@@ -63,6 +67,7 @@ class Plan:
     port: int | None = None
     commit_first: bool = False
     slow_s: float = 0.0
+    pictured: bool = False
 
     @property
     def group(self) -> str:
@@ -136,14 +141,21 @@ def main(plan: Plan) -> None:
     settings = settings_of(plan)
     if plan.commit_first:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
-    stream, own = kind_of_name(plan.stream).stream, StreamSettings(batch=limited_to(plan.max_records))
+    stream = DRAWN_TICKETS if plan.pictured else kind_of_name(plan.stream).stream
+    own = StreamSettings(batch=limited_to(plan.max_records), retry=QUICK if plan.pictured else RetrySettings())
     text_model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
     models = models_for(stream, text_model)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     registry = Registry()
     with (
         open_store(settings) as store,
-        stream_worker(stream, own, Process(settings, plan.bootstrap, store, registry), models, killers) as running,
+        stream_worker(
+            stream,
+            own,
+            Process(settings, plan.bootstrap, store, registry, text_reader=FakeTextReader()),
+            models,
+            killers,
+        ) as running,
     ):
         signal.signal(signal.SIGTERM, lambda *_: running.lifecycle.stop())
         if plan.port is not None:

@@ -211,6 +211,7 @@ class Input:
 class Descriptor:
     inputs: list[Input]
     name: str = "some"
+    attached: None = None
 
 
 def test_models_are_loaded_by_modality(monkeypatch: pytest.MonkeyPatch) -> None:

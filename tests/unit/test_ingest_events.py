@@ -296,3 +296,23 @@ def test_an_ambiguous_time_is_refused_with_the_option_that_helps(text: str, says
         TimeReading().read(text)
     assert (caught.value.reason, caught.value.field) == (FailureReason.INVALID_VALUE, "occurred_at")
     assert says in caught.value.detail
+
+
+URIS = [{"image_id": "1", "image": {"uri": "https://x.example/a"}}, {"image_id": "2", "image": {"uri": "s3://x/b"}}]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "https://x.example/a\n s3://x/b",
+        ["https://x.example/a", {"uri": "s3://x/b"}],
+        [{"image_id": "1", "image": {"uri": "https://x.example/a"}}, {"image_id": "2", "uri": "s3://x/b"}],
+    ],
+)
+def test_pictures_are_given_as_uris_or_as_objects(source: TableFile, cell: Any) -> None:
+    assert event_of({"ticket_id": "T-1", "images": cell}, source)["images"] == URIS
+
+
+@pytest.mark.parametrize("cell", ["x", [7], [{"image_id": "1"}], 7, {"uri": "https://x.example/a"}])
+def test_what_is_no_picture_is_refused(source: TableFile, cell: Any) -> None:
+    assert refusal({"ticket_id": "T-1", "images": cell}, source).field.startswith("images")

@@ -61,5 +61,5 @@ def test_a_wrong_payload_is_refused(changes: dict[str, Any]) -> None:
 
 def test_a_tombstone_has_no_field_for_a_text() -> None:
     assert set(TicketTombstone.model_fields) == {
-        "tenant_id", "ticket_id", "event_version", "deleted", "content_digest",
+        "tenant_id", "ticket_id", "event_version", "deleted", "content_digest", "removed_images",
     }  # fmt: skip

@@ -85,6 +85,20 @@ def test_what_was_not_tried_spends_no_attempt_and_ends_by_its_age() -> None:
     assert end.reason is FailureReason.MEDIA_HOST_DOWN
 
 
+def test_what_takes_long_waits_in_a_higher_tier_and_spends_no_attempt() -> None:
+    long = Deferred(FailureReason.MEDIA_SLOW, "attachment", "many wait", attempted=False, least_tier=2)
+    settings = RetrySettings(tiers_s=(10, 100, 1_000), attempts_per_tier=2)
+    clock = ManualClock()
+    waits = lane_of(clock, settings).next_attempt(note(), long)
+    assert isinstance(waits, Deferral)
+    assert (waits.tier, waits.attempts) == (2, 0)
+    assert 100 <= waits.due_at_ms / 1000 - clock.now().timestamp() <= 100 * (1 + JITTER)
+    back = come_back(write_waiting(note(), waits, PROVENANCE, clock.now()), 1)
+    tried = lane_of(clock, settings).next_attempt(back, NOT_THERE)
+    assert isinstance(tried, Deferral)
+    assert (tried.tier, tried.attempts) == (1, 1)
+
+
 def test_the_headers_are_replaced_and_do_not_grow() -> None:
     lane = lane_of()
     record, sizes = note(offset=41), list[int]()

@@ -1,30 +1,40 @@
 """The tickets stream: its stages and its descriptor, `TICKETS`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
+from uuid import NAMESPACE_OID, uuid5
 
 from typing_extensions import override
 
-from schemas.base import Frozen, Origin
+from schemas.attachments import AttachedImage, ListedImage, RemovedImage, attached_id
+from schemas.base import SCHEMA_VERSION, Frozen, Origin
 from schemas.decisions import Priority
 from schemas.search import SimilarTicket
 from schemas.tickets import (
     TICKET_EVENT,
+    TICKET_IMAGES,
     Channel,
     TicketContent,
-    TicketDeleted,
+    TicketEvents,
     TicketFlag,
+    TicketImage,
+    TicketImageContent,
+    TicketImageRemoved,
     TicketPayload,
     TicketRouted,
     TicketSnapshot,
     TicketTombstone,
 )
+from shared.attachments import IMAGES_FIELD, REMOVED_FIELD, Listing, listing_of, owed
 from shared.embedding import port as modality
 from shared.engine.resources import Resources
 from shared.engine.snapshots import Asks
-from shared.engine.stages import Content, Stages
-from shared.engine.stream import Input, Stream
+from shared.engine.stages import Content, FollowUp, Stages
+from shared.engine.stream import Attached, Input, Owing, Stream
+from shared.errors import Fatal
+from shared.media.port import MediaContent
+from shared.reading.attached import AttachedPicture, AttachedPictureReader
 from shared.routing.decider import Decider
 from shared.search.federated.findable import FINDABLE_TICKETS
 from shared.search.filterable import Filterable
@@ -35,7 +45,16 @@ from shared.text.language import detect_language
 from shared.text.preparation import Prepared, Preparer
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import find_similar, undecided
-from workers.tickets.prepare import RESOLUTION, TEXT, TicketItem, estimated_tokens, prepare
+from workers.tickets.prepare import (
+    IMAGE,
+    RESOLUTION,
+    TEXT,
+    TicketItem,
+    estimated_tokens,
+    media_of,
+    prepare,
+    refuse_picture,
+)
 
 RESULT_TOPIC = "tickets.routed"
 
@@ -49,6 +68,7 @@ class TicketStages(Stages[TicketItem]):
     decider: Decider
     search: SimilarSearch[SimilarTicket]
     model: str
+    reader: AttachedPictureReader | None = None
 
     @classmethod
     def of(cls, resources: Resources) -> "TicketStages":
@@ -64,12 +84,30 @@ class TicketStages(Stages[TicketItem]):
             decider=resources.decider,
             search=SimilarSearch(resources.collection, SOLVED_TICKETS, resources.search, TICKETS.points.is_ours),
             model=resources.models[modality.TEXT.name],
+            reader=resources.attached,
         )
+
+    def read_apart(self, content: MediaContent, name: str) -> AttachedPicture:
+        """Decode a picture of a ticket, prepare it for the model, and read the text in it.
+
+        Raises:
+            Rejected: it cannot be decoded.
+            Fatal: the worker does not read pictures.
+        """
+        if self.reader is None:
+            raise Fatal("this worker does not read pictures of tickets")
+        return self.reader.read(content, name)
+
+    def use_reading(self, item: TicketItem, name: str, reading: AttachedPicture) -> None:
+        """Keep a picture that was read."""
+        item.picture = reading
 
     @override
     def prepare(self, items: Sequence[TicketItem]) -> None:
-        """Prepare the texts of every ticket."""
+        """Prepare the texts of every ticket, and of every picture that was read."""
         for item in items:
+            if self.reader is None:
+                refuse_picture(item)
             prepare(item, self.preparer, self.customers)
 
     @override
@@ -80,7 +118,9 @@ class TicketStages(Stages[TicketItem]):
 
     @override
     def content(self, item: TicketItem) -> Content:
-        event = _snapshot(item)
+        if isinstance(item.event, TicketImage):
+            return self._content_of_picture(item, item.event)
+        event, listing = _snapshot(item), listing_of(item, item.images)
         content = TicketContent(
             **event.model_dump(
                 include={
@@ -94,8 +134,42 @@ class TicketStages(Stages[TicketItem]):
             resolution_embedded=None if item.resolution is None else _if_different(item.resolution),
             label=event.agent_label,
             flags=flags(event),
+            images=listing.images,
+            removed_images=listing.removed,
         )  # fmt: skip
         return Content(content.model_dump(mode="json"), {TERMS_VECTOR: self.search.stored_terms(item.text)})
+
+    def _content_of_picture(self, item: TicketItem, event: TicketImage) -> Content:
+        picture, reader = item.picture, self.reader
+        if picture is None or reader is None:
+            raise ValueError("a picture is stored that was not read")
+        content = TicketImageContent(
+            occurred_at=event.occurred_at,
+            attached_to=event.attached_to,
+            image_id=event.image_id,
+            read_text=item.text or None,
+            detected_language=item.detected_language,
+            read_by=reader.fingerprint,
+            width_px=picture.width_px,
+            height_px=picture.height_px,
+        )
+        terms = {TERMS_VECTOR: self.search.stored_terms(item.text)} if item.text else {}
+        return Content(content.model_dump(mode="json"), terms)
+
+    def follow_ups(self, item: TicketItem) -> list[FollowUp]:
+        """Return the events of the pictures that a version of a ticket has brought, changed or removed."""
+        if self.reader is None or isinstance(item.event, TicketImage | TicketImageRemoved):
+            return []
+        due, by_id = owed(item, item.images), {each.image_id: each for each in item.images}
+        return [
+            *(_follow_up(_pictured(item, each, by_id[each.image_id]), IMAGES_FIELD, each) for each in due.images),
+            *(_follow_up(_removed(item, each), REMOVED_FIELD, each) for each in due.removed),
+        ]
+
+    def kept(self, item: TicketItem) -> Mapping[str, object]:
+        """Return what the tombstone of a ticket keeps: the ids of its pictures, so that their removal can be repeated."""
+        removed = listing_of(item, ()).payload()[REMOVED_FIELD]
+        return {REMOVED_FIELD: removed} if removed else {}
 
     @override
     def results(self, item: TicketItem, origin: Origin) -> list[tuple[str, Frozen]]:
@@ -120,11 +194,11 @@ class TicketStages(Stages[TicketItem]):
         return [(RESULT_TOPIC, result)]
 
 
-def asks(event: TicketSnapshot | TicketDeleted) -> Asks:
+def asks(event: TicketEvents) -> Asks:
     """Return whether an event asks for a result: a new ticket always, an open ticket if its text has changed."""
-    if event.reason == "created":
-        return Asks.ALWAYS
-    return Asks.NEVER if isinstance(event, TicketDeleted) or event.solved else Asks.IF_CHANGED
+    if not isinstance(event, TicketSnapshot) or event.solved:
+        return Asks.NEVER
+    return Asks.ALWAYS if event.reason == "created" else Asks.IF_CHANGED
 
 
 def flags(event: TicketSnapshot) -> tuple[TicketFlag, ...]:
@@ -134,16 +208,57 @@ def flags(event: TicketSnapshot) -> tuple[TicketFlag, ...]:
 
 
 def _snapshot(item: TicketItem) -> TicketSnapshot:
-    if isinstance(item.event, TicketDeleted):
-        raise ValueError("a deletion was passed where a snapshot of a ticket is needed")
+    if not isinstance(item.event, TicketSnapshot):
+        raise ValueError("an event was passed where a snapshot of a ticket is needed")
     return item.event
+
+
+def _pictured(item: TicketItem, listed: ListedImage, attached: AttachedImage) -> TicketImage:
+    return TicketImage(reason="pictured", image=attached.image, **_said_of(item, listed))
+
+
+def _removed(item: TicketItem, listed: RemovedImage) -> TicketImageRemoved:
+    return TicketImageRemoved(reason="image_removed", **_said_of(item, listed))
+
+
+def _said_of(item: TicketItem, listed: ListedImage | RemovedImage) -> dict[str, Any]:
+    """Return the fields of the event of a picture. They are the same, whichever version of the ticket has it sent."""
+    tenant, version = item.event.tenant_id, listed.event_version
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "event_id": str(uuid5(NAMESPACE_OID, f"{tenant}:{item.source_id}:{listed.image_id}:{version}")),
+        "tenant_id": tenant,
+        "event_version": version,
+        "occurred_at": listed.occurred_at,
+        "attached_to": item.source_id,
+        "image_id": listed.image_id,
+    }
+
+
+def _follow_up(event: TicketImage | TicketImageRemoved, field: str, entry: ListedImage | RemovedImage) -> FollowUp:
+    return FollowUp(event, field, entry.model_dump(mode="json"))
+
+
+def _owed(payload: Mapping[str, object]) -> list[Owing]:
+    """Return the pictures that the point of a ticket lists, and the removed ones."""
+    listing, of = Listing.of(payload), str(payload.get("ticket_id"))
+    listed: list[ListedImage | RemovedImage] = [*listing.images, *listing.removed]
+    return [
+        Owing(attached_id(of, each.image_id), each.event_version, isinstance(each, RemovedImage)) for each in listed
+    ]
+
+
+def _owner(payload: Mapping[str, object]) -> str | None:
+    """Return the id of the ticket that the point of a picture is attached to; None for the point of a ticket."""
+    found = payload.get(TICKET_IMAGES.field)
+    return found if isinstance(found, str) else None
 
 
 def _if_different(prepared: Prepared) -> str | None:
     return None if prepared.embedded == prepared.kept else prepared.embedded
 
 
-TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
+TICKETS: Stream[TicketEvents, TicketItem] = Stream(
     name="tickets",
     id_field="ticket_id",
     events=TICKET_EVENT,
@@ -173,6 +288,8 @@ TICKETS: Stream[TicketSnapshot | TicketDeleted, TicketItem] = Stream(
     sparse=(TERMS_VECTOR,),
     searchable=SOLVED_TICKETS,
     findable=FINDABLE_TICKETS,
+    second_kind=TICKET_IMAGES,
+    attached=Attached(Input(IMAGE, modality.IMAGE), media_of, _owed, _owner),
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
     variants=(terms_digest(),),  # another tokenizer of terms needs another collection
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from functools import partial
 from signal import SIGPROF
 from typing import TypeVar
@@ -53,18 +54,20 @@ class Decoder:
         """End the children; decoding that is going on raises `CancelledError`."""
         self.children.close()
 
-    def picture(self, content: MediaContent, field: str) -> Picture:
+    def picture(self, content: MediaContent, field: str, side_px: int | None = None) -> Picture:
         """Decode a picture: JPEG, PNG, WebP or, with the extra `heic`, HEIC.
 
         Args:
             content: The bytes of the file.
             field: The event's field that holds it, for errors.
+            side_px: The longest side of the returned picture; None for that of the settings.
 
         Raises:
             Rejected: `media_wrong_kind`, `media_unreadable` or `media_decoding_limit`.
             Fatal: no child can be started.
         """
         request = self._request(content, field, PICTURES)
+        request = request if side_px is None else replace(request, side_px=side_px)
         if request.kind is Kind.HEIC and not self.children.has_heic:
             raise Rejected(FailureReason.MEDIA_WRONG_KIND, field, "HEIC pictures need the extra millrace[heic]")
         return self._decoded(content, request, field, partial(receive_picture, request=request))
