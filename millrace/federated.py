@@ -20,7 +20,8 @@ from shared.pictures import PictureReader
 from shared.records import Vector
 from shared.search.federated.background import EncodeTexts
 from shared.search.federated.federation import Federation
-from shared.search.federated.source import Source, SourceParts
+from shared.search.federated.parts import SourceParts
+from shared.search.federated.source import Source
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
@@ -116,6 +117,7 @@ class OpenSource:
             vectors=self.vectors,
             findable=stream.findable,
             is_ours=stream.points.is_ours,
+            point_id=stream.point_id,
             image_space=None if card is None else card.fingerprint,
         )
         return Source(parts, search.picture_weight, search.candidates)

@@ -17,7 +17,8 @@ from shared.embedding.image.words import WORDS
 from shared.embedding.port import Embeddings, Matrix
 from shared.engine.stream import Stream
 from shared.records import Point, Vector
-from shared.search.federated.source import Source, SourceParts
+from shared.search.federated.parts import SourceParts
+from shared.search.federated.source import Source
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.terms import CALL_TERMS, TICKET_TERMS, Terms
@@ -103,6 +104,7 @@ def source(stream: Stream[Any, Any], collection: FakeCollection, candidates: int
         vectors=vectors,
         findable=stream.findable,
         is_ours=stream.points.is_ours,
+        point_id=stream.point_id,
         image_space="one model",
     )
     return Source(parts, PICTURE_WEIGHT, candidates)

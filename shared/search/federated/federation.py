@@ -18,8 +18,9 @@ from shared.records import Vector
 from shared.search.federated.background import Background, EncodeTexts, encoded
 from shared.search.federated.chance import ByChance, any_of, effective_count, fit_best, fit_pairs
 from shared.search.federated.findable import PICTURE_FACET
+from shared.search.federated.parts import Asked, Kind, Scored, View
 from shared.search.federated.reasons import reasons_of
-from shared.search.federated.source import Asked, Kind, Scored, Source, View
+from shared.search.federated.source import Source
 from shared.vectorstore.conditions import Condition
 
 CHANCE_HOLDS_S = 600.0
@@ -115,12 +116,12 @@ class Federation:
             where = question.where.get(source.stream, ())
             own = Asked(question.tenant_id, question.vectors[source.stream], question.text, where)
             found = source.find(kind, own, question.limit)
-            terms = source.shared_terms(question.text, [each.card for each in found])
+            terms = source.shared_terms(question.text, found)
             for each, shared in zip(found, terms, strict=True):
                 view, share = chances.of(source.stream, each)
                 hits.append(_hit(source.stream, each, view, share, shared[:SHOWN_TERMS], question))
         hits.sort(key=lambda hit: (hit.chance is None, hit.chance or 0.0, -hit.score, hit.stream, hit.source_id))
-        return Answer(tuple(hits), tuple(each.stream for each in asked))
+        return Answer(_each_once(hits), tuple(each.stream for each in asked))
 
     def _chances_of(self, asked: Sequence[Source], question: Question) -> "_Chances":
         """Return what chance gives for each source."""
@@ -222,6 +223,14 @@ def _of_pictures(sources: Sequence[Source], tenant_id: str) -> _Measured:
     return _Measured({} if fitted is None else {PICTURE_FACET.method: fitted})
 
 
+def _each_once(hits: Sequence[FoundItem]) -> tuple[FoundItem, ...]:
+    """Return the best hit of each item: an item may be found by itself and by its pictures."""
+    best: dict[tuple[str, str], FoundItem] = {}
+    for hit in hits:
+        best.setdefault((hit.stream, hit.source_id), hit)
+    return tuple(best.values())
+
+
 def _hit(
     stream: str, found: Scored, view: View, chance: float | None, shared: tuple[str, ...], question: Question
 ) -> FoundItem:
@@ -237,9 +246,10 @@ def _hit(
         chance=chance,
         matches=chance is not None and chance <= question.false_rate,
         shared_terms=shared,
-        reasons=reasons_of(view, chance, shared, question.kind),
+        reasons=reasons_of(found, view, chance, shared),
         label=card.label,
         language=card.known_language,
         occurred_at=card.occurred_at,
-        details=card.details,
+        image_id=None if found.attached is None else found.attached.image_id,
+        details=card.details if found.attached is None else {**card.details, "read_text": found.attached.read_text},
     )

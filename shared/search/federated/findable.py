@@ -14,6 +14,9 @@ from shared.text.language import known_language
 from shared.vectorstore.terms import CALL_TERMS, TICKET_TERMS
 
 TITLE_CHARS = 100
+ATTACHED_TO = "attached_to"
+"""The payload field of an attached picture's point that holds the source id of its item; other points do not have it."""
+
 Asked = Literal["text", "words", "sentence", "picture"]
 """How a question becomes a vector: its text by the text model; "a photo of a ..." by the text model; the same by CLIP's
 text tower; its picture by the model of pictures."""
@@ -139,6 +142,24 @@ class ProductCard(Card):
         return {name: value for name, value in fields.items() if value is not None}
 
 
+class AttachedCard(Card):
+    """What is read of a picture that is attached to an item; its hit is shown as a hit of the item."""
+
+    attached_to: SourceId
+    image_id: SourceId
+    read_text: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What was read first; without text, the picture's id."""
+        return shortened(self.text) or self.image_id
+
+    @property
+    def text(self) -> str:
+        """What was read in the picture."""
+        return self.read_text or ""
+
+
 @dataclass(frozen=True, slots=True)
 class Findable:
     """How the points of a stream are searched.
@@ -150,26 +171,31 @@ class Findable:
         average_terms: The average length of its texts in terms, if points have BM25 terms; see
             `shared.vectorstore.terms`. None: they have no terms.
         card: What is shown of a hit.
+        has_attached: Whether its items may have attached pictures with points of their own.
     """
 
     by_text: tuple[Facet, ...]
     by_picture: tuple[Facet, ...]
     average_terms: float | None
     card: type[Card]
+    has_attached: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The payload fields that are shown."""
-        return tuple(field.alias or name for name, field in self.card.model_fields.items())
+        """The payload fields that are read."""
+        cards = (self.card, AttachedCard) if self.has_attached else (self.card,)
+        names = (field.alias or name for card in cards for name, field in card.model_fields.items())
+        return tuple(dict.fromkeys(names))
 
     def read(self, payload: Mapping[str, object]) -> Card:
-        """Return what is shown of a point.
+        """Return what is shown of a point; of an attached picture, what is read of it.
 
         Raises:
             pydantic.ValidationError: a field is not valid, because another program has overwritten it.
         """
         held: dict[str, Any] = dict(payload)
-        return self.card.model_validate(held)
+        card = AttachedCard if self.has_attached and ATTACHED_TO in payload else self.card
+        return card.model_validate(held)
 
 
 def shortened(text: str) -> str:
@@ -183,6 +209,6 @@ PICTURE_FACET = Facet("image", "picture", "image", is_picture=True)
 WORDS_FACET = Facet(WORDS, "words", "conse", is_picture=True)
 SENTENCE_FACET = Facet("image", "sentence", "clip", is_picture=True)
 
-FINDABLE_TICKETS = Findable((TEXT_FACET,), (PICTURE_FACET,), TICKET_TERMS, TicketCard)
+FINDABLE_TICKETS = Findable((TEXT_FACET,), (PICTURE_FACET,), TICKET_TERMS, TicketCard, has_attached=True)
 FINDABLE_CALLS = Findable((TEXT_FACET,), (), CALL_TERMS, CallCard)
 FINDABLE_PRODUCTS = Findable((WORDS_FACET, SENTENCE_FACET, TEXT_FACET), (PICTURE_FACET,), None, ProductCard)

@@ -6,25 +6,24 @@ comparable within one method only; `chance.py` makes scores comparable.
 
 from collections.abc import Collection as Ids
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from schemas.found import FoundPart
-from schemas.points import IsOurs
 from shared.embedding.port import Matrix
 from shared.records import SparseVector, Vector
+from shared.search.federated.attached import with_owners
 from shared.search.federated.background import Background
-from shared.search.federated.findable import Card, Facet, Findable
+from shared.search.federated.findable import Card, Facet
+from shared.search.federated.parts import Asked, Kind, Scored, SourceParts, View
 from shared.search.ranking import lexical
 from shared.search.similar import TERMS_VECTOR
 from shared.vectorstore.conditions import Condition
-from shared.vectorstore.port import VERSION_FIELD, Candidate, Collection, HybridQuery, Query, is_unit, is_version
+from shared.vectorstore.port import VERSION_FIELD, Candidate, HybridQuery, Query, is_unit, is_version
 from shared.vectorstore.terms import Terms
 from shared.vectorstore.widening import ask_for_ours
 
@@ -44,83 +43,6 @@ SAMPLED = 256
 
 SCANNED = 20_000
 """Points among which they are looked for. Ids of points are digests, so the first ones are a random sample that stays."""
-
-Kind = Literal["text", "picture"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SourceParts:
-    """What a source is made of.
-
-    Attributes:
-        stream: The name of the stream.
-        id_field: The payload field that holds the source id.
-        collection: Its collection.
-        vectors: The names of the collection's vectors.
-        findable: How it is searched, and what is shown.
-        is_ours: Returns whether Millrace wrote a point.
-        image_space: Fingerprint of the model of pictures; None without one.
-    """
-
-    stream: str
-    id_field: str
-    collection: Collection
-    vectors: Ids[str]
-    findable: Findable
-    is_ours: IsOurs
-    image_space: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """A question as one source is asked.
-
-    Attributes:
-        tenant_id: Only this tenant's items are found.
-        vectors: The vectors of the question, by `Facet.asked`.
-        text: The text; empty for a picture.
-        where: Conditions that each hit meets.
-    """
-
-    tenant_id: str
-    vectors: Mapping[str, Vector]
-    text: str = ""
-    where: tuple[Condition, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A score of a candidate by some of the comparisons.
-
-    Attributes:
-        method: The methods of its parts, joined by `+`.
-        parts: The comparisons.
-        lexical: What shared words add.
-    """
-
-    method: str
-    parts: tuple[FoundPart, ...]
-    lexical: float
-
-    @property
-    def score(self) -> float:
-        """The sum of the weighted cosines and of what shared words add."""
-        return sum(part.weight * part.cosine for part in self.parts) + self.lexical
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """A candidate with its scores.
-
-    Attributes:
-        source_id: The item's id in its source system.
-        card: What is shown of it.
-        views: Its scores: by all comparisons, and if there are two, by the text alone.
-    """
-
-    source_id: str
-    card: Card
-    views: tuple[View, ...]
 
 
 class Source:
@@ -158,13 +80,12 @@ class Source:
             Unavailable: the store cannot be read.
         """
         most = max(self._candidates, limit)
-        fields = ("tenant_id", self._parts.id_field, *self._parts.findable.fields)
-        query = self._query(kind, asked, most, fields)
+        query = self._query(kind, asked, most, self._fields)
         needs_text = kind == "text" and self._terms is not None
         [candidates] = ask_for_ours(
             [query], self._parts.collection.candidates, lambda _, each: self._read(each, needs_text) is not None
         )
-        return [
+        found = [
             Scored(
                 str(candidate.payload[self._parts.id_field]),
                 card,
@@ -173,6 +94,7 @@ class Source:
             for candidate in candidates
             if (card := self._read(candidate, needs_text)) is not None
         ]
+        return with_owners(self._parts, asked.tenant_id, found)
 
     def best_of_each(
         self, background: Background, tenant_id: str, where: tuple[Condition, ...]
@@ -221,10 +143,14 @@ class Source:
             found += [each for each in held if each is not None and is_unit(each)]  # others were damaged
         return np.array(found[:SAMPLED], np.float32)
 
-    def shared_terms(self, text: str, cards: Sequence[Card]) -> list[tuple[str, ...]]:
+    def shared_terms(self, text: str, found: Sequence[Scored]) -> list[tuple[str, ...]]:
         """Return for each hit the words that it shares with a text."""
         terms = self._terms or Terms()
-        return terms.shared(text, [card.text for card in cards])
+        return terms.shared(text, [each.text for each in found])
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        return ("tenant_id", self._parts.id_field, *self._parts.findable.fields)
 
     def _facets(self, kind: Kind, asked: Ids[str]) -> tuple[Facet, ...]:
         findable = self._parts.findable
