@@ -41,11 +41,12 @@ class Listing:
         return cls(_read(_LISTED, payload.get(IMAGES_FIELD)), _read(_REMOVED, payload.get(REMOVED_FIELD)))
 
     def payload(self) -> dict[str, Any]:
-        """Return the payload fields."""
-        return {
+        """Return the payload fields; one without entries is left out, so that an item without images is stored as ever."""
+        fields: dict[str, Any] = {
             IMAGES_FIELD: [each.model_dump(mode="json") for each in self.images],
             REMOVED_FIELD: [each.model_dump(mode="json") for each in self.removed],
         }
+        return {name: entries for name, entries in fields.items() if entries}
 
 
 def listing_of(item: Item[Any], images: Sequence[AttachedImage]) -> Listing:

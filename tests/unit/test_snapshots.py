@@ -111,8 +111,7 @@ def test_a_stored_point_has_the_fields_and_types_of_the_stream_s_schema(kind: Ki
         assert stored is not None
         assert kind.stream.points.foreign_reason(kind.point_id(), stored.payload) is None
         schema = kind.stream.tombstone if stored.payload["deleted"] else kind.stream.payload
-        is_tombstone = schema is kind.stream.tombstone
-        empty = {name for name, field in schema.model_fields.items() if is_tombstone and field.default == ()}
+        empty = {name for name, field in schema.model_fields.items() if field.default == ()}
         assert set(stored.payload) == set(schema.model_fields) - unused_fields(kind) - empty
 
 

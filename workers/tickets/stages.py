@@ -134,10 +134,9 @@ class TicketStages(Stages[TicketItem]):
             resolution_embedded=None if item.resolution is None else _if_different(item.resolution),
             label=event.agent_label,
             flags=flags(event),
-            images=listing.images,
-            removed_images=listing.removed,
         )  # fmt: skip
-        return Content(content.model_dump(mode="json"), {TERMS_VECTOR: self.search.stored_terms(item.text)})
+        stored = content.model_dump(mode="json", exclude={IMAGES_FIELD, REMOVED_FIELD}) | listing.payload()
+        return Content(stored, {TERMS_VECTOR: self.search.stored_terms(item.text)})
 
     def _content_of_picture(self, item: TicketItem, event: TicketImage) -> Content:
         picture, reader = item.picture, self.reader
@@ -168,8 +167,7 @@ class TicketStages(Stages[TicketItem]):
 
     def kept(self, item: TicketItem) -> Mapping[str, object]:
         """Return what the tombstone of a ticket keeps: the ids of its pictures, so that their removal can be repeated."""
-        removed = listing_of(item, ()).payload()[REMOVED_FIELD]
-        return {REMOVED_FIELD: removed} if removed else {}
+        return listing_of(item, ()).payload()
 
     @override
     def results(self, item: TicketItem, origin: Origin) -> list[tuple[str, Frozen]]:
