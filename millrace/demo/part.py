@@ -1,6 +1,5 @@
 """What the parts of the demo beside the tickets have in common: a worker that settles the events that they send."""
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -11,9 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from millrace.demo.counting import Counting
+from millrace.demo.sample_files import event_message
 from millrace.resources import Process, group_of
 from millrace.wiring import stream_worker
-from schemas.topics import input_topic
 from shared.audit.comparison import audit
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
@@ -21,7 +20,6 @@ from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import Model, TextModel
 from shared.engine.stream import Stream
 from shared.errors import MillraceError
-from shared.records import Message
 from shared.stream_settings import StreamSettings
 
 Events = Sequence[Mapping[str, Any]]
@@ -105,12 +103,7 @@ class Part:
         return findings.clean and findings.pending == 0
 
     def _send(self, events: Events) -> None:
-        messages = []
-        for given in events:
-            source_id = given[self.stream.id_field]
-            constant = {"schema_version": 1, "event_id": source_id, "tenant_id": self.tenant, "event_version": 1}
-            key = f"{self.tenant}:{source_id}".encode()
-            messages.append(Message(input_topic(self.stream.name), key, json.dumps(constant | dict(given)).encode()))
+        messages = [event_message(self.stream, self.tenant, given) for given in events]
         with closing(KafkaSink(self.process.address, self.process.settings.broker)) as sink:
             sink.produce(messages)
             sink.flush()

@@ -24,8 +24,9 @@ from millrace.demo.calls import play_calls, recogniser_or_reason
 from millrace.demo.counting import Counting
 from millrace.demo.display import ROWS_SHOWN, judgement, open_console, routed_table, show_actions
 from millrace.demo.part import Part
+from millrace.demo.pictured import PicturedTickets, reads_pictures
 from millrace.demo.products import image_model_or_reason, play_products
-from millrace.demo.search import SENTENCE, DemoSearch
+from millrace.demo.search import DemoSearch, say_how_to_search
 from millrace.federated import SearchModels
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
@@ -45,12 +46,13 @@ from shared.broker.reader import TopicReader
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
-from shared.embedding.port import TextModel
+from shared.embedding.image.classes import ClassifyingModel
+from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.engine.stream import Stream
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.metrics import Registry
 from shared.records import Message
-from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings, variable
+from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
@@ -140,17 +142,25 @@ def run_demo(keep: bool, store_folder: Path | None = None) -> bool:
         console.print(f"Loading the embedding model ({own.embedding.model}, from its wheel) ...")
         model, samples, counting = load_text_model(own), Samples.load(), Counting()
         own = _train(console, own, model, samples, Path(folder) / "head")
+        image_model = image_model_or_reason(own)
+        own = reads_pictures(own, has_image_model=not isinstance(image_model, str))
+        models = SearchModels(texts={model.fingerprint: model})
+        if not isinstance(image_model, str):
+            models.pictures[image_model.fingerprint] = image_model
         with open_store(settings) as store, open_broker(settings, names) as bootstrap, ExitStack() as held:
             process = Process(settings, bootstrap, store, Registry())
-            running = held.enter_context(stream_worker(DEFAULT, own, process, {"text": model}, [counting]))
+            every: dict[str, Model[Any]] = {TEXT.name: model}
+            if not isinstance(image_model, str):
+                every[IMAGE.name] = image_model
+            running = held.enter_context(stream_worker(DEFAULT, own, process, every, [counting]))
             worker, failure = _start(running)
             stage = Stage(console, settings, own, str(bootstrap), counting, SystemClock(), worker, failure)
             try:
                 _play(stage, Path(folder), samples)
                 _show_similar(stage, DEFAULT, store, model)
                 _show_dead_letter(stage)
-                models = SearchModels(texts={model.fingerprint: model})
-                others_are_clean = [_calls(stage, process, model), _products(stage, process, models)]
+                others_are_clean = [_calls(stage, process, model), _products(stage, process, image_model, models)]
+                _pictured(stage, process)
                 streams = [(each, stage.own) for each in (DEFAULT, RECORDED, PICTURED)]
                 DemoSearch(console, store, streams, models, TENANT).show(settings)
                 clean = _audit(stage, store) and all(others_are_clean)
@@ -160,7 +170,7 @@ def run_demo(keep: bool, store_folder: Path | None = None) -> bool:
                 running.lifecycle.stop()
                 stage.worker.join()
     if store_folder is not None:
-        _say_how_to_search(console, store_folder, own.embedding.model)
+        say_how_to_search(console, store_folder, [(each, own) for each in (DEFAULT, RECORDED, PICTURED)])
     return clean
 
 
@@ -292,7 +302,7 @@ def _calls(stage: Stage, process: Process, model: TextModel) -> bool:
     return is_clean
 
 
-def _products(stage: Stage, process: Process, models: SearchModels) -> bool:
+def _products(stage: Stage, process: Process, image_model: ClassifyingModel | str, models: SearchModels) -> bool:
     """Play the part with products; without a model of pictures, say what is missing."""
     own = stage.own.model_copy(
         update={
@@ -300,13 +310,22 @@ def _products(stage: Stage, process: Process, models: SearchModels) -> bool:
             "duplicates": DuplicateSettings(same_picture_at=0.8, same_product_at=0.9),  # drawings are more alike
         }
     )
-    image_model = image_model_or_reason(own)
     if isinstance(image_model, str):
         stage.console.print(f"\nProducts are left out: {image_model}", markup=False)
         return True
-    models.pictures[image_model.fingerprint] = image_model
     part = Part(PICTURED, stage.console, process, own, models.text(own), TENANT, stage.wait_until)
     return play_products(part, image_model)
+
+
+def _pictured(stage: Stage, process: Process) -> None:
+    """Play the part with tickets that have pictures; without what reads them, say what is missing."""
+    if not stage.own.attachments.read:
+        stage.console.print(
+            "\nPictures of tickets are left out: install millrace[media,images,weights,reading]", markup=False
+        )
+        return
+    with closing(KafkaSink(stage.bootstrap, stage.settings.broker)) as sink:
+        PicturedTickets(DEFAULT, stage.console, process, TENANT, stage.wait_until).play(sink)
 
 
 def _audit(stage: Stage, store: VectorStore) -> bool:
@@ -316,15 +335,6 @@ def _audit(stage: Stage, store: VectorStore) -> bool:
     stage.console.print(f"outcomes: {outcomes}; pending {findings.pending}; points {findings.points}")
     stage.console.print(f"tickets: {findings.line()}")
     return findings.clean and findings.pending == 0
-
-
-def _say_how_to_search(console: Console, folder: Path, model: str) -> None:
-    """Print how to search the store of the demo; other models than the defaults are named as settings."""
-    names = [variable(each.name, "embedding", "model") for each in (DEFAULT, RECORDED, PICTURED)]
-    named = [f"export {name}={model}" for name in names if model != EmbeddingSettings().model]
-    console.print("\nTo search this store:")
-    for each in (f"export MILLRACE_STORE__PATH={folder}", *named, f'millrace search --text "{SENTENCE}"'):
-        console.print(f"  {each}", markup=False, soft_wrap=True)
 
 
 def _keep(stage: Stage) -> None:

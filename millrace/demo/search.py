@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,14 +19,15 @@ from millrace.federated import (
 from millrace.found_display import print_answer
 from shared.engine.stream import Stream
 from shared.search.federated.federation import Federation, Question
-from shared.settings import Settings
-from shared.stream_settings import StreamSettings
+from shared.settings import Settings, variable
+from shared.stream_settings import EmbeddingSettings, StreamSettings
 from shared.vectorstore.port import VectorStore
 
 SENTENCE = "running shoes in the wrong size"
+IN_A_SCREENSHOT = "error code PAY-4031"
 UNFIT = "how do I bake sourdough bread"
-PICTURE = "products/mug-ocean.jpg"
-SHOWN, SHOWN_PICTURES = 5, 4
+PICTURE = "products/lamp-table-cream.jpg"
+SHOWN = 5
 
 
 class DemoSearch:
@@ -52,9 +54,9 @@ class DemoSearch:
         self._federation: Federation = federation_of(self._sources, models)
 
     def show(self, settings: Settings) -> None:
-        """Search by a sentence, by a question that fits nothing, and by a picture if pictures are stored."""
-        self._by_text(SENTENCE)
-        self._by_text(UNFIT)
+        """Search by a sentence, by words of a screenshot, by a question that fits nothing, and by a picture."""
+        for text in (SENTENCE, IN_A_SCREENSHOT, UNFIT):
+            self._by_text(text)
         self._by_picture(PICTURE, settings)
 
     def _by_text(self, text: str) -> None:
@@ -72,7 +74,22 @@ class DemoSearch:
         with as_file(files("millrace.demo").joinpath("samples").joinpath(name)) as path:
             encoded = encode_picture(pictured, self._models, path, settings)
         vectors = {stream: {"picture": vector} for stream, vector in encoded.items()}
-        self._answer(Question(self._tenant, vectors, limit=SHOWN_PICTURES))
+        self._answer(Question(self._tenant, vectors, limit=SHOWN))
 
     def _answer(self, question: Question) -> None:
         print_answer(self._console, self._federation.find(question), {}, question.false_rate, all_hits=False)
+
+
+def say_how_to_search(
+    console: Console, folder: Path, streams: Sequence[tuple[Stream[Any, Any], StreamSettings]]
+) -> None:
+    """Print how to search the store of the demo afterwards, with the settings that are not the defaults."""
+    lines = [f"export MILLRACE_STORE__PATH={folder.resolve()}"]
+    for stream, own in streams:
+        if own.embedding.model != EmbeddingSettings().model:
+            lines.append(f"export {variable(stream.name, 'embedding', 'model')}={own.embedding.model}")
+        if own.attachments.read and stream.attached is not None:
+            lines.append(f"export {variable(stream.name, 'attachments', 'read')}=true")
+    console.print("\nTo search this store:")
+    for each in (*lines, f'millrace search --text "{SENTENCE}"'):
+        console.print(f"  {each}", markup=False, soft_wrap=True)
