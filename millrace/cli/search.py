@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from millrace.cli.options import Json, load_settings, load_stream_settings, quiet, require_stream
+from millrace.cli.where import Where, read_where
 from millrace.federated import (
     OpenSource,
     SearchModels,
@@ -53,6 +54,7 @@ def search(
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Tenant whose items to search; optional if the store has only one.")
     ] = None,
+    where: Where = None,
     limit: Annotated[int, typer.Option(min=1, max=FOUND_LIMIT, help="Maximum number of hits.")] = FOUND_BY_DEFAULT,
     false_rate: Annotated[
         float,
@@ -81,6 +83,9 @@ def search(
     with existing_store(settings) as store:
         sources, left_out = open_chosen(store, streams, is_chosen=stream != ",".join(SEARCHED))
         tenant_id = tenant or only_tenant([(each.stream, each.collection) for each in sources])
+        conditions = read_where(where, {each.stream.name: each.own for each in sources})
+        left_out |= conditions.left_out
+        sources = [each for each in sources if each.stream.name in conditions.by_stream]
         models, asked = SearchModels(), "" if text is None else prepared(sources[0], text)
         if text is not None and not asked:
             raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
@@ -88,6 +93,7 @@ def search(
             tenant_id,
             _vectors(sources, models, settings, text, image),
             asked,
+            where=conditions.by_stream,
             limit=limit,
             false_rate=false_rate,
         )
