@@ -4,7 +4,7 @@
 themselves, as `python -m benchmarks.NAME`; the docstring of each states its arguments and what it needs:
 
 - quality: `decisions`, `training`, `similar`, `near_duplicates`, `product_classes`, `zero_shot`,
-  `pictures_by_words`, `no_speech`
+  `pictures_by_words`, `ticket_screenshots`, `no_speech`
 - one model of pictures, on your own pictures: `image_model`
 - whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
 - vectors of many files as arrays, for minutes: `bulk`
@@ -20,6 +20,7 @@ from benchmarks import (
     cache,
     decoding,
     end_to_end,
+    federated,
     images,
     importing,
     languages,
@@ -48,6 +49,7 @@ def main() -> None:
         quoted_history.report()
     importing.report(count=5_000 if quick else 50_000)
     retrieval.report(tickets=1_024 if quick else 8_192, rounds=3 if quick else 9)
+    federated.report(tickets=1_024 if quick else 8_192, rounds=1 if quick else 5)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     decoding.report(quick)
     images.report(wanted=200 if quick else 600, rounds=2 if quick else 5)
