@@ -60,6 +60,6 @@ def report(tickets: int, rounds: int) -> None:
                 federation.find(question)
                 took_ms.append(1_000 * (clock.monotonic_s() - began_s))
     print(
-        f"one search over {len(texts)} tickets ({where}): first question {1_000 * first_s:.0f} ms, because what chance gives is "
-        f"measured; then {median(took_ms):.1f} ms a question ({min(took_ms):.1f}-{max(took_ms):.1f})"
+        f"one search over {len(texts)} tickets ({where}): first question {1_000 * first_s:.0f} ms, because what chance "
+        f"gives is measured; then {median(took_ms):.1f} ms a question ({min(took_ms):.1f}-{max(took_ms):.1f})"
     )
