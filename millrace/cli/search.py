@@ -2,6 +2,7 @@
 
 import json as jsonlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from millrace.federated import (
 from millrace.found_display import print_answer
 from millrace.resources import existing_store
 from millrace.search_answers import only_tenant
+from millrace.stored_items import stored_item
 from millrace.streams import STREAMS
 from schemas.found import FOUND_LIMIT
 from shared.engine.stream import Stream
@@ -47,6 +49,14 @@ def search(
     text: Annotated[str | None, typer.Option("--text", help="Search by these words, whole sentences too.")] = None,
     image: Annotated[
         Path | None, typer.Option("--image", help="Search by this picture (JPEG, PNG or WebP).", dir_okay=False)
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            metavar="STREAM:ID",
+            help="Search by a stored item, such as tickets:T-17: its text, and its pictures.",
+        ),
     ] = None,
     stream: Annotated[
         str, typer.Option("--stream", help="What is searched: one or more of these names, separated by commas.")
@@ -75,29 +85,29 @@ def search(
     if context.invoked_subcommand is not None:
         _refuse_options(context, context.invoked_subcommand)
         return
-    if (text is None) is (image is None):
-        raise typer.BadParameter("give either --text or --image")
+    if sum(each is not None for each in (text, image, like)) != 1:
+        raise typer.BadParameter("give one of --text, --image and --like")
     if text is not None and not text.strip():
         raise typer.BadParameter("the text is empty", param_hint="--text")
     settings, streams = load_settings(), chosen_streams(stream)
     with existing_store(settings) as store:
-        sources, left_out = open_chosen(store, streams, is_chosen=stream != ",".join(SEARCHED))
-        tenant_id = tenant or only_tenant([(each.stream, each.collection) for each in sources])
-        conditions = read_where(where, {each.stream.name: each.own for each in sources})
+        opened, left_out = open_chosen(store, streams, is_chosen=stream != ",".join(SEARCHED))
+        tenant_id = tenant or only_tenant([(each.stream, each.collection) for each in opened])
+        conditions = read_where(where, {each.stream.name: each.own for each in opened})
         left_out |= conditions.left_out
-        sources = [each for each in sources if each.stream.name in conditions.by_stream]
-        models, asked = SearchModels(), "" if text is None else prepared(sources[0], text)
-        if text is not None and not asked:
-            raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
-        question = Question(
-            tenant_id,
-            _vectors(sources, models, settings, text, image),
-            asked,
-            where=conditions.by_stream,
-            limit=limit,
-            false_rate=false_rate,
-        )
-        answer = federation_of(sources, models).find(question)
+        sources = [each for each in opened if each.stream.name in conditions.by_stream]
+        models = SearchModels()
+        question = Question(tenant_id, {}, "", conditions.by_stream, limit, false_rate)
+        federation = federation_of(sources, models)
+        if like is not None:
+            item = stored_item(opened, tenant_id, like)
+            answer = federation.find_like(item.questions(sources, models, question), (item.stream, item.source_id))
+        else:
+            asked = "" if text is None else prepared(sources[0], text)
+            if text is not None and not asked:
+                raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
+            vectors = _vectors(sources, models, settings, text, image)
+            answer = federation.find(replace(question, vectors=vectors, text=asked))
     if json:
         typer.echo(jsonlib.dumps(_as_json(tenant_id, answer, left_out)))
     else:

@@ -122,7 +122,7 @@ def test_a_text_of_which_nothing_is_left_is_wrong_usage(store: Path, text: str) 
 
 @pytest.mark.parametrize("given", [[], ["--text", ASKED, "--image", "x.png"]])
 def test_either_a_text_or_a_picture_is_needed(store: Path, given: list[str]) -> None:
-    assert "give either --text or --image" in misused(*given)
+    assert "give one of --text, --image and --like" in misused(*given)
 
 
 # --- streams ---

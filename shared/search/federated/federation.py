@@ -102,6 +102,22 @@ class Federation:
         ranked = self.rank(question)
         return Answer(ranked.hits[: question.limit], ranked.asked)
 
+    def find_like(self, questions: Sequence[Question], itself: tuple[str, str]) -> Answer:
+        """Answer several questions about one stored item by one list: each hit counts by its best chance (late fusion).
+
+        Args:
+            questions: The questions, at least one: by its text, and by each of its pictures.
+            itself: The stream and the source id of the item, which is not a hit.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        answers = [self.rank(each) for each in questions]
+        hits = sorted((hit for answer in answers for hit in answer.hits), key=_by_chance)
+        others = [hit for hit in _each_once(hits) if (hit.stream, hit.source_id) != itself]
+        asked = dict.fromkeys(name for answer in answers for name in answer.asked)
+        return Answer(tuple(others[: questions[0].limit]), tuple(asked))
+
     def rank(self, question: Question) -> Answer:
         """Return all candidates of all sources, from each of them at least `question.limit` if it holds enough.
 
@@ -120,7 +136,7 @@ class Federation:
             for each, shared in zip(found, terms, strict=True):
                 view, share = chances.of(source.stream, each)
                 hits.append(_hit(source.stream, each, view, share, shared[:SHOWN_TERMS], question))
-        hits.sort(key=lambda hit: (hit.chance is None, hit.chance or 0.0, -hit.score, hit.stream, hit.source_id))
+        hits.sort(key=_by_chance)
         return Answer(_each_once(hits), tuple(each.stream for each in asked))
 
     def _chances_of(self, asked: Sequence[Source], question: Question) -> "_Chances":
@@ -131,7 +147,8 @@ class Federation:
                 spaces.setdefault(each.image_space, []).append(each)
             pairs = {
                 space: self._held(
-                    ("picture", question.tenant_id, space), partial(_of_pictures, own, question.tenant_id)
+                    ("picture", question.tenant_id, space, tuple(each.stream for each in own)),
+                    partial(_of_pictures, own, question.tenant_id),
                 )
                 for space, own in spaces.items()
             }
@@ -221,6 +238,11 @@ def _of_pictures(sources: Sequence[Source], tenant_id: str) -> _Measured:
     cosines = (rows @ rows.T).astype(np.float64)
     fitted = fit_pairs(cosines[np.triu_indices(len(rows), 1)])
     return _Measured({} if fitted is None else {PICTURE_FACET.method: fitted})
+
+
+def _by_chance(hit: FoundItem) -> tuple[bool, float, float, str, str]:
+    """Return what hits are ordered by: those whose chance is not known come last."""
+    return (hit.chance is None, hit.chance or 0.0, -hit.score, hit.stream, hit.source_id)
 
 
 def _each_once(hits: Sequence[FoundItem]) -> tuple[FoundItem, ...]:
