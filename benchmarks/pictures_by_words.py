@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.image_model import prepare_folder
 from millrace.configured import collection_spec
-from millrace.federated import SearchModels, encode_texts, federation_of, open_sources, prepared
+from millrace.federated import SearchModels, federation_of, open_sources, prepared, text_vectors
 from millrace.streams import PICTURED
 from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.image.words import WORDS, PictureWords
@@ -65,8 +65,7 @@ def report_model(folder: Path, own: StreamSettings) -> None:
             collection.upsert([point_of(f"{name}/{at}", {"image": row, **places[at]}) for at, row in enumerate(rows)])
         federation, precisions = federation_of([source], models), []
         for name in names:
-            vectors = {asked: row[0] for asked, row in encode_texts(source, models, [name]).items()}
-            question = Question(TENANT, {PICTURED.name: vectors}, prepared(source, name), limit=FIRST)
+            question = Question(TENANT, text_vectors([source], models, name), prepared(source, name), limit=FIRST)
             hits = federation.find(question).hits
             precisions.append(sum(hit.source_id.startswith(f"{name}/") for hit in hits) / FIRST)
     low, high = intervals(np.array(precisions)[:, None])

@@ -18,7 +18,7 @@ from typing import Any
 
 from millrace.attached import with_attached
 from millrace.demo.sample_files import event_message, inline, rows_of
-from millrace.federated import SearchModels, encode_texts, federation_of, open_sources, prepared
+from millrace.federated import SearchModels, federation_of, open_sources, prepared, text_vectors
 from millrace.resources import Process, load_models
 from millrace.streams import DEFAULT
 from millrace.wiring import redrive_of, stream_worker
@@ -154,8 +154,7 @@ def _asked(sample: dict[str, Any]) -> list[str]:
 
 
 def _question(source: Any, models: SearchModels, desk: Desk, row: str) -> Question:
-    vectors = {asked: found[0] for asked, found in encode_texts(source, models, [row]).items()}
-    return Question(TENANT, {desk.stream.name: vectors}, prepared(source, row), limit=DEPTH)
+    return Question(TENANT, text_vectors([source], models, row), prepared(source, row), limit=DEPTH)
 
 
 def _rank(hits: Sequence[Any], ticket_id: str) -> int | str:

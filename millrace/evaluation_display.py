@@ -72,7 +72,7 @@ def _table(report: Mapping[str, Any]) -> Table:
 
 
 def _print_no_match(console: Console, kind: str, part: Mapping[str, Any]) -> None:
-    console.print(f"Nothing matches, {kind}, at the stated false rate of {part['stated_false_rate']:.1%}:")
+    console.print(f"Nothing matches, {kind}, at --false-rate {part['stated_false_rate']:g}:")
     if part["fitting"]:
         console.print(
             f"  lost: nothing matches {_share(part, 'lost')} of {part['fitting']} queries that something fits"

@@ -28,6 +28,9 @@ from shared.text.preparation import Preparer
 from shared.vectorstore.port import Collection, VectorStore, is_unit
 
 ModelT = TypeVar("ModelT")
+EMBEDDED_KEPT = 8
+"""Groups of texts whose vectors are kept: those of the background and of a question, with and without "a photo of a"."""
+
 PICTURES_AT_ONCE = 32
 """Pictures in one call of the model; prepared pictures of 224 x 224 take 150 kB each."""
 
@@ -38,11 +41,13 @@ class SearchModels:
 
     Attributes:
         texts: Text models by fingerprint.
+        embedded: What was embedded last, by fingerprint and texts: streams with one model are asked the same.
         pictures: Models of pictures by fingerprint.
         towers: Functions that embed sentences by the text tower of CLIP, by fingerprint.
     """
 
     texts: dict[str, TextModel] = field(default_factory=dict)
+    embedded: dict[tuple[str, tuple[str, ...]], Matrix] = field(default_factory=dict)
     pictures: dict[str, Model[Any]] = field(default_factory=dict)
     towers: dict[str, Callable[[Sequence[str]], Matrix]] = field(default_factory=dict)
 
@@ -53,6 +58,20 @@ class SearchModels:
             Fatal: it cannot be loaded.
         """
         return _once(self.texts, model_card(own).fingerprint, lambda: load_text_model(own))
+
+    def embed(self, own: StreamSettings, texts: Sequence[str]) -> Matrix:
+        """Return the vectors of texts by the text model of a stream, shape (texts, dim), float32, unit rows.
+
+        Raises:
+            Fatal: the model cannot be loaded.
+        """
+        model = self.text(own)
+        key = (model.fingerprint, tuple(texts))
+        if key not in self.embedded:
+            while len(self.embedded) >= EMBEDDED_KEPT:
+                del self.embedded[next(iter(self.embedded))]
+            self.embedded[key] = model.embed(texts).vectors
+        return self.embedded[key]
 
     def picture(self, own: StreamSettings, card: ImageCard) -> Model[Any]:
         """Return the model of pictures of a stream.
@@ -167,14 +186,25 @@ def encode_texts(source: OpenSource, models: SearchModels, texts: Sequence[str])
     Raises:
         Fatal: a model cannot be loaded.
     """
-    model, asked = models.text(source.own), [prepared(source, text) for text in texts]
-    found = {"text": model.embed(asked).vectors}
-    if WORDS in source.vectors:
-        found["words"] = model.embed([PROMPT.format(text) for text in asked]).vectors
+    asked = [prepared(source, text) for text in texts]
+    wanted = () if source.stream.findable is None else {facet.asked for facet in source.stream.findable.by_text}
+    found = {"text": models.embed(source.own, asked)}
+    if "words" in wanted and WORDS in source.vectors:
+        found["words"] = models.embed(source.own, [PROMPT.format(text) for text in asked])
     card = source.image_card
-    if card is not None and _has_text_tower(card):
+    if "sentence" in wanted and card is not None and _has_text_tower(card):
         found["sentence"] = models.tower(card)(asked)
     return found
+
+
+def text_vectors(sources: Sequence[OpenSource], models: SearchModels, text: str) -> dict[str, dict[str, Vector]]:
+    """Return the vectors of one text for each stream, by how it is asked.
+
+    Raises:
+        Fatal: a model cannot be loaded.
+    """
+    encoded = {each.stream.name: encode_texts(each, models, [text]) for each in sources}
+    return {name: {asked: rows[0] for asked, rows in found.items()} for name, found in encoded.items()}
 
 
 def prepared(source: OpenSource, text: str) -> str:

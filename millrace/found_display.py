@@ -8,8 +8,6 @@ from rich.markup import escape
 from schemas.found import FoundItem
 from shared.search.federated.federation import Answer
 
-MANY = 1_000
-
 
 def print_answer(
     console: Console, answer: Answer, left_out: Mapping[str, str], false_rate: float, all_hits: bool
@@ -35,7 +33,7 @@ def print_answer(
             console.print(f"           {escape(reason)}", style="dim", soft_wrap=True)
     others = len(answer.hits) - len(shown)
     if matching and others:
-        console.print(f"  {others} more are no nearer than chance gives; --all shows them", style="dim")
+        console.print(f"  {others} more do not match; --all shows them", style="dim")
     for name, reason in left_out.items():
         console.print(f"{name} were not searched: {reason}", style="dim", markup=False, soft_wrap=True)
 
@@ -43,12 +41,13 @@ def print_answer(
 def _nothing(answer: Answer, false_rate: float) -> str:
     """Return why there is no match, with the nearest item."""
     if not answer.hits:
-        return f"Nothing matches: {', '.join(answer.asked) or 'the store'} hold no item that meets the conditions."
+        where = ", ".join(answer.asked) or "the store"
+        return f"Nothing matches: {where} hold no item of this tenant, or no item that meets all conditions."
     nearest = answer.hits[0]
     named = f"The nearest is {nearest.source_id} of {nearest.stream}, {nearest.title!r}."
     if nearest.chance is None:
         return f"It cannot be judged whether anything matches, because there are too few items. {named}"
-    return f"Nothing matches (false rate {false_rate:g}). {named} {nearest.reasons[-1]}"
+    return f"Nothing matches: no chance is {false_rate:g} or less. {named} {nearest.reasons[-1]}"
 
 
 def _chance(hit: FoundItem) -> str:

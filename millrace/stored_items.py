@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from millrace.federated import OpenSource, SearchModels, encode_texts, prepared
+from millrace.federated import OpenSource, SearchModels, prepared, text_vectors
 from schemas.attachments import attached_id
 from shared.embedding.port import IMAGE
 from shared.errors import Fatal
@@ -47,10 +47,7 @@ class StoredItem:
         text = prepared(sources[0], self.text) if self.text.strip() else ""
         found: list[tuple[dict[str, dict[str, Vector]], str]] = []
         if text:
-            encoded = {each.stream.name: encode_texts(each, models, [self.text]) for each in sources}
-            found.append(
-                ({name: {by: rows[0] for by, rows in vectors.items()} for name, vectors in encoded.items()}, text)
-            )
+            found.append((text_vectors(sources, models, self.text), text))
         alike = [each.stream.name for each in sources if each.has_pictures and _space(each) == self.image_space]
         if alike:
             found += [({name: {"picture": picture} for name in alike}, "") for picture in self.pictures]

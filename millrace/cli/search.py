@@ -15,10 +15,10 @@ from millrace.federated import (
     OpenSource,
     SearchModels,
     encode_picture,
-    encode_texts,
     federation_of,
     open_sources,
     prepared,
+    text_vectors,
 )
 from millrace.found_display import print_answer
 from millrace.resources import existing_store
@@ -30,7 +30,7 @@ from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.records import Vector
 from shared.search.federated.federation import Answer, Question
-from shared.settings import Settings
+from shared.settings import Settings, variable
 from shared.vectorstore.port import VectorStore
 
 FOUND_BY_DEFAULT = 10
@@ -71,8 +71,9 @@ def search(
         typer.Option(
             min=0.001,
             max=0.5,
-            help="How often a question that fits nothing may get a match. A lower rate shows fewer hits, and loses more "
-            "of those that fit; docs/search.md has the figures.",
+            help="Words: how often a question that fits nothing may get a match. Pictures: what share of pairs of stored "
+            "pictures may be as alike. A lower rate shows fewer hits, and loses more of those that fit; docs/search.md has "
+            "figures.",
         ),
     ] = FALSE_RATE,
     all_hits: Annotated[
@@ -96,6 +97,8 @@ def search(
         conditions = read_where(where, {each.stream.name: each.own for each in opened})
         left_out |= conditions.left_out
         sources = [each for each in opened if each.stream.name in conditions.by_stream]
+        if image is not None:
+            left_out |= {each.stream.name: _without_pictures(each) for each in sources if not each.has_pictures}
         models = SearchModels()
         question = Question(tenant_id, {}, "", conditions.by_stream, limit, false_rate)
         federation = federation_of(sources, models)
@@ -106,6 +109,8 @@ def search(
             asked = "" if text is None else prepared(sources[0], text)
             if text is not None and not asked:
                 raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
+            if text is not None and asked.split() != text.split():
+                typer.echo(f"searched as: {asked}", err=True)
             vectors = _vectors(sources, models, settings, text, image)
             answer = federation.find(replace(question, vectors=vectors, text=asked))
     if json:
@@ -161,14 +166,20 @@ def _vectors(
         Fatal: the picture cannot be used, a model cannot be loaded, or no stream has pictures.
     """
     if text is not None:
-        encoded = {each.stream.name: encode_texts(each, models, [text]) for each in sources}
-        return {name: {asked: rows[0] for asked, rows in found.items()} for name, found in encoded.items()}
+        return text_vectors(sources, models, text)
     if image is None:
         raise ValueError("there is no question")
     pictures = encode_picture(sources, models, image, settings)
     if not pictures:
-        raise Fatal(f"{', '.join(each.stream.name for each in sources)} have no vectors of pictures")
+        raise Fatal("; ".join(f"{each.stream.name} cannot be searched: {_without_pictures(each)}" for each in sources))
     return {name: {"picture": vector} for name, vector in pictures.items()}
+
+
+def _without_pictures(source: OpenSource) -> str:
+    """Return why a stream cannot be searched by a picture."""
+    if source.stream.attached is None:
+        return "they have no pictures"
+    return f"their pictures are not read; {variable(source.stream.name, 'attachments', 'read')} switches it on"
 
 
 def _as_json(tenant_id: str, answer: Answer, left_out: dict[str, str]) -> dict[str, object]:

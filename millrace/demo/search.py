@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -11,10 +12,10 @@ from millrace.federated import (
     OpenSource,
     SearchModels,
     encode_picture,
-    encode_texts,
     federation_of,
     open_sources,
     prepared,
+    text_vectors,
 )
 from millrace.found_display import print_answer
 from shared.engine.stream import Stream
@@ -62,8 +63,7 @@ class DemoSearch:
     def _by_text(self, text: str) -> None:
         streams = ", ".join(each.stream.name for each in self._sources)
         self._console.print(f'\nOne search over {streams}: "{text}"')
-        encoded = {each.stream.name: encode_texts(each, self._models, [text]) for each in self._sources}
-        vectors = {name: {asked: rows[0] for asked, rows in found.items()} for name, found in encoded.items()}
+        vectors = text_vectors(self._sources, self._models, text)
         self._answer(Question(self._tenant, vectors, prepared(self._sources[0], text), limit=SHOWN))
 
     def _by_picture(self, name: str, settings: Settings) -> None:
@@ -84,7 +84,7 @@ def say_how_to_search(
     console: Console, folder: Path, streams: Sequence[tuple[Stream[Any, Any], StreamSettings]]
 ) -> None:
     """Print how to search the store of the demo afterwards, with the settings that are not the defaults."""
-    lines = [f"export MILLRACE_STORE__PATH={folder.resolve()}"]
+    lines = [f"export MILLRACE_STORE__PATH={quote(str(folder.resolve()))}"]
     for stream, own in streams:
         if own.embedding.model != EmbeddingSettings().model:
             lines.append(f"export {variable(stream.name, 'embedding', 'model')}={own.embedding.model}")

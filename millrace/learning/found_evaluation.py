@@ -123,7 +123,7 @@ def ask_queries(federation: Federation, relevance: Relevance, encoded: Encoded, 
                 limit=asking.limit,
                 false_rate=asking.false_rate,
             )
-            hits = _distinct(federation.rank(question).hits)
+            hits = list(federation.rank(question).hits)
             if hits and hits[0].chance is not None:
                 lowest[at] = hits[0].chance
             _mark(relevant[at], hits, items)
@@ -180,14 +180,6 @@ def _ranking(relevant: Flags, wanted: NDArray[np.int64], inside: Flags) -> dict[
 def _mark(row: Flags, hits: Sequence[FoundItem], items: frozenset[Item]) -> None:
     for rank, hit in enumerate(hits[: len(row)]):
         row[rank] = _item(hit) in items
-
-
-def _distinct(hits: Sequence[FoundItem]) -> list[FoundItem]:
-    """Return the best hit of each item, because an item may be found by several of its vectors."""
-    best: dict[Item, FoundItem] = {}
-    for hit in hits:
-        best.setdefault(_item(hit), hit)
-    return list(best.values())
 
 
 def _item(hit: FoundItem) -> Item:

@@ -79,7 +79,7 @@ def test_the_text_output_shows_hits_with_reasons_and_titles_as_they_are(store: P
     assert "tickets  T-1  [b]bold[/b]" in ended.stdout
     assert "Its text is like the question (cosine 1.00, text model)." in ended.stdout
     assert "It contains the words: parcel." in ended.stdout
-    assert "7 more are no nearer than chance gives; --all shows them" in ended.stdout
+    assert "7 more do not match; --all shows them" in ended.stdout
     assert "O-1" not in ended.stdout
     assert "\x1b[" not in ended.stdout
 
@@ -98,7 +98,7 @@ def test_all_hits_are_shown_on_request(store: Path) -> None:
 def test_nothing_matches_is_an_answer(store: Path) -> None:
     ended = run("--text", "the rings of another planet")
     assert ended.exit_code == 0, ended.output
-    assert ended.stdout.startswith("Nothing matches (false rate 0.05). The nearest is ")
+    assert ended.stdout.startswith("Nothing matches: no chance is 0.05 or less. The nearest is ")
     found = answered("--text", "the rings of another planet", "--limit", "3")
     assert (found["matches"], len(found["hits"]), ids(found)) == (False, 3, [])
 
@@ -106,7 +106,10 @@ def test_nothing_matches_is_an_answer(store: Path) -> None:
 def test_a_tenant_without_items_gets_nothing(store: Path) -> None:
     assert answered("--text", ASKED, "--tenant", "none")["hits"] == []
     shown = run("--text", ASKED, "--tenant", "none").stdout
-    assert shown == "Nothing matches: tickets, calls, products hold no item that meets the conditions.\n"
+    assert (
+        shown
+        == "Nothing matches: tickets, calls, products hold no item of this tenant, or no item that meets all conditions.\n"
+    )
 
 
 def test_with_several_tenants_one_must_be_named(store: Path) -> None:
@@ -221,4 +224,4 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(
 
 def test_streams_without_pictures_cannot_be_searched_by_one(store: Path, tmp_path: Path) -> None:
     path = save_picture(tmp_path / "p.png", "red")
-    assert refused("--image", str(path), "--stream", "calls") == "calls have no vectors of pictures"
+    assert refused("--image", str(path), "--stream", "calls") == "calls cannot be searched: they have no pictures"

@@ -184,7 +184,7 @@ def test_the_text_output_states_what_is_measured(folder: Path, fakes: Fakes) -> 
     assert "10 queries over tickets, calls, products of tenant acme; 95 % intervals" in shown
     for title in ("recall@1", "recall@10", "precision@5", "MRR@10", "nDCG@10", "MAP@100", "all (2)", "tickets (2)"):
         assert title in shown
-    assert "Nothing matches, words, at the stated false rate of 5.0%:" in shown
+    assert "Nothing matches, words, at --false-rate 0.05:" in shown
     assert "lost: nothing matches 0.0% (0.0%-65.8%) of 2 queries that something fits" in shown
     assert "of 8 queries that nothing fits" in shown
     assert "0.0% false matches on these queries: 0.0% (0.0%-65.8%) lost" in shown

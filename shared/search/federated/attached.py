@@ -1,45 +1,53 @@
 """Pictures that are attached to items have points of their own; a hit among them is shown as a hit of its item.
 
-The item's point decides: a picture that it no longer lists, or whose item is deleted, is not shown.
+The item's point decides: a picture that it does not list, or no longer in this version, is not shown, nor one whose item is
+deleted or fails a condition.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.attachments import ListedImage
-from schemas.base import Frozen
-from shared.search.federated.findable import AttachedCard, Card
+from schemas.attachments import ListedImage, attached_id
+from shared.search.federated.findable import ATTACHED_TO, AttachedCard, Card
 from shared.search.federated.parts import Scored, SourceParts
+from shared.vectorstore.conditions import Condition
 
-LISTED = "images"
+LISTED_FIELD = "images"
 """The payload field of an item that lists its pictures."""
 
+LISTED: TypeAdapter[tuple[ListedImage, ...]] = TypeAdapter(tuple[ListedImage, ...])
 
-class _Listing(Frozen):
-    """What is read of an item that has pictures."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    images: tuple[ListedImage, ...] = Field(default=(), strict=False)
+IS_ATTACHED = Condition((ATTACHED_TO,), "!=", "")
+"""Only points of attached pictures meet it. Their fields are not those of their items, so that they are searched without
+the conditions of a question, which their items must meet."""
 
 
-def with_owners(parts: SourceParts, tenant_id: str, found: Sequence[Scored]) -> list[Scored]:
+def is_own_point(parts: SourceParts, which: UUID, card: AttachedCard) -> bool:
+    """Return whether a point is that of the picture which its payload names."""
+    return which == parts.point_id(card.tenant_id, attached_id(card.attached_to, card.image_id))
+
+
+def with_owners(
+    parts: SourceParts, tenant_id: str, found: Sequence[Scored], where: Sequence[Condition]
+) -> list[Scored]:
     """Return the hits, those of attached pictures as hits of their items; pictures without an item are left out.
 
     Args:
         parts: The source.
         tenant_id: The tenant of all of them.
         found: The hits.
+        where: Conditions that the items of pictures must meet.
 
     Raises:
         Unavailable: the store cannot be read.
     """
     cards = (each.card for each in found)
     owners = {parts.point_id(tenant_id, card.attached_to) for card in cards if isinstance(card, AttachedCard)}
-    fields = ("tenant_id", parts.id_field, *parts.findable.fields, LISTED)
+    compared = (condition.keys[0] for condition in where)
+    fields = tuple(dict.fromkeys(("tenant_id", parts.id_field, *parts.findable.fields, LISTED_FIELD, *compared)))
     payloads = parts.collection.payloads(owners, fields) if owners else {}
     shown: list[Scored] = []
     for each in found:
@@ -47,32 +55,22 @@ def with_owners(parts: SourceParts, tenant_id: str, found: Sequence[Scored]) -> 
             shown.append(each)
             continue
         owner_id = parts.point_id(tenant_id, each.card.attached_to)
-        owner = _owner(parts, owner_id, payloads.get(owner_id, {}), each.card)
-        if owner is not None:
+        payload = payloads.get(owner_id, {})
+        owner = _owner(parts, owner_id, payload, each.card)
+        if owner is not None and all(condition.is_met_by(payload) for condition in where):
             shown.append(Scored(each.card.attached_to, owner, each.views, each.card))
     return shown
 
 
 def _owner(parts: SourceParts, owner_id: UUID, payload: Mapping[str, object], attached: AttachedCard) -> Card | None:
-    """Return what is shown of the item that a picture is attached to; None if it does not list the picture."""
-    if not (parts.is_ours(owner_id, payload) and _lists(payload, attached)):
+    """Return what is shown of the item that a picture is attached to; None if it does not list this version of it."""
+    if not parts.is_ours(owner_id, payload):
         return None
+    held: Any = payload.get(LISTED_FIELD, ())
     try:
+        listed = {each.image_id: each.event_version for each in LISTED.validate_python(held, strict=False)}
+        if attached.event_version < listed.get(attached.image_id, attached.event_version + 1):
+            return None
         return parts.findable.read(payload)
     except ValidationError:
         return None
-
-
-def _lists(payload: Mapping[str, object], card: AttachedCard) -> bool:
-    """Return whether an item's point lists a picture.
-
-    Args:
-        payload: The item's payload.
-        card: The picture.
-    """
-    held: dict[str, Any] = dict(payload)
-    try:
-        listing = _Listing.model_validate(held, strict=False)
-    except ValidationError:  # another program has overwritten it
-        return False
-    return card.image_id in {each.image_id for each in listing.images}

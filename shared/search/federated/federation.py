@@ -17,7 +17,7 @@ from shared.clock import Clock, SystemClock
 from shared.records import Vector
 from shared.search.federated.background import Background, EncodeTexts, encoded
 from shared.search.federated.chance import ByChance, any_of, effective_count, fit_best, fit_pairs
-from shared.search.federated.findable import PICTURE_FACET
+from shared.search.federated.findable import PICTURE_FACET, PICTURE_METHODS
 from shared.search.federated.parts import Asked, Kind, Scored, View
 from shared.search.federated.reasons import reasons_of
 from shared.search.federated.source import Source
@@ -43,7 +43,7 @@ class Question:
         text: The prepared text; empty for a picture.
         where: Conditions that each hit meets, by stream.
         limit: The largest number of hits.
-        false_rate: How often at most a question that fits nothing may get a match.
+        false_rate: The highest `FoundItem.chance` with which a hit matches.
     """
 
     tenant_id: str
@@ -196,9 +196,11 @@ class _Measured:
 
     def lowest_shares(self) -> NDArray[np.float64]:
         """Return the lowest share of chance of any method for each question of the background, shape (questions,)."""
+        parts = {part for name in self.fitted for part in name.split("+") if "+" in name and part in PICTURE_METHODS}
         shares = [
             [1.0 if np.isnan(score) else chance.share(score) for score in self.best[name].tolist()]
             for name, chance in self.fitted.items()
+            if name not in parts  # nearly all items are judged by it together with their text
         ]
         lowest: NDArray[np.float64] = np.array(shares, np.float64).min(axis=0)
         return lowest

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from schemas.attributes import StoredValue
-from schemas.base import Frozen, SourceId, UtcDatetime
+from schemas.base import EventVersion, Frozen, SourceId, UtcDatetime
 from shared.embedding.image.words import WORDS
 from shared.text.language import known_language
 from shared.vectorstore.terms import CALL_TERMS, TICKET_TERMS
@@ -147,6 +147,7 @@ class AttachedCard(Card):
 
     attached_to: SourceId
     image_id: SourceId
+    event_version: EventVersion = Field(description="The version of the item that brought the picture or changed it.")
     read_text: str | None = None
 
     @property
@@ -208,6 +209,9 @@ TEXT_FACET = Facet("text", "text", "text")
 PICTURE_FACET = Facet("image", "picture", "image", is_picture=True)
 WORDS_FACET = Facet(WORDS, "words", "conse", is_picture=True)
 SENTENCE_FACET = Facet("image", "sentence", "clip", is_picture=True)
+
+PICTURE_METHODS = frozenset({WORDS_FACET.method, SENTENCE_FACET.method})
+"""The methods that compare words with pictures."""
 
 FINDABLE_TICKETS = Findable((TEXT_FACET,), (PICTURE_FACET,), TICKET_TERMS, TicketCard, has_attached=True)
 FINDABLE_CALLS = Findable((TEXT_FACET,), (), CALL_TERMS, CallCard)

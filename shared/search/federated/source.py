@@ -6,19 +6,21 @@ comparable within one method only; `chance.py` makes scores comparable.
 
 from collections.abc import Collection as Ids
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from schemas.base import SourceId
 from schemas.found import FoundPart
 from shared.embedding.port import Matrix
 from shared.records import SparseVector, Vector
-from shared.search.federated.attached import with_owners
+from shared.search.federated.attached import IS_ATTACHED, is_own_point, with_owners
 from shared.search.federated.background import Background
-from shared.search.federated.findable import Card, Facet
+from shared.search.federated.findable import PICTURE_FACET, AttachedCard, Card, Facet
 from shared.search.federated.parts import Asked, Kind, Scored, SourceParts, View
 from shared.search.ranking import lexical
 from shared.search.similar import TERMS_VECTOR
@@ -38,10 +40,18 @@ AT_ONCE = 32
 BEST_OF = 5
 """Candidates of each comparison among which the best score for a question of the background is looked for."""
 
+WIDER, MOST_CANDIDATES = 4, 512
+"""By how much, and up to what number, more candidates are asked for if too few items are among them."""
+
+SAME_COSINE = 0.9999
+"""Vectors with a higher cosine are of the same picture."""
+
+SOURCE_ID: TypeAdapter[str] = TypeAdapter(SourceId)
+
 SAMPLED = 256
 """Pictures whose pairs show what chance gives; 32,640 pairs."""
 
-SCANNED = 20_000
+SCANNED = 100_000
 """Points among which they are looked for. Ids of points are digests, so the first ones are a random sample that stays."""
 
 
@@ -80,12 +90,31 @@ class Source:
             Unavailable: the store cannot be read.
         """
         most = max(self._candidates, limit)
+        while True:
+            found, is_cut = self._found(kind, asked, most)
+            if len({each.source_id for each in found}) >= limit or not is_cut or most >= MOST_CANDIDATES:
+                return found
+            most *= WIDER  # several pictures of one item, or pictures that are not shown, have displaced others
+
+    def _found(self, kind: Kind, asked: Asked, most: int) -> tuple[list[Scored], bool]:
+        """Return the hits among `most` candidates of each comparison, and whether there may be others."""
+        own = self._scored(kind, asked, most)
+        may_have_pictures = self._parts.findable.has_attached and PICTURE_FACET.using in self._parts.vectors
+        if not (asked.where and may_have_pictures):
+            return with_owners(self._parts, asked.tenant_id, own, ()), len(own) >= most
+        items = [each for each in own if not isinstance(each.card, AttachedCard)]
+        pictures = self._scored(kind, replace(asked, where=(IS_ATTACHED,)), most)
+        shown = with_owners(self._parts, asked.tenant_id, pictures, asked.where)
+        return [*items, *shown], max(len(own), len(pictures)) >= most
+
+    def _scored(self, kind: Kind, asked: Asked, most: int) -> list[Scored]:
+        """Return the candidates that can be shown, among `most` of each comparison."""
         query = self._query(kind, asked, most, self._fields)
         needs_text = kind == "text" and self._terms is not None
         [candidates] = ask_for_ours(
             [query], self._parts.collection.candidates, lambda _, each: self._read(each, needs_text) is not None
         )
-        found = [
+        return [
             Scored(
                 str(candidate.payload[self._parts.id_field]),
                 card,
@@ -94,7 +123,6 @@ class Source:
             for candidate in candidates
             if (card := self._read(candidate, needs_text)) is not None
         ]
-        return with_owners(self._parts, asked.tenant_id, found)
 
     def best_of_each(
         self, background: Background, tenant_id: str, where: tuple[Condition, ...]
@@ -141,7 +169,7 @@ class Source:
             stored = parts.collection.lookup(ids)
             held = (stored[which].vectors.get(using) for which in ids if which in stored)
             found += [each for each in held if each is not None and is_unit(each)]  # others were damaged
-        return np.array(found[:SAMPLED], np.float32)
+        return _distinct(np.array(found[:SAMPLED], np.float32))
 
     def shared_terms(self, text: str, found: Sequence[Scored]) -> list[tuple[str, ...]]:
         """Return for each hit the words that it shares with a text."""
@@ -181,20 +209,30 @@ class Source:
         for each, query, candidates in zip(asked, queries, answers, strict=True):
             best: dict[str, float] = {}
             for candidate in candidates:
-                for view in self._views("text", each, candidate, query.terms.indices.size):
+                for view in self._views("text", each, candidate, query.terms.indices.size, is_measured=True):
                     best[view.method] = max(view.score, best.get(view.method, -np.inf))
             found.append(best)
         return found
 
-    def _views(self, kind: Kind, asked: Asked, candidate: Candidate, terms: int) -> tuple[View, ...]:
-        """Return the scores of a candidate, for a question with this number of terms."""
+    def _views(
+        self, kind: Kind, asked: Asked, candidate: Candidate, terms: int, is_measured: bool = False
+    ) -> tuple[View, ...]:
+        """Return the scores of a candidate, for a question with this number of terms.
+
+        What chance gives is measured for the picture alone too, of all items: by it, an item without a text is judged.
+        """
         facets = self._facets(kind, asked.vectors)
         cosines = (candidate.dense, candidate.second)
         held = [(facet, cosine) for facet, cosine in zip(facets, cosines, strict=False) if cosine is not None]
         words: NDArray[np.float64] = np.array([[max(0.0, candidate.bm25)]])
         added = float(lexical(words, np.array([terms]), BM25_WEIGHT)[0, 0])
-        texts = [(facet, cosine) for facet, cosine in held if not facet.is_picture]
-        return tuple(self._view(kind, each, added) for each in ((held, texts) if len(held) > 1 else (held,)))
+        if len(held) < 2:
+            return (self._view(kind, held, added),)
+        texts = [each for each in held if not each[0].is_picture]
+        pictures = [each for each in held if each[0].is_picture]
+        return tuple(
+            self._view(kind, each, added) for each in ((held, texts, pictures) if is_measured else (held, texts))
+        )
 
     def _view(self, kind: Kind, held: Sequence[tuple[Facet, float]], added: float) -> View:
         parts = tuple(
@@ -220,7 +258,11 @@ class Source:
             return None
         try:
             card = self._parts.findable.read(candidate.payload)
+            if not isinstance(card, AttachedCard):
+                SOURCE_ID.validate_python(candidate.payload[self._parts.id_field])
         except ValidationError:
+            return None
+        if isinstance(card, AttachedCard) and not is_own_point(self._parts, candidate.id, card):
             return None
         return card if card.text.strip() or not needs_text else None
 
@@ -228,3 +270,12 @@ class Source:
         """Return whether Millrace wrote a candidate, and its vectors are not damaged."""
         is_sound = isfinite(candidate.dense + candidate.bm25 + (candidate.second or 0.0))
         return is_sound and self._parts.is_ours(candidate.id, candidate.payload)
+
+
+def _distinct(rows: Matrix) -> Matrix:
+    """Return the pictures without repetitions: a catalogue may have the same placeholder many times."""
+    kept: list[int] = []
+    for at, row in enumerate(rows):
+        if not kept or float((rows[kept] @ row).max()) < SAME_COSINE:
+            kept.append(at)
+    return rows[kept]
