@@ -119,20 +119,19 @@ class Condition:
         found: object = payload
         for key in self.keys:
             found = found.get(key) if isinstance(found, Mapping) else None
-        values: list[object] = list(found) if isinstance(found, list | tuple) else [found]
-        values = [value for value in values if value is not None]
+        values: Sequence[object] = found if isinstance(found, list | tuple) else [found]
         if isinstance(self.value, Moments):
             return any(_within(value, self.moment_bounds) for value in values)
         if isinstance(self.value, str):
             equal = any(isinstance(value, str) and value == self.value for value in values)
         else:
             equal = any(self._is_number(value) and _lies(value, self.bounds) for value in values)
-        return bool(values) and not equal if self.operator == "!=" else equal
+        has_value = found is not None and len(values) > 0
+        return has_value and not equal if self.operator == "!=" else equal
 
     def _is_number(self, value: object) -> bool:
-        if self.whole and self.operator != "!=":
-            return _is_whole(value)
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return _is_whole(value) if self.whole else is_number
 
 
 def _is_whole(value: object) -> bool:

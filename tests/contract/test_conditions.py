@@ -190,6 +190,9 @@ def compare(
                 with pytest.raises(Fatal, match="has an index of the kind"):
                     ask()
             return
+        for condition in where:
+            for each in points:
+                assert condition.is_met_by(each.payload) == meets(each.payload, condition)
         expected = [
             number
             for number, each in enumerate(points)
