@@ -78,7 +78,7 @@ def read_for_streams(texts: Sequence[str], fields: Mapping[str, Fields]) -> Stre
         each = {str(error): f"{stream}: {error}" for stream, error in errors.items()}
         raise ValueError("; ".join(each if len(each) == 1 else each.values()))
     left_out = {
-        stream: f"it has no field of the name in {error.text!r}" if isinstance(error, UnknownField) else str(error)
+        stream: f"they have no field that {error.text!r} begins with" if isinstance(error, UnknownField) else str(error)
         for stream, error in errors.items()
     }
     return StreamConditions(found, left_out)

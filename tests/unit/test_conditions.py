@@ -116,7 +116,7 @@ def test_a_stream_without_the_field_is_left_out() -> None:
     found = read_for_streams(["price < 50"], {"shop": FIELDS, "notes": Fields({}, str), "bills": other})
     assert found.by_stream == {"shop": (Condition(("price",), "<", 50.0),)}
     assert found.left_out == {
-        "notes": "it has no field of the name in 'price < 50'",
+        "notes": "they have no field that 'price < 50' begins with",
         "bills": "'price < 50': price is a text: a text can only be compared with = and !=, not with <",
     }
     assert read_for_streams([], {"shop": FIELDS, "notes": other}).by_stream == {"shop": (), "notes": ()}
