@@ -22,8 +22,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CSV",
-            help="File of queries, .csv, .xlsx or .jsonl. Columns: `query` (words) or `image` (path of a picture, relative to "
-            "the file); `relevant`: ids separated by blanks, each an id of any stream or `stream:id`, empty if nothing "
+            help="File of queries, .csv, .xlsx or .jsonl. Columns: `query` (words) or `image` (path of a picture, relative "
+            "to the file); `relevant`: ids separated by blanks, each an id of any stream or `stream:id`, empty if nothing "
             "fits; optional: `language`, which otherwise is detected.",
         ),
     ],

@@ -40,10 +40,12 @@ class ProductItem(Item[ProductImage | DuplicateJudged | ProductImageDeleted]):
     Attributes:
         picture: The picture as it was read; None if its media could not be loaded, and for events without a picture.
         near_duplicates: The nearly same images of other products.
+        place: The place of the picture among texts, shape (dim,), unit length; None if the model knows no classes.
     """
 
     picture: ReadPicture | None = None
     near_duplicates: tuple[NearDuplicate, ...] = ()
+    place: Vector | None = None
 
     @property
     def text(self) -> str:

@@ -31,13 +31,12 @@ from shared.errors import Fatal
 from shared.media.decoding.kinds import PICTURES
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader, ReadPicture
-from shared.records import Vector
 from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
 from shared.search.federated.findable import FINDABLE_PRODUCTS
 from shared.search.filterable import Filterable
 from shared.text.preparation import Preparer
-from workers.products.decide import find_duplicates, undecided
+from workers.products.decide import find_duplicates, place_among_texts, undecided
 from workers.products.prepare import IMAGE, TEXT, ProductItem, estimated_pictures, media_of, prepare
 
 RESULT_TOPIC = "products.classified"
@@ -94,8 +93,10 @@ class ProductStages(Stages[ProductItem]):
         self.decider.decide_items(items, undecided)
 
     def compare(self, batch: Sequence[ProductItem]) -> None:
-        """Search for near-duplicates, in the store and in the batch."""
+        """Search for near-duplicates, in the store and in the batch; place the pictures of the batch among texts."""
         find_duplicates(batch, self.duplicates)
+        if self.words is not None:
+            place_among_texts(batch, self.words)
 
     @override
     def content(self, item: ProductItem) -> Content:
@@ -117,13 +118,8 @@ class ProductStages(Stages[ProductItem]):
             height_px=picture.height_px,
             near_duplicates=item.near_duplicates if is_new else item.stored_duplicates or (),
         )  # fmt: skip
-        return Content(content.model_dump(mode="json"), vectors=self._derived(item))
-
-    def _derived(self, item: ProductItem) -> dict[str, Vector]:
-        """Return the place of the picture among texts; nothing if the model of pictures knows no classes."""
-        if self.words is None or IMAGE not in item.embedded:
-            return {}
-        return {WORDS: self.words.places(item.embedded[IMAGE].vector[None])[0]}
+        derived = {} if item.place is None else {WORDS: item.place}
+        return Content(content.model_dump(mode="json"), vectors=derived)
 
     @override
     def results(self, item: ProductItem, origin: Origin) -> list[tuple[str, Frozen]]:
