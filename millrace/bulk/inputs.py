@@ -23,8 +23,8 @@ from shared.errors import Fatal
 LABEL, TEXT_COLUMN, IMAGE_ID, PRODUCT_ID = "label", "text", "image_id", "product_id"
 _ID = r"(?:(?!_product_)[^\s.()])+"
 NAMED_IDS = re.compile(rf"image_(?P<image_id>{_ID})_product_(?P<product_id>{_ID})", re.IGNORECASE)
-"""The name of a picture that states its ids, without its ending: `image_17_product_4`. An id has no blank, dot or parenthesis,
-which a copy's name has (`image_17_product_4 (1)`), and the name must be understood in one way only."""
+"""The name of a picture that states its ids, without its ending: `image_17_product_4`. An id has no blank, dot or
+parenthesis, which a copy's name has (`image_17_product_4 (1)`), and the name must be understood in one way only."""
 
 Cells = Mapping[str, Any]
 
