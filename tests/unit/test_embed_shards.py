@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.bulk.shards import Reject, RowFacts, Shard, read_shard
@@ -49,7 +49,7 @@ def test_a_shard_is_read_back(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"", b"PK", b"\x93NUMPY", b"\x80\x04.", bytes(100)])
-def test_what_is_no_shard_is_none(damaged: bytes, path: Path) -> None:
+def test_what_is_no_shard_does_not_count(damaged: bytes, path: Path) -> None:
     path.write_bytes(damaged)
     assert read_shard(path) is None
 
@@ -63,9 +63,9 @@ def test_each_byte_may_be_damaged(path: Path, content: bytes) -> None:
         assert found is None or is_whole(found), at
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_a_damaged_shard_is_whole_or_none(data: st.DataObject, path: Path, content: bytes) -> None:
+def test_a_damaged_shard_is_read_whole_or_not_at_all(data: st.DataObject, path: Path, content: bytes) -> None:
     damaged = bytearray(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
     for _ in range(data.draw(st.integers(0, 4))):
         if damaged:
