@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from millrace.bulk.files import reported, write_whole
+from millrace.bulk.files import PART, reported, write_whole
 from millrace.bulk.job import Job, differences
 from shared.errors import Fatal
 
 VECTORS, LABELS, ROWS, REJECTS, METADATA = "vectors.npy", "labels.npy", "rows.csv", "rejects.csv", "metadata.json"
 PLOT = "tsne.png"
 OUTPUTS = (METADATA, VECTORS, LABELS, ROWS, REJECTS, PLOT)
+PARTS = tuple(f"{name}{PART}" for name in OUTPUTS)
+"""What a command that was killed may leave behind."""
+
 UNFINISHED, JOB, LOCK = ".unfinished", "job.json", "lock"
 JOB_KEY = "job"
 """The field of the metadata that holds the facts of the run."""
@@ -48,7 +51,9 @@ class RunFolder:
         with reported(self.folder):
             if not self.folder.exists():
                 return
-            others = sorted(each.name for each in self.folder.iterdir() if each.name not in (*OUTPUTS, UNFINISHED))
+            others = sorted(
+                each.name for each in self.folder.iterdir() if each.name not in (*OUTPUTS, *PARTS, UNFINISHED)
+            )
         if others:
             raise Fatal(f"{self.folder} holds other files, such as {others[0]!r}: choose a new folder")
 
@@ -101,7 +106,7 @@ class RunFolder:
             self._delete_shards()
             write_whole(self.unfinished / JOB, lambda opened: opened.write(json.dumps(job).encode()))
         with reported(self.folder):  # only now: a run that is killed here can be resumed
-            for name in OUTPUTS:
+            for name in (*OUTPUTS, *PARTS):
                 (self.folder / name).unlink(missing_ok=True)
         return False
 
@@ -123,6 +128,20 @@ class RunFolder:
             for path in self.unfinished.iterdir():
                 if path.name != LOCK:
                     path.unlink()
+
+
+def check_plot(folder: Path, file: Path) -> None:
+    """Check that a plot would not be among the outputs, unless it has the name that is meant for it.
+
+    Raises:
+        Fatal: it would, so that the folder could not be used for a run any more.
+    """
+    inside, resolved = folder.resolve(), file.resolve()
+    if resolved.is_relative_to(inside) and resolved != inside / PLOT:
+        raise Fatal(
+            f"{file} lies in {folder}, which may hold nothing but the outputs of a run: choose a file outside of it, or "
+            f"leave out --out for {folder / PLOT}"
+        )
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

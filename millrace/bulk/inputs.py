@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Protocol
 
 from typing_extensions import override
@@ -20,8 +21,10 @@ from millrace.ingest.table_files import TableFile
 from shared.errors import Fatal
 
 LABEL, TEXT_COLUMN, IMAGE_ID, PRODUCT_ID = "label", "text", "image_id", "product_id"
-NAMED_IDS = re.compile(r"image_(?P<image_id>.+)_product_(?P<product_id>.+)", re.DOTALL)
-"""The name of a picture that states its ids, without its ending: `image_17_product_4`."""
+_ID = r"(?:(?!_product_)[^\s.()])+"
+NAMED_IDS = re.compile(rf"image_(?P<image_id>{_ID})_product_(?P<product_id>{_ID})", re.IGNORECASE)
+"""The name of a picture that states its ids, without its ending: `image_17_product_4`. An id has no blank, dot or
+parenthesis, which a copy's name has (`image_17_product_4 (1)`), and the name must be understood in one way only."""
 
 Cells = Mapping[str, Any]
 
@@ -163,17 +166,17 @@ def named_ids(name: str) -> tuple[str, str]:
 
 
 def _of_folder(folder: Path) -> Iterator[Input]:
-    """Yield the files, and links that lead to no file: an image that is missing must be listed."""
+    """Yield the files, and links that lead to no file: an image that is missing must be listed, and so must a folder."""
     found = [(each.path, each.name) for each in read_files(folder)]
-    found += [(each, each.relative_to(folder).as_posix()) for each in _lost_links(folder)]
+    found += [(each, each.relative_to(folder).as_posix()) for each in _other_links(folder)]
     for path, name in sorted(found):
         label = "" if path.parent == folder else readable(path.parent.name)
         image_id, product_id = named_ids(name)
         yield Input(readable(name), "", str(path), "", label, image_id, product_id)
 
 
-def _lost_links(folder: Path) -> Iterator[Path]:
-    """Yield the links that lead nowhere or in a circle.
+def _other_links(folder: Path) -> Iterator[Path]:
+    """Yield the links that lead nowhere, in a circle, or to a folder, which is not followed.
 
     Raises:
         Fatal: a folder cannot be read, so that its files would be left out.
@@ -182,7 +185,7 @@ def _lost_links(folder: Path) -> Iterator[Path]:
         folders[:] = [each for each in folders if not each.startswith(".")]
         for name in (*folders, *names):
             path = Path(base, name)
-            if not name.startswith(".") and path.is_symlink() and not _exists(path):
+            if not name.startswith(".") and path.is_symlink() and (name in folders or not _exists(path)):
                 yield path
 
 
@@ -252,9 +255,9 @@ def _cell(cells: Cells, name: str) -> str:
 
 
 def _state(path: str | None) -> tuple[int, int] | None:
-    """Return the size in bytes and the time of change in nanoseconds; None if the file cannot be asked."""
+    """Return the size in bytes and the time of change in nanoseconds; None if the file cannot be asked, or is a folder."""
     try:
         found = Path(path or "").stat()
     except (OSError, ValueError):
         return None
-    return (found.st_size, found.st_mtime_ns)
+    return None if S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)

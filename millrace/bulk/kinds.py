@@ -25,15 +25,17 @@ NOUNS = {InputKind.IMAGES: "image", InputKind.TEXTS: "text", InputKind.SOUNDS: "
 
 
 def choose_kind(source: Source, wanted: InputKind | None, shown: Path) -> InputKind:
-    """Return what the inputs are: what is wanted, else what most of them are.
+    """Return what the inputs are: what is wanted, else images or sounds, of which there are more, else texts.
+
+    Texts that lie beside images or sounds mostly describe them.
 
     Args:
         source: The inputs.
-        wanted: The kind that a person names; None for the most frequent one.
+        wanted: The kind that a person names; None for this choice.
         shown: The path, for errors.
 
     Raises:
-        Fatal: no input is of the wanted kind, or of any; or two kinds are equally frequent.
+        Fatal: no input is of the wanted kind, or of any; or there are as many images as sounds.
     """
     if not isinstance(source, Files):
         if wanted not in (None, InputKind.TEXTS):
@@ -46,10 +48,12 @@ def choose_kind(source: Source, wanted: InputKind | None, shown: Path) -> InputK
         return wanted
     if not counts:
         raise Fatal(f"there is no image, no sound and no text (a file that ends in {TEXT_ENDING}) in {shown}")
-    (first, most), *others = counts.most_common()
-    if others and others[0][1] == most:
+    images, sounds = counts[InputKind.IMAGES], counts[InputKind.SOUNDS]
+    if not images and not sounds:
+        return InputKind.TEXTS
+    if images == sounds:
         raise Fatal(f"{_found(counts)} are in {shown}: name by --kind which of them to embed")
-    return first
+    return InputKind.IMAGES if images > sounds else InputKind.SOUNDS
 
 
 def _kind_of(each: Input) -> InputKind | None:

@@ -143,7 +143,9 @@ class Running:
     def _read(self, path: Path) -> bytes:
         try:
             if path.exists() and not path.is_file():  # a pipe would be waited for
-                raise Rejected(FailureReason.MEDIA_UNREADABLE, FIELD, "it is not a file")
+                is_link = path.is_symlink() and path.is_dir()
+                detail = "it is a link to a folder, which is not followed" if is_link else "it is not a file"
+                raise Rejected(FailureReason.MEDIA_UNREADABLE, FIELD, detail)
             with path.open("rb") as opened:
                 return opened.read(self._limit_bytes + 1)
         except FileNotFoundError:

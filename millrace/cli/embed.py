@@ -41,8 +41,9 @@ Out = Annotated[
 Kind = Annotated[
     InputKind | None,
     typer.Option(
-        help="What to embed; by default what most files are, by their first bytes. Files of other kinds are listed in "
-        "rejects.csv.",
+        help="What to embed; by default images or sounds, of which there are more, by the first bytes of the files; "
+        "texts only if there are neither, because .txt files beside images mostly describe them. Files of other kinds "
+        "are listed in rejects.csv.",
         show_default=False,
     ),
 ]

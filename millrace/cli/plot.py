@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from millrace.bars import bar
-from millrace.bulk.folder import METADATA, PLOT, read_metadata
+from millrace.bulk.folder import METADATA, PLOT, check_plot, read_metadata
 from millrace.bulk.inputs import readable
 from millrace.cli.options import Json, quiet
 
@@ -17,7 +17,10 @@ DEFAULT_SAMPLE = 2_000
 def plot(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that `millrace embed` wrote.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The PNG to write; DIR/tsne.png by default.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The PNG to write, outside of DIR; DIR/tsne.png by default.", show_default=False
+        ),
     ] = None,
     sample: Annotated[
         int,
@@ -40,10 +43,11 @@ def plot(
 
     quiet()
     require_matplotlib()
+    file = out or folder / PLOT
+    check_plot(folder, file)
     found = read_sample(folder, sample)
     model = str(read_metadata(folder / METADATA).get("model"))
     drawn = len(found.vectors)
-    file = out or folder / PLOT
     with bar("placing vectors", None):
         separation = measure(found)
         places = place(found)

@@ -25,7 +25,7 @@ from shared.errors import Fatal
 from shared.reading.order import Quad, Recognised, size_of
 from shared.reading.port import TextReader
 from shared.reading.reader import Engine, LineReader
-from shared.reading.tiles import STEP_PX, Chances, chances_by_tile, with_large
+from shared.reading.tiles import STEP_PX, Chances, chances_by_tile, missed, with_large
 
 PACKAGE, MODELS, CONFIGURATION = "rapidocr", "models", "config.yaml"
 FINDS, RECOGNISES = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -35,7 +35,7 @@ DIGESTS = {
 }
 """SHA-256 of the models, as MODEL_LICENSES.md of the wheel states them too."""
 
-REVISION = 1
+REVISION = 2
 """Increased with every change of the code that changes what is read."""
 
 THREADS = 2
@@ -51,7 +51,8 @@ WHOLE_PX = 736
 """The longer side of the whole picture, as it is given for text that is larger than a tile."""
 
 LITTLE, LARGE_PX = 0.7, 90
-"""At this scale or above, all that is found so counts; below, lines run into one another, and only larger text counts."""
+"""At this scale or above, all that is found so counts; below, lines run into one another. There, larger text counts,
+and what the tiles missed: now and then they find nothing of a tilted line."""
 
 MARGIN_PX = 16
 """What is added to each side of a picture, because text at its border is not found."""
@@ -105,8 +106,9 @@ class RapidEngine(Engine):
         if whole_scale >= LITTLE:
             found = self._quads(np.maximum(chances, whole))
         else:
-            large = [quad for quad in self._quads(whole) if min(size_of(quad)) >= LARGE_PX]
-            found = with_large(self._quads(chances), large)
+            quads = self._quads(whole)
+            found = with_large(self._quads(chances), [quad for quad in quads if min(size_of(quad)) >= LARGE_PX])
+            found += missed(quads, _covered(found, chances.shape))
         limits = np.array([width, height], np.float32)
         return [np.clip((quad - MARGIN_PX) / scale, 0, limits).astype(np.float32) for quad in found]
 
@@ -199,6 +201,14 @@ def _whole_scale(picture: NDArray[np.uint8]) -> float:
 
 def _multiple(length_px: float) -> int:
     return max(STEP_PX, round(length_px / STEP_PX) * STEP_PX)
+
+
+def _covered(quads: Sequence[Quad], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which pixels lie in a quad."""
+    covered = np.zeros(shape, np.uint8)
+    for quad in quads:
+        cv2.fillConvexPoly(covered, np.round(quad).astype(np.int32), 1)
+    return covered.astype(np.bool_)
 
 
 def _bgr(pixels: Pixels) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Where the text of a picture is, tile by tile.
 
 The network that finds text compares each place with the whole picture that it is given: beside a headline, it misses
-small print. So a picture is given in tiles that overlap, and as a whole only for what is larger than a tile.
+small print. So a picture is given in tiles that overlap, and as a whole for what is larger than a tile or
+was missed in tiles.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,12 @@ Chances: TypeAlias = NDArray[np.float32]
 TILE_PX, OVERLAP_PX = 448, 96
 STEP_PX = 32
 """Sides of what the network is given are multiples of this."""
+
+COVERED = 0.1
+"""A piece that was found in the whole picture was missed by the tiles if less than this share of it lies in theirs."""
+
+ALONG, ACROSS = 64, 9
+"""Points of a quad that are compared."""
 
 
 def starts(length_px: int) -> list[int]:
@@ -74,6 +81,28 @@ def with_large(quads: Sequence[Quad], large: Sequence[Quad]) -> list[Quad]:
         if all(2 * min(size_of(quad)) >= height for quad in inside):
             kept = [quad for quad in kept if not _is_inside(quad, whole)] + [whole]
     return kept
+
+
+def missed(quads: Sequence[Quad], is_covered: NDArray[np.bool_]) -> list[Quad]:
+    """Return the quads of which less than the share `COVERED` was found already.
+
+    Args:
+        quads: What was found in the whole picture.
+        is_covered: Shape (height, width): whether a pixel lies in a quad that was found already.
+    """
+    return [quad for quad in quads if _share(quad, is_covered) < COVERED]
+
+
+def _share(quad: Quad, is_covered: NDArray[np.bool_]) -> float:
+    """Return the share of a quad that is covered, by a grid of points in it."""
+    along, across = np.meshgrid((np.arange(ALONG) + 0.5) / ALONG, (np.arange(ACROSS) + 0.5) / ACROSS)
+    weights = np.stack(
+        [(1 - along) * (1 - across), along * (1 - across), along * across, (1 - along) * across], axis=-1
+    )
+    points = weights.reshape(-1, 4) @ quad
+    limits = np.array(is_covered.shape[::-1]) - 1
+    columns, rows = np.clip(np.round(points), 0, limits).astype(np.int64).T
+    return float(is_covered[rows, columns].mean())
 
 
 def _is_inside(quad: Quad, whole: Quad) -> bool:

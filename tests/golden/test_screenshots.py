@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.drawing.photos import pixels_of
+from benchmarks.drawing.written import Page
 from benchmarks.drawn_screenshots import SCREENSHOTS, Screenshot, draw
 from benchmarks.screenshots import Rates, Shown, compared, missed_masks, samples
 from shared.reading.port import ReadText, TextReader
@@ -22,6 +23,15 @@ from shared.reading.rapid import load_text_reader
 ACCURACY, LOWEST, FOUND = 0.94, 0.78, 0.96
 """Of all words, of those of the worst picture, and of the words as a search finds them."""
 
+TILTED_ACCURACY, TILTED_LONGER_PX = 0.9, 1_100
+DIALOGUE = (
+    "Accès refusé",
+    "Vous n'avez pas l'autorisation d'ouvrir ce dossier partagé.",
+    "Le délai de votre mot de passe a expiré le 12 février.",
+    "Vérifiez vos paramètres réseau puis réessayez plus tard.",
+    "Code d'erreur : 0x80070005, référence ORD-2048847",
+    "Fermer   Réessayer   Contacter l'assistance",
+)
 TURNED = {"kiosk-turned.png": 90}
 PHOTOS, MOST_WORDS = 60, 30
 """Photos of clothes, and most words in them: what is printed on the clothes is read, and counts too."""
@@ -68,6 +78,21 @@ def test_personal_data_of_the_screenshots_is_masked(read: list[tuple[Shown, Read
 )
 def test_codes_and_accents_are_read_as_they_are_written(words: str, read: list[tuple[Shown, ReadText]]) -> None:
     assert any(words in found.text for _, found in read)
+
+
+@pytest.mark.parametrize(
+    ("face", "width", "at", "row_px", "degrees", "around"),
+    [("serif", 1_400, (36, 44), 47, -7, "#000000"), ("bold", 1_200, (169, 10), 42, 12, "#ffffff")],
+)
+def test_each_line_of_a_large_tilted_dialogue_is_read(
+    face: str, width: int, at: tuple[int, int], row_px: int, degrees: float, around: str, reader: TextReader
+) -> None:
+    page = Page(width, 420, "#ffffff", face)
+    for number, line in enumerate(DIALOGUE):
+        page.write((at[0], at[1] + row_px * number), line, 22)
+    pixels = pixels_of(page.image.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=around))
+    assert max(pixels.shape) > TILTED_LONGER_PX
+    assert compared(DIALOGUE, reader.read(pixels).text).accuracy >= TILTED_ACCURACY
 
 
 def test_threads_read_the_same(reader: TextReader, read: list[tuple[Shown, ReadText]]) -> None:

@@ -138,7 +138,8 @@ def test_links_pipes_and_unreadable_files_do_not_end_the_run(tmp_path: Path) -> 
     done = run(inside, tmp_path / "out")
     assert done.metadata["embedded"] == 2
     reasons = {row["file"]: (row["code"], row["reason"]) for row in listed(tmp_path / "out", "rejects.csv")}
-    assert reasons.keys() == {"circle", "lost.png", "long.png", "empty.png", "page.png", "sound.wav"}
+    assert reasons.keys() == {"circle", "lost.png", "long.png", "empty.png", "page.png", "sound.wav", "hat/up"}
+    assert reasons["hat/up"] == ("media_unreadable", "it is a link to a folder, which is not followed")
     assert reasons["lost.png"] == ("media_not_found", "the file does not exist")
     assert reasons["empty.png"] == ("empty_value", "it is empty")
     assert reasons["circle"][0] == reasons["long.png"][0] == "media_unreadable"

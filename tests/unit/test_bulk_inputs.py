@@ -40,17 +40,37 @@ def test_a_folder_gives_its_files_in_order_with_labels_and_ids(tmp_path: Path) -
     ]
 
 
-@given(st.text(st.characters(exclude_characters="/\0"), min_size=1), st.from_regex(r"[A-Za-z0-9-]+", fullmatch=True))
-def test_ids_in_a_name_are_read_back(image_id: str, product_id: str) -> None:
-    name = f"a/b/image_{image_id}_product_{product_id}.jpg"
+IDS = st.text(st.characters(exclude_characters="/\0.()"), min_size=1).filter(
+    lambda each: not any(char.isspace() for char in each) and "_product_" not in f"_{each}_".lower()
+)
+
+
+@given(
+    IDS,
+    st.from_regex(r"[A-Za-z0-9-]+", fullmatch=True),
+    st.sampled_from(["image_{}_product_{}.jpg", "IMAGE_{}_Product_{}.JPG"]),
+)
+def test_ids_in_a_name_are_read_back(image_id: str, product_id: str, form: str) -> None:
+    name = "a/b/" + form.format(image_id, product_id)
     assert named_ids(name) == (readable(image_id), product_id)
     readable(name).encode()
 
 
 @pytest.mark.parametrize(
-    "name", ["image_1.jpg", "image__product_2.jpg", "image_1_product_.jpg", "my_image_1_product_2.jpg"]
+    "name",
+    [
+        "image_1.jpg",
+        "image__product_2.jpg",
+        "image_1_product_.jpg",
+        "my_image_1_product_2.jpg",
+        "image_1_product_2 (1).jpg",
+        "image_1_product_2(1).jpg",
+        "image_1_product_2 copy.jpg",
+        "image_17_product_4.jpg.jpg",
+        "image_a_product_b_product_c.png",
+    ],
 )
-def test_a_name_without_both_ids_states_none(name: str) -> None:
+def test_a_name_that_does_not_state_both_ids_clearly_states_none(name: str) -> None:
     assert named_ids(name) == ("", "")
 
 
@@ -123,6 +143,7 @@ def test_options_of_tables_are_refused_for_a_folder(tmp_path: Path) -> None:
         lambda folder: (folder / "hat").rename(folder / "cap"),
         lambda folder: put(folder, "hat/a.png", PNG + b"1"),
         lambda folder: os.utime(folder / "hat/a.png", ns=(1, 1)),
+        lambda folder: (folder / "more").symlink_to(folder / "hat"),
     ],
 )
 def test_each_change_of_a_folder_changes_its_digest(change: object, tmp_path: Path) -> None:
@@ -143,14 +164,21 @@ def folder_of(tmp_path: Path, **counts: int) -> Source:
     return read_source(tmp_path, None, None)
 
 
-def test_the_kind_is_that_of_most_files(tmp_path: Path) -> None:
-    source = folder_of(tmp_path, images=2, sounds=1, texts=1, others=4)
+@pytest.mark.parametrize("texts", [0, 1, 2, 5])
+def test_the_kind_is_images_or_sounds_whatever_texts_lie_beside_them(texts: int, tmp_path: Path) -> None:
+    source = folder_of(tmp_path, images=2, sounds=1, texts=texts, others=4)
     assert isinstance(source, Files)
     assert choose_kind(source, None, tmp_path) is InputKind.IMAGES
     assert choose_kind(source, InputKind.SOUNDS, tmp_path) is InputKind.SOUNDS
+    if texts:
+        assert choose_kind(source, InputKind.TEXTS, tmp_path) is InputKind.TEXTS
 
 
-def test_the_kind_is_asked_for_where_two_are_equally_frequent(tmp_path: Path) -> None:
+def test_the_kind_of_a_folder_with_neither_images_nor_sounds_is_texts(tmp_path: Path) -> None:
+    assert choose_kind(folder_of(tmp_path, texts=1, others=4), None, tmp_path) is InputKind.TEXTS
+
+
+def test_the_kind_is_asked_for_where_images_and_sounds_are_equally_frequent(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"1 sound, 1 image .* --kind"):
         choose_kind(folder_of(tmp_path, images=1, sounds=1), None, tmp_path)
 

@@ -224,3 +224,16 @@ def test_a_folder_that_cannot_be_written_is_reported(millrace: Millrace, tmp_pat
     (tmp_path / "file").write_text("")
     assert "cannot be written" in millrace(inside, "--out", tmp_path / "file" / "out").error
     assert "cannot be written" in millrace(inside, "--out", tmp_path / "file").error
+
+
+def test_what_a_plot_that_was_killed_left_does_not_keep_a_folder_from_being_used(
+    millrace: Millrace, tmp_path: Path
+) -> None:
+    inside, out = write_texts(tmp_path / "in", 4), tmp_path / "out"
+    assert millrace(inside, "--out", out).code == 0
+    whole = contents(out)
+    (out / "tsne.png.part").write_bytes(b"half a picture")
+    assert millrace(inside, "--out", out).code == 0
+    write_texts(inside, 6)
+    assert millrace(inside, "--out", out, "--overwrite").code == 0
+    assert contents(out).keys() == whole.keys()

@@ -175,6 +175,22 @@ def test_a_picture_that_cannot_be_written_is_reported(plotted: Plot, tmp_path: P
     assert "cannot be written" in err
 
 
+@pytest.mark.parametrize("name", ["map.png", "vectors.npy", "plots/map.png", "../run/map.png", ".unfinished/a.png"])
+def test_a_picture_that_would_be_among_the_outputs_is_refused(name: str, plotted: Plot, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [0, 1] * 5, ["a", "b"])
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    code, _, err = plotted(folder, "--out", folder / name)
+    assert code == 1
+    assert "choose a file outside of it" in err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_picture_may_be_named_as_it_is_by_default(plotted: Plot, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [0, 1] * 5, ["a", "b"])
+    assert plotted(folder, "--out", folder / "tsne.png")[0] == 0
+    assert (folder / "tsne.png").exists()
+
+
 def test_sixty_classes_differ_in_colour_or_marker() -> None:
     assert DISTINCT == 60
     assert len({style_of(number) for number in range(DISTINCT)}) == DISTINCT

@@ -16,7 +16,7 @@ from shared.reading.corrections import corrected
 from shared.reading.order import Quad, Recognised
 from shared.reading.port import ReadLine, ReadText
 from shared.reading.reader import LEAST_SIDE_PX, MOST_PIECES, Engine, LineReader
-from shared.reading.tiles import STEP_PX, TILE_PX, chances_by_tile, starts, with_large
+from shared.reading.tiles import STEP_PX, TILE_PX, chances_by_tile, missed, starts, with_large
 
 WIDTH, HEIGHT, ROW = 400, 100, 20
 LOST = Recognised("u0!ʇɔǝuuoɔ", 0.4)
@@ -140,6 +140,15 @@ def test_the_text_of_a_picture_has_a_line_for_each_row() -> None:
         ("write to anna.berg@example. com now", "write to anna.berg@example.com now"),
         ("anna.berg@example .com", "anna.berg@example.com"),
         ("anna.berg@mail.example.com. please wait", "anna.berg@mail.example.com. please wait"),
+        ("anna.berg@example . org, please", "anna.berg@example.org, please"),
+        ("anna.berg@mail. example.com now", "anna.berg@mail.example.com now"),
+        ("anna@example. co.uk now", "anna@example.co.uk now"),
+        ("anna+shop@example. shop.", "anna+shop@example.shop."),
+        ("anna@example. com. please", "anna@example.com. please"),
+        ("Thanks @maria. see you", "Thanks @maria. see you"),
+        ("Thanks @maria. com", "Thanks @maria. com"),
+        ("deploy@main. run it", "deploy@main. run it"),
+        ("deploy@main. please check", "deploy@main. please check"),
         ("  two   blanks ", "two blanks"),
     ],
 )
@@ -182,6 +191,31 @@ def test_a_headline_takes_the_place_of_its_fragments() -> None:
     small, left, right = rectangle(0, 300, 200, 15), rectangle(0, 0, 200, 110), rectangle(210, 0, 150, 90)
     headline = rectangle(0, 0, 370, 120)
     assert with_large([small, left, right], [headline]) == [small, headline]
+
+
+def test_only_what_the_tiles_missed_is_added() -> None:
+    is_covered = np.zeros((200, 400), np.bool_)
+    is_covered[20:40, 10:300] = True
+    lost, same = rectangle(10, 120, 300, 20), rectangle(12, 18, 290, 24)
+    partly, hardly = rectangle(10, 38, 290, 10), rectangle(10, 39, 290, 40)
+    assert missed([lost, same, partly, hardly], is_covered) == [lost, hardly]
+    assert missed([lost, same], np.zeros((200, 400), np.bool_)) == [lost, same]
+
+
+def test_a_tilted_line_that_was_missed_is_compared_along_itself() -> None:
+    tilted = np.array([(0, 100), (300, 0), (306, 19), (6, 119)], np.float32)
+    is_covered = np.zeros((200, 400), np.bool_)
+    is_covered[:40, :150] = is_covered[80:, 160:] = True  # two lines level in the corners of its bounding box
+    assert missed([tilted], is_covered) == [tilted]
+    is_covered[30:80, 120:200] = True
+    assert missed([tilted], is_covered) == []
+
+
+@given(st.lists(st.tuples(st.floats(-20, 500), st.floats(-20, 300)), min_size=4, max_size=4))
+def test_a_quad_of_any_form_is_missed_exactly_where_nothing_is_covered(corners: list[tuple[float, float]]) -> None:
+    quad = np.array(corners, np.float32)
+    assert missed([quad], np.zeros((200, 400), np.bool_)) == [quad]
+    assert missed([quad], np.ones((200, 400), np.bool_)) == []
 
 
 def test_lines_that_run_into_one_another_do_not_count_as_one() -> None:
