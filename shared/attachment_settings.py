@@ -18,5 +18,5 @@ class AttachmentSettings(Part):
         ge=1,
         le=64,
         description="Pictures that are decoded and read at the same time, beside the batches. Each more keeps up to two "
-        "cores busy, and takes about 170 MiB of memory. Raise it if pictures wait while cores are idle.",
+        "cores busy, and takes about 250 MiB of memory. Raise it if pictures wait while cores are idle.",
     )

@@ -27,7 +27,7 @@ MOST_MEDIA = 500
 failed, nothing is held, so it is not counted."""
 
 INLINE_CHARS = 64 << 20
-"""The most characters of inline contents, in base64, that wait to be read."""
+"""The most characters of inline contents, in base64, that wait to be read: 67 MB."""
 
 FIRST_TIER, LATER_TIER = 1, 2
 """The tiers in which a record waits whose medium is being read, and one for whose medium there is no room yet: of a large

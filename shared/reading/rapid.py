@@ -152,7 +152,7 @@ def load_text_reader(threads: int = THREADS, at_once: int = 1) -> TextReader:
 
     Args:
         threads: The most threads that compute for one picture.
-        at_once: The most pictures that are read at once; each more takes an engine of its own, of about 170 MiB.
+        at_once: The most pictures that are read at once; each more takes an engine of its own: about 250 MiB.
 
     Raises:
         Fatal: a package that it needs is missing, or a model in its wheel differs.

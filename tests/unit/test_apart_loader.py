@@ -21,7 +21,7 @@ from shared.media.fetching.pool import HostPool, Result
 from shared.media.port import MediaContent
 from tests.support.fakes import ManualClock
 from tests.support.media import FakeFetcher
-from tests.support.notes import NOTES, NoteItem
+from tests.support.notes import NOTES, Note, NoteItem
 from tests.support.streams import NOTE_KIND
 
 ONE, TWO = "https://one.example/1", "https://two.example/2"
@@ -177,6 +177,7 @@ def test_a_medium_for_which_memory_is_too_short_is_tried_again(error: Exception)
 def test_a_reading_that_waits_for_its_record_holds_no_content() -> None:
     loading = Loading()
     [item] = notes(inline(b"drawing"))
+    assert isinstance(item.event, Note)
     media = weakref.ref(item.event.attachment)
     loading.loader.load([item])
     assert media() is not None
