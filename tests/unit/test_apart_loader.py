@@ -40,9 +40,11 @@ class HeldPool(HostPool):
 
         def run() -> None:
             try:
-                future.set_result(task())
+                found = task()
             except Exception as error:  # noqa: BLE001  (whoever waits for the future gets it)
                 future.set_exception(error)
+            else:
+                future.set_result(found)
 
         self.tasks.append(run)
         return future
@@ -196,6 +198,14 @@ def test_inline_contents_wait_within_a_limit(monkeypatch: pytest.MonkeyPatch) ->
     assert is_not_yet(loading.load(ONE)[0])
     loading.pool.run()
     assert [each.least_tier for each in loading.load_media(two) if isinstance(each, Deferred)] == [1]
+
+
+def test_a_failure_that_waits_for_its_record_holds_no_content() -> None:
+    failure = Rejected(FailureReason.MEDIA_UNREADABLE, "attachment", "damaged")
+    loading = Loading(Reads(failure))
+    loading.load(ONE)
+    loading.pool.run()
+    assert failure.__traceback__ is None, "its frames have the content"
 
 
 def test_failures_take_no_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 Green does not show who may write to the redo topic, which is a matter of the broker's access rules.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from schemas.failures import FailureHeader
 from schemas.outcomes import Outcome
 from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.deadletters.replay_message import replay_message
@@ -54,6 +56,15 @@ def test_a_source_cannot_send_the_event_of_a_picture_nor_by_a_replay(tickets: Ti
         [refused] = tickets.parts.settle(replayed(tickets))
         assert_is_refused(refused)
     assert not tickets.collection.points
+
+
+def test_a_source_cannot_have_it_replayed_either_if_it_was_refused_for_another_reason(tickets: Tickets) -> None:
+    tickets.settle(picture_event())
+    letter = tickets.parts.delivered(QUEUE)[-1]
+    other = [(name, b"off" if name == FailureHeader.DETAIL else value) for name, value in letter.headers]
+    tickets.parts.sink.delivered[-1] = replace(letter, headers=tuple(other))
+    [refused] = tickets.parts.settle(replayed(tickets))
+    assert_is_refused(refused)
 
 
 def test_the_event_of_a_picture_may_be_replayed(tickets: Tickets) -> None:
