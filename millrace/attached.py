@@ -46,17 +46,20 @@ def attached_reader(
     """
     if pictures is None:
         raise Fatal("attached pictures need a model of pictures")
-    return AttachedPictureReader(pictures, texts or load_text_reader(), own.attachments.at_once)
+    return AttachedPictureReader(pictures, texts or load_text_reader(own.attachments.at_once), own.attachments.at_once)
 
 
-def load_text_reader() -> TextReader:
+def load_text_reader(at_once: int = 1) -> TextReader:
     """Return the installed reader of text in pictures; its library is imported only here.
+
+    Args:
+        at_once: The most pictures that it reads at once.
 
     Raises:
         Fatal: it is not installed.
     """
     try:
-        reader: TextReader = import_module("shared.reading.rapid").load_text_reader()
+        reader: TextReader = import_module("shared.reading.rapid").load_text_reader(at_once=at_once)
     except ImportError as error:
         raise Fatal(f"reading the text in pictures needs {error.name}: install millrace[reading]") from error
     return reader

@@ -17,6 +17,6 @@ class AttachmentSettings(Part):
         default=1,
         ge=1,
         le=64,
-        description="Pictures whose text is read at the same time, beside the batches; each takes about a core. Raise it "
-        "if pictures wait while cores are idle.",
+        description="Pictures that are decoded and read at the same time, beside the batches. Each more keeps up to two "
+        "cores busy, and takes about 250 MiB of memory. Raise it if pictures wait while cores are idle.",
     )

@@ -60,11 +60,11 @@ def listing_of(item: Item[Any], images: Sequence[AttachedImage]) -> Listing:
     known = {each.image_id: each for each in before.images}
     now = tuple(_listed(item.event, each, known.get(each.image_id)) for each in images)
     kept = {each.image_id for each in now}
-    gone = [each.image_id for each in before.images if each.image_id not in kept]
-    earlier = [each for each in before.removed if each.image_id not in {*kept, *gone}]
+    left_out = [each.image_id for each in before.images if each.image_id not in kept]
+    earlier = [each for each in before.removed if each.image_id not in {*kept, *left_out}]
     if item.deletes:  # all at once, so that nothing is left of an item, whatever was lost on the way
-        return Listing((), _removed(item.event, [*(each.image_id for each in earlier), *gone]))
-    return Listing(now, (*earlier, *_removed(item.event, gone))[-REMOVED_LIMIT:])
+        return Listing((), _removed(item.event, [*(each.image_id for each in earlier), *left_out]))
+    return Listing(now, (*earlier, *_removed(item.event, left_out))[-REMOVED_LIMIT:])
 
 
 def owed(item: Item[Any], images: Sequence[AttachedImage]) -> Listing:

@@ -45,17 +45,24 @@ class Deferred(MillraceError):
         detail: What was found, without the record's content.
         attempted: Whether this counts as an attempt; not if nothing was tried, such as a fetch from a host that is down.
         least_tier: The lowest tier of the retry lane to wait in, from 1; a higher one if it is known to take long.
+        expires: Whether a record that has waited too long is given up; not if it could not be tried before now.
     """
 
     stage = "fetch"
     """The pipeline stage that deferred the record."""
 
     def __init__(
-        self, reason: FailureReason, field: str, detail: str, attempted: bool = True, least_tier: int = 1
+        self,
+        reason: FailureReason,
+        field: str,
+        detail: str,
+        attempted: bool = True,
+        least_tier: int = 1,
+        expires: bool = True,
     ) -> None:
         super().__init__(f"{reason} at {field}: {detail}")
         self.reason, self.field, self.detail, self.attempted = reason, field, detail, attempted
-        self.least_tier = least_tier
+        self.least_tier, self.expires = least_tier, expires
 
 
 class Stopped(MillraceError):

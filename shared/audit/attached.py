@@ -74,7 +74,7 @@ class AttachedAudit:
 
     def findings(self, evidence: Evidence) -> list[tuple[str, str]]:
         """Return what was found, once all records and points are noted: the kind of each finding, and its words."""
-        return [*self._unsent(evidence), *self._left(), *self._gone()]
+        return [*self._unsent(evidence), *self._left(), *self._removed()]
 
     def _unsent(self, evidence: Evidence) -> list[tuple[str, str]]:
         found = list[tuple[str, str]]()
@@ -93,12 +93,14 @@ class AttachedAudit:
         left = [(which, item) for which, item in self._alive.items() if which not in listed]
         return [("stale", what.format(which, item)) for which, item in left if self._is_final(which, item)]
 
-    def _gone(self) -> list[tuple[str, str]]:
+    def _removed(self) -> list[tuple[str, str]]:
         """Return the tombstones that an item lists as attached, for the same reason."""
         what = "point {} is a tombstone, but point {} lists it"
         listed = [each for each in self._owed if not each.said.is_removed and each.point in self._tombstones]
-        gone = [each for each in listed if self._versions[each.point] >= each.said.version]
-        return [("stale", what.format(each.point, each.item)) for each in gone if self._is_final(each.point, each.item)]
+        removed = [each for each in listed if self._versions[each.point] >= each.said.version]
+        return [
+            ("stale", what.format(each.point, each.item)) for each in removed if self._is_final(each.point, each.item)
+        ]
 
     def _is_final(self, which: UUID, item: UUID) -> bool:
         """Return whether nothing is on its way to a point: its item is committed, and nothing newer was sent."""

@@ -56,6 +56,15 @@ class LoadsMedia(Protocol[LoadedT]):
         ...
 
 
+@runtime_checkable
+class ForgetsMedia(Protocol):
+    """The part of `LoadsMedia` of a loader that reads media apart from batches."""
+
+    def forget(self, items: Sequence[Any]) -> None:
+        """Drop what is read for these items alone: they do not need their media after all."""
+        ...
+
+
 @dataclass(slots=True)
 class _Fetch:
     """One fetch.

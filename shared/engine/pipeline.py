@@ -13,7 +13,7 @@ from typing import Any, Generic
 from shared.clock import Clock
 from shared.embedding.service import Embedder
 from shared.engine.build import Builder
-from shared.engine.media import LoadsMedia
+from shared.engine.media import ForgetsMedia, LoadsMedia
 from shared.engine.snapshots import (
     Effect,
     Item,
@@ -192,6 +192,7 @@ class Pipeline(Generic[ItemT]):
         for item in items:
             item.effect = effect_of(item, self._rules)
             _judge_media(item)
+        self._forget_media([item for item in items if item.media_failure is not None and not _needs_media(item)])
         live = [item for item in items if item.is_live]
         if isinstance(self._stages, CompletesInputs):
             self._complete_and_embed(self._stages, live)
@@ -209,6 +210,12 @@ class Pipeline(Generic[ItemT]):
                 entry.settled = self._builder.build(entry.record, entry.item, entry.refused)
         if conflicts:
             self._observer.version_conflict(conflicts)
+
+    def _forget_media(self, items: Sequence[ItemT]) -> None:
+        """Drop the media that are being read for items which do not need them."""
+        loader: object = self._media
+        if items and isinstance(loader, ForgetsMedia):
+            loader.forget(items)
 
     def _look_up(self, items: Sequence[ItemT]) -> None:
         stored = self._collection.lookup({item.point_id for item in items})
@@ -254,11 +261,14 @@ class Pipeline(Generic[ItemT]):
 
 def _judge_media(item: Item[Any]) -> None:
     """Reject or defer an item whose media could not be loaded, unless its outcome does not need them."""
-    needed = item.effect not in (Effect.SUPERSEDE, Effect.REPEAT)
-    failure = item.media_failure if needed else None
+    failure = item.media_failure if _needs_media(item) else None
     item.deferred = failure if isinstance(failure, Deferred) else None
     if isinstance(failure, Rejected):
         item.rejected = failure
+
+
+def _needs_media(item: Item[Any]) -> bool:
+    return item.effect not in (Effect.SUPERSEDE, Effect.REPEAT)
 
 
 def content_digest(content: bytes) -> str:

@@ -145,7 +145,13 @@ class ReadsApart(Protocol):
 
         Raises:
             Rejected: the content cannot be used.
+            CancelledError: `stop_reading` was called before its turn.
+            Exception: any other error that Millrace does not raise itself refuses this record alone.
         """
+        ...
+
+    def stop_reading(self) -> None:
+        """Read no further medium, because the worker ends; called while other threads read."""
         ...
 
     def use_reading(self, item: Any, name: str, reading: Any) -> None:

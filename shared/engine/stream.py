@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from schemas.base import SOURCE_ID_PATTERN, Event, Frozen, Origin, Removal
-from schemas.failures import FailureReason
+from schemas.failures import FailureHeader, FailureReason
 from schemas.media import Media
 from schemas.points import PointSchema, SecondKind, point_id
-from schemas.topics import Topic, topics_of
+from schemas.topics import Topic, redo_topic, topics_of
 from shared.decoding import decode_event
 from shared.embedding.card import ModelCard, collection_name
 from shared.embedding.port import Modality
@@ -27,12 +27,14 @@ from shared.engine.snapshots import DECISION_FIELD, Asks, EventT, ItemT, Rules
 from shared.engine.stages import Stages
 from shared.errors import Rejected
 from shared.media.decoding.kinds import Kind
-from shared.records import Record
+from shared.records import Record, header_texts
 from shared.search.federated.findable import Findable
 from shared.search.filterable import Filterable, field_indexes
 from shared.search.shown import Searchable
 from shared.stream_settings import CostUnit
 from shared.vectorstore.port import CollectionSpec, IndexKind
+
+NOT_BY_SOURCES = "events with this reason are sent by Millrace alone; a source lists the media in the event of the item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,15 @@ class Attached:
         media: Returns the media of an event by the names of its fields. No batch waits for them (`ReadsApart`).
         owed: Returns what a stored point lists, which the audit compares with the points.
         owner: Returns the source id of the item that a stored point is attached to; None if it is of another kind.
+        events: The events by which they follow. Only Millrace sends them, to the redo topic; a source could give them any
+            version.
     """
 
     input: Input
     media: Callable[[Any], Mapping[str, Media]]
     owed: Callable[[Mapping[str, object]], Sequence[Owing]]
     owner: Callable[[Mapping[str, object]], str | None]
+    events: tuple[type[Event], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +290,8 @@ class Stream(Generic[EventT, ItemT]):
             made_of = f", where {self.id_field} is {event.SOURCE_ID}" if event.SOURCE_ID else ""
             expected = f"the key must be tenant_id:{self.id_field} with the values of the record{made_of}"
             raise Rejected(FailureReason.KEY_MISMATCH, "key", f"{expected}, {found}")
+        if self.attached is not None and isinstance(event, self.attached.events) and self._is_of_source(record):
+            raise Rejected(FailureReason.INVALID_VALUE, "reason", NOT_BY_SOURCES)
         return self.item(
             record=record,
             event=event,
@@ -292,6 +299,12 @@ class Stream(Generic[EventT, ItemT]):
             point_id=point_id(event.tenant_id, self.name, source_id),
             asks=Asks.NEVER if isinstance(event, Removal) else self.asks(event),
         )
+
+    def _is_of_source(self, record: Record) -> bool:
+        """Return whether a source has sent a record, rather than Millrace: also if its dead letter is replayed."""
+        redo, headers = redo_topic(self.name), header_texts(record.headers)
+        origin, detail = headers.get(FailureHeader.ORIGIN_TOPIC, redo), headers.get(FailureHeader.DETAIL)
+        return record.topic != redo or origin != redo or detail == NOT_BY_SOURCES
 
 
 def _is_source_id(field: FieldInfo) -> bool:

@@ -1,17 +1,13 @@
 """Reading pictures that are attached to items: what the model of pictures sees of them, and the text in them."""
 
 import threading
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
-from schemas.failures import FailureReason
 from shared.embedding.port import Pixels
-from shared.errors import MillraceError, Rejected
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader
-from shared.reading.port import ReadText, TextReader
-
-LEAST_CONFIDENCE = 0.5
-"""Lines of which the reader is less sure are left out: they are mostly patterns that look like text."""
+from shared.reading.port import TextReader
 
 READ_SIDE_PX = 4_096
 """Text is read in a picture with a longer side of at most this; at the usual 2,048 pixels, the text of a screenshot of
@@ -41,12 +37,13 @@ class AttachedPictureReader:
     Args:
         pictures: Decodes them, and prepares them for the model.
         texts: Reads the text in them.
-        at_once: The most pictures whose text is read at once, because that takes the time of the processor.
+        at_once: The most pictures that are decoded and read at once. A decoded one takes up to 48 MiB, and reading it the
+            time of the processor; whoever waits for a turn holds only the file.
     """
 
     def __init__(self, pictures: PictureReader, texts: TextReader, at_once: int) -> None:
         self._pictures, self._texts = pictures, texts
-        self._turns = threading.BoundedSemaphore(at_once)
+        self._turns, self._is_stopped = threading.BoundedSemaphore(at_once), False
 
     @property
     def fingerprint(self) -> str:
@@ -61,23 +58,16 @@ class AttachedPictureReader:
             field: The event's field that holds it, for errors.
 
         Raises:
-            Rejected: the content cannot be decoded, exceeds a limit, or makes the reader of text fail.
+            Rejected: the content cannot be decoded, or exceeds a limit.
+            CancelledError: reading was stopped before its turn.
         """
-        picture, decoded = self._pictures.read_with_pixels(content, field, READ_SIDE_PX)
-        found = self._text_in(decoded, field)
-        return AttachedPicture(picture.pixels, _sure(found), picture.width_px, picture.height_px)
+        with self._turns:
+            if self._is_stopped:
+                raise CancelledError
+            picture, decoded = self._pictures.read_with_pixels(content, field, READ_SIDE_PX)
+            text = self._texts.read(decoded).text
+        return AttachedPicture(picture.pixels, text, picture.width_px, picture.height_px)
 
-    def _text_in(self, pixels: Pixels, field: str) -> ReadText:
-        try:
-            with self._turns:
-                return self._texts.read(pixels)
-        except MillraceError:
-            raise
-        except Exception as error:  # one picture must not end the worker again and again
-            detail = f"reading the text in it failed with {type(error).__name__}"
-            raise Rejected(FailureReason.MODEL_FAILED, field, detail, "read") from error
-
-
-def _sure(found: ReadText) -> str:
-    """Return the lines of which the reader is sure enough."""
-    return "\n".join(line.text for line in found.lines if line.confidence >= LEAST_CONFIDENCE)
+    def stop(self) -> None:
+        """Read no further picture; what is being read is finished."""
+        self._is_stopped = True

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -148,11 +149,12 @@ class RapidEngine(Engine):
         return [_together([next(each) for _ in range(count)]) for count in counts]
 
 
-def load_text_reader(threads: int = THREADS) -> TextReader:
+def load_text_reader(threads: int = THREADS, at_once: int = 1) -> TextReader:
     """Load the reader of text in pictures.
 
     Args:
-        threads: The most threads that compute.
+        threads: The most threads that compute for one picture.
+        at_once: The most pictures that are read at once; each more takes an engine of its own: about 250 MiB.
 
     Raises:
         Fatal: a package that it needs is missing, or a model in its wheel differs.
@@ -166,7 +168,8 @@ def load_text_reader(threads: int = THREADS) -> TextReader:
             raise Fatal(
                 f"reading text in pictures: {folder / name} is another file; install the versions of requirements.lock"
             )
-    return LineReader(RapidEngine(folder, max(1, min(threads, os.cpu_count() or 1))))
+    engine = partial(RapidEngine, folder, max(1, min(threads, os.cpu_count() or 1)))
+    return LineReader(engine(), engine, at_once)
 
 
 def _configured(part: str, model: Path, threads: int) -> Any:

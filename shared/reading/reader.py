@@ -1,7 +1,7 @@
 """Reads a picture by an engine that finds pieces of text and recognises them: turns it upright, sorts, leaves out noise."""
 
-from collections.abc import Sequence
-from threading import Lock
+from collections.abc import Callable, Sequence
+from threading import BoundedSemaphore
 from typing import Protocol
 
 import numpy as np
@@ -50,48 +50,66 @@ class Engine(Protocol):
 
 
 class LineReader(TextReader):
-    """Reads the text in pictures, one at a time; several threads may call it.
+    """Reads the text in pictures, each by an engine of its own; several threads may call it.
 
     Args:
         engine: What finds and recognises the text.
+        another: Makes another engine like it, once more pictures are read at once than there are engines.
+        at_once: The most pictures that are read at once; 1 without `another`.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._lock = Lock()
+    def __init__(self, engine: Engine, another: Callable[[], Engine] | None = None, at_once: int = 1) -> None:
+        self._fingerprint, self._another = engine.fingerprint, another
+        self._turns = BoundedSemaphore(at_once if another is not None else 1)
+        self._free = [engine]
 
     @property
     @override
     def fingerprint(self) -> str:
-        return self._engine.fingerprint
+        return self._fingerprint
 
     @override
     def read(self, pixels: Pixels) -> ReadText:
         if min(pixels.shape[:2]) < LEAST_SIDE_PX:
             return ReadText(())
-        with self._lock:
-            return self._read(pixels)
+        with self._turns:
+            engine = self._take()
+            try:
+                return _read(engine, pixels)
+            finally:
+                self._free.append(engine)
 
-    def _read(self, pixels: Pixels) -> ReadText:
-        degrees = 0
-        quads = self._engine.find(pixels)
-        if are_tall(quads):
-            degrees = 90
-            pixels = np.ascontiguousarray(np.rot90(pixels, -1))
-            quads = self._engine.find(pixels)
-        quads = sorted(quads, key=lambda quad: max(size_of(quad)), reverse=True)[:MOST_PIECES]
-        found = self._engine.recognise(pixels, quads)
-        if _mean(found) < DOUBT_BELOW and self._is_upside_down(pixels, quads, found):
-            degrees += 180
-            found = self._engine.recognise(pixels, quads, is_turned=True)
-            quads = [_turned(quad, pixels) for quad in quads]
-        pieces = _kept([Piece(quad, _corrected(each)) for quad, each in zip(quads, found, strict=True)])
-        return ReadText(rows_of(pieces), degrees if pieces else 0)
+    def _take(self) -> Engine:
+        """Return an engine that no thread uses, or a new one: whoever has a turn gets one."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            if self._another is None:
+                raise
+            return self._another()
 
-    def _is_upside_down(self, pixels: Pixels, quads: Sequence[Quad], found: Sequence[Recognised]) -> bool:
-        """Return whether the longest pieces are recognised with more confidence the other way up."""
-        other = self._engine.recognise(pixels, quads[:COMPARED], is_turned=True)
-        return _mean(other) > _mean(found[:COMPARED])
+
+def _read(engine: Engine, pixels: Pixels) -> ReadText:
+    degrees = 0
+    quads = engine.find(pixels)
+    if are_tall(quads):
+        degrees = 90
+        pixels = np.ascontiguousarray(np.rot90(pixels, -1))
+        quads = engine.find(pixels)
+    quads = sorted(quads, key=lambda quad: max(size_of(quad)), reverse=True)[:MOST_PIECES]
+    found = engine.recognise(pixels, quads)
+    if _mean(found) < DOUBT_BELOW and _is_upside_down(engine, pixels, quads, found):
+        degrees += 180
+        found = engine.recognise(pixels, quads, is_turned=True)
+        quads = [_turned(quad, pixels) for quad in quads]
+    pieces = _kept([Piece(quad, _corrected(each)) for quad, each in zip(quads, found, strict=True)])
+    return ReadText(rows_of(pieces), degrees if pieces else 0)
+
+
+def _is_upside_down(engine: Engine, pixels: Pixels, quads: Sequence[Quad], found: Sequence[Recognised]) -> bool:
+    """Return whether the longest pieces are recognised with more confidence the other way up."""
+    other = engine.recognise(pixels, quads[:COMPARED], is_turned=True)
+    return _mean(other) > _mean(found[:COMPARED])
 
 
 def _kept(pieces: Sequence[Piece]) -> list[Piece]:

@@ -78,7 +78,7 @@ class RetryLane:
         since = _time(before.get(RetryHeader.DEFERRED_SINCE)) or now
         slot = max(0, attempts - 1)
         per_tier, tiers_s = self._settings.attempts_per_tier, self._settings.tiers_s
-        expired = now - since >= timedelta(seconds=self._settings.give_up_after_s)
+        expired = failure.expires and now - since >= timedelta(seconds=self._settings.give_up_after_s)
         if slot >= per_tier * len(tiers_s) or expired or len(record.headers) > MOST_HEADERS:
             made = f"{attempts} attempt{'' if attempts == 1 else 's'}, the first at {since:%Y-%m-%dT%H:%M:%SZ}"
             return Rejected(failure.reason, failure.field, f"{failure.detail} ({made})", failure.stage)

@@ -4,9 +4,11 @@ Green does not show how well text is read, nor that a worker starts with the pac
 """
 
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,15 +18,15 @@ from millrace.attached import attached_reader, load_text_reader, with_attached
 from millrace.configured import collection_spec, configured, model_card, model_cards
 from millrace.doctor.examination import checks
 from millrace.doctor.media import check_text_reader
-from schemas.failures import FailureReason
 from shared.attachment_settings import AttachmentSettings
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import Pixels
 from shared.embedding.registry import load_image_card
-from shared.errors import DeviceLost, Fatal, Rejected
+from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
-from shared.pictures import PictureReader
+from shared.media.port import MediaContent
+from shared.pictures import PictureReader, ReadPicture
 from shared.reading.attached import AttachedPictureReader
 from shared.reading.port import ReadLine, ReadText
 from shared.settings import Settings
@@ -121,23 +123,40 @@ def test_text_is_read_in_finer_pixels_than_the_model_needs(
     assert (read.width_px, read.height_px) == size
 
 
-def test_lines_that_are_uncertain_are_left_out(pictures: PictureReader) -> None:
-    texts = Reads((ReadLine("error", 0.9), ReadLine("|||", 0.3), ReadLine("4711", 0.5)))
+def test_the_text_of_a_picture_is_all_that_the_reader_has_kept(pictures: PictureReader) -> None:
+    texts = Reads((ReadLine("error", 0.9), ReadLine("4711", 0.5)))
     assert AttachedPictureReader(pictures, texts, 1).read(striped(20, 10), "image").text == "error\n4711"
 
 
-def test_a_picture_that_makes_the_reader_fail_is_refused(pictures: PictureReader) -> None:
-    reader = AttachedPictureReader(pictures, Reads(failure=ValueError("secret")), 1)
-    with pytest.raises(Rejected) as refused:
+def test_a_picture_is_decoded_in_its_turn_and_not_after_the_reader_is_stopped(pictures: PictureReader) -> None:
+    decoded = list[bool]()
+
+    class Decodes(PictureReader):
+        def read_with_pixels(self, content: MediaContent, field: str, side_px: int) -> tuple[ReadPicture, Pixels]:
+            decoded.append(reader._turns.acquire(blocking=False))
+            reader.stop()
+            return pictures.read_with_pixels(content, field, side_px)
+
+    reader = AttachedPictureReader(Decodes(None, None), Reads((ReadLine("error", 0.9),)), 1)  # type: ignore[arg-type]
+    assert reader.read(striped(20, 10), "image").text == "error", "what has its turn is finished"
+    with pytest.raises(CancelledError):
         reader.read(striped(20, 10), "image")
-    assert refused.value.reason is FailureReason.MODEL_FAILED
-    assert "secret" not in refused.value.detail
-    assert refused.value.field == "image"
+    assert decoded == [False], "nobody else has a turn meanwhile"
 
 
-def test_a_dead_device_is_not_blamed_on_the_picture(pictures: PictureReader) -> None:
-    with pytest.raises(DeviceLost):
-        AttachedPictureReader(pictures, Reads(failure=DeviceLost("gone")), 1).read(striped(20, 10), "image")
+def test_the_reader_of_text_reads_as_many_pictures_as_the_setting_says(
+    pictures: PictureReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def load_text_reader(at_once: int) -> Reads:
+        asked.append(at_once)
+        return Reads()
+
+    monkeypatch.setattr("millrace.attached.import_module", lambda _: SimpleNamespace(load_text_reader=load_text_reader))
+    three = ON.model_copy(update={"attachments": AttachmentSettings(read=True, at_once=3)})
+    attached_reader(three, pictures, None)
+    assert asked == [3]
 
 
 def test_the_doctor_checks_what_reads_pictures_if_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

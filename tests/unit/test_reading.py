@@ -3,7 +3,9 @@
 The engine is a fake. A green run does not prove that RapidOCR finds or recognises anything.
 """
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -120,6 +122,47 @@ def test_of_many_pieces_only_some_are_recognised() -> None:
     found = LineReader(engine).read(picture())
     assert engine.recognised == MOST_PIECES
     assert len(found.lines) == MOST_PIECES
+
+
+WAIT_S = 20.0
+
+
+class Meeting(FakeEngine):
+    """An engine that reads only while another one reads too; a thread that finds it in use fails."""
+
+    def __init__(self, both: threading.Barrier) -> None:
+        super().__init__([Recognised("Retry", 0.9)])
+        self.both, self.is_used = both, False
+
+    @override
+    def find(self, pixels: Pixels) -> list[Quad]:
+        assert not self.is_used
+        self.is_used = True
+        self.both.wait(WAIT_S)
+        self.is_used = False
+        return super().find(pixels)
+
+
+def test_pictures_are_read_at_once_each_by_an_engine_of_its_own() -> None:
+    both, made = threading.Barrier(2), list[Meeting]()
+
+    def another() -> Meeting:
+        made.append(Meeting(both))
+        return made[-1]
+
+    reader = LineReader(Meeting(both), another, at_once=2)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: reader.read(picture()).text, range(8)))
+    assert found == ["Retry"] * 8
+    assert len(made) == 1, "there are as many engines as pictures that are read at once"
+
+
+def test_an_engine_that_fails_is_used_again() -> None:
+    engine = FakeEngine([])
+    reader = LineReader(engine)
+    with pytest.raises(IndexError):
+        reader.read(np.ascontiguousarray(picture()[:, :, :1][:, :, []]))
+    assert reader.read(picture()) == ReadText(())
 
 
 def test_the_fingerprint_is_that_of_the_engine() -> None:

@@ -99,6 +99,20 @@ def test_what_takes_long_waits_in_a_higher_tier_and_spends_no_attempt() -> None:
     assert (tried.tier, tried.attempts) == (1, 1)
 
 
+def test_a_record_that_could_not_be_tried_is_not_given_up_however_long_it_has_waited() -> None:
+    begun = Deferred(FailureReason.MEDIA_SLOW, "attachment", "begun", attempted=False, expires=False)
+    settings, clock = RetrySettings(give_up_after_s=100), ManualClock()
+    lane = lane_of(clock, settings)
+    waits = lane.next_attempt(note(), begun)
+    assert isinstance(waits, Deferral)
+    back = come_back(write_waiting(note(), waits, PROVENANCE, clock.now()), 1)
+    clock.seconds += 1_000
+    later = lane.next_attempt(back, begun)
+    assert isinstance(later, Deferral)
+    assert later.attempts == 0
+    assert isinstance(lane.next_attempt(back, NOT_THERE), Rejected), "now it has been tried"
+
+
 def test_the_headers_are_replaced_and_do_not_grow() -> None:
     lane = lane_of()
     record, sizes = note(offset=41), list[int]()

@@ -58,6 +58,8 @@ from workers.tickets.prepare import (
 
 RESULT_TOPIC = "tickets.routed"
 
+TICKET_IMAGE_EVENTS = (TicketImage, TicketImageRemoved)
+
 
 @dataclass(frozen=True, slots=True)
 class TicketStages(Stages[TicketItem]):
@@ -97,6 +99,11 @@ class TicketStages(Stages[TicketItem]):
         if self.reader is None:
             raise Fatal("this worker does not read pictures of tickets")
         return self.reader.read(content, name)
+
+    def stop_reading(self) -> None:
+        """Read no further picture."""
+        if self.reader is not None:
+            self.reader.stop()
 
     def use_reading(self, item: TicketItem, name: str, reading: AttachedPicture) -> None:
         """Keep a picture that was read."""
@@ -287,7 +294,7 @@ TICKETS: Stream[TicketEvents, TicketItem] = Stream(
     searchable=SOLVED_TICKETS,
     findable=FINDABLE_TICKETS,
     second_kind=TICKET_IMAGES,
-    attached=Attached(Input(IMAGE, modality.IMAGE), media_of, _owed, _owner),
+    attached=Attached(Input(IMAGE, modality.IMAGE), media_of, _owed, _owner, TICKET_IMAGE_EVENTS),
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
     variants=(terms_digest(),),  # another tokenizer of terms needs another collection
 )
