@@ -2,7 +2,7 @@
 
 import json as jsonlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from millrace.federated import (
 from millrace.found_display import print_answer
 from millrace.resources import existing_store
 from millrace.search_answers import only_tenant
-from millrace.stored_items import stored_item
+from millrace.stored_items import StoredItem, stored_item
 from millrace.streams import STREAMS
 from schemas.found import FOUND_LIMIT
 from shared.engine.stream import Stream
@@ -37,10 +37,49 @@ FOUND_BY_DEFAULT = 10
 FALSE_RATE = 0.05
 SEARCHED = [name for name, stream in STREAMS.items() if stream.findable is not None]
 
+Like = Annotated[
+    str | None,
+    typer.Option(
+        "--like",
+        metavar="STREAM:ID",
+        help="Search by a stored item, such as tickets:T-17: its text, and its pictures.",
+    ),
+]
+FalseRate = Annotated[
+    float,
+    typer.Option(
+        min=0.001,
+        max=0.5,
+        help="Words: how often a question that fits nothing may get a match. Pictures: what share of pairs of stored "
+        "pictures may be as alike. A lower rate shows fewer hits, and loses more of those that fit; docs/search.md has "
+        "figures.",
+    ),
+]
+
 app = typer.Typer(
     rich_markup_mode="markdown",
     help="Search tickets, calls and products at once, by words or by a picture; measure such searches.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is searched by: exactly one of the three."""
+
+    text: str | None
+    image: Path | None
+    like: str | None
+
+    def __post_init__(self) -> None:
+        """Check that there is one question.
+
+        Raises:
+            typer.BadParameter: there is no question, or more than one, or the text is empty.
+        """
+        if sum(each is not None for each in (self.text, self.image, self.like)) != 1:
+            raise typer.BadParameter("give one of --text, --image and --like")
+        if self.text is not None and not self.text.strip():
+            raise typer.BadParameter("the text is empty", param_hint="--text")
 
 
 @app.callback(invoke_without_command=True)
@@ -50,14 +89,7 @@ def search(
     image: Annotated[
         Path | None, typer.Option("--image", help="Search by this picture (JPEG, PNG or WebP).", dir_okay=False)
     ] = None,
-    like: Annotated[
-        str | None,
-        typer.Option(
-            "--like",
-            metavar="STREAM:ID",
-            help="Search by a stored item, such as tickets:T-17: its text, and its pictures.",
-        ),
-    ] = None,
+    like: Like = None,
     stream: Annotated[
         str, typer.Option("--stream", help="What is searched: one or more of these names, separated by commas.")
     ] = ",".join(SEARCHED),
@@ -66,16 +98,7 @@ def search(
     ] = None,
     where: Where = None,
     limit: Annotated[int, typer.Option(min=1, max=FOUND_LIMIT, help="Maximum number of hits.")] = FOUND_BY_DEFAULT,
-    false_rate: Annotated[
-        float,
-        typer.Option(
-            min=0.001,
-            max=0.5,
-            help="Words: how often a question that fits nothing may get a match. Pictures: what share of pairs of stored "
-            "pictures may be as alike. A lower rate shows fewer hits, and loses more of those that fit; docs/search.md has "
-            "figures.",
-        ),
-    ] = FALSE_RATE,
+    false_rate: FalseRate = FALSE_RATE,
     all_hits: Annotated[
         bool, typer.Option("--all", help="Show the nearest items too that do not match; --json always has them.")
     ] = False,
@@ -86,10 +109,7 @@ def search(
     if context.invoked_subcommand is not None:
         _refuse_options(context, context.invoked_subcommand)
         return
-    if sum(each is not None for each in (text, image, like)) != 1:
-        raise typer.BadParameter("give one of --text, --image and --like")
-    if text is not None and not text.strip():
-        raise typer.BadParameter("the text is empty", param_hint="--text")
+    given = Given(text, image, like)
     settings, streams = load_settings(), chosen_streams(stream)
     with existing_store(settings) as store:
         opened, left_out = open_chosen(store, streams, is_chosen=stream != ",".join(SEARCHED))
@@ -99,24 +119,36 @@ def search(
         sources = [each for each in opened if each.stream.name in conditions.by_stream]
         if image is not None:
             left_out |= {each.stream.name: _without_pictures(each) for each in sources if not each.has_pictures}
-        models = SearchModels()
+        item = None if like is None else stored_item(opened, tenant_id, like)
         question = Question(tenant_id, {}, "", conditions.by_stream, limit, false_rate)
-        federation = federation_of(sources, models)
-        if like is not None:
-            item = stored_item(opened, tenant_id, like)
-            answer = federation.find_like(item.questions(sources, models, question), (item.stream, item.source_id))
-        else:
-            asked = "" if text is None else prepared(sources[0], text)
-            if text is not None and not asked:
-                raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
-            if text is not None and asked.split() != text.split():
-                typer.echo(f"searched as: {asked}", err=True)
-            vectors = _vectors(sources, models, settings, text, image)
-            answer = federation.find(replace(question, vectors=vectors, text=asked))
+        answer = _answer(sources, settings, given, item, question)
     if json:
         typer.echo(jsonlib.dumps(_as_json(tenant_id, answer, left_out)))
     else:
         print_answer(Console(highlight=False, emoji=False), answer, left_out, false_rate, all_hits)
+
+
+def _answer(
+    sources: Sequence[OpenSource], settings: Settings, given: Given, item: StoredItem | None, question: Question
+) -> Answer:
+    """Return the answer to what was given.
+
+    Raises:
+        typer.BadParameter: nothing is left of the text.
+        Fatal: the picture cannot be used, a model cannot be loaded, or there is nothing to ask by.
+    """
+    models = SearchModels()
+    federation = federation_of(sources, models)
+    if item is not None:
+        return federation.find_like(item.questions(sources, models, question), (item.stream, item.source_id))
+    text = given.text
+    asked = "" if text is None else prepared(sources[0], text)
+    if text is not None and not asked:
+        raise typer.BadParameter("preparation removes all of the text", param_hint="--text")
+    if text is not None and asked.split() != text.split():
+        typer.echo(f"searched as: {asked}", err=True)
+    vectors = _vectors(sources, models, settings, text, given.image)
+    return federation.find(replace(question, vectors=vectors, text=asked))
 
 
 def _refuse_options(context: typer.Context, command: str) -> None:
