@@ -1,13 +1,13 @@
 """A stored item as a question of one search: by its text, and by its pictures or those that are attached to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
 from millrace.federated import OpenSource, SearchModels, prepared, text_vectors
 from schemas.attachments import attached_id
+from shared.attachments import Listing
 from shared.embedding.port import IMAGE
 from shared.errors import Fatal
 from shared.records import Vector
@@ -83,19 +83,12 @@ def stored_item(sources: Sequence[OpenSource], tenant_id: str, name: str) -> Sto
         card = source.stream.findable.read(stored.payload)
     except ValidationError as error:
         raise Fatal(f"{name} was overwritten by another program") from error
-    listed = {source.stream.point_id(tenant_id, each) for each in _attached(stored.payload, source_id)}
+    attached = (attached_id(source_id, each.image_id) for each in Listing.of(stored.payload).images)
+    listed = {source.stream.point_id(tenant_id, each) for each in attached}
     every = [stored, *source.collection.lookup(listed).values()] if listed else [stored]
     pictures = [each.vectors[IMAGE.name] for each in every if IMAGE.name in each.vectors]
     usable = tuple(each for each in pictures if is_unit(each))
     return StoredItem(stream, source_id, card.text, usable, _space(source) if usable else None)
-
-
-def _attached(payload: Mapping[str, object], source_id: str) -> list[str]:
-    """Return the source ids of the pictures that an item lists."""
-    listed: Any = payload.get("images")
-    images = listed if isinstance(listed, list) else []
-    ids = [each.get("image_id") for each in images if isinstance(each, dict)]
-    return [attached_id(source_id, each) for each in ids if isinstance(each, str)]
 
 
 def _space(source: OpenSource) -> str | None:

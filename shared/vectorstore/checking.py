@@ -57,7 +57,7 @@ def _where(query: Asked) -> tuple[Condition, ...]:
 
 
 def _keep(query: Asked, hit: Hit | Candidate) -> bool:
-    return has_uuid(query, hit) and all(each.keeps(hit.payload) for each in _where(query) if each.is_checked)
+    return has_uuid(query, hit) and all(each.is_met_by(hit.payload) for each in _where(query) if each.is_checked)
 
 
 def _fields(query: Query) -> tuple[str, ...]:

@@ -101,18 +101,8 @@ class Condition:
 
     @property
     def is_checked(self) -> bool:
-        """Whether a store may find points that fail this condition, so that hits must be checked by `keeps`."""
+        """Whether a store may find points that fail this condition, so that hits must be checked by `is_met_by`."""
         return self.whole or isinstance(self.value, Moments)
-
-    def keeps(self, payload: Mapping[str, object]) -> bool:
-        """Return whether a point that a store found for a condition that `is_checked` meets it."""
-        found: object = payload
-        for key in self.keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        values: Sequence[object] = found if isinstance(found, list | tuple) else [found]
-        if isinstance(self.value, Moments):
-            return any(_within(value, self.moment_bounds) for value in values)
-        return self.operator == "!=" or any(_is_whole(value) and _lies(value, self.bounds) for value in values)
 
     def is_met_by(self, payload: Mapping[str, object]) -> bool:
         """Return whether a payload meets it: what every store answers, without a store."""

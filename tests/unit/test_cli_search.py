@@ -3,38 +3,17 @@
 A green run does not prove that the hits are good, nor that the command starts with the real models.
 """
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from millrace.cli import app
 from shared.errors import Fatal
 from tests.support.findable import ASKED, fill, open_store, save_picture, small_shop, ticket, use_fakes
+from tests.support.search_command import answered, run, store
 
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Yield the folder of a configured store with items of one tenant."""
-    folder = tmp_path / "store"
-    use_fakes(monkeypatch, folder)
-    fill(folder, **small_shop())
-    return folder
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["search", *arguments])
-
-
-def answered(*arguments: str) -> dict[str, Any]:
-    """Return the JSON of a search that succeeds."""
-    ended = run(*arguments, "--json")
-    assert ended.exit_code == 0, ended.output
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+__all__ = ["store"]  # the fixture
 
 
 def refused(*arguments: str) -> str:

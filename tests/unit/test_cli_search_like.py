@@ -3,36 +3,15 @@
 A green run does not prove that what is found is alike; the demo's store shows that with real models.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from millrace.cli import app
 from shared.errors import Fatal
-from tests.support.findable import ASKED, fill, small_shop, use_fakes
+from tests.support.findable import ASKED
+from tests.support.search_command import answered, run, store
 
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Yield the folder of a configured store with items of one tenant."""
-    folder = tmp_path / "store"
-    use_fakes(monkeypatch, folder)
-    fill(folder, **small_shop())
-    return folder
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["search", *arguments])
-
-
-def answered(*arguments: str) -> dict[str, Any]:
-    ended = run(*arguments, "--json")
-    assert ended.exit_code == 0, ended.output
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+__all__ = ["store"]  # the fixture
 
 
 def test_an_item_finds_what_its_text_finds_but_not_itself(store: Path) -> None:
