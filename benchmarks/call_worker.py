@@ -17,7 +17,7 @@ from shared.broker.reader import TopicReader
 from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import TextModel
 from shared.media_settings import MediaSettings
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Record
 from shared.settings import OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings

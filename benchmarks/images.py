@@ -36,7 +36,7 @@ from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Model, Pixels
 from shared.embedding.registry import load_image_card
 from shared.media_settings import MediaSettings
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Message
 from shared.settings import CacheSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings

@@ -23,7 +23,7 @@ from shared.clock import SystemClock
 from shared.engine.loop import FailurePolicies
 from shared.logs import configure
 from shared.media_settings import MediaSettings
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Message, RecordPosition
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import RetrySettings, StreamSettings

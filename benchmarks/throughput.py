@@ -16,7 +16,7 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.observers import Observer
 from shared.settings import CacheSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings

@@ -29,7 +29,7 @@ from shared.broker.producer import KafkaSink
 from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
 from shared.media_settings import MediaSettings
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.search.federated.federation import Question
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import EmbeddingSettings, RetrySettings, StreamSettings

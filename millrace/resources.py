@@ -25,7 +25,7 @@ from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.media.port import Fetcher
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.observers import Observer
 from shared.reading.port import TextReader
 from shared.routing.decider import Routing

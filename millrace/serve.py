@@ -27,7 +27,8 @@ from shared.clock import SystemClock
 from shared.deadletters.watch import DeadLetterWatch
 from shared.engine.stream import Stream
 from shared.logs import get_logger
-from shared.metrics import Metrics, Registry
+from shared.metrics.observer import Metrics
+from shared.metrics.registry import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.operation.transaction_watch import LOOK_TIMEOUT_S, TransactionWatch

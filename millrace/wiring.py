@@ -37,7 +37,8 @@ from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
 from shared.media.spooling import SpoolingFetcher
-from shared.metrics import Metrics, Registry
+from shared.metrics.observer import Metrics
+from shared.metrics.registry import Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import PREPARE, Lifecycle
 from shared.pictures import PictureReader

@@ -85,6 +85,12 @@ class Observer:
     def records_abandoned(self, records: int) -> None:
         """This many records in hand were abandoned because another worker owns their partitions."""
 
+    def vectors_refused(self, modality: str, reason: str, vectors: int) -> None:
+        """This many vectors of a model were refused, for a reason from a fixed list."""
+
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+        """The canary inputs of a model were embedded at this Unix time; `cosine` is the lowest to the stored vectors."""
+
 
 class Observers(Observer):
     """Calls every hook of several observers, in the given order."""
@@ -186,3 +192,13 @@ class Observers(Observer):
     def records_abandoned(self, records: int) -> None:
         for observer in self._observers:
             observer.records_abandoned(records)
+
+    @override
+    def vectors_refused(self, modality: str, reason: str, vectors: int) -> None:
+        for observer in self._observers:
+            observer.vectors_refused(modality, reason, vectors)
+
+    @override
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+        for observer in self._observers:
+            observer.canary_checked(modality, cosine, files_changed, at_s)

@@ -18,7 +18,7 @@ from shared.attachment_settings import AttachmentSettings
 from shared.broker.producer import KafkaSink
 from shared.engine.stream import Stream
 from shared.errors import MillraceError
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.stream_settings import RetrySettings, StreamSettings
 
 READING_PACKAGE = "rapidocr"

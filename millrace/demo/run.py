@@ -50,7 +50,7 @@ from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.engine.stream import Stream
 from shared.errors import Fatal, MillraceError, Unavailable
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings

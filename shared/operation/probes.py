@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from shared.errors import Fatal
-from shared.metrics import CONTENT_TYPE, Registry
+from shared.metrics.catalogue import READY
+from shared.metrics.registry import CONTENT_TYPE, Registry, Sample
 from shared.operation.lifecycle import Lifecycle
 
 LOOPBACK = "127.0.0.1"
@@ -44,6 +45,7 @@ class ProbeServer:
 
     def __init__(self, host: str, port: int, workers: Mapping[str, Lifecycle], registry: Registry) -> None:
         self._workers, self._registry = workers, registry
+        registry.compute([READY.name], self._ready)
         try:
             self._server: WSGIServer = make_server(host, port, self._answer, _Server, _Silent)
         except OSError as error:
@@ -58,6 +60,10 @@ class ProbeServer:
         """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
+
+    def _ready(self) -> list[Sample]:
+        """Return for each stream whether its worker is ready."""
+        return [Sample(READY.name, (name,), not each.not_ready()) for name, each in self._workers.items()]
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path, _, stream = environ.get("PATH_INFO", "").removeprefix("/").partition("/")

@@ -17,7 +17,7 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.engine.loop import FailurePolicies
 from shared.media_settings import MediaSettings
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.retry.survey import REDRIVE_GROUP
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import RetrySettings, StreamSettings

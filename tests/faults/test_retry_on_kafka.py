@@ -26,7 +26,7 @@ from shared.broker.reader import TopicReader
 from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.engine.loop import FailurePolicies
 from shared.errors import Deferred
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Message, Record
 from shared.retry.lane import read_waiting
 from shared.retry.survey import REDRIVE_GROUP, RetrySurvey

@@ -26,7 +26,7 @@ from shared.engine.breaker import BreakerLimits
 from shared.engine.loop import FailurePolicies
 from shared.engine.pipeline import Pipeline
 from shared.errors import Unavailable
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.operation.control import WorkerControl
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings

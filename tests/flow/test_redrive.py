@@ -18,7 +18,7 @@ from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
 from shared.errors import Deferred
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Deferral, Message, Provenance
 from shared.retry.lane import write_waiting
 from shared.retry.survey import REDRIVE_GROUP, RetrySurvey

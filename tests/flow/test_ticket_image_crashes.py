@@ -20,7 +20,7 @@ from shared.audit.comparison import AuditReport, audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.observers import SettleStep
 from shared.records import Message, TopicPartition
 from shared.retry.survey import REDRIVE_GROUP, RetrySurvey

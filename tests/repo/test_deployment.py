@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.vectorstore.qdrant.setup import OLDEST_SERVER

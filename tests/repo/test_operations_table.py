@@ -9,7 +9,7 @@ from dataclasses import fields
 import pytest
 
 from shared.audit.comparison import AuditReport
-from shared.metrics import CATALOGUE
+from shared.metrics.catalogue import CATALOGUE
 from tests.support.sources import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import TextModel
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.observers import Observer
 from shared.records import Message
 from shared.settings import BrokerSettings, Settings

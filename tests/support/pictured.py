@@ -24,7 +24,7 @@ from shared.broker.reader import TopicReader
 from shared.deadletters.envelope import DeadLetter, read_dead_letter
 from shared.embedding.port import Pixels
 from shared.media_settings import MediaSettings
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.reading.port import ReadLine, ReadText
 from shared.retry.survey import REDRIVE_GROUP
 from shared.settings import BrokerSettings, Settings, StoreSettings

@@ -17,7 +17,7 @@ from shared.broker import forwarder
 from shared.broker.consumer import Membership
 from shared.broker.forwarder import Forwarder
 from shared.logs import configure
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.records import Message, Record
 from shared.settings import BrokerSettings, Settings
 from tests.support.streams import kind_of_name

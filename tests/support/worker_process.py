@@ -26,7 +26,7 @@ from shared.engine.settle import Settler
 from shared.engine.snapshots import ItemT
 from shared.errors import Fatal
 from shared.logs import configure
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings

@@ -19,7 +19,7 @@ from millrace.doctor.finding import Check, State, findings_of
 from millrace.doctor.machine import check_disk, check_port, free_space
 from millrace.doctor.models import check_head, check_model, check_policy
 from shared.embedding.registry import load_card
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.routing.head_files import save_head

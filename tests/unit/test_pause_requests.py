@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from millrace.cli import app
 from shared.clock import SystemClock
 from shared.errors import Fatal, Unavailable
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.operation.control import NotAWorker, WorkerControl
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer

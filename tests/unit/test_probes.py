@@ -11,7 +11,8 @@ from socket import create_connection
 import pytest
 
 from shared.errors import Fatal, Unavailable
-from shared.metrics import Metrics, Registry
+from shared.metrics.observer import Metrics
+from shared.metrics.registry import Registry
 from shared.operation.control import WorkerControl
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer

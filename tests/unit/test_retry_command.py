@@ -17,7 +17,7 @@ from schemas.failures import FailureReason
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.errors import Deferred
-from shared.metrics import Registry
+from shared.metrics.registry import Registry
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.records import Deferral, Message, Provenance

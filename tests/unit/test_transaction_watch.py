@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from shared.broker.transactions import Waiting
 from shared.errors import Fatal, Unavailable
-from shared.metrics import Metrics, Registry
+from shared.metrics.observer import Metrics
+from shared.metrics.registry import Registry
 from shared.observers import Observer
 from shared.operation.transaction_watch import EVERY_S, TransactionWatch
 from tests.support.fakes import ManualClock
