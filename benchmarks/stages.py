@@ -16,7 +16,7 @@ from uuid import UUID
 
 from benchmarks.standin import StandInModel
 from benchmarks.texts import load_texts, to_messages
-from millrace.wiring import decider_of
+from millrace.stage_resources import decider_of
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.cache.memory import MemoryCache

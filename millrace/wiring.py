@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from millrace.attached import attached_reader
-from millrace.configured import collection_spec, configured, input_fingerprints, model_card, model_cards
-from millrace.customer_key import customer_key
-from millrace.resources import Process, group_of, load_routing, open_cache, opened_collection
+from millrace.configured import collection_spec, configured
+from millrace.resources import Process, group_of, open_cache, opened_collection
+from millrace.stage_resources import Given, decider_of, dimensions_of, resources_of, routing_of, with_sound
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.broker.consumer import Membership
 from shared.broker.forwarder import Forwarder
@@ -18,17 +17,13 @@ from shared.broker.security import Address
 from shared.broker.source import KafkaSource
 from shared.clock import Clock, SystemClock
 from shared.embedding.audio.port import Recogniser
-from shared.embedding.image.classes import ClassifyingModel
-from shared.embedding.image.words import WORDS, PictureWords
-from shared.embedding.port import IMAGE, TEXT, Model
-from shared.embedding.registry import ImageCard
+from shared.embedding.port import Model
 from shared.embedding.service import Embedder
 from shared.engine.apart import ApartLoader
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import LoadsMedia, MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
-from shared.engine.resources import Resources
 from shared.engine.settle import Settler
 from shared.engine.stages import ReadsApart, Stages
 from shared.engine.stream import Stream
@@ -41,18 +36,12 @@ from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import PREPARE, Lifecycle
-from shared.pictures import PictureReader
 from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
-from shared.routing.decider import Decider, Electorate, Routing
-from shared.routing.zero_shot import ZeroShot
 from shared.settings import Settings
-from shared.speech.recordings import RecordingReader
-from shared.speech.resources import Speech
-from shared.speech.sound import SOUND
-from shared.stream_settings import StreamSettings, read_stream_settings
-from shared.vectorstore.port import Aliased, Collection, CollectionSpec, VectorStore
+from shared.stream_settings import StreamSettings
+from shared.vectorstore.port import Aliased, Collection, CollectionSpec
 from workers.services.redrive import Redrive
 
 FINISHING_SHARE = 0.5
@@ -107,14 +96,14 @@ def stream_worker(
     metrics = Metrics(stream.name, process.registry)
     observer = Observers([metrics, *observers])
     lifecycle = _lifecycle(settings, clock)
-    given, routing = _Given(stream, own, process, models, recogniser), _routing_of(stream, own, models)
+    given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
     with ExitStack() as held:
-        spec = collection_spec(own, stream, _dimensions(models, recogniser))
+        spec = collection_spec(own, stream, dimensions_of(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
         decoder = held.enter_context(_decoder(stream, settings))
-        resources = _resources_of(given, decider_of(stream, own, routing, collection), collection, decoder, lifecycle)
+        resources = resources_of(given, decider_of(stream, own, routing, collection), collection, decoder, lifecycle)
         beat = partial(lifecycle.beat_or_abandon, "process")
-        embedding = _with_sound(models, resources.speech)
+        embedding = with_sound(models, resources.speech)
         embedders = held.enter_context(_embedders(stream, embedding, settings, observer, beat))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
@@ -132,101 +121,6 @@ def stream_worker(
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What the worker of a stream is built from; see `stream_worker`."""
-
-    stream: Stream[Any, Any]
-    own: StreamSettings
-    process: Process
-    models: Mapping[str, Model[Any]]
-    recogniser: Recogniser | None
-
-
-def _resources_of(
-    given: _Given, decider: Decider, collection: Collection, decoder: Decoder, lifecycle: Lifecycle
-) -> Resources:
-    """Return what the stages of a stream work with."""
-    own, recogniser = given.own, given.recogniser
-    modalities: dict[str, None] = dict.fromkeys(each.modality.name for each in given.stream.inputs)
-    fingerprints = {name: given.models[name].fingerprint for name in modalities if name in given.models}
-    pictures = _pictures_of(given.stream, own, decoder)
-    return Resources(
-        collection=collection,
-        decider=decider,
-        preparation=model_card(own).preparation,
-        customer_key=customer_key(given.process.settings),
-        search=own.search,
-        duplicates=own.duplicates,
-        models=fingerprints,
-        decoder=decoder,
-        others=partial(_collection_of, given.process.store, fingerprints.get(TEXT.name)),
-        search_of=lambda name: read_stream_settings(name).search,
-        speech=None if recogniser is None else speech_of(own, decoder, recogniser, lifecycle.beat_or_abandon),
-        words=_words_of(given.stream, given.models),
-        pictures=pictures,
-        attached=attached_reader(own, pictures, given.process.text_reader) if given.stream.follows else None,
-    )
-
-
-def _words_of(stream: Stream[Any, Any], models: Mapping[str, Model[Any]]) -> PictureWords | None:
-    """Return what places the pictures of a stream among texts; None if its collection has no such vector.
-
-    Raises:
-        Fatal: the model of pictures knows no classes, although its card names them.
-    """
-    if WORDS not in stream.derived:
-        return None
-    model = models[IMAGE.name]
-    if not isinstance(model, ClassifyingModel) or model.class_head is None:
-        raise Fatal(
-            f"the model of pictures of stream {stream.name} names no classes, although its card has feature_norm"
-        )
-    return PictureWords(model.class_head, models[TEXT.name])
-
-
-def _pictures_of(stream: Stream[Any, Any], own: StreamSettings, decoder: Decoder) -> PictureReader | None:
-    """Return what reads the pictures of a stream; None if it has none."""
-    card = _image_card(stream, own)
-    return None if card is None else PictureReader(decoder, card)
-
-
-def _image_card(stream: Stream[Any, Any], own: StreamSettings) -> ImageCard | None:
-    """Return the card of a stream's model of pictures; None if it has none."""
-    card = model_cards(stream, own).get(IMAGE.name)
-    return card if isinstance(card, ImageCard) else None
-
-
-def _routing_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> Routing:
-    """Return what decides the events of a stream, whichever points vote."""
-    fingerprints = {name: model.fingerprint for name, model in models.items()}
-    routing = load_routing(own, input_fingerprints(stream, fingerprints))
-    return replace(routing, zero_shot=_zero_shot_of(stream, own, models))
-
-
-def _zero_shot_of(stream: Stream[Any, Any], own: StreamSettings, models: Mapping[str, Model[Any]]) -> ZeroShot | None:
-    """Return what judges labels by their names where nothing is trained or labelled; None if no names are configured."""
-    if not own.image.classes or own.decision.head is not None:
-        return None
-    card, model = _image_card(stream, own), models.get(IMAGE.name)
-    if card is None or not isinstance(model, ClassifyingModel):
-        return None
-    from shared.embedding.image.zero_shot import zero_shot_for
-
-    return zero_shot_for(card, model, models.get(TEXT.name), own.image.classes)
-
-
-def _dimensions(models: Mapping[str, Model[Any]], recogniser: Recogniser | None) -> dict[str, int]:
-    """Return the lengths of the vectors, by modality; a recogniser has vectors of sound."""
-    found = {name: each.dim for name, each in models.items()}
-    return found if recogniser is None else {**found, SOUND.name: recogniser.dim}
-
-
-def _with_sound(models: Mapping[str, Model[Any]], speech: Speech | None) -> Mapping[str, Model[Any]]:
-    """Return the models with that of sound, if there is a recogniser."""
-    return models if speech is None else {**models, SOUND.name: speech.sound_model()}
-
-
 def _lifecycle(settings: Settings, clock: Clock) -> Lifecycle:
     operation = settings.operation
     return Lifecycle(clock, operation.stuck_after_s, FINISHING_SHARE * operation.drain_timeout_s)
@@ -241,32 +135,6 @@ def _watched_collection(process: Process, spec: CollectionSpec, observer: Observ
     return collection
 
 
-def _collection_of(store: VectorStore, fingerprint: str | None, stream: str) -> Collection | None:
-    """Return the collection of another stream; None if it does not exist, or has vectors of another text model."""
-    target = store.alias_target(stream)
-    if fingerprint is None or (target is not None and fingerprint not in target):
-        return None
-    return store.open_alias(stream)
-
-
-def speech_of(own: StreamSettings, decoder: Decoder, recogniser: Recogniser, beat: Callable[[str], None]) -> Speech:
-    """Return what recognises the recordings of a stream.
-
-    Args:
-        own: The settings of the stream.
-        decoder: Decodes them.
-        recogniser: The loaded model.
-        beat: Records a heartbeat of a thread, because a long recording takes longer than a heartbeat may be old; see
-            `Lifecycle.beat_or_abandon`.
-
-    Raises:
-        Fatal: the network for voice activity is not installed.
-    """
-    from shared.speech.activity import load_network
-
-    return Speech(RecordingReader(decoder, load_network()), recogniser, own.speech.batch_pieces, beat)
-
-
 def redrive_of(
     streams: Sequence[Stream[Any, Any]], settings: Settings, address: Address, registry: Registry
 ) -> Redrive:
@@ -277,13 +145,6 @@ def redrive_of(
     observers = {stream.name: Metrics(stream.name, registry) for stream in streams}
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     return Redrive(lambda: Forwarder(member), lifecycle, FailurePolicies(), clock, observers)
-
-
-def decider_of(stream: Stream[Any, Any], own: StreamSettings, routing: Routing, collection: Collection) -> Decider:
-    """Return the decider of a stream; without a head, the points of its collection vote."""
-    using, points = stream.rules.affecting[0], stream.points
-    electorate = Electorate(collection, using, own.decision.neighbours, points.id_field, points.is_ours)
-    return Decider(routing, electorate)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.outcomes import Outcome
-from shared.metrics.catalogue import CATALOGUE, HEALTH_METRICS, WORKER_METRICS
+from shared.metrics.catalogue import CATALOGUE, HEALTH_METRICS, LAG_METRICS, WORKER_METRICS
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.observers import Observer, SettleStep
@@ -128,10 +128,11 @@ def test_every_outcome_has_a_series_from_the_start() -> None:
 def test_names_are_well_formed_and_documented() -> None:
     assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
     for metric in CATALOGUE:
-        assert metric.name.startswith("millrace_")
+        assert metric.name.startswith("millrace_" if metric not in LAG_METRICS else ("millrace_lag_", "kafka_"))
         assert metric.help.endswith(".")
         assert (metric.kind == "counter") == metric.name.endswith("_total")
-        assert not {"tenant", "ticket", "text", "id"} & set(metric.labels)
+        assert not {"ticket", "text", "id"} & set(metric.labels)
+    assert [metric.name for metric in CATALOGUE if "tenant" in metric.labels] == ["millrace_tenant_decisions_total"]
 
 
 def test_two_workers_in_one_process_have_separate_series() -> None:

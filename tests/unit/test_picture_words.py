@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from millrace.configured import collection_spec, configured
+from millrace.stage_resources import words_of
 from millrace.streams import PICTURED, STREAMS
-from millrace.wiring import _words_of
 from shared.embedding.image.words import WORDS, PictureWords, words_digest
 from shared.errors import Fatal
 from shared.stream_settings import ImageSettings, StreamSettings
@@ -80,4 +80,4 @@ def test_another_length_of_features_is_another_collection() -> None:
 def test_a_model_without_the_classes_that_its_card_promises_is_refused() -> None:
     stream = configured(PICTURED, StreamSettings())
     with pytest.raises(Fatal, match="names no classes"):
-        _words_of(stream, {**models_for(stream, FakeModel()), "image": Eye(None)})
+        words_of(stream, {**models_for(stream, FakeModel()), "image": Eye(None)})
