@@ -16,6 +16,7 @@ from shared.addresses import ProxyUrl, RedisAddress
 from shared.decoding_settings import DecodingSettings
 from shared.media_settings import MediaSettings
 from shared.settings_part import Part
+from shared.tracing_settings import TracingSettings
 
 PREFIX = "MILLRACE_"
 """The prefix of the names of all variables."""
@@ -315,3 +316,4 @@ class Settings(Variables):
     decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)

@@ -100,6 +100,7 @@ def test_a_dead_letter_as_json_has_everything_but_the_value() -> None:
         "replays": 0,
         "first_failed_at": "2026-05-01T12:00:00+00:00",
         "last_failed_at": "2026-05-01T12:00:00+00:00",
+        "trace_id": None,
     }
 
 
