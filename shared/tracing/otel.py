@@ -189,7 +189,6 @@ class StreamTracer(Tracer):
             "messaging.destination.partition.id": str(record.partition),
             "messaging.kafka.offset": record.offset,
             "messaging.consumer.group.name": self._group,
-            "millrace.stream": self._stream,
         }
         name = f"process {record.topic}"
         return self._library.start_span(name, parent, SpanKind.CONSUMER, attributes, start_time=at_ns)

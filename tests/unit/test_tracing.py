@@ -74,7 +74,6 @@ def test_a_traced_record_has_one_span_below_its_producer_and_its_result_carries_
         "messaging.destination.partition.id": "0",
         "messaging.kafka.offset": 7,
         "messaging.consumer.group.name": "millrace-tickets",
-        "millrace.stream": "tickets",
         "millrace.outcome": "routed",
     }
     [result] = parts.delivered("tickets.routed")
