@@ -1,6 +1,6 @@
 """`python -m benchmarks.tracing [ROUNDS]`: what tracing costs, in CPU time of the process per ticket, interleaved.
 
-Each round settles one batch of tickets in every way, in a rotating order, on the parts of `benchmarks.stages`. Spans are
+Each round settles one batch of tickets in every way, in a random order, on the parts of `benchmarks.stages`. Spans are
 encoded and sent to a receiver in another process before the time is taken, so that their cost counts where it arises.
 """
 
@@ -15,43 +15,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from unittest.mock import patch
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from benchmarks.stages import BATCH_RECORDS, NoSource, broker_process
-from benchmarks.standin import StandInModel
+from benchmarks.stages import BATCH_RECORDS, Flow, batches_of, broker_process, flow_of
+from benchmarks.standin import DIM
 from benchmarks.texts import load_texts, to_messages
-from millrace.stage_resources import decider_of
 from shared.broker.producer import KafkaSink
-from shared.cache.memory import MemoryCache
 from shared.clock import SystemClock
-from shared.decoding_settings import DecodingSettings
-from shared.embedding.port import TEXT
-from shared.embedding.service import Embedder
-from shared.engine import build
 from shared.engine.current import CurrentBatch
-from shared.engine.loop import FailurePolicies
-from shared.engine.pipeline import Batch, Pipeline, PipelineParts
-from shared.engine.resources import Resources
-from shared.engine.settle import Settler
-from shared.media.decoding.decoder import Decoder
+from shared.engine.pipeline import Batch
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.observers import Observers
-from shared.records import Message, Provenance, Record
-from shared.retry.lane import RetryLane
-from shared.routing.decider import Routing
-from shared.routing.policy import Policy
+from shared.records import Record
 from shared.settings import BrokerSettings
-from shared.stream_settings import DuplicateSettings, RetrySettings, SearchSettings, StreamSettings
-from shared.text.preparation import Preparation
 from shared.tracing.otel import OtelTracing
 from shared.tracing.port import Tracer
 from shared.tracing_settings import TracingSettings
-from shared.vectorstore.edge.store import EdgeStore
-from shared.vectorstore.port import Collection
+from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from workers.tickets.stages import TICKETS
 
 HISTORY, ROUNDS = 2_000, 40
@@ -77,69 +62,39 @@ class Collected(SpanProcessor):
             assert self._exporter.export(spans[start : start + 512]) is SpanExportResult.SUCCESS
 
 
+@dataclass(frozen=True)
 class Way:
     """One way of settling batches.
 
-    Args:
-        collection: The store.
-        sink: Where results go.
-        tracing: Makes the spans; None without the code of tracing.
+    Attributes:
+        flow: The stages.
+        tracer: Makes the spans; None without the code of tracing.
         spans: Sends the spans; None if there are none.
         is_traced: Whether the records carry a sampled context.
     """
 
-    def __init__(
-        self, collection: Collection, sink: KafkaSink, tracing: Tracer | None, spans: Collected | None, is_traced: bool
-    ) -> None:
-        self._tracing, self._spans, self.is_traced = tracing, spans, is_traced
-        observer = Observers([Metrics("tickets", Registry()), *(() if tracing is None else tracing.observers)])
-        model = StandInModel()
-        resources = Resources(
-            collection=collection,
-            decider=decider_of(TICKETS, StreamSettings(), Routing(Policy.load(None)), collection),
-            preparation=Preparation(version=3),
-            customer_key=b"benchmark" * 4,
-            search=SearchSettings(),
-            duplicates=DuplicateSettings(),
-            models={TEXT.name: model.fingerprint},
-            decoder=Decoder(DecodingSettings(), 0, CLOCK),  # tickets have no media here, so it starts nothing
-        )
-        lane = RetryLane(TICKETS.name, RetrySettings(), CLOCK, FailurePolicies().random_source)
-        embedders = {"text": Embedder(TEXT, model, MemoryCache(0), observer)}
-        parts = PipelineParts(TICKETS.stages(resources), embedders, collection, lane)
-        self._pipeline: Pipeline[Any] = Pipeline(TICKETS, parts, CLOCK, observer)
-        provenance = Provenance(TICKETS.name, model.fingerprint)
-        self._settler = Settler(collection, NoSource(), sink, provenance, CLOCK, observer)
-        self._current: CurrentBatch[Any] = CurrentBatch(TICKETS.name, tracing or Tracer())
+    flow: Flow
+    tracer: Tracer | None = None
+    spans: Collected | None = None
+    is_traced: bool = False
 
     def settle(self, records: Sequence[Record]) -> float:
         """Settle a batch; return the CPU time per record, in microseconds."""
         given = [replace(each, headers=PARENT) for each in records] if self.is_traced else list(records)
+        if self.tracer is None:
+            with patch("shared.engine.build.trace_headers", lambda headers: ()):  # as the code did before
+                began_s = CLOCK.cpu_s()
+                self.flow.run(given)
+                return (CLOCK.cpu_s() - began_s) / len(records) * 1e6
         began_s = CLOCK.cpu_s()
-        if self._tracing is None:
-            with _without_headers():
-                batch = self._pipeline.prepare(given)
-                self._pipeline.process(batch)
-                self._settler.settle(batch)
-        else:
-            batch = self._current.prepared(given, self._pipeline.prepare)
-            with self._current.in_hand(batch):
-                self._pipeline.process(batch)
-                self._settler.settle(batch)
-        if self._spans is not None:
-            self._spans.send()
+        current: CurrentBatch[Any] = CurrentBatch(TICKETS.name, self.tracer)
+        batch = current.prepared(given, self.flow.pipeline.prepare)
+        with current.in_hand(batch):
+            self.flow.pipeline.process(batch)
+            self.flow.settler.settle(batch)
+        if self.spans is not None:
+            self.spans.send()
         return (CLOCK.cpu_s() - began_s) / len(records) * 1e6
-
-
-@contextmanager
-def _without_headers() -> Iterator[None]:
-    """Build messages without asking for trace headers, as the code did before."""
-    kept = build.trace_headers
-    build.trace_headers = lambda headers: ()
-    try:
-        yield
-    finally:
-        build.trace_headers = kept
 
 
 def _hold_receiver(ready: "multiprocessing.Queue[str]") -> None:
@@ -193,18 +148,23 @@ SETTINGS = (
 )
 
 
-def ways_of(collection: Collection, sink: KafkaSink, url: str) -> dict[str, Way]:
+def ways_of(collection: EdgeCollection, sink: KafkaSink, url: str) -> dict[str, Way]:
     """Return each way of settling, by its name."""
-    ways = {WITHOUT: Way(collection, sink, None, None, False)}
+    ways = {WITHOUT: Way(_flow(collection, sink))}
     for each in SETTINGS:
         if each.share is None:
-            ways[each.name] = Way(collection, sink, Tracer(), None, each.is_traced)
+            ways[each.name] = Way(_flow(collection, sink), Tracer(), None, each.is_traced)
             continue
         spans = Collected(url)
         settings = TracingSettings(endpoint=url, share=each.share)
-        tracer = OtelTracing(settings, spans, CLOCK).tracer("tickets", "millrace-tickets")
-        ways[each.name] = Way(collection, sink, tracer, spans, each.is_traced)
+        tracer = OtelTracing(settings, spans, CLOCK).tracer(TICKETS.name, "millrace-tickets")
+        ways[each.name] = Way(_flow(collection, sink, tracer), tracer, spans, each.is_traced)
     return ways
+
+
+def _flow(collection: EdgeCollection, sink: KafkaSink, tracer: Tracer | None = None) -> Flow:
+    metrics = Metrics(TICKETS.name, Registry())
+    return flow_of(collection, sink, Observers([metrics, *(() if tracer is None else tracer.observers)]))
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
@@ -215,7 +175,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
         sink = held.enter_context(closing(KafkaSink(bootstrap, BrokerSettings())))
         store = held.enter_context(closing(EdgeStore(folder)))
-        ways = ways_of(store.open(TICKETS.spec("bench", {"text": StandInModel.dim})), sink, url)
+        ways = ways_of(store.open(TICKETS.spec("bench", {"text": DIM})), sink, url)
         for records in batches_of(to_messages(texts, "solved", resolved=True)):
             ways[WITHOUT].settle(records)
         found: dict[str, list[float]] = {name: [] for name in ways}
@@ -244,13 +204,6 @@ def marking_us() -> list[float]:
                 pass
         found.append((CLOCK.cpu_s() - began_s) / many * 1e6)
     return found
-
-
-def batches_of(messages: Sequence[Message]) -> Iterator[list[Record]]:
-    """Yield the records of messages, in batches."""
-    for start in range(0, len(messages), BATCH_RECORDS):
-        part = messages[start : start + BATCH_RECORDS]
-        yield [Record("tickets", 0, start + place, 0, each.key, each.value) for place, each in enumerate(part)]
 
 
 def report(rounds: int) -> None:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.addresses import ProxyUrl, RedisAddress
 from shared.decoding_settings import DecodingSettings
 from shared.media_settings import MediaSettings
+from shared.metrics_settings import MetricsSettings
 from shared.settings_part import Part
 from shared.tracing_settings import TracingSettings
 
@@ -317,3 +318,4 @@ class Settings(Variables):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)

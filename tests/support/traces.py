@@ -41,7 +41,7 @@ class Traces:
     def named(self, name: str) -> list[ReadableSpan]:
         """Return the spans of one name, by offset if they are of records."""
         found = [span for span in self.spans if span.name == name]
-        return sorted(found, key=lambda span: attribute(span, "messaging.kafka.offset") or 0)
+        return sorted(found, key=lambda span: str(attribute(span, "messaging.kafka.offset")).zfill(9))
 
 
 def attribute(span: ReadableSpan, name: str) -> object:

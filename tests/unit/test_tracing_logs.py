@@ -13,6 +13,7 @@ import structlog
 from shared.errors import Unavailable
 from shared.logs import get_logger
 from shared.records import Record
+from shared.tracing.port import Tracer
 from tests.support.assembly import Assembly
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.streams import NOTE_KIND, TICKET_KIND
@@ -37,8 +38,8 @@ def lines() -> Iterator[list[Line]]:
 
 def worker_of(kind: Any, *records: Record, traces: Traces | None = None) -> Assembly:
     """Return a worker that stops after its first batch."""
-    tracer = {} if traces is None else {"tracer": traces.tracer}
-    parts = Assembly(stream=kind.stream, source=FakeSource(waiting=list(records)), **tracer)
+    tracer = Tracer() if traces is None else traces.tracer
+    parts = Assembly(stream=kind.stream, source=FakeSource(waiting=list(records)), tracer=tracer)
     parts.reported.when("batch_settled", parts.lifecycle.stop)
     return parts
 

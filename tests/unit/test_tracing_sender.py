@@ -5,7 +5,7 @@ Green does not show the library's exporter, which `tests/flow/test_tracing.py` r
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import structlog
@@ -37,12 +37,11 @@ class Collector:
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "WAITING_LIMIT", 100)
     monkeypatch.setattr(sending, "SENT_AT_ONCE", 10)
     monkeypatch.setattr(sending, "EVERY_S", 0.05)
     monkeypatch.setattr(sending, "CLOSE_S", 0.2)
-    return
 
 
 def test_everything_arrives_in_order_and_close_sends_the_rest() -> None:
