@@ -1,5 +1,6 @@
 """The settings of tracing, and what happens without the extra. Green does not show that a collector accepts the URL."""
 
+import subprocess
 import sys
 
 import pytest
@@ -9,8 +10,9 @@ from millrace.resources import open_tracing
 from shared.clock import SystemClock
 from shared.errors import Fatal
 from shared.settings import Settings
-from shared.tracing.port import Tracer
+from shared.tracing.port import NOT_TRACED, Tracer
 from shared.tracing_settings import TracingSettings
+from tests.support.tickets import event, record
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,15 @@ def test_what_is_no_plain_address_is_refused_without_being_shown(endpoint: str) 
 def test_tracing_is_off_by_default() -> None:
     with open_tracing(Settings(), SystemClock()) as tracing:
         assert type(tracing.tracer("tickets", "g")) is Tracer
+
+
+def test_off_no_record_is_touched_and_the_library_is_not_loaded() -> None:
+    records = [record(event())]
+    begun = Tracer().begin(1, records)
+    assert begun.records is records
+    assert begun.trace is NOT_TRACED
+    code = "import millrace.serve, sys; assert 'opentelemetry' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
