@@ -68,8 +68,7 @@ class _Batch(BatchTrace):
 
     @override
     def end(self, settled: Sequence[Settled]) -> None:
-        if not self._tracer.forget(self):
-            return
+        self._tracer.forget(self)
         at_ns = self._tracer.now_ns()
         outcomes = {id(each.record): each for each in settled}
         for record, span in self._spans:
@@ -158,11 +157,9 @@ class StreamTracer(Tracer):
         if trace is not None:
             trace.span.add_event(name, {"millrace.dependency": dependency}, self.now_ns())
 
-    def forget(self, trace: _Batch) -> bool:
-        """Count a batch as ended; return whether it had not ended before."""
-        was_open = trace in self._open
+    def forget(self, trace: _Batch) -> None:
+        """Count a batch as ended."""
         self._open.discard(trace)
-        return was_open
 
     def now_ns(self) -> int:
         """Return the nanoseconds since the Unix epoch."""

@@ -48,7 +48,7 @@ class BatchTrace:
     trace_id: str | None = None
 
     def end(self, settled: Sequence[Settled]) -> None:
-        """End all spans; a second call does nothing.
+        """End all spans.
 
         Args:
             settled: The outcomes of the records that were settled; those of all others were abandoned.

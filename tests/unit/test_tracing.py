@@ -235,6 +235,20 @@ def test_a_worker_that_fails_ends_the_spans_of_the_batch_in_hand_and_of_the_next
     assert len(traces.named(BATCH)) * 2 == len(spans)
 
 
+def test_a_batch_that_was_begun_and_never_taken_in_hand_ends_its_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, traces = worker_of(ticket(0))
+
+    def prepare(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(parts.pipeline, "prepare", prepare)
+    with pytest.raises(ZeroDivisionError):
+        parts.worker().run()
+    [span] = traces.named(PROCESS)
+    assert attribute(span, "millrace.outcome") == "abandoned"
+    assert len(traces.named(BATCH)) == 1
+
+
 def test_only_the_traced_records_of_a_batch_are_replaced() -> None:
     traces = Traces(ManualClock())
     records = [ticket(0, ()), ticket(1), ticket(2, UNSAMPLED)]
