@@ -24,7 +24,7 @@ class Named:
     Attributes:
         queues: Names of queues.
         labels: Names of labels.
-        tenants: Names of tenants; if there are none, results are not counted by tenant.
+        tenants: Names of tenants; without any, results are not counted by tenant.
     """
 
     queues: frozenset[str] = frozenset()
