@@ -103,12 +103,14 @@ def _subjects(given: Given) -> Sequence[tuple[Subject, ModelCard, Model[Any] | R
 
 
 def _vectors(model: Model[Any], inputs: Sequence[Any]) -> Matrix:
-    return model.embed(inputs).vectors
+    """Return the vector of each input, embedded alone: that of a quantised model depends on what is beside it."""
+    return np.concatenate([model.embed([each]).vectors for each in inputs])
 
 
 def _means(recogniser: Recogniser, pieces: Sequence[Piece]) -> Matrix:
-    """Return the mean of the encoder's states of each piece, of unit length."""
-    means = np.stack([states.mean(axis=0, dtype=np.float64) for states in recogniser.encode(pieces)])
+    """Return the mean of the encoder's states of each piece, encoded alone, of unit length."""
+    encoded = [states for piece in pieces for states in recogniser.encode([piece])]
+    means = np.stack([states.mean(axis=0, dtype=np.float64) for states in encoded])
     with np.errstate(invalid="ignore", divide="ignore"):  # the caller checks each vector for NaN
         scaled: Matrix = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
     return scaled

@@ -68,9 +68,15 @@ class Watched:
     def __post_init__(self) -> None:
         """Put the canaries together."""
         self.reported = RecordingObserver()
-        self.subject = Subject("text", "fake", DIM, INPUTS, lambda inputs: self.model.embed(inputs).vectors, self.model.probe)
-        self.files = FilesCheck(lambda: self.check())
+        self.subject = Subject("text", "fake", DIM, INPUTS, self._embed, self.model.probe)
+        self.files = FilesCheck(self._compare)
         self.canaries = self.made(self.clock)
+
+    def _embed(self, inputs: Sequence[str]) -> Matrix:
+        return self.model.embed(inputs).vectors
+
+    def _compare(self) -> None:
+        self.check()
 
     def made(self, clock: Clock) -> Canaries:
         """Return canaries that know only what is in the file."""
@@ -80,7 +86,9 @@ class Watched:
     @property
     def checked(self) -> list[tuple[object, ...]]:
         """The cosine and the state of the files of each report."""
-        return [(round(float(str(cosine)), 3), changed) for _, cosine, changed, _ in self.reported.named("canary_checked")]
+        return [
+            (round(float(str(cosine)), 3), changed) for _, cosine, changed, _ in self.reported.named("canary_checked")
+        ]
 
     @property
     def looks(self) -> list[int]:

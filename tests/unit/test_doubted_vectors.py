@@ -68,9 +68,7 @@ class Doubting:
         (one_for_all, []),
     ],
 )
-def test_a_model_that_is_wrong_for_everything_blames_no_input(
-    spoil: Spoil, reasons: list[tuple[object, ...]]
-) -> None:
+def test_a_model_that_is_wrong_for_everything_blames_no_input(spoil: Spoil, reasons: list[tuple[object, ...]]) -> None:
     parts = Doubting()
     parts.model.spoil = spoil
     with pytest.raises(Unavailable) as outage:

@@ -19,7 +19,7 @@ def good(count: int, dim: int = DIM) -> Matrix:
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
 
 
-def with_row(row: object) -> Matrix:
+def with_row(row: float | list[float]) -> Matrix:
     """Return vectors of which the third is this one."""
     vectors = good(5)
     vectors[2] = row
@@ -49,7 +49,7 @@ def test_lengths_within_the_tolerance_are_right(length: float) -> None:
         (DIM**-0.5, FailureReason.VECTOR_CONSTANT),
     ],
 )
-def test_a_bad_vector_is_found_alone_with_its_reason(row: object, reason: FailureReason) -> None:
+def test_a_bad_vector_is_found_alone_with_its_reason(row: float | list[float], reason: FailureReason) -> None:
     assert judge(with_row(row), DIM).faults == {2: reason}
 
 
@@ -72,7 +72,9 @@ def test_one_vector_for_most_inputs_is_doubted(count: int, same: int, dim: int) 
     vectors = good(count, dim)
     at = np.random.default_rng(same).permutation(count)[:same]
     vectors[at] = vectors[at[0]]
-    vectors[at] += np.random.default_rng(1).normal(0, 1e-8, (same, dim)).astype(np.float32)  # as from another batch size
+    vectors[at] += (
+        np.random.default_rng(1).normal(0, 1e-8, (same, dim)).astype(np.float32)
+    )  # as from another batch size
     judgement = judge(vectors, dim)
     assert judgement.is_one_for_many
     assert not judgement.faults
