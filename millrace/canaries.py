@@ -17,7 +17,8 @@ from shared.embedding.canary_answers import Answers
 from shared.embedding.canary_inputs import TEXTS, VERSION, pictures, sounds
 from shared.embedding.card import ModelCard
 from shared.embedding.port import Matrix, Model
-from shared.embedding.registry import ImageCard, load_speech_card
+from shared.embedding.registry import ImageCard, TextCard, load_speech_card
+from shared.errors import Fatal
 from shared.observers import Observer
 from shared.operation.lifecycle import Lifecycle
 from shared.speech.sound import SOUND
@@ -91,15 +92,23 @@ def _subjects(given: Given) -> Sequence[tuple[Subject, ModelCard, Model[Any] | R
     found: list[tuple[Subject, ModelCard, Model[Any] | Recogniser]] = []
     for name, card in model_cards(given.stream, given.own).items():
         model = given.models[name]
-        inputs = pictures(card.crop_px) if isinstance(card, ImageCard) else TEXTS
-        found.append((Subject(name, card.key, model.dim, inputs, partial(_vectors, model), model.probe), card, model))
+        embed = partial(_vectors, model)
+        found.append((Subject(name, card.key, model.dim, _inputs_for(card), embed, model.probe), card, model))
     if given.recogniser is not None:
         speech, recogniser = given.own.speech, given.recogniser
         sound_card = load_speech_card(speech.model, speech.models_file)
-        embed = partial(_means, recogniser)
-        subject = Subject(SOUND.name, sound_card.key, recogniser.dim, sounds(), embed, recogniser.probe)
+        mean = partial(_means, recogniser)
+        subject = Subject(SOUND.name, sound_card.key, recogniser.dim, sounds(), mean, recogniser.probe)
         found.append((subject, sound_card, recogniser))
     return found
+
+
+def _inputs_for(card: ModelCard) -> Sequence[Any]:
+    if isinstance(card, TextCard):
+        return TEXTS
+    if isinstance(card, ImageCard):
+        return pictures(card.crop_px)
+    raise Fatal(f"model {card.key}: there are no canary inputs of modality {card.modality}")
 
 
 def _vectors(model: Model[Any], inputs: Sequence[Any]) -> Matrix:

@@ -39,7 +39,7 @@ class Answers:
         return "memory" if self._path is None else str(self._path)
 
     def stored(self) -> Matrix | None:
-        """Return the stored answers; None if there are none. A damaged file is renamed, and the log says so."""
+        """Return the stored answers; None if nothing is stored. A damaged file is renamed, and the log says so."""
         if self._held is None and self._path is not None:
             try:
                 self._held = read_answers(self._path, self._shape)

@@ -3,7 +3,7 @@
 They are made here and not read from files, so that they cannot change apart from the code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from shared.embedding.port import Pixels
 
 VERSION = 1
 """Part of the name of a stored answer; to be raised when an input changes."""
+
+COUNTS: Mapping[str, int] = {"text": 8, "image": 5, "audio": 3}
+"""The number of inputs of each modality."""
 
 LONG_TEXT_SENTENCES = 20
 

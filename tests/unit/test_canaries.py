@@ -225,7 +225,8 @@ def test_the_canary_inputs_are_those_of_their_version() -> None:
     pictures, sounds = canary_inputs.pictures(64), canary_inputs.sounds()
     content = "\n".join(canary_inputs.TEXTS).encode() + b"".join(each.tobytes() for each in pictures)
     assert (canary_inputs.VERSION, sha256(content).hexdigest()[:16]) == (1, "fde95d2bd429009d")
-    assert len(set(canary_inputs.TEXTS)) == len(canary_inputs.TEXTS) == 8
+    assert len(set(canary_inputs.TEXTS)) == len(canary_inputs.TEXTS)
+    assert {"text": len(canary_inputs.TEXTS), "image": len(pictures), "audio": len(sounds)} == canary_inputs.COUNTS
     assert min(canary_inputs.TEXTS, key=len) == canary_inputs.TEXTS[0]
     assert [each.shape for each in pictures] == [(64, 64, 3)] * 5
     assert len({IMAGE.content(each) for each in pictures}) == 5
