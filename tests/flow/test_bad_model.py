@@ -95,10 +95,14 @@ def test_a_model_that_goes_bad_in_the_middle_costs_no_record(tmp_path: Path) -> 
         reason = probed.wait_canary()
         assert "canary inputs" in reason
         assert "(text)" in reason
+        ran.model.spoil = rotated  # no check of a vector finds these, so that the batch must not be tried with them
         calls = len(ran.model.calls)
         wait_until(lambda: len(ran.model.calls) >= calls + 2, TIMEOUT_S, "two more looks")
         assert len(ran.seen.outcomes) == 5
-        assert 'millrace_canary_cosine{modality="text",stream="tickets"} 0.0' in probed.metrics()
+        assert (
+            'millrace_vectors_refused_total{modality="text",reason="vector_not_finite",stream="tickets"}'
+            in probed.metrics()
+        )
         assert 'millrace_paused{dependency="canary",stream="tickets"} 1.0' in probed.metrics()
         ran.model.spoil = None
         ran.seen.wait_settled(25)
