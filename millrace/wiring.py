@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from millrace.canaries import upkeep_of
 from millrace.configured import collection_spec, configured
 from millrace.resources import Process, group_of, open_cache, opened_collection
 from millrace.stage_resources import Given, decider_of, dimensions_of, resources_of, routing_of, with_sound
@@ -110,7 +111,8 @@ def stream_worker(
         resources = resources_of(given, decider_of(stream, own, routing, collection), collection, decoder, lifecycle)
         beat = partial(lifecycle.beat_or_abandon, "process")
         embedding = with_sound(models, resources.speech)
-        embedders = held.enter_context(_embedders(stream, embedding, settings, observer, beat))
+        upkeep = upkeep_of(given, observer, lifecycle, clock)
+        embedders = held.enter_context(_embedders(stream, embedding, settings, observer, beat, upkeep.doubts()))
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
@@ -123,7 +125,7 @@ def stream_worker(
         provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
-        parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer)
+        parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer, upkeep.keep)
         worker = Worker(parts, process.policies, clock, observer)
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
 
@@ -173,6 +175,7 @@ def _embedders(
     settings: Settings,
     observer: Observer,
     beat: Callable[[], None],
+    doubts: Mapping[str, Callable[[], None]],
 ) -> Iterator[dict[str, Embedder[Any]]]:
     """Yield the embedder of each modality of a stream, each with a cache of its own."""
     with ExitStack() as held:
@@ -180,7 +183,7 @@ def _embedders(
         for modality in {each.modality.name: each.modality for each in stream.inputs}.values():
             model = models[modality.name]
             cache = held.enter_context(open_cache(settings, model.dim, SystemClock(), observer))
-            found[modality.name] = Embedder(modality, model, cache, observer, beat)
+            found[modality.name] = Embedder(modality, model, cache, observer, beat, doubts.get(modality.name))
         yield found
 
 

@@ -23,6 +23,9 @@ class FailureReason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     MODEL_FAILED = "model_failed"
     VECTOR_NOT_FINITE = "vector_not_finite"
+    VECTOR_WRONG_DIM = "vector_wrong_dim"
+    VECTOR_NOT_UNIT = "vector_not_unit"
+    VECTOR_CONSTANT = "vector_constant"
     MEDIA_FORBIDDEN = "media_forbidden"
     """The settings do not allow this reference: its scheme, host, address or path."""
 

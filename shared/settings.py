@@ -285,12 +285,19 @@ class OperationSettings(Part):
     stuck_after_s: float = Field(
         default=120, gt=0, description="A thread without a heartbeat for this long counts as not alive."
     )
+    canary_every_s: float = Field(
+        default=3600,
+        ge=0,
+        description="How often a running worker checks its models by their canary inputs (docs/models.md), in seconds. "
+        "Each check takes as long as a small batch. 0: only when it starts, and when vectors seem wrong.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     state_dir: Path = Field(
         default=Path(".millrace"),
         description="Folder in which ingest keeps its progress, and a worker large media until their batch ends, in "
-        "files without a name.",
+        "files without a name, and what its models answered to their canary inputs. A worker that keeps it over a restart "
+        "finds a model that answers otherwise than before.",
     )
 
 

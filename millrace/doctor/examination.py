@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from millrace.doctor.canaries import check_canaries
 from millrace.doctor.configuration import changed, check_variables, read_settings, secrets_of
 from millrace.doctor.finding import Check, Finding, exit_code, findings_of
 from millrace.doctor.machine import check_disk, check_port
@@ -98,6 +99,7 @@ def checks(settings: Settings, own: StreamSettings, stream: Stream[Any, Any], ti
         Check("head", partial(check_head, own, stream)),
         Check("policy", partial(check_policy, own)),
         *_checks_of_media(settings, own, stream),
+        Check("canaries", partial(check_canaries, settings, own, stream)),
         Check("customer key", partial(check_customer_key, settings)),
         Check("broker", partial(check_broker, settings, own, stream, timeout_s)),
         Check("store", partial(check_store, settings, own, stream, timeout_s)),

@@ -1,13 +1,16 @@
-"""Embedding for the stages: the cache is asked first, duplicates are embedded once, and a failing batch is halved."""
+"""Embedding for the stages: the cache is asked first, duplicates are embedded once, and a failing batch is halved.
+
+Vectors that cannot be right are refused before they are cached. Whether their inputs or the model is to blame, the
+canaries of the model decide (`canaries.py`).
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic
 
-import numpy as np
-
 from schemas.failures import FailureReason
 from shared.cache.port import VectorCache, cache_key
-from shared.embedding.port import InputT, Modality, Model
+from shared.embedding.port import Embeddings, InputT, Modality, Model
+from shared.embedding.sanity import WHAT, judge
 from shared.errors import Fatal, Rejected, Stopped
 from shared.observers import Observer
 from shared.records import Embedded
@@ -22,8 +25,10 @@ class Embedder(Generic[InputT]):
         modality: The kind of the inputs.
         model: A model of that modality.
         cache: The cache that is asked before the model, and that stores the vectors that the model computes.
-        observer: Notified of the number, cost and cache hits of each call.
+        observer: Notified of the number, cost and cache hits of each call, and of refused vectors.
         beat: Called before each call of the model: long texts take longer than a heartbeat may be old.
+        doubt: Called if vectors seem wrong: it returns if the model is right, so that the inputs are to blame, and raises
+            `Unavailable` if it is not. Without it, the inputs are always to blame.
     """
 
     def __init__(
@@ -33,9 +38,10 @@ class Embedder(Generic[InputT]):
         cache: VectorCache,
         observer: Observer,
         beat: Callable[[], None] = lambda: None,
+        doubt: Callable[[], None] | None = None,
     ) -> None:
         self._modality, self._model = modality, model
-        self._cache, self._observer, self._beat = cache, observer, beat
+        self._cache, self._observer, self._beat, self._doubt = cache, observer, beat, doubt
 
     @property
     def fingerprint(self) -> str:
@@ -52,6 +58,7 @@ class Embedder(Generic[InputT]):
 
         Raises:
             DeviceLost: the device is dead; no input is to blame.
+            Unavailable: the model answers wrongly for now; no input is to blame, and nothing is cached.
             Stopped: a long input is abandoned, because the worker stops.
         """
         keys = [self._key(each) for each in inputs]
@@ -94,7 +101,7 @@ class Embedder(Generic[InputT]):
             group_bytes += size_bytes
         yield inputs[start:]
 
-    def _bisect(self, inputs: Sequence[InputT]) -> tuple[float, list[Embedded | Rejected]]:
+    def _bisect(self, inputs: Sequence[InputT], is_second: bool = False) -> tuple[float, list[Embedded | Rejected]]:
         """Embed all inputs; if the model fails, halve them until each bad input is alone. Return cost and answers."""
         if not inputs:
             return 0, []
@@ -109,15 +116,36 @@ class Embedder(Generic[InputT]):
                 self._model.probe()
                 return 0, [self._rejected(FailureReason.MODEL_FAILED, type(error).__name__)]
             half = len(inputs) // 2
-            (left_cost, left), (right_cost, right) = self._bisect(inputs[:half]), self._bisect(inputs[half:])
+            left_cost, left = self._bisect(inputs[:half], is_second)
+            right_cost, right = self._bisect(inputs[half:], is_second)
             return left_cost + right_cost, left + right
-        finite = [bool(np.isfinite(vector).all()) for vector in found.vectors]
-        not_finite = self._rejected(FailureReason.VECTOR_NOT_FINITE, "the model returned NaN or infinity")
+        return self._judged(inputs, found, is_second)
+
+    def _judged(
+        self, inputs: Sequence[InputT], found: Embeddings, is_second: bool
+    ) -> tuple[float, list[Embedded | Rejected]]:
+        """Refuse the vectors that cannot be right. Return the cost and the answers.
+
+        If the model is right otherwise, it gets the refused inputs a second time: what was wrong may have passed.
+        """
+        judgement = judge(found.vectors, self.dim)
         answers: list[Embedded | Rejected] = [
-            Embedded(vector, windows) if good else not_finite
-            for vector, windows, good in zip(found.vectors, found.windows, finite, strict=True)
+            self._rejected(judgement.faults[at], WHAT[judgement.faults[at]])
+            if at in judgement.faults
+            else Embedded(vector, windows)
+            for at, (vector, windows) in enumerate(zip(found.vectors, found.windows, strict=True))
         ]
-        return found.cost, answers
+        if is_second or not judgement.is_doubtful:
+            return found.cost, answers
+        for reason, vectors in judgement.counted().items():
+            self._observer.vectors_refused(self._modality.name, reason, vectors)
+        if self._doubt is None:
+            return found.cost, answers
+        self._doubt()
+        cost, again = self._bisect([inputs[at] for at in judgement.faults], is_second=True)
+        for at, answer in zip(judgement.faults, again, strict=True):
+            answers[at] = answer
+        return found.cost + cost, answers
 
     def _rejected(self, reason: FailureReason, detail: str) -> Rejected:
         return Rejected(reason, self._modality.field, detail, STAGE)

@@ -62,6 +62,8 @@ class Parts(Generic[ItemT]):
         settler: Settles batches.
         lifecycle: The state of the worker.
         tracer: Makes the spans of batches and records.
+        upkeep: Called at the start, between two batches and before each attempt of a batch, on the thread that uses
+            the models; it raises `Unavailable` while they cannot be used.
     """
 
     source: Source
@@ -70,6 +72,7 @@ class Parts(Generic[ItemT]):
     settler: Settler
     lifecycle: Lifecycle
     tracer: Tracer = field(default_factory=Tracer)
+    upkeep: Callable[[], None] = lambda: None
 
 
 class Worker(Generic[ItemT]):
@@ -84,7 +87,7 @@ class Worker(Generic[ItemT]):
 
     def __init__(self, parts: Parts[ItemT], policies: FailurePolicies, clock: Clock, observer: Observer) -> None:
         self._source, self._gatherer, self._pipeline = parts.source, parts.gatherer, parts.pipeline
-        self._settler, self._lifecycle = parts.settler, parts.lifecycle
+        self._settler, self._lifecycle, self._upkeep = parts.settler, parts.lifecycle, parts.upkeep
         self._policies, self._clock, self._observer = policies, clock, observer
         self._current: CurrentBatch[ItemT] = CurrentBatch(parts.pipeline.stream, parts.tracer)
         self._breaker, self._redo = Breaker(policies.breaker), redo_topic(self._pipeline.stream)
@@ -99,6 +102,7 @@ class Worker(Generic[ItemT]):
         self._overlap.start()
         try:
             self._until_available(self._pipeline.reach_store)
+            self._until_available(self._upkeep)
             self._lifecycle.set_ready("worker")
             while not self._lifecycle.stopping.is_set():
                 batch = self._gather()
@@ -120,6 +124,7 @@ class Worker(Generic[ItemT]):
         if self._lifecycle.pause_wanted:
             self._wait_for_operator()
         self._until_available(self._report_unread)
+        self._until_available(self._upkeep)
         return self._overlap.take(TAKE_WAIT_S)
 
     def _prepare_next(self) -> Batch[ItemT] | None:
@@ -132,6 +137,7 @@ class Worker(Generic[ItemT]):
         self._take_in_hand(batch)
         if not batch.entries:
             return
+        self._upkeep()
         self._report_unread()
         while not batch.is_processed or not self._settler.settle(batch):
             self._pipeline.process(batch)

@@ -91,6 +91,14 @@ class RecordingObserver(Observer):
         """Record the dependency and the duration."""
         self._note("resumed", dependency, paused_s)
 
+    def vectors_refused(self, modality: str, reason: str, vectors: int) -> None:
+        """Record the vectors."""
+        self._note("vectors_refused", modality, reason, vectors)
+
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+        """Record the look."""
+        self._note("canary_checked", modality, cosine, files_changed, at_s)
+
     def unread_lost(self, offsets: int) -> None:
         """Record the number."""
         self._note("unread_lost", offsets)

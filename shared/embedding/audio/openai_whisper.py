@@ -41,9 +41,9 @@ class OpenAiRecogniser(GuardedRecogniser):
     def __init__(self, card: SpeechCard, device: str) -> None:
         file = card.check_files() / card.weights
         super().__init__(card)
-        self._device = choose_device(device)
-        self._dtype = dtype_on(self._device, card)
-        self._model = _moved(_loaded(card, file), self._device, self._dtype)
+        self.device = choose_device(device)
+        self._dtype = dtype_on(self.device, card)
+        self._model = _moved(_loaded(card, file), self.device, self._dtype)
         self._is_multilingual = card.languages == "multilingual"
         codes = list(LANGUAGES)[: self._model.num_languages]
         self.languages = frozenset(codes if self._is_multilingual else (ENGLISH,))
@@ -80,7 +80,7 @@ class OpenAiRecogniser(GuardedRecogniser):
         As in the library's `transcribe`, the spectrogram is padded and not the samples. The silence behind the samples
         only completes the last window of the Fourier transform.
         """
-        samples = torch.tensor(piece.samples, device=self._device)
+        samples = torch.tensor(piece.samples, device=self.device)
         spectrogram = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=N_FFT)
         own = spectrogram[:, : len(piece.samples) // HOP_LENGTH]
         states: torch.Tensor = self._model.encoder(pad_or_trim(own, N_FRAMES)[None].to(self._dtype))

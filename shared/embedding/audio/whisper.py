@@ -55,6 +55,11 @@ class WhisperRecogniser(GuardedRecogniser):
             if not self._whisper.is_multilingual or self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None:
                 yield language
 
+    @property
+    def device(self) -> str:
+        """The kind of the device that it computes on: `cpu` or `cuda`."""
+        return str(self._whisper.device)
+
     @staticmethod
     @override
     def _is_dead(error: RuntimeError) -> bool:
