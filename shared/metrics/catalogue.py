@@ -171,6 +171,32 @@ DECISION_METRICS = (
         (),
         SHARES,
     ),
+    Metric(
+        "millrace_similar_searches_total",
+        "counter",
+        "Published results that offer similar items, or near-duplicates (`found`), and those that do not (`none`).",
+        ("result",),
+    ),
+    Metric("millrace_empty_inputs_total", "counter", "Published results of items with nothing to embed."),
+    Metric(
+        "millrace_result_seconds",
+        "histogram",
+        "Time until a result was settled, from the event's `occurred_at`, from the `record`'s timestamp, or from its "
+        "`reading` by the worker. A record from the retry lane counts from its first attempt.",
+        ("since",),
+        RESULT_SECONDS,
+    ),
+    Metric(
+        "millrace_person_labels_total",
+        "counter",
+        "Labels that a person gave an item which was decided before, by whether that decision named the same label.",
+        ("agrees",),
+    ),
+    Metric("millrace_input_characters", "histogram", "Characters of the text of published items.", (), CHARACTERS),
+    Metric(
+        "millrace_call_sound_seconds", "histogram", "Length of the recordings of published calls.", (), SOUND_SECONDS
+    ),
+    Metric("millrace_call_speech_share", "histogram", "Share of these recordings that is speech.", (), SHARES),
     Metric("millrace_call_coverage", "histogram", "Share of their speech that text accounts for.", (), SHARES),
     Metric("millrace_picture_pixels", "histogram", "Pixels of the pictures of published images.", (), PIXELS),
     Metric("millrace_near_duplicates_total", "counter", "Near-duplicates that results list, by tier.", ("tier",)),
