@@ -34,11 +34,14 @@ from shared.media.fetching.pool import HostPool
 from shared.media.spooling import SpoolingFetcher
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
+from shared.metrics.results import Named
+from shared.metrics_settings import MetricsSettings
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import PREPARE, Lifecycle
 from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
+from shared.routing.decider import Routing
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec
@@ -93,10 +96,10 @@ def stream_worker(
         Fatal: a configured part cannot be used.
     """
     settings, clock, stream = process.settings, SystemClock(), configured(stream, own)
-    metrics = Metrics(stream.name, process.registry)
+    given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
+    metrics = Metrics(stream.name, process.registry, named_in(routing, settings.metrics))
     observer = Observers([metrics, *observers])
     lifecycle = _lifecycle(settings, clock)
-    given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
     with ExitStack() as held:
         spec = collection_spec(own, stream, dimensions_of(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
@@ -145,6 +148,18 @@ def redrive_of(
     observers = {stream.name: Metrics(stream.name, registry) for stream in streams}
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     return Redrive(lambda: Forwarder(member), lifecycle, FailurePolicies(), clock, observers)
+
+
+def named_in(routing: Routing, limits: MetricsSettings) -> Named:
+    """Return the names that are labels of metrics: the first of the policy, then those of the head."""
+    policy, head = routing.policy, routing.head
+    labels = dict.fromkeys((*policy.labels_in_order, *(() if head is None else head.labels)))
+    queues = dict.fromkeys((*policy.queues, *(policy.rule(None, label).queue for label in labels)))
+    return Named(
+        queues=frozenset(list(queues)[: limits.named]),
+        labels=frozenset(list(labels)[: limits.named]),
+        tenants=frozenset(limits.tenants),
+    )
 
 
 @contextmanager

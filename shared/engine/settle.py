@@ -143,6 +143,7 @@ class Settler:
                 _log_dead_letter(each.record, each.failure)
         oldest_ms = min((each.record.timestamp_ms for each in settled), default=-1)
         self._observer.batch_settled(Counter(each.outcome for each in settled), oldest_ms)
+        self._observer.results_settled(settled, self._clock.now().timestamp(), self._clock.monotonic_s())
 
     def _done(self, step: SettleStep) -> None:
         self._observer.settle_step_done(step)
