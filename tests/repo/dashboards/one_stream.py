@@ -126,7 +126,7 @@ ONE_STREAM = Dashboard(
             share(
                 "Overridden by a person",
                 "Share of the labels given by persons that differ from what was decided.",
-                'millrace_person_labels_total{stream="$stream", agrees="false"}',
+                'millrace_person_labels_total{stream="$stream", agrees="no"}',
                 f"millrace_person_labels_total{IN}",
             ),
             rates(
@@ -161,7 +161,7 @@ ONE_STREAM = Dashboard(
                 "Empty inputs",
                 "Share of the results of items with nothing to embed.",
                 f"millrace_empty_inputs_total{IN}",
-                f"millrace_decisions_total{IN}",
+                f"millrace_similar_searches_total{IN}",
             ),
             quantiles("Characters", "Length of the text of an item.", "short", "millrace_input_characters"),
             rates(
