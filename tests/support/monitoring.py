@@ -29,10 +29,14 @@ GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 
 
+def need(program: str) -> str:
+    """Return the path of a program of Debian's package `prometheus`; skip the test where it is missing."""
+    return shutil.which(program) or missing(f"no {program} on the PATH: install Debian's package prometheus")
+
+
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run promtool; skip the test where it is missing."""
-    program = shutil.which("promtool") or missing("no promtool on the PATH: install Debian's package prometheus")
-    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run([need("promtool"), *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
 @cache
