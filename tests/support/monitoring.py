@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,7 +115,7 @@ def metric_of(name: str) -> Metric | None:
     return by_name.get(name) if family is None or family.kind != "histogram" else None
 
 
-def metrics_of(names: Sequence[str] | frozenset[str]) -> set[Metric]:
+def metrics_of(names: Iterable[str]) -> set[Metric]:
     """Return the metrics behind some names; those that are recorded stand for what they are recorded from."""
     found: set[Metric] = set()
     for name in names:
