@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.repo.deployment import command_faults
+from shared.metrics.catalogue import CATALOGUE
+from tests.repo.deployment import OPERATION, command_faults
 from tests.support.monitoring import (
     FOLDER,
     OWN_OF_PROMETHEUS,
@@ -29,9 +30,12 @@ from tests.support.sources import ROOT
 
 RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
+TARGET_FILES = sorted(FOLDER.glob("targets/*.yml"))
 FIRING = 'ALERTS{alertstate="firing"}'
 NOT_YET = {"lag", "run lag"}
 """Commands that are documented, and that another change adds."""
+NOT_YET_A_SERVICE = {"lag:9400"}
+"""Targets whose service another change adds."""
 MINUTES = re.compile(r"(\d+)m")
 
 
@@ -131,6 +135,33 @@ def test_a_name_or_label_that_does_not_exist_is_found(query: str) -> None:
 def test_the_pages_name_only_metrics_and_commands_that_exist(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     named = set(re.findall(r"\b(?:millrace|kafka)[_:][a-z0-9_:]*[a-z0-9]", text)) - OWN_OF_PROMETHEUS
-    assert [name for name in sorted(named) if name not in recorded() and metric_of(name) is None] == []
+    known = recorded().keys() | {metric.name for metric in CATALOGUE}
+    assert [name for name in sorted(named - known) if metric_of(name) is None] == []
     commands = set(re.findall(r"`millrace ([a-z][a-z -]*?)(?: -[^`]*| [A-Z][^`]*)?`", text)) - NOT_YET
     assert [fault for command in sorted(commands) for fault in command_faults(page, command.split())] == []
+
+
+# --- docker-compose.yml ---
+
+
+def test_the_prometheus_of_compose_has_every_file_where_its_configuration_looks() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    found = {
+        mounted["target"]: compose["configs"][mounted["source"]]["file"]
+        for mounted in compose["services"]["prometheus"]["configs"]
+    }
+    files = [FOLDER / "prometheus.yml", *RULE_FILES, *TARGET_FILES]
+    assert found == {f"/etc/prometheus/{path.relative_to(FOLDER)}": path.relative_to(ROOT).as_posix() for path in files}
+
+
+def test_its_targets_are_services_of_compose() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    targets = [
+        target
+        for path in TARGET_FILES
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))
+        for target in group["targets"]
+    ]
+    assert len(targets) > 3
+    unknown = {target for target in targets if target.removesuffix(f":{OPERATION.port}") not in services}
+    assert unknown == NOT_YET_A_SERVICE
