@@ -28,6 +28,7 @@ from shared.engine.settle import Settler
 from shared.engine.stages import ReadsApart, Stages
 from shared.engine.stream import Stream
 from shared.errors import Fatal
+from shared.logs import bound
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
@@ -70,7 +71,8 @@ class Running:
 
     def run(self) -> None:
         """Run the worker until it is asked to stop."""
-        self.worker.run()
+        with bound(stream=self.name):
+            self.worker.run()
 
 
 @contextmanager
@@ -98,7 +100,8 @@ def stream_worker(
     settings, clock, stream = process.settings, SystemClock(), configured(stream, own)
     given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
     metrics = Metrics(stream.name, process.registry, named_in(routing, settings.metrics))
-    observer = Observers([metrics, *observers])
+    tracer = process.tracing.tracer(stream.name, group_of(own, stream.name))
+    observer = Observers([metrics, *tracer.observers, *observers])
     lifecycle = _lifecycle(settings, clock)
     with ExitStack() as held:
         spec = collection_spec(own, stream, dimensions_of(models, recogniser))
@@ -120,7 +123,8 @@ def stream_worker(
         provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
-        worker = Worker(Parts(source, gatherer, pipeline, settler, lifecycle), process.policies, clock, observer)
+        parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer)
+        worker = Worker(parts, process.policies, clock, observer)
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
 
 

@@ -17,6 +17,7 @@ from shared.decoding_settings import DecodingSettings
 from shared.media_settings import MediaSettings
 from shared.metrics_settings import MetricsSettings
 from shared.settings_part import Part
+from shared.tracing_settings import TracingSettings
 
 PREFIX = "MILLRACE_"
 """The prefix of the names of all variables."""
@@ -316,4 +317,5 @@ class Settings(Variables):
     decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)

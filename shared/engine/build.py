@@ -21,6 +21,7 @@ from shared.errors import Deferred, Rejected
 from shared.facts import Facts, Measures
 from shared.records import Listed, Message, Point, Record, Settled
 from shared.retry.lane import RetryLane, sent_at_ms
+from shared.tracing.port import trace_headers
 from shared.vectorstore.port import VERSION_FIELD
 
 LABEL_FIELD = "label"
@@ -89,7 +90,8 @@ class Builder(Generic[ItemT]):
         if not isinstance(self._stages, FollowsUp):
             return ()
         topic, found = redo_topic(self._stream.name), self._stages.follow_ups(item)
-        messages = [(Message(topic, self._stream.key(each.event), _value(each.event)), each) for each in found]
+        trace = trace_headers(item.record.headers)
+        messages = [(Message(topic, self._stream.key(each.event), _value(each.event), trace), each) for each in found]
         return tuple(Listed(message, each.listed_in, each.entry) for message, each in messages)
 
     def _deferred(self, record: Record, failure: Deferred) -> Settled:
@@ -142,7 +144,8 @@ class Builder(Generic[ItemT]):
         record = item.record
         origin = Origin(topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset)
         published = self._stages.results(item, origin)
-        return tuple(Message(topic, record.key, each.model_dump_json().encode()) for topic, each in published)
+        trace = trace_headers(record.headers)
+        return tuple(Message(topic, record.key, each.model_dump_json().encode(), trace) for topic, each in published)
 
 
 def _value(event: Event) -> bytes:
