@@ -5,11 +5,14 @@ A green run does not show the demo itself beside it (`make monitoring` does), no
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -81,3 +84,22 @@ def test_prometheus_reads_the_metrics_and_the_rules(port: int) -> None:
     rules = [rule for group in answer(port, "rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == alerts().keys() | recorded().keys()
     assert found('sum(millrace_records_total{stream="tickets"})')[0]["value"][1] == "0"
+
+
+def test_a_missing_prometheus_is_named_with_its_package(tmp_path: Path) -> None:
+    for program in ("bash", "dirname"):
+        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    command = ["bash", str(FOLDER / "run.sh"), "9400", "true"]
+    ended = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "install Debian's package prometheus" in ended.stderr
+
+
+def test_a_port_in_use_is_named_with_the_setting_that_changes_it() -> None:
+    need("prometheus")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = os.environ | {"PROMETHEUS_PORT": str(taken.getsockname()[1])}
+        command = [str(FOLDER / "run.sh"), "9400", "true"]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "choose another one with PROMETHEUS_PORT" in ended.stderr
