@@ -19,13 +19,16 @@ KAFKA_ARCHIVE := $(CURDIR)/.kafka/.archived
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit check types lint rules format bench kafka generate lock
+.PHONY: help demo monitoring test unit check types lint rules format bench kafka generate lock
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## Run the whole flow on embedded parts; KEEP=1 leaves it running
 	$(BIN)/millrace demo $(if $(filter 1,$(KEEP)),--keep)
+
+monitoring: $(INSTALLED) ## Run the demo with Prometheus and the alerts beside it, until Ctrl-C (Debian: prometheus)
+	monitoring/run.sh 9400 $(BIN)/millrace demo --keep --port 9400
 
 test: $(INSTALLED) ## Run every test; for those that need Kafka, run `make kafka` first
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder

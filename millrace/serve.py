@@ -157,8 +157,8 @@ def run_together(services: Sequence[Service]) -> None:
 
 @contextmanager
 def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) -> Iterator[Running]:
-    """Build a worker, and watch what it does not see itself: its dead letters, and open transactions in its input."""
-    models, clock = load_models(stream, own), SystemClock()
+    """Build a worker and watch it."""
+    models = load_models(stream, own)
     speech = own.speech
     recogniser = load_recogniser(speech.model, speech.models_file, speech.device) if stream.recognises_speech else None
     with stream_worker(stream, own, process, models, recogniser=recogniser) as running:
@@ -166,18 +166,24 @@ def _watched(stream: Stream[Any, Any], own: StreamSettings, process: Process) ->
         if recogniser is not None:
             fingerprints["audio"] = recogniser.fingerprint
         log.info("wired", stream=stream.name, models=fingerprints)
-        letters = DeadLetterWatch(
-            partial(measure_backlog, process.address, dlq_topic(stream.name)), clock, running.metrics
-        )
-        inputs = [input_topic(stream.name), redo_topic(stream.name)]
-        open_transactions = OpenTransactions(process.address, inputs, LOOK_TIMEOUT_S)
-        transactions = TransactionWatch(open_transactions.measure, clock, running.metrics)
-        running.lifecycle.ask_note("transactions", transactions.note)
-        try:
+        with watching(stream, process, running):
             yield running
-        finally:
-            letters.close()
-            transactions.close()
+
+
+@contextmanager
+def watching(stream: Stream[Any, Any], process: Process, running: Running) -> Iterator[None]:
+    """Measure what a worker does not see itself, while it runs: its dead letters, and open transactions in its input."""
+    clock = SystemClock()
+    letters = DeadLetterWatch(partial(measure_backlog, process.address, dlq_topic(stream.name)), clock, running.metrics)
+    inputs = [input_topic(stream.name), redo_topic(stream.name)]
+    open_transactions = OpenTransactions(process.address, inputs, LOOK_TIMEOUT_S)
+    transactions = TransactionWatch(open_transactions.measure, clock, running.metrics)
+    running.lifecycle.ask_note("transactions", transactions.note)
+    try:
+        yield
+    finally:
+        letters.close()
+        transactions.close()
 
 
 @contextmanager

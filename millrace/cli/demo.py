@@ -22,6 +22,15 @@ def demo(
             "folder.",
         ),
     ] = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65_535,
+            help="Port of /metrics and the probes while the demo runs. Default: a free one, which `--keep` shows.",
+        ),
+    ] = 0,
 ) -> None:
     """Show the whole path on sample tickets, calls and products, without servers or downloads.
 
@@ -30,5 +39,5 @@ def demo(
     from millrace.demo.run import run_demo  # it trains a head, and the libraries for that take seconds to import
 
     quiet()
-    clean = run_demo(keep, store)
+    clean = run_demo(keep, store, port)
     raise typer.Exit(0 if clean else 1)

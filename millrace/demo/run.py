@@ -51,6 +51,7 @@ from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.engine.stream import Stream
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.metrics.registry import Registry
+from shared.operation.probes import LOOPBACK, ProbeServer
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings
@@ -118,15 +119,16 @@ class Stage:
             self.clock.wait(threading.Event(), POLL_S)
 
 
-def run_demo(keep: bool, store_folder: Path | None = None) -> bool:
+def run_demo(keep: bool, store_folder: Path | None = None, port: int = 0) -> bool:
     """Run the demo; return whether its audit is clean.
 
     Args:
         keep: Whether to leave everything running after the audit until Ctrl-C.
         store_folder: Where the store is, and stays; None for a temporary folder.
+        port: Port of the probes and the metrics; 0 selects a free one.
 
     Raises:
-        Fatal: the folder of the store is not empty: the demo's broker knows nothing of what is stored there.
+        Fatal: the folder of the store is not empty (the demo's broker knows nothing of it), or the port cannot be bound.
     """
     if (
         store_folder is not None
@@ -153,6 +155,8 @@ def run_demo(keep: bool, store_folder: Path | None = None) -> bool:
             if not isinstance(image_model, str):
                 every[IMAGE.name] = image_model
             running = held.enter_context(stream_worker(DEFAULT, own, process, every, [counting]))
+            probes = ProbeServer(LOOPBACK, port, {DEFAULT.name: running.lifecycle}, process.registry)
+            held.callback(probes.close)
             worker, failure = _start(running)
             stage = Stage(console, settings, own, str(bootstrap), counting, SystemClock(), worker, failure)
             try:
@@ -165,7 +169,7 @@ def run_demo(keep: bool, store_folder: Path | None = None) -> bool:
                 DemoSearch(console, store, streams, models, TENANT).show(settings)
                 clean = _audit(stage, store) and all(others_are_clean)
                 if keep:
-                    _keep(stage)
+                    _keep(stage, probes.port)
             finally:
                 running.lifecycle.stop()
                 stage.worker.join()
@@ -337,8 +341,9 @@ def _audit(stage: Stage, store: VectorStore) -> bool:
     return findings.clean and findings.pending == 0
 
 
-def _keep(stage: Stage) -> None:
-    stage.console.print(f"still running; embedded broker at {stage.bootstrap}; stop it with Ctrl-C")
+def _keep(stage: Stage, port: int) -> None:
+    served = f"embedded broker at {stage.bootstrap}, metrics at http://{LOOPBACK}:{port}/metrics"
+    stage.console.print(f"still running; {served}; stop it with Ctrl-C")
     try:
         stage.clock.wait(threading.Event(), float(threading.TIMEOUT_MAX))
     except KeyboardInterrupt:

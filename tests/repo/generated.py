@@ -1,4 +1,4 @@
-"""Files that are generated from the code and committed: JSON Schemas, the settings page, the metrics page.
+"""Files that are generated from the code and committed: JSON Schemas, pages of settings and metrics, dashboards.
 
 `python -m tests.repo.generated` (or `make generate`) writes them; `test_generated.py` compares them.
 """
@@ -19,6 +19,8 @@ from shared.engine.stream import Stream
 from shared.metrics.catalogue import DECISION_METRICS, HEALTH_METRICS, LAG_METRICS, READY, WORKER_METRICS
 from shared.settings import variable
 from shared.variables import places
+from tests.repo.dashboards import DASHBOARDS
+from tests.repo.dashboards.grafana import rendered
 from tests.support.ingest_files import CASES, run
 from tests.support.sources import ROOT
 
@@ -46,6 +48,8 @@ def generated() -> dict[Path, str]:
     }
     files[ROOT / "docs" / "settings.md"] = "\n".join(_settings_page()) + "\n"
     files[ROOT / "docs" / "metrics.md"] = "\n".join(_metrics_page()) + "\n"
+    folder = ROOT / "monitoring" / "dashboards"
+    files |= {folder / f"{dashboard.uid}.json": rendered(dashboard) for dashboard in DASHBOARDS}
     ingest = ROOT / "docs" / "ingest.md"
     files[ingest] = ingest.read_text(encoding="utf-8").split(SECTION_NOTE)[0] + "\n".join(_ingest_section()) + "\n"
     return files
