@@ -42,6 +42,8 @@ class Embedder(Generic[InputT]):
     ) -> None:
         self._modality, self._model = modality, model
         self._cache, self._observer, self._beat, self._doubt = cache, observer, beat, doubt
+        for reason in WHAT:  # a rule sees the first increase only if there was a 0 before
+            observer.vectors_refused(modality.name, reason, 0)
 
     @property
     def fingerprint(self) -> str:

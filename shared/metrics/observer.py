@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from schemas.outcomes import Outcome
+from shared.metrics.catalogue import WORKER_METRICS
 from shared.metrics.registry import Registry
 from shared.metrics.results import Named, ResultSeries
 from shared.observers import Observer
 from shared.records import Settled
+
+UNLABELLED_COUNTERS = tuple(each.name for each in WORKER_METRICS if each.kind == "counter" and not each.own_labels)
 
 
 class Metrics(Observer):
@@ -25,7 +28,8 @@ class Metrics(Observer):
         self._counters, self._gauges, self._histograms = registry.counters, registry.gauges, registry.histograms
         for outcome in Outcome:
             self._add("millrace_records_total", 0, outcome.value)
-        self._add("millrace_unread_lost_records_total", 0)
+        for name in UNLABELLED_COUNTERS:  # a rule sees the first increase of a counter only if there was a 0 before
+            self._add(name, 0)
 
     @override
     def batch_gathered(self, records: int, waited_s: float) -> None:

@@ -154,7 +154,8 @@ def test_two_workers_in_one_process_have_separate_series() -> None:
     other.dead_letters_measured(None, 0.0)
     lines = registry.render().decode().splitlines()
     assert [line for line in lines if line.startswith("millrace_version_conflicts_total{")] == [
-        'millrace_version_conflicts_total{stream="tickets"} 1.0'
+        'millrace_version_conflicts_total{stream="tickets"} 1.0',
+        'millrace_version_conflicts_total{stream="calls"} 0.0',
     ]
     assert 'millrace_dead_letters{stream="tickets"} 3.0' in lines, (
         "an unknown value of one worker does not change the value of the other"

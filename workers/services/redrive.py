@@ -76,6 +76,8 @@ class Redrive:
         self._lane = {
             topic: (stream, tier) for stream in observers for tier, topic in enumerate(retry_topics(stream), 1)
         }
+        for stream, tier in self._lane.values():  # a rule sees the first increase only if there was a 0 before
+            observers[stream].records_redriven(tier, 0)
         self._waiting: dict[TopicPartition, deque[tuple[int, Record]]] = {}
         self.lifecycle = lifecycle
         lifecycle.can_hurry = True
