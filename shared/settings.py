@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.addresses import ProxyUrl, RedisAddress
 from shared.decoding_settings import DecodingSettings
+from shared.lag_settings import LagSettings
 from shared.media_settings import MediaSettings
 from shared.settings_part import Part
 
@@ -315,3 +316,4 @@ class Settings(Variables):
     decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
+    lag: LagSettings = Field(default_factory=LagSettings)
