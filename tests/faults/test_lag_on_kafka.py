@@ -4,6 +4,7 @@ Green does not show several brokers, a partition without a leader (`tests/unit/t
 retention that runs by itself: records are deleted by request, which is the same for a reader.
 """
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -23,12 +24,12 @@ from shared.lag.export import report_samples
 from shared.lag.meter import LagMeter
 from shared.lag.states import LagReport, PartitionLag, State, TopicLag
 from shared.records import TopicPartition as Place
-from tests.support.in_process import produce
 from tests.support.kafka.config import SHORT_SESSION_TIMEOUT_S
 from tests.support.kafka.server import KafkaServer, why_unavailable
 from tests.support.lag_truth import Truth, member_of, now_ms
 from tests.support.services import missing
 from tests.support.tickets import event
+from tests.support.waiting import wait_until
 from tests.support.worker_process import Plan, worker_process
 from workers.tickets.stages import TICKETS
 
@@ -59,10 +60,12 @@ def truth(kafka: KafkaServer) -> Truth:
 class Looks:
     """Looks at one group and one topic, again and again."""
 
-    def __init__(self, bootstrap: str, group: str, topic: str, *from_beginning: str) -> None:
-        clock = SystemClock()
-        reader = KafkaLagReader(bootstrap, Selection([group], [topic], frozenset(from_beginning)), 10, clock)
-        self._meter = LagMeter(reader, clock, LOOK_EVERY_S, STUCK_AFTER_S, [group])
+    def __init__(
+        self, bootstrap: str, group: str, topic: str, is_ours: bool = False, stuck_after_s: float = STUCK_AFTER_S
+    ) -> None:
+        clock, from_beginning = SystemClock(), frozenset({group} if is_ours else ())
+        reader = KafkaLagReader(bootstrap, Selection([group], [topic], from_beginning), 10, clock)
+        self._meter = LagMeter(reader, clock, LOOK_EVERY_S, stuck_after_s, [group])
         self.report = LagReport(0, 0.0, (), (), {}, {})
 
     def topic(self) -> TopicLag:
@@ -101,6 +104,16 @@ class Looks:
         self._meter.close()
 
 
+def tickets_from(first: int) -> Callable[[int], tuple[bytes, bytes]]:
+    """Return what makes keys and valid events, numbered from `first` on."""
+
+    def content(at: int) -> tuple[bytes, bytes]:
+        name = f"T-{first + at}"
+        return f"acme:{name}".encode(), json.dumps(event(ticket_id=name, event_id=f"e-{first + at}")).encode()
+
+    return content
+
+
 def aged(found: PartitionLag, expected_s: float) -> bool:
     """Return whether an age is right now."""
     return abs(found.age_s(now_ms()) - expected_s) <= TOLERANCE_S
@@ -112,43 +125,44 @@ def test_a_worker_that_is_slower_than_its_producer_then_killed_then_back(
     """A real worker; it catches up when nothing more comes."""
     create_topics(kafka.bootstrap, TICKETS.topics(1), 1)
     plan = Plan(kafka.bootstrap, str(tmp_path / "store"), max_records=2, slow_s=0.4)
-    reader = TopicReader(kafka.bootstrap, plan.group)
-    times_ms: list[int] = []
-
-    def send(count: int) -> None:
-        for _ in range(count):
-            times_ms.append(now_ms())
-            produce(kafka.bootstrap, event(ticket_id=f"T-{len(times_ms)}"))
-
-    def true_age_s(position: int) -> float:
-        return 0.0 if position >= len(times_ms) else (now_ms() - times_ms[position]) / 1000
+    reader, sent = TopicReader(kafka.bootstrap, plan.group), 0
 
     def committed() -> int:
         return reader.committed(["tickets"]).get(Place("tickets", 0), 0)
 
-    with closing(Looks(kafka.bootstrap, plan.group, "tickets", plan.group)) as looks:
+    def is_right(found: PartitionLag, earlier_s: float) -> bool:
+        later_s = truth.age_s("tickets", committed())
+        return later_s - TOLERANCE_S <= found.age_s(now_ms()) <= earlier_s + TOLERANCE_S
+
+    with closing(Looks(kafka.bootstrap, plan.group, "tickets", is_ours=True, stuck_after_s=TIMEOUT_S)) as looks:
         with worker_process(plan) as worker:
-            behind = 0
-            deadline_s = time.monotonic() + TIMEOUT_S
-            while behind < 4:
-                send(5)
-                oldest_s, is_known, newest_s = true_age_s(committed()), looks.topics(), true_age_s(committed())
-                assert time.monotonic() < deadline_s
-                if is_known and committed() > 0:
-                    [[one]] = [each.partitions for each in looks.report.topics]
-                    assert one.state in (State.BEHIND, State.CAUGHT_UP)
-                    assert newest_s - TOLERANCE_S <= one.age_s(now_ms()) <= oldest_s + TOLERANCE_S
-                    behind += one.state is State.BEHIND
+            wait_until(lambda: looks.topics() == {"tickets"}, TIMEOUT_S, "the group")
+            behind, began_s = 0, time.monotonic()
+            while behind < 5:
+                truth.produce("tickets", 10, content=tickets_from(sent))
+                sent += 10
+                earlier_s = truth.age_s("tickets", committed())
+                found = looks.one()
+                assert found.state in (State.BEHIND, State.CAUGHT_UP)
+                assert is_right(found, earlier_s), (found, earlier_s)
+                assert looks.report.topics[0].members == 1
+                behind += found.state is State.BEHIND and found.age_s(now_ms()) > TOLERANCE_S / 2
+                assert time.monotonic() - began_s < TIMEOUT_S
             worker.send_signal(signal.SIGKILL)
         dead = looks.until(lambda each: each.state is State.STALLED, "stalled")
         assert looks.report.topics[0].members == 0
-        assert aged(dead, true_age_s(committed()))
-        assert dead.records == len(times_ms) - committed()
-        time.sleep(1)
-        assert aged(looks.one(), true_age_s(committed())), "the age grows although nothing happens"
+        assert 0 < dead.records == sent - committed()
+        assert aged(dead, truth.age_s("tickets", committed()))
+        time.sleep(TOLERANCE_S)
+        assert aged(looks.one(), truth.age_s("tickets", committed())), "the age grows although nothing happens"
         with worker_process(Plan(kafka.bootstrap, plan.store)):
             looks.until(lambda each: each.state is State.CAUGHT_UP, "caught up")
-            assert (committed(), looks.one().age_s(now_ms())) == (len(times_ms), 0.0)
+            assert (committed(), looks.one().age_s(now_ms())) == (sent, 0.0)
+    results = sum(1 for _ in TopicReader(kafka.bootstrap).read("tickets.routed"))
+    with closing(Looks(kafka.bootstrap, "reader-of-results", "tickets.routed")) as looks:
+        truth.commit("reader-of-results", "tickets.routed", 1)
+        assert looks.one().state is State.STALLED
+        assert (looks.one().records, results) == (sent - 1, sent)
 
 
 def test_a_quiet_topic_is_caught_up_and_a_member_that_does_not_commit_is_stuck(truth: Truth) -> None:
@@ -251,7 +265,7 @@ def test_transactions_that_abort_commit_and_stay_open(truth: Truth) -> None:
 def test_gaps_of_a_compacted_topic_do_not_count(truth: Truth) -> None:
     setting = library.AlterConfigOpType.SET
     backoff = library.ConfigEntry("log.cleaner.backoff.ms", "100", incremental_operation=setting)
-    broker = library.ConfigResource(library.ResourceType.BROKER, "", incremental_configs=[backoff])
+    broker = library.ConfigResource(library.ResourceType.BROKER, "1", incremental_configs=[backoff])
     truth.admin.incremental_alter_configs([broker])[broker].result(TIMEOUT_S)
     topic = truth.topic(
         "compacted",
@@ -260,12 +274,12 @@ def test_gaps_of_a_compacted_topic_do_not_count(truth: Truth) -> None:
         min_cleanable_dirty_ratio="0.01",
         max_compaction_lag_ms="1",
     )
-    truth.produce(topic, 50, now_ms() - HOUR_MS, key="a")
+    truth.produce(topic, 50, now_ms() - HOUR_MS)
     time.sleep(0.2)
     at_ms = now_ms() - 600_000
-    truth.produce(topic, 1, at_ms, key="a")
+    truth.produce(topic, 1, at_ms)
     time.sleep(0.2)
-    truth.produce(topic, 1, key="b")
+    truth.produce(topic, 1, content=lambda _: (b"other", b"{}"))
     truth.commit("compacting", topic, 10)
     end_s = time.monotonic() + TIMEOUT_S
     while True:
@@ -310,7 +324,7 @@ def test_a_foreign_group_without_a_commit_is_unknown_and_ours_starts_at_the_begi
     with closing(Looks(truth.bootstrap, "foreign", topic)) as looks:
         states = [each.state for each in looks.topic().partitions]
     assert states == [State.UNKNOWN, State.STALLED, State.CAUGHT_UP]
-    with closing(Looks(truth.bootstrap, "foreign", topic, "foreign")) as looks:
+    with closing(Looks(truth.bootstrap, "foreign", topic, is_ours=True)) as looks:
         found = looks.topic()
     assert [each.records for each in found.partitions] == [4, 3, 0]
     assert aged(found.partitions[0], truth.age_s(topic, 0))

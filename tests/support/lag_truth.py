@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from queue import Queue
 from typing import Any
@@ -48,13 +48,21 @@ class Truth:
         )
         return name
 
-    def produce(self, topic: str, count: int, at_ms: int | None = None, partition: int = 0, key: str = "") -> None:
-        """Deliver records that were written at a time, by default now."""
-        for _ in range(count):
+    def produce(
+        self,
+        topic: str,
+        count: int,
+        at_ms: int | None = None,
+        partition: int = 0,
+        content: Callable[[int], tuple[bytes, bytes]] = lambda _: (b"k", b"{}"),
+    ) -> None:
+        """Deliver records that were written at a time, by default now; `content` returns key and value of each."""
+        for number in range(count):
+            key, value = content(number)
             self._producer.produce(
                 topic,
-                b"{}",
-                key.encode() or None,
+                value,
+                key,
                 partition=partition,
                 timestamp=at_ms or now_ms(),
                 on_delivery=self._delivered,
@@ -131,21 +139,3 @@ def member_of(truth: Truth, group: str, *topics: str) -> Iterator[Member]:
     """Run a member of a group."""
     with closing(Member(truth.bootstrap, group, *topics)) as member:
         yield member
-
-
-@contextmanager
-def produced_steadily(truth: Truth, topic: str, per_s: float) -> Iterator[None]:
-    """Produce to a topic on a thread."""
-    stopping = threading.Event()
-
-    def run() -> None:
-        while not stopping.wait(0.1):
-            truth.produce(topic, max(1, round(per_s / 10)))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join()
