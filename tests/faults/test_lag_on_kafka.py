@@ -139,8 +139,8 @@ def test_a_worker_that_is_slower_than_its_producer_then_killed_then_back(
             wait_until(lambda: looks.topics() == {"tickets"}, TIMEOUT_S, "the group")
             behind, began_s = 0, time.monotonic()
             while behind < 5:
-                truth.produce("tickets", 10, content=tickets_from(sent))
-                sent += 10
+                truth.produce("tickets", 40, content=tickets_from(sent))
+                sent += 40
                 earlier_s = truth.age_s("tickets", committed())
                 found = looks.one()
                 assert found.state in (State.BEHIND, State.CAUGHT_UP)
@@ -162,7 +162,7 @@ def test_a_worker_that_is_slower_than_its_producer_then_killed_then_back(
     with closing(Looks(kafka.bootstrap, "reader-of-results", "tickets.routed")) as looks:
         truth.commit("reader-of-results", "tickets.routed", 1)
         assert looks.one().state is State.STALLED
-        assert (looks.one().records, results) == (sent - 1, sent)
+        assert looks.one().records == results - 1 >= sent - 1
 
 
 def test_a_quiet_topic_is_caught_up_and_a_member_that_does_not_commit_is_stuck(truth: Truth) -> None:
