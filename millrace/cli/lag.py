@@ -102,17 +102,16 @@ def lag(
     what = measured(settings.lag, STREAMS, own, tuple(group or ()), tuple(topic or ()))
     length_s = for_s or (None if watch else SHORT_LOOK_S)
     interval_s = min(settings.lag.interval_s, length_s or settings.lag.interval_s)
-    live = Live(console=console(), auto_refresh=False) if watch else None
-    with closing(lag_meter(what, settings.lag, address, interval_s)) as meter, live or nullcontext():
-        shown = (
-            None
-            if live is None
-            else lambda report: live.update(table_of(report, report.at_ms, partitions), refresh=True)
-        )
-        report = _look(meter, interval_s, length_s, shown)
+    live = Live(console=console(), auto_refresh=False)
+
+    def show(latest: LagReport) -> None:
+        live.update(table_of(latest, latest.at_ms, partitions), refresh=True)
+
+    with closing(lag_meter(what, settings.lag, address, interval_s)) as meter, live if watch else nullcontext():
+        report = _look(meter, interval_s, length_s, show if watch else None)
     if json:
         typer.echo(jsonlib.dumps(json_of(report, report.at_ms)))
-    elif live is None:
+    elif not watch and (report.topics or report.left):
         console().print(table_of(report, report.at_ms, partitions))
     _note(report, length_s, settings.lag.stuck_after_s, limits)
     raise typer.Exit(exit_code(report, limits, what.expected))
