@@ -5,11 +5,20 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from typing import Annotated
 
 import typer
 from rich.live import Live
 
+from millrace.cli.lag_options import (
+    SHORT_LOOK_S,
+    Groups,
+    LookedFor,
+    MaxAge,
+    MaxLag,
+    Partitions,
+    Topics,
+    Watched,
+)
 from millrace.cli.options import (
     Bootstrap,
     Json,
@@ -27,56 +36,19 @@ from shared.lag.limits import Limits, exit_code
 from shared.lag.meter import LagMeter
 from shared.lag.states import LagReport, State
 
-SHORT_LOOK_S = 2.0
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h|d)?")
 SECONDS = {None: 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def lag(
     bootstrap: Bootstrap = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group",
-            help="Only groups that match: a name, or a pattern such as `millrace-*`. Repeatable. A name must exist, or the "
-            "exit code is 1. Without `--topic`, all topics of these groups are shown. Default: MILLRACE_LAG__GROUPS.",
-            show_default=False,
-        ),
-    ] = None,
-    topic: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--topic",
-            help="Only topics that match: a name or a pattern. Repeatable. Default: MILLRACE_LAG__TOPICS.",
-            show_default=False,
-        ),
-    ] = None,
-    partitions: Annotated[bool, typer.Option("--partitions", help="Show a line for each partition.")] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show a live table until Ctrl-C, or for the time that `--for` gives.")
-    ] = False,
-    for_s: Annotated[
-        float | None,
-        typer.Option(
-            "--for",
-            min=0.1,
-            metavar="SECONDS",
-            help="How long to look before the answer; rates are measured over this time. To find groups that are stuck, "
-            f"choose more than MILLRACE_LAG__STUCK_AFTER_S. Default: {SHORT_LOOK_S:g}.",
-            show_default=False,
-        ),
-    ] = None,
-    max_age: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Exit with 1 if a record that was not read is older: 60s, 5m, 2h or 1d. Choose the delay that you have "
-            "promised to whoever waits for the results.",
-        ),
-    ] = None,
-    max_lag: Annotated[
-        int | None, typer.Option(min=0, help="Exit with 1 if a group has more unread records in a topic.")
-    ] = None,
+    group: Groups = None,
+    topic: Topics = None,
+    partitions: Partitions = False,
+    watch: Watched = False,
+    for_s: LookedFor = None,
+    max_age: MaxAge = None,
+    max_lag: MaxLag = None,
     json: Json = False,
 ) -> None:
     """Show how far consumer groups are behind: in records, in age, and in time until unread data expires.

@@ -26,7 +26,7 @@ FETCH_BYTES = 32_768
 """Bytes of a partition in one answer; a first record that is larger is sent whole."""
 
 COUNTED_BYTES = 262_144
-"""Counting the records of a partition ends after so many bytes; the next look continues."""
+"""Counting the records of a partition ends after this number of bytes; the next look continues."""
 
 NOT_READ = "the first unread record could not be read in time"
 

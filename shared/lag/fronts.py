@@ -25,7 +25,7 @@ class Front:
 
     Attributes:
         start: The offset from which this holds.
-        first: Offset of the first record; None if there is none up to `read_to`.
+        first: Offset of the first record; None if no record lies before `read_to`.
         first_ms: Its timestamp in ms since the epoch; None if it has none.
         read_to: The offset up to which records were counted.
         records: Number of records from `first` to `read_to`.

@@ -1,7 +1,7 @@
 """How offsets move, as seen by our own looks: rates, and how long a position has not moved.
 
-A commit has a time of its own only on the brokers, and a quiet group commits nothing, so only looks can tell how long a
-position has not moved (Burrow evaluates its own windows for the same reason).
+A quiet group commits nothing, so the time of its last commit does not show how long it has not moved while records waited. Burrow
+evaluates its own looks for the same reason.
 """
 
 from collections import deque
@@ -52,7 +52,7 @@ class History(Generic[KeyT]):
         self._tracks: dict[KeyT, _Track] = {}
 
     def add(self, key: KeyT, offset: int, at_s: float, at_ms: int, waits: bool = False) -> Motion:
-        """Add what a look saw, and return how the position moves; a position that went back starts anew.
+        """Add what a look saw, and return how the position moves; a position that went back starts again.
 
         Args:
             key: What the position belongs to.

@@ -13,7 +13,7 @@ from shared.lag.states import Evidence, LagReport, PartitionLag, State, TopicLag
 from shared.records import TopicPartition
 
 MISSED_LOOKS = 3
-"""After the time of so many looks without one, a history starts anew."""
+"""After the time of this number of looks without one, a history starts again."""
 
 LEAST_GAP_S = 30.0
 NO_COMMIT = "the group has not committed an offset here, so where it starts is not known"
@@ -28,7 +28,7 @@ class _Subject:
 
     Attributes:
         log: The partition.
-        committed: The committed offset; None if there is none.
+        committed: The committed offset; None if nothing is committed.
         start: Where the group reads on.
         passed: The offset of the first record at or after the commit, as far as it was known before this look.
         is_beyond: Whether the committed offset is behind the end of the log.

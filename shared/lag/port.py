@@ -36,7 +36,7 @@ class GroupLook:
         name: Its name.
         committed: The committed offsets of the topics that were looked at.
         members: Number of members; None if not known.
-        assigned: The topics that are assigned to members; None if not known, or while they are being assigned anew.
+        assigned: The topics that are assigned to members; None if not known, or while members join or leave.
         from_beginning: Whether its members start a partition without a commit at its beginning.
         fault: Why the committed offsets are not known; None if they are.
     """

@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 def worst(states: Iterable[State]) -> State:
-    """Return the worst of some states; `left` if there are none."""
+    """Return the worst of some states; `left` if nothing is given."""
     order = list(State)
     return max(states, key=order.index, default=State.LEFT)
 
@@ -69,7 +69,7 @@ class PartitionLag:
         state: The state.
         records: Number of records that the group has not read.
         is_counted: Whether `records` counts records; else it counts offsets, some of which may hold no record.
-        committed: The committed offset; None if there is none.
+        committed: The committed offset; None if nothing is committed.
         oldest_ms: When the first of these records was written, or, if it has no timestamp, when it was first seen
             waiting, in ms since the epoch; None if no record waits.
         lost: Offsets that were deleted before they were read.

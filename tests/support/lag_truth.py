@@ -76,7 +76,7 @@ class Truth:
             consumer.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
 
     def age_s(self, topic: str, position: int, partition: int = 0) -> float:
-        """Return the age of the first record at or after a position; 0 if there is none."""
+        """Return the age of the first record at or after a position; 0 if it has no such record."""
         times_ms = self._times_ms[(topic, partition)]
         first = min((offset for offset in times_ms if offset >= position), default=None)
         return 0.0 if first is None else max(0.0, (now_ms() - times_ms[first]) / 1000)

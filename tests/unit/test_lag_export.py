@@ -33,7 +33,7 @@ OF_PARTITION = f'{OF_GROUP},partition="0",topic="orders"'
 
 
 class Outages(LagCluster):
-    """A cluster that is away for some looks, and ends the service after some."""
+    """A cluster that is unavailable for some looks, and ends the service after some."""
 
     lifecycle: Lifecycle
     away: int = 0
