@@ -3,7 +3,7 @@
 A span without records (aborted transactions, markers, compacted gaps) is also remembered, and is scanned only once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from shared.lag.port import LagReader, PartitionLog, Scan, Span
@@ -110,11 +110,6 @@ class Fronts:
             kept[key] = _continued(kept.get(key), span, scans[span], at_s)
         self._known = {key: front for key, front in kept.items() if front.fault is None}
         return kept
-
-    def forget_but(self, groups: Iterable[str]) -> None:
-        """Forget the groups that are not named."""
-        named = set(groups)
-        self._known = {key: front for key, front in self._known.items() if key[0] in named}
 
     def _usable(self, key: Key, start: int, log: PartitionLog, at_s: float) -> Front | None:
         known = self._known.get(key)

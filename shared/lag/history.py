@@ -1,7 +1,7 @@
 """How offsets move, as seen by our own looks: rates, and how long a position has not moved.
 
-A quiet group commits nothing, so the time of its last commit does not show how long it has not moved while records waited. Burrow
-evaluates its own looks for the same reason.
+A quiet group commits nothing, so the time of its last commit does not show how long it has not moved while records
+waited. Burrow evaluates its own looks for the same reason.
 """
 
 from collections import deque
