@@ -223,12 +223,13 @@ def test_a_first_record_that_cannot_be_read_is_unknown_and_is_read_again(cluster
 
 def test_without_a_commit_ours_starts_at_the_beginning_and_others_are_unknown(cluster: LagCluster) -> None:
     cluster.set_log(OTHER)
-    cluster.commit(0, OTHER)
-    first, second = topic_of(meter_of(cluster)).partitions
+    cluster.commit(0, TopicPartition("orders", 2))
+    cluster.set_log(TopicPartition("orders", 2))
+    first, second, _ = topic_of(meter_of(cluster)).partitions
     assert (first.state, first.reason, second.state) == (State.UNKNOWN, NO_COMMIT, State.CAUGHT_UP)
     cluster.group(from_beginning=True)
     cluster.set_log(low=4)
-    first, second = topic_of(meter_of(cluster)).partitions
+    first, second, _ = topic_of(meter_of(cluster)).partitions
     assert (first.state, first.records, first.lost, second.state) == (State.BEHIND, 6, 0, State.CAUGHT_UP)
 
 
@@ -269,6 +270,28 @@ def test_a_group_that_is_not_named_because_a_broker_is_down_is_unknown_and_has_n
     assert (one(meter).state, one(meter).reason) == (State.UNKNOWN, NOT_NAMED)
     cluster.is_complete = True
     assert meter.measure().topics == ()
+
+
+def test_a_group_that_comes_back_is_not_stuck_for_the_time_that_it_was_missing(cluster: LagCluster) -> None:
+    cluster.commit(5)
+    meter = meter_of(cluster)
+    one(meter)
+    group = cluster.groups.pop("g")
+    for _ in range(13):
+        cluster.wait(EVERY_S)
+        assert meter.measure().topics == ()
+    cluster.groups["g"] = group
+    assert (one(meter).state, one(meter).consumed_per_s) == (State.BEHIND, None)
+
+
+def test_a_log_that_lost_its_end_is_read_again(cluster: LagCluster) -> None:
+    cluster.commit(3)
+    cluster.records[ONLY] = {9: 0}
+    meter = meter_of(cluster)
+    assert one(meter).records == 1
+    cluster.records[ONLY] = {4: cluster.now_ms}
+    cluster.set_log(stable=6, high=6)
+    assert (one(meter).records, one(meter).age_s(cluster.now_ms)) == (1, 0)
 
 
 def test_rates_and_the_time_to_drain(cluster: LagCluster) -> None:
