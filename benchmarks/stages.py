@@ -7,14 +7,16 @@ threads, belongs to the running stage. The broker is the embedded one, in anothe
 import multiprocessing
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 from uuid import UUID
 
-from benchmarks.standin import StandInModel
+from benchmarks.standin import DIM, StandInModel
 from benchmarks.texts import load_texts, to_messages
 from millrace.stage_resources import decider_of
 from shared.broker.embedded import EmbeddedBroker
@@ -28,6 +30,7 @@ from shared.engine.loop import FailurePolicies
 from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.resources import Resources
 from shared.engine.settle import Settler
+from shared.engine.stages import Stages
 from shared.engine.timing import Stopwatch
 from shared.media.decoding.decoder import Decoder
 from shared.observers import Observer
@@ -154,46 +157,67 @@ def broker_process() -> Iterator[str]:
         process.join()
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The stages of a worker of tickets on one thread, from records to what is committed."""
+
+    pipeline: Pipeline[Any]
+    settler: Settler
+
+    def run(self, records: Sequence[Record]) -> None:
+        """Process and settle a batch."""
+        batch = self.pipeline.prepare(records)
+        self.pipeline.process(batch)
+        self.settler.settle(batch)
+
+
+def flow_of(
+    collection: EdgeCollection,
+    sink: KafkaSink,
+    observer: Observer,
+    adapted: Callable[[Stages[Any]], Stages[Any]] = lambda stages: stages,
+) -> Flow:
+    """Return the stages of a worker with a stand-in encoder; `adapted` may replace those that the stream supplies."""
+    clock, model = SystemClock(), StandInModel()
+    routing = Routing(Policy.load(None))
+    resources = Resources(
+        collection=collection,
+        decider=decider_of(TICKETS, StreamSettings(), routing, collection),
+        preparation=Preparation(version=3),
+        customer_key=b"benchmark" * 4,
+        search=SearchSettings(),
+        duplicates=DuplicateSettings(),
+        models={TEXT.name: model.fingerprint},
+        decoder=Decoder(DecodingSettings(), 0, clock),  # tickets have no media, so it starts nothing
+    )
+    stages = adapted(TICKETS.stages(resources))
+    lane = RetryLane(TICKETS.name, RetrySettings(), clock, FailurePolicies().random_source)
+    embedder = Embedder(TEXT, model, MemoryCache(0), observer)
+    pipeline = Pipeline(TICKETS, PipelineParts(stages, {TEXT.name: embedder}, collection, lane), clock, observer)
+    provenance = Provenance(TICKETS.name, model.fingerprint)
+    return Flow(pipeline, Settler(collection, NoSource(), sink, provenance, clock, observer))
+
+
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
     """Settle a labelled history, then tickets that are routed by it; return the stages' times for both."""
     times = {"indexing": StageTimes(), "routing": StageTimes()}
-    clock, model = SystemClock(), StandInModel()
     with (
         broker_process() as bootstrap,
         tempfile.TemporaryDirectory() as folder,
         closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
         closing(EdgeStore(Path(folder))) as store,
     ):
-        inner = store.open(TICKETS.spec("bench", {"text": model.dim}))
-        for (name, observer), messages in zip(times.items(), (history, routed), strict=True):
-            collection = TimedSearch(inner, Stopwatch(clock, observer))
-            embedder = Embedder(TEXT, model, MemoryCache(0), observer)
-            routing = Routing(Policy.load(None))
-            resources = Resources(
-                collection=collection,
-                decider=decider_of(TICKETS, StreamSettings(), routing, collection),
-                preparation=Preparation(version=3),
-                customer_key=b"benchmark" * 4,
-                search=SearchSettings(),
-                duplicates=DuplicateSettings(),
-                models={TEXT.name: model.fingerprint},
-                decoder=Decoder(DecodingSettings(), 0, clock),  # tickets have no media, so it starts nothing
-            )
-            stages = TICKETS.stages(resources)
-            lane = RetryLane(TICKETS.name, RetrySettings(), clock, FailurePolicies().random_source)
-            pipeline_parts = PipelineParts(stages, {"text": embedder}, collection, lane)
-            pipeline = Pipeline(TICKETS, pipeline_parts, clock, observer)
-            settler = Settler(
-                collection, NoSource(), sink, Provenance(TICKETS.name, model.fingerprint), clock, observer
-            )
-            for batch in _batches(messages, name):
-                prepared = pipeline.prepare(batch)
-                pipeline.process(prepared)
-                settler.settle(prepared)
+        inner = store.open(TICKETS.spec("bench", {"text": DIM}))
+        for observer, messages in zip(times.values(), (history, routed), strict=True):
+            flow = flow_of(TimedSearch(inner, Stopwatch(SystemClock(), observer)), sink, observer)
+            for batch in batches_of(messages):
+                flow.run(batch)
     return times
 
 
-def _batches(messages: Sequence[Message], topic: str) -> Iterator[list[Record]]:
+def batches_of(messages: Sequence[Message]) -> Iterator[list[Record]]:
+    """Yield messages as batches of records of the input topic."""
+    topic = TICKETS.name
     for start in range(0, len(messages), BATCH_RECORDS):
         part = messages[start : start + BATCH_RECORDS]
         yield [Record(topic, 0, start + place, 0, each.key, each.value) for place, each in enumerate(part)]

@@ -31,6 +31,7 @@ def line(letter: DeadLetter | WithoutEnvelope) -> str:
     parts = (letter.reason, letter.field or "-", letter.tenant or "-")
     cells = "  ".join(_short(part) for part in parts)
     again = f"  (replayed {letter.replays} times)" if letter.replays else ""
+    again += f"  (trace {letter.trace_id})" if letter.trace_id else ""
     return (
         f"{when(letter.record.timestamp_ms)}  {_short(str(letter.origin)):<24}  {cells}  {_short(letter.detail)}{again}"
     )
@@ -54,6 +55,7 @@ def dead_letter_json(letter: DeadLetter | WithoutEnvelope) -> str:
             "replays": letter.replays,
             "first_failed_at": _iso(letter.first_failed_at),
             "last_failed_at": _iso(letter.last_failed_at),
+            "trace_id": letter.trace_id,
         }
     return json.dumps(fields | {"value_bytes": len(record.value or b"")})
 
@@ -91,6 +93,8 @@ def describe(letter: DeadLetter | WithoutEnvelope) -> str:
     record = letter.record
     key = "none" if record.key is None else _bytes(record.key, SHORT_CHARS)
     rows = [("dead letter", str(letter.position)), ("written at", when(record.timestamp_ms)), ("key", key)]
+    if isinstance(letter, DeadLetter) and letter.trace_id:
+        rows.append(("trace", letter.trace_id))
     ours = [(name, value) for name, value in record.headers if name.startswith(HEADER_PREFIX)]
     foreign = [(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)]
     rows += [(escaped(name), "null" if value is None else _bytes(value, VALUE_CHARS)) for name, value in ours + foreign]

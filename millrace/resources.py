@@ -30,8 +30,9 @@ from shared.observers import Observer
 from shared.reading.port import TextReader
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
-from shared.settings import Settings
+from shared.settings import Settings, variable
 from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
+from shared.tracing.port import Tracing
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
 from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
@@ -49,6 +50,7 @@ class Process:
         policies: How workers behave when something fails.
         fetcher: Fetches the media of events; None for one that follows the settings.
         text_reader: Reads the text in attached pictures; None for the one that is installed.
+        tracing: Makes the spans of their workers.
     """
 
     settings: Settings
@@ -58,11 +60,31 @@ class Process:
     policies: FailurePolicies = field(default_factory=FailurePolicies)
     fetcher: Fetcher | None = None
     text_reader: TextReader | None = None
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 def group_of(own: StreamSettings, stream: str) -> str:
     """Return the consumer group of a stream's workers."""
     return own.consumer.group or f"millrace-{stream}"
+
+
+@contextmanager
+def open_tracing(settings: Settings, clock: Clock) -> Iterator[Tracing]:
+    """Yield what makes spans: nothing, unless a collector is configured. At the end, what waits is sent.
+
+    Raises:
+        Fatal: the extra is not installed.
+    """
+    if settings.tracing.endpoint is None:
+        yield Tracing()
+        return
+    try:
+        from shared.tracing.otel import open_tracing as opened
+    except ImportError as error:
+        needed = f"{variable('tracing', 'endpoint')} needs {error.name}: install millrace[tracing]"
+        raise Fatal(needed) from error
+    with closing(opened(settings.tracing, clock)) as tracing:
+        yield tracing
 
 
 def load_text_model(own: StreamSettings) -> TextModel:

@@ -17,7 +17,15 @@ from typing import Any, Protocol
 from millrace.configured import input_fingerprints, model_cards
 from millrace.customer_key import customer_key
 from millrace.lag_measuring import Measured, lag_exporter
-from millrace.resources import Process, load_models, load_recogniser, load_routing, open_broker, open_store
+from millrace.resources import (
+    Process,
+    load_models,
+    load_recogniser,
+    load_routing,
+    open_broker,
+    open_store,
+    open_tracing,
+)
 from millrace.wiring import Running, redrive_of, stream_worker
 from schemas.topics import dlq_topic, input_topic, redo_topic
 from shared.broker.backlog import measure_backlog
@@ -101,7 +109,9 @@ def serve(wanted: Wanted, settings: Settings) -> None:
         services: list[Service] = []
         if streams:
             customer_key(settings)
-            process = Process(settings, address, held.enter_context(open_store(settings)), registry)
+            tracing = held.enter_context(open_tracing(settings, SystemClock()))
+            store = held.enter_context(open_store(settings))
+            process = Process(settings, address, store, registry, tracing=tracing)
             services += [held.enter_context(_watched(stream, own[stream.name], process)) for stream in streams]
         if wanted.redriven:
             services.append(held.enter_context(_watched_redrive(wanted.redriven, settings, address, registry)))

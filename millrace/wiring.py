@@ -28,17 +28,21 @@ from shared.engine.settle import Settler
 from shared.engine.stages import ReadsApart, Stages
 from shared.engine.stream import Stream
 from shared.errors import Fatal
+from shared.logs import bound
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.fetcher import MediaFetcher
 from shared.media.fetching.pool import HostPool
 from shared.media.spooling import SpoolingFetcher
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
+from shared.metrics.results import Named
+from shared.metrics_settings import MetricsSettings
 from shared.observers import Observer, Observers
 from shared.operation.lifecycle import PREPARE, Lifecycle
 from shared.records import Provenance
 from shared.retry.lane import RetryLane
 from shared.retry.survey import REDRIVE_GROUP
+from shared.routing.decider import Routing
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Aliased, Collection, CollectionSpec
@@ -67,7 +71,8 @@ class Running:
 
     def run(self) -> None:
         """Run the worker until it is asked to stop."""
-        self.worker.run()
+        with bound(stream=self.name):
+            self.worker.run()
 
 
 @contextmanager
@@ -93,10 +98,11 @@ def stream_worker(
         Fatal: a configured part cannot be used.
     """
     settings, clock, stream = process.settings, SystemClock(), configured(stream, own)
-    metrics = Metrics(stream.name, process.registry)
-    observer = Observers([metrics, *observers])
-    lifecycle = _lifecycle(settings, clock)
     given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
+    metrics = Metrics(stream.name, process.registry, named_in(routing, settings.metrics))
+    tracer = process.tracing.tracer(stream.name, group_of(own, stream.name))
+    observer = Observers([metrics, *tracer.observers, *observers])
+    lifecycle = _lifecycle(settings, clock)
     with ExitStack() as held:
         spec = collection_spec(own, stream, dimensions_of(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
@@ -117,7 +123,8 @@ def stream_worker(
         provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
         settler = Settler(collection, source, sink, provenance, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
-        worker = Worker(Parts(source, gatherer, pipeline, settler, lifecycle), process.policies, clock, observer)
+        parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer)
+        worker = Worker(parts, process.policies, clock, observer)
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
 
 
@@ -145,6 +152,18 @@ def redrive_of(
     observers = {stream.name: Metrics(stream.name, registry) for stream in streams}
     lifecycle = Lifecycle(clock, settings.operation.stuck_after_s)
     return Redrive(lambda: Forwarder(member), lifecycle, FailurePolicies(), clock, observers)
+
+
+def named_in(routing: Routing, limits: MetricsSettings) -> Named:
+    """Return the names that are labels of metrics: the first of the policy, then those of the head."""
+    policy, head = routing.policy, routing.head
+    labels = dict.fromkeys((*policy.labels_in_order, *(() if head is None else head.labels)))
+    queues = dict.fromkeys((*policy.queues, *(policy.rule(None, label).queue for label in labels)))
+    return Named(
+        queues=frozenset(list(queues)[: limits.named]),
+        labels=frozenset(list(labels)[: limits.named]),
+        tenants=frozenset(limits.tenants),
+    )
 
 
 @contextmanager

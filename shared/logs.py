@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -30,6 +31,11 @@ def configure(level: str, json_lines: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+
+
+def bound(**fields: object) -> AbstractContextManager[None]:
+    """Return a block in which every log line of the calling thread has these fields; the line's own fields win."""
+    return structlog.contextvars.bound_contextvars(**fields)
 
 
 def get_logger(component: str) -> Logger:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing_extensions import override
 
 from schemas.outcomes import Outcome
+from shared.records import Settled
 
 
 class SettleStep(IntEnum):
@@ -36,6 +37,9 @@ class Observer:
 
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
         """A batch was committed; `outcomes` holds the number of its records by outcome."""
+
+    def results_settled(self, settled: Sequence[Settled], now_s: float, monotonic_s: float) -> None:
+        """A batch was committed at this Unix time and this time of the monotonic clock, both in seconds."""
 
     def version_conflict(self, records: int) -> None:
         """This many records had a version that is stored already with other content."""
@@ -117,6 +121,11 @@ class Observers(Observer):
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
         for observer in self._observers:
             observer.batch_settled(outcomes, oldest_timestamp_ms)
+
+    @override
+    def results_settled(self, settled: Sequence[Settled], now_s: float, monotonic_s: float) -> None:
+        for observer in self._observers:
+            observer.results_settled(settled, now_s, monotonic_s)
 
     @override
     def version_conflict(self, records: int) -> None:

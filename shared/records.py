@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.outcomes import Outcome
 from shared.errors import Deferred, Rejected
+from shared.facts import Facts
 
 Vector = NDArray[np.float32]
 """One vector: shape (dim,), float32, unit length."""
@@ -75,7 +76,7 @@ class Record:
 
     `timestamp_ms` counts from the Unix epoch; it is -1 if the broker has no timestamp. `lease` is the number of the
     partition assignment under which the record was read: once the partition is revoked, the number is never valid
-    again.
+    again. `read_s` is when the client delivered it, in seconds of the monotonic clock; -1 if not known.
 
     Attributes:
         topic_id: The broker's id of the topic; a topic created later under the same name has another id. None if the
@@ -92,6 +93,7 @@ class Record:
     value: bytes | None
     headers: Headers = ()
     lease: int = field(default=0, compare=False)
+    read_s: float = field(default=-1.0, compare=False)
     topic_id: str | None = field(default=None, compare=False)
     unreadable: Literal["headers", "value"] | None = None
 
@@ -219,7 +221,8 @@ class Settled:
     `point_id` and `version` are set if a point with that id and version must be stored after settling; `point` is
     absent if that point is stored already. `results` are published in order; `repeated_fields` are the payload fields that
     they contain besides the decision, and that a repeat publishes again. `follow_ups` are sent with them. `failure` is set
-    for a dead letter, `deferral` for a record that goes to the retry lane.
+    for a dead letter, `deferral` for a record that goes to the retry lane. `facts` is what the metrics show of its item;
+    it is absent if there is no item, or nothing to show.
     """
 
     record: Record
@@ -232,6 +235,7 @@ class Settled:
     follow_ups: tuple[Listed, ...] = ()
     failure: Rejected | None = None
     deferral: Deferral | None = None
+    facts: Facts | None = None
 
 
 def next_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:

@@ -16,7 +16,9 @@ from shared.addresses import ProxyUrl, RedisAddress
 from shared.decoding_settings import DecodingSettings
 from shared.lag_settings import LagSettings
 from shared.media_settings import MediaSettings
+from shared.metrics_settings import MetricsSettings
 from shared.settings_part import Part
+from shared.tracing_settings import TracingSettings
 
 PREFIX = "MILLRACE_"
 """The prefix of the names of all variables."""
@@ -317,3 +319,5 @@ class Settings(Variables):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
     lag: LagSettings = Field(default_factory=LagSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)

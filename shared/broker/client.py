@@ -35,8 +35,8 @@ def client_config(bootstrap: Address, client_errors: ClientErrors | None = None)
     }
 
 
-def to_record(message: KafkaMessage, lease: Lease = NO_LEASE) -> Record:
-    """Return a consumed message as a record, even if its headers cannot be read."""
+def to_record(message: KafkaMessage, lease: Lease = NO_LEASE, read_s: float = -1.0) -> Record:
+    """Return a consumed message as a record, even if its headers cannot be read; `read_s` as in `Record`."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         raise ValueError("this is an event of the Kafka client, not a message: it has no topic, partition or offset")
@@ -50,6 +50,7 @@ def to_record(message: KafkaMessage, lease: Lease = NO_LEASE) -> Record:
         value=message.value(),
         headers=headers or (),
         lease=lease.number,
+        read_s=read_s,
         topic_id=lease.topic_id,
         unreadable="headers" if headers is None else None,
     )

@@ -73,7 +73,7 @@ class Poller:
         self._ends = ReadProgress(leases, commits)
         self._seen_ids: dict[str, str] = {}
         self._moved: set[TopicPartition] = set()
-        self.last_poll_s = clock.monotonic_s()
+        self.last_poll_s = self._read_s = clock.monotonic_s()
 
     # --- from any thread; none of these blocks ---
 
@@ -164,6 +164,7 @@ class Poller:
             return
         messages = [first] + (self._consumer.consume(limit - 1, 0) if limit > 1 else [])
         self._moved.clear()
+        self._read_s = self._clock.monotonic_s()
         self._leases.put([record for message in messages for record in self._accept(message)])
 
     def _accept(self, message: KafkaMessage) -> list[Record]:
@@ -176,7 +177,7 @@ class Poller:
         ):  # reading continues at another offset: the rest of this partition's messages will come again
             return []
         if error is None:
-            return [] if lease is None else self._note_read(place, [to_record(message, lease)])
+            return [] if lease is None else self._note_read(place, [to_record(message, lease, self._read_s)])
         if lease is not None and error.code() == KafkaError._PARTITION_EOF:
             self._ends.reached(place, message.offset() or 0)
         elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:

@@ -14,6 +14,7 @@ from schemas.failures import FailureHeader as Header
 from schemas.topics import dlq_topic, redo_topic
 from shared.errors import Deferred, Rejected
 from shared.records import Headers, Message, Provenance, Record, RecordPosition, header_texts
+from shared.tracing.port import trace_id_of
 
 CUT_VALUE_BYTES = 256 << 10
 """Number of bytes that are kept of a value that does not fit into the dead-letter queue."""
@@ -77,6 +78,11 @@ class DeadLetter:
         """The tenant of the record, taken from its key `tenant:id`; None if the key has another form."""
         tenant, colon, _ = (self.record.key or b"").partition(b":")
         return tenant.decode("utf-8", "replace") if colon else None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the failed record belongs to, in hexadecimal; None if its headers name none."""
+        return trace_id_of(self.record.headers)
 
 
 @dataclass(frozen=True, slots=True)

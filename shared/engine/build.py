@@ -15,12 +15,17 @@ from shared.engine.snapshots import (
     digest_field,
     windows_field,
 )
-from shared.engine.stages import FollowsUp, Stages
+from shared.engine.stages import FollowsUp, MeasuresItems, Stages
 from shared.engine.stream import Stream
 from shared.errors import Deferred, Rejected
+from shared.facts import Facts, Measures
 from shared.records import Listed, Message, Point, Record, Settled
-from shared.retry.lane import RetryLane
+from shared.retry.lane import RetryLane, sent_at_ms
+from shared.tracing.port import trace_headers
 from shared.vectorstore.port import VERSION_FIELD
+
+LABEL_FIELD = "label"
+"""The payload field that holds the label that a person gave."""
 
 
 class Builder(Generic[ItemT]):
@@ -34,6 +39,7 @@ class Builder(Generic[ItemT]):
 
     def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT], lane: RetryLane) -> None:
         self._stream, self._stages, self._lane = stream, stages, lane
+        self._measured = stages if isinstance(stages, MeasuresItems) else None
 
     def build(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
         """Return the outcome of a record, with the point and the results to write for it.
@@ -53,14 +59,39 @@ class Builder(Generic[ItemT]):
             return Settled(record, Outcome.SUPERSEDED, follow_ups=follow_ups)
         point = None if item.effect is Effect.REPEAT else self._point(item)
         results = self._results(item) if item.publishes else ()
-        repeated = self._stream.repeated_fields
-        return Settled(record, _outcome(item), item.point_id, item.version, point, results, repeated, follow_ups)
+        return Settled(
+            record=record,
+            outcome=_outcome(item),
+            point_id=item.point_id,
+            version=item.version,
+            point=point,
+            results=results,
+            repeated_fields=self._stream.repeated_fields,
+            follow_ups=follow_ups,
+            facts=self._facts(item),
+        )
+
+    def _facts(self, item: ItemT) -> Facts | None:
+        """Return what the metrics show of an item; None of a deletion."""
+        if item.deletes:
+            return None
+        measures = Measures() if self._measured is None else self._measured.measures(item)
+        return Facts(
+            tenant_id=item.event.tenant_id,
+            occurred_at=item.event.occurred_at,
+            sent_at_ms=sent_at_ms(item.record, self._stream.name),
+            is_published=item.publishes,
+            decision=item.decision if item.publishes else None,
+            agrees=_agrees(item, measures.person_label),
+            measures=measures,
+        )
 
     def _follow_ups(self, item: ItemT) -> tuple[Listed, ...]:
         if not isinstance(self._stages, FollowsUp):
             return ()
         topic, found = redo_topic(self._stream.name), self._stages.follow_ups(item)
-        messages = [(Message(topic, self._stream.key(each.event), _value(each.event)), each) for each in found]
+        trace = trace_headers(item.record.headers)
+        messages = [(Message(topic, self._stream.key(each.event), _value(each.event), trace), each) for each in found]
         return tuple(Listed(message, each.listed_in, each.entry) for message, each in messages)
 
     def _deferred(self, record: Record, failure: Deferred) -> Settled:
@@ -113,11 +144,22 @@ class Builder(Generic[ItemT]):
         record = item.record
         origin = Origin(topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset)
         published = self._stages.results(item, origin)
-        return tuple(Message(topic, record.key, each.model_dump_json().encode()) for topic, each in published)
+        trace = trace_headers(record.headers)
+        return tuple(Message(topic, record.key, each.model_dump_json().encode(), trace) for topic, each in published)
 
 
 def _value(event: Event) -> bytes:
     return event.model_dump_json(exclude_none=True).encode()
+
+
+def _agrees(item: Item[Any], label: str | None) -> bool | None:
+    """Return whether the last decision named the label that a person has now given; None without these two."""
+    stored = None if item.stored is None or label is None else item.stored.payload
+    if stored is None or stored.get(LABEL_FIELD) == label:
+        return None  # no label, or one that was counted when it was given
+    decided = stored.get(DECISION_FIELD)
+    predicted = decided.get("label") if isinstance(decided, dict) else None
+    return None if predicted is None else bool(predicted == label)
 
 
 def _outcome(item: Item[Any]) -> Outcome:

@@ -19,6 +19,7 @@ from shared.backoff import Backoff
 from shared.broker.port import Source
 from shared.clock import Clock
 from shared.engine.breaker import Breaker, BreakerLimits
+from shared.engine.current import CurrentBatch
 from shared.engine.gather import Gatherer
 from shared.engine.overlap import Overlap
 from shared.engine.pipeline import Batch, Pipeline
@@ -28,6 +29,7 @@ from shared.errors import Stopped, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
 from shared.operation.lifecycle import OPERATOR, PREPARE, Lifecycle
+from shared.tracing.port import Tracer
 
 TAKE_WAIT_S = 0.25
 
@@ -51,13 +53,23 @@ class FailurePolicies:
 
 @dataclass(frozen=True, slots=True)
 class Parts(Generic[ItemT]):
-    """The parts of a worker: those that gather, process and settle, and the source and lifecycle that they share."""
+    """The parts of a worker: those that gather, process and settle, and what they share.
+
+    Attributes:
+        source: The source of the records.
+        gatherer: Gathers them.
+        pipeline: Processes batches.
+        settler: Settles batches.
+        lifecycle: The state of the worker.
+        tracer: Makes the spans of batches and records.
+    """
 
     source: Source
     gatherer: Gatherer
     pipeline: Pipeline[ItemT]
     settler: Settler
     lifecycle: Lifecycle
+    tracer: Tracer = field(default_factory=Tracer)
 
 
 class Worker(Generic[ItemT]):
@@ -74,6 +86,7 @@ class Worker(Generic[ItemT]):
         self._source, self._gatherer, self._pipeline = parts.source, parts.gatherer, parts.pipeline
         self._settler, self._lifecycle = parts.settler, parts.lifecycle
         self._policies, self._clock, self._observer = policies, clock, observer
+        self._current: CurrentBatch[ItemT] = CurrentBatch(parts.pipeline.stream, parts.tracer)
         self._breaker, self._redo = Breaker(policies.breaker), redo_topic(self._pipeline.stream)
         self._overlap: Overlap[Batch[ItemT]] = Overlap(self._prepare_next, lambda: self._lifecycle.beat(PREPARE))
 
@@ -90,7 +103,8 @@ class Worker(Generic[ItemT]):
             while not self._lifecycle.stopping.is_set():
                 batch = self._gather()
                 if batch is not None:
-                    self._until_available(partial(self._process_and_settle, batch))
+                    with self._current.in_hand(batch):
+                        self._until_available(partial(self._process_and_settle, batch))
                     self._hold_back_if_open()
         except Stopped:
             log.info("stopped: the records in hand that are not committed will be read again")
@@ -98,6 +112,7 @@ class Worker(Generic[ItemT]):
             self._lifecycle.stop()
             self._source.release()
             self._overlap.stop()
+            self._current.close()
 
     def _gather(self) -> Batch[ItemT] | None:
         """Return the batch that was gathered and prepared ahead; None if no record has arrived."""
@@ -110,7 +125,7 @@ class Worker(Generic[ItemT]):
     def _prepare_next(self) -> Batch[ItemT] | None:
         """Gather and prepare the next batch; this runs on the prepare thread."""
         records = self._gatherer.gather()
-        return self._pipeline.prepare(records) if records else None
+        return self._current.prepared(records, self._pipeline.prepare) if records else None
 
     def _process_and_settle(self, batch: Batch[ItemT]) -> None:
         """Process and settle a batch. If it is called again after an outage, it continues where it stopped."""

@@ -32,6 +32,7 @@ from shared.errors import Deferred, NewerSchema, Rejected
 from shared.observers import Observer
 from shared.records import Embedded, Message, Record, Settled
 from shared.retry.lane import RetryLane
+from shared.tracing.port import NOT_TRACED, BatchTrace
 from shared.vectorstore.port import Collection, Stored, is_unit
 
 WINDOWS_LIMIT = 1 << 20
@@ -57,11 +58,15 @@ class Batch(Generic[ItemT]):
         blocked_by: Set if a record needs a newer worker; the batch then waits.
         outbox: The messages that are still to be delivered; None until the points are written. If a partition moves
             to another worker after that, its messages are sent anyway, because a repeated message does no harm.
+        number: Its number among the batches of this worker, from 1.
+        trace: Its spans, and those of its records.
     """
 
     entries: list[Entry[ItemT]]
     blocked_by: NewerSchema | None = None
     outbox: list[Message] | None = None
+    number: int = 0
+    trace: BatchTrace = NOT_TRACED
 
     @property
     def records(self) -> list[Record]:

@@ -20,6 +20,7 @@ from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
 from shared.records import Message, Provenance, Record, Settled, UnreadOffsets
 from shared.retry.lane import write_waiting
+from shared.tracing.port import trace_id_of
 from shared.vectorstore.port import Collection
 
 log = get_logger("settle")
@@ -143,6 +144,7 @@ class Settler:
                 _log_dead_letter(each.record, each.failure)
         oldest_ms = min((each.record.timestamp_ms for each in settled), default=-1)
         self._observer.batch_settled(Counter(each.outcome for each in settled), oldest_ms)
+        self._observer.results_settled(settled, self._clock.now().timestamp(), self._clock.monotonic_s())
 
     def _done(self, step: SettleStep) -> None:
         self._observer.settle_step_done(step)
@@ -165,5 +167,8 @@ def _look_again(batch: Batch[ItemT], read_back: ReadBack) -> None:
 
 def _log_dead_letter(record: Record, failure: Rejected) -> None:
     """Log position and reason only: field name and detail may quote the record, so they stay in the headers."""
-    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    where: dict[str, object] = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    trace_id = trace_id_of(record.headers)
+    if trace_id is not None:
+        where["trace_id"] = trace_id
     log.warning("dead-lettered", reason=failure.reason.value, stage=failure.stage, **where)

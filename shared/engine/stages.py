@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from schemas.base import Event, Frozen, Origin
 from shared.engine.snapshots import Item
+from shared.facts import Measures
 from shared.media.port import MediaContent
 from shared.records import SparseVector, Vector
 
@@ -129,6 +130,15 @@ class FollowsUp(Protocol):
 
     def kept(self, item: Any) -> Mapping[str, object]:
         """Return the payload fields that the tombstone of a removed item keeps. It waits for nothing and raises nothing."""
+        ...
+
+
+@runtime_checkable
+class MeasuresItems(Protocol):
+    """The part of `Stages` of a stream that adds to what the metrics show of its items."""
+
+    def measures(self, item: Any) -> Measures:
+        """Return what the metrics show of a snapshot; called after `content`. It waits for nothing and raises nothing."""
         ...
 
 

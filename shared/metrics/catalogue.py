@@ -164,7 +164,7 @@ DECISION_METRICS = (
     ),
     Metric("millrace_decision_confidence", "histogram", "Confidence of published results.", ("action",), SHARES),
     Metric("millrace_decision_scope", "histogram", "Scope score of published results by a trained head.", (), SCORES),
-    Metric("millrace_best_similarity", "histogram", "Score of the most similar item that a result offers.", (), SHARES),
+    Metric("millrace_best_similarity", "histogram", "Highest cosine similarity of what a result offers: similar items or near-duplicates.", (), SHARES),
     Metric(
         "millrace_similar_searches_total",
         "counter",

@@ -1,10 +1,14 @@
 """The observer that updates the metrics of one stream's worker."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from schemas.outcomes import Outcome
 from shared.metrics.registry import Registry
+from shared.metrics.results import Named, ResultSeries
 from shared.observers import Observer
+from shared.records import Settled
 
 
 class Metrics(Observer):
@@ -13,10 +17,11 @@ class Metrics(Observer):
     Args:
         stream: The value of the series' `stream` label.
         registry: The metrics that the series belong to.
+        named: The names that are values of labels.
     """
 
-    def __init__(self, stream: str, registry: Registry) -> None:
-        self._stream = stream
+    def __init__(self, stream: str, registry: Registry, named: Named | None = None) -> None:
+        self._stream, self._results = stream, ResultSeries(stream, registry, named or Named())
         self._counters, self._gauges, self._histograms = registry.counters, registry.gauges, registry.histograms
         for outcome in Outcome:
             self._add("millrace_records_total", 0, outcome.value)
@@ -40,6 +45,10 @@ class Metrics(Observer):
         if oldest_timestamp_ms >= 0:
             oldest = self._gauges["millrace_last_batch_oldest_timestamp_seconds"].labels(self._stream)
             oldest.set(oldest_timestamp_ms / 1000)
+
+    @override
+    def results_settled(self, settled: Sequence[Settled], now_s: float, monotonic_s: float) -> None:
+        self._results.settle(settled, now_s, monotonic_s)
 
     @override
     def version_conflict(self, records: int) -> None:

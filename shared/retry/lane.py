@@ -88,6 +88,14 @@ class RetryLane:
         return Deferral(failure, tier + 1, due_at_ms, attempts, since)
 
 
+def sent_at_ms(record: Record, stream: str) -> int:
+    """Return a record's timestamp, or when it was deferred first, in ms since the epoch; -1 if not known."""
+    if record.topic != redo_topic(stream):
+        return record.timestamp_ms
+    since = _time(header_texts(record.headers).get(RetryHeader.DEFERRED_SINCE))
+    return record.timestamp_ms if since is None else int(since.timestamp() * 1000)
+
+
 def write_waiting(record: Record, deferral: Deferral, provenance: Provenance, now: datetime) -> Message:
     """Return a deferred record as a message to its tier: its original bytes under its original key.
 

@@ -67,6 +67,16 @@ class Policy:
         return frozenset(self._content.labels)
 
     @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of these rows, in the order of the file; one may occur twice."""
+        return tuple(self.rule(None, label).queue for label in self.labels_in_order)
+
+    @property
+    def labels_in_order(self) -> tuple[str, ...]:
+        """The labels that have a row for all tenants, in the order of the file."""
+        return tuple(self._content.labels)
+
+    @property
     def tenants(self) -> frozenset[str]:
         """The tenants that have a section of their own."""
         return frozenset(self._content.tenants)

@@ -58,6 +58,12 @@ def opening_of(transcript: Transcript, limit_chars: int) -> str:
     return text if len(text) <= limit_chars else text[: limit_chars - 1].rsplit(" ", 1)[0] + "…"
 
 
+def speech_share(transcript: Transcript) -> float:
+    """Return the share of a recording's time in which somebody speaks; where two speak at once, it counts twice."""
+    speech_s = sum(each.speech_s for each in transcript.speakers)
+    return min(1.0, speech_s / transcript.duration_s) if transcript.duration_s > 0 else 0.0
+
+
 def cut_to_size(transcript: Transcript) -> tuple[Transcript, float]:
     """Return the transcript as a result shows it, and the seconds at its end that do not fit into a message."""
     left, kept = RESULT_CHARS, 0

@@ -27,7 +27,7 @@ from shared.engine.stages import ReadsApart
 from shared.engine.stream import Stream
 from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
-from shared.observers import Observer, SettleStep
+from shared.observers import Observer, Observers, SettleStep
 from shared.operation.lifecycle import Lifecycle
 from shared.records import Message, Provenance, Record, Settled
 from shared.retry.lane import RetryLane
@@ -37,6 +37,7 @@ from shared.routing.policy import Policy
 from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, RetrySettings, SearchSettings
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparation, Preparer
+from shared.tracing.port import Tracer
 from tests.support.fake_models import FakeMediaModel, modalities_of
 from tests.support.fakes import FakeCollection, FakeModel, FakeSink, FakeSource, ManualClock
 from tests.support.media import FakeFetcher
@@ -159,6 +160,7 @@ class Assembly:
     retry: RetrySettings = field(default_factory=RetrySettings)
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     pool: HostPool = field(default_factory=lambda: HostPool(2, 2))
+    tracer: Tracer = field(default_factory=Tracer)
     decoder: Decoder = field(default_factory=lambda: Decoder(DecodingSettings(), INLINE_LIMIT_BYTES, SystemClock()))
 
     def __post_init__(self) -> None:
@@ -166,12 +168,13 @@ class Assembly:
         self.effects: list[str] = []
         self.collection.effects = self.source.effects = self.sink.effects = self.effects
         self.reported = RecordingObserver(self.effects if self.steps else None)
+        observer = Observers([self.reported, *self.tracer.observers])
         modalities = modalities_of(self.stream)
         self.models: dict[str, FakeModel] = {
             name: self.model if name == TEXT.name else FakeMediaModel(each) for name, each in modalities.items()
         }
         embedders = {
-            name: Embedder(modality, self.models[name], MemoryCache(self.cache_bytes), self.reported)
+            name: Embedder(modality, self.models[name], MemoryCache(self.cache_bytes), observer)
             for name, modality in modalities.items()
         }
         routing, electorate = Routing(self.policy, self.head), self._electorate()
@@ -191,9 +194,9 @@ class Assembly:
         self.stages = self.stream.stages(resources)
         lane = RetryLane(self.stream.name, self.retry, self.clock, FailurePolicies().random_source)
         pipeline_parts = PipelineParts(self.stages, embedders, self.collection, lane, self._media())
-        self.pipeline: Pipeline[Any] = Pipeline(self.stream, pipeline_parts, self.clock, self.reported)
+        self.pipeline: Pipeline[Any] = Pipeline(self.stream, pipeline_parts, self.clock, observer)
         provenance = Provenance(self.stream.name, "+".join(fingerprints.values()), routing.fingerprint)
-        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, self.reported)
+        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, observer)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
     def _media(self) -> LoadsMedia[Any] | None:
@@ -214,8 +217,9 @@ class Assembly:
         """Return a worker of these parts."""
         cost = Cost(self.stream.cost, self.stream.cost_unit)
         gatherer = Gatherer(self.source, self.batch, cost, self.clock, self.reported)
-        parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle)
-        return Worker(parts, FailurePolicies(), self.clock, self.reported)
+        parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle, self.tracer)
+        observer = Observers([self.reported, *self.tracer.observers])
+        return Worker(parts, FailurePolicies(), self.clock, observer)
 
     def prepared(self, given: Record) -> Any:
         """Return the item of a record as the pipeline prepares it.

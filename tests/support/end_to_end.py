@@ -52,7 +52,7 @@ class Size:
 
 
 ALL = Size(None, None, None, least_accuracy=0.94, most_calibration_error=0.02)
-FEW = Size(30, 40, 20, least_accuracy=0.93, most_calibration_error=0.03)
+FEW = Size(16, 40, 20, least_accuracy=0.93, most_calibration_error=0.03)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from shared.reading.port import ReadLine, ReadText
 from shared.retry.survey import REDRIVE_GROUP
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, RetrySettings, StreamSettings
+from shared.tracing.port import Tracing
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.port import Stored
 from tests.support.fakes import FakeModel
@@ -99,12 +100,19 @@ class Studio:
     seen: Seen = field(default_factory=Seen)
     reader: FakeTextReader = field(default_factory=FakeTextReader)
     own: StreamSettings = OWN
+    tracing: Tracing = field(default_factory=Tracing)
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Run a worker and a redrive."""
         process = Process(
-            self.settings, self.bootstrap, self.store, Registry(), fetcher=self.fetcher, text_reader=self.reader
+            self.settings,
+            self.bootstrap,
+            self.store,
+            Registry(),
+            fetcher=self.fetcher,
+            text_reader=self.reader,
+            tracing=self.tracing,
         )
         redrive = redrive_of([PICTURED], self.settings, self.bootstrap, Registry())
         thread = threading.Thread(target=redrive.run)

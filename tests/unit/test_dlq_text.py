@@ -49,6 +49,15 @@ def test_a_line_shows_how_often_it_was_replayed() -> None:
     assert line(dead_letter(headers=(("millrace-replays", b"2"),))).endswith("(replayed 2 times)")
 
 
+def test_the_trace_is_shown_if_the_record_has_a_valid_context() -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    traced = dead_letter(headers=(("traceparent", f"00-{trace_id}-b7ad6b7169203331-01".encode()),))
+    assert line(traced).endswith(f"(trace {trace_id})")
+    assert json.loads(dead_letter_json(traced))["trace_id"] == trace_id
+    assert f"{trace_id}\n" in describe(traced)
+    assert "(trace" not in line(dead_letter(headers=(("traceparent", b"\x1b[2J"),)))
+
+
 def test_a_message_without_an_envelope_is_listed_as_unreadable() -> None:
     assert "tickets.dlq/0@0" in line(FOREIGN)
     assert "unreadable  the header millrace-origin-topic is missing" in line(FOREIGN)
@@ -100,6 +109,7 @@ def test_a_dead_letter_as_json_has_everything_but_the_value() -> None:
         "replays": 0,
         "first_failed_at": "2026-05-01T12:00:00+00:00",
         "last_failed_at": "2026-05-01T12:00:00+00:00",
+        "trace_id": None,
     }
 
 

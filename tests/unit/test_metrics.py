@@ -5,20 +5,31 @@ A green run does not prove that a dashboard or an alert is easy to read.
 
 import inspect
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from schemas.outcomes import Outcome
+from shared.facts import Facts, Measures
 from shared.metrics.catalogue import CATALOGUE, HEALTH_METRICS, LAG_METRICS, WORKER_METRICS
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.observers import Observer, SettleStep
+from shared.records import Message, Record, Settled
+
+SETTLED = Settled(
+    Record("tickets", 0, 7, 990_000, b"acme:T-1", b"{}", read_s=49.0),
+    Outcome.ROUTED,
+    results=(Message("tickets.routed", b"acme:T-1", b"{}"),),
+    facts=Facts("acme", datetime(1970, 1, 1, tzinfo=UTC), 990_000, True, None, None, Measures(offered=(0.5,))),
+)
 
 HOOKS: dict[str, Callable[[Observer], None]] = {
     "batch_gathered": lambda reported: reported.batch_gathered(5, 0.02),
     "stage_done": lambda reported: reported.stage_done("embed", 5, 0.2, 0.4),
     "settle_step_done": lambda reported: reported.settle_step_done(SettleStep.COMMIT),
     "batch_settled": lambda reported: reported.batch_settled({Outcome.ROUTED: 3}, 1_500),
+    "results_settled": lambda reported: reported.results_settled([SETTLED], 1_000.0, 50.0),
     "version_conflict": lambda reported: reported.version_conflict(2),
     "inputs_embedded": lambda reported: reported.inputs_embedded("text", 5, 40, "tokens", 2),
     "cache_read": lambda reported: reported.cache_read("redis", 7, 3),

@@ -27,6 +27,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stages import Content, Stages
 from shared.engine.stream import Imported, Input, Stream
 from shared.errors import Fatal
+from shared.facts import Measures
 from shared.media.decoding.kinds import SOUNDS
 from shared.media.port import MediaContent
 from shared.routing.decider import Decider
@@ -37,7 +38,7 @@ from shared.search.shown import FINISHED_CALLS, SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.speech import sound
 from shared.speech.resources import Speech
-from shared.speech.transcripts import EXCERPT_CHARS, cut_to_size, opening_of
+from shared.speech.transcripts import EXCERPT_CHARS, cut_to_size, opening_of, speech_share
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from shared.vectorstore.terms import CALL_TERMS, terms_digest
@@ -119,6 +120,23 @@ class CallStages(Stages[CallItem]):
             flags=flags(event, transcript),
         )
         return Content(content.model_dump(mode="json"), {TERMS_VECTOR: self.calls.stored_terms(item.text)})
+
+    def measures(self, item: CallItem) -> Measures:
+        """Return what the metrics show of a call."""
+        event, transcript = item.event, item.transcript
+        if isinstance(event, CallDeleted) or transcript is None:
+            return Measures()
+        return Measures(
+            person_label=event.agent_label,
+            is_empty=transcript.no_speech,
+            offered=tuple(each.parts.dense for each in item.similar),
+            sizes={
+                "millrace_input_characters": len(item.text),
+                "millrace_call_sound_seconds": transcript.duration_s,
+                "millrace_call_speech_share": speech_share(transcript),
+                "millrace_call_coverage": transcript.coverage,
+            },
+        )
 
     @override
     def results(self, item: CallItem, origin: Origin) -> list[tuple[str, Frozen]]:

@@ -28,6 +28,7 @@ from shared.engine.snapshots import Asks, Effect
 from shared.engine.stages import Content, Stages
 from shared.engine.stream import Imported, Input, Stream
 from shared.errors import Fatal
+from shared.facts import Measures
 from shared.media.decoding.kinds import PICTURES
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader, ReadPicture
@@ -120,6 +121,19 @@ class ProductStages(Stages[ProductItem]):
         )  # fmt: skip
         derived = {} if item.place is None else {WORDS: item.place}
         return Content(content.model_dump(mode="json"), vectors=derived)
+
+    def measures(self, item: ProductItem) -> Measures:
+        """Return what the metrics show of an image."""
+        if not isinstance(item.event, ProductImage):
+            return Measures()
+        pixels = 0 if item.picture is None else item.picture.width_px * item.picture.height_px
+        return Measures(
+            person_label=item.event.agent_label,
+            offered=tuple(each.cosine for each in item.near_duplicates),
+            sizes={"millrace_input_characters": len(item.text)}
+            | ({"millrace_picture_pixels": pixels} if pixels else {}),
+            counted=tuple(("millrace_near_duplicates_total", each.tier) for each in item.near_duplicates),
+        )
 
     @override
     def results(self, item: ProductItem, origin: Origin) -> list[tuple[str, Frozen]]:

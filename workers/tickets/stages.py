@@ -33,6 +33,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stages import Content, FollowUp, Stages
 from shared.engine.stream import Attached, Input, Owing, Stream
 from shared.errors import Fatal
+from shared.facts import Measures
 from shared.media.port import MediaContent
 from shared.reading.attached import AttachedPicture, AttachedPictureReader
 from shared.routing.decider import Decider
@@ -161,6 +162,17 @@ class TicketStages(Stages[TicketItem]):
         )
         terms = {TERMS_VECTOR: self.search.stored_terms(item.text)} if item.text else {}
         return Content(content.model_dump(mode="json"), terms)
+
+    def measures(self, item: TicketItem) -> Measures:
+        """Return what the metrics show of a ticket."""
+        if not isinstance(item.event, TicketSnapshot):
+            return Measures()
+        return Measures(
+            person_label=item.event.agent_label,
+            is_empty=not item.text,
+            offered=tuple(each.parts.dense for each in item.similar),
+            sizes={"millrace_input_characters": len(item.text)},
+        )
 
     def follow_ups(self, item: TicketItem) -> list[FollowUp]:
         """Return the events of the pictures that a version of a ticket has brought, changed or removed."""

@@ -1,0 +1,92 @@
+"""What watching costs a worker: CPU per ticket with all of it, against the same worker without, batch by batch in turn.
+
+Watched: the metrics of decisions, the checks of vectors, and contexts for logs and traces, with tracing off, as by default.
+Not watched: the same stages without what they add for the metrics, and an observer that does nothing.
+`python -m benchmarks.watching [--tickets 4096] [--rounds 5]`
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.stages import BATCH_RECORDS, batches_of, broker_process, flow_of
+from benchmarks.standin import DIM
+from benchmarks.texts import load_texts, to_messages
+from shared.broker.producer import KafkaSink
+from shared.clock import SystemClock
+from shared.metrics.observer import Metrics
+from shared.metrics.registry import Registry
+from shared.metrics.results import Named
+from shared.observers import Observer
+from shared.settings import BrokerSettings
+from shared.vectorstore.edge.store import EdgeStore
+from workers.tickets.stages import TICKETS
+
+
+class WithoutMeasures:
+    """Stages of tickets that add nothing for the metrics."""
+
+    def __init__(self, stages: Any) -> None:
+        self._stages = stages
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stages have, except `measures`."""
+        if name == "measures":
+            raise AttributeError(name)
+        return getattr(self._stages, name)
+
+
+def measure(texts: Sequence[str]) -> tuple[float, float]:
+    """Return the CPU microseconds per ticket of the flow that is watched, and of the one that is not."""
+    clock = SystemClock()
+    history = to_messages(list(texts), "solved")
+    routed = to_messages(list(texts), "created", first_id=len(texts))
+    cpu_us: dict[str, list[float]] = {"watched": [], "bare": []}
+    with (
+        broker_process() as bootstrap,
+        tempfile.TemporaryDirectory() as folder,
+        closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
+        closing(EdgeStore(Path(folder))) as store,
+    ):
+        collection = store.open(TICKETS.spec("bench", {"text": DIM}))
+        metrics = Metrics(TICKETS.name, Registry(), Named(labels=frozenset({"label"}), queues=frozenset({"label"})))
+        flows = {
+            "watched": flow_of(collection, sink, metrics),
+            "bare": flow_of(collection, sink, Observer(), WithoutMeasures),
+        }
+        for batch in batches_of(history):
+            flows["bare"].run(batch)
+        for number, batch in enumerate(batches_of(routed)):
+            name = ("watched", "bare", "bare", "watched")[number % 4]  # neither always goes first
+            before_s = clock.cpu_s()
+            flows[name].run(batch)
+            cpu_us[name].append((clock.cpu_s() - before_s) / len(batch) * 1e6)
+    return median(cpu_us["watched"]), median(cpu_us["bare"])
+
+
+def report(tickets: int, rounds: int) -> None:
+    """Measure and print the ratio with its spread over rounds."""
+    where, texts = load_texts(tickets)
+    pairs = [measure(texts) for _ in range(rounds)]
+    ratios = sorted(watched / bare for watched, bare in pairs)
+    watched, bare = (median(values) for values in zip(*pairs, strict=True))
+    print(f"\nWatching, {rounds} rounds of {len(texts)} tickets of {where}, batches of {BATCH_RECORDS}")
+    print(f"CPU per ticket: {watched:.0f} us watched, {bare:.0f} us not watched")
+    print(f"ratio: {median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})")
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tickets", type=int, default=4_096)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    report(given.tickets, given.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What the metrics show of an item, once its record is settled. It contains no text of a customer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.decisions import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a stream adds to the facts about an item.
+
+    Attributes:
+        person_label: The label that a person gave the item; None if nobody did.
+        is_empty: Whether there was nothing to embed, so that the item was decided without content.
+        offered: Cosine similarities of the similar items, or near-duplicates, that the result offers.
+        sizes: Values of histograms of the catalogue, by name, such as the length of a recording.
+        counted: Counters of the catalogue that are increased by one, each with the value of its label.
+    """
+
+    person_label: str | None = None
+    is_empty: bool = False
+    offered: tuple[float, ...] = ()
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    counted: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts about one item.
+
+    Attributes:
+        tenant_id: Its tenant.
+        occurred_at: When the event happened at its source.
+        sent_at_ms: The timestamp of its record, or when it was deferred first, in ms since the epoch; -1 if not known.
+        is_published: Whether its results are published.
+        decision: The decision of the result; None if it has none.
+        agrees: Whether an earlier decision named the label that a person has now given; None without these two.
+        measures: What its stream adds.
+    """
+
+    tenant_id: str
+    occurred_at: datetime
+    sent_at_ms: int
+    is_published: bool
+    decision: Decision | None
+    agrees: bool | None
+    measures: Measures

@@ -1,0 +1,1 @@
+"""Traces: the context that records carry, and the spans of a worker's work."""
