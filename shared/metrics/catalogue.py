@@ -164,33 +164,13 @@ DECISION_METRICS = (
     ),
     Metric("millrace_decision_confidence", "histogram", "Confidence of published results.", ("action",), SHARES),
     Metric("millrace_decision_scope", "histogram", "Scope score of published results by a trained head.", (), SCORES),
-    Metric("millrace_best_similarity", "histogram", "Highest cosine similarity of what a result offers: similar items or near-duplicates.", (), SHARES),
     Metric(
-        "millrace_similar_searches_total",
-        "counter",
-        "Published results that offer similar items, or near-duplicates (`found`), and those that do not (`none`).",
-        ("result",),
-    ),
-    Metric("millrace_empty_inputs_total", "counter", "Published results of items with nothing to embed."),
-    Metric(
-        "millrace_result_seconds",
+        "millrace_best_similarity",
         "histogram",
-        "Time until a result was settled, from the event's `occurred_at`, from the `record`'s timestamp, or from its "
-        "`reading` by the worker. A record from the retry lane counts from its first attempt.",
-        ("since",),
-        RESULT_SECONDS,
+        "Highest cosine similarity of what a result offers: similar items or near-duplicates.",
+        (),
+        SHARES,
     ),
-    Metric(
-        "millrace_person_labels_total",
-        "counter",
-        "Labels that a person gave an item which was decided before, by whether that decision named the same label.",
-        ("agrees",),
-    ),
-    Metric("millrace_input_characters", "histogram", "Characters of the text of published items.", (), CHARACTERS),
-    Metric(
-        "millrace_call_sound_seconds", "histogram", "Length of the recordings of published calls.", (), SOUND_SECONDS
-    ),
-    Metric("millrace_call_speech_share", "histogram", "Share of these recordings that is speech.", (), SHARES),
     Metric("millrace_call_coverage", "histogram", "Share of their speech that text accounts for.", (), SHARES),
     Metric("millrace_picture_pixels", "histogram", "Pixels of the pictures of published images.", (), PIXELS),
     Metric("millrace_near_duplicates_total", "counter", "Near-duplicates that results list, by tier.", ("tier",)),
