@@ -82,20 +82,23 @@ class KafkaLagReader(LagReader):
 
     def __init__(self, bootstrap: Address, selection: Selection, timeout_s: float, clock: Clock) -> None:
         self._selection, self._timeout_s, self._clock = selection, timeout_s, clock
-        self._client_errors = ClientErrors()
-        self._admin = opened(
-            AdminClient, client_config(bootstrap, self._client_errors) | {"allow.auto.create.topics": False}
-        )
+        self._bootstrap, self._is_stale, self._is_silent = bootstrap, False, False
+        self._connect()
         self._first_records = FirstRecords(bootstrap, timeout_s, clock)
         self._settings: dict[str, _Settings] = {}
         self._settings_until_s = 0.0
 
     @override
     def positions(self) -> Positions:
+        if self._is_stale:
+            self._connect()
+        self._is_stale, self._is_silent = True, False
         try:
-            return self._positions()
+            found = self._positions()
         except TimeoutError as error:
             raise Unavailable("broker", f"no answer within {self._timeout_s:g} s") from error
+        self._is_stale = self._is_silent or not found.is_complete
+        return found
 
     @override
     def scan(self, spans: Sequence[Span]) -> Mapping[Span, Scan]:
@@ -104,6 +107,13 @@ class KafkaLagReader(LagReader):
     @override
     def close(self) -> None:
         self._first_records.close()
+
+    def _connect(self) -> None:
+        """Open a new client: after a restart of a broker, an old one never reaches the groups that it coordinates."""
+        self._client_errors = ClientErrors()
+        self._admin = opened(
+            AdminClient, client_config(self._bootstrap, self._client_errors) | {"allow.auto.create.topics": False}
+        )
 
     def _positions(self) -> Positions:
         found = reach(self._admin, self._client_errors, None, self._timeout_s).topics
@@ -181,6 +191,7 @@ class KafkaLagReader(LagReader):
             try:
                 answer = committed[name].result(self._timeout_s + 1).topic_partitions
             except KafkaException as error:
+                self._is_silent |= error.args[0].code() in SILENT_CODES
                 groups.append(GroupLook(name, members=members, fault=error.args[0].str()))
                 continue
             offsets = {TopicPartition(each.topic, each.partition): each.offset for each in answer if each.offset >= 0}
@@ -192,7 +203,8 @@ class KafkaLagReader(LagReader):
         """Return the number of members, and the topics assigned to them; None for what is not known."""
         try:
             group = answer.result(self._timeout_s + 1)
-        except KafkaException:
+        except KafkaException as error:
+            self._is_silent |= error.args[0].code() in SILENT_CODES
             return None, None
         if group.state is not ConsumerGroupState.STABLE:
             return len(group.members), None

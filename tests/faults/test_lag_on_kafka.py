@@ -16,17 +16,15 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka import admin as kafka_admin
 
-from shared.broker.group_lag import KafkaLagReader, Selection
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
-from shared.clock import SystemClock
-from shared.lag.export import report_samples
-from shared.lag.meter import LagMeter
-from shared.lag.states import LagReport, PartitionLag, State, TopicLag
+from shared.errors import Unavailable
+from shared.lag.states import PartitionLag, State
 from shared.records import TopicPartition as Place
 from tests.support.kafka.config import SHORT_SESSION_TIMEOUT_S
 from tests.support.kafka.server import KafkaServer, why_unavailable
-from tests.support.lag_truth import Truth, member_of, now_ms
+from tests.support.lag_looks import LOOK_EVERY_S, STUCK_AFTER_S, TOLERANCE_S, Looks, aged
+from tests.support.lag_truth import TIMEOUT_S, Truth, member_of, now_ms
 from tests.support.services import missing
 from tests.support.tickets import event
 from tests.support.waiting import wait_until
@@ -35,10 +33,6 @@ from workers.tickets.stages import TICKETS
 
 library: Any = kafka_admin  # its type stubs leave out `ConfigResource`
 
-TOLERANCE_S = 2.0
-TIMEOUT_S = 60.0
-STUCK_AFTER_S = 1.5
-LOOK_EVERY_S = 0.25
 HOUR_MS = 3_600_000
 
 
@@ -57,53 +51,6 @@ def truth(kafka: KafkaServer) -> Truth:
     return Truth(kafka.bootstrap)
 
 
-class Looks:
-    """Looks at one group and one topic, again and again."""
-
-    def __init__(
-        self, bootstrap: str, group: str, topic: str, is_ours: bool = False, stuck_after_s: float = STUCK_AFTER_S
-    ) -> None:
-        clock, from_beginning = SystemClock(), frozenset({group} if is_ours else ())
-        reader = KafkaLagReader(bootstrap, Selection([group], [topic], from_beginning), 10, clock)
-        self._meter = LagMeter(reader, clock, LOOK_EVERY_S, stuck_after_s, [group])
-        self.report = LagReport(0, 0.0, (), (), {}, {})
-
-    def topic(self) -> TopicLag:
-        """Look, and return the lag in the topic."""
-        self.report = self._meter.measure()
-        [found] = self.report.topics
-        return found
-
-    def topics(self) -> set[str]:
-        """Look, and return the topics that the group reads."""
-        self.report = self._meter.measure()
-        return {each.topic for each in self.report.topics}
-
-    def one(self) -> PartitionLag:
-        """Look, and return the lag in the only partition."""
-        [found] = self.topic().partitions
-        return found
-
-    def until(self, holds: Callable[[PartitionLag], bool], what: str) -> PartitionLag:
-        """Look until something holds."""
-        end_s = time.monotonic() + TIMEOUT_S
-        while True:
-            found = self.one()
-            if holds(found):
-                return found
-            assert time.monotonic() < end_s, f"{what}: {found}"
-            time.sleep(LOOK_EVERY_S)
-
-    def names(self) -> set[str]:
-        """Return the names of the groups and topics that have series."""
-        samples = report_samples(self.report, "c", self.report.at_ms)
-        return {label for sample in samples if "group" in sample.name for label in sample.labels[1:3]}
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._meter.close()
-
-
 def tickets_from(first: int) -> Callable[[int], tuple[bytes, bytes]]:
     """Return what makes keys and valid events, numbered from `first` on."""
 
@@ -112,11 +59,6 @@ def tickets_from(first: int) -> Callable[[int], tuple[bytes, bytes]]:
         return f"acme:{name}".encode(), json.dumps(event(ticket_id=name, event_id=f"e-{first + at}")).encode()
 
     return content
-
-
-def aged(found: PartitionLag, expected_s: float) -> bool:
-    """Return whether an age is right now."""
-    return abs(found.age_s(now_ms()) - expected_s) <= TOLERANCE_S
 
 
 def test_a_worker_that_is_slower_than_its_producer_then_killed_then_back(
@@ -342,3 +284,22 @@ def test_a_thousand_partitions_take_little_time(truth: Truth) -> None:
         looks.topic()
 
         assert looks.report.took_s < 5
+
+
+def test_after_a_restart_of_the_broker_it_measures_again(own_kafka: KafkaServer) -> None:
+    """A client that was connected before never reaches the group's coordinator again: it must be replaced."""
+    truth = Truth(own_kafka.bootstrap)
+    topic = truth.topic("restarted")
+    truth.produce(topic, 5, now_ms() - HOUR_MS)
+    truth.commit("restarted-group", topic, 2)
+    with closing(Looks(own_kafka.bootstrap, "restarted-group", topic, timeout_s=3)) as looks:
+        assert looks.one().state is State.STALLED
+        own_kafka.kill()
+        with pytest.raises(Unavailable):
+            looks.one()
+        own_kafka.start()
+        end_s = time.monotonic() + TIMEOUT_S
+        while not looks.topics() or looks.report.topics[0].state is State.UNKNOWN:
+            assert time.monotonic() < end_s
+        assert looks.one().records == 3
+        assert aged(looks.one(), truth.age_s(topic, 2))

@@ -99,6 +99,10 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     assert "1 replayed" in run("dlq-replay", "dlq", "replay")
     assert "1 dead letter deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
     assert "millrace-tickets is empty, 1 record behind" in run("doctor", "doctor")
+    with allowed(secure_kafka, USER, rules_of("doctor")):
+        unread = millrace(environment, "lag", "--group", "millrace-tickets", "--topic", "tickets*")
+    assert unread.returncode == 3, unread.stderr
+    assert "this user may not read topic tickets" in unread.stdout
 
 
 def rules_without(rules: list[Rule], kind: str, name: str) -> list[Rule]:
