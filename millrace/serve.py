@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from millrace.configured import input_fingerprints, model_cards
 from millrace.customer_key import customer_key
+from millrace.lag_measuring import Measured, lag_exporter
 from millrace.resources import (
     Process,
     load_models,
@@ -50,7 +51,7 @@ log = get_logger("run")
 
 
 class Service(Protocol):
-    """What runs beside others in a process: a worker or the redrive."""
+    """What runs beside others in a process: a worker, the redrive or the measurement of lag."""
 
     @property
     def name(self) -> str:
@@ -75,11 +76,13 @@ class Wanted:
         streams: The streams whose workers run.
         own: The settings of each of these streams, by its name.
         redriven: The streams whose retry lanes are redriven; empty for no redrive.
+        lag: What lag is measured of; None for no measurement.
     """
 
     streams: Sequence[Stream[Any, Any]]
     own: Mapping[str, StreamSettings]
     redriven: Sequence[Stream[Any, Any]] = ()
+    lag: Measured | None = None
 
 
 def serve(wanted: Wanted, settings: Settings) -> None:
@@ -112,6 +115,8 @@ def serve(wanted: Wanted, settings: Settings) -> None:
             services += [held.enter_context(_watched(stream, own[stream.name], process)) for stream in streams]
         if wanted.redriven:
             services.append(held.enter_context(_watched_redrive(wanted.redriven, settings, address, registry)))
+        if wanted.lag is not None:
+            services.append(lag_exporter(wanted.lag, settings, address, registry))
         lifecycles = {each.name: each.lifecycle for each in services}
         operation = settings.operation
         probes = ProbeServer(operation.host, operation.port, lifecycles, registry)

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.addresses import ProxyUrl, RedisAddress
 from shared.decoding_settings import DecodingSettings
+from shared.lag_settings import LagSettings
 from shared.media_settings import MediaSettings
 from shared.metrics_settings import MetricsSettings
 from shared.settings_part import Part
@@ -324,5 +325,6 @@ class Settings(Variables):
     decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
+    lag: LagSettings = Field(default_factory=LagSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)

@@ -16,6 +16,7 @@ from millrace.cli import (
     duplicates,
     embed,
     ingest,
+    lag,
     pause,
     plot,
     policy,
@@ -48,6 +49,7 @@ app.command("run")(run.run)
 app.add_typer(topics.app, name="topics")
 app.command("ingest")(ingest.ingest)
 app.command("audit")(audit.audit)
+app.command("lag")(lag.lag)
 app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)

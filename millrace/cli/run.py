@@ -9,12 +9,15 @@ from millrace.cli.options import (
     load_settings,
     load_stream_settings,
     refuse_unknown_variables,
+    require_bootstrap,
     require_stream,
 )
+from millrace.lag_measuring import measured
 from millrace.serve import Wanted, serve
 from millrace.streams import STREAMS
 from shared.logs import configure
-from workers.services.redrive import SERVICE
+from workers.services.lag import SERVICE as LAG
+from workers.services.redrive import SERVICE as REDRIVE
 
 
 def run(
@@ -22,7 +25,8 @@ def run(
         list[str],
         typer.Argument(
             help=f"One or more streams to run side by side in this process: {', '.join(STREAMS)}; and `redrive`, which "
-            "sends the records of all retry lanes back when they are due."
+            "sends the records of all retry lanes back when they are due; and `lag`, which exports the "
+            "lag of consumer groups."
         ),
     ],
     bootstrap: Bootstrap = None,
@@ -39,7 +43,8 @@ def run(
     """Run the workers of one or more streams until SIGTERM or Ctrl-C; then they finish and commit the current batch.
 
     `redrive` can run in a process of its own, several times, or beside workers.
-    Streams whose events hold no media need none.
+    Streams whose events hold no media need none. `lag` needs a Kafka; in a process
+    of its own it still answers when every worker is dead.
 
     If no brokers are configured, an embedded broker runs in this process and its
     address is printed. If no Qdrant server is configured, the store is in
@@ -50,11 +55,17 @@ def run(
     all. The command refuses to start if a variable begins with `MILLRACE_` but is
     not the name of a setting.
     """
-    wanted = [require_stream(name) for name in dict.fromkeys(streams) if name != SERVICE]
+    wanted = [require_stream(name) for name in dict.fromkeys(streams) if name not in (REDRIVE, LAG)]
     refuse_unknown_variables()
     settings = load_settings(bootstrap)
     if port is not None:
         settings = settings.model_copy(update={"operation": settings.operation.model_copy(update={"port": port})})
     configure(settings.operation.log_level, settings.operation.log_format == "json")
     own = {stream.name: load_stream_settings(stream) for stream in wanted}
-    serve(Wanted(wanted, own, list(STREAMS.values()) if SERVICE in streams else ()), settings)
+    redriven = list(STREAMS.values()) if REDRIVE in streams else ()
+    lag = None
+    if LAG in streams:
+        require_bootstrap(settings)
+        groups_of = {stream.name: load_stream_settings(stream) for stream in STREAMS.values()}
+        lag = measured(settings.lag, STREAMS, groups_of)
+    serve(Wanted(wanted, own, redriven, lag), settings)

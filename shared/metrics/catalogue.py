@@ -255,7 +255,7 @@ LAG_METRICS = (
     Metric(
         "millrace_lag_partitions",
         "gauge",
-        "Partitions of a topic by the state of a group: caught_up, behind, stuck, stalled, expired, left or unknown.",
+        "Partitions of a topic by the state of a group: caught_up, behind, unknown, stuck, stalled or expired.",
         ("state",),
         (),
         GROUP_TOPIC,

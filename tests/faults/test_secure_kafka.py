@@ -94,10 +94,15 @@ def test_each_part_needs_no_more_than_the_documented_rules(
         assert measure_backlog(brokers, "tickets.dlq").records == 1
     assert "settled 3 (dead_lettered 1, routed 2); pending 0; points 2" in run("audit", "audit")
     assert "tickets.dlq: 1 dead letter," in run("dlq-look", "dlq", "list")
+    assert "caught up" in run("lag", "lag", "--group", "millrace-tickets", "--topic", "tickets")
     assert "asap" in run("dlq-look", "dlq", "show", "tickets.dlq/1@0")
     assert "1 replayed" in run("dlq-replay", "dlq", "replay")
     assert "1 dead letter deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
     assert "millrace-tickets is empty, 1 record behind" in run("doctor", "doctor")
+    with allowed(secure_kafka, USER, rules_of("doctor")):
+        unread = millrace(environment, "lag", "--group", "millrace-tickets", "--topic", "tickets*")
+    assert unread.returncode == 3, unread.stderr
+    assert "this user may not read topic tickets" in unread.stdout
 
 
 def rules_without(rules: list[Rule], kind: str, name: str) -> list[Rule]:

@@ -1,0 +1,83 @@
+"""Measuring lag as the settings say: which groups and topics, and which groups start at the beginning."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.resources import group_of
+from shared.broker.group_lag import KafkaLagReader, Selection
+from shared.broker.security import Address
+from shared.clock import SystemClock
+from shared.engine.loop import FailurePolicies
+from shared.engine.stream import Stream
+from shared.lag.meter import LagMeter
+from shared.lag_settings import LagSettings
+from shared.metrics.registry import Registry
+from shared.operation.lifecycle import Lifecycle
+from shared.retry.survey import REDRIVE_GROUP
+from shared.settings import Settings
+from shared.stream_settings import StreamSettings
+from workers.services.lag import LagExporter
+
+ALL = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What lag is measured of.
+
+    Attributes:
+        selection: The groups and topics.
+        expected: Groups that are reported as left if they do not exist.
+    """
+
+    selection: Selection
+    expected: tuple[str, ...] = ()
+
+
+def measured(
+    lag: LagSettings,
+    streams: Mapping[str, Stream[Any, Any]],
+    own: Mapping[str, StreamSettings],
+    groups: Sequence[str] = (),
+    topics: Sequence[str] = (),
+) -> Measured:
+    """Return what lag is measured of: what a command names, else what the settings name.
+
+    Args:
+        lag: The settings.
+        streams: The streams of Millrace.
+        own: The settings of each of them.
+        groups: Patterns of group names that were given to the command.
+        topics: Patterns of topic names that were given to the command; if only groups were given, all topics count.
+    """
+    ours = [topic.name for stream in streams.values() for topic in stream.topics()]
+    chosen = topics or (ALL if groups else lag.topic_patterns or ours)
+    from_beginning = frozenset({REDRIVE_GROUP, *(group_of(own[name], name) for name in streams)})
+    selection = Selection(groups or lag.group_patterns or ALL, chosen, from_beginning)
+    return Measured(selection, tuple(each for each in groups if not set(each) & set("*?[")))
+
+
+def lag_meter(what: Measured, lag: LagSettings, address: Address, interval_s: float) -> LagMeter:
+    """Return a measurement that looks about every `interval_s`.
+
+    Raises:
+        Fatal: the settings of the brokers cannot be used.
+    """
+    clock = SystemClock()
+    reader = KafkaLagReader(address, what.selection, lag.timeout_s, clock)
+    return LagMeter(reader, clock, interval_s, lag.stuck_after_s, what.expected)
+
+
+def lag_exporter(what: Measured, settings: Settings, address: Address, registry: Registry) -> LagExporter:
+    """Return the service that measures lag and exports it."""
+    clock, lag = SystemClock(), settings.lag
+    exporter = LagExporter(
+        lambda: lag_meter(what, lag, address, lag.interval_s),
+        Lifecycle(clock, settings.operation.stuck_after_s),
+        FailurePolicies(),
+        clock,
+        lag,
+    )
+    exporter.export(registry)
+    return exporter
