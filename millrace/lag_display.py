@@ -85,6 +85,8 @@ def _topic_note(topic: TopicLag) -> str:
     unknown = [each for each in topic.partitions if not each.is_known]
     if unknown:
         notes.append(f"{len(unknown)} of {len(topic.partitions)} partitions unknown: {escape(unknown[0].reason)}")
+    if topic.on_purpose and topic.records:
+        notes.append("records wait here until they are due")
     if topic.lost:
         notes.append(f"{topic.lost} offsets deleted unread")
     if topic.held_back:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.resources import group_of
+from schemas.topics import retry_topics
 from shared.broker.group_lag import KafkaLagReader, Selection
 from shared.broker.security import Address
 from shared.clock import SystemClock
@@ -29,10 +30,12 @@ class Measured:
     Attributes:
         selection: The groups and topics.
         expected: Groups that are reported as left if they do not exist.
+        on_purpose: The topics of the retry lane, where records wait on purpose.
     """
 
     selection: Selection
     expected: tuple[str, ...] = ()
+    on_purpose: frozenset[str] = frozenset()
 
 
 def measured(
@@ -55,7 +58,8 @@ def measured(
     chosen = topics or (ALL if groups else lag.topic_patterns or ours)
     from_beginning = frozenset({REDRIVE_GROUP, *(group_of(own[name], name) for name in streams)})
     selection = Selection(groups or lag.group_patterns or ALL, chosen, from_beginning)
-    return Measured(selection, tuple(each for each in groups if not set(each) & set("*?[")))
+    lanes = frozenset(topic for stream in streams for topic in retry_topics(stream))
+    return Measured(selection, tuple(each for each in groups if not set(each) & set("*?[")), lanes)
 
 
 def lag_meter(what: Measured, lag: LagSettings, address: Address, interval_s: float) -> LagMeter:
@@ -66,7 +70,7 @@ def lag_meter(what: Measured, lag: LagSettings, address: Address, interval_s: fl
     """
     clock = SystemClock()
     reader = KafkaLagReader(address, what.selection, lag.timeout_s, clock)
-    return LagMeter(reader, clock, interval_s, lag.stuck_after_s, what.expected)
+    return LagMeter(reader, clock, interval_s, lag.stuck_after_s, what.expected, what.on_purpose)
 
 
 def lag_exporter(what: Measured, settings: Settings, address: Address, registry: Registry) -> LagExporter:

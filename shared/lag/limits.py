@@ -22,7 +22,9 @@ class Limits:
     records: int | None = None
 
     def are_exceeded(self, topic: TopicLag, now_ms: float) -> bool:
-        """Return whether a group is further behind in a topic."""
+        """Return whether a group is further behind in a topic; never if records wait there on purpose."""
+        if topic.on_purpose:
+            return False
         is_old = self.age_s is not None and topic.age_s(now_ms) > self.age_s
         return is_old or (self.records is not None and topic.records > self.records)
 

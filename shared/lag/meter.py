@@ -1,5 +1,6 @@
 """Measures the lag of groups again and again: positions, first records and their history become reports."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,11 +51,19 @@ class LagMeter:
         interval_s: The usual time between two looks.
         stuck_after_s: How long a position may stand still before it is stuck.
         expected: Names of groups that are reported as left if they do not exist.
+        on_purpose: Topics in which records wait on purpose, so that nobody is stuck there.
     """
 
     def __init__(
-        self, reader: LagReader, clock: Clock, interval_s: float, stuck_after_s: float, expected: Sequence[str] = ()
+        self,
+        reader: LagReader,
+        clock: Clock,
+        interval_s: float,
+        stuck_after_s: float,
+        expected: Sequence[str] = (),
+        on_purpose: frozenset[str] = frozenset(),
     ) -> None:
+        self._on_purpose = on_purpose
         self._reader, self._clock, self._stuck_after_s = reader, clock, stuck_after_s
         longest_gap_s = max(LEAST_GAP_S, MISSED_LOOKS * interval_s)
         self._presence, self._fronts = Presence(expected), Fronts(reader)
@@ -88,7 +97,11 @@ class LagMeter:
                     for place in places
                 ]
                 rated = [_with_rate(lag, written.get(place)) for lag, place in zip(found, places, strict=True)]
-                topics.append(TopicLag(each.group.name, topic, each.group.members, tuple(rated)))
+                topics.append(
+                    TopicLag(
+                        each.group.name, topic, each.group.members, tuple(rated), on_purpose=topic in self._on_purpose
+                    )
+                )
         self._read.keep(fronts.keys())
         self._committed = {key: each.committed for key, each in subjects.items() if each.committed is not None}
         ends = {place: (log.low, log.stable) for place, log in positions.logs.items() if log.fault is None}
@@ -169,7 +182,7 @@ class LagMeter:
         waits_since_ms = motion.still_since_ms if front.first_ms is None else front.first_ms
         return PartitionLag(
             place.partition,
-            judge(evidence, self._stuck_after_s),
+            judge(evidence, math.inf if place.topic in self._on_purpose else self._stuck_after_s),
             records,
             is_counted,
             subject.committed,

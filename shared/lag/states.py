@@ -130,6 +130,7 @@ class TopicLag:
         members: Number of members of the group; None if not known.
         partitions: Its partitions, by number; empty if the group has left.
         reason: Why it has left; empty if it has not.
+        on_purpose: Whether records wait in this topic on purpose, as in the retry lane.
     """
 
     group: str
@@ -137,6 +138,7 @@ class TopicLag:
     members: int | None = None
     partitions: tuple[PartitionLag, ...] = ()
     reason: str = ""
+    on_purpose: bool = False
 
     @property
     def state(self) -> State:

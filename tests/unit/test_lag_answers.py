@@ -68,6 +68,15 @@ def test_a_group_that_must_exist_decides_too() -> None:
     assert exit_code(report_of(CAUGHT_UP), Limits(), ["g", "other"]) == 1
 
 
+def test_limits_do_not_apply_where_records_wait_on_purpose() -> None:
+    lane = TopicLag("g", "orders", 1, (partition(State.BEHIND),), on_purpose=True)
+    report = LagReport(NOW_MS, 0.1, (lane,), (), {}, {})
+    assert exit_code(report, Limits(0, 0), []) == 0
+    assert printed(report)[1].endswith(
+        "records wait here until they are due; 2 offsets held back by an open transaction"
+    )
+
+
 def test_states_from_harmless_to_bad() -> None:
     assert worst([]) is State.LEFT
     assert worst([State.BEHIND, State.CAUGHT_UP]) is State.BEHIND
@@ -136,6 +145,8 @@ def test_by_default_all_groups_on_millrace_s_topics_are_measured_and_ours_start_
     assert not what.selection.has_topic("orders")
     assert {"millrace-tickets", "millrace-redrive"} <= what.selection.from_beginning
     assert what.expected == ()
+    assert "calls.retry.3" in what.on_purpose
+    assert not what.on_purpose & {"tickets", "tickets.redo"}
 
 
 def test_what_a_command_names_counts_before_the_settings() -> None:

@@ -92,6 +92,17 @@ def test_a_position_that_stands_still_is_stuck_only_after_the_time_and_only_whil
     assert one(meter).state is State.BEHIND, "it has moved"
 
 
+def test_where_records_wait_on_purpose_nobody_is_stuck_but_a_dead_group_is_stalled(cluster: LagCluster) -> None:
+    cluster.commit(5)
+    meter = LagMeter(cluster, cluster.clock, EVERY_S, STUCK_AFTER_S, (), frozenset({ONLY.topic}))
+    for _ in range(20):
+        assert one(meter).state is State.BEHIND
+        cluster.wait(EVERY_S)
+    assert topic_of(meter).on_purpose
+    cluster.group(members=0)
+    assert one(meter).state is State.STALLED
+
+
 def test_time_without_looks_does_not_make_a_group_stuck(cluster: LagCluster) -> None:
     cluster.commit(5)
     meter = meter_of(cluster)
