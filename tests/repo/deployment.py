@@ -18,6 +18,7 @@ from shared.settings import OperationSettings, Settings, variable
 from shared.stream_settings import read_stream_settings
 from shared.variables import known_variables, places
 from tests.support.sources import PACKAGES, ROOT
+from workers.services.lag import SERVICE as LAG
 from workers.services.redrive import SERVICE
 
 Compose = Mapping[str, Any]
@@ -69,7 +70,7 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
     if hasattr(group, "commands"):
         yield f"{where}: the command is not complete"
     for each in left:
-        if not each.startswith("--") and each not in (*STREAMS, SERVICE):
+        if not each.startswith("--") and each not in (*STREAMS, SERVICE, LAG):
             yield f"{where}: there is no stream {each}"
 
 
