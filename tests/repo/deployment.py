@@ -19,7 +19,7 @@ from shared.stream_settings import read_stream_settings
 from shared.variables import known_variables, places
 from tests.support.sources import PACKAGES, ROOT
 from workers.services.lag import SERVICE as LAG
-from workers.services.redrive import SERVICE
+from workers.services.redrive import SERVICE as REDRIVE
 
 Compose = Mapping[str, Any]
 Instruction = tuple[str, str]
@@ -70,7 +70,7 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
     if hasattr(group, "commands"):
         yield f"{where}: the command is not complete"
     for each in left:
-        if not each.startswith("--") and each not in (*STREAMS, SERVICE, LAG):
+        if not each.startswith("--") and each not in (*STREAMS, REDRIVE, LAG):
             yield f"{where}: there is no stream {each}"
 
 
@@ -203,7 +203,7 @@ def _topic_faults(services: Mapping[str, Any]) -> Iterator[str]:
     commands = {name: list(services[name].get("command") or ()) for name in _ours(services)}
     makers = {name: words for name, words in commands.items() if words[:2] == ["topics", "create"]}
     for name, words in commands.items():
-        needed = set(STREAMS if SERVICE in words else words) & STREAMS.keys() if words[:1] == ["run"] else set()
+        needed = set(STREAMS if REDRIVE in words else words) & STREAMS.keys() if words[:1] == ["run"] else set()
         made = {word for maker in services[name].get("depends_on") or () for word in makers.get(maker, ())}
         if not needed <= made:
             yield f"{name}: nobody makes the topics of {', '.join(sorted(needed - made))} before it starts"
