@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from shared.lag.states import LagReport, PartitionLag, State, TopicLag
 
@@ -30,22 +31,27 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, emoji=False, width=PIPED_COLUMNS)
 
 
-def table_of(report: LagReport, now_ms: float, by_partition: bool) -> Table:
-    """Return a table with a line for each group and topic, or for each partition."""
+def shown(report: LagReport, now_ms: float, by_partition: bool) -> Group:
+    """Return a table with a line for each group and topic, or for each partition, and below it what else is to be said."""
     table = Table(box=None, pad_edge=False)
     for name in ("group", "topic", *(["partition"] if by_partition else []), "state", "members"):
         table.add_column(name, justify="right" if name in ("partition", "members") else "left")
     for name in COLUMNS:
         table.add_column(name, justify="right")
-    table.add_column("note")
+    notes = []
     for topic in (*report.topics, *report.left):
         if by_partition and topic.partitions:
             for each in topic.partitions:
-                table.add_row(*_start(topic, each, str(each.partition)), *_numbers(each, now_ms), _note(each))
+                table.add_row(*_start(topic, each, str(each.partition)), *_numbers(each, now_ms))
+                notes += [f"{_name(topic)}/{each.partition}: {note}" for note in _notes(each)]
         else:
-            cells = [*_start(topic, topic, *([""] if by_partition else []))]
-            table.add_row(*cells, *_numbers(topic, now_ms), _topic_note(topic))
-    return table
+            table.add_row(*_start(topic, topic, *([""] if by_partition else [])), *_numbers(topic, now_ms))
+            notes += [f"{_name(topic)}: {note}" for note in _topic_notes(topic)]
+    return Group(table, *(Text(note, style="dim") for note in notes))
+
+
+def _name(topic: TopicLag) -> str:
+    return f"{topic.group} in {topic.topic}" if topic.topic else topic.group
 
 
 def _start(topic: TopicLag, shown: TopicLag | PartitionLag, *partition: str) -> list[str]:
@@ -71,27 +77,23 @@ def _numbers(shown: TopicLag | PartitionLag, now_ms: float) -> list[str]:
     ]
 
 
-def _note(partition: PartitionLag) -> str:
-    notes = [escape(partition.reason)] if partition.reason else []
-    if partition.lost:
-        notes.append(f"{partition.lost} offsets deleted unread")
-    if partition.held_back:
-        notes.append(f"{partition.held_back} offsets held back by an open transaction")
-    return "; ".join(notes)
+def _notes(found: PartitionLag | TopicLag) -> list[str]:
+    notes = [found.reason] if found.reason else []
+    if found.lost:
+        notes.append(f"{found.lost} offsets deleted unread")
+    if found.held_back:
+        notes.append(f"{found.held_back} offsets held back by an open transaction")
+    return notes
 
 
-def _topic_note(topic: TopicLag) -> str:
-    notes = [escape(topic.reason)] if topic.reason else []
+def _topic_notes(topic: TopicLag) -> list[str]:
+    notes = _notes(topic)
     unknown = [each for each in topic.partitions if not each.is_known]
     if unknown:
-        notes.append(f"{len(unknown)} of {len(topic.partitions)} partitions unknown: {escape(unknown[0].reason)}")
+        notes.append(f"{len(unknown)} of {len(topic.partitions)} partitions unknown: {unknown[0].reason}")
     if topic.on_purpose and topic.records:
         notes.append("records wait here until they are due")
-    if topic.lost:
-        notes.append(f"{topic.lost} offsets deleted unread")
-    if topic.held_back:
-        notes.append(f"{topic.held_back} offsets held back by an open transaction")
-    return "; ".join(notes)
+    return notes
 
 
 def rate(per_s: float | None) -> str:

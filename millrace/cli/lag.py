@@ -28,7 +28,7 @@ from millrace.cli.options import (
     refuse_unknown_variables,
     require_bootstrap,
 )
-from millrace.lag_display import console, json_of, table_of
+from millrace.lag_display import console, json_of, shown
 from millrace.lag_measuring import lag_meter, measured
 from millrace.streams import STREAMS
 from shared.clock import SystemClock
@@ -77,14 +77,14 @@ def lag(
     live = Live(console=console(), auto_refresh=False)
 
     def show(latest: LagReport) -> None:
-        live.update(table_of(latest, latest.at_ms, partitions), refresh=True)
+        live.update(shown(latest, latest.at_ms, partitions), refresh=True)
 
     with closing(lag_meter(what, settings.lag, address, interval_s)) as meter, live if watch else nullcontext():
         report = _look(meter, interval_s, length_s, show if watch else None)
     if json:
         typer.echo(jsonlib.dumps(json_of(report, report.at_ms)))
     elif not watch and (report.topics or report.left):
-        console().print(table_of(report, report.at_ms, partitions))
+        console().print(shown(report, report.at_ms, partitions))
     _note(report, length_s, settings.lag.stuck_after_s, limits)
     raise typer.Exit(exit_code(report, limits, what.expected))
 

@@ -28,6 +28,9 @@ FETCH_BYTES = 32_768
 COUNTED_BYTES = 262_144
 """Counting the records of a partition ends after this number of bytes; the next look continues."""
 
+SILENT_SHARE = 0.4
+"""After this share of the time without any message, the other partitions get theirs: one leader may not answer."""
+
 NOT_READ = "the first unread record could not be read in time"
 
 
@@ -109,9 +112,13 @@ class FirstRecords:
         left = {place: _Progress(span, span.start) for place, span in chosen.items()}
         found: dict[Span, Scan] = {}
         self._consumer.assign([KafkaPartition(*place, each.read_to) for place, each in left.items()])
+        silent_until_s = self._clock.monotonic_s() + self._timeout_s * SILENT_SHARE
         try:
-            while left and self._clock.monotonic_s() < until_s:
-                done = self._turn(self._consumer.consume(AT_ONCE, CONSUME_S), left)
+            while left and self._clock.monotonic_s() < min(until_s, silent_until_s):
+                messages = self._consumer.consume(AT_ONCE, CONSUME_S)
+                if messages:
+                    silent_until_s = self._clock.monotonic_s() + self._timeout_s * SILENT_SHARE
+                done = self._turn(messages, left)
                 found |= done
                 if done:
                     self._consumer.incremental_unassign([KafkaPartition(*span.place) for span in done])

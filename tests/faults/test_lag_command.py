@@ -64,7 +64,7 @@ def test_what_is_caught_up_is_0_and_has_no_colours_and_no_lag(topic: Topic) -> N
     done = lag(topic, "--group", topic.group)
     assert done.exit_code == 0, done.output
     header, line = done.stdout.splitlines()
-    names = "group topic state members lag age in/s out/s drains in expires in note"
+    names = "group topic state members lag age in/s out/s drains in expires in"
     assert " ".join(header.split()) == names
     assert line.split() == [topic.group, topic.name, "caught", "up", "0", "0", "0", "s", "0", "0", "0", "s", "never"]
     assert "\x1b" not in done.output

@@ -272,6 +272,21 @@ def test_a_foreign_group_without_a_commit_is_unknown_and_ours_starts_at_the_begi
     assert aged(found.partitions[0], truth.age_s(topic, 0))
 
 
+def test_groups_at_different_places_of_one_partition(truth: Truth) -> None:
+    topic = truth.topic("shared")
+    for minute in range(60, 0, -1):
+        truth.produce(topic, 1, now_ms() - 60_000 * minute)
+    places = {"shared-a": 0, "shared-b": 20, "shared-c": 59, "shared-d": 60}
+    for group, offset in places.items():
+        truth.commit(group, topic, offset)
+    with closing(Looks(truth.bootstrap, "shared-*", topic)) as looks:
+        assert looks.topics() == {topic}
+        for lag in looks.report.topics:
+            [found] = lag.partitions
+            assert (found.records, found.is_counted) == (60 - places[lag.group], True)
+            assert aged(found, truth.age_s(topic, places[lag.group]))
+
+
 def test_a_thousand_partitions_take_little_time(truth: Truth) -> None:
     topic = truth.topic("wide", 1_000)
     truth.commit("wide-group", topic, 0, partition=7)

@@ -11,7 +11,7 @@ from shared.lag.states import LagReport, PartitionLag, TopicLag
 from tests.support.lag_truth import TIMEOUT_S, now_ms
 
 TOLERANCE_S = 2.0
-STUCK_AFTER_S = 1.5
+STUCK_AFTER_S = 1.0
 LOOK_EVERY_S = 0.25
 
 
