@@ -14,14 +14,14 @@ class Measures:
     Attributes:
         person_label: The label that a person gave the item; None if nobody did.
         is_empty: Whether there was nothing to embed, so that the item was decided without content.
-        offered: Cosine similarities of the similar items, or near-duplicates, that the result offers.
+        offered: Cosine similarities of the similar items that the result offers; None if none are searched for.
         sizes: Values of histograms of the catalogue, by name, such as the length of a recording.
         counted: Counters of the catalogue that are increased by one, each with the value of its label.
     """
 
     person_label: str | None = None
     is_empty: bool = False
-    offered: tuple[float, ...] = ()
+    offered: tuple[float, ...] | None = None
     sizes: Mapping[str, float] = field(default_factory=dict)
     counted: tuple[tuple[str, str], ...] = ()
 

@@ -174,7 +174,7 @@ DECISION_METRICS = (
     Metric(
         "millrace_similar_searches_total",
         "counter",
-        "Published results that offer similar items, or near-duplicates (`found`), and those that do not (`none`).",
+        "Published results that offer similar items (`found`), and those that do not (`none`); images have none.",
         ("result",),
     ),
     Metric("millrace_empty_inputs_total", "counter", "Published results of items with nothing to embed."),

@@ -73,7 +73,8 @@ class ResultSeries:
 
     def _count(self, facts: Facts, counts: Counter[tuple[str, ...]]) -> None:
         measures, decision = facts.measures, facts.decision
-        counts["millrace_similar_searches_total", "found" if measures.offered else "none"] += 1
+        if measures.offered is not None:
+            counts["millrace_similar_searches_total", "found" if measures.offered else "none"] += 1
         if measures.is_empty:
             counts["millrace_empty_inputs_total",] += 1
         for counted in measures.counted:

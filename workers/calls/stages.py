@@ -129,7 +129,7 @@ class CallStages(Stages[CallItem]):
         return Measures(
             person_label=event.agent_label,
             is_empty=transcript.no_speech,
-            offered=tuple(each.parts.dense for each in item.similar),
+            offered=tuple(each.parts.dense for each in (*item.similar, *item.similar_calls)),
             sizes={
                 "millrace_input_characters": len(item.text),
                 "millrace_call_sound_seconds": transcript.duration_s,

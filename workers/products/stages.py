@@ -126,12 +126,14 @@ class ProductStages(Stages[ProductItem]):
         """Return what the metrics show of an image."""
         if not isinstance(item.event, ProductImage):
             return Measures()
-        pixels = 0 if item.picture is None else item.picture.width_px * item.picture.height_px
+        sizes: dict[str, float] = {"millrace_input_characters": len(item.text)}
+        if item.picture is not None:
+            sizes["millrace_picture_pixels"] = item.picture.width_px * item.picture.height_px
+        if item.near_duplicates:
+            sizes["millrace_best_similarity"] = max(each.cosine for each in item.near_duplicates)
         return Measures(
             person_label=item.event.agent_label,
-            offered=tuple(each.cosine for each in item.near_duplicates),
-            sizes={"millrace_input_characters": len(item.text)}
-            | ({"millrace_picture_pixels": pixels} if pixels else {}),
+            sizes=sizes,
             counted=tuple(("millrace_near_duplicates_total", each.tier) for each in item.near_duplicates),
         )
 

@@ -161,7 +161,7 @@ ONE_STREAM = Dashboard(
                 "Empty inputs",
                 "Share of the results of items with nothing to embed.",
                 f"millrace_empty_inputs_total{IN}",
-                f"millrace_similar_searches_total{IN}",
+                'millrace_result_seconds_count{stream="$stream", since="occurred_at"}',
             ),
             quantiles("Characters", "Length of the text of an item.", "short", "millrace_input_characters"),
             rates(
