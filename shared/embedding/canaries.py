@@ -215,7 +215,8 @@ class Canaries:
 
     def _report(self) -> None:
         changed = self.files.fault is not None
-        self._observer.canary_checked(self._subject.modality, self._cosine, changed, self._looked_at_s)
+        modality = self._subject.modality
+        self._observer.canary_checked(modality, self._cosine, changed, self._looked_at_s, self._every_s)
 
 
 REMEDY = (

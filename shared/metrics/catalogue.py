@@ -229,6 +229,12 @@ HEALTH_METRICS = (
         "Unix time of the last check of the canary inputs.",
         ("modality",),
     ),
+    Metric(
+        "millrace_canary_interval_seconds",
+        "gauge",
+        "Time between two checks of the canary inputs; 0 if they are checked only when the worker starts.",
+        ("modality",),
+    ),
 )
 
 LAG_METRICS = (

@@ -128,10 +128,11 @@ class Metrics(Observer):
         self._add("millrace_vectors_refused_total", vectors, modality, reason)
 
     @override
-    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float, every_s: float) -> None:
         self._gauges["millrace_canary_cosine"].labels(self._stream, modality).set(cosine)
         self._gauges["millrace_canary_files_changed"].labels(self._stream, modality).set(files_changed)
         self._gauges["millrace_canary_last_check_timestamp_seconds"].labels(self._stream, modality).set(at_s)
+        self._gauges["millrace_canary_interval_seconds"].labels(self._stream, modality).set(every_s)
 
     def _set_or_clear(self, name: str, value: float | None, *labels: str) -> None:
         if value is None:

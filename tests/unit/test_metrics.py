@@ -46,7 +46,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "unread_lost": lambda reported: reported.unread_lost(6),
     "records_abandoned": lambda reported: reported.records_abandoned(4),
     "vectors_refused": lambda reported: reported.vectors_refused("text", "constant", 2),
-    "canary_checked": lambda reported: reported.canary_checked("image", 0.5, True, 1_700.0),
+    "canary_checked": lambda reported: reported.canary_checked("image", 0.5, True, 1_700.0, 3_600.0),
 }
 UNMETERED = {"settle_step_done"}
 """Steps exist for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""
