@@ -3,7 +3,10 @@
 A green run does not prove that an alert or a dashboard reads these series rightly; `tests/repo/test_monitoring.py` does.
 """
 
+import itertools
 import json
+import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -183,6 +186,32 @@ def test_an_image_has_pixels_and_near_duplicates() -> None:
     assert found['millrace_near_duplicates_total{tier="same_picture"}'] == 1
     assert found['millrace_similar_searches_total{result="none"}'] == 0  # most images have no near-duplicate
     assert found["millrace_best_similarity_sum"] == pytest.approx(1.0)
+
+
+def test_a_scrape_in_the_middle_of_a_batch_sees_a_whole_series() -> None:
+    registry, stop = Registry(), threading.Event()
+    tally = registry.tallies["millrace_decision_confidence"]
+
+    def update() -> None:
+        for number in itertools.count():
+            tally.observe(("tickets", f"action {number % 50}"), [1.0])
+            if stop.is_set():
+                return
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=update)
+    thread.start()
+    try:
+        for _ in range(200):
+            for family in tally.collect():
+                counts = {s.labels["action"]: s.value for s in family.samples if s.name.endswith("_count")}
+                sums = {s.labels["action"]: s.value for s in family.samples if s.name.endswith("_sum")}
+                assert counts == sums
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(before)
 
 
 def test_a_tally_counts_a_value_at_a_limit_in_the_bucket_of_this_limit() -> None:
