@@ -139,13 +139,16 @@ def test_a_label_of_a_person_is_compared_with_the_decision_once(label: str, agre
     first = samples(parts.settle(sent(6, event_version=2, reason="updated", **changed)))
     again = samples(parts.settle(sent(7, event_version=3, reason="rated", satisfaction=5, **changed)))
     other = "no" if agrees == "yes" else "yes"
-    assert (first[f'{PEOPLE}{{agrees="{agrees}"}}'], first[f'{PEOPLE}{{agrees="{other}"}}']) == (1, 0)
-    assert (again[f'{PEOPLE}{{agrees="yes"}}'], again[f'{PEOPLE}{{agrees="no"}}']) == (0, 0)
+    assert (
+        first[f'{PEOPLE}{{action="auto",agrees="{agrees}"}}'],
+        first[f'{PEOPLE}{{action="auto",agrees="{other}"}}'],
+    ) == (1, 0)
+    assert (again[f'{PEOPLE}{{action="auto",agrees="yes"}}'], again[f'{PEOPLE}{{action="auto",agrees="no"}}']) == (0, 0)
 
 
 def test_a_label_without_an_earlier_decision_is_not_compared() -> None:
     found = samples(Assembly().settle(sent(agent_label="refund")))
-    assert (found[f'{PEOPLE}{{agrees="yes"}}'], found[f'{PEOPLE}{{agrees="no"}}']) == (0, 0)
+    assert (found[f'{PEOPLE}{{action="auto",agrees="yes"}}'], found[f'{PEOPLE}{{action="auto",agrees="no"}}']) == (0, 0)
 
 
 def test_what_is_not_published_is_not_counted() -> None:
@@ -155,6 +158,16 @@ def test_what_is_not_published_is_not_counted() -> None:
     superseded = replace(superseded, outcome=Outcome.SUPERSEDED, results=())
     [refused] = parts.settle(replace(sent(2), value=b"{"))
     found = samples([solved, superseded, refused])
+    assert not [name for name in found if name.startswith("millrace_decisions_total{")]
+    assert found['millrace_result_seconds_count{since="record"}'] == 0
+
+
+def test_a_result_that_is_published_again_counts_once() -> None:
+    parts = Assembly()
+    parts.settle(sent())
+    [again] = parts.settle(sent(1))
+    assert again.results
+    found = samples([again])
     assert not [name for name in found if name.startswith("millrace_decisions_total{")]
     assert found['millrace_result_seconds_count{since="record"}'] == 0
 
