@@ -78,6 +78,7 @@ def test_without_an_interval_only_the_start_is_looked_at() -> None:
         watched.canaries.keep()
         watched.clock.seconds += 1e6
     assert watched.looks == [ALL]
+    assert watched.reported.named("canary_checked")[-1][-1] == 0, "the alert about an overdue check reads the interval"
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
