@@ -273,7 +273,7 @@ class Exporting(SpanProcessor):
 class _LastReason(logging.Handler):
     """Keeps why the exporter failed last; no other message of the library is shown, because it may quote a record's header.
 
-    The last message of an attempt often says only that no time is left, so the one before it, which names the cause, counts.
+    The last message of an attempt often says only that no time is left; the one before it names the cause.
     """
 
     def __init__(self) -> None:
