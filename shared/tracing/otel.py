@@ -265,6 +265,10 @@ class Exporting(SpanProcessor):
     def shutdown(self) -> None:
         self.sender.close()
 
+    def _interrupt(self) -> None:
+        self._reason.close()
+        self._exporter.shutdown()
+
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
         self._reason.begin()
         return self._exporter.export(spans) is SpanExportResult.SUCCESS
@@ -278,19 +282,23 @@ class _LastReason(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.text, self._begun = "", True
+        self.text, self._begun, self._closing = "", True, False
         for name, handler in (("opentelemetry", logging.NullHandler()), (OTLPSpanExporter.__module__, self)):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [handler], False
 
     def begin(self) -> None:
-        """Begin an attempt: its first message replaces those of the attempt before."""
-        self._begun = True
+        """Begin an attempt: its first message replaces those of the attempt before, unless it is interrupted."""
+        self._begun = not self._closing
+
+    def close(self) -> None:
+        """Expect no other causes: what fails from now on may fail because it is interrupted."""
+        self._begun, self._closing = False, True
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if self._begun or not any(each in message for each in WITHOUT_CAUSE):
+        if not self.text or self._begun or not any(each in message for each in WITHOUT_CAUSE):
             self.text, self._begun = message[:REASON_CHARS], False
 
 

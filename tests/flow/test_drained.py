@@ -20,7 +20,15 @@ from tests.support.traces import SAMPLED
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 90.0
-DRAIN_S = 4.0
+DRAIN_S = 15.0
+WORKER = """
+from shared.tracing import sending
+sending.CLOSE_S = 60.0
+from millrace.cli import main
+main()
+"""
+"""A worker that waits for its collector longer than its drain may take, however slow the machine is."""
+
 BOOTSTRAP = re.compile(r"--bootstrap (\S+)")
 
 
@@ -33,7 +41,7 @@ def test_a_worker_that_has_drained_exits_with_0_at_its_deadline_although_the_col
             "MILLRACE_OPERATION__STATE_DIR": str(tmp_path),
             "MILLRACE_STORE__PATH": str(tmp_path / "store"),
         }
-        command = [sys.executable, "-m", "millrace", "run", "tickets", "--port", "0"]
+        command = [sys.executable, "-c", WORKER, "run", "tickets", "--port", "0"]
         with printed.open("wb") as file:
             process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=file, stderr=file)
         try:
@@ -47,7 +55,7 @@ def test_a_worker_that_has_drained_exits_with_0_at_its_deadline_although_the_col
             process.send_signal(signal.SIGTERM)
             began_s = time.monotonic()
             assert process.wait(TIMEOUT_S) == 0
-            assert time.monotonic() - began_s < DRAIN_S + 2
+            assert time.monotonic() - began_s < DRAIN_S + 10
         finally:
             process.kill()
             process.wait()
