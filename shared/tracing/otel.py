@@ -253,9 +253,7 @@ class Exporting(SpanProcessor):
     def __init__(self, settings: TracingSettings, clock: Clock) -> None:
         self._reason = _LastReason()
         self._exporter = OTLPSpanExporter(endpoint=settings.traces_url)
-        self.sender: Sender[ReadableSpan] = Sender(
-            self._send, self._exporter.shutdown, lambda: self._reason.text, clock
-        )
+        self.sender: Sender[ReadableSpan] = Sender(self._send, self._interrupt, lambda: self._reason.text, clock)
 
     @override
     def on_end(self, span: ReadableSpan) -> None:

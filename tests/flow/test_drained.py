@@ -20,7 +20,7 @@ from tests.support.traces import SAMPLED
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 90.0
-DRAIN_S = 15.0
+DRAIN_S = 10.0
 WORKER = """
 from shared.tracing import sending
 sending.CLOSE_S = 60.0
@@ -37,6 +37,7 @@ def test_a_worker_that_has_drained_exits_with_0_at_its_deadline_although_the_col
     with otlp_receiver(hangs=True) as receiver:
         environment = {
             "MILLRACE_TRACING__ENDPOINT": receiver.url,
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
             "MILLRACE_OPERATION__DRAIN_TIMEOUT_S": str(DRAIN_S),
             "MILLRACE_OPERATION__STATE_DIR": str(tmp_path),
             "MILLRACE_STORE__PATH": str(tmp_path / "store"),
@@ -51,6 +52,7 @@ def test_a_worker_that_has_drained_exits_with_0_at_its_deadline_although_the_col
             producer = Producer({"bootstrap.servers": bootstrap})
             producer.produce("tickets", made.value, made.key, headers=list(SAMPLED))
             assert producer.flush(TIMEOUT_S) == 0
+            del producer
             wait_until(lambda: bool(receiver.requests), TIMEOUT_S, "the request that hangs")
             process.send_signal(signal.SIGTERM)
             began_s = time.monotonic()
