@@ -118,6 +118,13 @@ def test_a_pause_is_shown_while_it_lasts() -> None:
     assert rendered("paused")['millrace_paused{dependency="store",stream="tickets"}'] == 1
 
 
+def test_a_worker_that_never_paused_shows_that_it_is_not_paused() -> None:
+    samples = rendered()
+    for dependency in ("operator", "breaker", "broker", "store"):
+        assert samples[f'millrace_paused{{dependency="{dependency}",stream="tickets"}}'] == 0
+        assert samples[f'millrace_paused_seconds_total{{dependency="{dependency}",stream="tickets"}}'] == 0
+
+
 def test_unknown_measures_of_the_dead_letters_have_no_series() -> None:
     registry = Registry()
     metrics = Metrics("tickets", registry)
