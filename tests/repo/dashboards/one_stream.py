@@ -124,16 +124,16 @@ ONE_STREAM = Dashboard(
                 "millrace_decision_scope",
             ),
             share(
-                "Overridden by a person",
-                "Share of the labels given by persons that differ from what was decided.",
-                'millrace_person_labels_total{stream="$stream", agrees="no"}',
-                f"millrace_person_labels_total{IN}",
+                "Routed by itself, overridden by a person",
+                "Of the items that were routed without review and that a person labelled later: share with another label.",
+                'millrace_person_labels_total{stream="$stream", action="auto", agrees="no"}',
+                'millrace_person_labels_total{stream="$stream", action="auto"}',
             ),
             rates(
                 "Labels by persons",
-                "Labels per second that persons gave decided items.",
+                "Labels per second that persons gave decided items, by the action of the decision and whether it agrees.",
                 "millrace_person_labels_total",
-                "agrees",
+                "action, agrees",
             ),
         ),
         "Similar items": (
