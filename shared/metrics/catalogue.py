@@ -152,8 +152,8 @@ DECISION_METRICS = (
     Metric(
         "millrace_decisions_total",
         "counter",
-        "Published results. Queues and labels are those that the policy names first; all others are `other`, and a result "
-        "without one has an empty value.",
+        "Published results; one that is published again counts once. Queues and labels are those that the policy names "
+        "first; all others are `other`, and a result without one has an empty value.",
         ("action", "reason", "queue", "label"),
     ),
     Metric(
@@ -189,8 +189,9 @@ DECISION_METRICS = (
     Metric(
         "millrace_person_labels_total",
         "counter",
-        "Labels that a person gave an item which was decided before, by whether that decision named the same label.",
-        ("agrees",),
+        "Labels that a person gave an item which was decided before, by the action of that decision, and by whether it "
+        "named the same label. Most labels are of items that were sent to people for review.",
+        ("action", "agrees"),
     ),
     Metric("millrace_input_characters", "histogram", "Characters of the text of published items.", (), CHARACTERS),
     Metric(
