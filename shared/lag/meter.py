@@ -143,7 +143,9 @@ class LagMeter:
     ) -> None:
         """Keep what the next look needs of this one, and forget all else."""
         self._read.keep(subjects.keys())
-        self._last = dict(subjects)
+        read = {(each.group.name, topic) for each in readings for topic in each.places}
+        kept = {key: last for key, last in self._last.items() if (key[0], key[1].topic) in read}
+        self._last = kept | dict(subjects)
         self._logs = {
             place: log if log.fault is None else self._logs.get(place, log) for place, log in positions.logs.items()
         }
@@ -190,13 +192,13 @@ class LagMeter:
         log is then deleted up to its end, nothing shows any more what that one offset was. Each quiet group would have
         lost data whenever a measurement begins, so it counts only if a look has seen a record there.
         """
-        last = self._last.get(key)
+        last, lost = self._last.get(key), 0
         if last is not None and last.committed == begin:
-            passed = self._fronts.passed(key, last.start)
-            return last.lost + max(0, log.low - (last.start if passed is None else passed))
+            begin, lost = last.start, last.lost
         passed = self._fronts.passed(key, begin)
-        lost = max(0, log.low - (begin if passed is None else passed))
-        return 0 if passed is None and lost == 1 and log.low == log.high else lost
+        new = max(0, log.low - (begin if passed is None else passed))
+        may_be_marker = passed is None and new == 1 and log.low == log.high
+        return lost if may_be_marker else lost + new
 
     def _moves(
         self, reading: Reading, subjects: Mapping[Key, _Subject], fronts: Mapping[Key, Front]

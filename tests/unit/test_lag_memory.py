@@ -94,6 +94,10 @@ def test_a_single_record_that_was_seen_stays_lost_until_the_group_commits(cluste
     for _ in range(3):
         assert (one(meter).state, one(meter).lost) == (State.EXPIRED, 1)
         cluster.wait(EVERY_S)
+    cluster.set_log(fault="no leader")
+    assert one(meter).state is State.UNKNOWN
+    cluster.set_log(fault=None)
+    assert one(meter).lost == 1, "also after a look without an answer"
     cluster.commit(10)
     assert one(meter).lost == 0
 
