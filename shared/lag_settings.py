@@ -11,7 +11,7 @@ class LagSettings(Part):
     interval_s: float = Field(
         default=10,
         ge=1,
-        le=600,
+        le=60,
         description="Time between two looks. Well below `stuck_after_s`, and not above the scrape interval; a look costs "
         "a few requests, and one for each group.",
     )
@@ -34,7 +34,7 @@ class LagSettings(Part):
     timeout_s: float = Field(
         default=10,
         ge=1,
-        le=120,
+        le=60,
         description="How long the brokers may take for one request, and reading first records for one look; more for "
         "distant brokers.",
     )

@@ -28,6 +28,10 @@ FETCH_BYTES = 32_768
 COUNTED_BYTES = 262_144
 """Counting the records of a partition ends after this number of bytes; the next look continues."""
 
+FETCH_WAIT_MS = 10
+"""How long a broker may hold back an answer that has no record. The client sends the fetches for its next partitions only
+after this answer, so where more groups than one lag in a partition, each of them waits for it."""
+
 SILENT_SHARE = 0.4
 """After this share of the time without any message, the other partitions get theirs: one leader may not answer."""
 
@@ -76,7 +80,7 @@ class FirstRecords:
     """
 
     def __init__(self, bootstrap: Address, timeout_s: float, clock: Clock) -> None:
-        self._timeout_s, self._clock = timeout_s, clock
+        self._timeout_s, self._clock, self._first = timeout_s, clock, 0
         config = {
             "group.id": "millrace-reader",
             "enable.auto.commit": False,
@@ -85,16 +89,17 @@ class FirstRecords:
             "isolation.level": "read_committed",
             "fetch.message.max.bytes": FETCH_BYTES,
             "fetch.max.bytes": AT_ONCE * FETCH_BYTES,
-            "fetch.wait.max.ms": 100,
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
             "queued.max.messages.kbytes": AT_ONCE * FETCH_BYTES >> 10,
         }
         self._consumer = opened(Consumer, client_config(bootstrap) | config)
 
     def scan(self, spans: Sequence[Span]) -> dict[Span, Scan]:
-        """Return what each span holds; the spans that were not read in time have a fault."""
+        """Return what each span holds; those that were not read in time have a fault, and the next scan begins there."""
         until_s = self._clock.monotonic_s() + self._timeout_s
         found: dict[Span, Scan] = {}
-        waiting = list(spans)
+        first = self._first % max(1, len(spans))
+        waiting = [*spans[first:], *spans[:first]]
         while waiting and self._clock.monotonic_s() < until_s:
             chosen: dict[TopicPartition, Span] = {}
             for span in waiting:  # the client reads a partition at one place only: other groups' places follow
@@ -102,6 +107,7 @@ class FirstRecords:
                     chosen.setdefault(span.place, span)
             found |= self._read(chosen, until_s)
             waiting = [span for span in waiting if span not in found]
+        self._first = spans.index(waiting[0]) if waiting else 0
         return found | {span: Scan(None, None, span.start, 0, NOT_READ) for span in waiting}
 
     def close(self) -> None:

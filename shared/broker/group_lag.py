@@ -4,8 +4,7 @@ A look sends a request for the topics, three for offsets (each split by broker),
 each group that matches. Settings of topics are asked for every few minutes only.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -18,6 +17,7 @@ from typing_extensions import override
 
 from shared.broker.client import client_config
 from shared.broker.first_records import FirstRecords
+from shared.broker.retention import SILENT_CODES, Retention
 from shared.broker.security import Address, ClientErrors, failure, opened, reach
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -26,9 +26,7 @@ from shared.records import TopicPartition
 
 library: Any = kafka_admin  # its type stubs leave out `OffsetSpec` and `ConfigResource`
 
-SETTINGS_FOR_S = 300.0
 NO_LEADER = "the partition has no leader"
-SILENT_CODES = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
 ENDS = (
     # The end is requested before the end for readers of committed records: what is written between the two requests
     # must not seem to be held back by a transaction.
@@ -61,12 +59,6 @@ class Selection:
         return any(fnmatchcase(name, each) for each in self.groups)
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    retention_ms: float | None = None
-    is_compacted: bool = False
-
-
 class KafkaLagReader(LagReader):
     """Reads positions; repeated looks use the same connections. Used by one thread.
 
@@ -85,16 +77,15 @@ class KafkaLagReader(LagReader):
         self._bootstrap, self._is_stale, self._is_silent = bootstrap, False, False
         self._connect()
         self._first_records = FirstRecords(bootstrap, timeout_s, clock)
-        self._settings: dict[str, _Settings] = {}
-        self._settings_until_s = 0.0
+        self._retention = Retention(timeout_s, clock)
 
     @override
-    def positions(self) -> Positions:
+    def positions(self, beat: Callable[[], None]) -> Positions:
         if self._is_stale:
             self._connect()
         self._is_stale, self._is_silent = True, False
         try:
-            found = self._positions()
+            found = self._positions(beat)
         except TimeoutError as error:
             raise Unavailable("broker", f"no answer within {self._timeout_s:g} s") from error
         self._is_stale = self._is_silent or not found.is_complete
@@ -115,7 +106,7 @@ class KafkaLagReader(LagReader):
             AdminClient, client_config(self._bootstrap, self._client_errors) | {"allow.auto.create.topics": False}
         )
 
-    def _positions(self) -> Positions:
+    def _positions(self, beat: Callable[[], None]) -> Positions:
         found = reach(self._admin, self._client_errors, None, self._timeout_s).topics
         places = {
             TopicPartition(name, number): None if partition.leader >= 0 else NO_LEADER
@@ -123,23 +114,30 @@ class KafkaLagReader(LagReader):
             if topic.error is None and self._selection.has_topic(name)
             for number, partition in topic.partitions.items()
         }
-        self._refresh_settings({place.topic for place in places})
-        logs = self._logs(places)
+        beat()
+        self._retention.refresh(self._admin, {place.topic for place in places})
+        logs = self._logs(places, beat)
         at_ms, at_s = round(self._clock.now().timestamp() * 1000), self._clock.monotonic_s()
         names, is_complete = self._group_names()
-        return Positions(at_ms, at_s, logs, self._groups(names, places), is_complete)
+        return Positions(at_ms, at_s, logs, self._groups(names, places, beat), is_complete)
 
-    def _logs(self, places: Mapping[TopicPartition, str | None]) -> dict[TopicPartition, PartitionLog]:
+    def _logs(
+        self, places: Mapping[TopicPartition, str | None], beat: Callable[[], None]
+    ) -> dict[TopicPartition, PartitionLog]:
         """Return the offsets of each partition; one that does not answer does not spoil the others."""
         faults = {place: fault for place, fault in places.items() if fault is not None}
-        ends = [self._ends(spec, level, places.keys() - faults.keys(), faults) for spec, level in ENDS]
+        ends = []
+        for spec, level in ENDS:
+            beat()
+            ends.append(self._ends(spec, level, places.keys() - faults.keys(), faults))
+        beat()
         logs = {}
         for place in places:
             if place in faults:
                 logs[place] = PartitionLog(fault=faults[place])
                 continue
             high, stable, low = (offsets[place] for offsets in ends)
-            own = self._settings.get(place.topic, _Settings())
+            own = self._retention.of(place.topic)
             stable = max(low, stable)
             logs[place] = PartitionLog(low, stable, max(stable, high), own.retention_ms, own.is_compacted)
         return logs
@@ -173,7 +171,9 @@ class KafkaLagReader(LagReader):
         names = [each.group_id for each in listed.valid if self._selection.has_group(each.group_id)]
         return names, not listed.errors
 
-    def _groups(self, names: Sequence[str], places: Iterable[TopicPartition]) -> list[GroupLook]:
+    def _groups(
+        self, names: Sequence[str], places: Iterable[TopicPartition], beat: Callable[[], None]
+    ) -> list[GroupLook]:
         """Return the groups that read one of the topics, or that could not be asked."""
         if not names:
             return []
@@ -187,6 +187,7 @@ class KafkaLagReader(LagReader):
         asked = frozenset(places)
         groups = []
         for name in names:
+            beat()
             members, assigned = self._membership(described[name])
             try:
                 answer = committed[name].result(self._timeout_s + 1).topic_partitions
@@ -210,26 +211,3 @@ class KafkaLagReader(LagReader):
             return len(group.members), None
         assigned = {each.topic for member in group.members for each in member.assignment.topic_partitions}
         return len(group.members), frozenset(assigned)
-
-    def _refresh_settings(self, topics: set[str]) -> None:
-        """Ask for the settings of topics that are not known or were asked for long ago; a user may lack the right."""
-        now_s = self._clock.monotonic_s()
-        if now_s >= self._settings_until_s:
-            self._settings, self._settings_until_s = {}, now_s + SETTINGS_FOR_S
-        missing = sorted(topics - self._settings.keys())
-        if not missing:
-            return
-        resources = [library.ConfigResource(library.ResourceType.TOPIC, topic) for topic in missing]
-        for resource, answer in self._admin.describe_configs(resources, request_timeout=self._timeout_s).items():
-            try:
-                found = answer.result(self._timeout_s + 1)
-            except KafkaException:
-                self._settings[resource.name] = _Settings()
-            else:
-                self._settings[resource.name] = _settings_of({name: each.value for name, each in found.items()})
-
-
-def _settings_of(found: Mapping[str, str]) -> _Settings:
-    policies = found["cleanup.policy"].split(",")
-    retention_ms = int(found["retention.ms"])
-    return _Settings(retention_ms if "delete" in policies and retention_ms >= 0 else math.inf, "compact" in policies)

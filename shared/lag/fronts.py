@@ -3,7 +3,7 @@
 A span without records (aborted transactions, markers, compacted gaps) is also remembered, and is scanned only once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from shared.lag.port import LagReader, PartitionLog, Scan, Span
@@ -77,10 +77,14 @@ class Fronts:
         self._reader = reader
         self._known: dict[Key, Front] = {}
 
-    def passed(self, key: Key, committed: int) -> int:
-        """Return the offset of the first record at or after a commit, as far as known; else the commit itself."""
+    def passed(self, key: Key, committed: int) -> int | None:
+        """Return the offset up to which no record is known to follow a commit; None if nothing is remembered about it."""
         known = self._known.get(key)
-        return known.next if known is not None and known.holds_at(committed) else committed
+        return known.next if known is not None and known.holds_at(committed) else None
+
+    def forget(self, places: Collection[TopicPartition]) -> None:
+        """Forget what lies in some partitions."""
+        self._known = {key: front for key, front in self._known.items() if key[1] not in places}
 
     def find(
         self, starts: Mapping[Key, int], logs: Mapping[TopicPartition, PartitionLog], at_s: float

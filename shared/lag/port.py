@@ -1,6 +1,6 @@
 """What the measurement of lag needs of a cluster; `shared.broker.group_lag.KafkaLagReader` is the real reader."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -98,8 +98,11 @@ class Scan:
 class LagReader(Protocol):
     """Reads the positions of groups and the first records that they have not read; it changes nothing."""
 
-    def positions(self) -> Positions:
+    def positions(self, beat: Callable[[], None]) -> Positions:
         """Return the current positions.
+
+        Args:
+            beat: Called between the requests, each of which may take long.
 
         Raises:
             Unavailable: the brokers do not answer.

@@ -62,7 +62,10 @@ def judge(evidence: Evidence, stuck_after_s: float) -> State:
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """The lag of a group in a partition. Of an unknown one, only the state and the reason are known.
+    """The lag of a group in a partition. Of an unknown one, only the state and the reason are known, and sometimes more.
+
+    If only the first unread record of an unknown partition could not be read, the offsets are known, and the age is that of
+    the record which was the first one before: the true one is not older.
 
     Attributes:
         partition: The number of the partition.
@@ -78,6 +81,8 @@ class PartitionLag:
         consumed_per_s: Offsets read per second; None if not known yet.
         retention_ms: How long records are kept; infinite if time deletes none; None if not known.
         reason: Why the state is unknown; empty if it is known.
+        moved_ms: If the group moved since the look before: the time of this look, in ms since the epoch. Until the next
+            look its age does not grow, as it reads on; one that has stopped is seen not to move then.
     """
 
     partition: int
@@ -92,20 +97,28 @@ class PartitionLag:
     consumed_per_s: float | None = None
     retention_ms: float | None = None
     reason: str = ""
+    moved_ms: int | None = None
 
     @property
     def is_known(self) -> bool:
-        """Whether the numbers are known."""
+        """Whether the state is known."""
         return self.state is not State.UNKNOWN
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the numbers are known."""
+        return self.is_known or self.oldest_ms is not None
 
     def age_s(self, now_ms: float) -> float:
         """Return the age of the first record that the group has not read; 0 if none waits or it is in the future."""
-        return 0.0 if self.oldest_ms is None else max(0.0, (now_ms - self.oldest_ms) / 1000)
+        if self.oldest_ms is None:
+            return 0.0
+        return max(0.0, ((now_ms if self.moved_ms is None else self.moved_ms) - self.oldest_ms) / 1000)
 
     def expiry_s(self, now_ms: float) -> float | None:
         """Return the time until retention may delete an unread record; infinite if none waits or none expires.
 
-        None if the retention time is not known.
+        None if the retention time is not known. It always counts down, also while the group moves.
         """
         if self.oldest_ms is None:
             return math.inf
@@ -148,7 +161,7 @@ class TopicLag:
     @property
     def known(self) -> list[PartitionLag]:
         """The partitions whose numbers are known."""
-        return [each for each in self.partitions if each.is_known]
+        return [each for each in self.partitions if each.has_numbers]
 
     @property
     def records(self) -> int:
@@ -194,11 +207,16 @@ class TopicLag:
 
     @property
     def drain_s(self) -> float | None:
-        """Time until all is read at the present rates; infinite if it falls behind; None if the rates are not known."""
-        if not self.records:
-            return 0.0
+        """Time until all is read at the present rates; infinite if it falls behind.
+
+        None if the rates or one of the partitions are not known: the rest of them says nothing about the whole.
+        """
         if any(each.state in (State.STUCK, State.STALLED) for each in self.partitions):
             return math.inf
+        if not all(each.is_known for each in self.partitions):
+            return None
+        if not self.records:
+            return 0.0
         produced, consumed = self.produced_per_s, self.consumed_per_s
         if produced is None or consumed is None:
             return None

@@ -202,6 +202,9 @@ def test_transactions_that_abort_commit_and_stay_open(truth: Truth) -> None:
         assert aged(found, 60.0)
         truth.commit("reader", topic, 21)
         assert (looks.one().state, looks.one().records) == (State.CAUGHT_UP, 0), "only a marker is left"
+    truth.admin.delete_records([TopicPartition(topic, 0, 22)])[TopicPartition(topic, 0)].result(TIMEOUT_S)
+    with closing(Looks(truth.bootstrap, "reader", topic)) as looks:  # without a memory
+        assert (looks.one().state, looks.one().lost) == (State.CAUGHT_UP, 0), "the marker is no loss"
 
 
 def test_gaps_of_a_compacted_topic_do_not_count(truth: Truth) -> None:

@@ -1,7 +1,7 @@
 """A stand-in for a cluster whose groups are measured: a test sets its offsets and records, and counts what is read."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.lag.fronts import COUNTED_OFFSETS
@@ -24,6 +24,7 @@ class LagCluster(LagReader):
         is_complete: Whether all brokers answer.
         fault: A fault of each scan.
         scanned: The spans that were scanned.
+        took_s: How long each look takes.
     """
 
     clock: ManualClock
@@ -33,6 +34,7 @@ class LagCluster(LagReader):
     is_complete: bool = True
     fault: str | None = None
     scanned: list[Span] = field(default_factory=list)
+    took_s: float = 0.0
 
     @property
     def now_ms(self) -> int:
@@ -68,8 +70,10 @@ class LagCluster(LagReader):
         """Let time pass."""
         self.clock.wait(threading.Event(), seconds)
 
-    def positions(self) -> Positions:
+    def positions(self, beat: Callable[[], None]) -> Positions:
         """Return the positions."""
+        beat()
+        self.clock.seconds += self.took_s
         groups = list(self.groups.values())
         return Positions(self.now_ms, self.clock.monotonic_s(), dict(self.logs), groups, self.is_complete)
 

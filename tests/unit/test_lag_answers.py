@@ -93,7 +93,9 @@ def test_the_table_has_a_line_for_each_topic_or_partition_and_what_is_held_back_
     left = (TopicLag("gone[1]", "", None, (), "it left"),)
     report = report_of(partition(State.EXPIRED), UNKNOWN, left=left)
     _, line, last, *notes = printed(report)
-    assert line == "g orders expired 1 5 1 min 40 s 4.0 1.0 never 1 min 40 s"
+    assert line == "g orders expired 1 5 1 min 40 s 4.0 1.0 1 min 40 s", (
+        "with an unknown part, no time to drain is known"
+    )
     assert last == "gone[1] - left", "names are shown as they are, not as markup"
     lost, held = "7 offsets deleted unread", "2 offsets held back by an open transaction"
     unknown = "g in orders: 1 of 2 partitions unknown: no leader"
@@ -112,7 +114,7 @@ def test_json_has_no_infinity_and_no_numbers_of_what_is_unknown() -> None:
         5,
         100.0,
         None,
-        False,
+        None,
     )
     assert topic["partitions"][1] == {"partition": 1, "state": "unknown", "reason": "no leader"}
 

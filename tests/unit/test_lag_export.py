@@ -6,6 +6,7 @@ Green does not show that Prometheus accepts the text, nor what a look at a real 
 import math
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
@@ -40,14 +41,14 @@ class Outages(LagCluster):
     looks: int = 0
     last: int = 1
 
-    def positions(self) -> Positions:
+    def positions(self, beat: Callable[[], None]) -> Positions:
         """Return the positions, or fail."""
         self.looks += 1
         if self.looks >= self.last:
             self.lifecycle.stopping.set()
         if self.looks <= self.away:
             raise Unavailable("broker", "no answer")
-        return super().positions()
+        return super().positions(beat)
 
 
 def exporter_of(cluster: Outages) -> tuple[LagExporter, Registry]:

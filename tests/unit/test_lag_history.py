@@ -4,17 +4,18 @@ import pytest
 
 from shared.lag.history import History, Motion
 
-LONGEST_GAP_S = 30.0
+LONGEST_PAUSE_S = 30.0
 
 
 @pytest.fixture
 def history() -> History[str]:
     """Return a history without looks."""
-    return History(LONGEST_GAP_S, window_s=60.0)
+    return History(LONGEST_PAUSE_S, window_s=60.0)
 
 
-def add(history: History[str], at_s: float, offset: int, waits: bool = False) -> Motion:
-    return history.add("a", offset, at_s, round(1000 * at_s), waits)
+def add(history: History[str], at_s: float, offset: int | None, waits: bool = False, paused_s: float = 0.0) -> Motion:
+    history.begin(at_s, round(1000 * at_s), paused_s)
+    return history.add("a", offset, waits)
 
 
 def test_a_rate_is_that_of_the_last_minute(history: History[str]) -> None:
@@ -48,8 +49,28 @@ def test_a_position_that_goes_back_or_was_not_seen_for_long_starts_again(history
     back = add(history, 20, 2, waits=True)
     assert (back.per_s, back.still_s, back.has_moved) == (None, 0, True)
     add(history, 30, 2, waits=True)
-    late = add(history, 61, 2, waits=True)
-    assert (late.per_s, late.still_s) == (None, 0)
+    slow = add(history, 61, 2, waits=True, paused_s=LONGEST_PAUSE_S)
+    assert (slow.per_s, slow.still_s) == (0, 41), "the looks themselves took the time"
+    late = add(history, 100, 3, waits=True, paused_s=LONGEST_PAUSE_S + 1)
+    assert (late.per_s, late.still_s, late.has_moved) == (None, 0, True)
+
+
+def test_a_position_that_some_looks_did_not_see_starts_again(history: History[str]) -> None:
+    add(history, 0, 5, waits=True)
+    for at_s in (10, 20):
+        history.begin(at_s, 1000 * at_s, 0.0)
+    assert add(history, 30, 5, waits=True).still_s == 30
+    for at_s in (40, 50, 60):
+        history.begin(at_s, 1000 * at_s, 0.0)
+    assert add(history, 70, 5, waits=True).still_s == 0
+
+
+def test_a_first_offset_is_no_rate(history: History[str]) -> None:
+    assert add(history, 0, None).per_s is None
+    assert add(history, 10, None).per_s == 0
+    first = add(history, 20, 10_000_010)
+    assert (first.per_s, first.has_moved) == (None, True)
+    assert add(history, 30, 10_000_020).per_s == 1
 
 
 def test_what_is_not_kept_is_forgotten(history: History[str]) -> None:

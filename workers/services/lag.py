@@ -10,7 +10,8 @@ from shared.clock import Clock
 from shared.engine.loop import FailurePolicies
 from shared.errors import Unavailable
 from shared.lag.export import report_samples
-from shared.lag.meter import MISSED_LOOKS, LagMeter
+from shared.lag.history import MISSED_LOOKS
+from shared.lag.meter import LagMeter
 from shared.lag.states import LagReport
 from shared.lag_settings import LagSettings
 from shared.logs import get_logger
@@ -27,7 +28,7 @@ class LagExporter:
     """Measures until it is asked to stop.
 
     Args:
-        connect: Opens the measurement; called again after an outage.
+        connect: Opens the measurement; called once, by the thread that measures.
         lifecycle: Its state for the probes, and the request to stop.
         policies: How long to wait while the brokers are unavailable.
         clock: Gives the time.
@@ -90,7 +91,7 @@ class LagExporter:
             yield from report_samples(report, cluster, now_ms)
 
     def _look(self, meter: LagMeter) -> None:
-        self._report = meter.measure()
+        self._report = meter.measure(lambda: self.lifecycle.beat(SERVICE))
         self._is_up = True
         self.lifecycle.set_ready("broker")
         self.lifecycle.set_ready("worker")
