@@ -265,7 +265,7 @@ class Exporting(SpanProcessor):
 
     def _interrupt(self) -> None:
         self._reason.close()
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the library has no annotation
 
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
         self._reason.begin()
