@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group
@@ -31,8 +32,15 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, emoji=False, width=PIPED_COLUMNS)
 
 
-def shown(report: LagReport, now_ms: float, by_partition: bool) -> Group:
-    """Return a table with a line for each group and topic, or for each partition, and below it what else is to be said."""
+def shown(report: LagReport, now_ms: float, by_partition: bool, outage: str = "") -> Group:
+    """Return a table with a line for each group and topic, or for each partition, and below it what else is to be said.
+
+    Args:
+        report: The report.
+        now_ms: Ages are those of this time, in ms since the epoch.
+        by_partition: Whether each partition has a line.
+        outage: Why no look since then has had an answer; empty if the report is that of the last look.
+    """
     table = Table(box=None, pad_edge=False)
     for name in ("group", "topic", *(["partition"] if by_partition else []), "state", "members"):
         table.add_column(name, justify="right" if name in ("partition", "members") else "left")
@@ -47,7 +55,13 @@ def shown(report: LagReport, now_ms: float, by_partition: bool) -> Group:
         else:
             table.add_row(*_start(topic, topic, *([""] if by_partition else [])), *_numbers(topic, now_ms))
             notes += [f"{_name(topic)}: {note}" for note in _topic_notes(topic)]
-    return Group(table, *(Text(note, style="dim") for note in notes))
+    warnings = [Text(f"no answer since {time_of(report)}: {outage}", style="red")] if outage else []
+    return Group(table, *(Text(note, style="dim") for note in notes), *warnings)
+
+
+def time_of(report: LagReport) -> str:
+    """Return when a look was, in UTC."""
+    return f"{datetime.fromtimestamp(report.at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _name(topic: TopicLag) -> str:
