@@ -52,7 +52,8 @@ class Upkeep:
 
     def files_fault(self) -> str | None:
         """Return why the files of a model are not those that were loaded; None if they are."""
-        return "; ".join(each.files.fault for each in self.each.values() if each.files.fault is not None) or None
+        faults = [each.files.fault for each in self.each.values()]  # read once: another thread sets them
+        return "; ".join(fault for fault in faults if fault is not None) or None
 
 
 def upkeep_of(given: Given, observer: Observer, lifecycle: Lifecycle, clock: Clock) -> Upkeep:

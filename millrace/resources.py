@@ -73,7 +73,7 @@ def open_tracing(settings: Settings, clock: Clock) -> Iterator[Tracing]:
     """Yield what makes spans: nothing, unless a collector is configured. At the end, what waits is sent.
 
     Raises:
-        Fatal: the extra is not installed.
+        Fatal: the extra is not installed, or one of the library's variables is invalid.
     """
     if settings.tracing.endpoint is None:
         yield Tracing()
@@ -83,7 +83,11 @@ def open_tracing(settings: Settings, clock: Clock) -> Iterator[Tracing]:
     except ImportError as error:
         needed = f"{variable('tracing', 'endpoint')} needs {error.name}: install millrace[tracing]"
         raise Fatal(needed) from error
-    with closing(opened(settings.tracing, clock)) as tracing:
+    try:
+        tracing = opened(settings.tracing, clock)
+    except ValueError as error:
+        raise Fatal(f"a variable OTEL_* of the environment is invalid: {error}") from error
+    with closing(tracing):
         yield tracing
 
 

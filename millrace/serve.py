@@ -121,9 +121,10 @@ def serve(wanted: Wanted, settings: Settings) -> None:
         operation = settings.operation
         probes = ProbeServer(operation.host, operation.port, lifecycles, registry)
         held.callback(probes.close)
-        stop_on_signals(list(lifecycles.values()), operation.drain_timeout_s)
+        drained = stop_on_signals(list(lifecycles.values()), operation.drain_timeout_s)
         log.info("running", streams=list(lifecycles), probes_port=probes.port)
         run_together(services)
+        drained.set()
     log.info("stopped", streams=list(lifecycles))
 
 
@@ -205,15 +206,20 @@ def _watched_redrive(
         yield redrive_of(streams, settings, address, registry)
 
 
-def stop_on_signals(lifecycles: Sequence[Lifecycle], drain_timeout_s: float) -> None:
-    """Drain on the first signal; exit at once at a second signal, or when the deadline of the drain passes."""
+def stop_on_signals(lifecycles: Sequence[Lifecycle], drain_timeout_s: float) -> threading.Event:
+    """Drain on the first signal; exit at once at a second signal, or when the deadline of the drain passes.
+
+    Returns:
+        The event that the caller sets when everything has ended well, and only connections remain to be closed.
+    """
     asked: list[int] = []
+    drained = threading.Event()
 
     def stop(signum: int, _: object) -> None:
         if asked:
             os._exit(128 + signum)
         asked.append(signum)
-        deadline = threading.Timer(drain_timeout_s, _exit_undrained)
+        deadline = threading.Timer(drain_timeout_s, _exit_at_deadline, (drained,))
         deadline.daemon = True
         deadline.start()
         # Not on this thread: when the signal came, it may have held the lock that setting the event needs.
@@ -221,6 +227,7 @@ def stop_on_signals(lifecycles: Sequence[Lifecycle], drain_timeout_s: float) -> 
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    return drained
 
 
 def _stop_all(lifecycles: Sequence[Lifecycle]) -> None:
@@ -228,7 +235,13 @@ def _stop_all(lifecycles: Sequence[Lifecycle]) -> None:
         each.stop()
 
 
-def _exit_undrained() -> None:
+def _exit_at_deadline(drained: threading.Event) -> None:
+    if drained.is_set():
+        log.warning(
+            "drain deadline passed (MILLRACE_OPERATION__DRAIN_TIMEOUT_S): the work had ended; what was still being "
+            "closed, such as a collector of spans that does not answer, is not waited for"
+        )
+        os._exit(0)
     log.error(
         "drain deadline passed (MILLRACE_OPERATION__DRAIN_TIMEOUT_S): the current batch stays "
         "uncommitted and will be read again"

@@ -22,19 +22,24 @@ if listens "$port"; then
 fi
 
 folder=$(mktemp -d)
-prometheus_pid=
+prometheus_pid= command_pid=
 finish() {
-  # Ctrl-C reaches only what runs in front; Prometheus is ended here.
-  if [ -n "$prometheus_pid" ]; then kill "$prometheus_pid" 2>/dev/null || true; wait "$prometheus_pid" || true; fi
+  trap - INT TERM
+  if [ -n "$command_pid" ]; then kill -INT -- "-$command_pid" 2>/dev/null || true; fi
+  if [ -n "$prometheus_pid" ]; then kill "$prometheus_pid" 2>/dev/null || true; fi
+  wait || true
   rm -rf "$folder"
 }
 trap finish EXIT
+trap 'exit 0' INT
+trap 'exit 143' TERM
+# A process group for each job: Ctrl-C reaches only this script, which ends both, as it does when it is terminated.
+set -m
 
 # Whoever looks on does not want to wait.
-sed 's/_interval: 15s/_interval: 3s/' "$here/prometheus.yml" >"$folder/prometheus.yml"
+sed 's/_interval: 15s/_interval: 3s/; /^scrape_configs:/q' "$here/prometheus.yml" >"$folder/prometheus.yml"
+echo "  - {job_name: millrace, static_configs: [{targets: [\"127.0.0.1:$metrics_port\"]}]}" >>"$folder/prometheus.yml"
 ln -s "$here/rules" "$folder/rules"
-mkdir "$folder/targets"
-echo "- targets: [\"127.0.0.1:$metrics_port\"]" >"$folder/targets/workers.yml"
 prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/data" \
   --web.listen-address="127.0.0.1:$port" --log.level=error &
 prometheus_pid=$!
@@ -53,4 +58,6 @@ Prometheus runs until Ctrl-C:
   graph    $pages/graph?g0.expr=sum%20by%20(stream%2C%20outcome)%20(millrace_records_total)&g0.tab=0&g0.range_input=15m
 
 LINKS
-"$@"
+"$@" &
+command_pid=$!
+wait "$command_pid"

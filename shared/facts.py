@@ -27,6 +27,19 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision that a person has judged by giving the item a label.
+
+    Attributes:
+        action: The action of the decision.
+        agrees: Whether the decision named the same label.
+    """
+
+    action: str
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The facts about one item.
 
@@ -34,9 +47,9 @@ class Facts:
         tenant_id: Its tenant.
         occurred_at: When the event happened at its source.
         sent_at_ms: The timestamp of its record, or when it was deferred first, in ms since the epoch; -1 if not known.
-        is_published: Whether its results are published.
+        is_published: Whether its results are published, for the first time.
         decision: The decision of the result; None if it has none.
-        agrees: Whether an earlier decision named the label that a person has now given; None without these two.
+        judged: What a label that a person has now given says about an earlier decision; None without these two.
         measures: What its stream adds.
     """
 
@@ -45,5 +58,5 @@ class Facts:
     sent_at_ms: int
     is_published: bool
     decision: Decision | None
-    agrees: bool | None
+    judged: Judged | None
     measures: Measures

@@ -92,8 +92,11 @@ class Observer:
     def vectors_refused(self, modality: str, reason: str, vectors: int) -> None:
         """This many vectors of a model were refused, for a reason from a fixed list."""
 
-    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
-        """The canary inputs of a model were embedded at this Unix time; `cosine` is the lowest to the stored vectors."""
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float, every_s: float) -> None:
+        """The canary inputs of a model were embedded at this Unix time; `cosine` is the lowest to the stored vectors.
+
+        They are embedded every `every_s` seconds; 0 means only when the worker starts.
+        """
 
 
 class Observers(Observer):
@@ -208,6 +211,6 @@ class Observers(Observer):
             observer.vectors_refused(modality, reason, vectors)
 
     @override
-    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float, every_s: float) -> None:
         for observer in self._observers:
-            observer.canary_checked(modality, cosine, files_changed, at_s)
+            observer.canary_checked(modality, cosine, files_changed, at_s, every_s)

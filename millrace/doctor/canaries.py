@@ -41,6 +41,6 @@ def _finding(path: Path, card: ModelCard) -> Finding:
         fix = "the next worker that starts renames it, and stores its own answers: check first that they are right"
         return Finding("canaries", "warning", f"{card.key}: {path} is damaged: {damage}", fix)
     except OSError as error:
-        fix = "change the owner or permissions: without it, a restarted worker compares with nothing"
+        fix = "change the owner or permissions: until then, workers compare only with their own first answers"
         return Finding("canaries", "warning", f"{card.key}: {path} cannot be read: {error.strerror}", fix)
     return Finding("canaries", "ok", f"{card.key}: answers of {stored:%Y-%m-%dT%H:%M:%SZ} in {path}")

@@ -26,7 +26,7 @@ LEAST_COSINE = 0.999
 AGAIN_S = 60.0
 """How often a model is looked at that answered wrongly, and files that were changed."""
 
-DOUBT_EVERY_S = 10.0
+DOUBT_EVERY_S = 60.0
 """Within this time after a look, doubts are settled by the first canary alone, so that hostile inputs cost little."""
 
 log = get_logger("canary")
@@ -108,6 +108,7 @@ class Canaries:
         self._subject, self._answers, self.files = subject, answers, files
         self._observer, self._clock, self._every_s = observer, clock, every_s
         self._looked_s: float | None = None
+        self._kept_s: float | None = None
         self._looked_at_s = self._cosine = 0.0
         self._fault: str | None = None
         self._files_fault: str | None = None
@@ -121,7 +122,11 @@ class Canaries:
             DeviceLost: the device is dead.
         """
         if self._is_due():
+            is_first = self._kept_s is None  # the files were compared before they were loaded
             self._look()
+            self._kept_s = self._looked_s
+            if not is_first:
+                self._ask_files()
         self._report_files()
         self._raise_fault()
 
@@ -132,31 +137,38 @@ class Canaries:
             Unavailable: the model answers wrongly.
             DeviceLost: the device is dead.
         """
-        is_fresh = self._looked_s is not None and self._clock.monotonic_s() - self._looked_s < DOUBT_EVERY_S
-        if self._fault is None and is_fresh and self._judged(1)[1] is None:
+        if self._was_right_just_now() and self._is_right_about_the_first():
             return
         self._look()
+        if self._fault is not None:
+            self._ask_files()
         self._raise_fault()
 
+    def _was_right_just_now(self) -> bool:
+        if self._looked_s is None or self._fault is not None:
+            return False
+        return self._clock.monotonic_s() - self._looked_s < DOUBT_EVERY_S
+
+    def _is_right_about_the_first(self) -> bool:
+        _, fault = self._judged(1)
+        return fault is None
+
     def _is_due(self) -> bool:
-        if self._looked_s is None:
+        if self._kept_s is None or self._looked_s is None:
             return True
-        waited_s = self._clock.monotonic_s() - self._looked_s
+        now_s = self._clock.monotonic_s()
         if self._fault is not None:
-            return waited_s >= AGAIN_S
-        return self._every_s > 0 and waited_s >= self._every_s
+            return now_s - self._looked_s >= AGAIN_S
+        return self._every_s > 0 and now_s - self._kept_s >= self._every_s
 
     def _raise_fault(self) -> None:
         if self._fault is not None:
             raise Unavailable(CANARY, self._fault)
 
     def _look(self) -> None:
-        """Embed all canary inputs, and begin to compare the files; those were compared before they were loaded."""
-        is_first = self._looked_s is None
+        """Embed all canary inputs, and report the cosine."""
         self._cosine, self._fault = self._judged(len(self._subject.inputs))
         self._looked_s, self._looked_at_s = self._clock.monotonic_s(), self._clock.now().timestamp()
-        if not is_first:
-            self._ask_files()
         self._report()
 
     def _judged(self, count: int) -> tuple[float, str | None]:
@@ -215,7 +227,8 @@ class Canaries:
 
     def _report(self) -> None:
         changed = self.files.fault is not None
-        self._observer.canary_checked(self._subject.modality, self._cosine, changed, self._looked_at_s)
+        modality = self._subject.modality
+        self._observer.canary_checked(modality, self._cosine, changed, self._looked_at_s, self._every_s)
 
 
 REMEDY = (

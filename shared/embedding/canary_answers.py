@@ -13,6 +13,8 @@ from shared.logs import get_logger
 
 DAMAGED_SUFFIX = ".damaged"
 DIGEST_CHARACTERS = 64
+FILE_MODE = 0o644
+"""Another user's worker may read the file; it holds no secret."""
 
 log = get_logger("canary")
 
@@ -32,6 +34,7 @@ class Answers:
     def __init__(self, path: Path | None, shape: tuple[int, int]) -> None:
         self._path, self._shape = path, shape
         self._held: Matrix | None = None
+        self._is_filed = self._is_unreadable = False
 
     @property
     def where(self) -> str:
@@ -39,20 +42,18 @@ class Answers:
         return "memory" if self._path is None else str(self._path)
 
     def stored(self) -> Matrix | None:
-        """Return the stored answers; None if nothing is stored. A damaged file is renamed, and the log says so."""
-        if self._held is None and self._path is not None:
-            try:
-                self._held = read_answers(self._path, self._shape)
-            except DamagedAnswers as damage:
-                self._put_aside(self._path, str(damage))
-            except OSError as error:
-                log.warning("the stored answers cannot be read", file=self.where, error=error.strerror)
+        """Return the stored answers; None if nothing is stored. A damaged file is renamed, and the log says so.
+
+        While a file exists that cannot be read, the first answers are kept in memory, and the file is left as it is.
+        """
+        if self._path is not None and not self._is_filed:
+            self._read(self._path)
         return self._held
 
     def store(self, vectors: Matrix) -> None:
         """Store the first answers. If the file cannot be written, they are kept in memory, and the log says so."""
         self._held = vectors
-        if self._path is None:
+        if self._path is None or self._is_unreadable:
             return
         try:
             write_answers(self._path, vectors)
@@ -63,7 +64,25 @@ class Answers:
                 error=error.strerror,
             )
         else:
+            self._is_filed = True
             log.info("stored the first answers to the canary inputs", file=self.where)
+
+    def _read(self, path: Path) -> None:
+        self._is_unreadable = False
+        try:
+            found = read_answers(path, self._shape)
+        except DamagedAnswers as damage:
+            self._put_aside(path, str(damage))
+        except OSError as error:
+            self._is_unreadable = True
+            log.warning(
+                "the stored answers cannot be read, so that the model is compared only with its own first answers",
+                file=self.where,
+                error=error.strerror,
+            )
+        else:
+            if found is not None:
+                self._held, self._is_filed = found, True
 
     @staticmethod
     def _put_aside(path: Path, damage: str) -> None:
@@ -120,6 +139,7 @@ def write_answers(path: Path, vectors: Matrix) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
     try:
+        os.fchmod(descriptor, FILE_MODE)
         with os.fdopen(descriptor, "wb") as opened:
             opened.write(sha256(body).hexdigest().encode() + b"\n" + body)
             opened.flush()

@@ -18,7 +18,7 @@ from shared.engine.snapshots import (
 from shared.engine.stages import FollowsUp, MeasuresItems, Stages
 from shared.engine.stream import Stream
 from shared.errors import Deferred, Rejected
-from shared.facts import Facts, Measures
+from shared.facts import Facts, Judged, Measures
 from shared.records import Listed, Message, Point, Record, Settled
 from shared.retry.lane import RetryLane, sent_at_ms
 from shared.tracing.port import trace_headers
@@ -80,9 +80,9 @@ class Builder(Generic[ItemT]):
             tenant_id=item.event.tenant_id,
             occurred_at=item.event.occurred_at,
             sent_at_ms=sent_at_ms(item.record, self._stream.name),
-            is_published=item.publishes,
+            is_published=item.effect is Effect.ROUTE,
             decision=item.decision if item.publishes else None,
-            agrees=_agrees(item, measures.person_label),
+            judged=_judged(item, measures.person_label),
             measures=measures,
         )
 
@@ -152,14 +152,13 @@ def _value(event: Event) -> bytes:
     return event.model_dump_json(exclude_none=True).encode()
 
 
-def _agrees(item: Item[Any], label: str | None) -> bool | None:
-    """Return whether the last decision named the label that a person has now given; None without these two."""
+def _judged(item: Item[Any], label: str | None) -> Judged | None:
+    """Return what a label that a person has now given says about the last decision; None without these two."""
     stored = None if item.stored is None or label is None else item.stored.payload
     if stored is None or stored.get(LABEL_FIELD) == label:
         return None  # no label, or one that was counted when it was given
-    decided = stored.get(DECISION_FIELD)
-    predicted = decided.get("label") if isinstance(decided, dict) else None
-    return None if predicted is None else bool(predicted == label)
+    decided = item.stored_decision
+    return None if decided is None or decided.label is None else Judged(decided.action, decided.label == label)
 
 
 def _outcome(item: Item[Any]) -> Outcome:

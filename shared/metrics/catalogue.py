@@ -152,8 +152,8 @@ DECISION_METRICS = (
     Metric(
         "millrace_decisions_total",
         "counter",
-        "Published results. Queues and labels are those that the policy names first; all others are `other`, and a result "
-        "without one has an empty value.",
+        "Published results; one that is published again counts once. Queues and labels are those that the policy names "
+        "first; all others are `other`, and a result without one has an empty value.",
         ("action", "reason", "queue", "label"),
     ),
     Metric(
@@ -189,8 +189,9 @@ DECISION_METRICS = (
     Metric(
         "millrace_person_labels_total",
         "counter",
-        "Labels that a person gave an item which was decided before, by whether that decision named the same label.",
-        ("agrees",),
+        "Labels that a person gave an item which was decided before, by the action of that decision, and by whether it "
+        "named the same label. Most labels are of items that were sent to people for review.",
+        ("action", "agrees"),
     ),
     Metric("millrace_input_characters", "histogram", "Characters of the text of published items.", (), CHARACTERS),
     Metric(
@@ -227,6 +228,12 @@ HEALTH_METRICS = (
         "millrace_canary_last_check_timestamp_seconds",
         "gauge",
         "Unix time of the last check of the canary inputs.",
+        ("modality",),
+    ),
+    Metric(
+        "millrace_canary_interval_seconds",
+        "gauge",
+        "Time between two checks of the canary inputs; 0 if they are checked only when the worker starts.",
         ("modality",),
     ),
 )

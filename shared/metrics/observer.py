@@ -13,6 +13,9 @@ from shared.records import Settled
 
 UNLABELLED_COUNTERS = tuple(each.name for each in WORKER_METRICS if each.kind == "counter" and not each.own_labels)
 
+OFTEN_PAUSED_FOR = ("operator", "breaker", "broker", "store")
+"""What nearly every pause is for. These series exist from the start, so that a healthy worker shows 0 and not nothing."""
+
 
 class Metrics(Observer):
     """Updates the series of one stream's worker.
@@ -30,6 +33,8 @@ class Metrics(Observer):
             self._add("millrace_records_total", 0, outcome.value)
         for name in UNLABELLED_COUNTERS:  # a rule sees the first increase of a counter only if there was a 0 before
             self._add(name, 0)
+        for dependency in OFTEN_PAUSED_FOR:
+            self.resumed(dependency, 0.0)
 
     @override
     def batch_gathered(self, records: int, waited_s: float) -> None:
@@ -128,10 +133,11 @@ class Metrics(Observer):
         self._add("millrace_vectors_refused_total", vectors, modality, reason)
 
     @override
-    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float, every_s: float) -> None:
         self._gauges["millrace_canary_cosine"].labels(self._stream, modality).set(cosine)
         self._gauges["millrace_canary_files_changed"].labels(self._stream, modality).set(files_changed)
         self._gauges["millrace_canary_last_check_timestamp_seconds"].labels(self._stream, modality).set(at_s)
+        self._gauges["millrace_canary_interval_seconds"].labels(self._stream, modality).set(every_s)
 
     def _set_or_clear(self, name: str, value: float | None, *labels: str) -> None:
         if value is None:

@@ -34,32 +34,30 @@ class Tally(Collector):
 
     def __init__(self, metric: Metric) -> None:
         self._metric, self._limits = metric, np.array(metric.buckets)
-        self._counts: dict[tuple[str, ...], NDArray[np.int64]] = {}
-        self._sums: dict[tuple[str, ...], float] = {}
+        self._series: dict[tuple[str, ...], tuple[NDArray[np.int64], float]] = {}
 
     def open(self, labels: tuple[str, ...]) -> None:
         """Create the series of some values of the labels, so that it is exported before its first value."""
-        self._counts.setdefault(labels, np.zeros(len(self._limits) + 1, dtype=np.int64))
-        self._sums.setdefault(labels, 0.0)
+        self._series.setdefault(labels, (np.zeros(len(self._limits) + 1, dtype=np.int64), 0.0))
 
     def observe(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
         """Count values; called by one thread at a time for the same labels."""
         if not values:
             return
         self.open(labels)
+        counts, total = self._series[labels]
         places = np.searchsorted(self._limits, values)  # a bucket holds the values up to its limit, this one included
-        counts = self._counts[labels] + np.bincount(places, minlength=len(self._limits) + 1)
-        self._counts[labels] = counts  # replaced and never changed in place: another thread may be reading it
-        self._sums[labels] += float(sum(values))
+        added = np.bincount(places, minlength=len(self._limits) + 1)
+        self._series[labels] = (counts + added, total + float(sum(values)))  # replaced whole: another thread reads it
 
     @override
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """Return all series, for prometheus_client."""
         family = HistogramMetricFamily(self._metric.name, self._metric.help, labels=self._metric.labels)
         names = [*(repr(float(limit)) for limit in self._limits), "+Inf"]
-        for labels, counts in list(self._counts.items()):
+        for labels, (counts, total) in list(self._series.items()):
             cumulative = [float(each) for each in np.cumsum(counts)]
-            family.add_metric(labels, list(zip(names, cumulative, strict=True)), self._sums[labels])
+            family.add_metric(labels, list(zip(names, cumulative, strict=True)), total)
         yield family
 
 

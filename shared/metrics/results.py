@@ -3,7 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from schemas.decisions import Action
 from schemas.outcomes import Outcome
 from shared.facts import Facts
 from shared.metrics.catalogue import DECISION_METRICS
@@ -15,6 +17,13 @@ SINCE = ("occurred_at", "record", "reading")
 
 UNLABELLED = tuple(each.name for each in DECISION_METRICS if each.kind == "histogram" and not each.own_labels)
 """Histograms of which each stream has one series."""
+
+KNOWN = (
+    ("millrace_similar_searches_total", "found"),
+    ("millrace_similar_searches_total", "none"),
+    *(("millrace_person_labels_total", action, agrees) for action in get_args(Action) for agrees in ("yes", "no")),
+)
+"""Counters whose labels have known values, with these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,9 @@ class ResultSeries:
             facts = each.facts
             if facts is None or each.outcome is Outcome.SUPERSEDED:
                 continue
-            if facts.agrees is not None:
-                counts["millrace_person_labels_total", "yes" if facts.agrees else "no"] += 1
+            if facts.judged is not None:
+                agrees = "yes" if facts.judged.agrees else "no"
+                counts["millrace_person_labels_total", facts.judged.action, agrees] += 1
             if facts.is_published and each.results:
                 self._count(facts, counts)
                 _measure(facts, values)
@@ -93,17 +103,9 @@ class ResultSeries:
             self._tallies[name].open((self._stream,))
         for since in SINCE:
             self._tallies["millrace_result_seconds"].open((self._stream, since))
-        for name, values in KNOWN.items():
-            for value in values:
-                self._counters[name].labels(self._stream, value)
+        for name, *labels in KNOWN:
+            self._counters[name].labels(self._stream, *labels)
         self._counters["millrace_empty_inputs_total"].labels(self._stream)
-
-
-KNOWN = {
-    "millrace_similar_searches_total": ("found", "none"),
-    "millrace_person_labels_total": ("yes", "no"),
-}
-"""Values of the label of counters that have only one."""
 
 
 def _measure(facts: Facts, values: defaultdict[tuple[str, ...], list[float]]) -> None:

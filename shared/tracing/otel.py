@@ -34,7 +34,7 @@ from typing_extensions import override
 from shared.clock import Clock
 from shared.observers import Observer
 from shared.records import Record, Settled
-from shared.tracing.port import NOT_TRACED, TRACE_HEADERS, BatchTrace, Begun, Tracer, Tracing
+from shared.tracing.port import NOT_TRACED, TRACE_HEADERS, VALUE_BYTES, BatchTrace, Begun, Tracer, Tracing
 from shared.tracing.sending import Sender
 from shared.tracing_settings import TracingSettings
 
@@ -46,7 +46,9 @@ MOST_LINKS = 1 << 20
 """The library keeps 128 links of a span by default, and a batch has one for each of its records."""
 
 ABANDONED = "abandoned"
-REASON_CHARS = 200
+REASON_CHARS = 400
+WITHOUT_CAUSE = ("due to timeout, max retries or shutdown", "Shutdown in progress", "already shutdown")
+"""Parts of the exporter's messages that name no cause."""
 
 PROPAGATOR = TraceContextTextMapPropagator()
 
@@ -122,6 +124,8 @@ class StreamTracer(Tracer):
         root = self._library.start_span(
             f"batch {self._stream}", Context(), attributes=attributes, links=links, start_time=at_ns
         )
+        if not root.get_span_context().is_valid:  # OTEL_SDK_DISABLED makes the library's spans empty
+            return Begun(records, NOT_TRACED)
         trace = _Batch(root, at_ns, spans, self)
         self._open.add(trace)
         return Begun(kept, trace)
@@ -172,7 +176,7 @@ class StreamTracer(Tracer):
         carrier = {name: value or b"" for name, value in record.headers if name in TRACE_HEADERS}
         if not carrier:
             return Context() if self._random.random() < self._share else None
-        texts = {name: value.decode("utf-8", "replace") for name, value in carrier.items()}
+        texts = {name: value.decode("utf-8", "replace") for name, value in carrier.items() if len(value) <= VALUE_BYTES}
         context = PROPAGATOR.extract(texts, Context())
         found = get_current_span(context).get_span_context()
         return context if found.is_valid and found.trace_flags.sampled else None
@@ -247,9 +251,9 @@ class Exporting(SpanProcessor):
     """
 
     def __init__(self, settings: TracingSettings, clock: Clock) -> None:
-        messages = _LastMessage()
+        self._reason = _LastReason()
         self._exporter = OTLPSpanExporter(endpoint=settings.traces_url)
-        self.sender: Sender[ReadableSpan] = Sender(self._send, self._exporter.shutdown, lambda: messages.text, clock)
+        self.sender: Sender[ReadableSpan] = Sender(self._send, self._interrupt, lambda: self._reason.text, clock)
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
@@ -259,26 +263,49 @@ class Exporting(SpanProcessor):
     def shutdown(self) -> None:
         self.sender.close()
 
+    def _interrupt(self) -> None:
+        self._reason.close()
+        self._exporter.shutdown()
+
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
+        self._reason.begin()
         return self._exporter.export(spans) is SpanExportResult.SUCCESS
 
 
-class _LastMessage(logging.Handler):
-    """Keeps the last message of the library, which would otherwise write a line for each failed request."""
+class _LastReason(logging.Handler):
+    """Keeps why the exporter failed last; no other message of the library is shown, because it may quote a record's header.
+
+    The last message of an attempt often says only that no time is left; the one before it names the cause.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.text = ""
-        logger = logging.getLogger("opentelemetry")
-        logger.handlers, logger.propagate = [self], False
+        self.text, self._begun, self._closing = "", True, False
+        for name, handler in (("opentelemetry", logging.NullHandler()), (OTLPSpanExporter.__module__, self)):
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = [handler], False
+
+    def begin(self) -> None:
+        """Begin an attempt: its first message replaces those of the attempt before, unless it is interrupted."""
+        self._begun = not self._closing
+
+    def close(self) -> None:
+        """Expect no other causes: what fails from now on may fail because it is interrupted."""
+        self._begun, self._closing = False, True
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage()[:REASON_CHARS]
+        message = record.getMessage()
+        if not self.text or self._begun or not any(each in message for each in WITHOUT_CAUSE):
+            self.text, self._begun = message[:REASON_CHARS], False
 
 
 def open_tracing(settings: TracingSettings, clock: Clock) -> OtelTracing:
-    """Return tracing that sends its spans to the configured collector."""
+    """Return tracing that sends its spans to the configured collector.
+
+    Raises:
+        ValueError: the library refuses one of the variables `OTEL_*`.
+    """
     return OtelTracing(settings, Exporting(settings, clock), clock)
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,26 +41,40 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    """Run Prometheus beside the process, and yield its port; at the end, press Ctrl-C."""
+@contextmanager
+def beside() -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """Run Prometheus beside the process; yield the script, and the ports of Prometheus and of the process."""
     need("prometheus")
     port, metrics_port = free_ports(2)
     command = [str(FOLDER / "run.sh"), str(metrics_port), sys.executable, "-c", SERVED, str(metrics_port)]
     environment = os.environ | {"PROMETHEUS_PORT": str(port)}
     running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
+        yield running, port, metrics_port
+    finally:
+        if running.poll() is None:
+            running.terminate()
+            running.communicate(timeout=TIMEOUT_S)
+
+
+def check_ended(written: str, port: int, metrics_port: int) -> None:
+    """Check that the process was ended as by Ctrl-C, and that neither port is held any longer."""
+    assert f"http://127.0.0.1:{port}" in written
+    assert "stopped by Ctrl-C" in written
+    for each in (port, metrics_port):
+        with pytest.raises(OSError, match="refused"):
+            answer(each, "targets")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Run Prometheus beside the process, and yield its port; at the end, press Ctrl-C."""
+    with beside() as (running, port, metrics_port):
         yield port
         os.killpg(running.pid, signal.SIGINT)
         written, _ = running.communicate(timeout=TIMEOUT_S)
-    finally:
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
-    assert running.returncode == 0
-    assert f"http://127.0.0.1:{port}" in written
-    assert "stopped by Ctrl-C" in written
-    with pytest.raises(OSError, match="refused"):
-        answer(port, "targets")
+        assert running.returncode == 0
+        check_ended(written, port, metrics_port)
 
 
 def answer(port: int, path: str) -> Any:
@@ -84,6 +99,25 @@ def test_prometheus_reads_the_metrics_and_the_rules(port: int) -> None:
     rules = [rule for group in answer(port, "rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == alerts().keys() | recorded().keys()
     assert found('sum(millrace_records_total{stream="tickets"})')[0]["value"][1] == "0"
+
+
+def test_a_script_that_is_terminated_ends_the_process_and_prometheus() -> None:
+    """Only the script gets the signal, as from a supervisor."""
+    with beside() as (running, port, metrics_port):
+
+        def both_answer() -> bool:
+            try:
+                for each in (port, metrics_port):
+                    socket.create_connection(("127.0.0.1", each)).close()
+            except OSError:
+                return False
+            return True
+
+        wait_until(both_answer, TIMEOUT_S, "both answer")
+        running.terminate()
+        written, _ = running.communicate(timeout=TIMEOUT_S)
+        assert running.returncode == 143
+        check_ended(written, port, metrics_port)
 
 
 def test_a_missing_prometheus_is_named_with_its_package(tmp_path: Path) -> None:

@@ -19,11 +19,12 @@ from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
+from shared.errors import Fatal
 from shared.records import Headers, Message, Record
 from shared.settings import BrokerSettings, Settings, StoreSettings
 from shared.stream_settings import RetrySettings
 from shared.tracing import sending
-from shared.tracing.port import Tracing
+from shared.tracing.port import NOT_TRACED, Tracing
 from shared.tracing_settings import TracingSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.kafka.server import KafkaServer
@@ -31,7 +32,7 @@ from tests.support.otlp import Received, Receiver, otlp_receiver
 from tests.support.pictured import OWN, PICTURED, Studio, images, inline, ticket
 from tests.support.ports import free_ports
 from tests.support.tickets import record
-from tests.support.traces import PARENT_ID, SAMPLED, TRACE_ID, context_in
+from tests.support.traces import PARENT_ID, SAMPLED, TRACE_ID, context_in, traced
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
@@ -166,7 +167,8 @@ def test_without_tracing_the_context_passes_through_result_retry_and_redo(
 def spans_sent(url: str, spans: int) -> tuple[float, float, list[Any]]:
     """Make spans for a collector; return how long making and closing took, in seconds, and the log lines."""
     settings = Settings(tracing=TracingSettings(endpoint=url, share=1))
-    records = [record(ticket(), offset) for offset in range(100)]
+    odd: Headers = (OTHER[0], ("tracestate", f"{WORDS}=;".encode()))
+    records = [traced(record(ticket(), offset), odd if offset == 0 else ()) for offset in range(100)]
     with structlog.testing.capture_logs() as lines, open_tracing(settings, SystemClock()) as tracing:
         tracer = tracing.tracer("tickets", "g")
         began_s = time.monotonic()
@@ -176,10 +178,13 @@ def spans_sent(url: str, spans: int) -> tuple[float, float, list[Any]]:
     return made_s - began_s, time.monotonic() - made_s, lines
 
 
-@pytest.mark.parametrize("kind", ["hangs", "refuses", "is away"])
-def test_a_collector_that_does_not_take_spans_slows_nothing_and_the_end_is_bounded(
-    kind: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "detail"), [("hangs", ""), ("refuses", "Service Unavailable"), ("is away", "Connection refused")]
+)
+def test_a_collector_that_does_not_take_spans_slows_nothing_the_end_is_bounded_and_the_log_names_the_cause(
+    kind: str, detail: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """A malformed context makes the library warn; its warning quotes the header and is shown nowhere."""
     monkeypatch.setattr(sending, "CLOSE_S", 1.0)
     with otlp_receiver(status=503 if kind == "refuses" else 200, hangs=kind == "hangs") as receiver:
         url = f"http://127.0.0.1:{free_ports(1)[0]}" if kind == "is away" else receiver.url
@@ -189,3 +194,31 @@ def test_a_collector_that_does_not_take_spans_slows_nothing_and_the_end_is_bound
         assert lines
         assert lines[-1]["dropped_in_all"] + lines[-1]["not_sent_in_all"] + sending.SENT_AT_ONCE >= 20_200
         assert {line["event"] for line in lines} == {"spans were lost; the work is not affected"}
+        assert detail in lines[-1]["detail"]
+        assert all(WORDS not in shown for shown in (str(lines), *capfd.readouterr()))
+
+
+def test_a_batch_is_lost_for_want_of_time_and_its_log_line_still_names_the_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The exporter's last message says only that no time is left."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3")
+    monkeypatch.setattr(sending, "CLOSE_S", 10.0)
+    _, _, lines = spans_sent(f"http://127.0.0.1:{free_ports(1)[0]}", 100)
+    assert "Connection refused" in lines[-1]["detail"]
+
+
+def test_a_variable_that_the_library_refuses_is_an_error_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "x")
+    settings = Settings(tracing=TracingSettings(endpoint="http://127.0.0.1:1"))
+    with pytest.raises(Fatal, match="OTEL_SPAN_EVENT_COUNT_LIMIT"), open_tracing(settings, SystemClock()):
+        pass
+
+
+def test_a_library_that_is_switched_off_traces_nothing_and_changes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    settings = Settings(tracing=TracingSettings(endpoint="http://127.0.0.1:1", share=1))
+    records = [traced(record(ticket()), SAMPLED), record(ticket(), 1)]
+    with open_tracing(settings, SystemClock()) as tracing:
+        begun = tracing.tracer("tickets", "g").begin(1, records)
+    assert (begun.records, begun.trace) == (records, NOT_TRACED)

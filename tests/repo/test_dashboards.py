@@ -11,10 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.metrics.catalogue import LAG_METRICS
 from tests.repo.dashboards.grafana import COLUMNS
-from tests.support.monitoring import dashboards, panels, promtool, queries
+from tests.support.monitoring import dashboards, panels, promtool, queries, used
 
-REPLACED = {"$__rate_interval": "5m", "$stream": "tickets", "$group": "millrace-tickets", "$topic": "tickets"}
+REPLACED = {
+    "$__rate_interval": "5m",
+    "$stream": "tickets",
+    "$cluster_name": "c",
+    "$group": "millrace-tickets",
+    "$topic": "tickets",
+}
 UIDS = [dashboard["uid"] for dashboard in dashboards()]
 
 
@@ -34,6 +41,16 @@ def test_promtool_parses_every_query(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}), encoding="utf-8")
     checked = promtool("check", "rules", path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_no_query_adds_up_what_two_lag_exporters_measure() -> None:
+    """Two exporters of one cluster export the same series, each with its own instance."""
+    lag = {metric.name for metric in LAG_METRICS}
+    every = [query for dashboard in dashboards() for query in queries(dashboard)]
+    of_lag = [query for query in every if used(query).names & lag]
+    assert len(of_lag) > 10
+    assert [query for query in of_lag if re.search(r"\b(sum|avg)\b", query)] == []
+    assert [query for query in of_lag if not re.search(r"\b(max|min|count) by\b|\binstance\b", query)] == []
 
 
 def structural_faults(dashboard: dict[str, Any]) -> list[str]:

@@ -30,7 +30,11 @@ from tests.support.sources import ROOT
 
 RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
-TARGET_FILES = sorted(FOLDER.glob("targets/*.yml"))
+CONFIGURATION = FOLDER / "prometheus.yml"
+WATCHDOG = "MillraceWatchdog"
+"""The one alert that always fires; its rule is in a file of its own."""
+
+WATCHDOG_FILE = "watchdog.rules.yml"
 FIRING = 'ALERTS{alertstate="firing"}'
 MINUTES = re.compile(r"(\d+)m")
 
@@ -81,12 +85,21 @@ def name_in(labels: str) -> str:
 def test_each_alert_has_a_test_in_which_it_fires_and_clears() -> None:
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in TEST_FILES]
     tested = {name for file in files for test in file["tests"] for name in fired_and_cleared(test)}
-    assert tested == alerts().keys()
+    assert tested == alerts().keys() - {WATCHDOG}
 
 
-def test_the_quiet_system_is_tested_with_all_rules() -> None:
+def test_the_watchdog_fires_even_if_nothing_is_read_and_is_alone_in_its_file() -> None:
+    rules = yaml.safe_load((FOLDER / "rules" / WATCHDOG_FILE).read_text(encoding="utf-8"))
+    assert [rule["alert"] for group in rules["groups"] for rule in group["rules"]] == [WATCHDOG]
+    tests = yaml.safe_load((FOLDER / "tests" / "watchdog.test.yml").read_text(encoding="utf-8"))["tests"]
+    assert [] in [test["input_series"] for test in tests]
+    looks = [look for test in tests for look in test["promql_expr_test"]]
+    assert all([name_in(sample["labels"]) for sample in look["exp_samples"]] == [WATCHDOG] for look in looks)
+
+
+def test_the_quiet_system_is_tested_with_all_rules_but_the_watchdog() -> None:
     quiet = yaml.safe_load((FOLDER / "tests" / "quiet.test.yml").read_text(encoding="utf-8"))
-    assert {Path(name).name for name in quiet["rule_files"]} == {path.name for path in RULE_FILES}
+    assert {Path(name).name for name in quiet["rule_files"]} == {path.name for path in RULE_FILES} - {WATCHDOG_FILE}
     looks = [look for test in quiet["tests"] for look in test["promql_expr_test"]]
     assert all(look["exp_samples"] == [] for look in looks)
 
@@ -95,7 +108,7 @@ def test_the_quiet_system_is_tested_with_all_rules() -> None:
 def test_an_alert_says_what_it_means_and_where_its_runbook_is(name: str) -> None:
     rule = alerts()[name]
     assert rule["labels"].keys() == {"severity"}
-    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert rule["labels"]["severity"] in (("watchdog",) if name == WATCHDOG else ("page", "ticket"))
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"docs/runbooks.md#{name.lower()}"
     assert all(f"**{part}.**" in SECTIONS[name] for part in ("See it", "Do", "Threshold")), SECTIONS[name]
@@ -146,17 +159,37 @@ def test_the_prometheus_of_compose_has_every_file_where_its_configuration_looks(
         mounted["target"]: compose["configs"][mounted["source"]]["file"]
         for mounted in compose["services"]["prometheus"]["configs"]
     }
-    files = [FOLDER / "prometheus.yml", *RULE_FILES, *TARGET_FILES]
+    files = [CONFIGURATION, *RULE_FILES]
     assert found == {f"/etc/prometheus/{path.relative_to(FOLDER)}": path.relative_to(ROOT).as_posix() for path in files}
 
 
-def test_its_targets_are_services_of_compose() -> None:
+def scraped() -> dict[str, dict[str, Any]]:
+    """Return what Prometheus reads, by job."""
+    jobs = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["scrape_configs"]
+    return {job["job_name"]: job for job in jobs}
+
+
+def test_its_targets_are_services_of_compose_and_those_that_may_be_scaled_are_found_one_by_one() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    targets = [
-        target
-        for path in TARGET_FILES
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))
+    serving = {name for name, service in services.items() if "run" in service.get("command", [])}
+    fixed = {
+        target.removesuffix(f":{OPERATION.port}")
+        for job in scraped().values()
+        for group in job["static_configs"]
         for target in group["targets"]
-    ]
-    assert len(targets) > 3
-    assert {target.removesuffix(f":{OPERATION.port}") for target in targets} <= services.keys()
+    }
+    [found] = scraped()["millrace"]["dns_sd_configs"]
+    assert (found["type"], found["port"]) == ("A", OPERATION.port)
+    assert set(found["names"]) == {name for name in serving if name.endswith("-worker")}
+    assert fixed | set(found["names"]) == serving
+
+
+def test_its_configuration_is_valid_also_with_the_lines_for_an_alertmanager(tmp_path: Path) -> None:
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    with_alerting = re.sub(r"^# (alerting:|  alertmanagers:)", r"\1", text, flags=re.MULTILINE)
+    assert yaml.safe_load(with_alerting)["alerting"]["alertmanagers"]
+    shutil.copytree(FOLDER / "rules", tmp_path / "rules")
+    for content in (text, with_alerting):
+        (tmp_path / "prometheus.yml").write_text(content, encoding="utf-8")
+        checked = promtool("check", "config", tmp_path / "prometheus.yml")
+        assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -95,9 +95,9 @@ class RecordingObserver(Observer):
         """Record the vectors."""
         self._note("vectors_refused", modality, reason, vectors)
 
-    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float) -> None:
+    def canary_checked(self, modality: str, cosine: float, files_changed: bool, at_s: float, every_s: float) -> None:
         """Record the look."""
-        self._note("canary_checked", modality, cosine, files_changed, at_s)
+        self._note("canary_checked", modality, cosine, files_changed, at_s, every_s)
 
     def unread_lost(self, offsets: int) -> None:
         """Record the number."""

@@ -87,7 +87,7 @@ class Watched:
     def checked(self) -> list[tuple[object, ...]]:
         """The cosine and the state of the files of each report."""
         return [
-            (round(float(str(cosine)), 3), changed) for _, cosine, changed, _ in self.reported.named("canary_checked")
+            (round(float(str(cosine)), 3), changed) for _, cosine, changed, *_ in self.reported.named("canary_checked")
         ]
 
     @property

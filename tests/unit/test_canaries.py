@@ -78,6 +78,7 @@ def test_without_an_interval_only_the_start_is_looked_at() -> None:
         watched.canaries.keep()
         watched.clock.seconds += 1e6
     assert watched.looks == [ALL]
+    assert watched.reported.named("canary_checked")[-1][-1] == 0, "the alert about an overdue check reads the interval"
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
@@ -178,6 +179,48 @@ def test_answers_of_another_shape_are_damaged(tmp_path: Path) -> None:
     with capture_logs() as logs:
         watched.canaries.keep()
     assert any(each["log_level"] == "error" for each in logs)
+
+
+def test_answers_that_cannot_be_read_are_neither_replaced_nor_taken_for_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched, path = Watched(tmp_path / "answers"), tmp_path / "answers"
+    watched.canaries.keep()
+    whole = path.read_bytes()
+    watched.model.spoil = rotated
+    with monkeypatch.context() as failing_disk:
+        failing_disk.setattr(Path, "read_bytes", _raise_eio)
+        spoilt = watched.made(watched.clock)
+        spoilt.keep()
+    assert path.read_bytes() == whole
+    watched.clock.seconds += EVERY_S
+    with pytest.raises(Unavailable):
+        spoilt.keep()  # the file can be read again, and its answers count
+    assert path.read_bytes() == whole
+
+
+def _raise_eio(_: Path) -> bytes:
+    raise OSError(5, "Input/output error")
+
+
+def test_other_users_can_read_the_answers(tmp_path: Path) -> None:
+    Watched(tmp_path / "answers").canaries.keep()
+    assert (tmp_path / "answers").stat().st_mode & 0o777 == 0o644
+
+
+def test_doubts_do_not_compare_the_files_and_do_not_delay_the_next_look() -> None:
+    compared: list[float] = []
+    watched = Watched()
+    watched.check = lambda: compared.append(watched.clock.monotonic_s())
+    watched.canaries.keep()
+    for _ in range(int(EVERY_S / 10)):
+        watched.clock.seconds += 10
+        watched.canaries.doubt()
+        watched.canaries.keep()
+        watched.files.wait()
+    assert len(compared) == 1
+    whole = [count for count in watched.looks if count == ALL]
+    assert len(whole) <= 2 + EVERY_S / DOUBT_EVERY_S
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_answers_in_memory(tmp_path: Path) -> None:

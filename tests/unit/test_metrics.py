@@ -46,7 +46,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "unread_lost": lambda reported: reported.unread_lost(6),
     "records_abandoned": lambda reported: reported.records_abandoned(4),
     "vectors_refused": lambda reported: reported.vectors_refused("text", "constant", 2),
-    "canary_checked": lambda reported: reported.canary_checked("image", 0.5, True, 1_700.0),
+    "canary_checked": lambda reported: reported.canary_checked("image", 0.5, True, 1_700.0, 3_600.0),
 }
 UNMETERED = {"settle_step_done"}
 """Steps exist for tests that stop a worker between two of them; their time is in `millrace_stage_seconds`."""
@@ -116,6 +116,13 @@ def test_the_values_are_right() -> None:
 
 def test_a_pause_is_shown_while_it_lasts() -> None:
     assert rendered("paused")['millrace_paused{dependency="store",stream="tickets"}'] == 1
+
+
+def test_a_worker_that_never_paused_shows_that_it_is_not_paused() -> None:
+    samples = rendered()
+    for dependency in ("operator", "breaker", "broker", "store"):
+        assert samples[f'millrace_paused{{dependency="{dependency}",stream="tickets"}}'] == 0
+        assert samples[f'millrace_paused_seconds_total{{dependency="{dependency}",stream="tickets"}}'] == 0
 
 
 def test_unknown_measures_of_the_dead_letters_have_no_series() -> None:

@@ -3,7 +3,10 @@
 A green run does not prove that an alert or a dashboard reads these series rightly; `tests/repo/test_monitoring.py` does.
 """
 
+import itertools
 import json
+import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -136,13 +139,16 @@ def test_a_label_of_a_person_is_compared_with_the_decision_once(label: str, agre
     first = samples(parts.settle(sent(6, event_version=2, reason="updated", **changed)))
     again = samples(parts.settle(sent(7, event_version=3, reason="rated", satisfaction=5, **changed)))
     other = "no" if agrees == "yes" else "yes"
-    assert (first[f'{PEOPLE}{{agrees="{agrees}"}}'], first[f'{PEOPLE}{{agrees="{other}"}}']) == (1, 0)
-    assert (again[f'{PEOPLE}{{agrees="yes"}}'], again[f'{PEOPLE}{{agrees="no"}}']) == (0, 0)
+    assert (
+        first[f'{PEOPLE}{{action="auto",agrees="{agrees}"}}'],
+        first[f'{PEOPLE}{{action="auto",agrees="{other}"}}'],
+    ) == (1, 0)
+    assert (again[f'{PEOPLE}{{action="auto",agrees="yes"}}'], again[f'{PEOPLE}{{action="auto",agrees="no"}}']) == (0, 0)
 
 
 def test_a_label_without_an_earlier_decision_is_not_compared() -> None:
     found = samples(Assembly().settle(sent(agent_label="refund")))
-    assert (found[f'{PEOPLE}{{agrees="yes"}}'], found[f'{PEOPLE}{{agrees="no"}}']) == (0, 0)
+    assert (found[f'{PEOPLE}{{action="auto",agrees="yes"}}'], found[f'{PEOPLE}{{action="auto",agrees="no"}}']) == (0, 0)
 
 
 def test_what_is_not_published_is_not_counted() -> None:
@@ -152,6 +158,16 @@ def test_what_is_not_published_is_not_counted() -> None:
     superseded = replace(superseded, outcome=Outcome.SUPERSEDED, results=())
     [refused] = parts.settle(replace(sent(2), value=b"{"))
     found = samples([solved, superseded, refused])
+    assert not [name for name in found if name.startswith("millrace_decisions_total{")]
+    assert found['millrace_result_seconds_count{since="record"}'] == 0
+
+
+def test_a_result_that_is_published_again_counts_once() -> None:
+    parts = Assembly()
+    parts.settle(sent())
+    [again] = parts.settle(sent(1))
+    assert again.results
+    found = samples([again])
     assert not [name for name in found if name.startswith("millrace_decisions_total{")]
     assert found['millrace_result_seconds_count{since="record"}'] == 0
 
@@ -183,6 +199,32 @@ def test_an_image_has_pixels_and_near_duplicates() -> None:
     assert found['millrace_near_duplicates_total{tier="same_picture"}'] == 1
     assert found['millrace_similar_searches_total{result="none"}'] == 0  # most images have no near-duplicate
     assert found["millrace_best_similarity_sum"] == pytest.approx(1.0)
+
+
+def test_a_scrape_in_the_middle_of_a_batch_sees_a_whole_series() -> None:
+    registry, stop = Registry(), threading.Event()
+    tally = registry.tallies["millrace_decision_confidence"]
+
+    def update() -> None:
+        for number in itertools.count():
+            tally.observe(("tickets", f"action {number % 50}"), [1.0])
+            if stop.is_set():
+                return
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=update)
+    thread.start()
+    try:
+        for _ in range(200):
+            for family in tally.collect():
+                counts = {s.labels["action"]: s.value for s in family.samples if s.name.endswith("_count")}
+                sums = {s.labels["action"]: s.value for s in family.samples if s.name.endswith("_sum")}
+                assert counts == sums
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(before)
 
 
 def test_a_tally_counts_a_value_at_a_limit_in_the_bucket_of_this_limit() -> None:

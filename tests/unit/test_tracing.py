@@ -268,3 +268,13 @@ def test_a_header_too_long_to_pass_on_is_left_out() -> None:
     parts.settle(ticket(0, long))
     [result] = parts.delivered("tickets.routed")
     assert result.headers == SAMPLED[:1]
+
+
+def test_a_trace_state_too_long_to_pass_on_is_in_no_span_either() -> None:
+    long = b",".join(b"member%d=" % number + b"x" * 200 for number in range(10))
+    traces = Traces(ManualClock())
+    traces.tracer.begin(1, [ticket(0, (SAMPLED[0], ("tracestate", long)))]).trace.end(())
+    [span] = traces.named(PROCESS)
+    context = span.get_span_context()
+    assert context is not None
+    assert (parent_of(span), len(context.trace_state)) == (PARENT_ID, 0)

@@ -7,7 +7,7 @@ DELIVERY = Dashboard(
     "millrace-delivery",
     "Millrace: delivery",
     "What became of the records, and what waits: for those who are on call.",
-    (Variable("stream", "millrace_ready"),),
+    (Variable("stream", "millrace_records_total"),),
     {
         "Outcomes": (
             Panel(

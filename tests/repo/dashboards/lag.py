@@ -1,15 +1,20 @@
-"""The dashboard of lag: how far each group is behind, and where that leads."""
+"""The dashboard of lag: how far each group is behind, and where that leads.
+
+It shows one cluster at a time. Two exporters may measure the same cluster, so no query adds their series up.
+"""
 
 from tests.repo.dashboards.grafana import Dashboard, Panel, Variable
 
-OF = '{group=~"$group", topic=~"$topic"}'
+IN_CLUSTER = '{cluster_name="$cluster_name", group=~"$group"}'
+OF = '{cluster_name="$cluster_name", group=~"$group", topic=~"$topic"}'
 LAG = Dashboard(
     "millrace-lag",
     "Millrace: lag",
     "How far each group is behind, from Kafka itself: right when every worker is dead.",
     (
-        Variable("group", "kafka_consumergroup_group_topic_sum_lag"),
-        Variable("topic", 'kafka_consumergroup_group_topic_sum_lag{group=~"$group"}'),
+        Variable("cluster_name", "millrace_lag_up", many=False),
+        Variable("group", 'kafka_consumergroup_group_topic_sum_lag{cluster_name="$cluster_name"}'),
+        Variable("topic", f"kafka_consumergroup_group_topic_sum_lag{IN_CLUSTER}"),
     ),
     {
         "Now": (
@@ -17,7 +22,7 @@ LAG = Dashboard(
                 "Partitions by state",
                 "States other than caught_up and behind need a look: docs/runbooks.md.",
                 "short",
-                [(f"sum by (group, topic, state) (millrace_lag_partitions{OF}) > 0", "")],
+                [(f"max by (group, topic, state) (millrace_lag_partitions{OF}) > 0", "")],
                 kind="table",
                 width=12,
             ),
@@ -25,7 +30,12 @@ LAG = Dashboard(
                 "Members",
                 "Members of each group; 0 with unread messages means that nobody reads.",
                 "short",
-                [('max by (group) (kafka_consumergroup_members{group=~"$group"})', "{{group}}")],
+                [
+                    (
+                        'max by (group) (kafka_consumergroup_members{cluster_name="$cluster_name", group=~"$group"})',
+                        "{{group}}",
+                    )
+                ],
                 width=12,
             ),
         ),
@@ -47,7 +57,12 @@ LAG = Dashboard(
                 "Unread messages by partition",
                 "The ten partitions with the most: a single high one is a slow or poisoned partition.",
                 "short",
-                [(f"topk(10, kafka_consumergroup_group_lag{OF})", "{{group}} {{topic}}/{{partition}}")],
+                [
+                    (
+                        f"topk(10, max by (group, topic, partition) (kafka_consumergroup_group_lag{OF}))",
+                        "{{group}} {{topic}}/{{partition}}",
+                    )
+                ],
             ),
         ),
         "Where it leads": (
@@ -56,9 +71,13 @@ LAG = Dashboard(
                 "Messages per second into the topics, and out of them by group.",
                 "reqps",
                 [
-                    ('sum by (topic) (millrace_lag_produced_records_per_second{topic=~"$topic"})', "into {{topic}}"),
                     (
-                        f"sum by (group, topic) (millrace_lag_consumed_records_per_second{OF})",
+                        "max by (topic) (millrace_lag_produced_records_per_second"
+                        '{cluster_name="$cluster_name", topic=~"$topic"})',
+                        "into {{topic}}",
+                    ),
+                    (
+                        f"max by (group, topic) (millrace_lag_consumed_records_per_second{OF})",
                         "{{group}} from {{topic}}",
                     ),
                 ],
@@ -95,7 +114,13 @@ LAG = Dashboard(
                 "The exporter itself",
                 "Time that a measurement takes. Where the line ends, the brokers could not be reached.",
                 "ms",
-                [("kafka_consumergroup_poll_time_ms and on (cluster_name) millrace_lag_up == 1", "{{cluster_name}}")],
+                [
+                    (
+                        'kafka_consumergroup_poll_time_ms{cluster_name="$cluster_name"}'
+                        " and on (cluster_name, instance) millrace_lag_up == 1",
+                        "{{instance}}",
+                    )
+                ],
                 (2_000, 5_000),
             ),
         ),

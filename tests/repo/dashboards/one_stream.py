@@ -37,7 +37,7 @@ ONE_STREAM = Dashboard(
     "millrace-stream",
     "Millrace: one stream",
     "How fast a stream is, what it decides, and whether its model and its inputs are sound.",
-    (Variable("stream", "millrace_ready", many=False),),
+    (Variable("stream", "millrace_records_total", many=False),),
     {
         "Speed": (
             Panel(

@@ -104,11 +104,11 @@ OVERVIEW = Dashboard(
             ),
             Panel(
                 "Time paused",
-                "Share of the time that workers were paused, by what they waited for. It is added when a pause ends.",
+                "Share of the time that a worker was paused, by what it waited for; of the worker that was paused longest.",
                 "percentunit",
                 [
                     (
-                        "sum by (stream, dependency) (rate(millrace_paused_seconds_total[$__rate_interval]))",
+                        "max by (stream, dependency) (avg_over_time(millrace_paused[$__rate_interval]))",
                         "{{stream}} {{dependency}}",
                     )
                 ],
