@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group
@@ -31,8 +32,15 @@ def console() -> Console:
     return found if found.is_terminal else Console(highlight=False, emoji=False, width=PIPED_COLUMNS)
 
 
-def shown(report: LagReport, now_ms: float, by_partition: bool) -> Group:
-    """Return a table with a line for each group and topic, or for each partition, and below it what else is to be said."""
+def shown(report: LagReport, now_ms: float, by_partition: bool, outage: str = "") -> Group:
+    """Return a table with a line for each group and topic, or for each partition, and below it what else is to be said.
+
+    Args:
+        report: The report.
+        now_ms: Ages are those of this time, in ms since the epoch.
+        by_partition: Whether each partition has a line.
+        outage: Why no look since then has had an answer; empty if the report is that of the last look.
+    """
     table = Table(box=None, pad_edge=False)
     for name in ("group", "topic", *(["partition"] if by_partition else []), "state", "members"):
         table.add_column(name, justify="right" if name in ("partition", "members") else "left")
@@ -42,12 +50,21 @@ def shown(report: LagReport, now_ms: float, by_partition: bool) -> Group:
     for topic in (*report.topics, *report.left):
         if by_partition and topic.partitions:
             for each in topic.partitions:
-                table.add_row(*_start(topic, each, str(each.partition)), *_numbers(each, now_ms))
-                notes += [f"{_name(topic)}/{each.partition}: {note}" for note in _notes(each)]
+                table.add_row(
+                    *_start(topic, each, str(each.partition) if each.partition >= 0 else "-"), *_numbers(each, now_ms)
+                )
+                place = f"/{each.partition}" if each.partition >= 0 else ""
+                notes += [f"{_name(topic)}{place}: {note}" for note in _notes(each)]
         else:
             table.add_row(*_start(topic, topic, *([""] if by_partition else [])), *_numbers(topic, now_ms))
             notes += [f"{_name(topic)}: {note}" for note in _topic_notes(topic)]
-    return Group(table, *(Text(note, style="dim") for note in notes))
+    warnings = [Text(f"no answer since {time_of(report)}: {outage}", style="red")] if outage else []
+    return Group(table, *(Text(note, style="dim") for note in notes), *warnings)
+
+
+def time_of(report: LagReport) -> str:
+    """Return when a look was, in UTC."""
+    return f"{datetime.fromtimestamp(report.at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _name(topic: TopicLag) -> str:
@@ -62,8 +79,8 @@ def _start(topic: TopicLag, shown: TopicLag | PartitionLag, *partition: str) -> 
 
 
 def _numbers(shown: TopicLag | PartitionLag, now_ms: float) -> list[str]:
-    is_known = bool(shown.known) if isinstance(shown, TopicLag) else shown.is_known
-    if not is_known:
+    has_numbers = bool(shown.known) if isinstance(shown, TopicLag) else shown.has_numbers
+    if not has_numbers:
         return [""] * len(COLUMNS)
     about = "" if shown.is_counted else "~"
     drain_s = shown.drain_s if isinstance(shown, TopicLag) else None
@@ -132,7 +149,7 @@ def _topic_json(topic: TopicLag, now_ms: float) -> dict[str, Any]:
     drains = {"drain_s": _finite(topic.drain_s), "drains": _is_finite(topic.drain_s)} if topic.known else {}
     return {
         "group": topic.group,
-        "topic": topic.topic,
+        "topic": topic.topic or None,
         "state": topic.state.value,
         "members": topic.members,
         **numbers,
@@ -142,11 +159,11 @@ def _topic_json(topic: TopicLag, now_ms: float) -> dict[str, Any]:
 
 
 def _partition_json(each: PartitionLag, now_ms: float) -> Iterator[tuple[str, Any]]:
-    yield "partition", each.partition
+    yield "partition", each.partition if each.partition >= 0 else None
     yield "state", each.state.value
     if each.reason:
         yield "reason", each.reason
-    if each.is_known:
+    if each.has_numbers:
         yield "committed", each.committed
         yield from _numbers_json(each, now_ms).items()
 

@@ -9,9 +9,11 @@ from schemas.topics import retry_topics
 from shared.broker.group_lag import KafkaLagReader, Selection
 from shared.broker.security import Address
 from shared.clock import SystemClock
+from shared.deadletters.replay import REPLAY_GROUPS, means_replay_groups
 from shared.engine.loop import FailurePolicies
 from shared.engine.stream import Stream
 from shared.lag.meter import LagMeter
+from shared.lag.states import LagReport
 from shared.lag_settings import LagSettings
 from shared.metrics.registry import Registry
 from shared.operation.lifecycle import Lifecycle
@@ -31,11 +33,18 @@ class Measured:
         selection: The groups and topics.
         expected: Groups that are reported as left if they do not exist.
         on_purpose: The topics of the retry lane, where records wait on purpose.
+        topics: Topics that must exist.
     """
 
     selection: Selection
     expected: tuple[str, ...] = ()
     on_purpose: frozenset[str] = frozenset()
+    topics: tuple[str, ...] = ()
+
+    def missing_topics(self, report: LagReport) -> list[str]:
+        """Return the topics that must exist and that a look has not seen."""
+        seen = {place.topic for place in report.ends} | {each.topic for each in report.topics}
+        return [each for each in self.topics if each not in seen]
 
 
 def measured(
@@ -47,6 +56,9 @@ def measured(
 ) -> Measured:
     """Return what lag is measured of: what a command names, else what the settings name.
 
+    The groups of `millrace dlq replay` count only if a pattern is about them. They rest at the end of a replay until
+    somebody replays again, so the next dead letter would make them stalled, and a purge would look like lost data.
+
     Args:
         lag: The settings.
         streams: The streams of Millrace.
@@ -57,9 +69,16 @@ def measured(
     ours = [topic.name for stream in streams.values() for topic in stream.topics()]
     chosen = topics or (ALL if groups else lag.topic_patterns or ours)
     from_beginning = frozenset({REDRIVE_GROUP, *(group_of(own[name], name) for name in streams)})
-    selection = Selection(groups or lag.group_patterns or ALL, chosen, from_beginning)
+    readers = groups or lag.group_patterns or ALL
+    left_out = () if any(means_replay_groups(each) for each in readers) else REPLAY_GROUPS
+    selection = Selection(readers, chosen, from_beginning, left_out)
     lanes = frozenset(topic for stream in streams for topic in retry_topics(stream))
-    return Measured(selection, tuple(each for each in groups if not set(each) & set("*?[")), lanes)
+    return Measured(selection, _names(groups), lanes, _names(topics))
+
+
+def _names(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the patterns that match one name only."""
+    return tuple(each for each in patterns if not set(each) & set("*?["))
 
 
 def lag_meter(what: Measured, lag: LagSettings, address: Address, interval_s: float) -> LagMeter:

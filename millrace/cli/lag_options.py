@@ -12,7 +12,8 @@ Groups = Annotated[
         "--group",
         metavar="PATTERN",
         help="Only groups that match: a name, or a pattern such as `millrace-*`. Repeatable. A name must exist, or the "
-        "exit code is 1. Without `--topic`, all topics of these groups are shown. Default: MILLRACE_LAG__GROUPS.",
+        "exit code is 1. Without `--topic`, all topics of these groups are shown. Groups of `millrace dlq replay` are "
+        "shown only if a pattern is about them, such as `millrace-*-dlq-replay-*`. Default: MILLRACE_LAG__GROUPS.",
         show_default=False,
     ),
 ]
@@ -21,13 +22,19 @@ Topics = Annotated[
     typer.Option(
         "--topic",
         metavar="PATTERN",
-        help="Only topics that match: a name or a pattern. Repeatable. Default: MILLRACE_LAG__TOPICS.",
+        help="Only topics that match: a name or a pattern. Repeatable. A name must exist, or the exit code is 1. "
+        "Default: MILLRACE_LAG__TOPICS.",
         show_default=False,
     ),
 ]
 Partitions = Annotated[bool, typer.Option("--partitions", help="Show a line for each partition.")]
 Watched = Annotated[
-    bool, typer.Option("--watch", help="Show a live table until Ctrl-C, or for the time that `--for` gives.")
+    bool,
+    typer.Option(
+        "--watch",
+        help="Show a live table until Ctrl-C, or for the time that `--for` gives. Without a terminal, one table for each "
+        "look is printed.",
+    ),
 ]
 LookedFor = Annotated[
     float | None,

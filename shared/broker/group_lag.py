@@ -44,11 +44,13 @@ class Selection:
         groups: Patterns of group names.
         topics: Patterns of topic names; topics whose names begin with `__` are Kafka's own and never match.
         from_beginning: Groups whose members start a partition without a commit at its beginning.
+        left_out: Patterns of group names that are not measured, although `groups` matches them.
     """
 
     groups: Sequence[str]
     topics: Sequence[str]
     from_beginning: frozenset[str] = frozenset()
+    left_out: Sequence[str] = ()
 
     def has_topic(self, name: str) -> bool:
         """Return whether a topic is measured."""
@@ -56,7 +58,8 @@ class Selection:
 
     def has_group(self, name: str) -> bool:
         """Return whether a group is measured."""
-        return any(fnmatchcase(name, each) for each in self.groups)
+        is_left_out = any(fnmatchcase(name, each) for each in self.left_out)
+        return not is_left_out and any(fnmatchcase(name, each) for each in self.groups)
 
 
 class KafkaLagReader(LagReader):

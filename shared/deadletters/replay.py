@@ -29,6 +29,9 @@ CHUNK_DEAD_LETTERS = 500
 CHUNK_BYTES = 8 << 20
 """A chunk ends once it holds this many bytes; the largest dead letters have a few MiB."""
 
+REPLAY_GROUPS = ("millrace-*-dlq-replay-*", "millrace-*-quarantine-replay-*")
+"""Patterns of the names that `replay_group` gives."""
+
 AnyDeadLetter = DeadLetter | WithoutEnvelope
 
 
@@ -45,6 +48,11 @@ def dead_letter_topic(stream: str, quarantine: bool) -> str:
 def replay_group(stream: str, selection: Selection, quarantine: bool = False) -> str:
     """Return the consumer group that stores how far a selection was replayed; each selection of a topic has its own."""
     return f"millrace-{stream}-{'quarantine' if quarantine else 'dlq'}-replay-{selection.criteria.digest()}"
+
+
+def means_replay_groups(pattern: str) -> bool:
+    """Return whether a pattern of group names is about replay groups; `millrace-*` only happens to match them."""
+    return any(each.split("*")[1] in pattern for each in REPLAY_GROUPS)
 
 
 def selected_dead_letters(reader: Reader, topic: str, selection: Selection) -> Iterator[AnyDeadLetter]:
