@@ -50,10 +50,9 @@ def shown(report: LagReport, now_ms: float, by_partition: bool, outage: str = ""
     for topic in (*report.topics, *report.left):
         if by_partition and topic.partitions:
             for each in topic.partitions:
-                table.add_row(
-                    *_start(topic, each, str(each.partition) if each.partition >= 0 else "-"), *_numbers(each, now_ms)
-                )
-                place = f"/{each.partition}" if each.partition >= 0 else ""
+                number = str(each.partition) if each.partition >= 0 else ""  # without one, no topic is known either
+                table.add_row(*_start(topic, each, number or "-"), *_numbers(each, now_ms))
+                place = f"/{number}" if number else ""
                 notes += [f"{_name(topic)}{place}: {note}" for note in _notes(each)]
         else:
             table.add_row(*_start(topic, topic, *([""] if by_partition else [])), *_numbers(topic, now_ms))

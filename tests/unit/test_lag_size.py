@@ -54,7 +54,7 @@ class Exporting:
         return self._registry.render().decode()
 
     def close(self) -> None:
-        """Close the connections, which are none."""
+        """Do nothing: nothing was opened."""
         self._meter.close()
 
 
