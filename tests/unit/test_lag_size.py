@@ -54,7 +54,7 @@ class Exporting:
         return self._registry.render().decode()
 
     def close(self) -> None:
-        """Close the connections, which are none."""
+        """Close the measurement."""
         self._meter.close()
 
 
