@@ -1,6 +1,6 @@
 """Stand-ins for Kafka's own clients, below the adapter that measures lag: they answer at once, with the library's types.
 
-Each request gets an answer of its own, as by the library; a consumer hands out the first record at each place that it
+Each request gets new objects, as those of the library do; a consumer hands out the first record at each place that it
 is assigned.
 """
 

@@ -54,7 +54,7 @@ class Exporting:
         return self._registry.render().decode()
 
     def close(self) -> None:
-        """Do nothing: nothing was opened."""
+        """Close the measurement."""
         self._meter.close()
 
 

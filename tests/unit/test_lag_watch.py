@@ -5,8 +5,10 @@ Green does not show how the live table looks on a terminal, nor a real outage (`
 
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from millrace.cli import app
@@ -103,6 +105,18 @@ def test_watched_without_a_terminal_each_look_is_a_table_of_its_own(
     ]
     assert all("orders" in table.splitlines()[2] for table in tables)
     assert ["no answer since" in table for table in tables] == [False, False, True, False]
+
+
+def test_on_a_terminal_the_table_stays_with_a_warning_during_an_outage(
+    cluster: LagCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = StringIO()
+    monkeypatch.setattr(command, "console", lambda: Console(file=drawn, force_terminal=True, width=200))
+    done = run(cluster, monkeypatch, "--watch", "--for", f"{LENGTH_S:g}", away=(2,))
+    assert (done.exit_code, done.stdout) == (0, "")
+    before, after = drawn.getvalue().split("no answer since 2026-01-01T00:16:50Z")
+    assert before.count("orders") == 3
+    assert "orders" in after
 
 
 def test_an_outage_is_noted_on_standard_error_if_nothing_is_watched(
