@@ -50,7 +50,8 @@ def test_dead_letters_after_a_replay_and_a_purge_are_nobody_s_lag(
     replayed = run("dlq", "replay", "--stream", "tickets")
     assert replayed.exit_code == 0, replayed.output
     assert (lag().exit_code, lag(*REPLAYS).exit_code) == (0, 0)
-    put(own_kafka.bootstrap, 1)
+    for number in (1, 2):  # one alone would be taken for a transaction's marker once it is purged, see docs/lag.md
+        put(own_kafka.bootstrap, number)
     done = lag()
     assert done.exit_code == 0, done.output
     assert "millrace-tickets" in done.stdout
