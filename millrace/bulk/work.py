@@ -5,10 +5,9 @@ The libraries of a model are imported only where it is loaded.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from typing_extensions import override
 
 from millrace.bulk.kinds import InputKind
@@ -25,7 +24,7 @@ from shared.errors import Fatal, Rejected
 from shared.media.decoding.decoder import Decoder
 from shared.observers import Observer
 from shared.pictures import PictureReader
-from shared.records import Vector
+from shared.records import Embedded, Vector
 from shared.settings import Settings
 from shared.speech.recordings import Recording, RecordingReader
 from shared.speech.sound import SOUND, SoundModel
@@ -92,7 +91,7 @@ class _Unscaled(Model[Any]):
 
     @override
     def embed(self, inputs: Sequence[Any], /) -> Embeddings:
-        return self._model.embed_unscaled(inputs)
+        return replace(self._model.embed_unscaled(inputs), is_scaled=False)
 
     @override
     def probe(self) -> None:
@@ -206,7 +205,7 @@ def _sounds(own: StreamSettings, settings: Settings, decoder: Decoder, is_raw: b
 def _embedding(
     modality: Modality[Any], model: Model[Any], is_raw: bool, zeros: str
 ) -> Callable[[Sequence[Any]], list[Vector | Rejected]]:
-    """Return what embeds inputs of a modality; vectors that are not finite or zero are rejected."""
+    """Return what embeds inputs of a modality; of a vector of zeros, `zeros` says what it means."""
     if is_raw:
         if not isinstance(model, UnscaledModel):
             raise Fatal("the model has no vectors of a length of their own: leave out --raw")
@@ -214,13 +213,13 @@ def _embedding(
     embedder = Embedder(modality, model, MemoryCache(0), Observer())
 
     def embed(prepared: Sequence[Any]) -> list[Vector | Rejected]:
-        found = embedder.embed(prepared)
-        vectors = [each if isinstance(each, Rejected) else each.vector for each in found]
         return [
-            each
-            if isinstance(each, Rejected) or np.any(each)
-            else Rejected(FailureReason.VECTOR_NOT_FINITE, modality.field, zeros, STAGE)
-            for each in vectors
+            each.vector
+            if isinstance(each, Embedded)
+            else Rejected(each.reason, each.field, zeros, STAGE)
+            if each.reason is FailureReason.VECTOR_CONSTANT
+            else each
+            for each in embedder.embed(prepared)
         ]
 
     return embed

@@ -60,11 +60,13 @@ class Embeddings:
         vectors: Shape (n, dim), float32, rows of unit length.
         windows: The number of model windows of each input; more than 1 means that the input was split and pooled.
         cost: The total cost of what was encoded, in the modality's unit, without padding.
+        is_scaled: Whether the rows have unit length; false for those of `UnscaledModel.embed_unscaled`.
     """
 
     vectors: Matrix
     windows: tuple[int, ...]
     cost: float
+    is_scaled: bool = True
 
 
 class Model(Protocol[InputT_contra]):

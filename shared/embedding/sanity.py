@@ -53,12 +53,13 @@ class Judgement:
 GOOD = Judgement({})
 
 
-def judge(vectors: Matrix, dim: int) -> Judgement:
+def judge(vectors: Matrix, dim: int, is_scaled: bool = True) -> Judgement:
     """Judge the vectors of one call, which had different inputs.
 
     Args:
         vectors: A vector for each input.
         dim: Length of a vector.
+        is_scaled: Whether the vectors must have unit length; else only finite numbers that are not all 0.
     """
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         return Judgement(dict.fromkeys(range(len(vectors)), FailureReason.VECTOR_WRONG_DIM))
@@ -66,12 +67,13 @@ def judge(vectors: Matrix, dim: int) -> Judgement:
         return GOOD
     with np.errstate(over="ignore", invalid="ignore"):
         norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-        is_unit = np.abs(norms - 1) <= NORM_TOLERANCE  # false for NaN
+        # Each comparison is false for NaN, and the second one for infinity.
+        is_unit = np.abs(norms - 1) <= NORM_TOLERANCE if is_scaled else (norms > 0) & (norms < np.inf)
     is_constant = _constant(vectors)
     is_good = is_unit & ~is_constant
     if is_good.all():
         return Judgement({}, _is_one_for_many(vectors, norms))
-    faults = {int(at): _reason(vectors[at], bool(is_unit[at])) for at in np.flatnonzero(~is_good)}
+    faults = {int(at): _reason(vectors[at], bool(is_constant[at])) for at in np.flatnonzero(~is_good)}
     return Judgement(faults, _is_one_for_many(vectors[is_good], norms[is_good]))
 
 
@@ -85,10 +87,10 @@ def _constant(vectors: Matrix) -> NDArray[np.bool_]:
     return found
 
 
-def _reason(vector: Matrix, is_unit: bool) -> FailureReason:
+def _reason(vector: Matrix, is_constant: bool) -> FailureReason:
     if not np.isfinite(vector).all():
         return FailureReason.VECTOR_NOT_FINITE
-    return FailureReason.VECTOR_CONSTANT if is_unit else FailureReason.VECTOR_NOT_UNIT
+    return FailureReason.VECTOR_CONSTANT if is_constant else FailureReason.VECTOR_NOT_UNIT
 
 
 def _is_one_for_many(vectors: Matrix, norms: Matrix) -> bool:

@@ -130,7 +130,7 @@ class Embedder(Generic[InputT]):
 
         If the model is right otherwise, it gets the refused inputs a second time: what was wrong may have passed.
         """
-        judgement = judge(found.vectors, self.dim)
+        judgement = judge(found.vectors, self.dim, found.is_scaled)
         answers: list[Embedded | Rejected] = [
             self._rejected(judgement.faults[at], WHAT[judgement.faults[at]])
             if at in judgement.faults

@@ -122,7 +122,7 @@ def test_texts_that_have_no_vector_are_listed(millrace: Millrace, tmp_path: Path
         "blank": "empty_value",
         "latin": "invalid_utf8",
         "nan": "vector_not_finite",
-        "zero": "vector_not_finite",
+        "zero": "vector_constant",
         "failing": "model_failed",
         "other.csv": "invalid_utf8",
     }
