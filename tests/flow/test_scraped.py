@@ -25,7 +25,7 @@ from shared.metrics_settings import MetricsSettings
 from shared.operation.probes import LOOPBACK, ProbeServer
 from shared.retry.survey import REDRIVE_GROUP, RetrySurvey
 from shared.retry.watch import RetryWatch
-from shared.settings import BrokerSettings, CacheSettings, Settings, StoreSettings
+from shared.settings import BrokerSettings, CacheSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.fakes import PRIVACY, FakeModel
@@ -83,6 +83,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
         cache=CacheSettings(redis_url=SecretStr(nowhere)),
         privacy=PRIVACY,
         metrics=MetricsSettings(tenants=(TENANT,)),
+        operation=OperationSettings(state_dir=folder / "state"),  # the stand-in has the fingerprint of a real model
     )
     with EmbeddedBroker() as broker, closing(EdgeStore(folder)) as store, ExitStack() as held:
         broker.create([topic.name for kind in KINDS for topic in kind.stream.topics()])
