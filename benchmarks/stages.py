@@ -157,6 +157,18 @@ def broker_process() -> Iterator[str]:
         process.join()
 
 
+@contextmanager
+def parts() -> Iterator[tuple[EdgeCollection, KafkaSink]]:
+    """Yield an empty collection of tickets, and a sink of a broker in a process of its own."""
+    with (
+        broker_process() as bootstrap,
+        tempfile.TemporaryDirectory() as folder,
+        closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
+        closing(EdgeStore(Path(folder))) as store,
+    ):
+        yield store.open(TICKETS.spec("bench", {"text": DIM})), sink
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """The stages of a worker of tickets on one thread, from records to what is committed."""
@@ -201,13 +213,7 @@ def flow_of(
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:
     """Settle a labelled history, then tickets that are routed by it; return the stages' times for both."""
     times = {"indexing": StageTimes(), "routing": StageTimes()}
-    with (
-        broker_process() as bootstrap,
-        tempfile.TemporaryDirectory() as folder,
-        closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
-        closing(EdgeStore(Path(folder))) as store,
-    ):
-        inner = store.open(TICKETS.spec("bench", {"text": DIM}))
+    with parts() as (inner, sink):
         for observer, messages in zip(times.values(), (history, routed), strict=True):
             flow = flow_of(TimedSearch(inner, Stopwatch(SystemClock(), observer)), sink, observer)
             for batch in batches_of(messages):

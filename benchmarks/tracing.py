@@ -7,12 +7,10 @@ encoded and sent to a receiver in another process before the time is taken, so t
 import multiprocessing
 import random
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 from unittest.mock import patch
@@ -21,8 +19,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from benchmarks.stages import BATCH_RECORDS, Flow, batches_of, broker_process, flow_of
-from benchmarks.standin import DIM
+from benchmarks.stages import BATCH_RECORDS, Flow, batches_of, flow_of, parts
 from benchmarks.texts import load_texts, to_messages
 from shared.broker.producer import KafkaSink
 from shared.clock import SystemClock
@@ -32,11 +29,10 @@ from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.observers import Observers
 from shared.records import Record
-from shared.settings import BrokerSettings
 from shared.tracing.otel import OtelTracing
 from shared.tracing.port import Tracer
 from shared.tracing_settings import TracingSettings
-from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
+from shared.vectorstore.edge.store import EdgeCollection
 from workers.tickets.stages import TICKETS
 
 HISTORY, ROUNDS = 2_000, 40
@@ -171,11 +167,8 @@ def measure(rounds: int) -> dict[str, list[float]]:
     """Return the CPU time per ticket of each round, in microseconds, by the way."""
     _, texts = load_texts(HISTORY)
     with ExitStack() as held:
-        bootstrap, url = held.enter_context(broker_process()), held.enter_context(receiver_process())
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
-        sink = held.enter_context(closing(KafkaSink(bootstrap, BrokerSettings())))
-        store = held.enter_context(closing(EdgeStore(folder)))
-        ways = ways_of(store.open(TICKETS.spec("bench", {"text": DIM})), sink, url)
+        (collection, sink), url = held.enter_context(parts()), held.enter_context(receiver_process())
+        ways = ways_of(collection, sink, url)
         for records in batches_of(to_messages(texts, "solved", resolved=True)):
             ways[WITHOUT].settle(records)
         found: dict[str, list[float]] = {name: [] for name in ways}

@@ -7,24 +7,17 @@ part. CPU time is that of the thread that runs the stages, so that the threads o
 """
 
 import argparse
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.stages import BATCH_RECORDS, batches_of, broker_process, flow_of
-from benchmarks.standin import DIM
+from benchmarks.stages import BATCH_RECORDS, batches_of, flow_of, parts
 from benchmarks.texts import load_texts, to_messages
-from shared.broker.producer import KafkaSink
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.metrics.results import Named
 from shared.observers import Observer
-from shared.settings import BrokerSettings
-from shared.vectorstore.edge.store import EdgeStore
 from workers.tickets.stages import TICKETS
 
 ALONE_TIMES = 200
@@ -48,13 +41,7 @@ def measure(texts: Sequence[str]) -> tuple[float, float]:
     history = to_messages(list(texts), "solved")
     routed = to_messages(list(texts), "created", first_id=len(texts))
     cpu_us: dict[str, list[float]] = {"watched": [], "bare": []}
-    with (
-        broker_process() as bootstrap,
-        tempfile.TemporaryDirectory() as folder,
-        closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
-        closing(EdgeStore(Path(folder))) as store,
-    ):
-        collection = store.open(TICKETS.spec("bench", {"text": DIM}))
+    with parts() as (collection, sink):
         metrics = Metrics(TICKETS.name, Registry(), Named(labels=frozenset({"label"}), queues=frozenset({"label"})))
         flows = {
             "watched": flow_of(collection, sink, metrics),
@@ -73,13 +60,8 @@ def measure(texts: Sequence[str]) -> tuple[float, float]:
 def alone(texts: Sequence[str]) -> float:
     """Return the CPU microseconds per ticket of updating the series of results, the largest part of what is added."""
     routed = to_messages(list(texts), "created")
-    with (
-        broker_process() as bootstrap,
-        tempfile.TemporaryDirectory() as folder,
-        closing(KafkaSink(bootstrap, BrokerSettings())) as sink,
-        closing(EdgeStore(Path(folder))) as store,
-    ):
-        pipeline = flow_of(store.open(TICKETS.spec("bench", {"text": DIM})), sink, Observer()).pipeline
+    with parts() as (collection, sink):
+        pipeline = flow_of(collection, sink, Observer()).pipeline
         batch = pipeline.prepare(next(batches_of(routed)))
         pipeline.process(batch)
         metrics = Metrics(TICKETS.name, Registry())

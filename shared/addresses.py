@@ -1,4 +1,4 @@
-"""Configured addresses that may contain a password: no error message and no `repr` shows the password."""
+"""Configured addresses; of those that may contain a password, no error message and no `repr` shows it."""
 
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -8,6 +8,16 @@ from pydantic import SecretStr
 REDIS_PORT = 6379
 REDIS_EXAMPLE = "redis://host:6379 or rediss://user:password@host:6379/0"
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+def is_http_address(url: str) -> bool:
+    """Return whether a text is the URL of an HTTP server, without credentials, options and fragment."""
+    try:
+        parts = urlsplit(url)
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_server and not (parts.query or parts.fragment or "@" in parts.netloc)
 
 
 @dataclass(frozen=True, slots=True)

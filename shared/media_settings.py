@@ -4,10 +4,10 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, field_validator, model_validator
 
+from shared.addresses import is_http_address
 from shared.hosts import HostEntry
 from shared.settings_part import Part
 
@@ -151,16 +151,8 @@ class MediaSettings(Part):
     @field_validator("s3_endpoint")
     @classmethod
     def _is_an_endpoint(cls, url: str | None) -> str | None:
-        if url is not None:
-            try:
-                parts = urlsplit(url)
-                known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            except ValueError:
-                known = False
-            if not known or parts.query or parts.fragment or "@" in parts.netloc:
-                raise ValueError(
-                    "is not a URL like https://minio.example.com:9000; credentials have their own variables"
-                )
+        if url is not None and not is_http_address(url):
+            raise ValueError("is not a URL like https://minio.example.com:9000; credentials have their own variables")
         return url
 
     @field_validator("upload_to")

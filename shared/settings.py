@@ -7,12 +7,11 @@ are read from the environment and never printed.
 import re
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.addresses import ProxyUrl, RedisAddress
+from shared.addresses import ProxyUrl, RedisAddress, is_http_address
 from shared.decoding_settings import DecodingSettings
 from shared.lag_settings import LagSettings
 from shared.media_settings import MediaSettings
@@ -218,14 +217,8 @@ class StoreSettings(Part):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        if url is not None:
-            try:
-                parts = urlsplit(url)
-                known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            except ValueError:
-                known = False
-            if not known or parts.query or parts.fragment or parts.username is not None or parts.password is not None:
-                raise ValueError("is not a URL like https://host:6333; the key has its own setting, API_KEY")
+        if url is not None and not is_http_address(url):
+            raise ValueError("is not a URL like https://host:6333; the key has its own setting, API_KEY")
         return url
 
     @field_validator("api_key")

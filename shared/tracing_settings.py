@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from shared.addresses import is_http_address
 from shared.settings_part import Part
 
 TRACES_PATH = "/v1/traces"
@@ -31,14 +32,8 @@ class TracingSettings(Part):
     @field_validator("endpoint")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        if url is not None:
-            try:
-                parts = urlsplit(url)
-                known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            except ValueError:
-                known = False
-            if not known or parts.query or parts.fragment or "@" in parts.netloc:
-                raise ValueError("is not a URL like http://host:4318; a token belongs into OTEL_EXPORTER_OTLP_HEADERS")
+        if url is not None and not is_http_address(url):
+            raise ValueError("is not a URL like http://host:4318; a token belongs into OTEL_EXPORTER_OTLP_HEADERS")
         return url
 
     @property

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from shared.engine.loop import FailurePolicies
-from shared.lag.meter import LagMeter
 from shared.lag.port import Positions
 from shared.lag.states import PartitionLag, State, TopicLag
 from shared.lag_settings import LagSettings
@@ -17,33 +16,16 @@ from shared.operation.lifecycle import Lifecycle
 from shared.records import TopicPartition
 from tests.support.fakes import ManualClock
 from tests.support.lag_cluster import ONLY, LagCluster
+from tests.support.lag_meters import EVERY_S, cluster_with_old_records, meter_of, one, topic_of
 from workers.services.lag import LagExporter
 
-STUCK_AFTER_S = 120.0
-EVERY_S = 10.0
 OTHER = TopicPartition("orders", 1)
 
 
 @pytest.fixture
 def cluster() -> LagCluster:
     """Return a cluster with a topic of one partition and ten old records."""
-    found = LagCluster(ManualClock())
-    found.write(10, age_s=3_600)
-    return found
-
-
-def meter_of(cluster: LagCluster) -> LagMeter:
-    return LagMeter(cluster, cluster.clock, EVERY_S, STUCK_AFTER_S)
-
-
-def topic_of(meter: LagMeter) -> TopicLag:
-    [found] = meter.measure().topics
-    return found
-
-
-def one(meter: LagMeter) -> PartitionLag:
-    [found] = topic_of(meter).partitions
-    return found
+    return cluster_with_old_records()
 
 
 def marker(cluster: LagCluster) -> None:

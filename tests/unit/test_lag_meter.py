@@ -9,36 +9,18 @@ import pytest
 
 from shared.lag.meter import BEYOND_END, NO_COMMIT, LagMeter
 from shared.lag.presence import NO_GROUP, NOT_NAMED, NOT_READ
-from shared.lag.states import PartitionLag, State, TopicLag
+from shared.lag.states import State
 from shared.records import TopicPartition
-from tests.support.fakes import ManualClock
 from tests.support.lag_cluster import ONLY, LagCluster
+from tests.support.lag_meters import EVERY_S, STUCK_AFTER_S, cluster_with_old_records, meter_of, one, topic_of
 
-STUCK_AFTER_S = 120.0
-EVERY_S = 10.0
 OTHER = TopicPartition("orders", 1)
 
 
 @pytest.fixture
 def cluster() -> LagCluster:
     """Return a cluster with a topic of one partition and ten old records."""
-    found = LagCluster(ManualClock())
-    found.write(10, age_s=3_600)
-    return found
-
-
-def meter_of(cluster: LagCluster, *expected: str) -> LagMeter:
-    return LagMeter(cluster, cluster.clock, EVERY_S, STUCK_AFTER_S, expected)
-
-
-def topic_of(meter: LagMeter) -> TopicLag:
-    [found] = meter.measure().topics
-    return found
-
-
-def one(meter: LagMeter) -> PartitionLag:
-    [found] = topic_of(meter).partitions
-    return found
+    return cluster_with_old_records()
 
 
 def test_a_quiet_topic_stays_caught_up(cluster: LagCluster) -> None:
