@@ -63,7 +63,7 @@ class BatchSums(Frozen):
     items: int = Field(ge=0)
     vector_sum: Packed = Field(description="The sum of the vectors, shape (dim,).")
     squared_norms: float = Field(ge=0, description="Sum of the squared lengths of the vectors.")
-    cosines: float = Field(description="Sum of the items' cosine similarities to their nearest centroids.")
+    cosines: float = Field(default=0.0, description="Sum of the items' cosine similarities to their nearest centroids.")
     centroids: Counts = Field(default_factory=dict, description="Items by the number of the nearest centroid.")
     far: Counts = Field(
         default_factory=dict,
@@ -95,7 +95,7 @@ class Outlier(Frozen):
     tenant_id: TenantId
     item_id: str
     event_version: int = Field(ge=1)
-    customer: str | None = Field(default=None, description="A digest of the customer's id; null if there is none.")
+    customer: str | None = Field(default=None, description="A digest of the customer's id; null without one.")
     occurred_at: UtcDatetime
     settled_at: UtcDatetime
     vector: Packed

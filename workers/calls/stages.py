@@ -136,6 +136,12 @@ class CallStages(Stages[CallItem]):
                 "millrace_call_speech_share": speech_share(transcript),
                 "millrace_call_coverage": transcript.coverage,
             },
+            traits=Traits(
+                language=item.language,
+                length_chars=len(item.text),
+                customer_id=event.customer_id,
+                text=item.text,
+            ),
         )
 
     @override

@@ -136,6 +136,7 @@ class ProductStages(Stages[ProductItem]):
             person_label=item.event.agent_label,
             sizes=sizes,
             counted=tuple(("millrace_near_duplicates_total", each.tier) for each in item.near_duplicates),
+            traits=Traits(length_chars=len(item.text), text=item.text),
         )
 
     @override
