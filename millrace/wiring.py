@@ -185,7 +185,10 @@ def _pipeline(
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
         lane = RetryLane(stream.name, given.own.retry, clock, process.policies.random_source)
-        yield Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, watch.observer), resources
+        yield (
+            Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, watch.observer),
+            resources,
+        )
 
 
 def _lifecycle(settings: Settings, clock: Clock) -> Lifecycle:

@@ -76,7 +76,7 @@ def select(reader: Reader, topic: str, period: Period, advance: Callable[[int], 
 
 
 def tail_of(marks: Mapping[TopicPartition, Watermarks], limit: int) -> dict[TopicPartition, int]:
-    """Return the offsets from which the partitions hold `limit` records in all: equally many of each, as far as it has them.
+    """Return the offsets from which the partitions hold `limit` records in all, each the same number if it can.
 
     Args:
         marks: The watermarks of the partitions.

@@ -2,14 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from millrace.drift.rows import DecidedItem
+from shared.drift.building.build import LEAST_ROWS, Origin, build
+from shared.drift.classes import length_class
 from shared.drift.keys import Keys
 from shared.drift.reference import Reference, Seen, Subject
+from shared.embedding.port import TEXT
+from shared.engine.stream import Stream
 
-LEAST_ITEMS = 1_000
-"""With fewer items, half of which fit the centroids and half of which are compared, thresholds would mean little."""
+EMPTY = length_class(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,7 @@ class Material:
     Attributes:
         subject: What it is about.
         rows: Its items.
+        empty: Those of them that had nothing to embed.
         failed: Records that became dead letters beside them; None if that is not known.
         head: Fingerprint of the head that decided the newest item; None without one.
         policy: The policy that decided it, as SHA-256; None without items.
@@ -26,6 +33,7 @@ class Material:
 
     subject: Subject
     rows: Sequence[Seen]
+    empty: int = 0
     failed: int | None = None
     head: str | None = None
     policy: str | None = None
@@ -54,44 +62,62 @@ class Built:
     too_few: list[tuple[Subject, int]] = field(default_factory=list)
 
 
-def materials(stream: str, found: Found, keys: Keys) -> list[Material]:
+def materials(stream: Stream[Any, Any], found: Found, keys: Keys) -> list[Material]:
     """Return what each reference of a stream is built from, for every watched input and every key."""
     by_key: defaultdict[str, list[DecidedItem]] = defaultdict(list)
-    for item in sorted(found.items, key=lambda each: (each.occurred_at, each.tenant_id, each.item_id)):
+    for item in found.items:
         by_key[keys.of(item.tenant_id, item.decision.queue)].append(item)
+    texts = frozenset(each.name for each in stream.inputs if each.modality is TEXT)
     return [
-        _material(Subject(stream, name, model, key), by_key[key], found.failed)
+        _material(Subject(stream.name, name, model, key), by_key[key], found.failed, texts)
         for name, model in found.models.items()
         for key in keys.every
     ]
 
 
 def build_all(
-    parts: Sequence[Material], build: Callable[[Material], Reference], advance: Callable[[int], None]
+    parts: Sequence[Material], made_at: datetime, shown: Callable[[str], AbstractContextManager[Callable[[int], None]]]
 ) -> Built:
     """Build the references that have enough items.
 
     Args:
         parts: What they are built from.
-        build: Builds one.
-        advance: Is called with 1 after each part.
+        made_at: The time that they state.
+        shown: Shows the progress of one, given its title.
     """
     built = Built()
     for part in parts:
-        if len(part.rows) < LEAST_ITEMS:
+        if len(part.rows) < LEAST_ROWS:
             built.too_few.append((part.subject, len(part.rows)))
-        else:
-            built.references.append(build(part))
-        advance(1)
+            continue
+        with shown(f"building {part.subject.input} {part.subject.key}") as advance:
+            origin = Origin(made_at, part.head, part.policy, part.empty, part.failed)
+            built.references.append(build(part.subject, part.rows, origin, _steps(advance)))
     return built
 
 
-def _material(subject: Subject, items: Sequence[DecidedItem], failed: Mapping[str, int] | None) -> Material:
+def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
+    """Return what advances a progress bar of 100 steps, given the steps that are done and their number."""
+    shown = 0
+
+    def progress(done: int, steps: int) -> None:
+        nonlocal shown
+        now = 100 * done // max(steps, 1)
+        advance(now - shown)
+        shown = now
+
+    return progress
+
+
+def _material(
+    subject: Subject, items: Sequence[DecidedItem], failed: Mapping[str, int] | None, texts: frozenset[str]
+) -> Material:
     rows = [row for item in items if (row := item.seen(subject.input)) is not None]
-    newest = items[-1].decision if items else None
+    newest = max(items, key=lambda each: each.occurred_at).decision if items else None
     return Material(
         subject=subject,
         rows=rows,
+        empty=sum(row.traits["lengths"] == EMPTY for row in rows) if subject.input in texts else 0,
         failed=None if failed is None else failed.get(subject.key, 0),
         head=None if newest is None else newest.head,
         policy=None if newest is None else newest.policy,

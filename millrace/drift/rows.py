@@ -23,6 +23,7 @@ from shared.vectorstore.port import is_unit
 TEXT_CHARS = 2_000
 """The beginning of a text, of this length, is kept to find the words that characterise similar items."""
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedItem:
     """An item that was decided.

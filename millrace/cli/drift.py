@@ -1,0 +1,112 @@
+"""`millrace drift`: references and reports."""
+
+import json as jsonlib
+import sys
+from typing import Annotated
+
+import typer
+
+from millrace.cli.drift_options import DEFAULT_LIMIT, From, FromTopic, Limit, Out, References, To, moment_of
+from millrace.cli.options import (
+    Bootstrap,
+    Json,
+    StreamName,
+    load_settings,
+    load_stream_settings,
+    quiet,
+    require_bootstrap,
+    require_stream,
+)
+from millrace.drift.stored import Period
+from millrace.drift.survey import facts_of, find_reference, line_of, print_reference, survey
+from shared.clock import SystemClock
+from shared.errors import Fatal
+
+app = typer.Typer(
+    rich_markup_mode="markdown",
+    help="Drift: build the references that `millrace run drift` compares with, look at them, and report what has changed.",
+    no_args_is_help=True,
+)
+reference = typer.Typer(
+    rich_markup_mode="markdown",
+    help="What the items of a stream are like when all is well.",
+    no_args_is_help=True,
+)
+app.add_typer(reference, name="reference")
+
+
+@reference.command("build")
+def build(
+    stream: StreamName,
+    from_topic: FromTopic = False,
+    since: From = None,
+    until: To = None,
+    limit: Limit = DEFAULT_LIMIT,
+    out: Out = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Build the references of a stream: one for each vector that affects results, and for each configured key.
+
+    It reads the newest decided items of the store or, with --from-topic, decides the newest records of the input topic
+    again, with the configured models, head and policy; nothing is published or stored. Choose a time in which all was
+    well, of at least one full week, because hours of the week differ. A reference needs 1,000 items; 5,000 or more find
+    smaller changes.
+    """
+    quiet()
+    wanted, now = require_stream(stream), SystemClock().now()
+    settings, own = load_settings(bootstrap), load_stream_settings(wanted)
+    period = Period(moment_of(since, now), moment_of(until, now), limit)
+    if period.since is not None and period.until is not None and period.since >= period.until:
+        raise typer.BadParameter("--from must be before --to")
+    brokers = require_bootstrap(settings) if from_topic else None
+    from millrace.drift.building import build_references
+    from millrace.drift.gathering import Asked
+
+    asked = Asked(wanted, own, settings, period)
+    outcome = build_references(asked, brokers, out or settings.drift.references, now)
+    for warning in outcome.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    if json:
+        typer.echo(jsonlib.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        for each in outcome.written:
+            typer.echo(line_of(each.reference, each.file))
+    if not outcome.written:
+        raise Fatal(outcome.why_none())
+
+
+@reference.command("list")
+def list_(references: References = None, json: Json = False) -> None:
+    """List the references of a folder. A file that is damaged is named, and the exit code is 1."""
+    quiet()
+    found = survey(references or load_settings().drift.references)
+    if json:
+        typer.echo(jsonlib.dumps([each.as_json() for each in found], ensure_ascii=False))
+    else:
+        for each in found:
+            typer.echo(each.line())
+    if any(each.fault for each in found):
+        raise typer.Exit(1)
+
+
+@reference.command("show")
+def show(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|SUBJECT",
+            help="A file, or a subject: `stream|input|model|key`, of which the last parts may be left out if one reference "
+            "fits, such as `tickets`.",
+        ),
+    ],
+    references: References = None,
+    json: Json = False,
+) -> None:
+    """Show a reference: its items and period, its centroids with their names and shares, hours of the week, thresholds."""
+    quiet()
+    found = find_reference(which, references or load_settings().drift.references)
+    if json:
+        typer.echo(jsonlib.dumps(facts_of(found), ensure_ascii=False))
+    else:
+        print_reference(found)
