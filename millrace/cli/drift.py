@@ -2,10 +2,12 @@
 
 import json as jsonlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from millrace.cli.dlq_options import TIME_HELP
 from millrace.cli.drift_options import DEFAULT_LIMIT, From, FromTopic, Limit, Out, References, To, moment_of
 from millrace.cli.options import (
     Bootstrap,
@@ -19,6 +21,7 @@ from millrace.cli.options import (
 )
 from millrace.drift.stored import Period
 from millrace.drift.survey import facts_of, find_reference, line_of, print_reference, survey
+from millrace.streams import STREAMS
 from shared.clock import SystemClock
 from shared.errors import Fatal
 
@@ -110,3 +113,54 @@ def show(
         typer.echo(jsonlib.dumps(facts_of(found), ensure_ascii=False))
     else:
         print_reference(found)
+
+
+@app.command("report")
+def report(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder for `report.html` and its PNGs: a new one, or that of an earlier report."
+        ),
+    ],
+    stream: Annotated[
+        list[str] | None,
+        typer.Option("--stream", help=f"Stream to report on, repeatable: {', '.join(STREAMS)}. Default: all."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help=f"Leave out windows, outliers and alerts from before. {TIME_HELP} Sums are kept for a week.",
+            show_default=False,
+        ),
+    ] = None,
+    references: References = None,
+    bootstrap: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Report what has drifted: one page of HTML and PNGs of the windows over time, what has grown, outliers and alerts.
+
+    It reads the sums, outliers and alerts from Kafka, joins no group and changes nothing. Windows are cut and compared as
+    `millrace run drift` does it. With a store that can be opened, each outlier stands beside the most similar items;
+    the page then holds short masked texts of customers: store it like them.
+    """
+    quiet()
+    wanted = [require_stream(name) for name in dict.fromkeys(stream or STREAMS)]
+    now, settings = SystemClock().now(), load_settings(bootstrap)
+    brokers = require_bootstrap(settings)
+    begun = moment_of(since, now)
+    from millrace.bulk.plotting import require_matplotlib
+    from millrace.drift.report.making import Wanted, make_report
+
+    require_matplotlib()
+    streams = [(each, load_stream_settings(each)) for each in wanted]
+    made = make_report(Wanted(streams, settings, references or settings.drift.references, begun, folder, now), brokers)
+    if json:
+        typer.echo(jsonlib.dumps(made.as_json(), ensure_ascii=False))
+        return
+    for note in made.notes:
+        sys.stderr.write(f"note: {note}\n")
+    for line in made.lines():
+        typer.echo(line)
