@@ -156,7 +156,8 @@ def report(
 
     require_matplotlib()
     streams = [(each, load_stream_settings(each)) for each in wanted]
-    made = make_report(Wanted(streams, settings, references or settings.drift.references, begun, folder, now), brokers)
+    known = references or settings.drift.references
+    made = make_report(Wanted(streams, bool(stream), settings, known, begun, folder, now), brokers)
     if json:
         typer.echo(jsonlib.dumps(made.as_json(), ensure_ascii=False))
         return

@@ -98,10 +98,8 @@ def draw_classes(grown: Sequence[Grown]) -> bytes:
         axes.errorbar(
             values, places, xerr=errors, fmt=marker, color=colour, markersize=5, capsize=3, linewidth=1.2, label=name
         )
-    axes.set_yticks([len(shown) - at for at in range(len(shown))])
-    labels = axes.set_yticklabels(["" for _ in shown])
-    for text, each in zip(labels, shown, strict=True):
-        text.set(text=_short(each.name), fontsize=8, parse_math=False)
+    places = [len(shown) - at for at in range(len(shown))]
+    axes.set_yticks(places, labels=[_short(each.name) for each in shown], fontsize=8, parse_math=False)
     axes.set_xlabel("share of the items, with intervals of 95 %")
     axes.set_xlim(left=0)
     axes.legend(loc="lower right", fontsize=8)

@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from shared.drift.judging import level_for
+from shared.drift.references import References
+
 from millrace.bars import bar
 from millrace.configured import collection_spec, configured, input_fingerprints, model_cards
 from millrace.drift.report.charts import MOST_LINES, draw_centroids, draw_classes, draw_windows, most_changed
@@ -23,11 +26,9 @@ from schemas.drift import Outlier
 from schemas.topics import DRIFT_ALERTS, outliers_topic, sums_topic
 from shared.broker.reader import TopicReader
 from shared.broker.security import Brokers
-from shared.drift.judging import level_for
 from shared.drift.reference import Reference, Subject
-from shared.drift.references import References
 from shared.engine.stream import Stream
-from shared.errors import Fatal, MillraceError
+from shared.errors import Fatal, MillraceError, Unavailable
 from shared.settings import Settings, variable
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Collection
@@ -40,6 +41,7 @@ class Wanted:
 
     Attributes:
         streams: The streams, each with its settings.
+        named: Whether a person named them, so that each must have its topics.
         settings: The settings of the process.
         references: The folder of the references.
         since: Windows that ended before it are not shown; None for all.
@@ -48,6 +50,7 @@ class Wanted:
     """
 
     streams: Sequence[tuple[Stream[Any, Any], StreamSettings]]
+    named: bool
     settings: Settings
     references: Path
     since: datetime | None
@@ -104,17 +107,20 @@ def make_report(wanted: Wanted, brokers: Brokers) -> Made:
     references = References(wanted.references)
     level = level_for(wanted.settings.drift.false_alarms_per_month, len(references.every()))
     histories, evidence = Histories(references.of, level), Evidence(wanted.since)
-    _read(wanted, TopicReader(brokers), histories, evidence)
+    notes: list[str] = []
+    reader = TopicReader(brokers)
+    streams = _with_topics(wanted, reader, notes)
+    _read([stream.name for stream, _ in streams], reader, histories, evidence)
+    histories.end(wanted.now)
     if not histories.by_subject:
         raise Fatal(
             "no sums of live traffic were found: workers publish them for every batch, unless "
             f"{variable('drift', 'sums')} is false; they are kept for a week"
         )
-    notes = []
     if unreadable := histories.unreadable + evidence.unreadable:
-        notes.append(f"{counted(unreadable, 'message')} could not be read and were left out")
+        notes.append(f"{counted(unreadable, 'message')} could not be read")
     parts = []
-    for stream, own in wanted.streams:
+    for stream, own in streams:
         with _stored(stream, own, wanted.settings) as (collection, models, reason):
             of_stream = [each for each in histories.by_subject.values() if each.subject.stream == stream.name]
             if reason and any(evidence.outliers.get(each.subject) for each in of_stream):
@@ -128,17 +134,37 @@ def make_report(wanted: Wanted, brokers: Brokers) -> Made:
     return Made(write_report(wanted.folder, page, parts), parts, notes, level)
 
 
-def _read(wanted: Wanted, reader: TopicReader, histories: Histories, evidence: Evidence) -> None:
-    for stream, _ in wanted.streams:
+def _with_topics(
+    wanted: Wanted, reader: TopicReader, notes: list[str]
+) -> list[tuple[Stream[Any, Any], StreamSettings]]:
+    """Return the streams that have a topic of sums, and note the others, unless a person named them.
+
+    Raises:
+        Unavailable: the brokers do not answer, or none of the topics exists, or one of a named stream.
+    """
+    found: list[tuple[Stream[Any, Any], StreamSettings]] = []
+    for stream, own in wanted.streams:
+        try:
+            reader.watermarks(sums_topic(stream.name))
+        except Unavailable as error:
+            if wanted.named or (not found and stream is wanted.streams[-1][0]):
+                raise
+            notes.append(f"{stream.name} were left out: {error}")
+            continue
+        found.append((stream, own))
+    return found
+
+
+def _read(streams: Sequence[str], reader: TopicReader, histories: Histories, evidence: Evidence) -> None:
+    for stream in streams:
         for topic, read in (
-            (sums_topic(stream.name), histories.read),
-            (outliers_topic(stream.name), evidence.read_outliers),
+            (sums_topic(stream), histories.read),
+            (outliers_topic(stream), evidence.read_outliers),
         ):
             total = sum(marks.high - marks.low for marks in reader.watermarks(topic).values())
             with bar(f"reading {topic}", total) as advance:
                 read(reader.read(topic), advance)
-    histories.end(wanted.now)
-    evidence.read_alerts(reader.read(DRIFT_ALERTS.name), frozenset(stream.name for stream, _ in wanted.streams))
+    evidence.read_alerts(reader.read(DRIFT_ALERTS.name), frozenset(streams))
 
 
 @contextmanager
