@@ -106,7 +106,7 @@ class Histories:
     """The histories of all subjects whose sums are added.
 
     Args:
-        reference_of: Returns the reference of a subject; None if there is none.
+        reference_of: Returns the reference of a subject, or None.
         level: The level of significance.
 
     Attributes:
