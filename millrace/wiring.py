@@ -20,6 +20,7 @@ from shared.clock import Clock, SystemClock
 from shared.embedding.audio.port import Recogniser
 from shared.embedding.port import Model
 from shared.embedding.service import Embedder
+from shared.engine.announcing import Announcer
 from shared.engine.apart import ApartLoader
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
@@ -123,7 +124,7 @@ def stream_worker(
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
         provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
-        settler = Settler(collection, source, sink, provenance, clock, observer)
+        settler = Settler(collection, source, sink, Announcer(provenance), clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
         parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer, upkeep.keep)
         worker = Worker(parts, process.policies, clock, observer)

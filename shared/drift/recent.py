@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.drift import Outlier, unpacked
+from schemas.drift import Outlier, unpacked_half
 from shared.records import Vector
 
 LEVELS = 127
@@ -43,7 +43,7 @@ class Recent:
         Raises:
             ValueError: its vector cannot be read, or has no length.
         """
-        vector = unpacked(outlier.vector)
+        vector = unpacked_half(outlier.vector)
         length = float(np.linalg.norm(vector))
         if not np.isfinite(length) or length == 0:
             raise ValueError("the vector of an outlier has no length")

@@ -21,7 +21,9 @@ from shared.drift.traffic import Traffic
 
 NAMESPACE = UUID("6f0c8f4e-52b1-5c0b-9d7f-0d1f1b4f6a20")
 LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
-MOST_OUTLIERS = 500
+MOST_OUTLIERS, MOST_NUMBERS = 500, 250_000
+"""Outliers that are kept, and numbers of their vectors: the state is one message of a changelog."""
+
 MOST_OPEN = 20
 """No further spike opens while this number is open."""
 
@@ -137,7 +139,8 @@ class SpikeWatch:
         start = self._latest - timedelta(seconds=self._rules.window_s)
         self._traffic.leave_before(start)
         self._recent.sort(key=lambda each: each.at)
-        first = max(bisect_left(self._recent, start, key=lambda each: each.at), len(self._recent) - MOST_OUTLIERS)
+        most = min(MOST_OUTLIERS, MOST_NUMBERS // len(self._recent[0].vector)) if self._recent else 0
+        first = max(bisect_left(self._recent, start, key=lambda each: each.at), len(self._recent) - most)
         for left in self._recent[:first]:
             self._traffic.learn_outlier(left.centroid)
             self._spike_of.pop(left.identity, None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from schemas.drift import BatchSums, Outlier, Spike, packed
+from schemas.drift import BatchSums, Outlier, Spike, packed, packed_half
 from shared.drift.reference import Reference, Subject
 from shared.drift.spikes import MOST_OPEN, MOST_OUTLIERS, SpikeRules, SpikeWatch
 
@@ -47,7 +47,7 @@ def outlier(number: int, minute: float, customer: str | None, axis: int = 40, **
         customer=customer,
         occurred_at=at,
         settled_at=at,
-        vector=packed(near(axis)),
+        vector=packed_half(near(axis)),
         centroid=3,
         cosine=0.2,
         terms=("white", "screen", f"word{number}"),
@@ -252,7 +252,9 @@ def test_words_that_other_outliers_use_too_come_later() -> None:
     assert read(messages, seen)[-1].name == "flood, card"
 
 
-@pytest.mark.parametrize("vector", [packed(np.zeros(DIM)), packed(np.ones(DIM - 1)), "?", packed(np.full(DIM, np.nan))])
+@pytest.mark.parametrize(
+    "vector", [packed_half(np.zeros(DIM)), packed_half(np.ones(DIM - 1)), "?", packed_half(np.full(DIM, np.nan))]
+)
 def test_a_vector_that_cannot_be_right_is_refused(vector: str) -> None:
     seen = watch()
     read(problem(2), seen)
