@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shared.drift.reference_files import load_reference
 
 from millrace.configured import model_card
 from millrace.drift.gathering import Asked, from_store, from_topic
@@ -25,8 +24,10 @@ from schemas.drift import BatchSums, Cause, DriftAlert, Outlier, packed, packed_
 from schemas.topics import DRIFT_ALERTS
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
+from shared.broker.reader import TopicReader
 from shared.broker.security import Brokers
 from shared.drift.reference import Reference
+from shared.drift.reference_files import load_reference
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import BatchSettings, StreamSettings
@@ -41,6 +42,7 @@ from workers.tickets.stages import TICKETS
 OWN = StreamSettings(batch=BatchSettings(max_wait_s=0.5))
 NOW = datetime.now(UTC).replace(microsecond=0)
 LABELS = ("delivery", "invoice", "login")
+COUNTED = ("labels", "actions", "languages", "channels", "lengths", "confidences")
 DECIDED = 1_040
 FAILED = 7
 
@@ -162,6 +164,19 @@ def test_the_items_of_the_store_and_of_the_topic_are_the_same(place: Place) -> N
     assert {each.traits["channels"] for each in stored.values() if "channels" in each.traits} == {"email", "chat"}
 
 
+def test_items_are_counted_by_the_classes_that_a_worker_publishes(place: Place) -> None:
+    items = from_store(Asked(TICKETS, OWN, place.settings, Period(None, None, 20_000))).items
+    published = [
+        BatchSums.model_validate_json(each.value or b"") for each in TopicReader(place.bootstrap).read("tickets.sums")
+        if each.value != b"{}"
+    ]  # fmt: skip
+    own = [each for each in published if each.reference is None and each.traffic == "live"]
+    assert sum(each.items for each in own) == len(items) == DECIDED
+    for name in COUNTED:
+        counted = sum((Counter(getattr(each, name)) for each in own), Counter[str]())
+        assert counted == Counter(each.traits[name] for each in items if name in each.traits), name
+
+
 def test_both_sources_are_written_as_references(place: Place) -> None:
     for number, options in enumerate(([], ["--from-topic"])):
         code, built = place.build(*options, "--out", f"out {number}")
@@ -221,10 +236,7 @@ def sums_of(reference: Reference, items: Sequence[DecidedItem], settled_at: date
     """Return the sums of a batch of items, as a worker counts them."""
     vectors = np.stack([each.vectors["text"] for each in items])
     nearest = reference.nearest(vectors)
-    counts = {
-        name: dict(Counter(each.traits[name] for each in items if name in each.traits))
-        for name in ("labels", "actions", "languages", "channels", "lengths", "confidences")
-    }
+    counts = {name: dict(Counter(each.traits[name] for each in items if name in each.traits)) for name in COUNTED}
     fields: dict[str, Any] = {
         **reference.subject._asdict(),
         **counts,
@@ -292,8 +304,9 @@ def reported(place: Place) -> tuple[dict[str, Any], str]:
 def test_the_windows_of_a_report_are_those_of_the_sums(reported: tuple[dict[str, Any], str]) -> None:
     summary, _ = reported
     [subject] = [each for each in summary["subjects"] if each["key"] == "all" and each["windows"]]
-    assert subject["windows"] == 3, "the last one is closed because its hour has passed"
-    assert subject["left_out"] == {"replayed": 70}
+    assert subject["windows"] == 4, "that of the worker has no reference; the last one is closed as its hour has passed"
+    assert subject["answers"]["no_reference"] == 1
+    assert subject["left_out"] == {"replayed": 70, "backfilled": 1}
     assert subject["last"]["answer"] == "drift"
     assert subject["last"]["items"] == 600
     assert subject["last"]["causes"], "a cause is named"
@@ -323,7 +336,7 @@ def test_a_report_is_made_without_a_store_too(place: Place, reported: tuple[dict
     assert code == 0
     assert "outliers of tickets are shown without similar items: there is no store" in printed
     assert "not looked up" in (place.folder / "bare" / "report.html").read_text(encoding="utf-8")
-    code, printed = place.run("report", "bare", "--stream", "tickets", "--since", "1m", "--json")
+    code, printed = place.run("report", "bare", "--stream", "tickets", "--since", "1s", "--json")
     assert (code, [each["windows"] for each in json.loads(printed)["subjects"]]) == (0, [0]), "the folder is used again"
     assert [each.name for each in (place.folder / "bare").iterdir()] == ["report.html"], (
         "pictures of before are deleted"
