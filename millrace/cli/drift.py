@@ -83,7 +83,10 @@ def build(
 def list_(references: References = None, json: Json = False) -> None:
     """List the references of a folder. A file that is damaged is named, and the exit code is 1."""
     quiet()
-    found = survey(references or load_settings().drift.references)
+    folder = references or load_settings().drift.references
+    found = survey(folder)
+    if not found:
+        sys.stderr.write(f"{folder} holds no reference: build one with `millrace drift reference build`\n")
     if json:
         typer.echo(jsonlib.dumps([each.as_json() for each in found], ensure_ascii=False))
     else:

@@ -95,6 +95,12 @@ def build_references(asked: Asked, brokers: Brokers | None, folder: Path, now: d
                 f"{records} could not be read now, such as media that are missing, and were left out"
             )
     parts = materials(asked.stream, found, asked.keys)
+    mixed = {part.subject.key: part.deciders for part in parts if part.deciders > 1}
+    outcome.warnings += [
+        f"the items of {key} were decided by {count} different heads or policies: choose --from after the last change, or "
+        "--from-topic"
+        for key, count in mixed.items()
+    ]
     built = build_all(parts, now, lambda title: bar(title, STEPS))
     outcome.written = [Written(each, save_reference(each, folder)) for each in built.references]
     outcome.too_few = built.too_few

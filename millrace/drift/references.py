@@ -29,6 +29,7 @@ class Material:
         failed: Records that became dead letters beside them; None if that is not known.
         head: Fingerprint of the head that decided the newest item; None without one.
         policy: The policy that decided it, as SHA-256; None without items.
+        deciders: Number of different pairs of a head and a policy that decided its items.
     """
 
     subject: Subject
@@ -37,6 +38,7 @@ class Material:
     failed: int | None = None
     head: str | None = None
     policy: str | None = None
+    deciders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +123,5 @@ def _material(
         failed=None if failed is None else failed.get(subject.key, 0),
         head=None if newest is None else newest.head,
         policy=None if newest is None else newest.policy,
+        deciders=len({(item.decision.head, item.decision.policy) for item in items}),
     )
