@@ -89,7 +89,7 @@ def from_topic(asked: Asked, brokers: Brokers) -> tuple[Found, Replayed, str]:
     spec = collection_spec(own, asked.stream, dimensions_of(models, recogniser))
     reader, topic = TopicReader(brokers), input_topic(stream.name)
     with ExitStack() as held:
-        store, reason = held.enter_context(_voting_store(asked, spec))
+        store, reason = held.enter_context(voting_store(asked, spec))
         collection = store.open_alias(stream.name) or store.open(spec)
         process = Process(asked.settings, brokers, store, Registry())
         pipeline = held.enter_context(
@@ -106,7 +106,7 @@ def from_topic(asked: Asked, brokers: Brokers) -> tuple[Found, Replayed, str]:
 
 
 @contextmanager
-def _voting_store(asked: Asked, spec: CollectionSpec) -> Iterator[tuple[VectorStore, str]]:
+def voting_store(asked: Asked, spec: CollectionSpec) -> Iterator[tuple[VectorStore, str]]:
     """Yield the configured store; or an empty one, and why, if it cannot be opened and something else decides.
 
     Raises:

@@ -5,20 +5,25 @@ It does not show a store or a broker: tests/flow/test_drift_commands.py runs bot
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
+from millrace.drift.gathering import Asked, voting_store
 from millrace.drift.newest import select, tail_of
-from millrace.drift.replaying import batched
+from millrace.drift.references import Found, materials
+from millrace.drift.replaying import batched, replay
 from millrace.drift.rows import decided_item
 from millrace.drift.stored import Period, newest_decided, read_decided
 from millrace.drift.voters import Voters
 from shared.broker.port import Reader
+from shared.drift.keys import Keys
 from shared.errors import Fatal
 from shared.records import Point, Record, TopicPartition, Watermarks
-from shared.stream_settings import BatchSettings
+from shared.settings import Settings, StoreSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, StreamSettings
 from tests.support.assembly import Assembly
 from tests.support.fakes import FakeCollection
 from tests.support.streams import CALL_KIND, NOTE_KIND, PRODUCT_KIND, TICKET_KIND, Kind
@@ -165,6 +170,32 @@ def test_two_versions_of_an_item_are_never_in_one_batch() -> None:
     assert [len(each) for each in batched(records[:3], TICKETS, BatchSettings(max_tokens=1))] == [1, 1, 1]
 
 
+def test_records_are_decided_again_whatever_is_stored() -> None:
+    """An item counts with its newest decided version, and what a worker would refuse or write elsewhere is no item."""
+    stored = settled_points(TICKET_KIND, event(), event(event_version=2, reason="solved"))
+    store = FakeCollection()
+    store.upsert(stored[-1:])
+    pipeline = Assembly(collection=cast(FakeCollection, Voters(store))).pipeline
+    sent = [
+        event(), event(event_version=2, body="Changed since."), event(event_version=3, reason="solved"),
+        event(ticket_id="T-2", reason="solved"), event(ticket_id="T-3", tenant_id="zeta"),
+    ]  # fmt: skip
+    records = [*(record(each, number) for number, each in enumerate(sent)), record(event(reason="unknown"), 9)]
+    keys = Keys("tenant", frozenset({"zeta"}))
+    found = replay(batched(records, TICKETS, BatchSettings()), TICKETS, pipeline, keys, ignore)
+    assert sorted((each.item_id, each.text.rpartition("\n")[2]) for each in found.decided) == [
+        ("T-1", "Changed since."), ("T-3", "It should have been here on Monday."),
+    ]  # fmt: skip
+    assert (found.records, found.failed, found.deferred) == (6, {"other": 1}, 0)
+    assert store.versions([stored[0].id]) == {stored[0].id: 2}, "nothing is written"
+    parts = {
+        each.subject.key: each for each in materials(TICKETS, Found(found.decided, {"text": "m"}, found.failed), keys)
+    }
+    assert {key: (len(each.rows), each.failed, each.deciders) for key, each in parts.items()} == {
+        "tenant:zeta": (1, 0, 1), "other": (1, 1, 1),
+    }  # fmt: skip
+
+
 def test_nothing_is_looked_up_or_written_through_voters() -> None:
     store = FakeCollection()
     [point] = settled_points(TICKET_KIND, event())
@@ -179,3 +210,18 @@ def test_nothing_is_looked_up_or_written_through_voters() -> None:
 def test_a_stream_without_decisions_has_no_rows() -> None:
     [point] = settled_points(NOTE_KIND, NOTE_KIND.event())
     assert decided_item(NOTE_KIND.stream, point.id, point.payload, point.vectors) is None
+
+
+def test_a_head_decides_without_the_store(tmp_path: Path) -> None:
+    nowhere = Settings(store=StoreSettings(path=tmp_path / "nowhere"))
+    spec = TICKETS.spec("tickets__bench", {"text": 8})
+    headed = StreamSettings(decision=DecisionSettings(head=tmp_path))
+    with voting_store(Asked(TICKETS, headed, nowhere, EVERY), spec) as (store, reason):
+        assert list(store.open(spec).scroll(())) == []
+        assert reason.startswith("there is no store at")
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+    with (
+        pytest.raises(Fatal, match="Without a head, the points of the store decide"),
+        voting_store(Asked(TICKETS, StreamSettings(), nowhere, EVERY), spec),
+    ):
+        pass

@@ -8,9 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.drift.judging import level_for
-from shared.drift.references import References
-
 from millrace.bars import bar
 from millrace.configured import collection_spec, configured, input_fingerprints, model_cards
 from millrace.drift.report.charts import MOST_LINES, draw_centroids, draw_classes, draw_windows, most_changed
@@ -26,7 +23,9 @@ from schemas.drift import Outlier
 from schemas.topics import DRIFT_ALERTS, outliers_topic, sums_topic
 from shared.broker.reader import TopicReader
 from shared.broker.security import Brokers
+from shared.drift.judging import level_for
 from shared.drift.reference import Reference, Subject
+from shared.drift.references import References
 from shared.engine.stream import Stream
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.settings import Settings, variable
