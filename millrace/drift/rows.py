@@ -77,8 +77,6 @@ def decided_item(
     """
     if not is_decided(payload) or stream.points.foreign_reason(which, payload) is not None:
         return None
-    if stream.points.second_kind is not None and stream.points.second_kind.field in payload:
-        return None
     try:
         decision = Decision.model_validate(payload[DECISION_FIELD], strict=False)
         occurred_at = MOMENT.validate_python(payload["occurred_at"])

@@ -50,14 +50,11 @@ def newest_decided(
     Raises:
         Unavailable: the store cannot be read.
     """
-    second = stream.points.second_kind
-    fields = ["tenant_id", stream.id_field, "occurred_at", "deleted", DECISION_FIELD]
+    fields = ("tenant_id", stream.id_field, "occurred_at", "deleted", DECISION_FIELD)
     held: list[tuple[datetime, UUID]] = []
-    for which, payload in collection.scroll((*fields, *(() if second is None else (second.field,)))):
+    for which, payload in collection.scroll(fields):
         advance(1)
         if not stream.points.is_ours(which, payload) or not is_decided(payload):
-            continue
-        if second is not None and second.field in payload:
             continue
         moment = _moment(payload)
         if moment is None or not period.holds(moment):

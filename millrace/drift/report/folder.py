@@ -16,10 +16,11 @@ def check_folder(folder: Path) -> None:
     """Check that a folder holds nothing but an earlier report.
 
     Raises:
-        Fatal: it does, or it cannot be read or created.
+        Fatal: it does, or it cannot be read.
     """
     with reported(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            return
         others = sorted(each.name for each in folder.iterdir() if not OWN.fullmatch(each.name))
     if others:
         raise Fatal(
@@ -40,6 +41,7 @@ def write_report(folder: Path, page: str, parts: Sequence[SubjectPart]) -> list[
     }
     contents[PAGE] = page.encode()
     with reported(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         for each in folder.iterdir():
             if OWN.fullmatch(each.name) and each.name not in contents:
                 each.unlink()

@@ -108,6 +108,7 @@ def make_report(wanted: Wanted, brokers: Brokers) -> Made:
     histories, evidence = Histories(references.of, level), Evidence(wanted.since)
     notes: list[str] = []
     reader = TopicReader(brokers)
+    reader.watermarks(DRIFT_ALERTS.name)  # an outage ends the command here, and not once for each stream
     streams = _with_topics(wanted, reader, notes)
     _read([stream.name for stream, _ in streams], reader, histories, evidence)
     histories.end(wanted.now)
