@@ -88,7 +88,7 @@ def list_(references: References = None, json: Json = False) -> None:
     if not found:
         sys.stderr.write(f"{folder} holds no reference: build one with `millrace drift reference build`\n")
     if json:
-        typer.echo(jsonlib.dumps([each.as_json() for each in found], ensure_ascii=False))
+        typer.echo(jsonlib.dumps({"references": [each.as_json() for each in found]}, ensure_ascii=False))
     else:
         for each in found:
             typer.echo(each.line())

@@ -105,7 +105,7 @@ def test_keys_with_too_few_items_are_named_and_left_out(place: Place) -> None:
 def test_references_are_listed_and_shown(place: Place) -> None:
     assert place.build()[0] == 0
     code, printed = place.run("reference", "list", "--json")
-    [listed] = json.loads(printed)
+    [listed] = json.loads(printed)["references"]
     assert (code, listed["stream"], listed["key"]) == (0, "tickets", "all")
     for which in ("tickets", f"tickets|text|{KnownModel.fingerprint}|all", listed["file"]):
         code, printed = place.run("reference", "show", which)

@@ -217,8 +217,10 @@ def hostile_part() -> SubjectPart:
         Picture(draw_centroids([bad], known, [0, 1]), HOSTILE),
         Picture(draw_classes(labels), HOSTILE),
     ]
-    told = alert(causes=(cause,), override_share=0.2, override_share_before=0.1, judged=10, harm="overrides_grew")
-    return SubjectPart(history, known, pictures, most_changed(labels), grown_centroids(bad, known), [shown], 1, [told])
+    raised = alert(causes=(cause,), override_share=0.2, override_share_before=0.1, judged=10, harm="overrides_grew")
+    return SubjectPart(
+        history, known, pictures, most_changed(labels), grown_centroids(bad, known), labels, [shown], 1, [told]
+    )
 
 
 def test_no_text_from_outside_can_break_the_page() -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.drift import Answer, BatchSums, Cause, unpacked
 from shared.drift.judging import judge
 from shared.drift.reference import Reference, Subject
-from shared.drift.window import LEAST_ITEMS, Window
+from shared.drift.window import Window
 from shared.records import Record
 
 MOST_WINDOWS = 24 * 31
@@ -162,16 +162,13 @@ class Histories:
 
     def _close(self, subject: Subject, window: Window, is_open: bool) -> None:
         judgement = judge(window, self._reference_of(subject), self._level)
-        answer = judgement.answer
-        if window.items < LEAST_ITEMS and answer != "no_reference":
-            answer = "too_few"
         self.by_subject[subject].keep(
             PastWindow(
                 start=window.start,
                 end=window.end,
                 items=window.items,
                 reference=window.reference,
-                answer=answer,
+                answer=judgement.answer,
                 p_value=judgement.p_value,
                 effect=judgement.effect,
                 causes=judgement.causes,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from millrace.configured import collection_spec, configured, input_fingerprints,
 from millrace.drift.report.charts import MOST_LINES, draw_centroids, draw_classes, draw_windows, most_changed
 from millrace.drift.report.evidence import Evidence
 from millrace.drift.report.folder import check_folder, write_report
-from millrace.drift.report.growth import grown_centroids, grown_classes
+from millrace.drift.report.growth import Grown, grown_centroids, grown_classes
 from millrace.drift.report.history import Histories, History, PastWindow
 from millrace.drift.report.neighbours import Shown, with_store, without_store
 from millrace.drift.report.page import Facts, Picture, SubjectPart, page_of
@@ -32,6 +32,8 @@ from shared.settings import Settings, variable
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Collection
 from shared.wording import counted
+
+OTHER_FAMILIES = ("actions", "languages", "channels", "lengths")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +214,14 @@ def _part(
     """Return what the page shows of a subject."""
     subject = history.subject
     known = [] if reference is None else [each for each in history.judged if each.reference == reference.reference_id]
-    pictures, labels, topics = [], [], []
+    pictures, labels, topics, others = [], [], [], []
     if history.judged:
         pictures.append(Picture(draw_windows(history.judged, level), _described_windows(history)))
     if reference is not None and known:
         labels, topics = grown_classes(known[-1], reference, "labels"), grown_centroids(known[-1], reference)
-        chosen = [reference.names.index(each.name) for each in most_changed(topics)][:MOST_LINES]
+        others = [each for family in OTHER_FAMILIES for each in _clearly_changed(known[-1], reference, family)]
+        changed = sorted(topics, key=lambda each: -abs(each.by))[:MOST_LINES]
+        chosen = [reference.names.index(each.name) for each in changed]
         pictures.append(
             Picture(draw_centroids(known, reference, chosen), _described_topics(known[-1], reference, chosen))
         )
@@ -229,10 +233,17 @@ def _part(
         pictures=pictures,
         labels=most_changed(labels),
         topics=most_changed(topics),
+        others=most_changed(others),
         outliers=outliers,
         outlier_count=evidence.outliers.get(subject, 0),
         alerts=evidence.alerts_of(subject),
     )
+
+
+def _clearly_changed(window: PastWindow, reference: Reference, family: str) -> list[Grown]:
+    """Return the classes of a family whose intervals do not overlap, with the family in their names."""
+    found = [each for each in grown_classes(window, reference, family) if each.is_clear]
+    return [replace(each, name=f"{family}: {each.name}") for each in found]
 
 
 def _described_windows(history: History) -> str:

@@ -65,6 +65,7 @@ class SubjectPart:
         pictures: Its PNGs.
         labels: Its labels before and in the last compared window.
         topics: Its centroids, the same.
+        others: Classes of actions, languages, channels and lengths that have clearly changed.
         outliers: Its newest outliers.
         outlier_count: Number of all its outliers.
         alerts: Its alerts, the newest first.
@@ -75,6 +76,7 @@ class SubjectPart:
     pictures: Sequence[Picture] = ()
     labels: Sequence[Grown] = ()
     topics: Sequence[Grown] = ()
+    others: Sequence[Grown] = ()
     outliers: Sequence[Shown] = ()
     outlier_count: int = 0
     alerts: Sequence[DriftAlert] = ()
@@ -145,6 +147,7 @@ def _subject(number: int, part: SubjectPart) -> str:
             _windows(history),
             _grown("Labels", "label", part.labels),
             _grown("Topics, as centroids with the words of their items", "topic", part.topics),
+            _grown("Actions, languages, channels and lengths that have clearly changed", "class", part.others),
             _outliers(part),
         ]
     )
