@@ -219,7 +219,7 @@ def hostile_part() -> SubjectPart:
     ]
     raised = alert(causes=(cause,), override_share=0.2, override_share_before=0.1, judged=10, harm="overrides_grew")
     return SubjectPart(
-        history, known, pictures, most_changed(labels), grown_centroids(bad, known), labels, [shown], 1, [told]
+        history, known, pictures, most_changed(labels), grown_centroids(bad, known), labels, [shown], 1, [raised]
     )
 
 

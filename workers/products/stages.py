@@ -1,8 +1,8 @@
 """The products stream: its stages and its descriptor, `PRODUCTS`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import override
 
