@@ -19,6 +19,9 @@ from shared.drift.totals import Numbers, Totals, distances
 LEAST_CELL = 5
 """Classes with fewer items than this are counted together."""
 
+UNSEEN = 0.5
+"""Items of classes that the rows do not have, as if there were half a one: the mean under the prior of Jeffreys (1946)."""
+
 AT_ONCE = 250
 
 
@@ -99,7 +102,9 @@ class Sample:
             own = self.columns[name]
             rest = own.stop - 1
             if self.classes[name] and not self.features[:, rest].any():
-                sums[:, rest] += rng.poisson(items / rows, size=times)  # a class that the rows do not have can occur
+                sums[:, rest] += rng.poisson(
+                    UNSEEN * items / rows, size=times
+                )  # a class that the rows do not have can occur
         beside = {
             "empty": _drawn_beside(self.beside.empty, self.beside.items, (items, times), rng),
             "failed": _drawn_beside(self.beside.failed, self.beside.items, (items, times), rng),
@@ -153,9 +158,9 @@ def _beside(count: int | None, items: int) -> Numbers:
 
 
 def _drawn_beside(count: int | None, items: int, size: tuple[int, int], rng: np.random.Generator) -> Numbers:
-    """Return counts of items beside the rows; one that was never seen has the probability of one in all items."""
+    """Return counts of items beside the rows; one that was never seen is drawn as if there were half a one."""
     drawn, times = size
     if count is None:
         return np.zeros((times, 2))
-    found = rng.poisson(drawn * max(count, 1) / max(items, 1), size=times)
+    found = rng.poisson(drawn * max(count, UNSEEN) / max(items, 1), size=times)
     return np.stack([found, np.full(times, drawn)], axis=1).astype(np.float64)
