@@ -9,7 +9,7 @@ import numpy as np
 from schemas.drift import Cause, CauseKind, Example
 from shared.drift.baseline import Baseline
 from shared.drift.reference import Reference
-from shared.drift.totals import Totals, far_scores
+from shared.drift.totals import Numbers, Totals, far_scores
 from shared.drift.window import Window
 
 LEAST_SCORE = 3.0
@@ -24,7 +24,7 @@ STEADY_ITEMS = 5
 LEAST_REACHED = 2.0
 LEAST_NEW = 2.5
 LEAST_NEARNESS = 4.0
-LEAST_WIDE = 1.0
+LEAST_WIDE = 1.5
 UNSURE = 0.5
 MOST_EXAMPLES = 10
 
@@ -151,8 +151,7 @@ def _new(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[G
     share = (known_far + usual * STEADY_ITEMS) / (known + STEADY_ITEMS)
     excess = far - items * share
     growth = items - total * known / known_total
-    spread = np.sqrt(total * (known + 1) / known_total * (1 + total / known_total))
-    scores = np.maximum(far_scores(totals.counts, baseline.totals.counts), growth / spread)
+    scores = np.maximum(far_scores(totals.counts, baseline.totals.counts), _growth_scores(items, known))
     reached = np.flatnonzero((excess > -1) & (scores >= LEAST_REACHED))
     few = reached[np.argsort(-(excess + np.maximum(growth, 0))[reached])][:MOST_CENTROIDS]
     if not len(few):
@@ -160,14 +159,21 @@ def _new(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[G
     deviation = np.sqrt((items[few] * share[few] * (1 - share[few])).sum() + 1)
     unsure = _unsure(totals, baseline)
     score = float(excess[few].sum() / deviation)
-    score = score if unsure is None else (score + unsure) / sqrt(2)
-    if score < LEAST_NEW:
+    if unsure is not None:
+        score = (score + unsure) / sqrt(2)
+    if score < (LEAST_SCORE if unsure is None else LEAST_NEW):
         return
     near = ", ".join(f'"{reference.names[n]}"' for n in few[:3])
     before, now = float(known[few].sum() / known_total), float(items[few].sum() / total)
     if now - before < excess[few].sum() / total:  # what is new took the place of what was usual there
         before, now = float((items[few] * share[few]).sum() / total), float(far[few].sum() / total)
     yield Growth("novelty", f"new, nearest to {near}", before, now, score, frozenset(few.tolist()))
+
+
+def _growth_scores(items: Numbers, known: Numbers) -> Numbers:
+    """Return by centroid how many standard deviations its share of items has grown: shape (k,)."""
+    expected = (known + 1) * items.sum() / known.sum()
+    return np.asarray((items - expected) / np.sqrt(expected * (1 + items.sum() / known.sum())))
 
 
 def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) -> Iterator[Growth]:
@@ -179,7 +185,7 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) ->
     fell = totals.cosines / items.sum() < baseline.totals.cosines / known.sum()
     if not fell or scores["nearness"] < LEAST_NEARNESS:
         return
-    most = np.argsort(far - items * steady)[: len(items) - MOST_CENTROIDS]
+    most = _growth_scores(items, known) < 1  # new items land elsewhere
     expected = (items * steady)[most].sum()
     score = (far[most].sum() - expected) / np.sqrt(expected * (1 + items.sum() / known.sum()) + 1)
     if score >= LEAST_WIDE:
