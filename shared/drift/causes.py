@@ -83,7 +83,7 @@ def causes_of(
     """Return what has changed, the likeliest first; never empty."""
     totals = baseline.totals_of(window)
     grown = [*_grown(window, totals, reference, baseline)]
-    grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline)]
+    grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline, scores["within"])]
     order = [family for family, _ in KINDS]
     found = [each for each in grown if each.score >= LEAST_SCORE and each.size > 0]
     if not found:
@@ -139,7 +139,7 @@ def _growth(family: str, name: str, now: tuple[float, float], before: tuple[floa
     return Growth(family, name, reference_share, window_share, float((window_share - reference_share) / deviation))
 
 
-def _new(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[Growth]:
+def _new(totals: Totals, reference: Reference, baseline: Baseline, within: float) -> Iterator[Growth]:
     """Yield the growth of centroids that far items have reached: what arrives there is new, not more of the known.
 
     A known topic brings one far item in ten, as in the reference; something new brings more of them.
@@ -157,11 +157,9 @@ def _new(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[G
     if not len(few):
         return
     deviation = np.sqrt((items[few] * share[few] * (1 - share[few])).sum() + 1)
-    unsure = _unsure(totals, baseline)
-    score = float(excess[few].sum() / deviation)
-    if unsure is not None:
-        score = (score + unsure) / sqrt(2)
-    if score < (LEAST_SCORE if unsure is None else LEAST_NEW):
+    evidence = [float(excess[few].sum() / deviation), sqrt(2 * within) - 0.8, *_unsure(totals, baseline)]
+    score = sum(evidence) / sqrt(len(evidence))
+    if score < LEAST_NEW:
         return
     near = ", ".join(f'"{reference.names[n]}"' for n in few[:3])
     before, now = float(known[few].sum() / known_total), float(items[few].sum() / total)
@@ -192,14 +190,14 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) ->
         yield Growth("outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + float(score))
 
 
-def _unsure(totals: Totals, baseline: Baseline) -> float | None:
-    """Return how many standard deviations the share of unsure decisions has grown; None without decisions."""
+def _unsure(totals: Totals, baseline: Baseline) -> Iterator[float]:
+    """Yield how many standard deviations the share of unsure decisions has grown; nothing without decisions."""
     low = [number for number, name in enumerate(baseline.classes["confidences"]) if float(name) < UNSURE]
     now, before = totals.counts["confidences"], baseline.totals.counts["confidences"]
     if not now.sum() or not before.sum():
-        return None
+        return
     sides = ((float(each[low].sum()), float(each.sum())) for each in (now, before))
-    return _growth("confidences", "unsure", *sides).score
+    yield _growth("confidences", "unsure", *sides).score
 
 
 def _cause(growth: Growth, window: Window) -> Cause:

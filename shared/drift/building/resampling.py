@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.drift.baseline import BY_CLASS, QUANTILES, Baseline, Null
 from shared.drift.reference import Reference, Seen
-from shared.drift.totals import Numbers, Totals, distances
+from shared.drift.totals import Numbers, Totals, distances, remainders
 
 LEAST_CELL = 5
 """Classes with fewer items than this are counted together."""
@@ -48,12 +48,14 @@ class Sample:
         columns: The columns of each part.
         classes: The classes of the cells, see `Baseline`.
         beside: What is known of other items.
+        means: See `Baseline`.
     """
 
     features: NDArray[np.float32]
     columns: Mapping[str, slice]
     classes: Mapping[str, Sequence[str]]
     beside: Beside
+    means: Numbers
 
     @classmethod
     def of(cls, reference: Reference, rows: Sequence[Seen], beside: Beside) -> "Sample":
@@ -82,7 +84,8 @@ class Sample:
             columns[name] = slice(start, start + part.shape[1])
             start += part.shape[1]
         features = np.concatenate([part.astype(np.float32) for part in parts.values()], axis=1)
-        return cls(features, columns, classes, beside)
+        means = reference.centroids.astype(np.float64) * near.cosines.mean(dtype=np.float64)
+        return cls(features, columns, classes, beside, means)
 
     def totals(self) -> Totals:
         """Return the totals of the rows."""
@@ -119,6 +122,7 @@ class Sample:
             part["vector_sum"],
             part["squared_norms"][..., 0],
             part["cosines"][..., 0],
+            remainders(part["vector_sum"], part["centroids"], self.means),
             {**counts, **beside},
         )
 
@@ -140,7 +144,7 @@ def baseline_of(
         found = [distances(sample.draw(size, part, rng), each) for part, each in zip(parts, references, strict=True)]
         nulls.append(_null(size, np.concatenate(found)))
         progress(number)
-    return Baseline(slot, sample.totals(), sample.classes, tuple(nulls))
+    return Baseline(slot, sample.totals(), sample.classes, tuple(nulls), sample.means)
 
 
 def _null(items: int, found: Numbers) -> Null:
