@@ -15,17 +15,32 @@ from shared.drift.window import Window
 LEAST_SCORE = 3.0
 """A class counts as grown from this number of standard deviations on."""
 
-FIRST_SHARE = 0.7
+FIRST_SHARE = 0.5
 """An earlier kind of cause is named before a later one if it has grown by at least this share of the largest growth."""
 
 MOST_CAUSES = 8
 MOST_CENTROIDS = 5
 STEADY_ITEMS = 5
+"""The share of far items of a centroid is drawn towards that of all, as if it had these items more."""
+
 LEAST_REACHED = 2.0
+"""Something new may have reached a centroid whose items, or far items, have grown by these standard deviations."""
+
 LEAST_NEW = 2.5
-LEAST_NEARNESS = 4.0
-LEAST_WIDE = 1.5
+"""From this evidence on, in standard deviations, what reached them counts as new."""
+
 UNSURE = 0.5
+"""A decision of a lower confidence counts as unsure, which is evidence for something new."""
+
+MOST_WITHIN = 3.0
+"""The most that `within` counts as evidence: a known topic that grows much moves it too, because the mean of the topic is
+not quite that of its centroid."""
+
+LEAST_NEARNESS = 5.0
+LEAST_WIDE = 2.0
+"""Outputs have changed if the score of nearness is at least the first, and if far items have grown by the second, in
+standard deviations, among the centroids whose items have not grown."""
+
 MOST_EXAMPLES = 10
 
 KINDS: tuple[tuple[str, CauseKind], ...] = (
@@ -157,7 +172,11 @@ def _new(totals: Totals, reference: Reference, baseline: Baseline, within: float
     if not len(few):
         return
     deviation = np.sqrt((items[few] * share[few] * (1 - share[few])).sum() + 1)
-    evidence = [float(excess[few].sum() / deviation), sqrt(2 * within) - 0.8, *_unsure(totals, baseline)]
+    evidence = [
+        float(excess[few].sum() / deviation),
+        min(sqrt(2 * within) - 0.8, MOST_WITHIN),
+        *_unsure(totals, baseline),
+    ]
     score = sum(evidence) / sqrt(len(evidence))
     if score < LEAST_NEW:
         return
@@ -165,7 +184,7 @@ def _new(totals: Totals, reference: Reference, baseline: Baseline, within: float
     before, now = float(known[few].sum() / known_total), float(items[few].sum() / total)
     if now - before < excess[few].sum() / total:  # what is new took the place of what was usual there
         before, now = float((items[few] * share[few]).sum() / total), float(far[few].sum() / total)
-    yield Growth("novelty", f"new, nearest to {near}", before, now, score, frozenset(few.tolist()))
+    yield Growth("novelty", f"new, nearest to {near}", before, now, max(score, LEAST_SCORE), frozenset(few.tolist()))
 
 
 def _growth_scores(items: Numbers, known: Numbers) -> Numbers:
