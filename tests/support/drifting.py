@@ -62,9 +62,9 @@ class Made:
         ]
 
 
-def built(made: Made, items: int = 3_000, **beside: int) -> Reference:
+def built(made: Made, items: int = 3_000, empty: int | None = None, failed: int | None = None) -> Reference:
     """Return a small reference of usual items."""
-    return build(SUBJECT, made.rows(items), Origin(START, **beside), resamples=400)
+    return build(SUBJECT, made.rows(items), Origin(START, empty=empty, failed=failed), resamples=400)
 
 
 def with_traits(rows: Sequence[Seen], **traits: str) -> list[Seen]:

@@ -9,9 +9,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from shared.drift.building.build import Origin, build
 from shared.drift.judging import LEAST_LEVEL, judge, level_for
 from shared.drift.reference import Reference
-from tests.support.drifting import START, TOPICS, Made, built, window_of, with_traits
+from shared.drift.window import Window
+from tests.support.drifting import START, SUBJECT, TOPICS, Made, built, window_of, with_traits
 
 LEVEL = 0.01
 
@@ -26,7 +28,7 @@ def reference(made: Made) -> Reference:
     return built(made, empty=20, failed=10)
 
 
-def usual(made: Made, reference: Reference, items: int = 500):  # noqa: ANN201
+def usual(made: Made, reference: Reference, items: int = 500) -> Window:
     window = window_of(reference, made.rows(items))
     window.empty, window.failed = items // 150, items // 300
     return window
@@ -134,9 +136,6 @@ def test_a_window_in_one_hour_of_the_week_is_compared_with_that_hour(made: Made)
         for n, row in enumerate(made.rows(1_800, topic=1))
     ]
     day = [replace(row, occurred_at=row.occurred_at + timedelta(hours=9)) for row in made.rows(1_800, every_s=1)]
-    from shared.drift.building.build import Origin, build
-    from tests.support.drifting import SUBJECT
-
     reference = build(SUBJECT, [*night, *day], Origin(START), resamples=300)
     assert [each.slot for each in reference.baselines] == [None, 0, 9]
     at_night = window_of(reference, made.rows(500, topic=1))

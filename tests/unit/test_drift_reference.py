@@ -3,6 +3,7 @@
 A green run does not prove that names help a reader, nor that a build of real size is fast.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,6 @@ def test_centroids_have_names_of_their_words_and_one_item_in_ten_is_far(referenc
 
 
 def test_without_texts_centroids_are_named_after_their_commonest_label() -> None:
-    from dataclasses import replace
-
     made = Made()
     found = build(SUBJECT, [replace(row, text="") for row in made.rows(1_200)], Origin(START), resamples=50)
     assert all(name.startswith("label-") for name in found.names)
@@ -57,8 +56,6 @@ def test_too_few_items_or_vectors_of_several_lengths_are_refused() -> None:
     made = Made()
     with pytest.raises(Fatal, match=f"at least {LEAST_ROWS:,}"):
         build(SUBJECT, made.rows(LEAST_ROWS - 1), Origin(START))
-    from dataclasses import replace
-
     rows = made.rows(LEAST_ROWS)
     with pytest.raises(Fatal, match="different lengths"):
         build(SUBJECT, [replace(rows[0], vector=rows[0].vector[:5]), *rows[1:]], Origin(START))
