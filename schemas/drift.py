@@ -11,6 +11,7 @@ from schemas.base import Frozen, TenantId, UtcDatetime
 
 Traffic = Literal["live", "replayed", "backfilled"]
 Counts = dict[str, Annotated[int, Field(ge=1)]]
+PackedHalf = Annotated[str, Field(description="Little-endian float16 numbers in base64: three decimal digits.")]
 Packed = Annotated[str, Field(description="Little-endian float32 numbers in base64.")]
 
 
@@ -26,6 +27,20 @@ def unpacked(text: str) -> NDArray[np.float32]:
         ValueError: it is not base64 of such numbers.
     """
     return np.frombuffer(b64decode(text, validate=True), dtype="<f4").astype(np.float32)
+
+
+def packed_half(vector: NDArray[np.floating]) -> str:
+    """Return the numbers of a vector, shape (dim,), as `PackedHalf`."""
+    return b64encode(np.asarray(vector, dtype="<f2").tobytes()).decode("ascii")
+
+
+def unpacked_half(text: str) -> NDArray[np.float32]:
+    """Return the vector, shape (dim,), that `packed_half` wrote.
+
+    Raises:
+        ValueError: it is not base64 of such numbers.
+    """
+    return np.frombuffer(b64decode(text, validate=True), dtype="<f2").astype(np.float32)
 
 
 class Example(Frozen):
@@ -63,7 +78,7 @@ class BatchSums(Frozen):
     items: int = Field(ge=0)
     vector_sum: Packed = Field(description="The sum of the vectors, shape (dim,).")
     squared_norms: float = Field(ge=0, description="Sum of the squared lengths of the vectors.")
-    cosines: float = Field(description="Sum of the items' cosine similarities to their nearest centroids.")
+    cosines: float = Field(default=0.0, description="Sum of the items' cosine similarities to their nearest centroids.")
     centroids: Counts = Field(default_factory=dict, description="Items by the number of the nearest centroid.")
     far: Counts = Field(
         default_factory=dict,
@@ -95,10 +110,10 @@ class Outlier(Frozen):
     tenant_id: TenantId
     item_id: str
     event_version: int = Field(ge=1)
-    customer: str | None = Field(default=None, description="A digest of the customer's id; null if there is none.")
+    customer: str | None = Field(default=None, description="A digest of the customer's id; null without one.")
     occurred_at: UtcDatetime
     settled_at: UtcDatetime
-    vector: Packed
+    vector: PackedHalf
     centroid: int = Field(ge=0)
     cosine: float = Field(description="Cosine similarity to the nearest centroid.")
     label: str | None = None

@@ -61,6 +61,25 @@ def quarantine_topic(stream: str) -> str:
     return f"{stream}.quarantine"
 
 
+def sums_topic(stream: str) -> str:
+    """Return the name of the topic for the sums of batches, by which drift is judged."""
+    return f"{stream}.sums"
+
+
+def outliers_topic(stream: str) -> str:
+    """Return the name of the topic for items that lie far from the reference."""
+    return f"{stream}.outliers"
+
+
+def spikes_topic(stream: str) -> str:
+    """Return the name of the topic on which new problems of several customers are announced."""
+    return f"{stream}.spikes"
+
+
+DRIFT_ALERTS = Topic("drift.alerts", "alert_id", 1, 365 * DAY_MS)
+"""Alerts of drift in any stream. It has one partition, so that its last messages can be found."""
+
+
 def topics_of(stream: str, key: str, results: Sequence[str], partitions: int | None = None) -> tuple[Topic, ...]:
     """Return every topic of a stream, the input first.
 
@@ -83,5 +102,8 @@ def topics_of(stream: str, key: str, results: Sequence[str], partitions: int | N
         *(Topic(result, key, count, 30 * DAY_MS) for result in results),
         Topic(ledger_topic(stream), "topic:partition", count, 30 * DAY_MS),
         Topic(dlq_topic(stream), "the original key", count, 30 * DAY_MS, DEAD_LETTER_LIMIT_BYTES),
+        Topic(sums_topic(stream), "stream|input|model|key", count, 7 * DAY_MS),
+        Topic(outliers_topic(stream), "stream|input|model|key", count, 7 * DAY_MS),
+        Topic(spikes_topic(stream), "spike_id", count, 30 * DAY_MS),
         Topic(quarantine_topic(stream), "the original key", count, 30 * DAY_MS, DEAD_LETTER_LIMIT_BYTES),
     )

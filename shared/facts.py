@@ -1,10 +1,29 @@
-"""What the metrics show of an item, once its record is settled. It contains no text of a customer."""
+"""The facts about an item once its record is settled, for metrics and the watch for drift."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.decisions import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the watch for drift counts an item by, in addition to its decision. Metrics do not show it.
+
+    Attributes:
+        language: Its language; None if it is uncertain.
+        channel: How it reached the company; None if its stream has no channels.
+        length_chars: Number of characters of its embedded text.
+        customer_id: The id of its customer, as it is stored; None if it has none.
+        text: Its masked text.
+    """
+
+    language: str | None = None
+    channel: str | None = None
+    length_chars: int = 0
+    customer_id: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +36,7 @@ class Measures:
         offered: Cosine similarities of the similar items that the result offers; None if none are searched for.
         sizes: Values of histograms of the catalogue, by name, such as the length of a recording.
         counted: Counters of the catalogue that are increased by one, each with the value of its label.
+        traits: What the watch for drift counts it by.
     """
 
     person_label: str | None = None
@@ -24,6 +44,7 @@ class Measures:
     offered: tuple[float, ...] | None = None
     sizes: Mapping[str, float] = field(default_factory=dict)
     counted: tuple[tuple[str, str], ...] = ()
+    traits: Traits = Traits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +54,12 @@ class Judged:
     Attributes:
         action: The action of the decision.
         agrees: Whether the decision named the same label.
+        queue: The queue that it chose; None if it abstained.
     """
 
     action: str
     agrees: bool
+    queue: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +68,7 @@ class Facts:
 
     Attributes:
         tenant_id: Its tenant.
+        source_id: Its id in the source system.
         occurred_at: When the event happened at its source.
         sent_at_ms: The timestamp of its record, or when it was deferred first, in ms since the epoch; -1 if not known.
         is_published: Whether its results are published, for the first time.
@@ -54,6 +78,7 @@ class Facts:
     """
 
     tenant_id: str
+    source_id: str
     occurred_at: datetime
     sent_at_ms: int
     is_published: bool

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.addresses import ProxyUrl, RedisAddress, is_http_address
 from shared.decoding_settings import DecodingSettings
+from shared.drift_settings import DriftSettings
 from shared.lag_settings import LagSettings
 from shared.media_settings import MediaSettings
 from shared.metrics_settings import MetricsSettings
@@ -319,5 +320,6 @@ class Settings(Variables):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
     lag: LagSettings = Field(default_factory=LagSettings)
+    drift: DriftSettings = Field(default_factory=DriftSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)

@@ -78,6 +78,7 @@ class Builder(Generic[ItemT]):
         measures = Measures() if self._measured is None else self._measured.measures(item)
         return Facts(
             tenant_id=item.event.tenant_id,
+            source_id=item.source_id,
             occurred_at=item.event.occurred_at,
             sent_at_ms=sent_at_ms(item.record, self._stream.name),
             is_published=item.effect is Effect.ROUTE,
@@ -158,7 +159,9 @@ def _judged(item: Item[Any], label: str | None) -> Judged | None:
     if stored is None or stored.get(LABEL_FIELD) == label:
         return None  # no label, or one that was counted when it was given
     decided = item.stored_decision
-    return None if decided is None or decided.label is None else Judged(decided.action, decided.label == label)
+    if decided is None or decided.label is None:
+        return None
+    return Judged(decided.action, decided.label == label, decided.queue)
 
 
 def _outcome(item: Item[Any]) -> Outcome:

@@ -10,16 +10,14 @@ from dataclasses import replace
 from schemas.outcomes import Outcome
 from shared.broker.port import Sink, Source
 from shared.clock import Clock
-from shared.deadletters.envelope import write_dead_letter
-from shared.engine.ledger import Ledger
+from shared.engine.announcing import Announcer
 from shared.engine.pipeline import Batch
 from shared.engine.snapshots import READ_BACK_FIELDS, ItemT, ReadBack, loses_to_newer_version, loses_to_same_version
 from shared.engine.timing import Stopwatch
 from shared.errors import Rejected, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer, SettleStep
-from shared.records import Message, Provenance, Record, Settled, UnreadOffsets
-from shared.retry.lane import write_waiting
+from shared.records import Record, Settled, UnreadOffsets
 from shared.tracing.port import trace_id_of
 from shared.vectorstore.port import Collection
 
@@ -34,13 +32,12 @@ class Settler:
         collection: Collection,
         source: Source,
         sink: Sink,
-        provenance: Provenance,
+        announcer: Announcer,
         clock: Clock,
         observer: Observer,
     ) -> None:
         self._collection, self._source, self._sink = collection, source, sink
-        self._provenance, self._ledger = provenance, Ledger(provenance)
-        self._clock, self._observer = clock, observer
+        self._announcer, self._clock, self._observer = announcer, clock, observer
         self._stopwatch = Stopwatch(clock, observer)
 
     def settle(self, batch: Batch[ItemT]) -> bool:
@@ -75,7 +72,7 @@ class Settler:
                 _look_again(batch, read_back)
                 self._done(SettleStep.LOOK_AGAIN)
             self._drop_abandoned(batch)
-            batch.outbox = self._messages(batch.settled)
+            batch.outbox = self._announcer.messages(batch.settled, self._clock.now())
         with self._stopwatch.time("produce", records):
             self._sink.produce(batch.outbox)
             self._done(SettleStep.PRODUCE)
@@ -97,7 +94,7 @@ class Settler:
         Raises:
             Unavailable: the broker is down; call again with the same spans.
         """
-        self._sink.produce(self._ledger.unread(spans, self._clock.now()))
+        self._sink.produce(self._announcer.unread(spans, self._clock.now()))
         undelivered = self._sink.flush()
         if undelivered:
             raise Unavailable(
@@ -119,22 +116,6 @@ class Settler:
         batch.keep(self._source.still_owned(batch.records))
         if len(batch.records) < before:
             self._observer.records_abandoned(before - len(batch.records))
-
-    def _messages(self, settled: Sequence[Settled]) -> list[Message]:
-        now = self._clock.now()
-        results = [result for each in settled for result in each.results]
-        follow_ups = [listed.message for each in settled for listed in each.follow_ups]
-        dead = [
-            write_dead_letter(each.record, each.failure, self._provenance, now)
-            for each in settled
-            if each.failure is not None
-        ]
-        waiting = [
-            write_waiting(each.record, each.deferral, self._provenance, now)
-            for each in settled
-            if each.deferral is not None
-        ]
-        return [*results, *follow_ups, *dead, *waiting, *self._ledger.messages(settled, now)]
 
     def _report(self, settled: Sequence[Settled], abandoned: int) -> None:
         if abandoned:

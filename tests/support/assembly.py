@@ -16,6 +16,7 @@ from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
+from shared.engine.announcing import Announcer
 from shared.engine.apart import ApartLoader
 from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
@@ -204,7 +205,7 @@ class Assembly:
         pipeline_parts = PipelineParts(self.stages, embedders, self.collection, lane, self._media())
         self.pipeline: Pipeline[Any] = Pipeline(self.stream, pipeline_parts, self.clock, observer)
         provenance = Provenance(self.stream.name, "+".join(fingerprints.values()), routing.fingerprint)
-        self.settler = Settler(self.collection, self.source, self.sink, provenance, self.clock, observer)
+        self.settler = Settler(self.collection, self.source, self.sink, Announcer(provenance), self.clock, observer)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 
     def _media(self) -> LoadsMedia[Any] | None:

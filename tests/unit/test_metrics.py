@@ -21,7 +21,7 @@ SETTLED = Settled(
     Record("tickets", 0, 7, 990_000, b"acme:T-1", b"{}", read_s=49.0),
     Outcome.ROUTED,
     results=(Message("tickets.routed", b"acme:T-1", b"{}"),),
-    facts=Facts("acme", datetime(1970, 1, 1, tzinfo=UTC), 990_000, True, None, None, Measures(offered=(0.5,))),
+    facts=Facts("acme", "T-1", datetime(1970, 1, 1, tzinfo=UTC), 990_000, True, None, None, Measures(offered=(0.5,))),
 )
 
 HOOKS: dict[str, Callable[[Observer], None]] = {

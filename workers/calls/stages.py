@@ -27,7 +27,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stages import Content, Stages
 from shared.engine.stream import Imported, Input, Stream
 from shared.errors import Fatal
-from shared.facts import Measures
+from shared.facts import Measures, Traits
 from shared.media.decoding.kinds import SOUNDS
 from shared.media.port import MediaContent
 from shared.routing.decider import Decider
@@ -136,6 +136,12 @@ class CallStages(Stages[CallItem]):
                 "millrace_call_speech_share": speech_share(transcript),
                 "millrace_call_coverage": transcript.coverage,
             },
+            traits=Traits(
+                language=item.language,
+                length_chars=len(item.text),
+                customer_id=event.customer_id,
+                text=item.text,
+            ),
         )
 
     @override

@@ -28,7 +28,7 @@ from shared.engine.snapshots import Asks, Effect
 from shared.engine.stages import Content, Stages
 from shared.engine.stream import Imported, Input, Stream
 from shared.errors import Fatal
-from shared.facts import Measures
+from shared.facts import Measures, Traits
 from shared.media.decoding.kinds import PICTURES
 from shared.media.port import MediaContent
 from shared.pictures import PictureReader, ReadPicture
@@ -135,6 +135,7 @@ class ProductStages(Stages[ProductItem]):
             person_label=item.event.agent_label,
             sizes=sizes,
             counted=tuple(("millrace_near_duplicates_total", each.tier) for each in item.near_duplicates),
+            traits=Traits(length_chars=len(item.text), text=item.text),
         )
 
     @override

@@ -33,7 +33,7 @@ from shared.engine.snapshots import Asks
 from shared.engine.stages import Content, FollowUp, Stages
 from shared.engine.stream import Attached, Input, Owing, Stream
 from shared.errors import Fatal
-from shared.facts import Measures
+from shared.facts import Measures, Traits
 from shared.media.port import MediaContent
 from shared.reading.attached import AttachedPicture, AttachedPictureReader
 from shared.routing.decider import Decider
@@ -172,6 +172,13 @@ class TicketStages(Stages[TicketItem]):
             is_empty=not item.text,
             offered=tuple(each.parts.dense for each in item.similar),
             sizes={"millrace_input_characters": len(item.text)},
+            traits=Traits(
+                language=item.detected_language,
+                channel=item.event.channel,
+                length_chars=len(item.text),
+                customer_id=item.event.customer_id,
+                text=item.text,
+            ),
         )
 
     def follow_ups(self, item: TicketItem) -> list[FollowUp]:
