@@ -20,6 +20,7 @@ from benchmarks import (
     audio,
     cache,
     decoding,
+    drift,
     end_to_end,
     federated,
     images,
@@ -58,6 +59,7 @@ def main() -> None:
         images.memory(20_000)
         audio.report_all(quick)
     screenshots.report(quick)
+    drift.report(quick)
     stages.report(tickets=1_024 if quick else 8_192)
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)

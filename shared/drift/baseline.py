@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.drift.totals import FAMILIES, Totals, distances
+from shared.drift.totals import FAMILIES, Numbers, Totals, distances, remainders
 from shared.drift.window import Window
 
 QUANTILES = np.array([*np.arange(0, 0.9, 0.1), 0.9, 0.925, 0.95])
@@ -74,12 +74,14 @@ class Baseline:
         totals: Its totals.
         classes: The classes of the cells of each family of `BY_CLASS`; a last cell counts all other classes.
         nulls: By size of windows, ascending.
+        means: Shape (k, dim): roughly the mean vectors of the items of each centroid.
     """
 
     slot: int | None
     totals: Totals
     classes: Mapping[str, Sequence[str]]
     nulls: tuple[Null, ...]
+    means: Numbers
 
     def compare(self, window: Window) -> Compared:
         """Return how a window differs from this baseline."""
@@ -107,5 +109,6 @@ class Baseline:
             window.vector_sum,
             np.asarray(window.squared_norms),
             np.asarray(window.cosines),
+            remainders(window.vector_sum, counts["centroids"], self.means),
             counts,
         )

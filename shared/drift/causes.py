@@ -1,7 +1,8 @@
 """Names what has changed between a reference and a window."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -14,18 +15,39 @@ from shared.drift.window import Window
 LEAST_SCORE = 3.0
 """A class counts as grown from this number of standard deviations on."""
 
-FIRST_SHARE = 0.7
+FIRST_SHARE = 0.5
 """An earlier kind of cause is named before a later one if it has grown by at least this share of the largest growth."""
 
 MOST_CAUSES = 8
 MOST_CENTROIDS = 5
+STEADY_ITEMS = 5
+"""The share of far items of a centroid is drawn towards that of all, as if it had these items more."""
+
+LEAST_REACHED = 2.0
+"""Something new may have reached a centroid whose items, or far items, have grown by these standard deviations."""
+
+LEAST_NEW = 2.5
+"""From this evidence on, in standard deviations, what reached them counts as new."""
+
+UNSURE = 0.5
+"""A decision of a lower confidence counts as unsure, which is evidence for something new."""
+
+MOST_WITHIN = 3.0
+"""The most that `within` counts as evidence: a known topic that grows much moves it too, because the mean of the topic is
+not quite that of its centroid."""
+
+LEAST_NEARNESS = 5.0
+LEAST_WIDE = 2.0
+"""Outputs have changed if the score of nearness is at least the first, and if far items have grown by the second, in
+standard deviations, among the centroids whose items have not grown."""
+
 MOST_EXAMPLES = 10
 
 KINDS: tuple[tuple[str, CauseKind], ...] = (
     ("failed", "failed"),
     ("empty", "empty"),
-    ("lengths", "length"),
     ("languages", "language"),
+    ("lengths", "length"),
     ("channels", "channel"),
     ("outputs", "outputs"),
     ("novelty", "novelty"),
@@ -75,7 +97,8 @@ def causes_of(
 ) -> tuple[Cause, ...]:
     """Return what has changed, the likeliest first; never empty."""
     totals = baseline.totals_of(window)
-    grown = [*_grown(window, totals, reference, baseline), *_far(totals, reference, baseline)]
+    grown = [*_grown(window, totals, reference, baseline)]
+    grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline, scores["within"])]
     order = [family for family, _ in KINDS]
     found = [each for each in grown if each.score >= LEAST_SCORE and each.size > 0]
     if not found:
@@ -107,22 +130,21 @@ def _changed(kind: CauseKind, found: set[str], known: str | None) -> Iterator[Ca
 
 def _grown(window: Window, totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[Growth]:
     """Yield each class of the families of counts."""
+    items, known_items = float(totals.vectors), float(baseline.totals.vectors)
     for family in ("failed", "empty"):
         counts, known = totals.counts[family], baseline.totals.counts[family]
         if known.sum() > 0:
             yield _growth(family, family, (counts[0], counts.sum()), (known[0], known.sum()))
+    counts, known = totals.counts["centroids"], baseline.totals.counts["centroids"]
     for number, name in enumerate(reference.names):
-        counts, known = totals.counts["centroids"], baseline.totals.counts["centroids"]
-        each = _growth("centroids", name, (counts[number], counts.sum()), (known[number], known.sum()))
-        yield Growth(each.family, each.name, each.before, each.now, each.score, frozenset({number}))
+        each = _growth("centroids", name, (counts[number], items), (known[number], known_items))
+        yield replace(each, centroids=frozenset({number}))
     for family, classes in baseline.classes.items():
-        known, counts = baseline.totals.counts[family], totals.counts[family]
-        if not known.sum() or not counts.sum():
+        if not baseline.totals.counts[family].sum() or not totals.counts[family].sum():
             continue
-        before = dict(zip(classes, known.tolist(), strict=False))
-        for name in {*classes, *window.counts[family]}:
-            now = window.counts[family][name], counts.sum()
-            yield _growth(family, name, now, (before.get(name, 0.0), known.sum()))
+        before = dict(zip(classes, baseline.totals.counts[family].tolist(), strict=False))
+        for name in sorted({*classes, *window.counts[family]}):
+            yield _growth(family, name, (window.counts[family][name], items), (before.get(name, 0.0), known_items))
 
 
 def _growth(family: str, name: str, now: tuple[float, float], before: tuple[float, float]) -> Growth:
@@ -132,37 +154,69 @@ def _growth(family: str, name: str, now: tuple[float, float], before: tuple[floa
     return Growth(family, name, reference_share, window_share, float((window_share - reference_share) / deviation))
 
 
-def _far(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[Growth]:
-    """Yield the growth of far items: of a few centroids (novelty), or of most of them (outputs)."""
+def _new(totals: Totals, reference: Reference, baseline: Baseline, within: float) -> Iterator[Growth]:
+    """Yield the growth of centroids that far items have reached: what arrives there is new, not more of the known.
+
+    A known topic brings one far item in ten, as in the reference; something new brings more of them.
+    """
     items, known = totals.counts["centroids"], baseline.totals.counts["centroids"]
     far, known_far = totals.counts["far"], baseline.totals.counts["far"]
-    usual = known_far.sum() / known.sum()
-    share = (known_far + usual * 5) / (known + 5)
-    expected = items * share
-    excess = far - expected
-    total = items.sum()
-    wide = far.sum() / total - expected.sum() / total
-    deviation = np.sqrt(usual * (1 - usual) * (1 / total + 1 / known.sum()))
-    if wide / deviation >= LEAST_SCORE and _is_even(far, items, expected):
-        yield Growth("outputs", "the vectors of most topics", usual, float(far.sum() / total), float(wide / deviation))
+    total, known_total = items.sum(), known.sum()
+    usual = known_far.sum() / known_total
+    share = (known_far + usual * STEADY_ITEMS) / (known + STEADY_ITEMS)
+    excess = far - items * share
+    growth = items - total * known / known_total
+    scores = np.maximum(far_scores(totals.counts, baseline.totals.counts), _growth_scores(items, known))
+    reached = np.flatnonzero((excess > -1) & (scores >= LEAST_REACHED))
+    few = reached[np.argsort(-(excess + np.maximum(growth, 0))[reached])][:MOST_CENTROIDS]
+    if not len(few):
         return
-    scores = far_scores(totals.counts, baseline.totals.counts)
-    few = np.flatnonzero((scores >= 2) & (excess > 0))
-    few = few[np.argsort(-excess[few])][:MOST_CENTROIDS]
-    if len(few):
-        score = excess[few].sum() / np.sqrt((expected[few] * (1 - share[few])).sum() + 1)
-        near = ", ".join(f'"{reference.names[n]}"' for n in few[:3])
-        before, now = float(expected[few].sum() / total), float(far[few].sum() / total)
-        yield Growth("novelty", f"new, nearest to {near}", before, now, float(score), frozenset(few.tolist()))
+    deviation = np.sqrt((items[few] * share[few] * (1 - share[few])).sum() + 1)
+    evidence = [
+        float(excess[few].sum() / deviation),
+        min(sqrt(2 * within) - 0.8, MOST_WITHIN),
+        *_unsure(totals, baseline),
+    ]
+    score = sum(evidence) / sqrt(len(evidence))
+    if score < LEAST_NEW:
+        return
+    near = ", ".join(f'"{reference.names[n]}"' for n in few[:3])
+    before, now = float(known[few].sum() / known_total), float(items[few].sum() / total)
+    if now - before < excess[few].sum() / total:  # what is new took the place of what was usual there
+        before, now = float((items[few] * share[few]).sum() / total), float(far[few].sum() / total)
+    yield Growth("novelty", f"new, nearest to {near}", before, now, max(score, LEAST_SCORE), frozenset(few.tolist()))
 
 
-def _is_even(far: Numbers, items: Numbers, expected: Numbers) -> bool:
-    """Return whether far items have grown by one factor in most centroids."""
-    shared = items * far.sum() / items.sum()
-    growth = far - expected
-    wanted = shared - expected
-    reached = np.minimum(growth, wanted).clip(0).sum()
-    return bool(reached >= 0.5 * np.maximum(growth, 0).sum())
+def _growth_scores(items: Numbers, known: Numbers) -> Numbers:
+    """Return by centroid how many standard deviations its share of items has grown: shape (k,)."""
+    expected = (known + 1) * items.sum() / known.sum()
+    return np.asarray((items - expected) / np.sqrt(expected * (1 + items.sum() / known.sum())))
+
+
+def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) -> Iterator[Growth]:
+    """Yield that vectors lie further from their centroids, if far items have grown alike in most centroids."""
+    items, far = totals.counts["centroids"], totals.counts["far"]
+    known, known_far = baseline.totals.counts["centroids"], baseline.totals.counts["far"]
+    usual, share = known_far.sum() / known.sum(), far.sum() / items.sum()
+    steady = (known_far + usual * STEADY_ITEMS) / (known + STEADY_ITEMS)
+    fell = totals.cosines / items.sum() < baseline.totals.cosines / known.sum()
+    if not fell or scores["nearness"] < LEAST_NEARNESS:
+        return
+    most = _growth_scores(items, known) < 1  # new items land elsewhere
+    expected = (items * steady)[most].sum()
+    score = (far[most].sum() - expected) / np.sqrt(expected * (1 + items.sum() / known.sum()) + 1)
+    if score >= LEAST_WIDE:
+        yield Growth("outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + float(score))
+
+
+def _unsure(totals: Totals, baseline: Baseline) -> Iterator[float]:
+    """Yield how many standard deviations the share of unsure decisions has grown; nothing without decisions."""
+    low = [number for number, name in enumerate(baseline.classes["confidences"]) if float(name) < UNSURE]
+    now, before = totals.counts["confidences"], baseline.totals.counts["confidences"]
+    if not now.sum() or not before.sum():
+        return
+    sides = ((float(each[low].sum()), float(each.sum())) for each in (now, before))
+    yield _growth("confidences", "unsure", *sides).score
 
 
 def _cause(growth: Growth, window: Window) -> Cause:

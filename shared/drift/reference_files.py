@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from shared.drift.baseline import QUANTILES, Baseline, Null
 from shared.drift.reference import Reference, Subject
-from shared.drift.totals import COUNTED, FAMILIES, Totals
+from shared.drift.totals import COUNTED, FAMILIES, Totals, remainders
 from shared.errors import Fatal
 
 FORMAT = 1
@@ -120,12 +120,15 @@ def _reference(arrays: Arrays, facts: Mapping[str, Any], reference_id: str) -> R
     for number, each in enumerate(facts["baselines"]):
         counts = {name: arrays[f"{number}.{name}"] for name in COUNTS}
         vectors, squared_norms, cosines = map(np.asarray, arrays[f"{number}.sums"])
-        totals = Totals(vectors, arrays[f"{number}.vector_sum"], squared_norms, cosines, counts)
+        vector_sum = arrays[f"{number}.vector_sum"]
+        means = arrays["centroids"].astype(np.float64) * float(cosines / vectors)
+        within = remainders(vector_sum, counts["centroids"], means)
+        totals = Totals(vectors, vector_sum, squared_norms, cosines, within, counts)
         nulls = tuple(
             Null(size, *(arrays[f"{number}.{size}.{name}"] for name in ("quantiles", "tails", "largest")))
             for size in each["sizes"]
         )
-        baselines.append(Baseline(each["slot"], totals, each["classes"], nulls))
+        baselines.append(Baseline(each["slot"], totals, each["classes"], nulls, means))
     return Reference(
         subject=Subject(*facts["subject"]),
         reference_id=reference_id,

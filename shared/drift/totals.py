@@ -22,9 +22,10 @@ COUNTED = (
 )
 """The families of counts: each is compared cell by cell."""
 
-FAMILIES = (*COUNTED, "far", "nearness", "mean", "spread")
+FAMILIES = (*COUNTED, "far", "nearness", "mean", "spread", "within")
 """All families of statistics. `far` counts the far items of each centroid, `nearness` is the mean cosine similarity to the
-nearest centroid, and `mean` and `spread` are the mean of the vectors and their variance around it."""
+nearest centroid, `mean` and `spread` are the mean of the vectors and their variance around it, and `within` is the mean of
+what remains of the vectors without their centroids: it stays as it is if known topics grow."""
 
 LEAST = 1e-9
 """Added to denominators, so that empty cells give 0."""
@@ -39,6 +40,7 @@ class Totals:
         vector_sum: Shape (..., dim): the sum of the vectors.
         squared_norms: Shape (...,): the sum of their squared lengths.
         cosines: Shape (...,): the sum of their cosine similarities to their nearest centroids.
+        within: Shape (..., dim): the sum of the vectors less their centroids, see `remainders`.
         counts: By each of `COUNTED`, and for `far`, the items of each cell: shape (..., cells).
     """
 
@@ -46,6 +48,7 @@ class Totals:
     vector_sum: Numbers
     squared_norms: Numbers
     cosines: Numbers
+    within: Numbers
     counts: Mapping[str, Numbers]
 
 
@@ -61,7 +64,20 @@ def distances(window: Totals, reference: Totals) -> Numbers:
     nearness = _mean(window.cosines, window.vectors) - _mean(reference.cosines, reference.vectors)
     spread = _spread(window, means[0]) - _spread(reference, means[1])
     found += [nearness**2 / noise, ((means[0] - means[1]) ** 2).sum(-1) / noise, spread**2 / noise]
+    within = [_mean(each.within, each.vectors[..., None]) for each in (window, reference)]
+    found.append(((within[0] - within[1]) ** 2).sum(-1) / noise)
     return np.where(np.minimum(window.vectors, reference.vectors)[..., None] > 0, np.stack(found, axis=-1), 0.0)
+
+
+def remainders(vector_sum: Numbers, items: Numbers, means: Numbers) -> Numbers:
+    """Return the sum of vectors less the means of their centroids, shape (..., dim).
+
+    Args:
+        vector_sum: Shape (..., dim): the sum of the vectors.
+        items: Shape (..., k): the vectors of each centroid.
+        means: Shape (k, dim): the mean vector of each centroid.
+    """
+    return np.asarray(vector_sum - items @ means)
 
 
 def _mean(total: Numbers, vectors: Numbers) -> Numbers:

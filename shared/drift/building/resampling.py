@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from shared.drift.baseline import BY_CLASS, QUANTILES, Baseline, Null
 from shared.drift.reference import Reference, Seen
-from shared.drift.totals import Numbers, Totals, distances
+from shared.drift.totals import Numbers, Totals, distances, remainders
 
 LEAST_CELL = 5
 """Classes with fewer items than this are counted together."""
+
+UNSEEN = 0.5
+"""Items of classes that the rows do not have, as if there were half a one: the mean under the prior of Jeffreys (1946)."""
 
 AT_ONCE = 250
 
@@ -45,12 +48,14 @@ class Sample:
         columns: The columns of each part.
         classes: The classes of the cells, see `Baseline`.
         beside: What is known of other items.
+        means: See `Baseline`.
     """
 
     features: NDArray[np.float32]
     columns: Mapping[str, slice]
     classes: Mapping[str, Sequence[str]]
     beside: Beside
+    means: Numbers
 
     @classmethod
     def of(cls, reference: Reference, rows: Sequence[Seen], beside: Beside) -> "Sample":
@@ -79,7 +84,8 @@ class Sample:
             columns[name] = slice(start, start + part.shape[1])
             start += part.shape[1]
         features = np.concatenate([part.astype(np.float32) for part in parts.values()], axis=1)
-        return cls(features, columns, classes, beside)
+        means = reference.centroids.astype(np.float64) * near.cosines.mean(dtype=np.float64)
+        return cls(features, columns, classes, beside, means)
 
     def totals(self) -> Totals:
         """Return the totals of the rows."""
@@ -99,7 +105,9 @@ class Sample:
             own = self.columns[name]
             rest = own.stop - 1
             if self.classes[name] and not self.features[:, rest].any():
-                sums[:, rest] += rng.poisson(items / rows, size=times)  # a class that the rows do not have can occur
+                sums[:, rest] += rng.poisson(
+                    UNSEEN * items / rows, size=times
+                )  # a class that the rows do not have can occur
         beside = {
             "empty": _drawn_beside(self.beside.empty, self.beside.items, (items, times), rng),
             "failed": _drawn_beside(self.beside.failed, self.beside.items, (items, times), rng),
@@ -114,6 +122,7 @@ class Sample:
             part["vector_sum"],
             part["squared_norms"][..., 0],
             part["cosines"][..., 0],
+            remainders(part["vector_sum"], part["centroids"], self.means),
             {**counts, **beside},
         )
 
@@ -135,7 +144,7 @@ def baseline_of(
         found = [distances(sample.draw(size, part, rng), each) for part, each in zip(parts, references, strict=True)]
         nulls.append(_null(size, np.concatenate(found)))
         progress(number)
-    return Baseline(slot, sample.totals(), sample.classes, tuple(nulls))
+    return Baseline(slot, sample.totals(), sample.classes, tuple(nulls), sample.means)
 
 
 def _null(items: int, found: Numbers) -> Null:
@@ -153,9 +162,9 @@ def _beside(count: int | None, items: int) -> Numbers:
 
 
 def _drawn_beside(count: int | None, items: int, size: tuple[int, int], rng: np.random.Generator) -> Numbers:
-    """Return counts of items beside the rows; one that was never seen has the probability of one in all items."""
+    """Return counts of items beside the rows; one that was never seen is drawn as if there were half a one."""
     drawn, times = size
     if count is None:
         return np.zeros((times, 2))
-    found = rng.poisson(drawn * max(count, 1) / max(items, 1), size=times)
+    found = rng.poisson(drawn * max(count, UNSEEN) / max(items, 1), size=times)
     return np.stack([found, np.full(times, drawn)], axis=1).astype(np.float64)
