@@ -1,0 +1,172 @@
+"""What the drift application keeps of one subject: the open window, the last closed ones, and how far it has read.
+
+It is the value of the table's changelog. The offset is kept beside the sums, so that a batch that is read again after a
+crash is known.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from schemas.drift import Answer, BatchSums
+from shared.drift.reference import Subject
+from shared.drift.window import Window
+
+MOST_CLOSED = 48
+"""Closed windows that are kept: two days of full hours."""
+
+VERSION = 1
+LEVEL = 1
+"""Level of the compression: higher ones save little, as most of it is sums."""
+
+
+class Place(NamedTuple):
+    """Where the batches of a subject are read.
+
+    Attributes:
+        topic_id: The id that the brokers gave the topic; None if they give none. A topic that was made again counts its
+            offsets from 0, so an offset means nothing without it.
+        partition: The partition.
+    """
+
+    topic_id: str | None
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What remains of a closed window.
+
+    Attributes:
+        start: When its first batch was settled.
+        end: When its last batch was settled.
+        items: Number of its items.
+        answer: What was found.
+        p_value: The probability of such a window without drift; None if it was not judged.
+        effect: Share of the items that would have to change to undo the difference.
+        beyond: Whether it counts for an alert.
+        agreed: Decisions that a person confirmed.
+        overridden: Decisions that a person replaced.
+        outliers: Items beyond the reference's 99th percentile.
+        grown: The causes that were found: kind, name and share of the window, for `since`.
+    """
+
+    start: datetime
+    end: datetime
+    items: int
+    answer: Answer
+    p_value: float | None = None
+    effect: float = 0.0
+    beyond: bool = False
+    agreed: int = 0
+    overridden: int = 0
+    outliers: int = 0
+    grown: tuple[tuple[str, str, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Closed":
+        """Return what `to_json` wrote."""
+        start, end = (datetime.fromisoformat(value[name]) for name in ("start", "end"))
+        grown = tuple((kind, name, share) for kind, name, share in value["grown"])
+        return cls(**{**value, "start": start, "end": end, "grown": grown})
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is kept of one subject.
+
+    Attributes:
+        subject: The subject.
+        place: Where its batches are read.
+        offset: The offset of the last batch that is in the sums.
+        last_batch: When the newest batch was settled.
+        window: The open window.
+        first_offset: The offset of the first batch of the open window.
+        closed: The last closed windows, the oldest first.
+        alerted: Whether the present run of windows beyond the level has raised its alert.
+    """
+
+    subject: Subject
+    place: Place
+    offset: int = -1
+    last_batch: datetime | None = None
+    window: Window | None = None
+    first_offset: int = -1
+    closed: list[Closed] = field(default_factory=list)
+    alerted: bool = False
+
+    def add(self, sums: BatchSums, offset: int) -> None:
+        """Add a batch to the open window, or open one with it."""
+        if self.window is None:
+            self.window, self.first_offset = Window.of(sums), offset
+        else:
+            self.window.add(sums)
+
+    def keep(self, closed: Closed) -> None:
+        """Put what remains of the open window to the closed ones, and close it."""
+        self.closed = [*self.closed, closed][-MOST_CLOSED:]
+        self.window, self.first_offset = None, -1
+        self.alerted = self.alerted and closed.beyond
+
+    def to_bytes(self) -> bytes:
+        """Return the value for the changelog: a line that says how far it has read, and the rest compressed."""
+        written = {
+            "subject": self.subject,
+            "last_batch": self.last_batch and self.last_batch.isoformat(),
+            "window": self.window and self.window.to_json(),
+            "first_offset": self.first_offset,
+            "closed": [each.to_json() for each in self.closed],
+            "alerted": self.alerted,
+        }
+        head = json.dumps([VERSION, *self.place, self.offset]).encode()
+        return head + b"\n" + zlib.compress(json.dumps(written, separators=(",", ":")).encode(), LEVEL)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> "Watched":
+        """Return what `to_bytes` wrote.
+
+        Raises:
+            ValueError: it is not such a value, or one of a later version.
+        """
+        place, offset = read_to(raw)
+        try:
+            value = json.loads(zlib.decompress(raw.split(b"\n", 1)[1]))
+            return cls(
+                Subject(*value["subject"]),
+                place,
+                offset,
+                value["last_batch"] and datetime.fromisoformat(value["last_batch"]),
+                value["window"] and Window.from_json(value["window"]),
+                value["first_offset"],
+                [Closed.from_json(each) for each in value["closed"]],
+                value["alerted"],
+            )
+        except (zlib.error, LookupError, TypeError) as error:
+            raise ValueError(f"not the state of a subject: {type(error).__name__}") from error
+
+
+def read_to(raw: bytes) -> tuple[Place, int]:
+    """Return how far the state of a value of the changelog has read, without unpacking the rest.
+
+    Raises:
+        ValueError: it is not such a value, or one of a later version.
+    """
+    try:
+        version, topic_id, partition, offset = json.loads(raw.split(b"\n", 1)[0])
+    except (ValueError, TypeError) as error:
+        raise ValueError("not the state of a subject") from error
+    if version != VERSION:
+        raise ValueError(f"a state of version {version}, which another version of Millrace wrote")
+    return Place(topic_id, partition), offset
+
+
+def newest(found: Sequence[Watched], topic_id: str | None) -> Watched:
+    """Return the state that has read furthest; one that was read from the topic as it is now wins over an older topic."""
+    return max(found, key=lambda each: (each.place.topic_id == topic_id, each.offset))

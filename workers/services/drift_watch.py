@@ -1,0 +1,130 @@
+"""The drift service: starts the Faust application, starts another one after an outage, and exports what it finds."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from shared.broker.port import Reader
+from shared.clock import Clock
+from shared.drift.board import Board
+from shared.engine.loop import FailurePolicies
+from shared.errors import Unavailable
+from shared.logs import get_logger
+from shared.operation.lifecycle import Lifecycle
+from workers.services.drift import DriftApplication, Wiring
+
+SERVICE = "drift"
+LOOK_EVERY_S = 10.0
+STALLED_AFTER_S = 120.0
+"""After this time without being ready, although the brokers answer, Faust is started again."""
+
+log = get_logger(SERVICE)
+
+
+class DriftWatch:
+    """Runs the drift application until it is asked to stop.
+
+    Args:
+        connect: Looks up the topics and makes missing changelogs; called before each start.
+        board: The windows.
+        reader: Reads the ends of the topics.
+        lifecycle: Its state for the probes, and the request to stop.
+        policies: How long to wait while the brokers are unavailable.
+        clock: Gives the time.
+        refresh: Looks for changed references; called now and then.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Wiring],
+        board: Board,
+        reader: Reader,
+        lifecycle: Lifecycle,
+        policies: FailurePolicies,
+        clock: Clock,
+        refresh: Callable[[], None],
+    ) -> None:
+        self._connect, self._board, self._reader = connect, board, reader
+        self._policies, self._clock, self._refresh = policies, clock, refresh
+        self._application: DriftApplication | None = None
+        self._was_ready, self._changed_s = False, 0.0
+        self.lifecycle = lifecycle
+        lifecycle.ask("tables", self._why_not_ready)
+
+    @property
+    def name(self) -> str:
+        """The name of this service."""
+        return SERVICE
+
+    def run(self) -> None:
+        """Work until asked to stop.
+
+        Raises:
+            Fatal: an error that waiting does not fix.
+        """
+        attempt, stopping = 0, self.lifecycle.stopping
+        self.lifecycle.set_ready("worker")
+        while not stopping.is_set():
+            self.lifecycle.beat(SERVICE)
+            try:
+                self._live()
+            except Unavailable as outage:
+                self.lifecycle.set_not_ready(outage.dependency, outage.detail)
+                log.warning("starting again later", detail=outage.detail)
+                attempt = 0 if self._was_ready else attempt + 1
+                self._clock.wait(stopping, self._policies.backoff.delay_s(attempt, self._policies.random_source))
+            finally:
+                self._application = None
+                self._board.forget()
+
+    def owned(self) -> set[tuple[str, int]]:
+        """Return the partitions that this instance reads now, by topic and number; empty until the tables are restored."""
+        application = self._application
+        return set() if application is None or not application.is_ready else application.owned()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether batches are read."""
+        application = self._application
+        return application is not None and application.is_ready
+
+    def _live(self) -> None:
+        """Connect, and run one application to its end."""
+        self._was_ready = False
+        wiring = self._connect()
+        application = DriftApplication(wiring, self._board)
+        self._application, self._changed_s = application, self._clock.monotonic_s()
+        topics = [lane.topic for lane in wiring.lanes]
+
+        async def live() -> None:
+            looking = asyncio.create_task(self._look_again(application, topics))
+            try:
+                await application.run(self.lifecycle.stopping.is_set, lambda: self._turn(application))
+            finally:
+                looking.cancel()
+
+        asyncio.run(live())
+
+    def _turn(self, application: DriftApplication) -> None:
+        self.lifecycle.beat(SERVICE)
+        if application.is_ready:
+            self._was_ready, self._changed_s = True, self._clock.monotonic_s()
+        elif self._clock.monotonic_s() - self._changed_s > STALLED_AFTER_S:
+            raise Unavailable("broker", f"the tables were not restored within {STALLED_AFTER_S:.0f} s")
+
+    async def _look_again(self, application: DriftApplication, topics: Sequence[str]) -> None:
+        """Measure the ends of the topics and look for changed references, again and again."""
+        while True:
+            try:
+                application.ends(await asyncio.to_thread(self._look, topics))
+                self.lifecycle.set_ready("broker")
+            except Unavailable as outage:
+                self.lifecycle.set_not_ready(outage.dependency, outage.detail)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _look(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+        self._refresh()
+        marks = [self._reader.watermarks(topic) for topic in topics]
+        return {(place.topic, place.partition): each.high for found in marks for place, each in found.items()}
+
+    def _why_not_ready(self) -> str | None:
+        return None if self.is_up else "restoring tables, or waiting for partitions"
