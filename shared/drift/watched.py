@@ -1,39 +1,17 @@
-"""What the drift application keeps of one subject: the open window, the last closed ones, and how far it has read.
+"""What the drift application keeps of one subject: the open window, the last closed ones, and how far it has read."""
 
-It is the value of the table's changelog. The offset is kept beside the sums, so that a batch that is read again after a
-crash is known.
-"""
-
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas.drift import Answer, BatchSums
+from shared.drift.frames import Place, framed, unframed
 from shared.drift.reference import Subject
 from shared.drift.window import Window
 
 MOST_CLOSED = 48
 """Closed windows that are kept: two days of full hours."""
-
-VERSION = 1
-LEVEL = 1
-"""Level of the compression: higher ones save little, as most of it is sums."""
-
-
-class Place(NamedTuple):
-    """Where the batches of a subject are read.
-
-    Attributes:
-        topic_id: The id that the brokers gave the topic; None if they give none. A topic that was made again counts its
-            offsets from 0, so an offset means nothing without it.
-        partition: The partition.
-    """
-
-    topic_id: str | None
-    partition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +94,8 @@ class Watched:
         self.alerted = self.alerted and closed.beyond
 
     def to_bytes(self) -> bytes:
-        """Return the value for the changelog: a line that says how far it has read, and the rest compressed."""
-        written = {
+        """Return the value for the changelog."""
+        state = {
             "subject": self.subject,
             "last_batch": self.last_batch and self.last_batch.isoformat(),
             "window": self.window and self.window.to_json(),
@@ -125,46 +103,29 @@ class Watched:
             "closed": [each.to_json() for each in self.closed],
             "alerted": self.alerted,
         }
-        head = json.dumps([VERSION, *self.place, self.offset]).encode()
-        return head + b"\n" + zlib.compress(json.dumps(written, separators=(",", ":")).encode(), LEVEL)
+        return framed(self.place, self.offset, state)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Watched":
         """Return what `to_bytes` wrote.
 
         Raises:
-            ValueError: it is not such a value, or one of a later version.
+            ValueError: it is not such a value, or one of another version.
         """
-        place, offset = read_to(raw)
+        place, offset, state = unframed(raw)
         try:
-            value = json.loads(zlib.decompress(raw.split(b"\n", 1)[1]))
             return cls(
-                Subject(*value["subject"]),
+                Subject(*state["subject"]),
                 place,
                 offset,
-                value["last_batch"] and datetime.fromisoformat(value["last_batch"]),
-                value["window"] and Window.from_json(value["window"]),
-                value["first_offset"],
-                [Closed.from_json(each) for each in value["closed"]],
-                value["alerted"],
+                state["last_batch"] and datetime.fromisoformat(state["last_batch"]),
+                state["window"] and Window.from_json(state["window"]),
+                state["first_offset"],
+                [Closed.from_json(each) for each in state["closed"]],
+                state["alerted"],
             )
-        except (zlib.error, LookupError, TypeError) as error:
+        except (LookupError, TypeError) as error:
             raise ValueError(f"not the state of a subject: {type(error).__name__}") from error
-
-
-def read_to(raw: bytes) -> tuple[Place, int]:
-    """Return how far the state of a value of the changelog has read, without unpacking the rest.
-
-    Raises:
-        ValueError: it is not such a value, or one of a later version.
-    """
-    try:
-        version, topic_id, partition, offset = json.loads(raw.split(b"\n", 1)[0])
-    except (ValueError, TypeError) as error:
-        raise ValueError("not the state of a subject") from error
-    if version != VERSION:
-        raise ValueError(f"a state of version {version}, which another version of Millrace wrote")
-    return Place(topic_id, partition), offset
 
 
 def newest(found: Sequence[Watched], topic_id: str | None) -> Watched:

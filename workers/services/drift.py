@@ -7,89 +7,50 @@ import asyncio
 import contextlib
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from schemas.drift import BatchSums, DriftAlert
 from shared.broker.security import Address
-from shared.clock import Clock
-from shared.drift.board import Board
+from shared.drift.frames import Place, reads_further
+from shared.drift.keeper import Taken
 from shared.drift.reference import Subject
-from shared.drift.watched import Place, Watched, newest, read_to
-from shared.errors import Fatal, MillraceError, Unavailable
+from shared.errors import Fatal, MillraceError
 from shared.logs import get_logger
+from workers.services.drift_lanes import APPLICATION, Lane, Wiring, failure_of
 
-APPLICATION = "millrace-drift"
-"""The consumer group, and the beginning of the names of the changelogs."""
+MOST_UNSETTLED = 1_000
+"""Messages of a topic whose states have not been written yet."""
 
-UNSETTLED = 256
-"""Batches of a stream whose sums have been sent to the changelog and not confirmed yet."""
-
+WRITE_EVERY_S = 0.25
+STOP_WITHIN_S = 10.0
 COMMIT_EVERY_S = 1.0
 QUIET_AFTER_S = 60.0
 """A partition from which nothing was read for this long is quiet: the clock may close its windows."""
 
-REFUSALS = ("AuthorizationFailed", "SaslAuthentication", "UnsupportedSasl", "PartitionsMismatch", "InvalidReplication")
-"""Parts of the names of the errors that waiting does not fix."""
-
 log = get_logger("drift")
 
 
-def changelog_topic(stream: str) -> str:
-    """Return the name of the changelog of a stream's table of windows, as Faust makes it."""
-    return f"{APPLICATION}-{stream}.windows-changelog"
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One topic with sums, and its table.
-
-    Attributes:
-        stream: The stream.
-        topic: The topic.
-        topic_id: The id that the brokers gave it; None if they give none.
-        partitions: The number of its partitions, and of those of the changelog.
-    """
-
-    stream: str
-    topic: str
-    topic_id: str | None
-    partitions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What the application is connected to.
-
-    Attributes:
-        address: The brokers.
-        session_timeout_s: After this time without a heartbeat, its partitions move to another instance.
-        lanes: What it reads.
-        alerts_topic: Where it sends alerts.
-        recent_alerts: Returns the ids of the last alerts; called on another thread.
-        clock: Gives the time.
-    """
-
-    address: Address
-    session_timeout_s: float
-    lanes: tuple[Lane, ...]
-    alerts_topic: str
-    recent_alerts: Callable[[], frozenset[str]]
-    clock: Clock
-
-
 @dataclass(slots=True)
-class _Table:
-    """A table of windows: what is in hand of its stream."""
+class _Held:
+    """A lane in use.
+
+    Attributes:
+        table: Faust's table; only its changelog is used.
+        lock: Held while states change or are written.
+        changed: Subjects whose states are not written yet.
+        unsettled: Messages that are in these states.
+        restored: Values of the changelog while it is read.
+        read_s: When something was read last, by partition.
+    """
 
     lane: Lane
-    table: Any
-    unsettled: asyncio.Queue[tuple[Any, Awaitable[Any] | None]]
+    table: Any = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    changed: dict[Subject, None] = field(default_factory=dict)
+    unsettled: list[Any] = field(default_factory=list)
     restored: dict[bytes, bytes] = field(default_factory=dict)
     read_s: dict[int, float] = field(default_factory=dict)
 
@@ -98,19 +59,16 @@ class DriftApplication:
     """One life of the Faust application: after an outage the service makes another one.
 
     Args:
-        wiring: What it is connected to.
-        board: The windows; forgotten now, because they are restored from the changelogs.
+        wiring: What it is connected to. The states are forgotten now, because they are restored from the changelogs.
 
     Raises:
         Fatal: Faust is not installed.
     """
 
-    def __init__(self, wiring: Wiring, board: Board) -> None:
-        self._wiring, self._board, self._clock = wiring, board, wiring.clock
-        board.forget()
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring, self._clock = wiring, wiring.clock
         self._app = _application(wiring)
-        self._tables = [self._table(lane) for lane in wiring.lanes]
-        self._alerts = self._app.topic(wiring.alerts_topic, **_raw())
+        self._held = [self._hold(lane) for lane in wiring.lanes]
         self._failure: MillraceError | None = None
         self._ends: Mapping[tuple[str, int], int] = {}
 
@@ -125,33 +83,33 @@ class DriftApplication:
             Unavailable: the brokers are down, or Faust has given up.
             Fatal: waiting does not fix what failed.
         """
-        tasks = [asyncio.create_task(self._app.start()), *(asyncio.create_task(self._settle(each)) for each in self._tables)]
+        start, writing = asyncio.create_task(self._app.start()), asyncio.create_task(self._write_again())
         try:
             while not is_stopping():
                 turn()
-                await self._close_quiet()
-                await asyncio.wait(tasks, timeout=0.5, return_when=asyncio.FIRST_EXCEPTION)
-                self._check(tasks)
+                await asyncio.wait({start, writing}, timeout=0.5, return_when=asyncio.FIRST_EXCEPTION)
+                self._check((start, writing))
         finally:
-            await self._stop(tasks)
+            await self._stop((start, writing))
 
     @property
     def is_ready(self) -> bool:
-        """Whether the tables are restored and batches are read."""
+        """Whether the tables are restored and messages are read."""
         app = self._app
         return bool(app.started and app.tables.actives_ready and not app.rebalancing and not app.in_recovery)
 
-    def ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+    def see_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
         """Take note of the ends of the partitions, by topic and number."""
         self._ends = ends
 
     def owned(self) -> set[tuple[str, int]]:
-        """Return the partitions of sums that this instance reads, by topic and number."""
-        topics = {each.lane.topic for each in self._tables}
+        """Return the partitions that this instance reads, without those of changelogs, by topic and number."""
+        topics = {each.lane.keeper.topic for each in self._held}
         return {(tp.topic, tp.partition) for tp in self._app.assignor.assigned_actives() if tp.topic in topics}
 
-    def _table(self, lane: Lane) -> _Table:
-        held = _Table(lane, None, asyncio.Queue(UNSETTLED))
+    def _hold(self, lane: Lane) -> _Held:
+        held = _Held(lane)
+        lane.keeper.forget()
 
         async def remember(event: Any) -> None:
             self._remember(held, event)
@@ -160,115 +118,107 @@ class DriftApplication:
             self._restore(held)
 
         async def read(stream: Any) -> None:
-            stream.enable_acks = False  # a batch is acknowledged when its sums are in the changelog
+            stream.enable_acks = False  # a message is acknowledged when the states that contain it are in the changelog
             async for event in stream.events():
                 await self._take(held, event)
 
         held.table = self._app.Table(
-            f"{lane.stream}.windows",
+            lane.keeper.table,
             partitions=lane.partitions,
             key_type=bytes,
             value_type=bytes,
             on_changelog_event=remember,
             on_recover=restore,
         )
-        self._app.agent(self._app.topic(lane.topic, **_raw()), name=f"read {lane.topic}")(read)
+        self._app.agent(self._app.topic(lane.keeper.topic, **_raw()), name=f"read {lane.keeper.topic}")(read)
         return held
 
-    async def _take(self, held: _Table, event: Any) -> None:
-        """Add a batch to its window. Whatever fails here ends this life of the application, with the batch unacknowledged."""
+    async def _take(self, held: _Held, event: Any) -> None:
+        """Take a message. Whatever fails here ends this life of the application, with the message unacknowledged."""
         lane, message = held.lane, event.message
         held.read_s[message.partition] = self._clock.monotonic_s()
+        while len(held.unsettled) >= MOST_UNSETTLED:
+            await asyncio.sleep(WRITE_EVERY_S / 10)
         try:
             async with held.lock:
                 try:
-                    sums = BatchSums.model_validate_json(event.value or b"")
-                    if sums.stream != lane.stream:
-                        raise ValueError("of another stream")
-                    watched, alert = self._board.take(sums, Place(lane.topic_id, message.partition), message.offset)
-                except (ValidationError, ValueError) as error:
-                    self._board.tallies.unreadable[lane.topic] += 1
-                    place = {"topic": lane.topic, "partition": message.partition, "offset": message.offset}
-                    log.warning("skipped an unreadable message", **place, error=type(error).__name__)
-                    watched, alert = None, None
-                if alert is not None:
-                    await self._send(alert)
-                sent = None if watched is None else self._write(held, watched)
-            await held.unsettled.put((event, sent))
+                    taken = lane.keeper.take(
+                        event.value or b"", Place(lane.topic_id, message.partition), message.offset
+                    )
+                except ValueError as error:
+                    taken = Taken()
+                    self._wiring.unreadable[message.topic] += 1
+                    where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+                    log.warning("skipped an unreadable message", **where, error=str(error))
+                await self._note(held, taken)
+                held.unsettled.append(event)
         except Exception as error:  # noqa: BLE001  (raised by `run`)
             self._fail(error)
-            await asyncio.Event().wait()  # Faust would acknowledge or restart; `run` stops it
+            await asyncio.Event().wait()  # an agent that ends is started again, and reads on; `run` stops it
 
-    def _write(self, held: _Table, watched: Watched) -> Awaitable[Any]:
-        key, value = str(watched.subject).encode(), watched.to_bytes()
-        sent: Awaitable[Any] = held.table.send_changelog(watched.place.partition, key, value, "raw", "raw")
-        return sent
-
-    async def _settle(self, held: _Table) -> None:
-        """Acknowledge batches in their order, each when its sums are in the changelog."""
-        while True:
-            event, sent = await held.unsettled.get()
-            if sent is not None:
+    async def _note(self, held: _Held, taken: Taken) -> None:
+        """Send what is to be sent, and note what has to be written after that."""
+        for each in taken.outgoing:
+            if not each.once or each.key not in await asyncio.to_thread(self._wiring.recent_keys, each.topic):
+                sent = await self._app.topic(each.topic, **_raw()).send(key=each.key, value=each.value)
                 await sent
+        held.changed.update(dict.fromkeys(taken.changed))
+
+    async def _write_again(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            for held in self._held:
+                await self._write(held)
+
+    async def _write(self, held: _Held) -> None:
+        """Write the changed states; acknowledge the messages that are in them when the changelog has them."""
+        keeper = held.lane.keeper
+        async with held.lock:
+            if self.is_ready:
+                await self._note(held, keeper.tick(self._clock.now(), partial(self._is_quiet, held)))
+            events, changed = held.unsettled, held.changed
+            held.unsettled, held.changed = [], {}
+            values = [(subject, state) for subject in changed if (state := keeper.written(subject)) is not None]
+            sent = [
+                held.table.send_changelog(partition, str(subject).encode(), value, "raw", "raw")
+                for subject, (partition, value) in values
+            ]
+        for each in sent:
+            await each
+        for event in events:
             event.ack()
 
-    async def _send(self, alert: DriftAlert) -> None:
-        """Send an alert, unless it was sent before a crash; it is confirmed before its window is written as closed."""
-        if alert.alert_id in await asyncio.to_thread(self._wiring.recent_alerts):
-            return
-        sent = await self._alerts.send(key=alert.alert_id.encode(), value=alert.model_dump_json().encode())
-        await sent
-
-    async def _close_quiet(self) -> None:
-        if not self.is_ready:
-            return
-        for held in self._tables:
-            async with held.lock:
-                quiet = {partition for partition in held.read_s if self._is_quiet(held, partition)}
-                theirs = self._board.close_quiet(
-                    self._clock.now(), lambda each: each.subject.stream == held.lane.stream and each.place.partition in quiet
-                )
-                for watched, alert in theirs:
-                    if alert is not None:
-                        await self._send(alert)
-                    await self._write(held, watched)
-
-    def _is_quiet(self, held: _Table, partition: int) -> bool:
+    def _is_quiet(self, held: _Held, partition: int) -> bool:
         """Return whether nothing was read from a partition for a while, and nothing waits there."""
-        if self._clock.monotonic_s() - held.read_s[partition] < QUIET_AFTER_S:
+        topic, reading = held.lane.keeper.topic, self._app.consumer
+        read_s, end = held.read_s.get(partition), self._ends.get((topic, partition))
+        if read_s is None or end is None or self._clock.monotonic_s() - read_s < QUIET_AFTER_S:
             return False
-        where = (held.lane.topic, partition)
-        offsets = {tp.partition: read for tp, read in self._app.consumer._read_offset.items() if tp.topic == where[0]}
-        read = offsets.get(partition)
-        return where in self._ends and self._ends[where] <= (read or 0) + 1
+        last = {tp.partition: offset for tp, offset in reading._read_offset.items() if tp.topic == topic}.get(partition)
+        return end <= (0 if last is None else last + 1)
 
-    def _remember(self, held: _Table, event: Any) -> None:
-        """Keep the newest state of a subject while a changelog is read. Faust only logs what is raised here."""
+    def _remember(self, held: _Held, event: Any) -> None:
+        """Keep the newest value of a subject while a changelog is read. Faust only logs what is raised here."""
+        key, value = event.key, event.value
         try:
-            key, value = event.key, event.value
-            if value is not None:
-                known = held.restored.get(key)
-                if known is None or _reads_further(value, known, held.lane.topic_id):
-                    held.restored[key] = value
+            if value and (key not in held.restored or reads_further(value, held.restored[key], held.lane.topic_id)):
+                held.restored[key] = value
         except ValueError as error:
-            topic = changelog_topic(held.lane.stream)
-            self._fail(Fatal(f"{topic} holds a value that cannot be read: {error}; delete the topic to begin new windows"))
+            self._refuse(held, error)
 
-    def _restore(self, held: _Table) -> None:
-        lane = held.lane
-        owned = {partition for topic, partition in self.owned() if topic == lane.topic}
+    def _restore(self, held: _Held) -> None:
+        lane, values, now_s = held.lane, held.restored, self._clock.monotonic_s()
+        owned = {partition for topic, partition in self.owned() if topic == lane.keeper.topic}
+        held.restored, held.read_s = {}, dict.fromkeys(owned, now_s)
         try:
-            states = [Watched.from_bytes(each) for each in held.restored.values()]
+            lane.keeper.restore(values.values(), owned, lane.topic_id)
         except ValueError as error:
-            self._fail(Fatal(f"{changelog_topic(lane.stream)} holds a value that cannot be read: {error}"))
-            return
-        held.restored = {}
-        self._board.restore(
-            states, lambda each: each.subject.stream != lane.stream or each.place.partition in owned, lane.topic_id
-        )
-        now_s = self._clock.monotonic_s()
-        held.read_s = dict.fromkeys(owned, now_s)
-        log.info("restored", stream=lane.stream, partitions=sorted(owned), subjects=len(states))
+            self._refuse(held, error)
+        log.info("restored", table=lane.keeper.table, partitions=sorted(owned), subjects=len(values))
+
+    def _refuse(self, held: _Held, error: ValueError) -> None:
+        what = f"{held.lane.changelog} holds a value that cannot be read: {error}"
+        self._fail(Fatal(f"{what}; to begin anew, stop all instances, delete this topic, and start them"))
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
@@ -284,30 +234,11 @@ class DriftApplication:
             raise self._failure
 
     async def _stop(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        start, *settling = tasks
-        if self._failure is not None:
-            for task in settling:
-                task.cancel()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._app.stop(), 10)
-        for task in (start, *settling):
+            await asyncio.wait_for(self._app.stop(), STOP_WITHIN_S)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(start, *settling, return_exceptions=True)
-
-
-def failure_of(error: BaseException) -> MillraceError:
-    """Return the error that the service acts on: `Fatal` if waiting does not fix it, otherwise `Unavailable`."""
-    if isinstance(error, MillraceError):
-        return error
-    name = type(error).__name__
-    if any(part in name for part in REFUSALS):
-        return Fatal(f"the brokers refuse this user, or the topics do not fit: {name}; see docs/security.md, docs/drift.md")
-    return Unavailable("broker", name)
-
-
-def _reads_further(value: bytes, known: bytes, topic_id: str | None) -> bool:
-    (place, offset), (known_place, known_offset) = read_to(value), read_to(known)
-    return (place.topic_id == topic_id, offset) >= (known_place.topic_id == topic_id, known_offset)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _raw() -> dict[str, Any]:

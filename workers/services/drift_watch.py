@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 from shared.broker.port import Reader
 from shared.clock import Clock
-from shared.drift.board import Board
 from shared.engine.loop import FailurePolicies
 from shared.errors import Unavailable
 from shared.logs import get_logger
 from shared.operation.lifecycle import Lifecycle
-from workers.services.drift import DriftApplication, Wiring
+from workers.services.drift import DriftApplication
+from workers.services.drift_lanes import Wiring
 
 SERVICE = "drift"
 LOOK_EVERY_S = 10.0
@@ -25,7 +25,6 @@ class DriftWatch:
 
     Args:
         connect: Looks up the topics and makes missing changelogs; called before each start.
-        board: The windows.
         reader: Reads the ends of the topics.
         lifecycle: Its state for the probes, and the request to stop.
         policies: How long to wait while the brokers are unavailable.
@@ -36,14 +35,13 @@ class DriftWatch:
     def __init__(
         self,
         connect: Callable[[], Wiring],
-        board: Board,
         reader: Reader,
         lifecycle: Lifecycle,
         policies: FailurePolicies,
         clock: Clock,
         refresh: Callable[[], None],
     ) -> None:
-        self._connect, self._board, self._reader = connect, board, reader
+        self._connect, self._reader = connect, reader
         self._policies, self._clock, self._refresh = policies, clock, refresh
         self._application: DriftApplication | None = None
         self._was_ready, self._changed_s = False, 0.0
@@ -74,7 +72,6 @@ class DriftWatch:
                 self._clock.wait(stopping, self._policies.backoff.delay_s(attempt, self._policies.random_source))
             finally:
                 self._application = None
-                self._board.forget()
 
     def owned(self) -> set[tuple[str, int]]:
         """Return the partitions that this instance reads now, by topic and number; empty until the tables are restored."""
@@ -91,9 +88,9 @@ class DriftWatch:
         """Connect, and run one application to its end."""
         self._was_ready = False
         wiring = self._connect()
-        application = DriftApplication(wiring, self._board)
+        application = DriftApplication(wiring)
         self._application, self._changed_s = application, self._clock.monotonic_s()
-        topics = [lane.topic for lane in wiring.lanes]
+        topics = [lane.keeper.topic for lane in wiring.lanes]
 
         async def live() -> None:
             looking = asyncio.create_task(self._look_again(application, topics))
@@ -115,7 +112,7 @@ class DriftWatch:
         """Measure the ends of the topics and look for changed references, again and again."""
         while True:
             try:
-                application.ends(await asyncio.to_thread(self._look, topics))
+                application.see_ends(await asyncio.to_thread(self._look, topics))
                 self.lifecycle.set_ready("broker")
             except Unavailable as outage:
                 self.lifecycle.set_not_ready(outage.dependency, outage.detail)

@@ -1,0 +1,74 @@
+"""What the drift application is connected to, apart from Faust."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.broker.security import Address
+from shared.clock import Clock
+from shared.drift.keeper import Keeper
+from shared.errors import Fatal, MillraceError, Unavailable
+
+APPLICATION = "millrace-drift"
+"""The consumer group, and the beginning of the names of the changelogs."""
+
+REFUSALS = ("AuthorizationFailed", "SaslAuthentication", "UnsupportedSasl", "PartitionsMismatch", "InvalidReplication")
+"""Parts of the names of the errors that waiting does not fix."""
+
+
+def changelog_topic(table: str) -> str:
+    """Return the name of a table's changelog, as Faust makes it."""
+    return f"{APPLICATION}-{table}-changelog"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One topic, and what is kept of it in a table.
+
+    Attributes:
+        keeper: What is kept.
+        topic_id: The id that the brokers gave the topic; None if they give none.
+        partitions: The number of its partitions, and of those of the changelog.
+    """
+
+    keeper: Keeper
+    topic_id: str | None
+    partitions: int
+
+    @property
+    def changelog(self) -> str:
+        """The name of its changelog."""
+        return changelog_topic(self.keeper.table)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the application is connected to.
+
+    Attributes:
+        address: The brokers.
+        session_timeout_s: After this time without a heartbeat, its partitions move to another instance.
+        lanes: What it reads.
+        recent_keys: Returns the keys of the last messages of a topic; called on another thread.
+        unreadable: Counts unreadable messages by topic.
+        clock: Gives the time.
+    """
+
+    address: Address
+    session_timeout_s: float
+    lanes: tuple[Lane, ...]
+    recent_keys: Callable[[str], frozenset[bytes]]
+    unreadable: Counter[str]
+    clock: Clock
+
+
+def failure_of(error: BaseException) -> MillraceError:
+    """Return the error that the service acts on: `Fatal` if waiting does not fix it, otherwise `Unavailable`."""
+    if isinstance(error, MillraceError):
+        return error
+    name = type(error).__name__
+    if any(part in name for part in REFUSALS):
+        return Fatal(
+            f"the brokers refuse this user, or the topics do not fit: {name}; see docs/security.md, docs/drift.md"
+        )
+    return Unavailable("broker", name)
