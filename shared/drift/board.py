@@ -77,7 +77,7 @@ class Board(Keeper):
         references: The references.
         rules: How windows are judged.
         tallies: Where it counts.
-        on_live: Called with each batch of live traffic that is added.
+        on_live: Called with each batch of live traffic that is added, and its partition.
 
     Attributes:
         stream: The stream.
@@ -90,7 +90,7 @@ class Board(Keeper):
         references: KnownReferences,
         rules: Rules,
         tallies: Tallies,
-        on_live: Callable[[BatchSums], None] = lambda _: None,
+        on_live: Callable[[BatchSums, int], None] = lambda _, __: None,
     ) -> None:
         self._references, self._rules, self._tallies, self._on_live = references, rules, tallies, on_live
         self._subjects: dict[Subject, Watched] = {}
@@ -129,7 +129,7 @@ class Board(Keeper):
                 alert = self._close(watched, watched.window)
             watched.add(sums, offset)
             watched.last_batch = max(watched.last_batch or sums.settled_at, sums.settled_at)
-        self._on_live(sums)
+        self._on_live(sums, place.partition)
         return Taken((subject,), _outgoing(alert))
 
     @override

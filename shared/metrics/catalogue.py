@@ -3,10 +3,9 @@
 No label ever contains a text or an id; a tenant is a label only if a setting names it. What serves them is `registry.py`.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from shared.metrics.drift_metrics import DRIFT_METRICS
+from shared.metrics.metric import Metric as Metric
 
-SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 RESULT_SECONDS = (0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0)
 SOUND_SECONDS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0)
 RECORDS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
@@ -15,36 +14,12 @@ SCORES = (-8.0, -4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 CHARACTERS = (0.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0)
 PIXELS = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8)
 
-STREAM = ("stream",)
 CLUSTER = ("cluster_name",)
 TOPIC = ("cluster_name", "topic")
 PARTITION = ("cluster_name", "topic", "partition")
 GROUP = ("cluster_name", "group")
 GROUP_TOPIC = ("cluster_name", "group", "topic")
 GROUP_PARTITION = ("cluster_name", "group", "topic", "partition")
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric: its name, kind and help text, its labels, and the limits of its buckets if it is a histogram.
-
-    Attributes:
-        own_labels: Its labels in addition to those of `of`.
-        of: The labels that say what it describes: a stream, unless stated otherwise.
-    """
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    own_labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = SECONDS
-    of: tuple[str, ...] = STREAM
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """All labels, in the order in which their values are given."""
-        return self.of + self.own_labels
-
 
 WORKER_METRICS = (
     Metric("millrace_records_total", "counter", "Records settled, by outcome.", ("outcome",)),
@@ -324,4 +299,4 @@ LAG_METRICS = (
 UPDATED_METRICS = (*WORKER_METRICS, *DECISION_METRICS, *HEALTH_METRICS)
 """The metrics that a worker updates; the others are computed when they are read."""
 
-CATALOGUE = (*UPDATED_METRICS, READY, *LAG_METRICS)
+CATALOGUE = (*UPDATED_METRICS, READY, *LAG_METRICS, *DRIFT_METRICS)

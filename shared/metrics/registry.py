@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
@@ -18,7 +18,7 @@ BY_NAME = {metric.name: metric for metric in CATALOGUE}
 
 
 class Sample(NamedTuple):
-    """A value of a gauge that is computed when the metrics are read: its name, the values of its labels, and itself."""
+    """A value that is computed when the metrics are read: its name, the values of its labels, and itself."""
 
     name: str
     labels: tuple[str, ...]
@@ -61,32 +61,40 @@ class Tally(Collector):
         yield family
 
 
+Family = GaugeMetricFamily | CounterMetricFamily
+
+
 class _Computed(Collector):
-    """Gauges whose values are computed when the metrics are read."""
+    """Gauges and counters whose values are computed when the metrics are read."""
 
     def __init__(self, names: Sequence[str], measure: Callable[[], Iterable[Sample]]) -> None:
         self._names, self._measure = names, measure
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[Family]:
         """Return the families without values, so that registering them measures nothing."""
         yield from self._families().values()
 
     @override
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """Return all series, for prometheus_client."""
         families = self._families()
         for sample in self._measure():
             families[sample.name].add_metric(sample.labels, sample.value)
         yield from families.values()
 
-    def _families(self) -> dict[str, GaugeMetricFamily]:
-        return {name: GaugeMetricFamily(name, BY_NAME[name].help, labels=BY_NAME[name].labels) for name in self._names}
+    def _families(self) -> dict[str, Family]:
+        return {name: _family(BY_NAME[name]) for name in self._names}
+
+
+def _family(metric: Metric) -> Family:
+    make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    return make(metric.name, metric.help, labels=metric.labels)
 
 
 class Registry:
     """The metrics of one process; each stream has its own series in each metric.
 
-    Gauges that are computed when they are read are absent until `compute` is called for them.
+    Metrics that are computed when they are read are absent until `compute` is called for them.
     """
 
     def __init__(self) -> None:
@@ -99,7 +107,7 @@ class Registry:
             self._add(metric)
 
     def compute(self, names: Sequence[str], measure: Callable[[], Iterable[Sample]]) -> None:
-        """Add gauges of the catalogue whose samples `measure` returns each time the metrics are read."""
+        """Add gauges and counters of the catalogue whose samples `measure` returns each time the metrics are read."""
         self._registry.register(_Computed(names, measure))
 
     def render(self) -> bytes:

@@ -17,6 +17,7 @@ from schemas.topics import input_topic, ledger_topic
 from shared.broker.embedded import EmbeddedBroker
 from shared.engine.stream import Stream
 from shared.metrics.catalogue import DECISION_METRICS, HEALTH_METRICS, LAG_METRICS, READY, WORKER_METRICS
+from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.settings import variable
 from shared.variables import places
 from tests.repo.dashboards import DASHBOARDS
@@ -33,6 +34,7 @@ METRICS = {
     "What it decides": DECISION_METRICS,
     "Whether it works well": (READY, *HEALTH_METRICS),
     "Lag, by `millrace run lag`": LAG_METRICS,
+    "Drift and spikes, by `millrace run drift`": DRIFT_METRICS,
 }
 """The sections of the metrics page."""
 

@@ -49,6 +49,7 @@ class Wiring:
         address: The brokers.
         session_timeout_s: After this time without a heartbeat, its partitions move to another instance.
         lanes: What it reads.
+        missing: Topics that it would read if they existed.
         recent_keys: Returns the keys of the last messages of a topic; called on another thread.
         unreadable: Counts unreadable messages by topic.
         clock: Gives the time.
@@ -57,6 +58,7 @@ class Wiring:
     address: Address
     session_timeout_s: float
     lanes: tuple[Lane, ...]
+    missing: tuple[str, ...]
     recent_keys: Callable[[str], frozenset[bytes]]
     unreadable: Counter[str]
     clock: Clock

@@ -1,7 +1,7 @@
 """The drift service: starts the Faust application, starts another one after an outage, and exports what it finds."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from shared.broker.port import Reader
 from shared.clock import Clock
@@ -39,12 +39,13 @@ class DriftWatch:
         lifecycle: Lifecycle,
         policies: FailurePolicies,
         clock: Clock,
-        refresh: Callable[[], None],
+        refresh: Callable[[], object],
     ) -> None:
         self._connect, self._reader = connect, reader
         self._policies, self._clock, self._refresh = policies, clock, refresh
         self._application: DriftApplication | None = None
-        self._was_ready, self._changed_s = False, 0.0
+        self._was_ready, self._unready_s = False, 0.0
+        self._change: str | None = None
         self.lifecycle = lifecycle
         lifecycle.ask("tables", self._why_not_ready)
 
@@ -86,14 +87,13 @@ class DriftWatch:
 
     def _live(self) -> None:
         """Connect, and run one application to its end."""
-        self._was_ready = False
+        self._was_ready, self._change = False, None
         wiring = self._connect()
         application = DriftApplication(wiring)
-        self._application, self._changed_s = application, self._clock.monotonic_s()
-        topics = [lane.keeper.topic for lane in wiring.lanes]
+        self._application, self._unready_s = application, self._clock.monotonic_s()
 
         async def live() -> None:
-            looking = asyncio.create_task(self._look_again(application, topics))
+            looking = asyncio.create_task(self._look_again(application, wiring))
             try:
                 await application.run(self.lifecycle.stopping.is_set, lambda: self._turn(application))
             finally:
@@ -103,25 +103,37 @@ class DriftWatch:
 
     def _turn(self, application: DriftApplication) -> None:
         self.lifecycle.beat(SERVICE)
+        now_s = self._clock.monotonic_s()
         if application.is_ready:
-            self._was_ready, self._changed_s = True, self._clock.monotonic_s()
-        elif self._clock.monotonic_s() - self._changed_s > STALLED_AFTER_S:
+            self._was_ready, self._unready_s = True, now_s
+        if self._change is not None:
+            raise Unavailable("broker", self._change)
+        if now_s - self._unready_s > STALLED_AFTER_S:
             raise Unavailable("broker", f"the tables were not restored within {STALLED_AFTER_S:.0f} s")
 
-    async def _look_again(self, application: DriftApplication, topics: Sequence[str]) -> None:
-        """Measure the ends of the topics and look for changed references, again and again."""
+    async def _look_again(self, application: DriftApplication, wiring: Wiring) -> None:
+        """Measure the ends of the topics, and look for changed topics and references, again and again."""
         while True:
             try:
-                application.see_ends(await asyncio.to_thread(self._look, topics))
+                application.see_ends(await asyncio.to_thread(self._look, wiring))
                 self.lifecycle.set_ready("broker")
             except Unavailable as outage:
                 self.lifecycle.set_not_ready(outage.dependency, outage.detail)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _look(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+    def _look(self, wiring: Wiring) -> dict[tuple[str, int], int]:
         self._refresh()
-        marks = [self._reader.watermarks(topic) for topic in topics]
-        return {(place.topic, place.partition): each.high for found in marks for place, each in found.items()}
+        ids = self._reader.topic_ids([*(lane.keeper.topic for lane in wiring.lanes), *wiring.missing])
+        if made := [topic for topic in wiring.missing if topic in ids]:
+            self._change = f"there are new topics: {', '.join(made)}"
+        ends: dict[tuple[str, int], int] = {}
+        for lane in wiring.lanes:
+            topic = lane.keeper.topic
+            marks = self._reader.watermarks(topic)
+            if len(marks) != lane.partitions or ids.get(topic, lane.topic_id) != lane.topic_id:
+                self._change = f"topic {topic} was made again, or has more partitions"
+            ends |= {(topic, place.partition): each.high for place, each in marks.items()}
+        return ends
 
     def _why_not_ready(self) -> str | None:
         return None if self.is_up else "restoring tables, or waiting for partitions"
