@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import takewhile
 
 from schemas.topics import DRIFT_ALERTS
 from shared.broker.changelogs import ensure_changelogs
@@ -22,9 +23,9 @@ from shared.errors import Unavailable
 from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.metrics.registry import Registry, Sample
 from shared.operation.lifecycle import Lifecycle
-from shared.records import TopicPartition
+from shared.records import Record, TopicPartition
 from shared.settings import Settings
-from workers.services.drift_lanes import Lane, Wiring, changelog_topic
+from workers.services.drift_lanes import APPLICATION, Lane, Wiring, changelog_topic
 from workers.services.drift_watch import DriftWatch
 
 RECENT_ALERTS = 1_000
@@ -87,14 +88,23 @@ def connected(address: Address, session_timeout_s: float, watching: Watching, cl
     if not sizes:
         raise Unavailable("broker", f"no topic to watch: create {', '.join(each.topic for each in keepers)}")
     create_topics(address, [DRIFT_ALERTS], max(each.replicas for each in sizes.values()))
-    reader = TopicReader(address)
+    reader = TopicReader(address, APPLICATION)
     ids = reader.topic_ids(list(sizes))
     lanes = tuple(
         Lane(each, ids.get(each.topic), sizes[each.topic].partitions) for each in keepers if each.topic in sizes
     )
     missing = tuple(each.topic for each in keepers if each.topic not in sizes)
-    recent, unreadable = partial(recent_keys, reader), watching.tallies.unreadable
-    return Wiring(address, session_timeout_s, lanes, missing, recent, unreadable, clock)
+    return Wiring(
+        address,
+        session_timeout_s,
+        lanes,
+        missing,
+        partial(recent_keys, reader),
+        partial(between, reader),
+        partial(starts, reader),
+        watching.tallies.unreadable,
+        clock,
+    )
 
 
 def recent_keys(reader: TopicReader, topic: str) -> frozenset[bytes]:
@@ -107,6 +117,25 @@ def recent_keys(reader: TopicReader, topic: str) -> frozenset[bytes]:
         place: max(marks.low, marks.high - RECENT_ALERTS) for place, marks in reader.watermarks(topic).items()
     }
     return frozenset(record.key for record in reader.read(topic, start) if record.key is not None)
+
+
+def between(reader: TopicReader, place: TopicPartition, first: int, end: int) -> list[Record]:
+    """Return the messages of a partition from one offset to before another.
+
+    Raises:
+        Unavailable: the brokers do not answer.
+    """
+    return list(takewhile(lambda each: each.offset < end, reader.read(place.topic, {place: first})))
+
+
+def starts(reader: TopicReader, topic: str) -> dict[int, int]:
+    """Return where reading a topic goes on, by partition.
+
+    Raises:
+        Unavailable: the brokers do not answer.
+    """
+    committed, marks = reader.committed([topic]), reader.watermarks(topic)
+    return {place.partition: max(each.low, committed.get(place, each.low)) for place, each in marks.items()}
 
 
 def drift_watch(settings: Settings, streams: Iterable[str], address: Address, registry: Registry) -> DriftWatch:

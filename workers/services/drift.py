@@ -17,9 +17,10 @@ from shared.broker.security import Address
 from shared.drift.frames import Place, reads_further
 from shared.drift.keeper import Taken
 from shared.drift.reference import Subject
-from shared.errors import Fatal, MillraceError
+from shared.errors import Fatal, MillraceError, Unavailable
 from shared.logs import get_logger
-from workers.services.drift_lanes import APPLICATION, Lane, Wiring, failure_of
+from shared.records import TopicPartition
+from workers.services.drift_lanes import APPLICATION, Lane, Wiring, failure_of, forward_logs
 
 MOST_UNSETTLED = 1_000
 """Messages of a topic whose states have not been written yet."""
@@ -27,6 +28,9 @@ MOST_UNSETTLED = 1_000
 WRITE_EVERY_S = 0.25
 STOP_WITHIN_S = 10.0
 COMMIT_EVERY_S = 1.0
+STALLED_AFTER_S = 30.0
+"""Faust is started again if it has read nothing for this long although messages wait."""
+
 QUIET_AFTER_S = 60.0
 """A partition from which nothing was read for this long is quiet: the clock may close its windows."""
 
@@ -44,6 +48,7 @@ class _Held:
         unsettled: Messages that are in these states.
         restored: Values of the changelog while it is read.
         read_s: When something was read last, by partition.
+        next_offsets: Where reading goes on, by partition.
     """
 
     lane: Lane
@@ -53,6 +58,7 @@ class _Held:
     unsettled: list[Any] = field(default_factory=list)
     restored: dict[bytes, bytes] = field(default_factory=dict)
     read_s: dict[int, float] = field(default_factory=dict)
+    next_offsets: dict[int, int] = field(default_factory=dict)
 
 
 class DriftApplication:
@@ -115,7 +121,10 @@ class DriftApplication:
             self._remember(held, event)
 
         async def restore() -> None:
-            self._restore(held)
+            try:
+                await self._restore(held)
+            except Exception as error:  # noqa: BLE001  (raised by `run`; Faust would ignore it)
+                self._fail(error)
 
         async def read(stream: Any) -> None:
             stream.enable_acks = False  # a message is acknowledged when the states that contain it are in the changelog
@@ -135,26 +144,36 @@ class DriftApplication:
 
     async def _take(self, held: _Held, event: Any) -> None:
         """Take a message. Whatever fails here ends this life of the application, with the message unacknowledged."""
-        lane, message = held.lane, event.message
-        held.read_s[message.partition] = self._clock.monotonic_s()
+        message = event.message
+        place = TopicPartition(message.topic, message.partition)
+        held.read_s[place.partition] = self._clock.monotonic_s()
         while len(held.unsettled) >= MOST_UNSETTLED:
             await asyncio.sleep(WRITE_EVERY_S / 10)
         try:
             async with held.lock:
-                try:
-                    taken = lane.keeper.take(
-                        event.value or b"", Place(lane.topic_id, message.partition), message.offset
-                    )
-                except ValueError as error:
-                    taken = Taken()
-                    self._wiring.unreadable[message.topic] += 1
-                    where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
-                    log.warning("skipped an unreadable message", **where, error=str(error))
-                await self._note(held, taken)
+                expected = held.next_offsets.get(place.partition, message.offset)
+                if message.offset > expected:  # after a rebalance, Faust may drop messages that it has fetched
+                    missed = await asyncio.to_thread(self._wiring.between, place, expected, message.offset)
+                    log.info("read between", topic=place.topic, partition=place.partition, messages=len(missed))
+                    for each in missed:
+                        await self._absorb(held, place, each.offset, each.value)
+                await self._absorb(held, place, message.offset, event.value)
                 held.unsettled.append(event)
         except Exception as error:  # noqa: BLE001  (raised by `run`)
             self._fail(error)
             await asyncio.Event().wait()  # an agent that ends is started again, and reads on; `run` stops it
+
+    async def _absorb(self, held: _Held, place: TopicPartition, offset: int, value: bytes | None) -> None:
+        """Add a message to the states; one that was added before changes nothing."""
+        try:
+            taken = held.lane.keeper.take(value or b"", Place(held.lane.topic_id, place.partition), offset)
+        except ValueError as error:
+            taken = Taken()
+            self._wiring.unreadable[place.topic] += 1
+            where = {"topic": place.topic, "partition": place.partition, "offset": offset}
+            log.warning("skipped an unreadable message", **where, error=str(error))
+        held.next_offsets[place.partition] = max(held.next_offsets.get(place.partition, 0), offset + 1)
+        await self._note(held, taken)
 
     async def _note(self, held: _Held, taken: Taken) -> None:
         """Send what is to be sent, and note what has to be written after that."""
@@ -190,12 +209,19 @@ class DriftApplication:
 
     def _is_quiet(self, held: _Held, partition: int) -> bool:
         """Return whether nothing was read from a partition for a while, and nothing waits there."""
-        topic, reading = held.lane.keeper.topic, self._app.consumer
-        read_s, end = held.read_s.get(partition), self._ends.get((topic, partition))
-        if read_s is None or end is None or self._clock.monotonic_s() - read_s < QUIET_AFTER_S:
-            return False
-        last = {tp.partition: offset for tp, offset in reading._read_offset.items() if tp.topic == topic}.get(partition)
-        return end <= (0 if last is None else last + 1)
+        end, read_s = self._ends.get((held.lane.keeper.topic, partition)), held.read_s.get(partition)
+        quiet = read_s is not None and self._clock.monotonic_s() - read_s >= QUIET_AFTER_S
+        return quiet and end is not None and end <= held.next_offsets.get(partition, 0)
+
+    def _stalled(self) -> str | None:
+        """Return the partition that Faust does not read although messages wait there, in words."""
+        now_s = self._clock.monotonic_s()
+        for held in self._held:
+            for partition, read_s in held.read_s.items():
+                waiting = self._ends.get((held.lane.keeper.topic, partition), 0) - held.next_offsets.get(partition, 0)
+                if waiting > 0 and now_s - read_s > STALLED_AFTER_S and not held.lock.locked():
+                    return f"{waiting} messages of {held.lane.keeper.topic}, partition {partition}, are not read"
+        return None
 
     def _remember(self, held: _Held, event: Any) -> None:
         """Keep the newest value of a subject while a changelog is read. Faust only logs what is raised here."""
@@ -206,14 +232,19 @@ class DriftApplication:
         except ValueError as error:
             self._refuse(held, error)
 
-    def _restore(self, held: _Held) -> None:
+    async def _restore(self, held: _Held) -> None:
+        """Take over what was read of the changelog, and note where reading goes on."""
         lane, values, now_s = held.lane, held.restored, self._clock.monotonic_s()
-        owned = {partition for topic, partition in self.owned() if topic == lane.keeper.topic}
-        held.restored, held.read_s = {}, dict.fromkeys(owned, now_s)
+        topic = lane.keeper.topic
+        owned = {partition for name, partition in self.owned() if name == topic}
+        held.restored = {}
         try:
             lane.keeper.restore(values.values(), owned, lane.topic_id)
         except ValueError as error:
             self._refuse(held, error)
+        starts = await asyncio.to_thread(self._wiring.starts, topic)
+        held.next_offsets = {partition: starts[partition] for partition in owned if partition in starts}
+        held.read_s = dict.fromkeys(owned, now_s)
         log.info("restored", table=lane.keeper.table, partitions=sorted(owned), subjects=len(values))
 
     def _refuse(self, held: _Held, error: ValueError) -> None:
@@ -230,6 +261,8 @@ class DriftApplication:
                 self._fail(error)
         if self._app.crashed:
             self._fail(self._app.crash_reason or RuntimeError("crashed"))
+        if self._failure is None and self.is_ready and (stalled := self._stalled()) is not None:
+            self._fail(Unavailable("broker", stalled))
         if self._failure is not None:
             raise self._failure
 
@@ -252,7 +285,7 @@ def _application(wiring: Wiring) -> Any:
         import faust
     except ImportError as error:
         raise Fatal("faust-streaming is not installed: pip install 'millrace[drift]'") from error
-
+    forward_logs()
     return faust.App(
         APPLICATION,
         broker=[f"kafka://{each.strip()}" for each in str(wiring.address).split(",")],
