@@ -26,7 +26,7 @@ from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.port import TEXT
 from shared.embedding.service import Embedder
-from shared.engine.announcing import Announcer
+from shared.engine.announcing import Announcer, Summer
 from shared.engine.loop import FailurePolicies
 from shared.engine.pipeline import Pipeline, PipelineParts
 from shared.engine.resources import Resources
@@ -189,6 +189,7 @@ def flow_of(
     sink: KafkaSink,
     observer: Observer,
     adapted: Callable[[Stages[Any]], Stages[Any]] = lambda stages: stages,
+    summer: Summer | None = None,
 ) -> Flow:
     """Return the stages of a worker with a stand-in encoder; `adapted` may replace those that the stream supplies."""
     clock, model = SystemClock(), StandInModel()
@@ -208,7 +209,7 @@ def flow_of(
     embedder = Embedder(TEXT, model, MemoryCache(0), observer)
     pipeline = Pipeline(TICKETS, PipelineParts(stages, {TEXT.name: embedder}, collection, lane), clock, observer)
     provenance = Provenance(TICKETS.name, model.fingerprint)
-    return Flow(pipeline, Settler(collection, NoSource(), sink, Announcer(provenance), clock, observer))
+    return Flow(pipeline, Settler(collection, NoSource(), sink, Announcer(provenance, summer), clock, observer))
 
 
 def measure(history: Sequence[Message], routed: Sequence[Message]) -> dict[str, StageTimes]:

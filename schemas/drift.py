@@ -11,6 +11,7 @@ from schemas.base import Frozen, TenantId, UtcDatetime
 
 Traffic = Literal["live", "replayed", "backfilled"]
 Counts = dict[str, Annotated[int, Field(ge=1)]]
+PackedHalf = Annotated[str, Field(description="Little-endian float16 numbers in base64: three decimal digits.")]
 Packed = Annotated[str, Field(description="Little-endian float32 numbers in base64.")]
 
 
@@ -26,6 +27,20 @@ def unpacked(text: str) -> NDArray[np.float32]:
         ValueError: it is not base64 of such numbers.
     """
     return np.frombuffer(b64decode(text, validate=True), dtype="<f4").astype(np.float32)
+
+
+def packed_half(vector: NDArray[np.floating]) -> str:
+    """Return the numbers of a vector, shape (dim,), as `PackedHalf`."""
+    return b64encode(np.asarray(vector, dtype="<f2").tobytes()).decode("ascii")
+
+
+def unpacked_half(text: str) -> NDArray[np.float32]:
+    """Return the vector, shape (dim,), that `packed_half` wrote.
+
+    Raises:
+        ValueError: it is not base64 of such numbers.
+    """
+    return np.frombuffer(b64decode(text, validate=True), dtype="<f2").astype(np.float32)
 
 
 class Example(Frozen):
@@ -98,7 +113,7 @@ class Outlier(Frozen):
     customer: str | None = Field(default=None, description="A digest of the customer's id; null without one.")
     occurred_at: UtcDatetime
     settled_at: UtcDatetime
-    vector: Packed
+    vector: PackedHalf
     centroid: int = Field(ge=0)
     cosine: float = Field(description="Cosine similarity to the nearest centroid.")
     label: str | None = None

@@ -36,6 +36,7 @@ class DriftSettings(Part):
     live_within_s: float = Field(
         default=86_400,
         gt=0,
+        le=315_360_000,
         description="An event that happened longer ago counts as backfilled, and is left out. Choose more than the longest "
         "outage that is worked off.",
     )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.drift import BatchSums, Example, Outlier, Traffic, packed
+from schemas.drift import BatchSums, Example, Outlier, Traffic, packed, packed_half
 from schemas.failures import FailureHeader, count_of
 from schemas.outcomes import Outcome
 from schemas.topics import outliers_topic, sums_topic
@@ -168,7 +168,7 @@ class BatchSummer:
                 customer=None if traits.customer_id is None else self._digest(facts.tenant_id, traits.customer_id),
                 occurred_at=facts.occurred_at,
                 settled_at=now,
-                vector=packed(vector),
+                vector=packed_half(vector),
                 centroid=int(nearest.centroids[at]),
                 cosine=float(nearest.cosines[at]),
                 label=None if facts.decision is None else facts.decision.label,
