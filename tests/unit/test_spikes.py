@@ -1,0 +1,263 @@
+"""Spikes: what opens one, what does not, and that reading again changes nothing.
+
+The vectors are made up, so a green run proves nothing about real texts; `tests/golden/test_spikes_banking77.py` does.
+"""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from schemas.drift import BatchSums, Outlier, Spike, packed, packed_half
+from shared.drift.reference import Reference, Subject
+from shared.drift.spikes import MOST_OPEN, MOST_OUTLIERS, SpikeRules, SpikeWatch
+
+SUBJECT = Subject("tickets", "text", "0a0b0c0d", "all")
+START = datetime(2026, 5, 4, 9, 7, tzinfo=UTC)
+DIM = 64
+CENTROIDS = np.eye(DIM, dtype=np.float32)[:20]
+REFERENCE = Reference(
+    SUBJECT, "11112222", START, START, START, CENTROIDS, ("",) * 20, np.full(20, 0.6, np.float32), 0.5, None, None
+)
+RULES = SpikeRules(window_s=900, customers=3)
+rng = np.random.default_rng(4)
+
+
+def near(axis: int, noise: float = 0.5) -> NDArray[np.float32]:
+    """Return a vector near an axis; those of two calls have a cosine similarity of about 0.8."""
+    vector = np.eye(DIM)[axis] + noise * rng.standard_normal(DIM) / DIM**0.5
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def outlier(number: int, minute: float, customer: str | None, axis: int = 40, **changes: object) -> Outlier:
+    """Return an outlier of the problem of an axis, `minute` minutes after the start."""
+    at = START + timedelta(minutes=minute)
+    made = Outlier(
+        stream="tickets",
+        input="text",
+        model="0a0b0c0d",
+        key="all",
+        reference="11112222",
+        tenant_id="acme",
+        item_id=f"T:{number}",
+        event_version=1,
+        customer=customer,
+        occurred_at=at,
+        settled_at=at,
+        vector=packed_half(near(axis)),
+        centroid=3,
+        cosine=0.2,
+        terms=("white", "screen", f"word{number}"),
+    )
+    return made.model_copy(update=changes)
+
+
+def sums(minute: float, items: int, centroid: int = 3, reference: str = "11112222") -> BatchSums:
+    """Return the sums of a batch whose items all lie near one centroid."""
+    return BatchSums(
+        stream="tickets",
+        input="text",
+        model="0a0b0c0d",
+        key="all",
+        traffic="live",
+        reference=reference,
+        settled_at=START + timedelta(minutes=minute),
+        items=items,
+        vector_sum=packed(np.zeros(DIM, np.float32)),
+        squared_norms=items,
+        cosines=0.8 * items,
+        centroids={str(centroid): items} if items else {},
+    )
+
+
+def every_centroid(minute: float) -> BatchSums:
+    """Return the sums of a batch with ten items near each centroid."""
+    return sums(minute, 200).model_copy(update={"centroids": {str(number): 10 for number in range(20)}})
+
+
+def watch() -> SpikeWatch:
+    """Return a watch that has seen nothing."""
+    return SpikeWatch(SUBJECT, RULES, REFERENCE)
+
+
+def read(messages: list[Outlier], seen: SpikeWatch | None = None) -> list[Spike]:
+    """Return everything that is published for these outliers."""
+    seen = seen or watch()
+    return [spike for message in messages for spike in seen.add(message)]
+
+
+def problem(count: int = 12, customers: int = 8, apart: float = 0.5) -> list[Outlier]:
+    """Return outliers of one new problem."""
+    return [outlier(number, number * apart, f"c{number % customers}") for number in range(count)]
+
+
+def test_several_customers_with_the_same_problem_open_one_spike_that_grows_and_closes() -> None:
+    seen = watch()
+    seen.add_traffic(sums(0, 40, centroid=7))
+    opened, *grown = read(problem(), seen)
+    assert opened.state == "open"
+    assert opened.customers == 3
+    assert opened.items == 3
+    assert opened.examples == ("T:0", "T:1", "T:2")
+    assert opened.name == "white, screen"
+    assert [spike.items for spike in grown] == [5, 8, 12]
+    assert {spike.spike_id for spike in grown} == {opened.spike_id}
+    assert seen.tick(START + timedelta(minutes=20.4)) == []
+    (closed,) = seen.tick(START + timedelta(minutes=20.5))
+    assert closed.state == "closed"
+    assert closed.items == 12
+    assert closed.customers == 8
+    assert closed.examples == tuple(f"T:{number}" for number in range(10))
+    assert closed.first_at == START
+    assert closed.last_at == START + timedelta(minutes=5.5)
+    assert seen.open_count == 0
+    assert seen.tick(START + timedelta(hours=9)) == []
+
+
+def test_rates_are_those_since_the_last_message() -> None:
+    opened, second, *_ = read(problem())
+    assert opened.per_hour == pytest.approx(3 * 60)
+    assert second.per_hour == pytest.approx(2 * 60)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [outlier(number, number / 2, "c1") for number in range(12)],
+        [outlier(number, number / 2, None) for number in range(12)],
+        [outlier(number, number / 2, f"c{number % 2}") for number in range(12)],
+        [outlier(number, number * 8, f"c{number}") for number in range(12)],
+        [outlier(number, number / 2, f"c{number}", axis=30 + number) for number in range(12)],
+    ],
+    ids=["one customer", "nobody named", "two customers", "over hours", "different problems"],
+)
+def test_none_opens_for(messages: list[Outlier]) -> None:
+    assert read(messages) == []
+
+
+def test_customers_of_two_tenants_with_the_same_digest_are_two() -> None:
+    messages = [outlier(number, 0, "c1", tenant_id=f"tenant{number}") for number in range(3)]
+    assert read(messages)[0].customers == 3
+
+
+def test_the_usual_outliers_of_a_known_topic_that_grows_open_none() -> None:
+    seen, said = watch(), []
+    for minute in range(10):
+        seen.add_traffic(sums(minute, 40))
+        said += seen.add(outlier(minute, minute, f"c{minute}"))
+    assert said == []
+    assert read([outlier(100 + number, 10, f"d{number}") for number in range(120)], seen), "more than usual"
+
+
+def test_a_topic_near_the_group_explains_it_too() -> None:
+    nearby = replace(REFERENCE, centroids=np.vstack([CENTROIDS[:19], np.eye(DIM, dtype=np.float32)[40:41]]))
+    for items, opens in ((200, False), (0, True)):
+        seen = SpikeWatch(SUBJECT, RULES, nearby)
+        for hour in range(-30, 0):
+            seen.add_traffic(every_centroid(60 * hour))
+        seen.add_traffic(sums(0, items, centroid=19))
+        assert bool(read(problem(5), seen)) is opens
+
+
+def test_outliers_that_come_every_day_are_usual_after_a_while() -> None:
+    seen, opened = watch(), []
+    for hour in range(200):
+        seen.add_traffic(sums(60 * hour, 20))
+        said = read([outlier(10 * hour + each, 60 * hour, f"c{each}") for each in range(4)], seen)
+        opened += [hour for spike in said if spike.state == "open"]
+    assert opened
+    assert max(opened) < 50
+
+
+def test_an_item_that_arrives_again_is_not_counted_twice() -> None:
+    messages = problem(5)
+    said = read([each for message in messages for each in (message, message)])
+    assert said == read(messages)
+    assert read([outlier(1, 0, f"c{number}") for number in range(5)]) == []
+
+
+def test_reading_on_from_the_state_is_like_never_having_stopped() -> None:
+    messages = [*problem(12), *(outlier(50 + each, 8 + each / 4, f"e{each}", axis=50) for each in range(6))]
+    whole = watch()
+    expected = [*read(messages, whole), *whole.tick(START + timedelta(hours=1))]
+    for stop in range(len(messages)):
+        first = watch()
+        said = read(messages[:stop], first)
+        second = SpikeWatch.from_json(SUBJECT, RULES, REFERENCE, json.loads(json.dumps(first.to_json())))
+        again = read(messages[max(0, stop - 3) :], second)
+        assert [*said, *again, *second.tick(START + timedelta(hours=1))] == expected
+
+
+def test_the_id_belongs_to_the_first_item_of_the_subject() -> None:
+    ids = {read(problem())[0].spike_id for _ in range(2)}
+    assert len(ids) == 1
+    other = SpikeWatch(SUBJECT._replace(key="queue:billing"), RULES, REFERENCE)
+    assert read(problem(), other)[0].spike_id not in ids
+
+
+def test_two_problems_at_once_are_two_spikes() -> None:
+    both = [
+        outlier(2 * number + axis, number / 2, f"c{number}", axis=40 + axis) for number in range(8) for axis in (0, 1)
+    ]
+    assert len({spike.spike_id for spike in read(both)}) == 2
+
+
+def test_what_is_older_than_the_window_changes_nothing() -> None:
+    seen = watch()
+    read(problem(), seen)
+    state = seen.to_json()
+    seen.tick(START + timedelta(minutes=19))
+    for late in problem(12, 12):
+        seen.add(
+            late.model_copy(update={"settled_at": START - timedelta(minutes=20), "item_id": f"late{late.item_id}"})
+        )
+    assert seen.to_json()["open"] == state["open"]
+
+
+def test_the_state_is_bounded() -> None:
+    seen = watch()
+    for number in range(MOST_OUTLIERS + 300):
+        seen.add(outlier(number, number / 100, f"{number:064x}", axis=number % DIM, item_id=f"{number:0128d}"))
+    state = seen.to_json()
+    assert len(state["recent"]) == MOST_OUTLIERS
+    assert len(state["open"]) <= MOST_OPEN
+    assert len(json.dumps(state)) < 500_000
+    assert {identity for identity, *_ in state["recent"]} >= set(state["spike_of"])
+
+
+def test_another_reference_forgets_the_outliers_of_the_old_one_but_no_open_spike() -> None:
+    seen = watch()
+    read(problem(4), seen)
+    read([outlier(20 + number, 3, f"d{number}", axis=50) for number in range(2)], seen)
+    assert read([outlier(30, 3.5, "d9", axis=50, reference="33334444")], seen) == []
+    assert seen.open_count == 1
+    seen.use(replace(REFERENCE, reference_id="33334444", outlier_below=0.99))
+    assert (
+        read([outlier(40 + number, 4, f"f{number}", axis=60, reference="33334444") for number in range(5)], seen) == []
+    )
+
+
+def test_a_word_of_one_customer_is_no_name() -> None:
+    messages = [outlier(number, 0, f"c{number}", terms=(f"secret{number}",)) for number in range(3)]
+    assert read(messages)[0].name == "items without shared words"
+
+
+def test_words_that_other_outliers_use_too_come_later() -> None:
+    seen = watch()
+    read([outlier(90 + number, 0, f"o{number}", axis=number, terms=("card",)) for number in range(6)], seen)
+    messages = [outlier(number, 0, f"c{number}", terms=("card", "flood")) for number in range(3)]
+    assert read(messages, seen)[-1].name == "flood, card"
+
+
+@pytest.mark.parametrize(
+    "vector", [packed_half(np.zeros(DIM)), packed_half(np.ones(DIM - 1)), "?", packed_half(np.full(DIM, np.nan))]
+)
+def test_a_vector_that_cannot_be_right_is_refused(vector: str) -> None:
+    seen = watch()
+    read(problem(2), seen)
+    with pytest.raises(ValueError, match=r".+"):
+        seen.add(outlier(9, 1, "c9", vector=vector))
+    assert seen.add(outlier(3, 1.5, "c3")), "the next one is taken"
