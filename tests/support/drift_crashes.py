@@ -1,14 +1,16 @@
 """Kills two instances of the drift application at random moments, and compares what they kept with an undisturbed run."""
 
+import json
 import random
+import tempfile
 import threading
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from subprocess import Popen
 
 import numpy as np
@@ -64,11 +66,13 @@ class Outcome:
     stopped_s: float = 0.0
     uncommitted: int = 0
     took_s: float = 0.0
+    batches: int = 0
+    read_between: int = 0
 
 
 def messages(hours: int, seed: int) -> Iterator[BatchSums]:
     """Yield batches of several subjects; in every other three hours, one in five holds `new`. Times go back a little."""
-    drawn, pick = np.random.default_rng(seed), random.Random(seed)
+    drawn, pick = np.random.default_rng(seed), random.Random(seed)  # noqa: S311  (not a secret)
     for number in range(hours * BATCHES_PER_HOUR):
         at = BEGAN + timedelta(hours=number / BATCHES_PER_HOUR, seconds=pick.uniform(-3, 3))
         drifts = number // (3 * BATCHES_PER_HOUR) % 2 == 1 and number % 5 == 0
@@ -84,46 +88,52 @@ def partition_of(key: str) -> int:
 def crashed(bootstrap: str, crashes: Crashes) -> Outcome:
     """Produce while two instances are killed, and return what they have kept in the end."""
     create_topics(bootstrap, TICKETS.topics(PARTITIONS), 1)
-    outcome, pick = Outcome(), random.Random(crashes.seed)
-    began_s = time.monotonic()
-    ports = free_ports(2)
-    instances = [started(bootstrap, port) for port in ports]
-    try:
-        every = list(messages(crashes.hours, crashes.seed))
-        _wait_ready(ports, 2)
-        with _arriving(bootstrap, every, crashes.times * EACH_S):
-            for _ in range(crashes.times):
-                time.sleep(pick.uniform(0.3, 0.7) * EACH_S)
-                victim = pick.randrange(2)
-                instances[victim].kill()
-                instances[victim].wait()
-                outcome.kills += 1
-                time.sleep(pick.uniform(0.1, 0.3) * EACH_S)
-                instances[victim] = started(bootstrap, ports[victim])
-        ends = {
-            place.partition: marks.high
-            for place, marks in TopicReader(bootstrap).watermarks(sums_topic(STREAM)).items()
-        }
-        wanted = {partition: end for partition, end in ends.items() if end}
-        wait_until(lambda: progress(bootstrap) == wanted, TIMEOUT_S, "everything committed")
-        outcome.unreadable = sum(_metric(port, "millrace_drift_unreadable_messages_total") for port in ports)
-        stopping_s = time.monotonic()
-        for each in instances:
-            each.terminate()
-        outcome.stopped_s = max(_ended_s(each, stopping_s) for each in instances)
-        _compare(bootstrap, every, outcome)
-        outcome.uncommitted = sum(wanted.values()) - sum(progress(bootstrap).values())
-    finally:
-        for each in instances:
-            each.kill()
-            each.wait()
-    outcome.took_s = time.monotonic() - began_s
+    outcome, pick, began_s = Outcome(), random.Random(crashes.seed), time.monotonic()  # noqa: S311  (not a secret)
+    every, ports = list(messages(crashes.hours, crashes.seed)), free_ports(2)
+    with tempfile.TemporaryDirectory() as folder:
+        logs = Path(folder) / "log"
+        instances = [started(bootstrap, port, logs) for port in ports]
+        try:
+            _wait_ready(ports, 2)
+            with _arriving(bootstrap, every, crashes.times * EACH_S):
+                for _ in range(crashes.times):
+                    time.sleep(pick.uniform(0.3, 0.7) * EACH_S)
+                    victim = pick.randrange(2)
+                    instances[victim].kill()
+                    instances[victim].wait()
+                    outcome.kills += 1
+                    time.sleep(pick.uniform(0.1, 0.3) * EACH_S)
+                    instances[victim] = started(bootstrap, ports[victim], logs)
+            _finish(bootstrap, ports, instances, outcome)
+        finally:
+            for each in instances:
+                each.kill()
+                each.wait()
+        lines = [json.loads(line) for line in logs.read_text().splitlines() if line.startswith("{")]
+    outcome.read_between = sum(line["messages"] for line in lines if line["event"] == "read between")
+    outcome.batches, outcome.took_s = len(every), time.monotonic() - began_s
+    _compare(bootstrap, outcome)
     return outcome
 
 
-def _compare(bootstrap: str, every: list[BatchSums], outcome: Outcome) -> None:
+def _finish(bootstrap: str, ports: list[int], instances: list[Popen[bytes]], outcome: Outcome) -> None:
+    """Wait until everything is committed, and stop the instances."""
+    marks = TopicReader(bootstrap).watermarks(sums_topic(STREAM))
+    wanted = {place.partition: each.high for place, each in marks.items() if each.high}
+    wait_until(lambda: progress(bootstrap) == wanted, TIMEOUT_S, "everything committed")
+    outcome.unreadable = sum(_metric(port, "millrace_drift_unreadable_messages_total") for port in ports)
+    stopping_s = time.monotonic()
+    for each in instances:
+        each.terminate()
+    for each in instances:
+        each.wait(30)
+    outcome.stopped_s = time.monotonic() - stopping_s
+    outcome.uncommitted = sum(wanted.values()) - sum(progress(bootstrap).values())
+
+
+def _compare(bootstrap: str, outcome: Outcome) -> None:
+    """Compare what is in the changelog with what one board makes of all messages in their order."""
     board = Board(STREAM, References(), Rules(judged, lambda: 0.01, 0.05), Tallies())
-    offsets: Counter[int] = Counter()
     alerts = []
     reader = TopicReader(bootstrap)
     topic_id = reader.topic_ids([sums_topic(STREAM)]).get(sums_topic(STREAM))
@@ -131,7 +141,6 @@ def _compare(bootstrap: str, every: list[BatchSums], outcome: Outcome) -> None:
         with suppress(ValueError):
             taken = board.take(record.value or b"", Place(topic_id, record.partition), record.offset)
             alerts += [each.key for each in taken.outgoing]
-        offsets[record.partition] += 1
     found = states(bootstrap)
     outcome.subjects, outcome.expected_subjects = len(found), len(KEYS)
     for expected in board:
@@ -176,8 +185,3 @@ def _metric(port: int, name: str) -> int:
         lines = answer.read().decode().splitlines()
         return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith(name))
     return 0
-
-
-def _ended_s(process: Popen[bytes], since_s: float) -> float:
-    process.wait(30)
-    return time.monotonic() - since_s

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -70,7 +71,7 @@ class References:
 
 def main(bootstrap: str, session_s: str, port: str) -> None:
     """Run until SIGTERM."""
-    configure("info", False)
+    configure("info", True)
     clock = SystemClock()
     watching = Watching((STREAM,), References(), Rules(judged, lambda: 0.01, 0.05), SpikeRules(900, 3), clock)
     lifecycle = Lifecycle(clock, 60)
@@ -90,9 +91,11 @@ def main(bootstrap: str, session_s: str, port: str) -> None:
     probes.close()
 
 
-def started(bootstrap: str, port: int, session_s: float = SESSION_S) -> subprocess.Popen[bytes]:
-    """Start the application."""
-    return subprocess.Popen([sys.executable, "-m", "tests.support.drift_process", bootstrap, str(session_s), str(port)])
+def started(bootstrap: str, port: int, logs: Path, session_s: float = SESSION_S) -> subprocess.Popen[bytes]:
+    """Start the application; its log lines are added to a file."""
+    command = [sys.executable, "-m", "tests.support.drift_process", bootstrap, str(session_s), str(port)]
+    with logs.open("ab") as stderr:
+        return subprocess.Popen(command, stderr=stderr)
 
 
 def batch(key: str, at: datetime, random: np.random.Generator, label: str = "usual", items: int = 20) -> BatchSums:
