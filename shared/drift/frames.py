@@ -59,11 +59,14 @@ def unframed(value: bytes) -> tuple[Place, int, Any]:
         raise ValueError("not the state of a subject") from error
 
 
-def reads_further(value: bytes, known: bytes, topic_id: str | None) -> bool:
+def reads_further(value: bytes, known: bytes | None, topic_id: str | None) -> bool:
     """Return whether a value is newer than a known one; one that was read from the topic as it is now always is.
 
     Raises:
         ValueError: the first one is not the value of a state.
     """
-    (place, offset), (known_place, known_offset) = read_to(value), read_to(known)
+    place, offset = read_to(value)
+    if known is None:
+        return True
+    known_place, known_offset = read_to(known)
     return (place.topic_id == topic_id, offset) >= (known_place.topic_id == topic_id, known_offset)

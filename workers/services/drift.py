@@ -227,7 +227,7 @@ class DriftApplication:
         """Keep the newest value of a subject while a changelog is read. Faust only logs what is raised here."""
         key, value = event.key, event.value
         try:
-            if value and (key not in held.restored or reads_further(value, held.restored[key], held.lane.topic_id)):
+            if value and reads_further(value, held.restored.get(key), held.lane.topic_id):
                 held.restored[key] = value
         except ValueError as error:
             self._refuse(held, error)
