@@ -156,3 +156,29 @@ def test_wrong_usage_is_2_and_a_damaged_reference_is_1(
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert file.name in done.stderr
+
+
+def test_an_outage_of_the_brokers_is_waited_out_and_nothing_is_lost(references: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with KafkaServer() as kafka:
+        create_topics(kafka.bootstrap, TICKETS.topics(2), 1)
+        with running({"MILLRACE_BROKER__BOOTSTRAP": kafka.bootstrap}, references, log) as port:
+            wait_until(lambda: '"ok": true' in get(port, "readyz"), TIMEOUT_S, f"see {log}")
+            produce(kafka.bootstrap, 1, 0.0, 0)
+            wait_until(
+                lambda: metric(get(port, "metrics"), "millrace_drift_window_items") == 600, TIMEOUT_S, "600 items"
+            )
+            kafka.kill()
+            wait_until(lambda: '"ok": false' in get(port, "readyz"), TIMEOUT_S, "not ready")
+            assert '"ok": true' in get(port, "healthz")
+            kafka.restart()
+            produce(kafka.bootstrap, 1, 0.0, 1)
+            wait_until(
+                lambda: (metric(get(port, "metrics"), "millrace_drift_windows_total", answer="no_drift") or 0) == 1,
+                120,
+                f"the window that the new batches close; see {log}",
+            )
+            wait_until(
+                lambda: metric(get(port, "metrics"), "millrace_drift_window_items") == 600, TIMEOUT_S, "600 items"
+            )
+            wait_until(lambda: '"ok": true' in get(port, "readyz"), TIMEOUT_S, "ready again")
