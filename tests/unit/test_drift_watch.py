@@ -1,4 +1,4 @@
-"""The drift service: it waits while the brokers are away, connects again when topics change, and ends on what is fatal.
+"""The drift service: it waits while the brokers do not answer, connects again when topics change, and ends on what is fatal.
 
 Green does not show an outage of real brokers; `tests/faults/test_drift_command.py` has one.
 """
@@ -52,7 +52,7 @@ def wiring() -> Wiring:
     )  # fmt: skip
 
 
-def test_it_waits_while_the_brokers_are_away_and_ends_on_what_is_fatal() -> None:
+def test_it_waits_while_the_brokers_do_not_answer_and_ends_on_what_is_fatal() -> None:
     reasons: list[Exception] = [Unavailable("broker", "down"), Unavailable("broker", "down"), Fatal("refused")]
 
     def connect() -> Wiring:
