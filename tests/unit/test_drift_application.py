@@ -6,7 +6,7 @@ Green does not show that Faust delivers and commits as it is assumed here; `test
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -199,3 +199,30 @@ def test_a_changelog_that_cannot_be_read_ends_the_process() -> None:
             app._check(())
 
     run(work())
+
+
+def test_messages_that_faust_does_not_read_end_this_life_but_a_gap_does_not() -> None:
+    async def work() -> None:
+        asked: list[tuple[int, int]] = []
+        app, held, _ = application(Kept(), asked)
+        held.read_s[0], held.next_offsets[0] = app._clock.monotonic_s() - 31, 5
+        app.see_ends({(PLACE.topic, 0): 5})
+        await app._look_for_stalls()
+        assert asked == []
+        app.see_ends({(PLACE.topic, 0): 7})
+        await app._look_for_stalls()
+        assert asked == [(5, 7)]
+        with pytest.raises(Unavailable, match="partition 0, are not read"):
+            app._check(())
+
+    async def gap() -> None:
+        app, held, _ = application(Kept())
+        held.read_s[0], held.next_offsets[0] = app._clock.monotonic_s() - 31, 5
+        app._wiring = replace(app._wiring, between=lambda *_: [])
+        app.see_ends({(PLACE.topic, 0): 7})
+        await app._look_for_stalls()
+        app._check(())
+        assert held.next_offsets == {0: 7}
+
+    run(work())
+    run(gap())

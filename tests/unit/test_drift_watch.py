@@ -1,6 +1,5 @@
 """The drift service: it waits while the brokers do not answer, connects again when topics change, and may end.
 
-
 Green does not show an outage of real brokers; `tests/faults/test_drift_command.py` has one.
 """
 

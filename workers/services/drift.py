@@ -93,6 +93,8 @@ class DriftApplication:
         try:
             while not is_stopping():
                 turn()
+                if self.is_ready:
+                    await self._look_for_stalls()
                 await asyncio.wait({start, writing}, timeout=0.5, return_when=asyncio.FIRST_EXCEPTION)
                 self._check((start, writing))
         finally:
@@ -213,15 +215,20 @@ class DriftApplication:
         quiet = read_s is not None and self._clock.monotonic_s() - read_s >= QUIET_AFTER_S
         return quiet and end is not None and end <= held.next_offsets.get(partition, 0)
 
-    def _stalled(self) -> str | None:
-        """Return the partition that Faust does not read although messages wait there, in words."""
+    async def _look_for_stalls(self) -> None:
+        """Fail if messages wait that Faust does not read; what waits may also be a gap at the end, without messages."""
         now_s = self._clock.monotonic_s()
         for held in self._held:
-            for partition, read_s in held.read_s.items():
-                waiting = self._ends.get((held.lane.keeper.topic, partition), 0) - held.next_offsets.get(partition, 0)
-                if waiting > 0 and now_s - read_s > STALLED_AFTER_S and not held.lock.locked():
-                    return f"{waiting} messages of {held.lane.keeper.topic}, partition {partition}, are not read"
-        return None
+            topic = held.lane.keeper.topic
+            for partition, read_s in list(held.read_s.items()):
+                first, end = held.next_offsets.get(partition, 0), self._ends.get((topic, partition), 0)
+                if end <= first or now_s - read_s <= STALLED_AFTER_S or held.lock.locked():
+                    continue
+                end = min(end, first + MOST_UNSETTLED)
+                if await asyncio.to_thread(self._wiring.between, TopicPartition(topic, partition), first, end):
+                    self._fail(Unavailable("broker", f"messages of {topic}, partition {partition}, are not read"))
+                    return
+                held.next_offsets[partition] = max(held.next_offsets.get(partition, 0), end)
 
     def _remember(self, held: _Held, event: Any) -> None:
         """Keep the newest value of a subject while a changelog is read. Faust only logs what is raised here."""
@@ -261,8 +268,6 @@ class DriftApplication:
                 self._fail(error)
         if self._app.crashed:
             self._fail(self._app.crash_reason or RuntimeError("crashed"))
-        if self._failure is None and self.is_ready and (stalled := self._stalled()) is not None:
-            self._fail(Unavailable("broker", stalled))
         if self._failure is not None:
             raise self._failure
 
@@ -295,6 +300,7 @@ def _application(wiring: Wiring) -> Any:
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=wiring.session_timeout_s,
+        broker_request_timeout=max(90.0, wiring.session_timeout_s),
         broker_heartbeat_interval=wiring.session_timeout_s / 6,
         broker_commit_interval=COMMIT_EVERY_S,
         stream_wait_empty=True,
