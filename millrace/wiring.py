@@ -27,6 +27,7 @@ from shared.engine.gather import Cost, Gatherer
 from shared.engine.loop import FailurePolicies, Parts, Worker
 from shared.engine.media import LoadsMedia, MediaLoader, ReadsMedia
 from shared.engine.pipeline import Pipeline, PipelineParts
+from shared.engine.resources import Resources
 from shared.engine.settle import Settler
 from shared.engine.stages import ReadsApart, Stages
 from shared.engine.stream import Stream
@@ -109,17 +110,9 @@ def stream_worker(
     with ExitStack() as held:
         spec = collection_spec(own, stream, dimensions_of(models, recogniser))
         collection = _watched_collection(process, spec, observer, lifecycle)
-        decoder = held.enter_context(_decoder(stream, settings))
-        resources = resources_of(given, decider_of(stream, own, routing, collection), collection, decoder, lifecycle)
-        beat = partial(lifecycle.beat_or_abandon, "process")
-        embedding = with_sound(models, resources.speech)
         upkeep = upkeep_of(given, observer, lifecycle, clock)
-        embedders = held.enter_context(_embedders(stream, embedding, settings, observer, beat, upkeep.doubts()))
-        stages = stream.stages(resources)
-        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
-        held.callback(decoder.close)  # before the loader, which waits for what is being decoded
-        lane = RetryLane(stream.name, own.retry, clock, process.policies.random_source)
-        pipeline = Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, observer)
+        watch = _Watch(observer, lifecycle, upkeep.doubts())
+        pipeline, resources = held.enter_context(_pipeline(given, routing, collection, watch))
         sink = held.enter_context(closing(KafkaSink(process.address, settings.broker)))
         source = held.enter_context(closing(_source(stream, own, process, clock)))
         lifecycle.watch("poll", lambda: source.last_poll_s)
@@ -131,6 +124,73 @@ def stream_worker(
         parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer, upkeep.keep)
         worker = Worker(parts, process.policies, clock, observer)
         yield Running(stream, worker, lifecycle, metrics, process.registry, source)
+
+
+@contextmanager
+def trial_pipeline(
+    stream: Stream[Any, Any],
+    own: StreamSettings,
+    process: Process,
+    models: Mapping[str, Model[Any]],
+    collection: Collection,
+    recogniser: Recogniser | None = None,
+) -> Iterator[Pipeline[Any]]:
+    """Yield the pipeline of a stream's worker without what reads, writes and settles: its outcomes are only looked at.
+
+    Args:
+        stream: The stream.
+        own: The settings of the stream.
+        process: The settings, and the store in which items of other streams are looked up.
+        models: Its models by modality.
+        collection: The points that are looked up and that vote.
+        recogniser: Its model of speech; None if it has no recordings.
+
+    Raises:
+        Fatal: a configured part cannot be used.
+    """
+    stream = configured(stream, own)
+    given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
+    watch = _Watch(Observer(), _lifecycle(process.settings, SystemClock()), {})
+    with _pipeline(given, routing, collection, watch) as (pipeline, _):
+        yield pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What is notified of a pipeline's work."""
+
+    observer: Observer
+    lifecycle: Lifecycle
+    doubts: Mapping[str, Callable[[], None]]
+
+
+@contextmanager
+def _pipeline(
+    given: Given, routing: Routing, collection: Collection, watch: _Watch
+) -> Iterator[tuple[Pipeline[Any], Resources]]:
+    """Yield a pipeline, and what its stages work with.
+
+    Raises:
+        Fatal: a configured part cannot be used.
+    """
+    stream, process, lifecycle, clock = given.stream, given.process, watch.lifecycle, SystemClock()
+    with ExitStack() as held:
+        decoder = held.enter_context(_decoder(stream, process.settings))
+        decider = decider_of(stream, given.own, routing, collection)
+        resources = resources_of(given, decider, collection, decoder, lifecycle)
+        beat = partial(lifecycle.beat_or_abandon, "process")
+        embedding = with_sound(given.models, resources.speech)
+        embedders = held.enter_context(
+            _embedders(stream, embedding, process.settings, watch.observer, beat, watch.doubts)
+        )
+        stages = stream.stages(resources)
+        media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
+        held.callback(decoder.close)  # before the loader, which waits for what is being decoded
+        lane = RetryLane(stream.name, given.own.retry, clock, process.policies.random_source)
+        yield (
+            Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, watch.observer),
+            resources,
+        )
 
 
 def _lifecycle(settings: Settings, clock: Clock) -> Lifecycle:

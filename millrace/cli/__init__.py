@@ -13,6 +13,7 @@ from millrace.cli import (
     demo,
     dlq,
     doctor,
+    drift,
     duplicates,
     embed,
     ingest,
@@ -50,6 +51,7 @@ app.add_typer(topics.app, name="topics")
 app.command("ingest")(ingest.ingest)
 app.command("audit")(audit.audit)
 app.command("lag")(lag.lag)
+app.add_typer(drift.app, name="drift")
 app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)

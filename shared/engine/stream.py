@@ -26,6 +26,7 @@ from shared.engine.resources import Resources
 from shared.engine.snapshots import DECISION_FIELD, Asks, EventT, ItemT, Rules
 from shared.engine.stages import Stages
 from shared.errors import Rejected
+from shared.facts import Traits
 from shared.media.decoding.kinds import Kind
 from shared.records import Record, header_texts
 from shared.search.federated.findable import Findable
@@ -161,6 +162,8 @@ class Stream(Generic[EventT, ItemT]):
             its events have no media.
         searchable: What is offered of its points as similar, and how it is shown; None if nothing is.
         findable: How its points are searched together with those of other streams, and what is shown; None if they are not.
+        stored_traits: Returns the traits of a stored snapshot from its valid payload; they are those of its `measures`.
+            None: it has none.
         conditions: The highest number of conditions in a filter of its searches.
         variants: Parts of the collection's name besides the models; if one changes, a new collection is used.
     """
@@ -196,6 +199,7 @@ class Stream(Generic[EventT, ItemT]):
     media: Callable[[EventT], Mapping[str, Media]] | None = None
     searchable: Searchable[Any] | None = None
     findable: Findable | None = None
+    stored_traits: Callable[[Mapping[str, Any]], Traits] | None = None
     conditions: int = 1
     variants: tuple[str, ...] = ()
 

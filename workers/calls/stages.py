@@ -1,8 +1,8 @@
 """The calls stream: its stages and its descriptor, `CALLS`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from typing_extensions import override
 
@@ -38,7 +38,7 @@ from shared.search.shown import FINISHED_CALLS, SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.speech import sound
 from shared.speech.resources import Speech
-from shared.speech.transcripts import EXCERPT_CHARS, cut_to_size, opening_of, speech_share
+from shared.speech.transcripts import EXCERPT_CHARS, cut_to_size, opening_of, speech_share, text_of
 from shared.text.customers import CustomerIds
 from shared.text.preparation import Preparer
 from shared.vectorstore.terms import CALL_TERMS, terms_digest
@@ -187,6 +187,12 @@ def flags(event: CallRecorded, transcript: Transcript) -> tuple[CallFlag, ...]:
     return tuple(flag for flag, holds in found if holds)
 
 
+def stored_traits(payload: Mapping[str, Any]) -> Traits:
+    """Return the traits of a stored call, as `CallStages.measures` returned them."""
+    text = text_of(Transcript.model_validate(payload["transcript"], strict=False))
+    return Traits(payload["detected_language"], None, len(text), payload["customer_id"], text)
+
+
 def _snapshot(item: CallItem) -> tuple[CallRecorded, Transcript]:
     if isinstance(item.event, CallDeleted) or item.transcript is None:
         raise ValueError("a deletion was passed where a call with its transcript is needed")
@@ -223,6 +229,7 @@ CALLS: Stream[CallRecorded | CallDeleted, CallItem] = Stream(
     sparse=(TERMS_VECTOR,),
     searchable=FINISHED_CALLS,
     findable=FINDABLE_CALLS,
+    stored_traits=stored_traits,
     imported=Imported(AUDIO, "recorded", SOUNDS),
     recognises_speech=True,
     sound=Input(SOUND, sound.SOUND),

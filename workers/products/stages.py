@@ -1,7 +1,8 @@
 """The products stream: its stages and its descriptor, `PRODUCTS`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import override
 
@@ -36,7 +37,7 @@ from shared.routing.decider import Decider
 from shared.search.duplicates import DuplicateSearch, Pictures
 from shared.search.federated.findable import FINDABLE_PRODUCTS
 from shared.search.filterable import Filterable
-from shared.text.preparation import Preparer
+from shared.text.preparation import Preparer, joined
 from workers.products.decide import find_duplicates, place_among_texts, undecided
 from workers.products.prepare import IMAGE, TEXT, ProductItem, estimated_pictures, media_of, prepare
 
@@ -170,6 +171,12 @@ def flags(event: ProductImage) -> tuple[ProductFlag, ...]:
     return ("labelled",) if event.agent_label is not None else ()
 
 
+def stored_traits(payload: Mapping[str, Any]) -> Traits:
+    """Return the traits of a stored image. What a page hides was not embedded, but is part of this text."""
+    text = joined(payload["title"] or "", payload["description"] or "")
+    return Traits(length_chars=len(text), text=text)
+
+
 def _snapshot(item: ProductItem) -> tuple[ProductImage, ReadPicture]:
     if not isinstance(item.event, ProductImage) or item.picture is None:
         raise ValueError("an event was passed where an image with its picture is needed")
@@ -210,5 +217,6 @@ PRODUCTS: Stream[ProductImage | DuplicateJudged | ProductImageDeleted, ProductIt
     media=media_of,
     second_kind=SecondKind("verdict", VerdictPayload),
     findable=FINDABLE_PRODUCTS,
+    stored_traits=stored_traits,
     conditions=2,  # of a vote: tenant, labelled
 )

@@ -43,7 +43,7 @@ from shared.search.shown import SOLVED_TICKETS
 from shared.search.similar import TERMS_VECTOR, SimilarSearch
 from shared.text.customers import CustomerIds
 from shared.text.language import detect_language
-from shared.text.preparation import Prepared, Preparer
+from shared.text.preparation import Prepared, Preparer, joined
 from shared.vectorstore.terms import terms_digest
 from workers.tickets.decide import find_similar, undecided
 from workers.tickets.prepare import (
@@ -263,6 +263,19 @@ def _follow_up(event: TicketImage | TicketImageRemoved, field: str, entry: Liste
     return FollowUp(event, field, entry.model_dump(mode="json"))
 
 
+def stored_traits(payload: Mapping[str, Any]) -> Traits:
+    """Return the traits of a stored ticket, as `TicketStages.measures` returned them."""
+    embedded = payload.get("body_embedded")
+    text = joined(payload["subject"], payload["body"] if embedded is None else embedded)
+    return Traits(
+        language=payload.get("detected_language"),
+        channel=payload["channel"],
+        length_chars=len(text),
+        customer_id=payload["customer_id"],
+        text=text,
+    )
+
+
 def _owed(payload: Mapping[str, object]) -> list[Owing]:
     """Return the pictures that the point of a ticket lists, and the removed ones."""
     listing, of = Listing.of(payload), str(payload.get("ticket_id"))
@@ -312,6 +325,7 @@ TICKETS: Stream[TicketEvents, TicketItem] = Stream(
     sparse=(TERMS_VECTOR,),
     searchable=SOLVED_TICKETS,
     findable=FINDABLE_TICKETS,
+    stored_traits=stored_traits,
     second_kind=TICKET_IMAGES,
     attached=Attached(Input(IMAGE, modality.IMAGE), media_of, _owed, _owner, TICKET_IMAGE_EVENTS),
     conditions=4,  # of a similar search: tenant, solved, rated high enough or not rated
