@@ -10,6 +10,7 @@ from millrace.canaries import upkeep_of
 from millrace.configured import collection_spec, configured
 from millrace.resources import Process, group_of, open_cache, opened_collection
 from millrace.stage_resources import Given, decider_of, dimensions_of, resources_of, routing_of, with_sound
+from millrace.summing import summer_of
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.broker.consumer import Membership
 from shared.broker.forwarder import Forwarder
@@ -124,7 +125,8 @@ def stream_worker(
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
         provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
-        settler = Settler(collection, source, sink, Announcer(provenance), clock, observer)
+        announcer = Announcer(provenance, summer_of(given, routing.fingerprint, clock))
+        settler = Settler(collection, source, sink, announcer, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
         parts = Parts(source, gatherer, pipeline, settler, lifecycle, tracer, upkeep.keep)
         worker = Worker(parts, process.policies, clock, observer)

@@ -13,7 +13,7 @@ from millrace.cli.options import (
     require_stream,
 )
 from millrace.streams import STREAMS
-from schemas.topics import PARTITIONS
+from schemas.topics import DRIFT_ALERTS, PARTITIONS
 from shared.broker.provision import create_topics
 
 app = typer.Typer(rich_markup_mode="markdown", help="Create the topics of streams.", no_args_is_help=True)
@@ -45,10 +45,10 @@ def create(
         ),
     ] = None,
 ) -> None:
-    """Create the topics that are missing; topics that exist are not changed."""
+    """Create the topics of these streams and that of alerts of drift, if missing; topics that exist are not changed."""
     quiet()
     address = require_bootstrap(load_settings(bootstrap))
-    wanted = [topic for name in stream for topic in require_stream(name).topics(partitions)]
+    wanted = [*(topic for name in stream for topic in require_stream(name).topics(partitions)), DRIFT_ALERTS]
     created = create_topics(address, wanted, replication)
     for topic in wanted:
         state = "created" if topic.name in created else "exists"

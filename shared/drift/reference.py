@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.drift.baseline import Baseline
 from shared.records import Vector
 
 
@@ -63,6 +64,7 @@ class Reference:
         outlier_below: The same for outliers, over all centroids.
         head: Fingerprint of the head that decided its items; None without one.
         policy: SHA-256 of the policy that decided them.
+        baselines: What windows are compared with: the first one is of the whole, others of one hour of the week each.
     """
 
     subject: Subject
@@ -76,6 +78,7 @@ class Reference:
     outlier_below: float
     head: str | None
     policy: str | None
+    baselines: tuple[Baseline, ...] = ()
 
     def nearest(self, vectors: NDArray[np.float32]) -> Nearest:
         """Return where vectors lie, shape (n, dim), float32, unit length."""
@@ -83,6 +86,12 @@ class Reference:
         centroids = similarities.argmax(axis=1)
         cosines = similarities[np.arange(len(vectors)), centroids]
         return Nearest(centroids, cosines, cosines < self.far_below[centroids], cosines < self.outlier_below)
+
+    def baseline_for(self, start: datetime, end: datetime) -> Baseline:
+        """Return what a window of these times is compared with: the baseline of its hour of the week if it has one."""
+        slot = slot_of(start)
+        own = [each for each in self.baselines if each.slot == slot and slot == slot_of(end)]
+        return own[0] if own and end - start <= timedelta(hours=1) else self.baselines[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +114,9 @@ class Seen:
     occurred_at: datetime
     traits: Mapping[str, str]
     text: str = ""
+
+
+def slot_of(moment: datetime) -> int:
+    """Return the hour of the week of a moment in UTC: 0 to 167, from Monday's first hour on."""
+    utc = moment.astimezone(UTC)
+    return utc.weekday() * 24 + utc.hour

@@ -1,0 +1,1 @@
+"""Building references from items. No code that runs in a worker imports this package."""

@@ -1,0 +1,162 @@
+"""Builds a reference: centroids from one part of the items, and what windows are compared with from the other part."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.drift.baseline import Baseline
+from shared.drift.building.clusters import spherical_centroids
+from shared.drift.building.names import centroid_names
+from shared.drift.building.resampling import Beside, Sample, baseline_of
+from shared.drift.reference import Reference, Seen, Subject, slot_of
+from shared.drift.reference_files import identified
+from shared.errors import Fatal
+
+LEAST_ROWS = 1_000
+"""A reference of fewer items would be further from the truth than what is looked for."""
+
+MOST_ROWS = 20_000
+"""Of more items, this number is used, evenly spread over time, except for the hours of the week."""
+
+FITTED_SHARE = 0.3
+MOST_FITTED = 5_000
+"""The share of the items that the centroids are fitted to, and their largest number."""
+
+FAR_SHARE = 0.1
+OUTLIER_SHARE = 0.01
+STEADY_ITEMS = 10
+"""The threshold of a centroid with few items is drawn towards that of all centroids, as if it had these items more."""
+
+LEAST_SLOT_ROWS = 1_000
+MOST_SLOT_ROWS = 2_000
+"""An hour of the week has its own baseline from this number of items on; at most 2,000 of them are used."""
+
+WINDOW_SIZES = (500, 1_000, 2_000, 4_000, 8_000, 16_000)
+RESAMPLES = 2_000
+SLOT_RESAMPLES = 1_000
+SEED = 20_261_129
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the items come from.
+
+    Attributes:
+        made_at: When the reference is built.
+        head: Fingerprint of the head that decided the items; None without one.
+        policy: SHA-256 of the policy that decided them.
+        empty: Number of items beside the rows that had nothing to embed; None if it is not known.
+        failed: Number of records beside the rows that became dead letters; None if it is not known.
+    """
+
+    made_at: datetime
+    head: str | None = None
+    policy: str | None = None
+    empty: int | None = None
+    failed: int | None = None
+
+
+def build(
+    subject: Subject,
+    rows: Sequence[Seen],
+    origin: Origin,
+    progress: Progress = lambda done, steps: None,
+    resamples: int = RESAMPLES,
+) -> Reference:
+    """Build the reference of a subject. The same rows in the same order give the same reference.
+
+    Args:
+        subject: What it is about.
+        rows: Its items; at least 1,000.
+        origin: Where they come from.
+        progress: Called with the steps that are done, and their number.
+        resamples: Number of resamples for each size of windows.
+
+    Raises:
+        Fatal: there are too few rows, or their vectors differ in length.
+    """
+    if len(rows) < LEAST_ROWS:
+        raise Fatal(f"a reference needs at least {LEAST_ROWS:,} items, but {subject} has {len(rows):,}")
+    if len({len(row.vector) for row in rows}) > 1:
+        raise Fatal(f"the vectors of {subject} have different lengths: they come from different models")
+    rng = np.random.default_rng(SEED)
+    ordered = sorted(rows, key=lambda row: (row.occurred_at, row.item_id))
+    used = (
+        [ordered[int(n * len(ordered) / MOST_ROWS)] for n in range(MOST_ROWS)] if len(ordered) > MOST_ROWS else ordered
+    )
+    order = rng.permutation(len(used))
+    fitted_rows = min(int(len(used) * FITTED_SHARE), MOST_FITTED)
+    vectors = np.stack([row.vector for row in used]).astype(np.float32)
+    centroids = spherical_centroids(vectors[order[:fitted_rows]], rng)
+    nearest = (vectors @ centroids.T).argmax(axis=1)
+    kept = order[fitted_rows:]
+    far_below, outlier_below = _thresholds(vectors[kept], nearest[kept], centroids)
+    bare = Reference(
+        subject=subject,
+        reference_id="",
+        made_at=origin.made_at,
+        first_at=ordered[0].occurred_at,
+        last_at=ordered[-1].occurred_at,
+        centroids=centroids,
+        names=centroid_names(used, nearest, len(centroids)),
+        far_below=far_below,
+        outlier_below=outlier_below,
+        head=origin.head,
+        policy=origin.policy,
+    )
+    fitted_ids = {used[n].item_id for n in order[:fitted_rows]}
+    slots = _slots([row for row in ordered if row.item_id not in fitted_ids], rng)
+    whole = Sample.of(bare, [used[n] for n in kept], Beside(origin.empty, origin.failed, len(rows)))
+    steps = len(WINDOW_SIZES) + len(slots)
+    progress(0, steps)
+    baselines = [baseline_of(whole, None, WINDOW_SIZES, resamples, rng, lambda done: progress(done, steps))]
+    weeks = max((ordered[-1].occurred_at - ordered[0].occurred_at).total_seconds() / (7 * 86_400), 1.0)
+    for number, (slot, of_slot) in enumerate(slots.items(), 1):
+        baselines.append(_slot_baseline(bare, slot, of_slot, weeks, rng))
+        progress(len(WINDOW_SIZES) + number, steps)
+    return identified(bare, baselines)
+
+
+def _thresholds(
+    vectors: NDArray[np.float32], nearest: NDArray[np.int64], centroids: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], float]:
+    """Return below which cosine similarity an item is far from each centroid, and below which it is an outlier."""
+    cosines = np.einsum("nd,nd->n", vectors, centroids[nearest])
+    own = [cosines[nearest == number] for number in range(len(centroids))]
+    means = np.array([each.mean() if len(each) else cosines.mean() for each in own])
+    usual = np.quantile(cosines - means[nearest], FAR_SHARE)
+    far_below = np.empty(len(centroids), np.float32)
+    for number, mean in enumerate(means):
+        items = len(own[number])
+        quantile = np.quantile(own[number], FAR_SHARE) if items else mean + usual
+        far_below[number] = (items * quantile + STEADY_ITEMS * (mean + usual)) / (items + STEADY_ITEMS)
+    return far_below, float(np.quantile(cosines, OUTLIER_SHARE))
+
+
+def _slots(rows: Sequence[Seen], rng: np.random.Generator) -> Mapping[int, tuple[int, list[Seen]]]:
+    """Return the rows of each hour of the week that has enough, and how many it had."""
+    by_slot: dict[int, list[Seen]] = {}
+    for row in rows:
+        by_slot.setdefault(slot_of(row.occurred_at), []).append(row)
+    found = {}
+    for slot, own in sorted(by_slot.items()):
+        if len(own) >= LEAST_SLOT_ROWS:
+            chosen = rng.permutation(len(own))[:MOST_SLOT_ROWS]
+            found[slot] = (len(own), [own[n] for n in chosen])
+    return found
+
+
+def _slot_baseline(
+    bare: Reference, slot: int, of_slot: tuple[int, list[Seen]], weeks: float, rng: np.random.Generator
+) -> Baseline:
+    count, rows = of_slot
+    usual = [size for size in WINDOW_SIZES if size <= count / weeks]
+    sizes = sorted({WINDOW_SIZES[0], usual[-1] if usual else WINDOW_SIZES[0]})
+    return baseline_of(
+        Sample.of(bare, rows, Beside(None, None, 0)), slot, sizes, SLOT_RESAMPLES, rng, lambda done: None
+    )
