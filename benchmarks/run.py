@@ -9,8 +9,8 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
 - whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
 - vectors of many files as arrays, for minutes: `bulk`
 - what watching costs a worker: `watching` (metrics), `tracing`, `drift_cost`
-- failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.frozen`, `faults.kills`, `faults.poison`,
-  `faults.store_outage`
+- failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.drift_killed`, `faults.frozen`,
+  `faults.kills`, `faults.poison`, `faults.store_outage`
 - the samples of the demo are made by `drawn_samples`, `drawn_screenshots` and `spoken_samples`
 """
 

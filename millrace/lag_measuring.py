@@ -20,6 +20,7 @@ from shared.operation.lifecycle import Lifecycle
 from shared.retry.survey import REDRIVE_GROUP
 from shared.settings import Settings
 from shared.stream_settings import StreamSettings
+from workers.services.drift_lanes import APPLICATION
 from workers.services.lag import LagExporter
 
 ALL = ("*",)
@@ -68,7 +69,7 @@ def measured(
     """
     ours = [topic.name for stream in streams.values() for topic in stream.topics()]
     chosen = topics or (ALL if groups else lag.topic_patterns or ours)
-    from_beginning = frozenset({REDRIVE_GROUP, *(group_of(own[name], name) for name in streams)})
+    from_beginning = frozenset({REDRIVE_GROUP, APPLICATION, *(group_of(own[name], name) for name in streams)})
     readers = groups or lag.group_patterns or ALL
     left_out = () if any(means_replay_groups(each) for each in readers) else REPLAY_GROUPS
     selection = Selection(readers, chosen, from_beginning, left_out)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from millrace.configured import input_fingerprints, model_cards
 from millrace.customer_key import customer_key
+from millrace.drift_watching import drift_watch
 from millrace.lag_measuring import Measured, lag_exporter
 from millrace.resources import (
     Process,
@@ -51,7 +52,7 @@ log = get_logger("run")
 
 
 class Service(Protocol):
-    """What runs beside others in a process: a worker, the redrive or the measurement of lag."""
+    """What runs beside others in a process: a worker, the redrive, the measurement of lag or the watch for drift."""
 
     @property
     def name(self) -> str:
@@ -77,12 +78,14 @@ class Wanted:
         own: The settings of each of these streams, by its name.
         redriven: The streams whose retry lanes are redriven; empty for no redrive.
         lag: What lag is measured of; None for no measurement.
+        drift: The streams that are watched for drift; empty for no watch.
     """
 
     streams: Sequence[Stream[Any, Any]]
     own: Mapping[str, StreamSettings]
     redriven: Sequence[Stream[Any, Any]] = ()
     lag: Measured | None = None
+    drift: Sequence[str] = ()
 
 
 def serve(wanted: Wanted, settings: Settings) -> None:
@@ -117,6 +120,8 @@ def serve(wanted: Wanted, settings: Settings) -> None:
             services.append(held.enter_context(_watched_redrive(wanted.redriven, settings, address, registry)))
         if wanted.lag is not None:
             services.append(lag_exporter(wanted.lag, settings, address, registry))
+        if wanted.drift:
+            services.append(drift_watch(settings, wanted.drift, address, registry))
         lifecycles = {each.name: each.lifecycle for each in services}
         operation = settings.operation
         probes = ProbeServer(operation.host, operation.port, lifecycles, registry)

@@ -16,6 +16,7 @@ from millrace.lag_measuring import measured
 from millrace.serve import Wanted, serve
 from millrace.streams import STREAMS
 from shared.logs import configure
+from workers.services.drift_watch import SERVICE as DRIFT
 from workers.services.lag import SERVICE as LAG
 from workers.services.redrive import SERVICE as REDRIVE
 
@@ -26,7 +27,7 @@ def run(
         typer.Argument(
             help=f"One or more streams to run side by side in this process: {', '.join(STREAMS)}; and `redrive`, which "
             "sends the records of all retry lanes back when they are due; and `lag`, which exports the "
-            "lag of consumer groups."
+            "lag of consumer groups; and `drift`, which watches all streams for drift and spikes."
         ),
     ],
     bootstrap: Bootstrap = None,
@@ -44,7 +45,8 @@ def run(
 
     `redrive` can run in a process of its own, several times, or beside workers.
     Streams whose events hold no media need none. `lag` needs a Kafka; in a process
-    of its own it still answers when every worker is dead.
+    of its own it still answers when every worker is dead. `drift` needs a Kafka and
+    the extra `millrace[drift]`; it can run several times, and shares the streams out.
 
     If no brokers are configured, an embedded broker runs in this process and its
     address is printed. If no Qdrant server is configured, the store is in
@@ -55,7 +57,7 @@ def run(
     all. The command refuses to start if a variable begins with `MILLRACE_` but is
     not the name of a setting.
     """
-    wanted = [require_stream(name) for name in dict.fromkeys(streams) if name not in (REDRIVE, LAG)]
+    wanted = [require_stream(name) for name in dict.fromkeys(streams) if name not in (REDRIVE, LAG, DRIFT)]
     refuse_unknown_variables()
     settings = load_settings(bootstrap)
     if port is not None:
@@ -68,4 +70,8 @@ def run(
         require_bootstrap(settings)
         groups_of = {stream.name: load_stream_settings(stream) for stream in STREAMS.values()}
         lag = measured(settings.lag, STREAMS, groups_of)
-    serve(Wanted(wanted, own, redriven, lag), settings)
+    drift: tuple[str, ...] = ()
+    if DRIFT in streams:
+        require_bootstrap(settings)
+        drift = tuple(STREAMS)
+    serve(Wanted(wanted, own, redriven, lag, drift), settings)

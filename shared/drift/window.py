@@ -1,5 +1,6 @@
 """A window: the sums of the batches of one subject since the last window was closed."""
 
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ LEAST_ITEMS = 500
 
 FAMILIES = ("centroids", "far", "labels", "actions", "languages", "channels", "lengths", "confidences")
 """The fields of `BatchSums` that count items by class."""
+
+NUMBERS = ("items", "squared_norms", "cosines", "outliers", "empty", "failed", "agreed", "overridden")
+"""The fields of `BatchSums` that are added up."""
 
 MOST_EXAMPLES = 300
 
@@ -82,7 +86,7 @@ class Window:
             raise ValueError("a batch of another reference, or with vectors of another length, is a window of its own")
         self.end = max(self.end, sums.settled_at)
         self.vector_sum += vector_sum
-        for name in ("items", "squared_norms", "cosines", "outliers", "empty", "failed", "agreed", "overridden"):
+        for name in NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(sums, name))
         for name in FAMILIES:
             self.counts[name].update(getattr(sums, name))
@@ -95,13 +99,40 @@ class Window:
         return self.items >= LEAST_ITEMS and now >= hour_of(self.end) + timedelta(hours=1)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the window as JSON values."""
-        raise NotImplementedError
+        """Return the window as JSON values, exactly: the sums in base64, and what is zero or empty left out."""
+        written: dict[str, Any] = {
+            "reference": self.reference,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "vector_sum": b64encode(self.vector_sum.astype("<f8").tobytes()).decode("ascii"),
+            "counts": {name: dict(sorted(counts.items())) for name, counts in self.counts.items() if counts},
+            "heads": sorted(self.heads),
+            "policies": sorted(self.policies),
+            "examples": [each.model_dump(mode="json", exclude_defaults=True) for each in self.examples],
+        }
+        return written | {name: value for name in NUMBERS if (value := getattr(self, name))}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Window":
-        """Return the window that `to_json` wrote."""
-        raise NotImplementedError
+        """Return the window that `to_json` wrote.
+
+        Raises:
+            ValueError: it is not such a window.
+        """
+        try:
+            return cls(
+                value["reference"],
+                datetime.fromisoformat(value["start"]),
+                datetime.fromisoformat(value["end"]),
+                np.frombuffer(b64decode(value["vector_sum"], validate=True), dtype="<f8").astype(np.float64),
+                counts={name: Counter(value["counts"].get(name, {})) for name in FAMILIES},
+                heads=set(value["heads"]),
+                policies=set(value["policies"]),
+                examples=[Example.model_validate(each) for each in value["examples"]],
+                **{name: value[name] for name in NUMBERS if name in value},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a window: {error!r}") from error
 
 
 def hour_of(moment: datetime) -> datetime:
