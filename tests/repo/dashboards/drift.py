@@ -1,6 +1,6 @@
 """The dashboard of drift and spikes: whether what arrives still resembles the reference, and whether anybody looks.
 
-Each instance of the application exports what it owns. A subject that moves is seen twice for a moment, so gauges of subjects
+Each instance of the application exports what it owns. A subject that moves is seen twice for a moment, so its gauges
 are not added up.
 """
 
