@@ -87,9 +87,10 @@ def connected(address: Address, session_timeout_s: float, watching: Watching, cl
     sizes = ensure_changelogs(address, {changelog_topic(each.table): each.topic for each in keepers})
     if not sizes:
         raise Unavailable("broker", f"no topic to watch: create {', '.join(each.topic for each in keepers)}")
-    create_topics(address, [DRIFT_ALERTS], max(each.replicas for each in sizes.values()))
     reader = TopicReader(address, APPLICATION)
-    ids = reader.topic_ids(list(sizes))
+    ids = reader.topic_ids([*sizes, DRIFT_ALERTS.name])
+    if DRIFT_ALERTS.name not in ids:
+        create_topics(address, [DRIFT_ALERTS], max(each.replicas for each in sizes.values()))
     lanes = tuple(
         Lane(each, ids.get(each.topic), sizes[each.topic].partitions) for each in keepers if each.topic in sizes
     )

@@ -249,7 +249,7 @@ class DriftApplication:
 
     def _refuse(self, held: _Held, error: ValueError) -> None:
         what = f"{held.lane.changelog} holds a value that cannot be read: {error}"
-        self._fail(Fatal(f"{what}; to begin anew, stop all instances, delete this topic, and start them"))
+        self._fail(Fatal(f"{what}; to begin with empty windows, stop all instances, delete this topic, and start them"))
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:

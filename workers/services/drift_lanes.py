@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from shared.broker.security import Address
 from shared.clock import Clock
 from shared.drift.keeper import Keeper
@@ -17,6 +19,8 @@ APPLICATION = "millrace-drift"
 
 MOST_CHARS = 200
 """Length to which a line of Faust is cut."""
+
+LINE_EVERY_S = 10.0
 
 REFUSALS = ("AuthorizationFailed", "SaslAuthentication", "UnsupportedSasl", "PartitionsMismatch", "InvalidReplication")
 """Parts of the names of the errors that waiting does not fix."""
@@ -89,13 +93,26 @@ def failure_of(error: BaseException) -> MillraceError:
 
 
 class _Forwarder(logging.Handler):
-    """Writes the warnings of Faust and its client as log lines of Millrace, without the messages that they quote."""
+    """Writes the warnings of Faust and its client as log lines of Millrace, without the messages that they quote.
 
+    In an outage the client repeats itself dozens of times a second, so each of its loggers gets a line every ten seconds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._last_s: dict[str, float] = {}
+        self._left_out: Counter[str] = Counter()
+
+    @override
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        if 0 <= record.created - self._last_s.get(record.name, 0.0) < LINE_EVERY_S:
+            self._left_out[record.name] += 1
+            return
+        self._last_s[record.name] = record.created
         text = record.getMessage().partition(" message <")[0].partition("\n")[0]
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        log.warning("from Faust", logger=record.name, text=text[:MOST_CHARS], error=error)
+        left_out = self._left_out.pop(record.name, 0)
+        log.warning("from Faust", logger=record.name, text=text[:MOST_CHARS], error=error, left_out=left_out)
 
 
 def forward_logs() -> None:
@@ -103,5 +120,5 @@ def forward_logs() -> None:
     for name in ("faust", "mode", "aiokafka"):
         logger = logging.getLogger(name)
         if not any(isinstance(each, _Forwarder) for each in logger.handlers):
-            logger.addHandler(_Forwarder(logging.WARNING))
+            logger.addHandler(_Forwarder())
         logger.propagate = False
