@@ -173,6 +173,12 @@ def test_outliers_that_come_every_day_are_usual_after_a_while() -> None:
     assert max(opened) < 50
 
 
+def test_outliers_that_are_read_before_their_traffic_are_taken_for_usual_ones() -> None:
+    seen = watch()
+    read([outlier(100 + number, 0, f"o{number}", axis=number % 30) for number in range(60)], seen)
+    assert read(problem(6), seen) == []
+
+
 def test_an_item_that_arrives_again_is_not_counted_twice() -> None:
     messages = problem(5)
     said = read([each for message in messages for each in (message, message)])
@@ -267,7 +273,7 @@ def test_a_word_of_one_customer_is_no_name() -> None:
 def test_words_that_other_outliers_use_too_come_later() -> None:
     seen = watch()
     read([outlier(90 + number, 0, f"o{number}", axis=number, terms=("card",)) for number in range(6)], seen)
-    messages = [outlier(number, 0, f"c{number}", terms=("card", "flood")) for number in range(3)]
+    messages = [outlier(number, 0, f"c{number}", terms=("card", "flood")) for number in range(5)]
     assert read(messages, seen)[-1].name == "flood, card"
 
 
