@@ -161,7 +161,7 @@ class SpikeWatch:
         free = [each for each in self._recent if each is not new and each.identity not in self._spike_of] + [new]
         vectors = np.stack([each.vector for each in free])
         group = [free[number] for number in largest_star(len(free) - 1, vectors, self._reference.outlier_below)]
-        if len(self._open) >= MOST_OPEN or not self._is_spike(group):
+        if len(self._open) >= MOST_OPEN or not self._is_spike(group, len(free) - len(group)):
             return None
         group.sort(key=lambda each: each.at)
         spike = OpenSpike(self._subject, str(uuid5(NAMESPACE, f"{self._subject}|{group[0].identity}")), group)
@@ -169,10 +169,14 @@ class SpikeWatch:
         self._spike_of.update((each.identity, spike.spike_id) for each in group)
         return spike
 
-    def _is_spike(self, group: Sequence[Recent]) -> bool:
-        """Return whether enough customers are in a group, and more than usual among the traffic near its centroids."""
-        customers = len({each.customer for each in group})
-        usual = self._traffic.usual_outliers(each.centroid for each in group)
+    def _is_spike(self, group: Sequence[Recent], others: int) -> bool:
+        """Return whether enough customers are in a group, and more than usual among the traffic near its centroids.
+
+        The other outliers count too, as if spread evenly: they may be read before the traffic that they belong to.
+        """
+        customers, near = len({each.customer for each in group}), {each.centroid for each in group}
+        spread = others * len(near) / len(self._reference.centroids)
+        usual = max(spread, self._traffic.usual_outliers(near))
         if customers < self._rules.customers or chance(customers, usual) > self._rules.level:
             return False
         return self._reference.reference_id != self._reference_id or not self._is_known(group)

@@ -18,6 +18,7 @@ from shared.settings import OperationSettings, Settings, variable
 from shared.stream_settings import read_stream_settings
 from shared.variables import known_variables, places
 from tests.support.sources import PACKAGES, ROOT
+from workers.services.drift_watch import SERVICE as DRIFT
 from workers.services.lag import SERVICE as LAG
 from workers.services.redrive import SERVICE as REDRIVE
 
@@ -70,7 +71,7 @@ def command_faults(where: str, words: Iterable[str]) -> Iterator[str]:
     if hasattr(group, "commands"):
         yield f"{where}: the command is not complete"
     for each in left:
-        if not each.startswith("--") and each not in (*STREAMS, REDRIVE, LAG):
+        if not each.startswith("--") and each not in (*STREAMS, REDRIVE, LAG, DRIFT):
             yield f"{where}: there is no stream {each}"
 
 

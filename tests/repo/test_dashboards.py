@@ -21,6 +21,8 @@ REPLACED = {
     "$cluster_name": "c",
     "$group": "millrace-tickets",
     "$topic": "tickets",
+    "$input": "text",
+    "$key": "all",
 }
 UIDS = [dashboard["uid"] for dashboard in dashboards()]
 
@@ -106,7 +108,13 @@ def test_a_dashboard_is_well_formed(dashboard: dict[str, Any]) -> None:
 
 
 def test_every_dashboard_has_its_own_id() -> None:
-    assert sorted(UIDS) == ["millrace-delivery", "millrace-lag", "millrace-overview", "millrace-stream"]
+    assert sorted(UIDS) == [
+        "millrace-delivery",
+        "millrace-drift",
+        "millrace-lag",
+        "millrace-overview",
+        "millrace-stream",
+    ]
 
 
 def test_planted_faults_are_found() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from schemas.drift import BatchSums, Outlier, Spike, packed, packed_half
 from shared.drift.reference import Reference, Subject
 from shared.drift.spikes import MOST_OPEN, MOST_OUTLIERS, SpikeRules, SpikeWatch
+from shared.drift.traffic import MOST_ITEMS, Traffic
 
 SUBJECT = Subject("tickets", "text", "0a0b0c0d", "all")
 START = datetime(2026, 5, 4, 9, 7, tzinfo=UTC)
@@ -172,6 +173,12 @@ def test_outliers_that_come_every_day_are_usual_after_a_while() -> None:
     assert max(opened) < 50
 
 
+def test_outliers_that_are_read_before_their_traffic_are_taken_for_usual_ones() -> None:
+    seen = watch()
+    read([outlier(100 + number, 0, f"o{number}", axis=number % 30) for number in range(60)], seen)
+    assert read(problem(6), seen) == []
+
+
 def test_an_item_that_arrives_again_is_not_counted_twice() -> None:
     messages = problem(5)
     said = read([each for message in messages for each in (message, message)])
@@ -191,11 +198,29 @@ def test_reading_on_from_the_state_is_like_never_having_stopped() -> None:
         assert [*said, *again, *second.tick(START + timedelta(hours=1))] == expected
 
 
+def test_messages_about_growth_are_a_minute_apart() -> None:
+    burst = problem(12, apart=0.01)
+    assert [(spike.items, spike.per_hour) for spike in read(burst)] == [(3, 3 * 60)]
+    assert [spike.items for spike in read([*burst, outlier(20, 1.1, "c9")])] == [3, 13]
+
+
 def test_the_id_belongs_to_the_first_item_of_the_subject() -> None:
     ids = {read(problem())[0].spike_id for _ in range(2)}
     assert len(ids) == 1
+    assert ids == {read([problem()[number] for number in (0, 2, 1)])[0].spike_id}
+    assert ids != {read(problem()[1:])[0].spike_id}
+    assert ids == {read([outlier(50, -9, "c9", axis=50), *problem()])[0].spike_id}
     other = SpikeWatch(SUBJECT._replace(key="queue:billing"), RULES, REFERENCE)
     assert read(problem(), other)[0].spike_id not in ids
+
+
+def test_the_state_holds_the_traffic_too() -> None:
+    seen = watch()
+    seen.add_traffic(sums(0, 4_000))
+    again = SpikeWatch.from_json(SUBJECT, RULES, REFERENCE, json.loads(json.dumps(seen.to_json())))
+    assert again.to_json() == seen.to_json()
+    assert read(problem(), again) == []
+    assert read(problem())
 
 
 def test_two_problems_at_once_are_two_spikes() -> None:
@@ -248,7 +273,7 @@ def test_a_word_of_one_customer_is_no_name() -> None:
 def test_words_that_other_outliers_use_too_come_later() -> None:
     seen = watch()
     read([outlier(90 + number, 0, f"o{number}", axis=number, terms=("card",)) for number in range(6)], seen)
-    messages = [outlier(number, 0, f"c{number}", terms=("card", "flood")) for number in range(3)]
+    messages = [outlier(number, 0, f"c{number}", terms=("card", "flood")) for number in range(5)]
     assert read(messages, seen)[-1].name == "flood, card"
 
 
@@ -261,3 +286,39 @@ def test_a_vector_that_cannot_be_right_is_refused(vector: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         seen.add(outlier(9, 1, "c9", vector=vector))
     assert seen.add(outlier(3, 1.5, "c3")), "the next one is taken"
+
+
+def test_the_usual_share_is_that_of_the_items_before_the_window() -> None:
+    traffic = Traffic(900)
+    traffic.add(sums(0, 1_000))
+    assert traffic.usual_outliers([3, 3, 4]) == pytest.approx(10)
+    traffic.leave_before(START + timedelta(hours=1))
+    for _ in range(54):
+        traffic.learn_outlier(3)
+    assert traffic.usual_outliers([3]) == 0
+    traffic.add(sums(60, 100))
+    assert traffic.usual_outliers([3]) == pytest.approx(100 * (54 + 1) / (1_000 + 100))
+    assert traffic.usual_outliers([4]) == 0
+
+
+def test_the_growth_near_a_centroid_is_what_exceeds_its_usual_proportion() -> None:
+    traffic = Traffic(900)
+    traffic.add(every_centroid(0))
+    traffic.add(sums(0, 100))
+    assert traffic.excess([3], of=20) == pytest.approx(110 - 300 / 20)
+    assert traffic.excess([4], of=20) == 0
+    traffic.leave_before(START + timedelta(hours=1))
+    traffic.add(sums(60, 100))
+    assert traffic.excess([3], of=20) == pytest.approx(100 - 100 * (110 + 5) / (300 + 100))
+
+
+def test_what_was_learned_long_ago_counts_less() -> None:
+    traffic = Traffic(900)
+    for number in range(4):
+        traffic.add(sums(60 * number, 100_000))
+    for _ in range(10_000):
+        traffic.learn_outlier(3)
+    traffic.leave_before(START + timedelta(days=1))
+    learned = traffic.to_json()
+    assert learned["items"]["3"] <= MOST_ITEMS
+    assert learned["outliers"]["3"] == 10_000 * learned["items"]["3"] // 400_000

@@ -4,8 +4,9 @@
 """
 
 from tests.repo.dashboards.delivery import DELIVERY
+from tests.repo.dashboards.drift import DRIFT
 from tests.repo.dashboards.lag import LAG
 from tests.repo.dashboards.one_stream import ONE_STREAM
 from tests.repo.dashboards.overview import OVERVIEW
 
-DASHBOARDS = (OVERVIEW, ONE_STREAM, DELIVERY, LAG)
+DASHBOARDS = (OVERVIEW, ONE_STREAM, DELIVERY, LAG, DRIFT)
