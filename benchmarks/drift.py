@@ -242,7 +242,8 @@ def _noisy(split: Split, noise: float) -> Callable[[], Texts]:
     return make
 
 
-def _rows(folder: Path, name: str) -> tuple[list[str], list[str]]:
+def rows_of(folder: Path, name: str) -> tuple[list[str], list[str]]:
+    """Return the texts of a set of data and their labels."""
     text, label = COLUMNS[name]
     found: dict[str, str] = {}
     for path in sorted((folder / name).glob("*.csv")):
@@ -251,7 +252,7 @@ def _rows(folder: Path, name: str) -> tuple[list[str], list[str]]:
     return list(found), list(found.values())
 
 
-def _french() -> list[str]:
+def french_texts() -> list[str]:
     """Return French texts: those of the samples, and those written for the detection of languages."""
     lines = files("millrace.demo").joinpath("samples", "tickets.jsonl").read_text(encoding="utf-8").splitlines()
     samples = [each["body"] for each in map(json.loads, lines) if each["language"] == "fr"]
@@ -265,10 +266,10 @@ def report(quick: bool, names: Sequence[str] = tuple(COLUMNS)) -> None:
         print("\ndrift: MILLRACE_DATA is not set")
         return
     folder, reading = Path(os.environ["MILLRACE_DATA"]) / "text", Reading(StreamSettings())
-    foreign = _french()
+    foreign = french_texts()
     french = Texts.read(reading, foreign, [""] * len(foreign))
     for name in names[:1] if quick else names:
-        texts, labels = _rows(folder, name)
+        texts, labels = rows_of(folder, name)
         print(f"\ndrift: {name}, {len(texts):,} texts")
         read = Texts.read(reading, texts, labels)
         cut = Texts.read(reading, [text[:CUT_CHARS] for text in texts[::4]], labels[::4])

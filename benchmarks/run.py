@@ -8,6 +8,7 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
 - one model of pictures, on your own pictures: `image_model`
 - whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
 - vectors of many files as arrays, for minutes: `bulk`
+- what the real drift application finds and what not, on a real Kafka: `faults.drift_alarms`
 - what watching costs a worker: `watching` (metrics), `tracing`, `drift_cost`
 - failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.drift_killed`, `faults.frozen`,
   `faults.kills`, `faults.poison`, `faults.store_outage`

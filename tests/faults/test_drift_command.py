@@ -4,15 +4,10 @@ Green does not show how small a drift is found (`docs/drift.md` has figures), no
 """
 
 import os
-import signal
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 import numpy as np
 import pytest
@@ -26,46 +21,16 @@ from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.drift.reference_files import save_reference
 from tests.support.certificates import Certificates
+from tests.support.drift_command import TIMEOUT_S, get, metric, running
 from tests.support.drift_reference import SUBJECT, items, reference, sums_of
 from tests.support.kafka.access import allowed, documented, user_environment
 from tests.support.kafka.config import USER
 from tests.support.kafka.server import KafkaServer
-from tests.support.ports import free_ports
 from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
-TIMEOUT_S = 60.0
 BEGAN = datetime(2026, 3, 2, 8, 5, tzinfo=UTC)
-
-
-def get(port: int, path: str) -> str:
-    """Return what a path answers, with any status; empty while there is no answer."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
-            return str(answer.read().decode())
-    except HTTPError as error:
-        return error.read().decode()
-    except URLError:
-        return ""
-
-
-@contextmanager
-def running(environment: dict[str, str], references: Path, log: Path, exit_code: int = 0) -> Iterator[int]:
-    """Run the command, yield the port of its probes, and check that it ends within ten seconds."""
-    [port] = free_ports(1)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
-    settings = environment | {"MILLRACE_DRIFT__REFERENCES": str(references)}
-    command = [sys.executable, "-m", "millrace", "run", "drift", "--port", str(port)]
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, env=clean | settings, stderr=stderr)
-    try:
-        yield port
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == exit_code
-    finally:
-        process.kill()
-        process.wait()
 
 
 def produce(bootstrap: str, hours: int, new_share: float, first_hour: int) -> None:
@@ -76,14 +41,6 @@ def produce(bootstrap: str, hours: int, new_share: float, first_hour: int) -> No
         sums = sums_of(*items(100, random, new_share), at, 100 * number)
         producer.produce(sums_topic("tickets"), sums.model_dump_json().encode(), str(SUBJECT).encode())
     producer.flush()
-
-
-def metric(text: str, name: str, **labels: str) -> float | None:
-    """Return the value of a series; None if it is absent."""
-    for line in text.splitlines():
-        if line.startswith(name) and all(f'{label}="{value}"' in line for label, value in labels.items()):
-            return float(line.rsplit(" ", 1)[1])
-    return None
 
 
 @pytest.fixture
