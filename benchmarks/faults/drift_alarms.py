@@ -15,7 +15,7 @@ from statistics import mean
 import numpy as np
 
 from benchmarks.drift import CUT_CHARS, Texts, french_texts, rows_of
-from benchmarks.faults.drift_problems import HOUR_S, QUARTER_S, Spikes, problems
+from benchmarks.faults.drift_problems import HOUR, QUARTER, Spikes, problems
 from benchmarks.faults.drift_tickets import Split
 from benchmarks.faults.drift_windows import CUT_EVERY, Answer, Changes, Data, alarms, send_changes, send_null
 from millrace.learning.labelled_files import Reading
@@ -90,7 +90,7 @@ def report(quick: bool) -> bool:
     data, new = read_data(Path(os.environ["MILLRACE_DATA"]), reading), problems(reading)
     few = report_alarms(data, count=1 if quick else 5)
     changes = Changes(data, 1 if quick else 4, RESAMPLES)
-    spikes = Spikes(data, new, (HOUR_S,) if quick else (HOUR_S, QUARTER_S), RESAMPLES)
+    spikes = Spikes(data, new, (HOUR,) if quick else (HOUR, QUARTER), RESAMPLES)
     references = [*changes.references, *spikes.references]
     rate = ONE_A_MONTH * len(references)  # the level is that of one subject
     with KafkaServer() as server, live(server.bootstrap, references, rate) as found:

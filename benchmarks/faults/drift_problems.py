@@ -18,18 +18,32 @@ from shared.drift.reference import Reference
 from tests.support.drift_live import Announced, Live
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-USUAL, USUAL_CUSTOMERS = 2_000, 1_500
+USUAL_CUSTOMERS = 1_500
 GROWN, GROWN_CUSTOMERS, GROWN_WITHIN_S = 200, 150, 900.0
-HOUR_S, QUARTER_S = 3_600.0, 900.0
 BATCH_S = 10.0
 EACH_S = 30.0
 """From one ticket of a problem to the next."""
 
-SPEED = 60.0
-"""How much faster than its own time the traffic is sent."""
-
 SEED = 200
 Added = tuple[NDArray[np.float64], list[str], str]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How usual tickets arrive.
+
+    Attributes:
+        usual: Their number.
+        within_s: The time within which they arrive.
+        speed: How much faster than that they are sent.
+    """
+
+    usual: int
+    within_s: float
+    speed: float = 60.0
+
+
+HOUR, QUARTER = Rate(2_000, 3_600), Rate(2_000, 900)
 
 
 @dataclass(frozen=True)
@@ -127,30 +141,35 @@ class Spikes:
     Args:
         data: The texts.
         new: The new problems.
-        within_s: How long the usual tickets take; the cases are repeated for each.
+        rates: The rates of usual tickets; the cases are repeated for each.
         resamples: Resamples of the reference.
+        grows: Whether there is a case of a known topic that grows.
     """
 
-    def __init__(self, data: Data, new: dict[str, Texts], within_s: Sequence[float], resamples: int) -> None:
+    def __init__(
+        self, data: Data, new: dict[str, Texts], rates: Sequence[Rate], resamples: int, grows: bool = True
+    ) -> None:
         self._split = Split(data.texts, SEED, resamples)
         reference = self._split.reference(data.subject(""))
         self.traffic: list[Traffic] = []
-        for seconds in within_s:
-            where = f"2,000 usual tickets within {seconds / 60:.0f} minutes"
+        self._speed = min(each.speed for each in rates)
+        for rate in rates:
+            where = f"{rate.usual:,} usual tickets within {rate.within_s / 60:.0f} minutes"
             for number, (name, texts) in enumerate(new.items()):
                 for customers in (8, 1):
-                    tenant = f"problem-{number}-{customers}-{seconds:.0f}"
+                    tenant = f"problem-{number}-{customers}-{rate.within_s:.0f}"
                     words = f'"{name}", {len(texts)} tickets of {customers} customers, {where}'
-                    self.traffic.append(self._problem(tenant, words, texts, customers, seconds))
-            self.traffic.append(self._known(f"known-{seconds:.0f}", where, seconds))
+                    self.traffic.append(self._problem((tenant, words), texts, customers, rate))
+            if grows:
+                self.traffic.append(self._known(f"known-{rate.within_s:.0f}", where, rate))
         self.references: list[Reference] = [copied(reference, data.subject(each.tenant)) for each in self.traffic]
 
-    def _problem(self, tenant: str, name: str, texts: Texts, customers: int, within_s: float) -> Traffic:
-        at = within_s / 3 + EACH_S * np.arange(len(texts), dtype=np.float64)
+    def _problem(self, names: tuple[str, str], texts: Texts, customers: int, rate: Rate) -> Traffic:
+        at = rate.within_s / 3 + EACH_S * np.arange(len(texts), dtype=np.float64)
         who = [f"n{number % customers}" for number in range(len(texts))]
-        return self._among((tenant, name), self._split.stream, texts, (at, who, "N"), within_s)
+        return self._among(names, self._split.stream, texts, (at, who, "N"), rate)
 
-    def _known(self, tenant: str, where: str, within_s: float) -> Traffic:
+    def _known(self, tenant: str, where: str, rate: Rate) -> Traffic:
         """Let a topic grow by 200 other tickets: the commonest intent, and its nearest ones until there are enough."""
         split, stream = self._split, self._split.stream
         labels, counts = np.unique(stream.labels, return_counts=True)
@@ -160,18 +179,18 @@ class Spikes:
         rows = np.flatnonzero(np.isin(stream.labels, labels[nearest[:needed]]))
         grown = split.rng.choice(rows, GROWN, replace=False)
         rest = stream.take(np.setdiff1d(np.arange(len(stream)), grown))
-        at = within_s - GROWN_WITHIN_S + split.rng.uniform(0, GROWN_WITHIN_S, GROWN)
+        at = rate.within_s - GROWN_WITHIN_S + split.rng.uniform(0, GROWN_WITHIN_S, GROWN)
         who = [f"k{number % GROWN_CUSTOMERS}" for number in range(GROWN)]
         name = f"{GROWN} tickets of a known topic ({', '.join(labels[nearest[:needed]])}), {where}"
-        return self._among((tenant, name), rest, stream.take(grown), (at, who, "K"), within_s)
+        return self._among((tenant, name), rest, stream.take(grown), (at, who, "K"), rate)
 
-    def _among(self, names: tuple[str, str], usual: Texts, added: Texts, given: Added, within_s: float) -> Traffic:
+    def _among(self, names: tuple[str, str], usual: Texts, added: Texts, given: Added, rate: Rate) -> Traffic:
         """Return usual tickets with others among them, whose times, customers and first character of the ids are given."""
         rng = self._split.rng
-        texts = self._split.some(usual, USUAL).plus(added)
-        seconds = np.concatenate([rng.uniform(0, within_s, USUAL), given[0]])
-        ids = [f"U:{number}" for number in range(USUAL)] + [f"{given[2]}:{number}" for number in range(len(added))]
-        customers = [f"u{each}" for each in rng.integers(0, USUAL_CUSTOMERS, USUAL)] + given[1]
+        texts = self._split.some(usual, rate.usual).plus(added)
+        seconds = np.concatenate([rng.uniform(0, rate.within_s, rate.usual), given[0]])
+        ids = [f"U:{number}" for number in range(rate.usual)] + [f"{given[2]}:{number}" for number in range(len(added))]
+        customers = [f"u{each}" for each in rng.integers(0, USUAL_CUSTOMERS, rate.usual)] + given[1]
         order = np.argsort(seconds)
         return Traffic(
             *names,
@@ -189,7 +208,7 @@ class Spikes:
         count = max(max(each) for each in batches) + 1
         began_s = time.monotonic()
         for number in range(count):
-            found.pace(began_s, number * BATCH_S / SPEED)
+            found.pace(began_s, number * BATCH_S / self._speed)
             at = START + timedelta(seconds=(number + 1) * BATCH_S)
             for key, traffic, own in zip(keys, self.traffic, batches, strict=True):
                 if rows := own.get(number):

@@ -144,20 +144,20 @@ def mixed(split: Split, usual: Texts, other: Texts, share: float) -> Callable[[]
     return lambda: split.some(usual, ITEMS - count).plus(split.some(other, count))
 
 
-def changes_of_all(data: Data, split: Split, run: int) -> list[Change]:
-    """Return changes that do not depend on an intent."""
+def changes_of_all(data: Data, split: Split, run: int, cut_share: float = 1.0) -> list[Change]:
+    """Return changes that do not depend on an intent; this share of the texts is cut in one of them."""
     stream = split.stream
     cut = data.cut.take(np.isin(np.arange(len(data.cut)) * CUT_EVERY, split.stream_rows))
 
     def change(kind: str, name: str, changed: Callable[[], Texts]) -> Change:
-        tenant = f"{name.replace(' ', '-')}-{run}"
+        tenant = f"{name}-{run}".replace(" ", "-").replace("%", "")
         return Change(
             tenant, name, split, partial(split.some, stream, ITEMS), changed, lambda cause: cause.kind == kind
         )
 
     return [
         change("language", "a fifth in French", mixed(split, stream, data.french, 0.2)),
-        change("length", "all cut to ten characters", mixed(split, stream, cut, 1.0)),
+        change("length", f"{cut_share:.0%} cut to ten characters", mixed(split, stream, cut, cut_share)),
         *(
             change("outputs", f"noise of {noise} of the length", partial(noisy_window, split, noise))
             for noise in NOISES

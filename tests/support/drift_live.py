@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.drift import DriftAlert, Outlier, Spike
-from schemas.topics import DRIFT_ALERTS, outliers_topic, spikes_topic
+from schemas.topics import DRIFT_ALERTS, outliers_topic, spikes_topic, sums_topic
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.drift.keys import Keys
@@ -25,6 +25,7 @@ from tests.support.command import millrace
 from tests.support.drift_command import TIMEOUT_S, get, running
 from tests.support.drift_process import states
 from tests.support.waiting import wait_until
+from workers.services.drift_lanes import APPLICATION
 
 STREAM = "tickets"
 ANSWERS = ("drift", "no_drift", "too_few", "no_reference")
@@ -87,12 +88,20 @@ class Live:
         return found
 
     def wait_closed(self, tenants: Sequence[str], windows: int, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until this number of windows of each tenant is closed."""
+        """Wait until this number of windows of each tenant is closed, and all that was sent is settled."""
         wait_until(
             lambda: all(self.answers().get(each, Counter()).total() >= windows for each in tenants),
             timeout_s,
             f"{windows} closed windows of each of {len(tenants)}; see {self._log}",
         )
+        wait_until(self._is_settled, TIMEOUT_S, f"all that was sent is settled; see {self._log}")
+
+    def _is_settled(self) -> bool:
+        """Return whether alerts, spikes and states of all that was sent are written."""
+        reader, topics = TopicReader(self._bootstrap, APPLICATION), (sums_topic(STREAM), outliers_topic(STREAM))
+        committed = reader.committed(topics)
+        ends = {place: each.high for topic in topics for place, each in reader.watermarks(topic).items()}
+        return all(committed.get(place, 0) >= end for place, end in ends.items())
 
     def in_order(self) -> dict[str, list[str]]:
         """Return the answers of each tenant's windows in their order, as the log has them."""
