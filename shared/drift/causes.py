@@ -1,15 +1,16 @@
 """Names what has changed between a reference and a window."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.drift import Cause, CauseKind, Example
 from shared.drift.baseline import Baseline
 from shared.drift.reference import Reference
-from shared.drift.totals import Numbers, Totals, far_scores
+from shared.drift.totals import Numbers, Totals
+from shared.drift.traits import UNKNOWN
 from shared.drift.window import Window
 
 LEAST_SCORE = 3.0
@@ -23,18 +24,20 @@ MOST_CENTROIDS = 5
 STEADY_ITEMS = 5
 """The share of far items of a centroid is drawn towards that of all, as if it had these items more."""
 
-LEAST_REACHED = 2.0
-"""Something new may have reached a centroid whose items, or far items, have grown by these standard deviations."""
-
-LEAST_NEW = 2.5
-"""From this evidence on, in standard deviations, what reached them counts as new."""
+LEAST_REACHED = 2.5
+"""A centroid whose items have grown by these standard deviations may have been reached by something new."""
 
 UNSURE = 0.5
-"""A decision of a lower confidence counts as unsure, which is evidence for something new."""
+"""A decision of a lower confidence counts as unsure."""
 
-MOST_WITHIN = 3.0
-"""The most that `within` counts as evidence: a known topic that grows much moves it too, because the mean of the topic is
-not quite that of its centroid."""
+NEW_CONSTANT, NEW_FAR, NEW_LABEL, NEW_UNSURE, NEW_ALONE = 1.0, 11.0, 5.5, 5.5, -2.2
+"""The log odds that what has reached some centroids is new: of the items by which these have grown, the share that is far
+(of a known topic it is about one in ten), the share that got the one label that has grown most (nearly all of a known
+topic), and the share of unsure decisions. Fitted by logistic regression on windows of 5 to 25 % of known and of new intents
+of Banking77 and Bitext; without decisions, the share of far items counts alone, with the last constant."""
+
+MOST_FAR, LEAST_LABEL, MOST_UNSURE = 0.6, 0.3, 0.6
+"""The shares are cut at these values, so that a small growth, which makes them large by chance, decides nothing."""
 
 LEAST_NEARNESS = 5.0
 LEAST_WIDE = 2.0
@@ -98,7 +101,7 @@ def causes_of(
     """Return what has changed, the likeliest first; never empty."""
     totals = baseline.totals_of(window)
     grown = [*_grown(window, totals, reference, baseline)]
-    grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline, scores["within"])]
+    grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline)]
     order = [family for family, _ in KINDS]
     found = [each for each in grown if each.score >= LEAST_SCORE and each.size > 0]
     if not found:
@@ -154,37 +157,48 @@ def _growth(family: str, name: str, now: tuple[float, float], before: tuple[floa
     return Growth(family, name, reference_share, window_share, float((window_share - reference_share) / deviation))
 
 
-def _new(totals: Totals, reference: Reference, baseline: Baseline, within: float) -> Iterator[Growth]:
-    """Yield the growth of centroids that far items have reached: what arrives there is new, not more of the known.
-
-    A known topic brings one far item in ten, as in the reference; something new brings more of them.
-    """
+def _new(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[Growth]:
+    """Yield the growth of a few centroids, if what has reached them is new and not more of the known."""
     items, known = totals.counts["centroids"], baseline.totals.counts["centroids"]
-    far, known_far = totals.counts["far"], baseline.totals.counts["far"]
-    total, known_total = items.sum(), known.sum()
-    usual = known_far.sum() / known_total
-    share = (known_far + usual * STEADY_ITEMS) / (known + STEADY_ITEMS)
-    excess = far - items * share
-    growth = items - total * known / known_total
-    scores = np.maximum(far_scores(totals.counts, baseline.totals.counts), _growth_scores(items, known))
-    reached = np.flatnonzero((excess > -1) & (scores >= LEAST_REACHED))
-    few = reached[np.argsort(-(excess + np.maximum(growth, 0))[reached])][:MOST_CENTROIDS]
+    usual = items.sum() * known / known.sum()
+    reached = np.flatnonzero(_growth_scores(items, known) >= LEAST_REACHED)
+    few = reached[np.argsort(-(items - usual)[reached])][:MOST_CENTROIDS]
     if not len(few):
         return
-    deviation = np.sqrt((items[few] * share[few] * (1 - share[few])).sum() + 1)
-    evidence = [
-        float(excess[few].sum() / deviation),
-        min(sqrt(2 * within) - 0.8, MOST_WITHIN),
-        *_unsure(totals, baseline),
-    ]
-    score = sum(evidence) / sqrt(len(evidence))
-    if score < LEAST_NEW:
+    growth = float((items - usual)[few].sum())
+    if _novelty(totals, baseline, few, growth) <= 0:
         return
     near = ", ".join(f'"{reference.names[n]}"' for n in few[:3])
-    before, now = float(known[few].sum() / known_total), float(items[few].sum() / total)
-    if now - before < excess[few].sum() / total:  # what is new took the place of what was usual there
-        before, now = float((items[few] * share[few]).sum() / total), float(far[few].sum() / total)
-    yield Growth("novelty", f"new, nearest to {near}", before, now, max(score, LEAST_SCORE), frozenset(few.tolist()))
+    before, now = float(known[few].sum() / known.sum()), float(items[few].sum() / items.sum())
+    grown = _growth(
+        "novelty", f"new, nearest to {near}", (items[few].sum(), items.sum()), (known[few].sum(), known.sum())
+    )
+    yield replace(grown, before=before, now=now, centroids=frozenset(few.tolist()))
+
+
+def _novelty(totals: Totals, baseline: Baseline, few: NDArray[np.intp], growth: float) -> float:
+    """Return the log odds that what has reached some centroids is new, see `NEW_FAR`.
+
+    Args:
+        totals: The totals of the window.
+        baseline: What it is compared with.
+        few: The centroids.
+        growth: The items by which they have grown.
+    """
+
+    def share_of(name: str, cells: Sequence[int] | NDArray[np.intp] | slice) -> Numbers:
+        now, before = totals.counts[name], baseline.totals.counts[name]
+        whole = totals.counts["centroids"].sum() / baseline.totals.counts["centroids"].sum()
+        return np.asarray((now - before * whole)[cells] / growth)
+
+    far = float(np.clip(share_of("far", few).sum(), 0, MOST_FAR))
+    labels, confidences = (totals.counts[name].sum() > 0 for name in ("labels", "confidences"))
+    if not (labels and confidences and baseline.totals.counts["labels"].sum() > 0):
+        return NEW_ALONE + NEW_FAR * far
+    low = [cell for cell, name in enumerate(baseline.classes["confidences"]) if name == UNKNOWN or float(name) < UNSURE]
+    one_label = float(np.clip(share_of("labels", slice(None)).max(), LEAST_LABEL, 1))
+    unsure = float(np.clip(share_of("confidences", low).sum(), 0, MOST_UNSURE))
+    return NEW_CONSTANT + NEW_FAR * far - NEW_LABEL * one_label + NEW_UNSURE * unsure
 
 
 def _growth_scores(items: Numbers, known: Numbers) -> Numbers:
@@ -207,16 +221,6 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) ->
     score = (far[most].sum() - expected) / np.sqrt(expected * (1 + items.sum() / known.sum()) + 1)
     if score >= LEAST_WIDE:
         yield Growth("outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + float(score))
-
-
-def _unsure(totals: Totals, baseline: Baseline) -> Iterator[float]:
-    """Yield how many standard deviations the share of unsure decisions has grown; nothing without decisions."""
-    low = [number for number, name in enumerate(baseline.classes["confidences"]) if float(name) < UNSURE]
-    now, before = totals.counts["confidences"], baseline.totals.counts["confidences"]
-    if not now.sum() or not before.sum():
-        return
-    sides = ((float(each[low].sum()), float(each.sum())) for each in (now, before))
-    yield _growth("confidences", "unsure", *sides).score
 
 
 def _cause(growth: Growth, window: Window) -> Cause:

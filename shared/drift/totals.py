@@ -22,7 +22,11 @@ COUNTED = (
 )
 """The families of counts: each is compared cell by cell."""
 
-FAMILIES = (*COUNTED, "far", "nearness", "mean", "spread", "within")
+PEAKED = ("centroids", "labels", "far")
+"""The families of counts with many cells: the cell that has grown most is compared too, because a sum over all cells hides
+the growth of one."""
+
+FAMILIES = (*COUNTED, "far", "nearness", "mean", "spread", "within", *(f"{name}_peak" for name in PEAKED))
 """All families of statistics. `far` counts the far items of each centroid, `nearness` is the mean cosine similarity to the
 nearest centroid, `mean` and `spread` are the mean of the vectors and their variance around it, and `within` is the mean of
 what remains of the vectors without their centroids: it stays as it is if known topics grow."""
@@ -66,6 +70,7 @@ def distances(window: Totals, reference: Totals) -> Numbers:
     found += [nearness**2 / noise, ((means[0] - means[1]) ** 2).sum(-1) / noise, spread**2 / noise]
     within = [_mean(each.within, each.vectors[..., None]) for each in (window, reference)]
     found.append(((within[0] - within[1]) ** 2).sum(-1) / noise)
+    found += [_peak(name, window.counts, reference.counts) for name in PEAKED]
     return np.where(np.minimum(window.vectors, reference.vectors)[..., None] > 0, np.stack(found, axis=-1), 0.0)
 
 
@@ -96,6 +101,18 @@ def _between_counts(window: Numbers, reference: Numbers) -> Numbers:
     ratio = np.sqrt(np.maximum(known, 1) / np.maximum(items, 1))[..., None]
     found = ((window * ratio - reference / ratio) ** 2 / (window + reference + LEAST)).sum(-1)
     return np.where((items > 0) & (known > 0), found, 0.0)
+
+
+def _peak(name: str, window: Mapping[str, Numbers], reference: Mapping[str, Numbers]) -> Numbers:
+    """Return the growth of the cell that has grown most, by the transform of counts that steadies their variance.
+
+    Source: Anscombe 1948, Biometrika 35. The growth is divided by its standard deviation from both samples.
+    """
+    whole = "centroids" if name == "far" else name
+    items, known = window[whole].sum(-1)[..., None], reference[whole].sum(-1)[..., None]
+    ratio = items / np.maximum(known, 1)
+    growth = 2 * (np.sqrt(window[name] + 3 / 8) - np.sqrt(reference[name] * ratio + 3 / 8)) / np.sqrt(1 + ratio)
+    return np.asarray(np.maximum(growth, 0).max(-1))
 
 
 def _between_far(window: Mapping[str, Numbers], reference: Mapping[str, Numbers]) -> Numbers:

@@ -21,7 +21,7 @@ LEAST_ROWS = 1_000
 MOST_ROWS = 20_000
 """Of more items, this number is used, evenly spread over time, except for the hours of the week."""
 
-FITTED_SHARE = 0.3
+FITTED_SHARE = 0.4
 MOST_FITTED = 5_000
 """The share of the items that the centroids are fitted to, and their largest number."""
 

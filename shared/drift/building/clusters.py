@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-ITEMS_PER_CENTROID = 20
-FEWEST, MOST = 8, 128
+ITEMS_PER_CENTROID = 16
+FEWEST, MOST = 8, 160
 ROUNDS = 20
 
 
