@@ -31,6 +31,7 @@ RATE_OF_FIVE_PERCENT = 1.8
 """False alarms a month at which the level of one subject is 5 %: two windows in a row, 720 windows a month."""
 
 ONE_A_MONTH = 1.0
+SPIKES_SEED = 200
 
 
 def read_data(folder: Path, reading: Reading, most: int | None = None) -> Data:
@@ -90,7 +91,9 @@ def report(quick: bool) -> bool:
     data, new = read_data(Path(os.environ["MILLRACE_DATA"]), reading), problems(reading)
     few = report_alarms(data, count=1 if quick else 5)
     changes = Changes(data, 1 if quick else 4, RESAMPLES)
-    spikes = Spikes(data, new, (HOUR,) if quick else (HOUR, QUARTER), RESAMPLES)
+    split = Split(data.texts, SPIKES_SEED, RESAMPLES)
+    rates = (HOUR,) if quick else (HOUR, QUARTER)
+    spikes = Spikes(data, split, split.reference(data.subject("")), new, rates)
     references = [*changes.references, *spikes.references]
     rate = ONE_A_MONTH * len(references)  # the level is that of one subject
     with KafkaServer() as server, live(server.bootstrap, references, rate) as found:

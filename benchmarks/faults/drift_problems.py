@@ -24,7 +24,6 @@ BATCH_S = 10.0
 EACH_S = 30.0
 """From one ticket of a problem to the next."""
 
-SEED = 200
 Added = tuple[NDArray[np.float64], list[str], str]
 
 
@@ -112,7 +111,7 @@ class Raised:
             first, last = messages[0].spike, messages[-1].spike
             brought = sum(START + timedelta(seconds=each) <= first.last_at for each in self._added)
             found.append(
-                f'"{last.name}": opened by ticket {brought}, message after {messages[0].delay_s:.1f} s; at the end '
+                f'"{last.name}": opened by ticket {brought}, message after {messages[0].delay_s:.2f} s; at the end '
                 f"{last.state}, {last.items} tickets of {last.customers} customers, {len(last.examples)} ids"
             )
         return f"{len(self.own)} spikes about them, {self.others} about others" + "".join(
@@ -140,17 +139,23 @@ class Spikes:
 
     Args:
         data: The texts.
+        split: The texts of the usual tickets.
+        reference: Their reference.
         new: The new problems.
         rates: The rates of usual tickets; the cases are repeated for each.
-        resamples: Resamples of the reference.
         grows: Whether there is a case of a known topic that grows.
     """
 
     def __init__(
-        self, data: Data, new: dict[str, Texts], rates: Sequence[Rate], resamples: int, grows: bool = True
+        self,
+        data: Data,
+        split: Split,
+        reference: Reference,
+        new: dict[str, Texts],
+        rates: Sequence[Rate],
+        grows: bool = True,
     ) -> None:
-        self._split = Split(data.texts, SEED, resamples)
-        reference = self._split.reference(data.subject(""))
+        self._split = split
         self.traffic: list[Traffic] = []
         self._speed = min(each.speed for each in rates)
         for rate in rates:

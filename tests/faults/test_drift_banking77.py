@@ -24,12 +24,12 @@ from tests.support.services import missing
 pytestmark = pytest.mark.timeout(300)
 
 QUESTIONS = 2_300
-RESAMPLES = 400
+RESAMPLES = 250
 WINDOWS, MOST_ALARMS = 40, 8
 """At 5 %, more than eight of forty windows raise an alarm with a probability of 1 in 5,000."""
 
 CUT_SHARE = 0.2
-PROBLEM = "white screen after the update"
+PROBLEM = "the branch is flooded"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def said(data_dir: Path) -> Iterator[Said]:
     split = Split(data.texts, 1, RESAMPLES)
     reference = split.reference(data.subject("usual"))
     changes = changes_of_all(data, split, 0, CUT_SHARE)[:2]
-    spikes = Spikes(data, {PROBLEM: new[PROBLEM]}, [Rate(800, 1_500, speed=200)], RESAMPLES, grows=False)
+    spikes = Spikes(data, split, reference, {PROBLEM: new[PROBLEM]}, [Rate(600, 1_800, speed=400)], grows=False)
     references = [reference, *(copied(reference, data.subject(each.tenant)) for each in changes), *spikes.references]
     with KafkaServer() as server, live(server.bootstrap, references, RATE_OF_FIVE_PERCENT * len(references)) as found:
         send_null(found, {"usual": split}, WINDOWS)
