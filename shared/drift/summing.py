@@ -1,7 +1,8 @@
 """What a worker publishes of each settled batch for the watch for drift: its sums, and its outliers.
 
 They are sent with the results of the batch, so they are as durable as these. A batch that is settled again after a
-crash publishes its results again, but counts nothing a second time: its items are repeats then.
+crash publishes its results again, but does not count its items a second time, because they are repeats then. Only its dead
+letters, which leave nothing in the store, count twice, as they stand twice in their queue.
 """
 
 from collections import Counter, defaultdict
