@@ -21,7 +21,7 @@ from tests.support.drift_live import live
 from tests.support.kafka.server import KafkaServer, why_unavailable
 from tests.support.services import missing
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 QUESTIONS = 2_300
 RESAMPLES = 250
