@@ -56,7 +56,10 @@ class Example(Frozen):
     tenant_id: TenantId
     centroid: Centroid | None = None
     is_far: bool = False
+    is_empty: bool = False
     label: str | None = None
+    action: str | None = None
+    confidence: str | None = Field(default=None, description="The class of the decision's confidence.")
     language: str | None = None
     channel: str | None = None
     length: str
