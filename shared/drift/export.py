@@ -83,7 +83,7 @@ def _subject_samples(watched: Watched, references: KnownReferences, now: datetim
     yield Sample("millrace_drift_alerting", labels, float(alerting))
     last = watched.last
     is_other = reference is not None and watched.others >= LEAST_ITEMS
-    answer: Answer | None = "no_reference" if is_other else last and last.answer
+    answer: Answer | None = "no_reference" if is_other else None if last is None else last.answer
     if answer is not None:
         for each in ANSWERS:
             yield Sample("millrace_drift_answer", (*labels, each), float(each == answer))
