@@ -95,7 +95,7 @@ def test_what_fails_while_looking_at_topics_is_logged_or_ends_the_process(monkey
 
     service = watch(wiring)
     service._refresh = refresh
-    application = cast(Any, type("Application", (), {"is_ready": True}))
+    application = cast(Any, type("Application", (), {"is_ready": True, "see_ends": None}))
     monkeypatch.setattr("workers.services.drift_watch.asyncio.sleep", at_once)
     with capture_logs() as logs:
         asyncio.run(asyncio.wait_for(service._look_again(application, wiring()), 10))
