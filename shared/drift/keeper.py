@@ -73,7 +73,7 @@ class Keeper(Protocol):
     def written(self, subject: Subject) -> tuple[int, bytes | None] | None:
         """Return the partition and the value of the present state of a subject; None if another instance keeps it.
 
-        The value is None if the subject was forgotten: its state is removed from the changelog.
+        A forgotten subject has the value None, which removes its state from the changelog.
         """
         ...
 
