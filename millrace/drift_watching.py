@@ -1,8 +1,9 @@
 """Watching for drift as the settings say: which streams, which references, and what the Faust application needs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
+from math import sqrt
 
 from schemas.topics import DRIFT_ALERTS
 from shared.broker.changelogs import ensure_changelogs
@@ -12,14 +13,16 @@ from shared.broker.security import Address
 from shared.clock import Clock, SystemClock
 from shared.drift.board import Board, KnownReferences, Rules, Tallies
 from shared.drift.export import board_samples, spike_samples, tally_samples
-from shared.drift.judging import judge, level_for
+from shared.drift.judging import LEAST_LEVEL, WINDOWS_PER_MONTH, judge, level_for
 from shared.drift.keeper import Keeper
 from shared.drift.references import References
 from shared.drift.spike_board import SpikeBoard
 from shared.drift.spikes import SpikeRules
+from shared.drift.watched import Watched
 from shared.drift_settings import DriftSettings
 from shared.engine.loop import FailurePolicies
 from shared.errors import Unavailable
+from shared.logs import get_logger
 from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.metrics.registry import Registry, Sample
 from shared.operation.lifecycle import Lifecycle
@@ -30,6 +33,8 @@ from workers.services.drift_watch import DriftWatch
 
 RECENT_ALERTS = 1_000
 """Alerts that are searched for one that a crash may have left sent, but not noted."""
+
+log = get_logger("drift")
 
 
 class Watching:
@@ -60,6 +65,10 @@ class Watching:
     def keepers(self) -> list[Keeper]:
         """What has a table of its own."""
         return [*self._boards, *self._spikes]
+
+    def watched(self) -> Iterator[Watched]:
+        """Yield what is kept of each subject."""
+        return chain.from_iterable(self._boards)
 
     def export(self, registry: Registry, service: DriftWatch) -> None:
         """Add the metrics to a registry."""
@@ -147,7 +156,11 @@ def drift_watch(settings: Settings, streams: Iterable[str], address: Address, re
     """
     clock, drift = SystemClock(), settings.drift
     references = References(drift.references)
-    watching = Watching(list(streams), references, rules_of(drift, references), spike_rules_of(drift), clock)
+    states: list[Callable[[], Iterable[Watched]]] = []
+    level = Level(drift.false_alarms_per_month, references, lambda: chain.from_iterable(each() for each in states))
+    rules = Rules(judge, level, drift.effect_gate)
+    watching = Watching(list(streams), references, rules, spike_rules_of(drift), clock)
+    states.append(watching.watched)
     service = DriftWatch(
         partial(connected, address, settings.broker.session_timeout_s, watching, clock),
         TopicReader(address),
@@ -160,9 +173,48 @@ def drift_watch(settings: Settings, streams: Iterable[str], address: Address, re
     return service
 
 
-def rules_of(drift: DriftSettings, references: References) -> Rules:
-    """Return how windows are judged: at a level that follows from the number of references."""
-    return Rules(judge, lambda: level_for(drift.false_alarms_per_month, len(references.every())), drift.effect_gate)
+class Level:
+    """The level of significance: it follows from the wanted rate of false alarms and the number of what is watched.
+
+    Args:
+        rate_per_month: The wanted number of false alarms a month.
+        references: The references.
+        watched: Returns what is kept of each subject.
+    """
+
+    def __init__(
+        self, rate_per_month: float, references: KnownReferences, watched: Callable[[], Iterable[Watched]]
+    ) -> None:
+        self._rate_per_month, self._references, self._watched = rate_per_month, references, watched
+        self._has_warned = False
+
+    def __call__(self) -> float:
+        """Return the level."""
+        subjects = watched_count(self._references, self._watched())
+        if not self._has_warned and sqrt(self._rate_per_month / (WINDOWS_PER_MONTH * max(subjects, 1))) < LEAST_LEVEL:
+            self._has_warned = True
+            most = LEAST_LEVEL**2 * WINDOWS_PER_MONTH * subjects
+            log.warning(
+                "more false alarms than wanted: the resamples of a reference resolve no smaller level",
+                wanted_per_month=self._rate_per_month, at_most_per_month=round(most, 4), subjects=subjects,
+            )  # fmt: skip
+        return level_for(self._rate_per_month, subjects)
+
+
+def watched_count(references: KnownReferences, watched: Iterable[Watched]) -> int:
+    """Return how many streams, inputs and keys have an open window, or a reference of the model that is used now."""
+    live = sorted(
+        (each for each in watched if each.window is not None and each.last_batch is not None),
+        key=lambda each: each.last_batch.timestamp() if each.last_batch else 0.0,
+    )
+    models = {(each.subject.stream, each.subject.input): each.subject.model for each in live}  # of the newest batch
+    subjects = [each.subject for each in live]
+    subjects += [
+        subject
+        for subject in (each.subject for each in references.every())
+        if models.get((subject.stream, subject.input), subject.model) == subject.model
+    ]
+    return len({(each.stream, each.input, each.key) for each in subjects})
 
 
 def spike_rules_of(drift: DriftSettings) -> SpikeRules:

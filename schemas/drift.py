@@ -10,7 +10,13 @@ from pydantic import Field
 from schemas.base import Frozen, TenantId, UtcDatetime
 
 Traffic = Literal["live", "replayed", "backfilled"]
-Counts = dict[str, Annotated[int, Field(ge=1)]]
+LARGEST = 2**53
+"""Larger counts are no counts: floating-point numbers do not have all of them."""
+
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Counts = dict[str, Annotated[int, Field(ge=1, le=LARGEST)]]
+Centroid = Annotated[int, Field(ge=0, le=999_999)]
+ByCentroid = dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})$")], Annotated[int, Field(ge=1, le=LARGEST)]]
 PackedHalf = Annotated[str, Field(description="Little-endian float16 numbers in base64: three decimal digits.")]
 Packed = Annotated[str, Field(description="Little-endian float32 numbers in base64.")]
 
@@ -48,7 +54,7 @@ class Example(Frozen):
 
     item_id: str
     tenant_id: TenantId
-    centroid: int | None = Field(default=None, ge=0)
+    centroid: Centroid | None = None
     is_far: bool = False
     is_empty: bool = False
     label: str | None = None
@@ -78,26 +84,26 @@ class BatchSums(Frozen):
     head: str | None = None
     policy: str | None = Field(default=None, description="SHA-256 of the policy that decided the last item.")
     settled_at: UtcDatetime
-    items: int = Field(ge=0)
+    items: Count
     vector_sum: Packed = Field(description="The sum of the vectors, shape (dim,).")
     squared_norms: float = Field(ge=0, description="Sum of the squared lengths of the vectors.")
     cosines: float = Field(default=0.0, description="Sum of the items' cosine similarities to their nearest centroids.")
-    centroids: Counts = Field(default_factory=dict, description="Items by the number of the nearest centroid.")
-    far: Counts = Field(
+    centroids: ByCentroid = Field(default_factory=dict, description="Items by the number of the nearest centroid.")
+    far: ByCentroid = Field(
         default_factory=dict,
         description="The items among them that lie further from it than nine tenths of the reference's.",
     )
-    outliers: int = Field(default=0, ge=0, description="Items beyond the reference's 99th percentile.")
+    outliers: Count = Field(default=0, description="Items beyond the reference's 99th percentile.")
     labels: Counts = Field(default_factory=dict)
     actions: Counts = Field(default_factory=dict)
     languages: Counts = Field(default_factory=dict)
     channels: Counts = Field(default_factory=dict)
     lengths: Counts = Field(default_factory=dict)
     confidences: Counts = Field(default_factory=dict)
-    empty: int = Field(default=0, ge=0, description="Items with nothing to embed.")
-    failed: int = Field(default=0, ge=0, description="Records that became dead letters; they are not among the items.")
-    agreed: int = Field(default=0, ge=0, description="Decisions that a person confirmed by giving the same label.")
-    overridden: int = Field(default=0, ge=0, description="Decisions that a person replaced by another label.")
+    empty: Count = Field(default=0, description="Items with nothing to embed.")
+    failed: Count = Field(default=0, description="Records that became dead letters; they are not among the items.")
+    agreed: Count = Field(default=0, description="Decisions that a person confirmed by giving the same label.")
+    overridden: Count = Field(default=0, description="Decisions that a person replaced by another label.")
     examples: tuple[Example, ...] = ()
 
 
@@ -117,7 +123,7 @@ class Outlier(Frozen):
     occurred_at: UtcDatetime
     settled_at: UtcDatetime
     vector: PackedHalf
-    centroid: int = Field(ge=0)
+    centroid: Centroid
     cosine: float = Field(description="Cosine similarity to the nearest centroid.")
     label: str | None = None
     terms: tuple[str, ...] = Field(default=(), description="Characteristic words of its masked text.")
@@ -125,13 +131,16 @@ class Outlier(Frozen):
 
 Answer = Literal["no_drift", "drift", "too_few", "no_reference"]
 CauseKind = Literal[
-    "model", "head", "policy", "reference", "failed", "empty", "length", "language", "channel",
+    "head", "policy", "failed", "empty", "length", "language", "channel",
     "novelty", "topic", "label", "action", "confidence", "outputs",
 ]  # fmt: skip
 
 
 class Cause(Frozen):
-    """What has changed between the reference and a window."""
+    """What has changed between the reference and a window.
+
+    A new model, or a new preparation of its input, is a new fingerprint and so another subject: it is no cause.
+    """
 
     kind: CauseKind
     name: str = Field(description="What it is about: a label, a language, the words of a centroid.")
@@ -153,7 +162,7 @@ class DriftAlert(Frozen):
     reference: str
     window_start: UtcDatetime
     window_end: UtcDatetime
-    items: int = Field(ge=1)
+    items: int = Field(ge=0)
     p_value: float = Field(gt=0, le=1)
     level: float = Field(gt=0, lt=1, description="The level of significance, from the wanted rate of false alarms.")
     effect: float = Field(ge=0, le=1, description="Share of the items that would have to change to undo the drift.")

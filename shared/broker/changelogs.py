@@ -1,15 +1,17 @@
 """Creating the changelogs of tables on a real broker: compacted topics with as many partitions as their source."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from shared.broker.client import client_config
+from shared.broker.embedded import CLUSTER
 from shared.broker.provision import SAFE_REPLICAS, TIMEOUT_S
 from shared.broker.security import Address, ClientErrors, failure, opened, reach
+from shared.errors import Fatal, Unavailable
 
 CONFIG = {
     "cleanup.policy": "compact",
@@ -40,16 +42,15 @@ def ensure_changelogs(address: Address, sources: Mapping[str, str]) -> dict[str,
 
     Raises:
         Unavailable: the broker did not answer.
-        Fatal: the brokers refuse this user.
+        Fatal: the brokers refuse this user, or are no Kafka.
     """
     client_errors = ClientErrors()
     admin = opened(AdminClient, client_config(address, client_errors))
-    known = reach(admin, client_errors, None, TIMEOUT_S).topics
-    sizes = {
-        source: Size(len(known[source].partitions), len(known[source].partitions[0].replicas))
-        for source in sources.values()
-        if source in known
-    }
+    cluster = reach(admin, client_errors, None, TIMEOUT_S)
+    if str(cluster.cluster_id).startswith(CLUSTER):
+        raise Fatal(f"{address} is an embedded broker, which has no changelogs: a Kafka is needed (--bootstrap)")
+    known = cluster.topics
+    sizes = {source: _size(source, known[source].partitions) for source in sources.values() if source in known}
     missing, grown = [], []
     for name, source in sources.items():
         size = sizes.get(source)
@@ -67,3 +68,9 @@ def ensure_changelogs(address: Address, sources: Mapping[str, str]) -> dict[str,
             if error.args[0].code() not in (KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS):
                 raise failure(error.args[0], f"topic {name}", f"Create and Alter on topic {name}") from error
     return sizes
+
+
+def _size(topic: str, partitions: Mapping[int, Any]) -> Size:
+    if 0 not in partitions:
+        raise Unavailable("broker", f"topic {topic} has no partitions yet")
+    return Size(len(partitions), len(partitions[0].replicas))

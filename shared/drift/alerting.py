@@ -14,8 +14,14 @@ IN_A_ROW = 2
 
 NAMESPACE = uuid.UUID("6f0c2d0e-5d3b-4a86-9d0a-6f3a3c1f8a52")
 MOST_GROWN = 20
-HARM_Z = 2.33
-"""Standard errors by which overrides must have grown: one false statement in a hundred."""
+HARM_Z = 2.0
+"""Standard errors by which the share of overrides must have grown: about two false statements in a hundred."""
+
+LEAST_DECISIONS = 30
+"""With fewer judged decisions in the window or before it, nothing is said about harm."""
+
+KINDS_WITHOUT_NAMES = ("novelty", "outputs")
+"""Causes whose names list the centroids around, which differ from window to window."""
 
 Harm = Literal["unknown", "none_seen", "overrides_grew"]
 
@@ -101,9 +107,9 @@ def alert_of(watched: Watched, closing: Closed, judgement: Finding, reference: s
 
 def _since(cause: Cause, before: Sequence[Closed], closing: Closed) -> Cause:
     """Return the cause with the start of the first window of the unbroken row of windows that have it too."""
-    start = closing.start
+    start, by_kind = closing.start, cause.kind in KINDS_WITHOUT_NAMES
     for each in reversed(before):
-        if (cause.kind, cause.name) not in {(kind, name) for kind, name, _ in each.grown}:
+        if not any(kind == cause.kind and (by_kind or name == cause.name) for kind, name, _ in each.grown):
             break
         start = each.start
     return cause.model_copy(update={"since": start})
@@ -115,9 +121,9 @@ def _overrides(windows: Sequence[Closed]) -> tuple[int, float | None]:
 
 
 def _harm(judged: int, share: float | None, judged_before: int, before: float | None) -> Harm:
-    """Compare two shares by the usual test of two proportions, with half an item added to each side."""
-    if share is None or before is None:
+    """Compare two shares by the test of two proportions, one-sided, with an item of each kind added to the pooled share."""
+    if share is None or before is None or min(judged, judged_before) < LEAST_DECISIONS:
         return "unknown"
     pooled = (share * judged + before * judged_before + 1) / (judged + judged_before + 2)
     error = math.sqrt(pooled * (1 - pooled) * (1 / judged + 1 / judged_before))
-    return "overrides_grew" if share - before > HARM_Z * error else "none_seen"
+    return "overrides_grew" if share - before >= HARM_Z * error else "none_seen"

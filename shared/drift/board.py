@@ -11,20 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from pydantic import ValidationError
 from typing_extensions import override
 
-from schemas.drift import Answer, BatchSums, DriftAlert, unpacked
+from schemas.drift import Answer, BatchSums, DriftAlert
 from schemas.topics import DRIFT_ALERTS, sums_topic
 from shared.drift.alerting import Finding, alert_due, alert_of, closed_of
 from shared.drift.frames import Place
 from shared.drift.keeper import Keeper, Outgoing, Taken
+from shared.drift.reading import Unreadable, check_fits, read_sums
 from shared.drift.reference import Reference, Subject
-from shared.drift.watched import Watched, newest
+from shared.drift.watched import Closed, Watched, newest
 from shared.drift.window import Window
 from shared.logs import get_logger
 
 WINDOWS = "windows"
+OTHER_REFERENCE = "other_reference"
+"""Stands beside the kinds of traffic for batches that were summed with another reference than this application has."""
 
 log = get_logger("drift")
 
@@ -58,12 +60,22 @@ class Rules:
 
 @dataclass(slots=True)
 class Tallies:
-    """What has been counted since the process started, in all streams."""
+    """What has been counted since the process started, in all streams.
+
+    Attributes:
+        windows: Closed windows.
+        alerts: Alerts.
+        left_out: Items left out, by stream and reason.
+        unreadable: Skipped messages, by topic.
+        failures: Windows, batches and outliers whose judging failed, by stream.
+        spikes: Opened spikes.
+    """
 
     windows: Counter[tuple[Subject, Answer]] = field(default_factory=Counter)
     alerts: Counter[Subject] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
     spikes: Counter[str] = field(default_factory=Counter)
 
 
@@ -94,6 +106,8 @@ class Board(Keeper):
     ) -> None:
         self._references, self._rules, self._tallies, self._on_live = references, rules, tallies, on_live
         self._subjects: dict[Subject, Watched] = {}
+        self._forgotten: dict[Subject, int] = {}
+        self._others_named: set[tuple[Subject, str | None]] = set()
         self.stream = stream
         self.lock = threading.Lock()
 
@@ -112,8 +126,14 @@ class Board(Keeper):
         return iter(list(self._subjects.values()))
 
     @override
-    def take(self, value: bytes, place: Place, offset: int) -> Taken:
-        sums, subject, length = _read(value, self.stream)
+    def take(self, value: bytes, place: Place, offset: int, arrived: datetime | None = None) -> Taken:
+        sums, subject, length = read_sums(value, arrived)
+        if sums.stream != self.stream:
+            raise Unreadable("the sums of another stream")
+        reference = self._references.of(subject)
+        is_own = reference is None or sums.reference == reference.reference_id
+        if reference is not None and is_own:
+            check_fits(reference, length, lambda: max(map(int, sums.centroids), default=0))
         with self.lock:
             watched = self._subjects.get(subject)
             if watched is None or watched.place != place:
@@ -124,28 +144,43 @@ class Board(Keeper):
             if sums.traffic != "live":
                 self._tallies.left_out[sums.stream, sums.traffic] += sums.items
                 return Taken()
+            watched.last_batch = max(watched.last_batch or sums.settled_at, sums.settled_at)
+            if not is_own:
+                self._leave_out(watched, sums)
+                return Taken()
             alert = None
             if watched.window is not None and _ends_with(watched.window, sums, length):
                 alert = self._close(watched, watched.window)
             watched.add(sums, offset)
-            watched.last_batch = max(watched.last_batch or sums.settled_at, sums.settled_at)
-        self._on_live(sums, place.partition)
+            watched.others = 0
+        try:
+            self._on_live(sums, place.partition)
+        except Exception:
+            self._tallies.failures[self.stream] += 1
+            log.exception("the traffic of a batch was not counted", subject=str(subject))
         return Taken((subject,), _outgoing(alert))
 
     @override
     def tick(self, now: datetime, is_quiet: Callable[[int], bool]) -> Taken:
-        taken = Taken()
+        taken, read_to = Taken(), self._read_to()
         for watched in self:
-            if watched.window is not None and watched.window.closes_at(now) and is_quiet(watched.place.partition):
+            partition, last_batch = watched.place.partition, watched.last_batch
+            if watched.window is not None and watched.window.closes_at(now) and is_quiet(partition):
                 with self.lock:
                     alert = self._close(watched, watched.window)
                 taken = Taken((*taken.changed, watched.subject), (*taken.outgoing, *_outgoing(alert)))
+            elif last_batch is not None and watched.is_forgotten(now if is_quiet(partition) else read_to[partition]):
+                self._forget(watched)
+                taken = Taken((*taken.changed, watched.subject), taken.outgoing)
         return taken
 
     @override
-    def written(self, subject: Subject) -> tuple[int, bytes] | None:
+    def written(self, subject: Subject) -> tuple[int, bytes | None] | None:
         watched = self._subjects.get(subject)
-        return None if watched is None else (watched.place.partition, watched.to_bytes())
+        if watched is not None:
+            return watched.place.partition, watched.to_bytes()
+        partition = self._forgotten.pop(subject, None)
+        return None if partition is None else (partition, None)
 
     @override
     def restore(self, values: Iterable[bytes], partitions: Collection[int], topic_id: str | None) -> None:
@@ -159,19 +194,48 @@ class Board(Keeper):
     @override
     def forget(self) -> None:
         with self.lock:
-            self._subjects = {}
+            self._subjects, self._forgotten = {}, {}
+
+    def _read_to(self) -> dict[int, datetime]:
+        """Return when the newest batch of each partition was settled."""
+        found: dict[int, datetime] = {}
+        for each in self._subjects.values():
+            if each.last_batch is not None:
+                partition = each.place.partition
+                found[partition] = max(found.get(partition, each.last_batch), each.last_batch)
+        return found
+
+    def _forget(self, watched: Watched) -> None:
+        """Watch a subject no longer: without batches, its last answer would be exported for ever."""
+        with self.lock:
+            self._forgotten[watched.subject] = watched.place.partition
+            del self._subjects[watched.subject]
+        log.info("no longer watched, for lack of batches", subject=str(watched.subject))
+
+    def _leave_out(self, watched: Watched, sums: BatchSums) -> None:
+        """Count a batch that another reference summed; while a reference is replaced, that is usual for some seconds."""
+        watched.others += sums.items
+        self._tallies.left_out[sums.stream, OTHER_REFERENCE] += sums.items
+        if (watched.subject, sums.reference) not in self._others_named:
+            self._others_named.add((watched.subject, sums.reference))
+            why = "the worker has another reference than this application; if it remains so, give both the same files"
+            log.warning("batches are left out", subject=str(watched.subject), reason=why, reference=sums.reference)
 
     def _close(self, watched: Watched, window: Window) -> DriftAlert | None:
-        """Judge the open window and close it; return the alert that it raises."""
-        level, reference = self._rules.level(), self._references.of(watched.subject)
-        found = self._rules.judge(window, reference, level)
-        is_drift = found.answer == "drift" and found.p_value is not None and found.p_value <= level
-        beyond = is_drift and found.effect >= self._rules.effect_gate and bool(found.causes)
-        closing, alert = closed_of(window, found, beyond), None
-        if reference is not None and alert_due(watched, closing):
-            alert = alert_of(watched, closing, found, reference.reference_id, level)
-        if found.answer == "no_reference":
-            self._explain(watched.subject, reference, window)
+        """Judge the open window and close it; return the alert that it raises.
+
+        If judging fails, the window is closed as one without a reference: judging it again would fail again.
+        """
+        reference = self._references.of(watched.subject)
+        try:
+            closing, alert = self._judged(watched, window, reference)
+        except Exception:
+            closing, alert = Closed(window.start, window.end, window.items, "no_reference"), None
+            self._tallies.failures[self.stream] += 1
+            log.exception("a window was closed without being judged", subject=str(watched.subject))
+        else:
+            if closing.answer == "no_reference":
+                self._explain(watched.subject, reference, window)
         watched.keep(closing)
         if alert is not None:
             watched.alerted = True
@@ -180,33 +244,28 @@ class Board(Keeper):
         log.info("window closed", subject=str(watched.subject), items=closing.items, answer=closing.answer)
         return alert
 
+    def _judged(
+        self, watched: Watched, window: Window, reference: Reference | None
+    ) -> tuple[Closed, DriftAlert | None]:
+        level = self._rules.level()
+        found = self._rules.judge(window, reference, level)
+        is_drift = found.answer == "drift" and found.p_value is not None and found.p_value <= level
+        beyond = is_drift and found.effect >= self._rules.effect_gate and bool(found.causes)
+        closing = closed_of(window, found, beyond)
+        if reference is not None and alert_due(watched, closing):
+            return closing, alert_of(watched, closing, found, reference.reference_id, level)
+        return closing, None
+
     def _explain(self, subject: Subject, reference: Reference | None, window: Window) -> None:
-        """Say why a window has no reference, if that is a fault: a changed model, or other files than the workers have."""
+        """Say why a window has no reference: its reference was replaced, or the model changed."""
         if reference is not None:
-            why = "the workers use another reference than this application: give both the same files"
-            log.warning("not judged", subject=str(subject), reason=why, reference=window.reference)
+            log.info("not judged: its reference was replaced", subject=str(subject), reference=window.reference)
             return
         before = {each.subject.model for each in self._references.every() if _is_other_model(each.subject, subject)}
         if before:
             log.warning(
                 "not judged: the model changed; build its reference", subject=str(subject), before=sorted(before)
             )
-
-
-def _read(value: bytes, stream: str) -> tuple[BatchSums, Subject, int]:
-    """Return a batch, its subject and the length of its vectors.
-
-    Raises:
-        ValueError: it cannot be read; the text contains nothing of it.
-    """
-    try:
-        sums = BatchSums.model_validate_json(value)
-        length = len(unpacked(sums.vector_sum))
-    except (ValidationError, ValueError) as error:
-        raise ValueError(f"not the sums of a batch: {type(error).__name__}") from None
-    if sums.stream != stream:
-        raise ValueError("the sums of another stream")
-    return sums, Subject(sums.stream, sums.input, sums.model, sums.key), length
 
 
 def _moved(watched: Watched | None, subject: Subject, place: Place) -> Watched:

@@ -9,6 +9,7 @@ from shared.drift.board import Board, KnownReferences, Tallies
 from shared.drift.reference import Subject
 from shared.drift.spike_board import SpikeBoard
 from shared.drift.watched import Watched
+from shared.drift.window import LEAST_ITEMS
 from shared.metrics.registry import Sample
 
 ANSWERS: tuple[Answer, ...] = ("no_drift", "drift", "too_few", "no_reference")
@@ -21,7 +22,7 @@ def board_samples(board: Board, references: KnownReferences, owned: Owned, now: 
     """Yield the samples of a stream's windows in the partitions that this instance owns."""
     with board.lock:
         mine = [each for each in board if (board.topic, each.place.partition) in owned]
-        newest = _newest_models(mine)
+        newest = _newest_models(each for each in mine if not each.is_forgotten(now))
         for watched in newest:
             yield from _subject_samples(watched, references, now)
         batches = [each.last_batch.timestamp() for each in mine if each.last_batch is not None]
@@ -42,6 +43,8 @@ def tally_samples(tallies: Tallies) -> Iterator[Sample]:
     yield from _totals("millrace_drift_alerts_total", ((_labels(s), n) for s, n in alerts.items()))
     for labels, count in dict(tallies.left_out).items():
         yield Sample("millrace_drift_left_out_items_total", labels, count)
+    for stream, count in dict(tallies.failures).items():
+        yield Sample("millrace_drift_judging_failures_total", (stream,), count)
     for topic, count in dict(tallies.unreadable).items():
         yield Sample("millrace_drift_unreadable_messages_total", (topic,), count)
 
@@ -76,18 +79,21 @@ def _subject_samples(watched: Watched, references: KnownReferences, now: datetim
     if reference is not None:
         yield Sample("millrace_drift_reference_age_seconds", labels, (now - reference.made_at).total_seconds())
     recent = watched.closed[-IN_A_ROW:]
-    alerting = len(recent) == IN_A_ROW and all(each.beyond for each in recent)
+    alerting = len(recent) == IN_A_ROW and all(closed.beyond for closed in recent)
     yield Sample("millrace_drift_alerting", labels, float(alerting))
-    if not watched.closed:
+    last = watched.last
+    is_other = reference is not None and watched.others >= LEAST_ITEMS
+    answer: Answer | None = "no_reference" if is_other else None if last is None else last.answer
+    if answer is not None:
+        for each in ANSWERS:
+            yield Sample("millrace_drift_answer", (*labels, each), float(each == answer))
+    if last is None:
         return
-    last = watched.closed[-1]
     yield Sample("millrace_drift_last_window_timestamp_seconds", labels, last.end.timestamp())
-    for answer in ANSWERS:
-        yield Sample("millrace_drift_answer", (*labels, answer), float(answer == last.answer))
     if last.p_value is not None:
         yield Sample("millrace_drift_p_value", labels, last.p_value)
         yield Sample("millrace_drift_effect_ratio", labels, last.effect)
-    if last.items:
+    if last.items and last.answer != "no_reference":
         yield Sample("millrace_drift_outlier_ratio", labels, last.outliers / last.items)
     if judged := last.agreed + last.overridden:
         yield Sample("millrace_drift_override_ratio", labels, last.overridden / judged)

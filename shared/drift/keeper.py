@@ -52,11 +52,17 @@ class Keeper(Protocol):
         """The topic that is read."""
         ...
 
-    def take(self, value: bytes, place: Place, offset: int) -> Taken:
-        """Take a message.
+    def take(self, value: bytes, place: Place, offset: int, arrived: datetime | None = None) -> Taken:
+        """Take a message. What fails after it was read is logged and counted, and never raised: reading goes on.
+
+        Args:
+            value: The message.
+            place: Where it was read.
+            offset: Its offset.
+            arrived: When it arrived at the brokers.
 
         Raises:
-            ValueError: it cannot be read.
+            Unreadable: it cannot be read; nothing has changed.
         """
         ...
 
@@ -64,8 +70,11 @@ class Keeper(Protocol):
         """Do what is due by the clock in partitions that are quiet: nothing came for a while, and nothing waits."""
         ...
 
-    def written(self, subject: Subject) -> tuple[int, bytes] | None:
-        """Return the partition and the value of the present state of a subject; None if it is no longer kept."""
+    def written(self, subject: Subject) -> tuple[int, bytes | None] | None:
+        """Return the partition and the value of the present state of a subject; None if another instance keeps it.
+
+        A forgotten subject has the value None, which removes its state from the changelog.
+        """
         ...
 
     def restore(self, values: Iterable[bytes], partitions: Collection[int], topic_id: str | None) -> None:

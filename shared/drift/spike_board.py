@@ -5,16 +5,19 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
 from typing_extensions import override
 
-from schemas.drift import BatchSums, Outlier, Spike
+from schemas.drift import BatchSums, Spike
 from schemas.topics import outliers_topic, spikes_topic
 from shared.drift.board import KnownReferences, Tallies
 from shared.drift.frames import Place, framed, unframed
 from shared.drift.keeper import Keeper, Outgoing, Taken
+from shared.drift.reading import Unreadable, check_fits, read_outlier
 from shared.drift.reference import Subject
 from shared.drift.spikes import SpikeRules, SpikeWatch
+from shared.logs import get_logger
+
+log = get_logger("drift")
 
 
 @dataclass(slots=True)
@@ -71,21 +74,27 @@ class SpikeBoard(Keeper):
                 watching.watch.add_traffic(sums)
 
     @override
-    def take(self, value: bytes, place: Place, offset: int) -> Taken:
-        try:
-            outlier = Outlier.model_validate_json(value)
-        except ValidationError as error:
-            raise ValueError(f"not an outlier: {type(error).__name__}") from None
-        subject = Subject(outlier.stream, outlier.input, outlier.model, outlier.key)
+    def take(self, value: bytes, place: Place, offset: int, arrived: datetime | None = None) -> Taken:
+        outlier, subject, length = read_outlier(value, arrived)
         if subject.stream != self.stream:
-            raise ValueError("an outlier of another stream")
+            raise Unreadable("an outlier of another stream")
+        reference = self._references.of(subject)
+        if reference is not None and outlier.reference != reference.reference_id:
+            return Taken()  # its item is counted as left out with its batch
+        if reference is not None:
+            check_fits(reference, length, lambda: outlier.centroid)
         with self.lock:
             watching = self._of(subject, place)
             if watching is None or (watching.place == place and offset <= watching.offset):
                 return Taken()
             open_before = watching.watch.open_count
-            said = watching.watch.add(outlier)
             watching.place, watching.offset = place, offset
+            try:
+                said = watching.watch.add(outlier)
+            except Exception:
+                self._tallies.failures[self.stream] += 1
+                log.exception("an outlier was passed over", subject=str(subject), offset=offset)
+                return Taken((subject,))
             closed = sum(each.state == "closed" for each in said)
             self._tallies.spikes[self.stream] += watching.watch.open_count - open_before + closed
         return Taken((subject,), self._outgoing(said))
@@ -102,7 +111,7 @@ class SpikeBoard(Keeper):
         return taken
 
     @override
-    def written(self, subject: Subject) -> tuple[int, bytes] | None:
+    def written(self, subject: Subject) -> tuple[int, bytes | None] | None:
         watching = self._subjects.get(subject)
         if watching is None:
             return None

@@ -1,8 +1,9 @@
 """What the drift application keeps of one subject: the open window, the last closed ones, and how far it has read."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.drift import Answer, BatchSums
@@ -11,7 +12,14 @@ from shared.drift.reference import Subject
 from shared.drift.window import Window
 
 MOST_CLOSED = 48
-"""Closed windows that are kept: two days of full hours."""
+"""Judged windows that are kept: two days of full hours."""
+
+FORGOTTEN_AFTER = timedelta(days=7)
+"""A subject without a batch for this long is no longer watched."""
+
+
+UNJUDGED: tuple[Answer, ...] = ("too_few", "no_reference")
+"""The answers of windows that were not compared with a reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,10 @@ class Watched:
         last_batch: When the newest batch was settled.
         window: The open window.
         first_offset: The offset of the first batch of the open window.
-        closed: The last closed windows, the oldest first.
+        closed: The last windows that were judged, the oldest first.
         alerted: Whether the present run of windows beyond the level has raised its alert.
+        unjudged: The last closed window, if it was not judged and is newer than `closed`.
+        others: Items of batches of another reference since the last batch of its own, in this life of the application.
     """
 
     subject: Subject
@@ -79,6 +89,18 @@ class Watched:
     first_offset: int = -1
     closed: list[Closed] = field(default_factory=list)
     alerted: bool = False
+    unjudged: Closed | None = None
+    others: int = 0
+    _written: tuple[list[Closed], str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def last(self) -> Closed | None:
+        """The last closed window."""
+        return self.unjudged or (self.closed[-1] if self.closed else None)
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Return whether no batch has come for so long that it is no longer watched."""
+        return self.last_batch is None or now - self.last_batch > FORGOTTEN_AFTER
 
     def add(self, sums: BatchSums, offset: int) -> None:
         """Add a batch to the open window, or open one with it."""
@@ -88,20 +110,30 @@ class Watched:
             self.window.add(sums)
 
     def keep(self, closed: Closed) -> None:
-        """Put what remains of the open window to the closed ones, and close it."""
-        self.closed = [*self.closed, closed][-MOST_CLOSED:]
+        """Close the open window, and keep what remains of it.
+
+        A window that was not judged says nothing about a run of windows, and does not push out those that were.
+        """
         self.window, self.first_offset = None, -1
+        if closed.answer in UNJUDGED:
+            self.unjudged = closed
+            return
+        self.unjudged = None
+        self.closed = [*self.closed, closed][-MOST_CLOSED:]
         self.alerted = self.alerted and closed.beyond
 
     def to_bytes(self) -> bytes:
-        """Return the value for the changelog."""
+        """Return the value for the changelog. It is written up to four times a second, so its largest part is kept."""
+        if self._written is None or self._written[0] is not self.closed:
+            self._written = self.closed, json.dumps([each.to_json() for each in self.closed], separators=(",", ":"))
         state = {
             "subject": self.subject,
             "last_batch": self.last_batch and self.last_batch.isoformat(),
             "window": self.window and self.window.to_json(),
             "first_offset": self.first_offset,
-            "closed": [each.to_json() for each in self.closed],
+            "closed": self._written[1],
             "alerted": self.alerted,
+            "unjudged": self.unjudged and self.unjudged.to_json(),
         }
         return framed(self.place, self.offset, state)
 
@@ -121,8 +153,9 @@ class Watched:
                 state["last_batch"] and datetime.fromisoformat(state["last_batch"]),
                 state["window"] and Window.from_json(state["window"]),
                 state["first_offset"],
-                [Closed.from_json(each) for each in state["closed"]],
+                [Closed.from_json(each) for each in json.loads(state["closed"])],
                 state["alerted"],
+                state["unjudged"] and Closed.from_json(state["unjudged"]),
             )
         except (LookupError, TypeError) as error:
             raise ValueError(f"not the state of a subject: {type(error).__name__}") from error

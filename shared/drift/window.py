@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -95,8 +95,11 @@ class Window:
         self.examples = _spread(self.examples, list(sums.examples))
 
     def closes_at(self, now: datetime) -> bool:
-        """Return whether the window is closed by now: a full hour has passed since its last batch, with enough items."""
-        return self.items >= LEAST_ITEMS and now >= hour_of(self.end) + timedelta(hours=1)
+        """Return whether the window is closed by now: a full hour has passed since its last batch, with enough in it.
+
+        Failed records count here: if nearly all fail, that is judged too.
+        """
+        return self.items + self.failed >= LEAST_ITEMS and hour_of(now) > hour_of(self.end)
 
     def to_json(self) -> dict[str, Any]:
         """Return the window as JSON values, exactly: the sums in base64, and what is zero or empty left out."""

@@ -20,8 +20,16 @@ DRIFT_METRICS = (
     Metric(
         "millrace_drift_left_out_items_total",
         "counter",
-        "Items left out because they were replayed or backfilled, since the start.",
+        "Items left out since the start: replayed, backfilled, or of another reference than this application has.",
         ("traffic",),
+        (),
+        STREAM,
+    ),
+    Metric(
+        "millrace_drift_judging_failures_total",
+        "counter",
+        "Windows, batches and outliers whose judging failed, since the start; the log has the error.",
+        (),
         (),
         STREAM,
     ),

@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from shared.clock import SystemClock
 from shared.drift.frames import Place, framed
 from shared.drift.keeper import Keeper, Outgoing, Taken
+from shared.drift.reading import Unreadable
 from shared.drift.reference import Subject
 from shared.errors import Fatal, Unavailable
 from shared.records import Record, TopicPartition
@@ -34,11 +35,14 @@ class Kept(Keeper):
     table = "tickets.windows"
     topic = PLACE.topic
     taken: list[int] = field(default_factory=list)
+    arrived: list[datetime | None] = field(default_factory=list)
+    removed: bool = False
     outgoing: tuple[Outgoing, ...] = ()
     failure: Exception | None = None
     partitions: Collection[int] = ()
 
-    def take(self, _: bytes, __: Place, offset: int) -> Taken:
+    def take(self, _: bytes, __: Place, offset: int, arrived: datetime | None = None) -> Taken:
+        self.arrived.append(arrived)
         if self.failure is not None:
             raise self.failure
         self.taken.append(offset)
@@ -47,8 +51,8 @@ class Kept(Keeper):
     def tick(self, _: datetime, __: Callable[[int], bool]) -> Taken:
         return Taken()
 
-    def written(self, _: Subject) -> tuple[int, bytes] | None:
-        return 0, repr(self.taken).encode()
+    def written(self, _: Subject) -> tuple[int, bytes | None] | None:
+        return 0, None if self.removed else repr(self.taken).encode()
 
     def restore(self, _: Iterable[bytes], partitions: Collection[int], __: str | None) -> None:
         self.partitions = partitions
@@ -60,8 +64,10 @@ class Kept(Keeper):
 class Event:
     """A message as Faust gives it."""
 
-    def __init__(self, offset: int, value: bytes = b"x") -> None:
-        self.message = SimpleNamespace(topic=PLACE.topic, partition=0, offset=offset)
+    def __init__(self, offset: int, value: bytes | None = b"x", timestamp: float = 0.0, kind: int = 0) -> None:
+        self.message = SimpleNamespace(
+            topic=PLACE.topic, partition=0, offset=offset, timestamp=timestamp, timestamp_type=kind
+        )
         self.key, self.value, self.acked = str(SUBJECT).encode(), value, False
 
     def ack(self) -> None:
@@ -72,9 +78,9 @@ class Table:
     """Notes what is written to the changelog, and confirms it when asked."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[bytes, asyncio.Future[None]]] = []
+        self.sent: list[tuple[bytes | None, asyncio.Future[None]]] = []
 
-    def send_changelog(self, _: int, __: bytes, value: bytes, *___: str) -> asyncio.Future[None]:
+    def send_changelog(self, _: int, __: bytes, value: bytes | None, *___: str) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent.append((value, future))
         return future
@@ -161,12 +167,55 @@ def test_a_failure_is_raised_by_run_and_nothing_is_acknowledged() -> None:
 
 def test_an_unreadable_message_is_counted_passed_and_acknowledged() -> None:
     async def work() -> None:
-        app, held, _ = application(Kept(failure=ValueError("not the sums")))
+        app, held, _ = application(Kept(failure=Unreadable("not the sums")))
         event = Event(5)
         await app._take(held, event)
         await app._write(held)
         assert event.acked
         assert app._wiring.unreadable == {PLACE.topic: 1}
+
+    run(work())
+
+
+def test_an_error_that_is_not_in_the_message_does_not_pass_for_one() -> None:
+    async def work() -> None:
+        app, held, _ = application(Kept(failure=ValueError("operands could not be broadcast together")))
+        taking = asyncio.create_task(app._take(held, Event(5)))
+        await asyncio.sleep(0.05)
+        taking.cancel()
+        assert app._wiring.unreadable == {}
+        assert held.unsettled == []
+
+    run(work())
+
+
+def test_a_message_arrived_when_the_brokers_say_so_or_now() -> None:
+    async def work() -> None:
+        keeper = Kept()
+        app, held, _ = application(keeper)
+        held.next_offsets[0] = 4
+        await app._take(held, Event(5, timestamp=120.0, kind=1))
+        await app._take(held, Event(6, timestamp=120.0, kind=0))
+        between, given, now = keeper.arrived
+        assert (between, given) == (datetime.fromtimestamp(0, UTC), datetime.fromtimestamp(120, UTC))
+        assert now is not None
+        assert abs((app._clock.now() - now).total_seconds()) < 60
+
+    run(work())
+
+
+def test_a_forgotten_subject_is_removed_from_the_changelog_and_not_restored() -> None:
+    async def work() -> None:
+        app, held, table = application(Kept(removed=True))
+        await app._take(held, Event(5))
+        writing = asyncio.create_task(app._write(held))
+        await asyncio.sleep(0.05)
+        assert [value for value, _ in table.sent] == [None]
+        table.sent[0][1].set_result(None)
+        await writing
+        app._remember(held, Event(0, framed(Place("id-1", 0), 7, {})))
+        app._remember(held, Event(0, None))
+        assert held.restored == {}
 
     run(work())
 

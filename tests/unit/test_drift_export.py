@@ -10,10 +10,11 @@ from shared.drift.frames import Place
 from shared.metrics.catalogue import CATALOGUE
 from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.metrics.registry import Registry, Sample
-from tests.support.drift_process import STREAM, References, batch, judged
+from tests.support.drift_process import STREAM, Found, References, batch, judged
 
 NOW = datetime(2026, 3, 2, 8, 5, tzinfo=UTC)
 LABELS = (STREAM, "text", "all")
+NOTHING = Found("no_reference", None, 0.0, ())
 OWNED = {(f"{STREAM}.sums", 0)}
 
 
@@ -47,6 +48,32 @@ def test_the_open_and_the_last_window() -> None:
     assert found["millrace_drift_outlier_ratio", LABELS] == 0.01
     assert found["millrace_drift_override_ratio", LABELS] == 0.25
     assert found["millrace_drift_last_batch_timestamp_seconds", (STREAM,)] == (NOW + timedelta(hours=3)).timestamp()
+
+
+def test_without_a_reference_there_is_no_share_of_outliers() -> None:
+    board = Board(STREAM, References(), Rules(lambda *_: NOTHING, lambda: 0.01, 0.05), Tallies())
+    random = np.random.default_rng(1)
+    for hour in range(2):
+        sums = batch("all", NOW + timedelta(hours=hour), random, items=600)
+        board.take(sums.model_dump_json().encode(), Place(None, 0), hour)
+    found = samples(board)
+    assert found["millrace_drift_answer", (*LABELS, "no_reference")] == 1
+    assert ("millrace_drift_outlier_ratio", LABELS) not in found
+
+
+def test_a_subject_whose_batches_all_have_another_reference_has_the_answer_no_reference() -> None:
+    board, random = filled(Tallies()), np.random.default_rng(1)
+    sums = batch("all", NOW, random, items=600).model_copy(update={"reference": "87654321"})
+    board.take(sums.model_dump_json().encode(), Place(None, 0), 99)
+    found = samples(board)
+    assert (found["millrace_drift_answer", (*LABELS, "no_reference")], board.stream) == (1, STREAM)
+    assert found["millrace_drift_answer", (*LABELS, "drift")] == 0
+
+
+def test_a_subject_without_batches_for_a_week_has_no_series() -> None:
+    board = filled(Tallies())
+    late = board_samples(board, References(), OWNED, NOW + timedelta(days=8))
+    assert {each.name for each in late} == {"millrace_drift_last_batch_timestamp_seconds"}
 
 
 def test_partitions_of_other_instances_have_no_series() -> None:

@@ -3,12 +3,14 @@
 Green does not show an outage of real brokers; `tests/faults/test_drift_command.py` has one.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.broker.port import Reader
 from shared.drift.board import Board, Rules, Tallies
@@ -80,6 +82,27 @@ def test_a_changed_topic_makes_it_connect_again(topics: Topics, change: str | No
     ends = service._look(wiring())
     assert ends[TOPIC, 1] == 7
     assert (service._change is None) if change is None else (change in str(service._change))
+
+
+def test_what_fails_while_looking_at_topics_is_logged_or_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[Exception] = [RuntimeError("changed size during iteration"), Fatal("the brokers refuse this user")]
+
+    def refresh() -> None:
+        raise errors.pop(0)
+
+    async def at_once(_: float) -> None:
+        return
+
+    service = watch(wiring)
+    service._refresh = refresh
+    application = cast(Any, type("Application", (), {"is_ready": True, "see_ends": None}))
+    monkeypatch.setattr("workers.services.drift_watch.asyncio.sleep", at_once)
+    with capture_logs() as logs:
+        asyncio.run(asyncio.wait_for(service._look_again(application, wiring()), 10))
+    assert errors == []
+    assert [each["log_level"] for each in logs] == ["error"]
+    with pytest.raises(Fatal, match="refuse"):
+        service._turn(application)
 
 
 def test_an_application_that_does_not_get_ready_is_started_again() -> None:

@@ -81,6 +81,7 @@ def test_an_outlier_that_is_read_again_changes_nothing_also_after_a_restart() ->
         first.take(outlier(number, f"C-{number % 4}"), PLACE, number)
     partition, value = first.written(SUBJECT) or (None, b"")
     assert partition == 2
+    assert value is not None
     second = board()
     second.restore([value], {2}, "id-1")
     assert second.open_count == 1

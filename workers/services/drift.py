@@ -9,6 +9,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from typing import Any
 from shared.broker.security import Address
 from shared.drift.frames import Place, reads_further
 from shared.drift.keeper import Taken
+from shared.drift.reading import Unreadable
 from shared.drift.reference import Subject
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.logs import get_logger
-from shared.records import TopicPartition
+from shared.records import Record, TopicPartition
 from workers.services.drift_lanes import APPLICATION, Lane, Wiring, failure_of, forward_logs
 
 MOST_UNSETTLED = 1_000
@@ -28,6 +30,9 @@ MOST_UNSETTLED = 1_000
 WRITE_EVERY_S = 0.25
 STOP_WITHIN_S = 10.0
 COMMIT_EVERY_S = 1.0
+LOG_APPEND_TIME = 1
+"""The type of a timestamp that the brokers have given, not the producer."""
+
 STALLED_AFTER_S = 30.0
 """Faust is started again if it has read nothing for this long although messages wait."""
 
@@ -158,18 +163,25 @@ class DriftApplication:
                     missed = await asyncio.to_thread(self._wiring.between, place, expected, message.offset)
                     log.info("read between", topic=place.topic, partition=place.partition, messages=len(missed))
                     for each in missed:
-                        await self._absorb(held, place, each.offset, each.value)
-                await self._absorb(held, place, message.offset, event.value)
+                        await self._absorb(held, place, (each.offset, each.value, self._arrival(message, each)))
+                await self._absorb(held, place, (message.offset, event.value, self._arrival(message)))
                 held.unsettled.append(event)
         except Exception as error:  # noqa: BLE001  (raised by `run`)
             self._fail(error)
             await asyncio.Event().wait()  # an agent that ends is started again, and reads on; `run` stops it
 
-    async def _absorb(self, held: _Held, place: TopicPartition, offset: int, value: bytes | None) -> None:
+    def _arrival(self, message: Any, record: Record | None = None) -> datetime:
+        """Return when a message arrived at the brokers: the time they gave it, or now if that is the worker's."""
+        if message.timestamp_type != LOG_APPEND_TIME or message.timestamp is None:
+            return self._clock.now()
+        return datetime.fromtimestamp(message.timestamp if record is None else record.timestamp_ms / 1000, UTC)
+
+    async def _absorb(self, held: _Held, place: TopicPartition, arrived: tuple[int, bytes | None, datetime]) -> None:
         """Add a message to the states; one that was added before changes nothing."""
+        offset, value, at = arrived
         try:
-            taken = held.lane.keeper.take(value or b"", Place(held.lane.topic_id, place.partition), offset)
-        except ValueError as error:
+            taken = held.lane.keeper.take(value or b"", Place(held.lane.topic_id, place.partition), offset, at)
+        except Unreadable as error:
             taken = Taken()
             self._wiring.unreadable[place.topic] += 1
             where = {"topic": place.topic, "partition": place.partition, "offset": offset}
@@ -234,7 +246,9 @@ class DriftApplication:
         """Keep the newest value of a subject while a changelog is read. Faust only logs what is raised here."""
         key, value = event.key, event.value
         try:
-            if value and reads_further(value, held.restored.get(key), held.lane.topic_id):
+            if value is None:
+                held.restored.pop(key, None)
+            elif value and reads_further(value, held.restored.get(key), held.lane.topic_id):
                 held.restored[key] = value
         except ValueError as error:
             self._refuse(held, error)

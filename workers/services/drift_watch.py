@@ -6,7 +6,7 @@ from collections.abc import Callable
 from shared.broker.port import Reader
 from shared.clock import Clock
 from shared.engine.loop import FailurePolicies
-from shared.errors import Unavailable
+from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.operation.lifecycle import Lifecycle
 from workers.services.drift import DriftApplication
@@ -46,6 +46,7 @@ class DriftWatch:
         self._application: DriftApplication | None = None
         self._was_ready, self._unready_s = False, 0.0
         self._change: str | None = None
+        self._failure: Fatal | None = None
         self.lifecycle = lifecycle
         lifecycle.ask("tables", self._why_not_ready)
 
@@ -106,6 +107,8 @@ class DriftWatch:
         now_s = self._clock.monotonic_s()
         if application.is_ready:
             self._was_ready, self._unready_s = True, now_s
+        if self._failure is not None:
+            raise self._failure
         if self._change is not None:
             raise Unavailable("broker", self._change)
         if now_s - self._unready_s > STALLED_AFTER_S:
@@ -119,6 +122,11 @@ class DriftWatch:
                 self.lifecycle.set_ready("broker")
             except Unavailable as outage:
                 self.lifecycle.set_not_ready(outage.dependency, outage.detail)
+            except Fatal as error:
+                self._failure = error
+                return
+            except Exception:
+                log.exception("looking at the topics and the references failed; it is tried again")
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _look(self, wiring: Wiring) -> dict[tuple[str, int], int]:
