@@ -1,13 +1,13 @@
 """What windows are compared with: the totals of a sample of items, and how far apart samples lie without drift."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.drift.totals import FAMILIES, Numbers, Totals, distances, remainders
+from shared.drift.totals import FAMILIES, Totals, distances, remainders
 from shared.drift.window import Window
 
 QUANTILES = np.array([*np.arange(0, 0.9, 0.1), 0.9, 0.925, 0.95])
@@ -70,18 +70,25 @@ class Baseline:
     """The totals of a part of the reference's items.
 
     Attributes:
-        slot: The hour of the week, 0 to 167; None for the whole.
+        slot: The slot of the week, see `shared.drift.slots`; None for the whole.
         totals: Its totals.
         classes: The classes of the cells of each family of `BY_CLASS`; a last cell counts all other classes.
         nulls: By size of windows, ascending.
-        means: Shape (k, dim): roughly the mean vectors of the items of each centroid.
+        centroids: Shape (k, dim): those of the reference.
+        rare: The counts of the commonest of the classes that share the last cell, by family.
     """
 
     slot: int | None
     totals: Totals
     classes: Mapping[str, Sequence[str]]
     nulls: tuple[Null, ...]
-    means: Numbers
+    centroids: NDArray[np.float32]
+    rare: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def nearness(self) -> float:
+        """The mean cosine similarity of the items to their nearest centroids."""
+        return float(self.totals.cosines / max(float(self.totals.vectors), 1.0))
 
     def compare(self, window: Window) -> Compared:
         """Return how a window differs from this baseline."""
@@ -109,6 +116,6 @@ class Baseline:
             window.vector_sum,
             np.asarray(window.squared_norms),
             np.asarray(window.cosines),
-            remainders(window.vector_sum, counts["centroids"], self.means),
+            remainders(window.vector_sum, counts["centroids"], self.centroids, self.nearness),
             counts,
         )

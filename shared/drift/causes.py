@@ -145,9 +145,10 @@ def _grown(window: Window, totals: Totals, reference: Reference, baseline: Basel
     for family, classes in baseline.classes.items():
         if not baseline.totals.counts[family].sum() or not totals.counts[family].sum():
             continue
-        before = dict(zip(classes, baseline.totals.counts[family].tolist(), strict=False))
+        before = {**baseline.rare.get(family, {}), **dict(zip(classes, baseline.totals.counts[family], strict=False))}
         for name in sorted({*classes, *window.counts[family]}):
-            yield _growth(family, name, (window.counts[family][name], items), (before.get(name, 0.0), known_items))
+            known_count = float(before.get(name, 0.0))
+            yield _growth(family, name, (window.counts[family][name], items), (known_count, known_items))
 
 
 def _growth(family: str, name: str, now: tuple[float, float], before: tuple[float, float]) -> Growth:
@@ -192,8 +193,8 @@ def _novelty(totals: Totals, baseline: Baseline, few: NDArray[np.intp], growth: 
         return np.asarray((now - before * whole)[cells] / growth)
 
     far = float(np.clip(share_of("far", few).sum(), 0, MOST_FAR))
-    labels, confidences = (totals.counts[name].sum() > 0 for name in ("labels", "confidences"))
-    if not (labels and confidences and baseline.totals.counts["labels"].sum() > 0):
+    both = (totals.counts, baseline.totals.counts)
+    if not all(counts[name].sum() > 0 for counts in both for name in ("labels", "confidences")):
         return NEW_ALONE + NEW_FAR * far
     low = [cell for cell, name in enumerate(baseline.classes["confidences"]) if name == UNKNOWN or float(name) < UNSURE]
     one_label = float(np.clip(share_of("labels", slice(None)).max(), LEAST_LABEL, 1))

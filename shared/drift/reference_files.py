@@ -20,7 +20,7 @@ from shared.drift.reference import Reference, Subject
 from shared.drift.totals import COUNTED, FAMILIES, Totals, remainders
 from shared.errors import Fatal
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".safetensors"
 COUNTS = (*COUNTED, "far")
 SUMS = ("vectors", "squared_norms", "cosines")
@@ -66,10 +66,8 @@ def load_reference(path: Path) -> Reference:
         with safe_open(str(path), framework="numpy") as opened:
             facts: dict[str, Any] = json.loads((opened.metadata() or {})["facts"])
             arrays: Arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a mapping)
-        if facts["format"] != FORMAT:
-            raise Fatal(
-                f"the reference {path} has format {facts['format']}, but this version reads {FORMAT}; {BUILD_AGAIN}"
-            )
+        if facts["format"] != FORMAT or facts["families"] != list(FAMILIES) or facts["quantiles"] != QUANTILES.tolist():
+            raise Fatal(f"the reference {path} was built by another version of Millrace; {BUILD_AGAIN}")
         reference_id = facts.pop("reference_id")
         if _digest(arrays, facts) != reference_id:
             raise Fatal(f"the reference {path} is damaged: its content does not match its id; {BUILD_AGAIN}")
@@ -108,27 +106,25 @@ def _content(reference: Reference) -> tuple[Arrays, dict[str, Any]]:
         for null in each.nulls:
             for name in ("quantiles", "tails", "largest"):
                 arrays[f"{number}.{null.items}.{name}"] = getattr(null, name)
-        classes = {name: list(own) for name, own in each.classes.items()}
-        facts["baselines"].append({"slot": each.slot, "classes": classes, "sizes": [null.items for null in each.nulls]})
+        own = {"slot": each.slot, "rare": {name: dict(counts) for name, counts in each.rare.items()}}
+        own["classes"] = {name: list(classes) for name, classes in each.classes.items()}
+        facts["baselines"].append({**own, "sizes": [null.items for null in each.nulls]})
     return {name: np.ascontiguousarray(each) for name, each in arrays.items()}, facts
 
 
 def _reference(arrays: Arrays, facts: Mapping[str, Any], reference_id: str) -> Reference:
-    if facts["families"] != list(FAMILIES) or facts["quantiles"] != QUANTILES.tolist():
-        raise ValueError("its families of statistics are those of another version")
     baselines = []
     for number, each in enumerate(facts["baselines"]):
         counts = {name: arrays[f"{number}.{name}"] for name in COUNTS}
         vectors, squared_norms, cosines = map(np.asarray, arrays[f"{number}.sums"])
         vector_sum = arrays[f"{number}.vector_sum"]
-        means = arrays["centroids"].astype(np.float64) * float(cosines / vectors)
-        within = remainders(vector_sum, counts["centroids"], means)
+        within = remainders(vector_sum, counts["centroids"], arrays["centroids"], float(cosines / vectors))
         totals = Totals(vectors, vector_sum, squared_norms, cosines, within, counts)
         nulls = tuple(
             Null(size, *(arrays[f"{number}.{size}.{name}"] for name in ("quantiles", "tails", "largest")))
             for size in each["sizes"]
         )
-        baselines.append(Baseline(each["slot"], totals, each["classes"], nulls, means))
+        baselines.append(Baseline(each["slot"], totals, each["classes"], nulls, arrays["centroids"], each["rare"]))
     return Reference(
         subject=Subject(*facts["subject"]),
         reference_id=reference_id,

@@ -74,15 +74,16 @@ def distances(window: Totals, reference: Totals) -> Numbers:
     return np.where(np.minimum(window.vectors, reference.vectors)[..., None] > 0, np.stack(found, axis=-1), 0.0)
 
 
-def remainders(vector_sum: Numbers, items: Numbers, means: Numbers) -> Numbers:
+def remainders(vector_sum: Numbers, items: Numbers, centroids: NDArray[np.float32], nearness: float) -> Numbers:
     """Return the sum of vectors less the means of their centroids, shape (..., dim).
 
     Args:
         vector_sum: Shape (..., dim): the sum of the vectors.
         items: Shape (..., k): the vectors of each centroid.
-        means: Shape (k, dim): the mean vector of each centroid.
+        centroids: Shape (k, dim): the centroids.
+        nearness: The mean cosine similarity to them; times it, a centroid is roughly the mean vector of its items.
     """
-    return np.asarray(vector_sum - items @ means)
+    return np.asarray(vector_sum - nearness * (items @ centroids))
 
 
 def _mean(total: Numbers, vectors: Numbers) -> Numbers:

@@ -7,12 +7,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.drift.baseline import Baseline
 from shared.drift.building.clusters import spherical_centroids
 from shared.drift.building.names import centroid_names
-from shared.drift.building.resampling import Beside, Sample, baseline_of
-from shared.drift.reference import Reference, Seen, Subject, slot_of
+from shared.drift.building.resampling import Beside, Sample, baseline_of, cells_of
+from shared.drift.reference import Reference, Seen, Subject
 from shared.drift.reference_files import identified
+from shared.drift.slots import HOURS, slots_of
 from shared.errors import Fatal
 
 LEAST_ROWS = 1_000
@@ -31,8 +31,14 @@ STEADY_ITEMS = 10
 """The threshold of a centroid with few items is drawn towards that of all centroids, as if it had these items more."""
 
 LEAST_SLOT_ROWS = 1_000
-MOST_SLOT_ROWS = 2_000
-"""An hour of the week has its own baseline from this number of items on; at most 2,000 of them are used."""
+MOST_SLOT_ROWS = 4_000
+"""A slot of the week has its own baseline from this number of items on; at most 4,000 of them are used."""
+
+MOST_HOURS = 24
+"""The hours with most items have a baseline of their own, so that a file stays below 2 MB; see `shared.drift.slots`."""
+
+MOST_SLOT_SHARE = 0.9
+"""A slot with more of the items than this is the whole."""
 
 WINDOW_SIZES = (500, 1_000, 2_000, 4_000, 8_000, 16_000)
 RESAMPLES = 2_000
@@ -111,13 +117,17 @@ def build(
     )
     fitted_ids = {used[n].item_id for n in order[:fitted_rows]}
     slots = _slots([row for row in ordered if row.item_id not in fitted_ids], rng)
-    whole = Sample.of(bare, [used[n] for n in kept], Beside(origin.empty, origin.failed, len(rows)))
+    beside, classes = Beside(origin.empty, origin.failed, len(rows)), cells_of([used[n] for n in order[:fitted_rows]])
+    whole = Sample.of(bare, [used[n] for n in kept], classes, beside)
     steps = len(WINDOW_SIZES) + len(slots)
     progress(0, steps)
     baselines = [baseline_of(whole, None, WINDOW_SIZES, resamples, rng, lambda done: progress(done, steps))]
     weeks = max((ordered[-1].occurred_at - ordered[0].occurred_at).total_seconds() / (7 * 86_400), 1.0)
-    for number, (slot, of_slot) in enumerate(slots.items(), 1):
-        baselines.append(_slot_baseline(bare, slot, of_slot, weeks, rng))
+    for number, (slot, (count, of_slot)) in enumerate(slots.items(), 1):
+        usual = [size for size in WINDOW_SIZES[1:] if size <= count / weeks]
+        sizes = [WINDOW_SIZES[0], *(usual[-1:] if slot < HOURS else usual)]
+        sample = Sample.of(bare, of_slot, classes, beside)
+        baselines.append(baseline_of(sample, slot, sizes, SLOT_RESAMPLES, rng, lambda done: None))
         progress(len(WINDOW_SIZES) + number, steps)
     return identified(bare, baselines)
 
@@ -139,24 +149,16 @@ def _thresholds(
 
 
 def _slots(rows: Sequence[Seen], rng: np.random.Generator) -> Mapping[int, tuple[int, list[Seen]]]:
-    """Return the rows of each hour of the week that has enough, and how many it had."""
+    """Return the rows of each slot of the week that has enough, and how many it had."""
     by_slot: dict[int, list[Seen]] = {}
     for row in rows:
-        by_slot.setdefault(slot_of(row.occurred_at), []).append(row)
+        for slot in slots_of(row.occurred_at):
+            by_slot.setdefault(slot, []).append(row)
+    enough = [n for n, own in by_slot.items() if LEAST_SLOT_ROWS <= len(own) <= MOST_SLOT_SHARE * len(rows)]
+    hours = sorted((n for n in enough if n < HOURS), key=lambda n: (-len(by_slot[n]), n))[:MOST_HOURS]
     found = {}
-    for slot, own in sorted(by_slot.items()):
-        if len(own) >= LEAST_SLOT_ROWS:
-            chosen = rng.permutation(len(own))[:MOST_SLOT_ROWS]
-            found[slot] = (len(own), [own[n] for n in chosen])
+    for slot in sorted([*hours, *(n for n in enough if n >= HOURS)]):
+        own = by_slot[slot]
+        chosen = rng.permutation(len(own))[:MOST_SLOT_ROWS]
+        found[slot] = (len(own), [own[n] for n in chosen])
     return found
-
-
-def _slot_baseline(
-    bare: Reference, slot: int, of_slot: tuple[int, list[Seen]], weeks: float, rng: np.random.Generator
-) -> Baseline:
-    count, rows = of_slot
-    usual = [size for size in WINDOW_SIZES if size <= count / weeks]
-    sizes = sorted({WINDOW_SIZES[0], usual[-1] if usual else WINDOW_SIZES[0]})
-    return baseline_of(
-        Sample.of(bare, rows, Beside(None, None, 0)), slot, sizes, SLOT_RESAMPLES, rng, lambda done: None
-    )

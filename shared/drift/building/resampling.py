@@ -17,7 +17,11 @@ from shared.drift.reference import Reference, Seen
 from shared.drift.totals import Numbers, Totals, distances, remainders
 
 LEAST_CELL = 5
-"""Classes with fewer items than this are counted together."""
+"""Classes with fewer items than this, among the items that the centroids are fitted to, are counted together. They are
+chosen among other items than those that are counted: a choice among the same ones would make the common cell too small."""
+
+MOST_RARE = 200
+"""Classes of the common cell whose counts are kept; they name causes."""
 
 UNSEEN = 0.5
 """Items of classes that the rows do not have, as if there were half a one: the mean under the prior of Jeffreys (1946)."""
@@ -48,18 +52,22 @@ class Sample:
         columns: The columns of each part.
         classes: The classes of the cells, see `Baseline`.
         beside: What is known of other items.
-        means: See `Baseline`.
+        centroids: Those of the reference.
+        rare: See `Baseline`.
     """
 
     features: NDArray[np.float32]
     columns: Mapping[str, slice]
     classes: Mapping[str, Sequence[str]]
     beside: Beside
-    means: Numbers
+    centroids: NDArray[np.float32]
+    rare: Mapping[str, Mapping[str, int]]
 
     @classmethod
-    def of(cls, reference: Reference, rows: Sequence[Seen], beside: Beside) -> "Sample":
-        """Return the features of rows, by the centroids and thresholds of a reference."""
+    def of(
+        cls, reference: Reference, rows: Sequence[Seen], classes: Mapping[str, Sequence[str]], beside: Beside
+    ) -> "Sample":
+        """Return the features of rows, by the centroids and thresholds of a reference, and in the cells of `classes`."""
         vectors = np.stack([row.vector for row in rows]).astype(np.float32)
         near = reference.nearest(vectors)
         centroids = near.centroids[:, None] == np.arange(len(reference.centroids))
@@ -71,12 +79,11 @@ class Sample:
             "centroids": centroids,
             "far": centroids & near.is_far[:, None],
         }
-        classes = {}
+        rare = {}
         for name in BY_CLASS:
             values = [row.traits.get(name) for row in rows]
-            counted = Counter(each for each in values if each is not None)
-            classes[name] = sorted(each for each, count in counted.items() if count >= LEAST_CELL)
             cells = {each: number for number, each in enumerate(classes[name])}
+            rare[name] = dict(Counter(each for each in values if each not in (None, *cells)).most_common(MOST_RARE))
             found = np.array([-1 if each is None else cells.get(each, len(cells)) for each in values])
             parts[name] = found[:, None] == np.arange(len(cells) + 1)
         columns, start = {}, 0
@@ -84,8 +91,12 @@ class Sample:
             columns[name] = slice(start, start + part.shape[1])
             start += part.shape[1]
         features = np.concatenate([part.astype(np.float32) for part in parts.values()], axis=1)
-        means = reference.centroids.astype(np.float64) * near.cosines.mean(dtype=np.float64)
-        return cls(features, columns, classes, beside, means)
+        return cls(features, columns, classes, beside, reference.centroids, rare)
+
+    @property
+    def nearness(self) -> float:
+        """The mean cosine similarity of the rows to their nearest centroids."""
+        return float(self.features[:, self.columns["cosines"]].mean(dtype=np.float64))
 
     def totals(self) -> Totals:
         """Return the totals of the rows."""
@@ -95,8 +106,15 @@ class Sample:
         }
         return self._totals(self.features.sum(axis=0, dtype=np.float64), np.asarray(float(len(self.features))), beside)
 
-    def draw(self, items: int, times: int, rng: np.random.Generator) -> Totals:
-        """Return the totals of samples that are drawn from the rows with replacement, `times` of them."""
+    def draw(self, items: int, times: int, rng: np.random.Generator, beside_items: int | None = None) -> Totals:
+        """Return the totals of samples that are drawn from the rows with replacement, `times` of them.
+
+        Args:
+            items: The rows of each sample.
+            times: The number of samples.
+            rng: Draws them.
+            beside_items: The items to which empty and failed ones are compared; the rows if it is not given.
+        """
         rows = len(self.features)
         shares = np.full(rows, 1 / rows)
         drawn = rng.multinomial(items, shares, size=times).astype(np.float32)
@@ -108,9 +126,10 @@ class Sample:
                 sums[:, rest] += rng.poisson(
                     UNSEEN * items / rows, size=times
                 )  # a class that the rows do not have can occur
+        size = (items if beside_items is None else beside_items, times)
         beside = {
-            "empty": _drawn_beside(self.beside.empty, self.beside.items, (items, times), rng),
-            "failed": _drawn_beside(self.beside.failed, self.beside.items, (items, times), rng),
+            "empty": _drawn_beside(self.beside.empty, self.beside.items, size, rng),
+            "failed": _drawn_beside(self.beside.failed, self.beside.items, size, rng),
         }
         return self._totals(sums, np.full(times, float(items)), beside)
 
@@ -122,9 +141,18 @@ class Sample:
             part["vector_sum"],
             part["squared_norms"][..., 0],
             part["cosines"][..., 0],
-            remainders(part["vector_sum"], part["centroids"], self.means),
+            remainders(part["vector_sum"], part["centroids"], self.centroids, self.nearness),
             {**counts, **beside},
         )
+
+
+def cells_of(rows: Sequence[Seen]) -> Mapping[str, Sequence[str]]:
+    """Return the classes that are counted in cells of their own, by family: those that are not rare among these rows."""
+    found = {}
+    for name in BY_CLASS:
+        counted = Counter(row.traits[name] for row in rows if name in row.traits)
+        found[name] = sorted(each for each, count in counted.items() if count >= LEAST_CELL)
+    return found
 
 
 def baseline_of(
@@ -138,13 +166,13 @@ def baseline_of(
     """Return the baseline of a sample, with what is expected without drift for windows of these sizes."""
     rows = len(sample.features)
     parts = [AT_ONCE] * (resamples // AT_ONCE) + [resamples % AT_ONCE] * bool(resamples % AT_ONCE)
-    references = [sample.draw(rows, part, rng) for part in parts]
+    references = [sample.draw(rows, part, rng, sample.beside.items) for part in parts]
     nulls = []
     for number, size in enumerate(sizes, 1):
         found = [distances(sample.draw(size, part, rng), each) for part, each in zip(parts, references, strict=True)]
         nulls.append(_null(size, np.concatenate(found)))
         progress(number)
-    return Baseline(slot, sample.totals(), sample.classes, tuple(nulls), sample.means)
+    return Baseline(slot, sample.totals(), sample.classes, tuple(nulls), sample.centroids, sample.rare)
 
 
 def _null(items: int, found: Numbers) -> Null:
