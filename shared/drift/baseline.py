@@ -17,7 +17,9 @@ BY_CLASS = ("labels", "actions", "languages", "channels", "lengths", "confidence
 """The families whose cells are named classes, and a last one for all other classes."""
 
 
-LEAST_TAIL = 1e-12
+LEAST_TAIL_SHARE, LEAST_TAIL = 0.1, 1e-6
+"""The mean excess is at least this share of the range of the quantiles: in a family of few values, the last quantile can be
+the largest value, and a mean excess of 0 would make any larger distance infinitely unlikely."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +28,14 @@ class Null:
 
     Attributes:
         items: The size of the windows.
-        quantiles: Shape (families, quantiles), float32: the quantiles of the distances, see `QUANTILES`.
-        tails: Shape (families,), float32: the mean excess over the last quantile.
+        quantiles: Shape (families, quantiles), float64: the quantiles of the distances, see `QUANTILES`.
+        tails: Shape (families,), float64: the mean excess over the last quantile.
         largest: Shape (resamples,), float32, ascending: the largest of the families' scores in each resample.
     """
 
     items: int
-    quantiles: NDArray[np.float32]
-    tails: NDArray[np.float32]
+    quantiles: NDArray[np.float64]
+    tails: NDArray[np.float64]
     largest: NDArray[np.float32]
 
     def scores(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -42,8 +44,9 @@ class Null:
         usual, last = -np.log1p(-QUANTILES), -np.log1p(-QUANTILES[-1])
         for number in range(found.shape[-1]):
             each = found[..., number]
-            known, first = np.unique(self.quantiles[number].astype(np.float64), return_index=True)
-            beyond = last + (each - known[-1]) / max(float(self.tails[number]), LEAST_TAIL)
+            known, first = np.unique(self.quantiles[number], return_index=True)
+            least = max(LEAST_TAIL_SHARE * (known[-1] - known[0]), LEAST_TAIL)
+            beyond = last + (each - known[-1]) / max(self.tails[number], least)
             scores[..., number] = np.where(each > known[-1], beyond, np.interp(each, known, usual[first]))
         return scores
 

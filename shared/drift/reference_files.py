@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -60,9 +61,9 @@ def load_reference(path: Path) -> Reference:
     """Read a reference and check it.
 
     Raises:
-        Fatal: the file cannot be read, or is damaged, or has another format.
+        Fatal: the file cannot be read, or is damaged, or was built by another version.
     """
-    try:
+    with _explained(path):
         with safe_open(str(path), framework="numpy") as opened:
             facts: dict[str, Any] = json.loads((opened.metadata() or {})["facts"])
             arrays: Arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a mapping)
@@ -72,9 +73,32 @@ def load_reference(path: Path) -> Reference:
         if _digest(arrays, facts) != reference_id:
             raise Fatal(f"the reference {path} is damaged: its content does not match its id; {BUILD_AGAIN}")
         return _reference(arrays, facts, reference_id)
+
+
+def load_located(path: Path, stream: str) -> Reference | None:
+    """Read what workers need of a reference, without its baselines; None if it is one of another stream.
+
+    Raises:
+        Fatal: the file cannot be read, or is damaged, or was built by another version.
+    """
+    with _explained(path), safe_open(str(path), framework="numpy") as opened:
+        if json.loads((opened.metadata() or {})["facts"])["subject"][0] != stream:
+            return None
+    return replace(load_reference(path), baselines=())
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise the errors of a file that is no reference as ours, with its name.
+
+    Raises:
+        Fatal: the file cannot be read, or is damaged.
+    """
+    try:
+        yield
     except OSError as error:
         raise Fatal(f"the reference {path} cannot be read: {error}") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise Fatal(f"the reference {path} is damaged: {error!r}; {BUILD_AGAIN}") from error
 
 
@@ -106,7 +130,7 @@ def _content(reference: Reference) -> tuple[Arrays, dict[str, Any]]:
         for null in each.nulls:
             for name in ("quantiles", "tails", "largest"):
                 arrays[f"{number}.{null.items}.{name}"] = getattr(null, name)
-        own = {"slot": each.slot, "rare": {name: dict(counts) for name, counts in each.rare.items()}}
+        own: dict[str, Any] = {"slot": each.slot, "rare": {name: dict(counts) for name, counts in each.rare.items()}}
         own["classes"] = {name: list(classes) for name, classes in each.classes.items()}
         facts["baselines"].append({**own, "sizes": [null.items for null in each.nulls]})
     return {name: np.ascontiguousarray(each) for name, each in arrays.items()}, facts

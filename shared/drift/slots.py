@@ -1,7 +1,7 @@
-"""Times of the week that have a baseline of their own: an hour, six hours of a working day or of a weekend, or all of these.
+"""Times of the week with a baseline of their own: an hour, six hours of a working day or of a weekend, or all of these.
 
-All times are in UTC. Each slot has a number: 0 to 167 are the hours from Monday's first one on, the next four are the blocks
-of six hours of working days, four more are those of weekends, and then come working days and weekends as a whole.
+All times are in UTC. Each slot has a number: 0 to 167 are the hours from Monday's first one on, the next four are the
+blocks of six hours of working days, four more are those of weekends, and then come working days and weekends as a whole.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -27,7 +27,7 @@ MOST_FITTED = 5_000
 
 FAR_SHARE = 0.1
 OUTLIER_SHARE = 0.01
-STEADY_ITEMS = 10
+STEADY_ITEMS = 20
 """The threshold of a centroid with few items is drawn towards that of all centroids, as if it had these items more."""
 
 LEAST_SLOT_ROWS = 1_000
@@ -100,8 +100,10 @@ def build(
     vectors = np.stack([row.vector for row in used]).astype(np.float32)
     centroids = spherical_centroids(vectors[order[:fitted_rows]], rng)
     nearest = (vectors @ centroids.T).argmax(axis=1)
-    kept = order[fitted_rows:]
-    far_below, outlier_below = _thresholds(vectors[kept], nearest[kept], centroids)
+    fitted, kept = order[:fitted_rows], order[fitted_rows:]
+    far_below, outlier_below = _thresholds(
+        (vectors[fitted], nearest[fitted]), (vectors[kept], nearest[kept]), centroids
+    )
     bare = Reference(
         subject=subject,
         reference_id="",
@@ -115,9 +117,9 @@ def build(
         head=origin.head,
         policy=origin.policy,
     )
-    fitted_ids = {used[n].item_id for n in order[:fitted_rows]}
+    fitted_ids = {used[n].item_id for n in fitted}
     slots = _slots([row for row in ordered if row.item_id not in fitted_ids], rng)
-    beside, classes = Beside(origin.empty, origin.failed, len(rows)), cells_of([used[n] for n in order[:fitted_rows]])
+    beside, classes = Beside(origin.empty, origin.failed, len(rows)), cells_of([used[n] for n in fitted])
     whole = Sample.of(bare, [used[n] for n in kept], classes, beside)
     steps = len(WINDOW_SIZES) + len(slots)
     progress(0, steps)
@@ -133,19 +135,32 @@ def build(
 
 
 def _thresholds(
-    vectors: NDArray[np.float32], nearest: NDArray[np.int64], centroids: NDArray[np.float32]
+    fitted: tuple[NDArray[np.float32], NDArray[np.int64]],
+    kept: tuple[NDArray[np.float32], NDArray[np.int64]],
+    centroids: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], float]:
-    """Return below which cosine similarity an item is far from each centroid, and below which it is an outlier."""
-    cosines = np.einsum("nd,nd->n", vectors, centroids[nearest])
-    own = [cosines[nearest == number] for number in range(len(centroids))]
+    """Return below which cosine similarity an item is far from each centroid, and below which it is an outlier.
+
+    The thresholds are those of the items that the centroids are fitted to, moved by one number, because other items lie
+    further away. Thresholds of the items that windows are compared with would be exceeded more often by windows.
+
+    Args:
+        fitted: The vectors that the centroids are fitted to, and the nearest centroid of each.
+        kept: The same of the others.
+        centroids: The centroids.
+    """
+    cosines, other = (np.einsum("nd,nd->n", vectors, centroids[nearest]) for vectors, nearest in (fitted, kept))
+    own = [cosines[fitted[1] == number] for number in range(len(centroids))]
     means = np.array([each.mean() if len(each) else cosines.mean() for each in own])
-    usual = np.quantile(cosines - means[nearest], FAR_SHARE)
+    usual = np.quantile(cosines - means[fitted[1]], FAR_SHARE)
     far_below = np.empty(len(centroids), np.float32)
     for number, mean in enumerate(means):
         items = len(own[number])
         quantile = np.quantile(own[number], FAR_SHARE) if items else mean + usual
         far_below[number] = (items * quantile + STEADY_ITEMS * (mean + usual)) / (items + STEADY_ITEMS)
-    return far_below, float(np.quantile(cosines, OUTLIER_SHARE))
+    far_below += np.float32(np.quantile(other - far_below[kept[1]], FAR_SHARE))
+    further = np.quantile(other, FAR_SHARE) - np.quantile(cosines, FAR_SHARE)
+    return far_below, float(np.quantile(cosines, OUTLIER_SHARE) + further)
 
 
 def _slots(rows: Sequence[Seen], rng: np.random.Generator) -> Mapping[int, tuple[int, list[Seen]]]:

@@ -26,6 +26,10 @@ MOST_RARE = 200
 UNSEEN = 0.5
 """Items of classes that the rows do not have, as if there were half a one: the mean under the prior of Jeffreys (1946)."""
 
+STEADY_ITEMS = 5
+"""The share of far items of a centroid is drawn towards that of all, as if it had these items more: a centroid without far
+items can get some."""
+
 AT_ONCE = 250
 
 
@@ -83,7 +87,8 @@ class Sample:
         for name in BY_CLASS:
             values = [row.traits.get(name) for row in rows]
             cells = {each: number for number, each in enumerate(classes[name])}
-            rare[name] = dict(Counter(each for each in values if each not in (None, *cells)).most_common(MOST_RARE))
+            others = Counter(each for each in values if each is not None and each not in cells)
+            rare[name] = dict(others.most_common(MOST_RARE))
             found = np.array([-1 if each is None else cells.get(each, len(cells)) for each in values])
             parts[name] = found[:, None] == np.arange(len(cells) + 1)
         columns, start = {}, 0
@@ -97,6 +102,14 @@ class Sample:
     def nearness(self) -> float:
         """The mean cosine similarity of the rows to their nearest centroids."""
         return float(self.features[:, self.columns["cosines"]].mean(dtype=np.float64))
+
+    @property
+    def far_shares(self) -> Numbers:
+        """Shape (k,): by centroid, the probability that an item is far."""
+        items, far = (
+            self.features[:, self.columns[name]].sum(axis=0, dtype=np.float64) for name in ("centroids", "far")
+        )
+        return np.asarray((far + STEADY_ITEMS * far.sum() / items.sum()) / (items + STEADY_ITEMS))
 
     def totals(self) -> Totals:
         """Return the totals of the rows."""
@@ -126,6 +139,9 @@ class Sample:
                 sums[:, rest] += rng.poisson(
                     UNSEEN * items / rows, size=times
                 )  # a class that the rows do not have can occur
+        sums[:, self.columns["far"]] = rng.binomial(
+            np.rint(sums[:, self.columns["centroids"]]).astype(np.int64), self.far_shares
+        )
         size = (items if beside_items is None else beside_items, times)
         beside = {
             "empty": _drawn_beside(self.beside.empty, self.beside.items, size, rng),
@@ -170,17 +186,18 @@ def baseline_of(
     nulls = []
     for number, size in enumerate(sizes, 1):
         found = [distances(sample.draw(size, part, rng), each) for part, each in zip(parts, references, strict=True)]
-        nulls.append(_null(size, np.concatenate(found)))
+        nulls.append(null_of(size, np.concatenate(found)))
         progress(number)
     return Baseline(slot, sample.totals(), sample.classes, tuple(nulls), sample.centroids, sample.rare)
 
 
-def _null(items: int, found: Numbers) -> Null:
+def null_of(items: int, found: Numbers) -> Null:
+    """Return what is expected without drift for windows of a size, given the distances of resamples."""
     quantiles = np.quantile(found, QUANTILES, axis=0).T
     excess = found - quantiles[:, -1]
     beyond = excess > 0
     tails = np.where(beyond.any(axis=0), (excess * beyond).sum(axis=0) / np.maximum(beyond.sum(axis=0), 1), 0.0)
-    bare = Null(items, quantiles.astype(np.float32), tails.astype(np.float32), np.empty(0, np.float32))
+    bare = Null(items, quantiles, tails, np.empty(0, np.float32))
     largest = np.sort(bare.scores(found).max(axis=1)).astype(np.float32)
     return Null(items, bare.quantiles, bare.tails, largest)
 
