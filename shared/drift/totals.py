@@ -86,6 +86,25 @@ def remainders(vector_sum: Numbers, items: Numbers, centroids: NDArray[np.float3
     return np.asarray(vector_sum - nearness * (items @ centroids))
 
 
+def moved_between(window: Numbers, reference: Numbers) -> float:
+    """Return the total variation of two samples of counts, less what is expected of such samples without drift."""
+    items, known = float(window.sum()), float(reference.sum())
+    if not items or not known:
+        return 0.0
+    both = (window + reference) / (items + known)
+    expected = np.sqrt(2 / np.pi * both * (1 - both) * (1 / items + 1 / known)).sum() / 2
+    return max(float(np.abs(window / items - reference / known).sum() / 2 - expected), 0.0)
+
+
+def moved_share(window: Totals, reference: Totals) -> float:
+    """Return the share of items that would move the mean as far, if each moved by the standard deviation of the vectors."""
+    means = [_mean(each.vector_sum, each.vectors[..., None]) for each in (window, reference)]
+    spread = float(_spread(reference, means[1]))
+    noise = spread * (1 / max(float(window.vectors), 1) + 1 / max(float(reference.vectors), 1))
+    beyond = max(float(((means[0] - means[1]) ** 2).sum()) - noise, 0.0)
+    return min(float(np.sqrt(beyond / max(spread, LEAST))), 1.0)
+
+
 def _mean(total: Numbers, vectors: Numbers) -> Numbers:
     return np.asarray(total / np.maximum(vectors, 1))
 
