@@ -123,7 +123,7 @@ def causes_of(
         found = sorted(grown, key=lambda each: -each.score)[:1]
     largest = max((each.size for each in found), default=0.0)
     found.sort(key=lambda each: (each.size < FIRST_SHARE * largest, order.index(each.family), -each.size))
-    changed = []
+    changed: list[Cause] = []
     if window.counts["actions"].total():
         changed += _changed("head", window.heads, reference.head)
         changed += _changed("policy", window.policies, reference.policy)
