@@ -26,10 +26,7 @@ def summer_of(given: Given, head: str | None, clock: Clock) -> BatchSummer | Non
     Args:
         given: What the worker is built from.
         head: Fingerprint of its head; None without one.
-        clock: Says when the references are looked at again.
-
-    Raises:
-        Fatal: a reference cannot be read.
+        clock: Says when the references are looked at again. A file of them that cannot be read is logged.
     """
     settings, stream = given.process.settings, given.stream
     if not settings.drift.sums:
@@ -44,7 +41,7 @@ def summer_of(given: Given, head: str | None, clock: Clock) -> BatchSummer | Non
         customer_key=customer_key(settings),
         live_within_s=settings.drift.live_within_s,
     )
-    return BatchSummer(provides, refreshed(References(settings.drift.references), clock))
+    return BatchSummer(provides, refreshed(References(settings.drift.references, stream.name), clock))
 
 
 def refreshed(references: References, clock: Clock) -> Callable[[Subject], Reference | None]:

@@ -11,10 +11,9 @@ from rich.table import Table
 from shared.drift.baseline import Baseline
 from shared.drift.reference import Reference
 from shared.drift.reference_files import SUFFIX, load_reference
+from shared.drift.slots import slot_name
 from shared.errors import Fatal
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HOURS_OF_DAY = 24
 PIPED_COLUMNS = 140
 
 
@@ -86,7 +85,7 @@ def line_of(reference: Reference, file: Path) -> str:
     period = f"{reference.first_at:%Y-%m-%d %H:%M} to {reference.last_at:%Y-%m-%d %H:%M}"
     return (
         f"{plain(str(file))}: {plain(str(reference.subject))}, id {reference.reference_id}, {items} compared items, "
-        f"{period}, {len(reference.names)} centroids, {slots} hours of the week of their own"
+        f"{period}, {len(reference.names)} centroids, {slots} times of the week of their own"
     )
 
 
@@ -126,8 +125,8 @@ def print_reference(reference: Reference) -> None:
     console.print(
         f"  an item is an outlier if its cosine similarity to each centroid is below {reference.outlier_below:.3f}"
     )
-    hours = ", ".join(slot_name(slot) for slot in facts["slots"]) or "no hour of the week has enough items"
-    console.print(f"  hours with a baseline of their own: {hours}", soft_wrap=True)
+    hours = ", ".join(slot_name(slot) for slot in facts["slots"]) or "no time of the week has enough items"
+    console.print(f"  times of the week (UTC) with a baseline of their own: {hours}", soft_wrap=True)
     for name, shares in facts["shares"].items():
         listed = ", ".join(f"{plain(each)} {share:.1%}" for each, share in shares.items())
         console.print(f"  {name}: {escape(listed) or 'no class has enough items'}", soft_wrap=True)
@@ -159,11 +158,6 @@ def class_shares(baseline: Baseline, family: str) -> dict[str, float]:
 def plain(text: str) -> str:
     """Return a text in one line that a terminal shows as it is: whatever is not printable becomes a blank."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def slot_name(slot: int) -> str:
-    """Return an hour of the week in words, such as `Monday 09:00`."""
-    return f"{DAYS[slot // HOURS_OF_DAY]} {slot % HOURS_OF_DAY:02}:00"
 
 
 def _files(folder: Path) -> list[Path]:

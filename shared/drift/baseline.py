@@ -1,13 +1,13 @@
 """What windows are compared with: the totals of a sample of items, and how far apart samples lie without drift."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.drift.totals import FAMILIES, Numbers, Totals, distances, remainders
+from shared.drift.totals import FAMILIES, Totals, distances, remainders
 from shared.drift.window import Window
 
 QUANTILES = np.array([*np.arange(0, 0.9, 0.1), 0.9, 0.925, 0.95])
@@ -17,7 +17,9 @@ BY_CLASS = ("labels", "actions", "languages", "channels", "lengths", "confidence
 """The families whose cells are named classes, and a last one for all other classes."""
 
 
-LEAST_TAIL = 1e-12
+LEAST_TAIL_SHARE, LEAST_TAIL = 0.1, 1e-6
+"""The mean excess is at least this share of the range of the quantiles: in a family of few values, the last quantile can be
+the largest value, and a mean excess of 0 would make any larger distance infinitely unlikely."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +28,14 @@ class Null:
 
     Attributes:
         items: The size of the windows.
-        quantiles: Shape (families, quantiles), float32: the quantiles of the distances, see `QUANTILES`.
-        tails: Shape (families,), float32: the mean excess over the last quantile.
+        quantiles: Shape (families, quantiles), float64: the quantiles of the distances, see `QUANTILES`.
+        tails: Shape (families,), float64: the mean excess over the last quantile.
         largest: Shape (resamples,), float32, ascending: the largest of the families' scores in each resample.
     """
 
     items: int
-    quantiles: NDArray[np.float32]
-    tails: NDArray[np.float32]
+    quantiles: NDArray[np.float64]
+    tails: NDArray[np.float64]
     largest: NDArray[np.float32]
 
     def scores(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -42,8 +44,9 @@ class Null:
         usual, last = -np.log1p(-QUANTILES), -np.log1p(-QUANTILES[-1])
         for number in range(found.shape[-1]):
             each = found[..., number]
-            known, first = np.unique(self.quantiles[number].astype(np.float64), return_index=True)
-            beyond = last + (each - known[-1]) / max(float(self.tails[number]), LEAST_TAIL)
+            known, first = np.unique(self.quantiles[number], return_index=True)
+            least = max(LEAST_TAIL_SHARE * (known[-1] - known[0]), LEAST_TAIL)
+            beyond = last + (each - known[-1]) / max(self.tails[number], least)
             scores[..., number] = np.where(each > known[-1], beyond, np.interp(each, known, usual[first]))
         return scores
 
@@ -70,18 +73,25 @@ class Baseline:
     """The totals of a part of the reference's items.
 
     Attributes:
-        slot: The hour of the week, 0 to 167; None for the whole.
+        slot: The slot of the week, see `shared.drift.slots`; None for the whole.
         totals: Its totals.
         classes: The classes of the cells of each family of `BY_CLASS`; a last cell counts all other classes.
         nulls: By size of windows, ascending.
-        means: Shape (k, dim): roughly the mean vectors of the items of each centroid.
+        centroids: Shape (k, dim): those of the reference.
+        rare: The counts of the commonest of the classes that share the last cell, by family.
     """
 
     slot: int | None
     totals: Totals
     classes: Mapping[str, Sequence[str]]
     nulls: tuple[Null, ...]
-    means: Numbers
+    centroids: NDArray[np.float32]
+    rare: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def nearness(self) -> float:
+        """The mean cosine similarity of the items to their nearest centroids."""
+        return float(self.totals.cosines / max(float(self.totals.vectors), 1.0))
 
     def compare(self, window: Window) -> Compared:
         """Return how a window differs from this baseline."""
@@ -109,6 +119,6 @@ class Baseline:
             window.vector_sum,
             np.asarray(window.squared_norms),
             np.asarray(window.cosines),
-            remainders(window.vector_sum, counts["centroids"], self.means),
+            remainders(window.vector_sum, counts["centroids"], self.centroids, self.nearness),
             counts,
         )

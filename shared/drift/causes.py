@@ -1,6 +1,6 @@
 """Names what has changed between a reference and a window."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from schemas.drift import Cause, CauseKind, Example
 from shared.drift.baseline import Baseline
 from shared.drift.reference import Reference
-from shared.drift.totals import Numbers, Totals
+from shared.drift.totals import Numbers, Totals, moved_between, moved_share
 from shared.drift.traits import UNKNOWN
 from shared.drift.window import Window
 
@@ -25,7 +25,9 @@ STEADY_ITEMS = 5
 """The share of far items of a centroid is drawn towards that of all, as if it had these items more."""
 
 LEAST_REACHED = 2.5
-"""A centroid whose items have grown by these standard deviations may have been reached by something new."""
+LEAST_MOST_REACHED = 3.5
+"""Centroids whose items have grown by these standard deviations may have been reached by something new, if one of them has
+grown by the second number: of 160 centroids, one grows by the first by chance alone."""
 
 UNSURE = 0.5
 """A decision of a lower confidence counts as unsure."""
@@ -45,6 +47,18 @@ LEAST_WIDE = 2.0
 standard deviations, among the centroids whose items have not grown."""
 
 MOST_EXAMPLES = 10
+
+MIXES = {
+    "centroids": "topics",
+    "labels": "labels",
+    "languages": "languages",
+    "channels": "channels",
+    "lengths": "lengths",
+}
+BROAD = 2.0
+LEAST_BROAD = 7.0
+"""The mix of a family is named first if more than this multiple of the largest growth of one class has moved within it, and
+if the score of the family is at least the second number: a p-value of 0.001."""
 
 KINDS: tuple[tuple[str, CauseKind], ...] = (
     ("failed", "failed"),
@@ -104,31 +118,55 @@ def causes_of(
     grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline)]
     order = [family for family, _ in KINDS]
     found = [each for each in grown if each.score >= LEAST_SCORE and each.size > 0]
-    if not found:
+    none_clear = not found
+    if none_clear:
         found = sorted(grown, key=lambda each: -each.score)[:1]
     largest = max((each.size for each in found), default=0.0)
     found.sort(key=lambda each: (each.size < FIRST_SHARE * largest, order.index(each.family), -each.size))
-    changed = [*_changed("head", window.heads, reference.head), *_changed("policy", window.policies, reference.policy)]
+    changed: list[Cause] = []
+    if window.counts["actions"].total():
+        changed += _changed("head", window.heads, reference.head)
+        changed += _changed("policy", window.policies, reference.policy)
     named = [_cause(each, window) for each in found]
-    if not named and not changed:
-        named = [Cause(kind="outputs", name="the vectors as a whole", since=window.start)]
+    broad = _broad(totals, baseline, scores, window)
+    if broad is not None and _size(broad) > BROAD * largest:
+        named.insert(0, broad)
+    if none_clear:
+        share = moved_share(totals, baseline.totals)
+        named.append(_of_all("outputs", "the vectors as a whole", share, window))
     return (*changed, *named)[:MOST_CAUSES]
 
 
-def effect_of(causes: tuple[Cause, ...]) -> float:
-    """Return the share of items that would have to change: the largest growth among the causes."""
-    sizes = [
-        cause.window_share - cause.reference_share
-        for cause in causes
-        if cause.window_share is not None and cause.reference_share is not None
-    ]
-    return float(min(max([0.0, *sizes]), 1.0))
+def effect_of(causes: Iterable[Cause], totals: Totals, known: Totals) -> float:
+    """Return the share of items that would have to change: the largest growth among the causes, or of a whole family."""
+    mixes = (moved_between(totals.counts[family], known.counts[family]) for family in MIXES)
+    return float(min(max([0.0, *map(_size, causes), *mixes]), 1.0))
+
+
+def _size(cause: Cause) -> float:
+    if cause.window_share is None or cause.reference_share is None:
+        return 0.0
+    return cause.window_share - cause.reference_share
+
+
+def _broad(totals: Totals, baseline: Baseline, scores: Mapping[str, float], window: Window) -> Cause | None:
+    """Return that the mix of a family has changed, if it has."""
+    moved = {family: moved_between(totals.counts[family], baseline.totals.counts[family]) for family in MIXES}
+    family = max(moved, key=lambda name: moved[name])
+    if scores[family] < LEAST_BROAD:
+        return None
+    return _of_all(dict(KINDS)[family], f"the mix of all {MIXES[family]}", moved[family], window)
+
+
+def _of_all(kind: CauseKind, name: str, moved: float, window: Window) -> Cause:
+    return Cause(kind=kind, name=name, reference_share=0.0, window_share=moved, since=window.start)
 
 
 def _changed(kind: CauseKind, found: set[str], known: str | None) -> Iterator[Cause]:
-    other = sorted(found - {known}) if known is not None else []
-    if other:
-        yield Cause(kind=kind, name=f"{known} became {', '.join(other)}")
+    """Yield that a head or a policy has changed. Items were decided: if nothing is named, it was without one."""
+    other = sorted(found - {known})
+    if other or (not found and known is not None):
+        yield Cause(kind=kind, name=f"{known or f'no {kind}'} became {', '.join(other) or f'no {kind}'}")
 
 
 def _grown(window: Window, totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[Growth]:
@@ -145,9 +183,10 @@ def _grown(window: Window, totals: Totals, reference: Reference, baseline: Basel
     for family, classes in baseline.classes.items():
         if not baseline.totals.counts[family].sum() or not totals.counts[family].sum():
             continue
-        before = dict(zip(classes, baseline.totals.counts[family].tolist(), strict=False))
+        before = {**baseline.rare.get(family, {}), **dict(zip(classes, baseline.totals.counts[family], strict=False))}
         for name in sorted({*classes, *window.counts[family]}):
-            yield _growth(family, name, (window.counts[family][name], items), (before.get(name, 0.0), known_items))
+            known_count = float(before.get(name, 0.0))
+            yield _growth(family, name, (window.counts[family][name], items), (known_count, known_items))
 
 
 def _growth(family: str, name: str, now: tuple[float, float], before: tuple[float, float]) -> Growth:
@@ -161,10 +200,11 @@ def _new(totals: Totals, reference: Reference, baseline: Baseline) -> Iterator[G
     """Yield the growth of a few centroids, if what has reached them is new and not more of the known."""
     items, known = totals.counts["centroids"], baseline.totals.counts["centroids"]
     usual = items.sum() * known / known.sum()
-    reached = np.flatnonzero(_growth_scores(items, known) >= LEAST_REACHED)
-    few = reached[np.argsort(-(items - usual)[reached])][:MOST_CENTROIDS]
-    if not len(few):
+    scores = _growth_scores(items, known)
+    if scores.max() < LEAST_MOST_REACHED:
         return
+    reached = np.flatnonzero(scores >= LEAST_REACHED)
+    few = reached[np.argsort(-(items - usual)[reached])][:MOST_CENTROIDS]
     growth = float((items - usual)[few].sum())
     if _novelty(totals, baseline, few, growth) <= 0:
         return
@@ -192,8 +232,8 @@ def _novelty(totals: Totals, baseline: Baseline, few: NDArray[np.intp], growth: 
         return np.asarray((now - before * whole)[cells] / growth)
 
     far = float(np.clip(share_of("far", few).sum(), 0, MOST_FAR))
-    labels, confidences = (totals.counts[name].sum() > 0 for name in ("labels", "confidences"))
-    if not (labels and confidences and baseline.totals.counts["labels"].sum() > 0):
+    both = (totals.counts, baseline.totals.counts)
+    if not all(counts[name].sum() > 0 for counts in both for name in ("labels", "confidences")):
         return NEW_ALONE + NEW_FAR * far
     low = [cell for cell, name in enumerate(baseline.classes["confidences"]) if name == UNKNOWN or float(name) < UNSURE]
     one_label = float(np.clip(share_of("labels", slice(None)).max(), LEAST_LABEL, 1))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import sqrt
+from math import exp, log, sqrt
 
 from schemas.drift import Answer, Cause
+from shared.drift.baseline import Baseline
 from shared.drift.causes import causes_of, effect_of
 from shared.drift.reference import Reference
 from shared.drift.window import LEAST_ITEMS, Window
@@ -16,6 +17,9 @@ LEAST_LEVEL = 0.001
 """The smallest level that the resamples of a reference resolve."""
 
 LARGEST_LEVEL = 0.5
+
+SMALLEST_P = 1e-9
+"""No smaller p-value is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,35 @@ def judge(window: Window, reference: Reference | None, level: float) -> Judgemen
         return Judgement("no_reference")
     baseline = reference.baseline_for(window.start, window.end)
     if min(window.items, window.counts["centroids"].total()) < LEAST_ITEMS:
-        return Judgement("too_few")
+        return _judge_failed(window, baseline, level)
     compared = baseline.compare(window)
     if compared.p_value > level:
         return Judgement("no_drift", compared.p_value, scores=compared.scores)
     causes = causes_of(window, reference, baseline, compared.scores)
-    return Judgement("drift", compared.p_value, effect_of(causes), causes, compared.scores)
+    effect = effect_of(causes, baseline.totals_of(window), baseline.totals)
+    return Judgement("drift", compared.p_value, effect, causes, compared.scores)
+
+
+def _judge_failed(window: Window, baseline: Baseline, level: float) -> Judgement:
+    """Judge a window with too few vectors by its failed records alone, if they are enough and their usual share is known.
+
+    The p-value is the bound of Chernoff (1952, https://doi.org/10.1214/aoms/1177729330) for a binomial tail, at a share
+    that is two standard deviations above that of the reference.
+    """
+    failed, usual = baseline.totals.counts["failed"]
+    records, known = window.items + window.failed, failed + usual
+    if records < LEAST_ITEMS or known == 0:
+        return Judgement("too_few")
+    limit, share = min((failed + 1 + 2 * sqrt(failed + 1)) / known, 1.0), window.failed / records
+    if share <= limit:
+        return Judgement("too_few")
+    divergence = share * log(share / limit) + (0.0 if share == 1 else (1 - share) * log((1 - share) / (1 - limit)))
+    p_value = exp(-records * divergence)
+    if p_value > level:
+        return Judgement("too_few")
+    before = float(failed / known)
+    cause = Cause(kind="failed", name="failed", reference_share=before, window_share=share, since=window.start)
+    return Judgement("drift", max(p_value, SMALLEST_P), share - before, (cause,))
 
 
 def level_for(rate_per_month: float, subjects: int) -> float:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.drift.baseline import Baseline
+from shared.drift.slots import common_slots
 from shared.records import Vector
 
 
@@ -64,7 +65,7 @@ class Reference:
         outlier_below: The same for outliers, over all centroids.
         head: Fingerprint of the head that decided its items; None without one.
         policy: SHA-256 of the policy that decided them.
-        baselines: What windows are compared with: the first one is of the whole, others of one hour of the week each.
+        baselines: What windows are compared with: the first one is of the whole, others of one slot of the week each.
     """
 
     subject: Subject
@@ -88,10 +89,9 @@ class Reference:
         return Nearest(centroids, cosines, cosines < self.far_below[centroids], cosines < self.outlier_below)
 
     def baseline_for(self, start: datetime, end: datetime) -> Baseline:
-        """Return what a window of these times is compared with: the baseline of its hour of the week if it has one."""
-        slot = slot_of(start)
-        own = [each for each in self.baselines if each.slot == slot and slot == slot_of(end)]
-        return own[0] if own and end - start <= timedelta(hours=1) else self.baselines[0]
+        """Return what a window of these times is compared with: that of the shortest slot of the week that contains it."""
+        by_slot = {each.slot: each for each in self.baselines}
+        return next((by_slot[slot] for slot in common_slots(start, end) if slot in by_slot), self.baselines[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,3 @@ class Seen:
     occurred_at: datetime
     traits: Mapping[str, str]
     text: str = ""
-
-
-def slot_of(moment: datetime) -> int:
-    """Return the hour of the week of a moment in UTC: 0 to 167, from Monday's first hour on."""
-    utc = moment.astimezone(UTC)
-    return utc.weekday() * 24 + utc.hour

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -20,7 +21,7 @@ from shared.drift.reference import Reference, Subject
 from shared.drift.totals import COUNTED, FAMILIES, Totals, remainders
 from shared.errors import Fatal
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".safetensors"
 COUNTS = (*COUNTED, "far")
 SUMS = ("vectors", "squared_norms", "cosines")
@@ -60,23 +61,44 @@ def load_reference(path: Path) -> Reference:
     """Read a reference and check it.
 
     Raises:
-        Fatal: the file cannot be read, or is damaged, or has another format.
+        Fatal: the file cannot be read, or is damaged, or was built by another version.
     """
-    try:
+    with _explained(path):
         with safe_open(str(path), framework="numpy") as opened:
             facts: dict[str, Any] = json.loads((opened.metadata() or {})["facts"])
             arrays: Arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a mapping)
-        if facts["format"] != FORMAT:
-            raise Fatal(
-                f"the reference {path} has format {facts['format']}, but this version reads {FORMAT}; {BUILD_AGAIN}"
-            )
+        if facts["format"] != FORMAT or facts["families"] != list(FAMILIES) or facts["quantiles"] != QUANTILES.tolist():
+            raise Fatal(f"the reference {path} was built by another version of Millrace; {BUILD_AGAIN}")
         reference_id = facts.pop("reference_id")
         if _digest(arrays, facts) != reference_id:
             raise Fatal(f"the reference {path} is damaged: its content does not match its id; {BUILD_AGAIN}")
         return _reference(arrays, facts, reference_id)
+
+
+def load_located(path: Path, stream: str) -> Reference | None:
+    """Read what workers need of a reference, without its baselines; None if it is one of another stream.
+
+    Raises:
+        Fatal: the file cannot be read, or is damaged, or was built by another version.
+    """
+    with _explained(path), safe_open(str(path), framework="numpy") as opened:
+        if json.loads((opened.metadata() or {})["facts"])["subject"][0] != stream:
+            return None
+    return replace(load_reference(path), baselines=())
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise the errors of a file that is no reference as ours, with its name.
+
+    Raises:
+        Fatal: the file cannot be read, or is damaged.
+    """
+    try:
+        yield
     except OSError as error:
         raise Fatal(f"the reference {path} cannot be read: {error}") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise Fatal(f"the reference {path} is damaged: {error!r}; {BUILD_AGAIN}") from error
 
 
@@ -108,27 +130,25 @@ def _content(reference: Reference) -> tuple[Arrays, dict[str, Any]]:
         for null in each.nulls:
             for name in ("quantiles", "tails", "largest"):
                 arrays[f"{number}.{null.items}.{name}"] = getattr(null, name)
-        classes = {name: list(own) for name, own in each.classes.items()}
-        facts["baselines"].append({"slot": each.slot, "classes": classes, "sizes": [null.items for null in each.nulls]})
+        own: dict[str, Any] = {"slot": each.slot, "rare": {name: dict(counts) for name, counts in each.rare.items()}}
+        own["classes"] = {name: list(classes) for name, classes in each.classes.items()}
+        facts["baselines"].append({**own, "sizes": [null.items for null in each.nulls]})
     return {name: np.ascontiguousarray(each) for name, each in arrays.items()}, facts
 
 
 def _reference(arrays: Arrays, facts: Mapping[str, Any], reference_id: str) -> Reference:
-    if facts["families"] != list(FAMILIES) or facts["quantiles"] != QUANTILES.tolist():
-        raise ValueError("its families of statistics are those of another version")
     baselines = []
     for number, each in enumerate(facts["baselines"]):
         counts = {name: arrays[f"{number}.{name}"] for name in COUNTS}
         vectors, squared_norms, cosines = map(np.asarray, arrays[f"{number}.sums"])
         vector_sum = arrays[f"{number}.vector_sum"]
-        means = arrays["centroids"].astype(np.float64) * float(cosines / vectors)
-        within = remainders(vector_sum, counts["centroids"], means)
+        within = remainders(vector_sum, counts["centroids"], arrays["centroids"], float(cosines / vectors))
         totals = Totals(vectors, vector_sum, squared_norms, cosines, within, counts)
         nulls = tuple(
             Null(size, *(arrays[f"{number}.{size}.{name}"] for name in ("quantiles", "tails", "largest")))
             for size in each["sizes"]
         )
-        baselines.append(Baseline(each["slot"], totals, each["classes"], nulls, means))
+        baselines.append(Baseline(each["slot"], totals, each["classes"], nulls, arrays["centroids"], each["rare"]))
     return Reference(
         subject=Subject(*facts["subject"]),
         reference_id=reference_id,

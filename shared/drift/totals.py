@@ -74,15 +74,35 @@ def distances(window: Totals, reference: Totals) -> Numbers:
     return np.where(np.minimum(window.vectors, reference.vectors)[..., None] > 0, np.stack(found, axis=-1), 0.0)
 
 
-def remainders(vector_sum: Numbers, items: Numbers, means: Numbers) -> Numbers:
+def remainders(vector_sum: Numbers, items: Numbers, centroids: NDArray[np.float32], nearness: float) -> Numbers:
     """Return the sum of vectors less the means of their centroids, shape (..., dim).
 
     Args:
         vector_sum: Shape (..., dim): the sum of the vectors.
         items: Shape (..., k): the vectors of each centroid.
-        means: Shape (k, dim): the mean vector of each centroid.
+        centroids: Shape (k, dim): the centroids.
+        nearness: The mean cosine similarity to them; times it, a centroid is roughly the mean vector of its items.
     """
-    return np.asarray(vector_sum - items @ means)
+    return np.asarray(vector_sum - nearness * (items @ centroids))
+
+
+def moved_between(window: Numbers, reference: Numbers) -> float:
+    """Return the total variation of two samples of counts, less what is expected of such samples without drift."""
+    items, known = float(window.sum()), float(reference.sum())
+    if not items or not known:
+        return 0.0
+    both = (window + reference) / (items + known)
+    expected = np.sqrt(2 / np.pi * both * (1 - both) * (1 / items + 1 / known)).sum() / 2
+    return max(float(np.abs(window / items - reference / known).sum() / 2 - expected), 0.0)
+
+
+def moved_share(window: Totals, reference: Totals) -> float:
+    """Return the share of items that would move the mean as far, if each moved by the standard deviation of the vectors."""
+    means = [_mean(each.vector_sum, each.vectors[..., None]) for each in (window, reference)]
+    spread = float(_spread(reference, means[1]))
+    noise = spread * (1 / max(float(window.vectors), 1) + 1 / max(float(reference.vectors), 1))
+    beyond = max(float(((means[0] - means[1]) ** 2).sum()) - noise, 0.0)
+    return min(float(np.sqrt(beyond / max(spread, LEAST))), 1.0)
 
 
 def _mean(total: Numbers, vectors: Numbers) -> Numbers:

@@ -41,7 +41,7 @@ def reference(subject: Subject = SUBJECT, names: tuple[str, ...] = ("parcel", "c
     counts = {"centroids": np.array([60.0, 40.0]), "labels": np.array([70.0, 30.0, 0.0])}
     number = np.asarray(100.0)
     totals = Totals(number, np.zeros(2), number, number, np.zeros(2), counts)
-    baseline = Baseline(None, totals, {"labels": ("a", "b")}, (), np.eye(2))
+    baseline = Baseline(None, totals, {"labels": ("a", "b")}, (), np.eye(2, dtype=np.float32))
     far, eye = np.zeros(2, np.float32), np.eye(2, dtype=np.float32)
     return Reference(
         subject, "5eedf00d", START, START, START, eye, names, far, 0.0, None, None, (baseline,)

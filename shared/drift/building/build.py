@@ -7,12 +7,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.drift.baseline import Baseline
 from shared.drift.building.clusters import spherical_centroids
 from shared.drift.building.names import centroid_names
-from shared.drift.building.resampling import Beside, Sample, baseline_of
-from shared.drift.reference import Reference, Seen, Subject, slot_of
+from shared.drift.building.resampling import Beside, Sample, baseline_of, cells_of
+from shared.drift.reference import Reference, Seen, Subject
 from shared.drift.reference_files import identified
+from shared.drift.slots import HOURS, slots_of
 from shared.errors import Fatal
 
 LEAST_ROWS = 1_000
@@ -27,12 +27,18 @@ MOST_FITTED = 5_000
 
 FAR_SHARE = 0.1
 OUTLIER_SHARE = 0.01
-STEADY_ITEMS = 10
+STEADY_ITEMS = 20
 """The threshold of a centroid with few items is drawn towards that of all centroids, as if it had these items more."""
 
 LEAST_SLOT_ROWS = 1_000
-MOST_SLOT_ROWS = 2_000
-"""An hour of the week has its own baseline from this number of items on; at most 2,000 of them are used."""
+MOST_SLOT_ROWS = 4_000
+"""A slot of the week has its own baseline from this number of items on; at most 4,000 of them are used."""
+
+MOST_HOURS = 24
+"""The hours with most items have a baseline of their own, so that a file stays below 2 MB; see `shared.drift.slots`."""
+
+MOST_SLOT_SHARE = 0.9
+"""A slot with more of the items than this is the whole."""
 
 WINDOW_SIZES = (500, 1_000, 2_000, 4_000, 8_000, 16_000)
 RESAMPLES = 2_000
@@ -94,8 +100,10 @@ def build(
     vectors = np.stack([row.vector for row in used]).astype(np.float32)
     centroids = spherical_centroids(vectors[order[:fitted_rows]], rng)
     nearest = (vectors @ centroids.T).argmax(axis=1)
-    kept = order[fitted_rows:]
-    far_below, outlier_below = _thresholds(vectors[kept], nearest[kept], centroids)
+    fitted, kept = order[:fitted_rows], order[fitted_rows:]
+    far_below, outlier_below = _thresholds(
+        (vectors[fitted], nearest[fitted]), (vectors[kept], nearest[kept]), centroids
+    )
     bare = Reference(
         subject=subject,
         reference_id="",
@@ -109,54 +117,63 @@ def build(
         head=origin.head,
         policy=origin.policy,
     )
-    fitted_ids = {used[n].item_id for n in order[:fitted_rows]}
+    fitted_ids = {used[n].item_id for n in fitted}
     slots = _slots([row for row in ordered if row.item_id not in fitted_ids], rng)
-    whole = Sample.of(bare, [used[n] for n in kept], Beside(origin.empty, origin.failed, len(rows)))
+    beside, classes = Beside(origin.empty, origin.failed, len(rows)), cells_of([used[n] for n in fitted])
+    whole = Sample.of(bare, [used[n] for n in kept], classes, beside)
     steps = len(WINDOW_SIZES) + len(slots)
     progress(0, steps)
     baselines = [baseline_of(whole, None, WINDOW_SIZES, resamples, rng, lambda done: progress(done, steps))]
     weeks = max((ordered[-1].occurred_at - ordered[0].occurred_at).total_seconds() / (7 * 86_400), 1.0)
-    for number, (slot, of_slot) in enumerate(slots.items(), 1):
-        baselines.append(_slot_baseline(bare, slot, of_slot, weeks, rng))
+    for number, (slot, (count, of_slot)) in enumerate(slots.items(), 1):
+        usual = [size for size in WINDOW_SIZES[1:] if size <= count / weeks]
+        sizes = [WINDOW_SIZES[0], *(usual[-1:] if slot < HOURS else usual)]
+        sample = Sample.of(bare, of_slot, classes, beside)
+        baselines.append(baseline_of(sample, slot, sizes, SLOT_RESAMPLES, rng, lambda done: None))
         progress(len(WINDOW_SIZES) + number, steps)
     return identified(bare, baselines)
 
 
 def _thresholds(
-    vectors: NDArray[np.float32], nearest: NDArray[np.int64], centroids: NDArray[np.float32]
+    fitted: tuple[NDArray[np.float32], NDArray[np.int64]],
+    kept: tuple[NDArray[np.float32], NDArray[np.int64]],
+    centroids: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], float]:
-    """Return below which cosine similarity an item is far from each centroid, and below which it is an outlier."""
-    cosines = np.einsum("nd,nd->n", vectors, centroids[nearest])
-    own = [cosines[nearest == number] for number in range(len(centroids))]
+    """Return below which cosine similarity an item is far from each centroid, and below which it is an outlier.
+
+    The thresholds are those of the items that the centroids are fitted to, moved by one number, because other items lie
+    further away. Thresholds of the items that windows are compared with would be exceeded more often by windows.
+
+    Args:
+        fitted: The vectors that the centroids are fitted to, and the nearest centroid of each.
+        kept: The same of the others.
+        centroids: The centroids.
+    """
+    cosines, other = (np.einsum("nd,nd->n", vectors, centroids[nearest]) for vectors, nearest in (fitted, kept))
+    own = [cosines[fitted[1] == number] for number in range(len(centroids))]
     means = np.array([each.mean() if len(each) else cosines.mean() for each in own])
-    usual = np.quantile(cosines - means[nearest], FAR_SHARE)
+    usual = np.quantile(cosines - means[fitted[1]], FAR_SHARE)
     far_below = np.empty(len(centroids), np.float32)
     for number, mean in enumerate(means):
         items = len(own[number])
         quantile = np.quantile(own[number], FAR_SHARE) if items else mean + usual
         far_below[number] = (items * quantile + STEADY_ITEMS * (mean + usual)) / (items + STEADY_ITEMS)
-    return far_below, float(np.quantile(cosines, OUTLIER_SHARE))
+    far_below += np.float32(np.quantile(other - far_below[kept[1]], FAR_SHARE))
+    further = np.quantile(other, FAR_SHARE) - np.quantile(cosines, FAR_SHARE)
+    return far_below, float(np.quantile(cosines, OUTLIER_SHARE) + further)
 
 
 def _slots(rows: Sequence[Seen], rng: np.random.Generator) -> Mapping[int, tuple[int, list[Seen]]]:
-    """Return the rows of each hour of the week that has enough, and how many it had."""
+    """Return the rows of each slot of the week that has enough, and how many it had."""
     by_slot: dict[int, list[Seen]] = {}
     for row in rows:
-        by_slot.setdefault(slot_of(row.occurred_at), []).append(row)
+        for slot in slots_of(row.occurred_at):
+            by_slot.setdefault(slot, []).append(row)
+    enough = [n for n, own in by_slot.items() if LEAST_SLOT_ROWS <= len(own) <= MOST_SLOT_SHARE * len(rows)]
+    hours = sorted((n for n in enough if n < HOURS), key=lambda n: (-len(by_slot[n]), n))[:MOST_HOURS]
     found = {}
-    for slot, own in sorted(by_slot.items()):
-        if len(own) >= LEAST_SLOT_ROWS:
-            chosen = rng.permutation(len(own))[:MOST_SLOT_ROWS]
-            found[slot] = (len(own), [own[n] for n in chosen])
+    for slot in sorted([*hours, *(n for n in enough if n >= HOURS)]):
+        own = by_slot[slot]
+        chosen = rng.permutation(len(own))[:MOST_SLOT_ROWS]
+        found[slot] = (len(own), [own[n] for n in chosen])
     return found
-
-
-def _slot_baseline(
-    bare: Reference, slot: int, of_slot: tuple[int, list[Seen]], weeks: float, rng: np.random.Generator
-) -> Baseline:
-    count, rows = of_slot
-    usual = [size for size in WINDOW_SIZES if size <= count / weeks]
-    sizes = sorted({WINDOW_SIZES[0], usual[-1] if usual else WINDOW_SIZES[0]})
-    return baseline_of(
-        Sample.of(bare, rows, Beside(None, None, 0)), slot, sizes, SLOT_RESAMPLES, rng, lambda done: None
-    )
