@@ -50,7 +50,10 @@ class Example(Frozen):
     tenant_id: TenantId
     centroid: int | None = Field(default=None, ge=0)
     is_far: bool = False
+    is_empty: bool = False
     label: str | None = None
+    action: str | None = None
+    confidence: str | None = Field(default=None, description="The class of the decision's confidence.")
     language: str | None = None
     channel: str | None = None
     length: str

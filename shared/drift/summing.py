@@ -1,7 +1,8 @@
 """What a worker publishes of each settled batch for the watch for drift: its sums, and its outliers.
 
 They are sent with the results of the batch, so they are as durable as these. A batch that is settled again after a
-crash publishes its results again, but counts nothing a second time: its items are repeats then.
+crash publishes its results again, but does not count its items a second time, because they are repeats then. Only its dead
+letters, which leave nothing in the store, count twice, as they stand twice in their queue.
 """
 
 from collections import Counter, defaultdict
@@ -244,7 +245,10 @@ def _example(row: Row, nearest: Nearest | None, at: int) -> Example:
         tenant_id=facts.tenant_id,
         centroid=None if nearest is None else int(nearest.centroids[at]),
         is_far=nearest is not None and bool(nearest.is_far[at]),
+        is_empty=facts.measures.is_empty,
         label=classes.get("labels"),
+        action=classes.get("actions"),
+        confidence=classes.get("confidences"),
         language=classes["languages"],
         channel=classes.get("channels"),
         length=classes["lengths"],

@@ -6,15 +6,18 @@ from typing import Protocol
 
 from shared.deadletters.envelope import write_dead_letter
 from shared.engine.ledger import Ledger
+from shared.logs import get_logger
 from shared.records import Message, Provenance, Settled, UnreadOffsets
 from shared.retry.lane import write_waiting
+
+log = get_logger("settle")
 
 
 class Summer(Protocol):
     """Builds what is published about a batch as a whole."""
 
     def messages(self, settled: Sequence[Settled], now: datetime) -> list[Message]:
-        """Return these messages. It waits for nothing and raises nothing."""
+        """Return these messages. It waits for nothing."""
         ...
 
 
@@ -43,8 +46,19 @@ class Announcer:
             for each in settled
             if each.deferral is not None
         ]
-        sums = [] if self._summer is None else self._summer.messages(settled, now)
-        return [*results, *follow_ups, *dead, *waiting, *self._ledger.messages(settled, now), *sums]
+        return [
+            *results, *follow_ups, *dead, *waiting, *self._ledger.messages(settled, now), *self._sums(settled, now),
+        ]  # fmt: skip
+
+    def _sums(self, settled: Sequence[Settled], now: datetime) -> list[Message]:
+        """Return the sums; a fault in them costs the sums of this batch, and never its results."""
+        if self._summer is None:
+            return []
+        try:
+            return self._summer.messages(settled, now)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the batch goes on)
+            log.error("no sums for drift of this batch", kind=type(error).__name__, records=len(settled))
+            return []
 
     def unread(self, spans: Sequence[UnreadOffsets], now: datetime) -> list[Message]:
         """Return ledger messages that list the offsets which were lost before anybody read them."""
