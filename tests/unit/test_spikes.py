@@ -5,78 +5,14 @@ The vectors are made up, so a green run proves nothing about real texts; `tests/
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from schemas.drift import BatchSums, Outlier, Spike, packed, packed_half
-from shared.drift.reference import Reference, Subject
-from shared.drift.spikes import MOST_OPEN, MOST_OUTLIERS, SpikeRules, SpikeWatch
-from shared.drift.traffic import MOST_ITEMS, Traffic
-
-SUBJECT = Subject("tickets", "text", "0a0b0c0d", "all")
-START = datetime(2026, 5, 4, 9, 7, tzinfo=UTC)
-DIM = 64
-CENTROIDS = np.eye(DIM, dtype=np.float32)[:20]
-REFERENCE = Reference(
-    SUBJECT, "11112222", START, START, START, CENTROIDS, ("",) * 20, np.full(20, 0.6, np.float32), 0.5, None, None
-)
-RULES = SpikeRules(window_s=900, customers=3)
-rng = np.random.default_rng(4)
-
-
-def near(axis: int, noise: float = 0.5) -> NDArray[np.float32]:
-    """Return a vector near an axis; those of two calls have a cosine similarity of about 0.8."""
-    vector = np.eye(DIM)[axis] + noise * rng.standard_normal(DIM) / DIM**0.5
-    return np.asarray(vector / np.linalg.norm(vector), np.float32)
-
-
-def outlier(number: int, minute: float, customer: str | None, axis: int = 40, **changes: object) -> Outlier:
-    """Return an outlier of the problem of an axis, `minute` minutes after the start."""
-    at = START + timedelta(minutes=minute)
-    made = Outlier(
-        stream="tickets",
-        input="text",
-        model="0a0b0c0d",
-        key="all",
-        reference="11112222",
-        tenant_id="acme",
-        item_id=f"T:{number}",
-        event_version=1,
-        customer=customer,
-        occurred_at=at,
-        settled_at=at,
-        vector=packed_half(near(axis)),
-        centroid=3,
-        cosine=0.2,
-        terms=("white", "screen", f"word{number}"),
-    )
-    return made.model_copy(update=changes)
-
-
-def sums(minute: float, items: int, centroid: int = 3, reference: str = "11112222") -> BatchSums:
-    """Return the sums of a batch whose items all lie near one centroid."""
-    return BatchSums(
-        stream="tickets",
-        input="text",
-        model="0a0b0c0d",
-        key="all",
-        traffic="live",
-        reference=reference,
-        settled_at=START + timedelta(minutes=minute),
-        items=items,
-        vector_sum=packed(np.zeros(DIM, np.float32)),
-        squared_norms=items,
-        cosines=0.8 * items,
-        centroids={str(centroid): items} if items else {},
-    )
-
-
-def every_centroid(minute: float) -> BatchSums:
-    """Return the sums of a batch with ten items near each centroid."""
-    return sums(minute, 200).model_copy(update={"centroids": {str(number): 10 for number in range(20)}})
+from schemas.drift import Outlier, Spike, packed_half
+from shared.drift.spikes import MOST_OPEN, MOST_OUTLIERS, SpikeWatch
+from tests.support.made_spikes import CENTROIDS, DIM, REFERENCE, RULES, START, SUBJECT, every_centroid, outlier, sums
 
 
 def watch() -> SpikeWatch:
@@ -353,39 +289,3 @@ def test_a_vector_that_cannot_be_right_is_refused(vector: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         seen.add(outlier(9, 1, "c9", vector=vector))
     assert read([outlier(3, 1.5, "c3")], seen), "the next one is taken"
-
-
-def test_the_usual_share_is_that_of_the_items_before_the_window() -> None:
-    traffic = Traffic(900)
-    traffic.add(sums(0, 1_000))
-    assert traffic.usual_outliers([3, 3, 4]) == pytest.approx(10)
-    traffic.leave_before(START + timedelta(hours=1))
-    for _ in range(54):
-        traffic.learn_outlier(3)
-    assert traffic.usual_outliers([3]) == 0
-    traffic.add(sums(60, 100))
-    assert traffic.usual_outliers([3]) == pytest.approx(100 * (54 + 1) / (1_000 + 100))
-    assert traffic.usual_outliers([4]) == 0
-
-
-def test_the_growth_near_a_centroid_is_what_exceeds_its_usual_proportion() -> None:
-    traffic = Traffic(900)
-    traffic.add(every_centroid(0))
-    traffic.add(sums(0, 100))
-    assert traffic.excess([3], of=20) == pytest.approx(110 - 300 / 20)
-    assert traffic.excess([4], of=20) == 0
-    traffic.leave_before(START + timedelta(hours=1))
-    traffic.add(sums(60, 100))
-    assert traffic.excess([3], of=20) == pytest.approx(100 - 100 * (110 + 5) / (300 + 100))
-
-
-def test_what_was_learned_long_ago_counts_less() -> None:
-    traffic = Traffic(900)
-    for number in range(4):
-        traffic.add(sums(60 * number, 100_000))
-    for _ in range(10_000):
-        traffic.learn_outlier(3)
-    traffic.leave_before(START + timedelta(days=1))
-    learned = traffic.to_json()
-    assert learned["items"]["3"] <= MOST_ITEMS
-    assert learned["outliers"]["3"] == 10_000 * learned["items"]["3"] // 400_000
