@@ -64,7 +64,7 @@ def require_matplotlib() -> None:
         Fatal: it is not.
     """
     if find_spec("matplotlib") is None:
-        raise Fatal("plots need matplotlib: install millrace[train]")
+        raise Fatal("plots need matplotlib: install millrace[train] or millrace[drift]")
 
 
 def read_sample(folder: Path, most: int, seed: int = SEED) -> Sample:

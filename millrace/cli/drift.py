@@ -51,10 +51,9 @@ def build(
 ) -> None:
     """Build the references of a stream: one for each vector that affects results, and for each configured key.
 
-    It reads the newest decided items of the store or, with --from-topic, decides the newest records of the input topic
-    again, with the configured models, head and policy; nothing is published or stored. Choose a time in which all was
-    well, of at least one full week, because hours of the week differ. A reference needs 1,000 items; 5,000 or more find
-    smaller changes.
+    It reads decided items of the store or, with --from-topic, decides records of the input topic again, with the configured
+    models, head and policy; nothing is published or stored. Choose a time in which all was well, of at least one full week,
+    because hours of the week differ. A reference needs 1,000 items; 5,000 or more find smaller changes.
     """
     quiet()
     wanted, now = require_stream(stream), SystemClock().now()

@@ -43,8 +43,8 @@ Limit = Annotated[
     int,
     typer.Option(
         min=1,
-        help="Largest number of items, the newest ones; with --from-topic, of records. More find smaller changes, up to "
-        "20,000 for each reference.",
+        help="Largest number of items; with --from-topic, of records. Of more, a sample of the whole period is "
+        "taken; without --from, the newest ones. More find smaller changes, up to 20,000 for each reference.",
     ),
 ]
 Out = Annotated[

@@ -1,13 +1,15 @@
 """`millrace drift reference build` without its options: gathers items, builds references, writes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from millrace.bars import bar
 from millrace.drift.gathering import Asked, from_store, from_topic
 from millrace.drift.references import build_all, materials
+from millrace.drift.rows import DecidedItem
 from millrace.drift.survey import facts_of, plain
 from shared.broker.security import Brokers
 from shared.drift.building.build import LEAST_ROWS
@@ -16,6 +18,7 @@ from shared.drift.reference_files import save_reference
 from shared.wording import counted
 
 STEPS = 100
+LEAST_PERIOD = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,19 @@ class Outcome:
         }
 
 
+def _state_period(items: Sequence[DecidedItem], outcome: Outcome) -> None:
+    """State which period the items cover, and warn if it is shorter than a week."""
+    if not items:
+        return
+    first, last = (edge(each.occurred_at for each in items) for edge in (min, max))
+    outcome.beside |= {"first_at": first.isoformat(), "last_at": last.isoformat()}
+    if last - first < LEAST_PERIOD:
+        outcome.warnings.append(
+            f"the items are of {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, less than a week: nights and weekends "
+            "that differ will be found as drift. Choose --from a week or more before --to"
+        )
+
+
 def build_references(asked: Asked, brokers: Brokers | None, folder: Path, now: datetime) -> Outcome:
     """Gather the items of a stream, build its references and write them.
 
@@ -94,6 +110,7 @@ def build_references(asked: Asked, brokers: Brokers | None, folder: Path, now: d
             outcome.warnings.append(
                 f"{records} could not be read now, such as media that are missing, and were left out"
             )
+    _state_period(found.items, outcome)
     parts = materials(asked.stream, found, asked.keys)
     mixed = {part.subject.key: part.deciders for part in parts if part.deciders > 1}
     outcome.warnings += [

@@ -12,7 +12,7 @@ from millrace.configured import collection_spec, configured, input_fingerprints,
 from millrace.drift.newest import select
 from millrace.drift.references import Found
 from millrace.drift.replaying import Replayed, batched, replay
-from millrace.drift.stored import Period, newest_decided, read_decided
+from millrace.drift.stored import Period, chosen_decided, read_decided
 from millrace.drift.voters import Voters
 from millrace.resources import Process, existing_store, load_models, load_recogniser, open_collection
 from millrace.stage_resources import dimensions_of
@@ -55,7 +55,7 @@ class Asked:
 
 
 def from_store(asked: Asked) -> Found:
-    """Return the newest decided items of the stream's collection.
+    """Return decided items of the stream's collection.
 
     Raises:
         Fatal: the store or the collection does not exist, or is one of other models.
@@ -66,14 +66,14 @@ def from_store(asked: Asked) -> Found:
     spec = collection_spec(asked.own, asked.stream)
     with open_collection(asked.settings, stream.name, spec.name) as collection:
         with bar("looking for decided items", None) as advance:
-            ids = newest_decided(stream, collection, asked.period, advance)
+            ids = chosen_decided(stream, collection, asked.period, advance)
         with bar("reading items", len(ids)) as advance:
             items = list(read_decided(stream, collection, ids, advance))
     return Found(items, input_fingerprints(stream, cards))
 
 
 def from_topic(asked: Asked, brokers: Brokers) -> tuple[Found, Replayed, str]:
-    """Decide the newest records of the stream's input topic again; nothing is written.
+    """Decide records of the stream's input topic again; nothing is written.
 
     Returns:
         The decided items, what has become of all records, and why the store could not be opened; empty if it could.

@@ -1,10 +1,10 @@
-"""Which records of a topic a reference is built from: the newest ones, or those that were sent in a period."""
+"""Which records of a topic a reference is built from: the newest ones, or a sample of those that were sent in a period."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from millrace.drift.stored import Period
+from millrace.drift.stored import Period, rank_of
 from shared.broker.port import Reader
 from shared.records import Record, TopicPartition, Watermarks
 
@@ -37,7 +37,7 @@ class Selected:
 
 
 def select(reader: Reader, topic: str, period: Period, advance: Callable[[int], None]) -> Selected:
-    """Return the newest records of a topic. A period is that of the brokers' timestamps; for it, the topic is read once.
+    """Return records of a topic. A period is that of the brokers' timestamps; for it, the topic is read once.
 
     Args:
         reader: Reads the topic.
@@ -54,13 +54,14 @@ def select(reader: Reader, topic: str, period: Period, advance: Callable[[int], 
         return Selected(start, sum(marks[where].high - first for where, first in start.items()))
     since_ms = None if period.since is None else period.since.timestamp() * 1_000
     until_ms = None if period.until is None else period.until.timestamp() * 1_000
-    held: list[tuple[int, TopicPartition, int]] = []
+    held: list[tuple[float, TopicPartition, int]] = []
     for record in reader.read(topic):
         advance(1)
         sent_ms = record.timestamp_ms
         if (since_ms is not None and sent_ms < since_ms) or (until_ms is not None and sent_ms >= until_ms):
             continue
-        entry = (sent_ms, record.topic_partition, record.offset)
+        rank = rank_of(period, sent_ms / 1_000, f"{record.partition}:{record.offset}".encode())
+        entry = (rank, record.topic_partition, record.offset)
         if len(held) < period.limit:
             heapq.heappush(held, entry)
         else:

@@ -1,9 +1,10 @@
-"""Reads the newest decided items of a stream's collection."""
+"""Reads decided items of a stream's collection: a sample of a period, or the newest ones."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,8 @@ class Period:
     Attributes:
         since: When the first of them may have happened; None for any time.
         until: The moment before which the last of them happened; None for any time.
-        limit: The largest number of items, of which the newest are taken.
+        limit: The largest number of items. Of more items, a sample of the whole period is taken; without a beginning,
+            the newest ones.
     """
 
     since: datetime | None
@@ -36,10 +38,25 @@ class Period:
         return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
 
 
-def newest_decided(
+def rank_of(period: Period, moment: float, identity: bytes) -> float:
+    """Return what decides which items are taken if there are too many: those with the largest rank.
+
+    A digest of its identity gives each item of a period the same chance, in whatever order items are read.
+
+    Args:
+        period: The period.
+        moment: When the item happened, in seconds.
+        identity: What distinguishes it from the others.
+    """
+    if period.since is None:
+        return moment
+    return float(int.from_bytes(blake2b(identity, digest_size=6).digest()))
+
+
+def chosen_decided(
     stream: Stream[Any, Any], collection: Collection, period: Period, advance: Callable[[int], None]
 ) -> list[UUID]:
-    """Return the ids of the newest decided items of a period, the newest first. Tombstones and other points are left out.
+    """Return the ids of decided items of a period, the newest first. Tombstones and other points are left out.
 
     Args:
         stream: The stream.
@@ -51,7 +68,7 @@ def newest_decided(
         Unavailable: the store cannot be read.
     """
     fields = ("tenant_id", stream.id_field, "occurred_at", "deleted", DECISION_FIELD)
-    held: list[tuple[datetime, UUID]] = []
+    held: list[tuple[float, datetime, UUID]] = []
     for which, payload in collection.scroll(fields):
         advance(1)
         if not stream.points.is_ours(which, payload) or not is_decided(payload):
@@ -59,11 +76,12 @@ def newest_decided(
         moment = _moment(payload)
         if moment is None or not period.holds(moment):
             continue
+        entry = (rank_of(period, moment.timestamp(), which.bytes), moment, which)
         if len(held) < period.limit:
-            heapq.heappush(held, (moment, which))
+            heapq.heappush(held, entry)
         else:
-            heapq.heappushpop(held, (moment, which))
-    return [which for _, which in sorted(held, reverse=True)]
+            heapq.heappushpop(held, entry)
+    return [which for _, _, which in sorted(held, key=lambda each: each[1:], reverse=True)]
 
 
 def read_decided(

@@ -69,14 +69,18 @@ def find_reference(which: str, folder: Path) -> Reference:
     path = Path(which)
     if path.suffix == SUFFIX or path.is_file():
         return load_reference(path)
-    every = [each for each in survey(folder) if each.reference is not None]
-    fitting = [each.reference for each in every if each.reference is not None and _fits(each.reference, which)]
+    every = survey(folder)
+    fitting = [
+        (each.reference, each.file) for each in every if each.reference is not None and _fits(each.reference, which)
+    ]
     if len(fitting) == 1:
-        return fitting[0]
+        return fitting[0][0]
     if not fitting:
-        raise Fatal(f"{folder} has no reference of {which}; `millrace drift reference list` lists what it has")
-    names = ", ".join(str(each.subject) for each in fitting)
-    raise Fatal(f"{which} fits {len(fitting)} references: {names}; give more of the name")
+        damaged = ", ".join(plain(str(each.file)) for each in every if each.reference is None)
+        also = f"; it may be one that cannot be used: {damaged}" if damaged else ""
+        raise Fatal(f"{folder} has no reference of {which}; `millrace drift reference list` lists what it has{also}")
+    names = ", ".join(f"{plain(str(reference.subject))} in {plain(str(file))}" for reference, file in fitting)
+    raise Fatal(f"{which} fits {len(fitting)} references: {names}; give more of the name, or a file")
 
 
 def line_of(reference: Reference, file: Path) -> str:

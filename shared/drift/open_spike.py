@@ -16,8 +16,11 @@ MOST_CUSTOMERS = 200
 """Customers that are counted; a spike with more of them is published with this number."""
 
 NOTABLE_GROWTH = 1.5
-LEAST_PAUSE_S = 60.0
-"""Two messages about growth are at least this long apart; a rate is never computed from a shorter time."""
+LEAST_PAUSE_S = 15.0
+"""Two messages about growth are at least this long apart."""
+
+LEAST_RATE_S = 60.0
+"""A rate is never computed from a shorter time."""
 
 
 class OpenSpike:
@@ -34,7 +37,7 @@ class OpenSpike:
         self._sum = np.zeros(len(members[0].vector), np.float32)
         self._items, self._customers, self._examples = 0, set[str](), list[str]()
         self.first_at = self.last_at = members[0].at
-        self._said_items, self._said_at, self._name = 0, self.first_at, UNNAMED
+        self._said_items, self._said_examples, self._said_at, self._name = 0, 0, self.first_at, UNNAMED
         for member in members:
             self.add(member)
 
@@ -44,8 +47,8 @@ class OpenSpike:
         self._items += 1
         if len(self._customers) < MOST_CUSTOMERS:
             self._customers.add(item.customer)
-        if len(self._examples) < MOST_EXAMPLES:
-            self._examples.append(item.item_id)
+        if len(self._examples) < MOST_EXAMPLES and item.item not in self._examples:
+            self._examples.append(item.item)
         self.first_at, self.last_at = min(self.first_at, item.at), max(self.last_at, item.at)
 
     def likeness(self, item: Recent) -> float:
@@ -53,16 +56,30 @@ class OpenSpike:
         length = float(np.linalg.norm(self._sum))
         return float(self._sum @ item.vector) / length if length and len(self._sum) == len(item.vector) else -1.0
 
-    def news(self, members: Sequence[Recent], others: Sequence[Recent]) -> Spike | None:
-        """Return a message if the spike is new or has grown notably since the last one.
+    @property
+    def is_published(self) -> bool:
+        """Whether a message about it was published."""
+        return self._said_items > 0
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether there is something to publish: the spike is new, has grown by half, or has further examples.
+
+        Its last batch may be incomplete until a later moment than that of its last item.
+        """
+        if self.last_at >= now:
+            return False
+        if not self.is_published:
+            return True
+        grown = self._items >= NOTABLE_GROWTH * self._said_items or len(self._examples) > self._said_examples
+        return grown and (now - self._said_at).total_seconds() >= LEAST_PAUSE_S
+
+    def news(self, members: Sequence[Recent], others: Sequence[Recent]) -> Spike:
+        """Return the message about its opening or its growth.
 
         Args:
             members: Its items among the recent outliers.
             others: The other recent outliers.
         """
-        grown = self._items >= NOTABLE_GROWTH * self._said_items
-        if self._said_items and not (grown and (self.last_at - self._said_at).total_seconds() >= LEAST_PAUSE_S):
-            return None
         name = name_of(members, others)
         self._name = name if name != UNNAMED else self._name
         return self._message("open", self.last_at)
@@ -73,9 +90,9 @@ class OpenSpike:
 
     def _message(self, state: Literal["open", "closed"], now: datetime) -> Spike:
         since = self._said_at if self._said_items else self.first_at
-        hours = max((now - since).total_seconds(), LEAST_PAUSE_S) / 3600
+        hours = max((now - since).total_seconds(), LEAST_RATE_S) / 3600
         per_hour = (self._items - self._said_items) / hours
-        self._said_items, self._said_at = self._items, now
+        self._said_items, self._said_examples, self._said_at = self._items, len(self._examples), now
         return Spike(
             spike_id=self.spike_id,
             state=state,
@@ -102,6 +119,7 @@ class OpenSpike:
             "first_at": self.first_at.isoformat(),
             "last_at": self.last_at.isoformat(),
             "said_items": self._said_items,
+            "said_examples": self._said_examples,
             "said_at": self._said_at.isoformat(),
             "name": self._name,
         }
@@ -119,5 +137,5 @@ class OpenSpike:
         )
         spike.first_at, spike.last_at = (datetime.fromisoformat(value[name]) for name in ("first_at", "last_at"))
         spike._said_items, spike._said_at = value["said_items"], datetime.fromisoformat(value["said_at"])
-        spike._name = value["name"]
+        spike._said_examples, spike._name = value["said_examples"], value["name"]
         return spike

@@ -52,9 +52,14 @@ class Recent:
         return cls(identity, outlier.settled_at, customer, outlier.centroid, outlier.terms, vector / length)
 
     @property
-    def item_id(self) -> str:
-        """Its id in the source system."""
-        return self.identity.partition(":")[2].rpartition(":")[0]
+    def item(self) -> str:
+        """Its tenant and its id in the source system: `tenant:id`."""
+        return self.identity.rpartition(":")[0]
+
+    @property
+    def version(self) -> int:
+        """Its version."""
+        return int(self.identity.rpartition(":")[2])
 
     def to_json(self) -> list[Any]:
         """Return it as JSON values; the vector takes one byte a number."""

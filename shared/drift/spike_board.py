@@ -103,9 +103,10 @@ class SpikeBoard(Keeper):
     def tick(self, now: datetime, is_quiet: Callable[[int], bool]) -> Taken:
         taken = Taken()
         for subject, watching in list(self._subjects.items()):
-            if watching.watch.open_count and is_quiet(watching.place.partition):
+            if watching.watch.open_count:
+                is_over = is_quiet(watching.place.partition)
                 with self.lock:
-                    said = watching.watch.tick(now)
+                    said = watching.watch.tick(now) if is_over else watching.watch.news(now)
                 if said:
                     taken = Taken((*taken.changed, subject), (*taken.outgoing, *self._outgoing(said)))
         return taken

@@ -64,7 +64,6 @@ class SpikeWatch:
 
     def __init__(self, subject: Subject, rules: SpikeRules, reference: Reference) -> None:
         self._subject, self._rules, self._reference = subject, rules, reference
-        self._reference_id = reference.reference_id
         self._recent: list[Recent] = []
         self._traffic = Traffic(rules.window_s)
         self._open: dict[str, OpenSpike] = {}
@@ -77,38 +76,49 @@ class SpikeWatch:
         return len(self._open)
 
     def use(self, reference: Reference) -> None:
-        """Judge by a newer reference from now on. Open spikes stay open."""
+        """Judge by this reference from now on; if it is another one, what was learned by the earlier one is forgotten.
+
+        Its centroids and its outliers are others. Open spikes stay open.
+        """
+        if reference.reference_id != self._reference.reference_id:
+            self._recent.clear()
+            self._spike_of.clear()
+            self._traffic.clear()
         self._reference = reference
 
     def add(self, outlier: Outlier) -> list[Spike]:
         """Take an outlier; return what is to be published.
 
-        An item that arrives again, or later than the window is long, changes nothing.
+        Nothing is changed by an item that arrives again, that arrives later than the window is long, or that was
+        compared with another reference, which workers use for a minute before or after this watch.
 
         Raises:
-            ValueError: its vector cannot be read or has another length than those before.
+            ValueError: its vector cannot be read or has another length than those of the reference.
         """
         new = Recent.of(outlier)
-        if self._recent and new.vector.shape != self._recent[-1].vector.shape:
-            raise ValueError("the vector of an outlier has another length than those before")
-        self._follow(outlier.reference)
+        if outlier.reference != self._reference.reference_id:
+            return self.tick(new.at)
+        if len(new.vector) != self._reference.centroids.shape[1]:
+            raise ValueError("the vector of an outlier has another length than those of the reference")
         said = self.tick(new.at)
-        if new.at < self._horizon or any(kept.identity == new.identity for kept in self._recent):
+        if new.at < self._horizon or self._has(new):
             return said
         self._recent.append(new)
         self._forget()
-        spike = self._nearest_open(new) or self._opened(new)
-        if spike is not None and (message := spike.news(*self._split(spike))) is not None:
-            said.append(message)
+        if not self._join(new):
+            self._open_with(new)
         return said
 
     def add_traffic(self, sums: BatchSums) -> None:
-        """Count the items of a batch."""
-        if sums.reference is not None:
-            self._follow(sums.reference)
+        """Count the items of a batch that were compared with this reference."""
+        if sums.reference == self._reference.reference_id:
             self._traffic.add(sums)
             self._latest = max(self._latest, sums.settled_at)
             self._forget()
+
+    def news(self, now: datetime) -> list[Spike]:
+        """Return what is to be published of open spikes whose last batch was settled before this moment."""
+        return [spike.news(*self._split(spike)) for spike in self._open.values() if spike.is_due(now)]
 
     def tick(self, now: datetime) -> list[Spike]:
         """Close what got no item for the length of the window; return what is to be published.
@@ -117,22 +127,24 @@ class SpikeWatch:
             now: The current time; while older messages are still being read, the time of the newest one that was read.
         """
         self._latest = max(self._latest, now)
-        over = [
-            spike
-            for spike in self._open.values()
-            if spike.last_at <= self._latest - timedelta(seconds=self._rules.window_s)
-        ]
+        start = self._latest - timedelta(seconds=self._rules.window_s)
+        over = [spike for spike in self._open.values() if spike.last_at <= start]
+        said = [spike.news(*self._split(spike)) for spike in over if not spike.is_published]
         for spike in over:
             del self._open[spike.spike_id]
+        said += [*(spike.closed(self._latest) for spike in over), *self.news(now)]
         self._forget()
-        return [spike.closed(self._latest) for spike in over]
+        return said
 
-    def _follow(self, reference: str) -> None:
-        """Forget what belongs to another reference: its centroids and its outliers are others."""
-        if reference != self._reference_id:
-            self._reference_id = reference
-            self._recent.clear()
-            self._traffic.clear()
+    def _has(self, new: Recent) -> bool:
+        """Return whether an item counts already. A newer version replaces one that belongs to no spike."""
+        known = next((each for each in self._recent if each.item == new.item), None)
+        if known is None:
+            return False
+        if known.version >= new.version or known.identity in self._spike_of:
+            return True
+        self._recent = [each for each in self._recent if each is not known]
+        return False
 
     def _forget(self) -> None:
         """Keep the window, and of its outliers the newest 500; what leaves it is usual from now on."""
@@ -147,27 +159,26 @@ class SpikeWatch:
             start = max(start, left.at)
         self._recent, self._horizon = self._recent[first:], max(self._horizon, start)
 
-    def _nearest_open(self, new: Recent) -> OpenSpike | None:
-        """Add an outlier to the open spike whose centre is nearest, if it is near enough."""
+    def _join(self, new: Recent) -> bool:
+        """Add an outlier to the open spike whose centre is nearest, and return whether it is near enough."""
         nearest = max(self._open.values(), key=lambda spike: spike.likeness(new), default=None)
         if nearest is None or nearest.likeness(new) < self._reference.outlier_below:
-            return None
+            return False
         nearest.add(new)
         self._spike_of[new.identity] = nearest.spike_id
-        return nearest
+        return True
 
-    def _opened(self, new: Recent) -> OpenSpike | None:
+    def _open_with(self, new: Recent) -> None:
         """Open a spike if the outlier completes a group that usual traffic does not explain."""
         free = [each for each in self._recent if each is not new and each.identity not in self._spike_of] + [new]
         vectors = np.stack([each.vector for each in free])
         group = [free[number] for number in largest_star(len(free) - 1, vectors, self._reference.outlier_below)]
         if len(self._open) >= MOST_OPEN or not self._is_spike(group, len(free) - len(group)):
-            return None
+            return
         group.sort(key=lambda each: each.at)
         spike = OpenSpike(self._subject, str(uuid5(NAMESPACE, f"{self._subject}|{group[0].identity}")), group)
         self._open[spike.spike_id] = spike
         self._spike_of.update((each.identity, spike.spike_id) for each in group)
-        return spike
 
     def _is_spike(self, group: Sequence[Recent], others: int) -> bool:
         """Return whether enough customers are in a group, and more than usual among the traffic near its centroids.
@@ -179,7 +190,7 @@ class SpikeWatch:
         usual = max(spread, self._traffic.usual_outliers(near))
         if customers < self._rules.customers or chance(customers, usual) > self._rules.level:
             return False
-        return self._reference.reference_id != self._reference_id or not self._is_known(group)
+        return not self._is_known(group)
 
     def _is_known(self, group: Sequence[Recent]) -> bool:
         """Return whether a group is the usual edge of a known topic that grows: most of the growth is no outlier."""
@@ -198,7 +209,7 @@ class SpikeWatch:
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values, at most about half a megabyte with vectors of 384 numbers."""
         return {
-            "reference": self._reference_id,
+            "reference": self._reference.reference_id,
             "latest": self._latest.isoformat(),
             "horizon": self._horizon.isoformat(),
             "recent": [each.to_json() for each in self._recent],
@@ -213,10 +224,10 @@ class SpikeWatch:
     ) -> "SpikeWatch":
         """Return the watch that `to_json` wrote."""
         watch = cls(subject, rules, reference)
-        watch._reference_id = value["reference"]
         watch._latest, watch._horizon = (datetime.fromisoformat(value[name]) for name in ("latest", "horizon"))
-        watch._recent = [Recent.from_json(each) for each in value["recent"]]
-        watch._traffic.load(value["traffic"])
         watch._open = {each["id"]: OpenSpike.from_json(subject, each) for each in value["open"]}
-        watch._spike_of = dict(value["spike_of"])
+        if value["reference"] == reference.reference_id:
+            watch._recent = [Recent.from_json(each) for each in value["recent"]]
+            watch._traffic.load(value["traffic"])
+            watch._spike_of = dict(value["spike_of"])
         return watch

@@ -99,10 +99,19 @@ def test_each_part_needs_no_more_than_the_documented_rules(
     assert "1 replayed" in run("dlq-replay", "dlq", "replay")
     assert "1 dead letter deleted" in run("dlq-purge", "dlq", "purge", "--all", "--yes")
     assert "millrace-tickets is empty, 1 record behind" in run("doctor", "doctor")
+    run("drift-look", "drift", "report", str(tmp_path / "report"), "--stream", "tickets")
+    assert_records_are_decided_again(environment, secure_kafka)
     with allowed(secure_kafka, USER, rules_of("doctor")):
         unread = millrace(environment, "lag", "--group", "millrace-tickets", "--topic", "tickets*")
     assert unread.returncode == 3, unread.stderr
     assert "this user may not read topic tickets" in unread.stdout
+
+
+def assert_records_are_decided_again(environment: dict[str, str], server: KafkaServer) -> None:
+    """The command gets as far as the first search for records that it has read: the points here are of a shorter model."""
+    with allowed(server, USER, rules_of("drift-build")):
+        built = millrace(environment, "drift", "reference", "build", "--stream", "tickets", "--from-topic")
+    assert "Vector dimension error" in built.stderr, built.stderr
 
 
 def rules_without(rules: list[Rule], kind: str, name: str) -> list[Rule]:

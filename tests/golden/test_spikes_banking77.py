@@ -160,9 +160,9 @@ def white_screens(texts: Texts, customers: int) -> list[Ticket]:
 
 def test_a_new_problem_of_eight_customers_is_one_spike_within_minutes(texts: Texts) -> None:
     said = published(texts, [*usual_tickets(texts), *white_screens(texts, 8)])
-    new = [spike for spike in said if any(example.startswith("N:") for example in spike.examples)]
+    new = [spike for spike in said if any(example.startswith("acme:N:") for example in spike.examples)]
     assert len({spike.spike_id for spike in new}) == 1
-    assert all(example.startswith("N:") for example in new[-1].examples)
+    assert all(example.startswith("acme:N:") for example in new[-1].examples)
     assert (new[0].state, new[-1].state) == ("open", "closed")
     assert new[0].last_at - (START + timedelta(seconds=1_800)) < timedelta(minutes=5)
     assert new[-1].customers >= 4
@@ -171,7 +171,7 @@ def test_a_new_problem_of_eight_customers_is_one_spike_within_minutes(texts: Tex
 
 def test_the_same_tickets_of_one_customer_are_no_spike(texts: Texts) -> None:
     said = published(texts, [*usual_tickets(texts), *white_screens(texts, 1)])
-    assert not any(example.startswith("N:") for spike in said for example in spike.examples)
+    assert not any(example.startswith("acme:N:") for spike in said for example in spike.examples)
 
 
 def test_a_known_intent_that_grows_is_no_spike(texts: Texts) -> None:

@@ -178,6 +178,33 @@ def test_growth_is_the_difference_to_the_reference() -> None:
     ]  # fmt: skip
 
 
+def test_a_class_that_is_rare_in_the_reference_is_bounded_by_all_rare_ones() -> None:
+    known = reference()
+    whole = known.baselines[0]
+    counts = whole.totals.counts["labels"]
+    counts[len(whole.classes["labels"]) :] = 0.02 * counts.sum()
+    window = past()
+    window.counts["labels"].clear()
+    window.counts["labels"].update({"a": 290, "b": 200, "new": 10})
+    grown = {each.name: each for each in grown_classes(window, known, "labels")}
+    assert (grown["new"].is_rare, grown["a"].is_rare) == (True, False)
+    assert grown["new"].before.high > 0.02
+    assert not grown["new"].is_clear, "2 % of a window are no more than all rare ones had"
+    page = page_of(Facts(START, None, 0.05), [SubjectPart(History(NAMED), known, labels=[grown["new"]])])
+    assert "fewer than 5 items (up to " in page
+    assert "overlap" in page
+
+
+def test_without_a_reference_the_share_of_outliers_is_not_known() -> None:
+    def cells(window: PastWindow) -> int:
+        history = History(NAMED)
+        history.keep(window)
+        return page_of(Facts(START, None, 0.05), [SubjectPart(history, None)]).count(">0.0%<")
+
+    assert cells(past(outliers=0)) == 1
+    assert cells(past(outliers=0, reference=None)) == 0
+
+
 class Reading(HTMLParser):
     """Collects the tags and the texts of a page."""
 

@@ -16,7 +16,7 @@ from millrace.drift.newest import select, tail_of
 from millrace.drift.references import Found, materials
 from millrace.drift.replaying import batched, replay
 from millrace.drift.rows import decided_item
-from millrace.drift.stored import Period, newest_decided, read_decided
+from millrace.drift.stored import Period, chosen_decided, read_decided
 from millrace.drift.voters import Voters
 from shared.broker.port import Reader
 from shared.drift.keys import Keys
@@ -97,13 +97,30 @@ def test_the_newest_items_of_a_period_are_taken() -> None:
     store.upsert(points)
 
     def names(period: Period) -> list[str]:
-        ids = newest_decided(TICKETS, store, period, ignore)
+        ids = chosen_decided(TICKETS, store, period, ignore)
         return [each.item_id for each in read_decided(TICKETS, store, ids, ignore)]
 
     assert names(EVERY) == [f"T-{n}" for n in reversed(range(10))]
     assert names(Period(None, None, 3)) == ["T-9", "T-8", "T-7"]
     since, until = START + timedelta(hours=2), START + timedelta(hours=5)
-    assert names(Period(since, until, 2)) == ["T-4", "T-3"]
+    assert names(Period(since, until, 3)) == ["T-4", "T-3", "T-2"]
+
+
+def test_too_many_items_of_a_period_are_sampled_over_all_of_it() -> None:
+    store = FakeCollection()
+    store.upsert(
+        settled_points(
+            TICKET_KIND,
+            *[event(ticket_id=f"T-{n}", occurred_at=(START + timedelta(hours=n)).isoformat()) for n in range(200)],
+        )
+    )
+    period = Period(START, None, 40)
+    ids = chosen_decided(TICKETS, store, period, ignore)
+    hours = [(each.occurred_at - START) // timedelta(hours=1) for each in read_decided(TICKETS, store, ids, ignore)]
+    assert hours == sorted(hours, reverse=True)
+    assert len(hours) == 40
+    assert all(4 <= sum(start <= hour < start + 50 for hour in hours) <= 18 for start in range(0, 200, 50))
+    assert chosen_decided(TICKETS, store, period, ignore) == ids, "always the same"
 
 
 @dataclass
@@ -149,9 +166,13 @@ def test_the_newest_records_are_chosen_without_reading_the_others() -> None:
 def test_records_of_a_period_are_chosen_by_their_timestamps() -> None:
     topic = Topic()
     since, until = (datetime.fromtimestamp(seconds, UTC) for seconds in (2, 7))
-    selected = select(topic, "tickets", Period(since, until, 3), ignore)
+    selected = select(topic, "tickets", Period(since, until, 5), ignore)
     found = sorted(each.timestamp_ms for each in selected.read(topic, "tickets"))
-    assert found == [4_000, 5_000, 6_000]
+    assert found == [2_000, 3_000, 4_000, 5_000, 6_000]
+    sampled = select(topic, "tickets", Period(since, until, 3), ignore)
+    assert {each.timestamp_ms for each in sampled.read(topic, "tickets")} < set(found)
+    newest = select(topic, "tickets", Period(None, until, 3), ignore)
+    assert sorted(each.timestamp_ms for each in newest.read(topic, "tickets")) == [4_000, 5_000, 6_000]
     assert not list(select(topic, "tickets", Period(until, since, 3), ignore).read(topic, "tickets"))
 
 

@@ -105,6 +105,8 @@ def test_a_spike_is_closed_by_the_clock_in_a_quiet_partition_only() -> None:
     for number in range(8):
         found.take(outlier(number, f"C-{number % 4}"), PLACE, number)
     later = BUILT + timedelta(hours=1)
+    (grown,) = spikes([found.tick(later, lambda _: False)])
+    assert (grown.state, grown.items, len(grown.examples)) == ("open", 8, 8), "published, however busy the partition is"
     assert found.tick(later, lambda _: False) == Taken()
     (closed,) = spikes([found.tick(later, lambda partition: partition == 2)])
     assert closed.state == "closed"

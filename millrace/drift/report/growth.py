@@ -45,11 +45,14 @@ class Grown:
         name: The class.
         before: Its share of the reference's items.
         now: Its share of the window's items.
+        is_rare: Whether the reference counts it together with other rare classes: its own share is not known, and the
+            interval ends where that of all of them together does.
     """
 
     name: str
     before: Share
     now: Share
+    is_rare: bool = False
 
     @property
     def by(self) -> float:
@@ -65,14 +68,24 @@ class Grown:
 def grown_classes(window: PastWindow, reference: Reference, family: str) -> list[Grown]:
     """Return the classes of a family, the most grown one first.
 
-    A class that is too rare in the reference to be counted on its own has no share there.
+    A class that is too rare in the reference to be counted on its own has at most the share of all rare ones there.
     """
     baseline = reference.baseline_for(window.start, window.end)
     before = _counts(baseline, family)
     now = window.counts[family]
     names = {*before, *now}
-    known, total = baseline.totals.counts[family].sum(), now.total()
-    found = [Grown(name, Share.of(before.get(name, 0.0), known), Share.of(now[name], total)) for name in names]
+    counts, total = baseline.totals.counts[family], now.total()
+    known, others = float(counts.sum()), float(counts[len(baseline.classes[family]) :].sum())
+    rare = Share(0.0, 0.0, Share.of(others, known).high)
+    found = [
+        Grown(
+            name,
+            Share.of(before[name], known) if name in before else rare,
+            Share.of(now[name], total),
+            is_rare=name not in before,
+        )
+        for name in names
+    ]
     return sorted(found, key=lambda each: (-each.by, each.name))
 
 

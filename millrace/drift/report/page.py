@@ -201,7 +201,7 @@ def _window(window: PastWindow) -> str:
         _answer(window),
         "" if window.p_value is None else f"{window.p_value:.3g}",
         "" if window.p_value is None else f"{window.effect:.1%}",
-        f"{window.outliers / max(window.items, 1):.1%}",
+        "" if window.reference is None else f"{window.outliers / max(window.items, 1):.1%}",
         str(window.failed),
         "" if share is None else f"{share:.1%} of {judged}",
         _cause(window.causes[0]) if window.causes else "",
@@ -220,7 +220,7 @@ def _grown(title: str, what: str, grown: Sequence[Grown]) -> str:
         return ""
     rows = [
         _row(
-            [_text(each.name), _share(each.before), _share(each.now), f"{each.by:+.1%}", _clear(each)],
+            [_text(each.name), _before(each), _share(each.now), _change(each), _clear(each)],
             numbers=(1, 2, 3),
         )
         for each in grown
@@ -233,6 +233,16 @@ def _clear(grown: Grown) -> str:
     if not grown.is_clear:
         return "overlap"
     return "apart: it grew" if grown.by > 0 else "apart: it shrank"
+
+
+def _before(grown: Grown) -> str:
+    if grown.is_rare:
+        return f"fewer than 5 items (up to {grown.before.high:.1%})"
+    return _share(grown.before)
+
+
+def _change(grown: Grown) -> str:
+    return f"{'up to ' if grown.is_rare else ''}{grown.by:+.1%}"
 
 
 def _share(share: Share) -> str:
