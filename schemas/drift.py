@@ -147,7 +147,7 @@ class Cause(Frozen):
     reference_share: float | None = Field(default=None, description="Its share of the reference's items.")
     window_share: float | None = Field(default=None, description="Its share of the window's items.")
     since: UtcDatetime | None = Field(default=None, description="Start of the first window in which it had grown.")
-    examples: tuple[str, ...] = Field(default=(), max_length=10, description="Up to ten ids of its items.")
+    examples: tuple[str, ...] = Field(default=(), max_length=10, description="Up to ten of its items, as `tenant:id`.")
 
 
 class DriftAlert(Frozen):

@@ -48,7 +48,7 @@ class DriftSettings(Part):
         "together. Fewer find small changes later; docs/drift.md has figures.",
     )
     effect_gate: float = Field(
-        default=0.05,
+        default=0.02,
         ge=0,
         le=1,
         description="The least effect that raises an alert: the share of items that would have to change to undo the "

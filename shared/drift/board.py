@@ -149,7 +149,7 @@ class Board(Keeper):
                 self._leave_out(watched, sums)
                 return Taken()
             alert = None
-            if watched.window is not None and _ends_with(watched.window, sums, length):
+            if watched.window is not None and watched.window.ends_before(sums):
                 alert = self._close(watched, watched.window)
             watched.add(sums, offset)
             watched.others = 0
@@ -275,11 +275,6 @@ def _moved(watched: Watched | None, subject: Subject, place: Place) -> Watched:
     log.warning("the batches come from another topic or partition now", subject=str(subject), partition=place.partition)
     watched.place, watched.offset = place, -1
     return watched
-
-
-def _ends_with(window: Window, sums: BatchSums, length: int) -> bool:
-    """Return whether a window ends before a batch: its hour has passed, or the batch cannot be added to it."""
-    return window.closes_at(sums.settled_at) or sums.reference != window.reference or length != len(window.vector_sum)
 
 
 def _is_other_model(one: Subject, other: Subject) -> bool:

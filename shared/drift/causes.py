@@ -16,7 +16,7 @@ from shared.drift.window import Window
 LEAST_SCORE = 3.0
 """A class counts as grown from this number of standard deviations on."""
 
-FIRST_SHARE = 0.5
+FIRST_SHARE, FIRST_SHARE_OF_TEXTS = 0.5, 0.9
 """An earlier kind of cause is named before a later one if it has grown by at least this share of the largest growth."""
 
 MOST_CAUSES = 8
@@ -80,6 +80,9 @@ CHOSEN: Mapping[str, Callable[[Example], object]] = {
     "languages": lambda each: each.language,
     "channels": lambda each: each.channel,
     "labels": lambda each: each.label,
+    "actions": lambda each: each.action,
+    "confidences": lambda each: each.confidence,
+    "empty": lambda each: "empty" if each.is_empty else None,
 }
 
 
@@ -122,7 +125,7 @@ def causes_of(
     if none_clear:
         found = sorted(grown, key=lambda each: -each.score)[:1]
     largest = max((each.size for each in found), default=0.0)
-    found.sort(key=lambda each: (each.size < FIRST_SHARE * largest, order.index(each.family), -each.size))
+    found.sort(key=lambda each: (each.size < _first_share(each.family) * largest, order.index(each.family), -each.size))
     changed: list[Cause] = []
     if window.counts["actions"].total():
         changed += _changed("head", window.heads, reference.head)
@@ -135,6 +138,10 @@ def causes_of(
         share = moved_share(totals, baseline.totals)
         named.append(_of_all("outputs", "the vectors as a whole", share, window))
     return (*changed, *named)[:MOST_CAUSES]
+
+
+def _first_share(family: str) -> float:
+    return FIRST_SHARE_OF_TEXTS if family in ("languages", "lengths", "channels") else FIRST_SHARE
 
 
 def effect_of(causes: Iterable[Cause], totals: Totals, known: Totals) -> float:
@@ -264,13 +271,14 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) ->
 
 
 def _cause(growth: Growth, window: Window) -> Cause:
+    examples = [each for each in window.examples if _belongs(each, growth)]
     return Cause(
         kind=dict(KINDS)[growth.family],
         name=growth.name,
         reference_share=growth.before,
         window_share=growth.now,
         since=window.start,
-        examples=tuple(each.item_id for each in window.examples if _belongs(each, growth))[:MOST_EXAMPLES],
+        examples=tuple(f"{each.tenant_id}:{each.item_id}" for each in examples[:MOST_EXAMPLES]),
     )
 
 

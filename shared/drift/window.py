@@ -101,6 +101,11 @@ class Window:
         """
         return self.items + self.failed >= LEAST_ITEMS and hour_of(now) > hour_of(self.end)
 
+    def ends_before(self, sums: BatchSums) -> bool:
+        """Return whether the window ends before a batch: its hour has passed, or the batch cannot be added to it."""
+        length = len(unpacked(sums.vector_sum))
+        return self.closes_at(sums.settled_at) or sums.reference != self.reference or length != len(self.vector_sum)
+
     def to_json(self) -> dict[str, Any]:
         """Return the window as JSON values, exactly: the sums in base64, and what is zero or empty left out."""
         written: dict[str, Any] = {

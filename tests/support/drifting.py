@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,9 @@ def window_of(reference: Reference, rows: Sequence[Seen], start: datetime = STAR
         for name, value in row.traits.items():
             window.counts[name][value] += 1
         traits = {name[:-1]: value for name, value in row.traits.items() if name in ("labels", "languages", "channels")}
-        example = {"item_id": row.item_id, "tenant_id": "acme", "length": row.traits["lengths"], **traits}
+        example: dict[str, Any] = {
+            "item_id": row.item_id, "tenant_id": "acme", "length": row.traits["lengths"], **traits,
+        }  # fmt: skip
         if n % 2 == 0:
             window.examples.append(Example(**example, centroid=number, is_far=bool(near.is_far[n])))
     return window

@@ -12,7 +12,7 @@ from shared.errors import Fatal, Unavailable
 def test_an_embedded_broker_is_refused_at_once() -> None:
     with EmbeddedBroker() as broker:
         broker.create(["tickets.sums"])
-        with pytest.raises(Fatal, match="embedded broker.*a Kafka is needed"):
+        with pytest.raises(Fatal, match=r"embedded broker.*a Kafka is needed"):
             ensure_changelogs(broker.bootstrap, {"a-changelog": "tickets.sums"})
 
 

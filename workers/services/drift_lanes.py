@@ -89,6 +89,8 @@ def failure_of(error: BaseException) -> MillraceError:
         return Fatal(
             f"the brokers refuse this user, or the topics do not fit: {name}; see docs/security.md, docs/drift.md"
         )
+    if "Codec" in name:
+        return Fatal(f"a topic is compressed in a way that cannot be read: {name}; pip install 'millrace[drift]'")
     return Unavailable("broker", name)
 
 

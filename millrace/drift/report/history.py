@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import ValidationError
-
-from schemas.drift import Answer, BatchSums, Cause, unpacked
+from schemas.drift import Answer, BatchSums, Cause
 from shared.drift.judging import judge
+from shared.drift.reading import Unreadable, read_sums
 from shared.drift.reference import Reference, Subject
 from shared.drift.window import Window
 from shared.records import Record
@@ -129,24 +128,19 @@ class Histories:
         for record in records:
             advance(1)
             try:
-                self.add(BatchSums.model_validate_json(record.value or b""))
-            except (ValidationError, ValueError):
+                self.add(read_sums(record.value or b"")[0])
+            except Unreadable:
                 self.unreadable += 1
 
     def add(self, sums: BatchSums) -> None:
-        """Add the sums of a batch.
-
-        Raises:
-            ValueError: the vector in it is damaged.
-        """
-        length = len(unpacked(sums.vector_sum))
+        """Add the sums of a batch."""
         subject = Subject(sums.stream, sums.input, sums.model, sums.key)
         history = self.by_subject.setdefault(subject, History(subject))
         if sums.traffic != "live":
             history.left_out[sums.traffic] += sums.items
             return
         window = self._open.get(subject)
-        if window is not None and ends_before(window, sums, length):
+        if window is not None and window.ends_before(sums):
             self._close(subject, window, is_open=False)
             window = None
         if window is None:
@@ -181,14 +175,3 @@ class Histories:
                 is_open=is_open,
             )
         )
-
-
-def ends_before(window: Window, sums: BatchSums, length: int) -> bool:
-    """Return whether a window ends before a batch: its hour has passed, or the batch cannot be added to it.
-
-    Args:
-        window: The window.
-        sums: The batch.
-        length: The length of its vectors.
-    """
-    return window.closes_at(sums.settled_at) or sums.reference != window.reference or length != len(window.vector_sum)

@@ -86,15 +86,11 @@ def build(
     Raises:
         Fatal: there are too few rows, or their vectors differ in length.
     """
-    if len(rows) < LEAST_ROWS:
-        raise Fatal(f"a reference needs at least {LEAST_ROWS:,} items, but {subject} has {len(rows):,}")
-    if len({len(row.vector) for row in rows}) > 1:
-        raise Fatal(f"the vectors of {subject} have different lengths: they come from different models")
+    _check(subject, rows)
     rng = np.random.default_rng(SEED)
     ordered = sorted(rows, key=lambda row: (row.occurred_at, row.item_id))
-    used = (
-        [ordered[int(n * len(ordered) / MOST_ROWS)] for n in range(MOST_ROWS)] if len(ordered) > MOST_ROWS else ordered
-    )
+    thinned = [ordered[int(n * len(ordered) / MOST_ROWS)] for n in range(MOST_ROWS)]
+    used = thinned if len(ordered) > MOST_ROWS else ordered
     order = rng.permutation(len(used))
     fitted_rows = min(int(len(used) * FITTED_SHARE), MOST_FITTED)
     vectors = np.stack([row.vector for row in used]).astype(np.float32)
@@ -132,6 +128,13 @@ def build(
         baselines.append(baseline_of(sample, slot, sizes, SLOT_RESAMPLES, rng, lambda done: None))
         progress(len(WINDOW_SIZES) + number, steps)
     return identified(bare, baselines)
+
+
+def _check(subject: Subject, rows: Sequence[Seen]) -> None:
+    if len(rows) < LEAST_ROWS:
+        raise Fatal(f"a reference needs at least {LEAST_ROWS:,} items, but {subject} has {len(rows):,}")
+    if len({len(row.vector) for row in rows}) > 1:
+        raise Fatal(f"the vectors of {subject} have different lengths: they come from different models")
 
 
 def _thresholds(
