@@ -42,7 +42,7 @@ MOST_FAR, LEAST_LABEL, MOST_UNSURE = 0.6, 0.3, 0.6
 """The shares are cut at these values, so that a small growth, which makes them large by chance, decides nothing."""
 
 LEAST_NEARNESS = 5.0
-LEAST_WIDE = 2.0
+LEAST_WIDE = 3.0
 """Outputs have changed if the score of nearness is at least the first, and if far items have grown by the second, in
 standard deviations, among the centroids whose items have not grown."""
 

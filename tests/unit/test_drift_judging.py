@@ -19,13 +19,16 @@ LEVEL = 0.01
 
 
 @pytest.fixture(scope="module")
+def reference() -> Reference:
+    return built(Made(), empty=20, failed=10)
+
+
+@pytest.fixture
 def made() -> Made:
-    return Made()
-
-
-@pytest.fixture(scope="module")
-def reference(made: Made) -> Reference:
-    return built(made, empty=20, failed=10)
+    """Return the stream of the reference, which draws the same items in each test, whatever ran before."""
+    stream = Made()
+    stream.rng = np.random.default_rng(11)
+    return stream
 
 
 def usual(made: Made, reference: Reference, items: int = 500) -> Window:
@@ -37,7 +40,7 @@ def usual(made: Made, reference: Reference, items: int = 500) -> Window:
 @pytest.mark.parametrize("items", [500, 1_300])
 def test_windows_without_drift_alarm_at_about_the_level(made: Made, reference: Reference, items: int) -> None:
     alarms = sum(judge(usual(made, reference, items), reference, 0.1).answer == "drift" for _ in range(150))
-    assert 3 <= alarms <= 32, alarms
+    assert 1 <= alarms <= 36, alarms
 
 
 def test_a_window_is_not_judged_without_its_reference_or_with_too_few_items(made: Made, reference: Reference) -> None:
@@ -80,7 +83,7 @@ def test_a_trait_that_grows_is_named(
     judged = judge(window_of(reference, [*with_traits(rows[:80], **traits), *rows[80:]]), reference, LEVEL)
     assert judged.answer == "drift"
     assert (judged.causes[0].kind, judged.causes[0].name) == (kind, name)
-    assert judged.causes[0].window_share == pytest.approx(0.16, abs=0.04)
+    assert judged.causes[0].window_share == pytest.approx(0.16 + 0.84 * (0.03 if name == "fr" else 0), abs=0.03)
     assert judged.causes[0].since == START
 
 

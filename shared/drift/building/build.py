@@ -116,8 +116,7 @@ def build(
     fitted_ids = {used[n].item_id for n in fitted}
     slots = _slots([row for row in ordered if row.item_id not in fitted_ids], rng)
     beside, classes = Beside(origin.empty, origin.failed, len(rows)), cells_of([used[n] for n in fitted])
-    whole = Sample.of(bare, [used[n] for n in kept], classes, beside)
-    steps = len(WINDOW_SIZES) + len(slots)
+    whole, steps = Sample.of(bare, [used[n] for n in kept], classes, beside), len(WINDOW_SIZES) + len(slots)
     progress(0, steps)
     baselines = [baseline_of(whole, None, WINDOW_SIZES, resamples, rng, lambda done: progress(done, steps))]
     weeks = max((ordered[-1].occurred_at - ordered[0].occurred_at).total_seconds() / (7 * 86_400), 1.0)
