@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from millrace.cli import app
 from millrace.doctor.finding import Check, Finding, findings_of
 from millrace.doctor.services import check_broker
-from schemas.topics import Topic
+from schemas.topics import DRIFT_ALERTS, Topic
 from shared.broker.provision import create_topics
 from shared.settings import BrokerSettings, Settings
 from shared.stream_settings import StreamSettings
@@ -95,7 +95,7 @@ def test_a_higher_minimum_than_replicas_is_a_warning(bootstrap: str) -> None:
 
 def test_one_command_creates_the_topics_of_several_streams(bootstrap: str) -> None:
     command = ["topics", "create", "--bootstrap", bootstrap, "--stream", "calls", "--stream", "products"]
-    wanted = {topic.name for stream in (CALLS, PRODUCTS) for topic in stream.topics()}
+    wanted = {DRIFT_ALERTS.name, *(topic.name for stream in (CALLS, PRODUCTS) for topic in stream.topics())}
     created = CliRunner().invoke(app, [*command, "--partitions", "1"])
     assert created.exit_code == 0, created.output
     assert {line.split()[0] for line in created.stdout.splitlines() if line.endswith("created")} == wanted
