@@ -4,7 +4,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from benchmarks.faults.drift_windows import Data
 from millrace.learning.labelled_files import Reading
 from shared.drift.reference import Reference
 from tests.support.drift_live import Announced, Live
+from tests.support.mondays import monday
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
+START = monday(0, hours=12)
 USUAL_CUSTOMERS = 1_500
 GROWN, GROWN_CUSTOMERS, GROWN_WITHIN_S = 200, 150, 900.0
 BATCH_S = 10.0
@@ -234,8 +235,9 @@ class Spikes:
             yield Raised(traffic, own, len(messages) - len(own))
 
 
-def _is_added(item_id: str) -> bool:
-    return item_id[0] in "NK"
+def _is_added(item: str) -> bool:
+    """Return whether an item was added to the usual tickets; messages name it `tenant:id`."""
+    return item.rpartition(":")[2][0] in "NK"
 
 
 def _is_new(item_id: str) -> bool:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 
@@ -15,8 +15,9 @@ from schemas.drift import Cause, DriftAlert
 from shared.drift.reference import Reference, Subject
 from shared.drift.watched import Closed
 from tests.support.drift_live import STREAM, Live
+from tests.support.mondays import monday
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
+START = monday(0, hours=210)
 ITEMS, BATCH = 500, 50
 USUAL_WINDOWS, CHANGED_WINDOWS = 2, 2
 SMALL_SHARE, LARGE_SHARE = 0.05, 0.25

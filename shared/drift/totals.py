@@ -132,7 +132,8 @@ def _peak(name: str, window: Mapping[str, Numbers], reference: Mapping[str, Numb
     items, known = window[whole].sum(-1)[..., None], reference[whole].sum(-1)[..., None]
     ratio = items / np.maximum(known, 1)
     growth = 2 * (np.sqrt(window[name] + 3 / 8) - np.sqrt(reference[name] * ratio + 3 / 8)) / np.sqrt(1 + ratio)
-    return np.asarray(np.maximum(growth, 0).max(-1))
+    compared = (items > 0) & (known > 0)  # a reference of items without labels says nothing about labels
+    return np.asarray(np.where(compared, np.maximum(growth, 0), 0).max(-1))
 
 
 def _between_far(window: Mapping[str, Numbers], reference: Mapping[str, Numbers]) -> Numbers:

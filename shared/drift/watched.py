@@ -14,7 +14,7 @@ from shared.drift.window import Window
 MOST_CLOSED = 48
 """Judged windows that are kept: two days of full hours."""
 
-FORGOTTEN_AFTER = timedelta(days=7)
+FORGOTTEN_AFTER = timedelta(days=14)
 """A subject without a batch for this long is no longer watched."""
 
 

@@ -6,7 +6,7 @@ Green does not show how small a drift is found (`docs/drift.md` has figures), no
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +26,12 @@ from tests.support.drift_reference import SUBJECT, items, reference, sums_of
 from tests.support.kafka.access import allowed, documented, user_environment
 from tests.support.kafka.config import USER
 from tests.support.kafka.server import KafkaServer
+from tests.support.mondays import monday
 from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
-BEGAN = datetime(2026, 3, 2, 8, 5, tzinfo=UTC)
+BEGAN = monday(8, 5, hours=12)
 
 
 def produce(bootstrap: str, hours: int, new_share: float, first_hour: int) -> None:

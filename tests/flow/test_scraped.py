@@ -19,7 +19,7 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
-from shared.metrics.catalogue import LAG_METRICS
+from shared.metrics.catalogue import DRIFT_METRICS, LAG_METRICS
 from shared.metrics.observer import Metrics
 from shared.metrics_settings import MetricsSettings
 from shared.operation.probes import LOOPBACK, ProbeServer
@@ -47,7 +47,8 @@ ONLY_OF = {
 }
 """Metrics that only one stream has."""
 
-OF_THE_LAG_EXPORTER = {metric.name for metric in LAG_METRICS}
+OF_OTHER_SERVICES = {metric.name for metric in (*LAG_METRICS, *DRIFT_METRICS)}
+"""Metrics of `millrace run lag` and `millrace run drift`."""
 
 OF_A_SERVER = {"millrace_alias_elsewhere"}
 """Metrics of a Qdrant server; the store here is embedded. `tests/flow/test_moved_alias.py` moves an alias."""
@@ -133,6 +134,6 @@ def names(port: int) -> Scraped:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_worker_exports_what_rules_and_dashboards_name(scraped: Scraped, kind: Kind) -> None:
     of_others = {name for name, stream in ONLY_OF.items() if stream != kind.name}
-    expected = (of_others | OF_THE_LAG_EXPORTER | OF_A_SERVER | WHEN_IT_HAPPENS) & NAMED
+    expected = (of_others | OF_OTHER_SERVICES | OF_A_SERVER | WHEN_IT_HAPPENS) & NAMED
     absent = NAMED - scraped[kind.name]
     assert absent == expected, f"absent: {absent - expected}; there, but not expected: {expected - absent}"

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from subprocess import Popen
 
@@ -23,13 +23,14 @@ from shared.broker.reader import TopicReader
 from shared.drift.board import Board, Rules, Tallies
 from shared.drift.frames import Place
 from tests.support.drift_process import STREAM, References, batch, judged, progress, started, states
+from tests.support.mondays import monday
 from tests.support.ports import free_ports
 from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 PARTITIONS = 4
 KEYS = ("all", "tenant:a", "tenant:b", "tenant:c", "other")
-BEGAN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+BEGAN = monday(8, hours=48)
 BATCHES_PER_HOUR = 30
 EACH_S = 5.0
 """Time from one kill to the next."""

@@ -72,7 +72,7 @@ def test_a_subject_whose_batches_all_have_another_reference_has_the_answer_no_re
 
 def test_a_subject_without_batches_for_a_week_has_no_series() -> None:
     board = filled(Tallies())
-    late = board_samples(board, References(), OWNED, NOW + timedelta(days=8))
+    late = board_samples(board, References(), OWNED, NOW + timedelta(days=15))
     assert {each.name for each in late} == {"millrace_drift_last_batch_timestamp_seconds"}
 
 

@@ -203,20 +203,20 @@ def test_a_subject_without_batches_is_forgotten_and_its_state_removed() -> None:
     for number in range(2):
         fed.add(NOW + number * HOUR)
     fed.board.tick(NOW + 3 * HOUR, lambda _: True)
-    assert fed.board.tick(NOW + 6 * DAY, lambda _: True) == Taken()
-    assert fed.board.tick(NOW + 8 * DAY, lambda _: False) == Taken(), "what waits may belong to it"
-    assert fed.board.tick(NOW + 8 * DAY, lambda _: True).changed == (SUBJECT,)
+    assert fed.board.tick(NOW + 13 * DAY, lambda _: True) == Taken()
+    assert fed.board.tick(NOW + 15 * DAY, lambda _: False) == Taken(), "what waits may belong to it"
+    assert fed.board.tick(NOW + 15 * DAY, lambda _: True).changed == (SUBJECT,)
     assert fed.board.written(SUBJECT) == (0, None)
     assert list(fed.board) == []
-    fed.add(NOW + 8 * DAY)
+    fed.add(NOW + 15 * DAY)
     assert fed.window.items == 600
 
 
 def test_a_subject_is_forgotten_in_a_busy_partition_too() -> None:
     fed = Fed()
     fed.add(NOW, 20)
-    other = fed.add(NOW + 8 * DAY, 20, key="other")
-    assert fed.board.tick(NOW + 8 * DAY, lambda _: False).changed == (SUBJECT,)
+    other = fed.add(NOW + 15 * DAY, 20, key="other")
+    assert fed.board.tick(NOW + 15 * DAY, lambda _: False).changed == (SUBJECT,)
     assert [each.subject for each in fed.board] == list(other.changed)
 
 

@@ -146,3 +146,10 @@ def test_a_window_in_one_hour_of_the_week_is_compared_with_that_hour(made: Made)
     assert judge(replace(at_night, end=START + timedelta(hours=7)), reference, LEVEL).answer == "drift"
     later = START + timedelta(hours=9)
     assert judge(window_of(reference, made.rows(500, topic=1), later), reference, LEVEL).answer == "drift"
+
+
+def test_labels_that_the_reference_does_not_have_at_all_are_no_drift(made: Made) -> None:
+    rows = [replace(row, traits={"lengths": row.traits["lengths"]}) for row in made.rows(3_000)]
+    bare = build(SUBJECT, rows, Origin(START), resamples=300)
+    scores = judge(window_of(bare, made.rows(500)), bare, LEVEL).scores
+    assert {scores[name] for name in ("labels", "labels_peak", "languages", "actions")} == {0.0}
