@@ -210,7 +210,7 @@ def test_the_audit_notices_a_deferred_record_that_is_gone(
     """A worker that writes no retry message, or a redrive that commits and sends nothing, is found out."""
     with lane_of(own_kafka, tmp_path, RetrySettings(tiers_s=(0.5, 1, 2), attempts_per_tier=1)) as lane:
         if lost == "retry":
-            monkeypatch.setattr("shared.engine.settle.write_waiting", lambda record, *_: to_nowhere(record))
+            monkeypatch.setattr("shared.engine.announcing.write_waiting", lambda record, *_: to_nowhere(record))
         else:
             monkeypatch.setattr("workers.services.redrive.redo_message", lambda record, _: to_nowhere(record))
         with redrive_thread(lane.bootstrap):

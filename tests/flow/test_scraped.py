@@ -19,7 +19,8 @@ from shared.broker.embedded import EmbeddedBroker
 from shared.broker.producer import KafkaSink
 from shared.broker.reader import TopicReader
 from shared.clock import SystemClock
-from shared.metrics.catalogue import DRIFT_METRICS, LAG_METRICS
+from shared.metrics.catalogue import LAG_METRICS
+from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.metrics.observer import Metrics
 from shared.metrics_settings import MetricsSettings
 from shared.operation.probes import LOOPBACK, ProbeServer
