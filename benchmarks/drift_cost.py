@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.stages import BATCH_RECORDS, batches_of, flow_of, parts
+from benchmarks.stages import BATCH_RECORDS, batches_of, flow_of, in_turn, parts
 from benchmarks.standin import DIM, StandInModel
 from benchmarks.texts import load_texts, to_messages
 from shared.drift.keys import Keys
@@ -78,7 +78,6 @@ def measure(texts: Sequence[str], built: Reference) -> Measured:
     )
     summer = CountedSummer(provides, lambda subject: built if subject == SUBJECT else None)
     summer.sizes, summer.alone_us = Counter(), []
-    cpu_us: dict[str, list[float]] = {"summed": [], "bare": []}
     with parts() as (collection, sink):
         flows = {
             "summed": flow_of(collection, sink, Observer(), summer=summer),
@@ -86,12 +85,8 @@ def measure(texts: Sequence[str], built: Reference) -> Measured:
         }
         for batch in batches_of(history):
             flows["bare"].run(batch)
-        for number, batch in enumerate(batches_of(routed)):
-            name = ("summed", "bare", "bare", "summed")[number % 4]  # neither always goes first
-            before_s = time.thread_time()
-            flows[name].run(batch)
-            cpu_us[name].append((time.thread_time() - before_s) / len(batch) * 1e6)
-    return Measured(median(cpu_us["summed"]), median(cpu_us["bare"]), median(summer.alone_us), summer.sizes)
+        cpu_us = in_turn(flows, batches_of(routed))
+    return Measured(cpu_us["summed"], cpu_us["bare"], median(summer.alone_us), summer.sizes)
 
 
 def report(tickets: int, rounds: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.stages import BATCH_RECORDS, batches_of, flow_of, parts
+from benchmarks.stages import BATCH_RECORDS, batches_of, flow_of, in_turn, parts
 from benchmarks.texts import load_texts, to_messages
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
@@ -40,7 +40,6 @@ def measure(texts: Sequence[str]) -> tuple[float, float]:
     """Return the CPU microseconds per ticket of the flow that is watched, and of the one that is not."""
     history = to_messages(list(texts), "solved")
     routed = to_messages(list(texts), "created", first_id=len(texts))
-    cpu_us: dict[str, list[float]] = {"watched": [], "bare": []}
     with parts() as (collection, sink):
         metrics = Metrics(TICKETS.name, Registry(), Named(labels=frozenset({"label"}), queues=frozenset({"label"})))
         flows = {
@@ -49,12 +48,8 @@ def measure(texts: Sequence[str]) -> tuple[float, float]:
         }
         for batch in batches_of(history):
             flows["bare"].run(batch)
-        for number, batch in enumerate(batches_of(routed)):
-            name = ("watched", "bare", "bare", "watched")[number % 4]  # neither always goes first
-            before_s = time.thread_time()
-            flows[name].run(batch)
-            cpu_us[name].append((time.thread_time() - before_s) / len(batch) * 1e6)
-    return median(cpu_us["watched"]), median(cpu_us["bare"])
+        cpu_us = in_turn(flows, batches_of(routed))
+    return cpu_us["watched"], cpu_us["bare"]
 
 
 def alone(texts: Sequence[str]) -> float:

@@ -37,7 +37,7 @@ def read_sums(value: bytes, arrived: datetime | None = None) -> tuple[BatchSums,
     if any(far > sums.centroids.get(number, 0) for number, far in sums.far.items()):
         raise Unreadable("a centroid has more far items than items")
     _check_time(sums.settled_at, arrived)
-    return sums, Subject(sums.stream, sums.input, sums.model, sums.key), len(vector_sum)
+    return sums, Subject.of(sums), len(vector_sum)
 
 
 def read_outlier(value: bytes, arrived: datetime | None = None) -> tuple[Outlier, Subject, int]:
@@ -58,7 +58,7 @@ def read_outlier(value: bytes, arrived: datetime | None = None) -> tuple[Outlier
     if not np.isfinite(vector).all() or not vector.any():
         raise Unreadable("the vector of an outlier has no direction")
     _check_time(outlier.settled_at, arrived)
-    return outlier, Subject(outlier.stream, outlier.input, outlier.model, outlier.key), len(vector)
+    return outlier, Subject.of(outlier), len(vector)
 
 
 def check_fits(reference: Reference, length: int, centroids: Callable[[], int]) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.drift import BatchSums, Outlier
 from shared.drift.baseline import Baseline
 from shared.drift.slots import common_slots
 from shared.records import Vector
@@ -27,6 +28,11 @@ class Subject(NamedTuple):
     input: str
     model: str
     key: str
+
+    @classmethod
+    def of(cls, message: BatchSums | Outlier) -> "Subject":
+        """Return what a message is about."""
+        return cls(message.stream, message.input, message.model, message.key)
 
     def __str__(self) -> str:
         """Return the key of its records: the four parts, joined by `|`."""

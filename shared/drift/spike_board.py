@@ -67,7 +67,7 @@ class SpikeBoard(Keeper):
 
     def add_traffic(self, sums: BatchSums, partition: int) -> None:
         """Count the items of a batch, usual ones too; they are written when an outlier comes."""
-        subject = Subject(sums.stream, sums.input, sums.model, sums.key)
+        subject = Subject.of(sums)
         with self.lock:
             watching = self._of(subject, Place(None, partition))
             if watching is not None:

@@ -134,7 +134,7 @@ class Histories:
 
     def add(self, sums: BatchSums) -> None:
         """Add the sums of a batch."""
-        subject = Subject(sums.stream, sums.input, sums.model, sums.key)
+        subject = Subject.of(sums)
         history = self.by_subject.setdefault(subject, History(subject))
         if sums.traffic != "live":
             history.left_out[sums.traffic] += sums.items
