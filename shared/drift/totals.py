@@ -59,19 +59,22 @@ class Totals:
 def distances(window: Totals, reference: Totals) -> Numbers:
     """Return the distance in each of `FAMILIES`, shape (..., families).
 
-    The distances are scaled so that, without drift, they hardly depend on the sizes of the samples.
+    The distances are scaled so that, without drift, they hardly depend on the sizes of the samples. A family of which one
+    sample has nothing, such as labels without a head, says nothing: its distance is 0.
     """
-    found = [_between_counts(window.counts[name], reference.counts[name]) for name in COUNTED]
-    found.append(_between_far(window.counts, reference.counts))
+    found = {name: _between_counts(window.counts[name], reference.counts[name]) for name in COUNTED}
+    found["far"] = _between_far(window.counts, reference.counts)
     noise = 1 / np.maximum(window.vectors, 1) + 1 / np.maximum(reference.vectors, 1)
     means = [_mean(each.vector_sum, each.vectors[..., None]) for each in (window, reference)]
     nearness = _mean(window.cosines, window.vectors) - _mean(reference.cosines, reference.vectors)
     spread = _spread(window, means[0]) - _spread(reference, means[1])
-    found += [nearness**2 / noise, ((means[0] - means[1]) ** 2).sum(-1) / noise, spread**2 / noise]
+    found["nearness"] = nearness**2 / noise
+    found["mean"] = ((means[0] - means[1]) ** 2).sum(-1) / noise
+    found["spread"] = spread**2 / noise
     within = [_mean(each.within, each.vectors[..., None]) for each in (window, reference)]
-    found.append(((within[0] - within[1]) ** 2).sum(-1) / noise)
-    found += [_peak(name, window.counts, reference.counts) for name in PEAKED]
-    return np.where(np.minimum(window.vectors, reference.vectors)[..., None] > 0, np.stack(found, axis=-1), 0.0)
+    found["within"] = ((within[0] - within[1]) ** 2).sum(-1) / noise
+    found |= {f"{name}_peak": _peak(name, window.counts, reference.counts) for name in PEAKED}
+    return np.stack([np.where(_both_have(name, window, reference), found[name], 0.0) for name in FAMILIES], axis=-1)
 
 
 def remainders(vector_sum: Numbers, items: Numbers, centroids: NDArray[np.float32], nearness: float) -> Numbers:
@@ -105,6 +108,15 @@ def moved_share(window: Totals, reference: Totals) -> float:
     return min(float(np.sqrt(beyond / max(spread, LEAST))), 1.0)
 
 
+def _both_have(family: str, window: Totals, reference: Totals) -> NDArray[np.bool_]:
+    """Return whether both samples have vectors, and items that the family counts: shape (...,)."""
+    name = family.removesuffix("_peak")
+    sides = [
+        (each.vectors, each.counts[name].sum(-1) if name in COUNTED else each.vectors) for each in (window, reference)
+    ]
+    return np.asarray(np.minimum.reduce([np.minimum(*side) for side in sides]) > 0)
+
+
 def _mean(total: Numbers, vectors: Numbers) -> Numbers:
     return np.asarray(total / np.maximum(vectors, 1))
 
@@ -116,11 +128,10 @@ def _spread(totals: Totals, mean: Numbers) -> Numbers:
 
 
 def _between_counts(window: Numbers, reference: Numbers) -> Numbers:
-    """Return Pearson's statistic of two samples of counts; 0 if one of them is empty."""
+    """Return Pearson's statistic of two samples of counts."""
     items, known = window.sum(-1), reference.sum(-1)
     ratio = np.sqrt(np.maximum(known, 1) / np.maximum(items, 1))[..., None]
-    found = ((window * ratio - reference / ratio) ** 2 / (window + reference + LEAST)).sum(-1)
-    return np.where((items > 0) & (known > 0), found, 0.0)
+    return np.asarray(((window * ratio - reference / ratio) ** 2 / (window + reference + LEAST)).sum(-1))
 
 
 def _peak(name: str, window: Mapping[str, Numbers], reference: Mapping[str, Numbers]) -> Numbers:
@@ -132,8 +143,7 @@ def _peak(name: str, window: Mapping[str, Numbers], reference: Mapping[str, Numb
     items, known = window[whole].sum(-1)[..., None], reference[whole].sum(-1)[..., None]
     ratio = items / np.maximum(known, 1)
     growth = 2 * (np.sqrt(window[name] + 3 / 8) - np.sqrt(reference[name] * ratio + 3 / 8)) / np.sqrt(1 + ratio)
-    compared = (items > 0) & (known > 0)  # a reference of items without labels says nothing about labels
-    return np.asarray(np.where(compared, np.maximum(growth, 0), 0).max(-1))
+    return np.asarray(np.maximum(growth, 0).max(-1))
 
 
 def _between_far(window: Mapping[str, Numbers], reference: Mapping[str, Numbers]) -> Numbers:
