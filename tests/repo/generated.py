@@ -1,4 +1,4 @@
-"""Files that are generated from the code and committed: JSON Schemas, pages of settings and metrics, dashboards.
+"""Files that are generated from the code and committed: JSON Schemas, pages of settings and metrics, dashboards, rules.
 
 `python -m tests.repo.generated` (or `make generate`) writes them; `test_generated.py` compares them.
 """
@@ -23,6 +23,7 @@ from shared.settings import variable
 from shared.variables import places
 from tests.repo.dashboards import DASHBOARDS
 from tests.repo.dashboards.grafana import rendered
+from tests.repo.prometheus_rules import RULES_FILE, rules_manifest
 from tests.support.ingest_files import CASES, run
 from tests.support.sources import ROOT
 
@@ -60,6 +61,7 @@ def generated() -> dict[Path, str]:
     files[ROOT / "docs" / "metrics.md"] = "\n".join(_metrics_page()) + "\n"
     folder = ROOT / "monitoring" / "dashboards"
     files |= {folder / f"{dashboard.uid}.json": rendered(dashboard) for dashboard in DASHBOARDS}
+    files[RULES_FILE] = rules_manifest()
     ingest = ROOT / "docs" / "ingest.md"
     files[ingest] = ingest.read_text(encoding="utf-8").split(SECTION_NOTE)[0] + "\n".join(_ingest_section()) + "\n"
     return files
