@@ -23,6 +23,7 @@ from shared.settings import variable
 from shared.variables import places
 from tests.repo.dashboards import DASHBOARDS
 from tests.repo.dashboards.grafana import rendered
+from tests.repo.strimzi import topics_file, users_file
 from tests.support.ingest_files import CASES, run
 from tests.support.sources import ROOT
 
@@ -60,6 +61,8 @@ def generated() -> dict[Path, str]:
     files[ROOT / "docs" / "metrics.md"] = "\n".join(_metrics_page()) + "\n"
     folder = ROOT / "monitoring" / "dashboards"
     files |= {folder / f"{dashboard.uid}.json": rendered(dashboard) for dashboard in DASHBOARDS}
+    kafka = ROOT / "k8s" / "base" / "kafka"
+    files |= {kafka / "topics.yaml": topics_file(), kafka / "users.yaml": users_file()}
     ingest = ROOT / "docs" / "ingest.md"
     files[ingest] = ingest.read_text(encoding="utf-8").split(SECTION_NOTE)[0] + "\n".join(_ingest_section()) + "\n"
     return files
