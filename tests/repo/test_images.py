@@ -4,6 +4,8 @@ A green run does not prove that an image builds, nor that Grafana accepts what i
 """
 
 import copy
+import subprocess
+import sys
 import tomllib
 from typing import Any
 
@@ -43,6 +45,29 @@ def test_the_image_of_the_services_has_no_library_of_models() -> None:
     assert {"aiohttp", "nvidia-cublas"} <= needed_from_lock(
         "drift,text", LOCK, OPTIONAL
     )  # what comes indirectly counts
+
+
+IN_THE_IMAGE_OF_SERVICES = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}.split(","):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import millrace.cli, millrace.serve, workers.services.drift, millrace.lag_measuring, millrace.drift_watching
+from typer.testing import CliRunner
+for words in ("run", "lag", "topics create", "dlq list", "audit", "ingest"):
+    assert CliRunner().invoke(millrace.cli.app, [*words.split(), "--help"]).exit_code == 0, words
+"""
+MODEL_MODULES = "torch,torchvision,transformers,timm,ctranslate2,faster_whisper,whisper,onnxruntime,cv2,rapidocr,av"
+
+
+def test_commands_and_services_start_without_the_libraries_of_models() -> None:
+    script = IN_THE_IMAGE_OF_SERVICES.format(absent=MODEL_MODULES)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-600:]
 
 
 def test_prometheus_and_grafana_see_everything() -> None:
