@@ -24,6 +24,7 @@ from shared.variables import places
 from tests.repo.dashboards import DASHBOARDS
 from tests.repo.dashboards.grafana import rendered
 from tests.repo.prometheus_rules import RULES_FILE, rules_manifest
+from tests.repo.strimzi import topics_file, users_file
 from tests.support.ingest_files import CASES, run
 from tests.support.sources import ROOT
 
@@ -62,6 +63,8 @@ def generated() -> dict[Path, str]:
     folder = ROOT / "monitoring" / "dashboards"
     files |= {folder / f"{dashboard.uid}.json": rendered(dashboard) for dashboard in DASHBOARDS}
     files[RULES_FILE] = rules_manifest()
+    kafka = ROOT / "k8s" / "base" / "kafka"
+    files |= {kafka / "topics.yaml": topics_file(), kafka / "users.yaml": users_file()}
     ingest = ROOT / "docs" / "ingest.md"
     files[ingest] = ingest.read_text(encoding="utf-8").split(SECTION_NOTE)[0] + "\n".join(_ingest_section()) + "\n"
     return files
