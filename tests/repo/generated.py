@@ -1,4 +1,5 @@
 """Files that are generated from the code and committed: JSON Schemas, pages of settings and metrics, dashboards, rules.
+"""Files that are generated from the code and committed: JSON Schemas, AsyncAPI, settings, metrics, dashboards.
 
 `python -m tests.repo.generated` (or `make generate`) writes them; `test_generated.py` compares them.
 """
@@ -21,6 +22,7 @@ from shared.metrics.catalogue import DECISION_METRICS, HEALTH_METRICS, LAG_METRI
 from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.settings import variable
 from shared.variables import places
+from tests.repo.asyncapi import asyncapi
 from tests.repo.dashboards import DASHBOARDS
 from tests.repo.dashboards.grafana import rendered
 from tests.repo.prometheus_rules import RULES_FILE, rules_manifest
@@ -58,6 +60,7 @@ def generated() -> dict[Path, str]:
     for name, model in WATCHING.items():
         schema = TypeAdapter(model).json_schema(mode="serialization")
         files[folder / f"{name}.json"] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    files[ROOT / "docs" / "asyncapi.yaml"] = asyncapi()
     files[ROOT / "docs" / "settings.md"] = "\n".join(_settings_page()) + "\n"
     files[ROOT / "docs" / "metrics.md"] = "\n".join(_metrics_page()) + "\n"
     folder = ROOT / "monitoring" / "dashboards"
