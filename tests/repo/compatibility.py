@@ -1,7 +1,7 @@
 """Compares the schemas of this code with those of the last release.
 
 `python -m tests.repo.compatibility 0.2.0` freezes the current schemas as that release. The folders in
-`schemas/released` are never edited afterwards. The schemas are those of readers: a field with a default may be absent.
+`tests/repo/released` are never edited afterwards. The schemas are those of readers: a field with a default may be absent.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.support.sources import ROOT
 
 Schema = dict[str, Any]
 
-RELEASED = ROOT / "schemas" / "released"
+RELEASED = ROOT / "tests" / "repo" / "released"
 VERSION = "schema_version"
 LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")

@@ -1,5 +1,4 @@
-"""Files that are generated from the code and committed: JSON Schemas, pages of settings and metrics, dashboards, rules.
-"""Files that are generated from the code and committed: JSON Schemas, AsyncAPI, settings, metrics, dashboards.
+"""Files that are generated from the code and committed: JSON Schemas, AsyncAPI, pages, dashboards, manifests.
 
 `python -m tests.repo.generated` (or `make generate`) writes them; `test_generated.py` compares them.
 """
