@@ -18,7 +18,6 @@ from shared.errors import Fatal
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 CONNECT_S = 10.0
-BLOCK_BYTES = 1 << 18
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 PLAIN = {"Accept-Encoding": "identity"}
 """A compressed answer has no length and cannot be continued."""
@@ -103,7 +102,7 @@ class HubOrigin(Origin):
 
     def _blocks(self, response: httpx.Response) -> Iterator[bytes]:
         try:
-            yield from response.iter_bytes(BLOCK_BYTES)
+            yield from response.iter_bytes()  # in blocks of its own size, it would lose a last part block
         except httpx.TransportError as error:
             raise self._broken(error) from error
         except httpx.DecodingError as error:
