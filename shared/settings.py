@@ -294,6 +294,12 @@ class OperationSettings(Part):
         "files without a name, and what its models answered to their canary inputs. A worker that keeps it over a restart "
         "finds a model that answers otherwise than before.",
     )
+    models_dir: Path | None = Field(
+        default=None,
+        description="Folder into which `millrace models fetch` brings models, and in which workers look for them first; "
+        "on several machines, a shared volume that workers mount read-only. Empty: `millrace/models` in the user's cache "
+        "(`XDG_CACHE_HOME`).",
+    )
 
 
 class Variables(BaseSettings):

@@ -18,6 +18,7 @@ from millrace.cli import (
     embed,
     ingest,
     lag,
+    models,
     pause,
     plot,
     policy,
@@ -52,6 +53,7 @@ app.command("ingest")(ingest.ingest)
 app.command("audit")(audit.audit)
 app.command("lag")(lag.lag)
 app.add_typer(drift.app, name="drift")
+app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)

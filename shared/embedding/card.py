@@ -10,7 +10,16 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.embedding.files import faults, is_inside, outside_references
-from shared.embedding.sources import FORMS, SOURCE, NotInstalled, check_parts, is_joined, locate
+from shared.embedding.sources import (
+    FORMS,
+    SOURCE,
+    NotFetched,
+    NotInstalled,
+    check_parts,
+    fetched_folder,
+    locate,
+    models_folder,
+)
 from shared.errors import Fatal
 
 NAME_BYTES = 255
@@ -87,7 +96,7 @@ class ModelCard(BaseModel):
         """Return the folder with the model's files; files that come in parts are joined once.
 
         Args:
-            cache: The folder for joined files; `millrace/models` in the user's cache by default.
+            cache: The folder of fetched and joined models; that of the settings by default.
 
         Raises:
             Fatal: a package is not installed, the folder is missing, or the joined parts differ from the card.
@@ -96,6 +105,9 @@ class ModelCard(BaseModel):
             return locate(self.source, self.files, self.parts, cache)
         except NotInstalled as error:
             raise Fatal(f"model {self.key}: {error}; install millrace[{self.extra}]") from error
+        except NotFetched as error:
+            given = " --from FOLDER" if self.source.startswith("path:") else ""
+            raise Fatal(f"model {self.key}: {error}; fetch it with: millrace models fetch {self.key}{given}") from error
         except Fatal as error:
             raise Fatal(f"model {self.key}: {error}") from error
 
@@ -114,14 +126,14 @@ class ModelCard(BaseModel):
         except Fatal as error:
             raise Fatal(f"model {self.key}: {error}") from error
         if found:
-            raise Fatal(f"model {self.key}: {_listed(found)}. {self._remedy(folder)}")
+            raise Fatal(f"model {self.key}: {_listed(found)}. {self._remedy(folder, cache)}")
         return folder
 
-    def _remedy(self, folder: Path) -> str:
+    def _remedy(self, folder: Path, cache: Path | None) -> str:
         """Return how to fix files that differ from the card."""
         fix = "install the files that the card was written for"
-        if is_joined(self.source, self.parts):
-            fix = f"delete {folder}; its files are then joined again from the packages"
+        if folder == fetched_folder(self.source, self.files, cache or models_folder()):
+            fix = f"replace them with: millrace models fetch {self.key}"
         return f"Either {fix}, or write another card for the existing files (docs/models.md)"
 
     def collection(self, stream: str) -> str:

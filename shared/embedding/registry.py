@@ -3,7 +3,7 @@
 import tomllib
 from importlib.resources import files as package_files
 from pathlib import Path, PurePosixPath
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import override
@@ -222,14 +222,31 @@ def load_card(key: str, models_file: Path | None = None) -> ModelCard:
     Raises:
         Fatal: the file cannot be read, it has no such row, or the row is not valid; the error names the field.
     """
-    source = models_file or package_files("shared.config").joinpath("models.toml")
-    try:
-        rows = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise Fatal(f"{source} cannot be read: {error}") from error
+    source, rows = _rows(models_file)
     if key not in rows:
         raise Fatal(f"there is no model {key} in {source}; its models are: {', '.join(sorted(rows))}")
-    row = rows[key]
+    return _card(key, rows[key], source)
+
+
+def load_cards(models_file: Path | None = None) -> list[ModelCard]:
+    """Return the cards of all models of a file.
+
+    Raises:
+        Fatal: as in `load_card`.
+    """
+    source, rows = _rows(models_file)
+    return [_card(key, row, source) for key, row in rows.items()]
+
+
+def _rows(models_file: Path | None) -> tuple[str, dict[str, Any]]:
+    source = models_file or package_files("shared.config").joinpath("models.toml")
+    try:
+        return str(source), tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise Fatal(f"{source} cannot be read: {error}") from error
+
+
+def _card(key: str, row: Any, source: str) -> ModelCard:
     if not isinstance(row, dict) or "key" in row:
         raise Fatal(f"{source}, [{key}] must be a table, without a field named key")
     modality = row.get("modality")

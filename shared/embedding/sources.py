@@ -1,6 +1,7 @@
-"""The places of a model's files: a package, several packages with parts to join, a folder, or the hub's cache.
+"""The places of a model's files: the folder of models; a package, several packages, a folder, or the hub's cache.
 
-This module downloads nothing. `shared.embedding.files` compares the content of the files with the card.
+This module downloads nothing, which `shared.embedding.fetching` does, and `shared.embedding.files` compares the content
+of the files with the card.
 """
 
 import hashlib
@@ -8,13 +9,16 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import Field
+
 from shared.embedding.files import is_inside
 from shared.errors import Fatal
+from shared.settings import OperationSettings, Variables
 
 FORMS = "package:NAME, package:NAME+NAME, path:DIR, or hub:ORG/NAME@REVISION with a REVISION of 40 hex digits"
 SOURCE = re.compile(
@@ -30,8 +34,19 @@ class NotInstalled(Fatal):
     """A package that a source needs is missing."""
 
 
-def default_cache() -> Path:
-    """Return the folder for joined files: `millrace/models` in the user's cache folder, as XDG defines it."""
+class NotFetched(Fatal):
+    """The files of a model are not on this machine."""
+
+
+class _Place(Variables):
+    operation: OperationSettings = Field(default_factory=OperationSettings)
+
+
+def models_folder() -> Path:
+    """Return the folder of fetched and joined models: by the settings, else in the user's cache as XDG defines it."""
+    configured = _Place().operation.models_dir
+    if configured is not None:
+        return configured
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "millrace" / "models"
 
@@ -41,6 +56,16 @@ def is_joined(source: str, parts: Parts) -> bool:
     return bool(parts) or (source.startswith("package:") and "+" in source)
 
 
+def fetched_folder(source: str, files: Mapping[str, str], folder: Path) -> Path:
+    """Return where the files of a source are in the folder of models: two cards with the same files share it."""
+    kind, _, where = source.partition(":")
+    name = where.split("+")[0] if kind == "package" else where.partition("@")[0].replace("/", "--")
+    if kind == "path":
+        name = re.sub(r"[^\w.-]", "_", Path(where).name, flags=re.ASCII) or "model"
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    return folder / f"{name}-{digest[:16]}"
+
+
 def locate(source: str, files: Mapping[str, str], parts: Parts, cache: Path | None = None) -> Path:
     """Return the folder that holds a model's files; if they have to be joined, it is created once.
 
@@ -48,37 +73,53 @@ def locate(source: str, files: Mapping[str, str], parts: Parts, cache: Path | No
         source: The source, in one of `FORMS`.
         files: The SHA-256 of each file, by its path in the folder.
         parts: The files that are joined, and their parts.
-        cache: The folder for joined files; see `default_cache`.
+        cache: The folder of models, which is looked at first; see `models_folder`.
 
     Raises:
         NotInstalled: a package is missing.
-        Fatal: the folder or a file is missing, or a joined file differs from the card.
+        NotFetched: the folder is missing.
+        Fatal: a file is missing, or a joined file differs from the card.
     """
     kind, _, where = source.partition(":")
-    if kind == "path":
-        folder = Path(where)
-    elif kind == "hub":
-        folder = _snapshot(where, list(files))
-    elif is_joined(source, parts):
-        folder = _joined(where.split("+"), files, parts, cache or default_cache())
-    else:
-        folder = _model_folder(where, files)
+    folder = fetched_folder(source, files, cache or models_folder())
+    if folder.is_dir():
+        return folder
+    if is_joined(source, parts):
+        return _joined(where.split("+"), files, parts, folder)
+    return _model_folder(where, files) if kind == "package" else _own_folder(kind, where)
+
+
+def pieces_of(source: str, files: Mapping[str, str], parts: Parts) -> Callable[[str], Sequence[Path]]:
+    """Return where each file of a source is, apart from the folder of models: several files are to be joined.
+
+    Raises:
+        NotInstalled: a package is missing.
+        NotFetched: the folder is missing.
+        Fatal: a file is missing.
+    """
+    kind, _, where = source.partition(":")
+    if is_joined(source, parts):
+        folders = {name: _package_folder(name) for name in where.split("+")}
+        return lambda name: _origins(name, folders, parts)
+    folder = _model_folder(where, files) if kind == "package" else _own_folder(kind, where)
+    return lambda name: [folder / name]
+
+
+def _own_folder(kind: str, where: str) -> Path:
+    folder = _snapshot(where) if kind == "hub" else Path(where)
     if not folder.is_dir():
-        raise Fatal(f"folder {folder} does not exist")
+        raise NotFetched(f"folder {folder} does not exist")
     return folder
 
 
-def _snapshot(where: str, names: Sequence[str]) -> Path:
+def _snapshot(where: str) -> Path:
     repository, _, revision = where.partition("@")
     try:
         from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise NotInstalled("package huggingface_hub is not installed") from error
-    try:
+
         return Path(snapshot_download(repository, revision=revision, local_files_only=True))
-    except (OSError, ValueError) as error:
-        fetch = f"hf download {repository} {' '.join(names)} --revision {revision}"
-        raise Fatal(f"{where} is not in the hub's cache on this machine; fetch it with: {fetch}") from error
+    except (ImportError, OSError, ValueError) as error:
+        raise NotFetched(f"{where} is not on this machine") from error
 
 
 def _package_folder(name: str) -> Path:
@@ -104,13 +145,10 @@ def _model_folder(name: str, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def _joined(packages: Sequence[str], files: Mapping[str, str], parts: Parts, cache: Path) -> Path:
-    """Return the folder of the joined files; the first process that completes and checks it gives it its final name."""
-    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-    folder = cache / f"{packages[0]}-{digest[:16]}"
-    if folder.is_dir():
-        return folder
+def _joined(packages: Sequence[str], files: Mapping[str, str], parts: Parts, folder: Path) -> Path:
+    """Create the folder of the joined files; the first process that completes and checks it gives it its final name."""
     folders = {name: _package_folder(name) for name in packages}
+    cache = folder.parent
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".joining-", dir=cache) as temporary:

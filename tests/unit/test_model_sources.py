@@ -1,6 +1,6 @@
 """Where a model's files come from: packages, parts of several packages joined once, folders, the Hugging Face cache.
 
-A green run does not prove that a file can be fetched from a hub, which Millrace never does.
+A green run does not prove that a file can be fetched: `tests/contract/test_models_fetch.py` shows it.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 
 from shared.embedding import sources
 from shared.embedding.registry import TextCard
-from shared.embedding.sources import default_cache, locate
+from shared.embedding.sources import models_folder
 from shared.errors import Fatal
 from tests.unit.test_registry import card
 
@@ -109,10 +109,10 @@ def test_parts_of_another_file_are_fatal_and_leave_nothing_behind(tmp_path: Path
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_damaged_joined_file_is_fatal_and_the_error_states_how_to_join_it_again(tmp_path: Path) -> None:
+def test_a_damaged_joined_file_is_fatal_and_the_error_states_how_to_replace_it(tmp_path: Path) -> None:
     folder = joined_card().locate(tmp_path / "cache")
     (folder / "model.safetensors").write_bytes(WHOLE[:-1])
-    with pytest.raises(Fatal, match=f"Either delete {folder}; its files are then joined again"):
+    with pytest.raises(Fatal, match="Either replace them with: millrace models fetch m, or"):
         joined_card().check_files(tmp_path / "cache")
 
 
@@ -183,11 +183,17 @@ def test_two_processes_at_once_do_not_disturb_each_other(tmp_path: Path, package
 def test_the_cache_is_where_xdg_cache_home_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert default_cache() == tmp_path / "xdg/millrace/models"
+    assert models_folder() == tmp_path / "xdg/millrace/models"
     for unusable in ("", "relative/folder"):
         monkeypatch.setenv("XDG_CACHE_HOME", unusable)
-        assert default_cache() == tmp_path / ".cache/millrace/models"
+        assert models_folder() == tmp_path / ".cache/millrace/models"
     assert joined_card().folder.parent == tmp_path / ".cache/millrace/models"
+
+
+def test_the_folder_of_the_settings_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("MILLRACE_OPERATION__MODELS_DIR", str(tmp_path / "models"))
+    assert joined_card().folder.parent == models_folder() == tmp_path / "models"
 
 
 # --- the Hugging Face cache ---
@@ -212,9 +218,12 @@ def test_a_snapshot_of_the_hub_is_found_by_its_revision(hub: Path) -> None:
 
 @pytest.mark.parametrize("where", ["org/other@" + REVISION, "org/name@" + "f" * 40])
 def test_a_snapshot_that_does_not_exist_is_fatal_and_the_error_states_how_to_fetch_it(hub: Path, where: str) -> None:
-    repository, _, revision = where.partition("@")
-    reported = (
-        f"{where} is not in the hub's cache on this machine; fetch it with: hf download {repository} config.json b.json"
-    )
-    with pytest.raises(Fatal, match=f"^{reported} --revision {revision}$"):
-        locate(f"hub:{where}", {"config.json": "", "b.json": ""}, {})
+    with pytest.raises(
+        Fatal, match=f"^model m: {where} is not on this machine; fetch it with: millrace models fetch m$"
+    ):
+        card(source=f"hub:{where}").check_files()
+
+
+def test_a_folder_that_does_not_exist_is_fatal_and_the_error_states_how_to_fetch_it(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"does not exist; fetch it with: millrace models fetch m --from FOLDER$"):
+        card(source=f"path:{tmp_path / 'none'}").check_files()
