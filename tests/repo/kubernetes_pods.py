@@ -240,7 +240,7 @@ def _volume_faults(each: Workload, claims: Mapping[str, Manifest]) -> Iterator[s
         if not each.is_mounted("/tmp", container):  # noqa: S108  (in a container)
             yield f"{container['name']} has no /tmp that can be written"
     needed = [state]
-    for variable in ("MILLRACE_BROKER__CA_FILE", "MILLRACE_DRIFT__REFERENCES", "MILLRACE_MODELS__DIR"):
+    for variable in ("MILLRACE_BROKER__CA_FILE", "MILLRACE_DRIFT__REFERENCES", "MILLRACE_OPERATION__MODELS_DIR"):
         needed += [each.environment[variable]] if variable in each.environment else []
     if (each.is_worker or each.name == DRIFT) and "MILLRACE_DRIFT__REFERENCES" not in each.environment:
         yield "has no references of drift"
