@@ -117,7 +117,7 @@ def list_(stream: Streams = None, models_file: ModelsFile = None, json: Json = F
     quiet()
     load_settings()
     known = _known(stream, models_file)
-    _say([_looked(each) for each in known], json)
+    _say([_looked(each) for each in known if each.streams or not stream], json)
 
 
 @app.command("verify")
