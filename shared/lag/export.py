@@ -9,6 +9,9 @@ from shared.metrics.registry import Sample
 STATES = tuple(state for state in State if state is not State.LEFT)
 """The states that are exported; what a group has left has no series."""
 
+WITH_RECORDS = tuple(state for state in STATES if state not in (State.CAUGHT_UP, State.UNKNOWN))
+"""The states in which records wait whose number is known."""
+
 
 def report_samples(report: LagReport, cluster: str, now_ms: float) -> Iterator[Sample]:
     """Yield the samples of a report.
@@ -49,6 +52,9 @@ def _topic_samples(topic: TopicLag, cluster: str, now_ms: float) -> Iterator[Sam
         yield Sample("millrace_lag_partitions", (*labels, state.value), counts[state])
     if not topic.known:
         return
+    for state in WITH_RECORDS:
+        waiting = sum(each.records for each in topic.known if each.state is state)
+        yield Sample("millrace_lag_records", (*labels, state.value), waiting)
     values = {
         "kafka_consumergroup_group_topic_sum_lag": topic.records,
         "millrace_lag_consumed_records_per_second": topic.consumed_per_s,

@@ -243,6 +243,14 @@ LAG_METRICS = (
         GROUP_TOPIC,
     ),
     Metric(
+        "millrace_lag_records",
+        "gauge",
+        "Messages that a group has not read, by the state of their partitions: behind, stuck, stalled or expired.",
+        ("state",),
+        (),
+        GROUP_TOPIC,
+    ),
+    Metric(
         "millrace_lag_produced_records_per_second", "gauge", "Messages written to a topic per second.", (), (), TOPIC
     ),
     Metric(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from shared.embedding.audio.port import RATE_HZ, Samples
 from shared.embedding.files import digest_of
@@ -127,6 +126,8 @@ def load_network() -> Any:
     file = Path(next(iter(spec.submodule_search_locations))) / "assets" / FILE
     if digest_of(file) != SHA_256:
         raise Fatal(f"voice activity detection: {file} is another file; install the versions of requirements.lock")
+    import onnxruntime  # an extra
+
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.log_severity_level = 4

@@ -17,6 +17,7 @@ from millrace.streams import STREAMS
 from shared.settings import OperationSettings, Settings, variable
 from shared.stream_settings import read_stream_settings
 from shared.variables import known_variables, places
+from tests.repo.images import IMAGES, extras_faults, profile_faults
 from tests.support.sources import PACKAGES, ROOT
 from workers.services.drift_watch import SERVICE as DRIFT
 from workers.services.lag import SERVICE as LAG
@@ -27,14 +28,14 @@ Instruction = tuple[str, str]
 
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+[\w.-]*$")
 FROM_OUTSIDE = re.compile(r"\$\{[A-Z_]+:\?[^}]+\}$")
-SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|API_KEY|CUSTOMER_KEY|PRIVATE", re.IGNORECASE)
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN(?!S)|CREDENTIAL|API_KEY|CUSTOMER_KEY|PRIVATE", re.IGNORECASE)
 WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 PROBES = ("/healthz", "/readyz")
 WRITABLE_ROOT = {"kafka"}
 """Its own start script writes next to its programs."""
 
 ONCE = {"topics"}
-OURS = "millrace:"
+OURS = "millrace-"
 PLACEHOLDER = "given-from-outside-as-a-secret-should-be"
 OPERATION = OperationSettings()
 
@@ -105,7 +106,7 @@ def compose_faults(compose: Compose) -> list[str]:
         found += _volume_faults(name, service, compose.get("volumes") or {})
     for name in _ours(services):
         found += _address_faults(name, services[name], services)
-    return found + list(_topic_faults(services))
+    return [*found, *_topic_faults(services), *profile_faults(services), *extras_faults(services)]
 
 
 def _ours(services: Mapping[str, Any]) -> list[str]:
@@ -157,7 +158,7 @@ def probe_faults(where: str, command: str) -> Iterator[str]:
 
 def _ours_faults(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     version = project()["version"]
-    if service["image"] != f"{OURS}{version}":
+    if service["image"].rpartition(":")[2] != version:
         yield f"{name}: the image is not that of version {version}"
     if not any(str(each).startswith("/tmp") for each in service.get("tmpfs", [])):  # noqa: S108  (in a container)
         yield f"{name}: has no /tmp that can be written"
@@ -269,6 +270,8 @@ def dockerfile_faults(dockerfile: str, makefile: str, ignored: str) -> list[str]
         found.append("nothing checks that our packages are ours alone")
     if not any("uv pip install" in run and "-c requirements.lock" in run for run in runs):
         found.append("the lock does not bind what is installed")
+    if ("ARG", f"EXTRAS={IMAGES['tickets']}") not in steps or not any("millrace[${EXTRAS}]" in run for run in runs):
+        found.append("it is not built with the extras of tickets unless others are given")
     return found + list(_same_uv(steps, makefile)) + list(_copied(steps, ignored))
 
 

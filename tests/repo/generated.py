@@ -1,4 +1,4 @@
-"""Files that are generated from the code and committed: JSON Schemas, pages of settings and metrics, dashboards.
+"""Files that are generated from the code and committed: JSON Schemas, AsyncAPI, pages, dashboards, manifests.
 
 `python -m tests.repo.generated` (or `make generate`) writes them; `test_generated.py` compares them.
 """
@@ -21,8 +21,11 @@ from shared.metrics.catalogue import DECISION_METRICS, HEALTH_METRICS, LAG_METRI
 from shared.metrics.drift_metrics import DRIFT_METRICS
 from shared.settings import variable
 from shared.variables import places
+from tests.repo.asyncapi import asyncapi
 from tests.repo.dashboards import DASHBOARDS
 from tests.repo.dashboards.grafana import rendered
+from tests.repo.prometheus_rules import RULES_FILE, rules_manifest
+from tests.repo.strimzi import topics_file, users_file
 from tests.support.ingest_files import CASES, run
 from tests.support.sources import ROOT
 
@@ -56,10 +59,14 @@ def generated() -> dict[Path, str]:
     for name, model in WATCHING.items():
         schema = TypeAdapter(model).json_schema(mode="serialization")
         files[folder / f"{name}.json"] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    files[ROOT / "docs" / "asyncapi.yaml"] = asyncapi()
     files[ROOT / "docs" / "settings.md"] = "\n".join(_settings_page()) + "\n"
     files[ROOT / "docs" / "metrics.md"] = "\n".join(_metrics_page()) + "\n"
     folder = ROOT / "monitoring" / "dashboards"
     files |= {folder / f"{dashboard.uid}.json": rendered(dashboard) for dashboard in DASHBOARDS}
+    files[RULES_FILE] = rules_manifest()
+    kafka = ROOT / "k8s" / "base" / "kafka"
+    files |= {kafka / "topics.yaml": topics_file(), kafka / "users.yaml": users_file()}
     ingest = ROOT / "docs" / "ingest.md"
     files[ingest] = ingest.read_text(encoding="utf-8").split(SECTION_NOTE)[0] + "\n".join(_ingest_section()) + "\n"
     return files

@@ -52,8 +52,9 @@ def test_the_deployed_versions_are_the_tested_ones() -> None:
 
 
 def test_the_image_and_the_compose_file_name_one_version() -> None:
-    named = {*re.findall(r"millrace:(\d+\.\d+\.\d+)", DOCKERFILE), *re.findall(r"millrace:(\S+)", json.dumps(COMPOSE))}
-    assert {each.rstrip('",') for each in named} == {project()["version"]}
+    texts = DOCKERFILE, json.dumps(COMPOSE)
+    named = {each for text in texts for each in re.findall(r"millrace-[a-z]+:(\d+\.\d+\.\d+)", text)}
+    assert named == {project()["version"]}
 
 
 # --- the health checks, run against a real probe server ---
@@ -113,7 +114,7 @@ WORKER_CHECK = ["CMD", "python", "-c", "GET '/health' 9400"]
 COMPOSE_FAULTS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (broken("redis", "image", to="redis:latest"), "not pinned"),
     (broken("redis", "image", to="redis"), "not pinned"),
-    (broken("ticket-worker", "image", to="millrace:9.9.9"), "is not that of version"),
+    (broken("ticket-worker", "image", to="millrace-tickets:9.9.9"), "is not that of version"),
     (broken("ticket-worker", "read_only", to=False), "not read-only"),
     (broken("qdrant", "read_only", to=None), "not read-only"),
     (broken("kafka", "cap_drop", to=["NET_RAW"]), "capabilities"),
@@ -153,6 +154,12 @@ COMPOSE_FAULTS: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (broken("topics", "command", to=["topics", "create", "--stream", "films"]), "no stream films"),
     (broken("kafka", "environment", "KAFKA_AUTO_CREATE_TOPICS_ENABLE", to="true"), "makes topics by itself"),
     (broken("redis", to=None), "there is no service redis"),
+    (broken("call-worker", "profiles", to=["core", "all"]), "its profiles are not all"),
+    (broken("lag", "profiles", to=["all"]), "its profiles are not all, core, gpu"),
+    (broken("ticket-worker-gpu", "deploy", "resources", "reservations", to={}), "reserves a GPU"),
+    (broken("ticket-worker-gpu", "networks", to={}), "is not known by the name"),
+    (broken("lag", "image", to="millrace-tickets:0.1.0"), "does not run in millrace-services"),
+    (broken("drift", "build", "args", to={"EXTRAS": "text"}), "built with other extras"),
 ]
 
 
@@ -175,6 +182,8 @@ def test_a_planted_fault_in_the_compose_file_is_found(change: Callable[[dict[str
         ("USER 10001:10001\n", "", "it runs as root"),
         ('ENTRYPOINT ["millrace"]', 'ENTRYPOINT ["python"]', "not our command"),
         ('CMD ["run", "tickets"]', 'CMD ["run", "films"]', "no stream films"),
+        ("ARG EXTRAS=text,", "ARG EXTRAS=", "extras of tickets"),
+        ("millrace[${EXTRAS}]", "millrace[text]", "extras of tickets"),
         ("EXPOSE 9400", "EXPOSE 8000", "expose port 9400"),
         ("'/healthz'", "'/readyz'", "would be restarted"),
         ("'/healthz'", "'/health'", "asks none of"),

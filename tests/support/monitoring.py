@@ -120,7 +120,7 @@ def metrics_of(names: Iterable[str]) -> set[Metric]:
     found: set[Metric] = set()
     for name in names:
         if name in recorded():
-            found |= metrics_of(used(recorded()[name]).names)
+            found |= metrics_of(used(recorded()[name]).names - {name})  # a rule may keep its own last value
         elif (metric := metric_of(name)) is not None:
             found.add(metric)
     return found

@@ -10,7 +10,7 @@ import pytest
 
 from shared.engine.loop import FailurePolicies
 from shared.errors import Unavailable
-from shared.lag.export import STATES
+from shared.lag.export import STATES, WITH_RECORDS
 from shared.lag.meter import LagMeter
 from shared.lag.port import Positions
 from shared.lag.states import State
@@ -96,6 +96,9 @@ def test_the_series_of_a_group_and_their_age_at_the_scrape(cluster: Outages) -> 
     assert found.pop(f"millrace_lag_last_measured_timestamp_seconds{{{CLUSTER}}}") == cluster.now_ms / 1000 - 1
     for state in STATES:
         assert found.pop(in_state(state)) == (state is State.BEHIND)
+    for state in WITH_RECORDS:
+        series = in_state(state).replace("lag_partitions", "lag_records")
+        assert found.pop(series) == (10 if state is State.BEHIND else 0)
     assert found == {
         f"millrace_lag_up{{{CLUSTER}}}": 1,
         f"kafka_consumergroup_poll_time_ms{{{CLUSTER}}}": 0,
