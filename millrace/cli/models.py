@@ -34,7 +34,7 @@ app = typer.Typer(
 Keys = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY]...",
+        metavar="KEY",
         help="Models by the names of their tables in models.toml. By default those that the settings of the streams name.",
         show_default=False,
     ),
