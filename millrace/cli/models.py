@@ -34,7 +34,7 @@ app = typer.Typer(
 Keys = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY]...",
+        metavar="KEY",
         help="Models by the names of their tables in models.toml. By default those that the settings of the streams name.",
         show_default=False,
     ),
@@ -117,7 +117,7 @@ def list_(stream: Streams = None, models_file: ModelsFile = None, json: Json = F
     quiet()
     load_settings()
     known = _known(stream, models_file)
-    _say([_looked(each) for each in known], json)
+    _say([_looked(each) for each in known if each.streams or not stream], json)
 
 
 @app.command("verify")
