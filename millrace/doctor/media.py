@@ -138,8 +138,9 @@ def check_voice_activity() -> Iterator[Finding]:
     """Load the network that finds the speech in recordings."""
     try:
         from shared.speech.activity import load_network
+
+        load_network()
     except ImportError as error:
         yield Finding("voice activity", "wrong", NOT_INSTALLED.format(error.name), "install millrace[speech]")
         return
-    load_network()
     yield Finding("voice activity", "ok", "the network that finds speech is installed")
