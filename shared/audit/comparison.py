@@ -16,7 +16,9 @@ from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.audit.attached import AttachedAudit
 from shared.audit.evidence import Evidence, gather_evidence
+from shared.broker.bounds import NO_BOUNDS, Bounds
 from shared.broker.port import Reader
+from shared.deadletters.envelope import backfill_of
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
@@ -105,8 +107,30 @@ class AuditReport:
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
+@dataclass(frozen=True, slots=True)
+class AuditedBackfill:
+    """The backfill that is audited.
+
+    Attributes:
+        group: Its consumer group.
+        bounds: Its bounds, by partition of the input topic.
+    """
+
+    group: str
+    bounds: Mapping[TopicPartition, Bounds]
+
+    def has(self, position: RecordPosition) -> bool:
+        """Return whether a record lies within the bounds."""
+        bounds = self.bounds.get(position.topic_partition, NO_BOUNDS)
+        return bounds.first <= position.offset < bounds.end
+
+
 def audit(
-    reader: Reader, stream: Stream[Any, Any], collection: Collection | None, redrive: Reader | None = None
+    reader: Reader,
+    stream: Stream[Any, Any],
+    collection: Collection | None,
+    redrive: Reader | None = None,
+    backfill: AuditedBackfill | None = None,
 ) -> AuditReport:
     """Compare everything that is known about a stream.
 
@@ -115,6 +139,7 @@ def audit(
         stream: The stream.
         collection: The collection with the points; None checks only the topics.
         redrive: Knows what the redrive has committed; None counts each deferred record that has not come back as pending.
+        backfill: The backfill to audit; the group of `reader` is then its group. None for the stream's workers.
 
     Raises:
         Unavailable: the broker or the store cannot be read.
@@ -122,7 +147,7 @@ def audit(
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: the ledger, read later, has all that is committed now
     report = AuditReport()
-    evidence = gather_evidence(reader, stream)
+    evidence = gather_evidence(reader, stream, None if backfill is None else backfill.group)
     redriven: Mapping[TopicPartition, int] = {}
     if redrive is not None and evidence.deferred:  # before the redo topic, which then has all that was redriven
         redriven = redrive.committed(retry_topics(stream.name))
@@ -131,23 +156,33 @@ def audit(
     report.former = evidence.former
     settled: SettledVersions = defaultdict(dict)
     seen: set[RecordPosition] = set()
-    attached = AttachedAudit(stream, stream.attached) if stream.follows and stream.attached is not None else None
+    attached = None
+    if backfill is None and stream.follows and stream.attached is not None:
+        attached = AttachedAudit(stream, stream.attached)
     for topic in topics:
         for record in reader.read(topic):
             position = record.position
             seen.add(position)
-            _remember_continued(record, evidence)
+            _remember_continued(stream.name, record, evidence)
+            if backfill is not None and not backfill.has(position):
+                continue
             _check_record(position, evidence, committed.get(record.topic_partition, 0), report)
             outcomes = set(evidence.outcomes.get(position, ()))
             is_final = bool(outcomes & {*FINAL, Outcome.SUPERSEDED})
             if is_final:
-                _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
+                owes_nothing = Outcome.ROUTED in outcomes or position in evidence.indexed_only
+                _remember_version(stream, record, owes_nothing, settled)
             if attached is not None:
                 is_committed = position.offset < committed.get(record.topic_partition, 0)
                 attached.take_record(record, is_final and is_committed)
     _check_lane(evidence, redriven, report)
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
     lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
+    if backfill is not None:
+        lows = {where: min(lows.get(where, 0), each.end) for where, each in backfill.bounds.items()}
+        for position in evidence.outcomes:
+            if not backfill.has(position):
+                report.note("conflicting", f"{position} was settled, but lies outside the bounds of {backfill.group}")
     for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
         what = f"{topic}/{partition}: {count} offsets from {first} on were lost before anybody had read them"
         report.note("unread_lost", what, count)
@@ -156,7 +191,8 @@ def audit(
     if collection is not None:
         points = _read_points(collection, stream.points, settled, report, attached)
         # By point id, because another program cannot overwrite the id.
-        published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.says}
+        found = evidence.says.keys() | evidence.published_by_others
+        published = {(stream.point_id(tenant, source), version) for tenant, source, version in found}
         _check_points(points, settled, published, evidence, report)
         for kind, what in [] if attached is None else attached.findings(evidence):
             report.note(kind, what)
@@ -191,10 +227,12 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
         report.note("repeated", f"{position} {' and '.join(repeated)}")
 
 
-def _remember_continued(record: Record, evidence: Evidence) -> None:
+def _remember_continued(stream: str, record: Record, evidence: Evidence) -> None:
     """Count a record of the redo topic for the deferred record that it continues."""
     waiting = read_waiting(record)
-    if waiting is not None and not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
+    if waiting is None or backfill_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
+        return
+    if not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
         evidence.redriven[waiting.deferred.origin] += 1
 
 
