@@ -18,7 +18,8 @@ from millrace.cli.options import (
 from millrace.configured import configured
 from millrace.resources import group_of, open_collection
 from schemas.topics import input_topic, quarantine_topic
-from shared.audit.comparison import AuditedBackfill, AuditReport, audit_json
+from shared.audit.audited_backfill import AuditedBackfill
+from shared.audit.comparison import AuditReport, audit_json
 from shared.audit.comparison import audit as run_audit
 from shared.broker.reader import TIMEOUT_S, TopicReader
 from shared.broker.security import Address
@@ -72,29 +73,29 @@ def audit(
     if json:
         typer.echo(audit_json(findings))
     else:
-        outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
-        typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
-        if findings.foreign:
-            typer.echo(
-                f"foreign points {findings.foreign}, not compared: `millrace doctor` reports what to do about them"
-            )
-        typer.echo(
-            f"settled and no longer in the input topic {findings.below_retention}; "
-            f"dead letters and results that Kafka has removed {findings.purged}"
-        )
-        if findings.open_transaction:
-            age_s = findings.open_transaction_oldest_age_s
-            oldest = "" if age_s is None else f", the oldest for {age_s:.0f} s"
-            typer.echo(f"behind an open transaction: {findings.open_transaction}{oldest}")
-        if findings.former:
-            typer.echo(
-                f"settled for an earlier topic with the name of the input topic; not compared: {findings.former}"
-            )
-        for kind, examples in findings.examples.items():
-            for example in examples:
-                typer.echo(f"  {kind}: {example}")
-        typer.echo(findings.line())
+        _print(findings)
     raise typer.Exit(0 if findings.clean else 1)
+
+
+def _print(findings: AuditReport) -> None:
+    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(findings.outcomes.items())) or "none"
+    typer.echo(f"settled {findings.settled} ({outcomes}); pending {findings.pending}; points {findings.points}")
+    if findings.foreign:
+        typer.echo(f"foreign points {findings.foreign}, not compared: `millrace doctor` reports what to do about them")
+    typer.echo(
+        f"settled and no longer in the input topic {findings.below_retention}; "
+        f"dead letters and results that Kafka has removed {findings.purged}"
+    )
+    if findings.open_transaction:
+        age_s = findings.open_transaction_oldest_age_s
+        oldest = "" if age_s is None else f", the oldest for {age_s:.0f} s"
+        typer.echo(f"behind an open transaction: {findings.open_transaction}{oldest}")
+    if findings.former:
+        typer.echo(f"settled for an earlier topic with the name of the input topic; not compared: {findings.former}")
+    for kind, examples in findings.examples.items():
+        for example in examples:
+            typer.echo(f"  {kind}: {example}")
+    typer.echo(findings.line())
 
 
 def _backfill_of(reader: TopicReader, stream: str, group: str) -> AuditedBackfill:

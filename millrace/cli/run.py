@@ -1,5 +1,6 @@
 """`millrace run`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -84,6 +85,11 @@ def run(
         return
     if index_only or until != NOW or json:
         raise typer.BadParameter("--until, --index-only and --json belong to a backfill: give --group and --from too")
+    _serve(streams, bootstrap, port)
+
+
+def _serve(streams: Sequence[str], bootstrap: str | None, port: int | None) -> None:
+    """Run workers and services until a signal ends them."""
     wanted = [require_stream(name) for name in dict.fromkeys(streams) if name not in (REDRIVE, LAG, DRIFT)]
     refuse_unknown_variables()
     settings = load_settings(bootstrap)

@@ -15,8 +15,8 @@ from schemas.outcomes import Outcome
 from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.audit.attached import AttachedAudit
+from shared.audit.audited_backfill import AuditedBackfill
 from shared.audit.evidence import Evidence, gather_evidence
-from shared.broker.bounds import NO_BOUNDS, Bounds
 from shared.broker.port import Reader
 from shared.deadletters.envelope import backfill_of
 from shared.engine.snapshots import PUBLISHED_FIELD
@@ -107,24 +107,6 @@ class AuditReport:
         return "audit: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-@dataclass(frozen=True, slots=True)
-class AuditedBackfill:
-    """The backfill that is audited.
-
-    Attributes:
-        group: Its consumer group.
-        bounds: Its bounds, by partition of the input topic.
-    """
-
-    group: str
-    bounds: Mapping[TopicPartition, Bounds]
-
-    def has(self, position: RecordPosition) -> bool:
-        """Return whether a record lies within the bounds."""
-        bounds = self.bounds.get(position.topic_partition, NO_BOUNDS)
-        return bounds.first <= position.offset < bounds.end
-
-
 def audit(
     reader: Reader,
     stream: Stream[Any, Any],
@@ -148,17 +130,11 @@ def audit(
     committed = reader.committed(topics)  # first: the ledger, read later, has all that is committed now
     report = AuditReport()
     evidence = gather_evidence(reader, stream, None if backfill is None else backfill.group)
-    redriven: Mapping[TopicPartition, int] = {}
-    if redrive is not None and evidence.deferred:  # before the redo topic, which then has all that was redriven
-        redriven = redrive.committed(retry_topics(stream.name))
-    for example in evidence.unreadable:
-        report.note("unreadable", example)
+    redriven = _redriven(stream.name, evidence, redrive)  # before the redo topic, which then has all of it
     report.former = evidence.former
     settled: SettledVersions = defaultdict(dict)
     seen: set[RecordPosition] = set()
-    attached = None
-    if backfill is None and stream.follows and stream.attached is not None:
-        attached = AttachedAudit(stream, stream.attached)
+    attached = _attached_audit(stream) if backfill is None else None
     for topic in topics:
         for record in reader.read(topic):
             position = record.position
@@ -179,24 +155,49 @@ def audit(
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
     lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
     if backfill is not None:
-        lows = {where: min(lows.get(where, 0), each.end) for where, each in backfill.bounds.items()}
-        for position in evidence.outcomes:
-            if not backfill.has(position):
-                report.note("conflicting", f"{position} was settled, but lies outside the bounds of {backfill.group}")
-    for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
-        what = f"{topic}/{partition}: {count} offsets from {first} on were lost before anybody had read them"
-        report.note("unread_lost", what, count)
-    for key in evidence.contradicted:
-        report.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
+        lows = backfill.clipped(lows)
+        for position in backfill.outside(evidence.outcomes):
+            report.note("conflicting", f"{position} was settled, but lies outside the bounds of {backfill.group}")
+    _note_unread(evidence, committed, lows, report)
+    _note_messages(evidence, report)
     if collection is not None:
         points = _read_points(collection, stream.points, settled, report, attached)
-        # By point id, because another program cannot overwrite the id.
-        found = evidence.says.keys() | evidence.published_by_others
-        published = {(stream.point_id(tenant, source), version) for tenant, source, version in found}
-        _check_points(points, settled, published, evidence, report)
+        _check_points(points, settled, _published(stream, evidence), evidence, report)
         for kind, what in [] if attached is None else attached.findings(evidence):
             report.note(kind, what)
     return report
+
+
+def _redriven(stream: str, evidence: Evidence, redrive: Reader | None) -> Mapping[TopicPartition, int]:
+    return {} if redrive is None or not evidence.deferred else redrive.committed(retry_topics(stream))
+
+
+def _attached_audit(stream: Stream[Any, Any]) -> AttachedAudit | None:
+    return AttachedAudit(stream, stream.attached) if stream.follows and stream.attached is not None else None
+
+
+def _published(stream: Stream[Any, Any], evidence: Evidence) -> set[tuple[UUID, int]]:
+    """Return the published versions by point id, because another program cannot overwrite the id."""
+    found = evidence.says.keys() | evidence.published_by_others
+    return {(stream.point_id(tenant, source), version) for tenant, source, version in found}
+
+
+def _note_unread(
+    evidence: Evidence,
+    committed: Mapping[TopicPartition, int],
+    lows: Mapping[TopicPartition, int],
+    report: AuditReport,
+) -> None:
+    for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
+        what = f"{topic}/{partition}: {count} offsets from {first} on were lost before anybody had read them"
+        report.note("unread_lost", what, count)
+
+
+def _note_messages(evidence: Evidence, report: AuditReport) -> None:
+    for example in evidence.unreadable:
+        report.note("unreadable", example)
+    for tenant, source, version in evidence.contradicted:
+        report.note("conflicting", f"two results of {tenant}:{source} version {version} differ")
 
 
 def _check_record(position: RecordPosition, evidence: Evidence, committed: int, report: AuditReport) -> None:

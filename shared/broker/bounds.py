@@ -68,13 +68,13 @@ def write_metadata(topic_id: str | None, bounds: Bounds | None) -> str:
 
 
 def topic_id_in(metadata: str | None) -> str | None:
-    """Return the topic id that the metadata of a commit names; None if it names none."""
+    """Return the topic id that the metadata of a commit names; None if it names no id."""
     named = (metadata or "").partition(" ")[0]
     return named if named not in ("", NO_ID) else None
 
 
 def bounds_in(metadata: str | None) -> Bounds | None:
-    """Return the bounds in the metadata of a commit; None if there are none."""
+    """Return the bounds in the metadata of a commit; None if it holds no bounds."""
     parts = (metadata or "").split(" ")
     if len(parts) != PARTS or parts[1] != MARK:
         return None

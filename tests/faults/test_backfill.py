@@ -18,10 +18,12 @@ from schemas.drift import BatchSums
 from schemas.failures import BACKFILL_HEADER
 from schemas.outcomes import LedgerEntry
 from schemas.topics import ledger_topic, sums_topic
-from shared.audit.comparison import AuditedBackfill, AuditReport, audit
+from shared.audit.audited_backfill import AuditedBackfill
+from shared.audit.comparison import AuditReport, audit
 from shared.broker.producer import KafkaSink
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
+from shared.clock import SystemClock
 from shared.records import Message
 from shared.settings import BrokerSettings, StoreSettings
 from shared.vectorstore.qdrant.store import connect
@@ -46,11 +48,12 @@ class Traffic:
     plan: BackfillPlan
     sent: int = 0
 
-    def send(self, count: int, reason: str = "created") -> None:
+    def send(self, count: int) -> None:
         """Send tickets."""
         sink = KafkaSink(self.plan.bootstrap, BrokerSettings())
         for number in range(self.sent, self.sent + count):
-            fields = event(ticket_id=f"T-{number}", reason=reason, body=f"text {number}")
+            now = f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}"
+            fields = event(ticket_id=f"T-{number}", body=f"text {number}", occurred_at=now)
             sink.produce([Message("tickets", f"acme:T-{number}".encode(), json.dumps(fields).encode())])
         assert sink.flush() == []
         sink.close()
@@ -105,7 +108,9 @@ def standin() -> Iterator[StandinProcess]:
         yield server
 
 
-def test_killed_and_resumed_by_two_processes_beside_live_traffic(own_kafka: KafkaServer, standin: StandinProcess) -> None:
+def test_killed_and_resumed_by_two_processes_beside_live_traffic(
+    own_kafka: KafkaServer, standin: StandinProcess
+) -> None:
     with traffic(own_kafka, standin.url) as live:
         with backfill_process(replace(live.plan, rate=60)) as doomed:
             wait_until(lambda: len(live.entries()) > 3, TIMEOUT_S, "some records settled by the backfill")
@@ -142,7 +147,10 @@ def test_its_sums_are_marked_and_its_results_too(own_kafka: KafkaServer, standin
             assert finished(process)["outcomes"] == {"routed": WITHIN}
         held = list(TopicReader(own_kafka.bootstrap).read(sums_topic("tickets")))
         sums = [BatchSums.model_validate_json(record.value or b"") for record in held]
-        # The events of this test are older than a day, so both groups say `backfilled`: only the number shows the backfill.
+        counted: Counter[str] = Counter()
+        for each in sums:
+            counted[each.traffic] += each.items
+        assert counted == {"live": live.sent, "backfilled": WITHIN}
         assert live.marked() == {"": live.sent, live.plan.group: WITHIN}
 
 

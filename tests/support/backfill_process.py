@@ -6,7 +6,7 @@ Run as `python -m tests.support.backfill_process`; the arguments are one JSON ob
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,14 +14,15 @@ from typing import Any
 from millrace import serve_backfill
 from millrace.serve_backfill import Asked, backfill
 from shared.broker.bounds import Wanted
+from shared.embedding.port import Model
+from shared.engine.stream import Stream
 from shared.errors import MillraceError
 from shared.logs import configure
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from tests.support.fake_models import models_for
-from tests.support.fakes import PRIVACY
+from tests.support.fakes import PRIVACY, FakeModel
 from tests.support.streams import limited_to
-from tests.support.worker_process import SlowModel
 from workers.tickets.stages import TICKETS
 
 MAX_RECORDS = 20
@@ -37,6 +38,7 @@ class BackfillPlan:
         from_ms: Time of the first record.
         until_ms: The time that ends it.
         port: Port of the probes; 0 for a free one.
+        real_model: Whether the configured model is loaded; else a stand-in that costs nothing.
     """
 
     bootstrap: str
@@ -47,7 +49,7 @@ class BackfillPlan:
     group: str = "backfill-2026"
     rate: float = 100.0
     port: int = 0
-    slow_s: float = 0.0
+    real_model: bool = False
 
 
 @contextmanager
@@ -71,6 +73,10 @@ def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return summary
 
 
+def _fake_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:
+    return models_for(stream, FakeModel())
+
+
 def main(plan: BackfillPlan) -> None:
     """Run the backfill."""
     configure("error", json_lines=True)
@@ -80,10 +86,11 @@ def main(plan: BackfillPlan) -> None:
         store=StoreSettings(url=plan.store),
         operation=OperationSettings(port=plan.port),
     )
-    serve_backfill.load_models = lambda stream, _: models_for(stream, SlowModel(plan.slow_s))  # type: ignore[attr-defined]
+    if not plan.real_model:
+        serve_backfill.load_models = _fake_models  # type: ignore[attr-defined]  # in this process alone
     wanted = Wanted(plan.from_ms, plan.until_ms, False, plan.index_only)
     asked = Asked(TICKETS, StreamSettings(batch=limited_to(MAX_RECORDS)), plan.group, wanted, plan.rate)
-    print(json.dumps(asdict(backfill(asked, settings, plan.bootstrap))))
+    sys.stdout.write(json.dumps(asdict(backfill(asked, settings, plan.bootstrap))) + "\n")
 
 
 if __name__ == "__main__":
