@@ -177,10 +177,10 @@ def _collect(bootstrap: str, ages: Ages) -> None:
     reader = TopicReader(bootstrap)
     sent_ms = {(each.partition, each.offset): each.timestamp_ms for each in reader.read("tickets")}
     for record in reader.read(TICKETS.result_topic):
-        result = json.loads(record.value or b"")
-        began_ms = sent_ms[result["origin"]["partition"], result["origin"]["offset"]]
-        if not result["ticket_id"].startswith("L"):
+        result = TICKETS.read_result(record.value)
+        if not result.source_id.startswith("L"):
             continue
+        began_ms = sent_ms[result.origin.partition, result.origin.offset]
         for first_ms, end_ms, at_work in ages.turns:
             if first_ms <= began_ms < end_ms:
                 (ages.at_work if at_work else ages.at_rest).append(record.timestamp_ms - began_ms)
