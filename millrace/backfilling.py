@@ -17,7 +17,7 @@ from shared.broker.bounds import Bounds, Wanted
 from shared.broker.planning import Plan
 from shared.broker.reader import TopicReader
 from shared.clock import Clock
-from shared.deadletters.selection import parse_time
+from shared.deadletters.selection import RELATIVE, parse_time
 from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
@@ -56,6 +56,10 @@ def wanted_of(first: str, until: str, index_only: bool, now: datetime) -> Wanted
 def _ms(name: str, text: str, now: datetime) -> int:
     if text == NOW:
         return int(now.timestamp() * 1000)
+    if RELATIVE.fullmatch(text):
+        raise Fatal(
+            f"{name} {text}: an age is another time when the command is repeated; give a date, such as 2026-01-01"
+        )
     try:
         return max(0, int(parse_time(text, now).timestamp() * 1000))
     except ValueError as error:

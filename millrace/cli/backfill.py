@@ -41,7 +41,7 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="TIME",
-        help="Backfill: the time in Kafka of the first record: ISO 8601 (UTC if it has no zone), or an age: 3d.",
+        help="Backfill: the time in Kafka of the first record: ISO 8601, such as 2026-01-01 (UTC if it has no zone).",
         show_default=False,
     ),
 ]
